@@ -1,0 +1,34 @@
+"""Measure how well image-text retrieval models find the right report when part of the image is hidden.
+
+The public names are imported on first use, so that the pytest plugin costs nothing to projects that do not use it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .api import evaluate, load_dataset, load_model, load_occluder
+    from .metrics.recall import recall_at_k
+    from .ranking import positive_ranks, top_k
+
+__version__ = "0.1.0"
+__all__ = ["evaluate", "load_dataset", "load_model", "load_occluder", "positive_ranks", "recall_at_k", "top_k"]
+
+_HOMES = {
+    "evaluate": ".api",
+    "load_dataset": ".api",
+    "load_model": ".api",
+    "load_occluder": ".api",
+    "positive_ranks": ".ranking",
+    "recall_at_k": ".metrics.recall",
+    "top_k": ".ranking",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name], __name__), name)

@@ -1,0 +1,105 @@
+"""The Python interface: load a model, a data set and an occluder, and measure a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from .case import Case, Outcome, canonical_level
+from .catalogue import Catalogues
+from .curve import Curve
+from .device import resolve_device
+from .errors import OcclusionError, RobustError
+from .models import DualEncoder, LoadRequest, ModelEntry, Precision
+from .models._locators import entry_for, is_locator
+from .occluders import Occluder
+from .selection import occluder_from_text
+
+if TYPE_CHECKING:
+    from .datasets import RetrievalDataset
+    from .sweep import Measured
+
+
+@cache
+def _catalogues() -> Catalogues:
+    return Catalogues()
+
+
+def load_model(name: str, *, device: str = "auto", precision: Precision = "fp32", download: bool = True) -> DualEncoder:
+    """Load a model by catalogue name or locator (`hf:ORG/NAME[@REV]`, `open_clip:ARCH/TAG`, `local-dir:PATH`).
+
+    Raises `UnknownNameError`, `NotOnThisMachineError` (weights missing) or `ModelError` (weights damaged).
+    """
+    request = LoadRequest(resolve_device(device), precision, download)
+    entry: ModelEntry = entry_for(name) if is_locator(name) else _catalogues().models.get(name)
+    return entry.load(request)
+
+
+def load_dataset(name: str) -> RetrievalDataset:
+    """Open a data set by catalogue name."""
+    dataset: RetrievalDataset = _catalogues().datasets.get(name).load()
+    return dataset
+
+
+def load_occluder(text: str) -> Occluder:
+    """Build an occluder from its name and parameters: `patches` or `patches(grid=14,fill=mean)`."""
+    return occluder_from_text(text, _catalogues().occluders)
+
+
+def evaluate(
+    model: DualEncoder,
+    dataset: RetrievalDataset,
+    occluder: Occluder,
+    *,
+    levels: Sequence[float] = (0, 0.1, 0.2, 0.3, 0.4, 0.5),
+    seed: int = 0,
+    ks: Sequence[int] = (1, 5, 10),
+    device: str | None = None,
+    batch_size: int | None = None,
+    limit: int | None = None,
+) -> Curve:
+    """Recall@k of a model over occlusion levels (fractions of the image area; 0 is always measured).
+
+    `device`, where given, must be the one that the model was loaded on. Raises the error of the first cell that
+    could not be measured. The task is that of arXiv 2501.09134.
+    """
+    from .sweep import CLEAN, Cell, pairs_of, run_sweep
+
+    if device is not None and resolve_device(device) != model.device:
+        raise RobustError(
+            f"Expected the device that the model is on, got device={device!r} with {model.name} on {model.device}. "
+            "Pass device to load_model instead."
+        )
+    hidden = sorted({_checked_level(level) for level in levels} - {0.0})
+    cells = {level: Cell(occluder.name, level, seed) for level in hidden}
+    pairs = pairs_of(dataset, limit)
+    result = run_sweep(model, pairs, [(cell, occluder) for cell in cells.values()], tuple(ks), batch_size=batch_size)
+    measured = {0.0: result.cells[CLEAN], **{level: result.cells[cell] for level, cell in cells.items()}}
+    return Curve(
+        tuple(
+            outcome_of(Case(model.name, dataset.name, occluder.name, level, seed), found)
+            for level, found in measured.items()
+        )
+    )
+
+
+def _checked_level(level: float) -> float:
+    if not 0 <= level <= 1:
+        raise OcclusionError(f"Expected levels from 0 to 1, got level={level!r}. Give fractions of the image area.")
+    return canonical_level(level)
+
+
+def outcome_of(case: Case, found: Measured | RobustError, ranks_key: str | None = None) -> Outcome:
+    """The outcome of a measured cell; raises the error that it ended with."""
+    if isinstance(found, RobustError):
+        raise found
+    return Outcome(
+        case=case,
+        achieved_level=found.achieved_level,
+        visible_level=found.visible_level,
+        image_to_report=found.image_to_report,
+        report_to_image=found.report_to_image,
+        timing=found.timing,
+        ranks_key=ranks_key,
+    )

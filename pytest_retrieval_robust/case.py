@@ -1,0 +1,237 @@
+"""The nouns of a run: Case, Outcome, Verdict and what goes with them. Frozen, plain data that travels as JSON.
+
+Outcomes cross from pytest-xdist's workers to the controller as the dictionaries that `as_json` gives, and the same
+dictionaries are written to `run.json`: one form, one place that knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Direction: TypeAlias = Literal["image-to-report", "report-to-image"]
+DIRECTIONS: tuple[Direction, Direction] = ("image-to-report", "report-to-image")
+VerdictName: TypeAlias = Literal["pass", "fail", "inconclusive", "ungated"]
+Json: TypeAlias = dict[str, Any]
+
+
+def canonical_level(level: float) -> float:
+    """`level` to six decimals, so that 0.1 + 0.2 and 0.3 are the same occlusion level."""
+    return round(float(level), 6)
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """One cell of the evaluation: a model on a data set under an occluder at a level with a mask seed."""
+
+    model: str
+    dataset: str
+    occluder: str
+    level: float
+    seed: int
+
+    def clean(self) -> Case:
+        """The same case with nothing hidden."""
+        return Case(self.model, self.dataset, self.occluder, 0.0, self.seed)
+
+    def as_json(self) -> Json:
+        return {
+            "model": self.model,
+            "dataset": self.dataset,
+            "occluder": self.occluder,
+            "level": self.level,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Case:
+        return cls(data["model"], data["dataset"], data["occluder"], canonical_level(data["level"]), data["seed"])
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.dataset}, {self.occluder} at level {self.level:g}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Retrieval in one direction. Recalls, chances and intervals are shares in [0, 1]; ranks count from 1."""
+
+    queries: int
+    gallery: int
+    chance: Mapping[int, float]
+    recall: Mapping[int, float]
+    recall_interval: Mapping[int, tuple[float, float]]
+    median_rank: float
+    mrr: float
+
+    def as_json(self) -> Json:
+        return {
+            "queries": self.queries,
+            "gallery": self.gallery,
+            "chance": {str(k): v for k, v in self.chance.items()},
+            "recall": {str(k): v for k, v in self.recall.items()},
+            "recall_interval": {str(k): list(v) for k, v in self.recall_interval.items()},
+            "median_rank": self.median_rank,
+            "mrr": self.mrr,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Scores:
+        return cls(
+            data["queries"],
+            data["gallery"],
+            {int(k): v for k, v in data["chance"].items()},
+            {int(k): v for k, v in data["recall"].items()},
+            {int(k): (v[0], v[1]) for k, v in data["recall_interval"].items()},
+            data["median_rank"],
+            data["mrr"],
+        )
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the sweep's forward passes took. Seconds are sums over the images; prepare and decode are not in them."""
+
+    images_per_second: float
+    encode_seconds: float
+    occlude_seconds: float
+    device: str
+    precision: str
+
+    def as_json(self) -> Json:
+        return {
+            "images_per_second": self.images_per_second,
+            "encode_seconds": self.encode_seconds,
+            "occlude_seconds": self.occlude_seconds,
+            "device": self.device,
+            "precision": self.precision,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Timing:
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A measured case, both directions."""
+
+    case: Case
+    achieved_level: float
+    visible_level: float
+    image_to_report: Scores
+    report_to_image: Scores
+    timing: Timing
+    ranks_key: str | None = None
+    """Where the run's temporary store holds the ranks of this case."""
+
+    def scores(self, direction: Direction) -> Scores:
+        return self.image_to_report if direction == "image-to-report" else self.report_to_image
+
+    def recall(self, k: int, direction: Direction = "image-to-report") -> float:
+        """Recall@k in one direction, a share in [0, 1]; `KeyError` for a k that was not measured."""
+        return self.scores(direction).recall[k]
+
+    def as_json(self) -> Json:
+        return {
+            "case": self.case.as_json(),
+            "achieved_level": self.achieved_level,
+            "visible_level": self.visible_level,
+            "image-to-report": self.image_to_report.as_json(),
+            "report-to-image": self.report_to_image.as_json(),
+            "timing": self.timing.as_json(),
+            "ranks_key": self.ranks_key,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Outcome:
+        return cls(
+            Case.from_json(data["case"]),
+            data["achieved_level"],
+            data["visible_level"],
+            Scores.from_json(data["image-to-report"]),
+            Scores.from_json(data["report-to-image"]),
+            Timing.from_json(data["timing"]),
+            data.get("ranks_key"),
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one rule of the policy says of one case, in a full sentence."""
+
+    case: Case
+    gate: str
+    """The rule: `recall@10`, `retention@10`, `relative_cost`, ..."""
+    verdict: VerdictName
+    observed: float | None
+    limit: float | None
+    sentence: str
+
+    def as_json(self) -> Json:
+        return {
+            "case": self.case.as_json(),
+            "gate": self.gate,
+            "verdict": self.verdict,
+            "observed": self.observed,
+            "limit": self.limit,
+            "sentence": self.sentence,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Verdict:
+        return cls(
+            Case.from_json(data["case"]),
+            data["gate"],
+            data["verdict"],
+            data["observed"],
+            data["limit"],
+            data["sentence"],
+        )
+
+
+@dataclass(frozen=True)
+class CostMeasurement:
+    """What hiding costs, measured afresh and interleaved. Seconds per image, medians over the rounds."""
+
+    case: Case
+    clean_seconds: float
+    occluded_seconds: float
+    relative_cost: float
+    """Median over rounds of (occlude + encode at this level) / (encode at level 0)."""
+    rounds: int
+    images: int
+    device: str
+
+    @property
+    def images_per_second(self) -> float:
+        return 1.0 / self.occluded_seconds
+
+    def as_json(self) -> Json:
+        return {
+            "case": self.case.as_json(),
+            "clean_seconds": self.clean_seconds,
+            "occluded_seconds": self.occluded_seconds,
+            "relative_cost": self.relative_cost,
+            "rounds": self.rounds,
+            "images": self.images,
+            "device": self.device,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> CostMeasurement:
+        return cls(**{**data, "case": Case.from_json(data["case"])})
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What the run knows of a model: whether it was tested, and from what."""
+
+    name: str
+    tested: bool
+    reason: str | None = None
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> Json:
+        status = "tested" if self.tested else "not tested"
+        return {"name": self.name, "status": status, "reason": self.reason, **self.card}

@@ -1,0 +1,172 @@
+"""Recall over occlusion level: retention, area under the curve, half level, slope. Pure Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .case import Direction, Json, Outcome, Scores
+from .statistics import above_chance
+
+
+def retention(values: Sequence[float]) -> list[float]:
+    """Each value divided by the first one, that at level 0.
+
+    >>> retention([0.8, 0.4, 0.2])
+    [1.0, 0.5, 0.25]
+
+    Raises:
+        ValueError: No values, or nothing at level 0 that could be retained.
+    """
+    if not values or values[0] <= 0:
+        raise ValueError(
+            f"Expected a value above 0 at level 0, got values={list(values)!r}. "
+            "Retention needs clean recall above chance."
+        )
+    return [value / values[0] for value in values]
+
+
+def area_under_curve(levels: Sequence[float], values: Sequence[float]) -> float:
+    """The mean value over the range of levels: trapezoids, divided by the range.
+
+    >>> area_under_curve([0.0, 0.5, 1.0], [1.0, 0.5, 0.0])
+    0.5
+
+    Raises:
+        ValueError: Fewer than two levels, levels that do not rise, or another number of values.
+    """
+    _check(levels, values, at_least=2)
+    points = pairwise(zip(levels, values, strict=True))
+    return math.fsum((b - a) * (v + w) / 2 for (a, v), (b, w) in points) / (levels[-1] - levels[0])
+
+
+def half_level(levels: Sequence[float], values: Sequence[float]) -> float | None:
+    """The first level at which the value is half of that at level 0, interpolated linearly; None if not reached.
+
+    >>> half_level([0.0, 0.25, 0.5], [1.0, 0.75, 0.25])
+    0.375
+
+    Raises:
+        ValueError: No levels, levels that do not rise, or another number of values.
+    """
+    _check(levels, values, at_least=1)
+    half = values[0] / 2
+    if half <= 0:
+        return None
+    for (a, v), (b, w) in pairwise(zip(levels, values, strict=True)):
+        if w <= half:
+            return a + (b - a) * (v - half) / (v - w)
+    return None
+
+
+def least_squares_slope(levels: Sequence[float], values: Sequence[float]) -> float:
+    """The slope of the straight line that fits best: change of the value for a level rising from 0 to 1.
+
+    >>> least_squares_slope([0.0, 0.5, 1.0], [1.0, 0.75, 0.5])
+    -0.5
+
+    Raises:
+        ValueError: Fewer than two levels, levels that do not rise, or another number of values.
+    """
+    _check(levels, values, at_least=2)
+    middle, mean = math.fsum(levels) / len(levels), math.fsum(values) / len(values)
+    covariance = math.fsum((a - middle) * (v - mean) for a, v in zip(levels, values, strict=True))
+    return covariance / math.fsum((a - middle) ** 2 for a in levels)
+
+
+def _check(levels: Sequence[float], values: Sequence[float], at_least: int) -> None:
+    rising = all(a < b for a, b in pairwise(levels))
+    if len(levels) < at_least or len(levels) != len(values) or not rising:
+        raise ValueError(
+            f"Expected at least {at_least} rising levels and as many values, got levels={list(levels)!r}, "
+            f"values={list(values)!r}. Sort the outcomes by level."
+        )
+
+
+def chance_k(scores: Scores) -> int:
+    """The one k at which "above chance" is decided: the largest with a chance of at most 0.1, else the smallest."""
+    return max((k for k, chance in scores.chance.items() if chance <= 0.1), default=min(scores.chance))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Recall over occlusion level for one model, data set, occluder and seed: the outcomes in rising order of level."""
+
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def clean(self) -> Outcome:
+        return self.outcomes[0]
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        return tuple(outcome.case.level for outcome in self.outcomes)
+
+    def recall(self, k: int, direction: Direction = "image-to-report") -> dict[float, float]:
+        """Recall@k at each level: `{0.0: 0.99, 0.1: 0.93}`."""
+        return {outcome.case.level: outcome.recall(k, direction) for outcome in self.outcomes}
+
+    def above_chance(self, direction: Direction = "image-to-report") -> bool:
+        """Whether clean recall is above chance (one-sided, 0.001): without it retention means nothing."""
+        scores = self.clean.scores(direction)
+        k = chance_k(scores)
+        return above_chance(round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k])
+
+    def retention(self, k: int, direction: Direction = "image-to-report") -> dict[float, float] | None:
+        """Recall@k at each level divided by that at level 0; None where the clean recall is not above chance."""
+        if not self.above_chance(direction) or self.clean.recall(k, direction) == 0:
+            return None
+        return dict(zip(self.levels, retention(self._values(k, direction)), strict=True))
+
+    def area(self, k: int, direction: Direction = "image-to-report") -> float:
+        """Mean Recall@k over the measured range of levels (trapezoid rule, divided by the range)."""
+        return area_under_curve(self.levels, self._values(k, direction))
+
+    def half_level(self, k: int, direction: Direction = "image-to-report") -> float | None:
+        """The level at which Recall@k falls to half of its clean value, interpolated; None if not reached."""
+        return half_level(self.levels, self._values(k, direction))
+
+    def slope(self, k: int, direction: Direction = "image-to-report") -> float:
+        """Least-squares slope of Recall@k over level."""
+        return least_squares_slope(self.levels, self._values(k, direction))
+
+    def _values(self, k: int, direction: Direction) -> list[float]:
+        return list(self.recall(k, direction).values())
+
+    def as_json(self, direction: Direction) -> Json:
+        case, ks = self.clean.case, sorted(self.clean.scores(direction).recall)
+        several = len(self.outcomes) > 1
+        retentions = {k: self.retention(k, direction) for k in ks}
+        half_levels = {k: self.half_level(k, direction) for k in ks}
+        return {
+            "model": case.model,
+            "dataset": case.dataset,
+            "occluder": case.occluder,
+            "seed": case.seed,
+            "direction": direction,
+            "levels": list(self.levels),
+            "retention": {
+                str(k): None if values is None else {f"{level:g}": v for level, v in values.items()}
+                for k, values in retentions.items()
+            },
+            "auc": {str(k): self.area(k, direction) if several else None for k in ks},
+            "half_level": {str(k): value for k, value in half_levels.items()},
+            "slope": {str(k): self.slope(k, direction) if several else None for k in ks},
+            "reasons": _reasons(retentions, half_levels, several),
+        }
+
+
+def _reasons(
+    retentions: Mapping[int, dict[float, float] | None], half_levels: Mapping[int, float | None], several: bool
+) -> Json:
+    """Why a null of the curve is null."""
+    reasons: Json = {}
+    if any(value is None for value in retentions.values()):
+        reasons["retention"] = "clean recall is not above chance"
+    if any(value is None for value in half_levels.values()):
+        reasons["half_level"] = "not reached"
+    if not several:
+        reasons["auc"] = reasons["slope"] = "only one level was measured"
+    return reasons

@@ -1,0 +1,146 @@
+"""What the findings of a study add to its lungs: each is a map of opacity, 0 (none) to 1 (as dense as soft tissue)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Chest
+from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field, disc, smooth, soft, texture
+from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, uniforms
+from pytest_retrieval_robust.datasets.synthetic_cxr.studies import POSITION, SLOTS, Study
+
+_SIGN = {"right": -1.0, "left": 1.0}
+_LEVEL = {"small": 0.085, "moderate": 0.19, "large": 0.36}
+_GAP = {"small": 0.05, "large": 0.15}
+_NODULE_HEIGHT = {"upper": 0.24, "mid": 0.44, "lower": 0.62}
+_NODULE_RADIUS = {"small": 0.021, "large": 0.043}
+# (side, lobe): centre beside the midline and height, radii
+_LOBES = {
+    ("right", "upper"): ((0.19, 0.235), (0.17, 0.17)),
+    ("right", "middle"): ((0.14, 0.565), (0.15, 0.1)),
+    ("right", "lower"): ((0.265, 0.645), (0.125, 0.15)),
+    ("left", "upper"): ((0.19, 0.26), (0.16, 0.18)),
+    ("left", "lower"): ((0.275, 0.64), (0.12, 0.15)),
+}
+
+Details = NDArray[np.float64]
+
+
+def sample_details(study: Study) -> Details:
+    """(slots, 6) numbers in [0, 1): the exact place and shape of each finding, whichever others are there."""
+    return uniforms("details", study.seed, study.index, 6 * len(SLOTS)).reshape(len(SLOTS), 6)
+
+
+def opacities(study: Study, chest: Chest, details: Details) -> Iterator[tuple[str, Field]]:
+    """(slot, opacity map) of every finding that fills air spaces, in the order in which they are laid on."""
+    for slot, painter in _PAINTERS.items():
+        if study.has(slot):
+            yield slot, painter(study, chest, details[POSITION[slot]])
+
+
+def pleural_air(study: Study, chest: Chest, details: Details) -> tuple[Field, Field] | None:
+    """(air, line): where a pneumothorax has pushed the lung away, and the lung's edge; None without one."""
+    if not study.has("pneumothorax"):
+        return None
+    side, size = study["pneumothorax"].split()
+    u = details[POSITION["pneumothorax"]]
+    gap = _GAP[size] * between(u[0], 0.9, 1.15) * (1.15 - 0.55 * np.clip(chest.depth, 0, 1))
+    wall = chest.lateral - gap - chest.distance
+    top = 0.9 * (chest.y - chest.plan.patient.apex - 0.8 * _GAP[size])
+    rim = np.minimum(wall, top) - 0.04 * np.clip(1 - np.abs(wall - top) / 0.16, 0, 1) ** 2
+    field = chest.thorax * chest.side(side)
+    line = np.clip(1 - np.abs(rim) / 0.008, 0, 1) * field * soft(chest.diaphragm - chest.y, 0.014)
+    return (soft(-rim, 0.01) * field).astype(np.float32), line.astype(np.float32)
+
+
+def _effusion(study: Study, chest: Chest, side: str, u: Details) -> Field:
+    """Fluid in the sulcus with a meniscus that climbs the chest wall."""
+    level = _LEVEL[study[f"effusion {side}"]] * between(u[0], 0.88, 1.12)
+    floor = chest.plan.bases[side == "left"] + 0.75 * chest.plan.dome
+    climb = np.clip(chest.across, 0, 1) ** 3
+    top = np.float32(floor - 0.72 * level) - np.float32(0.36 * level + 0.03) * climb
+    return 0.96 * smooth(chest.y - top, 0.05) * chest.side(side)
+
+
+def _consolidation(study: Study, chest: Chest, side: str, u: Details) -> Field:
+    """A lobe filled with exudate: fluffy edges, sharp at a fissure, with a trace of air bronchograms."""
+    lobe = study[f"consolidation {side}"]
+    (d, y), radii = _LOBES[side, lobe]
+    y += 0.5 * (chest.plan.bases[side == "left"] - 0.74)
+    grow = between(u[0], 0.9, 1.15)
+    body = disc(chest.d, chest.y, (_SIGN[side] * d, y), (radii[0] * grow, radii[1] * grow))
+    cloud = texture("cloud", chest.shape, u[1], u[2])
+    fluff = smooth(body + 0.16 * cloud - 0.1, 1.1) * (0.8 + 0.05 * texture("mottle", chest.shape, u[2], u[3]))
+    fissure = _fissure(chest, lobe) if side == "right" else np.float32(1)
+    return np.clip(fluff * fissure, 0, 0.9) * chest.side(side)
+
+
+def _fissure(chest: Chest, lobe: str) -> Field:
+    """The horizontal fissure cuts the right upper lobe off below and the middle lobe above."""
+    above = 0.445 + 0.05 * chest.distance - chest.y
+    if lobe == "lower":
+        return np.ones_like(chest.d)
+    return soft(above if lobe == "upper" else -above - 0.01, 0.02)
+
+
+def _oedema(study: Study, chest: Chest, u: Details) -> Field:
+    """A smooth perihilar haze in the shape of wings, with fine reticular lines; no clumps."""
+    strength = {"mild": 0.3, "severe": 0.7}[study["oedema"]] * between(u[0], 0.92, 1.08)
+    wing = disc(chest.distance, chest.y, (0.13, 0.47), (0.26, 0.34))
+    haze = np.clip(0.14 + 1.05 * smooth(wing, 2.2), 0, 1.1)
+    mesh = texture("mesh", chest.shape, u[1], u[2]) * 0.07 + texture("mottle", chest.shape, u[3], u[4]) * 0.08
+    return np.clip(strength * haze * (1 + mesh), 0, 0.8) + _septa(chest, strength)
+
+
+def _septa(chest: Chest, strength: float) -> Field:
+    """Short horizontal septal lines at the outer bases."""
+    comb = np.clip(np.cos(chest.y * np.float32(2 * np.pi / 0.022)) * 3 - 2, 0, 1)
+    outer = soft(chest.across - 0.86, 0.05) * soft(0.15 - np.abs(chest.depth - 0.8), 0.1)
+    return np.float32(0.5 * strength) * comb * outer
+
+
+def _nodule(study: Study, chest: Chest, u: Details) -> Field:
+    """A round opacity with a fairly sharp rim."""
+    side, zone = study["nodule"].split()
+    radius = _NODULE_RADIUS[study["nodule size"]] * between(u[0], 0.9, 1.1)
+    d = between(u[1], 0.17, 0.25) if zone == "upper" else between(u[1], 0.22, 0.3)
+    y = _NODULE_HEIGHT[zone] + between(u[2], -0.025, 0.025) + 0.4 * (chest.plan.bases[side == "left"] - 0.74)
+    shape = disc(chest.d, chest.y, (_SIGN[side] * d, y), (radius, radius * between(u[3], 0.85, 1.1)))
+    return 0.85 * smooth(shape, 1.1)
+
+
+def _atelectasis(study: Study, chest: Chest, u: Details) -> Field:
+    """Two or three thin plates above the diaphragm, slightly oblique."""
+    found: Field = np.zeros_like(chest.d)
+    for number, side in enumerate(("right", "left")):
+        if study["atelectasis"] not in (side, "both"):
+            continue
+        for plate in range(2 + int(u[number] > 0.5)):
+            found += _plate(chest, side, plate, u)
+    return np.clip(found, 0, 0.8)
+
+
+def _plate(chest: Chest, side: str, plate: int, u: Details) -> Field:
+    start = chest.plan.bases[side == "left"] - 0.03 - 0.035 * plate - 0.015 * float(u[2 + plate])
+    rows = chest.rows(start - 0.09, start + 0.07)
+    slope = (0.12, -0.16, 0.22)[plate] * between(u[4], 0.6, 1.2)
+    distance = chest.distance[rows]
+    offset = np.abs(chest.y[rows] - start - np.float32(slope) * (distance - 0.25))
+    length = soft(0.085 - 0.012 * plate - np.abs(distance - (0.25 - 0.02 * plate)), 0.04)
+    field: Field = np.zeros_like(chest.d)
+    field[rows] = 0.7 * soft(0.0065 - offset, 0.009) * length * chest.side(side)[rows]
+    return field
+
+
+_PAINTERS = {
+    "oedema": _oedema,
+    "consolidation right": lambda study, chest, u: _consolidation(study, chest, "right", u),
+    "consolidation left": lambda study, chest, u: _consolidation(study, chest, "left", u),
+    "nodule": _nodule,
+    "atelectasis": _atelectasis,
+    "effusion right": lambda study, chest, u: _effusion(study, chest, "right", u),
+    "effusion left": lambda study, chest, u: _effusion(study, chest, "left", u),
+}

@@ -1,0 +1,74 @@
+"""Soft shapes, smooth curves and cached textures, all in relative coordinates."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Field = NDArray[np.float32]
+
+_TILE = 896
+_BANDS = {"grain": (0.0, 1e9), "cloud": (6.0, 16.0), "mottle": (14.0, 40.0), "mesh": (40.0, 90.0)}
+
+
+def soft(depth: Field, width: float) -> Field:
+    """A soft step, 0..1: 0.5 where the signed `depth` is 0, saturated half a `width` to each side."""
+    step = depth * np.float32(1 / width)
+    step += np.float32(0.5)
+    np.clip(step, 0, 1, out=step)
+    return step
+
+
+def smooth(depth: Field, width: float) -> Field:
+    """Like `soft` with rounded shoulders."""
+    step = soft(depth, width)
+    rounded: Field = step * step * (3 - 2 * step)
+    return rounded
+
+
+def disc(x: Field, y: Field, centre: tuple[float, float], radii: tuple[float, float]) -> Field:
+    """One minus the squared elliptical distance: 1 at `centre`, 0 on the rim, negative outside."""
+    across = (x - np.float32(centre[0])) / np.float32(radii[0])
+    down = (y - np.float32(centre[1])) / np.float32(radii[1])
+    field: Field = 1 - across * across - down * down
+    return field
+
+
+def curve(at: Field, knots: tuple[tuple[float, float], ...]) -> Field:
+    """A Catmull-Rom curve through `knots` (position, value), evaluated at `at`; constant beyond the ends."""
+    x, v = np.asarray(knots, dtype=np.float32).T
+    rises = (v[1:] - v[:-1]) / (x[1:] - x[:-1])
+    slopes = np.concatenate([rises[:1], 0.5 * (rises[1:] + rises[:-1]), rises[-1:]])
+    cell = np.clip(np.searchsorted(x, at) - 1, 0, len(x) - 2)
+    span = x[cell + 1] - x[cell]
+    t = np.clip((at - x[cell]) / span, 0, 1)
+    rest = 1 - t
+    ends = v[cell] * (1 + 2 * t) * rest**2 + v[cell + 1] * (3 - 2 * t) * t**2
+    values: Field = ends + span * t * rest * (slopes[cell] * rest - slopes[cell + 1] * t)
+    return values
+
+
+@lru_cache(maxsize=64)
+def _tile(kind: str, height: int, width: int) -> Field:
+    """A (2 height, 2 width) texture of unit variance at full size, twice as large as an image on each side."""
+    number = sorted(_BANDS).index(kind)
+    white = np.random.Generator(np.random.Philox(key=977 + number)).random((_TILE, _TILE)) - 0.5
+    low, high = _BANDS[kind]
+    spectrum = np.fft.rfft2(white)
+    radius = np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None, :]) * _TILE / 2
+    band = np.exp(-((radius / high) ** 2)) * (1 - np.exp(-((radius / max(low, 1e-6)) ** 2)))
+    texture = np.fft.irfft2(spectrum * band, s=white.shape)
+    image = Image.fromarray((texture / texture.std()).astype(np.float32))
+    tile = np.asarray(image.resize((2 * width, 2 * height), Image.Resampling.BILINEAR), dtype=np.float32)
+    tile.flags.writeable = False
+    return tile
+
+
+def texture(kind: str, shape: tuple[int, int], left: float, top: float) -> Field:
+    """A view of the texture `kind` of `shape` (rows, columns), moved by `left` and `top` in [0, 1) of an image."""
+    rows, columns = shape
+    y, x = int(top * rows), int(left * columns)
+    return _tile(kind, rows, columns)[y : y + rows, x : x + columns]

@@ -1,0 +1,143 @@
+"""What a study shows: one state for each slot (a finding or a device), and the split between training and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from itertools import accumulate
+
+from pytest_retrieval_robust.datasets.synthetic_cxr.streams import uniforms
+
+SPLITS = ("train", "test")
+# One combination of findings in four belongs to the test split, whatever the seeds: the splits cannot meet.
+_BUCKETS = 4
+_TRIES = 64
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A categorical finding: `states[0]` is the normal one; `weights` are the probabilities of the others."""
+
+    name: str
+    states: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    @cached_property
+    def limits(self) -> tuple[float, ...]:
+        """Cumulative probabilities of the abnormal states; a draw above the last is normal."""
+        return tuple(accumulate(self.weights))
+
+    def state(self, unit: float) -> str:
+        """The state that a draw in [0, 1) stands for."""
+        passed = sum(unit >= limit for limit in self.limits)
+        return self.states[passed + 1] if passed < len(self.limits) else self.states[0]
+
+
+SLOTS = (
+    Slot("effusion right", ("none", "small", "moderate", "large"), (0.08, 0.06, 0.04)),
+    Slot("effusion left", ("none", "small", "moderate", "large"), (0.08, 0.06, 0.04)),
+    Slot("pneumothorax", ("none", "right small", "right large", "left small", "left large"), (0.04, 0.04, 0.04, 0.04)),
+    Slot("consolidation right", ("none", "upper", "middle", "lower"), (0.06, 0.06, 0.06)),
+    Slot("consolidation left", ("none", "upper", "lower"), (0.07, 0.07)),
+    Slot("heart", ("normal", "mild", "severe"), (0.12, 0.1)),
+    Slot("oedema", ("none", "mild", "severe"), (0.1, 0.08)),
+    Slot(
+        "nodule",
+        ("none", "right upper", "right mid", "right lower", "left upper", "left mid", "left lower"),
+        (0.035,) * 6,
+    ),
+    Slot("nodule size", ("none", "small", "large"), (0.5, 0.5)),
+    Slot("atelectasis", ("none", "right", "left", "both"), (0.06, 0.06, 0.04)),
+    Slot("diaphragm", ("level", "right", "left"), (0.06, 0.06)),
+    Slot("scoliosis", ("none", "right", "left"), (0.06, 0.06)),
+    Slot("volumes", ("normal", "low", "high"), (0.12, 0.1)),
+    Slot("pacemaker", ("none", "right", "left"), (0.05, 0.09)),
+    Slot("tube", ("none", "good", "low"), (0.09, 0.08)),
+    Slot("line", ("none", "right jugular", "left subclavian"), (0.08, 0.07)),
+    Slot("picc", ("none", "right", "left"), (0.06, 0.06)),
+    Slot("gastric tube", ("none", "present"), (0.16,)),
+    Slot("wires", ("none", "present"), (0.15,)),
+)
+POSITION = {slot.name: number for number, slot in enumerate(SLOTS)}
+NORMAL = tuple(slot.states[0] for slot in SLOTS)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The study (`seed`, `index`): `states` holds one state for each of `SLOTS`, in their order."""
+
+    seed: int
+    index: int
+    states: tuple[str, ...] = NORMAL
+
+    def __getitem__(self, slot: str) -> str:
+        return self.states[POSITION[slot]]
+
+    def has(self, slot: str) -> bool:
+        """Whether the slot is in an abnormal state."""
+        return self[slot] != SLOTS[POSITION[slot]].states[0]
+
+    def labels(self) -> tuple[int, ...]:
+        """For each slot the number of its state."""
+        return tuple(slot.states.index(state) for slot, state in zip(SLOTS, self.states, strict=True))
+
+
+def states_with(**changes: str) -> tuple[str, ...]:
+    """The normal states with `changes`; slot names are written with `_` for spaces."""
+    found = {slot.replace("_", " "): state for slot, state in changes.items()}
+    return tuple(found.get(slot.name, slot.states[0]) for slot in SLOTS)
+
+
+def split_of(states: tuple[str, ...]) -> str:
+    """The split, `train` or `test`, to which this combination of findings belongs."""
+    return "test" if blake2b("|".join(states).encode(), digest_size=1).digest()[0] % _BUCKETS == 0 else "train"
+
+
+def draw(seed: int, index: int, split: str) -> Study:
+    """The study (`seed`, `index`) of `split`: the first combination of its stream that belongs to the split."""
+    units = uniforms("findings", seed, index, _TRIES * len(SLOTS)).reshape(_TRIES, len(SLOTS))
+    for row in units.tolist():
+        states = _plausible({slot.name: slot.state(unit) for slot, unit in zip(SLOTS, row, strict=True)})
+        if split_of(states) == split:
+            return Study(seed, index, states)
+    return draw(seed, index + (1 << 40), split)
+
+
+def _plausible(found: dict[str, str]) -> tuple[str, ...]:
+    """Take away what another finding would hide, so that every state of a study is visible."""
+    if found["nodule"] == "none":
+        found["nodule size"] = "none"
+    elif found["nodule size"] == "none":
+        found["nodule size"] = "small"
+    for side in ("right", "left"):
+        _clear_pneumothorax(found, side)
+        _clear_base(found, side)
+    return tuple(found[slot.name] for slot in SLOTS)
+
+
+def _clear_pneumothorax(found: dict[str, str], side: str) -> None:
+    """Air in the pleura leaves no meniscus and no plates at that base."""
+    if found["pneumothorax"].startswith(side):
+        found[f"effusion {side}"] = "none"
+        _clear_side(found, "atelectasis", side)
+
+
+def _clear_base(found: dict[str, str], side: str) -> None:
+    """Much fluid hides the diaphragm, the plates, the lower nodules and the lower lobe of its side."""
+    if found[f"effusion {side}"] not in ("moderate", "large"):
+        return
+    for slot in ("atelectasis", "diaphragm"):
+        _clear_side(found, slot, side)
+    if found["nodule"] in (f"{side} lower", f"{side} mid"):
+        found["nodule"] = f"{side} upper"
+    if found[f"consolidation {side}"] in ("lower", "middle"):
+        found[f"consolidation {side}"] = "none"
+
+
+def _clear_side(found: dict[str, str], slot: str, side: str) -> None:
+    other = "left" if side == "right" else "right"
+    if found[slot] == "both":
+        found[slot] = other
+    elif found[slot] == side:
+        found[slot] = SLOTS[POSITION[slot]].states[0]

@@ -1,0 +1,39 @@
+"""The package's exceptions: each message says what was expected, what was got, and what to do next."""
+
+from __future__ import annotations
+
+
+class RobustError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class ConfigError(RobustError):
+    """A command-line option, ini value or `robust.toml` entry is wrong; pytest exits with 4."""
+
+
+class UnknownNameError(ConfigError):
+    """A model, data set or occluder of that name is not in its catalogue."""
+
+
+class NotOnThisMachineError(RobustError):
+    """Weights or files that a model or data set needs are missing here; the message says how to bring them."""
+
+
+class ModelError(RobustError):
+    """A checkpoint could not be loaded as it should be, or an encoder broke its contract."""
+
+
+class EmbeddingError(ModelError):
+    """An encoder returned NaN, zero, constant or wrongly shaped embeddings."""
+
+
+class DatasetError(RobustError):
+    """A data set is empty, damaged, or breaks its contract."""
+
+
+class OcclusionError(RobustError):
+    """An occluder was asked for something impossible: a level outside [0, 1], a wrong shape, an unknown fill."""
+
+
+class RankingError(RobustError):
+    """Ranks cannot be computed: no right answer for a query, wrong shapes, or a k above the gallery."""

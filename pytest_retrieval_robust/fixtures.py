@@ -1,0 +1,182 @@
+"""The fixtures of a robustness suite. Everything heavy is imported when a fixture is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .case import Case, CostMeasurement, Outcome
+from .curve import Curve
+from .gate import Policy
+from .session import RobustSession, or_fail, session_of
+
+if TYPE_CHECKING:
+    from .clock import InterleavedRounds
+    from .datasets import RetrievalDataset
+    from .models import DualEncoder
+    from .occluders import Occluder
+
+TIMED_IMAGES = 32
+TIMED_ROUNDS = 7
+
+
+@pytest.fixture(scope="session")
+def retrieval_model(request: pytest.FixtureRequest) -> Iterator[DualEncoder]:
+    """The loaded model of this test; one is loaded at a time, and let go before the next."""
+    session = session_of(request.config)
+    yield or_fail(session, request.param, lambda: session.model(request.param))
+    session.release_model()
+
+
+@pytest.fixture(scope="session")
+def retrieval_dataset(request: pytest.FixtureRequest) -> RetrievalDataset:
+    """The opened data set of this test."""
+    session = session_of(request.config)
+    return or_fail(session, None, lambda: session.dataset(request.param))
+
+
+@pytest.fixture(scope="session")
+def occluder(request: pytest.FixtureRequest) -> Occluder:
+    """The occluder of this test, with its parameters."""
+    return session_of(request.config).occluder(request.param)
+
+
+@pytest.fixture(scope="session")
+def occlusion_level(request: pytest.FixtureRequest) -> float:
+    """The fraction of the image area that is hidden."""
+    level: float = request.param
+    return level
+
+
+@pytest.fixture(scope="session")
+def occlusion_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of the mask layout."""
+    seed: int = request.param
+    return seed
+
+
+@pytest.fixture(scope="session")
+def _robust_case(
+    retrieval_model: DualEncoder,
+    retrieval_dataset: RetrievalDataset,
+    occluder: Occluder,
+    occlusion_level: float,
+    occlusion_seed: int,
+) -> Case:
+    return Case(retrieval_model.name, retrieval_dataset.name, occluder.name, occlusion_level, occlusion_seed)
+
+
+@pytest.fixture(scope="session")
+def outcome(request: pytest.FixtureRequest, _robust_case: Case) -> Outcome:
+    """What was measured for this test's case, in both directions."""
+    return _outcome(request, _robust_case)
+
+
+@pytest.fixture(scope="session")
+def clean_outcome(request: pytest.FixtureRequest, _robust_case: Case) -> Outcome:
+    """The same at level 0."""
+    return _outcome(request, _robust_case.clean())
+
+
+def _outcome(request: pytest.FixtureRequest, case: Case) -> Outcome:
+    session = session_of(request.config)
+    return or_fail(session, case.model, lambda: session.outcome(case))
+
+
+@pytest.fixture(scope="session")
+def robustness_curve(
+    request: pytest.FixtureRequest,
+    retrieval_model: DualEncoder,
+    retrieval_dataset: RetrievalDataset,
+    occluder: Occluder,
+    occlusion_seed: int,
+) -> Curve:
+    """Recall over every level of this run."""
+    session = session_of(request.config)
+    case = Case(retrieval_model.name, retrieval_dataset.name, occluder.name, 0.0, occlusion_seed)
+    return or_fail(session, case.model, lambda: session.curve(case))
+
+
+class Gate:
+    """The policy of this run, as a test asks it: sentences of what it forbids, none where all is well."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def violations(self, outcome: Outcome, clean_outcome: Outcome) -> list[str]:
+        """What the recall and retention gates find wrong."""
+        return _sentences(self._policy.judge(outcome, clean_outcome))
+
+    def curve_violations(self, curve: Curve) -> list[str]:
+        """What the gates on area under the curve and half level find wrong."""
+        return _sentences(self._policy.judge_curve(curve))
+
+    def cost_violations(self, cost: CostMeasurement) -> list[str]:
+        """What the gates on the cost of occluding and on throughput find wrong."""
+        return _sentences(self._policy.judge_cost(cost))
+
+
+def _sentences(verdicts: list[Any]) -> list[str]:
+    return [verdict.sentence for verdict in verdicts if verdict.verdict in ("fail", "inconclusive")]
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest) -> Gate:
+    """The gates of `robust.toml`."""
+    return Gate(session_of(request.config).policy)
+
+
+class OcclusionTimer:
+    """Measures, afresh and interleaved, what an image costs at this level and at level 0."""
+
+    def __init__(self, session: RobustSession, case: Case, measure: Callable[[InterleavedRounds, int], None]) -> None:
+        self._session, self._case, self._measure = session, case, measure
+        self.measurement: CostMeasurement | None = None
+
+    def __call__(self, images: int = TIMED_IMAGES, rounds: int = TIMED_ROUNDS) -> CostMeasurement:
+        """Time `rounds` pairs of batches of `images` images; preparing them is not timed."""
+        self.measurement = or_fail(self._session, self._case.model, lambda: self._measured(images, rounds))
+        return self.measurement
+
+    def _measured(self, images: int, rounds: int) -> CostMeasurement:
+        from .timing import timed_rounds
+
+        model = self._session.model(self._case.model)
+        dataset, occluder = self._session.dataset(self._case.dataset), self._session.occluder(self._case.occluder)
+        timed, count = timed_rounds(model, dataset, occluder, self._case, images)
+        timed.warm_up()
+        self._measure(timed, rounds)
+        return CostMeasurement(
+            case=self._case,
+            clean_seconds=timed.clean_seconds / count,
+            occluded_seconds=timed.occluded_seconds / count,
+            relative_cost=timed.relative_cost,
+            rounds=timed.rounds,
+            images=count,
+            device=model.device,
+        )
+
+
+@pytest.fixture
+def occlusion_timer(request: pytest.FixtureRequest, _robust_case: Case) -> OcclusionTimer:
+    """A callable that times this test's case: through pytest-benchmark where it is active, else by the same clock."""
+    benchmark = _active_benchmark(request)
+
+    def measure(timed: InterleavedRounds, rounds: int) -> None:
+        if benchmark is None:
+            timed.measure(rounds)
+        else:
+            benchmark.group = f"{_robust_case.model} on {_robust_case.dataset}"
+            benchmark.pedantic(timed.measure_occluded, setup=timed.measure_clean, rounds=rounds)
+
+    return OcclusionTimer(session_of(request.config), _robust_case, measure)
+
+
+def _active_benchmark(request: pytest.FixtureRequest) -> Any:
+    """pytest-benchmark's fixture; None where it is missing or switched off, as it is under xdist."""
+    session = getattr(request.config, "_benchmarksession", None)
+    if session is None or session.disabled or not request.config.pluginmanager.hasplugin("benchmark"):
+        return None
+    return request.getfixturevalue("benchmark")

@@ -1,0 +1,79 @@
+"""What happens to collected tests: parameters from names, one skip for a model that is not here, order by model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .options import slug
+from .session import AXES, MEASURING, Axes
+
+if TYPE_CHECKING:
+    from .session import RobustSession
+
+_OURS = frozenset((*AXES, *MEASURING))
+
+
+def uses_ours(fixturenames: Collection[str]) -> bool:
+    return not _OURS.isdisjoint(fixturenames)
+
+
+def ours(item: pytest.Item) -> bool:
+    """Whether a test uses one of the fixtures that this plugin parametrises."""
+    return Axes.of(item) != Axes()
+
+
+def parametrize(metafunc: pytest.Metafunc, session: RobustSession) -> None:
+    """Give every axis that a test uses its values, in one order, so that ids are stable."""
+    taken = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark)}
+    for axis in AXES:
+        if axis in metafunc.fixturenames and axis not in taken:
+            values = session.values(axis)
+            ids = [_id(axis, value) for value in values]
+            metafunc.parametrize(axis, values, ids=ids, indirect=True, scope="session")
+
+
+def _names(mark: pytest.Mark) -> list[str]:
+    names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+
+
+def _id(axis: str, value: Any) -> str:
+    if axis == "occlusion_level":
+        return f"level{value:.2f}" if value == round(value, 2) else f"level{value:g}"
+    if axis == "occlusion_seed":
+        return f"seed{value}"
+    return slug(value)
+
+
+def absent_models_once(items: Iterable[pytest.Item], session: RobustSession) -> list[pytest.Item]:
+    """Leave one test of each model that is not on this machine: a skip that says why, or a failure if it was named."""
+    kept, seen = [], set()
+    for item in items:
+        model = Axes.of(item).model
+        reason = None if model is None else session.selection.models[model].absent()
+        if model is None or reason is None:
+            kept.append(item)
+        elif model not in seen:
+            seen.add(model)
+            kept.append(item)
+            if not session.selection.models[model].named:
+                item.add_marker(pytest.mark.skip(reason=f"not tested: {reason}"))
+    return kept
+
+
+def in_model_order(items: Sequence[pytest.Item], session: RobustSession) -> list[pytest.Item]:
+    """Our tests sorted by model and data set within their own slots; all other tests keep their places."""
+    slots = [slot for slot, item in enumerate(items) if Axes.of(item).model is not None]
+    models, datasets = list(session.selection.models), list(session.selection.datasets)
+
+    def key(slot: int) -> tuple[int, int]:
+        axes = Axes.of(items[slot])
+        return models.index(str(axes.model)), datasets.index(axes.dataset) if axes.dataset in datasets else -1
+
+    ordered = list(items)
+    for slot, source in zip(slots, sorted(slots, key=key), strict=True):
+        ordered[slot] = items[source]
+    return ordered

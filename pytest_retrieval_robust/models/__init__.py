@@ -1,0 +1,107 @@
+"""Dual encoders: the protocol, what a catalogue entry is, and what a model says of itself.
+
+One file of this folder is one entry (or a few of one kind): it defines `register(catalogue)` and imports anything
+heavy inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from torch import Tensor
+
+Frame: TypeAlias = tuple[float, float, float, float]
+Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image as the authors' own resize, pad and crop leave it, before normalisation."""
+
+    pixels: NDArray[np.uint8] | NDArray[np.float32]
+    """(3, S, S): uint8 in 0..255 where the authors' pipeline is 8-bit there, else float32 on the 0..1 scale."""
+    frame: Frame
+    """(left, top, right, bottom) of the source image in that square, relative; beyond 0..1 where it is cropped."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Where a model came from and what of its checkpoint was used."""
+
+    source: str
+    revision: str | None = None
+    sha256: str | None = None
+    licence: str | None = None
+    parameters: int | None = None
+    input_size: int | None = None
+    context_length: int | None = None
+    missing_keys: tuple[str, ...] = ()
+    unexpected_keys: tuple[str, ...] = ()
+    dropped_keys: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+@runtime_checkable
+class DualEncoder(Protocol):
+    """A model that embeds images and reports into one space.
+
+    Similarity is the dot product of unit rows. A model that scores otherwise also has
+    `similarity(queries, gallery) -> (Q, G)` for one tile.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def prepare(self, image: Image) -> Prepared:
+        """The authors' own geometry, on the CPU. Must be safe to call from several threads."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) on the 0..1 scale, on the model's device -> (B, D) unit rows, float32."""
+
+    def encode_reports(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> (B, D) unit rows, float32; a row must not depend on its neighbours beyond float rounding."""
+
+
+@runtime_checkable
+class CountsTruncation(Protocol):
+    """A model that can tell how many reports its context length cuts."""
+
+    def truncated(self, texts: Sequence[str]) -> int: ...
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """How to load a model: `device` is resolved (`cpu`, `cuda:0`, `mps`), never `auto`."""
+
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    may_download: bool = True
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model of the catalogue."""
+
+    name: str
+    summary: str
+    load: Callable[[LoadRequest], DualEncoder]
+    missing: Callable[[], str | None] | None = None
+    """What is not on this machine and how to bring it, or None. Looks at files only; imports no model library."""
+    embedded: bool = False
+    """Ships in the package, so that it runs everywhere."""
+    fetchable: bool = True
+    """Whether loading can download what is missing."""

@@ -1,0 +1,77 @@
+"""Small checks that every loader shares: hashes of weight files, keys that did not fit, unit rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HARMLESS_KEYS = ("position_ids",)
+"""Buffers that old libraries saved and new ones compute: dropped by name, and listed as dropped."""
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "open_clip_pytorch_model.bin")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a folder's weights: safetensors where there are any, else pickles."""
+    for pattern in _WEIGHTS:
+        found = sorted(folder.glob(pattern))
+        if found:
+            return found
+    return []
+
+
+def sha256_of(files: Iterable[Path]) -> str | None:
+    """One hash over the files' contents in order; None for no files."""
+    digest, some = hashlib.sha256(), False
+    for path in files:
+        some = True
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest() if some else None
+
+
+def split_unexpected(keys: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(unexpected, dropped): keys of the checkpoint that the model has no place for, harmless ones apart."""
+    unexpected = sorted(keys)
+    dropped = tuple(key for key in unexpected if key.rsplit(".", 1)[-1] in HARMLESS_KEYS)
+    return tuple(key for key in unexpected if key not in dropped), dropped
+
+
+def require_no_missing(name: str, missing: Sequence[str]) -> None:
+    """A weight that the checkpoint lacks would stay random: `ModelError` that lists them."""
+    if missing:
+        listed = ", ".join(sorted(missing)[:8]) + (", ..." if len(missing) > 8 else "")
+        raise ModelError(
+            f"Expected a checkpoint with every weight of {name}, got missing_keys={len(missing)}: {listed}. "
+            "Its architecture and the checkpoint do not belong together; load the matching one."
+        )
+
+
+def licence_of(folder: Path) -> str | None:
+    """The `license:` of a model card's front matter, if the folder has one."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return None
+    for line in card.read_text(encoding="utf-8", errors="replace").splitlines()[:60]:
+        if line.startswith("license:"):
+            return line.partition(":")[2].strip() or None
+    return None
+
+
+def torch_dtype(precision: str) -> Any:
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def unit_rows(features: Tensor) -> Tensor:
+    """Rows of length 1 in float32. A zero or NaN row stays one: the sweep reports it with the image's id hash."""
+    rows = features.float()
+    return rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-12)

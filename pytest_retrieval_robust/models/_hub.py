@@ -1,0 +1,46 @@
+"""What the Hugging Face cache of this machine holds. Looks at files only, and imports no model library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
+_CONFIGS = ("config.json", "open_clip_config.json")
+
+
+def cached_folder(repository: str, revision: str | None = None) -> Path | None:
+    """The snapshot folder of a repository whose config and weights are cached, else None."""
+    config = _first_cached(repository, _CONFIGS, revision)
+    weights = _first_cached(repository, _WEIGHTS, revision)
+    return config.parent if config and weights else None
+
+
+def _first_cached(repository: str, names: tuple[str, ...], revision: str | None) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    for name in names:
+        try:
+            found = try_to_load_from_cache(repository, name, revision=revision)
+        except HFValidationError:
+            return None
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def missing_from_hub(name: str, repository: str, revision: str | None = None) -> str | None:
+    """The sentence for a repository that is not cached here, or None."""
+    if cached_folder(repository, revision) is not None:
+        return None
+    return (
+        f"the weights of {name} ({repository}) are not on this machine; "
+        f"bring them with --robust-download or `hf download {repository}`"
+    )

@@ -1,0 +1,115 @@
+"""Occluders, which hide part of an image: the protocol and what a catalogue entry is.
+
+One file of this folder is one entry: it defines `register(catalogue)` and imports anything heavy inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..catalogue import Catalogue
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""(left, top, right, bottom) of the source image in the prepared square, in relative coordinates of the square.
+
+The box reaches beyond 0..1 where the model's preprocessing crops and lies inside 0..1 where it pads."""
+
+Frame: TypeAlias = Box | Sequence[Box]
+"""One box for the whole batch, or one an image."""
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+"""The frame of an image that fills the square exactly."""
+
+
+@runtime_checkable
+class Occluder(Protocol):
+    """Hides a share of each image: nothing at level 0, everything at level 1, and more at a higher level.
+
+    What is hidden depends only on the seed, the image's id and the level, so it is the same for every batch,
+    worker, device and model.
+    """
+
+    @property
+    def name(self) -> str:
+        """The canonical name: `patches`, or `patches(fill=mean,grid=14)` where parameters are not the defaults."""
+
+    def achieved_level(self, level: float) -> float:
+        """The share of the source image's area that is hidden when `level` is asked for."""
+
+    def mask(
+        self,
+        ids: Sequence[str],
+        level: float,
+        seed: int,
+        size: int | tuple[int, int],
+        frame: Frame,
+        device: torch.device | str = "cpu",
+    ) -> torch.Tensor:
+        """(B, 1, H, W) bool, true where a pixel is hidden; `size` is S for a square or (H, W)."""
+
+    def occlude(
+        self,
+        pixels: torch.Tensor,
+        ids: Sequence[str],
+        level: float,
+        seed: int,
+        frame: Frame,
+        out: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """`pixels`, (B, 3, H, W) floating on the 0..1 scale, with what the mask covers replaced by the fill."""
+
+
+@dataclass(frozen=True)
+class OccluderEntry:
+    """An occluder of the catalogue: a name, one line about it, its parameters with their types, and how to build it."""
+
+    name: str
+    summary: str
+    parameters: Mapping[str, type]
+    """What may stand in parentheses after the name: `{"grid": int, "fill": str}`."""
+    build: Callable[..., Occluder]
+    """Takes the parameters by keyword; what is left out has its default."""
+
+
+@dataclass(frozen=True)
+class OccluderChoice:
+    """An entry with the parameters that were asked for."""
+
+    entry: OccluderEntry
+    parameters: Mapping[str, object]
+
+    def build(self) -> Occluder:
+        """The occluder; `OcclusionError` where a parameter's value is impossible."""
+        return self.entry.build(**self.parameters)
+
+
+def resolve_occluder(
+    catalogue: Catalogue[OccluderEntry], name: str, parameters: Mapping[str, str] | None = None
+) -> OccluderChoice:
+    """The entry of that name with `parameters` read as the types that it states.
+
+    Raises `UnknownNameError`, or `ConfigError` where a parameter is unknown or not of its type.
+    """
+    entry = catalogue.get(name)
+    return OccluderChoice(entry, {key: _typed(entry, key, text) for key, text in (parameters or {}).items()})
+
+
+def _typed(entry: OccluderEntry, key: str, text: str) -> object:
+    if key not in entry.parameters:
+        raise ConfigError(
+            f"Expected a parameter of {entry.name}, got {key}={text}. Known: {', '.join(entry.parameters) or 'none'}."
+        )
+    kind = entry.parameters[key]
+    try:
+        return kind(text)
+    except ValueError:
+        raise ConfigError(
+            f"Expected {key} of {entry.name} as {kind.__name__}, got {key}={text}. Mend the value."
+        ) from None

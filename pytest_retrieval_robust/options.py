@@ -1,0 +1,294 @@
+"""Command line, ini values and `robust.toml` become one frozen `Settings`. Strings are parsed here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from .case import canonical_level
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    import pytest
+
+    from .config_file import ConfigFile
+
+GROUP = "retrieval-robust"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OptionSpec:
+    """One option: its prefixed flag, its ini twin (the same word with underscores) and what it means."""
+
+    flag: str
+    meaning: str
+    metavar: str | None = "LIST"
+    alias: str | None = None
+
+    @property
+    def dest(self) -> str:
+        return self.flag.lstrip("-").replace("-", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        return self.metavar is None
+
+    def add_to(self, group: pytest.OptionGroup, flag: str | None = None) -> None:
+        if self.is_switch:
+            group.addoption(flag or self.flag, dest=self.dest, action="store_true", default=None, help=self.meaning)
+        else:
+            group.addoption(flag or self.flag, dest=self.dest, metavar=self.metavar, default=None, help=self.meaning)
+
+
+OPTIONS = (
+    OptionSpec(
+        "--robust-models",
+        "models: names, globs, all, or locators hf:ORG/NAME[@REV], open_clip:ARCH/TAG, local-dir:PATH "
+        "(default: those of robust.toml, else the embedded ones)",
+        alias="--models",
+    ),
+    OptionSpec("--robust-datasets", "data sets: names or globs (default: synthetic-cxr)", alias="--datasets"),
+    OptionSpec(
+        "--robust-occluders",
+        "occluders: names, globs, all, or with parameters: patches(grid=14,fill=mean) (default: patches)",
+        alias="--occluders",
+    ),
+    OptionSpec(
+        "--robust-levels",
+        "fractions of the image area to hide; 0 is always measured (default: 0,0.1,0.2,0.3,0.4,0.5)",
+        alias="--levels",
+    ),
+    OptionSpec("--robust-seeds", "one mask layout a seed (default: 0)"),
+    OptionSpec("--robust-k", "the k of Recall@k (default: 1,5,10)"),
+    OptionSpec("--robust-config", "gates and models (default: the nearest robust.toml)", "FILE"),
+    OptionSpec("--robust-device", "auto, cpu, cuda, cuda:1 or mps (default: auto)", "NAME"),
+    OptionSpec("--robust-precision", "of the encoders: fp32, bf16 or fp16 (default: fp32)", "P"),
+    OptionSpec("--robust-batch-size", "images a batch (default: auto)", "N"),
+    OptionSpec("--robust-limit", "only the first N pairs of each data set: a smoke run, recorded as such", "N"),
+    OptionSpec("--robust-download", "let `all` fetch missing weights; a model asked for by name may always", None),
+    OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
+)
+_BY_FLAG = {option.flag: option for option in OPTIONS}
+PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup(GROUP, "retrieval under occlusion")
+    for option in OPTIONS:
+        option.add_to(group)
+        parser.addini(option.dest, option.meaning, type="bool" if option.is_switch else "string", default=None)
+
+
+def add_short_aliases(parser: pytest.Parser) -> None:
+    """`--models`, `--datasets`, `--occluders`, `--levels`, for a project's own top-level conftest.
+
+    An alias that something else has taken is left to it.
+    """
+    group = parser.getgroup(GROUP)
+    for option in OPTIONS:
+        if option.alias is not None:
+            try:
+                option.add_to(group, option.alias)
+            except ValueError:
+                continue
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for, checked and typed. Names are not resolved yet: that needs the catalogues."""
+
+    models: tuple[str, ...] | None
+    """None: the models of `robust.toml`, else the embedded ones."""
+    datasets: tuple[str, ...]
+    occluders: tuple[str, ...]
+    levels: tuple[float, ...]
+    seeds: tuple[int, ...]
+    ks: tuple[int, ...]
+    device: str
+    precision: Literal["fp32", "bf16", "fp16"]
+    batch_size: int | None
+    limit: int | None
+    download: bool
+    results: Path | None
+    config_file: ConfigFile | None
+
+
+def any_on_command_line(config: pytest.Config) -> bool:
+    """Whether any of our options was typed."""
+    return any(config.getoption(option.dest) is not None for option in OPTIONS)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this run; `ConfigError` for anything that was not typed right."""
+    values = _Values(config)
+    return Settings(
+        models=values.items("--robust-models") or None,
+        datasets=values.items("--robust-datasets", "synthetic-cxr"),
+        occluders=values.items("--robust-occluders", "patches"),
+        levels=values.parsed("--robust-levels", "0,0.1,0.2,0.3,0.4,0.5", parse_levels),
+        seeds=values.parsed("--robust-seeds", "0", lambda flag, text: _integers(flag, text, 0, 2**31 - 1)),
+        ks=values.parsed("--robust-k", "1,5,10", lambda flag, text: _integers(flag, text, 1, 2**31 - 1)),
+        device=values.parsed("--robust-device", "auto", _device),
+        precision=values.parsed("--robust-precision", "fp32", _precision),
+        batch_size=values.parsed("--robust-batch-size", "auto", _batch_size),
+        limit=values.parsed("--robust-limit", "", _limit),
+        download=values.switch("--robust-download"),
+        results=values.path("--robust-results"),
+        config_file=_config_file(config, values),
+    )
+
+
+class _Values:
+    """The raw strings: the command line wins over the ini file, and that over the default."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def text(self, flag: str, default: str = "") -> str:
+        dest = _BY_FLAG[flag].dest
+        typed = self._config.getoption(dest)
+        chosen = typed if typed is not None else self._config.getini(dest)
+        return default if chosen in (None, "") else str(chosen)
+
+    def items(self, flag: str, default: str = "") -> tuple[str, ...]:
+        text = self.text(flag, default)
+        return tuple(dict.fromkeys(split_list(flag, text))) if text else ()
+
+    def parsed(self, flag: str, default: str, parse: Callable[[str, str], T]) -> T:
+        return parse(flag, self.text(flag, default))
+
+    def switch(self, flag: str) -> bool:
+        dest = _BY_FLAG[flag].dest
+        return bool(self._config.getoption(dest) or self._config.getini(dest))
+
+    def path(self, flag: str) -> Path | None:
+        text = self.text(flag)
+        return Path(self._config.invocation_params.dir, text) if text else None
+
+
+def split_list(flag: str, text: str) -> list[str]:
+    """`a,b(c=1,d=2)` as `["a", "b(c=1,d=2)"]`: commas inside parentheses belong to the item.
+
+    >>> split_list("--robust-occluders", "patches, patches(grid=14,fill=mean)")
+    ['patches', 'patches(grid=14,fill=mean)']
+    """
+    items, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            break
+        if sign == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += sign
+    items = [item.strip() for item in items]
+    if depth != 0 or not all(items):
+        raise ConfigError(
+            f"Expected comma-separated items with matching parentheses, got {flag}={text!r}. "
+            "Write it as one,two(name=value,name=value)."
+        )
+    return items
+
+
+def parse_call(text: str) -> tuple[str, dict[str, str]]:
+    """`patches(grid=14,fill=mean)` as `("patches", {"grid": "14", "fill": "mean"})`.
+
+    >>> parse_call("patches")
+    ('patches', {})
+    """
+    found = re.fullmatch(r"([^()=]+)(?:\((.*)\))?", text)
+    if found is None:
+        raise ConfigError(f"Expected NAME or NAME(key=value,...), got item={text!r}. Mend the item.")
+    pairs = [pair.partition("=") for pair in found[2].split(",")] if found[2] else []
+    if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
+        raise ConfigError(f"Expected key=value pairs inside the parentheses, got item={text!r}. Mend the item.")
+    return found[1].strip(), {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def parse_levels(flag: str, text: str) -> tuple[float, ...]:
+    """Rising occlusion levels with 0 among them."""
+    levels = {0.0, *(_level(flag, item) for item in split_list(flag, text))}
+    return tuple(sorted(levels))
+
+
+def _level(flag: str, item: str) -> float:
+    try:
+        level = float(item)
+    except ValueError:
+        level = float("nan")
+    if not 0.0 <= level <= 1.0:
+        hint = f" Did you mean {level / 100:g}?" if 1.0 < level <= 100.0 else " Give fractions such as 0,0.1,0.3."
+        raise ConfigError(f"Expected fractions of the image area from 0 to 1, got {flag}={item!r}.{hint}")
+    return canonical_level(level)
+
+
+def _integers(flag: str, text: str, low: int, high: int) -> tuple[int, ...]:
+    return tuple(sorted({_integer(flag, item, low, high) for item in split_list(flag, text)}))
+
+
+def _integer(flag: str, item: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"\d+", item) or not low <= int(item) <= high:
+        raise ConfigError(f"Expected whole numbers from {low} to {high}, got {flag}={item!r}. Mend the value.")
+    return int(item)
+
+
+def _device(flag: str, text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise ConfigError(f"Expected auto, cpu, cuda, cuda:N or mps, got {flag}={text!r}. Choose one of them.")
+    return text
+
+
+def _precision(flag: str, text: str) -> Literal["fp32", "bf16", "fp16"]:
+    for precision in ("fp32", "bf16", "fp16"):
+        if text == precision:
+            return precision  # type: ignore[return-value]  # narrowed by the comparison
+    raise ConfigError(f"Expected fp32, bf16 or fp16, got {flag}={text!r}. Choose one of them.")
+
+
+def _batch_size(flag: str, text: str) -> int | None:
+    return None if text == "auto" else _integer(flag, text, 1, 65536)
+
+
+def _limit(flag: str, text: str) -> int | None:
+    return _integer(flag, text, 1, 2**31 - 1) if text else None
+
+
+def _config_file(config: pytest.Config, values: _Values) -> ConfigFile | None:
+    named = values.path("--robust-config")
+    if named is not None and not named.is_file():
+        raise ConfigError(
+            f"Expected a readable TOML file, got --robust-config={str(named)!r}, which is not there. Mend the path."
+        )
+    path = named or find_upward(config.args, Path(config.invocation_params.dir), config.rootpath)
+    if path is None:
+        return None
+    from .config_file import read_config_file
+
+    return read_config_file(path)
+
+
+def find_upward(arguments: Sequence[str], folder: Path, root: Path) -> Path | None:
+    """`robust.toml` in the common folder of the test arguments or above it, up to the rootdir."""
+    start = _common_folder([folder / argument.split("::")[0] for argument in arguments] or [folder])
+    for candidate in [start, *start.parents]:
+        if (candidate / "robust.toml").is_file():
+            return candidate / "robust.toml"
+        if candidate == root:
+            break
+    return None
+
+
+def _common_folder(paths: Sequence[Path]) -> Path:
+    import os
+
+    common = Path(os.path.commonpath([str(path) for path in paths]))
+    return common if common.is_dir() else common.parent
+
+
+def slug(name: str) -> str:
+    """A name as words that `-k` and file systems can take: `patches(grid=14)` is `patches-grid14`."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name.replace("=", "")).strip("-")

@@ -1,0 +1,3 @@
+"""Reports: each is a function of the run's record."""
+
+from __future__ import annotations

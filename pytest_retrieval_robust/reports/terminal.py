@@ -1,0 +1,203 @@
+"""The summary that pytest prints: readable at 80 columns, and in a log without colour."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..case import DIRECTIONS, Case, Direction, Outcome, VerdictName
+
+if TYPE_CHECKING:
+    import pytest
+
+    from ..curve import Curve
+    from ..summary import RunRecord
+
+_NAME, _CELL, _LEVELS, _WIDTH = 18, 7, 6, 80
+_MARKS: dict[VerdictName, str] = {"pass": " ", "fail": "!", "inconclusive": "?", "ungated": "~"}
+_COLOURS: dict[VerdictName, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "ungated": ""}
+_WORST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
+_BLOCKS, _PLAIN_BLOCKS = "▁▂▃▄▅▆▇█", "_.,-=+*#"
+_SHOWN_SENTENCES = 20
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of a line, with its colour ("" for none)."""
+
+    text: str
+    colour: str = ""
+
+
+Line = list[Span]
+
+
+def write_summary(run: RunRecord, reporter: pytest.TerminalReporter) -> None:
+    """Print the run; with `-q` its last line alone."""
+    if reporter.verbosity >= 0:
+        reporter.section("retrieval robustness")
+        for line in summary_lines(run, reporter.verbosity, _blocks()):
+            for span in line:
+                reporter.write(span.text, **({span.colour: True} if span.colour else {}))
+            reporter.write("\n")
+    reporter.write(release_line(run) + "\n", **{"red" if run.failures else "green": True, "bold": True})
+
+
+def _blocks() -> str:
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        _BLOCKS.encode(encoding)
+    except UnicodeEncodeError:
+        return _PLAIN_BLOCKS
+    return _BLOCKS
+
+
+def release_line(run: RunRecord) -> str:
+    """`RELEASE GATE: PASSED (...)` or `RELEASE GATE: FAILED because ...`."""
+    if run.failures:
+        return f"RELEASE GATE: FAILED because {'; '.join(run.failures)}"
+    counts = run.verdict_counts()
+    absent = sum(not model.tested for model in run.models)
+    parts = [f"{counts['pass']} gates met", f"{counts['ungated']} cells ungated", f"{absent} models not tested"]
+    return f"RELEASE GATE: PASSED ({', '.join(part for part in parts if not part.startswith('0 ') or 'gates' in part)})"
+
+
+def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> Iterable[Line]:
+    """The summary but for its last line."""
+    yield from _tables(run, verbosity, blocks)
+    if verbosity > 0:
+        yield from _every_cell(run)
+    yield from _sentences("failed:", [v.sentence for v in run.verdicts if v.verdict == "fail"], "red")
+    yield from _sentences("inconclusive:", [v.sentence for v in run.verdicts if v.verdict == "inconclusive"], "yellow")
+    yield from _sentences("broken:", list(run.broken), "red")
+    absent = [f"{model.name}: {model.reason}" for model in run.models if not model.tested]
+    yield from _sentences("not tested:", absent, "yellow")
+    yield from _sentences("note:", list(run.warnings), "yellow")
+    if run.results is not None:
+        yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
+
+
+def _tables(run: RunRecord, verbosity: int, blocks: str) -> Iterable[Line]:
+    groups = dict.fromkeys((curve.clean.case.dataset, curve.clean.case.occluder) for curve in run.curves)
+    directions: Sequence[Direction] = DIRECTIONS if verbosity > 0 else DIRECTIONS[:1]
+    for dataset, occluder in groups:
+        curves = [c for c in run.curves if (c.clean.case.dataset, c.clean.case.occluder) == (dataset, occluder)]
+        ks = sorted(curves[0].clean.image_to_report.recall)
+        for direction in directions:
+            for k in ks if verbosity > 0 else ks[-1:]:
+                yield from _table(run, curves, k, direction, blocks)
+                yield []
+
+
+def _table(run: RunRecord, curves: Sequence[Curve], k: int, direction: Direction, blocks: str) -> Iterable[Line]:
+    yield from _heading(run, curves[0], k, direction)
+    levels = sorted({level for curve in curves for level in curve.levels})
+    chunks = [levels[start : start + _LEVELS] for start in range(0, len(levels), _LEVELS)]
+    for number, chunk in enumerate(chunks):
+        last = number == len(chunks) - 1
+        columns = "".join(f"{level:>{_CELL - 1}g} " for level in chunk)
+        yield [Span(f"{'':{_NAME}}{columns}{'  kept  half' if last else ''}")]
+        for curve in curves:
+            yield from _rows(run, curve, chunk, k, direction, blocks if last else None)
+    yield [Span("! below its gate   ? inconclusive   ~ no gate   [ ] 95 % Wilson interval")]
+
+
+def _heading(run: RunRecord, curve: Curve, k: int, direction: Direction) -> Iterable[Line]:
+    case, clean = curve.clean.case, curve.clean
+    scores = clean.scores(direction)
+    facts = next((dataset for dataset in run.datasets if dataset["name"] == case.dataset), None)
+    yield [Span(f"{case.dataset}, {case.occluder}: {direction} Recall@{k} in %", "bold")]
+    ceiling = "" if facts is None or direction != DIRECTIONS[0] else f", ceiling {100 * facts['ceiling'][str(k)]:.1f}"
+    relevance = "" if facts is None else f", {facts['relevance']}"
+    yield [
+        Span(
+            f"{scores.queries} queries, gallery {scores.gallery}, chance {100 * scores.chance[k]:.1f}{ceiling}"
+            f"{relevance}, {clean.timing.device} {clean.timing.precision}"
+        )
+    ]
+
+
+def _rows(
+    run: RunRecord, curve: Curve, chunk: Sequence[float], k: int, direction: Direction, blocks: str | None
+) -> Iterable[Line]:
+    outcomes = {outcome.case.level: outcome for outcome in curve.outcomes}
+    name = _row_name(run, curve.clean.case)
+    if len(name) >= _NAME:
+        yield [Span(name)]
+        name = ""
+    cells = [_cell(run, outcomes.get(level), k, direction) for level in chunk]
+    tail = "" if blocks is None else _tail(curve, k, direction, blocks)
+    yield [Span(f"{name:{_NAME}}"), *cells, Span(tail)]
+    intervals = "".join(_interval(outcomes.get(level), k, direction) for level in chunk)
+    yield [Span(f"{'':{_NAME}}{intervals}".rstrip())]
+
+
+def _row_name(run: RunRecord, case: Case) -> str:
+    several = len({curve.clean.case.seed for curve in run.curves}) > 1
+    return f"{case.model} seed{case.seed}" if several else case.model
+
+
+def _cell(run: RunRecord, outcome: Outcome | None, k: int, direction: Direction) -> Span:
+    if outcome is None:
+        return Span(f"{'-':>{_CELL - 1}} ")
+    verdict = cell_verdict(run, outcome.case)
+    return Span(f"{100 * outcome.recall(k, direction):>{_CELL - 1}.1f}{_MARKS[verdict]}", _COLOURS[verdict])
+
+
+def cell_verdict(run: RunRecord, case: Case) -> VerdictName:
+    """The worst verdict that the recall and retention gates gave a case."""
+    timing = ("relative_cost", "images_per_second", "cost_relative_to")
+    found = {v.verdict for v in run.verdicts if v.case == case and v.gate not in timing}
+    return next((verdict for verdict in _WORST if verdict in found), "ungated")
+
+
+def _interval(outcome: Outcome | None, k: int, direction: Direction) -> str:
+    if outcome is None:
+        return " " * _CELL
+    low, high = outcome.scores(direction).recall_interval[k]
+    return f"{f'{100 * low:.0f}-{100 * high:.0f}':>{_CELL - 1}} "
+
+
+def _tail(curve: Curve, k: int, direction: Direction, blocks: str) -> str:
+    retention, half = curve.retention(k, direction), curve.half_level(k, direction)
+    kept = "   n/a" if retention is None else f"{retention[curve.levels[-1]]:6.2f}"
+    reached = "  none" if half is None else f"{half:6.2f}"
+    return f"{kept}{reached} {sparkline(list(curve.recall(k, direction).values()), blocks)}"
+
+
+def sparkline(shares: Sequence[float], blocks: str = _BLOCKS) -> str:
+    """One block a share in [0, 1].
+
+    >>> sparkline([1.0, 0.5, 0.0])
+    '█▄▁'
+    """
+    return "".join(blocks[min(int(share * len(blocks)), len(blocks) - 1)] for share in shares)
+
+
+def _every_cell(run: RunRecord) -> Iterable[Line]:
+    for outcome in run.outcomes:
+        recalls = ", ".join(f"R@{k} {100 * v:.1f}" for k, v in outcome.image_to_report.recall.items())
+        back = ", ".join(f"R@{k} {100 * v:.1f}" for k, v in outcome.report_to_image.recall.items())
+        verdict = cell_verdict(run, outcome.case)
+        yield [Span(f"{verdict}: ", _COLOURS[verdict]), Span(str(outcome.case))]
+        yield [Span(f"  image-to-report {recalls}, median rank {outcome.image_to_report.median_rank:g}")]
+        yield [Span(f"  report-to-image {back}, median rank {outcome.report_to_image.median_rank:g}")]
+        seen = f"{outcome.achieved_level:.4f} hidden, {outcome.visible_level:.4f} of what it sees"
+        yield [Span(f"  {seen}, {outcome.timing.images_per_second:.0f} images/s")]
+    for cost in run.costs:
+        yield [Span(f"cost of {cost.case}: {cost.relative_cost:.2f} times level 0")]
+
+
+def _sentences(title: str, sentences: Sequence[str], colour: str) -> Iterable[Line]:
+    import textwrap
+
+    for sentence in sentences[:_SHOWN_SENTENCES]:
+        first, *rest = textwrap.wrap(
+            f"{title} {sentence}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+        yield [Span(title, colour), Span(first.removeprefix(title))]
+        yield from ([Span(line)] for line in rest)
+    if len(sentences) > _SHOWN_SENTENCES:
+        yield [Span(title, colour), Span(f" ... and {len(sentences) - _SHOWN_SENTENCES} more (see run.json)")]

@@ -1,0 +1,306 @@
+"""The life of a run in one process: what was selected, what is planned, what is loaded, what was measured.
+
+A pytest-xdist worker has a session of its own; the controller has one too, but measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from .case import Case, CostMeasurement, Json, Outcome
+from .catalogue import Catalogues
+from .curve import Curve
+from .errors import NotOnThisMachineError, RobustError
+from .gate import Policy, read_policy
+from .models import LoadRequest
+from .options import Settings, read_settings, slug
+from .selection import SelectedModel, Selection, select
+from .store import RunStore, case_key
+
+if TYPE_CHECKING:
+    import tempfile
+
+    from .datasets import RetrievalDataset
+    from .models import DualEncoder
+    from .occluders import Occluder
+    from .sweep import Cell, Measured, SweepResult
+
+T = TypeVar("T")
+AXES = ("retrieval_model", "retrieval_dataset", "occluder", "occlusion_level", "occlusion_seed")
+MEASURING = ("outcome", "clean_outcome", "robustness_curve", "occlusion_timer")
+SESSION = pytest.StashKey["RobustSession"]()
+CATALOGUES = pytest.StashKey[Catalogues]()
+
+
+def session_of(config: pytest.Config) -> RobustSession:
+    """The run's state, made on first use; `ConfigError` where options or `robust.toml` are wrong."""
+    if SESSION not in config.stash:
+        given: str | None = getattr(config, "workerinput", {}).get("retrieval_robust_store")
+        config.stash[SESSION] = RobustSession(read_settings(config), config.stash[CATALOGUES], given)
+    return config.stash[SESSION]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The parameters of one test; None where it does not use that axis."""
+
+    model: str | None = None
+    dataset: str | None = None
+    occluder: str | None = None
+    level: float | None = None
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, item: pytest.Item) -> Axes:
+        parameters: Mapping[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+        return cls(*(parameters.get(axis) for axis in AXES))
+
+
+class RobustSession:
+    """Holds a run's state. Everything heavy is loaded on first use, and one model at a time."""
+
+    def __init__(self, settings: Settings, catalogues: Catalogues, store_folder: str | None = None) -> None:
+        self.settings = settings
+        self.catalogues = catalogues
+        self.policy: Policy = read_policy(settings.config_file)
+        self._given_store = store_folder
+        self._own_store: tempfile.TemporaryDirectory[str] | None = None
+        self._selection: Selection | None = None
+        self._planned: dict[tuple[str, str], set[tuple[str, float, int]]] = {}
+        self._loaded: tuple[str, DualEncoder] | None = None
+        self._failed_loads: dict[str, RobustError] = {}
+        self._datasets: dict[str, RetrievalDataset] = {}
+        self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
+        self._cards: dict[str, Json] = {}
+
+    def close(self) -> None:
+        if self._own_store is not None:
+            self._own_store.cleanup()
+
+    @cached_property
+    def store_folder(self) -> Path:
+        """Where ranks lie while the run lasts: the controller's folder, which its workers are told."""
+        if self._given_store is not None:
+            return Path(self._given_store)
+        import tempfile
+
+        self._own_store = tempfile.TemporaryDirectory(prefix="retrieval-robust-")
+        return Path(self._own_store.name)
+
+    @cached_property
+    def store(self) -> RunStore:
+        return RunStore(self.store_folder)
+
+    @property
+    def selection(self) -> Selection:
+        if self._selection is None:
+            self._selection = select(self.settings, self.catalogues)
+        return self._selection
+
+    # Planning: names only
+
+    def values(self, axis: str) -> list[Any]:
+        """The values that a fixture of that name is parametrised with, in order."""
+        return {
+            "retrieval_model": list(self.selection.models),
+            "retrieval_dataset": list(self.selection.datasets),
+            "occluder": list(self.selection.occluders),
+            "occlusion_level": list(self.settings.levels),
+            "occlusion_seed": list(self.settings.seeds),
+        }[axis]
+
+    def plan(self, items: Iterable[pytest.Item]) -> None:
+        """Note which cells the collected tests will ask for, and check that the policy can judge them."""
+        for item in items:
+            axes = Axes.of(item)
+            fixtures = getattr(item, "fixturenames", ())
+            if axes.model is not None and axes.dataset is not None and not _is_light(fixtures):
+                self._plan_item(axes, axes.model, axes.dataset, fixtures)
+        self.policy.check(self._planned_cases(), self.settings.ks)
+
+    def _plan_item(self, axes: Axes, model: str, dataset: str, fixtures: Iterable[str]) -> None:
+        occluder, seed = axes.occluder, axes.seed
+        if occluder is None or seed is None:
+            return
+        levels = self.settings.levels if "robustness_curve" in fixtures or axes.level is None else (axes.level,)
+        planned = self._planned.setdefault((model, dataset), set())
+        planned.update((occluder, level, seed) for level in levels)
+
+    def _planned_cases(self) -> Iterator[Case]:
+        for (model, dataset), cells in self._planned.items():
+            yield from (Case(model, dataset, occluder, level, seed) for occluder, level, seed in cells)
+
+    # Loading
+
+    def model(self, name: str) -> DualEncoder:
+        """The loaded model; the one loaded before is let go. A load that failed is not tried again."""
+        if self._loaded is not None and self._loaded[0] == name:
+            return self._loaded[1]
+        if name in self._failed_loads:
+            raise self._failed_loads[name]
+        self.release_model()
+        try:
+            model = self._load(self.selection.models[name])
+        except RobustError as error:
+            self._failed_loads[name] = error
+            raise
+        self._loaded = (name, model)
+        self._cards[name] = model.card.as_json()
+        return model
+
+    def _load(self, selected: SelectedModel) -> DualEncoder:
+        from .device import resolve_device
+
+        reason = selected.absent()
+        if reason is not None:
+            raise NotOnThisMachineError(reason[0].upper() + reason[1:] + ".")
+        device = resolve_device(self.settings.device)
+        return selected.entry.load(LoadRequest(device, self.settings.precision, selected.may_download))
+
+    def has_failed_to_load(self, name: str) -> bool:
+        return name in self._failed_loads
+
+    def not_tested(self, name: str | None) -> str | None:
+        """Why a model of this run could not be tested, or None."""
+        if name is None:
+            return None
+        if name in self._failed_loads:
+            return str(self._failed_loads[name])
+        return None if name in self._cards else self.selection.models[name].absent()
+
+    def release_model(self) -> None:
+        if self._loaded is None:
+            return
+        import torch
+
+        self._loaded = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def dataset(self, name: str) -> RetrievalDataset:
+        if name not in self._datasets:
+            self._datasets[name] = self.selection.datasets[name].load()
+        return self._datasets[name]
+
+    def occluder(self, name: str) -> Occluder:
+        return self.selection.occluders[name]
+
+    # Measuring
+
+    def outcome(self, case: Case) -> Outcome:
+        """The measured case; the first one of a model and data set measures all that are planned for them."""
+        from .api import outcome_of
+
+        found = self._cell(case)
+        if isinstance(found, RobustError):
+            raise found
+        key = case_key(case)
+        self.store.save(key, image_ranks=found.image_ranks, report_ranks=found.report_ranks)
+        return outcome_of(case, found, key)
+
+    def curve(self, case: Case) -> Curve:
+        """The outcomes of a case at every level of this run."""
+        return Curve(tuple(self.outcome(replace(case, level=level)) for level in self.settings.levels))
+
+    def _cell(self, case: Case) -> Measured | RobustError:
+        from .sweep import CLEAN, Cell
+
+        cell = CLEAN if case.level == 0 else Cell(case.occluder, case.level, case.seed)
+        result = self._sweep(case.model, case.dataset, cell)
+        return result if isinstance(result, RobustError) else result.cells[cell]
+
+    def _sweep(self, model: str, dataset: str, wanted: Cell) -> SweepResult | RobustError:
+        result = self._swept.get((model, dataset))
+        if result is None or not (isinstance(result, RobustError) or wanted in result.cells):
+            self._planned.setdefault((model, dataset), set()).add((wanted.occluder, wanted.level, wanted.seed))
+            try:
+                result = self._run_sweep(model, dataset)
+            except RobustError as error:
+                result = error
+            self._swept[model, dataset] = result
+        return result
+
+    def _run_sweep(self, model: str, dataset: str) -> SweepResult:
+        from .sweep import Cell, pairs_of, run_sweep
+
+        hidden = sorted(cell for cell in self._planned[model, dataset] if cell[1] > 0)
+        settings = self.settings
+        return run_sweep(
+            self.model(model),
+            pairs_of(self.dataset(dataset), settings.limit),
+            [(Cell(*cell), self.occluder(cell[0])) for cell in hidden],
+            settings.ks,
+            precision=settings.precision,
+            batch_size=settings.batch_size,
+        )
+
+    # What a test report carries to the controller
+
+    def record(self, item: pytest.Item) -> Json:
+        """What is known after a test of ours, as plain data."""
+        axes, values = Axes.of(item), getattr(item, "funcargs", {})
+        outcomes = list(_outcomes_in(values))
+        timer = values.get("occlusion_timer")
+        cost: CostMeasurement | None = getattr(timer, "measurement", None)
+        return {
+            "model": axes.model,
+            "not_tested": self.not_tested(axes.model),
+            "measuring": any(name in getattr(item, "fixturenames", ()) for name in MEASURING),
+            "outcomes": [outcome.as_json() for outcome in outcomes],
+            "costs": [] if cost is None else [cost.as_json()],
+            "card": None if axes.model is None else self._cards.get(axes.model),
+            **self._dataset_record(axes),
+        }
+
+    def _dataset_record(self, axes: Axes) -> Json:
+        result = self._swept.get((axes.model or "", axes.dataset or ""))
+        if result is None or isinstance(result, RobustError):
+            return {"dataset": None, "truncated_reports": None}
+        return {"dataset": self._with_keys(result.dataset), "truncated_reports": result.truncated_reports}
+
+    def _with_keys(self, dataset: Json) -> Json:
+        """The data set's record, with the key under which query keys and patient clusters lie in the store."""
+        from .query_keys import query_arrays
+        from .sweep import pairs_of
+
+        key = f"dataset-{slug(dataset['name'])}"
+        if self.store.load(key) is None:
+            pairs = pairs_of(self.dataset(dataset["name"]), self.settings.limit)
+            self.store.save(key, **query_arrays(pairs))
+        return {**dataset, "keys": key}
+
+
+def _is_light(fixtures: Iterable[str]) -> bool:
+    """Whether a test asks for no outcome, so that it needs no sweep."""
+    return not any(name in fixtures for name in ("outcome", "clean_outcome", "robustness_curve"))
+
+
+def _outcomes_in(values: Mapping[str, Any]) -> Iterator[Outcome]:
+    for name in ("outcome", "clean_outcome"):
+        if isinstance(values.get(name), Outcome):
+            yield values[name]
+    curve = values.get("robustness_curve")
+    if isinstance(curve, Curve):
+        yield from curve.outcomes
+
+
+def or_fail(session: RobustSession, model: str | None, action: Callable[[], T]) -> T:
+    """What `action` gives; the package's errors become one readable failure without a traceback.
+
+    Weights that only `all` or a glob asked for, and that are not on this machine, are a skip.
+    """
+    try:
+        return action()
+    except RobustError as caught:
+        error = caught
+    # Outside the except block, so that pytest does not print the whole chain behind it.
+    asked_in_passing = model is not None and not session.selection.models[model].named
+    if isinstance(error, NotOnThisMachineError) and asked_in_passing:
+        pytest.skip(f"not tested: {error}")
+    pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)

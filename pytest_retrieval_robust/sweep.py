@@ -1,0 +1,406 @@
+"""The one procedure: prepare each image once, then hide, encode, rank and measure for every cell.
+
+The task is the occlusion retrieval of arXiv 2501.09134: an image of which a share is hidden is the query, reports are
+the gallery, and the other way round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .case import Case, Json, Scores, Timing
+from .clock import Stopwatch
+from .errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError
+from .metrics.median_rank import median_rank
+from .metrics.recall import chance_recall, recall_at_k
+from .metrics.reciprocal_rank import mean_reciprocal_rank
+from .occluders.area import visible_level
+from .ranking import positive_ranks
+from .statistics import wilson_interval
+
+if TYPE_CHECKING:
+    from .datasets import RetrievalDataset
+    from .models import DualEncoder, Frame, Prepared
+    from .occluders import Occluder
+
+_DEFAULT_BATCH = {"cpu": 64, "cuda": 256, "mps": 64}
+_UNIT_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is done to the images: an occluder at a level with a mask seed. Level 0 is the same cell for all."""
+
+    occluder: str
+    level: float
+    seed: int
+
+
+CLEAN = Cell("none", 0.0, 0)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The part of a data set that is evaluated: indices of images, and the reports that belong to them."""
+
+    dataset: RetrievalDataset
+    images: NDArray[np.int64]
+    reports: NDArray[np.int64]
+
+    @property
+    def image_ids(self) -> list[str]:
+        return [self.dataset.image_ids[i] for i in self.images]
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.dataset.reports[i] for i in self.reports]
+
+    @property
+    def image_groups(self) -> NDArray[np.int64]:
+        return self.dataset.image_groups[self.images]
+
+    @property
+    def report_groups(self) -> NDArray[np.int64]:
+        return self.dataset.report_groups[self.reports]
+
+    @property
+    def patients(self) -> list[str]:
+        return [self.dataset.patients[i] for i in self.images]
+
+
+def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
+    """The whole data set, or its first `limit` images with the reports that are right for them."""
+    count = len(dataset.image_ids)
+    if count == 0 or len(dataset.reports) == 0:
+        raise DatasetError(
+            f"Expected a data set with images and reports, got images={count}, reports={len(dataset.reports)} in "
+            f"{dataset.name}. Check its paths and filters."
+        )
+    images = np.arange(count if limit is None else min(limit, count))
+    wanted = np.isin(dataset.report_groups, dataset.image_groups[images])
+    if limit is None:
+        wanted[:] = True
+    return Pairs(dataset, images, np.flatnonzero(wanted))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured cell: scores and ranks of both directions, the shares hidden, and the time it took."""
+
+    achieved_level: float
+    visible_level: float
+    image_to_report: Scores
+    report_to_image: Scores
+    image_ranks: NDArray[np.int64]
+    report_ranks: NDArray[np.int64]
+    timing: Timing
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """Every cell that was asked for: measured, or the error that it ended with."""
+
+    cells: dict[Cell, Measured | RobustError]
+    dataset: Json
+    truncated_reports: int | None
+
+
+@dataclass
+class _Progress:
+    """What has been gathered of one cell while the batches go by."""
+
+    rows: list[Tensor] = field(default_factory=list)
+    visible: list[float] = field(default_factory=list)
+    error: RobustError | None = None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Prepared images on the device."""
+
+    ids: list[str]
+    pixels: Tensor
+    frames: list[Frame]
+
+
+def run_sweep(
+    model: DualEncoder,
+    pairs: Pairs,
+    cells: Sequence[tuple[Cell, Occluder]],
+    ks: Sequence[int],
+    *,
+    precision: str = "fp32",
+    batch_size: int | None = None,
+) -> SweepResult:
+    """Measure level 0 and every cell of `cells`; a cell that fails leaves the others untouched.
+
+    Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that cannot be embedded: then no
+    cell could be measured.
+    """
+    _check_ks(pairs, ks)
+    sweep = _Sweep(model, pairs, dict(cells), ks, precision, batch_size or _DEFAULT_BATCH[model.device.split(":")[0]])
+    return sweep.run()
+
+
+def _check_ks(pairs: Pairs, ks: Sequence[int]) -> None:
+    smallest = min(len(pairs.images), len(pairs.reports))
+    if max(ks) > smallest:
+        raise RankingError(
+            f"Expected every k to be at most the gallery's size of {smallest}, got k={max(ks)} on "
+            f"{pairs.dataset.name}. Lower --robust-k or evaluate more pairs."
+        )
+
+
+class _Sweep:
+    """One model on one data set."""
+
+    def __init__(
+        self,
+        model: DualEncoder,
+        pairs: Pairs,
+        occluders: dict[Cell, Occluder],
+        ks: Sequence[int],
+        precision: str,
+        batch_size: int,
+    ) -> None:
+        self._model, self._pairs, self._occluders, self._ks = model, pairs, occluders, ks
+        self._precision, self._batch_size = precision, batch_size
+        self._progress = {cell: _Progress() for cell in (CLEAN, *occluders)}
+        self._encoding = {cell: Stopwatch(model.device) for cell in self._progress}
+        self._occluding = {cell: Stopwatch(model.device) for cell in self._progress}
+        self._digest = hashlib.sha256()
+
+    def run(self) -> SweepResult:
+        reports = self._encode_reports()
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for number, batch in enumerate(self._batches(pool)):
+                if number == 0:
+                    _encode_halving(self._model, batch.pixels[:4])  # lazy set-up stays out of the timing
+                self._measure_batch(batch)
+        cells = {cell: self._conclude(cell, progress, reports) for cell, progress in self._progress.items()}
+        return SweepResult(cells, self._describe_dataset(), self._truncated())
+
+    def _encode_reports(self) -> Tensor:
+        texts, size = self._pairs.texts, self._batch_size
+        starts = range(0, len(texts), size)
+        rows = torch.cat([self._checked_reports(texts[start : start + size], start) for start in starts])
+        _require_variety(rows, "reports", self._model.name)
+        return rows
+
+    def _checked_reports(self, texts: list[str], start: int) -> Tensor:
+        try:
+            rows = self._model.encode_reports(texts)
+        except Exception as error:
+            raise _broken(self._model.name, "encode_reports", error) from error
+        names = [f"report {start + i}" for i in range(len(texts))]
+        return _checked(rows, names, self._model.name)
+
+    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[_Batch]:
+        """Batches with fixed boundaries; the next one is decoded and prepared while this one is encoded."""
+        starts = range(0, len(self._pairs.images), self._batch_size)
+        pending: Future[list[Prepared]] | None = None
+        for start in starts:
+            prepared = (pending or pool.submit(self._prepare, start)).result()
+            following = start + self._batch_size
+            pending = pool.submit(self._prepare, following) if following in starts else None
+            yield self._on_device(start, prepared)
+
+    def _prepare(self, start: int) -> list[Prepared]:
+        return [self._prepared(index) for index in self._pairs.images[start : start + self._batch_size]]
+
+    def _prepared(self, index: np.int64) -> Prepared:
+        image = self._pairs.dataset.image(int(index))
+        self._digest.update(f"{image.mode}{image.size}".encode() + image.tobytes())
+        return self._model.prepare(image)
+
+    def _on_device(self, start: int, prepared: list[Prepared]) -> _Batch:
+        shapes = {one.pixels.shape for one in prepared}
+        if len(shapes) != 1:
+            raise ModelError(
+                f"Expected prepare() of {self._model.name} to give one shape (3, S, S), got shapes={sorted(shapes)}. "
+                "Resize to a fixed square."
+            )
+        return _Batch(
+            [self._pairs.dataset.image_ids[i] for i in self._pairs.images[start : start + len(prepared)]],
+            to_unit_scale(np.stack([one.pixels for one in prepared]), self._model.device),
+            [one.frame for one in prepared],
+        )
+
+    def _measure_batch(self, batch: _Batch) -> None:
+        buffer = torch.empty_like(batch.pixels)
+        for cell, progress in self._progress.items():
+            if progress.error is None:
+                try:
+                    self._measure_cell(cell, progress, batch, buffer)
+                except RobustError as error:
+                    progress.error = error
+
+    def _measure_cell(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> None:
+        pixels = batch.pixels if cell == CLEAN else self._occlude(cell, progress, batch, buffer)
+        try:
+            with self._encoding[cell].running():
+                rows = _encode_halving(self._model, pixels)
+        except Exception as error:
+            raise _broken(self._model.name, "encode_images", error) from error
+        names = [f"the image with id hash {id_hash(image_id)}" for image_id in batch.ids]
+        progress.rows.append(_checked(rows, names, self._model.name))
+
+    def _occlude(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> Tensor:
+        occluder, size = self._occluders[cell], (batch.pixels.shape[-2], batch.pixels.shape[-1])
+        mask = occluder.mask(batch.ids, cell.level, cell.seed, size, batch.frames, device=self._model.device)
+        progress.visible.append(visible_level(mask, batch.frames) * len(batch.ids))
+        with self._occluding[cell].running():
+            return occluder.occlude(batch.pixels, batch.ids, cell.level, cell.seed, batch.frames, out=buffer)
+
+    def _conclude(self, cell: Cell, progress: _Progress, reports: Tensor) -> Measured | RobustError:
+        if progress.error is not None:
+            return progress.error
+        try:
+            return self._rank(cell, progress, torch.cat(progress.rows), reports)
+        except RobustError as error:
+            return error
+
+    def _rank(self, cell: Cell, progress: _Progress, images: Tensor, reports: Tensor) -> Measured:
+        if cell == CLEAN:
+            _require_variety(images, "images", self._model.name)
+        pairs, scorer = self._pairs, getattr(self._model, "similarity", None)
+        back = None if scorer is None else lambda queries, gallery: scorer(gallery, queries).T
+        image_ranks = positive_ranks(images, reports, pairs.image_groups, pairs.report_groups, similarity=scorer)
+        report_ranks = positive_ranks(reports, images, pairs.report_groups, pairs.image_groups, similarity=back)
+        hidden = cell.level > 0
+        return Measured(
+            achieved_level=self._occluders[cell].achieved_level(cell.level) if hidden else 0.0,
+            visible_level=sum(progress.visible) / len(images) if hidden else 0.0,
+            image_to_report=scores_of(image_ranks, pairs.image_groups, pairs.report_groups, self._ks),
+            report_to_image=scores_of(report_ranks, pairs.report_groups, pairs.image_groups, self._ks),
+            image_ranks=image_ranks,
+            report_ranks=report_ranks,
+            timing=self._timing(cell, len(images)),
+        )
+
+    def _timing(self, cell: Cell, images: int) -> Timing:
+        seconds = self._encoding[cell].seconds
+        return Timing(images / seconds, seconds, self._occluding[cell].seconds, self._model.device, self._precision)
+
+    def _describe_dataset(self) -> Json:
+        pairs = self._pairs
+        return {
+            "name": pairs.dataset.name,
+            "split": pairs.dataset.split,
+            "text": pairs.dataset.text,
+            "relevance": pairs.dataset.relevance,
+            "fingerprint": pairs.dataset.fingerprint,
+            "pixel_digest": self._digest.hexdigest(),
+            "images": len(pairs.images),
+            "reports": len(pairs.reports),
+            "groups": len(np.unique(pairs.report_groups)),
+            "ceiling": {str(k): value for k, value in ceiling(pairs, self._ks).items()},
+        }
+
+    def _truncated(self) -> int | None:
+        count = getattr(self._model, "truncated", None)
+        return None if count is None else int(count(self._pairs.texts))
+
+
+def to_unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
+    """(B, 3, S, S) uint8 or float32 on the host -> float32 on the 0..1 scale on the device."""
+    tensor = torch.from_numpy(pixels).to(device)
+    return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
+
+
+def _encode_halving(model: DualEncoder, pixels: Tensor) -> Tensor:
+    """Encode a batch; when memory runs out, as two halves, down to single images."""
+    try:
+        return model.encode_images(pixels)
+    except torch.OutOfMemoryError:
+        if len(pixels) == 1:
+            raise
+    torch.cuda.empty_cache()
+    half = len(pixels) // 2
+    return torch.cat([_encode_halving(model, pixels[:half]), _encode_halving(model, pixels[half:])])
+
+
+def id_hash(image_id: str) -> str:
+    """Eight hex digits that name an image without giving its id away."""
+    return hashlib.blake2b(image_id.encode(), digest_size=4).hexdigest()
+
+
+def _broken(model: str, method: str, error: Exception) -> ModelError:
+    return ModelError(
+        f"Expected {method} of {model} to return embeddings, got {type(error).__name__}: {error} "
+        "Mend the encoder, or its input size and device."
+    )
+
+
+def _checked(rows: Tensor, names: Sequence[str], model: str) -> Tensor:
+    """The rows, if they are what the contract asks for: (B, D), finite, of length 1."""
+    if rows.ndim != 2 or len(rows) != len(names):
+        raise EmbeddingError(
+            f"Expected embeddings of shape ({len(names)}, D) from {model}, got shape={tuple(rows.shape)}. "
+            "Return one row for each input."
+        )
+    lengths = rows.float().norm(dim=1)
+    bad = torch.nonzero(~((lengths - 1).abs() <= _UNIT_TOLERANCE))
+    if len(bad):
+        first = int(bad[0])
+        raise EmbeddingError(
+            f"Expected finite unit rows from {model}, got length={float(lengths[first]):g} for {names[first]} "
+            f"({len(bad)} of {len(names)} rows in its batch). Look for NaN or zero outputs, and normalise the rows."
+        )
+    return rows.float()
+
+
+def _require_variety(rows: Tensor, what: str, model: str) -> None:
+    if len(rows) > 1 and bool(((rows - rows[0]).abs().amax(dim=1) < 1e-6).all()):
+        raise EmbeddingError(
+            f"Expected embeddings of {model} that differ between {what}, got the same row for all {len(rows)}. "
+            "Its weights were probably not loaded, or its input is not passed on."
+        )
+
+
+def scores_of(
+    ranks: NDArray[np.int64], query_groups: NDArray[np.int64], gallery_groups: NDArray[np.int64], ks: Sequence[int]
+) -> Scores:
+    """Recall@k with Wilson intervals, chance, median rank and mean reciprocal rank of one direction."""
+    groups, counts = np.unique(gallery_groups, return_counts=True)
+    right = counts[np.searchsorted(groups, query_groups)]
+    recall = {k: recall_at_k(ranks, k) for k in ks}
+    return Scores(
+        queries=len(ranks),
+        gallery=len(gallery_groups),
+        chance={k: chance_recall(right, len(gallery_groups), k) for k in ks},
+        recall=recall,
+        recall_interval={k: wilson_interval(round(recall[k] * len(ranks)), len(ranks)) for k in ks},
+        median_rank=median_rank(ranks),
+        mrr=mean_reciprocal_rank(ranks),
+    )
+
+
+def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
+    """The image-to-report Recall@k that a perfect encoder reaches: identical wrong texts tie, and count against."""
+    best: dict[int, int] = {}
+    texts = list(zip(pairs.texts, pairs.report_groups.tolist(), strict=True))
+    same_text: dict[str, int] = {}
+    same_text_and_group: dict[tuple[str, int], int] = {}
+    for text, group in texts:
+        same_text[text] = same_text.get(text, 0) + 1
+        same_text_and_group[text, group] = same_text_and_group.get((text, group), 0) + 1
+    for text, group in texts:
+        rank = 1 + same_text[text] - same_text_and_group[text, group]
+        best[group] = min(rank, best.get(group, rank))
+    ranks = [best[group] for group in pairs.image_groups.tolist() if group in best]
+    return {k: sum(rank <= k for rank in ranks) / len(pairs.images) for k in ks}
+
+
+def cases_of(cell: Cell, model: str, dataset: str) -> Case:
+    """The case of a cell."""
+    return Case(model, dataset, cell.occluder, cell.level, cell.seed)
