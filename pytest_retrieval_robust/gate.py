@@ -69,7 +69,7 @@ class Rule:
 
     def limits(self) -> dict[tuple[str, int | None], Any]:
         """Every limit of the table under (name, k), k being None where a limit has none."""
-        found: dict[tuple[str, int | None], Any] = {**self.shares}
+        found: dict[tuple[str, int | None], Any] = dict(self.shares.items())
         found.update({(name, None): value for name, value in self.numbers.items()})
         if self.relative is not None:
             found["cost_relative_to", None] = self.relative

@@ -245,7 +245,7 @@ def _device(flag: str, text: str) -> str:
 def _precision(flag: str, text: str) -> Literal["fp32", "bf16", "fp16"]:
     for precision in ("fp32", "bf16", "fp16"):
         if text == precision:
-            return precision  # type: ignore[return-value]  # narrowed by the comparison
+            return precision
     raise ConfigError(f"Expected fp32, bf16 or fp16, got {flag}={text!r}. Choose one of them.")
 
 

@@ -107,13 +107,14 @@ class RobustSession:
 
     def values(self, axis: str) -> list[Any]:
         """The values that a fixture of that name is parametrised with, in order."""
-        return {
+        values: dict[str, list[Any]] = {
             "retrieval_model": list(self.selection.models),
             "retrieval_dataset": list(self.selection.datasets),
             "occluder": list(self.selection.occluders),
             "occlusion_level": list(self.settings.levels),
             "occlusion_seed": list(self.settings.seeds),
-        }[axis]
+        }
+        return values[axis]
 
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Note which cells the collected tests will ask for, and check that the policy can judge them."""

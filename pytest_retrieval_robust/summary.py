@@ -137,7 +137,7 @@ class RunCollector:
         )
 
     def _model_record(self, name: str, outcomes: Sequence[Outcome], costs: Sequence[CostMeasurement]) -> ModelRecord:
-        tested = any(measured.case.model == name for measured in (*outcomes, *costs))
+        tested = name in {outcome.case.model for outcome in outcomes} | {cost.case.model for cost in costs}
         reason = None if tested else self._not_tested.get(name, "no test of it was run or finished")
         return ModelRecord(name, tested, reason, self._cards.get(name, {}))
 

@@ -74,4 +74,5 @@ def torch_dtype(precision: str) -> Any:
 def unit_rows(features: Tensor) -> Tensor:
     """Rows of length 1 in float32. A zero or NaN row stays one: the sweep reports it with the image's id hash."""
     rows = features.float()
-    return rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    lengths: Tensor = rows.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    return rows / lengths
