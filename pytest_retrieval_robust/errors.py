@@ -18,6 +18,11 @@ class UnknownNameError(ConfigError):
 class NotOnThisMachineError(RobustError):
     """Weights or files that a model or data set needs are missing here; the message says how to bring them."""
 
+    @classmethod
+    def because(cls, reason: str) -> NotOnThisMachineError:
+        """The error whose sentence is `reason`, which is written to stand inside another sentence too."""
+        return cls(f"{reason[0].upper()}{reason[1:]}.")
+
 
 class ModelError(RobustError):
     """A checkpoint could not be loaded as it should be, or an encoder broke its contract."""

@@ -73,14 +73,14 @@ OPTIONS = (
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
-PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup(GROUP, "retrieval under occlusion")
     for option in OPTIONS:
         option.add_to(group)
-        parser.addini(option.dest, option.meaning, type="bool" if option.is_switch else "string", default=None)
+        kind: Literal["bool", "string"] = "bool" if option.is_switch else "string"
+        parser.addini(option.dest, option.meaning, type=kind, default=None)
 
 
 def add_short_aliases(parser: pytest.Parser) -> None:

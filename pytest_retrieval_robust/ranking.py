@@ -226,10 +226,9 @@ def _pair_scores(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
     Added one after the other, with exact products: the same bits for every device, batch and use of fused operations.
     """
-    columns = zip(_columns(left), _columns(right), strict=True)
-    shape = torch.broadcast_shapes(left.shape[:-1], right.shape[:-1])
-    scores = torch.zeros(shape, dtype=torch.float64, device=left.device)
-    for one, other in columns:
+    ones, others = _columns(left), _columns(right)
+    scores = torch.zeros_like(ones[0] + others[0])
+    for one, other in zip(ones, others, strict=True):
         scores.addcmul_(one, other)
     return scores
 

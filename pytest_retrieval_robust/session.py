@@ -160,7 +160,7 @@ class RobustSession:
 
         reason = selected.absent()
         if reason is not None:
-            raise NotOnThisMachineError(reason[0].upper() + reason[1:] + ".")
+            raise NotOnThisMachineError.because(reason)
         device = resolve_device(self.settings.device)
         return selected.entry.load(LoadRequest(device, self.settings.precision, selected.may_download))
 

@@ -29,9 +29,10 @@ No combination of findings and no report of the test split occurs among them, by
 
 ## Recipe
 `python -m training.reference {name} --pairs {recipe.pairs} --seed {seed}`: {recipe.pairs} pairs seen in batches of
-{recipe.batch}, shifts of 3 pixels, AdamW {recipe.rate} (0.9, 0.98; weight decay {recipe.weight_decay}), {recipe.warmup} warm-up steps, linear decay over
-the last {percent:.0f} %, averaged weights ({recipe.average}), bfloat16 autocast. Loss: CLIP's contrastive loss and {recipe.findings} x the cross-entropy
-of the findings from both towers through one shared head that is thrown away. {minutes:.0f} minutes on {threads} CPU threads.
+{recipe.batch}, shifts of 3 pixels, AdamW {recipe.rate} (0.9, 0.98; weight decay {recipe.weight_decay}),
+{recipe.warmup} warm-up steps, linear decay over the last {percent:.0f} %, averaged weights ({recipe.average}),
+bfloat16 autocast. Loss: CLIP's contrastive loss and {recipe.findings} x the cross-entropy of the findings from both
+towers through one shared head that is thrown away. {minutes:.0f} minutes on {threads} CPU threads.
 
 ## Figures
 Recall@1, @5, @10 on the {recall.pairs} test pairs (chance {chance:.3f}, one training seed):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPModel
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS
@@ -31,7 +31,7 @@ class Recipe:
     decay: float = 0.4
     weight_decay: float = 0.05
     average: float = 0.99
-    findings: float = 0.5
+    findings: float = 2.0
 
     @property
     def steps(self) -> int:
@@ -53,7 +53,7 @@ class FindingsHead(nn.Module):
 
     def loss(self, rows: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy of (batch, width) unit rows against (batch, slots) states."""
-        parts = self.linear(rows).split(self.sizes, dim=1)
+        parts = self.linear(rows * self.linear.in_features**0.5).split(self.sizes, dim=1)
         losses = [nn.functional.cross_entropy(part, labels[:, slot]) for slot, part in enumerate(parts)]
         return torch.stack(losses).mean()
 
@@ -65,14 +65,14 @@ def fit(
     torch.manual_seed(seed)
     head = FindingsHead(model.config.projection_dim)
     optimiser, schedule = _optimiser(model, head, recipe)
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    averaged = AveragedModel(model, avg_fn=lambda old, new, _: old.lerp(new, 1 - recipe.average))
     batches = _Batches(corpus, ids, recipe.batch, seed)
     began = time.monotonic()
     for step in range(recipe.steps):
         pictures, tokens, labels = batches.take()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             images, texts = embed_images(model, pictures), embed_texts(model, tokens)
-        named = head.loss(images * 4, labels) + head.loss(texts * 4, labels)
+        named = head.loss(images, labels) + head.loss(texts, labels)
         paired = _contrastive(images, texts, model.logit_scale)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(paired + recipe.findings * named)
@@ -83,9 +83,9 @@ def fit(
         averaged.update_parameters(model)
         if step % 50 == 0 or step + 1 == recipe.steps:
             spent = time.monotonic() - began
-            say(
-                f"step {step + 1}/{recipe.steps}: contrastive {paired.item():.3f} findings {named.item() / 2:.3f} {spent:.0f} s"
-            )
+            losses = f"contrastive {paired.item():.3f} findings {named.item() / 2:.3f}"
+            losses = f"contrastive {paired.item():.3f} findings {named.item() / 2:.3f}"
+            say(f"step {step + 1}/{recipe.steps}: {losses} {spent:.0f} s")
     trained = averaged.module
     assert isinstance(trained, CLIPModel)
     return trained.eval()

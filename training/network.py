@@ -32,7 +32,7 @@ def build_network(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
         _place_patches(model.vision_model.embeddings.position_embedding.weight)
         for name, weight in model.vision_model.named_parameters():
             if name.endswith(("q_proj.weight", "k_proj.weight")):
-                # Sharper attention from the start: without it the tower averages over the picture for thousands of steps.
+                # Sharper attention from the start: otherwise the tower averages over the picture for long.
                 weight.mul_(4)
     return model
 

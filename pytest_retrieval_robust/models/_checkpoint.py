@@ -37,11 +37,20 @@ def sha256_of(files: Iterable[Path]) -> str | None:
     return digest.hexdigest() if some else None
 
 
-def split_unexpected(keys: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(unexpected, dropped): keys of the checkpoint that the model has no place for, harmless ones apart."""
-    unexpected = sorted(keys)
-    dropped = tuple(key for key in unexpected if key.rsplit(".", 1)[-1] in HARMLESS_KEYS)
-    return tuple(key for key in unexpected if key not in dropped), dropped
+def is_harmless(key: str) -> bool:
+    return key.rsplit(".", 1)[-1] in HARMLESS_KEYS
+
+
+def keys_in(files: Iterable[Path]) -> list[str]:
+    """The keys of safetensors files, read from their headers. A pickle's keys are not read: it would have to run."""
+    from safetensors import safe_open
+
+    keys: list[str] = []
+    for path in files:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as stored:
+                keys += stored.keys()
+    return keys
 
 
 def require_no_missing(name: str, missing: Sequence[str]) -> None:

@@ -76,8 +76,9 @@ def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
             from ._open_clip import load_folder
 
             return load_folder(name, folder, request, shown_source=shown_source)
-        if not (folder / "config.json").is_file():
-            raise NotOnThisMachineError(f"{missing()}.")
+        reason = missing()
+        if reason is not None:
+            raise NotOnThisMachineError.because(reason)
         from ._transformers import load_pretrained
 
         return load_pretrained(name, str(folder), request, shown_source=shown_source)

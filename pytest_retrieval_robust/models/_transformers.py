@@ -15,10 +15,11 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 from ..errors import ModelError, NotOnThisMachineError
 from . import LoadRequest, ModelCard, Prepared
 from ._checkpoint import (
+    is_harmless,
+    keys_in,
     licence_of,
     require_no_missing,
     sha256_of,
-    split_unexpected,
     torch_dtype,
     unit_rows,
     weight_files,
@@ -83,16 +84,19 @@ def _card(source: str, shown_source: str | None, model: Any, loading: dict[str, 
 
     commit = getattr(model.config, "_commit_hash", None)
     folder = Path(source) if Path(source).exists() else cached_folder(source, commit)
-    unexpected, dropped = split_unexpected(loading["unexpected_keys"])
+    files = weight_files(folder) if folder else []
+    unexpected = sorted(key for key in loading["unexpected_keys"] if not is_harmless(key))
+    # transformers drops some harmless keys itself and does not say so: the file's own list does.
+    dropped = {key for key in keys_in(files) if is_harmless(key)} - set(model.state_dict())
     return ModelCard(
         source=shown_source or source,
-        revision=commit,
-        sha256=sha256_of(weight_files(folder)) if folder else None,
+        revision=commit or (folder.name if folder and folder.parent.name == "snapshots" else None),
+        sha256=sha256_of(files),
         licence=licence_of(folder) if folder else None,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         context_length=_text_config(model).max_position_embeddings,
-        unexpected_keys=unexpected,
-        dropped_keys=dropped,
+        unexpected_keys=tuple(unexpected),
+        dropped_keys=tuple(sorted(dropped)),
     )
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from ..errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -76,40 +75,3 @@ class OccluderEntry:
     """What may stand in parentheses after the name: `{"grid": int, "fill": str}`."""
     build: Callable[..., Occluder]
     """Takes the parameters by keyword; what is left out has its default."""
-
-
-@dataclass(frozen=True)
-class OccluderChoice:
-    """An entry with the parameters that were asked for."""
-
-    entry: OccluderEntry
-    parameters: Mapping[str, object]
-
-    def build(self) -> Occluder:
-        """The occluder; `OcclusionError` where a parameter's value is impossible."""
-        return self.entry.build(**self.parameters)
-
-
-def resolve_occluder(
-    catalogue: Catalogue[OccluderEntry], name: str, parameters: Mapping[str, str] | None = None
-) -> OccluderChoice:
-    """The entry of that name with `parameters` read as the types that it states.
-
-    Raises `UnknownNameError`, or `ConfigError` where a parameter is unknown or not of its type.
-    """
-    entry = catalogue.get(name)
-    return OccluderChoice(entry, {key: _typed(entry, key, text) for key, text in (parameters or {}).items()})
-
-
-def _typed(entry: OccluderEntry, key: str, text: str) -> object:
-    if key not in entry.parameters:
-        raise ConfigError(
-            f"Expected a parameter of {entry.name}, got {key}={text}. Known: {', '.join(entry.parameters) or 'none'}."
-        )
-    kind = entry.parameters[key]
-    try:
-        return kind(text)
-    except ValueError:
-        raise ConfigError(
-            f"Expected {key} of {entry.name} as {kind.__name__}, got {key}={text}. Mend the value."
-        ) from None

@@ -11,9 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.catalogue import Catalogue
-from pytest_retrieval_robust.errors import ConfigError, OcclusionError
-from pytest_retrieval_robust.occluders import WHOLE, Box, Occluder, OccluderEntry, resolve_occluder
+from pytest_retrieval_robust.errors import OcclusionError
+from pytest_retrieval_robust.occluders import WHOLE, Box, Occluder
 from pytest_retrieval_robust.occluders.area import visible_level
 from pytest_retrieval_robust.occluders.patches import Patches
 
@@ -195,15 +194,6 @@ def test_registration_loads_no_torch() -> None:
         "import sys, pytest_retrieval_robust.occluders.patches as p; p.Patches().name; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_parameters_of_a_name_are_typed() -> None:
-    catalogue: Catalogue[OccluderEntry] = Catalogue("occluder", "occluders")
-    assert resolve_occluder(catalogue, "patches", {"grid": "14"}).build() == Patches(14)
-    with pytest.raises(ConfigError, match="grid=x"):
-        resolve_occluder(catalogue, "patches", {"grid": "x"})
-    with pytest.raises(ConfigError, match="Known: grid, fill"):
-        resolve_occluder(catalogue, "patches", {"size": "3"})
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,8 @@ def _effusion(study: Study, chest: Chest, side: str, u: Details) -> Field:
     floor = chest.plan.bases[side == "left"] + 0.75 * chest.plan.dome
     climb = np.clip(chest.across, 0, 1) ** 3
     top = np.float32(floor - 0.72 * level) - np.float32(0.36 * level + 0.03) * climb
-    return 0.96 * smooth(chest.y - top, 0.05) * chest.side(side)
+    fluid: Field = 0.96 * smooth(chest.y - top, 0.05) * chest.side(side)
+    return fluid
 
 
 def _consolidation(study: Study, chest: Chest, side: str, u: Details) -> Field:
@@ -75,7 +76,8 @@ def _consolidation(study: Study, chest: Chest, side: str, u: Details) -> Field:
     cloud = texture("cloud", chest.shape, u[1], u[2])
     fluff = smooth(body + 0.16 * cloud - 0.1, 1.1) * (0.8 + 0.05 * texture("mottle", chest.shape, u[2], u[3]))
     fissure = _fissure(chest, lobe) if side == "right" else np.float32(1)
-    return np.clip(fluff * fissure, 0, 0.9) * chest.side(side)
+    filled: Field = np.clip(fluff * fissure, 0, 0.9) * chest.side(side)
+    return filled
 
 
 def _fissure(chest: Chest, lobe: str) -> Field:
@@ -92,14 +94,16 @@ def _oedema(study: Study, chest: Chest, u: Details) -> Field:
     wing = disc(chest.distance, chest.y, (0.13, 0.47), (0.26, 0.34))
     haze = np.clip(0.14 + 1.05 * smooth(wing, 2.2), 0, 1.1)
     mesh = texture("mesh", chest.shape, u[1], u[2]) * 0.07 + texture("mottle", chest.shape, u[3], u[4]) * 0.08
-    return np.clip(strength * haze * (1 + mesh), 0, 0.8) + _septa(chest, strength)
+    veil: Field = np.clip(strength * haze * (1 + mesh), 0, 0.8)
+    return np.clip(veil + _septa(chest, strength), 0, 1)
 
 
 def _septa(chest: Chest, strength: float) -> Field:
     """Short horizontal septal lines at the outer bases."""
     comb = np.clip(np.cos(chest.y * np.float32(2 * np.pi / 0.022)) * 3 - 2, 0, 1)
     outer = soft(chest.across - 0.86, 0.05) * soft(0.15 - np.abs(chest.depth - 0.8), 0.1)
-    return np.float32(0.5 * strength) * comb * outer
+    lines: Field = np.float32(0.5 * strength) * comb * outer
+    return lines
 
 
 def _nodule(study: Study, chest: Chest, u: Details) -> Field:
@@ -135,7 +139,7 @@ def _plate(chest: Chest, side: str, plate: int, u: Details) -> Field:
     return field
 
 
-_PAINTERS = {
+_PAINTERS: dict[str, Callable[[Study, Chest, Details], Field]] = {
     "oedema": _oedema,
     "consolidation right": lambda study, chest, u: _consolidation(study, chest, "right", u),
     "consolidation left": lambda study, chest, u: _consolidation(study, chest, "left", u),

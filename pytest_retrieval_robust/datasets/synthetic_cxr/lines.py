@@ -32,7 +32,7 @@ class Canvas:
 
     def box(self, centre: tuple[float, float], half: tuple[float, float], radius: float, level: int) -> None:
         """A box with rounded corners."""
-        (x, y), (columns, rows) = self._place(np.float32([centre[0]]), np.float32([centre[1]]))[0], self._size
+        (x, y), (columns, rows) = self._place(*np.asarray(centre, dtype=np.float32)[:, None])[0], self._size
         corners = (x - half[0] * columns, y - half[1] * rows, x + half[0] * columns, y + half[1] * rows)
         self._draw.rounded_rectangle(corners, radius * columns, fill=level)
 

@@ -1,4 +1,4 @@
-"""How a radiologist may word each finding. Every abnormal state has wordings of its own, so a report tells all of it."""
+"""How a radiologist may word each finding. Every abnormal state has wordings of its own, so reports are complete."""
 
 from __future__ import annotations
 

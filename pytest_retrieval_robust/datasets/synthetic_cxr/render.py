@@ -96,7 +96,7 @@ def _lung(study: Study, chest: Chest, vessels: Field) -> Field:
     patient = chest.plan.patient
     aeration = {"low": 0.045, "normal": 0.0, "high": -0.05}[study["volumes"]]
     u = chest.plan.pose.right + 0.5
-    lung = np.float32(0.235 * patient.aeration + aeration) - 0.05 * chest.across
+    lung: Field = np.float32(0.235 * patient.aeration + aeration) - 0.05 * chest.across
     lung = lung + 0.012 * texture("mesh", chest.shape, u, 0.3) + 0.012 * texture("cloud", chest.shape, 0.5, u)
     lung += np.float32(0.18 * patient.vessels) * vessels
     hilum = disc(chest.distance, chest.y + 0.012 * chest.left, (0.085, 0.43), (0.055, 0.09))
@@ -116,7 +116,8 @@ def _ribs(chest: Chest) -> Field:
     cage = soft(chest.lateral + 0.012 - chest.distance, 0.02) * soft(chest.y - patient.apex + 0.01, 0.05)
     cage = cage * (1 - 0.75 * soft(chest.y - chest.diaphragm, 0.05)) * (1 - 0.7 * chest.silhouette)
     rim = soft(0.014 - np.abs(chest.lateral + 0.004 - chest.distance), 0.02) * soft(chest.y - 0.14, 0.05)
-    return np.float32(patient.rib_density) * cage * (posterior + 0.5 * anterior + 0.5 * rim)
+    bones: Field = np.float32(patient.rib_density) * cage * (posterior + 0.5 * anterior + 0.5 * rim)
+    return bones
 
 
 def _rib_profile(phase: Field) -> Field:
@@ -132,7 +133,8 @@ def _spine(chest: Chest) -> Field:
     offset = np.abs(chest.d - 0.6 * plan.curvature(chest.y))
     discs = np.clip(np.cos(chest.y * np.float32(2 * np.pi / 0.058)) * 2 - 0.9, 0, 1)
     column = soft(np.float32(plan.patient.spine) - offset, 0.012)
-    return column * (0.05 - 0.03 * discs) + 0.015 * soft(0.006 - offset, 0.01) * (1 - discs)
+    bodies: Field = column * (0.05 - 0.03 * discs) + 0.015 * soft(0.006 - offset, 0.01) * (1 - discs)
+    return bodies
 
 
 def _shoulders(chest: Chest) -> Field:
@@ -177,4 +179,5 @@ def _expose(density: Field, exposure: Exposure) -> NDArray[np.uint8]:
     signal = density * (np.float32(1.1 * exposure.contrast) + fall) + np.float32(exposure.offset)
     signal = np.clip(signal, 0, 1.1) ** np.float32(exposure.gamma)
     signal += np.float32(exposure.noise) * texture("grain", (rows, columns), *exposure.grain)
-    return np.clip(signal * 235 + 8.5, 0, 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.clip(signal * 235 + 8.5, 0, 255).astype(np.uint8)
+    return grey

@@ -12,8 +12,8 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.streams import uniforms
 _TRUNKS, _POINTS, _TWIGS, _TWIG_POINTS = 9, 5, 3, 4
 _FAN = np.linspace(-1.35, 1.45, _TRUNKS, dtype=np.float32)
 _STEPS = {points: np.linspace(0, 1, points, dtype=np.float32) for points in (_POINTS, _TWIG_POINTS)}
-_TAPER = np.float32([1, 0.8, 0.55, 0.35])
-_TWIG_TAPER = np.float32([[0.55, 0.35, 0.15], [0.45, 0.3, 0.15], [0.35, 0.25, 0.15]])
+_TAPER = np.array([1, 0.8, 0.55, 0.35], dtype=np.float32)
+_TWIG_TAPER = np.array([[0.55, 0.35, 0.15], [0.45, 0.3, 0.15], [0.35, 0.25, 0.15]], dtype=np.float32)
 
 
 def draw_vessels(plan: Plan, seed: int, index: int, rows: int, columns: int) -> Field:

@@ -1,0 +1,74 @@
+"""run.json and ranks.npz: what is promised is in them, and what must not be is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.reports.saved_run import SCHEMA_FILE
+
+from ..conftest import Run
+
+
+@pytest.fixture
+def saved(run_suite: Run, pytester: pytest.Pytester) -> Path:
+    assert run_suite("--robust-results=out", "--robust-models=tiny-cxr-clip,medcl*").ret == 0
+    return pytester.path / "out"
+
+
+def read(folder: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((folder / "run.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    return data
+
+
+def test_run_json_follows_its_schema_and_holds_no_nan(saved: Path) -> None:
+    jsonschema.validate(read(saved), json.loads(SCHEMA_FILE.read_text()))
+
+
+def test_both_models_are_there_with_their_status(saved: Path) -> None:
+    status = {model["name"]: (model["status"], bool(model["reason"])) for model in read(saved)["models"]}
+    assert status == {"tiny-cxr-clip": ("tested", False), "medclip": ("not tested", True)}
+
+
+def test_the_ranks_give_the_recall_again(saved: Path) -> None:
+    outcomes = read(saved)["outcomes"]
+    assert len(outcomes) == 2
+    with np.load(saved / "ranks.npz", allow_pickle=False) as arrays:
+        for outcome in outcomes:
+            for name, direction in (("image_ranks", "image-to-report"), ("report_ranks", "report-to-image")):
+                ranks = arrays[f"{outcome['ranks_key']}/{name}"]
+                recall = {str(k): float((ranks <= k).mean()) for k in (1, 5, 10)}
+                assert recall == pytest.approx(outcome[direction]["recall"])
+
+
+def test_query_keys_are_unique_and_clusters_are_plain_numbers(saved: Path) -> None:
+    with np.load(saved / "ranks.npz", allow_pickle=False) as arrays:
+        assert len(set(arrays["synthetic-cxr/image_query_key"].tolist())) == 24
+        assert len(set(arrays["synthetic-cxr/report_query_key"].tolist())) == 24
+        assert arrays["synthetic-cxr/cluster"].tolist() == list(range(24))
+
+
+def test_nothing_of_a_patient_is_written(saved: Path) -> None:
+    dataset = load_dataset("synthetic-cxr")
+    written = (saved / "run.json").read_text() + (saved / "ranks.npz").read_bytes().decode("latin-1")
+    for index in range(24):
+        assert dataset.reports[index][:40] not in written
+        assert dataset.image_ids[index] not in written
+        assert dataset.patients[index] not in written
+
+
+def test_a_limited_run_is_recorded_as_such(saved: Path) -> None:
+    assert read(saved)["run"]["limit"] == 24
+
+
+def test_a_folder_that_cannot_be_written_fails_and_still_summarises(run_suite: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "out").write_text("a file")
+    result = run_suite("--robust-results=out")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["tiny-cxr-clip *", "*Expected to write the results*", "RELEASE GATE: FAILED because*"])

@@ -1,0 +1,155 @@
+"""The policy: which limit applies, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_retrieval_robust.case import Case, CostMeasurement, Outcome, Scores, Timing
+from pytest_retrieval_robust.config_file import read_config_file
+from pytest_retrieval_robust.curve import Curve
+from pytest_retrieval_robust.errors import ConfigError
+from pytest_retrieval_robust.gate import Policy, read_policy
+
+CASE = Case("ours-v2", "synthetic-cxr", "patches", 0.3, 0)
+
+
+def policy(tmp_path: Path, text: str) -> Policy:
+    (tmp_path / "robust.toml").write_text(text)
+    return read_policy(read_config_file(tmp_path / "robust.toml"))
+
+
+def scores(recall: float, n: int = 500) -> Scores:
+    return Scores(n, n, {10: 10 / n}, {10: recall}, {10: (0.0, 1.0)}, 1.0, recall)
+
+
+def outcome(recall: float, level: float = 0.3, model: str = "ours-v2", speed: float = 100.0) -> Outcome:
+    case = Case(model, "synthetic-cxr", "patches", level, 0)
+    return Outcome(case, level, level, scores(recall), scores(recall), Timing(speed, 1.0, 0.0, "cpu", "fp32"))
+
+
+def verdicts(tmp_path: Path, text: str, recall: float, clean: float = 0.9) -> Mapping[str, str]:
+    judged = policy(tmp_path, text).judge(outcome(recall), outcome(clean, 0.0))
+    return {verdict.gate: verdict.verdict for verdict in judged}
+
+
+def test_a_cell_without_a_gate_is_ungated(tmp_path: Path) -> None:
+    assert verdicts(tmp_path, "", 0.5) == {"none": "ungated"}
+
+
+@given(floor=st.floats(0, 1), recall=st.floats(0, 1))
+def test_a_floor_passes_exactly_what_reaches_it(
+    tmp_path_factory: pytest.TempPathFactory, floor: float, recall: float
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    judged = verdicts(folder, f"[[gate]]\nrecall = {{ 10 = {floor!r} }}", recall)
+    expected = "pass" if recall >= floor - 1e-12 else "fail"
+    assert judged == {"recall@10 image-to-report": expected}
+
+
+def test_retention_is_recall_over_clean_recall(tmp_path: Path) -> None:
+    text = "[[gate]]\nretention = { 10 = 0.5 }"
+    assert verdicts(tmp_path, text, 0.46, 0.9) == {"retention@10 image-to-report": "pass"}
+    assert verdicts(tmp_path, text, 0.44, 0.9) == {"retention@10 image-to-report": "fail"}
+
+
+@pytest.mark.parametrize(
+    ("selectors", "floor"),
+    [
+        ("", 0.1),
+        ('model = "ours-*"', 0.2),
+        ('model = "ours-v2"', 0.3),
+        ('model = "ours-v2"\nlevel = 0.3', 0.4),
+        ('model = "ours-v2"\noccluder = "patches*"', 0.5),
+        ('model = "ours-v2"\noccluder = "patches"\nlevel = 0.3', 0.6),
+        ('model = "ours-v2"\ndataset = "synthetic-cxr"', 0.7),
+    ],
+)
+def test_the_most_specific_gate_wins_in_the_documented_order(tmp_path: Path, selectors: str, floor: float) -> None:
+    broader = '[[gate]]\nrecall = { 10 = 0.0 }\n[[gate]]\nmodel = "o*"\nlevel = 0.4\nrecall = { 10 = 0.9 }\n'
+    text = f"[[gate]]\n{selectors}\nrecall = {{ 10 = {floor} }}\n"
+    limits = policy(tmp_path, text + (broader if selectors else "")).limits_for(CASE, "image-to-report")
+    assert limits == {("recall", 10): floor}
+
+
+def test_gates_merge_key_by_key(tmp_path: Path) -> None:
+    text = (
+        '[[gate]]\nretention = { 10 = 0.5 }\nrecall = { 10 = 0.1 }\n[[gate]]\nmodel = "ours-v2"\nrecall = { 10 = 0.2 }'
+    )
+    limits = policy(tmp_path, text).limits_for(CASE, "image-to-report")
+    assert limits == {("retention", 10): 0.5, ("recall", 10): 0.2}
+
+
+@pytest.mark.parametrize(("pattern", "matches"), [("patches", False), ("patches*", True), ("patches(fill=mean)", True)])
+def test_patches_is_not_patches_with_another_fill(tmp_path: Path, pattern: str, matches: bool) -> None:
+    text = f'[[gate]]\noccluder = "{pattern}"\nrecall = {{ 10 = 0.5 }}'
+    case = Case("m", "d", "patches(fill=mean)", 0.3, 0)
+    assert bool(policy(tmp_path, text).limits_for(case, "image-to-report")) is matches
+
+
+def test_another_direction_is_judged_by_its_own_scores(tmp_path: Path) -> None:
+    text = '[[gate]]\ndirection = "report-to-image"\nrecall = { 10 = 0.6 }'
+    assert verdicts(tmp_path, text, 0.5) == {"recall@10 report-to-image": "fail"}
+
+
+def test_a_named_model_at_chance_fails_before_any_floor(tmp_path: Path) -> None:
+    text = '[[gate]]\nmodel = "ours-*"\nrecall = { 10 = 0.0 }'
+    judged = policy(tmp_path, text).judge(outcome(0.02), outcome(0.02, 0.0))
+    assert [(verdict.gate, verdict.verdict) for verdict in judged] == [("above_chance", "fail")]
+    assert "weights may not have been loaded" in judged[0].sentence
+
+
+def test_a_model_at_chance_shows_no_retention() -> None:
+    assert Curve((outcome(0.02, 0.0), outcome(0.02))).retention(10) is None
+
+
+def test_a_sentence_says_what_was_expected_and_got(tmp_path: Path) -> None:
+    judged = policy(tmp_path, "[[gate]]\nrecall = { 10 = 0.6 }").judge(outcome(0.5), outcome(0.9, 0.0))
+    assert judged[0].sentence == (
+        "ours-v2 on synthetic-cxr, patches at level 0.3, seed 0, image-to-report: "
+        "Recall@10 is 0.500, below the floor of 0.600."
+    )
+
+
+def cost(relative: float, seconds: float = 0.01) -> CostMeasurement:
+    return CostMeasurement(CASE, seconds, seconds * relative, relative, 5, 32, "cpu")
+
+
+def test_cost_and_throughput_are_judged(tmp_path: Path) -> None:
+    rules = policy(tmp_path, "[[gate]]\nrelative_cost = 1.1\nimages_per_second = 50")
+    assert [v.verdict for v in rules.judge_cost(cost(1.05))] == ["pass", "pass"]
+    assert [v.verdict for v in rules.judge_cost(cost(1.2, 0.1))] == ["fail", "fail"]
+
+
+def test_cost_relative_to_another_model_needs_that_model(tmp_path: Path) -> None:
+    rules = policy(tmp_path, '[[gate]]\nmodel = "ours-v2"\ncost_relative_to = { model = "clip", max = 1.5 }')
+    mine = outcome(0.9, 0.0, speed=100.0)
+    for speed, expected in ((140.0, "pass"), (160.0, "fail")):
+        judged = rules.judge_cost_between_models([mine, outcome(0.9, 0.0, "clip", speed)])
+        assert [verdict.verdict for verdict in judged] == [expected]
+    assert [verdict.verdict for verdict in rules.judge_cost_between_models([mine])] == ["inconclusive"]
+
+
+def test_curves_are_judged_over_their_levels(tmp_path: Path) -> None:
+    rules = policy(tmp_path, "[[gate]]\nauc = { 10 = 0.6 }\nhalf_level = { 10 = 0.35 }")
+    falling = Curve((outcome(0.8, 0.0), outcome(0.6, 0.2), outcome(0.2, 0.4)))
+    assert [v.verdict for v in rules.judge_curve(falling)] == ["fail", "fail"]
+    flat = Curve((outcome(0.8, 0.0), outcome(0.8, 0.2), outcome(0.8, 0.4)))
+    assert [v.verdict for v in rules.judge_curve(flat)] == ["pass", "pass"]
+    short = Curve((outcome(0.8, 0.0), outcome(0.8, 0.2)))
+    assert [v.verdict for v in rules.judge_curve(short)] == ["pass", "inconclusive"]
+
+
+def test_equally_specific_gates_that_differ_are_refused(tmp_path: Path) -> None:
+    text = '[[gate]]\nmodel = "o*"\nrecall = { 10 = 0.1 }\n[[gate]]\nmodel = "*2"\nrecall = { 10 = 0.2 }'
+    with pytest.raises(ConfigError, match=r"line 4: .*equally specific \(robust.toml, line 1\)"):
+        policy(tmp_path, text).check([CASE], (10,))
+
+
+def test_outcomes_survive_the_way_through_json() -> None:
+    assert Outcome.from_json(outcome(0.5).as_json()) == outcome(0.5)
+    assert CostMeasurement.from_json(cost(1.2).as_json()) == cost(1.2)

@@ -1,0 +1,247 @@
+"""The plugin as a user meets it: outcome, exit code and printed lines of small projects."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import SMALL, THREE_LINES, Run
+
+CELLS = ["test_recall_under_occlusion[tiny-cxr-clip-synthetic-cxr-patches-level0.00-seed0]"]
+CELLS.append(CELLS[0].replace("0.00", "0.30"))
+GATED = """
+[[gate]]
+model = "tiny-cxr-clip"
+level = 0.3
+recall = { 10 = FLOOR }
+"""
+OWN_MODEL = """
+import pytest
+from pytest_retrieval_robust.models import ModelEntry
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_robust_register(catalogues):
+    from pytest_retrieval_robust import load_model
+
+    def load(request):
+        model = load_model("tiny-cxr-clip", device=request.device)
+        model.name = "ours"
+        return model
+
+    catalogues.models.add(ModelEntry("ours", "our candidate", load))
+"""
+
+
+def test_a_three_line_suite_measures_and_summarises(run_suite: Run) -> None:
+    result = run_suite()
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "*= retrieval robustness =*",
+            "synthetic-cxr, patches: image-to-report Recall@10 in %",
+            "24 queries, gallery 24, chance 41.7, ceiling 100.0, same-text, cpu fp32",
+            "*   0    0.3*kept  half",
+            "tiny-cxr-clip * ??.?~*",
+            "note: Only the first 24 pairs of each data set were used: a smoke run, no*",
+            "RELEASE GATE: PASSED (0 gates met, 2 cells ungated)",
+        ]
+    )
+
+
+def test_the_summary_fits_in_80_columns(run_suite: Run) -> None:
+    lines = run_suite("--robust-models=all", "--robust-levels=0,0.1,0.2,0.3,0.4,0.5").outlines
+    start = next(i for i, line in enumerate(lines) if "retrieval robustness" in line)
+    table = [line for line in lines[start:] if not line.startswith(("RELEASE GATE", "SKIPPED"))]
+    assert max(map(len, table)) <= 80
+
+
+def test_without_the_plugin_its_fixtures_are_gone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=THREE_LINES, test_other="def test_other(): pass")
+    pytester.makeconftest(OWN_MODEL)
+    result = pytester.runpytest_inprocess("-p", "no:retrieval_robust")
+    result.assert_outcomes(passed=1, errors=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*fixture 'outcome' not found*"])
+    result.stdout.no_fnmatch_line("*RELEASE GATE*")
+
+
+def test_collect_only_lists_ids_and_measures_nothing(run_suite: Run) -> None:
+    result = run_suite("--collect-only", "-q")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([f"test_mine.py::{cell}" for cell in CELLS])
+    result.stdout.no_fnmatch_line("*RELEASE GATE*")
+
+
+def test_quiet_prints_the_last_line_alone(run_suite: Run) -> None:
+    result = run_suite("-q")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["RELEASE GATE: PASSED*"])
+    result.stdout.no_fnmatch_line("*Recall@10*")
+
+
+def test_verbose_prints_every_cell_and_both_directions(run_suite: Run) -> None:
+    result = run_suite("-v")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "*image-to-report Recall@1 in %",
+            "*report-to-image Recall@10 in %",
+            "ungated: tiny-cxr-clip on synthetic-cxr, patches at level 0.3, seed 0",
+            "  image-to-report R@1 *, R@5 *, R@10 *, median rank *",
+            "  0.3008 hidden, 0.3008 of what it sees, * images/s",
+        ]
+    )
+
+
+def test_no_summary_prints_nothing_and_still_judges(run_suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makefile(".toml", robust=GATED.replace("FLOOR", "1.0"))
+    result = run_suite("--no-summary", "--robust-levels=0.9,0.3", "--robust-k=1,10")
+    result.stdout.no_fnmatch_line("*RELEASE GATE*")
+    assert result.ret == (1 if result.parseoutcomes().get("failed") else 0)
+
+
+def test_k_narrows_the_run_and_says_so(run_suite: Run) -> None:
+    result = run_suite("-k", "level0.30")
+    result.assert_outcomes(passed=1, deselected=1)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["note: This run is partial (-k): *", "RELEASE GATE: PASSED*"])
+
+
+def test_a_single_node_id_measures_its_cell(run_suite: Run) -> None:
+    result = run_suite(f"test_mine.py::{CELLS[1]}")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["note: This run is partial (node ids): *"])
+
+
+def test_a_missed_floor_fails_with_a_full_sentence(run_suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makefile(".toml", robust=GATED.replace("level = 0.3", "level = 1.0").replace("FLOOR", "0.5"))
+    result = run_suite("--robust-levels=1")
+    result.assert_outcomes(passed=1, failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "failed: tiny-cxr-clip on synthetic-cxr, patches at level 1, seed 0, image-to-*",
+            "  report: Recall@10 is 0.000, below the floor of 0.500.",
+            "RELEASE GATE: FAILED because 1 of 1 gates was not met",
+        ]
+    )
+
+
+def test_x_stops_at_the_first_failure_and_keeps_what_was_measured(run_suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makefile(".toml", robust=GATED.replace("level = 0.3\n", "").replace("FLOOR", "1.0"))
+    result = run_suite("-x", "--robust-levels=0.9,1")
+    assert result.ret == 1
+    assert result.parseoutcomes()["failed"] == 1
+    result.stdout.fnmatch_lines(["*Recall@10 in %", "note: This run is partial (stopped early): *"])
+
+
+def test_lf_repeats_what_failed(run_suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makefile(".toml", robust=GATED.replace("level = 0.3", "level = 1.0").replace("FLOOR", "0.5"))
+    options = ("--robust-limit=24", "--robust-levels=1")
+    assert pytester.runpytest_inprocess(*options).ret == 1
+    result = pytester.runpytest_inprocess("--lf", *options)
+    result.assert_outcomes(failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*partial (--lf)*", "RELEASE GATE: FAILED because 1 of 1 gates was not met"])
+
+
+def test_two_workers_give_the_same_summary_as_one_process(run_suite: Run) -> None:
+    alone, spread = run_suite("--robust-results=alone"), run_suite("-n", "2", "--robust-results=spread")
+    spread.assert_outcomes(passed=2)
+    assert spread.ret == 0
+    row = next(line for line in alone.outlines if line.startswith("tiny-cxr-clip"))
+    spread.stdout.fnmatch_lines([row.replace("[", "[[]"), "RELEASE GATE: PASSED (0 gates met, 2 cells ungated)"])
+
+
+def test_two_workers_save_the_same_run_as_one_process(run_suite: Run, pytester: pytest.Pytester) -> None:
+    import numpy as np
+
+    run_suite("--robust-results=alone")
+    run_suite("-n", "2", "--robust-results=spread")
+    alone, spread = (json.loads((pytester.path / name / "run.json").read_text()) for name in ("alone", "spread"))
+    for one, two in zip(alone["outcomes"], spread["outcomes"], strict=True):
+        assert {**one, "timing": None} == {**two, "timing": None}
+    with np.load(pytester.path / "alone/ranks.npz") as one, np.load(pytester.path / "spread/ranks.npz") as two:
+        assert sorted(one.files) == sorted(two.files)
+        assert all(np.array_equal(one[name], two[name]) for name in one.files)
+
+
+def test_a_usage_error_reads_the_same_under_xdist(run_suite: Run) -> None:
+    result = run_suite("-n", "2", "--robust-models=tiny-cxr-clop")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*Did you mean 'tiny-cxr-clip'*"])
+
+
+def test_a_foreign_suite_hears_nothing_of_us(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_other(): pass")
+    pytester.makefile(".toml", robust="this is another tool's [file")
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*RELEASE GATE*")
+    result.stdout.no_fnmatch_line("*robustness*")
+
+
+def test_a_conftest_registers_a_model(run_suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(OWN_MODEL)
+    result = run_suite("--robust-models=ours")
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["ours   *", "RELEASE GATE: PASSED*"])
+
+
+def test_an_absent_model_of_all_is_one_skip_with_reason_and_remedy(
+    run_suite: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    result = run_suite("--robust-models=all", "-rs")
+    result.assert_outcomes(passed=2, skipped=4)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["not tested: clip: the weights of clip (openai/clip-vit-base-patch32) are not *"])
+    result.stdout.fnmatch_lines(["RELEASE GATE: PASSED (*4 models not tested)"])
+
+
+def test_an_absent_model_asked_for_by_name_fails_the_gate(run_suite: Run) -> None:
+    result = run_suite("--robust-models=tiny-cxr-clip,medclip")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because medclip had to be tested and was not; *"])
+
+
+def test_nothing_measured_is_never_green(run_suite: Run) -> None:
+    result = run_suite("--robust-models=medcl*")
+    result.assert_outcomes(skipped=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because nothing was measured"])
+
+
+def test_options_without_a_test_of_ours_are_never_green(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_other(): pass")
+    result = pytester.runpytest_inprocess("--robust-models=tiny-cxr-clip")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because nothing was measured"])
+
+
+def test_other_tests_keep_their_places(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_first(): pass\n" + THREE_LINES + "\ndef test_last(): pass\n")
+    result = pytester.runpytest_inprocess(*SMALL, "--collect-only", "-q")
+    names = [line.partition("::")[2].partition("[")[0] for line in result.outlines if "::" in line]
+    assert names == ["test_first", "test_recall_under_occlusion", "test_recall_under_occlusion", "test_last"]
+
+
+def test_each_model_is_loaded_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_a=THREE_LINES, test_b="def test_curve(robustness_curve): pass", test_c=THREE_LINES)
+    pytester.makeconftest(
+        OWN_MODEL.replace("    def load(request):", "    def load(request):\n        print('LOADED ours')")
+    )
+    result = pytester.runpytest_inprocess(*SMALL, "-s", "--robust-models=ours,tiny-cxr-clip")
+    assert result.ret == 0
+    assert "\n".join(result.outlines).count("LOADED ours") == 1
+
+
+def test_our_results_stay_out_of_junit(run_suite: Run, pytester: pytest.Pytester) -> None:
+    assert run_suite("--junitxml=junit.xml").ret == 0
+    assert "robust_" not in (pytester.path / "junit.xml").read_text().replace("test_recall_under_occlusion", "")
+    assert "<properties>" not in (pytester.path / "junit.xml").read_text()
