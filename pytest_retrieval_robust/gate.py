@@ -108,8 +108,8 @@ class Policy:
             for name, k in rule.shares:
                 if k not in ks:
                     raise ConfigError(
-                        f"{rule.place}: expected a k that is measured ({', '.join(map(str, ks))}), got {name} at k={k}. "
-                        "Add it to --robust-k or mend the gate."
+                        f"{rule.place}: expected a k that is measured ({', '.join(map(str, ks))}), got {name} at k={k}."
+                        " Add it to --robust-k or mend the gate."
                     )
         for case in cases:
             for direction in DIRECTIONS:

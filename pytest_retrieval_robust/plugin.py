@@ -1,4 +1,4 @@
-"""pytest's hooks, a few lines each. This module loads in every pytest run of its environment: it imports nothing heavy."""
+"""pytest's hooks, a few lines each. It loads in every pytest run of its environment, so it imports nothing heavy."""
 
 from __future__ import annotations
 

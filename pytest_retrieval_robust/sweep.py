@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .case import Case, Json, Scores, Timing
+from .case import Json, Scores, Timing
 from .clock import Stopwatch
 from .errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError
 from .metrics.median_rank import median_rank
@@ -184,10 +185,15 @@ class _Sweep:
         with ThreadPoolExecutor(max_workers=2) as pool:
             for number, batch in enumerate(self._batches(pool)):
                 if number == 0:
-                    _encode_halving(self._model, batch.pixels[:4])  # lazy set-up stays out of the timing
+                    self._warm_up(batch)
                 self._measure_batch(batch)
         cells = {cell: self._conclude(cell, progress, reports) for cell, progress in self._progress.items()}
         return SweepResult(cells, self._describe_dataset(), self._truncated())
+
+    def _warm_up(self, batch: _Batch) -> None:
+        """Lazy set-up stays out of the timing. What fails here fails again where it is measured, and is said there."""
+        with suppress(Exception):
+            _encode_halving(self._model, batch.pixels[:4])
 
     def _encode_reports(self) -> Tensor:
         texts, size = self._pairs.texts, self._batch_size
@@ -399,8 +405,3 @@ def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
         best[group] = min(rank, best.get(group, rank))
     ranks = [best[group] for group in pairs.image_groups.tolist() if group in best]
     return {k: sum(rank <= k for rank in ranks) / len(pairs.images) for k in ks}
-
-
-def cases_of(cell: Cell, model: str, dataset: str) -> Case:
-    """The case of a cell."""
-    return Case(model, dataset, cell.occluder, cell.level, cell.seed)

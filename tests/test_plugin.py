@@ -138,7 +138,8 @@ def test_x_stops_at_the_first_failure_and_keeps_what_was_measured(run_suite: Run
     result.stdout.fnmatch_lines(["*Recall@10 in %", "note: This run is partial (stopped early): *"])
 
 
-def test_lf_repeats_what_failed(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_lf_repeats_what_failed(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=THREE_LINES)
     pytester.makefile(".toml", robust=GATED.replace("level = 0.3", "level = 1.0").replace("FLOOR", "0.5"))
     options = ("--robust-limit=24", "--robust-levels=1")
     assert pytester.runpytest_inprocess(*options).ret == 1

@@ -79,16 +79,17 @@ class Pixels:
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         rows = torch.cat([pixels[:, 0].flatten(1) - 0.5, torch.full((len(pixels), 1), 0.1)], dim=1)
-        return rows / rows.norm(dim=1, keepdim=True)
+        return torch.nn.functional.normalize(rows, dim=1)
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
         rows = torch.from_numpy(np.stack([self.rows[text] for text in texts]))
-        return rows / rows.norm(dim=1, keepdim=True)
+        return torch.nn.functional.normalize(rows, dim=1)
 
 
 def noisy_model(dataset: Records, noise: float = 0.6) -> Pixels:
     """Reports are embedded as their first image's pixels and noise, so that retrieval is good and not perfect."""
-    model, rng, rows = Pixels({}), np.random.default_rng(0), {}
+    model, rng = Pixels({}), np.random.default_rng(0)
+    rows: dict[str, NDArray[np.float32]] = {}
     for index, text in enumerate(dataset.texts):
         row = model.encode_images(torch.from_numpy(model.prepare(dataset.image(index)).pixels)[None] / 255)[0].numpy()
         rows.setdefault(text, (row + noise * rng.normal(size=row.shape) / 4).astype(np.float32))
@@ -128,7 +129,7 @@ def test_a_sweep_gives_what_a_naive_loop_gives(batch_size: int) -> None:
     assert measured.visible_level == pytest.approx(0.3984375)
 
 
-def test_a_cropping_model_sees_another_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cropping_model_sees_another_share() -> None:
     model, cell = noisy_model(RECORDS), Cell("patches", 0.5, 0)
     model.frame = (-0.5, 0.0, 1.5, 1.0)
     measured = run_sweep(model, pairs_of(RECORDS), [(cell, PATCHES)], (1,)).cells[cell]
@@ -291,7 +292,7 @@ def test_a_scorer_of_the_models_own_decides_the_ranks() -> None:
         assert got.recall(5, direction) == expected.recall(5, direction)
 
 
-def test_the_wrong_device_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wrong_device_is_an_error() -> None:
     model: Any = noisy_model(RECORDS)
     model.device = "mps"
     with pytest.raises(RobustError, match="device='cpu' with pixels on mps"):

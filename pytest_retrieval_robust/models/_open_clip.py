@@ -52,7 +52,7 @@ def _load(
             )
             tokenizer = open_clip.get_tokenizer(architecture)
         except Exception as error:  # open_clip lets through whatever its readers raise
-            raise _loading_error(name, request, error) from error
+            raise _loading_error(name, error) from error
     files = weight_files(folder) if folder else []
     card = ModelCard(
         source=source,
@@ -64,7 +64,7 @@ def _load(
     return OpenClipEncoder(name, model, preprocess, tokenizer, request, card)
 
 
-def _loading_error(name: str, request: LoadRequest, error: Exception) -> Exception:
+def _loading_error(name: str, error: Exception) -> Exception:
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]

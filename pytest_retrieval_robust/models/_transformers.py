@@ -25,6 +25,7 @@ from ._checkpoint import (
     weight_files,
 )
 from ._geometry import Geometry
+from ._hub import cached_folder
 
 
 def load_pretrained(
@@ -60,7 +61,7 @@ def _read(source: str, revision: str | None, request: LoadRequest) -> tuple[Any,
 
 def _reading_error(name: str, source: str, request: LoadRequest, error: Exception) -> Exception:
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    if not Path(source).exists() and not weights_cached(source):
+    if not Path(source).is_absolute() and not Path(source).exists() and cached_folder(source) is None:
         how = "allow downloads (--robust-download), " if not request.may_download else ""
         return NotOnThisMachineError(
             f"Expected the weights of {name} in the Hugging Face cache or on the hub, got: {first_line} "
@@ -72,16 +73,7 @@ def _reading_error(name: str, source: str, request: LoadRequest, error: Exceptio
     )
 
 
-def weights_cached(repository: str, revision: str | None = None) -> bool:
-    """Whether the hub's cache on this machine holds the repository's config and weights."""
-    from ._hub import cached_folder
-
-    return cached_folder(repository, revision) is not None
-
-
 def _card(source: str, shown_source: str | None, model: Any, loading: dict[str, Any]) -> ModelCard:
-    from ._hub import cached_folder
-
     commit = getattr(model.config, "_commit_hash", None)
     folder = Path(source) if Path(source).exists() else cached_folder(source, commit)
     files = weight_files(folder) if folder else []

@@ -9,11 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-
 if TYPE_CHECKING:
     import torch
-
-    from ..catalogue import Catalogue
 
 Box: TypeAlias = tuple[float, float, float, float]
 """(left, top, right, bottom) of the source image in the prepared square, in relative coordinates of the square.

@@ -53,18 +53,21 @@ def curve(at: Field, knots: tuple[tuple[float, float], ...]) -> Field:
     return values
 
 
-@lru_cache(maxsize=64)
-def _tile(kind: str, height: int, width: int) -> Field:
-    """A (2 height, 2 width) texture of unit variance at full size, twice as large as an image on each side."""
-    number = sorted(_BANDS).index(kind)
-    white = np.random.Generator(np.random.Philox(key=977 + number)).random((_TILE, _TILE)) - 0.5
+@lru_cache(maxsize=len(_BANDS))
+def _base(kind: str) -> Image.Image:
+    """A texture of zero mean and unit variance that repeats at its borders."""
+    white = np.random.Generator(np.random.Philox(key=977 + sorted(_BANDS).index(kind))).random((_TILE, _TILE)) - 0.5
     low, high = _BANDS[kind]
-    spectrum = np.fft.rfft2(white)
     radius = np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None, :]) * _TILE / 2
     band = np.exp(-((radius / high) ** 2)) * (1 - np.exp(-((radius / max(low, 1e-6)) ** 2)))
-    texture = np.fft.irfft2(spectrum * band, s=white.shape)
-    image = Image.fromarray((texture / texture.std()).astype(np.float32))
-    tile = np.asarray(image.resize((2 * width, 2 * height), Image.Resampling.BILINEAR), dtype=np.float32)
+    pattern = np.fft.irfft2(np.fft.rfft2(white) * band, s=white.shape)
+    return Image.fromarray((pattern / pattern.std()).astype(np.float32))
+
+
+@lru_cache(maxsize=16)
+def _tile(kind: str, height: int, width: int) -> Field:
+    """The texture at (2 height, 2 width): twice an image on each side, to cut images out of it."""
+    tile = np.asarray(_base(kind).resize((2 * width, 2 * height), Image.Resampling.BILINEAR), dtype=np.float32)
     tile.flags.writeable = False
     return tile
 
