@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from .case import Case, CostMeasurement, Outcome
-from .curve import Curve
-from .gate import Policy
-from .session import RobustSession, or_fail, session_of
-
 if TYPE_CHECKING:
+    from .case import Case, CostMeasurement, Outcome
     from .clock import InterleavedRounds
+    from .curve import Curve
     from .datasets import RetrievalDataset
+    from .gate import Policy
     from .models import DualEncoder
     from .occluders import Occluder
+    from .session import RobustSession
 
+T = TypeVar("T")
 TIMED_IMAGES = 32
 TIMED_ROUNDS = 7
+
+
+def _session(request: pytest.FixtureRequest) -> RobustSession:
+    from .session import session_of
+
+    return session_of(request.config)
+
+
+def _or_fail(session: RobustSession, model: str | None, action: Callable[[], T]) -> T:
+    from .session import or_fail
+
+    return or_fail(session, model, action)
 
 
 @pytest.fixture(scope="session")
 def retrieval_model(request: pytest.FixtureRequest) -> Iterator[DualEncoder]:
     """The loaded model of this test; one is loaded at a time, and let go before the next."""
-    session = session_of(request.config)
-    yield or_fail(session, request.param, lambda: session.model(request.param))
+    session = _session(request)
+    yield _or_fail(session, request.param, lambda: session.model(request.param))
     session.release_model()
 
 
 @pytest.fixture(scope="session")
 def retrieval_dataset(request: pytest.FixtureRequest) -> RetrievalDataset:
     """The opened data set of this test."""
-    session = session_of(request.config)
-    return or_fail(session, None, lambda: session.dataset(request.param))
+    session = _session(request)
+    return _or_fail(session, None, lambda: session.dataset(request.param))
 
 
 @pytest.fixture(scope="session")
 def occluder(request: pytest.FixtureRequest) -> Occluder:
     """The occluder of this test, with its parameters."""
-    return session_of(request.config).occluder(request.param)
+    return _session(request).occluder(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +77,8 @@ def _robust_case(
     occlusion_level: float,
     occlusion_seed: int,
 ) -> Case:
+    from .case import Case
+
     return Case(retrieval_model.name, retrieval_dataset.name, occluder.name, occlusion_level, occlusion_seed)
 
 
@@ -81,8 +95,8 @@ def clean_outcome(request: pytest.FixtureRequest, _robust_case: Case) -> Outcome
 
 
 def _outcome(request: pytest.FixtureRequest, case: Case) -> Outcome:
-    session = session_of(request.config)
-    return or_fail(session, case.model, lambda: session.outcome(case))
+    session = _session(request)
+    return _or_fail(session, case.model, lambda: session.outcome(case))
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +108,11 @@ def robustness_curve(
     occlusion_seed: int,
 ) -> Curve:
     """Recall over every level of this run."""
-    session = session_of(request.config)
+    from .case import Case
+
+    session = _session(request)
     case = Case(retrieval_model.name, retrieval_dataset.name, occluder.name, 0.0, occlusion_seed)
-    return or_fail(session, case.model, lambda: session.curve(case))
+    return _or_fail(session, case.model, lambda: session.curve(case))
 
 
 class Gate:
@@ -125,7 +141,7 @@ def _sentences(verdicts: list[Any]) -> list[str]:
 @pytest.fixture
 def gate(request: pytest.FixtureRequest) -> Gate:
     """The gates of `robust.toml`."""
-    return Gate(session_of(request.config).policy)
+    return Gate(_session(request).policy)
 
 
 class OcclusionTimer:
@@ -137,10 +153,11 @@ class OcclusionTimer:
 
     def __call__(self, images: int = TIMED_IMAGES, rounds: int = TIMED_ROUNDS) -> CostMeasurement:
         """Time `rounds` pairs of batches of `images` images; preparing them is not timed."""
-        self.measurement = or_fail(self._session, self._case.model, lambda: self._measured(images, rounds))
+        self.measurement = _or_fail(self._session, self._case.model, lambda: self._measured(images, rounds))
         return self.measurement
 
     def _measured(self, images: int, rounds: int) -> CostMeasurement:
+        from .case import CostMeasurement
         from .timing import timed_rounds
 
         model = self._session.model(self._case.model)
@@ -171,7 +188,7 @@ def occlusion_timer(request: pytest.FixtureRequest, _robust_case: Case) -> Occlu
             benchmark.group = f"{_robust_case.model} on {_robust_case.dataset}"
             benchmark.pedantic(timed.measure_occluded, setup=timed.measure_clean, rounds=rounds)
 
-    return OcclusionTimer(session_of(request.config), _robust_case, measure)
+    return OcclusionTimer(_session(request), _robust_case, measure)
 
 
 def _active_benchmark(request: pytest.FixtureRequest) -> Any:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .axes import AXES
 from .options import slug
-from .session import AXES, MEASURING, Axes
+from .session import Axes
 
 if TYPE_CHECKING:
     from .session import RobustSession
-
-_OURS = frozenset((*AXES, *MEASURING))
-
-
-def uses_ours(fixturenames: Collection[str]) -> bool:
-    return not _OURS.isdisjoint(fixturenames)
-
-
-def ours(item: pytest.Item) -> bool:
-    """Whether a test uses one of the fixtures that this plugin parametrises."""
-    return Axes.of(item) != Axes()
 
 
 def parametrize(metafunc: pytest.Metafunc, session: RobustSession) -> None:
@@ -77,3 +67,16 @@ def in_model_order(items: Sequence[pytest.Item], session: RobustSession) -> list
     for slot, source in zip(slots, sorted(slots, key=key), strict=True):
         ordered[slot] = items[source]
     return ordered
+
+
+def arrange(items: list[pytest.Item], session: RobustSession) -> None:
+    """What happens to the collected tests of a run, in place; `ConfigError` where the policy cannot judge them."""
+    items[:] = in_model_order(absent_models_once(items, session), session)
+    session.plan(items)
+
+
+def skip_if_model_failed(item: pytest.Item, session: RobustSession) -> None:
+    """A model that could not be loaded fails one test; the others would say the same."""
+    model = Axes.of(item).model
+    if model is not None and session.has_failed_to_load(model):
+        pytest.skip(f"{model} could not be loaded: the first of its tests says why")

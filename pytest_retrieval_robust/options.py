@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from .case import canonical_level
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -223,6 +222,8 @@ def _level(flag: str, item: str) -> float:
     if not 0.0 <= level <= 1.0:
         hint = f" Did you mean {level / 100:g}?" if 1.0 < level <= 100.0 else " Give fractions such as 0,0.1,0.3."
         raise ConfigError(f"Expected fractions of the image area from 0 to 1, got {flag}={item!r}.{hint}")
+    from .case import canonical_level  # late: this module loads in every pytest run, that one need not
+
     return canonical_level(level)
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from .axes import AXES, MEASURING
 from .case import Case, CostMeasurement, Json, Outcome
 from .catalogue import Catalogues
 from .curve import Curve
@@ -21,28 +21,25 @@ from .gate import Policy, read_policy
 from .models import LoadRequest
 from .options import Settings, read_settings, slug
 from .selection import SelectedModel, Selection, select
-from .store import RunStore, case_key
+from .store import RunStore, case_key, run_folder
 
 if TYPE_CHECKING:
-    import tempfile
-
     from .datasets import RetrievalDataset
     from .models import DualEncoder
     from .occluders import Occluder
     from .sweep import Cell, Measured, SweepResult
 
 T = TypeVar("T")
-AXES = ("retrieval_model", "retrieval_dataset", "occluder", "occlusion_level", "occlusion_seed")
-MEASURING = ("outcome", "clean_outcome", "robustness_curve", "occlusion_timer")
 SESSION = pytest.StashKey["RobustSession"]()
-CATALOGUES = pytest.StashKey[Catalogues]()
 
 
 def session_of(config: pytest.Config) -> RobustSession:
     """The run's state, made on first use; `ConfigError` where options or `robust.toml` are wrong."""
     if SESSION not in config.stash:
-        given: str | None = getattr(config, "workerinput", {}).get("retrieval_robust_store")
-        config.stash[SESSION] = RobustSession(read_settings(config), config.stash[CATALOGUES], given)
+        catalogues = Catalogues()
+        # Historic: a conftest that pytest loads later is asked as soon as it is there.
+        config.hook.pytest_robust_register.call_historic(kwargs={"catalogues": catalogues})
+        config.stash[SESSION] = RobustSession(read_settings(config), catalogues, run_folder(config))
     return config.stash[SESSION]
 
 
@@ -65,12 +62,11 @@ class Axes:
 class RobustSession:
     """Holds a run's state. Everything heavy is loaded on first use, and one model at a time."""
 
-    def __init__(self, settings: Settings, catalogues: Catalogues, store_folder: str | None = None) -> None:
+    def __init__(self, settings: Settings, catalogues: Catalogues, store_folder: Path) -> None:
         self.settings = settings
         self.catalogues = catalogues
         self.policy: Policy = read_policy(settings.config_file)
-        self._given_store = store_folder
-        self._own_store: tempfile.TemporaryDirectory[str] | None = None
+        self.store = RunStore(store_folder)
         self._selection: Selection | None = None
         self._planned: dict[tuple[str, str], set[tuple[str, float, int]]] = {}
         self._loaded: tuple[str, DualEncoder] | None = None
@@ -78,24 +74,6 @@ class RobustSession:
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._cards: dict[str, Json] = {}
-
-    def close(self) -> None:
-        if self._own_store is not None:
-            self._own_store.cleanup()
-
-    @cached_property
-    def store_folder(self) -> Path:
-        """Where ranks lie while the run lasts: the controller's folder, which its workers are told."""
-        if self._given_store is not None:
-            return Path(self._given_store)
-        import tempfile
-
-        self._own_store = tempfile.TemporaryDirectory(prefix="retrieval-robust-")
-        return Path(self._own_store.name)
-
-    @cached_property
-    def store(self) -> RunStore:
-        return RunStore(self.store_folder)
 
     @property
     def selection(self) -> Selection:

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from .case import Case
+
+
+_SHARED = pytest.StashKey[str]()
+
+
+def shared_folder(config: pytest.Config) -> str:
+    """The folder of a run that has workers: made once by the controller, which removes it at the end."""
+    if _SHARED not in config.stash:
+        folder = tempfile.TemporaryDirectory(prefix="retrieval-robust-")
+        config.add_cleanup(folder.cleanup)
+        config.stash[_SHARED] = folder.name
+    return config.stash[_SHARED]
+
+
+def run_folder(config: pytest.Config) -> Path:
+    """Where the ranks of this run lie: in the folder that the controller told a worker, else in its own."""
+    told: str | None = getattr(config, "workerinput", {}).get("retrieval_robust_store")
+    return Path(told or shared_folder(config))
 
 
 def case_key(case: Case) -> str:

@@ -6,6 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+# pytester forgets the modules that an inner run imported, and torch cannot be imported twice: they are imported here.
+import pytest_retrieval_robust.models._transformers
+import pytest_retrieval_robust.reports.saved_run
+import pytest_retrieval_robust.reports.terminal
+import pytest_retrieval_robust.sweep  # noqa: F401
+
 THREE_LINES = """
 def test_recall_under_occlusion(outcome, clean_outcome, gate):
     assert gate.violations(outcome, clean_outcome) == []

@@ -44,8 +44,10 @@ def save(model: CLIPModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> 
         do_convert_rgb=True,
     )
     processor.save_pretrained(folder)
-    _without_paths(folder / "config.json")
-    _without_paths(folder / "tokenizer_config.json")
+    _tidy(folder / "config.json")
+    _tidy(folder / "tokenizer_config.json")
+    for file in folder.iterdir():
+        file.chmod(0o644)
 
 
 @torch.inference_mode()
@@ -71,9 +73,11 @@ def _recalls(scores: Tensor) -> tuple[float, ...]:
     return tuple((ranks <= cut).float().mean().item() for cut in CUTS)
 
 
-def _without_paths(file: Path) -> None:
-    """Keep where the files were written out of them."""
+def _tidy(file: Path) -> None:
+    """Keep where the files were written out of them, and name the tokenizer's class as every release knows it."""
     content = json.loads(file.read_text(encoding="utf-8"))
     for key in ("_name_or_path", "name_or_path"):
         content.pop(key, None)
+    if "tokenizer_class" in content:
+        content["tokenizer_class"] = "PreTrainedTokenizerFast"
     file.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -13,6 +13,8 @@ _TRUNKS, _POINTS, _TWIGS, _TWIG_POINTS = 9, 5, 3, 4
 _FAN = np.linspace(-1.35, 1.45, _TRUNKS, dtype=np.float32)
 _STEPS = {points: np.linspace(0, 1, points, dtype=np.float32) for points in (_POINTS, _TWIG_POINTS)}
 _TAPER = np.array([1, 0.8, 0.55, 0.35], dtype=np.float32)
+_ODD = np.array([[False], [True], [False]])
+_REACH = np.array([[0.62], [0.5], [0.38]], dtype=np.float32)
 _TWIG_TAPER = np.array([[0.55, 0.35, 0.15], [0.45, 0.3, 0.15], [0.35, 0.25, 0.15]], dtype=np.float32)
 
 
@@ -37,14 +39,16 @@ def _tree(canvas: Canvas, side: float, units: Field) -> None:
 
 
 def _twigs(canvas: Canvas, side: float, units: Field, trunks: tuple[Field, Field, Field, Field, Field]) -> None:
+    """All twigs of a tree at once: the arrays are (twig, trunk), then flat."""
     d, y, heading, base, length = trunks
-    for number in range(_TWIGS):
-        u = units[:, number::_TWIGS]
-        turn = np.where((u[0] > 0.5) ^ bool(number % 2), 1, -1) * (0.45 + 0.4 * u[1])
-        reach = length * (0.62 - 0.12 * number) * (0.7 + 0.5 * u[2])
-        angle = heading[:, number + 1] + turn
-        td, ty, _ = _grow(d[:, number + 1], y[:, number + 1], angle, reach, 0.5 * (u[3] - 0.5), _TWIG_POINTS)
-        canvas.segments(side * td, ty, base[:, None] * _TWIG_TAPER[number], 190)
+    u = units.reshape(8, _TRUNKS, _TWIGS).transpose(0, 2, 1)
+    turn = np.where((u[0] > 0.5) ^ _ODD, 1, -1) * (0.45 + 0.4 * u[1])
+    reach = length * _REACH * (0.7 + 0.5 * u[2])
+    starts = [field.T[1 : _TWIGS + 1] for field in (d, y, heading)]
+    flat = [field.reshape(-1) for field in (starts[0], starts[1], starts[2] + turn, reach, 0.5 * (u[3] - 0.5))]
+    td, ty, _ = _grow(flat[0], flat[1], flat[2], flat[3], flat[4], _TWIG_POINTS)
+    widths = base[None, :, None] * _TWIG_TAPER[:, None, :]
+    canvas.segments(side * td, ty, widths.reshape(-1, _TWIG_POINTS - 1), 190)
 
 
 def _grow(d: Field, y: Field, angle: Field, length: Field, bend: Field, points: int) -> tuple[Field, Field, Field]:
