@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from .case import Case, CostMeasurement, Outcome
+    from .case import Case, CostMeasurement, Outcome, Verdict
     from .clock import InterleavedRounds
     from .curve import Curve
     from .datasets import RetrievalDataset
@@ -120,22 +120,25 @@ class Gate:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self.objected = False
+        """Whether a violation was found: a test that then fails is explained by its verdicts."""
 
     def violations(self, outcome: Outcome, clean_outcome: Outcome) -> list[str]:
         """What the recall and retention gates find wrong."""
-        return _sentences(self._policy.judge(outcome, clean_outcome))
+        return self._sentences(self._policy.judge(outcome, clean_outcome))
 
     def curve_violations(self, curve: Curve) -> list[str]:
         """What the gates on area under the curve and half level find wrong."""
-        return _sentences(self._policy.judge_curve(curve))
+        return self._sentences(self._policy.judge_curve(curve))
 
     def cost_violations(self, cost: CostMeasurement) -> list[str]:
         """What the gates on the cost of occluding and on throughput find wrong."""
-        return _sentences(self._policy.judge_cost(cost))
+        return self._sentences(self._policy.judge_cost(cost))
 
-
-def _sentences(verdicts: list[Any]) -> list[str]:
-    return [verdict.sentence for verdict in verdicts if verdict.verdict in ("fail", "inconclusive")]
+    def _sentences(self, verdicts: list[Verdict]) -> list[str]:
+        found = [verdict.sentence for verdict in verdicts if verdict.verdict in ("fail", "inconclusive")]
+        self.objected |= bool(found)
+        return found
 
 
 @pytest.fixture

@@ -230,6 +230,7 @@ class RobustSession:
         return {
             "model": axes.model,
             "not_tested": self.not_tested(axes.model),
+            "gate_objected": getattr(values.get("gate"), "objected", False),
             "measuring": any(name in getattr(item, "fixturenames", ()) for name in MEASURING),
             "outcomes": [outcome.as_json() for outcome in outcomes],
             "costs": [] if cost is None else [cost.as_json()],

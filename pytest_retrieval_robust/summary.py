@@ -82,6 +82,7 @@ class RunCollector:
     _not_tested: dict[str, str] = field(default_factory=dict)
     _datasets: dict[str, Json] = field(default_factory=dict)
     _broken: dict[str, list[str]] = field(default_factory=dict)
+    """Node ids by what went wrong; under "" those that failed by a gate, whose sentences are shown anyway."""
 
     def add(self, report: pytest.TestReport) -> None:
         record: Json | None = getattr(report, "robust", None)
@@ -91,7 +92,8 @@ class RunCollector:
         self.saw_measuring |= record["measuring"]
         self._add_measured(record)
         if report.failed:
-            self._broken.setdefault(_failure(report), []).append(report.nodeid)
+            message = "" if record["gate_objected"] else _first_line(report)
+            self._broken.setdefault(message, []).append(report.nodeid)
 
     def _add_measured(self, record: Json) -> None:
         for data in record["outcomes"]:
@@ -174,12 +176,11 @@ def _judge(
         yield from policy.judge_cost_between_models([curve.clean for curve in curves])
 
 
-def _failure(report: pytest.TestReport) -> str:
-    """The first line of what went wrong; empty where a test failed by its gate, whose sentence is shown anyway."""
+def _first_line(report: pytest.TestReport) -> str:
+    """The first line of what went wrong."""
     crash: Any = getattr(report.longrepr, "reprcrash", None)
     message = str(report.longrepr) if crash is None else str(crash.message)
-    first_line = (message.strip().splitlines() or ["the test failed"])[0]
-    return "" if "violations(" in first_line else first_line.removeprefix("Failed: ")
+    return (message.strip().splitlines() or ["the test failed"])[0].removeprefix("Failed: ")
 
 
 def _broken_sentence(message: str, tests: Sequence[str]) -> str:
