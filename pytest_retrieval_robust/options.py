@@ -87,13 +87,14 @@ def add_short_aliases(parser: pytest.Parser) -> None:
 
     An alias that something else has taken is left to it.
     """
+    from argparse import ArgumentError
+    from contextlib import suppress
+
     group = parser.getgroup(GROUP)
     for option in OPTIONS:
         if option.alias is not None:
-            try:
+            with suppress(ValueError, ArgumentError):
                 option.add_to(group, option.alias)
-            except ValueError:
-                continue
 
 
 @dataclass(frozen=True)

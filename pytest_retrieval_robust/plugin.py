@@ -168,7 +168,7 @@ class Controller:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._run is not None:
+        if self._run is not None and not self._config.option.no_summary:
             from .reports.terminal import write_summary
 
             write_summary(self._run, terminalreporter)

@@ -18,6 +18,7 @@ It is **a test instrument, not a medical model**: it has never seen a patient, a
 ## Use
 ```python
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
+
 model = CLIPModel.from_pretrained(folder, dtype="float32")
 ```
 Images: 96 x 96, bicubic, centre crop. Text: up to 77 tokens of a lower-cased byte-pair encoding. Weights are stored

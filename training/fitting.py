@@ -24,7 +24,7 @@ _SHIFT = 3
 class Recipe:
     """`pairs` seen in all, `batch` at a time; `findings` weighs the findings' loss against the contrastive one."""
 
-    pairs: int = 110_000
+    pairs: int = 84_000
     batch: int = 64
     rate: float = 1e-3
     warmup: int = 60
