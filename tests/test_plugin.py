@@ -247,3 +247,9 @@ def test_our_results_stay_out_of_junit(run_suite: Run, pytester: pytest.Pytester
     assert run_suite("--junitxml=junit.xml").ret == 0
     assert "robust_" not in (pytester.path / "junit.xml").read_text().replace("test_recall_under_occlusion", "")
     assert "<properties>" not in (pytester.path / "junit.xml").read_text()
+
+
+def test_a_curve_gate_does_not_mark_a_cell(run_suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makefile(".toml", robust='[[gate]]\nmodel = "tiny-*"\nauc = { 10 = 0.1 }\n')
+    result = run_suite()
+    result.stdout.fnmatch_lines(["tiny-cxr-clip *~*~*", "RELEASE GATE: PASSED (1 gates met, 2 cells ungated)"])
