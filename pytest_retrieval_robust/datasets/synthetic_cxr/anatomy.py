@@ -31,25 +31,28 @@ class Patient:
     hilum: float
     vessels: float
     aeration: float
+    ribs: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the chest lies in the image: moves and tilt in image widths, and magnification."""
+    """Where the chest lies in the image: moves and tilt in its widths, magnification, the collimator's margins."""
 
     right: float
     down: float
     tilt: float
     zoom: float
+    margins: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """How the picture was taken: contrast, brightness, gamma, noise and where its grain starts."""
+    """How the picture was taken and windowed: gain about the automatic one, tone, window, noise and its start."""
 
-    contrast: float
-    offset: float
-    gamma: float
+    gain: float
+    tone: float
+    black: float
+    white: float
     noise: float
     grain: tuple[float, float]
     shading: float
@@ -57,7 +60,7 @@ class Exposure:
 
 def sample_patient(seed: int, index: int) -> Patient:
     """The body of study (`seed`, `index`)."""
-    u = uniforms("anatomy", seed, index, 20).tolist()
+    u = uniforms("anatomy", seed, index, 52).tolist()
     return Patient(
         half_width=between(u[0], 0.355, 0.395),
         wall=between(u[1], 0.045, 0.085),
@@ -78,26 +81,37 @@ def sample_patient(seed: int, index: int) -> Patient:
         bubble=max(0.0, between(u[16], -0.06, 0.16)),
         hilum=between(u[17], 0.7, 1.2),
         vessels=between(u[18], 0.8, 1.15),
-        aeration=between(u[19], 0.9, 1.05),
+        aeration=between(u[19], 0.85, 1.1),
+        ribs=tuple(u[20:52]),
     )
 
 
 def sample_pose(seed: int, index: int) -> Pose:
     """The position of study (`seed`, `index`) in its image."""
-    u = uniforms("pose", seed, index, 4).tolist()
+    u = uniforms("pose", seed, index, 8).tolist()
     return Pose(
-        between(u[0], -0.03, 0.03), between(u[1], -0.025, 0.03), between(u[2], -0.05, 0.05), between(u[3], 0.96, 1.1)
+        right=between(u[0], -0.03, 0.03),
+        down=between(u[1], -0.025, 0.03),
+        tilt=between(u[2], -0.05, 0.05),
+        zoom=between(u[3], 0.96, 1.1),
+        # Half of all sides show no margin.
+        margins=(_margin(u[4]), _margin(u[5]), _margin(u[6]), _margin(u[7])),
     )
+
+
+def _margin(unit: float) -> float:
+    return max(0.0, between(unit, -0.04, 0.04))
 
 
 def sample_exposure(seed: int, index: int) -> Exposure:
     """The exposure of study (`seed`, `index`)."""
-    u = uniforms("exposure", seed, index, 7).tolist()
+    u = uniforms("exposure", seed, index, 8).tolist()
     return Exposure(
-        contrast=between(u[0], 0.9, 1.15),
-        offset=between(u[1], -0.05, 0.05),
-        gamma=between(u[2], 0.8, 1.25),
-        noise=between(u[3], 0.012, 0.035),
-        grain=(u[4], u[5]),
-        shading=between(u[6], -0.08, 0.08),
+        gain=between(u[0], 0.78, 1.22),
+        tone=between(u[1], 0.5, 1.9),
+        black=between(u[2], 0.0, 0.14),
+        white=between(u[3], 0.78, 1.0),
+        noise=between(u[4], 0.01, 0.035),
+        grain=(u[5], u[6]),
+        shading=between(u[7], -0.08, 0.08),
     )

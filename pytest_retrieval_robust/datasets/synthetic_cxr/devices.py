@@ -9,17 +9,24 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field
 from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import POSITION, Study
 
-_DEVICES = ("wires", "gastric tube", "tube", "line", "picc", "pacemaker")
+DEVICES = ("wires", "gastric tube", "tube", "line", "picc", "pacemaker")
 
 
 def draw_devices(study: Study, plan: Plan, details: Details, rows: int, columns: int) -> Field | None:
     """(rows, columns), 0..1 opacity of all devices; None without any."""
-    present = [slot for slot in _DEVICES if study.has(slot)]
+    present = [slot for slot in DEVICES if study.has(slot)]
     if not present:
         return None
     canvas = Canvas(plan, rows, columns)
     for slot in present:
         _PAINTERS[slot](canvas, study[slot], plan, details[POSITION[slot]])
+    return canvas.field()
+
+
+def draw_device(study: Study, slot: str, plan: Plan, details: Details, rows: int, columns: int) -> Field:
+    """(rows, columns), 0..1 opacity of the one device of `slot`."""
+    canvas = Canvas(plan, rows, columns)
+    _PAINTERS[slot](canvas, study[slot], plan, details[POSITION[slot]])
     return canvas.field()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Chest
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field, disc, smooth, soft, texture
+from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field, disc, smooth, soft, texture, unit
 from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, uniforms
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import POSITION, SLOTS, Study
 
@@ -89,13 +89,16 @@ def _fissure(chest: Chest, lobe: str) -> Field:
 
 
 def _oedema(study: Study, chest: Chest, u: Details) -> Field:
-    """A smooth perihilar haze in the shape of wings, with fine reticular lines; no clumps."""
-    strength = {"mild": 0.3, "severe": 0.7}[study["oedema"]] * between(u[0], 0.92, 1.08)
-    wing = disc(chest.distance, chest.y, (0.13, 0.47), (0.26, 0.34))
-    haze = np.clip(0.14 + 1.05 * smooth(wing, 2.2), 0, 1.1)
-    mesh = texture("mesh", chest.shape, u[1], u[2]) * 0.07 + texture("mottle", chest.shape, u[3], u[4]) * 0.08
-    veil: Field = np.clip(strength * haze * (1 + mesh), 0, 0.8)
-    return np.clip(veil + _septa(chest, strength), 0, 1)
+    """Fluid around both hila in the shape of a bat's wings, fading to the periphery, with fine reticular lines."""
+    core, veil = {"mild": (0.36, 0.08), "severe": (0.78, 0.14)}[study["oedema"]]
+    strength = between(u[0], 0.92, 1.08)
+    cloud = texture("cloud", chest.shape, u[1], u[2])
+    wing = disc(chest.distance, chest.y, (0.145, 0.45), (0.165, 0.22))
+    hollow = disc(chest.distance, chest.y, (0.03, 0.72), (0.14, 0.2))
+    haze = smooth(wing + 0.14 * cloud - 0.5 * np.maximum(hollow, 0), 1.6)
+    mesh = 1 + 0.07 * texture("mottle", chest.shape, u[3], u[4]) + 0.04 * texture("mesh", chest.shape, u[4], u[5])
+    wet: Field = np.float32(strength) * (np.float32(veil) + np.float32(core) * haze) * mesh
+    return unit(wet + _septa(chest, core * strength))
 
 
 def _septa(chest: Chest, strength: float) -> Field:

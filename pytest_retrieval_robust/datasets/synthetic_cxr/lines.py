@@ -1,4 +1,4 @@
-"""A supersampled canvas for thin things: vessels, tubes, leads and wires."""
+"""A supersampled canvas for thin things: tubes, leads and wires."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ Points = Sequence[tuple[float, float]]
 
 
 class Canvas:
-    """Draws in chest coordinates (beside the midline, height); widths are relative to the image's width."""
+    """Draws in chest coordinates (beside the midline, height); widths are relative to the image's shorter side."""
 
     def __init__(self, plan: Plan, rows: int, columns: int) -> None:
         self._plan = plan
         self._shape = (rows, columns)
-        self._size = (max(_CANVAS, columns), max(_CANVAS, rows))
+        side = min(rows, columns)
+        self._unit = max(_CANVAS, side)
+        self._size = (round(columns * self._unit / side), round(rows * self._unit / side))
         self._image = Image.new("L", self._size)
         self._draw = ImageDraw.Draw(self._image)
 
@@ -32,19 +34,9 @@ class Canvas:
 
     def box(self, centre: tuple[float, float], half: tuple[float, float], radius: float, level: int) -> None:
         """A box with rounded corners."""
-        (x, y), (columns, rows) = self._place(*np.asarray(centre, dtype=np.float32)[:, None])[0], self._size
-        corners = (x - half[0] * columns, y - half[1] * rows, x + half[0] * columns, y + half[1] * rows)
-        self._draw.rounded_rectangle(corners, radius * columns, fill=level)
-
-    def segments(self, d: Field, y: Field, widths: Field, level: int) -> None:
-        """Tapering lines: (lines, points) coordinates, (lines, points - 1) widths."""
-        placed = np.stack(self._plan.to_image(d, y), axis=-1) * np.asarray(self._size, dtype=np.float32)
-        pens = np.maximum(1, np.rint(widths * self._size[0])).astype(int).tolist()
-        for line, sizes in zip(placed.reshape(len(d), -1).tolist(), pens, strict=True):
-            # A thinner stroke runs on under the thicker ones, so equal widths need only one call.
-            for step, pen in enumerate(sizes):
-                if step + 1 == len(sizes) or sizes[step + 1] != pen:
-                    self._draw.line(line[: 2 * step + 4], fill=level, width=pen)
+        (x, y), unit = self._place(*np.asarray(centre, dtype=np.float32)[:, None])[0], self._unit
+        corners = (x - half[0] * unit, y - half[1] * unit, x + half[0] * unit, y + half[1] * unit)
+        self._draw.rounded_rectangle(corners, radius * unit, fill=level)
 
     def field(self) -> Field:
         """(rows, columns), 0..1."""
@@ -53,11 +45,13 @@ class Canvas:
         return np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
 
     def _line(self, points: Points, width: float, level: int) -> None:
-        self._draw.line(list(points), fill=level, width=max(1, round(width * self._size[0])), joint="curve")
+        self._draw.line(list(points), fill=level, width=max(1, round(width * self._unit)), joint="curve")
 
     def _place(self, d: Field, y: Field, spine: bool = False) -> list[tuple[float, float]]:
         left, top = self._plan.to_image(d, y, spine)
-        return list(zip((left * self._size[0]).tolist(), (top * self._size[1]).tolist(), strict=True))
+        x = (left - 0.5) * self._unit + self._size[0] / 2
+        y = (top - 0.5) * self._unit + self._size[1] / 2
+        return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
 def _bend(points: Field) -> tuple[Field, Field]:

@@ -12,7 +12,7 @@ from PIL import Image
 # Computed in float32 throughout; the wider type spares a cast after every scalar factor.
 Field = NDArray[np.floating[Any]]
 
-_TILE = 896
+_TILE, _CURVE_POINTS = 896, 256
 _BANDS = {"grain": (0.0, 1e9), "cloud": (6.0, 16.0), "mottle": (14.0, 40.0), "mesh": (40.0, 90.0)}
 
 
@@ -20,8 +20,14 @@ def soft(depth: Field, width: float) -> Field:
     """A soft step, 0..1: 0.5 where the signed `depth` is 0, saturated half a `width` to each side."""
     step = depth * np.float32(1 / width)
     step += np.float32(0.5)
-    np.clip(step, 0, 1, out=step)
-    return step
+    return unit(step)
+
+
+def unit(values: Field) -> Field:
+    """`values` limited to 0..1, in place: quicker than `np.clip` on small arrays."""
+    np.maximum(values, 0, out=values)
+    np.minimum(values, 1, out=values)
+    return values
 
 
 def smooth(depth: Field, width: float) -> Field:
@@ -41,16 +47,24 @@ def disc(x: Field, y: Field, centre: tuple[float, float], radii: tuple[float, fl
 
 def curve(at: Field, knots: tuple[tuple[float, float], ...]) -> Field:
     """A Catmull-Rom curve through `knots` (position, value), evaluated at `at`; constant beyond the ends."""
-    x, v = np.asarray(knots, dtype=np.float32).T
-    rises = (v[1:] - v[:-1]) / (x[1:] - x[:-1])
-    slopes = np.concatenate([rises[:1], 0.5 * (rises[1:] + rises[:-1]), rises[-1:]])
-    cell = np.clip(np.searchsorted(x, at) - 1, 0, len(x) - 2)
-    span = x[cell + 1] - x[cell]
-    t = np.clip((at - x[cell]) / span, 0, 1)
-    rest = 1 - t
-    ends = v[cell] * (1 + 2 * t) * rest**2 + v[cell + 1] * (3 - 2 * t) * t**2
-    values: Field = ends + span * t * rest * (slopes[cell] * rest - slopes[cell + 1] * t)
+    grid, basis = _basis(tuple(position for position, _ in knots))
+    values: Field = np.interp(at, grid, basis @ np.array([value for _, value in knots])).astype(np.float32)
     return values
+
+
+@lru_cache(maxsize=32)
+def _basis(positions: tuple[float, ...]) -> tuple[Field, Field]:
+    """(points,) a fine grid and (points, knots) what each knot's value adds: the curve is linear in its values."""
+    x, values = np.array(positions), np.eye(len(positions))
+    grid = np.linspace(x[0], x[-1], _CURVE_POINTS)
+    rises = np.diff(values, axis=0) / np.diff(x)[:, None]
+    slopes = np.concatenate([rises[:1], 0.5 * (rises[1:] + rises[:-1]), rises[-1:]])
+    cell = np.clip(np.searchsorted(x, grid) - 1, 0, len(x) - 2)
+    span = (x[cell + 1] - x[cell])[:, None]
+    t = (grid - x[cell])[:, None] / span
+    rest = 1 - t
+    ends = values[cell] * (1 + 2 * t) * rest**2 + values[cell + 1] * (3 - 2 * t) * t**2
+    return grid, ends + span * t * rest * (slopes[cell] * rest - slopes[cell + 1] * t)
 
 
 @lru_cache(maxsize=len(_BANDS))
@@ -64,10 +78,12 @@ def _base(kind: str) -> Image.Image:
     return Image.fromarray((pattern / pattern.std()).astype(np.float32))
 
 
-@lru_cache(maxsize=16)
-def _tile(kind: str, height: int, width: int) -> Field:
-    """The texture at (2 height, 2 width): twice an image on each side, to cut images out of it."""
-    tile = np.asarray(_base(kind).resize((2 * width, 2 * height), Image.Resampling.BILINEAR), dtype=np.float32)
+@lru_cache(maxsize=8)
+def _tile(kind: str, rows: int, columns: int) -> Field:
+    """The texture, drawn out to twice the image's shorter side, repeated to (2 rows, 2 columns)."""
+    side = 2 * min(rows, columns)
+    tile = np.asarray(_base(kind).resize((side, side), Image.Resampling.BILINEAR), dtype=np.float32)
+    tile = np.pad(tile, ((0, 2 * rows - side), (0, 2 * columns - side)), mode="wrap")
     tile.flags.writeable = False
     return tile
 

@@ -110,10 +110,19 @@ def _plausible(found: dict[str, str]) -> tuple[str, ...]:
         found["nodule size"] = "none"
     elif found["nodule size"] == "none":
         found["nodule size"] = "small"
+    if found["heart"] == "severe":
+        _clear_behind_heart(found)
     for side in ("right", "left"):
         _clear_pneumothorax(found, side)
         _clear_base(found, side)
     return tuple(found[slot.name] for slot in SLOTS)
+
+
+def _clear_behind_heart(found: dict[str, str]) -> None:
+    """A very large heart lies before the plates and the lower nodules of its side."""
+    _clear_side(found, "atelectasis", "left")
+    if found["nodule"] == "left lower":
+        found["nodule"] = "left upper"
 
 
 def _clear_pneumothorax(found: dict[str, str], side: str) -> None:
