@@ -114,6 +114,9 @@ def _nodule(study: Study, chest: Chest, u: Details) -> Field:
     side, zone = study["nodule"].split()
     radius = _NODULE_RADIUS[study["nodule size"]] * between(u[0], 0.9, 1.1)
     d = between(u[1], 0.17, 0.25) if zone == "upper" else between(u[1], 0.22, 0.3)
+    if (side, zone) == ("left", "lower"):
+        # Beside the heart, not behind it.
+        d = max(d, min(0.225 * chest.plan.heart + 0.6 * radius, 0.335))
     y = _NODULE_HEIGHT[zone] + between(u[2], -0.025, 0.025) + 0.4 * (chest.plan.bases[side == "left"] - 0.74)
     shape = disc(chest.d, chest.y, (_SIGN[side] * d, y), (radius, radius * between(u[3], 0.85, 1.1)))
     return 0.85 * smooth(shape, 1.1)
@@ -134,9 +137,11 @@ def _plate(chest: Chest, side: str, plate: int, u: Details) -> Field:
     start = chest.plan.bases[side == "left"] - 0.03 - 0.035 * plate - 0.015 * float(u[2 + plate])
     rows = chest.rows(start - 0.09, start + 0.07)
     slope = (0.12, -0.16, 0.22)[plate] * between(u[4], 0.6, 1.2)
+    # On the left beside the heart, not behind it.
+    middle = max(0.25, 0.225 * chest.plan.heart - 0.01) if side == "left" else 0.25
     distance = chest.distance[rows]
-    offset = np.abs(chest.y[rows] - start - np.float32(slope) * (distance - 0.25))
-    length = soft(0.085 - 0.012 * plate - np.abs(distance - (0.25 - 0.02 * plate)), 0.04)
+    offset = np.abs(chest.y[rows] - start - np.float32(slope) * (distance - np.float32(middle)))
+    length = soft(0.085 - 0.012 * plate - np.abs(distance - np.float32(middle - 0.02 * plate)), 0.04)
     field: Field = np.zeros_like(chest.d)
     field[rows] = 0.7 * soft(0.0065 - offset, 0.009) * length * chest.side(side)[rows]
     return field
