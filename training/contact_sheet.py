@@ -1,0 +1,131 @@
+"""Draws the documentation's pictures of the embedded data set: `python -m training.contact_sheet`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
+from pytest_retrieval_robust.datasets.synthetic_cxr.masks import ORGANS, masks
+from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
+from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, SLOTS, Study, states_with
+
+DOCS = Path(__file__).parents[1] / "docs"
+_CELL, _COLUMNS, _CAPTION = 200, 8, 26
+_TITLE = "synthetic-cxr: procedural pictures, no patients"
+# Every state once or nearly so, alone: what a reader compares with radiographs.
+SINGLE: tuple[dict[str, str], ...] = (
+    {},
+    {},
+    {"effusion_right": "small"},
+    {"effusion_left": "moderate"},
+    {"effusion_right": "large"},
+    {"pneumothorax": "right small"},
+    {"pneumothorax": "left large"},
+    {"consolidation_right": "upper"},
+    {"consolidation_right": "middle"},
+    {"consolidation_right": "lower"},
+    {"consolidation_left": "upper"},
+    {"consolidation_left": "lower"},
+    {"heart": "mild"},
+    {"heart": "severe"},
+    {"oedema": "mild"},
+    {"oedema": "severe"},
+    {"nodule": "right upper", "nodule_size": "small"},
+    {"nodule": "left lower", "nodule_size": "large"},
+    {"atelectasis": "right"},
+    {"atelectasis": "both"},
+    {"diaphragm": "right"},
+    {"diaphragm": "left"},
+    {"scoliosis": "right"},
+    {"volumes": "low"},
+    {"volumes": "high"},
+    {"pacemaker": "left"},
+    {"tube": "good"},
+    {"tube": "low"},
+    {"line": "right jugular"},
+    {"line": "left subclavian"},
+    {"picc": "left"},
+    {"gastric_tube": "present", "wires": "present"},
+)
+
+
+def main() -> None:
+    """Write the sheet of 48 studies, the sheet of masks, and 12 studies with their reports."""
+    images = DOCS / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    data = SyntheticCxr()
+    shown = [Study(5, number, states_with(**found)) for number, found in enumerate(SINGLE)] + list(data.studies[:16])
+    contact_sheet(shown).save(images / "synthetic-cxr-48.png", optimize=True)
+    mask_sheet(list(data.studies[20:26])).save(images / "synthetic-cxr-masks.png", optimize=True)
+    lines = []
+    for number in range(12):
+        name = f"synthetic-cxr-{number:02d}.png"
+        data.image(number).save(images / name, optimize=True)
+        lines.append(f"| ![synthetic radiograph](images/{name}) | {data.reports[number]} |")
+    table = "\n".join(["| synthetic radiograph | its report |", "| --- | --- |", *lines])
+    _replace(DOCS / "synthetic-cxr.md", "reports", table)
+
+
+def contact_sheet(studies: list[Study]) -> Image.Image:
+    """Rows of captioned pictures under a title."""
+    rows = -(-len(studies) // _COLUMNS)
+    sheet = Image.new("L", (_COLUMNS * (_CELL + 4), rows * (_CELL + _CAPTION) + 20), 255)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    pen.text((4, 2), _TITLE, fill=0, font=ImageFont.load_default(14))
+    for number, study in enumerate(studies):
+        left, top = number % _COLUMNS * (_CELL + 4), number // _COLUMNS * (_CELL + _CAPTION) + 20
+        sheet.paste(Image.fromarray(render(study, _CELL, _CELL)), (left, top + _CAPTION))
+        for line, words in enumerate(_wrapped(caption(study), font)):
+            pen.text((left + 2, top + 12 * line), words, fill=0, font=font)
+    return sheet
+
+
+def mask_sheet(studies: list[Study]) -> Image.Image:
+    """Each study plain, with its organs, and with its findings in colour."""
+    colours = np.array([(70, 130, 230), (230, 80, 80), (80, 200, 80), (240, 220, 60), (220, 90, 230), (80, 220, 220)])
+    columns = []
+    for study in studies:
+        plain = np.repeat(render(study, _CELL, _CELL)[..., None], 3, axis=2).astype(np.float64)
+        found = masks(study, _CELL, _CELL)
+        organs, findings = plain.copy(), plain.copy()
+        for number, (name, mask) in enumerate(found.items()):
+            painted = organs if name in ORGANS else findings
+            painted[mask] = 0.55 * painted[mask] + 0.45 * colours[number % len(colours)]
+        columns.append(np.concatenate([plain, organs, findings]))
+    return Image.fromarray(np.concatenate(columns, axis=1).astype(np.uint8))
+
+
+def caption(study: Study) -> str:
+    """The abnormal states in words."""
+    words = [f"{slot.name} {study[slot.name]}" for slot in SLOTS if study.has(slot.name)]
+    return "normal" if study.states == NORMAL else ", ".join(words).replace(" present", "")
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """At most two lines that fit a cell; the rest is cut."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= _CELL - 4:
+            lines[-1] = longer
+        elif len(lines) == 2:
+            lines[-1] += " …"
+            break
+        else:
+            lines.append(word)
+    return lines
+
+
+def _replace(page: Path, name: str, text: str) -> None:
+    """Put `text` between the two comments that bear `name`."""
+    begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    after = rest.split(end)[1]
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
