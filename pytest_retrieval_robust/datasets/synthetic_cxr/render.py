@@ -218,7 +218,9 @@ def _expose(density: Field, exposure: Exposure) -> NDArray[np.uint8]:
     signal = unit(density * fall * np.float32(_TYPICAL * exposure.gain / _mean(density)))
     signal = signal / (signal + np.float32(exposure.tone) * (1 - signal))
     signal = np.float32(exposure.black) + signal * np.float32(exposure.white - exposure.black)
-    signal += np.float32(exposure.noise) * texture("grain", (rows, columns), *exposure.grain)
+    # Quantum noise: the less light came through, the grainier.
+    grain = texture("grain", (rows, columns), *exposure.grain) * (0.7 + 0.8 * signal)
+    signal += np.float32(exposure.noise) * grain
     grey: NDArray[np.uint8] = np.clip(signal * 235 + 8.5, 0, 255).astype(np.uint8)
     return grey
 
