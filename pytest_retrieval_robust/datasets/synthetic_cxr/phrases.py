@@ -1,8 +1,14 @@
-"""How a radiologist may word each finding. Every abnormal state has wordings of its own, so reports are complete."""
+"""How a radiologist may word each finding. Every abnormal state has wordings of its own, so reports are complete.
+
+Devices are worded in `device_phrases`, what is normal in `normal_phrases`. Sizes in numbers are those of the pictures,
+which show about 40 cm.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+from pytest_retrieval_robust.datasets.synthetic_cxr.device_phrases import DEVICE_WORDS, Wordings
 
 _LOBE = {
     "right upper": "right upper lobe",
@@ -12,10 +18,10 @@ _LOBE = {
     "left lower": "left lower lobe",
 }
 _SIZE = {"small": ("small", "tiny"), "moderate": ("moderate", "medium-sized"), "large": ("large", "extensive")}
-_NODULE = {"small": ("small", "subcentimeter"), "large": ("large", "dominant")}
+_DEPTH = {"small": 3, "moderate": 8, "large": 14}
+_GAP = {"small": 2, "large": 6}
+_NODULE = {"small": ("small", "tiny", "15 mm", "12 mm"), "large": ("large", "dominant", "35 mm", "3 cm")}
 _ZONE = {"upper": "upper zone", "mid": "mid zone", "lower": "lower zone"}
-
-Wordings = tuple[str, ...]
 
 
 def wordings(slot: str, state: str, size: str = "small") -> tuple[Wordings, Wordings]:
@@ -31,14 +37,22 @@ def wordings(slot: str, state: str, size: str = "small") -> tuple[Wordings, Word
     return _WORDS[slot](state)
 
 
+def _a(words: str) -> str:
+    """`words` after their indefinite article."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
 def _effusion(side: str, state: str) -> tuple[Wordings, Wordings]:
     one, two = _SIZE[state]
     return (
-        f"there is a {one} {side} pleural effusion",
+        f"there is {_a(one)} {side} pleural effusion",
         f"{two} pleural effusion on the {side}",
         f"{one} {side}-sided effusion blunts the costophrenic angle",
-        f"{two} amount of fluid layers in the {side} pleural space",
-    ), (f"{one} {side} pleural effusion", f"{two} {side} effusion")
+        f"{_a(one)} amount of fluid layers in the {side} pleural space",
+        f"the {side} costophrenic angle is obscured by {_a(two)} effusion",
+        f"{side} pleural effusion, {one}, about {_DEPTH[state]} cm deep",
+        f"{side} pleural fluid measures {_DEPTH[state]} cm in depth",
+    ), (f"{one} {side} pleural effusion", f"{two} {side} effusion", f"{side} pleural effusion, {one}")
 
 
 def _pneumothorax(state: str) -> tuple[Wordings, Wordings]:
@@ -46,9 +60,12 @@ def _pneumothorax(state: str) -> tuple[Wordings, Wordings]:
     one, two = _SIZE[size]
     return (
         f"{one} {side} pneumothorax is present",
-        f"a pleural line is seen on the {side}, consistent with a {one} pneumothorax",
-        f"there is a {two} pneumothorax on the {side}",
-    ), (f"{one} {side} pneumothorax", f"{two} {side}-sided pneumothorax")
+        f"a pleural line is seen on the {side}, consistent with {_a(one)} pneumothorax",
+        f"there is {_a(two)} pneumothorax on the {side}",
+        f"{side}-sided pneumothorax, {one}, with a visible pleural line",
+        f"{side} pneumothorax with {_GAP[size]} cm of pleural separation",
+        f"the {side} lung is separated from the chest wall by {_a(two)} pneumothorax",
+    ), (f"{one} {side} pneumothorax", f"{two} {side}-sided pneumothorax", f"{side} pneumothorax, {one}")
 
 
 def _consolidation(side: str, state: str) -> tuple[Wordings, Wordings]:
@@ -58,17 +75,25 @@ def _consolidation(side: str, state: str) -> tuple[Wordings, Wordings]:
         f"airspace opacity in the {lobe} is concerning for pneumonia",
         f"{lobe} consolidation with air bronchograms",
         f"patchy opacification of the {lobe}",
-    ), (f"{lobe} pneumonia", f"{lobe} consolidation")
+        f"the {lobe} is consolidated",
+        f"dense opacity in the {lobe}, likely pneumonia",
+        f"focal consolidation involves the {lobe}",
+    ), (f"{lobe} pneumonia", f"{lobe} consolidation", f"likely {lobe} pneumonia")
 
 
 def _nodule(state: str, size: str) -> tuple[Wordings, Wordings]:
     side, zone = state.split()
-    one, two = _NODULE[size]
+    one, two, wide, broad = _NODULE[size]
+    where = f"{side} {_ZONE[zone]}"
     return (
-        f"{one} nodule in the {side} {_ZONE[zone]}",
-        f"a {two} rounded nodular opacity projects over the {side} {_ZONE[zone]}",
-        f"there is a {one} pulmonary nodule in the {side} {_ZONE[zone]}",
-    ), (f"{one} {side} {_ZONE[zone]} nodule", f"{two} nodule, {side} {_ZONE[zone]}")
+        f"{one} nodule in the {where}",
+        f"{_a(two)} rounded nodular opacity projects over the {where}",
+        f"there is {_a(one)} pulmonary nodule in the {where}",
+        f"{_a(wide)} nodule projects over the {where}",
+        f"{where} nodule measuring {broad}",
+        f"{two} round opacity in the {where}, likely a nodule",
+        f"{_a(broad)} nodule is seen in the {where}",
+    ), (f"{one} {where} nodule", f"{two} nodule, {where}", f"{wide} {where} nodule")
 
 
 def _heart(state: str) -> tuple[Wordings, Wordings]:
@@ -78,7 +103,9 @@ def _heart(state: str) -> tuple[Wordings, Wordings]:
         f"{two} cardiomegaly",
         f"cardiac silhouette is {one} enlarged",
         f"there is {two} enlargement of the cardiac silhouette",
-    ), (f"{two} cardiomegaly", f"{one} enlarged heart")
+        f"heart size is {one} increased",
+        f"{two} cardiac enlargement",
+    ), (f"{two} cardiomegaly", f"{one} enlarged heart", f"{two} cardiac enlargement")
 
 
 def _oedema(state: str) -> tuple[Wordings, Wordings]:
@@ -87,17 +114,23 @@ def _oedema(state: str) -> tuple[Wordings, Wordings]:
         f"{one} pulmonary edema",
         f"there is {two} interstitial edema with perihilar haze",
         f"perihilar opacities compatible with {one} edema",
-    ), (f"{one} pulmonary edema", f"{two} edema")
+        f"{one} vascular congestion with interstitial edema",
+        f"perihilar haze and septal lines indicate {one} edema",
+        f"{two} bilateral perihilar haze from edema",
+    ), (f"{one} pulmonary edema", f"{two} edema", f"pulmonary edema, {one}")
 
 
 def _atelectasis(state: str) -> tuple[Wordings, Wordings]:
-    where = {"right": "right base", "left": "left base", "both": "both bases"}[state]
+    where = {"right": "the right base", "left": "the left base", "both": "both bases"}[state]
     how = {"right": "right basilar", "left": "left basilar", "both": "bibasilar"}[state]
     return (
-        f"linear atelectasis at the {where}" if state != "both" else f"linear atelectasis at {where}",
+        f"linear atelectasis at {where}",
         f"{how} platelike atelectasis",
         f"streaky {how} opacities reflect atelectasis",
-    ), (f"{how} atelectasis", f"{how} subsegmental atelectasis")
+        f"plates of atelectasis at {where}",
+        f"linear opacities at {where}, likely atelectasis",
+        f"there is subsegmental atelectasis at {where}",
+    ), (f"{how} atelectasis", f"{how} subsegmental atelectasis", f"atelectasis at {where}")
 
 
 def _diaphragm(state: str) -> tuple[Wordings, Wordings]:
@@ -105,7 +138,10 @@ def _diaphragm(state: str) -> tuple[Wordings, Wordings]:
         f"the {state} hemidiaphragm is elevated",
         f"elevation of the {state} hemidiaphragm",
         f"raised {state} hemidiaphragm",
-    ), (f"elevated {state} hemidiaphragm", f"{state} hemidiaphragm elevation")
+        f"the {state} hemidiaphragm lies higher than expected",
+        f"{state} hemidiaphragm elevation is noted",
+        f"high position of the {state} hemidiaphragm",
+    ), (f"elevated {state} hemidiaphragm", f"{state} hemidiaphragm elevation", f"raised {state} hemidiaphragm")
 
 
 def _scoliosis(state: str) -> tuple[Wordings, Wordings]:
@@ -113,75 +149,30 @@ def _scoliosis(state: str) -> tuple[Wordings, Wordings]:
         f"thoracic scoliosis convex to the {state}",
         f"there is {state} convex scoliosis of the thoracic spine",
         f"dextroscoliosis is noted, convex {state}" if state == "right" else f"levoscoliosis is noted, convex {state}",
-    ), (f"{state} convex scoliosis", f"scoliosis, convex {state}")
+        f"the thoracic spine curves to the {state}",
+        f"curvature of the spine, convex {state}",
+        f"{state} convex thoracic scoliosis is noted",
+    ), (f"{state} convex scoliosis", f"scoliosis, convex {state}", f"thoracic scoliosis, convex {state}")
 
 
 def _volumes(state: str) -> tuple[Wordings, Wordings]:
     if state == "low":
-        return ("lung volumes are low", "low lung volumes", "poor inspiratory effort with low volumes"), (
+        return (
+            "lung volumes are low",
             "low lung volumes",
-        )
-    full = (
+            "poor inspiratory effort with low volumes",
+            "shallow inspiration with low lung volumes",
+            "the lungs are poorly expanded",
+            "inspiratory volumes are low",
+        ), ("low lung volumes", "low volumes", "shallow inspiration")
+    return (
         "the lungs are hyperinflated",
         "hyperinflation with flattened diaphragms",
         "hyperexpanded lungs suggest emphysema",
-    )
-    return full, ("hyperinflation", "hyperinflated lungs")
-
-
-def _pacemaker(state: str) -> tuple[Wordings, Wordings]:
-    return (
-        f"{state} chest wall pacemaker with leads in the heart",
-        f"a {state}-sided pacemaker is in place",
-        f"dual-lead pacing device projects over the {state} chest",
-    ), (f"{state} pacemaker",)
-
-
-def _tube(state: str) -> tuple[Wordings, Wordings]:
-    if state == "good":
-        return (
-            "endotracheal tube tip is in standard position above the carina",
-            "the endotracheal tube ends well above the carina",
-            "appropriately positioned endotracheal tube",
-        ), ("endotracheal tube in standard position",)
-    return (
-        "endotracheal tube tip lies low in the right main bronchus",
-        "the endotracheal tube is too low, entering the right mainstem bronchus",
-        "low-lying endotracheal tube with right mainstem intubation",
-    ), ("right mainstem intubation, retract the tube", "low endotracheal tube, withdrawal advised")
-
-
-def _line(state: str) -> tuple[Wordings, Wordings]:
-    name = f"{state} central venous catheter"
-    return (
-        f"{name} ends in the superior vena cava",
-        f"the tip of the {state} central line projects over the svc",
-        f"a {state} line terminates in the svc",
-    ), (f"{state} line in place",)
-
-
-def _picc(state: str) -> tuple[Wordings, Wordings]:
-    return (
-        f"{state} picc ends in the superior vena cava",
-        f"a {state} arm picc terminates in the svc",
-        f"peripherally inserted catheter from the {state} reaches the svc",
-    ), (f"{state} picc in place",)
-
-
-def _gastric_tube(_state: str) -> tuple[Wordings, Wordings]:
-    return (
-        "nasogastric tube courses below the diaphragm into the stomach",
-        "enteric tube tip is in the stomach",
-        "the feeding tube passes into the stomach",
-    ), ("enteric tube in the stomach",)
-
-
-def _wires(_state: str) -> tuple[Wordings, Wordings]:
-    return (
-        "median sternotomy wires are intact",
-        "sternal wires from prior cardiac surgery",
-        "the patient is status post sternotomy",
-    ), ("prior sternotomy",)
+        "lung volumes are high",
+        "high lung volumes with flattened diaphragms",
+        "the lungs are hyperexpanded",
+    ), ("hyperinflation", "hyperinflated lungs", "hyperexpanded lungs")
 
 
 _WORDS: dict[str, Callable[[str], tuple[Wordings, Wordings]]] = {
@@ -192,45 +183,5 @@ _WORDS: dict[str, Callable[[str], tuple[Wordings, Wordings]]] = {
     "diaphragm": _diaphragm,
     "scoliosis": _scoliosis,
     "volumes": _volumes,
-    "pacemaker": _pacemaker,
-    "tube": _tube,
-    "line": _line,
-    "picc": _picc,
-    "gastric tube": _gastric_tube,
-    "wires": _wires,
+    **DEVICE_WORDS,
 }
-
-# Normal statements: the slots that must all be normal for one of the wordings to be true.
-NEGATIVES: tuple[tuple[tuple[str, ...], Wordings], ...] = (
-    (
-        ("effusion right", "effusion left"),
-        ("no pleural effusion", "there is no effusion", "the costophrenic angles are sharp"),
-    ),
-    (("pneumothorax",), ("no pneumothorax", "there is no evidence of pneumothorax", "no pneumothorax is seen")),
-    (
-        ("effusion right", "effusion left", "pneumothorax"),
-        ("no pleural effusion or pneumothorax", "no effusion or pneumothorax is seen"),
-    ),
-    (
-        ("consolidation right", "consolidation left"),
-        ("no focal consolidation", "no lobar consolidation", "no evidence of pneumonia"),
-    ),
-    (
-        ("heart",),
-        ("the heart size is normal", "cardiomediastinal silhouette is within normal limits", "no cardiomegaly"),
-    ),
-    (("oedema",), ("no pulmonary edema", "pulmonary vasculature is normal", "no evidence of edema")),
-    (("nodule",), ("no suspicious nodule", "no pulmonary nodule is identified")),
-    (
-        ("consolidation right", "consolidation left", "oedema", "nodule", "atelectasis"),
-        ("the lungs are clear", "both lungs are clear"),
-    ),
-    (("diaphragm", "volumes"), ("the diaphragms are normally positioned", "diaphragmatic contours are normal")),
-    (("scoliosis",), ("no acute osseous abnormality", "bony structures are intact")),
-)
-NORMAL_IMPRESSION = (
-    "no acute cardiopulmonary process",
-    "normal chest radiograph",
-    "no acute cardiopulmonary abnormality",
-)
-STABLE_IMPRESSION = ("no other acute finding", "otherwise unremarkable chest")

@@ -10,7 +10,8 @@ from itertools import accumulate
 from pytest_retrieval_robust.datasets.synthetic_cxr.streams import uniforms
 
 SPLITS = ("train", "test")
-# One combination of findings in four belongs to the test split, whatever the seeds: the splits cannot meet.
+# One combination of findings in four, and one text in four, belongs to the test split, whatever the seeds: the splits
+# cannot meet.
 _BUCKETS = 4
 _TRIES = 64
 
@@ -65,11 +66,15 @@ NORMAL = tuple(slot.states[0] for slot in SLOTS)
 
 @dataclass(frozen=True)
 class Study:
-    """The study (`seed`, `index`): `states` holds one state for each of `SLOTS`, in their order."""
+    """The study (`seed`, `index`): `states` holds one state for each of `SLOTS`, in their order.
+
+    Its report is one of the texts of `split`.
+    """
 
     seed: int
     index: int
     states: tuple[str, ...] = NORMAL
+    split: str = "train"
 
     def __getitem__(self, slot: str) -> str:
         return self.states[POSITION[slot]]
@@ -91,7 +96,12 @@ def states_with(**changes: str) -> tuple[str, ...]:
 
 def split_of(states: tuple[str, ...]) -> str:
     """The split, `train` or `test`, to which this combination of findings belongs."""
-    return "test" if blake2b("|".join(states).encode(), digest_size=1).digest()[0] % _BUCKETS == 0 else "train"
+    return split_of_text("|".join(states))
+
+
+def split_of_text(text: str) -> str:
+    """The split, `train` or `test`, to which this text belongs."""
+    return "test" if blake2b(text.encode(), digest_size=1).digest()[0] % _BUCKETS == 0 else "train"
 
 
 def draw(seed: int, index: int, split: str) -> Study:
@@ -100,7 +110,7 @@ def draw(seed: int, index: int, split: str) -> Study:
     for row in units.tolist():
         states = _plausible({slot.name: slot.state(unit) for slot, unit in zip(SLOTS, row, strict=True)})
         if split_of(states) == split:
-            return Study(seed, index, states)
+            return Study(seed, index, states, split)
     return draw(seed, index + (1 << 40), split)
 
 
