@@ -1,49 +1,89 @@
-"""The training pairs: pictures drawn once into memory, their reports, and the states of their findings."""
+"""The training pairs: pictures drawn once, kept in files, and shared by every run that wants the same."""
 
 from __future__ import annotations
 
+import inspect
+import json
+import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from multiprocessing import get_context
+from pathlib import Path
+from types import ModuleType
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SEEDS
-from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
-from pytest_retrieval_robust.datasets.synthetic_cxr.reports import write_report
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS, draw
+from training.sources import SOURCES, Drawn, Source
 
-CHUNK = 250
+CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Pictures (pairs, size, size) uint8, reports, and labels (pairs, slots): the number of each slot's state."""
+    """Pictures (pairs, size, size) or (pairs, size, size, 3) uint8, reports, and labels (pairs, slots).
+
+    `sizes` holds for each slot the number of its states; a label is the number of a state.
+    """
 
     pictures: NDArray[np.uint8]
     reports: list[str]
     labels: NDArray[np.int64]
+    sizes: tuple[int, ...]
 
 
-def make_corpus(pairs: int, seed: int, size: int, workers: int) -> Corpus:
-    """The first `pairs` training studies of `seed`; the result does not depend on the number of `workers`."""
-    job = partial(_chunk, pairs=pairs, seed=SEEDS["train"] + seed, size=size)
-    starts = range(0, pairs, CHUNK)
-    pictures = np.empty((pairs, size, size), dtype=np.uint8)
-    labels = np.empty((pairs, len(SLOTS)), dtype=np.int64)
-    reports: list[str] = []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        parts = map(job, starts) if workers == 1 else pool.map(job, starts)
-        for start, (drawn, written, states) in zip(starts, parts, strict=True):
-            pictures[start : start + len(drawn)] = drawn
-            labels[start : start + len(drawn)] = states
-            reports += written
-    return Corpus(pictures, reports, labels)
+def make_corpus(
+    source: str, pairs: int, size: int, folder: Path, workers: int, say: Callable[[str], None] = print
+) -> Corpus:
+    """The first `pairs` training pairs of `source`, from the files under `folder` or drawn into them.
+
+    A run that is killed while it draws goes on where it stopped. The result does not depend on the number of
+    `workers`, nor on other processes that draw the same pairs at the same time.
+    """
+    described = SOURCES[source]
+    place = folder / f"corpus-{source}-{fingerprint(described.package, size)}"
+    place.mkdir(parents=True, exist_ok=True)
+    files = [place / f"{start:07d}.npz" for start in range(0, pairs, CHUNK)]
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        say(f"drawing {len(missing) * CHUNK} pairs into {place.name}")
+        job = partial(_draw_chunk, source=source, size=size)
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for _ in map(job, missing) if workers == 1 else pool.map(job, missing):
+                pass
+    return _gather(files, pairs, described)
 
 
-def _chunk(start: int, pairs: int, seed: int, size: int) -> tuple[NDArray[np.uint8], list[str], NDArray[np.int64]]:
-    studies = [draw(seed, index, "train") for index in range(start, min(start + CHUNK, pairs))]
-    pictures = np.stack([render(study, size, size) for study in studies])
-    return pictures, [write_report(study) for study in studies], np.array([study.labels() for study in studies])
+def fingerprint(package: ModuleType, size: int) -> str:
+    """Changes with the picture size and with every change of the code that draws."""
+    folder = Path(inspect.getfile(package))
+    files = sorted(folder.parent.glob("*.py")) if folder.name == "__init__.py" else [folder]
+    content = b"".join(file.name.encode() + file.read_bytes() for file in files)
+    return sha256(f"{size} {CHUNK} ".encode() + content).hexdigest()[:12]
+
+
+def _draw_chunk(file: Path, source: str, size: int) -> None:
+    start = int(file.stem)
+    drawn = SOURCES[source].draw(range(start, start + CHUNK), size)
+    # Named apart, then moved: a reader never sees half a file, and two writers do not mix.
+    written = file.with_name(f".{uuid4().hex}.npz")
+    texts = np.frombuffer(json.dumps(drawn.reports).encode(), dtype=np.uint8)
+    np.savez(written, pictures=drawn.pictures, labels=drawn.labels, reports=texts)
+    os.replace(written, file)
+
+
+def _gather(files: list[Path], pairs: int, source: Source) -> Corpus:
+    parts = [_read(file) for file in files]
+    pictures = np.concatenate([part.pictures for part in parts])[:pairs]
+    labels = np.concatenate([part.labels for part in parts])[:pairs]
+    reports = [report for part in parts for report in part.reports][:pairs]
+    return Corpus(pictures, reports, labels, source.sizes)
+
+
+def _read(file: Path) -> Drawn:
+    with np.load(file) as stored:
+        return Drawn(stored["pictures"], json.loads(stored["reports"].tobytes()), stored["labels"])

@@ -1,106 +1,133 @@
-"""The training loop: contrastive loss, a throw-away head for the findings, averaged weights."""
+"""The training loop: contrastive loss, a throw-away head for the findings, averaged weights, and a state on disk."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from transformers import CLIPModel
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS
-from training.corpus import Corpus
-from training.network import embed_images, embed_texts, normalise
+from training.batches import Batch, Batches
+from training.network import PROJECTION, Towers
+from training.recipes import Recipe
 
-_SHIFT = 3
+_SAVE_EVERY_S = 60.0
+_REPORT_EVERY = 50
+_STATISTICS_BATCHES = 60
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """`pairs` seen in all, `batch` at a time; `findings` weighs the findings' loss against the contrastive one."""
-
-    pairs: int = 84_000
-    batch: int = 64
-    rate: float = 1e-3
-    warmup: int = 60
-    decay: float = 0.4
-    weight_decay: float = 0.05
-    average: float = 0.99
-    findings: float = 2.0
-
-    @property
-    def steps(self) -> int:
-        return max(1, self.pairs // self.batch)
-
-    def factor(self, step: int) -> float:
-        """The share of the full learning rate at `step`: warm-up, plateau, linear decay."""
-        left = (self.steps - step) / max(1.0, self.decay * self.steps)
-        return min(1.0, (step + 1) / self.warmup, left)
+class OtherRunError(RuntimeError):
+    """The folder holds the state of a run with another recipe or data."""
 
 
 class FindingsHead(nn.Module):
-    """One linear layer for both towers that names the state of every slot."""
+    """One linear layer for both towers that names the state of every slot; `sizes` are the numbers of states."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, sizes: tuple[int, ...]) -> None:
         super().__init__()
-        self.sizes = [len(slot.states) for slot in SLOTS]
-        self.linear = nn.Linear(width, sum(self.sizes))
+        self.sizes = list(sizes)
+        self.linear = nn.Linear(width, sum(sizes))
 
-    def loss(self, rows: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy of (batch, width) unit rows against (batch, slots) states."""
+    def losses(self, rows: Tensor, labels: Tensor) -> Tensor:
+        """(slots,) cross-entropies of (batch, width) unit rows against (batch, slots) states."""
         parts = self.linear(rows * self.linear.in_features**0.5).split(self.sizes, dim=1)
         losses = [nn.functional.cross_entropy(part, labels[:, slot]) for slot, part in enumerate(parts)]
-        return torch.stack(losses).mean()
+        return torch.stack(losses)
+
+
+@dataclass
+class _Run:
+    """Everything that changes while a run lasts."""
+
+    towers: Towers
+    averaged: AveragedModel
+    head: FindingsHead
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    cpu_seconds: float = 0.0
+
+    def state(self) -> dict[str, Any]:
+        parts = (self.towers, self.averaged, self.head, self.optimiser)
+        return {"parts": [part.state_dict() for part in parts], "step": self.step, "cpu_seconds": self.cpu_seconds}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for part, held in zip((self.towers, self.averaged, self.head, self.optimiser), state["parts"], strict=True):
+            part.load_state_dict(held)
+        self.step, self.cpu_seconds = state["step"], state["cpu_seconds"]
 
 
 def fit(
-    model: CLIPModel, corpus: Corpus, ids: NDArray[np.int64], recipe: Recipe, seed: int, say: Callable[[str], None]
-) -> CLIPModel:
-    """Train `model` on `corpus` with its token `ids` (pairs, context); give back the averaged weights."""
-    torch.manual_seed(seed)
-    head = FindingsHead(model.config.projection_dim)
-    optimiser, schedule = _optimiser(model, head, recipe)
-    averaged = AveragedModel(model, avg_fn=lambda old, new, _: old.lerp(new, 1 - recipe.average))
-    batches = _Batches(corpus, ids, recipe.batch, seed)
-    began = time.monotonic()
-    for step in range(recipe.steps):
-        pictures, tokens, labels = batches.take()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            images, texts = embed_images(model, pictures), embed_texts(model, tokens)
-        named = head.loss(images, labels) + head.loss(texts, labels)
-        paired = _contrastive(images, texts, model.logit_scale)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(paired + recipe.findings * named)
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        model.logit_scale.data.clamp_(max=4.6052)
-        averaged.update_parameters(model)
-        if step % 50 == 0 or step + 1 == recipe.steps:
-            spent = time.monotonic() - began
-            losses = f"contrastive {paired.item():.3f} findings {named.item() / 2:.3f}"
-            losses = f"contrastive {paired.item():.3f} findings {named.item() / 2:.3f}"
-            say(f"step {step + 1}/{recipe.steps}: {losses} {spent:.0f} s")
-    trained = averaged.module
-    assert isinstance(trained, CLIPModel)
-    return trained.eval()
+    towers: Towers,
+    batches: Batches,
+    sizes: tuple[int, ...],
+    recipe: Recipe,
+    identity: dict[str, str | int | float],
+    state: Path,
+    say: Callable[[str], None],
+    stop_after: int | None = None,
+) -> tuple[Towers, float]:
+    """Train `towers`; give back the averaged towers and the CPU seconds that the training took.
+
+    The file `state` is written about once a minute, and read where it exists: a run that was killed at any moment
+    ends with the same weights, bit for bit on the same number of threads. Raises `OtherRunError` where the file
+    belongs to a run with another `identity`. `stop_after` ends the run early, as a kill would.
+    """
+    head = FindingsHead(PROJECTION, sizes)
+    averaged = AveragedModel(towers, avg_fn=lambda old, new, _: old.lerp(new, 1 - recipe.average))
+    run = _Run(towers.train(), averaged, head, _optimiser(towers, head, recipe))
+    _resume(run, identity, state, say)
+    began, cpu, saved = time.monotonic(), time.process_time() - run.cpu_seconds, time.monotonic()
+    first = run.step
+    while run.step < recipe.steps and run.step != stop_after:
+        paired, named = _train_on(batches[run.step], run, recipe)
+        run.step += 1
+        if run.step % _REPORT_EVERY == 0 or run.step == recipe.steps:
+            rate = (run.step - first) * recipe.batch / (time.monotonic() - began)
+            left = (recipe.steps - run.step) * recipe.batch / rate / 60
+            losses = f"contrastive {paired.item():.3f} findings {named.mean().item():.3f}"
+            say(f"step {run.step}/{recipe.steps}: {losses} | {rate:.0f} pairs/s, {left:.1f} min left")
+        if time.monotonic() - saved > _SAVE_EVERY_S:
+            run.cpu_seconds, saved = time.process_time() - cpu, time.monotonic()
+            _save(run, identity, state)
+    run.cpu_seconds = time.process_time() - cpu
+    _save(run, identity, state)
+    trained = run.averaged.module
+    assert isinstance(trained, Towers)
+    _measure_statistics(trained, batches)
+    return trained.eval(), run.cpu_seconds
 
 
-def _optimiser(
-    model: CLIPModel, head: FindingsHead, recipe: Recipe
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    parameters = [*model.parameters(), *head.parameters()]
+def _train_on(batch: Batch, run: _Run, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """One step: the contrastive loss, and the (slots,) losses of naming the findings from the pictures."""
+    for group in run.optimiser.param_groups:
+        group["lr"] = recipe.rate * recipe.factor(run.step)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        images, texts = run.towers.images(batch.pixels), run.towers.texts(batch.tokens)
+    named = run.head.losses(images, batch.labels)
+    paired = _contrastive(images, texts, run.towers.logit_scale)
+    findings = (named + run.head.losses(texts, batch.labels)).mean()
+    run.optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(paired + recipe.findings_weight(run.step) * findings)
+    nn.utils.clip_grad_norm_(run.towers.parameters(), 1.0)
+    run.optimiser.step()
+    run.towers.logit_scale.data.clamp_(max=4.6052)
+    run.averaged.update_parameters(run.towers)
+    return paired, named
+
+
+def _optimiser(towers: Towers, head: FindingsHead, recipe: Recipe) -> torch.optim.Optimizer:
+    parameters = [*towers.parameters(), *head.parameters()]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
-    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, recipe.factor)
+    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
 
 
 def _contrastive(images: Tensor, texts: Tensor, logit_scale: Tensor) -> Tensor:
@@ -109,28 +136,37 @@ def _contrastive(images: Tensor, texts: Tensor, logit_scale: Tensor) -> Tensor:
     return (nn.functional.cross_entropy(scores, own) + nn.functional.cross_entropy(scores.T, own)) / 2
 
 
-class _Batches:
-    """Endless batches in a fresh order each time the pairs run out."""
+@torch.no_grad()
+def _measure_statistics(towers: Towers, batches: Batches) -> None:
+    """Batch normalisation of averaged weights needs statistics of its own."""
+    norms = [module for module in towers.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    towers.train()
+    for number in range(_STATISTICS_BATCHES):
+        towers.images(batches[number].pixels)
 
-    def __init__(self, corpus: Corpus, ids: NDArray[np.int64], batch: int, seed: int) -> None:
-        self._corpus, self._ids, self._batch = corpus, ids, min(batch, len(corpus.reports))
-        self._random = np.random.Generator(np.random.PCG64(seed))
-        self._order: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
-    def take(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels (batch, 3, size, size), token ids (batch, longest) and labels (batch, slots)."""
-        if len(self._order) < self._batch:
-            self._order = self._random.permutation(len(self._corpus.reports))
-        chosen, self._order = self._order[: self._batch], self._order[self._batch :]
-        tokens = self._ids[chosen]
-        end = tokens.max()
-        longest = int((tokens == end).argmax(axis=1).max()) + 1
-        pictures = normalise(torch.from_numpy(self._shifted(self._corpus.pictures[chosen])))
-        return pictures, torch.from_numpy(tokens[:, :longest]), torch.from_numpy(self._corpus.labels[chosen])
+def _save(run: _Run, identity: dict[str, str | int | float], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    written = file.with_suffix(".part")
+    torch.save({"identity": identity, **run.state()}, written)
+    os.replace(written, file)
 
-    def _shifted(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Move each picture by up to `_SHIFT` pixels each way."""
-        size = pictures.shape[1]
-        padded = np.pad(pictures, ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT)), mode="edge")
-        moves = self._random.integers(0, 2 * _SHIFT + 1, (len(pictures), 2)).tolist()
-        return np.stack([one[y : y + size, x : x + size] for one, (y, x) in zip(padded, moves, strict=True)])
+
+def _resume(run: _Run, identity: dict[str, str | int | float], file: Path, say: Callable[[str], None]) -> None:
+    if not file.exists():
+        return
+    state = torch.load(file, weights_only=True)
+    held = state["identity"]
+    if held != identity:
+        differing = sorted(key for key in {*held, *identity} if held.get(key) != identity.get(key))
+        shown = ", ".join(f"{key}={held.get(key)!r} there and {identity.get(key)!r} here" for key in differing)
+        raise OtherRunError(
+            f"Expected {file} to be of the same run, got {shown}. Delete its folder, or give another one with --work."
+        )
+    run.restore(state)
+    say(f"going on from step {run.step}")

@@ -1,22 +1,117 @@
-"""The reference network: a small CLIP, started so that it learns within minutes on a CPU."""
+"""The reference networks: small towers, started so that they learn within minutes on a CPU."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
+import open_clip
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 
+from training.recipes import SIZE
 from training.text import CONTEXT
 
-SIZE, PATCH = 96, 12
+PATCH, PROJECTION = 12, 128
 MEAN, STD = 0.45, 0.26
 _WIDTH = 160
 
 
-def build_network(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
-    """A CLIP of about two million parameters; eager attention, whose backward pass is faster on a CPU."""
+class Towers(nn.Module):
+    """An image and a text tower behind one interface; `inner` is what gets saved."""
+
+    logit_scale: Tensor
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def images(self, pixels: Tensor) -> Tensor:
+        """(batch, 3, size, size) normalised pixels to (batch, 128) unit rows."""
+        raise NotImplementedError
+
+    def texts(self, ids: Tensor) -> Tensor:
+        """(batch, tokens) ids to (batch, 128) unit rows. Causal attention, pooled at the end: padding needs no mask."""
+        raise NotImplementedError
+
+
+class ClipTowers(Towers):
+    """A `transformers` CLIPModel of about two million parameters."""
+
+    inner: CLIPModel
+
+    def images(self, pixels: Tensor) -> Tensor:
+        pooled = self.inner.vision_model(pixel_values=pixels).pooler_output
+        return nn.functional.normalize(self.inner.visual_projection(pooled).float(), dim=-1)
+
+    def texts(self, ids: Tensor) -> Tensor:
+        pooled = self.inner.text_model(input_ids=ids).pooler_output
+        return nn.functional.normalize(self.inner.text_projection(pooled).float(), dim=-1)
+
+    @property
+    def logit_scale(self) -> Tensor:  # type: ignore[override]
+        return self.inner.logit_scale  # type: ignore[no-any-return]
+
+
+class OpenClipTowers(Towers):
+    """open_clip's residual network with attention pooling, and its text transformer."""
+
+    inner: Any
+
+    def images(self, pixels: Tensor) -> Tensor:
+        return nn.functional.normalize(self.inner.encode_image(pixels).float(), dim=-1)
+
+    def texts(self, ids: Tensor) -> Tensor:
+        return nn.functional.normalize(self.inner.encode_text(ids).float(), dim=-1)
+
+    @property
+    def logit_scale(self) -> Tensor:  # type: ignore[override]
+        return self.inner.logit_scale  # type: ignore[no-any-return]
+
+
+def build_towers(kind: str, tokenizer: PreTrainedTokenizerFast) -> Towers:
+    """The untrained towers of a recipe's `network`."""
+    return _clip(tokenizer) if kind == "clip" else _open_clip(tokenizer)
+
+
+def on_unit_scale(pictures: NDArray[np.uint8]) -> Tensor:
+    """(batch, size, size[, 3]) grey levels or RGB to (batch, 3, size, size) on the 0..1 scale."""
+    scaled = torch.from_numpy(pictures).float() / 255
+    return scaled.permute(0, 3, 1, 2) if scaled.ndim == 4 else scaled[:, None].expand(-1, 3, -1, -1)
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """What an image tower takes, from (batch, 3, size, size) pixels on the 0..1 scale."""
+    return (pixels - MEAN) / STD
+
+
+def open_clip_config(vocabulary: int) -> dict[str, Any]:
+    """The architecture in open_clip's own JSON; a tokenizer beside it is loaded by the folder's path."""
+    return {
+        "embed_dim": PROJECTION,
+        "vision_cfg": {"image_size": SIZE, "layers": [2, 2, 2, 1], "width": 16, "head_width": 16, "patch_size": None},
+        "text_cfg": {
+            "context_length": CONTEXT,
+            "vocab_size": vocabulary,
+            "width": 128,
+            "heads": 4,
+            "layers": 3,
+            "hf_tokenizer_name": "tokenizer in this folder",
+        },
+    }
+
+
+def _open_clip(tokenizer: PreTrainedTokenizerFast) -> OpenClipTowers:
+    config = open_clip_config(len(tokenizer))
+    vision, text = config["vision_cfg"], {k: v for k, v in config["text_cfg"].items() if k != "hf_tokenizer_name"}
+    return OpenClipTowers(open_clip.CLIP(embed_dim=config["embed_dim"], vision_cfg=vision, text_cfg=text))
+
+
+def _clip(tokenizer: PreTrainedTokenizerFast) -> ClipTowers:
+    """Eager attention: its backward pass is faster on a CPU."""
     tokens = {
         "vocab_size": len(tokenizer),
         "bos_token_id": tokenizer.bos_token_id,
@@ -26,7 +121,7 @@ def build_network(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
     }
     text = _tower(128, 3, 4) | tokens
     vision = _tower(_WIDTH, 4, 5) | {"image_size": SIZE, "patch_size": PATCH}
-    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=128, attn_implementation="eager")
+    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=PROJECTION, attn_implementation="eager")
     model = CLIPModel(config)
     with torch.no_grad():
         _place_patches(model.vision_model.embeddings.position_embedding.weight)
@@ -34,25 +129,7 @@ def build_network(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
             if name.endswith(("q_proj.weight", "k_proj.weight")):
                 # Sharper attention from the start: otherwise the tower averages over the picture for long.
                 weight.mul_(4)
-    return model
-
-
-def normalise(pictures: Tensor) -> Tensor:
-    """(batch, size, size) grey levels 0..255 to the (batch, 3, size, size) input of the vision tower."""
-    scaled = (pictures.float() / 255 - MEAN) / STD
-    return scaled[:, None].expand(-1, 3, -1, -1)
-
-
-def embed_images(model: CLIPModel, pixels: Tensor) -> Tensor:
-    """(batch, 128) unit rows."""
-    pooled = model.vision_model(pixel_values=pixels).pooler_output
-    return nn.functional.normalize(model.visual_projection(pooled).float(), dim=-1)
-
-
-def embed_texts(model: CLIPModel, ids: Tensor) -> Tensor:
-    """(batch, 128) unit rows. Attention is causal and the end pools, so padding behind it needs no mask."""
-    pooled = model.text_model(input_ids=ids).pooler_output
-    return nn.functional.normalize(model.text_projection(pooled).float(), dim=-1)
+    return ClipTowers(model)
 
 
 def _tower(width: int, layers: int, heads: int) -> dict[str, object]:
@@ -61,7 +138,7 @@ def _tower(width: int, layers: int, heads: int) -> dict[str, object]:
         "intermediate_size": 4 * width,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
-        "projection_dim": 128,
+        "projection_dim": PROJECTION,
     }
 
 

@@ -1,10 +1,10 @@
-"""Trains a reference encoder: `python -m training.reference tiny-cxr-clip`."""
+"""Makes a reference encoder: `python -m training.reference tiny-cxr-clip`."""
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,59 +12,115 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
+from training.batches import Batches
 from training.card import model_card
-from training.corpus import make_corpus
-from training.fitting import Recipe, fit
-from training.network import SIZE, build_network
-from training.saving import Recall, measure, save
+from training.corpus import Corpus, make_corpus
+from training.figures import FIGURES, Figures, measure, read_figures
+from training.fitting import fit
+from training.integrity import write_sums
+from training.network import build_towers
+from training.recipes import RECIPES, SIZE, Recipe
+from training.saving import save
 from training.text import CONTEXT, train_tokenizer
 
-NAMES = ("tiny-cxr-clip",)
-LARGEST_POOL = 40_000
-_WEIGHTS = Path(__file__).parents[1] / "pytest_retrieval_robust" / "models" / "weights"
+ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / "pytest_retrieval_robust" / "models" / "weights"
+WORK = ROOT / ".training"
+# A tokenizer sees this many texts of each kind: more teach it nothing.
+_TOKENIZER_TEXTS = 20_000
+_CLOSE = {1: 0.05, 10: 0.02}
 
 
-def train(name: str, recipe: Recipe, seed: int, out: Path, threads: int, test_pairs: int = 500) -> Recall:
-    """Train `name` into the folder `out` and measure it on `test_pairs` held-out pairs from there."""
+def train(
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    out: Path,
+    work: Path,
+    threads: int,
+    *,
+    limit: int | None = None,
+    say: Callable[[str], None] = print,
+) -> Figures:
+    """Train `name` into the folder `out` and measure it from there, on `limit` held-out pairs (None: all 500)."""
     torch.set_num_threads(threads)
+    corpus = make_corpus(recipe.source, recipe.pool, SIZE, work, threads, say)
+    tokenizer = train_tokenizer(_texts(recipe, corpus, work, threads, say))
+    # The same weights to start from, whatever drew random numbers before.
     torch.manual_seed(seed)
-    began, pool = time.monotonic(), min(recipe.pairs, LARGEST_POOL)
-    corpus = make_corpus(pool, seed, SIZE, threads)
-    _say(f"drew {pool} pairs in {time.monotonic() - began:.0f} s")
-    tokenizer = train_tokenizer(corpus.reports)
-    model = build_network(tokenizer)
-    parameters = sum(weight.numel() for weight in model.parameters())
-    _say(f"{parameters} parameters, {len(tokenizer)} tokens")
-    model = fit(model, corpus, _token_ids(tokenizer, corpus.reports), recipe, seed, _say)
-    save(model, tokenizer, out)
-    minutes = (time.monotonic() - began) / 60
-    recall = measure(out, SyntheticCxr(test_pairs))
-    facts = {"parameters": parameters, "pool": pool, "seed": seed, "threads": threads}
-    (out / "README.md").write_text(model_card(name, recipe, recall, minutes=minutes, **facts), encoding="utf-8")
-    return recall
+    towers = build_towers(recipe.network, tokenizer)
+    parameters = sum(weight.numel() for weight in towers.parameters())
+    say(f"{name} seed {seed}: {parameters} parameters, {len(tokenizer)} tokens")
+    batches = Batches(corpus, _token_ids(tokenizer, corpus.reports, say), recipe.batch, seed, recipe.hidden)
+    identity = {"name": name, "seed": seed, **recipe.as_json()}
+    state = work / f"{name}-seed{seed}" / "state.pt"
+    trained, seconds = fit(towers, batches, corpus.sizes, recipe, identity, state, say)
+    save(trained, tokenizer, out)
+    datasets = tuple(dict.fromkeys(("synthetic-cxr", recipe.source)))
+    figures = Figures(
+        name=name,
+        seed=seed,
+        recipe=recipe.as_json(),
+        parameters=parameters,
+        tokens=len(tokenizer),
+        cpu_minutes=round(seconds / 60, 1),
+        threads=threads,
+        curves=measure(out, datasets, limit),
+    )
+    (out / "README.md").write_text(model_card(figures, recipe), encoding="utf-8")
+    write_sums(out)
+    return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Train a reference encoder on procedural chest radiographs.")
-    parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--pairs", type=int, default=Recipe.pairs, help="pairs seen in training (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="folder to write (default: the package's weights)")
+    parser = argparse.ArgumentParser(description="Train a reference encoder, from nothing but this repository.")
+    parser.add_argument("name", choices=list(RECIPES))
+    parser.add_argument("--seed", type=int, default=0, help="initial weights, order, shifts (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, help="pairs seen in training (default: the recipe's)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--work", type=Path, default=WORK, help="corpus and state (default: .training)")
+    parser.add_argument("--out", type=Path, help="folder to write (default: NAME-seedN/encoder under --work)")
+    parser.add_argument("--figures", type=Path, help="folder for the figures (default: beside --out)")
     given = parser.parse_args(arguments)
-    out = given.out or _WEIGHTS / given.name
-    recall = train(given.name, Recipe(pairs=given.pairs), given.seed, out, given.threads)
-    _say("\n".join(["Recall@1, @5, @10 on held-out pairs", *recall.lines()]))
+    recipe = RECIPES[given.name]
+    recipe = recipe if given.pairs is None else replace(recipe, pairs=given.pairs)
+    out = given.out or given.work / f"{given.name}-seed{given.seed}" / "encoder"
+    figures = train(given.name, recipe, given.seed, out, given.work, given.threads, say=_say)
+    _say(f"wrote {out} and {figures.write(given.figures or out.parent)}")
+    _compare(figures, recipe)
 
 
-def _token_ids(tokenizer: PreTrainedTokenizerFast, reports: Sequence[str]) -> NDArray[np.int64]:
+def _compare(figures: Figures, recipe: Recipe) -> None:
+    """Say how far this run is from the first of those that are documented."""
+    documented = read_figures(figures.name, FIGURES)
+    for k, tolerance in _CLOSE.items():
+        here = figures.recall(recipe.source, k)[0]
+        line = f"clean Recall@{k} on {recipe.source}: {here:.3f}"
+        if documented:
+            there = documented[0].recall(recipe.source, k)[0]
+            verdict = "within" if abs(here - there) <= tolerance else "NOT within"
+            line += f", documented {there:.3f}: {verdict} {tolerance}"
+        _say(line)
+
+
+def _texts(recipe: Recipe, corpus: Corpus, work: Path, threads: int, say: Callable[[str], None]) -> list[str]:
+    """What the tokenizer learns from: a general one has met reports, too."""
+    texts = corpus.reports[:_TOKENIZER_TEXTS]
+    if recipe.source == "synthetic-cxr":
+        return texts
+    pairs = min(recipe.pool, _TOKENIZER_TEXTS)
+    return texts + make_corpus("synthetic-cxr", pairs, SIZE, work, threads, say).reports
+
+
+def _token_ids(
+    tokenizer: PreTrainedTokenizerFast, reports: Sequence[str], say: Callable[[str], None]
+) -> NDArray[np.int64]:
     """(reports, context) token ids, padded with the end."""
     ids = tokenizer(list(reports), padding="max_length", truncation=True, max_length=CONTEXT)["input_ids"]
     tokens = np.array(ids, dtype=np.int64)
     used = (tokens != tokenizer.eos_token_id).sum(axis=1) + 1
-    _say(f"{used.mean():.1f} tokens a report, {(used == CONTEXT).mean():.1%} fill the context")
+    say(f"{used.mean():.1f} tokens a report, {(used == CONTEXT).mean():.1%} fill the context")
     return tokens
 
 

@@ -1,0 +1,105 @@
+"""The data set: pairs of a drawn scene and its caption."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from hashlib import sha256
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import SEEDS, SPLITS, Scene, caption, draw, render
+from pytest_retrieval_robust.errors import DatasetError
+
+# Part of every fingerprint: raise it whenever a picture or a caption comes out differently.
+GENERATOR_VERSION = 1
+_MOST_PAIRS, _SMALLEST, _LARGEST = 100_000, 32, 1024
+
+
+class SyntheticScenes:
+    """`pairs` scenes of a split with as many different combinations of shapes and different captions.
+
+    Images are `size` pixels wide and high (32..1024), RGB, drawn on demand.
+    """
+
+    def __init__(self, pairs: int = 500, size: int = 224, split: str = "test") -> None:
+        _expect(f"a number of pairs from 1 to {_MOST_PAIRS}", 1 <= pairs <= _MOST_PAIRS, "pairs", pairs)
+        _expect(f"an image size from {_SMALLEST} to {_LARGEST} pixels", _SMALLEST <= size <= _LARGEST, "size", size)
+        _expect(f"a split out of {SPLITS}", split in SPLITS, "split", split)
+        self.split = split
+        self.size = size
+        self.scenes = _distinct(pairs, split)
+
+    @property
+    def name(self) -> str:
+        return "synthetic-scenes"
+
+    @property
+    def text(self) -> str:
+        return "full"
+
+    @property
+    def relevance(self) -> str:
+        return "same-text"
+
+    @cached_property
+    def image_ids(self) -> tuple[str, ...]:
+        """One id an image, such as `synthetic-scenes-test-0007`."""
+        return tuple(f"{self.name}-{self.split}-{number:04d}" for number in range(len(self.scenes)))
+
+    @cached_property
+    def reports(self) -> tuple[str, ...]:
+        """The caption of each image, all different."""
+        return tuple(caption(scene) for scene in self.scenes)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """One scene an image: there are no patients."""
+        return tuple(f"scene-{scene.seed}-{scene.index}" for scene in self.scenes)
+
+    @property
+    def image_groups(self) -> NDArray[np.int64]:
+        """(images,) group numbers: each image has a caption of its own."""
+        return np.arange(len(self.scenes), dtype=np.int64)
+
+    @property
+    def report_groups(self) -> NDArray[np.int64]:
+        """(captions,) group numbers."""
+        return np.arange(len(self.scenes), dtype=np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over the generator's version, split, image size, ids and captions."""
+        parts = (f"version {GENERATOR_VERSION}", self.split, str(self.size), *self.image_ids, *self.reports)
+        return sha256("\n".join(parts).encode()).hexdigest()
+
+    def image(self, index: int) -> Image.Image:
+        """The picture `index` (0..images - 1), mode `RGB`; safe to call from several threads."""
+        if not 0 <= index < len(self.scenes):
+            raise IndexError(
+                f"Expected an image number from 0 to {len(self.scenes) - 1}, got index={index!r}; "
+                f"open the data set with more pairs."
+            )
+        return Image.fromarray(render(self.scenes[index], self.size))
+
+
+def _distinct(pairs: int, split: str) -> tuple[Scene, ...]:
+    """The first `pairs` scenes of the split whose shapes and caption no scene before them has."""
+    found: dict[tuple[object, ...], Scene] = {}
+    captions: set[str] = set()
+    for index in count():
+        scene = draw(SEEDS[split], index, split)
+        words = caption(scene)
+        if scene.key not in found and words not in captions:
+            found[scene.key] = scene
+            captions.add(words)
+        if len(found) == pairs:
+            break
+    return tuple(found.values())
+
+
+def _expect(what: str, holds: bool, name: str, value: object) -> None:
+    if not holds:
+        raise DatasetError(f"Expected {what}, got {name}={value!r}; change {name} to such a value.")

@@ -1,0 +1,58 @@
+"""Training batches: each is a pure function of the seed and its number, so a run can go on from any step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.corpus import Corpus
+from training.hiding import hide_some
+from training.network import normalise, on_unit_scale
+
+_SHIFT = 3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pixels (batch, 3, size, size), token ids (batch, longest), labels (batch, slots)."""
+
+    pixels: Tensor
+    tokens: Tensor
+    labels: Tensor
+
+
+class Batches:
+    """Batches of `size` pairs in a fresh order each time the pairs run out."""
+
+    def __init__(self, corpus: Corpus, ids: NDArray[np.int64], size: int, seed: int, hidden: float) -> None:
+        self._corpus, self._ids, self._seed, self._hidden = corpus, ids, seed, hidden
+        self._size = min(size, len(corpus.reports))
+        self._per_epoch = len(corpus.reports) // self._size
+        self._order = lru_cache(maxsize=2)(self._shuffled)
+
+    def __getitem__(self, step: int) -> Batch:
+        epoch, place = divmod(step, self._per_epoch)
+        chosen = self._order(epoch)[place * self._size : (place + 1) * self._size]
+        random = np.random.Generator(np.random.PCG64([self._seed, 1, step]))
+        tokens = self._ids[chosen]
+        longest = int((tokens == tokens.max()).argmax(axis=1).max()) + 1
+        pixels = on_unit_scale(_shifted(self._corpus.pictures[chosen], random))
+        pixels = hide_some(pixels, chosen.tolist(), self._hidden, random)
+        labels = torch.from_numpy(self._corpus.labels[chosen])
+        return Batch(normalise(pixels), torch.from_numpy(tokens[:, :longest]), labels)
+
+    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.Generator(np.random.PCG64([self._seed, 0, epoch])).permutation(len(self._corpus.reports))
+
+
+def _shifted(pictures: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Move each picture by up to `_SHIFT` pixels each way."""
+    size, more = pictures.shape[1], [(0, 0)] * (pictures.ndim - 3)
+    padded = np.pad(pictures, [(0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), *more], mode="edge")
+    moves = random.integers(0, 2 * _SHIFT + 1, (len(pictures), 2)).tolist()
+    return np.stack([one[y : y + size, x : x + size] for one, (y, x) in zip(padded, moves, strict=True)])
