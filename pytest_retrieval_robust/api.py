@@ -14,7 +14,7 @@ from .errors import OcclusionError, RobustError
 from .models import DualEncoder, LoadRequest, ModelEntry, Precision
 from .models._locators import entry_for, is_locator
 from .occluders import Occluder
-from .selection import occluder_from_text
+from .selection import dataset_from_text, occluder_from_text
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
@@ -36,10 +36,12 @@ def load_model(name: str, *, device: str = "auto", precision: Precision = "fp32"
     return entry.load(request)
 
 
-def load_dataset(name: str) -> RetrievalDataset:
-    """Open a data set by catalogue name."""
-    dataset: RetrievalDataset = _catalogues().datasets.get(name).load()
-    return dataset
+def load_dataset(name: str, **options: object) -> RetrievalDataset:
+    """Open a data set by name and parameters: `synthetic-cxr`, with `prevalence=0.65` or as `...(prevalence=0.65)`.
+
+    Raises `UnknownNameError` or `ConfigError` for what is not known or does not fit, saying what does.
+    """
+    return dataset_from_text(name, options, _catalogues().datasets).load()
 
 
 def load_occluder(text: str) -> Occluder:

@@ -12,6 +12,7 @@ from .errors import ConfigError
 
 if TYPE_CHECKING:
     import pytest
+    from _typeshed import DataclassInstance
 
     from .config_file import ConfigFile
 
@@ -50,7 +51,11 @@ OPTIONS = (
         "(default: those of robust.toml, else the embedded ones)",
         alias="--models",
     ),
-    OptionSpec("--robust-datasets", "data sets: names or globs (default: synthetic-cxr)", alias="--datasets"),
+    OptionSpec(
+        "--robust-datasets",
+        "data sets: names, globs, or with parameters: synthetic-cxr(prevalence=0.65) (default: synthetic-cxr)",
+        alias="--datasets",
+    ),
     OptionSpec(
         "--robust-occluders",
         "occluders: names, globs, all, or with parameters: patches(grid=14,fill=mean) (default: patches)",
@@ -207,6 +212,20 @@ def parse_call(text: str) -> tuple[str, dict[str, str]]:
     if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
         raise ConfigError(f"Expected key=value pairs inside the parentheses, got item={text!r}. Mend the item.")
     return found[1].strip(), {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def call_name(name: str, settings: DataclassInstance, **written: str) -> str:
+    """What `parse_call` reads: the name, with the fields that are not the defaults in alphabetical order.
+
+    `written` gives fields whose text is not that of `str`.
+    """
+    from dataclasses import fields
+
+    changed = {f.name: getattr(settings, f.name) for f in fields(settings) if getattr(settings, f.name) != f.default}
+    # 1 and 1.0 are one value, and must be one name.
+    texts = {key: written.get(key, str(value).removesuffix(".0")) for key, value in changed.items()}
+    inner = ",".join(f"{key}={texts[key]}" for key in sorted(texts))
+    return f"{name}({inner})" if inner else name
 
 
 def parse_levels(flag: str, text: str) -> tuple[float, ...]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from .catalogue import Catalogue, Catalogues, is_glob, unknown_name
+from .catalogue import Catalogue, Catalogues, Entry, is_glob, unknown_name
 from .config_file import ModelTable
 from .datasets import DatasetEntry
-from .errors import ConfigError, OcclusionError
+from .errors import ConfigError, DatasetError, OcclusionError
 from .models import ModelEntry
 from .models._locators import entry_for, folder_entry, is_locator
 from .occluders import Occluder, OccluderEntry
 from .options import Settings, parse_call
+
+if TYPE_CHECKING:
+    from .datasets import RetrievalDataset
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,23 @@ class SelectedModel:
 
 
 @dataclass(frozen=True)
+class SelectedDataset:
+    """A data set of this run, not opened yet."""
+
+    entry: DatasetEntry
+    name: str
+    options: Mapping[str, object]
+
+    def load(self) -> RetrievalDataset:
+        return self.entry.load(**self.options)
+
+
+@dataclass(frozen=True)
 class Selection:
     """What a run is made of, by name, in the order asked for."""
 
     models: Mapping[str, SelectedModel]
-    datasets: Mapping[str, DatasetEntry]
+    datasets: Mapping[str, SelectedDataset]
     occluders: Mapping[str, Occluder]
 
 
@@ -46,11 +63,7 @@ def select(settings: Settings, catalogues: Catalogues) -> Selection:
         _add_table(table, catalogues)
     return Selection(
         _select_models(settings, catalogues, tables),
-        {
-            name: catalogues.datasets.get(name)
-            for item in settings.datasets
-            for name in catalogues.datasets.select(item)
-        },
+        _select_datasets(settings, catalogues),
         _select_occluders(settings, catalogues),
     )
 
@@ -96,36 +109,90 @@ def _add_model(chosen: dict[str, SelectedModel], entry: ModelEntry, named: bool,
         chosen[entry.name] = SelectedModel(entry, named, may_download)
 
 
+def _select_datasets(settings: Settings, catalogues: Catalogues) -> dict[str, SelectedDataset]:
+    chosen = [
+        configured_dataset(entry, _typed(entry, texts))
+        for entry, texts in _called(settings.datasets, catalogues.datasets)
+    ]
+    return {selected.name: selected for selected in chosen}
+
+
 def _select_occluders(settings: Settings, catalogues: Catalogues) -> dict[str, Occluder]:
-    chosen = {}
-    for item in settings.occluders:
-        name, parameters = parse_call(item)
-        for found in catalogues.occluders.select(name):
-            occluder = build_occluder(catalogues.occluders.get(found), parameters)
-            chosen[occluder.name] = occluder
-    return chosen
+    chosen = [build_occluder(entry, texts) for entry, texts in _called(settings.occluders, catalogues.occluders)]
+    return {occluder.name: occluder for occluder in chosen}
 
 
-def build_occluder(entry: OccluderEntry, parameters: Mapping[str, str]) -> Occluder:
+def _called(items: Iterable[str], catalogue: Catalogue[E]) -> Iterator[tuple[E, Mapping[str, str]]]:
+    """The entries that items such as `patches(grid=14)` or `syn*(pairs=100)` stand for, with their parameters."""
+    for item in items:
+        name, texts = parse_call(item)
+        yield from ((catalogue.get(found), texts) for found in catalogue.select(name))
+
+
+def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
     """The occluder with its parameters parsed from text; `ConfigError` for an unknown or unfit one."""
-    typed: dict[str, object] = {}
-    for key, text in parameters.items():
-        if key not in entry.parameters:
-            raise unknown_name(f"parameter of {entry.name}", key, entry.parameters)
-        kind = entry.parameters[key]
-        try:
-            typed[key] = kind(text)
-        except ValueError as error:
-            raise ConfigError(
-                f"Expected {key} of {entry.name} to be of type {kind.__name__}, got {key}={text!r}. Mend the value."
-            ) from error
-    try:
-        return entry.build(**typed)
-    except OcclusionError as error:
-        raise ConfigError(str(error)) from error
+    with _as_config_error():
+        return entry.build(**_typed(entry, texts))
 
 
 def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occluder:
     """`patches(grid=14,fill=mean)` as an occluder."""
-    name, parameters = parse_call(text)
-    return build_occluder(catalogue.get(name), parameters)
+    name, texts = parse_call(text)
+    return build_occluder(catalogue.get(name), texts)
+
+
+def configured_dataset(entry: DatasetEntry, options: Mapping[str, object]) -> SelectedDataset:
+    """The data set with its parameters, unopened; `ConfigError` for an unknown or unfit one."""
+    for key in options:
+        _check_known(entry, key)
+    with _as_config_error():
+        name = entry.name if entry.canonical_name is None else entry.canonical_name(**options)
+    return SelectedDataset(entry, name, options)
+
+
+def dataset_from_text(text: str, options: Mapping[str, object], catalogue: Catalogue[DatasetEntry]) -> SelectedDataset:
+    """`synthetic-cxr(pairs=100)` with further parameters by keyword."""
+    name, texts = parse_call(text)
+    entry = catalogue.get(name)
+    return configured_dataset(entry, {**_typed(entry, texts), **options})
+
+
+class _Parametrised(Entry, Protocol):
+    """A catalogue entry with parameters."""
+
+    @property
+    def parameters(self) -> Mapping[str, Callable[[str], object]]: ...
+
+
+E = TypeVar("E", bound=_Parametrised)
+
+
+def _typed(entry: _Parametrised, texts: Mapping[str, str]) -> dict[str, object]:
+    """The parameters as values; `ConfigError` for an unknown one, or a text that is not of its type."""
+    typed = {}
+    for key, text in texts.items():
+        _check_known(entry, key)
+        read = entry.parameters[key]
+        try:
+            with _as_config_error():
+                typed[key] = read(text)
+        except ValueError as error:
+            kind = getattr(read, "__name__", "its own")
+            raise ConfigError(
+                f"Expected {key} of {entry.name} to be of type {kind}, got {key}={text!r}. Mend the value."
+            ) from error
+    return typed
+
+
+def _check_known(entry: _Parametrised, key: str) -> None:
+    if key not in entry.parameters:
+        raise unknown_name(f"parameter of {entry.name}", key, entry.parameters)
+
+
+@contextmanager
+def _as_config_error() -> Iterator[None]:
+    """What a data set or occluder refuses was typed wrong."""
+    try:
+        yield
+    except (DatasetError, OcclusionError) as error:
+        raise ConfigError(str(error)) from error

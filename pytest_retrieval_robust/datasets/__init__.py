@@ -5,8 +5,8 @@ One file of this folder is one entry: it defines `register(catalogue)` and impor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -67,8 +67,14 @@ class RetrievalDataset(Protocol):
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A data set of the catalogue: a name, one line about it, and how to open it."""
+    """A data set of the catalogue: a name, one line about it, how to open it, and what may be chosen."""
 
     name: str
     summary: str
-    load: Callable[[], RetrievalDataset]
+    load: Callable[..., RetrievalDataset]
+    """Takes the parameters by keyword; what is left out has its default."""
+    parameters: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
+    """What may stand in parentheses after the name, and what reads its text: `{"prevalence": float}`."""
+    canonical_name: Callable[..., str] | None = None
+    """Takes the parameters by keyword and gives the name of the data set that `load` opens with them, defaults left
+    out, without opening it; raises `DatasetError` for an unfit one. None: `load` takes no parameters."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from ..errors import OcclusionError
+from ..options import call_name
 from . import Box, Frame
 from .fills import check_fill, filling
 from .hashing import check_seed
@@ -55,9 +56,7 @@ class AreaOccluder(ABC):
     @property
     def name(self) -> str:
         """The family's name, with the parameters that are not the defaults in alphabetical order."""
-        changed = [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) != f.default]
-        parameters = ",".join(f"{key}={value}" for key, value in sorted(changed))
-        return f"{self.family}({parameters})" if parameters else self.family
+        return call_name(self.family, self)
 
     def hidden_cells(self, level: float) -> int:
         """How many of the `grid * grid` cells `level` hides, halves rounded up; 0.3 means the decimal 0.3."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_retrieval_robust.datasets import DatasetEntry
 
@@ -14,15 +14,41 @@ class _Catalogue(Protocol):
     def add(self, entry: DatasetEntry, /) -> object: ...
 
 
-def load() -> SyntheticCxr:
-    """The default test split: 500 pairs with 500 different reports, each image 224 x 224 in greyscale."""
+def load(**options: Any) -> SyntheticCxr:
+    """By default the test split: 500 pairs with 500 different reports, each image 224 x 224 in greyscale."""
     from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 
-    return SyntheticCxr()
+    return SyntheticCxr(**options)
+
+
+def canonical_name(**options: Any) -> str:
+    """The name of the data set with these options; `DatasetError` for one out of range."""
+    from pytest_retrieval_robust.datasets.synthetic_cxr.settings import CxrSettings
+
+    return CxrSettings(**options).name
+
+
+def _size(text: str) -> int | tuple[int, int]:
+    from pytest_retrieval_robust.datasets.synthetic_cxr.settings import read_size
+
+    return read_size(text)
 
 
 def register(catalogue: _Catalogue) -> None:
     """Add this data set to `catalogue`."""
     catalogue.add(
-        DatasetEntry("synthetic-cxr", "500 procedural chest radiographs with reports, drawn on the fly", load)
+        DatasetEntry(
+            "synthetic-cxr",
+            "500 procedural chest radiographs with reports, drawn on the fly",
+            load,
+            parameters={
+                "pairs": int,
+                "size": _size,
+                "split": str,
+                "prevalence": float,
+                "relevance": str,
+                "labels": str,
+            },
+            canonical_name=canonical_name,
+        )
     )

@@ -2,42 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
-from itertools import count
+from itertools import count, islice
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.render import LARGEST, SMALLEST, render
+from pytest_retrieval_robust.datasets.synthetic_cxr.labels import label_matrix, label_names, label_set
+from pytest_retrieval_robust.datasets.synthetic_cxr.pairing import Pairing, ceiling, pair
+from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
 from pytest_retrieval_robust.datasets.synthetic_cxr.reports import write_report
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SPLITS, Study, draw
+from pytest_retrieval_robust.datasets.synthetic_cxr.settings import FAMILY, RELEVANCES, CxrSettings
+from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, Study, draw
 from pytest_retrieval_robust.errors import DatasetError
 
 # Part of every fingerprint: raise it whenever a picture or a report comes out differently.
 GENERATOR_VERSION = 2
 SEEDS = {"train": 20_230, "test": 71_993}
-_MOST_PAIRS = 100_000
 
 
 class SyntheticCxr:
-    """`pairs` studies of a split with as many different combinations of findings and different reports.
+    """`pairs` radiographs of a split, drawn on demand, with their reports.
 
-    Images are `size` pixels wide and high (64..1024), greyscale, drawn on demand; the same study at every size.
+    Args:
+        pairs: How many images, 1 to 100,000; fewer are always the first of more.
+        size: Pixels of each side, or (rows, columns), each 64 to 1024; the same studies at every size.
+        split: `test` or `train`: no combination of findings and no text is in both. The one exception is the normal
+            combination, which is a training one: a test split has it where `prevalence` asks for normal studies, in
+            texts and bodies that training has not.
+        prevalence: None: one pair for each combination of findings, none of them twice. Else the share of abnormal
+            studies, 0 to 1: of the first n pairs round(n * prevalence) have findings or devices, as drawn, so
+            combinations may repeat; all others are normal.
+        relevance: Which report is right for an image. `same-text`: identical texts are one report, right for all of
+            their images. `strict-id`: only the image's own. `same-labels`: every one with the same set of labels.
+        labels: `sided` (`effusion right`) or `unsided` (`effusion`): what labels tell apart.
+
+    Raises:
+        DatasetError: A choice is out of range.
     """
 
-    def __init__(self, pairs: int = 500, size: int = 224, split: str = "test") -> None:
-        _expect("a number of pairs from 1 to 100000", 1 <= pairs <= _MOST_PAIRS, "pairs", pairs)
-        _expect(f"an image size from {SMALLEST} to {LARGEST} pixels", SMALLEST <= size <= LARGEST, "size", size)
-        _expect(f"a split out of {SPLITS}", split in SPLITS, "split", split)
-        self.split = split
-        self.size = size
-        self.studies = _distinct(pairs, split)
+    def __init__(
+        self,
+        pairs: int = 500,
+        size: int | tuple[int, int] = 224,
+        split: str = "test",
+        prevalence: float | None = None,
+        relevance: str = "same-text",
+        labels: str = "sided",
+    ) -> None:
+        self.settings = CxrSettings(pairs, size, split, prevalence, relevance, labels)
+        drawn = _distinct(split) if prevalence is None else _with_prevalence(split, prevalence)
+        self.studies = tuple(islice(drawn, pairs))
 
     @property
     def name(self) -> str:
-        return "synthetic-cxr"
+        return self.settings.name
+
+    @property
+    def split(self) -> str:
+        return self.settings.split
 
     @property
     def text(self) -> str:
@@ -45,17 +73,17 @@ class SyntheticCxr:
 
     @property
     def relevance(self) -> str:
-        return "same-text"
+        return self.settings.relevance
 
     @cached_property
     def image_ids(self) -> tuple[str, ...]:
         """One id an image, such as `synthetic-cxr-test-0007`."""
-        return tuple(f"{self.name}-{self.split}-{number:04d}" for number in range(len(self.studies)))
+        return tuple(f"{FAMILY}-{self.split}-{number:04d}" for number in range(len(self.studies)))
 
     @cached_property
     def reports(self) -> tuple[str, ...]:
-        """The report of each image, all different."""
-        return tuple(write_report(study) for study in self.studies)
+        """The gallery of reports; each text once, unless the relevance is `strict-id`."""
+        return tuple(self._texts[image] for image in self._pairing.sources)
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -64,18 +92,42 @@ class SyntheticCxr:
 
     @property
     def image_groups(self) -> NDArray[np.int64]:
-        """(images,) group numbers: each image has a report of its own."""
-        return np.arange(len(self.studies), dtype=np.int64)
+        """(images,) group numbers."""
+        return self._pairing.image_groups
 
     @property
     def report_groups(self) -> NDArray[np.int64]:
         """(reports,) group numbers."""
-        return np.arange(len(self.studies), dtype=np.int64)
+        return self._pairing.report_groups
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The columns of the label matrices."""
+        return label_names(self.settings.labels)
+
+    @cached_property
+    def label_matrix(self) -> NDArray[np.bool_]:
+        """(images, labels) what each image shows; a normal one has no label."""
+        return label_matrix(self.studies, self.settings.labels)
+
+    @property
+    def report_label_matrix(self) -> NDArray[np.bool_]:
+        """(reports, labels) what each report says."""
+        return self.label_matrix[self._pairing.sources]
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over the generator's version, split, image size, ids and reports."""
-        parts = (f"version {GENERATOR_VERSION}", self.split, str(self.size), *self.image_ids, *self.reports)
+        """SHA-256 (hex) over the generator's version, every choice, ids, reports, groups and labels."""
+        pairing = self._pairing
+        arrays = (pairing.image_groups, pairing.report_groups, np.packbits(self.label_matrix))
+        parts = (
+            f"version {GENERATOR_VERSION}",
+            repr(self.settings),
+            *self.image_ids,
+            *self.reports,
+            *self.label_names,
+            *(str(array.tolist()) for array in arrays),
+        )
         return sha256("\n".join(parts).encode()).hexdigest()
 
     def image(self, index: int) -> Image.Image:
@@ -85,20 +137,79 @@ class SyntheticCxr:
                 f"Expected an image number from 0 to {len(self.studies) - 1}, got index={index!r}; "
                 f"open the data set with more pairs."
             )
-        return Image.fromarray(render(self.studies[index], self.size, self.size))
+        return Image.fromarray(render(self.studies[index], *self.settings.shape))
+
+    def ceiling(
+        self,
+        k: int,
+        relevance: str | None = None,
+        direction: Literal["image-to-report", "report-to-image"] = "image-to-report",
+    ) -> float:
+        """The highest Recall@k, 0..1, of a model that reads every finding and cannot know which wording was chosen.
+
+        It gives one list of k answers to all queries with the same findings; of those queries are answered
+
+        * `strict-id`: as many as the list is long, min(n, k) of n;
+        * `same-text`: those with the k most frequent of their texts; of reports, each of which is one query however
+          many images it has, min(n, k) of n;
+        * `same-labels`: all, since equal findings have equal labels.
+
+        Args:
+            k: How many answers count, 1 or more.
+            relevance: The rule; None for the data set's own.
+            direction: What is the query and what is looked for.
+        """
+        if k < 1:
+            raise DatasetError(f"Expected k of 1 or more, got k={k!r}; Recall@k looks at the first k answers.")
+        rule = self.relevance if relevance is None else relevance
+        if rule not in RELEVANCES:
+            raise DatasetError(f"Expected relevance out of {', '.join(RELEVANCES)}, got relevance={rule!r}; change it.")
+        pairing = self._pairing if rule == self.relevance else pair(self._texts, self._label_sets, rule)
+        if direction == "image-to-report":
+            return ceiling([study.states for study in self.studies], pairing.image_groups, k)
+        return ceiling([self.studies[image].states for image in pairing.sources], pairing.report_groups, k)
+
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        """The report of each image."""
+        return tuple(write_report(study) for study in self.studies)
+
+    @property
+    def _label_sets(self) -> list[frozenset[str]]:
+        return [label_set(study, self.settings.labels) for study in self.studies]
+
+    @cached_property
+    def _pairing(self) -> Pairing:
+        return pair(self._texts, self._label_sets, self.relevance)
 
 
-def _distinct(pairs: int, split: str) -> tuple[Study, ...]:
-    """The first `pairs` studies of the split whose findings no study before them has."""
-    found: dict[tuple[str, ...], Study] = {}
-    for index in count():
-        study = draw(SEEDS[split], index, split)
-        found.setdefault(study.states, study)
-        if len(found) == pairs:
-            break
-    return tuple(found.values())
+def _distinct(split: str) -> Iterator[Study]:
+    """The studies of the split whose findings no study before them has."""
+    seen: set[tuple[str, ...]] = set()
+    for study in _drawn(split):
+        if study.states not in seen:
+            seen.add(study.states)
+            yield study
 
 
-def _expect(what: str, holds: bool, name: str, value: object) -> None:
-    if not holds:
-        raise DatasetError(f"Expected {what}, got {name}={value!r}; change {name} to such a value.")
+def _with_prevalence(split: str, prevalence: float) -> Iterator[Study]:
+    """Normal and abnormal studies, spread evenly: of the first n, n times `prevalence`, rounded, are abnormal."""
+    share = Fraction(str(float(prevalence)))
+    drawn, before = _drawn(split), 0
+    for number in count(1):
+        abnormal = int(share * number + Fraction(1, 2))
+        yield _abnormal(drawn) if abnormal > before else _made_normal(next(drawn))
+        before = abnormal
+
+
+def _drawn(split: str) -> Iterator[Study]:
+    return (draw(SEEDS[split], index, split) for index in count())
+
+
+def _abnormal(drawn: Iterator[Study]) -> Study:
+    return next(study for study in drawn if study.states != NORMAL)
+
+
+def _made_normal(study: Study) -> Study:
+    """The same body without findings: its index is not drawn again."""
+    return Study(study.seed, study.index, NORMAL, study.split)

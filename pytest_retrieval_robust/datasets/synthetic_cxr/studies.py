@@ -9,7 +9,6 @@ from itertools import accumulate
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.streams import uniforms
 
-SPLITS = ("train", "test")
 # One combination of findings in four, and one text in four, belongs to the test split, whatever the seeds: the splits
 # cannot meet.
 _BUCKETS = 4

@@ -1,0 +1,67 @@
+"""Which report is right for which image, and what the best possible reader of findings could score."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The gallery of reports under a relevance rule, and group numbers that join images and reports."""
+
+    image_groups: NDArray[np.int64]
+    """(images,)"""
+    report_groups: NDArray[np.int64]
+    """(reports,)"""
+    sources: NDArray[np.int64]
+    """(reports,) the first image to which each report belongs."""
+
+
+def pair(texts: Sequence[str], labels: Sequence[Hashable], relevance: str) -> Pairing:
+    """Join the images by the rule `relevance`; `texts` and `labels` hold each image's report and set of labels.
+
+    `strict-id`: each image has its own report alone, even if another says the same. `same-text`: identical texts are
+    one report, which is right for all of their images. `same-labels`: identical texts are one report too, and every
+    report with an image's labels is right for it.
+    """
+    if relevance == "strict-id":
+        own = np.arange(len(texts), dtype=np.int64)
+        return Pairing(own, own, own)
+    numbers = _numbers(texts)
+    sources = np.unique(numbers, return_index=True)[1].astype(np.int64)
+    groups = numbers if relevance == "same-text" else _numbers(labels)
+    return Pairing(groups, groups[sources], sources)
+
+
+def ceiling(findings: Sequence[Hashable], groups: Sequence[int] | NDArray[np.int64], k: int) -> float:
+    """The highest Recall@k, 0..1, of any model whose answer to a query depends on the query's findings alone.
+
+    Such a model reads every finding without error but cannot know which wording was chosen, so it gives one list of k
+    answers to all queries with the same findings. The best list holds one answer of each of the k groups to which
+    most of those queries belong: where every query has a group of its own, min(n, k) of n are answered. Equal scores,
+    which count against a model, are left out of account.
+
+    >>> ceiling(["normal", "normal", "normal", "nodule"], [0, 1, 2, 3], k=1)
+    0.5
+
+    Args:
+        findings: For each query what it shows.
+        groups: (queries,) group numbers; a gallery item is right where its group is the query's.
+        k: How many answers count, 1 or more.
+    """
+    counts: dict[Hashable, Counter[int]] = {}
+    for shown, group in zip(findings, groups, strict=True):
+        counts.setdefault(shown, Counter())[int(group)] += 1
+    answered = sum(count for groups_of in counts.values() for _, count in groups_of.most_common(k))
+    return answered / len(findings)
+
+
+def _numbers(keys: Sequence[Hashable]) -> NDArray[np.int64]:
+    """(keys,) equal numbers for equal keys, counted by first appearance."""
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    return np.array([number[key] for key in keys], dtype=np.int64)
