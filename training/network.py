@@ -65,7 +65,9 @@ class OpenClipTowers(Towers):
         return nn.functional.normalize(self.inner.encode_image(pixels).float(), dim=-1)
 
     def texts(self, ids: Tensor) -> Tensor:
-        return nn.functional.normalize(self.inner.encode_text(ids).float(), dim=-1)
+        # open_clip wants the whole context; the end has the highest id, and pads.
+        padded = nn.functional.pad(ids, (0, CONTEXT - ids.shape[1]), value=int(ids.max()))
+        return nn.functional.normalize(self.inner.encode_text(padded).float(), dim=-1)
 
     @property
     def logit_scale(self) -> Tensor:  # type: ignore[override]
