@@ -52,6 +52,11 @@ def test_an_entry_without_parameters_is_loaded_as_before() -> None:
         dataset_from_text("ours(pairs=3)", {}, catalogues.datasets)
 
 
+def test_parameters_without_a_name_for_them_are_refused() -> None:
+    with pytest.raises(ConfigError, match="Expected canonical_name beside parameters"):
+        DatasetEntry("ours", "", lambda: cast(RetrievalDataset, object()), {"split": str})
+
+
 def test_nothing_is_opened_when_a_name_is_resolved() -> None:
     def load(**_options: object) -> RetrievalDataset:
         raise AssertionError("opened")
