@@ -222,10 +222,14 @@ def call_name(name: str, settings: DataclassInstance, **written: str) -> str:
     from dataclasses import fields
 
     changed = {f.name: getattr(settings, f.name) for f in fields(settings) if getattr(settings, f.name) != f.default}
-    # 1 and 1.0 are one value, and must be one name.
-    texts = {key: written.get(key, str(value).removesuffix(".0")) for key, value in changed.items()}
+    texts = {key: written.get(key) or _written(value) for key, value in changed.items()}
     inner = ",".join(f"{key}={texts[key]}" for key in sorted(texts))
     return f"{name}({inner})" if inner else name
+
+
+def _written(value: object) -> str:
+    """1 and 1.0 are one value, and must be one name."""
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def parse_levels(flag: str, text: str) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust.errors import ConfigError
-from pytest_retrieval_robust.options import find_upward, parse_call, parse_levels, slug, split_list
+from pytest_retrieval_robust.options import call_name, find_upward, parse_call, parse_levels, slug, split_list
 
 from .conftest import Run
 
@@ -32,6 +33,24 @@ def test_a_malformed_list_is_refused(text: str) -> None:
 def test_a_malformed_call_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="got item="):
         parse_call(text)
+
+
+@dataclass(frozen=True)
+class Choices:
+    width: float = 1.0
+    fill: str = "black"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.text("abcxyz0189.-_", min_size=1))
+def test_calling_a_name_undoes_parsing_it(width: float, fill: str) -> None:
+    name, texts = parse_call(call_name("x", Choices(width, fill)))
+    assert (name, Choices(float(texts.get("width", 1)), texts.get("fill", "black"))) == ("x", Choices(width, fill))
+
+
+def test_a_name_leaves_defaults_out_and_sorts_the_rest() -> None:
+    assert call_name("x", Choices(1)) == "x"
+    assert call_name("x", Choices(2, "mean")) == "x(fill=mean,width=2)"
+    assert call_name("x", Choices(2, "mean"), width="two") == "x(fill=mean,width=two)"
 
 
 def test_levels_are_compared_as_decimals_and_zero_is_always_there() -> None:
@@ -72,6 +91,12 @@ def test_the_nearest_robust_toml_above_the_arguments_is_used(tmp_path: Path) -> 
         ("--robust-models=hf:", "Expected hf:ORG/NAME"),
         ("--robust-models=open_clip:ViT-B-32", "Expected open_clip:ARCH/TAG"),
         ("--robust-datasets=synthetic-cxt", "Did you mean 'synthetic-cxr'?"),
+        ("--robust-datasets=synthetic-cxr(prevalance=1)", "Did you mean 'prevalence'"),
+        ("--robust-datasets=synthetic-cxr(prevalence=much)", "to be of type float, got prevalence='much'"),
+        ("--robust-datasets=synthetic-cxr(prevalence=65)", "from 0 to 1, or None, got prevalence=65.0"),
+        ("--robust-datasets=synthetic-cxr(relevance=same-lables)", "did you mean 'same-labels'?"),
+        ("--robust-datasets=synthetic-cxr(size=224x)", "such as 224 or 320x256"),
+        ("--robust-datasets=synthetic-cxr(pairs=3", "matching parentheses"),
         ("--robust-occluders=patch", "Did you mean 'patches'?"),
         ("--robust-occluders=patches(gird=14)", "Did you mean 'grid'?"),
         ("--robust-occluders=patches(grid=many)", "to be of type int, got grid='many'"),

@@ -50,6 +50,24 @@ def test_a_three_line_suite_measures_and_summarises(run_suite: Run) -> None:
     )
 
 
+def test_a_data_set_with_parameters_is_measured_gated_and_saved_under_its_name(
+    run_suite: Run, pytester: pytest.Pytester
+) -> None:
+    name = "synthetic-cxr(prevalence=0.65,relevance=same-labels)"
+    (pytester.path / "robust.toml").write_text(
+        f'[[gate]]\ndataset = "{name}"\nrecall = {{ 10 = 0.0 }}\n'
+        '[[gate]]\ndataset = "synthetic-c*"\nretention = { 10 = 0.0 }\n'
+    )
+    typed = "synthetic-cxr(relevance=same-labels,prevalence=0.650)"
+    result = run_suite(f"--robust-datasets={typed}", "-v", "--robust-results=out")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        ["*[[]tiny-cxr-clip-synthetic-cxr-prevalence0.65-relevancesame-labels-patches-level0.30-seed0] PASSED*"]
+    )
+    (saved,) = json.loads((pytester.path / "out/run.json").read_text())["datasets"]
+    assert (saved["name"], saved["relevance"]) == (name, "same-labels")
+
+
 def test_the_summary_fits_in_80_columns(run_suite: Run) -> None:
     lines = run_suite("--robust-models=all", "--robust-levels=0,0.1,0.2,0.3,0.4,0.5").outlines
     start = next(i for i, line in enumerate(lines) if "retrieval robustness" in line)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from ..errors import ConfigError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -77,4 +79,11 @@ class DatasetEntry:
     """What may stand in parentheses after the name, and what reads its text: `{"prevalence": float}`."""
     canonical_name: Callable[..., str] | None = None
     """Takes the parameters by keyword and gives the name of the data set that `load` opens with them, defaults left
-    out, without opening it; raises `DatasetError` for an unfit one. None: `load` takes no parameters."""
+    out, without opening it; raises `DatasetError` for an unfit one. Needed where there are parameters."""
+
+    def __post_init__(self) -> None:
+        if self.parameters and self.canonical_name is None:
+            raise ConfigError(
+                f"Expected canonical_name beside parameters, got canonical_name=None for {self.name!r}. "
+                "Give it: results of different parameters must have different names."
+            )
