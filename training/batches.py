@@ -15,6 +15,8 @@ from training.hiding import hide_some
 from training.network import normalise, on_unit_scale
 
 _SHIFT = 3
+# Batches among which reports are sorted by length.
+_BLOCK = 16
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Batches:
     def __init__(self, corpus: Corpus, ids: NDArray[np.int64], size: int, seed: int, hidden: float) -> None:
         self._corpus, self._ids, self._seed, self._hidden = corpus, ids, seed, hidden
         self._size = min(size, len(corpus.reports))
-        self._per_epoch = len(corpus.reports) // self._size
+        self._lengths = (ids == ids.max()).argmax(axis=1)
+        self._blocks = max(1, len(corpus.reports) // (_BLOCK * self._size))
+        self._per_epoch = len(self._shuffled(0)) // self._size
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def __getitem__(self, step: int) -> Batch:
@@ -47,7 +51,13 @@ class Batches:
         return Batch(normalise(pixels), torch.from_numpy(tokens[:, :longest]), labels)
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
-        return np.random.Generator(np.random.PCG64([self._seed, 0, epoch])).permutation(len(self._corpus.reports))
+        """Every pair once, in batches of reports of about the same length: short ones then cost less."""
+        random = np.random.Generator(np.random.PCG64([self._seed, 0, epoch]))
+        batches = []
+        for block in np.array_split(random.permutation(len(self._lengths)), self._blocks):
+            whole = block[np.argsort(self._lengths[block], kind="stable")][: len(block) // self._size * self._size]
+            batches += list(whole.reshape(-1, self._size))
+        return np.concatenate([batches[number] for number in random.permutation(len(batches))])
 
 
 def _shifted(pictures: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:

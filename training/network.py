@@ -141,6 +141,8 @@ def _tower(width: int, layers: int, heads: int) -> dict[str, object]:
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "projection_dim": PROJECTION,
+        # One kernel; CLIP's own quick_gelu takes three, and a tenth of the training time.
+        "hidden_act": "gelu",
     }
 
 

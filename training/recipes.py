@@ -18,7 +18,7 @@ class Recipe:
 
     network: str = "clip"
     source: str = "synthetic-cxr"
-    pairs: int = 84_000
+    pairs: int = 100_000
     pool: int = 60_000
     batch: int = 64
     rate: float = 1e-3
@@ -27,7 +27,7 @@ class Recipe:
     weight_decay: float = 0.05
     average: float = 0.99
     findings: float = 2.0
-    findings_end: float = 0.3
+    findings_end: float = 1.0
     hidden: float = 0.0
 
     @property

@@ -35,15 +35,15 @@ def _wires(canvas: Canvas, _state: str, _plan: Plan, u: Details) -> None:
     for number in range(6):
         y = 0.24 + 0.075 * number + 0.006 * float(u[number])
         d = 0.006 * (float(u[number]) - 0.5)
-        ring = ((0, 0), (0.014, 0.008), (0.011, 0.026), (-0.011, 0.026), (-0.014, 0.008), (0, 0), (0.006, -0.01))
-        canvas.path([(d + right, y + down) for right, down in ring], 0.0045, 245)
+        ring = ((0, 0), (0.018, 0.009), (0.014, 0.03), (-0.014, 0.03), (-0.018, 0.009), (0, 0), (0.007, -0.012))
+        canvas.path([(d + right, y + down) for right, down in ring], 0.008, 250)
 
 
 def _gastric_tube(canvas: Canvas, _state: str, plan: Plan, u: Details) -> None:
     floor = plan.bases[1]
     swing = between(u[0], 0.13, 0.2)
     path = [(0.006, -0.1), (0.008, 0.2), (0.012, 0.5), (0.02, floor - 0.02), (0.07, floor + 0.08)]
-    canvas.path([*path, (swing, floor + 0.13), (swing + 0.03, floor + 0.19)], 0.006, 190, spine=True)
+    canvas.path([*path, (swing, floor + 0.13), (swing + 0.03, floor + 0.19)], 0.0105, 225, spine=True)
 
 
 def _tube(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
@@ -51,9 +51,9 @@ def _tube(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     tip = between(u[0], 0.24, 0.28) if state == "good" else between(u[0], 0.415, 0.44)
     bend = [(-0.012, 0.36), (-0.06, tip)] if state == "low" else [(0.0, tip)]
     path = [(0.004, -0.1), (0.0, 0.1), (0.0, 0.2), *bend]
-    canvas.path(path, 0.019, 150)
-    canvas.path(path, 0.0105, 60)
-    canvas.path([(d + 0.0075, y) for d, y in path], 0.004, 235)
+    canvas.path(path, 0.027, 215)
+    canvas.path(path, 0.012, 70)
+    canvas.path([(d + 0.011, y) for d, y in path], 0.006, 250)
 
 
 def _line(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
@@ -61,7 +61,7 @@ def _line(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     cava = [(-0.034, 0.26), (-0.036, tip)]
     jugular = [(-0.085, -0.1), (-0.075, 0.03), (-0.055, 0.15)]
     subclavian = [(0.27, 0.235), (0.2, 0.165), (0.12, 0.158), (0.05, 0.19), (-0.012, 0.225)]
-    canvas.path([*(jugular if state == "right jugular" else subclavian), *cava], 0.0065, 225)
+    canvas.path([*(jugular if state == "right jugular" else subclavian), *cava], 0.0105, 240)
 
 
 def _picc(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
@@ -70,7 +70,7 @@ def _picc(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     side = -1.0 if state == "right" else 1.0
     inner = (-0.045, 0.2) if state == "right" else (0.0, 0.215)
     arm = [(side * 0.56, 0.36), (side * 0.46, 0.27), (side * 0.36, 0.205), (side * 0.24, 0.18), (side * 0.12, 0.175)]
-    canvas.path([*arm, inner, (-0.034, 0.27), (-0.036, tip)], 0.004, 215)
+    canvas.path([*arm, inner, (-0.034, 0.27), (-0.036, tip)], 0.008, 235)
 
 
 def _pacemaker(canvas: Canvas, state: str, plan: Plan, u: Details) -> None:
@@ -81,8 +81,8 @@ def _pacemaker(canvas: Canvas, state: str, plan: Plan, u: Details) -> None:
     heart, floor = plan.heart, plan.bases[1]
     ventricle = [(-0.045, 0.54), (-0.01, floor - 0.1), (0.06, floor - 0.065), (0.13 * heart, floor - 0.075)]
     atrium = [(-0.05, 0.53), (-0.03, 0.57), (-0.06 * heart, 0.55)]
-    canvas.path([(d - side * 0.02, y - 0.045), *vein, *ventricle], 0.0065, 240)
-    canvas.path([(d - side * 0.005, y - 0.05), *vein, *atrium], 0.005, 225)
+    canvas.path([(d - side * 0.02, y - 0.045), *vein, *ventricle], 0.009, 240)
+    canvas.path([(d - side * 0.005, y - 0.05), *vein, *atrium], 0.0075, 230)
     canvas.box((d, y), (0.052, 0.046), 0.02, 235)
     canvas.box((d, y + 0.008), (0.036, 0.026), 0.012, 205)
     canvas.box((d, y - 0.036), (0.026, 0.007), 0.005, 255)

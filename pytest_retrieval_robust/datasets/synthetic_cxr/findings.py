@@ -16,7 +16,7 @@ _SIGN = {"right": -1.0, "left": 1.0}
 _LEVEL = {"small": 0.085, "moderate": 0.19, "large": 0.36}
 _GAP = {"small": 0.05, "large": 0.15}
 _NODULE_HEIGHT = {"upper": 0.24, "mid": 0.44, "lower": 0.62}
-_NODULE_RADIUS = {"small": 0.021, "large": 0.043}
+_NODULE_RADIUS = {"small": 0.026, "large": 0.05}
 # (side, lobe): centre beside the midline and height, radii
 _LOBES = {
     ("right", "upper"): ((0.19, 0.235), (0.17, 0.17)),
@@ -119,7 +119,7 @@ def _nodule(study: Study, chest: Chest, u: Details) -> Field:
         d = max(d, min(0.225 * chest.plan.heart + 0.6 * radius, 0.335))
     y = _NODULE_HEIGHT[zone] + between(u[2], -0.025, 0.025) + 0.4 * (chest.plan.bases[side == "left"] - 0.74)
     shape = disc(chest.d, chest.y, (_SIGN[side] * d, y), (radius, radius * between(u[3], 0.85, 1.1)))
-    return 0.85 * smooth(shape, 1.1)
+    return 0.95 * smooth(shape, 1.0)
 
 
 def _atelectasis(study: Study, chest: Chest, u: Details) -> Field:
@@ -134,16 +134,16 @@ def _atelectasis(study: Study, chest: Chest, u: Details) -> Field:
 
 
 def _plate(chest: Chest, side: str, plate: int, u: Details) -> Field:
-    start = chest.plan.bases[side == "left"] - 0.03 - 0.035 * plate - 0.015 * float(u[2 + plate])
+    start = chest.plan.bases[side == "left"] - 0.03 - 0.042 * plate - 0.015 * float(u[2 + plate])
     rows = chest.rows(start - 0.09, start + 0.07)
     slope = (0.12, -0.16, 0.22)[plate] * between(u[4], 0.6, 1.2)
     # On the left beside the heart, not behind it.
     middle = max(0.25, 0.225 * chest.plan.heart - 0.01) if side == "left" else 0.25
     distance = chest.distance[rows]
     offset = np.abs(chest.y[rows] - start - np.float32(slope) * (distance - np.float32(middle)))
-    length = soft(0.085 - 0.012 * plate - np.abs(distance - np.float32(middle - 0.02 * plate)), 0.04)
+    length = soft(0.095 - 0.012 * plate - np.abs(distance - np.float32(middle - 0.02 * plate)), 0.04)
     field: Field = np.zeros_like(chest.d)
-    field[rows] = 0.7 * soft(0.0065 - offset, 0.009) * length * chest.side(side)[rows]
+    field[rows] = 0.85 * soft(0.0095 - offset, 0.01) * length * chest.side(side)[rows]
     return field
 
 

@@ -23,6 +23,7 @@ SMALLEST, LARGEST = 64, 1024
 _RIB_SAMPLES, _RIBS_ABOVE = 256, 2
 # A little below the mean density of a normal study, so that metal is seldom cut off.
 _TYPICAL = 0.41
+_METAL = np.float32(1.2)
 
 
 def _one_rib() -> Field:
@@ -78,7 +79,7 @@ def density_of(study: Study, rows: int, columns: int) -> Field:
     _airways(chest, density)
     devices = draw_devices(study, plan, details, rows, columns)
     if devices is not None:
-        density += devices * np.maximum(np.float32(1.02) - density, 0) * np.float32(0.9)
+        density += devices * np.maximum(_METAL - density, 0)
     return density
 
 
