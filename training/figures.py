@@ -6,15 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
+from pytest_retrieval_robust.models import DualEncoder
 
 FIGURES = Path(__file__).parent / "figures"
 CUTS = (1, 5, 10)
 LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 OCCLUDERS = ("patches", "patches(fill=mean)", "patches(fill=white)", "patches(grid=10)")
-DIRECTIONS = ("image-to-report", "report-to-image")
+DIRECTIONS: tuple[Literal["image-to-report"], Literal["report-to-image"]] = ("image-to-report", "report-to-image")
 # data set, occluder, direction, k: recall at each of `LEVELS`
 Curves = dict[str, dict[str, dict[str, dict[str, list[float]]]]]
 
@@ -58,7 +59,7 @@ def measure(folder: Path, datasets: tuple[str, ...], limit: int | None = None) -
     return {name: {text: _curve(model, name, text, limit) for text in OCCLUDERS} for name in datasets}
 
 
-def _curve(model: Any, dataset: str, occluder: str, limit: int | None) -> dict[str, dict[str, list[float]]]:
+def _curve(model: DualEncoder, dataset: str, occluder: str, limit: int | None) -> dict[str, dict[str, list[float]]]:
     curve = evaluate(model, load_dataset(dataset), load_occluder(occluder), levels=LEVELS, ks=CUTS, limit=limit)
     return {
         direction: {str(k): [round(value, 4) for value in curve.recall(k, direction).values()] for k in CUTS}

@@ -57,8 +57,11 @@ class _Run:
         return {"parts": [part.state_dict() for part in parts], "step": self.step, "cpu_seconds": self.cpu_seconds}
 
     def restore(self, state: dict[str, Any]) -> None:
-        for part, held in zip((self.towers, self.averaged, self.head, self.optimiser), state["parts"], strict=True):
-            part.load_state_dict(held)
+        towers, averaged, head, optimiser = state["parts"]
+        self.towers.load_state_dict(towers)
+        self.averaged.load_state_dict(averaged)
+        self.head.load_state_dict(head)
+        self.optimiser.load_state_dict(optimiser)
         self.step, self.cpu_seconds = state["step"], state["cpu_seconds"]
 
 

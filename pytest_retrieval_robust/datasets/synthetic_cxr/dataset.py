@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.labels import label_matrix, label_names, label_set
+from pytest_retrieval_robust.datasets.synthetic_cxr.masks import masks
 from pytest_retrieval_robust.datasets.synthetic_cxr.pairing import Pairing, ceiling, pair
 from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
 from pytest_retrieval_robust.datasets.synthetic_cxr.reports import write_report
@@ -132,12 +133,20 @@ class SyntheticCxr:
 
     def image(self, index: int) -> Image.Image:
         """The radiograph `index` (0..images - 1), mode `L`; safe to call from several threads."""
+        return Image.fromarray(render(self._study(index), *self.settings.shape))
+
+    def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
+        """Where things are in the radiograph `index`: (rows, columns) bool, exact, for `lungs`, `heart`, `mediastinum`
+        and each finding and device (see `synthetic_cxr.masks`)."""
+        return masks(self._study(index), *self.settings.shape)
+
+    def _study(self, index: int) -> Study:
         if not 0 <= index < len(self.studies):
             raise IndexError(
                 f"Expected an image number from 0 to {len(self.studies) - 1}, got index={index!r}; "
                 f"open the data set with more pairs."
             )
-        return Image.fromarray(render(self.studies[index], *self.settings.shape))
+        return self.studies[index]
 
     def ceiling(
         self,

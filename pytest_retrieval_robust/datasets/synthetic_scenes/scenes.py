@@ -120,7 +120,8 @@ def render(scene: Scene, side: int) -> NDArray[np.uint8]:
         colour = _RGB[thing.colour] * np.float32(between(u[5 + 8 * number], 0.85, 1.1))
         picture += cover * (colour - picture)
     picture += np.float32(between(u[3], 2, 10)) * _grain(side, scene)[..., None]
-    return np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    rgb: NDArray[np.uint8] = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    return rgb
 
 
 def _cover(thing: Thing, u: Sequence[float], x: Field, y: Field, side: int) -> Field:

@@ -1,0 +1,149 @@
+"""A run that is killed ends with the weights that it would have had, and hides what its recipe says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training import fitting
+from training.batches import Batches
+from training.corpus import Corpus
+from training.fitting import OtherRunError, fit
+from training.hiding import DEEPEST, FILLS, GRIDS, KEPT_OUT, hide_some
+from training.network import Towers, build_towers
+from training.recipes import RECIPES, Recipe
+from training.text import train_tokenizer
+
+RECIPE = Recipe(pairs=24 * 8, pool=24, batch=8, hidden=0.5)
+SIZES = (3, 2)
+
+
+def corpus() -> Corpus:
+    random = np.random.Generator(np.random.PCG64(5))
+    reports = [f"Report {number} of the {'left' if number % 2 else 'right'} side." for number in range(24)]
+    pictures = random.integers(0, 256, (24, 96, 96), dtype=np.uint8)
+    return Corpus(pictures, reports, random.integers(0, 2, (24, 2)), SIZES)
+
+
+def run(recipe: Recipe, state: Path, stop_after: int | None = None, network: str = "clip") -> Towers:
+    torch.set_num_threads(1)
+    held = corpus()
+    tokenizer = train_tokenizer(held.reports)
+    torch.manual_seed(0)
+    towers = build_towers(network, tokenizer)
+    ids = np.array(tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"], dtype=np.int64)
+    batches = Batches(held, ids, recipe.batch, 0, recipe.hidden)
+    identity = {"name": "test", **recipe.as_json()}
+    return fit(towers, batches, SIZES, recipe, identity, state, lambda _: None, stop_after)[0]
+
+
+@pytest.mark.parametrize("network", ["clip", "open_clip"])
+def test_a_run_that_stops_and_goes_on_ends_with_the_same_weights(tmp_path: Path, network: str) -> None:
+    whole = run(RECIPE, tmp_path / "whole.pt", network=network)
+    run(RECIPE, tmp_path / "stopped.pt", stop_after=3, network=network)
+    resumed = run(RECIPE, tmp_path / "stopped.pt", network=network)
+    for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_run_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
+    """A real kill, while states are written after every step: what is on disk is always whole."""
+    code = (
+        "import sys; from pathlib import Path; from training import fitting\n"
+        "fitting._SAVE_EVERY_S = 0.0\n"
+        "from tests.training.test_fitting import RECIPE, run\n"
+        "from dataclasses import replace\n"
+        "print('started', flush=True)\n"
+        "run(replace(RECIPE, pairs=80_000), Path(sys.argv[1]))\n"
+    )
+    state = tmp_path / "state.pt"
+    child = subprocess.Popen([sys.executable, "-c", code, str(state)], stdout=subprocess.PIPE, cwd=_root())
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    held = torch.load(state, weights_only=True)
+    assert held["step"] > 0
+    run(replace(RECIPE, pairs=80_000), state, stop_after=held["step"] + 1)
+    assert torch.load(state, weights_only=True)["step"] == held["step"] + 1
+
+
+def _root() -> Path:
+    return Path(__file__).parents[2]
+
+
+def test_a_state_of_another_recipe_is_refused_and_kept(tmp_path: Path) -> None:
+    state = tmp_path / "state.pt"
+    run(RECIPE, state, stop_after=1)
+    before = state.read_bytes()
+    with pytest.raises(OtherRunError, match=r"got rate=0.001 there and 0.01 here. Delete its folder, or .* --work"):
+        run(replace(RECIPE, rate=0.01), state)
+    assert state.read_bytes() == before
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    """24 pairs seen often are told apart."""
+    towers = run(replace(RECIPE, pairs=24 * 40, hidden=0.0, warmup=5), tmp_path / "state.pt")
+    held = corpus()
+    tokenizer = train_tokenizer(held.reports)
+    ids = torch.tensor(tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"])
+    pixels = Batches(held, ids.numpy(), 24, 0, 0.0)
+    with torch.inference_mode():
+        batch = pixels[0]
+        scores = towers.images(batch.pixels) @ towers.texts(batch.tokens).T
+    assert (scores.argmax(dim=1) == torch.arange(24)).float().mean() > 0.2
+
+
+# The schedule
+
+
+def test_the_rate_warms_up_stays_and_decays() -> None:
+    recipe = Recipe(pairs=64_000)
+    assert recipe.factor(0) < 0.1
+    assert recipe.factor(400) == 1
+    assert 0 < recipe.factor(recipe.steps - 1) < 0.01
+
+
+def test_the_weight_of_the_findings_falls_in_a_straight_line() -> None:
+    recipe = Recipe(findings=2.0, findings_end=1.0)
+    assert recipe.findings_weight(0) == 2
+    assert recipe.findings_weight(recipe.steps) == 1
+    assert recipe.findings_weight(recipe.steps // 2) == pytest.approx(1.5, abs=0.01)
+
+
+def test_the_robust_encoder_differs_from_the_plain_one_by_hiding_alone() -> None:
+    assert replace(RECIPES["tiny-cxr-clip-robust"], hidden=0.0) == RECIPES["tiny-cxr-clip"]
+
+
+# Hiding
+
+
+def test_about_the_asked_share_is_hidden_and_never_too_much() -> None:
+    random = np.random.Generator(np.random.PCG64(1))
+    pixels = 0.25 + 0.5 * torch.rand(200, 3, 96, 96)
+    hidden = hide_some(pixels, range(200), 0.5, random)
+    changed = (hidden != pixels).any(dim=1).float().mean(dim=(1, 2))
+    assert 0.35 < (changed > 0).float().mean() < 0.65
+    assert changed.max() <= DEEPEST + 0.03
+
+
+def test_what_is_kept_out_of_training_is_not_used_in_it() -> None:
+    assert KEPT_OUT["grid"] not in GRIDS
+    assert KEPT_OUT["fill"] not in FILLS
+    assert fitting._SAVE_EVERY_S == 60
+
+
+def test_nothing_is_hidden_where_the_share_is_nought() -> None:
+    pixels = torch.rand(2, 3, 96, 96)
+    assert hide_some(pixels, range(2), 0.0, np.random.Generator(np.random.PCG64(1))) is pixels
