@@ -66,7 +66,7 @@ def main() -> None:
         data.image(number).save(images / name, optimize=True)
         lines.append(f"| ![synthetic radiograph](images/{name}) | {data.reports[number]} |")
     table = "\n".join(["| synthetic radiograph | its report |", "| --- | --- |", *lines])
-    _replace(DOCS / "synthetic-cxr.md", "reports", table)
+    replace_part(DOCS / "synthetic-cxr.md", "reports", table)
 
 
 def contact_sheet(studies: list[Study]) -> Image.Image:
@@ -119,7 +119,7 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> l
     return lines
 
 
-def _replace(page: Path, name: str, text: str) -> None:
+def replace_part(page: Path, name: str, text: str) -> None:
     """Put `text` between the two comments that bear `name`."""
     begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
     before, rest = page.read_text(encoding="utf-8").split(begin)
