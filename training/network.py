@@ -61,13 +61,24 @@ class OpenClipTowers(Towers):
 
     inner: Any
 
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__(inner)
+        # Four times as fast on a CPU.
+        self.inner.visual.to(memory_format=torch.channels_last)
+
     def images(self, pixels: Tensor) -> Tensor:
-        return nn.functional.normalize(self.inner.encode_image(pixels).float(), dim=-1)
+        last = pixels.contiguous(memory_format=torch.channels_last)
+        return nn.functional.normalize(self.inner.encode_image(last).float(), dim=-1)
 
     def texts(self, ids: Tensor) -> Tensor:
-        # open_clip wants the whole context; the end has the highest id, and pads.
-        padded = nn.functional.pad(ids, (0, CONTEXT - ids.shape[1]), value=int(ids.max()))
-        return nn.functional.normalize(self.inner.encode_text(padded).float(), dim=-1)
+        # What `encode_text` does, for contexts of any length, and in float32: torch's fused attention is slow in
+        # bfloat16 on a CPU. The end has the highest id.
+        inner, length = self.inner, ids.shape[1]
+        with torch.autocast("cpu", enabled=False):
+            rows = inner.token_embedding(ids) + inner.positional_embedding[:length]
+            rows = inner.ln_final(inner.transformer(rows, attn_mask=inner.attn_mask[:length, :length]))
+            pooled = rows[torch.arange(len(ids)), ids.argmax(dim=1)] @ inner.text_projection
+        return nn.functional.normalize(pooled, dim=-1)
 
     @property
     def logit_scale(self) -> Tensor:  # type: ignore[override]

@@ -51,6 +51,6 @@ class Recipe:
 RECIPES = {
     "tiny-cxr-clip": Recipe(),
     "tiny-cxr-clip-robust": Recipe(hidden=0.5),
-    "tiny-cxr-openclip": Recipe(network="open_clip"),
-    "tiny-general-clip": Recipe(source="synthetic-scenes"),
+    "tiny-cxr-openclip": Recipe(network="open_clip", pairs=64_000),
+    "tiny-general-clip": Recipe(source="synthetic-scenes", pairs=48_000, pool=48_000),
 }

@@ -108,6 +108,17 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     assert (scores.argmax(dim=1) == torch.arange(24)).float().mean() > 0.2
 
 
+def test_open_clips_text_tower_embeds_as_its_own_code_does() -> None:
+    held = corpus()
+    tokenizer = train_tokenizer(held.reports)
+    towers = build_towers("open_clip", tokenizer).eval()
+    short = torch.tensor(tokenizer(held.reports, padding=True)["input_ids"])
+    whole = torch.tensor(tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"])
+    with torch.inference_mode():
+        own = torch.nn.functional.normalize(towers.inner.encode_text(whole), dim=-1)
+        assert torch.allclose(towers.texts(short), own, atol=1e-6)
+
+
 # The schedule
 
 
