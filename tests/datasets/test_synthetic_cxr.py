@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,21 +13,15 @@ from numpy.typing import NDArray
 
 from pytest_retrieval_robust.datasets import DatasetEntry, RetrievalDataset
 from pytest_retrieval_robust.datasets.synthetic_cxr import load, register
-from pytest_retrieval_robust.datasets.synthetic_cxr.anatomy import sample_exposure, sample_patient, sample_pose
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
-from pytest_retrieval_robust.datasets.synthetic_cxr.findings import sample_details
-from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
 from pytest_retrieval_robust.datasets.synthetic_cxr.reports import write_report
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import (
     NORMAL,
     SLOTS,
-    Slot,
     Study,
     draw,
     split_of,
-    states_with,
 )
-from pytest_retrieval_robust.errors import DatasetError
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +36,6 @@ def training() -> SyntheticCxr:
 
 def grey(data: SyntheticCxr, index: int) -> NDArray[np.int16]:
     return np.asarray(data.image(index)).astype(np.int16)
-
-
-def added(**findings: str) -> NDArray[np.int16]:
-    """What the findings add to the picture of a normal study, 96 x 96."""
-    with_them, without = Study(5, 3, states_with(**findings)), Study(5, 3)
-    return render(with_them, 96, 96).astype(np.int16) - render(without, 96, 96)
 
 
 def test_it_fulfils_the_protocol(data: SyntheticCxr) -> None:
@@ -130,69 +118,6 @@ def test_every_state_of_every_slot_occurs_in_both_splits(data: SyntheticCxr, tra
         assert seen == [set(slot.states) for slot in SLOTS]
 
 
-def test_body_pose_exposure_and_details_do_not_depend_on_the_findings() -> None:
-    corner = added(effusion_left="large", pacemaker="left", heart="severe")[:40, :30]
-    assert np.abs(corner).max() == 0
-    assert sample_details(Study(5, 3)).tolist() == sample_details(Study(5, 3, states_with(picc="left"))).tolist()
-
-
-def test_studies_differ_in_body_pose_and_exposure() -> None:
-    for sample in (sample_patient, sample_pose, sample_exposure):
-        assert sample(1, 1) == sample(1, 1)
-        assert sample(1, 1) != sample(1, 2)
-        assert sample(1, 1) != sample(2, 1)
-
-
-@pytest.mark.parametrize(("side", "columns"), [("right", slice(0, 40)), ("left", slice(56, 96))])
-def test_an_effusion_brightens_its_own_base_more_the_larger_it_is(side: str, columns: slice) -> None:
-    change = [added(**{f"effusion_{side}": size})[48:80, columns].mean() for size in SLOTS[0].states[1:]]
-    assert 0 < change[0] < change[1] < change[2]
-    assert np.abs(added(**{f"effusion_{side}": "large"})[:, ::-1][48:80, columns]).mean() < 1
-
-
-def test_a_pneumothorax_darkens_its_own_side() -> None:
-    change = added(pneumothorax="right large")
-    assert change[15:60, 8:40].min() < -40
-    assert np.abs(change[:, 56:]).max() == 0
-
-
-def test_a_large_heart_widens_to_both_sides() -> None:
-    mild, severe = (added(heart=grade).clip(min=0).sum() for grade in ("mild", "severe"))
-    assert 0 < mild < severe
-
-
-def test_oedema_is_a_smooth_veil_of_both_lungs() -> None:
-    veil = added(oedema="severe")[30:65].astype(float)
-    assert veil[:, 15:35].mean() > 15
-    assert veil[:, 62:82].mean() > 15
-    assert veil[:, 15:35].std() < 1.2 * veil[:, 15:35].mean()
-
-
-@pytest.mark.parametrize("slot", [slot for slot in SLOTS if "nodule" not in slot.name], ids=lambda slot: slot.name)
-def test_every_state_of_a_slot_looks_different(slot: Slot) -> None:
-    shown = [added(**{slot.name.replace(" ", "_"): state}) for state in slot.states]
-    assert all(np.abs(one - other).max() > 20 for one, other in pairwise(shown))
-
-
-@pytest.mark.parametrize("zone", ["right upper", "right mid", "right lower", "left upper", "left mid", "left lower"])
-def test_a_nodule_is_seen_where_it_is_said_to_be(zone: str) -> None:
-    small, large = (added(nodule=zone, nodule_size=size).clip(min=0) for size in ("small", "large"))
-    rows, columns = np.nonzero(large > 10)
-    assert ("right" in zone) == (columns.mean() < 48)
-    assert 15 < rows.mean() < 72
-    assert 0 < small.sum() < large.sum()
-
-
-def test_the_same_study_is_drawn_at_every_size() -> None:
-    study = draw(1, 4, "test")
-    small, large = render(study, 112, 112).astype(float), render(study, 448, 448).astype(float)
-    assert np.abs(large.reshape(112, 4, 112, 4).mean(axis=(1, 3)) - small).mean() < 4
-
-
-def test_pictures_may_have_any_aspect() -> None:
-    assert render(Study(1, 1), 64, 200).shape == (64, 200)
-
-
 def test_reports_name_the_side_of_every_finding_on_one_side(data: SyntheticCxr) -> None:
     for study, report in zip(data.studies, data.reports, strict=True):
         for side in ("right", "left"):
@@ -210,24 +135,36 @@ def test_a_normal_study_is_reported_as_normal() -> None:
     assert report.lower().split("impression: ")[1].startswith(("no acute", "normal"))
 
 
-def test_global_statistics_of_a_picture_do_not_find_its_report(training: SyntheticCxr) -> None:
-    test = SyntheticCxr(pairs=200, size=64)
-    x, wanted = statistics(training, 400), attributes(training, 400)
+@pytest.mark.parametrize("features", ["plain", "squared"])
+def test_global_statistics_of_a_picture_do_not_find_its_report(features: str, training: SyntheticCxr) -> None:
+    """A shortcut would: at most three times chance at Recall@10, with a closed-form fit that nothing can tune."""
+    test = SyntheticCxr(pairs=500, size=64)
+    x, wanted = statistics(training, 3000, features), attributes(training, 3000)
     weights = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ (wanted - wanted.mean(axis=0)))
-    scores = (statistics(test, 200) @ weights) @ (attributes(test, 200) - wanted.mean(axis=0)).T
-    ranks = (scores >= scores.diagonal()[:, None]).sum(axis=1)
-    # Large opacities and low volumes are honestly seen in a histogram (0.14 here); a leak would find far more.
-    assert (ranks <= 10).mean() <= 4 * 10 / 200
+    found, asked = statistics(test, 500, features) @ weights, attributes(test, 500) - wanted.mean(axis=0)
+    for scores in (found @ asked.T, found @ (asked / np.linalg.norm(asked, axis=1, keepdims=True)).T):
+        ranks = (scores >= scores.diagonal()[:, None]).sum(axis=1)
+        assert (ranks <= 10).mean() <= 3 * 10 / 500
 
 
-def statistics(data: SyntheticCxr, count: int) -> NDArray[np.float64]:
-    """Mean, spread and histogram of each picture, standardised."""
-    pictures = [np.asarray(data.image(index)) for index in range(count)]
-    rows = [
-        [one.mean() / 64, one.std() / 16, *(np.histogram(one, 16, (0, 256))[0] / one.size * 16), 1.0]
-        for one in pictures
-    ]
-    return np.array(rows)
+@cache
+def pictures(split: str, count: int) -> NDArray[np.uint8]:
+    data = SyntheticCxr(pairs=count, size=64, split=split)
+    return np.stack([np.asarray(data.image(index)) for index in range(count)])
+
+
+def statistics(data: SyntheticCxr, count: int, features: str) -> NDArray[np.float64]:
+    """Mean, spread and histogram of each picture, and their products if asked."""
+    rows = np.array(
+        [
+            [one.mean() / 64, one.std() / 16, *(np.histogram(one, 16, (0, 256))[0] / one.size * 16), 1.0]
+            for one in pictures(data.split, count)
+        ]
+    )
+    if features == "plain":
+        return rows
+    first, second = np.triu_indices(rows.shape[1])
+    return rows[:, first] * rows[:, second]
 
 
 def attributes(data: SyntheticCxr, count: int) -> NDArray[np.float64]:
@@ -240,9 +177,3 @@ def attributes(data: SyntheticCxr, count: int) -> NDArray[np.float64]:
 def test_an_image_number_out_of_range_is_an_error(data: SyntheticCxr, index: int) -> None:
     with pytest.raises(IndexError, match=f"Expected .* got index={index}; "):
         data.image(index)
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(63, 96), (96, 1025)])
-def test_a_picture_too_small_or_too_large_is_an_error(rows: int, columns: int) -> None:
-    with pytest.raises(DatasetError, match="Expected an image size from 64 to 1024 pixels"):
-        render(Study(1, 1), rows, columns)
