@@ -95,7 +95,8 @@ def test_a_nodule_is_seen_where_it_is_said_to_be(zone: str) -> None:
 @given(studies, st.sampled_from([64, 96, 128]))
 def test_the_same_study_is_drawn_at_every_size(study: Study, size: int) -> None:
     small, large = render(study, size, size).astype(float), render(study, 4 * size, 4 * size).astype(float)
-    assert np.abs(large.reshape(size, 4, size, 4).mean(axis=(1, 3)) - small).mean() < 4
+    # What is left is grain, and margins rounded to a pixel; other studies differ by 20 and more.
+    assert np.abs(large.reshape(size, 4, size, 4).mean(axis=(1, 3)) - small).mean() < 7
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(96, 192), (192, 96), (96, 98)])
