@@ -163,9 +163,9 @@ class OcclusionTimer:
         from .case import CostMeasurement
         from .timing import timed_rounds
 
-        model = self._session.model(self._case.model)
-        dataset, occluder = self._session.dataset(self._case.dataset), self._session.occluder(self._case.occluder)
-        timed, count = timed_rounds(model, dataset, occluder, self._case, images)
+        batch = self._session.timed_batch(self._case.model, self._case.dataset, images)
+        model, count = self._session.model(self._case.model), len(batch.ids)
+        timed = timed_rounds(model, batch, self._session.occluder(self._case.occluder), self._case)
         timed.warm_up()
         self._measure(timed, rounds)
         return CostMeasurement(

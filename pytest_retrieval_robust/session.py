@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .models import DualEncoder
     from .occluders import Occluder
     from .sweep import Cell, Measured, SweepResult
+    from .timing import TimedBatch
 
 T = TypeVar("T")
 SESSION = pytest.StashKey["RobustSession"]()
@@ -74,6 +75,7 @@ class RobustSession:
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._cards: dict[str, Json] = {}
+        self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
 
     @property
     def selection(self) -> Selection:
@@ -158,7 +160,7 @@ class RobustSession:
             return
         import torch
 
-        self._loaded = None
+        self._loaded = self._timed = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -171,6 +173,15 @@ class RobustSession:
         return self.selection.occluders[name]
 
     # Measuring
+
+    def timed_batch(self, model: str, dataset: str, images: int) -> TimedBatch:
+        """The prepared batch that the timers of a model and data set share."""
+        from .timing import prepare_batch
+
+        key = (model, dataset, images)
+        if self._timed is None or self._timed[0] != key:
+            self._timed = key, prepare_batch(self.model(model), self.dataset(dataset), images)
+        return self._timed[1]
 
     def outcome(self, case: Case) -> Outcome:
         """The measured case; the first one of a model and data set measures all that are planned for them."""

@@ -16,7 +16,7 @@ THREE_LINES = """
 def test_recall_under_occlusion(outcome, clean_outcome, gate):
     assert gate.violations(outcome, clean_outcome) == []
 """
-SMALL = ("--robust-limit=24", "--robust-levels=0.3", "-p", "no:cacheprovider")
+SMALL = ("--robust-models=tiny-cxr-clip", "--robust-limit=24", "--robust-levels=0.3", "-p", "no:cacheprovider")
 """A smoke run: 24 pairs, levels 0 and 0.3."""
 
 Run = Callable[..., pytest.RunResult]

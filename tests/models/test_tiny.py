@@ -29,6 +29,7 @@ def test_what_is_shipped_is_undamaged_and_loads(name: str) -> None:
     model = load_model(name, device="cpu")
     assert model.name == name
     assert model.card.source == "embedded"
+    assert model.card.parameters is not None
     assert 1_500_000 < model.card.parameters < 2_600_000
 
 

@@ -19,7 +19,7 @@ from training.batches import Batches
 from training.corpus import Corpus
 from training.fitting import OtherRunError, fit
 from training.hiding import DEEPEST, FILLS, GRIDS, KEPT_OUT, hide_some
-from training.network import Towers, build_towers
+from training.network import OpenClipTowers, Towers, build_towers
 from training.recipes import RECIPES, Recipe
 from training.text import train_tokenizer
 
@@ -112,10 +112,11 @@ def test_open_clips_text_tower_embeds_as_its_own_code_does() -> None:
     held = corpus()
     tokenizer = train_tokenizer(held.reports)
     towers = build_towers("open_clip", tokenizer).eval()
+    assert isinstance(towers, OpenClipTowers)
     short = torch.tensor(tokenizer(held.reports, padding=True)["input_ids"])
     whole = torch.tensor(tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"])
     with torch.inference_mode():
-        own = torch.nn.functional.normalize(towers.inner.encode_text(whole), dim=-1)
+        own = towers.inner.encode_text(whole, normalize=True)
         assert torch.allclose(towers.texts(short), own, atol=1e-6)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from itertools import count, islice
 from typing import Literal
@@ -25,6 +26,8 @@ from pytest_retrieval_robust.errors import DatasetError
 # Part of every fingerprint: raise it whenever a picture or a report comes out differently.
 GENERATOR_VERSION = 3
 SEEDS = {"train": 20_230, "test": 71_993}
+_KEPT_PIXELS = 1 << 26
+"""Drawn pictures are kept in memory up to this many bytes."""
 
 
 class SyntheticCxr:
@@ -59,6 +62,8 @@ class SyntheticCxr:
         self.settings = CxrSettings(pairs, size, split, prevalence, relevance, labels)
         drawn = _distinct(split) if prevalence is None else _with_prevalence(split, prevalence)
         self.studies = tuple(islice(drawn, pairs))
+        # Every model of a run asks for the same pictures again.
+        self._drawn = lru_cache(maxsize=_KEPT_PIXELS // math.prod(self.settings.shape))(self._draw)
 
     @property
     def name(self) -> str:
@@ -133,12 +138,15 @@ class SyntheticCxr:
 
     def image(self, index: int) -> Image.Image:
         """The radiograph `index` (0..images - 1), mode `L`; safe to call from several threads."""
-        return Image.fromarray(render(self._study(index), *self.settings.shape))
+        return self._drawn(index).copy()
 
     def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
         """Where things are in the radiograph `index`: (rows, columns) bool, exact, for `lungs`, `heart`, `mediastinum`
         and each finding and device (see `synthetic_cxr.masks`)."""
         return masks(self._study(index), *self.settings.shape)
+
+    def _draw(self, index: int) -> Image.Image:
+        return Image.fromarray(render(self._study(index), *self.settings.shape))
 
     def _study(self, index: int) -> Study:
         if not 0 <= index < len(self.studies):
