@@ -218,10 +218,23 @@ def test_an_absent_model_of_all_is_one_skip_with_reason_and_remedy(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     result = run_suite("--robust-models=all", "-rs")
-    result.assert_outcomes(passed=2, skipped=4)
+    # Two levels of each embedded encoder.
+    result.assert_outcomes(passed=8, skipped=4)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["not tested: clip: the weights of clip (openai/clip-vit-base-patch32) are not *"])
     result.stdout.fnmatch_lines(["RELEASE GATE: PASSED (*4 models not tested)"])
+
+
+def test_without_models_the_embedded_ones_are_meant(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=THREE_LINES)
+    result = pytester.runpytest_inprocess("--robust-levels=0", "--collect-only", "-q")
+    names = [line.partition("[")[2].removesuffix("-synthetic-cxr-patches-level0.00-seed0]") for line in result.outlines]
+    assert [name for name in names if name] == [
+        "tiny-cxr-clip",
+        "tiny-cxr-clip-robust",
+        "tiny-cxr-openclip",
+        "tiny-general-clip",
+    ]
 
 
 def test_an_absent_model_asked_for_by_name_fails_the_gate(run_suite: Run) -> None:

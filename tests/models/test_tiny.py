@@ -39,8 +39,8 @@ def test_a_damaged_weight_is_an_error_that_says_how_to_mend_it(copied: Path) -> 
     (copied / "model.safetensors").write_bytes(bytes(content))
     with pytest.raises(
         ModelError,
-        match=r"Expected tiny-cxr-clip/model.safetensors with sha256=\w{12}..., got \w{12}. .*"
-        r"pip install --force-reinstall pytest-retrieval-robust.* git checkout",
+        match=r"Expected tiny-cxr-clip/model.safetensors with sha256=\w{12}\.\.\., got \w{12}\. .*"
+        r"pip install --force-reinstall pytest-retrieval-robust.*git checkout",
     ):
         load_model("tiny-cxr-clip", device="cpu")
 
