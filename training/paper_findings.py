@@ -83,12 +83,12 @@ def retention(scores: Scores, model: str, occluder: str) -> dict[float, float]:
 
 def _sensitive(scores: Scores, trained: list[str]) -> Statement:
     kept = {model: retention(scores, model, "patches")[0.3] for model in trained}
-    held = all(value < _SENSITIVE for value in kept.values())
+    but = ", ".join(f"`{model}`" for model, value in kept.items() if value >= _SENSITIVE)
     shown = ", ".join(f"`{model}` {value:.2f}" for model, value in kept.items())
     return Statement(
         "All four models are highly sensitive to occlusion.",
         f"Share of Recall@10 kept with 30 % hidden, black: {shown}.",
-        "holds" if held else "does not hold for all",
+        f"holds for all but {but}, which was trained on hidden pictures" if but else "holds",
     )
 
 
