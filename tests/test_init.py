@@ -47,9 +47,26 @@ def test_a_suite_made_by_an_installed_wheel_passes(elsewhere: Path, tmp_path: Pa
     assert "next: pytest gate --robust-models all" in made.stdout
     where = call(elsewhere, "-c", "import pytest_retrieval_robust as p; print(p.__file__)", folder=tmp_path)
     assert str(elsewhere.parent.parent) in where.stdout
-    run = call(elsewhere, "-m", "pytest", "gate", "--robust-levels=0.3", folder=tmp_path)
+    run = call(
+        *(elsewhere, "-m", "pytest", "gate", "--robust-levels=0.3", "--robust-models=tiny-cxr-clip"), folder=tmp_path
+    )
     assert run.returncode == 0, run.stdout
     assert "RELEASE GATE: PASSED" in run.stdout
+
+
+def test_a_wheel_holds_every_embedded_encoder(elsewhere: Path, tmp_path: Path) -> None:
+    code = (
+        "from pytest_retrieval_robust import load_model\n"
+        "from pytest_retrieval_robust.models.tiny import _SUMMARIES\n"
+        "print(*(load_model(name, device='cpu').name for name in _SUMMARIES))"
+    )
+    loaded = call(elsewhere, "-c", code, folder=tmp_path)
+    assert loaded.stdout.split() == [
+        "tiny-cxr-clip",
+        "tiny-cxr-clip-robust",
+        "tiny-cxr-openclip",
+        "tiny-general-clip",
+    ], loaded.stderr
 
 
 def test_the_suite_of_a_checkout_is_the_repositorys() -> None:
