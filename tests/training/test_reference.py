@@ -97,10 +97,11 @@ def test_case_does_not_matter_to_the_tokenizer(folder: Path) -> None:
     assert tokenizer("NO Effusion")["input_ids"] == tokenizer("no effusion")["input_ids"]
 
 
-def test_hardly_any_report_is_cut(folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_few_reports_are_cut(name: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS / name)
     lengths = [len(ids) for ids in tokenizer(list(SyntheticCxr(200).reports))["input_ids"]]
-    assert sum(length > 77 for length in lengths) / 200 < 0.05
+    assert sum(length > 77 for length in lengths) / 200 < 0.1
 
 
 def test_the_saved_image_processor_does_what_training_did(folder: Path) -> None:
@@ -162,6 +163,22 @@ def test_three_seeds_are_documented_and_the_shipped_one_is_the_first(name: str) 
 
 
 @pytest.mark.parametrize("name", ["tiny-cxr-clip", "tiny-cxr-clip-robust", "tiny-cxr-openclip"])
-def test_the_seeds_differ_by_luck_alone(name: str) -> None:
+def test_every_seed_learns(name: str) -> None:
     recalls = [one.recall("synthetic-cxr", 10)[0] for one in read_figures(name)]
-    assert max(recalls) - min(recalls) < 0.05
+    assert min(recalls) > 0.98
+    assert min(one.recall("synthetic-cxr", 1)[0] for one in read_figures(name)) > 0.75
+
+
+def test_hiding_in_training_flattens_the_curve_at_little_cost() -> None:
+    plain, robust = (read_figures(name)[0] for name in ("tiny-cxr-clip", "tiny-cxr-clip-robust"))
+    level = LEVELS.index(0.3)
+    first, tenth = ([one.recall("synthetic-cxr", k) for one in (plain, robust)] for k in (1, 10))
+    assert first[1][level] > 3 * first[0][level]
+    assert tenth[1][level] / tenth[1][0] > tenth[0][level] / tenth[0][0] + 0.4
+    assert first[0][0] - first[1][0] < 0.08
+
+
+def test_the_general_encoder_is_at_home_elsewhere() -> None:
+    general = read_figures("tiny-general-clip")[0]
+    assert general.recall("synthetic-scenes", 10)[0] > 0.5
+    assert general.recall("synthetic-cxr", 10)[0] < 0.045
