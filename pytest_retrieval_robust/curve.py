@@ -90,6 +90,12 @@ def chance_k(scores: Scores) -> int:
     return max((k for k, chance in scores.chance.items() if chance <= 0.1), default=min(scores.chance))
 
 
+def retrieves(scores: Scores) -> bool:
+    """Whether recall is above chance (one-sided, 0.001) at `chance_k`."""
+    k = chance_k(scores)
+    return above_chance(round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k])
+
+
 @dataclass(frozen=True)
 class Curve:
     """Recall over occlusion level for one model, data set, occluder and seed: the outcomes in rising order of level."""
@@ -110,13 +116,15 @@ class Curve:
 
     def above_chance(self, direction: Direction = "image-to-report") -> bool:
         """Whether clean recall is above chance (one-sided, 0.001): without it retention means nothing."""
-        scores = self.clean.scores(direction)
-        k = chance_k(scores)
-        return above_chance(round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k])
+        return retrieves(self.clean.scores(direction))
+
+    def has_something_to_lose(self, k: int, direction: Direction = "image-to-report") -> bool:
+        """Whether retention and half level mean anything: clean recall above chance, and Recall@k above 0."""
+        return self.above_chance(direction) and self.clean.recall(k, direction) > 0
 
     def retention(self, k: int, direction: Direction = "image-to-report") -> dict[float, float] | None:
         """Recall@k at each level divided by that at level 0; None where the clean recall is not above chance."""
-        if not self.above_chance(direction) or self.clean.recall(k, direction) == 0:
+        if not self.has_something_to_lose(k, direction):
             return None
         return dict(zip(self.levels, retention(self._values(k, direction)), strict=True))
 
@@ -125,7 +133,12 @@ class Curve:
         return area_under_curve(self.levels, self._values(k, direction))
 
     def half_level(self, k: int, direction: Direction = "image-to-report") -> float | None:
-        """The level at which Recall@k falls to half of its clean value, interpolated; None if not reached."""
+        """The level at which Recall@k falls to half of its clean value, interpolated; None if not reached.
+
+        None also where the clean recall is not above chance: see `has_something_to_lose`.
+        """
+        if not self.has_something_to_lose(k, direction):
+            return None
         return half_level(self.levels, self._values(k, direction))
 
     def slope(self, k: int, direction: Direction = "image-to-report") -> float:
@@ -165,8 +178,10 @@ def _reasons(
     reasons: Json = {}
     if any(value is None for value in retentions.values()):
         reasons["retention"] = "clean recall is not above chance"
-    if any(value is None for value in half_levels.values()):
+    if any(value is None and retentions[k] is not None for k, value in half_levels.items()):
         reasons["half_level"] = "not reached"
+    elif any(value is None for value in half_levels.values()):
+        reasons["half_level"] = "clean recall is not above chance"
     if not several:
         reasons["auc"] = reasons["slope"] = "only one level was measured"
     return reasons

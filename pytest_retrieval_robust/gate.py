@@ -13,9 +13,8 @@ from typing import Any
 from .case import DIRECTIONS, Case, CostMeasurement, Direction, Outcome, Verdict, VerdictName, canonical_level
 from .catalogue import is_glob, unknown_name
 from .config_file import ConfigFile
-from .curve import Curve, chance_k
+from .curve import Curve, chance_k, retrieves
 from .errors import ConfigError
-from .statistics import above_chance
 
 SHARES_BY_K = ("recall", "retention", "auc", "half_level")
 """Limits given as `{ k = floor }`, each floor a share in [0, 1]."""
@@ -163,9 +162,9 @@ class Policy:
 def untrained(clean: Outcome) -> str | None:
     """A sentence when clean recall is not above chance (one-sided, 0.001, at one fixed k), else None."""
     scores = clean.image_to_report
-    k = chance_k(scores)
-    if above_chance(round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k]):
+    if retrieves(scores):
         return None
+    k = chance_k(scores)
     return (
         f"Expected {clean.case.model} to retrieve better than chance with nothing hidden, got clean Recall@{k}="
         f"{scores.recall[k]:.3f} at a chance of {scores.chance[k]:.3f} on {clean.case.dataset}. "
@@ -180,12 +179,21 @@ def _judge_share(
     if name == "recall":
         return _verdict(outcome.case, f"Recall@{k}", name, k, direction, recall, limit)
     if name == "retention" and outcome.case.level > 0:
-        clean_recall = clean.recall(k, direction)
-        if clean_recall <= 0:
-            sentence = f"Retention of Recall@{k} of {outcome.case} has no meaning: clean Recall@{k} is 0."
-            return Verdict(outcome.case, f"retention@{k}", "fail", None, limit, sentence)
-        return _verdict(outcome.case, f"retention of Recall@{k}", name, k, direction, recall / clean_recall, limit)
+        kept = Curve((clean, outcome)).retention(k, direction)
+        if kept is None:
+            return _nothing_to_lose(outcome.case, clean, name, k, direction, limit)
+        return _verdict(outcome.case, f"retention of Recall@{k}", name, k, direction, kept[outcome.case.level], limit)
     return None
+
+
+def _nothing_to_lose(case: Case, clean: Outcome, name: str, k: int, direction: Direction, limit: float) -> Verdict:
+    """What retrieves nothing keeps all of it: that must not pass."""
+    sentence = (
+        f"Expected {case.model} to retrieve better than chance with nothing hidden before its {name.replace('_', ' ')} "
+        f"is judged, got clean Recall@{k}={clean.recall(k, direction):.3f} {direction} on {case.dataset}. "
+        "Mend the model, or take the gate away."
+    )
+    return Verdict(case, f"{name}@{k}", "fail", None, limit, sentence)
 
 
 def _judge_curve_share(curve: Curve, direction: Direction, name: str, k: int, limit: float) -> Verdict:
@@ -193,6 +201,8 @@ def _judge_curve_share(curve: Curve, direction: Direction, name: str, k: int, li
     if name == "auc":
         observed = curve.area(k, direction)
         return _verdict(case, f"area under Recall@{k}", name, k, direction, observed, limit, over="its levels")
+    if not curve.has_something_to_lose(k, direction):
+        return _nothing_to_lose(case, curve.clean, name, k, direction, limit)
     half = curve.half_level(k, direction)
     if half is None and curve.levels[-1] < limit:
         sentence = (

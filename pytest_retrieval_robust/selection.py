@@ -69,8 +69,13 @@ def select(settings: Settings, catalogues: Catalogues) -> Selection:
 
 
 def _add_table(table: ModelTable, catalogues: Catalogues) -> None:
-    if table.name not in catalogues.models.names():
-        catalogues.models.add(folder_entry(table.name, table.checkpoint, f"local-dir:{table.checkpoint.name}"))
+    if table.name in catalogues.models.names():
+        # Whichever of the two were taken, the other one's weights would stay untested under its name.
+        raise ConfigError(
+            f"Expected a name of its own for the checkpoint {table.checkpoint.name}, got [models.{table.name}], "
+            "which the catalogue has already. Choose another name in robust.toml."
+        )
+    catalogues.models.add(folder_entry(table.name, table.checkpoint, f"local-dir:{table.checkpoint.name}"))
 
 
 def _select_models(

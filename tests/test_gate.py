@@ -144,6 +144,24 @@ def test_curves_are_judged_over_their_levels(tmp_path: Path) -> None:
     assert [v.verdict for v in rules.judge_curve(short)] == ["pass", "inconclusive"]
 
 
+@pytest.mark.parametrize("limit", ["retention = { 10 = 0.8 }", "half_level = { 10 = 0.3 }"])
+@pytest.mark.parametrize("clean", [0.0, 0.02])
+def test_what_retrieves_nothing_keeps_nothing(tmp_path: Path, limit: str, clean: float) -> None:
+    """Also where the gate names no model, and so does not ask for better than chance first."""
+    rules = policy(tmp_path, f"[[gate]]\n{limit}")
+    curve = Curve((outcome(clean, 0.0), outcome(clean, 0.3)))
+    judged = [*rules.judge(curve.outcomes[1], curve.clean), *rules.judge_curve(curve)]
+    (found,) = [one for one in judged if one.verdict != "ungated"]
+    assert (found.verdict, found.observed) == ("fail", None)
+    assert "better than chance with nothing hidden before its" in found.sentence
+
+
+def test_a_curve_at_chance_has_no_half_level() -> None:
+    curve = Curve((outcome(0.02, 0.0), outcome(0.0, 0.3)))
+    assert curve.half_level(10) is None
+    assert curve.as_json("image-to-report")["reasons"]["half_level"] == "clean recall is not above chance"
+
+
 def test_equally_specific_gates_that_differ_are_refused(tmp_path: Path) -> None:
     text = '[[gate]]\nmodel = "o*"\nrecall = { 10 = 0.1 }\n[[gate]]\nmodel = "*2"\nrecall = { 10 = 0.2 }'
     with pytest.raises(ConfigError, match=r"line 4: .*equally specific \(robust.toml, line 1\)"):

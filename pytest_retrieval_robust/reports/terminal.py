@@ -163,7 +163,7 @@ def _interval(outcome: Outcome | None, k: int, direction: Direction) -> str:
 def _tail(curve: Curve, k: int, direction: Direction, blocks: str) -> str:
     retention, half = curve.retention(k, direction), curve.half_level(k, direction)
     kept = "   n/a" if retention is None else f"{retention[curve.levels[-1]]:6.2f}"
-    reached = "  none" if half is None else f"{half:6.2f}"
+    reached = "   n/a" if retention is None else "  none" if half is None else f"{half:6.2f}"
     return f"{kept}{reached} {sparkline(list(curve.recall(k, direction).values()), blocks)}"
 
 
