@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 # A processor shows what hiding costs on few images; an accelerator wants a batch that keeps it busy.
-TIMED_IMAGES, TIMED_IMAGES_ON_CPU, TIMED_ROUNDS = 64, 16, 5
+TIMED_IMAGES, TIMED_IMAGES_ON_CPU, TIMED_ROUNDS = 64, 16, 7
 
 
 def _session(request: pytest.FixtureRequest) -> RobustSession:
