@@ -18,8 +18,10 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+NAME ?= tiny-cxr-clip
+
 reference: $(READY)
-	$(VENV)/bin/python -m training.reference tiny-cxr-clip
+	$(VENV)/bin/python -m training.reference $(NAME)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
