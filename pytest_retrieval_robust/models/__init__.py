@@ -6,8 +6,9 @@ heavy inside functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -90,6 +91,12 @@ class LoadRequest:
     device: str = "cpu"
     precision: Precision = "fp32"
     may_download: bool = True
+    checkpoint: Path | None = None
+    """The user's own file or folder of weights; None for the published ones."""
+    tokenizer: str | None = None
+    """A folder or a hub repository; None for the one that belongs to the model."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The entry's further options (`preprocessing`, `context_length`, ...), checked against `ModelEntry.accepts`."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +106,11 @@ class ModelEntry:
     name: str
     summary: str
     load: Callable[[LoadRequest], DualEncoder]
-    missing: Callable[[], str | None] | None = None
+    missing: Callable[[LoadRequest], str | None] | None = None
     """What is not on this machine and how to bring it, or None. Looks at files only; imports no model library."""
     embedded: bool = False
     """Ships in the package, so that it runs everywhere."""
     fetchable: bool = True
     """Whether loading can download what is missing."""
+    accepts: tuple[str, ...] = ()
+    """What a user may give it beside the name: `checkpoint`, `tokenizer` and options of its own."""

@@ -1,0 +1,83 @@
+"""A dual encoder put together from a picture, an image tower, a tokenizer and a text tower."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from PIL.Image import Image
+from torch import Tensor, nn
+
+from . import LoadRequest, ModelCard, Prepared
+from ._checkpoint import torch_dtype, unit_rows
+from ._pictures import Picture
+
+
+class Tokens(Protocol):
+    """Reports to token ids."""
+
+    context: int
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+    def lengths(self, texts: Sequence[str]) -> list[int]: ...
+
+
+class ComposedEncoder:
+    """Normalises and encodes on the device; texts of one length go together, so that nothing is ever padded.
+
+    `images` maps (B, 3, S, S) normalised pixels to (B, D) features, `texts` (B, L) token ids to (B, D).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        card: ModelCard,
+        request: LoadRequest,
+        *,
+        picture: Picture,
+        images: nn.Module,
+        tokens: Tokens,
+        texts: nn.Module,
+    ) -> None:
+        self.name, self.device = name, request.device
+        self.card = ModelCard(**{**card.__dict__, "input_size": picture.side, "context_length": tokens.context})
+        self._picture, self._tokens = picture, tokens
+        self._dtype = torch_dtype(request.precision)
+        self._images = images.to(device=request.device, dtype=self._dtype).eval()
+        self._texts = texts.to(device=request.device, dtype=self._dtype).eval()
+        self._mean, self._std = (
+            torch.tensor(constants, device=request.device).reshape(1, -1, 1, 1)
+            for constants in (picture.mean, picture.std)
+        )
+
+    def prepare(self, image: Image) -> Prepared:
+        """The authors' own geometry."""
+        return self._picture.prepare(image)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) on the 0..1 scale -> what the authors' network is given, float32."""
+        return (pixels - self._mean) / self._std
+
+    @torch.inference_mode()
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        return unit_rows(self._images(self.normalise(pixels).to(self._dtype)))
+
+    @torch.inference_mode()
+    def encode_reports(self, texts: Sequence[str]) -> Tensor:
+        ids = self._tokens.ids(texts)
+        places: dict[int, list[int]] = defaultdict(list)
+        for place, row in enumerate(ids):
+            places[len(row)].append(place)
+        rows: list[Tensor | None] = [None] * len(ids)
+        for together in places.values():
+            encoded = self._texts(torch.tensor([ids[place] for place in together], device=self.device))
+            for place, row in zip(together, encoded, strict=True):
+                rows[place] = row
+        return unit_rows(torch.stack([row for row in rows if row is not None]))
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """How many texts are longer than the context, special tokens counted."""
+        return sum(length > self._tokens.context for length in self._tokens.lengths(texts))

@@ -1,0 +1,104 @@
+"""CXR-CLIP (You et al., 2023): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT, from the authors' files.
+
+After https://github.com/Soombit-ai/cxr-clip, as it is evaluated: 256 tokens, the last token's state for a text, and
+for Swin the state of token 0, which is the top left cell of its 7 x 7 grid and no class token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from PIL.Image import Resampling
+from torch import Tensor, nn
+
+from . import LoadRequest
+from ._pictures import Picture, resize_and_crop
+from ._recipe import Recipe, require_dictionary
+from ._towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_size, tensors_of
+from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+
+_SWIN, _BERT = "image_encoder.image_encoder.", "text_encoder.text_encoder."
+_CONTEXT = 256
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_HALF = (0.5,) * 3, (0.5,) * 3
+
+
+class _ResNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.resnet = resnet50(None)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        rows: Tensor = self.resnet(pixels)
+        return rows
+
+
+class _Swin(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.image_encoder = swin_tiny()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        rows: Tensor = self.image_encoder(pixels).last_hidden_state[:, 0]
+        return rows
+
+
+class _Text(nn.Module):
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.text_encoder = bert(tensors, _BERT)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return last_state(self.text_encoder, ids)[:, -1]  # [SEP], for nothing is padded
+
+
+class _Projection(nn.Module):
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(features, 512)
+
+    def forward(self, features: Tensor) -> Tensor:
+        rows: Tensor = self.projection(features)
+        return rows
+
+
+class _Network(nn.Module):
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        swin = _is_swin(tensors)
+        self.image_encoder = _Swin() if swin else _ResNet()
+        self.text_encoder = _Text(tensors)
+        self.image_projection = _Projection(768 if swin else 2048)
+        self.text_projection = _Projection(768)
+        self.logit_scale = nn.Parameter(torch.zeros(()))
+
+
+def _is_swin(tensors: Mapping[str, Tensor]) -> bool:
+    return any(key.startswith(_SWIN) for key in tensors)
+
+
+def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    return renamed_swin(tensors_of(require_dictionary("cxr-clip", content, "model")), _SWIN)
+
+
+def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
+    return Picture(resize_and_crop(224, 224, Resampling.BILINEAR), 224, *(_HALF if _is_swin(tensors) else _IMAGENET))
+
+
+def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> WordPieces:
+    rows, positions = table_size(tensors, f"{_BERT}embeddings.")
+    return load_word_pieces(name, CLINICAL_BERT, request, rows=rows, positions=positions, context=_CONTEXT)
+
+
+CXR_CLIP = Recipe(
+    licence="CC BY-NC-SA 4.0 (non-commercial)",
+    tensors=_tensors,
+    network=_Network,
+    images=lambda network: nn.Sequential(network.image_encoder, network.image_projection),
+    texts=lambda network: nn.Sequential(network.text_encoder, network.text_projection),
+    picture=_picture,
+    tokens=_tokens,
+)
+"""Option: `context_length` (256, to 512)."""

@@ -1,0 +1,88 @@
+"""MedCLIP (Wang et al., 2022): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT, from the authors' files.
+
+After https://github.com/RyanWangZf/MedCLIP. A text's feature there depends on the padding of its batch; here every
+text is encoded without padding, as if alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from PIL.Image import Resampling
+from torch import Tensor, nn
+
+from . import LoadRequest
+from ._pictures import Picture, pad_and_resize
+from ._recipe import Recipe, chosen
+from ._towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_size, tensors_of
+from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+
+_SWIN, _BERT = "vision_model.model.", "text_model.model."
+_CONTEXT = 77
+_LAYERS = (1, 2, 12)
+_FILTERS = {"processor": Resampling.BICUBIC, "dataset": Resampling.BILINEAR}
+
+
+class _Images(nn.Module):
+    """ResNet-50 whose last layer is the projection, or Swin's pooled output and a projection; one grey channel."""
+
+    def __init__(self, swin: bool) -> None:
+        super().__init__()
+        self.model = swin_tiny() if swin else resnet50(512)
+        if swin:
+            self.projection_head = nn.Linear(768, 512, bias=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        if hasattr(self, "projection_head"):
+            rows: Tensor = self.projection_head(self.model(pixels).pooler_output)
+        else:
+            rows = self.model(pixels)
+        return rows
+
+
+class _Texts(nn.Module):
+    """The mean over all positions of layers 1, 2 and 12, then the mean of the three, then a projection."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.model = bert(tensors, _BERT)
+        self.projection_head = nn.Linear(768, 512, bias=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = hidden_states(self.model, ids)
+        means = torch.stack([states[layer] for layer in _LAYERS]).mean(dim=(0, 2))
+        rows: Tensor = self.projection_head(means)
+        return rows
+
+
+class _Network(nn.Module):
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.vision_model = _Images("vision_model.projection_head.weight" in tensors)
+        self.text_model = _Texts(tensors)
+        self.logit_scale = nn.Parameter(torch.zeros(()))
+
+
+def _picture(name: str, _: Mapping[str, Tensor], request: LoadRequest) -> Picture:
+    filter_ = chosen(name, request, _FILTERS)
+    grey = (0.5862785803043838,) * 3, (0.27950088968644304,) * 3
+    return Picture(pad_and_resize(224, filter_), 224, *grey)
+
+
+def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> WordPieces:
+    rows, positions = table_size(tensors, f"{_BERT}embeddings.")
+    return load_word_pieces(name, CLINICAL_BERT, request, rows=rows, positions=positions, context=_CONTEXT)
+
+
+MEDCLIP = Recipe(
+    licence="BSD (setup.py of the authors' repository; it has no licence file)",
+    tensors=lambda content: renamed_swin(tensors_of(content), _SWIN),
+    network=_Network,
+    images=lambda network: network.vision_model,
+    texts=lambda network: network.text_model,
+    picture=_picture,
+    tokens=_tokens,
+)
+"""Options: `preprocessing` = "processor" (bicubic, the authors' MedCLIPProcessor; default) or "dataset" (bilinear,
+their training and evaluation data sets); `context_length` (77, to 512)."""

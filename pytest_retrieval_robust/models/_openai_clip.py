@@ -1,0 +1,156 @@
+"""CLIP networks in OpenAI's key layout: CXR-RePaiR, CheXzero, PubMedCLIP's original file and CLIP's own.
+
+After https://github.com/rajpurkarlab/CXR-RePaiR, https://github.com/rajpurkarlab/CheXzero and
+https://github.com/openai/CLIP. The activation is QuickGELU: with GELU the keys fit as well, and the embeddings do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import open_clip
+from open_clip.tokenizer import SimpleTokenizer
+from PIL.Image import Resampling
+from torch import Tensor, nn
+
+from ..errors import ConfigError, ModelError
+from . import LoadRequest
+from ._identify import looks_like
+from ._pictures import Picture, Prepare, fit_and_pad, resize_and_crop, stretch
+from ._recipe import Recipe, chosen, require_dictionary
+from ._towers import tensors_of
+
+_SCALARS = ("input_resolution", "context_length", "vocab_size")
+"""Numbers that OpenAI's own archives keep beside the weights."""
+_SIGNS = ("visual.conv1.weight", "visual.positional_embedding", "text_projection", "token_embedding.weight")
+
+
+class _Texts(nn.Module):
+    """The text side of an open_clip network."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, ids: Tensor) -> Tensor:
+        rows: Tensor = self.network.encode_text(ids)  # type: ignore[operator]
+        return rows
+
+
+class _BytePairs:
+    """OpenAI's tokenizer: cleaned, lower-cased, cut with the last token forced to the end of text, padded with 0."""
+
+    def __init__(self, context: int) -> None:
+        self.context = context
+        self._tokenizer = SimpleTokenizer(context_length=context)
+        self.vocabulary = int(self._tokenizer.vocab_size)
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        rows: list[list[int]] = self._tokenizer(list(texts)).tolist()
+        return rows
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        return [len(self._tokenizer.encode(text)) + 2 for text in texts]
+
+
+def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    tensors = tensors_of(require_dictionary("a CLIP file", content, "state_dict"))
+    return {key: tensor for key, tensor in tensors.items() if key not in _SCALARS}
+
+
+def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The vision transformer CLIP that has these shapes."""
+    absent = [key for key in _SIGNS if key not in tensors or tensors[key].ndim < 2]
+    if absent:
+        raise ModelError(
+            f"Expected a CLIP vision transformer in OpenAI's key layout, got a file that looks like "
+            f"{looks_like(tensors)} (no {absent[0]}). Give the authors' file, or load this one under its own name."
+        )
+    width, context = tensors["visual.conv1.weight"].shape[0], tensors["positional_embedding"].shape[0]
+    vision = open_clip.model.CLIPVisionCfg(
+        layers=_layers(tensors, "visual.transformer."),
+        width=width,
+        patch_size=tensors["visual.conv1.weight"].shape[-1],
+        image_size=_side(tensors),
+    )
+    rows, text_width = tensors["token_embedding.weight"].shape
+    text = open_clip.model.CLIPTextCfg(
+        context_length=context,
+        vocab_size=rows,
+        width=text_width,
+        heads=max(1, text_width // 64),
+        layers=_layers(tensors, "transformer."),
+    )
+    network: nn.Module = open_clip.CLIP(tensors["text_projection"].shape[1], vision, text, quick_gelu=True)
+    return network
+
+
+def _layers(tensors: Mapping[str, Tensor], prefix: str) -> int:
+    return sum(key.startswith(prefix) and key.endswith(".attn.in_proj_weight") for key in tensors)
+
+
+def _side(tensors: Mapping[str, Tensor]) -> int:
+    grid = math.isqrt(tensors["visual.positional_embedding"].shape[0] - 1)
+    return int(grid * tensors["visual.conv1.weight"].shape[-1])
+
+
+def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> _BytePairs:
+    if request.tokenizer is not None:
+        raise ConfigError(
+            f"Expected no tokenizer for {name}, which has OpenAI's own, got tokenizer={request.tokenizer!r}. "
+            "Leave it out, or load the model with its own tokenizer as local-dir:FOLDER."
+        )
+    rows = tensors["token_embedding.weight"].shape[0]
+    tokens = _BytePairs(tensors["positional_embedding"].shape[0])
+    if tokens.vocabulary > rows:
+        raise ModelError(
+            f"Expected an embedding table of {tokens.vocabulary} rows for {name}, as OpenAI's tokenizer has, got "
+            f"rows={rows}. The model was trained with another tokenizer: load it as local-dir:FOLDER."
+        )
+    return tokens
+
+
+def _recipe(licence: str, ways: Callable[[int], Mapping[str, Picture]]) -> Recipe:
+    return Recipe(
+        licence=licence,
+        tensors=_tensors,
+        network=_network,
+        images=lambda network: network.visual,  # type: ignore[arg-type,return-value]
+        texts=_Texts,
+        picture=lambda name, tensors, request: chosen(name, request, ways(_side(tensors))),
+        tokens=_tokens,
+    )
+
+
+def _report_ways(side: int) -> dict[str, Picture]:
+    mimic, chexpert = (101.48761, 83.43944), (129.4185, 73.3378)
+    return {
+        "mimic": _grey(fit_and_pad(320, side, *mimic, antialias=False), side, *mimic),
+        "mimic-antialias": _grey(fit_and_pad(320, side, *mimic, antialias=True), side, *mimic),
+        "chexpert": _grey(stretch(side, Resampling.BICUBIC), side, *chexpert),
+    }
+
+
+def _grey(prepare: Prepare, side: int, mean: float, std: float) -> Picture:
+    """A picture whose authors normalise grey values of 0..255."""
+    return Picture(prepare, side, (mean / 255,) * 3, (std / 255,) * 3)
+
+
+def _clip_ways(side: int) -> dict[str, Picture]:
+    return {
+        "openai": Picture(
+            resize_and_crop(side, side, Resampling.BICUBIC),
+            side,
+            (0.48145466, 0.4578275, 0.40821073),
+            (0.26862954, 0.26130258, 0.27577711),
+        )
+    }
+
+
+CXR_REPAIR = _recipe("MIT", _report_ways)
+"""CXR-RePaiR and CheXzero, whose pixels are the same. Option `preprocessing`: "mimic" (as their papers ran: the second
+resize without antialiasing; default), "mimic-antialias" (as their code runs with today's torchvision), "chexpert"."""
+OPENAI_CLIP = _recipe("MIT", _clip_ways)
+"""CLIP's own preprocessing, for a file in OpenAI's key layout."""

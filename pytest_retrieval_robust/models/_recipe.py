@@ -1,0 +1,80 @@
+"""One way to load every published system: read the file, build the network, fill it, add picture and tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from ..catalogue import unknown_name
+from ..errors import ModelError
+from . import LoadRequest, ModelCard
+from ._building import build, fill
+from ._composed import ComposedEncoder, Tokens
+from ._identify import looks_like
+from ._pictures import Picture
+from ._weights_file import read_weights
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is a system's own."""
+
+    licence: str
+    tensors: Callable[[Mapping[str, Any]], dict[str, Tensor]]
+    """The content of the file -> the weights, under the names of `network`."""
+    network: Callable[[Mapping[str, Tensor]], nn.Module]
+    """The network that these weights are of; its variant is read from their names and shapes."""
+    images: Callable[[nn.Module], nn.Module]
+    texts: Callable[[nn.Module], nn.Module]
+    picture: Callable[[str, Mapping[str, Tensor], LoadRequest], Picture]
+    tokens: Callable[[str, Mapping[str, Tensor], LoadRequest], Tokens]
+
+
+def load_system(name: str, file: Path, request: LoadRequest, recipe: Recipe, *, source: str) -> ComposedEncoder:
+    """Load a system from its authors' file.
+
+    Raises `NotOnThisMachineError` where the file or tokenizer is missing, `ModelError` where the file is damaged or
+    another model's, and `ConfigError` for an option that the system does not have.
+    """
+    with read_weights(name, file) as stored:
+        tensors = recipe.tensors(stored.content)
+        network = build(lambda: recipe.network(tensors))
+        fit = fill(name, network, tensors, stored, looks_like(tensors))
+        picture = recipe.picture(name, tensors, request)
+        tokens = recipe.tokens(name, tensors, request)
+        sha256 = stored.sha256
+    card = ModelCard(
+        source=source,
+        sha256=sha256,
+        licence=recipe.licence,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        unexpected_keys=fit.unexpected,
+        dropped_keys=fit.dropped,
+    )
+    images, texts = recipe.images(network), recipe.texts(network)
+    return ComposedEncoder(name, card, request, picture=picture, images=images, tokens=tokens, texts=texts)
+
+
+def chosen(name: str, request: LoadRequest, ways: Mapping[str, T]) -> T:
+    """The way of preprocessing that the request names; the first where it names none."""
+    wanted = request.options.get("preprocessing", next(iter(ways)))
+    if wanted not in ways:
+        raise unknown_name(f"preprocessing of {name}", str(wanted), ways)
+    return ways[wanted]
+
+
+def require_dictionary(name: str, content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """`content[key]`, where a file keeps its weights beside other things; the content itself where it is flat."""
+    held = content.get(key, content)
+    if not isinstance(held, Mapping):
+        raise ModelError(
+            f"Expected a dictionary of weights under {key!r} for {name}, got a {type(held).__name__}. "
+            "Give the authors' file, or one with the state dict alone."
+        )
+    return held

@@ -1,0 +1,68 @@
+"""Reports to token ids with a BERT vocabulary, cut at the context length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from ..errors import ConfigError, ModelError, NotOnThisMachineError
+from . import LoadRequest
+
+CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
+"""A cased vocabulary that all its users lower-case: its repository has no tokenizer settings, and lower-casing is
+the default of the library. Left so: it is what the published models were trained with."""
+
+
+class WordPieces:
+    """A tokenizer with the context length that a model cuts reports at."""
+
+    def __init__(self, tokenizer: Any, context: int) -> None:
+        self._tokenizer, self.context = tokenizer, context
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids with the special tokens, at most `context` of them, without padding."""
+        cut = self._tokenizer(list(texts), truncation=True, max_length=self.context)["input_ids"]
+        return [list(row) for row in cut]
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has before it is cut, special tokens counted."""
+        return [len(row) for row in self._tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+
+
+def load_word_pieces(
+    name: str, default: str, request: LoadRequest, *, rows: int, positions: int, context: int
+) -> WordPieces:
+    """The tokenizer asked for, else `default` from the hub's cache; it must fit an embedding table of `rows`.
+
+    `context_length` of the request's options overrides `context`; `ConfigError` where the network has fewer positions.
+    """
+    wanted = request.options.get("context_length", context)
+    if not isinstance(wanted, int) or isinstance(wanted, bool) or not 2 < wanted <= positions:
+        raise ConfigError(
+            f"Expected a context length of 3 to {positions} tokens for {name}, got context_length={wanted!r}. Mend it."
+        )
+    source = request.tokenizer or default
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, local_files_only=not request.may_download, trust_remote_code=False
+        )
+    except Exception as error:  # a missing or damaged folder comes as any of a dozen types
+        raise _no_tokenizer(name, source, error) from error
+    if len(tokenizer) > rows or tokenizer.vocab_size < 5:
+        raise ModelError(
+            f"Expected a tokenizer that fits the {rows} rows of {name}'s embedding table, got {Path(source).name} with "
+            f"vocabulary={len(tokenizer)}. Give the tokenizer that the checkpoint was trained with."
+        )
+    return WordPieces(tokenizer, wanted)
+
+
+def _no_tokenizer(name: str, source: str, error: Exception) -> NotOnThisMachineError:
+    first_line = (str(error).strip().splitlines() or [""])[0][:160]
+    return NotOnThisMachineError(
+        f"Expected the tokenizer of {name}, got tokenizer={source!r} that cannot be opened "
+        f"({type(error).__name__}: {first_line}). Run `hf download {source}` where there is a network, or pass "
+        "tokenizer=FOLDER with its vocab.txt."
+    )
