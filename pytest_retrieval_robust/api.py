@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .case import Case, Outcome, canonical_level
@@ -11,7 +13,7 @@ from .catalogue import Catalogues
 from .curve import Curve
 from .device import resolve_device
 from .errors import OcclusionError, RobustError
-from .models import DualEncoder, LoadRequest, ModelEntry, Precision
+from .models import DualEncoder, LoadRequest, ModelEntry, Precision, check_accepted
 from .models._locators import entry_for, is_locator
 from .occluders import Occluder
 from .selection import dataset_from_text, occluder_from_text
@@ -26,13 +28,38 @@ def _catalogues() -> Catalogues:
     return Catalogues()
 
 
-def load_model(name: str, *, device: str = "auto", precision: Precision = "fp32", download: bool = True) -> DualEncoder:
+def load_model(
+    name: str,
+    *,
+    checkpoint: str | PathLike[str] | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    download: bool = True,
+    cache_dir: str | PathLike[str] | None = None,
+    **options: object,
+) -> DualEncoder:
     """Load a model by catalogue name or locator (`hf:ORG/NAME[@REV]`, `open_clip:ARCH/TAG`, `local-dir:PATH`).
 
-    Raises `UnknownNameError`, `NotOnThisMachineError` (weights missing) or `ModelError` (weights damaged).
+    `checkpoint` is a file or folder of one's own in the layout that the named model is published in (its variant is
+    read from the file), `tokenizer` a folder or hub repository, and `options` what the model's entry accepts
+    (`preprocessing`, `context_length`). Without a checkpoint the published weights are taken from the caches, or
+    fetched if `download`.
+
+    Raises `UnknownNameError`, `ConfigError` (an option that the model does not have), `NotOnThisMachineError` (weights
+    missing) or `ModelError` (weights damaged, or another model's).
     """
-    request = LoadRequest(resolve_device(device), precision, download)
     entry: ModelEntry = entry_for(name) if is_locator(name) else _catalogues().models.get(name)
+    request = LoadRequest(
+        resolve_device(device),
+        precision,
+        download,
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        tokenizer=None if tokenizer is None else fspath(tokenizer),
+        cache_dir=None if cache_dir is None else Path(cache_dir),
+        options=options,
+    )
+    check_accepted(entry, request)
     return entry.load(request)
 
 

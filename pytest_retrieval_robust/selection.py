@@ -11,7 +11,7 @@ from .catalogue import Catalogue, Catalogues, Entry, is_glob, unknown_name
 from .config_file import ModelTable
 from .datasets import DatasetEntry
 from .errors import ConfigError, DatasetError, OcclusionError
-from .models import ModelEntry
+from .models import LoadRequest, ModelEntry
 from .models._locators import entry_for, folder_entry, is_locator
 from .occluders import Occluder, OccluderEntry
 from .options import Settings, parse_call
@@ -31,7 +31,7 @@ class SelectedModel:
 
     def absent(self) -> str | None:
         """Why it cannot be tested here, decided from files alone; None where it can, or may be fetched."""
-        reason = None if self.entry.missing is None else self.entry.missing()
+        reason = None if self.entry.missing is None else self.entry.missing(LoadRequest())
         return None if self.may_download and self.entry.fetchable else reason
 
 

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from ..catalogue import unknown_name
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -95,6 +97,8 @@ class LoadRequest:
     """The user's own file or folder of weights; None for the published ones."""
     tokenizer: str | None = None
     """A folder or a hub repository; None for the one that belongs to the model."""
+    cache_dir: Path | None = None
+    """Where plain weight files lie; None for the platform's cache."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The entry's further options (`preprocessing`, `context_length`, ...), checked against `ModelEntry.accepts`."""
 
@@ -114,3 +118,12 @@ class ModelEntry:
     """Whether loading can download what is missing."""
     accepts: tuple[str, ...] = ()
     """What a user may give it beside the name: `checkpoint`, `tokenizer` and options of its own."""
+
+
+def check_accepted(entry: ModelEntry, request: LoadRequest) -> None:
+    """Raise `ConfigError` where the request holds what the entry does not take."""
+    given = [*request.options]
+    given += [key for key in ("checkpoint", "tokenizer") if getattr(request, key) is not None]
+    for key in given:
+        if key not in entry.accepts:
+            raise unknown_name(f"option of {entry.name}", key, entry.accepts)

@@ -36,9 +36,9 @@ def _without_parameters() -> Iterator[None]:
     # Random weights that a checkpoint replaces at once would cost seconds, and the memory of a second model.
     register = nn.Module.register_parameter
 
-    def on_meta(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-        empty = None if parameter is None else nn.Parameter(parameter.to("meta"), requires_grad=False)
-        register(module, name, empty)
+    def on_meta(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
+        empty = None if param is None else nn.Parameter(param.to("meta"), requires_grad=False)
+        register(self, name, empty)
 
     nn.Module.register_parameter = on_meta  # type: ignore[method-assign]
     try:

@@ -44,3 +44,13 @@ def missing_from_hub(name: str, repository: str, revision: str | None = None) ->
         f"the weights of {name} ({repository}) are not on this machine; "
         f"bring them with --robust-download or `hf download {repository}`"
     )
+
+
+def missing_tokenizer(name: str, repository: str) -> str | None:
+    """The sentence for a tokenizer that is not cached here, or None."""
+    if _first_cached(repository, ("tokenizer.json", "vocab.txt"), None) is not None:
+        return None
+    return (
+        f"the tokenizer of {name} ({repository}) is not on this machine; "
+        f"bring it with --robust-download or `hf download {repository}`, or pass a folder as its tokenizer"
+    )

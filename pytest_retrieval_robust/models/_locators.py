@@ -44,7 +44,7 @@ def _hf(rest: str) -> ModelEntry:
         name,
         f"{repository} of the Hugging Face hub",
         load,
-        lambda: missing_from_hub(name, repository, revision or None),
+        lambda _: missing_from_hub(name, repository, revision or None),
     )
 
 
@@ -76,14 +76,14 @@ def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
             from ._open_clip import load_folder
 
             return load_folder(name, folder, request, shown_source=shown_source)
-        reason = missing()
+        reason = missing(request)
         if reason is not None:
             raise NotOnThisMachineError.because(reason)
         from ._transformers import load_pretrained
 
         return load_pretrained(name, str(folder), request, shown_source=shown_source)
 
-    def missing() -> str | None:
+    def missing(_: LoadRequest) -> str | None:
         if (folder / "open_clip_config.json").is_file() or (folder / "config.json").is_file():
             return None
         return (

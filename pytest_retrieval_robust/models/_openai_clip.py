@@ -117,7 +117,7 @@ def _recipe(licence: str, ways: Callable[[int], Mapping[str, Picture]]) -> Recip
         licence=licence,
         tensors=_tensors,
         network=_network,
-        images=lambda network: network.visual,  # type: ignore[arg-type,return-value]
+        images=lambda network: network.visual,
         texts=_Texts,
         picture=lambda name, tensors, request: chosen(name, request, ways(_side(tensors))),
         tokens=_tokens,

@@ -30,8 +30,10 @@ class Recipe:
     """The content of the file -> the weights, under the names of `network`."""
     network: Callable[[Mapping[str, Tensor]], nn.Module]
     """The network that these weights are of; its variant is read from their names and shapes."""
-    images: Callable[[nn.Module], nn.Module]
-    texts: Callable[[nn.Module], nn.Module]
+    images: Callable[[Any], nn.Module]
+    """The image tower of the network: (B, 3, S, S) normalised pixels -> (B, D)."""
+    texts: Callable[[Any], nn.Module]
+    """The text tower: (B, L) token ids without padding -> (B, D)."""
     picture: Callable[[str, Mapping[str, Tensor], LoadRequest], Picture]
     tokens: Callable[[str, Mapping[str, Tensor], LoadRequest], Tokens]
 

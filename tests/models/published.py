@@ -153,9 +153,9 @@ TEXTS = (
 
 _WORDS = (
     "no acute process the heart is left of in with study tube tip cm above there small chest right lobe upper lower "
-    "middle pleural effusion patchy opacity edema mild mm and No The There In FINDINGS PORTABLE AP Small Scarring cardio "
-    "enlarge pneumo measur atelect carin nod granul consolid comparison interstitial pulmonary ##pulmonary ##ly ##d ##ing "
-    "##asis ##thorax ##a ##ule ##oma ##ation ##line ##al"
+    "middle pleural effusion patchy opacity edema mild mm and No The There In FINDINGS PORTABLE AP Small Scarring "
+    "cardio enlarge pneumo measur atelect carin nod granul consolid comparison interstitial pulmonary ##pulmonary "
+    "##ly ##d ##ing ##asis ##thorax ##a ##ule ##oma ##ation ##line ##al"
 )
 
 
