@@ -7,7 +7,6 @@ for Swin the state of token 0, which is the top left cell of its 7 x 7 grid and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from PIL.Image import Resampling
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 
 from . import LoadRequest
 from ._pictures import Picture, resize_and_crop
-from ._recipe import Recipe, require_dictionary
-from ._towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_size, tensors_of
+from ._recipe import Recipe
+from ._towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_size, weights_in
 from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
 _SWIN, _BERT = "image_encoder.image_encoder.", "text_encoder.text_encoder."
@@ -79,10 +78,6 @@ def _is_swin(tensors: Mapping[str, Tensor]) -> bool:
     return any(key.startswith(_SWIN) for key in tensors)
 
 
-def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    return renamed_swin(tensors_of(require_dictionary("cxr-clip", content, "model")), _SWIN)
-
-
 def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
     return Picture(resize_and_crop(224, 224, Resampling.BILINEAR), 224, *(_HALF if _is_swin(tensors) else _IMAGENET))
 
@@ -94,7 +89,7 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> W
 
 CXR_CLIP = Recipe(
     licence="CC BY-NC-SA 4.0 (non-commercial)",
-    tensors=_tensors,
+    tensors=lambda content: renamed_swin(weights_in(content), _SWIN),
     network=_Network,
     images=lambda network: nn.Sequential(network.image_encoder, network.image_projection),
     texts=lambda network: nn.Sequential(network.text_encoder, network.text_projection),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from . import LoadRequest
 from ._pictures import Picture, pad_and_resize
 from ._recipe import Recipe, chosen
-from ._towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_size, tensors_of
+from ._towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_size, weights_in
 from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
 _SWIN, _BERT = "vision_model.model.", "text_model.model."
@@ -77,7 +77,7 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> W
 
 MEDCLIP = Recipe(
     licence="BSD (setup.py of the authors' repository; it has no licence file)",
-    tensors=lambda content: renamed_swin(tensors_of(content), _SWIN),
+    tensors=lambda content: renamed_swin(weights_in(content), _SWIN),
     network=_Network,
     images=lambda network: network.vision_model,
     texts=lambda network: network.text_model,

@@ -19,8 +19,8 @@ from ..errors import ConfigError, ModelError
 from . import LoadRequest
 from ._identify import looks_like
 from ._pictures import Picture, Prepare, fit_and_pad, resize_and_crop, stretch
-from ._recipe import Recipe, chosen, require_dictionary
-from ._towers import tensors_of
+from ._recipe import Recipe, chosen
+from ._towers import weights_in
 
 _SCALARS = ("input_resolution", "context_length", "vocab_size")
 """Numbers that OpenAI's own archives keep beside the weights."""
@@ -56,8 +56,7 @@ class _BytePairs:
 
 
 def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    tensors = tensors_of(require_dictionary("a CLIP file", content, "state_dict"))
-    return {key: tensor for key, tensor in tensors.items() if key not in _SCALARS}
+    return {key: tensor for key, tensor in weights_in(content).items() if key not in _SCALARS}
 
 
 def _network(tensors: Mapping[str, Tensor]) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ _SWIN_RENAMES = (
     ("intermediate.dense.", "mlp.fc1."),
     ("output.dense.", "mlp.fc2."),
 )
+
+_STATE_KEYS = ("model", "state_dict", "model_state_dict")
 
 
 def renamed_swin(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -79,6 +82,10 @@ def table_size(tensors: Mapping[str, Tensor], key: str) -> tuple[int, int]:
     return tensors[f"{key}word_embeddings.weight"].shape[0], tensors[f"{key}position_embeddings.weight"].shape[0]
 
 
-def tensors_of(content: Mapping[str, object]) -> dict[str, Tensor]:
-    """The tensors of a flat state dict."""
+def weights_in(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The state dict of a file: flat, or under the key that training code keeps it by."""
+    for key in _STATE_KEYS:
+        held = content.get(key)
+        if isinstance(held, Mapping) and any(isinstance(value, torch.Tensor) for value in held.values()):
+            return weights_in(held)
     return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
