@@ -154,7 +154,7 @@ def _unpacked(name: str, file: Path) -> Iterator[Path]:
 
 def _member_of(name: str, file: Path) -> tuple[str, Callable[[IO[bytes]], None]] | None:
     """How to copy the one weights file of an archive, or None where the file is no archive (or torch's own zip)."""
-    if zipfile.is_zipfile(file):
+    if _is_zip(file) and zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
         if any(PurePosixPath(entry).name in ("data.pkl", "constants.pkl") for entry in names):
@@ -164,11 +164,17 @@ def _member_of(name: str, file: Path) -> tuple[str, Callable[[IO[bytes]], None]]
     if tarfile.is_tarfile(file):
         with tarfile.open(file) as tar:
             names = [entry.name for entry in tar.getmembers() if entry.isfile()]
-        if "pickle" in names and "storages" in names:  # the oldest of torch's formats
+        if not names or {"pickle", "storages"} <= {*names}:  # a file of zeros; the oldest of torch's formats
             return None
         chosen = _only_weights(name, file, names)
         return PurePosixPath(chosen).suffix, partial(_copy_from_tar, file, chosen)
     return None
+
+
+def _is_zip(file: Path) -> bool:
+    # By its first bytes: a tar that holds a zip ends like one.
+    with file.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
 
 
 def _only_weights(name: str, file: Path, members: list[str]) -> str:
@@ -214,7 +220,7 @@ def _content(name: str, file: Path, inner: Path) -> tuple[Mapping[str, Any], boo
 
 
 def _unpickled(inner: Path) -> tuple[Any, bool]:
-    mapped = zipfile.is_zipfile(inner)  # files of torch before 1.6 are not, and cannot be mapped
+    mapped = _is_zip(inner)  # files of torch before 1.6 are not, and cannot be mapped
     with torch.serialization.safe_globals(_ALLOWED), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.load(inner, map_location="cpu", weights_only=True, mmap=mapped), mapped

@@ -158,7 +158,7 @@ def test_another_models_checkpoint_is_named(made: Made) -> None:
     """Each variant's file, under each of the other systems' names."""
     looks = {"medclip": "MedCLIP", "cxrclip": "CXR-CLIP", "cxr": "OpenAI's key layout"}[made.variant.partition("_")[0]]
     for name in {"medclip", "cxr-clip", "cxr-repair"} - {NAMES[made.variant]}:
-        options = {} if name == "cxr-repair" else {"tokenizer": made.tokenizer}
+        options: Any = {} if name == "cxr-repair" else {"tokenizer": made.tokenizer}
         with pytest.raises(ModelError, match=looks):
             load_model(name, checkpoint=made.file, device="cpu", **options)
 

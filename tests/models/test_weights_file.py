@@ -1,0 +1,135 @@
+"""Checkpoint files are read without running them, from whatever container they are published in."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pytest_retrieval_robust.errors import ModelError, NotOnThisMachineError
+from pytest_retrieval_robust.models._towers import weights_in
+from pytest_retrieval_robust.models._weights_file import read_weights
+
+from . import published
+
+WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b.bias": torch.ones(70_000), "counter": torch.tensor(3)}
+
+
+def read(file: Path) -> dict[str, torch.Tensor]:
+    with read_weights("a model", file) as stored:
+        return {key: stored.take(tensor) for key, tensor in weights_in(stored.content).items()}
+
+
+def assert_same(found: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == WEIGHTS.keys()
+    assert all(torch.equal(found[key], tensor) and found[key].dtype == tensor.dtype for key, tensor in WEIGHTS.items())
+
+
+def saved(file: Path, content: Any = WEIGHTS, **options: Any) -> Path:
+    torch.save(content, file, **options)
+    return file
+
+
+def test_every_container_gives_the_same_tensors(tmp_path: Path) -> None:
+    plain = saved(tmp_path / "pytorch_model.bin")
+    assert_same(read(plain))
+    assert_same(read(tmp_path))  # the folder that holds it
+    assert_same(read(saved(tmp_path / "old.pt", _use_new_zipfile_serialization=False)))
+    assert_same(read(saved(tmp_path / "training.ckpt", {"state_dict": WEIGHTS, "epoch": 3})))
+    save_file(WEIGHTS, tmp_path / "weights.safetensors")
+    assert_same(read(tmp_path / "weights.safetensors"))
+    for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(tmp_path / "published.zip", "w", kind) as archive:
+            archive.write(plain, "folder/pytorch_model.bin")
+            archive.writestr("folder/vocab.txt", "[PAD]")
+        assert_same(read(tmp_path / "published.zip"))
+    for mode in ("w", "w:gz"):
+        with tarfile.open(tmp_path / "published.tar", mode) as tar:  # type: ignore[call-overload]
+            tar.add(plain, "inner/model-best.tar")
+        assert_same(read(tmp_path / "published.tar"))
+
+
+def test_tied_tensors_survive(tmp_path: Path) -> None:
+    """Two keys on one storage: the first is copied out before the second is read."""
+    table = torch.arange(100_000.0)
+    found = read(saved(tmp_path / "tied.pt", {"first": table, "second": table, "part": table[5000:50_000]}))
+    assert torch.equal(found["first"], table)
+    assert torch.equal(found["second"], table)
+    assert torch.equal(found["part"], table[5000:50_000])
+
+
+def test_settings_objects_need_no_library() -> None:
+    with read_weights("cxr-clip", published.PARITY / "cxrclip_container_stub.tar") as stored:
+        assert list(weights_in(stored.content)) == ["logit_scale"]
+        scale = stored.content["config"]["transform"]["train"]["RandomResizedCrop"]["scale"]
+    assert type(scale).__name__ == "ListConfig"
+    assert vars(scale) == {}
+
+
+class Evil:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, new_format: bool) -> None:
+    mark = tmp_path / "ran"
+    file = saved(tmp_path / "evil.pt", {**WEIGHTS, "x": Evil(mark)}, _use_new_zipfile_serialization=new_format)
+    with pytest.raises(ModelError, match=r"evil\.pt.*mkdir.*could run its code"):
+        read(file)
+    assert not mark.exists()
+
+
+def test_an_allowed_name_does_not_open_the_door(tmp_path: Path) -> None:
+    """The inert classes keep nothing, and hide nothing that stands inside them."""
+    (tmp_path / "evil.bin").write_bytes(pickle.dumps({"a": Evil(tmp_path / "ran")}))
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.write(tmp_path / "evil.bin", "pytorch_model.bin")
+    with pytest.raises(ModelError):
+        read(tmp_path / "model.zip")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_torchscript_is_code(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "ViT-B-32.pt")
+    with pytest.raises(ModelError, match=r"TorchScript.*hf:openai"):
+        read(tmp_path / "ViT-B-32.pt")
+
+
+@pytest.mark.parametrize("members", [[], ["a.bin", "b.pt"]])
+def test_an_archive_must_hold_one_weights_file(tmp_path: Path, members: list[str]) -> None:
+    with zipfile.ZipFile(tmp_path / "published.zip", "w") as archive:
+        for member in [*members, "README.md"]:
+            archive.writestr(member, "text")
+    with pytest.raises(ModelError, match=rf"with {len(members)} of {len(members) + 1} members"):
+        read(tmp_path / "published.zip")
+
+
+@pytest.mark.parametrize("suffix", ["bin", "safetensors", "zip"])
+def test_what_is_no_weights_file(tmp_path: Path, suffix: str) -> None:
+    for number, content in enumerate((b"", b"<!DOCTYPE html><html>404</html>", b"PK\x03\x04 cut", bytes(1000))):
+        file = tmp_path / f"{number}.{suffix}"
+        file.write_bytes(content)
+        with pytest.raises(ModelError, match=rf"{number}\.{suffix} of {len(content)} bytes|refused"):
+            read(file)
+    saved(tmp_path / "list.pt", [1, 2])
+    with pytest.raises(ModelError, match="a dictionary of weights"):
+        read(tmp_path / "list.pt")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotOnThisMachineError, match=r"nowhere\.pt"):
+        read(tmp_path / "nowhere.pt")
+    with pytest.raises(ModelError, match="with 0"):
+        read(tmp_path)
