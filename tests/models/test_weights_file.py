@@ -51,7 +51,7 @@ def test_every_container_gives_the_same_tensors(tmp_path: Path) -> None:
             archive.writestr("folder/vocab.txt", "[PAD]")
         assert_same(read(tmp_path / "published.zip"))
     for mode in ("w", "w:gz"):
-        with tarfile.open(tmp_path / "published.tar", mode) as tar:  # type: ignore[call-overload]
+        with tarfile.open(tmp_path / "published.tar", mode) as tar:
             tar.add(plain, "inner/model-best.tar")
         assert_same(read(tmp_path / "published.tar"))
 
