@@ -8,14 +8,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .api import evaluate, load_dataset, load_model, load_occluder
+    from .api import encoder_from_callables, evaluate, load_dataset, load_model, load_occluder
     from .metrics.recall import recall_at_k
     from .ranking import positive_ranks, top_k
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "load_dataset", "load_model", "load_occluder", "positive_ranks", "recall_at_k", "top_k"]
+__all__ = [
+    "encoder_from_callables",
+    "evaluate",
+    "load_dataset",
+    "load_model",
+    "load_occluder",
+    "positive_ranks",
+    "recall_at_k",
+    "top_k",
+]
 
 _HOMES = {
+    "encoder_from_callables": ".api",
     "evaluate": ".api",
     "load_dataset": ".api",
     "load_model": ".api",

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .case import Case, Outcome, canonical_level
 from .catalogue import Catalogues
 from .curve import Curve
 from .device import resolve_device
 from .errors import OcclusionError, RobustError
-from .models import DualEncoder, LoadRequest, ModelEntry, Precision, check_accepted
+from .models import DualEncoder, LoadRequest, ModelCard, ModelEntry, Precision, Prepared, check_accepted
 from .models._locators import entry_for, is_locator
 from .occluders import Occluder
 from .selection import dataset_from_text, occluder_from_text
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
     from .datasets import RetrievalDataset
     from .sweep import Measured
 
@@ -61,6 +65,28 @@ def load_model(
     )
     check_accepted(entry, request)
     return entry.load(request)
+
+
+def encoder_from_callables(
+    name: str,
+    encode_images: Callable[[NDArray[np.float32]], Any],
+    encode_reports: Callable[[list[str]], Any],
+    *,
+    size: int = 224,
+    prepare: Callable[[Image], Prepared] | None = None,
+    source: str = "callables",
+) -> DualEncoder:
+    """A model from two functions: a remote service, an ONNX session, or anything else that embeds.
+
+    `encode_images` is given float32 (B, 3, S, S) on the 0..1 scale and `encode_reports` a list of B texts; each
+    returns (B, D) rows (array, tensor or nested lists), which need not be of length 1. Normalising with the model's own
+    mean and standard deviation is their work. `prepare` maps a PIL image to `Prepared`; without it the short side is
+    resized to `size` pixels (bicubic) and the middle square is kept. Raises `EmbeddingError` for rows of a wrong shape.
+    """
+    from .models._callables import CallableEncoder
+
+    card = ModelCard(source=source, input_size=size)
+    return CallableEncoder(name, encode_images, encode_reports, size=size, prepare=prepare, card=card)
 
 
 def load_dataset(name: str, **options: object) -> RetrievalDataset:

@@ -14,18 +14,34 @@ from .catalogue import unknown_name
 from .errors import ConfigError
 
 _TABLES = ("gate", "models")
-_MODEL_KEYS = {"loader": str, "checkpoint": str, "required": bool}
-_LOADERS = ("transformers", "open_clip")
+_MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
+    "loader": (str,),
+    "architecture": (str,),
+    "checkpoint": (str,),
+    "tokenizer": (str,),
+    "preprocessing": (str, dict),
+    "context_length": (int,),
+    "trust_remote_code": (bool,),
+    "required": (bool,),
+}
+_KINDS = {str: "a text", dict: "a table", int: "a whole number", bool: "true or false"}
+_OPTIONS = ("architecture", "preprocessing", "context_length", "trust_remote_code")
 
 
 @dataclass(frozen=True)
 class ModelTable:
-    """`[models.NAME]`: a model of the user's own, from a folder that describes itself."""
+    """`[models.NAME]`: a model of the user's own."""
 
     name: str
-    loader: str
-    checkpoint: Path
+    loader: str | None
+    """`transformers`, `open_clip` or a model of the catalogue; None for a folder that describes itself."""
+    checkpoint: str
+    """An absolute path, or `hf:ORG/NAME[@REV]`."""
+    tokenizer: str | None
+    options: Mapping[str, Any]
     required: bool
+    place: str
+    """`robust.toml, line 3`."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +104,27 @@ def _model(path: Path, text: str, name: str, table: Any) -> ModelTable:
         raise ConfigError(f"{where()}: expected a table [models.{name}], got {table!r}.")
     _check_keys(table, _MODEL_KEYS, "key of [models.NAME]", where)
     for key, value in table.items():
-        if not isinstance(value, _MODEL_KEYS[key]):
-            raise ConfigError(f"{where(key)}: expected a {_MODEL_KEYS[key].__name__}, got {key}={value!r}.")
-    loader = table.get("loader", "transformers")
-    if loader not in _LOADERS:
-        raise ConfigError(f"{where('loader')}: {unknown_name('loader', loader, _LOADERS)}")
+        kinds = _MODEL_KEYS[key]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            wanted = " or ".join(_KINDS[kind] for kind in kinds)
+            raise ConfigError(f"{where(key)}: expected {wanted}, got {key}={value!r}.")
     if "checkpoint" not in table:
-        raise ConfigError(f'{where()}: expected checkpoint = "FOLDER" in [models.{name}], got none. Add it.')
-    return ModelTable(name, loader, path.parent / table["checkpoint"], table.get("required", False))
+        raise ConfigError(f'{where()}: expected checkpoint = "FILE or FOLDER" in [models.{name}], got none. Add it.')
+    tokenizer = table.get("tokenizer")
+    return ModelTable(
+        name=name,
+        loader=table.get("loader"),
+        checkpoint=_beside(path, table["checkpoint"]),
+        # A folder beside the file, else a repository of the hub.
+        tokenizer=tokenizer
+        if tokenizer is None or not (path.parent / tokenizer).exists()
+        else _beside(path, tokenizer),
+        options={key: table[key] for key in _OPTIONS if key in table},
+        required=table.get("required", False),
+        place=where(),
+    )
+
+
+def _beside(path: Path, written: str) -> str:
+    """A path as written in the file: relative to the file's folder; a locator as it is."""
+    return written if written.startswith("hf:") else str(path.parent / written)

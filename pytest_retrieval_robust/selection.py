@@ -12,7 +12,8 @@ from .config_file import ModelTable
 from .datasets import DatasetEntry
 from .errors import ConfigError, DatasetError, OcclusionError
 from .models import LoadRequest, ModelEntry
-from .models._locators import entry_for, folder_entry, is_locator
+from .models._locators import entry_for, is_locator
+from .models._own import own_entry
 from .occluders import Occluder, OccluderEntry
 from .options import Settings, parse_call
 
@@ -72,10 +73,16 @@ def _add_table(table: ModelTable, catalogues: Catalogues) -> None:
     if table.name in catalogues.models.names():
         # Whichever of the two were taken, the other one's weights would stay untested under its name.
         raise ConfigError(
-            f"Expected a name of its own for the checkpoint {table.checkpoint.name}, got [models.{table.name}], "
-            "which the catalogue has already. Choose another name in robust.toml."
+            f"{table.place}: expected a name of its own for a checkpoint of yours, got [models.{table.name}], "
+            "which the catalogue has already. Choose another name."
         )
-    catalogues.models.add(folder_entry(table.name, table.checkpoint, f"local-dir:{table.checkpoint.name}"))
+    try:
+        entry = own_entry(
+            table.name, table.loader, table.checkpoint, table.tokenizer, table.options, catalogues.models.entries()
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{table.place}: {error}") from error
+    catalogues.models.add(entry)
 
 
 def _select_models(

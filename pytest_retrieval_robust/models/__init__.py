@@ -93,6 +93,8 @@ class LoadRequest:
     device: str = "cpu"
     precision: Precision = "fp32"
     may_download: bool = True
+    name: str | None = None
+    """What the model is to be called; None for the entry's own name."""
     checkpoint: Path | None = None
     """The user's own file or folder of weights; None for the published ones."""
     tokenizer: str | None = None

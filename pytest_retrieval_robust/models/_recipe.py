@@ -44,6 +44,7 @@ def load_system(name: str, file: Path, request: LoadRequest, recipe: Recipe, *, 
     Raises `NotOnThisMachineError` where the file or tokenizer is missing, `ModelError` where the file is damaged or
     another model's, and `ConfigError` for an option that the system does not have.
     """
+    name = request.name or name
     with read_weights(name, file) as stored:
         tensors = recipe.tensors(stored.content)
         network = build(lambda: recipe.network(tensors))

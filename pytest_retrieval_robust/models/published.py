@@ -98,7 +98,8 @@ def _clip(name: str, summary: str, repository: str) -> ModelEntry:
         if request.checkpoint.is_dir():
             from ._locators import folder_entry
 
-            return folder_entry(name, request.checkpoint, _shown(request)).load(request)
+            called = request.name or name
+            return folder_entry(called, request.checkpoint, _shown(request)).load(request)
         return _recipe("_openai_clip.OPENAI_CLIP")(name, request.checkpoint, request, source=_shown(request))
 
     return ModelEntry(
