@@ -74,6 +74,7 @@ OPTIONS = (
     OptionSpec("--robust-batch-size", "images a batch (default: auto)", "N"),
     OptionSpec("--robust-limit", "only the first N pairs of each data set: a smoke run, recorded as such", "N"),
     OptionSpec("--robust-download", "let `all` fetch missing weights; a model asked for by name may always", None),
+    OptionSpec("--robust-cache-dir", "where weights that are plain files lie (default: the platform's cache)", "DIR"),
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
@@ -120,6 +121,7 @@ class Settings:
     download: bool
     results: Path | None
     config_file: ConfigFile | None
+    cache_dir: Path | None = None
 
 
 def any_on_command_line(config: pytest.Config) -> bool:
@@ -144,6 +146,7 @@ def read_settings(config: pytest.Config) -> Settings:
         download=values.switch("--robust-download"),
         results=values.path("--robust-results"),
         config_file=_config_file(config, values),
+        cache_dir=values.path("--robust-cache-dir"),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .catalogue import Catalogue, Catalogues, Entry, is_glob, unknown_name
@@ -29,10 +30,15 @@ class SelectedModel:
     named: bool
     """Asked for by its own name or locator, or `required`: then it must be tested."""
     may_download: bool
+    cache_dir: Path | None = None
 
     def absent(self) -> str | None:
         """Why it cannot be tested here, decided from files alone; None where it can, or may be fetched."""
-        reason = None if self.entry.missing is None else self.entry.missing(LoadRequest())
+        reason = (
+            None
+            if self.entry.missing is None
+            else self.entry.missing(LoadRequest(may_download=self.may_download, cache_dir=self.cache_dir))
+        )
         return None if self.may_download and self.entry.fetchable else reason
 
 
@@ -93,10 +99,10 @@ def _select_models(
         named = settings.models is not None and item != "all" and (is_locator(item) or not is_glob(item))
         for entry in _model_entries(item, catalogues):
             required = entry.name in tables and tables[entry.name].required
-            _add_model(chosen, entry, named or required, named or settings.download)
+            _add_model(chosen, entry, named or required, named or settings.download, settings.cache_dir)
     for table in tables.values():
         if table.required and table.name not in chosen and settings.models is None:
-            _add_model(chosen, catalogues.models.get(table.name), True, False)
+            _add_model(chosen, catalogues.models.get(table.name), True, False, settings.cache_dir)
     return chosen
 
 
@@ -110,7 +116,9 @@ def _model_entries(item: str, catalogues: Catalogues) -> list[ModelEntry]:
     return [catalogues.models.get(name) for name in catalogues.models.select(item)]
 
 
-def _add_model(chosen: dict[str, SelectedModel], entry: ModelEntry, named: bool, may_download: bool) -> None:
+def _add_model(
+    chosen: dict[str, SelectedModel], entry: ModelEntry, named: bool, may_download: bool, cache_dir: Path | None
+) -> None:
     held = chosen.get(entry.name)
     if held is not None and held.entry.summary != entry.summary:
         raise ConfigError(
@@ -118,7 +126,7 @@ def _add_model(chosen: dict[str, SelectedModel], entry: ModelEntry, named: bool,
             "Give one of the folders a name under [models.NAME] in robust.toml."
         )
     if held is None or named:
-        chosen[entry.name] = SelectedModel(entry, named, may_download)
+        chosen[entry.name] = SelectedModel(entry, named, may_download, cache_dir)
 
 
 def _select_datasets(settings: Settings, catalogues: Catalogues) -> dict[str, SelectedDataset]:

@@ -142,7 +142,8 @@ class RobustSession:
         if reason is not None:
             raise NotOnThisMachineError.because(reason)
         device = resolve_device(self.settings.device)
-        return selected.entry.load(LoadRequest(device, self.settings.precision, selected.may_download))
+        request = LoadRequest(device, self.settings.precision, selected.may_download, cache_dir=selected.cache_dir)
+        return selected.entry.load(request)
 
     def has_failed_to_load(self, name: str) -> bool:
         return name in self._failed_loads

@@ -1,4 +1,4 @@
-"""Recall@k against what the evaluators of CXR-CLIP's authors and of LAION's CLIP_benchmark say on the same embeddings."""
+"""Recall@k against the evaluators of CXR-CLIP's authors and of LAION's CLIP_benchmark, on the same embeddings."""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ def own_entry(
 
     def missing(request: LoadRequest) -> str | None:
         if path is not None and not path.exists():
-            return f"the checkpoint of {name} is not there: {path}; mend the path or copy the file to it"
+            return (
+                f"the checkpoint of {name} is not there: {path.name}; mend the path in [models.{name}], which is "
+                "relative to the folder of its file, or copy the checkpoint to it"
+            )
         return None if base.missing is None else base.missing(given(request))
 
     return ModelEntry(name, f"the checkpoint {Path(checkpoint).name}", load, missing, fetchable=path is None)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..case import DIRECTIONS, Case, Direction, Outcome, VerdictName
+from ..case import DIRECTIONS, Case, Direction, ModelRecord, Outcome, VerdictName
 
 if TYPE_CHECKING:
     import pytest
@@ -74,6 +74,7 @@ def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> 
     yield from _sentences("broken:", list(run.broken), "red")
     absent = [f"{model.name}: {model.reason}" for model in run.models if not model.tested]
     yield from _sentences("not tested:", absent, "yellow")
+    yield from _sentences("loaded:", [sentence for model in run.models for sentence in _loaded(run, model)], "")
     yield from _sentences("note:", list(run.warnings), "yellow")
     if run.results is not None:
         yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
@@ -174,6 +175,18 @@ def sparkline(shares: Sequence[float], blocks: str = _BLOCKS) -> str:
     '█▄▁'
     """
     return "".join(blocks[min(int(share * len(blocks)), len(blocks) - 1)] for share in shares)
+
+
+def _loaded(run: RunRecord, model: ModelRecord) -> Iterable[str]:
+    """What a reader must know of a checkpoint and of what it reads of a report; nothing where all fits."""
+    strange, cut = model.card.get("unexpected_keys") or [], model.card.get("truncated_reports") or 0
+    if strange:
+        shown = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")
+        yield f"{model.name}: {len(strange)} keys of its checkpoint have no place in the network: {shown}"
+    if cut:
+        only = run.datasets[0]["reports"] if len(run.datasets) == 1 else None
+        share = f"{cut} reports" if only is None else f"{cut} of {only} reports ({100 * cut / only:.1f} %)"
+        yield f"{model.name}: {share} are longer than the {model.card.get('context_length')} tokens that it reads"
 
 
 def _every_cell(run: RunRecord) -> Iterable[Line]:
