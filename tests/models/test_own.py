@@ -183,6 +183,7 @@ def test_a_plain_file_is_fetched_once_checked_and_found(tmp_path: Path, monkeypa
         local_file("ours", file, LoadRequest(may_download=False, cache_dir=tmp_path / "cache"))
     assert local_file("ours", file, request).read_bytes() == b"published"
     server.shutdown()
+    server.server_close()
     assert local_file("ours", file, request) == place_of(file, request)  # no second request: the server is gone
     with pytest.raises(ModelError, match="sha256=0000"):
         check_published(file, "1" * 64)
