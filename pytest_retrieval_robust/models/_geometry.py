@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from . import Frame
+
+Resize: TypeAlias = Literal["shortest", "longest", "exact"]
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,9 @@ class Geometry:
     `resize` is `shortest` or `longest` (that side becomes `size`, the aspect is kept) or `exact` (both do).
     """
 
-    resize: Literal["shortest", "longest", "exact"]
+    resize: Resize
     size: int
     side: int
-    crop_rounding: Literal["floor", "nearest"]
-    """How half a pixel of crop margin is rounded: transformers floors, torchvision rounds half to even."""
 
     def resized(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) after the resize."""
@@ -35,7 +35,7 @@ class Geometry:
     def frame(self, width: int, height: int) -> Frame:
         """The box of a (width, height) source image in the square, relative to the square's side."""
         new_width, new_height = self.resized(width, height)
-        left, top = self._offset(new_width), self._offset(new_height)
+        left, top = self.offset(new_width), self.offset(new_height)
         return (
             -left / self.side,
             -top / self.side,
@@ -43,9 +43,8 @@ class Geometry:
             (new_height - top) / self.side,
         )
 
-    def _offset(self, length: int) -> int:
-        """Pixels cut before the square begins; negative where the image is padded."""
+    def offset(self, length: int) -> int:
+        """Pixels cut before the square begins; negative where the image is padded. Halves go to the even number."""
         if length < self.side:
             return -((self.side - length) // 2)
-        margin = (length - self.side) / 2
-        return int(margin) if self.crop_rounding == "floor" else round(margin)
+        return round((length - self.side) / 2)

@@ -105,7 +105,7 @@ def geometry_of(name: str, config: dict[str, Any]) -> Geometry:
     if height != width:
         raise ModelError(f"Expected a square input of {name}, got size={size}. Register a loader of your own.")
     resize = {"squash": "exact", "longest": "longest", "shortest": "shortest"}[config.get("resize_mode") or "shortest"]
-    return Geometry(resize, height, height, "nearest")  # type: ignore[arg-type]  # one of the three, by the table
+    return Geometry(resize, height, height)  # type: ignore[arg-type]  # one of the three, by the table
 
 
 class OpenClipEncoder:

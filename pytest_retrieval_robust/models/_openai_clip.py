@@ -128,7 +128,7 @@ def _report_ways(side: int) -> dict[str, Picture]:
     return {
         "mimic": _grey(fit_and_pad(320, side, *mimic, antialias=False), side, *mimic),
         "mimic-antialias": _grey(fit_and_pad(320, side, *mimic, antialias=True), side, *mimic),
-        "chexpert": _grey(stretch(side, Resampling.BICUBIC), side, *chexpert),
+        "chexpert": _grey(stretch(side, Resampling.BICUBIC, grey=True), side, *chexpert),
     }
 
 

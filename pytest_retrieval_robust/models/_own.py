@@ -81,7 +81,6 @@ def _transformers(name: str, checkpoint: str) -> ModelEntry:
             request,
             revision=revision or None,
             shown_source=_shown(checkpoint),
-            overrides=request.options.get("preprocessing"),
             trust_remote_code=bool(request.options.get("trust_remote_code")),
         )
 

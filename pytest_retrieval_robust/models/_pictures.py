@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import ModelError
+from ..catalogue import unknown_name
+from ..errors import ConfigError, ModelError
 from . import Prepared
-from ._geometry import Geometry
+from ._geometry import Geometry, Resize
 
 Prepare: TypeAlias = Callable[[Image.Image], Prepared]
 _EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
@@ -28,6 +29,42 @@ class Picture:
     side: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+FILTERS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+}
+OVERRIDES = ("size", "resize", "interpolation", "mean", "std")
+"""What a user may say of a checkpoint's preprocessing: `size` in pixels, `resize` one of `shortest`, `longest`,
+`exact`, `interpolation` one of `FILTERS`, `mean` and `std` of the three channels on the 0..1 scale."""
+
+
+def checked_overrides(name: str, overrides: object) -> dict[str, Any]:
+    """The overrides of a model's preprocessing; `ConfigError` says what is close to an unknown or wrong one."""
+    if not isinstance(overrides, Mapping):
+        raise ConfigError(
+            f"Expected a table of overrides ({', '.join(OVERRIDES)}) for {name}, got preprocessing={overrides!r}."
+        )
+    for key, value in overrides.items():
+        if key not in OVERRIDES:
+            raise unknown_name(f"override of {name}'s preprocessing", key, OVERRIDES)
+        known = {"resize": get_args(Resize), "interpolation": tuple(FILTERS)}.get(key)
+        if known is not None and value not in known:
+            raise unknown_name(key, str(value), known)
+        if key == "size" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise ConfigError(f"Expected a size in pixels for {name}, got size={value!r}. Give a whole number.")
+        if key in ("mean", "std") and not _is_three_numbers(value):
+            raise ConfigError(
+                f"Expected three numbers on the 0..1 scale for {name}, got {key}={value!r}. Give one a channel."
+            )
+    return dict(overrides)
+
+
+def _is_three_numbers(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 3 and all(isinstance(one, int | float) for one in value)
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
@@ -59,21 +96,29 @@ def three_channels(grey: Image.Image) -> NDArray[np.uint8]:
     return np.repeat(np.asarray(grey, dtype=np.uint8)[None], 3, axis=0)
 
 
-def resize_and_crop(size: int, crop: int, filter_: Image.Resampling, *, grey: bool = False) -> Prepare:
-    """torchvision's `Resize(size)` on the short side and `CenterCrop(crop)`, on 8-bit images (no smaller than it)."""
-    geometry = Geometry("shortest", size, crop, "nearest")
+def shaped(geometry: Geometry, filter_: Image.Resampling, *, grey: bool = False) -> Prepare:
+    """A resize and a centred crop (or black pad) on 8-bit images, as torchvision and open_clip do them."""
 
     def prepare(image: Image.Image) -> Prepared:
         shown = eight_bit(image).convert("L" if grey else "RGB")
         width, height = geometry.resized(*shown.size)
         require_shape(image, width, height)
-        left, top = round((width - crop) / 2), round((height - crop) / 2)
-        # Only what the crop keeps has to exist; a resize with `box` is not the same to the last grey level.
-        cut = shown.resize((width, height), filter_).crop((left, top, left + crop, top + crop))
+        left, top = geometry.offset(width), geometry.offset(height)
+        cut = shown.resize((width, height), filter_).crop((left, top, left + geometry.side, top + geometry.side))
         pixels = three_channels(cut) if grey else np.ascontiguousarray(np.asarray(cut).transpose(2, 0, 1))
         return Prepared(pixels, geometry.frame(*image.size))
 
     return prepare
+
+
+def resize_and_crop(size: int, crop: int, filter_: Image.Resampling, *, grey: bool = False) -> Prepare:
+    """torchvision's `Resize(size)` on the short side and `CenterCrop(crop)`."""
+    return shaped(Geometry("shortest", size, crop), filter_, grey=grey)
+
+
+def stretch(side: int, filter_: Image.Resampling, *, grey: bool = False) -> Prepare:
+    """Both sides resized to `side`; the aspect is not kept."""
+    return shaped(Geometry("exact", side, side), filter_, grey=grey)
 
 
 def pad_and_resize(side: int, filter_: Image.Resampling) -> Prepare:
@@ -88,17 +133,6 @@ def pad_and_resize(side: int, filter_: Image.Resampling) -> Prepare:
         square.paste(eight_bit(image), (left, top))
         frame = (left / full, top / full, (left + width) / full, (top + height) / full)
         return Prepared(three_channels(square.resize((side, side), filter_)), frame)
-
-    return prepare
-
-
-def stretch(side: int, filter_: Image.Resampling) -> Prepare:
-    """Both sides resized to `side`, grey; the aspect is not kept."""
-
-    def prepare(image: Image.Image) -> Prepared:
-        return Prepared(
-            three_channels(eight_bit(image).convert("L").resize((side, side), filter_)), (0.0, 0.0, 1.0, 1.0)
-        )
 
     return prepare
 

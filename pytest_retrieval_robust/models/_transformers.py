@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL.Image import Image
+from PIL.Image import Image, Resampling
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
@@ -26,18 +25,28 @@ from ._checkpoint import (
 )
 from ._geometry import Geometry
 from ._hub import cached_folder
+from ._pictures import FILTERS, Picture, checked_overrides, shaped
 
 
 def load_pretrained(
-    name: str, source: str, request: LoadRequest, *, revision: str | None = None, shown_source: str | None = None
+    name: str,
+    source: str,
+    request: LoadRequest,
+    *,
+    revision: str | None = None,
+    shown_source: str | None = None,
+    trust_remote_code: bool = False,
 ) -> TransformersEncoder:
     """Load a folder or a hub repository in the layout of `save_pretrained`.
+
+    `preprocessing` of the request's options overrides what its image processor declares (`_pictures.OVERRIDES`), and
+    the request's tokenizer replaces its own. `trust_remote_code` runs Python code of the repository.
 
     Raises `NotOnThisMachineError` when it is not there and may not be fetched, `ModelError` when it is there and
     cannot be loaded whole: missing keys, truncated weights, no dual encoder, no fixed square input.
     """
     try:
-        parts = _read(source, revision, request)
+        parts = _read(source, revision, request, trust_remote_code)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise _reading_error(name, source, request, error) from error
     except Exception as error:  # safetensors and tokenizers raise bare Exceptions for damaged files
@@ -46,17 +55,31 @@ def load_pretrained(
         raise
     model, loading, processor, tokenizer = parts
     require_no_missing(name, sorted(loading["missing_keys"]))
+    _require_fit(name, tokenizer, model)
     return TransformersEncoder(name, model, processor, tokenizer, request, _card(source, shown_source, model, loading))
 
 
-def _read(source: str, revision: str | None, request: LoadRequest) -> tuple[Any, dict[str, Any], Any, Any]:
-    where: dict[str, Any] = {"revision": revision, "local_files_only": not request.may_download}
+def _read(
+    source: str, revision: str | None, request: LoadRequest, trust_remote_code: bool
+) -> tuple[Any, dict[str, Any], Any, Any]:
+    may: dict[str, Any] = {"local_files_only": not request.may_download, "trust_remote_code": trust_remote_code}
+    where: dict[str, Any] = {**may, "revision": revision}
     model, loading = AutoModel.from_pretrained(
-        source, dtype=torch_dtype(request.precision), output_loading_info=True, trust_remote_code=False, **where
+        source, dtype=torch_dtype(request.precision), output_loading_info=True, **where
     )
-    processor = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **where)
-    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **where)
+    processor = AutoImageProcessor.from_pretrained(source, backend="pil", **where)
+    words = where if request.tokenizer is None else may
+    tokenizer = AutoTokenizer.from_pretrained(request.tokenizer or source, **words)
     return model, loading, processor, tokenizer
+
+
+def _require_fit(name: str, tokenizer: Any, model: Any) -> None:
+    rows = getattr(_text_config(model), "vocab_size", None)
+    if rows is not None and len(tokenizer) > rows:
+        raise ModelError(
+            f"Expected a tokenizer that fits the {rows} rows of {name}'s embedding table, got "
+            f"vocabulary={len(tokenizer)}. Give the tokenizer that the checkpoint was trained with."
+        )
 
 
 def _reading_error(name: str, source: str, request: LoadRequest, error: Exception) -> Exception:
@@ -96,25 +119,47 @@ def _text_config(model: Any) -> Any:
     return getattr(model.config, "text_config", model.config)
 
 
+def picture_of(name: str, processor: Any, overrides: Mapping[str, Any]) -> Picture:
+    """The processor's declared resize, crop and constants, overridden; `ModelError` without one fixed square.
+
+    A crop is centred as OpenAI's and open_clip's transforms centre it, so that the same CLIP gives the same embeddings
+    through either library: transformers' own processor crops one pixel off where the margin is 3 modulo 4.
+    """
+    geometry = geometry_of(name, processor)
+    side = overrides.get("size", geometry.side)
+    resize = overrides.get("resize", geometry.resize)
+    if "size" in overrides or "resize" in overrides:
+        geometry = Geometry(resize, side, side)
+    filter_ = FILTERS.get(overrides.get("interpolation", ""), Resampling(processor.resample))
+    mean, std = ((0.0,) * 3, (1.0,) * 3)
+    if processor.do_normalize:
+        mean, std = tuple(processor.image_mean), tuple(processor.image_std)
+    return Picture(
+        shaped(geometry, filter_), side, tuple(overrides.get("mean", mean)), tuple(overrides.get("std", std))
+    )
+
+
 def geometry_of(name: str, processor: Any) -> Geometry:
     """The processor's declared resize and crop; `ModelError` unless they lead to one fixed square."""
-    size = dict(processor.size or {})
+    size = dict(getattr(processor, "size", None) or {})
     crop = dict(processor.crop_size or {}) if getattr(processor, "do_center_crop", None) else {}
     side, exact = crop.get("height"), size.get("height")
     if not processor.do_resize or getattr(processor, "do_pad", None) or crop.get("width") != side:
         raise _no_square(name, processor)
     if size.get("shortest_edge") and side and not size.get("longest_edge"):
-        return Geometry("shortest", size["shortest_edge"], side, "floor")
+        return Geometry("shortest", size["shortest_edge"], side)
     if exact and exact == size.get("width"):
-        return Geometry("exact", exact, side or exact, "floor")
+        return Geometry("exact", exact, side or exact)
     raise _no_square(name, processor)
 
 
 def _no_square(name: str, processor: Any) -> ModelError:
+    most = getattr(processor, "max_num_patches", None)
+    patches = "" if most is None else f", max_num_patches={most} (its resolution varies with the image)"
     return ModelError(
         f"Expected an image processor of {name} that resizes to a fixed square, got "
-        f"do_resize={processor.do_resize}, size={processor.size}, "
-        f"crop_size={getattr(processor, 'crop_size', None)}. "
+        f"{type(processor).__name__} with do_resize={processor.do_resize}, "
+        f"size={getattr(processor, 'size', None)}, crop_size={getattr(processor, 'crop_size', None)}{patches}. "
         "Use a checkpoint with a fixed square input, or register a loader of your own."
     )
 
@@ -131,34 +176,34 @@ class TransformersEncoder:
                 f"{type(model).__name__} for {name}. Pass a CLIP-like checkpoint."
             )
         self.name, self.device = name, request.device
-        self._geometry = geometry_of(name, processor)
-        self.card = ModelCard(**{**card.__dict__, "input_size": self._geometry.side})
+        overrides = checked_overrides(name, request.options.get("preprocessing", {}))
+        self._picture = picture_of(name, processor, overrides)
+        self.card = ModelCard(**{**card.__dict__, "input_size": self._picture.side})
         self._model = model.to(request.device).eval()
         self._dtype = torch_dtype(request.precision)
-        self._processor, self._tokenizer = processor, tokenizer
-        shape = (1, 3, 1, 1)
-        self._mean = torch.tensor(processor.image_mean, device=request.device).reshape(shape)
-        self._std = torch.tensor(processor.image_std, device=request.device).reshape(shape)
-        if not processor.do_normalize:
-            self._mean, self._std = torch.zeros_like(self._mean), torch.ones_like(self._std)
+        self._tokenizer = tokenizer
+        self._mean, self._std = (
+            torch.tensor(constants, device=request.device).reshape(1, 3, 1, 1)
+            for constants in (self._picture.mean, self._picture.std)
+        )
 
     def prepare(self, image: Image) -> Prepared:
         """Resize and crop as the checkpoint's image processor declares, kept at 8 bits."""
-        shaped = self._processor(
-            images=image.convert("RGB"), do_rescale=False, do_normalize=False, return_tensors="np"
-        )["pixel_values"][0]
-        pixels = np.clip(np.asarray(shaped), 0, 255).astype(np.uint8)
-        return Prepared(pixels, self._geometry.frame(*image.size))
+        return self._picture.prepare(image)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) on the 0..1 scale -> what the network is given, float32."""
+        return (pixels - self._mean) / self._std
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
-        normalised = ((pixels - self._mean) / self._std).to(self._dtype)
+        normalised = self.normalise(pixels).to(self._dtype)
         return unit_rows(_pooled(self._model.get_image_features(pixel_values=normalised)))
 
     @torch.inference_mode()
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
         tokens = self._tokenizer(
-            list(texts),
+            self._cleaned(texts),
             padding="max_length" if self._is_siglip else "longest",
             truncation=True,
             max_length=self._context,
@@ -170,8 +215,16 @@ class TransformersEncoder:
 
     def truncated(self, texts: Sequence[str]) -> int:
         """How many texts are longer than the context, special tokens counted."""
-        lengths = (len(ids) for ids in self._tokenizer(list(texts), truncation=False, verbose=False)["input_ids"])
-        return sum(length > self._context for length in lengths)
+        ids = self._tokenizer(self._cleaned(texts), truncation=False, verbose=False)["input_ids"]
+        return sum(len(row) > self._context for row in ids)
+
+    def _cleaned(self, texts: Sequence[str]) -> list[str]:
+        """CLIP's texts as OpenAI's code cleans them (`&amp;` is `&`, mended encodings), which transformers leaves out."""
+        if not type(self._tokenizer).__name__.startswith("CLIPTokenizer"):
+            return list(texts)
+        from open_clip.tokenizer import basic_clean
+
+        return [basic_clean(text) for text in texts]
 
     @property
     def _context(self) -> int:

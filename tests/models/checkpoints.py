@@ -104,3 +104,77 @@ def put_into_hub_cache(folder: Path, cache: Path, repository: str, revision: str
     shutil.copytree(folder, home / "snapshots" / revision)
     (home / "refs").mkdir()
     (home / "refs" / "main").write_text(revision)
+
+
+def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
+    """The same small CLIP, with OpenAI's vocabulary: a folder of transformers and one of open_clip."""
+    import open_clip
+    from safetensors.torch import save_file
+    from transformers import CLIPTokenizer
+
+    torch.manual_seed(0)
+    side, width = 48, 64
+    vision: Any = {"image_size": side, "layers": 2, "width": width, "patch_size": 16}
+    text: Any = {"context_length": 77, "vocab_size": 49408, "width": width, "heads": 1, "layers": 2}
+    network = open_clip.CLIP(24, vision, text, quick_gelu=True)
+    theirs, ours = folder / "open_clip", folder / "transformers"
+    theirs.mkdir(parents=True)
+    published = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
+    config = {
+        "model_cfg": {"embed_dim": 24, "quick_gelu": True, "vision_cfg": vision, "text_cfg": text},
+        "preprocess_cfg": published,
+    }
+    (theirs / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(
+        {key: value.contiguous() for key, value in network.state_dict().items()}, theirs / "open_clip_model.safetensors"
+    )
+    tower = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": 2, "num_attention_heads": 1}
+    model = CLIPModel(
+        CLIPConfig(
+            text_config={**tower, "vocab_size": 49408, "max_position_embeddings": 77, "eos_token_id": 49407},
+            vision_config={**tower, "image_size": side, "patch_size": 16},
+            projection_dim=24,
+        )
+    )
+    model.load_state_dict(_transformers_keys(network.state_dict(), width))
+    pairs = open_clip.tokenizer.SimpleTokenizer()
+    ends = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
+    vocabulary = {ends.get(piece, piece): number for piece, number in pairs.encoder.items()}
+    words = CLIPTokenizer(vocab=vocabulary, merges=list(pairs.bpe_ranks), model_max_length=77)
+    size: Any = {"shortest_edge": side}
+    processor = CLIPImageProcessor(
+        size=size, crop_size={"height": side, "width": side}, image_mean=published["mean"], image_std=published["std"]
+    )
+    return _save(ours, model, processor, words), theirs
+
+
+def _transformers_keys(state: dict[str, torch.Tensor], width: int) -> dict[str, torch.Tensor]:
+    """OpenAI's keys of a CLIP as transformers names them."""
+    renamed = {
+        "logit_scale": state["logit_scale"],
+        "text_projection.weight": state["text_projection"].T,
+        "visual_projection.weight": state["visual.proj"].T,
+        "text_model.embeddings.token_embedding.weight": state["token_embedding.weight"],
+        "text_model.embeddings.position_embedding.weight": state["positional_embedding"],
+        "vision_model.embeddings.class_embedding": state["visual.class_embedding"],
+        "vision_model.embeddings.position_embedding.weight": state["visual.positional_embedding"],
+        "vision_model.embeddings.patch_embedding.weight": state["visual.conv1.weight"],
+    }
+    norms = {
+        "ln_final": "text_model.final_layer_norm",
+        "visual.ln_pre": "vision_model.pre_layrnorm",
+        "visual.ln_post": "vision_model.post_layernorm",
+    }
+    parts = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
+    for prefix, tower in (("transformer", "text_model"), ("visual.transformer", "vision_model")):
+        for layer in range(2):
+            old, new = f"{prefix}.resblocks.{layer}", f"{tower}.encoder.layers.{layer}"
+            norms |= {f"{old}.{part}": f"{new}.{name}" for part, name in parts.items()}
+            norms[f"{old}.attn.out_proj"] = f"{new}.self_attn.out_proj"
+            for kind in ("weight", "bias"):
+                thirds = state[f"{old}.attn.in_proj_{kind}"].split(width)
+                for which, third in zip("qkv", thirds, strict=True):
+                    renamed[f"{new}.self_attn.{which}_proj.{kind}"] = third
+    for old, new in norms.items():
+        renamed |= {f"{new}.{kind}": state[f"{old}.{kind}"] for kind in ("weight", "bias")}
+    return {key: value.contiguous() for key, value in renamed.items()}

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust.errors import ModelError
 from pytest_retrieval_robust.models._geometry import Geometry
+from pytest_retrieval_robust.models._pictures import resize_and_crop
 
 sides = st.integers(24, 90)
 
@@ -41,18 +42,28 @@ def assert_frame_tells_the_truth(pixels: NDArray[Any], frame: tuple[float, float
 
 @settings(max_examples=25, deadline=None)
 @given(width=sides, height=sides, crop=st.sampled_from([24, 31, 32]))
-def test_resizing_the_short_side_and_cropping_as_transformers_does(width: int, height: int, crop: int) -> None:
+def test_resizing_the_short_side_and_cropping(width: int, height: int, crop: int) -> None:
+    prepared = resize_and_crop(32, crop, Image.Resampling.BICUBIC)(ramps(width, height))
+    assert_frame_tells_the_truth(prepared.pixels, prepared.frame)
+
+
+@settings(max_examples=25, deadline=None)
+@given(width=sides, height=sides, crop=st.sampled_from([24, 31, 32]))
+def test_pixels_are_transformers_own_but_for_its_crop(width: int, height: int, crop: int) -> None:
+    """Bit for bit where the margin is not 3 modulo 4: there transformers rounds half a pixel down, and others up."""
     from transformers import CLIPImageProcessor
 
-    from pytest_retrieval_robust.models._transformers import geometry_of
+    from pytest_retrieval_robust.models._transformers import picture_of
 
     from .pil_processors import pil_version
 
     size = {"shortest_edge": 32}
     processor = pil_version(CLIPImageProcessor(size=size, crop_size={"height": crop, "width": crop}))
-    pixels = processor(images=ramps(width, height), do_rescale=False, do_normalize=False, return_tensors="np")
-    frame = geometry_of("clip", processor).frame(width, height)
-    assert_frame_tells_the_truth(np.asarray(pixels["pixel_values"][0]), frame)
+    resized = Geometry("shortest", 32, crop).resized(width, height)
+    assume(all((length - crop) % 4 != 3 for length in resized))
+    theirs = processor(images=ramps(width, height), do_rescale=False, do_normalize=False, return_tensors="np")
+    ours = picture_of("clip", processor, {}).prepare(ramps(width, height))
+    assert np.array_equal(ours.pixels, np.asarray(theirs["pixel_values"][0]))
 
 
 @settings(max_examples=25, deadline=None)
@@ -71,7 +82,7 @@ def test_every_resize_mode_of_open_clip(width: int, height: int, mode: str) -> N
 
 
 def test_stretching_fills_the_square_exactly() -> None:
-    assert Geometry("exact", 64, 64, "floor").frame(100, 37) == (0.0, 0.0, 1.0, 1.0)
+    assert Geometry("exact", 64, 64).frame(100, 37) == (0.0, 0.0, 1.0, 1.0)
 
 
 def test_an_input_that_is_no_fixed_square_is_refused() -> None:
