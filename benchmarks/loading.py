@@ -23,7 +23,6 @@ import json, resource, sys, time, torch, transformers, open_clip, torchvision
 import pytest_retrieval_robust.models._medclip as medclip, pytest_retrieval_robust.models._cxr_clip as cxr_clip
 import pytest_retrieval_robust.models._openai_clip as openai_clip
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.models._towers import weights_in
 file, name, tokenizer = sys.argv[1:]
 def resident():
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) * 1024

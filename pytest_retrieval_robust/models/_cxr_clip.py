@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from . import LoadRequest
 from ._pictures import Picture, resize_and_crop
 from ._recipe import Recipe
-from ._towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_size, weights_in
+from ._towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_size
+from ._weights_file import weights_in
 from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
 _SWIN, _BERT = "image_encoder.image_encoder.", "text_encoder.text_encoder."

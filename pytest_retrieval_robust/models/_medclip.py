@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from . import LoadRequest
 from ._pictures import Picture, pad_and_resize
 from ._recipe import Recipe, chosen
-from ._towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_size, weights_in
+from ._towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_size
+from ._weights_file import weights_in
 from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
 _SWIN, _BERT = "vision_model.model.", "text_model.model."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +14,125 @@ from PIL.Image import Image
 from torch import Tensor
 from torchvision.transforms import Normalize, ToTensor
 
+from ..catalogue import unknown_name
 from ..errors import ConfigError, ModelError, NotOnThisMachineError
 from . import LoadRequest, ModelCard, Prepared
-from ._checkpoint import licence_of, sha256_of, torch_dtype, unit_rows, weight_files
+from ._building import fill
+from ._checkpoint import licence_of, sha256_of, torch_dtype, unit_rows
 from ._geometry import Geometry
+from ._hub import cached_folder
+from ._identify import looks_like
+from ._pictures import checked_overrides, eight_bit, require_shape
+from ._weights_file import read_weights, weights_in
 
 
 def load_tag(name: str, architecture: str, tag: str, request: LoadRequest) -> OpenClipEncoder:
-    """An architecture with one of open_clip's published weight tags."""
-    if open_clip.pretrained.get_pretrained_cfg(architecture, tag) == {}:
+    """An architecture with one of open_clip's published weight tags, read by open_clip's own strict loader."""
+    published = open_clip.pretrained.get_pretrained_cfg(architecture, tag)
+    if not published:
         known = open_clip.list_pretrained_tags_by_model(architecture)
         raise ConfigError(
             f"Expected an open_clip architecture with a published tag, got open_clip:{architecture}/{tag}. "
             f"Tags of {architecture}: {', '.join(known) or 'none'}."
         )
-    return _load(name, architecture, tag, request, f"open_clip:{architecture}/{tag}", None)
+    model, preprocess, tokenizer = _created(name, architecture, request, pretrained=tag)
+    with _offline_unless(request.may_download):
+        file = Path(open_clip.pretrained.download_pretrained(published))  # in the cache by now
+    source = f"open_clip:{architecture}/{tag}"
+    card = _card(model, tokenizer, source, sha256_of([file] if file.is_file() else []), file.parent)
+    return OpenClipEncoder(name, model, preprocess, tokenizer, request, card)
 
 
 def load_folder(name: str, folder: Path, request: LoadRequest, *, shown_source: str) -> OpenClipEncoder:
     """A folder with `open_clip_config.json` and weights, as open_clip's `push_to_hub` writes it."""
-    return _load(name, f"local-dir:{folder}", None, request, shown_source, folder)
+    return _load(name, f"local-dir:{folder}", folder, request, shown_source, folder)
 
 
 def load_repository(name: str, repository: str, request: LoadRequest) -> OpenClipEncoder:
-    """A hub repository in open_clip's layout."""
-    from ._hub import cached_folder
+    """A hub repository in open_clip's layout, fetched where it may be."""
+    from huggingface_hub import snapshot_download
 
-    return _load(name, f"hf-hub:{repository}", None, request, f"hf:{repository}", cached_folder(repository))
+    folder = cached_folder(repository)
+    if folder is None:
+        try:
+            with _offline_unless(request.may_download):
+                wanted = ["open_clip_*", "*.json", "*.txt", "README.md"]
+                folder = Path(snapshot_download(repository, allow_patterns=wanted))
+        except Exception as error:
+            raise _loading_error(name, error) from error
+    return _load(name, f"hf-hub:{repository}", folder, request, f"hf:{repository}", folder)
+
+
+def load_file(name: str, architecture: str, checkpoint: Path, request: LoadRequest, *, source: str) -> OpenClipEncoder:
+    """A checkpoint of one's own for an architecture of `open_clip.list_models()`: a file or a folder with one.
+
+    It may be as open_clip's training writes it (`state_dict`, keys with `module.`). The architecture decides the
+    activation: weights that began as OpenAI's need a `-quickgelu` one, and fit the other without a word.
+    """
+    if architecture not in open_clip.list_models():
+        raise unknown_name("open_clip architecture", architecture, open_clip.list_models())
+    return _load(name, architecture, checkpoint, request, source, checkpoint if checkpoint.is_dir() else None)
 
 
 def _load(
-    name: str, architecture: str, tag: str | None, request: LoadRequest, source: str, folder: Path | None
+    name: str, architecture: str, weights: Path, request: LoadRequest, source: str, folder: Path | None
 ) -> OpenClipEncoder:
+    # open_clip itself would only warn of a folder without weights, and leave them random.
+    model, preprocess, tokenizer = _created(name, architecture, request, load_weights=False, pretrained_text=False)
+    with read_weights(name, weights) as stored:
+        tensors = _as_the_model_names_them(model, weights_in(stored.content))
+        fit = fill(name, model, tensors, stored, looks_like(tensors))
+    card = _card(model, tokenizer, source, stored.sha256, folder)
+    card = replace(card, unexpected_keys=fit.unexpected, dropped_keys=fit.dropped)
+    return OpenClipEncoder(name, model, preprocess, tokenizer, request, card)
+
+
+def _created(name: str, architecture: str, request: LoadRequest, **options: Any) -> tuple[Any, Any, Any]:
+    """open_clip's network, its transform for evaluation and its tokenizer."""
+    wanted = checked_overrides(name, request.options.get("preprocessing", {}))
+    overrides = {_ARGUMENTS[key]: value for key, value in wanted.items()}
+    if "image_resize_mode" in overrides:
+        overrides["image_resize_mode"] = _RESIZE_MODES[overrides["image_resize_mode"]]
     with _offline_unless(request.may_download):
         try:
             model, _, preprocess = open_clip.create_model_and_transforms(
-                architecture, pretrained=tag, device="cpu", precision="fp32", weights_only=True
+                architecture, device="cpu", precision="fp32", weights_only=True, **options, **overrides
             )
-            tokenizer = open_clip.get_tokenizer(architecture)
+            return model, preprocess, open_clip.get_tokenizer(architecture)
         except Exception as error:  # open_clip lets through whatever its readers raise
             raise _loading_error(name, error) from error
-    files = weight_files(folder) if folder else []
-    card = ModelCard(
+
+
+_ARGUMENTS = {
+    "mean": "image_mean",
+    "std": "image_std",
+    "interpolation": "image_interpolation",
+    "resize": "image_resize_mode",
+    "size": "force_image_size",
+}
+_RESIZE_MODES = {"exact": "squash", "longest": "longest", "shortest": "shortest"}
+
+
+def _as_the_model_names_them(model: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without the prefix of distributed training, and with the text tower where this model has it."""
+    if tensors and all(key.startswith("module.") for key in tensors):
+        tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+    if "positional_embedding" in tensors and not hasattr(model, "positional_embedding"):
+        tensors = open_clip.model.convert_to_custom_text_state_dict(tensors)
+    if "logit_scale" in tensors:  # one number, in two shapes
+        tensors = {**tensors, "logit_scale": tensors["logit_scale"].reshape(model.logit_scale.shape)}
+    return tensors
+
+
+def _card(model: Any, tokenizer: Any, source: str, sha256: str | None, folder: Path | None) -> ModelCard:
+    return ModelCard(
         source=source,
-        sha256=sha256_of(files),
-        licence=licence_of(folder) if folder else None,
+        revision=folder.name if folder is not None and folder.parent.name == "snapshots" else None,
+        sha256=sha256,
+        licence=None if folder is None else licence_of(folder),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         context_length=int(tokenizer.context_length),
     )
-    return OpenClipEncoder(name, model, preprocess, tokenizer, request, card)
 
 
 def _loading_error(name: str, error: Exception) -> Exception:
@@ -129,16 +200,20 @@ class OpenClipEncoder:
 
     def prepare(self, image: Image) -> Prepared:
         """Resize and crop as the checkpoint's transform declares, kept at 8 bits."""
-        shaped = image.convert("RGB")
+        shaped = eight_bit(image).convert("RGB")
+        require_shape(image, *self._geometry.resized(*image.size))
         for step in self._shape:
             shaped = step(shaped)
         pixels = np.ascontiguousarray(np.asarray(shaped, dtype=np.uint8).transpose(2, 0, 1))
         return Prepared(pixels, self._geometry.frame(*image.size))
 
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) on the 0..1 scale -> what the network is given, float32."""
+        return (pixels - self._mean) / self._std
+
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
-        normalised = ((pixels - self._mean) / self._std).to(self._dtype)
-        return unit_rows(self._model.encode_image(normalised))
+        return unit_rows(self._model.encode_image(self.normalise(pixels).to(self._dtype)))
 
     @torch.inference_mode()
     def encode_reports(self, texts: Sequence[str]) -> Tensor:

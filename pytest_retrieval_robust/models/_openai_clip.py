@@ -20,7 +20,7 @@ from . import LoadRequest
 from ._identify import looks_like
 from ._pictures import Picture, Prepare, fit_and_pad, resize_and_crop, stretch
 from ._recipe import Recipe, chosen
-from ._towers import weights_in
+from ._weights_file import weights_in
 
 _SCALARS = ("input_resolution", "context_length", "vocab_size")
 """Numbers that OpenAI's own archives keep beside the weights."""

@@ -106,8 +106,7 @@ def _open_clip(name: str, checkpoint: str) -> ModelEntry:
                     "open_clip_config.json."
                 )
             return load_folder(name, path, request, shown_source=_shown(checkpoint))
-        overrides = request.options.get("preprocessing")
-        return load_file(name, architecture, path, request, source=_shown(checkpoint), overrides=overrides)
+        return load_file(name, architecture, path, request, source=_shown(checkpoint))
 
     return ModelEntry(name, "an open_clip checkpoint", load, accepts=("architecture", "preprocessing"))
 

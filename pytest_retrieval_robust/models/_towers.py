@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, SwinConfig, SwinModel
 
@@ -23,8 +21,6 @@ _SWIN_RENAMES = (
     ("intermediate.dense.", "mlp.fc1."),
     ("output.dense.", "mlp.fc2."),
 )
-
-_STATE_KEYS = ("model", "state_dict", "model_state_dict")
 
 
 def renamed_swin(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -80,12 +76,3 @@ def last_state(network: BertModel, ids: Tensor) -> Tensor:
 def table_size(tensors: Mapping[str, Tensor], key: str) -> tuple[int, int]:
     """(rows of the word table, positions) of the BERT whose embeddings lie under `key`."""
     return tensors[f"{key}word_embeddings.weight"].shape[0], tensors[f"{key}position_embeddings.weight"].shape[0]
-
-
-def weights_in(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The state dict of a file: flat, or under the key that training code keeps it by."""
-    for key in _STATE_KEYS:
-        held = content.get(key)
-        if isinstance(held, Mapping) and any(isinstance(value, torch.Tensor) for value in held.values()):
-            return weights_in(held)
-    return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}

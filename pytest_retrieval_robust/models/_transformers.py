@@ -219,7 +219,7 @@ class TransformersEncoder:
         return sum(len(row) > self._context for row in ids)
 
     def _cleaned(self, texts: Sequence[str]) -> list[str]:
-        """CLIP's texts as OpenAI's code cleans them (`&amp;` is `&`, mended encodings), which transformers leaves out."""
+        """CLIP's texts as OpenAI's code cleans them (`&amp;` is `&`), which transformers leaves out."""
         if not type(self._tokenizer).__name__.startswith("CLIPTokenizer"):
             return list(texts)
         from open_clip.tokenizer import basic_clean

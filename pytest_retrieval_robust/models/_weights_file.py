@@ -70,6 +70,9 @@ _ALLOWED: list[Any] = [
 ]
 
 
+_STATE_KEYS = ("model", "state_dict", "model_state_dict")
+
+
 @dataclass(frozen=True)
 class WeightsFile:
     """What a checkpoint file holds, and the hash of the file."""
@@ -249,3 +252,12 @@ def _damaged(name: str, file: Path, error: Exception) -> ModelError:
         f"read ({type(error).__name__}: {first_line}). It may be a truncated download: fetch it again and compare "
         "its size and sha256 with the publisher's."
     )
+
+
+def weights_in(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The state dict of a file: flat, or under the key that training code keeps it by."""
+    for key in _STATE_KEYS:
+        held = content.get(key)
+        if isinstance(held, Mapping) and any(isinstance(value, torch.Tensor) for value in held.values()):
+            return weights_in(held)
+    return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}

@@ -106,6 +106,42 @@ def put_into_hub_cache(folder: Path, cache: Path, repository: str, revision: str
     (home / "refs" / "main").write_text(revision)
 
 
+def save_biomedclip(folder: Path) -> Path:
+    """BiomedCLIP's layout, small: a timm vision transformer, a BERT text tower with a projection of two layers.
+
+    The published configuration names the text tower's repository; here it names a folder.
+    """
+    import open_clip
+    from safetensors.torch import save_file
+    from transformers import BertConfig
+
+    from . import published
+
+    torch.manual_seed(0)
+    tower = published.save_tokenizer(folder / "tower", rows=400)
+    words = len(published.vocabulary())
+    settings = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    BertConfig(**settings, vocab_size=words, max_position_embeddings=64).save_pretrained(tower)
+    text = {
+        "hf_model_name": str(tower),
+        "hf_tokenizer_name": str(tower),
+        "hf_proj_type": "mlp",
+        "hf_pooler_type": "cls_last_hidden_state_pooler",
+        "context_length": 24,
+    }
+    vision = {"timm_model_name": "vit_tiny_patch16_224", "timm_pool": "", "timm_proj": "linear", "image_size": 224}
+    config = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}
+    preprocess = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
+    named: Any = {**config, "text_cfg": {**text, "hf_model_pretrained": False}}
+    model = open_clip.CustomTextCLIP(**named)
+    state = {key: value.contiguous() for key, value in model.state_dict().items()}
+    # Old libraries saved this one too.
+    state["text.transformer.embeddings.position_ids"] = torch.arange(64)[None]
+    save_file(state, folder / "open_clip_model.safetensors")
+    return folder
+
+
 def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
     """The same small CLIP, with OpenAI's vocabulary: a folder of transformers and one of open_clip."""
     import open_clip
@@ -136,7 +172,7 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
             projection_dim=24,
         )
     )
-    model.load_state_dict(_transformers_keys(network.state_dict(), width))
+    model.load_state_dict(_transformers_keys(network.state_dict()))
     pairs = open_clip.tokenizer.SimpleTokenizer()
     ends = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
     vocabulary = {ends.get(piece, piece): number for piece, number in pairs.encoder.items()}
@@ -148,7 +184,7 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
     return _save(ours, model, processor, words), theirs
 
 
-def _transformers_keys(state: dict[str, torch.Tensor], width: int) -> dict[str, torch.Tensor]:
+def _transformers_keys(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """OpenAI's keys of a CLIP as transformers names them."""
     renamed = {
         "logit_scale": state["logit_scale"],
@@ -172,7 +208,7 @@ def _transformers_keys(state: dict[str, torch.Tensor], width: int) -> dict[str, 
             norms |= {f"{old}.{part}": f"{new}.{name}" for part, name in parts.items()}
             norms[f"{old}.attn.out_proj"] = f"{new}.self_attn.out_proj"
             for kind in ("weight", "bias"):
-                thirds = state[f"{old}.attn.in_proj_{kind}"].split(width)
+                thirds = state[f"{old}.attn.in_proj_{kind}"].chunk(3)
                 for which, third in zip("qkv", thirds, strict=True):
                     renamed[f"{new}.self_attn.{which}_proj.{kind}"] = third
     for old, new in norms.items():

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.errors import ConfigError, ModelError, NotOnThisMachineError
-from pytest_retrieval_robust.models import DualEncoder
+from pytest_retrieval_robust.models import DualEncoder, LoadRequest
+from pytest_retrieval_robust.models._own import own_entry
 
-from .checkpoints import OPEN_CLIP_ARCHITECTURE, TEXTS, put_into_hub_cache, save_open_clip
+from .checkpoints import OPEN_CLIP_ARCHITECTURE, TEXTS, put_into_hub_cache, save_biomedclip, save_clip, save_open_clip
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 41), dtype=np.uint8))
 
@@ -50,7 +53,7 @@ def test_the_declared_preprocessing_decides_the_frame(tmp_path: Path) -> None:
 def test_truncated_weights_are_an_error(tmp_path: Path) -> None:
     weights = save_open_clip(tmp_path) / "open_clip_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(ModelError, match="Expected a whole open_clip checkpoint"):
+    with pytest.raises(ModelError, match="truncated download"):
         load_model(f"local-dir:{tmp_path}", device="cpu")
 
 
@@ -58,7 +61,7 @@ def test_weights_of_another_architecture_are_an_error(tmp_path: Path) -> None:
     config = json.loads((save_open_clip(tmp_path) / "open_clip_config.json").read_text())
     config["model_cfg"]["vision_cfg"]["layers"] = 3
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="belong together"):
+    with pytest.raises(ModelError, match=r"missing_keys=\d+: visual.transformer.resblocks.2"):
         load_model(f"local-dir:{tmp_path}", device="cpu")
 
 
@@ -89,3 +92,77 @@ def test_a_tag_that_was_never_published_lists_those_that_were() -> None:
 def test_texts_beyond_the_context_are_counted(tmp_path: Path) -> None:
     model = load_model(f"local-dir:{save_open_clip(tmp_path)}", device="cpu")
     assert getattr(model, "truncated")(["heart " * 20, "heart"]) == 1  # noqa: B009 - not every model can count
+
+
+def test_a_text_tower_of_transformers(tmp_path: Path) -> None:
+    """BiomedCLIP's layout, against open_clip's own loading of it."""
+    folder = save_biomedclip(tmp_path)
+    name = f"local-dir:{folder}"
+    model = load_model(name, device="cpu")
+    reference, _, preprocess = open_clip.create_model_and_transforms(name, pretrained_text=False)
+    texts = [*TEXTS, " ", "one two three " * 20]
+    with torch.no_grad():
+        expected_image = reference.eval().encode_image(preprocess(IMAGE)[None], normalize=True)
+        expected_text = reference.encode_text(open_clip.get_tokenizer(name)(texts), normalize=True)
+    assert torch.allclose(images(model), expected_image, atol=1e-5)
+    assert torch.allclose(model.encode_reports(texts), expected_text, atol=1e-5)
+    assert model.card.dropped_keys == ("text.transformer.embeddings.position_ids",)
+    assert (model.card.context_length, getattr(model, "truncated")(texts)) == (24, 1)  # noqa: B009
+
+
+@pytest.fixture
+def architecture(tmp_path: Path) -> str:
+    (tmp_path / "ViT-tiny-own.json").write_text(json.dumps(OPEN_CLIP_ARCHITECTURE))
+    open_clip.add_model_config(tmp_path / "ViT-tiny-own.json")
+    return "ViT-tiny-own"
+
+
+def own(checkpoint: Path, **options: Any) -> DualEncoder:
+    return own_entry("candidate", "open_clip", str(checkpoint), None, options, []).load(LoadRequest())
+
+
+def test_a_training_checkpoint_with_its_architecture(tmp_path: Path, architecture: str) -> None:
+    published = load_model(f"local-dir:{save_open_clip(tmp_path / 'hub')}", device="cpu")
+    weights = load_file(tmp_path / "hub/open_clip_model.safetensors")
+    training = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in weights.items()}}
+    torch.save({**training, "optimizer": {"state": {}}}, tmp_path / "epoch_3.pt")
+    preprocessing = {"resize": "exact", "mean": [0.5] * 3, "std": [0.25] * 3, "interpolation": "bicubic"}
+    model = own(tmp_path / "epoch_3.pt", architecture=architecture, preprocessing=preprocessing)
+    assert torch.allclose(images(model), images(published), atol=1e-6)
+    assert torch.allclose(model.encode_reports(TEXTS), published.encode_reports(TEXTS), atol=1e-6)
+    assert (model.name, model.card.source) == ("candidate", "checkpoint:epoch_3.pt")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({}, ConfigError, "Add architecture"),
+        ({"architecture": "ViT-tiny-onw"}, ConfigError, "Did you mean 'ViT-tiny-own'"),
+        ({"preprocessing": {"men": [0.5] * 3}}, ConfigError, "Did you mean 'mean'"),
+        ({"preprocessing": {"mean": [0.5]}}, ConfigError, r"three numbers .* got mean=\[0.5\]"),
+        ({"preprocessing": {"resize": "squash"}}, ConfigError, "Expected a known resize, got resize='squash'"),
+        ({"preprocessing": {"size": "32"}}, ConfigError, "got size='32'"),
+        ({"preprocessing": "bicubic"}, ConfigError, "got preprocessing='bicubic'"),
+        ({"preprocessing": {"size": 64}}, ModelError, r"visual.positional_embedding of shape"),
+    ],
+)
+def test_what_cannot_be_asked_of_it(
+    tmp_path: Path, architecture: str, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    file = save_open_clip(tmp_path / "hub") / "open_clip_model.safetensors"
+    if options:
+        options = {"architecture": architecture, **options}
+    with pytest.raises(error, match=said):
+        own(file, **options)
+
+
+def test_another_librarys_checkpoint_is_named(tmp_path: Path, architecture: str) -> None:
+    file = save_clip(tmp_path / "clip") / "model.safetensors"
+    with pytest.raises(ModelError, match=r"looks like a transformers CLIP or SigLIP"):
+        own(file, architecture=architecture)
+
+
+def test_a_folder_without_weights_is_not_left_random(tmp_path: Path) -> None:
+    (save_open_clip(tmp_path) / "open_clip_model.safetensors").unlink()
+    with pytest.raises(ModelError, match="with 0"):
+        load_model(f"local-dir:{tmp_path}", device="cpu")

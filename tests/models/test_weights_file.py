@@ -14,8 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_retrieval_robust.errors import ModelError, NotOnThisMachineError
-from pytest_retrieval_robust.models._towers import weights_in
-from pytest_retrieval_robust.models._weights_file import read_weights
+from pytest_retrieval_robust.models._weights_file import read_weights, weights_in
 
 from . import published
 
