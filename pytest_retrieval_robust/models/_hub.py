@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import NotOnThisMachineError
+from . import LoadRequest
+
 _WEIGHTS = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -54,3 +57,24 @@ def missing_tokenizer(name: str, repository: str) -> str | None:
         f"the tokenizer of {name} ({repository}) is not on this machine; "
         f"bring it with --robust-download or `hf download {repository}`, or pass a folder as its tokenizer"
     )
+
+
+def missing_config(name: str, repository: str) -> str | None:
+    """The sentence for a text tower's configuration that is not cached here, or None."""
+    if _first_cached(repository, _CONFIGS, None) is not None:
+        return None
+    return (
+        f"the text tower's configuration of {name} ({repository}) is not on this machine; "
+        f"bring it with --robust-download or `hf download {repository} config.json`"
+    )
+
+
+def repository_folder(name: str, repository: str, request: LoadRequest) -> Path:
+    """The snapshot of a repository, fetched where it may be; `NotOnThisMachineError` where it is not to be had."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repository, local_files_only=not request.may_download))
+    except Exception as error:  # a dozen kinds of having no network
+        reason = missing_from_hub(name, repository) or f"{repository} cannot be fetched ({type(error).__name__})"
+        raise NotOnThisMachineError.because(reason) from error

@@ -67,30 +67,43 @@ def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
             f"Expected a CLIP vision transformer in OpenAI's key layout, got a file that looks like "
             f"{looks_like(tensors)} (no {absent[0]}). Give the authors' file, or load this one under its own name."
         )
-    width, context = tensors["visual.conv1.weight"].shape[0], tensors["positional_embedding"].shape[0]
-    vision = open_clip.model.CLIPVisionCfg(
-        layers=_layers(tensors, "visual.transformer."),
-        width=width,
-        patch_size=tensors["visual.conv1.weight"].shape[-1],
-        image_size=_side(tensors),
-    )
-    rows, text_width = tensors["token_embedding.weight"].shape
+    rows, width = tensors["token_embedding.weight"].shape
     text = open_clip.model.CLIPTextCfg(
-        context_length=context,
+        context_length=tensors["positional_embedding"].shape[0],
         vocab_size=rows,
-        width=text_width,
-        heads=max(1, text_width // 64),
+        width=width,
+        heads=max(1, width // 64),
         layers=_layers(tensors, "transformer."),
     )
-    network: nn.Module = open_clip.CLIP(tensors["text_projection"].shape[1], vision, text, quick_gelu=True)
+    outputs = tensors["text_projection"].shape[1]
+    network: nn.Module = open_clip.CLIP(outputs, _vision(tensors), text, quick_gelu=True)
     return network
+
+
+def image_tower(tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The vision transformer of the `visual.` keys, with QuickGELU."""
+    outputs = tensors["visual.proj"].shape[1]
+    unused = open_clip.model.CLIPTextCfg(vocab_size=1, context_length=1, width=64, heads=1, layers=0)
+    visual: nn.Module = open_clip.CLIP(outputs, _vision(tensors), unused, quick_gelu=True).visual
+    return visual
+
+
+def _vision(tensors: Mapping[str, Tensor]) -> Any:
+    kernel = tensors["visual.conv1.weight"]
+    return open_clip.model.CLIPVisionCfg(
+        layers=_layers(tensors, "visual.transformer."),
+        width=kernel.shape[0],
+        patch_size=kernel.shape[-1],
+        image_size=side_of(tensors),
+    )
 
 
 def _layers(tensors: Mapping[str, Tensor], prefix: str) -> int:
     return sum(key.startswith(prefix) and key.endswith(".attn.in_proj_weight") for key in tensors)
 
 
-def _side(tensors: Mapping[str, Tensor]) -> int:
+def side_of(tensors: Mapping[str, Tensor]) -> int:
+    """Pixels of the input that the positions of the `visual.` keys are of."""
     grid = math.isqrt(tensors["visual.positional_embedding"].shape[0] - 1)
     return int(grid * tensors["visual.conv1.weight"].shape[-1])
 
@@ -118,7 +131,7 @@ def _recipe(licence: str, ways: Callable[[int], Mapping[str, Picture]]) -> Recip
         network=_network,
         images=lambda network: network.visual,
         texts=_Texts,
-        picture=lambda name, tensors, request: chosen(name, request, ways(_side(tensors))),
+        picture=lambda name, tensors, request: chosen(name, request, ways(side_of(tensors))),
         tokens=_tokens,
     )
 
@@ -137,7 +150,8 @@ def _grey(prepare: Prepare, side: int, mean: float, std: float) -> Picture:
     return Picture(prepare, side, (mean / 255,) * 3, (std / 255,) * 3)
 
 
-def _clip_ways(side: int) -> dict[str, Picture]:
+def clip_ways(side: int) -> dict[str, Picture]:
+    """CLIP's own transform."""
     return {
         "openai": Picture(
             resize_and_crop(side, side, Resampling.BICUBIC),
@@ -151,5 +165,5 @@ def _clip_ways(side: int) -> dict[str, Picture]:
 CXR_REPAIR = _recipe("MIT", _report_ways)
 """CXR-RePaiR and CheXzero, whose pixels are the same. Option `preprocessing`: "mimic" (as their papers ran: the second
 resize without antialiasing; default), "mimic-antialias" (as their code runs with today's torchvision), "chexpert"."""
-OPENAI_CLIP = _recipe("MIT", _clip_ways)
+OPENAI_CLIP = _recipe("MIT", clip_ways)
 """CLIP's own preprocessing, for a file in OpenAI's key layout."""

@@ -50,15 +50,23 @@ def resnet50(outputs: int | None) -> nn.Module:
 
 
 def bert(tensors: Mapping[str, Tensor], prefix: str) -> BertModel:
-    """BERT-base with the vocabulary and positions of the tensors under `prefix`, its unused pooler included."""
-    words = tensors.get(f"{prefix}embeddings.word_embeddings.weight")
-    places = tensors.get(f"{prefix}embeddings.position_embeddings.weight")
-    return BertModel(
-        BertConfig(
-            vocab_size=28996 if words is None else words.shape[0],
-            max_position_embeddings=512 if places is None else places.shape[0],
-        )
+    """The BERT whose tensors lie under `prefix`, of their shapes; BERT-base with 28,996 words where there are none."""
+    words = _shape(tensors, f"{prefix}embeddings.word_embeddings.weight", (28996, 768))
+    layers = {key.removeprefix(prefix).split(".")[2] for key in tensors if key.startswith(f"{prefix}encoder.layer.")}
+    config = BertConfig(
+        vocab_size=words[0],
+        hidden_size=words[1],
+        num_hidden_layers=len(layers) or 12,
+        num_attention_heads=max(1, words[1] // 64),
+        intermediate_size=_shape(tensors, f"{prefix}encoder.layer.0.intermediate.dense.weight", (3072, 768))[0],
+        max_position_embeddings=_shape(tensors, f"{prefix}embeddings.position_embeddings.weight", (512, 768))[0],
     )
+    return BertModel(config, add_pooling_layer=f"{prefix}pooler.dense.weight" in tensors)
+
+
+def _shape(tensors: Mapping[str, Tensor], key: str, otherwise: tuple[int, int]) -> tuple[int, int]:
+    found = tensors.get(key)
+    return otherwise if found is None or found.ndim != 2 else (found.shape[0], found.shape[1])
 
 
 def hidden_states(network: BertModel, ids: Tensor) -> tuple[Tensor, ...]:
@@ -75,4 +83,5 @@ def last_state(network: BertModel, ids: Tensor) -> Tensor:
 
 def table_size(tensors: Mapping[str, Tensor], key: str) -> tuple[int, int]:
     """(rows of the word table, positions) of the BERT whose embeddings lie under `key`."""
-    return tensors[f"{key}word_embeddings.weight"].shape[0], tensors[f"{key}position_embeddings.weight"].shape[0]
+    rows, positions = (tensors[f"{key}{which}_embeddings.weight"].shape[0] for which in ("word", "position"))
+    return rows, positions

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+from transformers import BertTokenizer
 
 from ..errors import ConfigError, ModelError, NotOnThisMachineError
 from . import LoadRequest
 
+BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
 """A cased vocabulary that all its users lower-case: its repository has no tokenizer settings, and lower-casing is
 the default of the library. Left so: it is what the published models were trained with."""
@@ -19,23 +20,36 @@ the default of the library. Left so: it is what the published models were traine
 class WordPieces:
     """A tokenizer with the context length that a model cuts reports at."""
 
-    def __init__(self, tokenizer: Any, context: int) -> None:
-        self._tokenizer, self.context = tokenizer, context
+    def __init__(self, tokenizer: Any, context: int, clean: Callable[[str], str] = str) -> None:
+        self._tokenizer, self.context, self._clean = tokenizer, context, clean
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with the special tokens, at most `context` of them, without padding."""
-        cut = self._tokenizer(list(texts), truncation=True, max_length=self.context)["input_ids"]
+        cut = self._tokenizer(self._cleaned(texts), truncation=True, max_length=self.context)["input_ids"]
         return [list(row) for row in cut]
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has before it is cut, special tokens counted."""
-        return [len(row) for row in self._tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+        whole = self._tokenizer(self._cleaned(texts), truncation=False, verbose=False)["input_ids"]
+        return [len(row) for row in whole]
+
+    def _cleaned(self, texts: Sequence[str]) -> list[str]:
+        return [self._clean(text) for text in texts]
 
 
 def load_word_pieces(
-    name: str, default: str, request: LoadRequest, *, rows: int, positions: int, context: int
+    name: str,
+    default: str,
+    request: LoadRequest,
+    *,
+    rows: int,
+    positions: int,
+    context: int,
+    clean: Callable[[str], str] = str,
 ) -> WordPieces:
     """The tokenizer asked for, else `default` from the hub's cache; it must fit an embedding table of `rows`.
+
+    `clean` is what the authors do to a text before it is tokenised.
 
     `context_length` of the request's options overrides `context`; `ConfigError` where the network has fewer positions.
     """
@@ -46,9 +60,8 @@ def load_word_pieces(
         )
     source = request.tokenizer or default
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            source, local_files_only=not request.may_download, trust_remote_code=False
-        )
+        # By its class: a folder may name one of its own, whose code would have to be run.
+        tokenizer = BertTokenizer.from_pretrained(source, local_files_only=not request.may_download)
     except Exception as error:  # a missing or damaged folder comes as any of a dozen types
         raise _no_tokenizer(name, source, error) from error
     if len(tokenizer) > rows or tokenizer.vocab_size < 5:
@@ -56,7 +69,7 @@ def load_word_pieces(
             f"Expected a tokenizer that fits the {rows} rows of {name}'s embedding table, got {Path(source).name} with "
             f"vocabulary={len(tokenizer)}. Give the tokenizer that the checkpoint was trained with."
         )
-    return WordPieces(tokenizer, wanted)
+    return WordPieces(tokenizer, wanted, clean)
 
 
 def _no_tokenizer(name: str, source: str, error: Exception) -> NotOnThisMachineError:

@@ -11,11 +11,13 @@ from importlib import import_module
 
 from ..catalogue import Catalogue
 from . import DualEncoder, LoadRequest, ModelEntry
-from ._hub import missing_from_hub, missing_tokenizer
+from ._hub import missing_config, missing_from_hub, missing_tokenizer, repository_folder
 from ._plain_files import PlainFile, check_published, local_file, missing_file
 
 CLIP_REPOSITORY = "openai/clip-vit-base-patch32"
 _BIO_CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
+_BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
+_BIOMED_BERT_FULL = f"{_BIOMED_BERT}-fulltext"
 _BOX = "https://stanfordmedicine.box.com/s"
 _CXR_CLIP = "https://twg.kakaocdn.net/brainrepo/models/cxr-clip"
 _CXR_CLIP_PAGE = "https://github.com/Soombit-ai/cxr-clip"
@@ -79,8 +81,84 @@ def _later() -> list[ModelEntry]:
                 sha256="567a2efbabc6a02370de6e18178afd22ee72d7e6f29a789db1535e5c798d6ae8",
             ),
         ),
+        _plain(
+            "gloria",
+            "GLoRIA with ResNet-50, its global embeddings",
+            "_gloria.GLORIA",
+            PlainFile("chexpert_resnet50.ckpt", f"{_BOX}/j5h7q99f3pfi7enc0dom73m4nsm6yzvh"),
+            _BIO_CLINICAL_BERT,
+        ),
+        _plain(
+            "medprobclip",
+            "MedProbCLIP, ranked by its own match score",
+            "_medprobclip.load",
+            PlainFile("pre-trained_weights.pt", "https://github.com/FOURM-LAB/MedProbCLIP"),
+            _BIOMED_BERT_FULL,
+        ),
+        _plain(
+            "unimedclip",
+            "UniMedCLIP ViT-B/16 with BiomedBERT",
+            "_unimedclip.UNIMEDCLIP",
+            PlainFile("unimed_clip_vit_b16.pt", "https://github.com/mbzuai-oryx/UniMed-CLIP"),
+            _BIOMED_BERT,
+        ),
         _clip("pubmedclip", "PubMedCLIP, CLIP tuned on ROCO", "flaviagiammarino/pubmed-clip-vit-base-patch32"),
+        _folder("biovil-t", "BioViL-T with CXR-BERT, one image", "microsoft/BiomedVLP-BioViL-T"),
+        _folder("biovil", "BioViL with CXR-BERT", "microsoft/BiomedVLP-CXR-BERT-specialized"),
+        _hosted(
+            "medsiglip", "MedSigLIP (its terms must be accepted on the hub)", "google/medsiglip-448", "_transformers"
+        ),
+        _hosted("whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip", "_open_clip"),
+        _hosted(
+            "biomedclip",
+            "BiomedCLIP ViT-B/16 with PubMedBERT",
+            "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
+            "_open_clip",
+            also=_BIOMED_BERT,
+        ),
     ]
+
+
+def _hosted(name: str, summary: str, repository: str, library: str, also: str | None = None) -> ModelEntry:
+    """A model of the hub that transformers or open_clip knows; `also` is a second repository, of its text tower."""
+
+    def load(request: LoadRequest) -> DualEncoder:
+        if request.checkpoint is not None:
+            from ._locators import folder_entry
+
+            return folder_entry(request.name or name, request.checkpoint, _shown(request)).load(request)
+        if library == "_transformers":
+            from ._transformers import load_pretrained
+
+            return load_pretrained(name, repository, request, shown_source=f"hf:{repository}")
+        from ._open_clip import load_repository
+
+        return load_repository(name, repository, request)
+
+    def missing(request: LoadRequest) -> str | None:
+        if request.checkpoint is not None:
+            return None
+        absent = missing_from_hub(name, repository)
+        return absent if absent is not None or also is None else missing_config(name, also)
+
+    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "preprocessing"))
+
+
+def _folder(name: str, summary: str, repository: str) -> ModelEntry:
+    """BioViL's: a repository that holds the image weights beside the text model."""
+
+    def load(request: LoadRequest) -> DualEncoder:
+        from ._biovil import load as load_biovil
+
+        if request.checkpoint is not None:
+            return load_biovil(name, request.checkpoint, request, source=_shown(request))
+        folder = repository_folder(name, repository, request)
+        return load_biovil(name, folder, request, source=f"hf:{repository}")
+
+    def missing(request: LoadRequest) -> str | None:
+        return None if request.checkpoint is not None else missing_from_hub(name, repository)
+
+    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "tokenizer", "context_length"))
 
 
 def _fetched(url: str, page: str | None = None) -> PlainFile:
@@ -112,7 +190,7 @@ def _clip(name: str, summary: str, repository: str) -> ModelEntry:
 
 
 def _plain(name: str, summary: str, recipe: str, file: PlainFile, tokenizer: str | None = None) -> ModelEntry:
-    """A system in its authors' own format; `recipe` is MODULE.NAME of this folder."""
+    """A system in its authors' own format; `recipe` is MODULE.NAME of this folder, a `Recipe` or a function."""
 
     def load(request: LoadRequest) -> DualEncoder:
         load_file = _recipe(recipe)
@@ -136,11 +214,11 @@ _WITH_TOKENIZER = ("checkpoint", "tokenizer", "preprocessing", "context_length")
 
 
 def _recipe(place: str) -> Callable[..., DualEncoder]:
-    module, _, constant = place.partition(".")
     from ._recipe import load_system
 
+    module, _, constant = place.partition(".")
     found = getattr(import_module(f"{__package__}.{module}"), constant)
-    return partial(load_system, recipe=found)
+    return found if callable(found) else partial(load_system, recipe=found)
 
 
 def _shown(request: LoadRequest) -> str:

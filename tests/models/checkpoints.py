@@ -113,13 +113,14 @@ def save_biomedclip(folder: Path) -> Path:
     """
     import open_clip
     from safetensors.torch import save_file
-    from transformers import BertConfig
+    from transformers import AutoTokenizer, BertConfig
 
     from . import published
 
     torch.manual_seed(0)
     tower = published.save_tokenizer(folder / "tower", rows=400)
     words = len(published.vocabulary())
+    AutoTokenizer.from_pretrained(tower).save_pretrained(folder)  # the repository has its tokenizer beside the weights
     settings = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
     BertConfig(**settings, vocab_size=words, max_position_embeddings=64).save_pretrained(tower)
     text = {

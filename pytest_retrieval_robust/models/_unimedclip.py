@@ -1,0 +1,90 @@
+"""UniMedCLIP (Khattak et al., 2024): CLIP's vision transformer with BiomedBERT, from the authors' files.
+
+After https://github.com/mbzuai-oryx/UniMed-CLIP (6f09177), a fork of open_clip: QuickGELU in the image tower, the
+first token's last state through a projection of two layers for a text, 256 tokens, CLIP's own transform for images.
+The authors load without strictness; here every weight must be there. Their ViT-L/14 has the same keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from open_clip.tokenizer import basic_clean, whitespace_clean
+from torch import Tensor, nn
+
+from ..errors import ModelError
+from . import LoadRequest
+from ._identify import looks_like
+from ._openai_clip import clip_ways, image_tower, side_of
+from ._pictures import Picture
+from ._recipe import Recipe
+from ._towers import bert, last_state, table_size
+from ._weights_file import weights_in
+from ._wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
+
+_BERT = "text_encoder.transformer."
+_SIGNS = ("visual.conv1.weight", "visual.proj", "visual.positional_embedding", "text_encoder.proj.2.weight")
+
+
+class _Texts(nn.Module):
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.transformer = bert(tensors, _BERT)
+        outputs, middle = tensors["text_encoder.proj.2.weight"].shape
+        width = self.transformer.config.hidden_size
+        self.proj = nn.Sequential(
+            nn.Linear(width, middle, bias=False), nn.GELU(), nn.Linear(middle, outputs, bias=False)
+        )
+
+    def forward(self, ids: Tensor) -> Tensor:
+        rows: Tensor = self.proj(last_state(self.transformer, ids)[:, 0])
+        return rows
+
+
+class _Network(nn.Module):
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        absent = [key for key in _SIGNS if key not in tensors]
+        if absent:
+            raise ModelError(
+                f"Expected a checkpoint of UniMedCLIP, got one that looks like {looks_like(tensors)} (no {absent[0]}). "
+                "Give the authors' file, or load this one under its own name."
+            )
+        self.visual = image_tower(tensors)
+        self.text_encoder = _Texts(tensors)
+        self.logit_scale = nn.Parameter(torch.zeros(()))
+
+
+def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {key.removeprefix("module."): tensor for key, tensor in weights_in(content).items()}
+
+
+def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
+    return clip_ways(side_of(tensors))["openai"]
+
+
+def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> WordPieces:
+    rows, positions = table_size(tensors, f"{_BERT}embeddings.")
+    return load_word_pieces(
+        name,
+        BIOMED_BERT,
+        request,
+        rows=rows,
+        positions=positions,
+        context=min(256, positions),
+        clean=lambda text: str(whitespace_clean(basic_clean(text))),
+    )
+
+
+UNIMEDCLIP = Recipe(
+    licence="CC BY-NC 4.0 (non-commercial)",
+    tensors=_tensors,
+    network=_Network,
+    images=lambda network: network.visual,
+    texts=lambda network: network.text_encoder,
+    picture=_picture,
+    tokens=_tokens,
+)
+"""Option: `context_length` (256, to 512)."""
