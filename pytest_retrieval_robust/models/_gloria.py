@@ -102,37 +102,56 @@ def grey_of(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode == "L":
         return np.asarray(image)
     red, green, blue = np.asarray(image).astype(np.int64).transpose(2, 0, 1)
-    return ((9797 * red + 19234 * green + 3737 * blue) >> 15).astype(np.uint8)
+    return np.asarray((9797 * red + 19234 * green + 3737 * blue) >> 15).astype(np.uint8)
 
 
 def by_area(grey: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """OpenCV's INTER_AREA: means over the source area of each pixel where it shrinks, bilinear where it enlarges."""
+    """OpenCV's INTER_AREA to the last grey level: areas where it shrinks, its fixed-point bilinear where it enlarges.
+
+    Halves are decided by its order of sums and by its precision, so both are kept.
+    """
     rows, columns = grey.shape
-    weigh = _shares if width <= columns and height <= rows else _between
-    found = weigh(rows, height) @ grey.astype(np.float64) @ weigh(columns, width).T
-    return np.clip(np.rint(found), 0, 255).astype(np.uint8)
+    if (rows, columns) == (height, width):
+        return grey
+    if width <= columns and height <= rows:
+        across = _weighted(grey.T.astype(np.float32), *_shares(columns, width)).T
+        return np.clip(np.rint(_weighted(across, *_shares(rows, height))), 0, 255).astype(np.uint8)
+    first, second, near, far = _between(columns, width)
+    pixels = grey.astype(np.int64)
+    across_fixed = pixels[:, first] * near + pixels[:, second] * far
+    first, second, near, far = (part[:, None] if part.ndim == 1 else part for part in _between(rows, height))
+    above, below = across_fixed[first[:, 0]] >> 4, across_fixed[second[:, 0]] >> 4
+    return np.clip((((near * above) >> 16) + ((far * below) >> 16) + 2) >> 2, 0, 255).astype(np.uint8)
 
 
-def _shares(before: int, after: int) -> NDArray[np.float64]:
-    """(after, before): the share of each source pixel in each new one."""
-    edges = np.arange(after + 1) * (before / after)
-    cells = np.arange(before)
-    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    shares = np.clip(overlap, 0, None)
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+def _weighted(rows: NDArray[np.float32], taps: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sums of weighted rows, tap after tap in float32."""
+    found = rows[taps[:, 0]] * weights[:, :1]
+    for tap in range(1, taps.shape[1]):
+        found += rows[taps[:, tap]] * weights[:, tap : tap + 1]
+    return found
 
 
-def _between(before: int, after: int) -> NDArray[np.float64]:
-    """(after, before): OpenCV's weights where INTER_AREA enlarges."""
+def _shares(before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """For each new pixel the source pixels that it covers, and its share of each; unused taps weigh nothing."""
     scale = before / after
-    weights = np.zeros((after, before))
-    for new in range(after):
-        first = int(np.floor(new * scale))
-        share = (new + 1) - (first + 1) / scale
-        share = 0.0 if share <= 0 else share - np.floor(share)
-        weights[new, min(first, before - 1)] += 1 - share
-        weights[new, min(first + 1, before - 1)] += share
-    return weights
+    edges = np.arange(after) * scale
+    taps = np.floor(edges)[:, None].astype(np.int64) + np.arange(int(np.ceil(scale)) + 1)
+    inside = np.minimum(edges[:, None] + scale, taps + 1) - np.maximum(edges[:, None], taps)
+    inside[inside <= 1e-3] = 0  # slivers are left out there
+    cells = np.minimum(scale, before - edges)[:, None]
+    return np.clip(taps, 0, before - 1), (inside / cells).astype(np.float32)
+
+
+def _between(before: int, after: int) -> tuple[NDArray[np.int64], ...]:
+    """For each new pixel its two source pixels and their weights of 2048ths."""
+    scale, new = before / after, np.arange(after)
+    first = np.floor(new * scale).astype(np.int64)
+    share = ((new + 1) - (first + 1) * (after / before)).astype(np.float32)
+    share = np.where(share <= 0, np.float32(0), share - np.floor(share))
+    share[first >= before - 1] = 0
+    near, far = (np.rint(part * np.float32(2048)).astype(np.int64) for part in (1 - share, share))
+    return np.clip(first, 0, before - 1), np.clip(first + 1, 0, before - 1), near, far
 
 
 def padded(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -26,7 +26,7 @@ IMAGE_FILE = "biovil_t_image_model_proj_size_128.pt"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """As the hub repository is laid out: image weights, text model and vocabulary."""
     folder = published.save_tokenizer(tmp_path_factory.mktemp("biovil"), rows=30522)
-    (folder / "config.json").write_text(json.dumps({**published.manifest("cxr_bert")["config"], "model_type": "bert"}))
+    (folder / "config.json").write_text(json.dumps(published.manifest("cxr_bert")["config"]))
     torch.save(published.state_dict("biovil_t_image"), folder / IMAGE_FILE)
     torch.save(published.state_dict("cxr_bert"), folder / "pytorch_model.bin")
     yield folder
