@@ -208,7 +208,7 @@ class _Sweep:
         except Exception as error:
             raise _broken(self._model.name, "encode_reports", error) from error
         names = [f"report {start + i}" for i in range(len(texts))]
-        return _checked(rows, names, self._model.name)
+        return _checked(rows, names, self._model)
 
     def _batches(self, pool: ThreadPoolExecutor) -> Iterator[_Batch]:
         """Batches with fixed boundaries; the next one is decoded and prepared while this one is encoded."""
@@ -258,7 +258,7 @@ class _Sweep:
         except Exception as error:
             raise _broken(self._model.name, "encode_images", error) from error
         names = [f"the image with id hash {id_hash(image_id)}" for image_id in batch.ids]
-        progress.rows.append(_checked(rows, names, self._model.name))
+        progress.rows.append(_checked(rows, names, self._model))
 
     def _occlude(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> Tensor:
         occluder, size = self._occluders[cell], (batch.pixels.shape[-2], batch.pixels.shape[-1])
@@ -347,19 +347,22 @@ def _broken(model: str, method: str, error: Exception) -> ModelError:
     )
 
 
-def _checked(rows: Tensor, names: Sequence[str], model: str) -> Tensor:
-    """The rows, if they are what the contract asks for: (B, D), finite, of length 1."""
+def _checked(rows: Tensor, names: Sequence[str], encoder: DualEncoder) -> Tensor:
+    """The rows, if they are what the contract asks for: (B, D), finite, of length 1 where similarity is their dot
+    product."""
+    model = encoder.name
     if rows.ndim != 2 or len(rows) != len(names):
         raise EmbeddingError(
             f"Expected embeddings of shape ({len(names)}, D) from {model}, got shape={tuple(rows.shape)}. "
             "Return one row for each input."
         )
     lengths = rows.float().norm(dim=1)
-    bad = torch.nonzero(~((lengths - 1).abs() <= _UNIT_TOLERANCE))
+    scored = hasattr(encoder, "similarity")  # then a row may hold anything, a mean and a variance for one
+    bad = torch.nonzero(~(lengths.isfinite() if scored else (lengths - 1).abs() <= _UNIT_TOLERANCE))
     if len(bad):
         first = int(bad[0])
         raise EmbeddingError(
-            f"Expected finite unit rows from {model}, got length={float(lengths[first]):g} for {names[first]} "
+            f"Expected finite {'' if scored else 'unit '}rows from {model}, got length={float(lengths[first]):g} for {names[first]} "
             f"({len(bad)} of {len(names)} rows in its batch). Look for NaN or zero outputs, and normalise the rows."
         )
     return rows.float()

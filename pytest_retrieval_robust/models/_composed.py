@@ -63,7 +63,7 @@ class ComposedEncoder:
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
-        return unit_rows(self._images(self.normalise(pixels).to(self._dtype)))
+        return self._rows(self._images(self.normalise(pixels).to(self._dtype)))
 
     @torch.inference_mode()
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
@@ -76,7 +76,11 @@ class ComposedEncoder:
             encoded = self._texts(torch.tensor([ids[place] for place in together], device=self.device))
             for place, row in zip(together, encoded, strict=True):
                 rows[place] = row
-        return unit_rows(torch.stack([row for row in rows if row is not None]))
+        return self._rows(torch.stack([row for row in rows if row is not None]))
+
+    def _rows(self, features: Tensor) -> Tensor:
+        """Features -> what similarity is made of: unit rows, whose dot product it is."""
+        return unit_rows(features)
 
     def truncated(self, texts: Sequence[str]) -> int:
         """How many texts are longer than the context, special tokens counted."""

@@ -121,7 +121,8 @@ def by_area(grey: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
     across_fixed = pixels[:, first] * near + pixels[:, second] * far
     first, second, near, far = (part[:, None] if part.ndim == 1 else part for part in _between(rows, height))
     above, below = across_fixed[first[:, 0]] >> 4, across_fixed[second[:, 0]] >> 4
-    return np.clip((((near * above) >> 16) + ((far * below) >> 16) + 2) >> 2, 0, 255).astype(np.uint8)
+    found = (((near * above) >> 16) + ((far * below) >> 16) + 2) >> 2
+    return np.asarray(np.clip(found, 0, 255), dtype=np.uint8)
 
 
 def _weighted(rows: NDArray[np.float32], taps: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from ..catalogue import unknown_name
-from ..errors import ModelError
 from . import LoadRequest, ModelCard
 from ._building import build, fill
 from ._composed import ComposedEncoder, Tokens
@@ -36,6 +35,8 @@ class Recipe:
     """The text tower: (B, L) token ids without padding -> (B, D)."""
     picture: Callable[[str, Mapping[str, Tensor], LoadRequest], Picture]
     tokens: Callable[[str, Mapping[str, Tensor], LoadRequest], Tokens]
+    encoder: Callable[[Any], Callable[..., ComposedEncoder]] = lambda _: ComposedEncoder
+    """The network -> what is made of the parts; another class where similarity is not the dot product."""
 
 
 def load_system(name: str, file: Path, request: LoadRequest, recipe: Recipe, *, source: str) -> ComposedEncoder:
@@ -61,7 +62,8 @@ def load_system(name: str, file: Path, request: LoadRequest, recipe: Recipe, *, 
         dropped_keys=fit.dropped,
     )
     images, texts = recipe.images(network), recipe.texts(network)
-    return ComposedEncoder(name, card, request, picture=picture, images=images, tokens=tokens, texts=texts)
+    make = recipe.encoder(network)
+    return make(name, card, request, picture=picture, images=images, tokens=tokens, texts=texts)
 
 
 def chosen(name: str, request: LoadRequest, ways: Mapping[str, T]) -> T:
@@ -70,14 +72,3 @@ def chosen(name: str, request: LoadRequest, ways: Mapping[str, T]) -> T:
     if wanted not in ways:
         raise unknown_name(f"preprocessing of {name}", str(wanted), ways)
     return ways[wanted]
-
-
-def require_dictionary(name: str, content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """`content[key]`, where a file keeps its weights beside other things; the content itself where it is flat."""
-    held = content.get(key, content)
-    if not isinstance(held, Mapping):
-        raise ModelError(
-            f"Expected a dictionary of weights under {key!r} for {name}, got a {type(held).__name__}. "
-            "Give the authors' file, or one with the state dict alone."
-        )
-    return held

@@ -91,7 +91,7 @@ def _later() -> list[ModelEntry]:
         _plain(
             "medprobclip",
             "MedProbCLIP, ranked by its own match score",
-            "_medprobclip.load",
+            "_medprobclip.MEDPROBCLIP",
             PlainFile("pre-trained_weights.pt", "https://github.com/FOURM-LAB/MedProbCLIP"),
             _BIOMED_BERT_FULL,
         ),
@@ -190,7 +190,7 @@ def _clip(name: str, summary: str, repository: str) -> ModelEntry:
 
 
 def _plain(name: str, summary: str, recipe: str, file: PlainFile, tokenizer: str | None = None) -> ModelEntry:
-    """A system in its authors' own format; `recipe` is MODULE.NAME of this folder, a `Recipe` or a function."""
+    """A system in its authors' own format; `recipe` is MODULE.NAME of this folder."""
 
     def load(request: LoadRequest) -> DualEncoder:
         load_file = _recipe(recipe)
@@ -218,7 +218,7 @@ def _recipe(place: str) -> Callable[..., DualEncoder]:
 
     module, _, constant = place.partition(".")
     found = getattr(import_module(f"{__package__}.{module}"), constant)
-    return found if callable(found) else partial(load_system, recipe=found)
+    return partial(load_system, recipe=found)
 
 
 def _shown(request: LoadRequest) -> str:
