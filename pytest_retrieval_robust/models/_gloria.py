@@ -135,7 +135,7 @@ def _weighted(rows: NDArray[np.float32], taps: NDArray[np.int64], weights: NDArr
 
 def _shares(before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """For each new pixel the source pixels that it covers, and its share of each; unused taps weigh nothing."""
-    scale = before / after
+    scale = 1 / (after / before)
     edges = np.arange(after) * scale
     taps = np.floor(edges)[:, None].astype(np.int64) + np.arange(int(np.ceil(scale)) + 1)
     inside = np.minimum(edges[:, None] + scale, taps + 1) - np.maximum(edges[:, None], taps)
@@ -146,9 +146,9 @@ def _shares(before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.floa
 
 def _between(before: int, after: int) -> tuple[NDArray[np.int64], ...]:
     """For each new pixel its two source pixels and their weights of 2048ths."""
-    scale, new = before / after, np.arange(after)
-    first = np.floor(new * scale).astype(np.int64)
-    share = ((new + 1) - (first + 1) * (after / before)).astype(np.float32)
+    enlarged, new = after / before, np.arange(after)
+    first = np.floor(new * (1 / enlarged)).astype(np.int64)  # not before / after: its rounding is another
+    share = ((new + 1) - (first + 1) * enlarged).astype(np.float32)
     share = np.where(share <= 0, np.float32(0), share - np.floor(share))
     share[first >= before - 1] = 0
     near, far = (np.rint(part * np.float32(2048)).astype(np.int64) for part in (1 - share, share))
