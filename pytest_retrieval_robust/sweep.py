@@ -363,7 +363,8 @@ def _checked(rows: Tensor, names: Sequence[str], encoder: DualEncoder) -> Tensor
         first = int(bad[0])
         raise EmbeddingError(
             f"Expected finite {'' if scored else 'unit '}rows from {model}, got length={float(lengths[first]):g} for "
-            f"{names[first]} ({len(bad)} of {len(names)} rows in its batch). Look for NaN or zero outputs, and normalise the rows."
+            f"{names[first]} ({len(bad)} of {len(names)} rows in its batch). Look for NaN or zero outputs, and "
+            "normalise the rows."
         )
     return rows.float()
 
