@@ -114,7 +114,8 @@ def by_area(grey: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
     if (rows, columns) == (height, width):
         return grey
     if (rows, columns) == (2 * height, 2 * width):  # it has a faster way there, which rounds halves up
-        return ((grey.reshape(height, 2, width, 2).sum(axis=(1, 3), dtype=np.uint16) + 2) >> 2).astype(np.uint8)
+        fours = grey.reshape(height, 2, width, 2).sum(axis=(1, 3), dtype=np.uint16)
+        return np.asarray((fours + 2) >> 2, dtype=np.uint8)
     if width <= columns and height <= rows:
         across = _weighted(grey.T.astype(np.float32), *_shares(columns, width)).T
         return np.clip(np.rint(_weighted(across, *_shares(rows, height))), 0, 255).astype(np.uint8)

@@ -83,7 +83,7 @@ def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
 def image_tower(tensors: Mapping[str, Tensor]) -> nn.Module:
     """The vision transformer of the `visual.` keys, with QuickGELU."""
     outputs = tensors["visual.proj"].shape[1]
-    unused = open_clip.model.CLIPTextCfg(vocab_size=1, context_length=1, width=64, heads=1, layers=0)
+    unused = open_clip.model.CLIPTextCfg(vocab_size=1, context_length=1, width=64, heads=1, layers=1)
     visual: nn.Module = open_clip.CLIP(outputs, _vision(tensors), unused, quick_gelu=True).visual
     return visual
 

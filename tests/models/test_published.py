@@ -1,0 +1,151 @@
+"""Published models by their catalogue names, on this machine's caches and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from pytest_retrieval_robust import load_model
+from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.errors import NotOnThisMachineError
+from pytest_retrieval_robust.models import DualEncoder, LoadRequest
+from pytest_retrieval_robust.models.published import CLIP_REPOSITORY
+
+from . import published
+from .checkpoints import TEXTS, put_into_hub_cache, save_biomedclip, save_clip, save_open_clip, save_siglip
+from .test_own import save_openai_layout
+
+# name: repository, its layout in small
+HOSTED = {
+    "clip": (CLIP_REPOSITORY, save_clip),
+    "pubmedclip": ("flaviagiammarino/pubmed-clip-vit-base-patch32", save_clip),
+    "medsiglip": ("google/medsiglip-448", save_siglip),
+    "whyxrayclip": ("yyupenn/whyxrayclip", save_open_clip),
+    "biomedclip": ("microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224", save_biomedclip),
+}
+PLAIN = (
+    "cxr-repair",
+    "medclip",
+    "medclip-vit",
+    "cxr-clip",
+    "cxr-clip-r50",
+    "chexzero",
+    "gloria",
+    "medprobclip",
+    "unimedclip",
+)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hub cache of this test's own."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def rows(model: DualEncoder) -> list[torch.Tensor]:
+    pixels = torch.from_numpy(model.prepare(published.picture(2)).pixels)[None] / 255
+    return [model.encode_images(pixels), model.encode_reports(TEXTS)]
+
+
+@pytest.mark.parametrize("name", HOSTED)
+def test_a_hosted_model_is_found_in_the_cache_by_its_name(name: str, tmp_path: Path, hub: Path) -> None:
+    repository, save = HOSTED[name]
+    folder = save(tmp_path / "published")
+    put_into_hub_cache(folder, hub, repository)
+    model = load_model(name, device="cpu", download=False)
+    assert (model.name, model.card.source, model.card.revision) == (name, f"hf:{repository}", "a" * 40)
+    # The same as the folder, which is checked against the libraries themselves; also as a checkpoint of that layout.
+    for other in (load_model(f"local-dir:{folder}", device="cpu"), load_model(name, checkpoint=folder, device="cpu")):
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(rows(model), rows(other), strict=True))
+
+
+@pytest.mark.parametrize("name", [*HOSTED, *PLAIN, "biovil", "biovil-t"])
+def test_what_is_not_here_says_how_to_bring_it(name: str, tmp_path: Path, hub: Path) -> None:
+    request = LoadRequest(may_download=False, cache_dir=tmp_path)
+    missing = Catalogues().models.get(name).missing
+    assert missing is not None
+    reason = missing(request)
+    assert reason is not None
+    assert f"the weights of {name}" in reason
+    assert "bring" in reason
+    with pytest.raises(NotOnThisMachineError):
+        load_model(name, device="cpu", download=False, cache_dir=tmp_path)
+    assert not hub.exists()
+
+
+def test_weights_without_their_tokenizer_say_so(tmp_path: Path, hub: Path) -> None:
+    assert not hub.exists()
+    entry = Catalogues().models.get("medclip")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights/medclip-pretrained.zip").touch()
+    assert entry.missing is not None
+    reason = entry.missing(LoadRequest(cache_dir=tmp_path))
+    assert reason is not None
+    assert "the tokenizer of medclip (emilyalsentzer/Bio_ClinicalBERT)" in reason
+    assert entry.missing(LoadRequest(cache_dir=tmp_path, tokenizer="folder")) is None
+
+
+def test_a_plain_file_in_the_cache_folder_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    save_openai_layout(tmp_path / "weights/clip-imp-pretrained_128_6_after_4.pt")
+    model = load_model("cxr-repair", device="cpu", cache_dir=tmp_path, download=False)
+    assert model.card.source.startswith("https://stanfordmedicine.box.com/")
+
+
+def test_the_file_of_pubmedclips_authors(tmp_path: Path) -> None:
+    """A dictionary with the state dict, in OpenAI's keys, against open_clip's network."""
+    file = save_openai_layout(tmp_path / "plain.pt")
+    state = torch.load(file, weights_only=True)
+    torch.save({"state_dict": state, "epoch": 4}, tmp_path / "PubMedCLIP_ViT32.pth")
+    model = load_model("pubmedclip", checkpoint=tmp_path / "PubMedCLIP_ViT32.pth", device="cpu")
+    vision = open_clip.model.CLIPVisionCfg(layers=2, width=64, patch_size=32, image_size=64)
+    text = open_clip.model.CLIPTextCfg(width=64, heads=1, layers=2)
+    network = open_clip.CLIP(32, vision, text, quick_gelu=True).eval()
+    network.load_state_dict(state)
+    with torch.no_grad():
+        expected = network.encode_text(open_clip.tokenizer.tokenize(list(published.TEXTS)), normalize=True)
+    assert torch.allclose(model.encode_reports(published.TEXTS), expected, atol=1e-6)
+
+
+def test_unimedclips_layout(tmp_path: Path) -> None:
+    """Its forward pass written out: QuickGELU's tower, the first token's state, two layers, whitespace cleaned."""
+    torch.manual_seed(0)
+    tokenizer = published.save_tokenizer(tmp_path / "tokenizer", rows=400)
+    vision = open_clip.model.CLIPVisionCfg(layers=2, width=64, patch_size=16, image_size=32)
+    visual = open_clip.CLIP(
+        24, vision, open_clip.model.CLIPTextCfg(width=64, heads=1, layers=1), quick_gelu=True
+    ).visual
+    settings: Any = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 96}
+    bert = BertModel(BertConfig(vocab_size=400, max_position_embeddings=64, **settings), add_pooling_layer=False)
+    proj = torch.nn.Sequential(
+        torch.nn.Linear(64, 44, bias=False), torch.nn.GELU(), torch.nn.Linear(44, 24, bias=False)
+    )
+    state = {"logit_scale": torch.tensor(2.6)}
+    for prefix, part in (("visual", visual), ("text_encoder.transformer", bert), ("text_encoder.proj", proj)):
+        state |= {f"module.{prefix}.{key}": value for key, value in part.state_dict().items()}
+    state = {key if key.startswith("module.") else f"module.{key}": value for key, value in state.items()}
+    torch.save({"epoch": 1, "state_dict": state}, tmp_path / "unimed_clip_vit_b16.pt")
+    model = load_model("unimedclip", checkpoint=tmp_path / "unimed_clip_vit_b16.pt", tokenizer=tokenizer, device="cpu")
+    assert (model.card.input_size, model.card.context_length, model.card.unexpected_keys) == (32, 64, ())
+    from transformers import AutoTokenizer
+
+    words = AutoTokenizer.from_pretrained(tokenizer)
+    texts = [" ".join(text.replace("&amp;", "&").split()) for text in published.TEXTS]
+    ids = words(texts, padding="max_length", truncation=True, max_length=64, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        hidden = bert.eval()(input_ids=ids, attention_mask=(ids != 0).long()).last_hidden_state[:, 0]
+        expected_texts = torch.nn.functional.normalize(proj(hidden), dim=-1)
+        pixels = torch.from_numpy(np.stack([model.prepare(published.picture(n)).pixels for n in range(6)])) / 255
+        mean, std = (
+            torch.tensor(c)[:, None, None] for c in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+        )
+        expected_images = torch.nn.functional.normalize(visual.eval()((pixels - mean) / std), dim=-1)
+    assert (model.encode_reports(published.TEXTS) - expected_texts).abs().max() < 1e-5
+    assert (model.encode_images(pixels) - expected_images).abs().max() < 1e-5
