@@ -231,6 +231,8 @@ class ModelRecord:
     tested: bool
     reason: str | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
+    named: bool = False
+    """Asked for by its own name, not by `all` or a glob: then its absence is told at length."""
 
     def as_json(self) -> Json:
         status = "tested" if self.tested else "not tested"

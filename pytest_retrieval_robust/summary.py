@@ -119,7 +119,10 @@ class RunCollector:
         costs = tuple(sorted(self._costs.values(), key=lambda c: (order.get(c.case.model, -1), c.case)))
         curves = tuple(curves_of(outcomes))
         verdicts = tuple(_judge(session, outcomes, costs, curves, scope))
-        models = tuple(self._model_record(name, outcomes, costs) for name in session.selection.models)
+        models = tuple(
+            self._model_record(name, selected.named, outcomes, costs)
+            for name, selected in session.selection.models.items()
+        )
         broken = tuple(_broken_sentence(message, tests) for message, tests in self._broken.items() if message)
         missing = [m for m in models if not m.tested and session.selection.models[m.name].named and not scope.partial]
         config_file = session.settings.config_file
@@ -138,10 +141,12 @@ class RunCollector:
             failures=tuple(_failures(outcomes, costs, verdicts, missing, self._broken)),
         )
 
-    def _model_record(self, name: str, outcomes: Sequence[Outcome], costs: Sequence[CostMeasurement]) -> ModelRecord:
+    def _model_record(
+        self, name: str, named: bool, outcomes: Sequence[Outcome], costs: Sequence[CostMeasurement]
+    ) -> ModelRecord:
         tested = name in {outcome.case.model for outcome in outcomes} | {cost.case.model for cost in costs}
         reason = None if tested else self._not_tested.get(name, "no test of it was run or finished")
-        return ModelRecord(name, tested, reason, self._cards.get(name, {}))
+        return ModelRecord(name, tested, reason, self._cards.get(name, {}), named)
 
 
 def curves_of(outcomes: Iterable[Outcome]) -> list[Curve]:

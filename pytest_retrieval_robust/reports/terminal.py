@@ -21,6 +21,7 @@ _COLOURS: dict[VerdictName, str] = {"pass": "green", "fail": "red", "inconclusiv
 _WORST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _BLOCKS, _PLAIN_BLOCKS = "▁▂▃▄▅▆▇█", "_.,-=+*#"
 _SHOWN_SENTENCES = 20
+_SEVERAL = 4
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,8 @@ def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> 
     yield from _sentences("failed:", [v.sentence for v in run.verdicts if v.verdict == "fail"], "red")
     yield from _sentences("inconclusive:", [v.sentence for v in run.verdicts if v.verdict == "inconclusive"], "yellow")
     yield from _sentences("broken:", list(run.broken), "red")
-    absent = [f"{model.name}: {model.reason}" for model in run.models if not model.tested]
-    yield from _sentences("not tested:", absent, "yellow")
-    yield from _sentences("loaded:", [sentence for model in run.models for sentence in _loaded(run, model)], "")
+    yield from _sentences("not tested:", list(_absent(run, verbosity)), "yellow")
+    yield from _sentences("loaded:", list(_all_loaded(run)), "")
     yield from _sentences("note:", list(run.warnings), "yellow")
     if run.results is not None:
         yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
@@ -177,16 +177,35 @@ def sparkline(shares: Sequence[float], blocks: str = _BLOCKS) -> str:
     return "".join(blocks[min(int(share * len(blocks)), len(blocks) - 1)] for share in shares)
 
 
+def _absent(run: RunRecord, verbosity: int) -> Iterable[str]:
+    """Why each model that was asked for is not tested; those that `all` or a glob brought in are only named."""
+    absent = [model for model in run.models if not model.tested]
+    told = [model for model in absent if model.named or verbosity > 0 or len(absent) < _SEVERAL]
+    yield from (f"{model.name}: {model.reason}" for model in told)
+    others = [model.name for model in absent if model not in told]
+    if others:
+        yield f"{', '.join(others)} (`-v` says what is missing of each and how to bring it)"
+
+
+def _all_loaded(run: RunRecord) -> Iterable[str]:
+    """What must be known of the loaded models, each fact once with the models that it is true of."""
+    names: dict[str, list[str]] = {}
+    for model in run.models:
+        for fact in _loaded(run, model):
+            names.setdefault(fact, []).append(model.name)
+    return (f"{', '.join(models)}: {fact}" for fact, models in names.items())
+
+
 def _loaded(run: RunRecord, model: ModelRecord) -> Iterable[str]:
     """What a reader must know of a checkpoint and of what it reads of a report; nothing where all fits."""
     strange, cut = model.card.get("unexpected_keys") or [], model.card.get("truncated_reports") or 0
     if strange:
         shown = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")
-        yield f"{model.name}: {len(strange)} keys of its checkpoint have no place in the network: {shown}"
+        yield f"{len(strange)} keys of its checkpoint have no place in the network: {shown}"
     if cut:
         only = run.datasets[0]["reports"] if len(run.datasets) == 1 else None
         share = f"{cut} reports" if only is None else f"{cut} of {only} reports ({100 * cut / only:.1f} %)"
-        yield f"{model.name}: {share} are longer than the {model.card.get('context_length')} tokens that it reads"
+        yield f"{share} are longer than the {model.card.get('context_length')} tokens that are read"
 
 
 def _every_cell(run: RunRecord) -> Iterable[Line]:
