@@ -84,6 +84,11 @@ def _require_fit(name: str, tokenizer: Any, model: Any) -> None:
 
 def _reading_error(name: str, source: str, request: LoadRequest, error: Exception) -> Exception:
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if "custom code" in str(error) or "trust_remote_code" in str(error):
+        return ModelError(
+            f"Expected a checkpoint of {name} that needs no code of its own, got one that does; it was not run. If you "
+            "have read it and trust it, set trust_remote_code = true in its [models.NAME] table."
+        )
     if not Path(source).is_absolute() and not Path(source).exists() and cached_folder(source) is None:
         how = "allow downloads (--robust-download), " if not request.may_download else ""
         return NotOnThisMachineError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
@@ -91,6 +92,45 @@ def test_options_reach_the_loader(tmp_path: Path) -> None:
 def test_a_folder_needs_no_loader(tmp_path: Path) -> None:
     model = entry(save_clip(tmp_path / "clip"), loader=None).load(LoadRequest())
     assert (model.name, model.card.source) == ("candidate", "checkpoint:clip")
+
+
+CODE = """
+from transformers import CLIPConfig, CLIPModel
+
+
+class OwnConfig(CLIPConfig):
+    model_type = "own-clip"
+
+
+class OwnModel(CLIPModel):
+    config_class = OwnConfig
+"""
+
+
+def test_remote_code_runs_only_where_the_table_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder = save_clip(tmp_path / "clip")
+    expected = entry(folder, loader="transformers").load(LoadRequest()).encode_reports(["heart is large"])
+    config = json.loads((folder / "config.json").read_text())
+    classes = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "own-clip", "auto_map": classes}))
+    (folder / "own.py").write_text(CODE)
+    with pytest.raises(ModelError, match="trust_remote_code"):
+        entry(folder, loader="transformers").load(LoadRequest())
+    model = entry(folder, loader="transformers", trust_remote_code=True).load(LoadRequest())
+    assert torch.equal(model.encode_reports(["heart is large"]), expected)
+
+
+def test_what_does_not_fit_is_told_in_the_summary(pytester: pytest.Pytester, run_suite: Run) -> None:
+    file = save_openai_layout(pytester.path / "step-900.pt")
+    torch.save({**torch.load(file, weights_only=True), "head.weight": torch.zeros(3)}, file)
+    (pytester.path / "robust.toml").write_text(
+        '[models.candidate]\nloader = "cxr-repair"\ncheckpoint = "step-900.pt"\n'
+    )
+    result = run_suite("--robust-models=candidate")
+    result.stdout.fnmatch_lines(
+        ["loaded: candidate: 1 keys of its checkpoint have no place in the network:", "*head.weight"]
+    )
 
 
 SERVICE = """
