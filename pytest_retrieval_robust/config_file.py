@@ -40,8 +40,8 @@ class ModelTable:
     tokenizer: str | None
     options: Mapping[str, Any]
     required: bool
-    place: str
-    """`robust.toml, line 3`."""
+    places: Mapping[str, str]
+    """Where each key stands, and "" the table: `robust.toml, line 3`."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _model(path: Path, text: str, name: str, table: Any) -> ModelTable:
         else _beside(path, tokenizer),
         options={key: table[key] for key in _OPTIONS if key in table},
         required=table.get("required", False),
-        place=where(),
+        places={"": where(), **{key: where(key) for key in table}},
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from .catalogue import Catalogue, Catalogues, Entry, is_glob, unknown_name
 from .config_file import ModelTable
 from .datasets import DatasetEntry
-from .errors import ConfigError, DatasetError, OcclusionError
+from .errors import ConfigError, DatasetError, OcclusionError, UnknownNameError
 from .models import LoadRequest, ModelEntry
 from .models._locators import entry_for, is_locator
 from .models._own import own_entry
@@ -79,15 +79,19 @@ def _add_table(table: ModelTable, catalogues: Catalogues) -> None:
     if table.name in catalogues.models.names():
         # Whichever of the two were taken, the other one's weights would stay untested under its name.
         raise ConfigError(
-            f"{table.place}: expected a name of its own for a checkpoint of yours, got [models.{table.name}], "
+            f"{table.places['']}: expected a name of its own for a checkpoint of yours, got [models.{table.name}], "
             "which the catalogue has already. Choose another name."
         )
     try:
         entry = own_entry(
             table.name, table.loader, table.checkpoint, table.tokenizer, table.options, catalogues.models.entries()
         )
+    except UnknownNameError as error:
+        # The key that is unknown, or whose value is, else the table.
+        place = next((table.places[key] for key in table.places if key and f"{key}=" in str(error)), table.places[""])
+        raise ConfigError(f"{place}: {error}") from error
     except ConfigError as error:
-        raise ConfigError(f"{table.place}: {error}") from error
+        raise ConfigError(f"{table.places['']}: {error}") from error
     catalogues.models.add(entry)
 
 

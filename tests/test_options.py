@@ -136,7 +136,7 @@ def test_a_wrong_option_is_exit_4_and_says_what_is_close(run_suite: Run, option:
         ("[gate]\nlevel = 0.3", "*line 1*[[][[]gate]]*"),
         ("[[gate]]\nrecall = { 7 = 0.5 }", "*line 1*k=7*--robust-k*"),
         ("[[gate]]\nrecall = { 1 = 0.5 }\n[[gate]]\nrecall = { 1 = 0.6 }", "*line 3*equally specific*line 1*"),
-        ("[models.mine]\nloader = 'transfomers'\n", "*line 2*Did you mean 'transformers'*"),
+        ("[models.mine]\nloader = 'transfomers'\ncheckpoint = 'x'\n", "*line 2*Did you mean 'transformers'*"),
         ("[models.mine]\nrequired = true\n", "*line 1*expected checkpoint*"),
         ("[models.tiny-cxr-clip]\ncheckpoint = 'x'\n", "*which the catalogue has already. Choose another name*"),
         ("[models.mine]\nweights = 'x'\n", "*line 2*weights*"),

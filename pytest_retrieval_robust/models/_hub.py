@@ -69,12 +69,15 @@ def missing_config(name: str, repository: str) -> str | None:
     )
 
 
-def repository_folder(name: str, repository: str, request: LoadRequest) -> Path:
+def repository_folder(name: str, repository: str, request: LoadRequest, patterns: list[str] | None = None) -> Path:
     """The snapshot of a repository, fetched where it may be; `NotOnThisMachineError` where it is not to be had."""
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(repository, local_files_only=not request.may_download))
+        offline = not request.may_download
+        return Path(snapshot_download(repository, local_files_only=offline, allow_patterns=patterns))
     except Exception as error:  # a dozen kinds of having no network
-        reason = missing_from_hub(name, repository) or f"{repository} cannot be fetched ({type(error).__name__})"
-        raise NotOnThisMachineError.because(reason) from error
+        raise NotOnThisMachineError(
+            f"Expected {repository} for {name} in the Hugging Face cache or on the hub, got {type(error).__name__}. "
+            f"Run `hf download {repository}` where there is a network, or give a folder."
+        ) from error

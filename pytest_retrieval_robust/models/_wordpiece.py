@@ -10,6 +10,7 @@ from transformers import BertTokenizer
 
 from ..errors import ConfigError, ModelError, NotOnThisMachineError
 from . import LoadRequest
+from ._hub import repository_folder
 
 BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
@@ -59,11 +60,12 @@ def load_word_pieces(
             f"Expected a context length of 3 to {positions} tokens for {name}, got context_length={wanted!r}. Mend it."
         )
     source = request.tokenizer or default
+    folder = _folder_of(name, source, request)
     try:
         # By its class: a folder may name one of its own, whose code would have to be run.
-        tokenizer = BertTokenizer.from_pretrained(source, local_files_only=not request.may_download)
-    except Exception as error:  # a missing or damaged folder comes as any of a dozen types
-        raise _no_tokenizer(name, source, error) from error
+        tokenizer = BertTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # a damaged folder comes as any of a dozen types
+        raise _no_tokenizer(name, source, f"{type(error).__name__}: {error}") from error
     if len(tokenizer) > rows or tokenizer.vocab_size < 5:
         raise ModelError(
             f"Expected a tokenizer that fits the {rows} rows of {name}'s embedding table, got {Path(source).name} with "
@@ -72,10 +74,21 @@ def load_word_pieces(
     return WordPieces(tokenizer, wanted, clean)
 
 
-def _no_tokenizer(name: str, source: str, error: Exception) -> NotOnThisMachineError:
-    first_line = (str(error).strip().splitlines() or [""])[0][:160]
+def _folder_of(name: str, source: str, request: LoadRequest) -> Path:
+    """Where the vocabulary lies; without one the library would make up a tokenizer of five words."""
+    folder = Path(source)
+    if not folder.is_dir():
+        if folder.is_absolute():
+            raise _no_tokenizer(name, source, "no such folder")
+        folder = repository_folder(name, source, request, ["vocab.txt", "tokenizer*.json", "special_tokens_map.json"])
+    if not any((folder / file).is_file() for file in ("vocab.txt", "tokenizer.json")):
+        raise _no_tokenizer(name, source, "no vocab.txt and no tokenizer.json")
+    return folder
+
+
+def _no_tokenizer(name: str, source: str, why: str) -> NotOnThisMachineError:
     return NotOnThisMachineError(
         f"Expected the tokenizer of {name}, got tokenizer={source!r} that cannot be opened "
-        f"({type(error).__name__}: {first_line}). Run `hf download {source}` where there is a network, or pass "
+        f"({why.strip().splitlines()[0][:160]}). Run `hf download {source}` where there is a network, or pass "
         "tokenizer=FOLDER with its vocab.txt."
     )

@@ -222,8 +222,12 @@ def test_values_that_an_option_cannot_have(made: Made) -> None:
     with pytest.raises(ConfigError, match=r"context_length=600"):
         made.load(context_length=600)
     assert made.load(context_length=16).truncated(published.TEXTS) > 1
-    with pytest.raises(NotOnThisMachineError, match=r"tokenizer='nowhere'"):
+    with pytest.raises(NotOnThisMachineError, match=r"Expected nowhere for .* `hf download nowhere`"):
         made.load(tokenizer="nowhere")
+    with pytest.raises(NotOnThisMachineError, match=r"no such folder"):
+        made.load(tokenizer=made.file.parent / "nowhere")
+    with pytest.raises(NotOnThisMachineError, match=r"no vocab.txt and no tokenizer.json"):
+        made.load(tokenizer=made.file.parent)
 
 
 @only("medclip_vit", "cxr_repair")
