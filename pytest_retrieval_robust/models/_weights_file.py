@@ -33,13 +33,15 @@ from ._checkpoint import sha256_of, weight_files
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")
 _DAMAGED = (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, tarfile.TarError)
 
-# Settings objects that published checkpoints pickle beside their weights. They are given classes that hold nothing,
-# so that the tensors can be read with `weights_only=True` and none of these libraries has to be installed.
+# Settings, metrics and callbacks that published checkpoints pickle beside their weights. They are given classes that
+# hold nothing, so that the tensors can be read with `weights_only=True` and none of these libraries is needed.
 _INERT_NAMES = (
     *(f"omegaconf.{name}" for name in ("dictconfig.DictConfig", "listconfig.ListConfig")),
     *(f"omegaconf.base.{name}" for name in ("ContainerMetadata", "Metadata", "Container", "Node", "SCMode")),
-    *(f"omegaconf.nodes.{kind}Node" for kind in ("Any", "Boolean", "Bytes", "Enum", "Float", "Integer", "Path")),
-    "omegaconf.nodes.StringNode",
+    *(
+        f"omegaconf.nodes.{kind}Node"
+        for kind in ("Any", "Boolean", "Bytes", "Enum", "Float", "Integer", "InterpolationResult", "Path", "String")
+    ),
     "typing.Any",
     *(
         f"pytorch_lightning.callbacks.{name}"
@@ -50,6 +52,9 @@ _INERT_NAMES = (
         )
     ),
     "pytorch_lightning.utilities.parsing.AttributeDict",
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    *("numpy.dtype", "numpy.ndarray", "_codecs.encode"),
+    *("argparse.Namespace", "pathlib.PosixPath", "pathlib.WindowsPath"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pickle
 import tarfile
@@ -9,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -70,6 +72,11 @@ def test_settings_objects_need_no_library() -> None:
         scale = stored.content["config"]["transform"]["train"]["RandomResizedCrop"]["scale"]
     assert type(scale).__name__ == "ListConfig"
     assert vars(scale) == {}
+
+
+def test_metrics_and_settings_beside_the_weights_are_no_hindrance(tmp_path: Path) -> None:
+    beside = {"best": np.float64(0.5), "curve": np.arange(3), "args": argparse.Namespace(lr=1e-4), "at": tmp_path}
+    assert_same(read(saved(tmp_path / "training.pt", {"model": WEIGHTS, "metrics": beside})))
 
 
 class Evil:
