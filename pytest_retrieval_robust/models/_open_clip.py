@@ -59,7 +59,7 @@ def load_repository(name: str, repository: str, request: LoadRequest) -> OpenCli
                 wanted = ["open_clip_*", "*.json", "*.txt", "README.md"]
                 folder = Path(snapshot_download(repository, allow_patterns=wanted))
         except Exception as error:
-            raise _loading_error(name, error) from error
+            raise _loading_error(name, f"hf-hub:{repository}", error) from error
     return _load(name, f"hf-hub:{repository}", folder, request, f"hf:{repository}", folder)
 
 
@@ -100,7 +100,7 @@ def _created(name: str, architecture: str, request: LoadRequest, **options: Any)
             )
             return model, preprocess, open_clip.get_tokenizer(architecture)
         except Exception as error:  # open_clip lets through whatever its readers raise
-            raise _loading_error(name, error) from error
+            raise _loading_error(name, architecture, error) from error
 
 
 _ARGUMENTS = {
@@ -135,7 +135,7 @@ def _card(model: Any, tokenizer: Any, source: str, sha256: str | None, folder: P
     )
 
 
-def _loading_error(name: str, error: Exception) -> Exception:
+def _loading_error(name: str, architecture: str, error: Exception) -> Exception:
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -143,11 +143,20 @@ def _loading_error(name: str, error: Exception) -> Exception:
     if isinstance(error, absent) or isinstance(error.__cause__, absent) or "Failed to download" in str(error):
         return NotOnThisMachineError(
             f"Expected the weights of {name} in the Hugging Face cache or on the hub, got: {first_line} "
-            "Run once where there is a network, or allow downloads (--robust-download)."
+            f"{_bring(architecture)}, or allow downloads (--robust-download)."
         )
     return ModelError(
         f"Expected a whole open_clip checkpoint for {name}, got {type(error).__name__}: {first_line} "
         "The architecture and the checkpoint must belong together; load or download the matching one."
+    )
+
+
+def _bring(architecture: str) -> str:
+    repository = architecture.removeprefix("hf-hub:")
+    if repository == architecture:
+        return "Run once where there is a network"
+    return (
+        f"Run `hf download {repository}` (and for a text tower of transformers its repository) where there is a network"
     )
 
 
