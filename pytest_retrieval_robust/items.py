@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .axes import AXES
+from .axes import AXES, argument_names, our_fixtures
 from .options import slug
 from .session import Axes
 
@@ -17,17 +17,13 @@ if TYPE_CHECKING:
 
 def parametrize(metafunc: pytest.Metafunc, session: RobustSession) -> None:
     """Give every axis that a test uses its values, in one order, so that ids are stable."""
-    taken = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark)}
+    taken = {name for mark in metafunc.definition.iter_markers("parametrize") for name in argument_names(mark)}
+    used = our_fixtures(metafunc.definition)
     for axis in AXES:
-        if axis in metafunc.fixturenames and axis not in taken:
+        if axis in used and axis not in taken:
             values = session.values(axis)
             ids = [_id(axis, value) for value in values]
             metafunc.parametrize(axis, values, ids=ids, indirect=True, scope="session")
-
-
-def _names(mark: pytest.Mark) -> list[str]:
-    names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
-    return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
 
 
 def _id(axis: str, value: Any) -> str:

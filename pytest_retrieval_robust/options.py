@@ -300,21 +300,28 @@ def _config_file(config: pytest.Config, values: _Values) -> ConfigFile | None:
 
 
 def find_upward(arguments: Sequence[str], folder: Path, root: Path) -> Path | None:
-    """`robust.toml` in the common folder of the test arguments or above it, up to the rootdir."""
-    start = _common_folder([folder / argument.split("::")[0] for argument in arguments] or [folder])
+    """The nearest `robust.toml` of any test argument, in its folder or above it, up to the rootdir.
+
+    Raises `ConfigError` where two arguments have two different ones: gates of neither may be lost.
+    """
+    starts = [folder / argument.split("::")[0] for argument in arguments] or [folder]
+    found = dict.fromkeys(file for start in starts if (file := _nearest(start.resolve(), root.resolve())) is not None)
+    if len(found) > 1:
+        shown = " and ".join(str(file) for file in list(found)[:2])
+        raise ConfigError(
+            f"Expected one robust.toml for all test arguments, got {shown}. Run them apart, or name one with "
+            "--robust-config."
+        )
+    return next(iter(found), None)
+
+
+def _nearest(start: Path, root: Path) -> Path | None:
     for candidate in [start, *start.parents]:
         if (candidate / "robust.toml").is_file():
             return candidate / "robust.toml"
         if candidate == root:
             break
     return None
-
-
-def _common_folder(paths: Sequence[Path]) -> Path:
-    import os
-
-    common = Path(os.path.commonpath([str(path) for path in paths]))
-    return common if common.is_dir() else common.parent
 
 
 def slug(name: str) -> str:

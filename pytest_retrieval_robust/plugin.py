@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .axes import ours, uses_ours
+from .axes import our_fixtures, ours
 from .errors import ConfigError
 from .fixtures import (
     _robust_case,
@@ -80,7 +80,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if not uses_ours(metafunc.fixturenames):
+    if not our_fixtures(metafunc.definition):
         return
     from .items import parametrize
 

@@ -1,4 +1,8 @@
-"""Keys that name a query in saved runs: the same in every run of the same data, and no way back to an id or a text."""
+"""Keys that name a query in saved runs: the same in every run of the same data, and no way back to an id or a text.
+
+The hash's key is made of all ids and texts and is written nowhere: without the data nobody can test a guess, and with
+the data there is nothing left to guess.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,30 @@ if TYPE_CHECKING:
 
 
 def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
-    """Per image and per report a 63-bit key (a hash under the data set's fingerprint), and the image's patient cluster.
+    """Per image and per report a 63-bit key (a keyed hash), and the image's patient cluster.
 
     Clusters are numbered by first appearance: 0, 1, ... No id, hash or order of a patient's own is in them.
     """
-    secret = bytes.fromhex(pairs.dataset.fingerprint)[:64]
+    secret = secret_of(pairs)
     clusters = {patient: number for number, patient in enumerate(dict.fromkeys(pairs.patients))}
     return {
         "image_query_key": _keys(pairs.image_ids, secret),
         "report_query_key": _keys(pairs.texts, secret),
         "cluster": np.array([clusters[patient] for patient in pairs.patients], dtype=np.int64),
     }
+
+
+def secret_of(pairs: Pairs) -> bytes:
+    """The key of this data's hashes."""
+    digest = hashlib.blake2b(person=b"query-key")
+    for word in (*pairs.dataset.image_ids, "\0", *pairs.dataset.reports):
+        digest.update(word.encode() + b"\0")
+    return digest.digest()
+
+
+def id_hash(image_id: str, secret: bytes) -> str:
+    """Eight hex digits that name an image to whoever has the data, and to nobody else."""
+    return hashlib.blake2b(image_id.encode(), key=secret, digest_size=4).hexdigest()
 
 
 def _keys(words: list[str], secret: bytes) -> NDArray[np.int64]:

@@ -105,7 +105,7 @@ def _select_models(
             required = entry.name in tables and tables[entry.name].required
             _add_model(chosen, entry, named or required, named or settings.download, settings.cache_dir)
     for table in tables.values():
-        if table.required and table.name not in chosen and settings.models is None:
+        if table.required and table.name not in chosen:
             _add_model(chosen, catalogues.models.get(table.name), True, False, settings.cache_dir)
     return chosen
 

@@ -25,6 +25,7 @@ from .metrics.median_rank import median_rank
 from .metrics.recall import chance_recall, recall_at_k
 from .metrics.reciprocal_rank import mean_reciprocal_rank
 from .occluders.area import visible_level
+from .query_keys import id_hash, secret_of
 from .ranking import positive_ranks
 from .statistics import wilson_interval
 
@@ -174,6 +175,7 @@ class _Sweep:
         batch_size: int,
     ) -> None:
         self._model, self._pairs, self._occluders, self._ks = model, pairs, occluders, ks
+        self._secret = secret_of(pairs)
         self._precision, self._batch_size = precision, batch_size
         self._progress = {cell: _Progress() for cell in (CLEAN, *occluders)}
         self._encoding = {cell: Stopwatch(model.device) for cell in self._progress}
@@ -257,7 +259,7 @@ class _Sweep:
                 rows = _encode_halving(self._model, pixels)
         except Exception as error:
             raise _broken(self._model.name, "encode_images", error) from error
-        names = [f"the image with id hash {id_hash(image_id)}" for image_id in batch.ids]
+        names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in batch.ids]
         progress.rows.append(_checked(rows, names, self._model))
 
     def _occlude(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> Tensor:
@@ -333,11 +335,6 @@ def _encode_halving(model: DualEncoder, pixels: Tensor) -> Tensor:
     torch.cuda.empty_cache()
     half = len(pixels) // 2
     return torch.cat([_encode_halving(model, pixels[:half]), _encode_halving(model, pixels[half:])])
-
-
-def id_hash(image_id: str) -> str:
-    """Eight hex digits that name an image without giving its id away."""
-    return hashlib.blake2b(image_id.encode(), digest_size=4).hexdigest()
 
 
 def _broken(model: str, method: str, error: Exception) -> ModelError:

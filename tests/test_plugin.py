@@ -294,3 +294,65 @@ def test_a_curve_gate_does_not_mark_a_cell(run_suite: Run, pytester: pytest.Pyte
     pytester.makefile(".toml", robust='[[gate]]\nmodel = "tiny-*"\nauc = { 10 = 0.1 }\n')
     result = run_suite()
     result.stdout.fnmatch_lines(["tiny-cxr-clip *~*~*", "RELEASE GATE: PASSED (1 gates met, 2 cells ungated)"])
+
+
+FOREIGN = {
+    "a parameter": """
+        import pytest
+
+        @pytest.mark.parametrize("outcome, x", [("win", 1), ("lose", 2)])
+        def test_game(outcome, x):
+            assert outcome in ("win", "lose")
+        """,
+    "a fixture with parameters": """
+        import pytest
+
+        @pytest.fixture(params=["hand", "leaf"])
+        def occluder(request):
+            return request.param
+
+        def test_game(occluder):
+            assert occluder in ("hand", "leaf")
+        """,
+    "a fixture and its parameters": """
+        import pytest
+
+        @pytest.fixture
+        def outcome(request):
+            return request.param
+
+        @pytest.mark.parametrize("outcome", ["win", "lose"], indirect=True)
+        def test_game(outcome):
+            assert outcome in ("win", "lose")
+        """,
+}
+
+
+@pytest.mark.parametrize("test", FOREIGN.values(), ids=FOREIGN)
+def test_names_of_another_project_are_its_own(pytester: pytest.Pytester, test: str) -> None:
+    (pytester.path / "robust.toml").write_text("this = belongs to another tool")
+    pytester.makepyfile(test)
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=2)
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*RELEASE GATE*")
+
+
+def test_a_required_model_is_tested_whatever_else_is_asked_for(pytester: pytest.Pytester, run_suite: Run) -> None:
+    (pytester.path / "robust.toml").write_text('[models.candidate]\ncheckpoint = "nowhere"\nrequired = true\n')
+    result = run_suite("--robust-models=tiny-cxr-clip")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because candidate had to be tested and was not; *"])
+
+
+def test_gates_beside_a_suite_hold_whatever_stands_beside_it(pytester: pytest.Pytester, run_suite: Run) -> None:
+    suite, other = pytester.mkdir("suite"), pytester.mkdir("other")
+    (pytester.path / "test_mine.py").rename(suite / "test_mine.py")
+    (other / "test_other.py").write_text("def test_other(): pass")
+    (suite / "robust.toml").write_text("[[gate]]\nlevel = 0.3\nrecall = { 1 = 1.0 }\n")
+    for arguments in (("suite",), ("suite", "other"), ("other", "suite")):
+        assert run_suite(*arguments).ret == 1
+    (other / "robust.toml").write_text("[[gate]]\nlevel = 0.3\nrecall = { 10 = 0.0 }\n")
+    result = run_suite("suite", "other")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*Expected one robust.toml for all test arguments*"])

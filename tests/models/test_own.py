@@ -56,7 +56,7 @@ def test_a_table_runs_the_gate_on_ones_own_weights(pytester: pytest.Pytester, ru
     [
         (
             'loader = "medclp"',
-            r"robust\.toml, line 1: Expected a known loader, got loader='medclp'. Did you mean 'medclip",
+            r"robust\.toml, line 3: Expected a known loader, got loader='medclp'. Did you mean 'medclip",
         ),
         ('preprocessing = "x"', r"line 1: Expected a known option of candidate, got .*'preprocessing'"),
         ('loader = "cxr-repair"\ntrust_remote_code = true', "trust_remote_code"),
