@@ -63,6 +63,19 @@ def require_no_missing(name: str, missing: Sequence[str]) -> None:
         )
 
 
+def require_fit(name: str, words: int, rows: int | None, source: str = "its own") -> None:
+    """`ModelError` where a tokenizer has no vocabulary, or more entries than the embedding table has rows.
+
+    Five words are what transformers makes up where it finds no vocabulary: every report would read the same.
+    """
+    if words <= 5 or (rows is not None and words > rows):
+        fitting = "with a vocabulary" if rows is None else f"that fits the {rows} rows of {name}'s embedding table"
+        raise ModelError(
+            f"Expected a tokenizer {fitting}, got tokenizer={source!r} with vocabulary={words}. "
+            "Give the tokenizer that the checkpoint was trained with, whole (tokenizer.json or vocab.txt)."
+        )
+
+
 def licence_of(folder: Path) -> str | None:
     """The `license:` of a model card's front matter, if the folder has one."""
     card = folder / "README.md"

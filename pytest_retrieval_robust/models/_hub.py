@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from ..errors import NotOnThisMachineError
 from . import LoadRequest
 
-_WEIGHTS = (
+_TRANSFORMERS_WEIGHTS = (
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.bin",
 )
-_CONFIGS = ("config.json", "open_clip_config.json")
+_WEIGHTS = (*_TRANSFORMERS_WEIGHTS, "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_OPEN_CLIP_CONFIG = "open_clip_config.json"
+_CONFIGS = ("config.json", _OPEN_CLIP_CONFIG)
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+"""Where a tokenizer's words are: without either, transformers makes up one that reads every text as unknown."""
 
 
 def cached_folder(repository: str, revision: str | None = None) -> Path | None:
@@ -39,19 +43,87 @@ def _first_cached(repository: str, names: tuple[str, ...], revision: str | None)
     return None
 
 
-def missing_from_hub(name: str, repository: str, revision: str | None = None) -> str | None:
-    """The sentence for a repository that is not cached here, or None."""
-    if cached_folder(repository, revision) is not None:
+def in_open_clip_layout(folder: Path) -> bool:
+    """Whether a snapshot is open_clip's; where it holds both layouts, transformers' is taken."""
+    ours = (folder / "config.json").is_file() and any((folder / name).is_file() for name in _TRANSFORMERS_WEIGHTS)
+    return (folder / _OPEN_CLIP_CONFIG).is_file() and not ours
+
+
+def is_open_clip_repository(repository: str, revision: str | None, request: LoadRequest) -> bool:
+    """The layout of a cached repository, else of what the hub lists where it may be asked."""
+    folder = cached_folder(repository, revision)
+    if folder is not None:
+        return in_open_clip_layout(folder)
+    if not request.may_download:
+        return False
+    from huggingface_hub import list_repo_files
+
+    try:
+        files = set(list_repo_files(repository, revision=revision))
+    except Exception:  # a dozen kinds of having no network: the loader will say which
+        return False
+    ours = "config.json" in files and not files.isdisjoint(_TRANSFORMERS_WEIGHTS)
+    return _OPEN_CLIP_CONFIG in files and not ours
+
+
+def missing_from_hub(name: str, repository: str, revision: str | None = None, *, terms: bool = False) -> str | None:
+    """The sentence for a repository that is not cached here, or None; `terms` must be accepted on its page first.
+
+    Where open_clip's configuration names repositories of its text tower, they are looked for too.
+    """
+    folder = cached_folder(repository, revision)
+    if folder is None:
+        first = f"{ACCEPT_TERMS}, then " if terms else ""
+        asked = repository if revision is None else f"{repository} --revision {revision}"
+        return (
+            f"the weights of {name} ({repository}) are not on this machine; "
+            f"{first}bring them with --robust-download or `hf download {asked}`"
+        )
+    return missing_text_tower(name, folder) if in_open_clip_layout(folder) else None
+
+
+ACCEPT_TERMS = "accept its terms on its page of the hub and log in (`hf auth login`)"
+
+
+def missing_text_tower(name: str, folder: Path) -> str | None:
+    """The sentence for what an open_clip configuration takes from transformers' repositories, or None."""
+    text = open_clip_text(folder)
+    tower, words = text.get("hf_model_name"), text.get("hf_tokenizer_name")
+    lacking = []  # a folder's own tokenizer is taken before the one that its configuration names
+    if tower and not Path(tower).is_dir() and _first_cached(tower, ("config.json",), None) is None:
+        lacking.append(f"{tower} (config.json)")
+    if (
+        words
+        and not has_vocabulary(folder)
+        and not has_vocabulary(Path(words))
+        and _first_cached(words, VOCABULARIES, None) is None
+    ):
+        lacking.append(f"{words} (tokenizer)")
+    if not lacking:
         return None
+    downloads = " and ".join(f"`hf download {one}`" for one in dict.fromkeys(one.split()[0] for one in lacking))
     return (
-        f"the weights of {name} ({repository}) are not on this machine; "
-        f"bring them with --robust-download or `hf download {repository}`"
+        f"what the text tower of {name} needs is not on this machine: {', '.join(lacking)}; "
+        f"bring it with --robust-download or {downloads}"
     )
+
+
+def open_clip_text(folder: Path) -> dict[str, Any]:
+    """`text_cfg` of a folder's `open_clip_config.json`; empty where it cannot be read, which the loader will say."""
+    try:
+        config = json.loads((folder / _OPEN_CLIP_CONFIG).read_text(encoding="utf-8"))
+        return dict(config["model_cfg"]["text_cfg"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def has_vocabulary(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in VOCABULARIES)
 
 
 def missing_tokenizer(name: str, repository: str) -> str | None:
     """The sentence for a tokenizer that is not cached here, or None."""
-    if _first_cached(repository, ("tokenizer.json", "vocab.txt"), None) is not None:
+    if _first_cached(repository, VOCABULARIES, None) is not None:
         return None
     return (
         f"the tokenizer of {name} ({repository}) is not on this machine; "
@@ -59,25 +131,36 @@ def missing_tokenizer(name: str, repository: str) -> str | None:
     )
 
 
-def missing_config(name: str, repository: str) -> str | None:
-    """The sentence for a text tower's configuration that is not cached here, or None."""
-    if _first_cached(repository, _CONFIGS, None) is not None:
-        return None
-    return (
-        f"the text tower's configuration of {name} ({repository}) is not on this machine; "
-        f"bring it with --robust-download or `hf download {repository} config.json`"
-    )
-
-
-def repository_folder(name: str, repository: str, request: LoadRequest, patterns: list[str] | None = None) -> Path:
+def repository_folder(
+    name: str,
+    repository: str,
+    request: LoadRequest,
+    patterns: list[str] | None = None,
+    revision: str | None = None,
+) -> Path:
     """The snapshot of a repository, fetched where it may be; `NotOnThisMachineError` where it is not to be had."""
     from huggingface_hub import snapshot_download
 
     try:
         offline = not request.may_download
-        return Path(snapshot_download(repository, local_files_only=offline, allow_patterns=patterns))
+        return Path(snapshot_download(repository, revision=revision, local_files_only=offline, allow_patterns=patterns))
     except Exception as error:  # a dozen kinds of having no network
         raise NotOnThisMachineError(
             f"Expected {repository} for {name} in the Hugging Face cache or on the hub, got {type(error).__name__}. "
-            f"Run `hf download {repository}` where there is a network, or give a folder."
+            f"{how_to_bring(repository, error)}, or give a folder."
         ) from error
+
+
+def how_to_bring(repository: str, error: BaseException | None = None) -> str:
+    """What to do about a repository that is not here; a gated one's terms come first."""
+    gated = error is not None and ("gated repo" in str(error) or type(error).__name__ == "GatedRepoError")
+    first = f"{ACCEPT_TERMS.capitalize()}, then run" if gated else "Run"
+    return f"{first} `hf download {repository}` where there is a network"
+
+
+def no_tokenizer(name: str, source: str, why: str) -> NotOnThisMachineError:
+    how = "Mend the path" if Path(source).is_absolute() else f"Run `hf download {source}` where there is a network"
+    return NotOnThisMachineError(
+        f"Expected the tokenizer of {name}, got tokenizer={source!r} that cannot be opened "
+        f"({why.strip().splitlines()[0][:160]}). {how}, or pass tokenizer=FOLDER with its vocabulary."
+    )

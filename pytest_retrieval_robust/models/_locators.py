@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ConfigError, NotOnThisMachineError
 from ..options import slug
 from . import DualEncoder, LoadRequest, ModelEntry
-from ._hub import cached_folder, missing_from_hub
+from ._hub import is_open_clip_repository, missing_from_hub
 
 
 def is_locator(item: str) -> bool:
@@ -31,11 +31,10 @@ def _hf(rest: str) -> ModelEntry:
     name = slug(f"hf-{rest}")
 
     def load(request: LoadRequest) -> DualEncoder:
-        folder = cached_folder(repository, revision or None)
-        if folder is not None and not (folder / "config.json").exists():
+        if is_open_clip_repository(repository, revision or None, request):
             from ._open_clip import load_repository
 
-            return load_repository(name, repository, request)
+            return load_repository(name, repository, request, revision or None)
         from ._transformers import load_pretrained
 
         return load_pretrained(name, repository, request, revision=revision or None, shown_source=f"hf:{rest}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
 from PIL.Image import Image
 from torch import Tensor
 from torchvision.transforms import Normalize, ToTensor
@@ -18,11 +19,18 @@ from ..catalogue import unknown_name
 from ..errors import ConfigError, ModelError, NotOnThisMachineError
 from . import LoadRequest, ModelCard, Prepared
 from ._building import fill
-from ._checkpoint import licence_of, sha256_of, torch_dtype, unit_rows
+from ._checkpoint import is_harmless, keys_in, licence_of, require_fit, sha256_of, torch_dtype, unit_rows
 from ._geometry import Geometry
-from ._hub import cached_folder
+from ._hub import (
+    cached_folder,
+    has_vocabulary,
+    missing_text_tower,
+    no_tokenizer,
+    open_clip_text,
+    repository_folder,
+)
 from ._identify import looks_like
-from ._pictures import checked_overrides, eight_bit, require_shape
+from ._pictures import FILTERS, WITHOUT_ANTIALIAS, checked_overrides, eight_bit, require_shape
 from ._weights_file import read_weights, weights_in
 
 
@@ -35,11 +43,16 @@ def load_tag(name: str, architecture: str, tag: str, request: LoadRequest) -> Op
             f"Expected an open_clip architecture with a published tag, got open_clip:{architecture}/{tag}. "
             f"Tags of {architecture}: {', '.join(known) or 'none'}."
         )
-    model, preprocess, tokenizer = _created(name, architecture, request, pretrained=tag)
+    # Weights trained with QuickGELU fit an architecture without it: open_clip would warn, and compute something else.
+    activation = bool(published.get("quick_gelu"))
+    model, preprocess, tokenizer = _created(name, architecture, request, pretrained=tag, force_quick_gelu=activation)
     with _offline_unless(request.may_download):
         file = Path(open_clip.pretrained.download_pretrained(published))  # in the cache by now
     source = f"open_clip:{architecture}/{tag}"
     card = _card(model, tokenizer, source, sha256_of([file] if file.is_file() else []), file.parent)
+    # open_clip's reader refuses unexpected keys, and drops the harmless ones without a word.
+    dropped = {key for key in keys_in([file]) if is_harmless(key)} - set(model.state_dict())
+    card = replace(card, dropped_keys=tuple(sorted(dropped)))
     return OpenClipEncoder(name, model, preprocess, tokenizer, request, card)
 
 
@@ -48,19 +61,14 @@ def load_folder(name: str, folder: Path, request: LoadRequest, *, shown_source: 
     return _load(name, f"local-dir:{folder}", folder, request, shown_source, folder)
 
 
-def load_repository(name: str, repository: str, request: LoadRequest) -> OpenClipEncoder:
-    """A hub repository in open_clip's layout, fetched where it may be."""
-    from huggingface_hub import snapshot_download
-
-    folder = cached_folder(repository)
+def load_repository(name: str, repository: str, request: LoadRequest, revision: str | None = None) -> OpenClipEncoder:
+    """A hub repository in open_clip's layout at a revision, fetched where it may be."""
+    folder = cached_folder(repository, revision)
     if folder is None:
-        try:
-            with _offline_unless(request.may_download):
-                wanted = ["open_clip_*", "*.json", "*.txt", "README.md"]
-                folder = Path(snapshot_download(repository, allow_patterns=wanted))
-        except Exception as error:
-            raise _loading_error(name, f"hf-hub:{repository}", error) from error
-    return _load(name, f"hf-hub:{repository}", folder, request, f"hf:{repository}", folder)
+        wanted = ["open_clip_*", "*.json", "*.txt", "README.md"]
+        folder = repository_folder(name, repository, request, wanted, revision)
+    shown = f"hf:{repository}" if revision is None else f"hf:{repository}@{revision}"
+    return _load(name, f"local-dir:{folder}", folder, request, shown, folder)
 
 
 def load_file(name: str, architecture: str, checkpoint: Path, request: LoadRequest, *, source: str) -> OpenClipEncoder:
@@ -77,6 +85,9 @@ def load_file(name: str, architecture: str, checkpoint: Path, request: LoadReque
 def _load(
     name: str, architecture: str, weights: Path, request: LoadRequest, source: str, folder: Path | None
 ) -> OpenClipEncoder:
+    lacking = None if folder is None or request.may_download else missing_text_tower(name, folder)
+    if lacking is not None:
+        raise NotOnThisMachineError.because(lacking)
     # open_clip itself would only warn of a folder without weights, and leave them random.
     model, preprocess, tokenizer = _created(name, architecture, request, load_weights=False, pretrained_text=False)
     with read_weights(name, weights) as stored:
@@ -91,6 +102,8 @@ def _created(name: str, architecture: str, request: LoadRequest, **options: Any)
     """open_clip's network, its transform for evaluation and its tokenizer."""
     wanted = checked_overrides(name, request.options.get("preprocessing", {}))
     overrides = {_ARGUMENTS[key]: value for key, value in wanted.items()}
+    if wanted.get("interpolation") == WITHOUT_ANTIALIAS:
+        raise unknown_name("interpolation of open_clip", WITHOUT_ANTIALIAS, FILTERS)
     if "image_resize_mode" in overrides:
         overrides["image_resize_mode"] = _RESIZE_MODES[overrides["image_resize_mode"]]
     with _offline_unless(request.may_download):
@@ -98,9 +111,48 @@ def _created(name: str, architecture: str, request: LoadRequest, **options: Any)
             model, _, preprocess = open_clip.create_model_and_transforms(
                 architecture, device="cpu", precision="fp32", weights_only=True, **options, **overrides
             )
-            return model, preprocess, open_clip.get_tokenizer(architecture)
+            tokenizer = _tokenizer(name, architecture, request.tokenizer)
+        except (ConfigError, NotOnThisMachineError):
+            raise
         except Exception as error:  # open_clip lets through whatever its readers raise
-            raise _loading_error(name, architecture, error) from error
+            raise _loading_error(name, error) from error
+    if isinstance(tokenizer, HFTokenizer):
+        require_fit(name, len(tokenizer.tokenizer), _embedding_rows(model), request.tokenizer or "its own")
+    return model, preprocess, tokenizer
+
+
+def _embedding_rows(model: Any) -> int | None:
+    text = getattr(model, "text", model)
+    own = getattr(text, "token_embedding", None)
+    table = own if own is not None else text.transformer.get_input_embeddings()
+    return getattr(table, "num_embeddings", None)
+
+
+def _tokenizer(name: str, architecture: str, given: str | None) -> Any:
+    """The one given; else a folder's own, or the one that its configuration names; else open_clip's."""
+    folder = Path(architecture.removeprefix("local-dir:"))
+    if folder.is_dir():
+        text = open_clip_text(folder)
+    else:
+        text = (open_clip.get_model_config(architecture) or {}).get("text_cfg", {})
+    named = text.get("hf_tokenizer_name")
+    if given is not None and not named:
+        raise ConfigError(
+            f"Expected no tokenizer for {name}, whose text tower has open_clip's own, got tokenizer={given!r}. "
+            "Leave it out."
+        )
+    if named and (given is not None or (folder.is_dir() and not has_vocabulary(folder))):
+        source = given or str(named)
+        try:
+            return HFTokenizer(
+                source,
+                context_length=text.get("context_length", DEFAULT_CONTEXT_LENGTH),
+                tokenizer_mode=text.get("tokenizer_mode"),
+                **text.get("tokenizer_kwargs", {}),
+            )
+        except Exception as error:  # a damaged folder comes as any of a dozen types
+            raise no_tokenizer(name, source, f"{type(error).__name__}: {error}") from error
+    return open_clip.get_tokenizer(architecture)
 
 
 _ARGUMENTS = {
@@ -135,7 +187,7 @@ def _card(model: Any, tokenizer: Any, source: str, sha256: str | None, folder: P
     )
 
 
-def _loading_error(name: str, architecture: str, error: Exception) -> Exception:
+def _loading_error(name: str, error: Exception) -> Exception:
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -143,20 +195,11 @@ def _loading_error(name: str, architecture: str, error: Exception) -> Exception:
     if isinstance(error, absent) or isinstance(error.__cause__, absent) or "Failed to download" in str(error):
         return NotOnThisMachineError(
             f"Expected the weights of {name} in the Hugging Face cache or on the hub, got: {first_line} "
-            f"{_bring(architecture)}, or allow downloads (--robust-download)."
+            "Run once where there is a network, or allow downloads (--robust-download)."
         )
     return ModelError(
         f"Expected a whole open_clip checkpoint for {name}, got {type(error).__name__}: {first_line} "
         "The architecture and the checkpoint must belong together; load or download the matching one."
-    )
-
-
-def _bring(architecture: str) -> str:
-    repository = architecture.removeprefix("hf-hub:")
-    if repository == architecture:
-        return "Run once where there is a network"
-    return (
-        f"Run `hf download {repository}` (and for a text tower of transformers its repository) where there is a network"
     )
 
 
@@ -237,7 +280,7 @@ class OpenClipEncoder:
     def _length(self, text: str) -> int:
         inner = getattr(self._tokenizer, "tokenizer", None)
         if inner is not None:
-            return len(inner(text)["input_ids"])
+            return len(inner(self._tokenizer.clean_fn(text), verbose=False)["input_ids"])
         return len(self._tokenizer.encode(text)) + 2  # start and end of text
 
 

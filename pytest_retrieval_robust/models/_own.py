@@ -10,7 +10,7 @@ from typing import Any
 from ..catalogue import unknown_name
 from ..errors import ConfigError
 from . import DualEncoder, LoadRequest, ModelEntry, check_accepted
-from ._hub import missing_from_hub
+from ._hub import is_open_clip_repository, missing_from_hub
 from ._locators import folder_entry
 
 _HUB = "hf:"
@@ -73,6 +73,10 @@ def _transformers(name: str, checkpoint: str) -> ModelEntry:
     source, _, revision = checkpoint.removeprefix(_HUB).partition("@") if _is_hub(checkpoint) else (checkpoint, "", "")
 
     def load(request: LoadRequest) -> DualEncoder:
+        if _is_hub(checkpoint) and is_open_clip_repository(source, revision or None, request):
+            from ._open_clip import load_repository
+
+            return load_repository(name, source, request, revision or None)
         from ._transformers import load_pretrained
 
         return load_pretrained(

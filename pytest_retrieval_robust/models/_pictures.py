@@ -37,9 +37,12 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
     "nearest": Image.Resampling.NEAREST,
 }
+WITHOUT_ANTIALIAS = "bilinear-no-antialias"
+"""TensorFlow's plain bilinear resize, cut to whole grey levels: what some cards prescribe beside their processor."""
 OVERRIDES = ("size", "resize", "interpolation", "mean", "std")
 """What a user may say of a checkpoint's preprocessing: `size` in pixels, `resize` one of `shortest`, `longest`,
-`exact`, `interpolation` one of `FILTERS`, `mean` and `std` of the three channels on the 0..1 scale."""
+`exact`, `interpolation` one of `FILTERS` or `WITHOUT_ANTIALIAS`, `mean` and `std`
+of the three channels on the 0..1 scale."""
 
 
 def checked_overrides(name: str, overrides: object) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def checked_overrides(name: str, overrides: object) -> dict[str, Any]:
     for key, value in overrides.items():
         if key not in OVERRIDES:
             raise unknown_name(f"override of {name}'s preprocessing", key, OVERRIDES)
-        known = {"resize": get_args(Resize), "interpolation": tuple(FILTERS)}.get(key)
+        known = {"resize": get_args(Resize), "interpolation": (*FILTERS, WITHOUT_ANTIALIAS)}.get(key)
         if known is not None and value not in known:
             raise unknown_name(key, str(value), known)
         if key == "size" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
@@ -119,6 +122,22 @@ def resize_and_crop(size: int, crop: int, filter_: Image.Resampling, *, grey: bo
 def stretch(side: int, filter_: Image.Resampling, *, grey: bool = False) -> Prepare:
     """Both sides resized to `side`; the aspect is not kept."""
     return shaped(Geometry("exact", side, side), filter_, grey=grey)
+
+
+def stretch_without_antialias(side: int) -> Prepare:
+    """Both sides resized to `side` as `tf.image.resize(method="bilinear", antialias=False)` does, cut to uint8."""
+
+    def prepare(image: Image.Image) -> Prepared:
+        import torch
+
+        shown = np.asarray(eight_bit(image).convert("RGB"), dtype=np.float32).transpose(2, 0, 1)
+        resized = torch.nn.functional.interpolate(
+            torch.from_numpy(np.ascontiguousarray(shown))[None], size=(side, side), mode="bilinear", align_corners=False
+        )
+        pixels = resized[0].clamp(0, 255).numpy().astype(np.uint8)
+        return Prepared(pixels, Geometry("exact", side, side).frame(*image.size))
+
+    return prepare
 
 
 def pad_and_resize(side: int, filter_: Image.Resampling) -> Prepare:

@@ -11,12 +11,13 @@ from PIL.Image import Image, Resampling
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from ..errors import ModelError, NotOnThisMachineError
+from ..errors import ConfigError, ModelError, NotOnThisMachineError
 from . import LoadRequest, ModelCard, Prepared
 from ._checkpoint import (
     is_harmless,
     keys_in,
     licence_of,
+    require_fit,
     require_no_missing,
     sha256_of,
     torch_dtype,
@@ -24,8 +25,16 @@ from ._checkpoint import (
     weight_files,
 )
 from ._geometry import Geometry
-from ._hub import cached_folder
-from ._pictures import FILTERS, Picture, checked_overrides, shaped
+from ._hub import cached_folder, how_to_bring, no_tokenizer
+from ._pictures import (
+    FILTERS,
+    WITHOUT_ANTIALIAS,
+    Picture,
+    Prepare,
+    checked_overrides,
+    shaped,
+    stretch_without_antialias,
+)
 
 
 def load_pretrained(
@@ -46,21 +55,21 @@ def load_pretrained(
     cannot be loaded whole: missing keys, truncated weights, no dual encoder, no fixed square input.
     """
     try:
-        parts = _read(source, revision, request, trust_remote_code)
+        parts = _read(name, source, revision, request, trust_remote_code)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise _reading_error(name, source, request, error) from error
+        raise _reading_error(name, source, revision, request, error) from error
     except Exception as error:  # safetensors and tokenizers raise bare Exceptions for damaged files
         if type(error).__module__.startswith(("safetensors", "tokenizers")) or type(error) is Exception:
-            raise _reading_error(name, source, request, error) from error
+            raise _reading_error(name, source, revision, request, error) from error
         raise
     model, loading, processor, tokenizer = parts
     require_no_missing(name, sorted(loading["missing_keys"]))
-    _require_fit(name, tokenizer, model)
+    require_fit(name, len(tokenizer), getattr(_text_config(model), "vocab_size", None), request.tokenizer or "its own")
     return TransformersEncoder(name, model, processor, tokenizer, request, _card(source, shown_source, model, loading))
 
 
 def _read(
-    source: str, revision: str | None, request: LoadRequest, trust_remote_code: bool
+    name: str, source: str, revision: str | None, request: LoadRequest, trust_remote_code: bool
 ) -> tuple[Any, dict[str, Any], Any, Any]:
     may: dict[str, Any] = {"local_files_only": not request.may_download, "trust_remote_code": trust_remote_code}
     where: dict[str, Any] = {**may, "revision": revision}
@@ -68,32 +77,30 @@ def _read(
         source, dtype=torch_dtype(request.precision), output_loading_info=True, **where
     )
     processor = AutoImageProcessor.from_pretrained(source, backend="pil", **where)
-    words = where if request.tokenizer is None else may
-    tokenizer = AutoTokenizer.from_pretrained(request.tokenizer or source, **words)
-    return model, loading, processor, tokenizer
+    if request.tokenizer is None:
+        return model, loading, processor, AutoTokenizer.from_pretrained(source, **where)
+    return model, loading, processor, _replaced_tokenizer(name, request.tokenizer, may)
 
 
-def _require_fit(name: str, tokenizer: Any, model: Any) -> None:
-    rows = getattr(_text_config(model), "vocab_size", None)
-    if rows is not None and len(tokenizer) > rows:
-        raise ModelError(
-            f"Expected a tokenizer that fits the {rows} rows of {name}'s embedding table, got "
-            f"vocabulary={len(tokenizer)}. Give the tokenizer that the checkpoint was trained with."
-        )
+def _replaced_tokenizer(name: str, source: str, may: dict[str, Any]) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(source, **may)
+    except Exception as error:  # a damaged folder comes as any of a dozen types
+        raise no_tokenizer(name, source, f"{type(error).__name__}: {error}") from error
 
 
-def _reading_error(name: str, source: str, request: LoadRequest, error: Exception) -> Exception:
+def _reading_error(name: str, source: str, revision: str | None, request: LoadRequest, error: Exception) -> Exception:
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if "custom code" in str(error) or "trust_remote_code" in str(error):
         return ModelError(
             f"Expected a checkpoint of {name} that needs no code of its own, got one that does; it was not run. If you "
             "have read it and trust it, set trust_remote_code = true in its [models.NAME] table."
         )
-    if not Path(source).is_absolute() and not Path(source).exists() and cached_folder(source) is None:
-        how = "allow downloads (--robust-download), " if not request.may_download else ""
+    if not Path(source).is_absolute() and not Path(source).exists() and cached_folder(source, revision) is None:
+        how = "" if request.may_download else "Allow downloads (--robust-download), or: "
         return NotOnThisMachineError(
             f"Expected the weights of {name} in the Hugging Face cache or on the hub, got: {first_line} "
-            f"To bring them: {how}run `hf download {source}` where there is a network, or pass local-dir:FOLDER."
+            f"{how}{how_to_bring(source, error)}, or pass local-dir:FOLDER."
         )
     return ModelError(
         f"Expected a whole transformers checkpoint for {name}, got {type(error).__name__}: {first_line} "
@@ -131,17 +138,39 @@ def picture_of(name: str, processor: Any, overrides: Mapping[str, Any]) -> Pictu
     through either library: transformers' own processor crops one pixel off where the margin is 3 modulo 4.
     """
     geometry = geometry_of(name, processor)
+    _require_unit_scale(name, processor)
     side = overrides.get("size", geometry.side)
     resize = overrides.get("resize", geometry.resize)
     if "size" in overrides or "resize" in overrides:
         geometry = Geometry(resize, side, side)
-    filter_ = FILTERS.get(overrides.get("interpolation", ""), Resampling(processor.resample))
+    prepare = _prepare(name, geometry, overrides.get("interpolation"), Resampling(processor.resample))
     mean, std = ((0.0,) * 3, (1.0,) * 3)
     if processor.do_normalize:
         mean, std = tuple(processor.image_mean), tuple(processor.image_std)
-    return Picture(
-        shaped(geometry, filter_), side, tuple(overrides.get("mean", mean)), tuple(overrides.get("std", std))
-    )
+    return Picture(prepare, side, tuple(overrides.get("mean", mean)), tuple(overrides.get("std", std)))
+
+
+def _prepare(name: str, geometry: Geometry, interpolation: str | None, declared: Resampling) -> Prepare:
+    if interpolation != WITHOUT_ANTIALIAS:
+        return shaped(geometry, FILTERS.get(interpolation or "", declared))
+    if geometry.resize != "exact" or geometry.size != geometry.side:
+        raise ConfigError(
+            f"Expected a model that stretches images to its square for interpolation={interpolation!r}, got {name} "
+            f'with resize={geometry.resize!r}. Add resize = "exact", or choose another interpolation.'
+        )
+    return stretch_without_antialias(geometry.side)
+
+
+def _require_unit_scale(name: str, processor: Any) -> None:
+    """Pixels are put on the 0..1 scale here; a processor that declares another one would be disobeyed."""
+    factor = getattr(processor, "rescale_factor", None)
+    shifts = bool(getattr(processor, "rescale_offset", False))
+    if not processor.do_rescale or shifts or factor is None or abs(factor * 255 - 1) > 1e-6:
+        raise ModelError(
+            f"Expected an image processor of {name} that rescales to 0..1 (rescale_factor=1/255, no offset), got "
+            f"{type(processor).__name__} with do_rescale={processor.do_rescale}, rescale_factor={factor}, "
+            f"rescale_offset={shifts}. Register a loader of your own, or plain callables."
+        )
 
 
 def geometry_of(name: str, processor: Any) -> Geometry:
@@ -191,6 +220,19 @@ class TransformersEncoder:
             torch.tensor(constants, device=request.device).reshape(1, 3, 1, 1)
             for constants in (self._picture.mean, self._picture.std)
         )
+        if "size" in overrides:
+            self._require_size()
+
+    def _require_size(self) -> None:
+        """Most transformers take their own size alone, and say so only when they are given an image."""
+        side = self._picture.side
+        try:
+            self.encode_images(torch.zeros(1, 3, side, side, device=self.device))
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"Expected an input size that {self.name} was built for, got preprocessing.size={side}: "
+                f"{str(error).splitlines()[0]} Leave size out."
+            ) from error
 
     def prepare(self, image: Image) -> Prepared:
         """Resize and crop as the checkpoint's image processor declares, kept at 8 bits."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from transformers import BertTokenizer
 
-from ..errors import ConfigError, ModelError, NotOnThisMachineError
+from ..errors import ConfigError
 from . import LoadRequest
-from ._hub import repository_folder
+from ._checkpoint import require_fit
+from ._hub import has_vocabulary, no_tokenizer, repository_folder
 
 BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
@@ -65,12 +66,8 @@ def load_word_pieces(
         # By its class: a folder may name one of its own, whose code would have to be run.
         tokenizer = BertTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # a damaged folder comes as any of a dozen types
-        raise _no_tokenizer(name, source, f"{type(error).__name__}: {error}") from error
-    if len(tokenizer) > rows or tokenizer.vocab_size < 5:
-        raise ModelError(
-            f"Expected a tokenizer that fits the {rows} rows of {name}'s embedding table, got {Path(source).name} with "
-            f"vocabulary={len(tokenizer)}. Give the tokenizer that the checkpoint was trained with."
-        )
+        raise no_tokenizer(name, source, f"{type(error).__name__}: {error}") from error
+    require_fit(name, len(tokenizer), rows, Path(source).name)
     return WordPieces(tokenizer, wanted, clean)
 
 
@@ -79,16 +76,8 @@ def _folder_of(name: str, source: str, request: LoadRequest) -> Path:
     folder = Path(source)
     if not folder.is_dir():
         if folder.is_absolute():
-            raise _no_tokenizer(name, source, "no such folder")
+            raise no_tokenizer(name, source, "no such folder")
         folder = repository_folder(name, source, request, ["vocab.txt", "tokenizer*.json", "special_tokens_map.json"])
-    if not any((folder / file).is_file() for file in ("vocab.txt", "tokenizer.json")):
-        raise _no_tokenizer(name, source, "no vocab.txt and no tokenizer.json")
+    if not has_vocabulary(folder):
+        raise no_tokenizer(name, source, "no vocab.txt and no tokenizer.json")
     return folder
-
-
-def _no_tokenizer(name: str, source: str, why: str) -> NotOnThisMachineError:
-    return NotOnThisMachineError(
-        f"Expected the tokenizer of {name}, got tokenizer={source!r} that cannot be opened "
-        f"({why.strip().splitlines()[0][:160]}). Run `hf download {source}` where there is a network, or pass "
-        "tokenizer=FOLDER with its vocab.txt."
-    )

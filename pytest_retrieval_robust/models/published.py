@@ -11,7 +11,7 @@ from importlib import import_module
 
 from ..catalogue import Catalogue
 from . import DualEncoder, LoadRequest, ModelEntry
-from ._hub import missing_config, missing_from_hub, missing_tokenizer, repository_folder
+from ._hub import cached_folder, missing_from_hub, missing_tokenizer, repository_folder
 from ._plain_files import PlainFile, check_published, local_file, missing_file
 
 CLIP_REPOSITORY = "openai/clip-vit-base-patch32"
@@ -106,7 +106,11 @@ def _later() -> list[ModelEntry]:
         _folder("biovil-t", "BioViL-T with CXR-BERT, one image", "microsoft/BiomedVLP-BioViL-T"),
         _folder("biovil", "BioViL with CXR-BERT", "microsoft/BiomedVLP-CXR-BERT-specialized"),
         _hosted(
-            "medsiglip", "MedSigLIP (its terms must be accepted on the hub)", "google/medsiglip-448", "_transformers"
+            "medsiglip",
+            "MedSigLIP (its terms must be accepted on the hub)",
+            "google/medsiglip-448",
+            "_transformers",
+            terms=True,
         ),
         _hosted("whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip", "_open_clip"),
         _hosted(
@@ -114,13 +118,15 @@ def _later() -> list[ModelEntry]:
             "BiomedCLIP ViT-B/16 with PubMedBERT",
             "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
             "_open_clip",
-            also=_BIOMED_BERT,
+            tower=_BIOMED_BERT,
         ),
     ]
 
 
-def _hosted(name: str, summary: str, repository: str, library: str, also: str | None = None) -> ModelEntry:
-    """A model of the hub that transformers or open_clip knows; `also` is a second repository, of its text tower."""
+def _hosted(
+    name: str, summary: str, repository: str, library: str, *, tower: str | None = None, terms: bool = False
+) -> ModelEntry:
+    """A model of the hub that transformers or open_clip knows; `tower` is a second repository, of its text tower."""
 
     def load(request: LoadRequest) -> DualEncoder:
         if request.checkpoint is not None:
@@ -138,10 +144,12 @@ def _hosted(name: str, summary: str, repository: str, library: str, also: str | 
     def missing(request: LoadRequest) -> str | None:
         if request.checkpoint is not None:
             return None
-        absent = missing_from_hub(name, repository)
-        return absent if absent is not None or also is None else missing_config(name, also)
+        absent = missing_from_hub(name, repository, terms=terms)
+        if absent is None or tower is None or cached_folder(repository) is not None:
+            return absent
+        return f"{absent}, and its text tower's with `hf download {tower}`"
 
-    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "preprocessing"))
+    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "tokenizer", "preprocessing"))
 
 
 def _folder(name: str, summary: str, repository: str) -> ModelEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.errors import ConfigError, ModelError, NotOnThisMachineError
@@ -166,3 +167,66 @@ def test_a_folder_without_weights_is_not_left_random(tmp_path: Path) -> None:
     (save_open_clip(tmp_path) / "open_clip_model.safetensors").unlink()
     with pytest.raises(ModelError, match="with 0"):
         load_model(f"local-dir:{tmp_path}", device="cpu")
+
+
+def test_a_tags_activation_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ViT-B-32/openai` is trained with QuickGELU, and its architecture is not."""
+    put_into_hub_cache(save_open_clip(tmp_path / "mine"), tmp_path / "cache", "someone/quick")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "ViT-tiny-quick.json").write_text(json.dumps(OPEN_CLIP_ARCHITECTURE))
+    open_clip.add_model_config(tmp_path / "ViT-tiny-quick.json")
+    tag = {"hf_hub": "someone/quick/", "mean": (0.5,) * 3, "std": (0.25,) * 3, "resize_mode": "squash"}
+    published = {"plain": tag, "quick": {**tag, "quick_gelu": True}}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "ViT-tiny-quick", published)
+    plain, quick = (load_model(f"open_clip:ViT-tiny-quick/{tag}", device="cpu", download=False) for tag in published)
+    reference = open_clip.CLIP(**OPEN_CLIP_ARCHITECTURE, quick_gelu=True)
+    reference.load_state_dict(load_file(tmp_path / "mine/open_clip_model.safetensors"))
+    with torch.no_grad():
+        expected = reference.eval().encode_text(open_clip.get_tokenizer("ViT-B-32")(list(TEXTS), 16), normalize=True)
+    assert torch.allclose(quick.encode_reports(TEXTS), expected, atol=1e-6)
+    assert not torch.allclose(plain.encode_reports(TEXTS), expected, atol=1e-4)
+
+
+def test_a_revision_of_an_open_clip_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    old, new = tmp_path / "old", save_open_clip(tmp_path / "new")
+    save_open_clip(old)
+    weights = load_file(old / "open_clip_model.safetensors")
+    save_file({key: value * 1.5 for key, value in weights.items()}, old / "open_clip_model.safetensors")
+    put_into_hub_cache(new, cache, "someone/small", "b" * 40)
+    shutil.copytree(old, cache / "models--someone--small/snapshots" / ("c" * 40))
+    (cache / "models--someone--small/refs/v1").write_text("c" * 40)
+    first, now = (load_model(f"hf:someone/small{at}", device="cpu", download=False) for at in ("@v1", ""))
+    assert (first.card.source, first.card.revision) == ("hf:someone/small@v1", "c" * 40)
+    assert torch.equal(images(first), images(load_model(f"local-dir:{old}", device="cpu")))
+    assert torch.equal(images(now), images(load_model(f"local-dir:{new}", device="cpu")))
+    mine = own_entry("mine", None, "hf:someone/small@v1", None, {}, []).load(LoadRequest(may_download=False))
+    assert torch.equal(images(mine), images(first))
+    with pytest.raises(NotOnThisMachineError, match="someone/small@v2|--revision v2|v2"):
+        load_model("hf:someone/small@v2", device="cpu", download=False)
+
+
+def test_counted_as_it_is_read(tmp_path: Path) -> None:
+    """A text tower's tokenizer cleans white space and entities before it cuts."""
+    model = load_model(f"local-dir:{save_biomedclip(tmp_path)}", device="cpu")
+    escaped = "&amp;amp; " * 20  # 20 signs, which are one character each once cleaned
+    assert getattr(model, "truncated")([escaped, "&amp;amp; " * 22, "&amp;amp; " * 23]) == 1  # noqa: B009
+
+
+def test_a_tokenizer_of_ones_own(tmp_path: Path) -> None:
+    folder = save_biomedclip(tmp_path / "model")
+    tower = str(folder / "tower")
+    for file in folder.glob("*token*"):
+        file.unlink()
+    model = load_model("biomedclip", checkpoint=folder, tokenizer=tower, device="cpu")
+    whole = load_model(f"local-dir:{save_biomedclip(tmp_path / 'whole')}", device="cpu")
+    assert torch.equal(model.encode_reports(TEXTS), whole.encode_reports(TEXTS))
+    with pytest.raises(NotOnThisMachineError, match="Expected the tokenizer of biomedclip, got tokenizer='/nowhere'"):
+        load_model("biomedclip", checkpoint=folder, tokenizer="/nowhere", device="cpu")
+    with pytest.raises(ConfigError, match="has open_clip's own, got tokenizer="):
+        load_model("whyxrayclip", checkpoint=save_open_clip(tmp_path / "bpe"), tokenizer=tower, device="cpu")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/config.json").write_text((folder / "tower/config.json").read_text())
+    with pytest.raises((ModelError, NotOnThisMachineError), match="tokenizer"):
+        load_model("biomedclip", checkpoint=folder, tokenizer=str(tmp_path / "empty"), device="cpu")

@@ -9,6 +9,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from PIL import Image
 from transformers import BertConfig, BertModel
 
 from pytest_retrieval_robust import load_model
@@ -149,3 +150,88 @@ def test_unimedclips_layout(tmp_path: Path) -> None:
         expected_images = torch.nn.functional.normalize(visual.eval()((pixels - mean) / std), dim=-1)
     assert (model.encode_reports(published.TEXTS) - expected_texts).abs().max() < 1e-5
     assert (model.encode_images(pixels) - expected_images).abs().max() < 1e-5
+
+
+def text_tower_only(tmp_path: Path, hub: Path, *files: str) -> None:
+    """BiomedCLIP's weights without a tokenizer of their own, and these files of its text tower's repository."""
+    folder = save_biomedclip(tmp_path / "published")
+    for file in folder.glob("*token*"):
+        file.unlink()
+    tower = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
+    config = (folder / "open_clip_config.json").read_text()
+    (folder / "open_clip_config.json").write_text(config.replace(str(folder / "tower"), tower))
+    part = tmp_path / "part"
+    part.mkdir()
+    for name in files:
+        (part / name).write_bytes((folder / "tower" / name).read_bytes())
+    put_into_hub_cache(part, hub, tower)
+    put_into_hub_cache(folder, hub, "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224")
+
+
+def test_a_text_tower_without_its_vocabulary_is_not_here(tmp_path: Path, hub: Path) -> None:
+    """The library would make up five words, and every report would read the same."""
+    text_tower_only(tmp_path, hub, "config.json")
+    missing = Catalogues().models.get("biomedclip").missing
+    assert missing is not None
+    reason = missing(LoadRequest(may_download=False))
+    assert reason is not None
+    assert "BiomedBERT-base-uncased-abstract (tokenizer)" in reason
+    with pytest.raises(NotOnThisMachineError, match=r"\(tokenizer\)"):
+        load_model("biomedclip", device="cpu", download=False)
+
+
+def test_a_text_tower_of_another_repository(tmp_path: Path, hub: Path) -> None:
+    text_tower_only(tmp_path, hub, "config.json", "vocab.txt")
+    model = load_model("biomedclip", device="cpu", download=False)
+    whole = load_model(f"local-dir:{save_biomedclip(tmp_path / 'whole')}", device="cpu")
+    assert torch.equal(model.encode_reports(TEXTS), whole.encode_reports(TEXTS))
+
+
+def test_what_biomedclip_needs_is_said_at_once(hub: Path) -> None:
+    missing = Catalogues().models.get("biomedclip").missing
+    assert missing is not None
+    reason = str(missing(LoadRequest()))
+    assert not hub.exists()
+    assert "hf download microsoft/BiomedCLIP" in reason
+    assert "hf download microsoft/BiomedNLP" in reason
+
+
+def test_terms_come_before_the_download(hub: Path) -> None:
+    missing = Catalogues().models.get("medsiglip").missing
+    assert missing is not None
+    assert not hub.exists()
+    assert "accept its terms on its page of the hub and log in" in str(missing(LoadRequest()))
+
+
+def test_a_gated_repository_says_to_accept_its_terms() -> None:
+    from pytest_retrieval_robust.models._hub import how_to_bring
+
+    said = how_to_bring("google/medsiglip-448", OSError("You are trying to access a gated repo."))
+    assert said.startswith("Accept its terms")
+    assert how_to_bring("a/b").startswith("Run `hf download a/b`")
+
+
+@pytest.mark.parametrize("shape", [(448, 448), (700, 500), (97, 333), (1, 40)])
+def test_medsiglips_card_resizes_without_antialiasing(shape: tuple[int, int], tmp_path: Path) -> None:
+    """Half-pixel bilinear sampling between four neighbours, in float64, cut to whole levels."""
+    folder = save_siglip(tmp_path)
+    options: dict[str, Any] = {"interpolation": "bilinear-no-antialias"}
+    model = load_model("medsiglip", checkpoint=folder, preprocessing=options, device="cpu")
+    side = model.card.input_size
+    assert side is not None
+    noise = np.random.default_rng(3).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+    def samples(length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        at = np.clip((np.arange(side) + 0.5) * length / side - 0.5, 0, length - 1)
+        low = np.floor(at).astype(int)
+        return low, np.minimum(low + 1, length - 1), at - low
+
+    top, bottom, down = samples(shape[0])
+    left, right, across = samples(shape[1])
+    rows = noise[top] * (1 - down)[:, None, None] + noise[bottom] * down[:, None, None]
+    expected = rows[:, left] * (1 - across)[:, None] + rows[:, right] * across[:, None]
+    ours = model.prepare(Image.fromarray(noise)).pixels.astype(float)
+    cut = np.floor(expected.transpose(2, 0, 1))
+    close = np.abs(expected.transpose(2, 0, 1) - np.round(expected.transpose(2, 0, 1))) < 1e-3
+    assert np.array_equal(ours[~close], cut[~close])
+    assert np.abs(ours - expected.transpose(2, 0, 1)).max() < 1.001

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import ModelError, NotOnThisMachineError
+from pytest_retrieval_robust.errors import ConfigError, ModelError, NotOnThisMachineError
 from pytest_retrieval_robust.models import DualEncoder
 
 from .checkpoints import TEXTS, put_into_hub_cache, save_clip, save_siglip
@@ -142,3 +143,39 @@ def test_half_precision_keeps_unit_rows_in_float32(tmp_path: Path) -> None:
     rows = model.encode_reports(TEXTS)
     assert rows.dtype == torch.float32
     assert torch.allclose(rows.norm(dim=1), torch.ones(len(TEXTS)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rescale_factor": 1 / 127.5}, "rescale_factor=0.0078"),
+        ({"do_rescale": False}, "do_rescale=False"),
+        ({"rescale_offset": True}, "rescale_offset=True"),
+    ],
+)
+def test_another_scale_of_pixels_is_refused(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
+    file = save_clip(tmp_path) / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
+    with pytest.raises(ModelError, match=said):
+        load(tmp_path)
+
+
+def test_a_size_that_the_network_was_not_built_for(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"got preprocessing\.size=64"):
+        load_model("medsiglip", checkpoint=save_siglip(tmp_path), preprocessing={"size": 64}, device="cpu")
+
+
+def test_a_wrong_tokenizer_is_blamed_itself(tmp_path: Path) -> None:
+    folder = save_siglip(tmp_path / "model")
+    with pytest.raises(NotOnThisMachineError, match="got tokenizer='/nowhere'"):
+        load_model("medsiglip", checkpoint=folder, tokenizer="/nowhere", device="cpu")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    with pytest.raises((ModelError, NotOnThisMachineError), match="tokenizer"):
+        load_model("medsiglip", checkpoint=folder, tokenizer=str(tmp_path / "empty"), device="cpu")
+
+
+def test_plain_bilinear_is_for_stretched_images(tmp_path: Path) -> None:
+    folder = save_clip(tmp_path)
+    with pytest.raises(ConfigError, match="stretches"):
+        load_model("medsiglip", checkpoint=folder, preprocessing={"interpolation": "bilinear-no-antialias"})
