@@ -51,7 +51,8 @@ class SelectedDataset:
     options: Mapping[str, object]
 
     def load(self) -> RetrievalDataset:
-        return self.entry.load(**self.options)
+        named = {"name": self.name} if self.entry.of_files else {}
+        return self.entry.load(**named, **self.options)
 
 
 @dataclass(frozen=True)

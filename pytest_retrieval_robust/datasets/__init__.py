@@ -80,6 +80,10 @@ class DatasetEntry:
     canonical_name: Callable[..., str] | None = None
     """Takes the parameters by keyword and gives the name of the data set that `load` opens with them, defaults left
     out, without opening it; raises `DatasetError` for an unfit one. Needed where there are parameters."""
+    paths: tuple[str, ...] = ()
+    """The parameters that are paths: a file that configures the data set writes them relative to itself."""
+    of_files: bool = False
+    """Reads the user's own files: `load` takes a `name` too, and `all` and globs mean it only where configured."""
 
     def __post_init__(self) -> None:
         if self.parameters and self.canonical_name is None:

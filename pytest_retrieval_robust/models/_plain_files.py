@@ -13,11 +13,10 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cache import CACHE_VARIABLE, cache_folder
 from ..errors import ModelError, NotOnThisMachineError
 from . import LoadRequest
 
-CACHE_VARIABLE = "RETRIEVAL_ROBUST_CACHE"
-_APPLICATION = "pytest-retrieval-robust"
 
 
 @dataclass(frozen=True)
@@ -33,19 +32,8 @@ class PlainFile:
     """Of the published file, where it is known."""
 
 
-def cache_folder(request: LoadRequest) -> Path:
-    """The request's cache folder, else `$RETRIEVAL_ROBUST_CACHE`, else the platform's."""
-    if request.cache_dir is not None:
-        return request.cache_dir
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".cache") / _APPLICATION
-
-
 def place_of(file: PlainFile, request: LoadRequest) -> Path:
-    return cache_folder(request) / "weights" / file.name
+    return cache_folder(request.cache_dir) / "weights" / file.name
 
 
 def missing_file(name: str, file: PlainFile, request: LoadRequest) -> str | None:
@@ -61,7 +49,7 @@ def missing_file(name: str, file: PlainFile, request: LoadRequest) -> str | None
 
 
 def _shown(request: LoadRequest) -> str:
-    folder = cache_folder(request)
+    folder = cache_folder(request.cache_dir)
     return f"~/{folder.relative_to(Path.home())}" if folder.is_relative_to(Path.home()) else str(folder)
 
 

@@ -1,0 +1,245 @@
+"""A data set of real files: what a reader found, with views, texts and relevance chosen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalogue import unknown_name
+from ..errors import DatasetError
+from ._pixels import UnreadableImageError
+from ._records import Found, ImageRow, Sections
+from ._relevance import RULES, Pairing, pair
+from ._tables import columns_of, read_columns
+from ._text_policy import as_compared, policy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+VIEWS = ("all", "frontal", "lateral")
+ON_ERROR = ("fail", "skip")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user chooses of a data set of files. Raises `DatasetError` for what is out of range."""
+
+    text: str
+    relevance: str = "same-text"
+    view: str = "all"
+    images_per_study: int | None = None
+    """The first so many images of each study, in the order of the data's own table."""
+    minimum_length: int = 1
+    """Characters that a text must have, white space joined."""
+    subset: Path | None = None
+    """A table whose first column holds image ids: those, in the data's order."""
+    on_error: str = "fail"
+    """`fail`, or `skip`: broken images are counted and left out."""
+    most_skipped: float = 0.05
+    """The share of images that may be skipped before it is an error after all."""
+
+    def __post_init__(self) -> None:
+        policy(self.text)
+        for option, known in (("relevance", RULES), ("view", VIEWS), ("on_error", ON_ERROR)):
+            if getattr(self, option) not in known:
+                raise unknown_name(option, str(getattr(self, option)), known)
+        if self.images_per_study is not None and self.images_per_study < 1:
+            raise DatasetError(
+                f"Expected 1 or more, got images_per_study={self.images_per_study}. Leave it out for all."
+            )
+        if not 0 <= self.most_skipped <= 1:
+            raise DatasetError(f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}. Mend it.")
+
+
+@dataclass(frozen=True)
+class ReportDataset:
+    """Images with reports from files. Made by `choose`; satisfies `RetrievalDataset`."""
+
+    found: Found
+    choice: Choice
+    rows: Sequence[ImageRow]
+    """The images that are left, in the data's order."""
+    texts: Sequence[str]
+    """(rows,) the text that belongs to each image."""
+    pairing: Pairing
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What was found, and what each filter left out, in order."""
+
+    @property
+    def name(self) -> str:
+        return self.found.name
+
+    @property
+    def split(self) -> str:
+        return self.found.split
+
+    @property
+    def text(self) -> str:
+        """The text policy."""
+        return self.choice.text
+
+    @property
+    def relevance(self) -> str:
+        return self.choice.relevance
+
+    @property
+    def skips_unreadable(self) -> bool:
+        """Whether a broken image is left out of a run instead of ending it."""
+        return self.choice.on_error == "skip"
+
+    @property
+    def most_skipped(self) -> float:
+        """The share of images that may be left out."""
+        return self.choice.most_skipped
+
+    @cached_property
+    def image_ids(self) -> tuple[str, ...]:
+        return tuple(row.id for row in self.rows)
+
+    @cached_property
+    def reports(self) -> tuple[str, ...]:
+        return tuple(self.texts[image] for image in self.pairing.sources)
+
+    @property
+    def image_groups(self) -> NDArray[np.int64]:
+        return self.pairing.image_groups
+
+    @property
+    def report_groups(self) -> NDArray[np.int64]:
+        return self.pairing.report_groups
+
+    @cached_property
+    def patients(self) -> tuple[str, ...]:
+        return tuple(row.patient for row in self.rows)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over ids, texts, groups, split and choices."""
+        digest = hashlib.sha256()
+        chosen = (self.name, self.split, self.text, self.relevance, self.choice.view)
+        for word in (*chosen, "\0", *self.image_ids, "\0", *self.reports):
+            digest.update(word.encode("utf-8", "surrogatepass") + b"\0")
+        digest.update(self.image_groups.tobytes() + self.report_groups.tobytes())
+        return digest.hexdigest()
+
+    def image(self, index: int) -> Image:
+        """Decode image `index`; `UnreadableImageError` names the broken file, `DatasetError` an absent root."""
+        if self.found.open_image is None:
+            raise DatasetError(
+                f"Expected images=FOLDER of {self.name}, which was opened without its images, got none. Give it."
+            )
+        return self.found.open_image(self.rows[index])
+
+    def write_ids(self, file: Path) -> None:
+        """Write the ids of the images, one a line below `image_id`: what `subset` reads. No text, no patient."""
+        file.write_text("\n".join(("image_id", *self.image_ids)) + "\n", encoding="utf-8")
+
+
+def choose(found: Found, choice: Choice) -> ReportDataset:
+    """Apply the filters, take the texts and pair them; every image that is left out is counted by its reason."""
+    counts = dict(found.counts)
+    rows = list(found.images)
+    counts["images"] = len(rows)
+    rows = _of_view(rows, choice, counts)
+    rows = _of_subset(rows, choice, found.name, counts)
+    rows = _first_of_study(rows, choice, counts)
+    reports = found.read_reports(dict.fromkeys(row.study for row in rows))
+    if found.texts_as_published and choice.text != "full":
+        raise DatasetError(
+            f"Expected text='full' for {found.name}, whose texts have no sections, got text={choice.text!r}. "
+            "Leave it out."
+        )
+    rows, texts = _with_text(rows, reports, choice, counts)
+    if not rows:
+        raise DatasetError(
+            f"Expected images with reports in {found.name}, got none: {_listed(counts)}. Check split={found.split!r}, "
+            f"view={choice.view!r}, text={choice.text!r} and the paths."
+        )
+    labels = _labels(found, rows) if choice.relevance == "same-labels" else None
+    pairing = pair(choice.relevance, texts, [row.study for row in rows], labels, name=found.name)
+    return ReportDataset(found, choice, rows, texts, pairing, counts)
+
+
+def _labels(found: Found, rows: list[ImageRow]) -> list[frozenset[str]] | None:
+    if found.read_labels is None:
+        return None
+    labels = found.read_labels()
+    without = next((row for row in rows if row.study not in labels), None)
+    if without is not None:
+        count = sum(row.study not in labels for row in rows)
+        raise DatasetError(
+            f"Expected labels of every study of {found.name} for relevance='same-labels', got none for {count} of "
+            f"{len(rows)} images. Choose another relevance, or a subset that is labelled."
+        )
+    return [labels[row.study] for row in rows]
+
+
+def _of_view(rows: list[ImageRow], choice: Choice, counts: dict[str, int]) -> list[ImageRow]:
+    for view, count in sorted(Counter(row.view or "unknown" for row in rows).items()):
+        counts[f"view {view}"] = count
+    if choice.view == "all":
+        return rows
+    kept = [row for row in rows if row.view == choice.view]
+    counts["left out: other view"] = len(rows) - len(kept)
+    return kept
+
+
+def _of_subset(rows: list[ImageRow], choice: Choice, name: str, counts: dict[str, int]) -> list[ImageRow]:
+    if choice.subset is None:
+        return rows
+    if not choice.subset.is_file():
+        raise DatasetError(f"Expected a table of image ids, got subset={str(choice.subset)!r}. Mend the path.")
+    column = columns_of(choice.subset)[:1]
+    wanted = {values[0] for _, values in read_columns(choice.subset, column)}
+    kept = [row for row in rows if row.id in wanted]
+    if len(kept) < len(wanted):
+        raise DatasetError(
+            f"Expected every id of {choice.subset.name} among the images of {name} (its split and view), got "
+            f"{len(wanted) - len(kept)} of {len(wanted)} that are not. Write the list again with the same choices."
+        )
+    counts["left out: not in the subset"] = len(rows) - len(kept)
+    return kept
+
+
+def _first_of_study(rows: list[ImageRow], choice: Choice, counts: dict[str, int]) -> list[ImageRow]:
+    if choice.images_per_study is None:
+        return rows
+    taken: Counter[str] = Counter()
+    kept = []
+    for row in rows:
+        taken[row.study] += 1
+        if taken[row.study] <= choice.images_per_study:
+            kept.append(row)
+    counts["left out: further images of a study"] = len(rows) - len(kept)
+    return kept
+
+
+def _with_text(
+    rows: list[ImageRow], reports: Mapping[str, Sections], choice: Choice, counts: dict[str, int]
+) -> tuple[list[ImageRow], list[str]]:
+    read = policy(choice.text)
+    text_of = {study: as_compared(read(sections)) for study, sections in reports.items()}
+    kept = [row for row in rows if len(text_of.get(row.study, "")) >= max(1, choice.minimum_length)]
+    without = sum(row.study not in text_of for row in rows)
+    empty = sum(text_of.get(row.study) == "" for row in rows)
+    counts["left out: no report"] = without
+    counts[f"left out: empty {choice.text}"] = empty
+    if choice.minimum_length > 1:
+        counts["left out: short text"] = len(rows) - len(kept) - without - empty
+    counts["studies"] = len({row.study for row in kept})
+    return kept, [text_of[row.study] for row in kept]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in counts.items())
+
+
+__all__ = ["Choice", "ReportDataset", "UnreadableImageError", "choose"]

@@ -1,0 +1,66 @@
+"""Catalogue entries of data sets of files: a reader's own options, and the choices that all readers share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import DatasetEntry
+
+if TYPE_CHECKING:
+    from ._collection import ReportDataset
+    from ._records import Found
+
+_CHOICES: Mapping[str, Callable[[str], object]] = {
+    "text": str,
+    "relevance": str,
+    "view": str,
+    "images_per_study": int,
+    "minimum_length": int,
+    "subset": str,
+    "on_error": str,
+    "most_skipped": float,
+}
+_PATHS = ("reports", "images", "path", "root", "views", "labels", "sections", "metadata", "subset")
+
+
+def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) -> DatasetEntry:
+    """The entry of a reader: `find(name=..., **own options)`; `text` is its default text policy."""
+    defaults = {
+        key: parameter.default for key, parameter in inspect.signature(find).parameters.items() if key != "name"
+    }
+    own: dict[str, Callable[[str], object]] = {key: _reader_of(default) for key, default in defaults.items()}
+
+    def load(name: str = name, **options: Any) -> ReportDataset:
+        from ._collection import Choice, choose
+
+        chosen = {key: options.pop(key) for key in _CHOICES if key in options}
+        if chosen.get("subset") is not None:
+            chosen["subset"] = Path(chosen["subset"]).expanduser()
+        choice = Choice(**{"text": text, **chosen})  # before any file is read: a slip is said at once
+        return choose(find(name=name, **options), choice)
+
+    def canonical_name(**options: Any) -> str:
+        known = {"text": text, "relevance": "same-text", "view": "all", "on_error": "fail", **defaults}
+        said = [
+            f"{key}={value}"
+            for key in (*own, *_CHOICES)
+            if key not in _PATHS and (value := options.get(key)) is not None and value != known.get(key)
+        ]
+        return f"{name}({','.join(said)})" if said else name
+
+    return DatasetEntry(
+        name,
+        summary,
+        load,
+        parameters={**own, **{key: _CHOICES[key] for key in _CHOICES if key not in own}},
+        canonical_name=canonical_name,
+        paths=tuple(key for key in (*own, "subset") if key in _PATHS),
+        of_files=True,
+    )
+
+
+def _reader_of(default: object) -> Callable[[str], object]:
+    return type(default) if isinstance(default, int | float) and not isinstance(default, bool) else str

@@ -1,0 +1,46 @@
+"""Images of a flat or nested folder by their names: the tree is listed once, at the first image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._pixels import UnreadableImageError, read_image
+from ._places import inside
+from ._records import ImageRow
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class FolderImages:
+    """Opens the images of a root by relative path; where tables name files without folders, by name."""
+
+    def __init__(self, root: Path, key: Callable[[str], str] | None = None) -> None:
+        self._root, self._key = root, key
+
+    def __call__(self, row: ImageRow) -> Image:
+        """Decode the image of a row; `UnreadableImageError` where it is missing or broken."""
+        shown = Path(row.place).name + (f" (row {row.row} of its table)" if row.row else "")
+        if self._key is None:
+            return read_image(inside(self._root, row.place, shown), shown)
+        place = self._by_name.get(row.place)
+        if place is None:
+            raise UnreadableImageError(
+                f"Expected an image, got no such file below images={self._root.name!r}: {shown}. Copy it there, or "
+                "choose on_error='skip'."
+            )
+        return read_image(inside(self._root, place, shown), shown)
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        assert self._key is not None
+        found: dict[str, str] = {}
+        for folder, _, files in os.walk(self._root):
+            for file in sorted(files):  # .png after .dcm: it wins, being read faster
+                if file.lower().endswith((".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")):
+                    found[self._key(file)] = os.path.relpath(os.path.join(folder, file), self._root)
+        return found

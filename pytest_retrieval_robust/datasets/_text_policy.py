@@ -1,0 +1,40 @@
+"""Which part of a report is the text: named, because the choice alone moves the ceiling of strict Recall@k."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..catalogue import unknown_name
+from ._records import Sections
+
+Policy = Callable[[Sections], str]
+
+
+def _both(sections: Sections) -> str:
+    return " ".join(part for part in (sections.findings, sections.impression) if part.strip())
+
+
+def _longest(sections: Sections) -> str:
+    return max(sections.findings, sections.impression, key=len)
+
+
+POLICIES: Mapping[str, Policy] = {
+    "findings": lambda sections: sections.findings,
+    "impression": lambda sections: sections.impression,
+    "findings+impression": _both,
+    "longest": _longest,
+    "full": lambda sections: sections.full,
+}
+"""`findings+impression` and `longest` (by characters, findings first) take the one that is there; `full` is all."""
+
+
+def policy(name: str) -> Policy:
+    """The policy of that name; `UnknownNameError` says what is close."""
+    if name not in POLICIES:
+        raise unknown_name("text", name, POLICIES)
+    return POLICIES[name]
+
+
+def as_compared(text: str) -> str:
+    """A text as `same-text` compares it: exactly, but for runs of white space."""
+    return " ".join(text.split())
