@@ -18,7 +18,7 @@ def tar_members(archive: Path, suffixes: tuple[str, ...], most_bytes: int) -> It
 
     Raises `DatasetError` for a name that leaves the archive, a link, a member above `most_bytes`, a damaged archive.
     """
-    with tar_damage(archive), tarfile.open(archive, "r:*") as opened:
+    with archive_damage(archive), tarfile.open(archive, "r:*") as opened:
         for member in opened:
             check_member(member, archive)
             if not member.isfile() or not member.name.lower().endswith(suffixes):
@@ -44,7 +44,7 @@ def check_member(member: tarfile.TarInfo, archive: Path) -> None:
 
 
 @contextmanager
-def tar_damage(archive: Path) -> Iterator[None]:
+def archive_damage(archive: Path) -> Iterator[None]:
     """What a damaged archive raises, as `DatasetError`."""
     try:
         yield

@@ -33,20 +33,24 @@ def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) 
     }
     own: dict[str, Callable[[str], object]] = {key: _reader_of(default) for key, default in defaults.items()}
 
+    # A table of one's own calls its column `text`; the policy is then `text_policy`.
+    choices = {"text_policy" if key in own else key: key for key in _CHOICES}
+
     def load(name: str = name, **options: Any) -> ReportDataset:
         from ._collection import Choice, choose
 
-        chosen = {key: options.pop(key) for key in _CHOICES if key in options}
+        chosen = {field: options.pop(key) for key, field in choices.items() if key in options}
         if chosen.get("subset") is not None:
             chosen["subset"] = Path(chosen["subset"]).expanduser()
         choice = Choice(**{"text": text, **chosen})  # before any file is read: a slip is said at once
         return choose(find(name=name, **options), choice)
 
     def canonical_name(**options: Any) -> str:
-        known = {"text": text, "relevance": "same-text", "view": "all", "on_error": "fail", **defaults}
+        known = {"relevance": "same-text", "view": "all", "on_error": "fail", "most_skipped": 0.05, "text": text}
+        known |= {"text_policy": text, **defaults}
         said = [
             f"{key}={value}"
-            for key in (*own, *_CHOICES)
+            for key in (*own, *choices)
             if key not in _PATHS and (value := options.get(key)) is not None and value != known.get(key)
         ]
         return f"{name}({','.join(said)})" if said else name
@@ -55,7 +59,7 @@ def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) 
         name,
         summary,
         load,
-        parameters={**own, **{key: _CHOICES[key] for key in _CHOICES if key not in own}},
+        parameters={**own, **{key: _CHOICES[field] for key, field in choices.items()}},
         canonical_name=canonical_name,
         paths=tuple(key for key in (*own, "subset") if key in _PATHS),
         of_files=True,

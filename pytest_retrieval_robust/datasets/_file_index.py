@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 class FolderImages:
     """Opens the images of a root by relative path; where tables name files without folders, by name."""
 
-    def __init__(self, root: Path, key: Callable[[str], str] | None = None) -> None:
-        self._root, self._key = root, key
+    def __init__(
+        self,
+        root: Path,
+        key: Callable[[str], str] | None = None,
+        also: Callable[[str], Iterable[str]] | None = None,
+    ) -> None:
+        """`key` maps a file's name to a row's place; without it a place is a path, and `also` gives what it may be
+        called otherwise."""
+        self._root, self._key, self._also = root, key, also
 
     def __call__(self, row: ImageRow) -> Image:
         """Decode the image of a row; `UnreadableImageError` where it is missing or broken."""
         shown = Path(row.place).name + (f" (row {row.row} of its table)" if row.row else "")
         if self._key is None:
-            return read_image(inside(self._root, row.place, shown), shown)
+            return read_image(self._existing(row.place, shown), shown)
         place = self._by_name.get(row.place)
         if place is None:
             raise UnreadableImageError(
@@ -34,6 +41,13 @@ class FolderImages:
                 "choose on_error='skip'."
             )
         return read_image(inside(self._root, place, shown), shown)
+
+    def _existing(self, place: str, shown: str) -> Path:
+        first = inside(self._root, place, shown)
+        if self._also is None or first.exists():
+            return first
+        others = (inside(self._root, other, shown) for other in self._also(place))
+        return next((other for other in others if other.exists()), first)
 
     @cached_property
     def _by_name(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ from ._tables import read_columns
 from ._views import view_of
 
 SPLITS = ("train", "validate", "test")
-_VIEWS = ("", "frontal", "lateral")
+VIEWS = ("", "frontal", "lateral")
 _VERSION = 1
 
 
@@ -32,9 +32,7 @@ class Index:
     split: NDArray[np.int8]
     """Index into `SPLITS`."""
     view: NDArray[np.int8]
-
-    def views(self) -> list[str]:
-        return [_VIEWS[number] for number in self.view]
+    """Index into `VIEWS`."""
 
 
 def read_index(split_table: Path, metadata: Path) -> Index:
@@ -109,7 +107,7 @@ def _views(metadata: Path) -> dict[str, int]:
 
     def code(written: str) -> int:
         if written not in codes:
-            codes[written] = _VIEWS.index(view_of(written))
+            codes[written] = VIEWS.index(view_of(written))
         return codes[written]
 
     rows: Iterable[tuple[int, list[str]]] = read_columns(metadata, ["dicom_id", "ViewPosition"])

@@ -27,9 +27,7 @@ _SPELLINGS: Mapping[str, str] = {
     "wet read": "wet read|wetread",
     **{name: name for name in ("technique", "notification", "addendum", "date", "comment", "preamble")},
 }
-_CANONICAL = {
-    spelling.strip(): name for name, spellings in _SPELLINGS.items() for spelling in spellings.split("|")
-}
+_CANONICAL = {spelling.strip(): name for name, spellings in _SPELLINGS.items() for spelling in spellings.split("|")}
 _CONTAINED = ("impression", "findings", "history", "comparison", "addendum")
 _VIEWS = re.compile(
     "chest|portable|pa and lateral|lateral and pa|ap and lateral|lateral and ap|frontal and|two views|frontal view|"
@@ -74,9 +72,8 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "s55258338": (192, 568),
     "s59330497": (140, 655),
     "s52119491": (179, 454),
-    **dict.fromkeys(
-        "s58235663 s50798377 s54168089 s53071062 s56724958 s54231141 s53607029 s52035334".split(), (0, 0)
-    ),
+    **dict.fromkeys(("s58235663", "s50798377", "s54168089", "s53071062"), (0, 0)),
+    **dict.fromkeys(("s56724958", "s54231141", "s53607029", "s52035334"), (0, 0)),
 }
 """Studies whose conclusion is these characters; (0, 0) for those that have none."""
 

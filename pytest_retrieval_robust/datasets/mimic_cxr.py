@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +47,11 @@ def find(
     parser, its exceptions included (`_mimic_sections`). Patients are subject ids.
     """
     from ._mimic_index import SPLITS, read_index
-    from ._places import require_root
+    from ._places import require_file, require_root
 
     if split not in (*SPLITS, "all"):
         raise unknown_name("split", split, (*SPLITS, "all"))
-    read_reports = _reports(reports, name)
+    source = _report_source(reports, name)
     if images is None and metadata is None:
         raise DatasetError(
             f"Expected images=FOLDER of {name} beside its reports ({_JPG}), got none. Its tables say which study is in "
@@ -60,26 +60,29 @@ def find(
     root = None if images is None else require_root(images, "images", name, _JPG)
     tables = require_root(metadata if metadata is not None else images, "metadata", name, "the tables of MIMIC-CXR-JPG")
     index = read_index(_table(tables, "split", name), _table(tables, "metadata", name))
-    label_table = Path(labels) if labels is not None else _table(tables, "chexpert", name, needed=False)
+    label_table = next(iter(sorted(tables.glob("mimic-cxr-2.*-chexpert.csv*"))), None)
+    if labels is not None:
+        label_table = require_file(labels, "labels", name, "study_id and a column a label")
+    rows = _rows(index, split, None if root is None else _prefix(root))
     return Found(
         name=name,
         split=split,
-        images=_rows(index, split, None if root is None else _prefix(root)),
-        read_reports=read_reports,
+        images=rows,
+        read_reports=_reader(source, rows),
         open_image=None if root is None else _opener(root),
         read_labels=None if label_table is None else lambda: _labels(label_table),
         counts={f"images of {one}": int((index.split == number).sum()) for number, one in enumerate(SPLITS)},
     )
 
 
-def _table(folder: Path, kind: str, name: str, *, needed: bool = True) -> Path | None:
+def _table(folder: Path, kind: str, name: str) -> Path:
     found = sorted(folder.glob(f"mimic-cxr-2.*-{kind}.csv*"))
-    if not found and needed:
+    if not found:
         raise DatasetError(
             f"Expected mimic-cxr-2.0.0-{kind}.csv.gz of {name} in {folder.name}, got none. It comes with "
             "MIMIC-CXR-JPG: copy it there, or give its folder as metadata."
         )
-    return found[0] if found else None
+    return found[0]
 
 
 def _prefix(root: Path) -> str:
@@ -87,16 +90,15 @@ def _prefix(root: Path) -> str:
 
 
 def _rows(index: Index, split: str, prefix: str | None) -> list[ImageRow]:
-    from ._mimic_index import SPLITS
+    from ._mimic_index import SPLITS, VIEWS
 
     wanted = np.arange(len(index.split)) if split == "all" else np.flatnonzero(index.split == SPLITS.index(split))
     columns = (wanted + 1, index.dicom[wanted], index.study[wanted], index.subject[wanted], index.view[wanted])
-    views = ("", "frontal", "lateral")
     rows = []
     for number, dicom, study, subject, view in zip(*(column.tolist() for column in columns), strict=True):
         image = dicom.decode()
         folder = f"{prefix or ''}p{str(subject)[:2]}/p{subject}/s{study}"
-        rows.append(ImageRow(image, f"s{study}", str(subject), views[view], f"{folder}/{image}", number))
+        rows.append(ImageRow(image, f"s{study}", str(subject), VIEWS[view], f"{folder}/{image}", number))
     return rows
 
 
@@ -116,11 +118,55 @@ def _opener(root: Path) -> Callable[[ImageRow], Image]:
     return open_image
 
 
-Reports = Callable[[Iterable[str]], Mapping[str, Sections]]
+def _report_source(reports: str | Path | None, name: str) -> Path:
+    from ._places import require_root
+
+    if reports is None:
+        raise DatasetError(
+            f"Expected reports=FOLDER or ZIP of {name} ({_REPORTS}), got none: MIMIC-CXR-JPG holds no reports, they "
+            f"come with MIMIC-CXR. Give it to load_dataset, or under [datasets.{name}] in robust.toml."
+        )
+    path = Path(reports).expanduser()
+    return path if zipfile.is_zipfile(path) else require_root(reports, "reports", name, _REPORTS)
 
 
-def _reports(reports: str | Path | None, name: str) -> Callable[[Iterable[str]], Mapping[str, Sections]]:
-    raise NotImplementedError
+def _reader(source: Path, rows: list[ImageRow]) -> Callable[[Iterable[str]], Mapping[str, Sections]]:
+    def read(studies: Iterable[str]) -> Mapping[str, Sections]:
+        from ._mimic_sections import read_sections
+
+        patient = {row.study: row.patient for row in rows}
+        places = {study: f"p{patient[study][:2]}/p{patient[study]}/{study}.txt" for study in studies}
+        texts = _of_folder(source, places) if source.is_dir() else _of_zip(source, places)
+        return {study: read_sections(study, text) for study, text in texts}
+
+    return read
+
+
+def _of_folder(root: Path, places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    base = root / "files" if (root / "files").is_dir() else root
+    for study, place in places.items():
+        try:
+            yield study, (base / place).read_bytes().decode("utf-8", "replace")
+        except FileNotFoundError:
+            continue  # counted as `no report`
+        except OSError as error:
+            raise DatasetError(f"Expected a readable report, got {type(error).__name__} for {study}.txt.") from error
+
+
+def _of_zip(archive: Path, places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    from ._archives import archive_damage
+
+    with archive_damage(archive), zipfile.ZipFile(archive) as opened:
+        names = set(opened.namelist())
+        prefix = next((name[: -len(place)] for place in places.values() for name in _ending(names, place)), "files/")
+        for study, place in places.items():
+            if prefix + place in names:
+                yield study, opened.read(prefix + place).decode("utf-8", "replace")
+
+
+def _ending(names: set[str], place: str) -> list[str]:
+    known = (f"{prefix}{place}" for prefix in ("files/", "", "mimic-cxr-reports/files/"))
+    return [name for name in known if name in names]
 
 
 def _labels(table: Path) -> dict[str, frozenset[str]]:
@@ -135,6 +181,4 @@ def _labels(table: Path) -> dict[str, frozenset[str]]:
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(
-        entry_of("mimic-cxr", "MIMIC-CXR-JPG with MIMIC-CXR's reports", find, text="findings+impression")
-    )
+    catalogue.add(entry_of("mimic-cxr", "MIMIC-CXR-JPG with MIMIC-CXR's reports", find, text="findings+impression"))

@@ -18,7 +18,6 @@ from ..errors import ModelError, NotOnThisMachineError
 from . import LoadRequest
 
 
-
 @dataclass(frozen=True)
 class PlainFile:
     """A published weights file."""

@@ -1,0 +1,59 @@
+"""ROCOv2: figures of open-access papers with their captions and UMLS concepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..catalogue import Catalogue, unknown_name
+from ..errors import DatasetError
+from . import DatasetEntry
+from ._entries import entry_of
+from ._records import Found, ImageRow, Sections, held
+
+_SPLITS = ("train", "valid", "test")
+
+
+def find(*, name: str = "rocov2", root: str | Path | None = None, split: str = "test") -> Found:
+    """What lies on the disk.
+
+    Args:
+        name: What the data set is called.
+        root: The folder with `test_captions.csv`, `test_concepts.csv` and `test_images/test/` (or `test/`).
+        split: `train`, `valid` or `test`.
+
+    Each image is a study and a patient of its own. Labels are its concepts (CUIs).
+    """
+    from ._file_index import FolderImages
+    from ._places import require_root
+    from ._tables import read_columns, require_unique
+
+    if split not in _SPLITS:
+        raise unknown_name("split", split, _SPLITS)
+    folder = require_root(root, "root", name, "test_captions.csv and test_images/")
+    captions = folder / f"{split}_captions.csv"
+    if not captions.is_file():
+        raise DatasetError(f"Expected {captions.name} of {name} in root={folder.name!r}, got none. Copy it there.")
+    read = list(read_columns(captions, ["ID", "Caption"]))
+    require_unique(((number, values[0]) for number, values in read), "ID", captions.name)
+    rows = [ImageRow(image, image, image, "", image, number) for number, (image, _) in read]
+    tables = [folder / f"{split}_concepts.csv", folder / f"{split}_concepts_manual.csv"]
+    concepts = next((table for table in tables if table.is_file()), None)
+    return Found(
+        name=name,
+        split=split,
+        images=rows,
+        read_reports=held({image: Sections("", "", caption.strip()) for _, (image, caption) in read}),
+        open_image=FolderImages(folder, lambda file: file.rpartition(".")[0]),
+        read_labels=None if concepts is None else lambda: _concepts(concepts),
+        texts_as_published=True,
+    )
+
+
+def _concepts(table: Path) -> dict[str, frozenset[str]]:
+    from ._tables import read_columns
+
+    return {image: frozenset(cuis.split(";")) for _, (image, cuis) in read_columns(table, ["ID", "CUIs"])}
+
+
+def register(catalogue: Catalogue[DatasetEntry]) -> None:
+    catalogue.add(entry_of("rocov2", "ROCOv2: radiological figures with captions", find, text="full"))
