@@ -1,4 +1,4 @@
-"""`python -m pytest_retrieval_robust init DIR`: copy a ready suite."""
+"""`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     init = commands.add_parser("init", help="copy a ready suite into a folder")
     init.add_argument("folder", type=Path, metavar="DIR")
+    init.set_defaults(run=_init)
+    inspect = commands.add_parser("inspect", help="show what a data set holds; opens no image unless asked to")
+    inspect.add_argument("dataset", metavar="NAME", help="as after --robust-datasets: open-i(reports=FOLDER)")
+    inspect.add_argument("--config", type=Path, help="the robust.toml with [datasets.NAME]; by default the one here")
+    inspect.add_argument("--model", help="count the reports that this model's context cuts")
+    inspect.add_argument("--images", action="store_true", help="decode every image and name the broken ones")
+    inspect.add_argument("--write-ids", type=Path, metavar="FILE", help="write the ids that would be evaluated")
+    inspect.set_defaults(run=_inspect)
     parsed = parser.parse_args(arguments)
+    return int(parsed.run(parsed))
+
+
+def _init(parsed: argparse.Namespace) -> int:
     try:
         copied = copy_suite(parsed.folder)
     except OSError as error:
@@ -44,6 +56,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"copied {', '.join(path.name for path in copied)} to {parsed.folder}")
     print(f"next: pytest {parsed.folder} --robust-models all")
     return 0
+
+
+def _inspect(parsed: argparse.Namespace) -> int:
+    from .api import load_model
+    from .catalogue import Catalogues
+    from .config_file import read_config_file
+    from .errors import RobustError
+    from .inspection import inspect
+    from .selection import named_dataset
+
+    try:
+        file = parsed.config if parsed.config is not None else Path("robust.toml")
+        config = read_config_file(file) if parsed.config is not None or file.is_file() else None
+        tables = () if config is None else config.datasets
+        dataset = named_dataset(parsed.dataset, tables, Catalogues().datasets).load()
+        model = None if parsed.model is None else load_model(parsed.model)
+        for line in inspect(dataset, model=model, check_images=parsed.images):
+            print(line)
+        if parsed.write_ids is not None:
+            _write_ids(dataset.image_ids, parsed.write_ids)
+    except RobustError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _write_ids(ids: Sequence[str], file: Path) -> None:
+    import csv
+
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([("image_id",), *((one,) for one in ids)])
+    print(f"  {len(ids)} ids written to {file.name}")
 
 
 if __name__ == "__main__":

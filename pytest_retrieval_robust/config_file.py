@@ -13,7 +13,7 @@ from typing import Any
 from .catalogue import unknown_name
 from .errors import ConfigError
 
-_TABLES = ("gate", "models")
+_TABLES = ("gate", "models", "datasets")
 _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "loader": (str,),
     "architecture": (str,),
@@ -45,12 +45,27 @@ class ModelTable:
 
 
 @dataclass(frozen=True)
+class DatasetTable:
+    """`[datasets.NAME]`: where the user's data lies, and which part of it."""
+
+    name: str
+    loader: str
+    """A data set of the catalogue: NAME itself, unless the table says otherwise."""
+    options: Mapping[str, Any]
+    folder: Path
+    """What relative paths are relative to."""
+    places: Mapping[str, str]
+    """Where each key stands, and "" the table: `robust.toml, line 3`."""
+
+
+@dataclass(frozen=True)
 class ConfigFile:
     """A parsed `robust.toml`."""
 
     path: Path
     text: str
     models: tuple[ModelTable, ...]
+    datasets: tuple[DatasetTable, ...]
     gates: tuple[Mapping[str, Any], ...]
 
     @property
@@ -76,7 +91,14 @@ def read_config_file(path: Path) -> ConfigFile:
     if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):
         raise ConfigError(f"{place(path, text, '[gate]', 0)}: expected [[gate]] tables, got gate={gates!r}.")
     models = tables.get("models", {})
-    return ConfigFile(path, text, tuple(_model(path, text, name, models[name]) for name in models), tuple(gates))
+    datasets = tables.get("datasets", {})
+    return ConfigFile(
+        path,
+        text,
+        tuple(_model(path, text, name, models[name]) for name in models),
+        tuple(_dataset(path, text, name, datasets[name]) for name in datasets),
+        tuple(gates),
+    )
 
 
 def place(path: Path, text: str, header: str | None, index: int = 0, key: str | None = None) -> str:
@@ -123,6 +145,19 @@ def _model(path: Path, text: str, name: str, table: Any) -> ModelTable:
         required=table.get("required", False),
         places={"": where(), **{key: where(key) for key in table}},
     )
+
+
+def _dataset(path: Path, text: str, name: str, table: Any) -> DatasetTable:
+    def where(key: str | None = None) -> str:
+        return place(path, text, f"[datasets.{name}]", 0, key)
+
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where()}: expected a table [datasets.{name}], got {table!r}.")
+    loader = table.get("loader", name)
+    if not isinstance(loader, str):
+        raise ConfigError(f"{where('loader')}: expected a text, got loader={loader!r}.")
+    options = {key: value for key, value in table.items() if key != "loader"}
+    return DatasetTable(name, loader, options, path.parent, {"": where(), **{key: where(key) for key in table}})
 
 
 def _beside(path: Path, written: str) -> str:

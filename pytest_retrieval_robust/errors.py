@@ -36,6 +36,10 @@ class DatasetError(RobustError):
     """A data set is empty, damaged, or breaks its contract."""
 
 
+class UnreadableImageError(DatasetError):
+    """An image that is missing, broken, empty or of a kind that is not read."""
+
+
 class OcclusionError(RobustError):
     """An occluder was asked for something impossible: a level outside [0, 1], a wrong shape, an unknown fill."""
 

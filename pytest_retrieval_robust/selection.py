@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .catalogue import Catalogue, Catalogues, Entry, is_glob, unknown_name
-from .config_file import ModelTable
+from .config_file import DatasetTable, ModelTable
 from .datasets import DatasetEntry
 from .errors import ConfigError, DatasetError, OcclusionError, UnknownNameError
 from .models import LoadRequest, ModelEntry
@@ -49,6 +51,16 @@ class SelectedDataset:
     entry: DatasetEntry
     name: str
     options: Mapping[str, object]
+
+    def with_parameters(self, parameters: Mapping[str, object]) -> SelectedDataset:
+        """With further parameters, which are then part of the name; `ConfigError` for an unfit one."""
+        if not parameters and self.entry.of_files:
+            return self
+        selected = configured_dataset(self.entry, {**self.options, **parameters})
+        if not self.options:
+            return selected
+        extra = configured_dataset(self.entry, parameters).name.removeprefix(self.entry.name)
+        return SelectedDataset(self.entry, self.name + extra, selected.options)
 
     def load(self) -> RetrievalDataset:
         named = {"name": self.name} if self.entry.of_files else {}
@@ -135,11 +147,84 @@ def _add_model(
 
 
 def _select_datasets(settings: Settings, catalogues: Catalogues) -> dict[str, SelectedDataset]:
-    chosen = [
-        configured_dataset(entry, _typed(entry, texts))
-        for entry, texts in _called(settings.datasets, catalogues.datasets)
-    ]
+    catalogue = catalogues.datasets
+    tables = () if settings.config_file is None else settings.config_file.datasets
+    configured = {table.name: _configured(table, catalogue) for table in tables}
+    chosen: list[SelectedDataset] = []
+    for item in settings.datasets:
+        name, texts = parse_call(item)
+        for found in _dataset_names(name, catalogue, configured):
+            base = configured.get(found) or SelectedDataset(catalogue.get(found), found, {})
+            chosen.append(base.with_parameters(_typed(base.entry, texts)))
     return {selected.name: selected for selected in chosen}
+
+
+def named_dataset(text: str, tables: Iterable[DatasetTable], catalogue: Catalogue[DatasetEntry]) -> SelectedDataset:
+    """One data set as typed, `open-i(text=findings)`, with what a table of `robust.toml` says of it."""
+    name, texts = parse_call(text)
+    configured = {table.name: _configured(table, catalogue) for table in tables}
+    base = configured.get(name) or SelectedDataset(catalogue.get(name), name, {})
+    return base.with_parameters(_typed(base.entry, texts))
+
+
+def _dataset_names(
+    pattern: str, catalogue: Catalogue[DatasetEntry], configured: Mapping[str, SelectedDataset]
+) -> list[str]:
+    """Names that a LIST's item stands for; those of the user's files only where a table says where they lie."""
+    if pattern in configured:
+        return [pattern]
+    if pattern != "all" and not is_glob(pattern):
+        return catalogue.select(pattern)
+    ready = [entry.name for entry in catalogue.entries() if not entry.of_files]
+    names = sorted({*ready, *configured})
+    found = [name for name in names if pattern == "all" or fnmatchcase(name, pattern)]
+    if not found:
+        raise unknown_name("data set", pattern, names)
+    return found
+
+
+def _configured(table: DatasetTable, catalogue: Catalogue[DatasetEntry]) -> SelectedDataset:
+    """A table's data set under the table's name; `ConfigError` with the line of what is wrong."""
+    try:
+        entry = catalogue.get(table.loader)
+    except UnknownNameError as error:
+        place = table.places.get("loader", table.places[""])
+        raise ConfigError(f"{place}: {error} A table of another name needs a loader.") from error
+    if not entry.of_files:
+        raise ConfigError(
+            f"{table.places['']}: expected a data set of files, got loader={table.loader!r}. It takes its "
+            f"parameters in parentheses: --robust-datasets '{table.loader}(...)'."
+        )
+    if table.name != table.loader and table.name in catalogue.names():
+        raise ConfigError(
+            f"{table.places['']}: expected a name of its own, got [datasets.{table.name}] with another loader, "
+            f"{table.loader!r}. Choose another name."
+        )
+    options = {}
+    for key, value in table.options.items():
+        try:
+            _check_known(entry, key)
+            options[key] = _of_type(entry, key, value)
+        except ConfigError as error:
+            raise ConfigError(f"{table.places[key]}: {error}") from error
+        if key in entry.paths:
+            options[key] = _beside(table.folder, str(options[key]))
+    return SelectedDataset(entry, table.name, options)
+
+
+def _beside(folder: Path, written: str) -> str:
+    """A path as written in a file: relative to the file's folder, unless it is a repository of the hub."""
+    path = folder / Path(written).expanduser()
+    return written if re.fullmatch(r"[\w.-]+/[\w.-]+", written) and not path.exists() else str(path)
+
+
+def _of_type(entry: DatasetEntry, key: str, value: object) -> object:
+    wanted = entry.parameters[key]
+    fits = {int: (int,), float: (int, float), str: (str,)}.get(wanted)  # type: ignore[call-overload]
+    if fits is not None and (isinstance(value, bool) or not isinstance(value, fits)):
+        kind = {int: "a whole number", float: "a number", str: "a text"}[wanted]  # type: ignore[index]
+        raise ConfigError(f"Expected {kind}, got {key}={value!r}.")
+    return value
 
 
 def _select_occluders(settings: Settings, catalogues: Catalogues) -> dict[str, Occluder]:

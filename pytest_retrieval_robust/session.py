@@ -254,18 +254,16 @@ class RobustSession:
         result = self._swept.get((axes.model or "", axes.dataset or ""))
         if result is None or isinstance(result, RobustError):
             return {"dataset": None, "truncated_reports": None}
-        return {"dataset": self._with_keys(result.dataset), "truncated_reports": result.truncated_reports}
+        return {"dataset": self._with_keys(result), "truncated_reports": result.truncated_reports}
 
-    def _with_keys(self, dataset: Json) -> Json:
+    def _with_keys(self, result: SweepResult) -> Json:
         """The data set's record, with the key under which query keys and patient clusters lie in the store."""
         from .query_keys import query_arrays
-        from .sweep import pairs_of
 
-        key = f"dataset-{slug(dataset['name'])}"
+        key = f"dataset-{slug(result.dataset['name'])}"
         if self.store.load(key) is None:
-            pairs = pairs_of(self.dataset(dataset["name"]), self.settings.limit)
-            self.store.save(key, **query_arrays(pairs))
-        return {**dataset, "keys": key}
+            self.store.save(key, **query_arrays(result.pairs))
+        return {**result.dataset, "keys": key}
 
 
 def _is_light(fixtures: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ the gallery, and the other way round.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from .case import Json, Scores, Timing
 from .clock import Stopwatch
-from .errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError
+from .errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError, UnreadableImageError
 from .metrics.median_rank import median_rank
 from .metrics.recall import chance_recall, recall_at_k
 from .metrics.reciprocal_rank import mean_reciprocal_rank
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_BATCH = {"cpu": 64, "cuda": 256, "mps": 64}
 _UNIT_TOLERANCE = 1e-3
+_DECODERS = min(8, os.cpu_count() or 1)
+"""Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs let others run meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ class SweepResult:
     """Every cell that was asked for: measured, or the error that it ended with."""
 
     cells: dict[Cell, Measured | RobustError]
+    pairs: Pairs
+    """What was evaluated: what was asked for, without the images that the data set skips because they are broken."""
     dataset: Json
     truncated_reports: int | None
 
@@ -123,6 +128,14 @@ class _Progress:
     rows: list[Tensor] = field(default_factory=list)
     visible: list[float] = field(default_factory=list)
     error: RobustError | None = None
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """An image as the model wants it, and the hash of what it was made from; nothing of one that is skipped."""
+
+    prepared: Prepared | None
+    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -181,16 +194,34 @@ class _Sweep:
         self._encoding = {cell: Stopwatch(model.device) for cell in self._progress}
         self._occluding = {cell: Stopwatch(model.device) for cell in self._progress}
         self._digest = hashlib.sha256()
+        self._skipped: list[np.int64] = []
 
     def run(self) -> SweepResult:
         reports = self._encode_reports()
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        with ThreadPoolExecutor(max_workers=_DECODERS) as pool:
             for number, batch in enumerate(self._batches(pool)):
                 if number == 0:
                     self._warm_up(batch)
                 self._measure_batch(batch)
+        reports = self._without_skipped(reports)
         cells = {cell: self._conclude(cell, progress, reports) for cell, progress in self._progress.items()}
-        return SweepResult(cells, self._describe_dataset(), self._truncated())
+        return SweepResult(cells, self._pairs, self._describe_dataset(), self._truncated())
+
+    def _without_skipped(self, reports: Tensor) -> Tensor:
+        """Leave out the skipped images, and the reports that had no other image; the rows of the reports that stay."""
+        if not self._skipped:
+            return reports
+        asked, most = self._pairs, getattr(self._pairs.dataset, "most_skipped", 0.0)
+        if len(self._skipped) > most * len(asked.images):
+            raise DatasetError(
+                f"Expected at most {100 * most:g} % broken images in {asked.dataset.name}, got "
+                f"skipped={len(self._skipped)} of {len(asked.images)}. Mend them, or raise most_skipped."
+            )
+        images = asked.images[~np.isin(asked.images, self._skipped)]
+        stay = np.isin(asked.report_groups, asked.dataset.image_groups[images])
+        self._pairs = Pairs(asked.dataset, images, asked.reports[stay])
+        _check_ks(self._pairs, self._ks)
+        return reports[torch.from_numpy(stay).to(reports.device)]
 
     def _warm_up(self, batch: _Batch) -> None:
         """Lazy set-up stays out of the timing. What fails here fails again where it is measured, and is said there."""
@@ -215,22 +246,49 @@ class _Sweep:
     def _batches(self, pool: ThreadPoolExecutor) -> Iterator[_Batch]:
         """Batches with fixed boundaries; the next one is decoded and prepared while this one is encoded."""
         starts = range(0, len(self._pairs.images), self._batch_size)
-        pending: Future[list[Prepared]] | None = None
+        pending = self._submit(pool, 0)
         for start in starts:
-            prepared = (pending or pool.submit(self._prepare, start)).result()
-            following = start + self._batch_size
-            pending = pool.submit(self._prepare, following) if following in starts else None
-            yield self._on_device(start, prepared)
+            decoded = [future.result() for future in pending]
+            pending = self._submit(pool, start + self._batch_size)
+            batch = self._on_device(start, decoded)
+            if batch is not None:
+                yield batch
 
-    def _prepare(self, start: int) -> list[Prepared]:
-        return [self._prepared(index) for index in self._pairs.images[start : start + self._batch_size]]
+    def _submit(self, pool: ThreadPoolExecutor, start: int) -> list[Future[_Decoded]]:
+        return [pool.submit(self._decode, index) for index in self._pairs.images[start : start + self._batch_size]]
 
-    def _prepared(self, index: np.int64) -> Prepared:
-        image = self._pairs.dataset.image(int(index))
-        self._digest.update(f"{image.mode}{image.size}".encode() + image.tobytes())
-        return self._model.prepare(image)
+    def _decode(self, index: np.int64) -> _Decoded:
+        dataset = self._pairs.dataset
+        try:
+            image = dataset.image(int(index))
+        except UnreadableImageError:
+            if not getattr(dataset, "skips_unreadable", False):
+                raise
+            return _Decoded(None, b"")
+        except RobustError:
+            raise
+        except Exception as error:
+            # Its message may hold a path with a patient's number, or the text of a report.
+            name = id_hash(dataset.image_ids[int(index)], self._secret)
+            raise DatasetError(
+                f"Expected image() of {dataset.name} to give an image, got {type(error).__name__} for the image with "
+                f"id hash {name}. Mend the data set's reader, or that file."
+            ) from error
+        digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest()
+        return _Decoded(self._model.prepare(image), digest)
 
-    def _on_device(self, start: int, prepared: list[Prepared]) -> _Batch:
+    def _on_device(self, start: int, decoded: list[_Decoded]) -> _Batch | None:
+        indices = self._pairs.images[start : start + len(decoded)]
+        kept, prepared = [], []
+        for index, one in zip(indices, decoded, strict=True):
+            self._digest.update(one.digest)
+            if one.prepared is None:
+                self._skipped.append(index)
+            else:
+                kept.append(index)
+                prepared.append(one.prepared)
+        if not kept:
+            return None
         shapes = {one.pixels.shape for one in prepared}
         if len(shapes) != 1:
             raise ModelError(
@@ -238,7 +296,7 @@ class _Sweep:
                 "Resize to a fixed square."
             )
         return _Batch(
-            [self._pairs.dataset.image_ids[i] for i in self._pairs.images[start : start + len(prepared)]],
+            [self._pairs.dataset.image_ids[i] for i in kept],
             to_unit_scale(np.stack([one.pixels for one in prepared]), self._model.device),
             [one.frame for one in prepared],
         )
@@ -311,6 +369,8 @@ class _Sweep:
             "images": len(pairs.images),
             "reports": len(pairs.reports),
             "groups": len(np.unique(pairs.report_groups)),
+            "skipped": len(self._skipped),
+            "duplicate_share": 1 - len(set(pairs.texts)) / len(pairs.images),
             "ceiling": {str(k): value for k, value in ceiling(pairs, self._ks).items()},
         }
 

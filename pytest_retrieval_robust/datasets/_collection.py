@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ..catalogue import unknown_name
 from ..errors import DatasetError
-from ._pixels import UnreadableImageError
 from ._records import Found, ImageRow, Sections
 from ._relevance import RULES, Pairing, pair
 from ._tables import columns_of, read_columns
@@ -138,10 +137,6 @@ class ReportDataset:
             )
         return self.found.open_image(self.rows[index])
 
-    def write_ids(self, file: Path) -> None:
-        """Write the ids of the images, one a line below `image_id`: what `subset` reads. No text, no patient."""
-        file.write_text("\n".join(("image_id", *self.image_ids)) + "\n", encoding="utf-8")
-
 
 def choose(found: Found, choice: Choice) -> ReportDataset:
     """Apply the filters, take the texts and pair them; every image that is left out is counted by its reason."""
@@ -240,6 +235,3 @@ def _with_text(
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{key}={value}" for key, value in counts.items())
-
-
-__all__ = ["Choice", "ReportDataset", "UnreadableImageError", "choose"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ..errors import DatasetError
-from ._pixels import MOST_PIXELS, UnreadableImageError, from_levels
+from ..errors import DatasetError, UnreadableImageError
+from ._pixels import MOST_PIXELS, from_levels
 
 if TYPE_CHECKING:
     from PIL.Image import Image

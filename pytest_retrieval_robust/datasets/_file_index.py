@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._pixels import UnreadableImageError, read_image
+from ..errors import UnreadableImageError
+from ._pixels import read_image
 from ._places import inside
 from ._records import ImageRow
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ..errors import DatasetError
+from ..errors import UnreadableImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
 MOST_PIXELS = 150_000_000
 """Beyond this a file is taken for a decompression bomb: a radiograph has 10 to 25 million pixels."""
-
-
-class UnreadableImageError(DatasetError):
-    """An image that is missing, broken, empty or of a kind that is not read."""
 
 
 def read_image(source: Path | bytes, shown: str) -> Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import Catalogue, unknown_name
-from ..errors import DatasetError
+from ..errors import DatasetError, UnreadableImageError
 from . import DatasetEntry
 from ._entries import entry_of
 from ._records import Found, ImageRow, Sections, held
@@ -94,9 +94,9 @@ def _opened(path: str | None, split: str, name: str) -> Any:
     except DatasetError:
         raise
     except Exception as error:  # a dozen kinds, from a missing network to a damaged Arrow file
-        first = (str(error).splitlines() or [""])[0][:200]
+        known = str(error).splitlines()[0] if "split" in str(error).lower() else ""  # never a row's own words
         raise DatasetError(
-            f"Expected a data set with split={split!r} for {name}, got {type(error).__name__}: {first}. Mend path or "
+            f"Expected a data set with split={split!r} for {name}, got {type(error).__name__} {known}. Mend path or "
             "split, or bring it where there is a network."
         ) from error
 
@@ -118,7 +118,7 @@ def _opener(opened: Any, column: str, name: str, root: Path) -> Callable[[ImageR
     pictures = opened.select_columns([column]).cast_column(column, datasets.Image(decode=False))
 
     def open_image(row: ImageRow) -> Image:
-        from ._pixels import UnreadableImageError, read_image
+        from ._pixels import read_image
 
         shown = f"row {row.row} of {name}"
         held_image = pictures[int(row.place)][column]

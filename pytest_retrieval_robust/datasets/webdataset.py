@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from ..catalogue import Catalogue
-from ..errors import DatasetError
+from ..errors import DatasetError, UnreadableImageError
 from . import DatasetEntry
 from ._entries import entry_of
 from ._records import Found, ImageRow, Sections, held
@@ -82,8 +82,8 @@ def find(
 def _shards(path: str | Path | None, name: str) -> list[Path]:
     if path is None:
         raise DatasetError(
-            f"Expected path=FOLDER, FILE or PATTERN of {name} (tar shards), got none. Give it to load_dataset, or under "
-            f"[datasets.{name}] in robust.toml."
+            f"Expected path=FOLDER, FILE or PATTERN of {name} (tar shards), got none. Give it to load_dataset, or "
+            f"under [datasets.{name}] in robust.toml."
         )
     given = Path(path).expanduser()
     if given.is_dir():
@@ -126,7 +126,7 @@ def _members(shard: Path) -> Iterator[_Member]:
     with archive_damage(shard), tarfile.open(shard, "r:") as opened:
         for member in opened:
             check_member(member, shard)
-            opened.members = []  # type: ignore[assignment]  # tarfile would keep every header of the shard
+            opened.members = []  # type: ignore[attr-defined]  # tarfile would keep every header of the shard
             if member.isfile():
                 folder, _, file = member.name.rpartition("/")
                 stem, _, kind = file.partition(".")
@@ -177,7 +177,7 @@ def _fields(shard: Path, key: str, content: bytes, wanted: list[str]) -> dict[st
 
 
 def _open(shards: list[Path], row: ImageRow) -> Image:
-    from ._pixels import UnreadableImageError, read_image
+    from ._pixels import read_image
 
     number, offset, size = (int(part) for part in row.place.split(":"))
     shown = f"key={row.id!r} in {shards[number].name}"

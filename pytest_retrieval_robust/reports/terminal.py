@@ -111,13 +111,16 @@ def _heading(run: RunRecord, curve: Curve, k: int, direction: Direction) -> Iter
     facts = next((dataset for dataset in run.datasets if dataset["name"] == case.dataset), None)
     yield [Span(f"{case.dataset}, {case.occluder}: {direction} Recall@{k} in %", "bold")]
     ceiling = "" if facts is None or direction != DIRECTIONS[0] else f", ceiling {100 * facts['ceiling'][str(k)]:.1f}"
-    relevance = "" if facts is None else f", {facts['relevance']}"
     yield [
         Span(
-            f"{scores.queries} queries, gallery {scores.gallery}, chance {100 * scores.chance[k]:.1f}{ceiling}"
-            f"{relevance}, {clean.timing.device} {clean.timing.precision}"
+            f"{scores.queries} queries, gallery {scores.gallery}, chance {100 * scores.chance[k]:.1f}{ceiling}, "
+            f"{clean.timing.device} {clean.timing.precision}"
         )
     ]
+    if facts is not None:
+        skipped = f", {facts['skipped']} broken images skipped" if facts["skipped"] else ""
+        repeated = f", {100 * facts['duplicate_share']:.1f} % repeated texts" if facts["duplicate_share"] > 0 else ""
+        yield [Span(f"{facts['split']}, {facts['text']}, {facts['relevance']}{repeated}{skipped}")]
 
 
 def _rows(

@@ -1,0 +1,106 @@
+"""What a data set holds, in words and numbers, before any GPU hour is spent: counts alone, no text and no id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from .errors import RobustError, UnreadableImageError
+from .sweep import ceiling, pairs_of, scores_of
+
+if TYPE_CHECKING:
+    from .datasets import RetrievalDataset
+    from .models import DualEncoder
+
+_KS = (1, 5, 10)
+
+
+def inspect(
+    dataset: RetrievalDataset, *, model: DualEncoder | None = None, check_images: bool = False
+) -> Iterator[str]:
+    """Lines that say what was found: counts, choices, text lengths, duplicates, ceilings; with `model` the reports that
+    its context cuts; with `check_images` every image is decoded, and the broken ones are named."""
+    yield f"{dataset.name}: split {dataset.split}, text {dataset.text}, relevance {dataset.relevance}"
+    for key, count in getattr(dataset, "counts", {}).items():
+        yield f"  {key}: {count}"
+    yield f"  evaluated: {len(dataset.image_ids)} images, {len(set(dataset.patients))} patients"
+    yield f"  gallery: {len(dataset.reports)} reports in {len(set(dataset.report_groups.tolist()))} groups"
+    yield f"  fingerprint: {dataset.fingerprint}"
+    yield from _texts(dataset)
+    yield from _scores(dataset)
+    if model is not None:
+        yield _truncation(dataset, model)
+    if check_images:
+        yield from _images(dataset)
+
+
+def _texts(dataset: RetrievalDataset) -> Iterator[str]:
+    lengths = sorted(len(text.split()) for text in dataset.reports)
+    quarters = [lengths[min(len(lengths) - 1, round(part * (len(lengths) - 1)))] for part in (0, 0.25, 0.5, 0.75, 1)]
+    yield f"  words a report (least, quarter, half, three quarters, most): {', '.join(map(str, quarters))}"
+    different = len(set(dataset.reports))
+    share = 1 - different / len(dataset.image_ids)
+    yield f"  different texts: {different} ({100 * share:.1f} % of the images have a text that was there before)"
+
+
+def _scores(dataset: RetrievalDataset) -> Iterator[str]:
+    pairs = pairs_of(dataset)
+    ks = [k for k in _KS if k <= min(len(dataset.image_ids), len(dataset.reports))]
+    import numpy as np
+
+    first = scores_of(np.ones(len(pairs.images), dtype=np.int64), pairs.image_groups, pairs.report_groups, ks)
+    best, fair = ceiling(pairs, ks), fair_ceiling(pairs.texts, pairs.report_groups.tolist(), ks)
+    yield "  image-to-report Recall@k in %:"
+    yield f"    chance: {_percent(first.chance, ks)}"
+    yield f"    ceiling, ties against the model (as measured): {_percent(best, ks)}"
+    yield f"    ceiling, ties broken at random: {_percent(fair, ks)}"
+
+
+def fair_ceiling(texts: Sequence[str], groups: Sequence[int], ks: Sequence[int]) -> dict[int, float]:
+    """The Recall@k that a perfect encoder is expected to reach when identical texts are ranked at random.
+
+    Of n reports with the same text of which g are right, the first right one is within k with probability
+    1 - C(n - g, k) / C(n, k); the mean is over reports, each an image's own.
+    """
+    from collections import Counter
+    from math import comb
+
+    same, right = Counter(texts), Counter(zip(texts, groups, strict=True))
+    total = dict.fromkeys(ks, 0.0)
+    for text, group in zip(texts, groups, strict=True):
+        n, g = same[text], right[text, group]
+        for k in ks:
+            total[k] += 1 - comb(n - g, k) / comb(n, k) if k < n else 1
+    return {k: value / len(texts) for k, value in total.items()}
+
+
+def _percent(values: dict[int, float], ks: Sequence[int]) -> str:
+    return ", ".join(f"@{k} {100 * values[k]:.1f}" for k in ks)
+
+
+def _truncation(dataset: RetrievalDataset, model: DualEncoder) -> str:
+    count = getattr(model, "truncated", None)
+    if count is None:
+        return f"  {model.name} does not say how many reports it cuts"
+    cut = int(count(list(dataset.reports)))
+    share = 100 * cut / len(dataset.reports)
+    return f"  {model.name} reads {model.card.context_length} tokens: {cut} reports are longer ({share:.1f} %)"
+
+
+def _images(dataset: RetrievalDataset) -> Iterator[str]:
+    from collections import Counter
+    from concurrent.futures import ThreadPoolExecutor
+
+    def kind(index: int) -> str:
+        try:
+            image = dataset.image(index)
+        except UnreadableImageError as error:
+            return f"broken: {error}"
+        except RobustError as error:
+            return f"refused: {error}"
+        return f"{image.mode} images"
+
+    with ThreadPoolExecutor() as pool:
+        kinds = Counter(pool.map(kind, range(len(dataset.image_ids))))
+    for name, count in sorted(kinds.items()):
+        yield f"  {name}" if name.startswith(("broken", "refused")) else f"  {name}: {count}"
