@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import RobustError, UnreadableImageError
@@ -74,7 +74,7 @@ def fair_ceiling(texts: Sequence[str], groups: Sequence[int], ks: Sequence[int])
     return {k: value / len(texts) for k, value in total.items()}
 
 
-def _percent(values: dict[int, float], ks: Sequence[int]) -> str:
+def _percent(values: Mapping[int, float], ks: Sequence[int]) -> str:
     return ", ".join(f"@{k} {100 * values[k]:.1f}" for k in ks)
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_BATCH = {"cpu": 64, "cuda": 256, "mps": 64}
 _UNIT_TOLERANCE = 1e-3
-_DECODERS = min(8, os.cpu_count() or 1)
+DECODERS = min(8, os.cpu_count() or 1)
 """Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs let others run meanwhile."""
 
 
@@ -198,7 +198,7 @@ class _Sweep:
 
     def run(self) -> SweepResult:
         reports = self._encode_reports()
-        with ThreadPoolExecutor(max_workers=_DECODERS) as pool:
+        with ThreadPoolExecutor(max_workers=DECODERS) as pool:
             for number, batch in enumerate(self._batches(pool)):
                 if number == 0:
                     self._warm_up(batch)

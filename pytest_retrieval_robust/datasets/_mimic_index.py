@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,13 @@ def _load(place: Path) -> Index | None:
     try:
         with np.load(place, allow_pickle=False) as held:
             return Index(*(held[name] for name in Index.__dataclass_fields__))
-    except (OSError, ValueError, KeyError, EOFError):  # absent, or cut off while it was written: parsed again
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+    ):  # absent, or cut off while it was written: parsed again
         return None
 
 
