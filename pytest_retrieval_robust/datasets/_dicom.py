@@ -123,7 +123,7 @@ def _looked_up(values: np.ndarray[Any, Any], table: Any, file: Any) -> np.ndarra
         )
         data = np.frombuffer(data, dtype=width)
     entries = np.asarray(data, dtype=np.float64)[:count]
-    return np.take(entries, np.rint(values).astype(np.int64) - first, mode="clip")
+    return np.asarray(np.take(entries, np.rint(values).astype(np.int64) - first, mode="clip"))
 
 
 def _most(table: Any) -> float:

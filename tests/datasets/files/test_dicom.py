@@ -176,7 +176,7 @@ def test_jpeg() -> None:
 
 
 def test_a_codec_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     monkeypatch.setattr(get_decoder(JPEGBaseline8Bit), "_available", {})
     with pytest.raises(DatasetError, match=r"codec for the transfer syntax JPEG Baseline.*robust\[dicom\]") as caught:

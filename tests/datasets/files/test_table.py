@@ -73,9 +73,9 @@ def test_sections_view_split_and_patients(table: Path) -> None:
     both = opened(table, **options, text_policy="findings+impression", split_column="part", split="test")
     assert list(both.reports) == ["Clear. None.", "Big heart."]
     assert both.name == (
-        "table(split=test,image=image_path,findings=findings,impression=impression,group=study,patient=patient,"
-        "split_column=part,text_policy=findings+impression)"
-    ) or both.name.startswith("table(")
+        "table(image=image_path,findings=findings,impression=impression,group=study,patient=patient,"
+        "split_column=part,split=test,text_policy=findings+impression)"
+    )
     assert both.counts["left out: empty findings+impression"] == 1
 
 
@@ -89,9 +89,7 @@ def test_a_subset_that_was_written(table: Path, tmp_path: Path) -> None:
         )
         == 0
     )
-    assert ids.read_text() == "image_id\nimages/c.png\nimages/d.png\nimages/a.png\n" or set(
-        ids.read_text().split()
-    ) == {"image_id", "images/a.png", "images/c.png", "images/d.png"}
+    assert ids.read_text() == "image_id\nimages/a.png\nimages/c.png\nimages/d.png\n"
     assert list(opened(table, subset=ids).image_ids) == ["images/a.png", "images/c.png", "images/d.png"]
     ids.write_text("image_id\nimages/z.png\n")
     with pytest.raises(DatasetError, match="got 1 of 1 that are not"):
