@@ -13,10 +13,10 @@ PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
     ("errors", "case", "device", "axes"),
-    ("statistics", "clock", "catalogue", "config_file", "curve"),
+    ("statistics", "clock", "catalogue", "config_file", "curve", "cache"),
     ("gate", "options"),
     ("models", "datasets", "occluders", "metrics"),
-    ("ranking", "store", "sweep", "selection", "strategies", "query_keys", "timing"),
+    ("ranking", "store", "sweep", "selection", "strategies", "query_keys", "timing", "inspection"),
     ("api",),
     ("session",),
     ("items", "fixtures", "summary", "reports", "hookspecs", "__main__"),

@@ -43,7 +43,8 @@ def test_a_three_line_suite_measures_and_summarises(run_suite: Run) -> None:
         [
             "*= retrieval robustness =*",
             "synthetic-cxr, patches: image-to-report Recall@10 in %",
-            "24 queries, gallery 24, chance 41.7, ceiling 100.0, same-text, cpu fp32",
+            "24 queries, gallery 24, chance 41.7, ceiling 100.0, cpu fp32",
+            "test, findings+impression, same-text",
             "*   0    0.3*kept  half",
             "tiny-cxr-clip * ??.?~*",
             "note: Only the first 24 pairs of each data set were used: a smoke run, no*",

@@ -111,7 +111,7 @@ def test_the_real_padchest_table() -> None:
     dataset: Any = load_dataset("padchest", path=path, view="frontal", images_per_study=1)
     assert dataset.counts["images"] == 160_861
     assert dataset.counts["view lateral"] == 49_579
-    assert len(dataset.image_ids) == len(set(row.study for row in dataset.rows))
+    assert len(dataset.image_ids) == len({row.study for row in dataset.rows})
 
 
 def test_rocov2(tmp_path: Path) -> None:

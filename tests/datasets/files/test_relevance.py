@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,15 +24,17 @@ def test_what_is_right_for_an_image(studies: list[tuple[str, frozenset[str]]], d
     names = [f"s{number}" for number in of_image]
     labels = [studies[number][1] for number in of_image]
     pairing = pair(rule, texts, names, labels, name="any")
-    right = {
-        "same-text": lambda i, j: texts[i] == texts[j],
-        "strict-id": lambda i, j: i == j,
-        "same-study": lambda i, j: names[i] == names[j],
-        "same-labels": lambda i, j: labels[i] == labels[j],
-    }[rule]
+    what: dict[str, Sequence[object]] = {
+        "same-text": texts,
+        "strict-id": list(range(len(texts))),
+        "same-study": names,
+        "same-labels": labels,
+    }
     for image in range(len(of_image)):
         for report, source in enumerate(pairing.sources.tolist()):
-            assert (pairing.image_groups[image] == pairing.report_groups[report]) == right(image, source)
+            assert (pairing.image_groups[image] == pairing.report_groups[report]) == (
+                what[rule][image] == what[rule][source]
+            )
     entries = {"same-text": len(set(texts)), "strict-id": len(texts)}.get(rule, len(set(names)))
     assert len(pairing.sources) == entries
 
