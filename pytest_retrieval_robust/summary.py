@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     import pytest
 
     from .session import RobustSession
+
+
+_ABSOLUTE = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^,()=/\\]+[/\\])*([^,()=/\\]*)")
+"""An absolute path within an argument: results keep its last part alone, for folders tell of users and patients."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def run_scope(session: pytest.Session) -> Scope:
         "stopped early": session.shouldfail or session.shouldstop,
     }
     reasons = [name for name, given in narrowed.items() if given]
-    arguments = " ".join(str(argument) for argument in session.config.invocation_params.args)
+    arguments = " ".join(_ABSOLUTE.sub(r".../\1", str(one)) for one in session.config.invocation_params.args)
     return Scope(", ".join(reasons) or None, f"pytest {arguments}".strip())
 
 

@@ -357,3 +357,27 @@ def test_gates_beside_a_suite_hold_whatever_stands_beside_it(pytester: pytest.Py
     result = run_suite("suite", "other")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*Expected one robust.toml for all test arguments*"])
+
+
+def test_the_saved_command_holds_no_folder_of_the_users(run_suite: Run, pytester: pytest.Pytester) -> None:
+    run_suite(f"--robust-results={pytester.path}/my runs/out", "--robust-device=cpu")
+    saved = json.loads((pytester.path / "my runs/out/run.json").read_text())
+    assert str(pytester.path) not in saved["run"]["command"]
+    assert "--robust-results=.../out --robust-device=cpu" in saved["run"]["command"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("--datasets=table(path=/data/p10/x.csv,text=report)", "--datasets=table(path=.../x.csv,text=report)"),
+        ("--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:/home/me/x", None),
+        ("suites/", "suites/"),
+        ("../suites/test_a.py", "../suites/test_a.py"),
+        ("~/suites", ".../suites"),
+    ],
+)
+def test_which_paths_are_shortened(typed: str, kept: str | None) -> None:
+    from pytest_retrieval_robust.summary import _ABSOLUTE
+
+    expected = kept or "--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:.../x"
+    assert _ABSOLUTE.sub(r".../\1", typed) == expected
