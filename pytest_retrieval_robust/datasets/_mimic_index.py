@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import cache_folder
 from ..errors import DatasetError
+from ._index_cache import cached_arrays
 from ._tables import read_columns
 from ._views import view_of
 
@@ -38,47 +34,8 @@ class Index:
 
 def read_index(split_table: Path, metadata: Path) -> Index:
     """The index of two tables: from the cache where they have not changed since, else parsed and cached."""
-    place = cache_folder() / "datasets" / f"mimic-cxr-{_key(split_table, metadata)}.npz"
-    held = _load(place)
-    if held is not None:
-        return held
-    index = _parse(split_table, metadata)
-    _save(index, place)
-    return index
-
-
-def _key(*tables: Path) -> str:
-    digest = hashlib.blake2b(str(_VERSION).encode(), digest_size=16)
-    for table in tables:
-        status = table.stat()
-        digest.update(f"{table.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _load(place: Path) -> Index | None:
-    try:
-        with np.load(place, allow_pickle=False) as held:
-            return Index(*(held[name] for name in Index.__dataclass_fields__))
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-    ):  # absent, or cut off while it was written: parsed again
-        return None
-
-
-def _save(index: Index, place: Path) -> None:
-    """Whole or not at all, and for this user alone: it holds ids. A cache that cannot be written costs time only."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place.parent, suffix=".npz")  # mode 0600
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **vars(index))
-        os.replace(name, place)
-    except OSError:
-        return
+    arrays = cached_arrays("mimic-cxr", _VERSION, (split_table, metadata), lambda: vars(_parse(split_table, metadata)))
+    return Index(*(arrays[name] for name in Index.__dataclass_fields__))
 
 
 def _parse(split_table: Path, metadata: Path) -> Index:

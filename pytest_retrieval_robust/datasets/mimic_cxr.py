@@ -63,7 +63,7 @@ def find(
     label_table = next(iter(sorted(tables.glob("mimic-cxr-2.*-chexpert.csv*"))), None)
     if labels is not None:
         label_table = require_file(labels, "labels", name, "study_id and a column a label")
-    rows = _rows(index, split, None if root is None else _prefix(root))
+    rows = _rows(index, split)
     return Found(
         name=name,
         split=split,
@@ -85,34 +85,31 @@ def _table(folder: Path, kind: str, name: str) -> Path:
     return found[0]
 
 
-def _prefix(root: Path) -> str:
-    return "files/" if (root / "files").is_dir() else ""
-
-
-def _rows(index: Index, split: str, prefix: str | None) -> list[ImageRow]:
+def _rows(index: Index, split: str) -> list[ImageRow]:
     from ._mimic_index import SPLITS, VIEWS
 
     wanted = np.arange(len(index.split)) if split == "all" else np.flatnonzero(index.split == SPLITS.index(split))
-    columns = (wanted + 1, index.dicom[wanted], index.study[wanted], index.subject[wanted], index.view[wanted])
-    rows = []
-    for number, dicom, study, subject, view in zip(*(column.tolist() for column in columns), strict=True):
-        image = dicom.decode()
-        folder = f"{prefix or ''}p{str(subject)[:2]}/p{subject}/s{study}"
-        rows.append(ImageRow(image, f"s{study}", str(subject), VIEWS[view], f"{folder}/{image}", number))
-    return rows
+    views = np.array(VIEWS)[index.view[wanted]]
+    columns = (index.dicom[wanted].astype(str), index.study[wanted], index.subject[wanted], views, wanted + 1)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    # The place follows from the ids: 377,110 of them would cost more than all else.
+    return [ImageRow(image, f"s{study}", str(subject), view, "", row) for image, study, subject, view, row in rows]
 
 
 def _opener(root: Path) -> Callable[[ImageRow], Image]:
+    base = "files/" if (root / "files").is_dir() else ""
+
     def open_image(row: ImageRow) -> Image:
         from ._pixels import read_image
         from ._places import inside
 
         # Folders are named after patients: messages have the image's own name and the row of the split table.
         shown = f"{row.id} (row {row.row} of the split table)"
-        jpeg = inside(root, f"{row.place}.jpg", shown)
+        place = f"{base}p{row.patient[:2]}/p{row.patient}/{row.study}/{row.id}"
+        jpeg = inside(root, f"{place}.jpg", shown)
         if jpeg.exists():
             return read_image(jpeg, f"{row.id}.jpg (row {row.row} of the split table)")
-        dicom = inside(root, f"{row.place}.dcm", shown)
+        dicom = inside(root, f"{place}.dcm", shown)
         return read_image(dicom if dicom.exists() else jpeg, shown)
 
     return open_image
@@ -134,39 +131,27 @@ def _reader(source: Path, rows: list[ImageRow]) -> Callable[[Iterable[str]], Map
     def read(studies: Iterable[str]) -> Mapping[str, Sections]:
         from ._mimic_sections import read_sections
 
-        patient = {row.study: row.patient for row in rows}
-        places = {study: f"p{patient[study][:2]}/p{patient[study]}/{study}.txt" for study in studies}
-        texts = _of_folder(source, places) if source.is_dir() else _of_zip(source, places)
+        if source.is_dir():
+            patient = {row.study: row.patient for row in rows}
+            texts = _of_folder(source, {study: patient[study] for study in studies})
+        else:
+            from ._mimic_zip import read_reports
+
+            texts = read_reports(source, studies)
         return {study: read_sections(study, text) for study, text in texts}
 
     return read
 
 
-def _of_folder(root: Path, places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _of_folder(root: Path, patients: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     base = root / "files" if (root / "files").is_dir() else root
-    for study, place in places.items():
+    for study, patient in patients.items():
         try:
-            yield study, (base / place).read_bytes().decode("utf-8", "replace")
+            yield study, (base / f"p{patient[:2]}/p{patient}/{study}.txt").read_bytes().decode("utf-8", "replace")
         except FileNotFoundError:
             continue  # counted as `no report`
         except OSError as error:
             raise DatasetError(f"Expected a readable report, got {type(error).__name__} for {study}.txt.") from error
-
-
-def _of_zip(archive: Path, places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    from ._archives import archive_damage
-
-    with archive_damage(archive), zipfile.ZipFile(archive) as opened:
-        names = set(opened.namelist())
-        prefix = next((name[: -len(place)] for place in places.values() for name in _ending(names, place)), "files/")
-        for study, place in places.items():
-            if prefix + place in names:
-                yield study, opened.read(prefix + place).decode("utf-8", "replace")
-
-
-def _ending(names: set[str], place: str) -> list[str]:
-    known = (f"{prefix}{place}" for prefix in ("files/", "", "mimic-cxr-reports/files/"))
-    return [name for name in known if name in names]
 
 
 def _labels(table: Path) -> dict[str, frozenset[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,38 @@ def test_reports_from_the_archive_as_published(tmp_path: Path) -> None:
     folder = load_dataset("mimic-cxr", images=images, reports=reports)
     packed = load_dataset("mimic-cxr", images=images, reports=mimic_zip(tmp_path))
     assert packed.fingerprint == folder.fingerprint
-    damaged = tmp_path / "damaged.zip"
-    content = bytearray((tmp_path / "mimic-cxr-reports.zip").read_bytes())
-    content[60:90] = b"\0" * 30
-    damaged.write_bytes(bytes(content))
-    with pytest.raises(DatasetError, match="whole archive, got BadZipFile for damaged.zip"):
-        load_dataset("mimic-cxr", images=images, reports=damaged)
+    again = load_dataset("mimic-cxr", images=images, reports=tmp_path / "mimic-cxr-reports.zip")  # a cached directory
+    assert again.fingerprint == folder.fingerprint
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_archives_of_every_kind(tmp_path: Path, method: int) -> None:
+    images, reports = mimic(tmp_path)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w", method) as archive:
+        archive.write(tmp_path / "mimic-cxr/2.0.0/files", "files/")
+        for file in sorted(reports.rglob("*.txt")):
+            archive.write(file, file.relative_to(reports))
+    if method == zipfile.ZIP_BZIP2:
+        with pytest.raises(DatasetError, match="stored or deflated reports .* method=12"):
+            load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
+        return
+    packed = load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
+    assert packed.fingerprint == load_dataset("mimic-cxr", images=images, reports=reports).fingerprint
+    content = bytearray((tmp_path / "r.zip").read_bytes())
+    start = content.index(b"s50414267.txt") + 40
+    content[start : start + 20] = b"\1" * 20
+    (tmp_path / "damaged.zip").write_bytes(bytes(content))
+    with pytest.raises(DatasetError, match="whole archive, got .* for damaged.zip"):
+        load_dataset("mimic-cxr", images=images, reports=tmp_path / "damaged.zip")
+
+
+def test_a_report_that_is_there_twice(tmp_path: Path) -> None:
+    images, _ = mimic(tmp_path)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        archive.writestr("files/p10/p10000032/s50414267.txt", "x")
+        archive.writestr("old/p10/p10000032/s50414267.txt", "y")
+    with pytest.raises(DatasetError, match="got s50414267.txt 2 times in r.zip"):
+        load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
 
 
 def test_only_one_root(tmp_path: Path) -> None:
