@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -220,10 +221,10 @@ def _beside(folder: Path, written: str) -> str:
 
 def _of_type(entry: DatasetEntry, key: str, value: object) -> object:
     wanted = entry.parameters[key]
-    fits = {int: (int,), float: (int, float), str: (str,)}.get(wanted)  # type: ignore[call-overload]
+    fits = {int: (int,), float: (int, float), str: (str, PathLike)}.get(wanted)  # type: ignore[call-overload]
     if fits is not None and (isinstance(value, bool) or not isinstance(value, fits)):
         kind = {int: "a whole number", float: "a number", str: "a text"}[wanted]  # type: ignore[index]
-        raise ConfigError(f"Expected {kind}, got {key}={value!r}.")
+        raise ConfigError(f"Expected {kind}, got {key}={value!r} for {entry.name}. Mend the value.")
     return value
 
 
@@ -253,8 +254,10 @@ def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occlud
 
 def configured_dataset(entry: DatasetEntry, options: Mapping[str, object]) -> SelectedDataset:
     """The data set with its parameters, unopened; `ConfigError` for an unknown or unfit one."""
-    for key in options:
+    for key, value in options.items():
         _check_known(entry, key)
+        if entry.of_files and value is not None:
+            _of_type(entry, key, value)
     with _as_config_error():
         name = entry.name if entry.canonical_name is None else entry.canonical_name(**options)
     return SelectedDataset(entry, name, options)
