@@ -169,7 +169,7 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, list | tuple):
         return json.dumps(value)
-    return str(value)
+    return str(value).encode("utf-8", "replace").decode()  # JSON may hold halves of surrogate pairs
 
 
 def require_unique(ids: Iterable[tuple[int, str]], what: str, file: str) -> None:

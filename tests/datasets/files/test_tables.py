@@ -100,3 +100,8 @@ def test_what_was_written_is_read(rows: list[tuple[str, str]], tmp_path_factory:
     with file.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([("image", "report"), *rows])
     assert [tuple(values) for _, values in read_columns(file, ["image", "report"])] == rows
+
+
+def test_half_a_surrogate_pair(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"image": "a", "report": "x\\ud800y"}\n')
+    assert list(read_columns(tmp_path / "a.jsonl", ["report"])) == [(1, ["x?y"])]
