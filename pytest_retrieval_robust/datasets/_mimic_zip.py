@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import DatasetError
 from ._archives import archive_damage
 from ._index_cache import Arrays, cached_arrays
+from ._text_policy import decoded
 
 _REPORT = re.compile(r"(?:^|/)s(\d{1,18})\.txt$")
 _FIELDS = ("study", "offset", "packed", "size", "crc", "method")
@@ -42,7 +43,7 @@ def read_reports(archive: Path, studies: Iterable[str]) -> Iterator[tuple[str, s
                     content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, _MOST_BYTES)
                 if header[:4] != b"PK\3\4" or len(content) != size or zlib.crc32(content) != crc:
                     raise zipfile.BadZipFile(study)
-                yield study, content.decode("utf-8", "replace")
+                yield study, decoded(content, f"{study}.txt of {archive.name}")
 
 
 def _index(archive: Path) -> Arrays:

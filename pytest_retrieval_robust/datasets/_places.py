@@ -48,7 +48,11 @@ def checked_place(place: str, shown: str) -> str:
 def inside(root: Path, place: str, shown: str) -> Path:
     """The file of a checked place; `DatasetError` where links lead out of the root. `root` is resolved."""
     path = root / checked_place(place, shown)
-    if not path.resolve().is_relative_to(root):
+    try:
+        leads_out = not path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # a loop of links, or a name that no file system takes
+        leads_out = path.is_symlink()
+    if leads_out:
         raise DatasetError(
             f"Expected a file inside the data set's root, got one that a link leads out of it: {shown}. Copy the file "
             "into the root, or choose another root."

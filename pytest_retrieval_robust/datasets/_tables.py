@@ -85,7 +85,7 @@ class _damage:
         after = f"after row {self.row} of {self.file.name}"
         if isinstance(error, UnicodeDecodeError):
             raise DatasetError(f"Expected UTF-8, got another encoding {after}. Convert it (iconv -t UTF-8).") from None
-        if isinstance(error, csv.Error | EOFError | gzip.BadGzipFile | json.JSONDecodeError):
+        if isinstance(error, csv.Error | EOFError | gzip.BadGzipFile | json.JSONDecodeError | RecursionError):
             what = "a file that ends too early" if isinstance(error, EOFError) else type(error).__name__
             raise DatasetError(
                 f"Expected a whole table, got {what} {after}. Mend that row, or copy it again."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..catalogue import unknown_name
+from ..errors import DatasetError
 from ._records import Sections
 
 Policy = Callable[[Sections], str]
@@ -38,3 +39,11 @@ def policy(name: str) -> Policy:
 def as_compared(text: str) -> str:
     """A text as `same-text` compares it: exactly, but for runs of white space."""
     return " ".join(text.split())
+
+
+def decoded(content: bytes, shown: str) -> str:
+    """A report's text; `DatasetError` for another encoding than UTF-8, which would be read as other words."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DatasetError(f"Expected UTF-8, got another encoding in {shown}. Copy it again, or convert it.") from None

@@ -144,10 +144,13 @@ def _reader(source: Path, rows: list[ImageRow]) -> Callable[[Iterable[str]], Map
 
 
 def _of_folder(root: Path, patients: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    from ._text_policy import decoded
+
     base = root / "files" if (root / "files").is_dir() else root
     for study, patient in patients.items():
         try:
-            yield study, (base / f"p{patient[:2]}/p{patient}/{study}.txt").read_bytes().decode("utf-8", "replace")
+            content = (base / f"p{patient[:2]}/p{patient}/{study}.txt").read_bytes()
+            yield study, decoded(content, f"{study}.txt")
         except FileNotFoundError:
             continue  # counted as `no report`
         except OSError as error:

@@ -12,6 +12,8 @@ from ._records import Found, ImageRow, Sections, held
 
 _VIEWS = {"PA": "frontal", "AP": "frontal", "AP_horizontal": "frontal", "L": "lateral"}
 
+_NONE: frozenset[str] = frozenset()
+
 
 def find(*, name: str = "padchest", path: str | Path | None = None, images: str | Path | None = None) -> Found:
     """What lies on the disk.
@@ -52,8 +54,8 @@ def _labels(text: str) -> frozenset[str]:
     try:
         found = ast.literal_eval(text) if text.strip() else []
     except (ValueError, SyntaxError):
-        return frozenset()
-    return frozenset(str(label).strip() for label in found if str(label).strip())
+        return _NONE
+    return frozenset(str(label).strip() for label in found if str(label).strip()) if isinstance(found, list) else _NONE
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:

@@ -14,6 +14,7 @@ from ..errors import DatasetError, UnreadableImageError
 from . import DatasetEntry
 from ._entries import entry_of
 from ._records import Found, ImageRow, Sections, held
+from ._text_policy import decoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -145,7 +146,8 @@ def _sample(
         )
     values: dict[str, str] = {}
     if text == "txt":
-        values["txt"] = _content(shard, stream, key, members, "txt").decode("utf-8", "replace").strip()
+        content = _content(shard, stream, key, members, "txt")
+        values["txt"] = decoded(content, f"the .txt of key={key!r} in {shard.name}").strip()
     wanted = [*fields, *([] if text == "txt" else [text])]
     if wanted:
         values |= _fields(shard, key, _content(shard, stream, key, members, "json"), wanted)
@@ -168,7 +170,7 @@ def _fields(shard: Path, key: str, content: bytes, wanted: list[str]) -> dict[st
     try:
         values = json.loads(content)
         return {field: str(values[field]).strip() for field in wanted}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         field = f": no {error}" if isinstance(error, KeyError) else ""
         raise DatasetError(
             f"Expected a JSON object with {', '.join(wanted)}, got {type(error).__name__}{field} for key={key!r} in "

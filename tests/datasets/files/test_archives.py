@@ -72,6 +72,7 @@ def test_fields_of_a_json(tmp_path: Path) -> None:
         ([("../a.png", b"x"), ("../a.txt", b"x")], "path='../a.png' in the archive a.tar"),
         ([("/a.png", b"x")], "path='/a.png'"),
         ([("a.txt", b"x")], "Expected an image .* of key='a' in a.tar, got members of kind txt"),
+        ([("a.png", png(0)), ("a.txt", b"\xff\xfe")], "Expected UTF-8, got another encoding in the .txt of key='a'"),
         ([("a.png", png(0))], "Expected a .txt member .* for key='a' in a.tar, got none"),
         (
             [

@@ -170,6 +170,13 @@ def test_a_missing_report_is_counted(tmp_path: Path) -> None:
     assert SECOND not in dataset.image_ids
 
 
+def test_a_report_of_another_encoding(tmp_path: Path) -> None:
+    images, reports = mimic(tmp_path)
+    (reports / "files/p10/p10000032/s53189527.txt").write_bytes(b" FINDINGS:  gr\xf6sse.\n")
+    with pytest.raises(DatasetError, match="Expected UTF-8, got another encoding in s53189527.txt"):
+        load_dataset("mimic-cxr", images=images, reports=reports)
+
+
 def test_the_index_is_cached_and_follows_its_tables(tmp_path: Path, cache: Path) -> None:
     images, reports = mimic(tmp_path)
     first = load_dataset("mimic-cxr", images=images, reports=reports)

@@ -90,7 +90,7 @@ def test_padchest(tmp_path: Path) -> None:
         ("1_a.png", "0", "s1", "p1", "PA", "corazon grande", "['cardiomegaly', ' nodule']"),
         ("1_b.png", "3", "s1", "p1", "L", "corazon grande", "['cardiomegaly', ' nodule']"),
         ("2_a.png", "0", "s2", "p2", "AP_horizontal", "sin hallazgo", "['normal']"),
-        ("3_a.png", "0", "s3", "p3", "EXCLUDE", "sin hallazgo", ""),
+        ("3_a.png", "0", "s3", "p3", "EXCLUDE", "sin hallazgo", "3"),
     ]
     path = write_table(tmp_path / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz", header, rows)
     values = np.linspace(0, 65535, 30).astype(np.uint16).reshape(5, 6)
@@ -101,6 +101,8 @@ def test_padchest(tmp_path: Path) -> None:
     assert list(dataset.image_ids) == ["1_a.png", "2_a.png"]
     assert np.array_equal(np.asarray(dataset.image(0)), np.rint(values * (255 / 65535)))
     assert dataset.image(1).size == (32, 40)
+    everything = load_dataset("padchest", path=path, relevance="same-labels")  # a list that is none holds no label
+    assert everything.image_groups.tolist() == [0, 0, 1, 2]
     with pytest.raises(DatasetError, match="text='findings'"):
         load_dataset("padchest", path=path, text="findings")
 

@@ -139,6 +139,10 @@ def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     os.symlink(outside, place)
     with pytest.raises(DatasetError, match=r"a link leads out of it: a.png \(row 1 of its table\)"):
         dataset.image(0)
+    place.unlink()
+    os.symlink(place, place)
+    with pytest.raises(DatasetError):
+        dataset.image(0)
     root = table.parent.parent / "linked"
     root.symlink_to(table.parent)  # a root may be a link itself
     assert opened(root / "table.csv").image(1).size == (32, 40)

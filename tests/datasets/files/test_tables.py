@@ -70,6 +70,7 @@ SECRET = "Mr Smith has a nodule"
         ("a.csv.gz", b"image,report\n", "BadGzipFile"),
         ("a.jsonl", f'{{"image": "a", "report": "{SECRET}\n'.encode(), "JSONDecodeError after row 0 of a.jsonl"),
         ("a.jsonl", b'{"image": "a", "report": "x"}\n[1]\n', "another value in row 2 of a.jsonl"),
+        ("a.jsonl", b"[" * 100_000, "RecursionError after row 0 of a.jsonl"),
         ("a.jsonl", b'{"image": "a"}\n', "Expected a known column of a.jsonl"),
         ("a.parquet", b"PAR1", "whole Parquet file"),
         ("a.xlsx", b"", "got a.xlsx"),
