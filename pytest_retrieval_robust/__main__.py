@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inspect.add_argument("--config", type=Path, help="the robust.toml with [datasets.NAME]; by default the one here")
     inspect.add_argument("--model", help="count the reports that this model's context cuts")
     inspect.add_argument("--images", action="store_true", help="decode every image and name the broken ones")
+    inspect.add_argument("--limit", type=int, metavar="N", help="with --write-ids: the first N, as --robust-limit")
     inspect.add_argument("--write-ids", type=Path, metavar="FILE", help="write the ids that would be evaluated")
     inspect.set_defaults(run=_inspect)
     parsed = parser.parse_args(arguments)
@@ -65,6 +66,7 @@ def _inspect(parsed: argparse.Namespace) -> int:
     from .errors import RobustError
     from .inspection import inspect
     from .selection import named_dataset
+    from .sweep import pairs_of
 
     try:
         file = parsed.config if parsed.config is not None else Path("robust.toml")
@@ -75,7 +77,7 @@ def _inspect(parsed: argparse.Namespace) -> int:
         for line in inspect(dataset, model=model, check_images=parsed.images):
             print(line)
         if parsed.write_ids is not None:
-            _write_ids(dataset.image_ids, parsed.write_ids)
+            _write_ids(pairs_of(dataset, parsed.limit).image_ids, parsed.write_ids)
     except RobustError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2

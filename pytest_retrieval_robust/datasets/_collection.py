@@ -120,6 +120,28 @@ class ReportDataset:
         return tuple(row.patient for row in self.rows)
 
     @cached_property
+    def label_names(self) -> tuple[str, ...]:
+        """The columns of the label matrices; `DatasetError` where the data has no labels."""
+        return tuple(sorted(frozenset().union(*self._labels)))
+
+    @cached_property
+    def label_matrix(self) -> NDArray[np.bool_]:
+        """(images, labels) the labels of each image's study."""
+        return np.array([[name in labels for name in self.label_names] for labels in self._labels], dtype=np.bool_)
+
+    @property
+    def report_label_matrix(self) -> NDArray[np.bool_]:
+        """(reports, labels) the labels of each report; of a text that several studies have, those of the first."""
+        return self.label_matrix[self.pairing.sources]
+
+    @cached_property
+    def _labels(self) -> list[frozenset[str]]:
+        labels = labels_of(self.found, self.rows)
+        if labels is None:
+            raise DatasetError(f"Expected a label table of {self.name}, got none. Give it to load_dataset.")
+        return labels
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over ids, texts, groups, split and choices."""
         digest = hashlib.sha256()
@@ -158,12 +180,13 @@ def choose(found: Found, choice: Choice) -> ReportDataset:
             f"Expected images with reports in {found.name}, got none: {_listed(counts)}. Check split={found.split!r}, "
             f"view={choice.view!r}, text={choice.text!r} and the paths."
         )
-    labels = _labels(found, rows) if choice.relevance == "same-labels" else None
+    labels = labels_of(found, rows) if choice.relevance == "same-labels" else None
     pairing = pair(choice.relevance, texts, [row.study for row in rows], labels, name=found.name)
     return ReportDataset(found, choice, rows, texts, pairing, counts)
 
 
-def _labels(found: Found, rows: list[ImageRow]) -> list[frozenset[str]] | None:
+def labels_of(found: Found, rows: Sequence[ImageRow]) -> list[frozenset[str]] | None:
+    """The label set of each row's study, or None; `DatasetError` where a study has none in the table."""
     if found.read_labels is None:
         return None
     labels = found.read_labels()
@@ -171,8 +194,8 @@ def _labels(found: Found, rows: list[ImageRow]) -> list[frozenset[str]] | None:
     if without is not None:
         count = sum(row.study not in labels for row in rows)
         raise DatasetError(
-            f"Expected labels of every study of {found.name} for relevance='same-labels', got none for {count} of "
-            f"{len(rows)} images. Choose another relevance, or a subset that is labelled."
+            f"Expected labels of every study of {found.name}, got none for {count} of {len(rows)} images. Choose "
+            "another relevance, or a subset that is labelled."
         )
     return [labels[row.study] for row in rows]
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_retrieval_robust import load_dataset
@@ -65,6 +66,25 @@ def test_relevance(table: Path, relevance: str, reports: int, images: list[int],
     assert dataset.report_groups.tolist() == report_groups
 
 
+def test_precision_by_labels_through_top_k(table: Path) -> None:
+    """MedCLIP's precision@k: the share of the first k reports that have the image's own labels."""
+    import torch
+
+    from pytest_retrieval_robust import top_k
+
+    dataset = opened(table, group="study", relevance="same-labels", label_columns="edema")
+    assert dataset.label_names == ("edema",)
+    assert dataset.label_matrix.tolist() == [[False], [False], [True], [False]]
+    assert dataset.report_label_matrix.tolist() == [[False], [True], [False]]
+    images = torch.eye(4)[:, :3].contiguous()
+    images[3, 0] = 1.0
+    indices, _ = top_k(images, torch.eye(3), 2)
+    precision = (dataset.report_groups[np.asarray(indices)] == dataset.image_groups[:, None]).mean(axis=1)
+    assert precision.tolist() == [0.5, 0.5, 0.0, 0.5]
+    with pytest.raises(DatasetError, match="Expected a label table"):
+        _ = opened(table).label_matrix
+
+
 def test_sections_view_split_and_patients(table: Path) -> None:
     options = {"findings": "findings", "impression": "impression", "group": "study", "patient": "patient"}
     dataset = opened(table, **options, text_policy="impression", view_column="view", view="frontal")
@@ -90,6 +110,9 @@ def test_a_subset_that_was_written(table: Path, tmp_path: Path) -> None:
         == 0
     )
     assert ids.read_text() == "image_id\nimages/a.png\nimages/c.png\nimages/d.png\n"
+    first = tmp_path / "first.csv"
+    assert main(["inspect", f"table(path={table},image=image_path)", "--limit", "2", "--write-ids", str(first)]) == 0
+    assert first.read_text() == "image_id\nimages/a.png\nimages/b.png\n"
     assert list(opened(table, subset=ids).image_ids) == ["images/a.png", "images/c.png", "images/d.png"]
     ids.write_text("image_id\nimages/z.png\n")
     with pytest.raises(DatasetError, match="got 1 of 1 that are not"):
