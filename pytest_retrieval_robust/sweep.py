@@ -218,6 +218,10 @@ class _Sweep:
                 f"skipped={len(self._skipped)} of {len(asked.images)}. Mend them, or raise most_skipped."
             )
         images = asked.images[~np.isin(asked.images, self._skipped)]
+        if len(images) == 0:
+            raise DatasetError(
+                f"Expected images that can be read in {asked.dataset.name}, got none. Mend its files or its root."
+            )
         stay = np.isin(asked.report_groups, asked.dataset.image_groups[images])
         self._pairs = Pairs(asked.dataset, images, asked.reports[stay])
         _check_ks(self._pairs, self._ks)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from .clock import InterleavedRounds
-from .sweep import pairs_of, to_unit_scale
+from .errors import DatasetError, UnreadableImageError
+from .sweep import Pairs, to_unit_scale
 
 if TYPE_CHECKING:
     from .case import Case
@@ -25,15 +26,33 @@ class TimedBatch:
 
     pixels: torch.Tensor
     frames: list[Box]
-    ids: Sequence[str]
+    pairs: Pairs
+    """The images, and the reports that are right for them."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return self.pairs.image_ids
 
 
 def prepare_batch(model: DualEncoder, dataset: RetrievalDataset, images: int) -> TimedBatch:
-    """The data set's first `images` images."""
-    pairs = pairs_of(dataset, images)
-    prepared = [model.prepare(dataset.image(int(index))) for index in pairs.images]
+    """The data set's first `images` images; broken ones are left out where the data set skips them."""
+    kept, prepared = [], []
+    for index in range(len(dataset.image_ids)):
+        try:
+            prepared.append(model.prepare(dataset.image(index)))
+        except UnreadableImageError:
+            if not getattr(dataset, "skips_unreadable", False):
+                raise
+            continue
+        kept.append(index)
+        if len(kept) == images:
+            break
+    if not kept:
+        raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Mend its files or its root.")
     pixels = to_unit_scale(np.stack([one.pixels for one in prepared]), model.device)
-    return TimedBatch(pixels, [one.frame for one in prepared], pairs.image_ids)
+    right = np.isin(dataset.report_groups, dataset.image_groups[kept])
+    pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
+    return TimedBatch(pixels, [one.frame for one in prepared], pairs)
 
 
 def timed_rounds(model: DualEncoder, batch: TimedBatch, occluder: Occluder, case: Case) -> InterleavedRounds:

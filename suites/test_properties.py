@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +13,8 @@ from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.ranking import positive_ranks
 from pytest_retrieval_robust.statistics import above_chance
 from pytest_retrieval_robust.strategies import levels
-from pytest_retrieval_robust.sweep import pairs_of, scores_of, to_unit_scale
+from pytest_retrieval_robust.sweep import scores_of
+from pytest_retrieval_robust.timing import prepare_batch
 
 IMAGES = 4
 PAIRS_AT_LEVEL_1 = 100
@@ -22,13 +22,9 @@ CONTENT_FREE_FILLS = ("black", "white", "noise")
 few_examples = settings(max_examples=10, deadline=None)
 
 
-def prepared(
-    model: DualEncoder, dataset: RetrievalDataset, images: int = IMAGES
-) -> tuple[torch.Tensor, list[str], list[Frame]]:
-    pairs = pairs_of(dataset, images)
-    ready = [model.prepare(dataset.image(int(index))) for index in pairs.images]
-    pixels = to_unit_scale(np.stack([one.pixels for one in ready]), model.device)
-    return pixels, pairs.image_ids, [one.frame for one in ready]
+def prepared(model: DualEncoder, dataset: RetrievalDataset) -> tuple[torch.Tensor, list[str], list[Frame]]:
+    batch = prepare_batch(model, dataset, IMAGES)
+    return batch.pixels, list(batch.ids), batch.frames
 
 
 def is_content_free(occluder: Occluder) -> bool:
@@ -68,9 +64,9 @@ def test_nothing_is_found_at_level_1(
 ) -> None:
     if not is_content_free(occluder):
         pytest.skip(f"the fill of {occluder.name} is made of the image")
-    pairs = pairs_of(retrieval_dataset, PAIRS_AT_LEVEL_1)
-    pixels, ids, frames = prepared(retrieval_model, retrieval_dataset, PAIRS_AT_LEVEL_1)
-    images = retrieval_model.encode_images(occluder.occlude(pixels, ids, 1.0, 0, frames))
+    batch = prepare_batch(retrieval_model, retrieval_dataset, PAIRS_AT_LEVEL_1)
+    pairs = batch.pairs
+    images = retrieval_model.encode_images(occluder.occlude(batch.pixels, batch.ids, 1.0, 0, batch.frames))
     reports = retrieval_model.encode_reports(pairs.texts)
     ranks = positive_ranks(
         images,

@@ -15,6 +15,7 @@ from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.sweep import CLEAN, Measured, pairs_of, run_sweep
+from pytest_retrieval_robust.timing import prepare_batch
 
 from .trees import mimic, save, write_table
 
@@ -110,6 +111,29 @@ def test_a_configured_data_set_is_measured_under_its_name(
     saved = json.loads((pytester.path / "out/run.json").read_text())
     assert [(one["name"], one["skipped"], one["images"]) for one in saved["datasets"]] == [("ours", 1, 11)]
     assert "Report number" not in (pytester.path / "out/run.json").read_text()
+
+
+def test_the_shipped_suite_skips_broken_images_everywhere(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
+) -> None:
+    make_table(pytester.path / "data", broken=(0, 7), count=24)
+    main(["init", str(pytester.path / "suite")])
+    configure(
+        pytester.path / "suite",
+        '[datasets.ours]\nloader = "table"\npath = "../data/table.csv"\non_error = "skip"\nmost_skipped = 0.1\n',
+    )
+    # The project's own suite may be loaded in this process, under the same module names.
+    result = run("suite", "--robust-datasets=ours", "--import-mode=importlib")
+    assert result.parseoutcomes().get("failed", 0) == 0
+    assert result.parseoutcomes()["passed"] >= 6
+
+
+def test_no_image_that_can_be_read(tmp_path: Path, model: DualEncoder) -> None:
+    dataset = load_dataset("table", path=make_table(tmp_path, broken=(0, 1), count=2), on_error="skip", most_skipped=1)
+    with pytest.raises(DatasetError, match="Expected images that can be read"):
+        prepare_batch(model, dataset, 4)
+    with pytest.raises(DatasetError, match="Expected images that can be read"):
+        run_sweep(model, pairs_of(dataset), [], (1,))
 
 
 def test_parameters_of_a_configured_data_set_are_part_of_its_name(
