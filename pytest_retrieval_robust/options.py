@@ -224,7 +224,8 @@ def call_name(name: str, settings: DataclassInstance, **written: str) -> str:
     """
     from dataclasses import fields
 
-    changed = {f.name: getattr(settings, f.name) for f in fields(settings) if getattr(settings, f.name) != f.default}
+    named = [f for f in fields(settings) if f.repr]  # what is not shown is no parameter
+    changed = {f.name: getattr(settings, f.name) for f in named if getattr(settings, f.name) != f.default}
     texts = {key: written.get(key) or _written(value) for key, value in changed.items()}
     inner = ",".join(f"{key}={texts[key]}" for key in sorted(texts))
     return f"{name}({inner})" if inner else name

@@ -1,6 +1,9 @@
 """Occluders, which hide part of an image: the protocol and what a catalogue entry is.
 
 One file of this folder is one entry: it defines `register(catalogue)` and imports anything heavy inside functions.
+There are three classes: *area* occluders (`area`) hide exactly the asked share of the image, *severity* occluders
+(`severity`) draw something that grows with the level and record its share, *model-guided* ones (`guided`) hide the asked
+share where it matters most, or least, to a model.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
+
+    from ._scene import Scene
 
 Box: TypeAlias = tuple[float, float, float, float]
 """(left, top, right, bottom) of the source image in the prepared square, in relative coordinates of the square.
@@ -26,18 +31,21 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 @runtime_checkable
 class Occluder(Protocol):
-    """Hides a share of each image: nothing at level 0, everything at level 1, and more at a higher level.
+    """Hides part of each image: nothing at level 0, and never less at a higher level.
 
-    What is hidden depends only on the seed, the image's id and the level, so it is the same for every batch,
-    worker, device and model.
+    What is hidden depends only on the seed, the image's id and the level (and on the model, for the model-guided ones),
+    so it is the same for every batch, worker and device.
     """
 
     @property
     def name(self) -> str:
         """The canonical name: `patches`, or `patches(fill=mean,grid=14)` where parameters are not the defaults."""
 
-    def achieved_level(self, level: float) -> float:
-        """The share of the source image's area that is hidden when `level` is asked for."""
+    def bind(self, scene: Scene) -> Occluder:
+        """The occluder for the batch of `scene`: itself, unless it has to look at the images, the data or the model."""
+
+    def shares(self, ids: Sequence[str], level: float, seed: int) -> list[float]:
+        """The share of each source image's area that is hidden at `level`."""
 
     def mask(
         self,
@@ -59,7 +67,7 @@ class Occluder(Protocol):
         frame: Frame,
         out: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """`pixels`, (B, 3, H, W) floating on the 0..1 scale, with what the mask covers replaced by the fill."""
+        """`pixels`, (B, 3, H, W) floating on the 0..1 scale or uint8, with what the mask covers replaced by the fill."""
 
 
 @dataclass(frozen=True)
@@ -72,3 +80,5 @@ class OccluderEntry:
     """What may stand in parentheses after the name: `{"grid": int, "fill": str}`."""
     build: Callable[..., Occluder]
     """Takes the parameters by keyword; what is left out has its default."""
+    by_name_only: bool = False
+    """Not part of `all`: it asks for more than images (masks of the data set), or for hundreds of encodings an image."""

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import OcclusionError
 
@@ -25,8 +29,35 @@ def words(ids: Sequence[str], seed: int, purpose: str, counters: torch.Tensor) -
 
     `purpose` (at most 16 bytes) separates streams: the order of cells and the noise of one image are independent.
     """
-    low, high = _keys(ids, seed, purpose, counters.device)
+    import torch
+
+    keys = _keys(ids, seed, purpose)
+    if counters.device.type == "cpu":
+        drawn = _host_words(keys, counters.numpy().astype(np.uint32))
+        return torch.from_numpy(drawn.astype(np.int64))
+    low, high = torch.from_numpy(keys).to(counters.device).unbind(1)
     return mix(mix(mix(counters) ^ low[:, None]) ^ high[:, None])
+
+
+def host_words(identity: str, seed: int, purpose: str, count: int) -> NDArray[np.int64]:
+    """(count,) the first words of `words` for one id, on the host."""
+    drawn = _host_words(_keys([identity], seed, purpose), np.arange(count, dtype=np.uint32))
+    return drawn[0].astype(np.int64)
+
+
+def _host_words(keys: NDArray[np.int64], counters: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The same words in unsigned 32-bit arithmetic, which wraps by itself: four times as fast where it exists."""
+    low, high = keys.astype(np.uint32).T
+    return _mix_host(_mix_host(_mix_host(counters)[None] ^ low[:, None]) ^ high[:, None])
+
+
+def _mix_host(word: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    word = word ^ (word >> np.uint32(16))
+    word = word * np.uint32(0x21F0AAAD)
+    word ^= word >> np.uint32(15)
+    word *= np.uint32(0xD35A2D97)
+    word ^= word >> np.uint32(15)
+    return word
 
 
 def mix(word: torch.Tensor) -> torch.Tensor:
@@ -44,22 +75,34 @@ def _multiply(word: torch.Tensor, factor: int) -> torch.Tensor:
     return (word * (factor & _LOW_16) + (high << 16)) & _LOW_32
 
 
-def _keys(ids: Sequence[str], seed: int, purpose: str, device: torch.device | str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The low and high 32 bits of each id's digest, (B,) int64 each."""
+def places(keys: torch.Tensor) -> torch.Tensor:
+    """(B, N) int64: the place, from 0, of each key in its row's rising order. Keys of a row must all differ."""
     import torch
 
+    if keys.device.type == "cpu":
+        rising = np.argsort(keys.numpy(), axis=1)  # four times as fast as torch's here
+        found: NDArray[Any] = np.empty_like(rising)
+        np.put_along_axis(found, rising, np.arange(keys.shape[1])[None], axis=1)
+        return torch.from_numpy(found)
+    sequence = keys.argsort(dim=1)
+    numbers = torch.arange(keys.shape[1], device=keys.device)
+    return torch.empty_like(sequence).scatter_(1, sequence, numbers.expand_as(sequence))
+
+
+def _keys(ids: Sequence[str], seed: int, purpose: str) -> NDArray[np.int64]:
+    """(B, 2) the low and high 32 bits of each id's digest."""
     digests = [_digest(identity, seed, purpose) for identity in ids]
-    halves = [[digest & _LOW_32, digest >> WORD_BITS] for digest in digests]
-    low, high = torch.tensor(halves, dtype=torch.int64).reshape(-1, 2).to(device).unbind(1)
-    return low, high
+    return np.array(digests, dtype=np.int64).reshape(-1, 2)
 
 
-def _digest(identity: str, seed: int, purpose: str) -> int:
-    """64 bits from (seed, id, purpose); BLAKE2 takes the seed as its salt and the purpose as its personalisation."""
+@lru_cache(maxsize=1 << 16)
+def _digest(identity: str, seed: int, purpose: str) -> tuple[int, int]:
+    """64 bits from (seed, id, purpose), in halves; BLAKE2 takes the seed as salt and the purpose as personalisation."""
     # Ids may be file names, which Python decodes with surrogates where they are not UTF-8.
     text = identity.encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(text, digest_size=8, salt=seed.to_bytes(8, "little"), person=purpose.encode())
-    return int.from_bytes(digest.digest(), "little")
+    number = int.from_bytes(digest.digest(), "little")
+    return number & _LOW_32, number >> WORD_BITS
 
 
 def check_seed(seed: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from . import OccluderEntry
 from .area import AreaOccluder
-from .hashing import integer_device, words
+from .hashing import integer_device, places, words
 
 if TYPE_CHECKING:
     import torch
@@ -35,9 +35,8 @@ class Patches(AreaOccluder):
         count = self.grid**2
         cells = torch.arange(count, dtype=torch.int64, device=integer_device(device))
         # The cell's number makes each key unique: a sort has no ties that it could break in its own way.
-        sequence = (words(ids, seed, "order", cells) * count + cells).argsort(dim=1)
-        places = torch.empty_like(sequence).scatter_(1, sequence, cells.expand_as(sequence))
-        return places.reshape(-1, self.grid, self.grid).to(device)
+        keys = words(ids, seed, "order", cells) * count + cells
+        return places(keys).reshape(-1, self.grid, self.grid).to(device)
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

@@ -177,7 +177,7 @@ MISUSES: dict[str, Callable[[], object]] = {
     "right > left": lambda: Patches().mask(["a"], 0.5, 0, 8, (0.5, 0, 0.5, 1)),
     r"len\(frame\)=2": lambda: Patches().mask(["a"], 0.5, 0, 8, [WHOLE, WHOLE]),
     r"len\(ids\)=2": lambda: Patches().occlude(PIXELS, ["a", "b"], 0.5, 0, WHOLE),
-    "dtype=torch.uint8": lambda: Patches().occlude(PIXELS.byte(), ["a"], 0.5, 0, WHOLE),
+    "dtype=torch.int32": lambda: Patches().occlude(PIXELS.int(), ["a"], 0.5, 0, WHOLE),
     r"shape=\(1, 1, 8, 8\)": lambda: Patches().occlude(PIXELS[:, :1], ["a"], 0.5, 0, WHOLE),
     "out.dtype=torch.float64": lambda: Patches().occlude(PIXELS, ["a"], 0.5, 0, WHOLE, out=PIXELS.double()),
 }

@@ -1,0 +1,126 @@
+"""What an occluder may look at before it hides: a model on a data set, and one batch of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OcclusionError, UnreadableImageError
+from . import Box
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from ._donors import Donors
+
+MaskReader = Callable[[int], Mapping[str, NDArray[np.bool_]]]
+
+
+class Prepares(Protocol):
+    """What `prepare` gives."""
+
+    @property
+    def pixels(self) -> NDArray[Any]: ...
+
+    @property
+    def frame(self) -> Box: ...
+
+
+class Encoder(Protocol):
+    """The part of a model that occluders use."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def prepare(self, image: Image) -> Prepares: ...
+
+    def encode_images(self, pixels: Tensor) -> Tensor: ...
+
+
+class Images(Protocol):
+    """The part of a data set that occluders use. One that has anatomical masks also has `masks(index)`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def image_ids(self) -> Sequence[str]: ...
+
+    def image(self, index: int) -> Image: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A model on a data set, for as long as the two are evaluated."""
+
+    encoder: Encoder
+    dataset: Images
+    reports: Tensor
+    """(G, D) the embeddings of the gallery of reports."""
+    report_groups: NDArray[np.int64]
+    """(G,) their group numbers."""
+
+    @cached_property
+    def donors(self) -> Donors:
+        """The data set's donors, prepared by the model; broken images are none."""
+        from ._donors import DONORS, Donors, donor_numbers
+
+        dataset, ids, kept = self.dataset, [], []
+        for number in donor_numbers(dataset.image_ids, len(dataset.image_ids)):
+            try:
+                kept.append(self.encoder.prepare(dataset.image(number)))
+            except UnreadableImageError:
+                continue
+            ids.append(dataset.image_ids[number])
+            if len(ids) == DONORS:
+                break
+        if len(ids) < 2:
+            raise OcclusionError(
+                f"Expected at least two images in {dataset.name} for fill='donor', got images={len(ids)}. "
+                "Choose another fill."
+            )
+        pixels = unit_scale(np.stack([one.pixels for one in kept]), self.encoder.device)
+        return Donors(ids, pixels, [one.frame for one in kept])
+
+    @property
+    def masks(self) -> MaskReader:
+        """Reads the anatomical masks of an image by its number; `OcclusionError` where the data set has none."""
+        read: MaskReader | None = getattr(self.dataset, "masks", None)
+        if read is None:
+            raise OcclusionError(
+                f"Expected a data set with anatomical masks, got none in {self.dataset.name}. Give masks=FOLDER to a "
+                "data set of files, or a masks(index) method to one of your own."
+            )
+        return read
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One batch: B images of a setting, prepared and on the model's device."""
+
+    setting: Setting
+    numbers: Sequence[int]
+    """The images' numbers in the data set."""
+    ids: Sequence[str]
+    pixels: Tensor
+    """(B, 3, H, W) floating on the 0..1 scale."""
+    frames: Sequence[Box]
+    groups: NDArray[np.int64]
+    """(B,) the images' group numbers: reports of the same group are right for them."""
+
+
+def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
+    """(B, 3, S, S) uint8 or float32 on the host -> float32 on the 0..1 scale on the device."""
+    import torch
+
+    tensor = torch.from_numpy(pixels).to(device)
+    return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor

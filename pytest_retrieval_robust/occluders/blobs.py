@@ -1,0 +1,87 @@
+"""`blobs`: smooth random shapes, the level sets of a random surface drawn in whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ..errors import OcclusionError
+from . import OccluderEntry
+from ._growth import in_order
+from .area import AreaOccluder
+from .hashing import integer_device, words
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..catalogue import Catalogue
+
+_NOISE_BITS = 16
+_TAPS = 4
+
+
+@dataclass(frozen=True)
+class Blobs(AreaOccluder):
+    """The lowest part of a smooth random surface: cubic B-splines over random whole numbers `size` cells apart.
+
+    >>> Blobs(size=12).name
+    'blobs(size=12)'
+
+    Args:
+        grid: Cells along each side.
+        fill: One of `fills.FILLS`.
+        size: Cells from one random number to the next, 1 to 64: about half the width of a blob.
+    """
+
+    grid: int = 32
+    size: int = 6
+
+    family: ClassVar[str] = "blobs"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.size, int) or isinstance(self.size, bool) or not 1 <= self.size <= 64:
+            raise OcclusionError(
+                f"Expected a size from 1 to 64 cells, got size={self.size!r}. Use a fifth of the grid."
+            )
+
+    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+        """(B, G, G) int64: cells from the lowest to the highest point of the surface."""
+        import torch
+
+        nodes = (self.grid + self.size - 2) // self.size + _TAPS
+        counters = torch.arange(2 + nodes**2, device=integer_device(device))
+        drawn = words(ids, seed, "blobs", counters)
+        noise = (drawn[:, 2:] >> (32 - _NOISE_BITS)).reshape(-1, nodes, nodes)
+        # A shift of less than a step, so that the nodes lie elsewhere in every image.
+        across = self._smooth(noise, drawn[:, 0] % self.size)
+        return in_order(self._smooth(across.mT, drawn[:, 1] % self.size).mT).to(device)
+
+    def _smooth(self, noise: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        """(B, N, M) random numbers to (B, N, G): the uniform cubic B-spline along the last axis, times 6, rounded down."""
+        import torch
+
+        size, cells = self.size, torch.arange(self.grid, device=noise.device) + shift[:, None]
+        first, u = cells // size, cells % size
+        weights = (
+            (size - u) ** 3,
+            3 * u**3 - 6 * u**2 * size + 4 * size**3,
+            -3 * u**3 + 3 * u**2 * size + 3 * u * size**2 + size**3,
+            u**3,
+        )
+        total = torch.zeros((len(noise), noise.shape[1], self.grid), dtype=torch.int64, device=noise.device)
+        for tap, weight in enumerate(weights):
+            total += noise.take_along_dim((first + tap)[:, None, :], 2) * weight[:, None, :]
+        return total.div(size**3, rounding_mode="floor")
+
+
+def register(catalogue: Catalogue[OccluderEntry]) -> None:
+    catalogue.add(
+        OccluderEntry(
+            name=Blobs.family,
+            summary="smooth random shapes",
+            parameters={"grid": int, "fill": str, "size": int},
+            build=Blobs,
+        )
+    )

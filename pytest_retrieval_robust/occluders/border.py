@@ -1,0 +1,51 @@
+"""`border`: from all edges inwards, as a collimator shuts; what is left is a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from . import OccluderEntry
+from ._growth import OWN_ASPECT, PIN_BITS, growth, in_order
+from .area import AreaOccluder
+from .hashing import integer_device, words
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Border(AreaOccluder):
+    """What is left is a window of the image's aspect, a little off the centre, which shrinks as the level rises.
+
+    >>> Border(fill="mean").name
+    'border(fill=mean)'
+    """
+
+    grid: int = 32
+
+    family: ClassVar[str] = "border"
+
+    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+        """(B, G, G) int64: the window's growth, read backwards."""
+        import torch
+
+        drawn = words(ids, seed, "border", torch.arange(2, device=integer_device(device)))
+        # The window's pin lies in the middle quarter of what room there is.
+        across, down = ((drawn >> 2) + (3 << (PIN_BITS - 3))).unbind(1)
+        window = in_order(growth(self.grid, torch.full_like(across, OWN_ASPECT), across, down))
+        return (self.grid**2 - 1 - window).to(device)
+
+
+def register(catalogue: Catalogue[OccluderEntry]) -> None:
+    catalogue.add(
+        OccluderEntry(
+            name=Border.family,
+            summary="from all edges inwards: what is left is a window (collimation)",
+            parameters={"grid": int, "fill": str},
+            build=Border,
+        )
+    )

@@ -1,0 +1,216 @@
+"""The base of all occluders: cells of the source image that are hidden one after another as the level rises.
+
+The occlusion task is that of arXiv 2501.09134; the cells lie in the source image's own coordinates, so that models
+which crop, pad or resize differently all have the same part of the patient hidden.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from numbers import Real
+from typing import TYPE_CHECKING, ClassVar
+
+from ..errors import OcclusionError
+from ..options import call_name
+from . import Frame
+from ._frames import View, cells, view_of
+from ._hide import hide
+from .fills import DONOR, Canvas, filling
+from .hashing import check_seed
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import torch
+
+    from ._donors import Donors
+    from ._scene import Scene
+
+
+@dataclass(frozen=True)
+class CellOccluder(ABC):
+    """Hides the cells whose priority lies below a threshold that rises with the level.
+
+    By construction it is nested in the level for a fixed seed, and bit-identical for every batch split, order, worker
+    and device. Subclasses are frozen dataclasses that set `family`; the fields that they add become parameters of the
+    name, and one of them is `fill`.
+    """
+
+    family: ClassVar[str]
+    donors: Donors | None = field(default=None, kw_only=True, repr=False, compare=False)
+    """Whose pixels the fill `donor` takes; set by `bind`."""
+
+    @property
+    @abstractmethod
+    def fill(self) -> str:
+        """One of `fills.FILLS`."""
+
+    @property
+    @abstractmethod
+    def cells(self) -> int:
+        """G: cells along each side of the source image."""
+
+    @abstractmethod
+    def priorities(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+        """(B, G, G) whole numbers: when each cell is hidden."""
+
+    @abstractmethod
+    def threshold(self, level: float) -> int:
+        """Cells whose priority lies below it are hidden at `level`."""
+
+    @abstractmethod
+    def shares(self, ids: Sequence[str], level: float, seed: int) -> list[float]:
+        """The share of each source image's area that is hidden at `level`, in [0, 1]."""
+
+    @property
+    def name(self) -> str:
+        """The family's name, with the parameters that are not the defaults in alphabetical order."""
+        return call_name(self.family, self)
+
+    def bind(self, scene: Scene) -> CellOccluder:
+        """The occluder for the batch of `scene`: itself, with the data set's donors where its fill takes pixels of them."""
+        return self.with_donors(scene)
+
+    def with_donors(self, scene: Scene) -> Self:
+        """Itself, knowing the donors of the scene's data set where its fill is `donor`."""
+        from dataclasses import replace
+
+        return replace(self, donors=scene.setting.donors) if self.fill == DONOR else self
+
+    def mask(
+        self,
+        ids: Sequence[str],
+        level: float,
+        seed: int,
+        size: int | tuple[int, int],
+        frame: Frame,
+        device: torch.device | str = "cpu",
+    ) -> torch.Tensor:
+        """Which pixels are hidden.
+
+        Args:
+            ids: B image ids. An id that occurs twice has the same mask twice.
+            level: The share of the source image's area to hide, or the severity, in [0, 1].
+            seed: Which layout of the mask, from 0.
+            size: The prepared square's side in pixels, or (height, width).
+            frame: The box (left, top, right, bottom) that the source image takes in the square, in relative
+                coordinates of the square; one for all images, or one an image.
+            device: Where the mask shall lie.
+
+        Returns:
+            (B, 1, H, W) bool. A pixel belongs to the cell under its centre; padding is never hidden.
+
+        Raises:
+            OcclusionError: A level outside [0, 1], a negative seed, or boxes that fit neither the images nor the sides.
+        """
+        view = view_of(frame, len(ids), size)
+        hidden = self._hidden(ids, level, seed, device)
+        return _on_pixels(hidden, view, self.cells)
+
+    def occlude(
+        self,
+        pixels: torch.Tensor,
+        ids: Sequence[str],
+        level: float,
+        seed: int,
+        frame: Frame,
+        out: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Hide part of each image; pixels outside the mask stay as they are, bit for bit.
+
+        Args:
+            pixels: (B, 3, H, W) floating on the 0..1 scale (a resize may overshoot it) or uint8 on 0..255. Not changed,
+                unless it is also `out`. A NaN that is hidden is gone; fills made of the image carry it on.
+            ids: B image ids.
+            level: The share of the source image's area to hide, or the severity, in [0, 1].
+            seed: Which layout of the mask, from 0.
+            frame: As for `mask`.
+            out: A buffer to write to, of the shape, dtype and device of `pixels`.
+
+        Returns:
+            (B, 3, H, W), `out` where it was given, else a new tensor.
+
+        Raises:
+            OcclusionError: As for `mask`, or where pixels, ids or `out` do not fit together.
+        """
+        import torch
+
+        _check_pixels(pixels, ids)
+        _check_out(out, pixels)
+        view = view_of(frame, len(ids), (pixels.shape[2], pixels.shape[3]))
+        hidden = self._hidden(ids, level, seed, pixels.device)
+        result = torch.empty_like(pixels) if out is None else out
+        # Where cells are whole pixels, rows of pixels share one row of the mask: it need not be drawn out.
+        blocks = hidden if view.fits(self.cells) else None
+        mask = _on_pixels(hidden, view, self.cells) if blocks is None else None
+        values = filling(self.fill, Canvas(pixels, ids, seed, view, self.donors))
+        return hide(pixels, values, result, blocks=blocks, mask=mask)
+
+    def _hidden(self, ids: Sequence[str], level: float, seed: int, device: torch.device | str) -> torch.Tensor:
+        check_level(level)
+        check_seed(seed)
+        return _priorities(self, tuple(ids), seed, str(device)) < self.threshold(level)
+
+
+@lru_cache(maxsize=8)
+def _priorities(occluder: CellOccluder, ids: tuple[str, ...], seed: int, device: str) -> torch.Tensor:
+    """Kept while the levels of a batch go by: they differ in the threshold alone."""
+    return occluder.priorities(ids, seed, device)
+
+
+def _on_pixels(hidden: torch.Tensor, view: View, grid: int) -> torch.Tensor:
+    """(B, G, G) cells to (B, 1, H, W) pixels."""
+    import torch
+
+    if view.fits(grid):
+        spread = hidden.repeat_interleave(view.width // grid, 2).repeat_interleave(view.height // grid, 1)
+        return spread[:, None]
+    rows, columns = cells(view, grid, str(hidden.device))
+    # One more row and column, never hidden, for the pixels that do not show the source image.
+    padded = torch.nn.functional.pad(hidden, (0, 1, 0, 1), value=False)
+    if len(rows) == 1:
+        return padded.index_select(2, columns[0]).index_select(1, rows[0])[:, None]
+    return padded.take_along_dim(columns[:, None, :], 2).take_along_dim(rows[:, :, None], 1)[:, None]
+
+
+def check_grid(grid: int, name: str = "grid") -> None:
+    """Raise `OcclusionError` where `grid` is not a whole number from 1 to 256."""
+    if not isinstance(grid, int) or isinstance(grid, bool) or not 1 <= grid <= 256:
+        raise OcclusionError(f"Expected a {name} from 1 to 256 cells, got {name}={grid!r}. Use 16 for a usual one.")
+
+
+def check_level(level: float) -> None:
+    """Raise `OcclusionError` where `level` is not a number in [0, 1]."""
+    if isinstance(level, bool) or not isinstance(level, Real | Decimal) or not 0 <= level <= 1:
+        raise OcclusionError(
+            f"Expected a level from 0 to 1, got level={level!r}. Give the share of the image's area: 0.3 for 30 %."
+        )
+
+
+def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
+    import torch
+
+    if pixels.ndim != 4 or pixels.shape[1] != 3 or not (pixels.is_floating_point() or pixels.dtype == torch.uint8):
+        raise OcclusionError(
+            f"Expected floating or uint8 pixels of shape (B, 3, H, W), got shape={tuple(pixels.shape)} and "
+            f"dtype={pixels.dtype}. Scale other integers to 0..1 as floats, and repeat grey to three channels."
+        )
+    if isinstance(ids, str) or len(ids) != len(pixels):
+        raise OcclusionError(
+            f"Expected one id an image, got len(ids)={len(ids)} for {len(pixels)} images. Give a list of B strings."
+        )
+
+
+def _check_out(out: torch.Tensor | None, pixels: torch.Tensor) -> None:
+    if out is None:
+        return
+    for what in ("shape", "dtype", "device"):
+        expected, got = getattr(pixels, what), getattr(out, what)
+        if expected != got:
+            raise OcclusionError(
+                f"Expected out of the pixels' {what} {expected}, got out.{what}={got}. Use torch.empty_like(pixels)."
+            )

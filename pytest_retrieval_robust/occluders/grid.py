@@ -1,0 +1,81 @@
+"""`grid`: a regular lattice of squares, as GridMask (arXiv 2001.04086) hides it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+from ..errors import OcclusionError
+from . import OccluderEntry
+from ._growth import in_order
+from .area import AreaOccluder
+from .hashing import integer_device, words
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Grid(AreaOccluder):
+    """A lattice of squares `period` cells apart, shifted at random for each image; all squares grow alike.
+
+    >>> Grid(period=4).name
+    'grid(period=4)'
+
+    Args:
+        grid: Cells along each side.
+        fill: One of `fills.FILLS`.
+        period: Cells from one square to the next, 2 to `grid`: `grid / period` squares lie along each side.
+    """
+
+    grid: int = 32
+    period: int = 8
+
+    family: ClassVar[str] = "grid"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        period = self.period
+        if not isinstance(period, int) or isinstance(period, bool) or not 2 <= period <= max(2, self.grid):
+            raise OcclusionError(
+                f"Expected a period from 2 to grid={self.grid} cells, got period={period!r}. Use a quarter of the grid."
+            )
+
+    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+        """(B, G, G) int64: in every square of the lattice the same cells at the same time."""
+        import torch
+
+        device_ = integer_device(device)
+        numbers = torch.arange(self.grid, device=device_)
+        down, across = words(ids, seed, "grid", torch.arange(2, device=device_)).unbind(1)
+        rows = (numbers + down[:, None]) % self.period
+        columns = (numbers + across[:, None]) % self.period
+        local = _growing_square(self.period).to(device_)
+        return in_order(local[rows[:, :, None], columns[:, None, :]]).to(device)
+
+
+@lru_cache(maxsize=8)
+def _growing_square(side: int) -> torch.Tensor:
+    """(side, side) int64: when each cell joins a square that grows from a corner, a row and a column at a time."""
+    import torch
+
+    joined = {(row, column): 0 for row in range(side) for column in range(side)}
+    rising = sorted(joined, key=lambda cell: (max(cell), cell[1] < cell[0], cell))
+    for place, cell in enumerate(rising):
+        joined[cell] = place
+    return torch.tensor([[joined[row, column] for column in range(side)] for row in range(side)])
+
+
+def register(catalogue: Catalogue[OccluderEntry]) -> None:
+    catalogue.add(
+        OccluderEntry(
+            name=Grid.family,
+            summary="a regular lattice of squares, shifted at random",
+            parameters={"grid": int, "fill": str, "period": int},
+            build=Grid,
+        )
+    )

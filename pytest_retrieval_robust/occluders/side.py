@@ -1,0 +1,66 @@
+"""`side`: from the left or the right edge inwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ..errors import OcclusionError
+from . import OccluderEntry
+from .area import AreaOccluder
+from .hashing import integer_device, words
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..catalogue import Catalogue
+
+EDGES = ("either", "left", "right")
+
+
+@dataclass(frozen=True)
+class Side(AreaOccluder):
+    """Columns from one edge of the picture inwards; each is hidden from the top down.
+
+    >>> Side(edge="left").name
+    'side(edge=left)'
+
+    Args:
+        grid: Cells along each side.
+        fill: One of `fills.FILLS`.
+        edge: `left` or `right` of the picture, not of the patient; `either`: drawn for each image.
+    """
+
+    grid: int = 32
+    edge: str = "either"
+
+    family: ClassVar[str] = "side"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.edge not in EDGES:
+            raise OcclusionError(f"Expected an edge out of {', '.join(EDGES)}, got edge={self.edge!r}. Choose one.")
+
+    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+        """(B, G, G) int64: column by column from the edge."""
+        import torch
+
+        numbers = torch.arange(self.grid, device=integer_device(device))
+        from_left = numbers * self.grid + numbers[:, None]
+        if self.edge == "either":
+            left = words(ids, seed, "side", numbers[:1])[:, :, None] % 2 == 0
+        else:
+            left = torch.full((len(ids), 1, 1), self.edge == "left", device=numbers.device)
+        return torch.where(left, from_left, from_left.flip(1)).to(device)
+
+
+def register(catalogue: Catalogue[OccluderEntry]) -> None:
+    catalogue.add(
+        OccluderEntry(
+            name=Side.family,
+            summary="from the left or the right edge inwards",
+            parameters={"grid": int, "fill": str, "edge": str},
+            build=Side,
+        )
+    )
