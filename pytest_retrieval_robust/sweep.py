@@ -7,6 +7,7 @@ the gallery, and the other way round.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,14 +26,15 @@ from .errors import DatasetError, EmbeddingError, ModelError, RankingError, Robu
 from .metrics.median_rank import median_rank
 from .metrics.recall import chance_recall, recall_at_k
 from .metrics.reciprocal_rank import mean_reciprocal_rank
-from .occluders.area import visible_level
+from .occluders._frames import visible_level
+from .occluders._scene import Scene, Setting, unit_scale
 from .query_keys import id_hash, secret_of
 from .ranking import positive_ranks
 from .statistics import wilson_interval
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
-    from .models import DualEncoder, Frame, Prepared
+    from .models import DualEncoder, Prepared
     from .occluders import Occluder
 
 _DEFAULT_BATCH = {"cpu": 64, "cuda": 256, "mps": 64}
@@ -126,6 +128,8 @@ class _Progress:
     """What has been gathered of one cell while the batches go by."""
 
     rows: list[Tensor] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+    """Of each image, the share of its source that was hidden."""
     visible: list[float] = field(default_factory=list)
     error: RobustError | None = None
 
@@ -140,11 +144,16 @@ class _Decoded:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Prepared images on the device."""
+    """Prepared images on the device, and the occluders that have looked at them."""
 
-    ids: list[str]
-    pixels: Tensor
-    frames: list[Frame]
+    scene: Scene
+    bound: dict[str, Occluder] = field(default_factory=dict)
+
+    def bind(self, occluder: Occluder) -> Occluder:
+        """The occluder for this batch: what it has to find out, it finds out once for all levels and seeds."""
+        if occluder.name not in self.bound:
+            self.bound[occluder.name] = occluder.bind(self.scene)
+        return self.bound[occluder.name]
 
 
 def run_sweep(
@@ -198,8 +207,9 @@ class _Sweep:
 
     def run(self) -> SweepResult:
         reports = self._encode_reports()
+        setting = Setting(self._model, self._pairs.dataset, reports, self._pairs.report_groups)
         with ThreadPoolExecutor(max_workers=DECODERS) as pool:
-            for number, batch in enumerate(self._batches(pool)):
+            for number, batch in enumerate(self._batches(pool, setting)):
                 if number == 0:
                     self._warm_up(batch)
                 self._measure_batch(batch)
@@ -230,7 +240,7 @@ class _Sweep:
     def _warm_up(self, batch: _Batch) -> None:
         """Lazy set-up stays out of the timing. What fails here fails again where it is measured, and is said there."""
         with suppress(Exception):
-            _encode_halving(self._model, batch.pixels[:4])
+            _encode_halving(self._model, batch.scene.pixels[:4])
 
     def _encode_reports(self) -> Tensor:
         texts, size = self._pairs.texts, self._batch_size
@@ -247,16 +257,16 @@ class _Sweep:
         names = [f"report {start + i}" for i in range(len(texts))]
         return _checked(rows, names, self._model)
 
-    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[_Batch]:
+    def _batches(self, pool: ThreadPoolExecutor, setting: Setting) -> Iterator[_Batch]:
         """Batches with fixed boundaries; the next one is decoded and prepared while this one is encoded."""
         starts = range(0, len(self._pairs.images), self._batch_size)
         pending = self._submit(pool, 0)
         for start in starts:
             decoded = [future.result() for future in pending]
             pending = self._submit(pool, start + self._batch_size)
-            batch = self._on_device(start, decoded)
-            if batch is not None:
-                yield batch
+            scene = self._on_device(start, decoded, setting)
+            if scene is not None:
+                yield _Batch(scene)
 
     def _submit(self, pool: ThreadPoolExecutor, start: int) -> list[Future[_Decoded]]:
         return [pool.submit(self._decode, index) for index in self._pairs.images[start : start + self._batch_size]]
@@ -281,7 +291,7 @@ class _Sweep:
         digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest()
         return _Decoded(self._model.prepare(image), digest)
 
-    def _on_device(self, start: int, decoded: list[_Decoded]) -> _Batch | None:
+    def _on_device(self, start: int, decoded: list[_Decoded], setting: Setting) -> Scene | None:
         indices = self._pairs.images[start : start + len(decoded)]
         kept, prepared = [], []
         for index, one in zip(indices, decoded, strict=True):
@@ -299,14 +309,17 @@ class _Sweep:
                 f"Expected prepare() of {self._model.name} to give one shape (3, S, S), got shapes={sorted(shapes)}. "
                 "Resize to a fixed square."
             )
-        return _Batch(
+        return Scene(
+            setting,
+            [int(number) for number in kept],
             [self._pairs.dataset.image_ids[i] for i in kept],
-            to_unit_scale(np.stack([one.pixels for one in prepared]), self._model.device),
+            unit_scale(np.stack([one.pixels for one in prepared]), self._model.device),
             [one.frame for one in prepared],
+            self._pairs.dataset.image_groups[np.array(kept)],
         )
 
     def _measure_batch(self, batch: _Batch) -> None:
-        buffer = torch.empty_like(batch.pixels)
+        buffer = torch.empty_like(batch.scene.pixels)
         for cell, progress in self._progress.items():
             if progress.error is None:
                 try:
@@ -315,21 +328,24 @@ class _Sweep:
                     progress.error = error
 
     def _measure_cell(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> None:
-        pixels = batch.pixels if cell == CLEAN else self._occlude(cell, progress, batch, buffer)
+        pixels = batch.scene.pixels if cell == CLEAN else self._occlude(cell, progress, batch, buffer)
         try:
             with self._encoding[cell].running():
                 rows = _encode_halving(self._model, pixels)
         except Exception as error:
             raise _broken(self._model.name, "encode_images", error) from error
-        names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in batch.ids]
+        names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in batch.scene.ids]
         progress.rows.append(_checked(rows, names, self._model))
 
     def _occlude(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> Tensor:
-        occluder, size = self._occluders[cell], (batch.pixels.shape[-2], batch.pixels.shape[-1])
-        mask = occluder.mask(batch.ids, cell.level, cell.seed, size, batch.frames, device=self._model.device)
-        progress.visible.append(visible_level(mask, batch.frames) * len(batch.ids))
+        scene, occluder = batch.scene, batch.bind(self._occluders[cell])
+        pixels, ids, frames = scene.pixels, scene.ids, scene.frames
+        size = (pixels.shape[-2], pixels.shape[-1])
+        mask = occluder.mask(ids, cell.level, cell.seed, size, frames, device=self._model.device)
+        progress.visible.append(visible_level(mask, frames) * len(ids))
+        progress.shares += occluder.shares(ids, cell.level, cell.seed)
         with self._occluding[cell].running():
-            return occluder.occlude(batch.pixels, batch.ids, cell.level, cell.seed, batch.frames, out=buffer)
+            return occluder.occlude(pixels, ids, cell.level, cell.seed, frames, out=buffer)
 
     def _conclude(self, cell: Cell, progress: _Progress, reports: Tensor) -> Measured | RobustError:
         if progress.error is not None:
@@ -348,7 +364,7 @@ class _Sweep:
         report_ranks = positive_ranks(reports, images, pairs.report_groups, pairs.image_groups, similarity=back)
         hidden = cell.level > 0
         return Measured(
-            achieved_level=self._occluders[cell].achieved_level(cell.level) if hidden else 0.0,
+            achieved_level=math.fsum(progress.shares) / len(images) if hidden else 0.0,
             visible_level=sum(progress.visible) / len(images) if hidden else 0.0,
             image_to_report=scores_of(image_ranks, pairs.image_groups, pairs.report_groups, self._ks),
             report_to_image=scores_of(report_ranks, pairs.report_groups, pairs.image_groups, self._ks),
@@ -381,12 +397,6 @@ class _Sweep:
     def _truncated(self) -> int | None:
         count = getattr(self._model, "truncated", None)
         return None if count is None else int(count(self._pairs.texts))
-
-
-def to_unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
-    """(B, 3, S, S) uint8 or float32 on the host -> float32 on the 0..1 scale on the device."""
-    tensor = torch.from_numpy(pixels).to(device)
-    return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
 
 
 def _encode_halving(model: DualEncoder, pixels: Tensor) -> Tensor:

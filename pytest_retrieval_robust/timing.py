@@ -11,7 +11,8 @@ import torch
 
 from .clock import InterleavedRounds
 from .errors import DatasetError, UnreadableImageError
-from .sweep import Pairs, to_unit_scale
+from .occluders._scene import Scene, Setting, unit_scale
+from .sweep import Pairs
 
 if TYPE_CHECKING:
     from .case import Case
@@ -22,16 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TimedBatch:
-    """A data set's first images, prepared by a model: (B, 3, S, S) on the 0..1 scale, on the model's device."""
+    """A data set's first images, prepared by a model, with the reports that are right for them."""
 
-    pixels: torch.Tensor
-    frames: list[Box]
+    scene: Scene
     pairs: Pairs
-    """The images, and the reports that are right for them."""
+
+    @property
+    def pixels(self) -> torch.Tensor:
+        """(B, 3, S, S) on the 0..1 scale, on the model's device."""
+        return self.scene.pixels
+
+    @property
+    def frames(self) -> list[Box]:
+        return list(self.scene.frames)
 
     @property
     def ids(self) -> Sequence[str]:
-        return self.pairs.image_ids
+        return self.scene.ids
 
 
 def prepare_batch(model: DualEncoder, dataset: RetrievalDataset, images: int) -> TimedBatch:
@@ -49,21 +57,30 @@ def prepare_batch(model: DualEncoder, dataset: RetrievalDataset, images: int) ->
             break
     if not kept:
         raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Mend its files or its root.")
-    pixels = to_unit_scale(np.stack([one.pixels for one in prepared]), model.device)
     right = np.isin(dataset.report_groups, dataset.image_groups[kept])
     pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
-    return TimedBatch(pixels, [one.frame for one in prepared], pairs)
+    scene = Scene(
+        Setting(model, dataset, model.encode_reports(pairs.texts), pairs.report_groups),
+        kept,
+        pairs.image_ids,
+        unit_scale(np.stack([one.pixels for one in prepared]), model.device),
+        [one.frame for one in prepared],
+        pairs.image_groups,
+    )
+    return TimedBatch(scene, pairs)
 
 
 def timed_rounds(model: DualEncoder, batch: TimedBatch, occluder: Occluder, case: Case) -> InterleavedRounds:
     """Rounds over the batch as it is and with a share hidden."""
     buffer = torch.empty_like(batch.pixels)
+    # What an occluder finds out beforehand, a search by the model for one, is not what hiding costs.
+    bound = occluder.bind(batch.scene)
 
     def clean() -> None:
         model.encode_images(batch.pixels)
 
     def occluded() -> None:
-        hidden = occluder.occlude(batch.pixels, batch.ids, case.level, case.seed, batch.frames, out=buffer)
+        hidden = bound.occlude(batch.pixels, batch.ids, case.level, case.seed, batch.frames, out=buffer)
         model.encode_images(hidden)
 
     return InterleavedRounds(clean, clean if case.level == 0 else occluded, model.device)
