@@ -50,7 +50,8 @@ def _lengths(grid: int, pins: torch.Tensor) -> torch.Tensor:
     import torch
 
     lengths = torch.arange(1, grid + 1, device=pins.device)
-    starts = ((grid - lengths) * pins[:, None]) >> PIN_BITS
+    # One start more than there is room, for a pin stays below 1: the last of them puts a stretch at the far edge.
+    starts = ((grid - lengths + 1) * pins[:, None]) >> PIN_BITS
     cells = torch.arange(grid, device=pins.device)
     covered = (starts[:, :, None] <= cells) & (cells < (starts + lengths)[:, :, None])
     return (~covered).sum(1)

@@ -1,0 +1,219 @@
+"""Hypothesis strategies for property tests of one's own models, occlusions and metrics.
+
+>>> import torch
+>>> from hypothesis import given
+>>> from pytest_retrieval_robust.strategies import Occlusion, occlusions
+>>> @given(occlusions(max_share=0.25))
+... def test_at_most_a_quarter_is_hidden(occlusion: Occlusion) -> None:
+...     image = torch.full((1, 3, 64, 64), 0.5)
+...     assert (occlusion.apply(image, ["study-1"]) != image).float().mean() <= 0.25
+>>> test_at_most_a_quarter_is_hidden()
+
+A failing example is printed as what makes it again: `Occlusion(...)`, `picture(...)`, and `unit_rows(...)` where that
+is shorter than the numbers.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from ..errors import OcclusionError, RobustError
+from ..occluders.blobs import Blobs
+from ..occluders.border import Border
+from ..occluders.box import Box
+from ..occluders.boxes import Boxes
+from ..occluders.grid import Grid
+from ..occluders.patches import Patches
+from ..occluders.side import Side
+from . import _embeddings, _images, _occlusions, _reports
+from ._embeddings import unit_rows
+from ._images import picture
+from ._occlusions import FINEST, Occlusion
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from hypothesis.strategies import SearchStrategy
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+__all__ = [
+    "Blobs",
+    "Border",
+    "Box",
+    "Boxes",
+    "Grid",
+    "Occlusion",
+    "Patches",
+    "Side",
+    "corners",
+    "embeddings",
+    "images",
+    "levels",
+    "occlusions",
+    "picture",
+    "reports",
+    "unit_rows",
+]
+
+
+def levels(max_level: float = 1.0) -> SearchStrategy[float]:
+    """Occlusion levels from 0 to `max_level` in steps of 0.01; they shrink towards 0.
+
+    >>> from hypothesis import find
+    >>> find(levels(0.3), lambda level: level > 0.105)
+    0.11
+
+    Raises:
+        OcclusionError: `max_level` is outside [0, 1].
+    """
+    _share("max_level", max_level)
+    return _occlusions.levels(max_level=max_level)
+
+
+def occlusions(max_share: float = 1.0) -> SearchStrategy[Occlusion]:
+    """Occlusions by every area generator that hide at most `max_share` of the image, with a fill that shows none of it.
+
+    They shrink towards a rectangle in the top left corner, nothing hidden, a black fill and seed 0.
+
+    >>> from hypothesis import find
+    >>> find(occlusions(), lambda occlusion: occlusion.share > 0.01)
+    Occlusion(occluder=Box(grid=32, fill='black', at='top-left'), level=0.0107421875, seed=0)
+
+    Raises:
+        OcclusionError: `max_share` is outside [0, 1].
+    """
+    _share("max_share", max_share)
+    return _occlusions.occlusions(max_share=max_share)
+
+
+def corners(max_share: float = 0.01) -> SearchStrategy[Occlusion]:
+    """Occlusions of one corner of the picture, from a cell of 32 x 32 up to `max_share` of the image.
+
+    Such a small corner holds no finding: what a model answers should hardly change. They shrink towards one black cell
+    in the top left corner.
+
+    >>> from hypothesis import find
+    >>> find(corners(), lambda corner: "right" in corner.occluder.name)
+    Occlusion(occluder=Box(grid=32, fill='black', at='top-right'), level=0.0009765625, seed=0)
+
+    Raises:
+        OcclusionError: `max_share` is below one cell or above 1.
+    """
+    if _share("max_share", max_share) * FINEST**2 < 1:
+        raise OcclusionError(
+            f"Expected max_share of at least one cell of {FINEST} x {FINEST} (0.001), got max_share={max_share!r}. "
+            "Leave it out for 0.01."
+        )
+    return _occlusions.corners(max_share=max_share)
+
+
+def images(*, min_side: int = 1, max_side: int = 256) -> SearchStrategy[Image]:
+    """PIL images that a model must be able to take: `L` and `RGB`, flat, smooth, sharp, noisy, up to 16 times as long
+    as wide.
+
+    They shrink towards a small black image of mode `L`; each is what `picture` paints.
+
+    >>> from hypothesis import find
+    >>> find(images(), lambda image: image.width > 2 and image.mode == "RGB").size
+    (3, 1)
+
+    Args:
+        min_side: Pixels of the shorter side at least.
+        max_side: Pixels of the longer side at most, to 4096.
+
+    Raises:
+        RobustError: The two are not 1 <= min_side <= max_side <= 4096.
+    """
+    _range("side", min_side, max_side, 4096)
+    return _images.images(min_side=min_side, max_side=max_side)
+
+
+def reports(*, max_sentences: int = 60) -> SearchStrategy[str]:
+    """Texts as radiologists write them, which an encoder must survive; they shrink towards `Normal.`.
+
+    Among them are single words, texts longer than any model's context, headings, numbered lists, line breaks, blanks
+    left by de-identification, measures, capitals, and letters of other alphabets. None is empty.
+
+    >>> from hypothesis import find
+    >>> find(reports(), lambda text: "effusion" in text)
+    'No pleural effusion or pneumothorax'
+
+    Raises:
+        RobustError: `max_sentences` is not from 1 to 1000.
+    """
+    _range("sentences", 1, max_sentences, 1000)
+    return _reports.reports(max_sentences=max_sentences)
+
+
+@overload
+def embeddings(
+    library: Literal["numpy"] = ...,
+    *,
+    min_rows: int = ...,
+    max_rows: int = ...,
+    min_dims: int = ...,
+    max_dims: int = ...,
+) -> SearchStrategy[NDArray[np.float32]]: ...
+
+
+@overload
+def embeddings(
+    library: Literal["torch"],
+    *,
+    min_rows: int = ...,
+    max_rows: int = ...,
+    min_dims: int = ...,
+    max_dims: int = ...,
+) -> SearchStrategy[torch.Tensor]: ...
+
+
+def embeddings(
+    library: Literal["numpy", "torch"] = "numpy",
+    *,
+    min_rows: int = 1,
+    max_rows: int = 16,
+    min_dims: int = 1,
+    max_dims: int = 16,
+) -> SearchStrategy[Any]:
+    """(N, D) float32 unit rows, as encoders give them, and as they break metrics: equal, nearly equal, all in one cone.
+
+    They shrink towards few rows of few numbers, all of other directions; each is what `unit_rows` makes.
+
+    >>> from hypothesis import find
+    >>> find(embeddings(min_dims=2), lambda rows: len(rows) > 1 and (rows[0] == rows[1]).all()).shape
+    (2, 2)
+
+    Args:
+        library: `numpy` for arrays, `torch` for tensors.
+        min_rows: N at least.
+        max_rows: N at most, to 4096; as for the dimensions D below.
+        min_dims: D at least.
+        max_dims: D at most.
+
+    Raises:
+        RobustError: Sizes that are out of order, or another library.
+    """
+    _range("rows", min_rows, max_rows, 4096)
+    _range("dims", min_dims, max_dims, 4096)
+    if library not in ("numpy", "torch"):
+        raise RobustError(f"Expected library 'numpy' or 'torch', got library={library!r}. Choose one.")
+    return _embeddings.embeddings(
+        library=library, min_rows=min_rows, max_rows=max_rows, min_dims=min_dims, max_dims=max_dims
+    )
+
+
+def _share(name: str, value: float) -> Fraction:
+    """`value` as the decimal that it is written as, so that 0.29 holds 29 whole percent."""
+    if not 0 <= value <= 1:
+        raise OcclusionError(f"Expected {name} from 0 to 1, got {name}={value!r}. Give a share of the image's area.")
+    return _occlusions.as_written(value)
+
+
+def _range(what: str, least: int, most: int, limit: int) -> None:
+    if not all(isinstance(number, int) for number in (least, most)) or not 1 <= least <= most <= limit:
+        raise RobustError(
+            f"Expected whole numbers 1 <= min_{what} <= max_{what} <= {limit}, got min_{what}={least!r} and "
+            f"max_{what}={most!r}. Widen the range."
+        )

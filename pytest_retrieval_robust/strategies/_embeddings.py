@@ -1,0 +1,100 @@
+"""Making and drawing of embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+_COMMON = (0.0, 1.0, 10.0, 1000.0)
+_SPREADS = (0.0, 1e-7, 1e-5)  # equal; told apart by the last bits of a float32, which its products lose; nearly equal
+
+
+@overload
+def unit_rows(
+    rows: int,
+    dims: int,
+    *,
+    repeated: int = ...,
+    spread: float = ...,
+    common: float = ...,
+    seed: int = ...,
+    library: Literal["numpy"] = ...,
+) -> NDArray[np.float32]: ...
+
+
+@overload
+def unit_rows(
+    rows: int,
+    dims: int,
+    *,
+    repeated: int = ...,
+    spread: float = ...,
+    common: float = ...,
+    seed: int = ...,
+    library: Literal["torch"],
+) -> torch.Tensor: ...
+
+
+def unit_rows(
+    rows: int,
+    dims: int,
+    *,
+    repeated: int = 0,
+    spread: float = 0.0,
+    common: float = 0.0,
+    seed: int = 0,
+    library: Literal["numpy", "torch"] = "numpy",
+) -> Any:
+    """(rows, dims) float32 rows of length 1 in random directions.
+
+    >>> made = unit_rows(3, 2, repeated=1)
+    >>> bool((made[0] == made[2]).all()), bool((made[0] == made[1]).all())
+    (True, False)
+
+    Args:
+        rows: N.
+        dims: D.
+        repeated: How many rows, the last ones, repeat the first ones; less than N.
+        spread: How far a repeated row lies from its first: 0 for duplicates, 1e-7 for near-ties.
+        common: The length of what is added to all rows before they are made unit: 10 and more put them in one cone, as
+            trained encoders do.
+        seed: Which directions.
+        library: `numpy` for an array, `torch` for a tensor.
+    """
+    source = np.random.RandomState(seed)  # whose stream is frozen
+    apart = source.standard_normal((rows, dims))
+    shared = source.standard_normal((1, dims))
+    moved = source.standard_normal((rows, dims))
+    number = np.arange(rows)
+    first = number % max(1, rows - repeated)
+    made = apart[first] + common * shared / np.linalg.norm(shared)
+    made += spread * np.linalg.norm(made, axis=1, keepdims=True) * moved * (first != number)[:, None]
+    found: NDArray[np.float32] = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+    if library == "numpy":
+        return found
+    import torch
+
+    return torch.from_numpy(found)
+
+
+@st.composite
+def embeddings(draw: DrawFn, library: str, *, min_rows: int, max_rows: int, min_dims: int, max_dims: int) -> Any:
+    rows = draw(st.integers(min_rows, max_rows))
+    dims = draw(st.integers(min_dims, max_dims))
+    varied: dict[str, SearchStrategy[Any]] = {
+        "repeated": st.integers(0, rows - 1),
+        "spread": st.sampled_from(_SPREADS),
+        "common": st.sampled_from(_COMMON),
+        "seed": st.integers(0, 2**32 - 1),
+    }
+    if library == "torch":
+        varied["library"] = st.just(library)
+    # Hypothesis prints what `builds` calls where that is shorter than the numbers.
+    return draw(st.builds(unit_rows, st.just(rows), st.just(dims), **varied))
