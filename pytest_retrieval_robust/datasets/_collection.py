@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..catalogue import unknown_name
 from ..errors import DatasetError
+from ._masks import MaskFolder, open_masks
 from ._records import Found, ImageRow, Sections
 from ._relevance import RULES, Pairing, pair
 from ._tables import columns_of, read_columns
@@ -40,6 +41,8 @@ class Choice:
     """Characters that a text must have, white space joined."""
     subset: Path | None = None
     """A table whose first column holds image ids: those, in the data's order."""
+    masks: Path | None = None
+    """A folder of anatomical masks, one folder a region; no part of the fingerprint."""
     on_error: str = "fail"
     """`fail`, or `skip`: broken images are counted and left out."""
     most_skipped: float = 0.05
@@ -71,6 +74,7 @@ class ReportDataset:
     pairing: Pairing
     counts: Mapping[str, int] = field(default_factory=dict)
     """What was found, and what each filter left out, in order."""
+    mask_folder: MaskFolder | None = None
 
     @property
     def name(self) -> str:
@@ -159,6 +163,33 @@ class ReportDataset:
             )
         return self.found.open_image(self.rows[index])
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions of which there may be masks, in alphabetical order; none without `masks=FOLDER`."""
+        return () if self.mask_folder is None else self.mask_folder.regions
+
+    def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
+        """Where the regions are in image `index`: (rows, columns) bool in the image's own pixels, true inside.
+
+        A region without a file for this image is absent. Raises `DatasetError` for a file that is broken or does not
+        fit the image, and where the data set was opened without masks.
+        """
+        if self.mask_folder is None:
+            raise DatasetError(
+                f"Expected masks=FOLDER of {self.name}, which was opened without masks, got none. Give it."
+            )
+        return self.mask_folder.read(self.rows[index].id, lambda: self._size(index))
+
+    def _size(self, index: int) -> tuple[int, int]:
+        """(columns, rows): kept, since the image must be decoded to know it."""
+        if index not in self._sizes:
+            self._sizes[index] = self.image(index).size
+        return self._sizes[index]
+
+    @cached_property
+    def _sizes(self) -> dict[int, tuple[int, int]]:
+        return {}
+
 
 def choose(found: Found, choice: Choice) -> ReportDataset:
     """Apply the filters, take the texts and pair them; every image that is left out is counted by its reason."""
@@ -182,7 +213,8 @@ def choose(found: Found, choice: Choice) -> ReportDataset:
         )
     labels = labels_of(found, rows) if choice.relevance == "same-labels" else None
     pairing = pair(choice.relevance, texts, [row.study for row in rows], labels, name=found.name)
-    return ReportDataset(found, choice, rows, texts, pairing, counts)
+    masks = None if choice.masks is None else open_masks(choice.masks, (row.id for row in rows), name=found.name)
+    return ReportDataset(found, choice, rows, texts, pairing, counts, masks)
 
 
 def labels_of(found: Found, rows: Sequence[ImageRow]) -> list[frozenset[str]] | None:

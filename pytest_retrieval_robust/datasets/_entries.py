@@ -20,10 +20,11 @@ _CHOICES: Mapping[str, Callable[[str], object]] = {
     "images_per_study": int,
     "minimum_length": int,
     "subset": str,
+    "masks": str,
     "on_error": str,
     "most_skipped": float,
 }
-_PATHS = ("reports", "images", "path", "root", "views", "labels", "sections", "metadata", "subset")
+_PATHS = ("reports", "images", "path", "root", "views", "labels", "sections", "metadata", "subset", "masks")
 
 
 def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) -> DatasetEntry:
@@ -40,8 +41,9 @@ def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) 
         from ._collection import Choice, choose
 
         chosen = {field: options.pop(key) for key, field in choices.items() if key in options}
-        if chosen.get("subset") is not None:
-            chosen["subset"] = Path(chosen["subset"]).expanduser()
+        for key in ("subset", "masks"):
+            if chosen.get(key) is not None:
+                chosen[key] = Path(chosen[key]).expanduser()
         choice = Choice(**{"text": text, **chosen})  # before any file is read: a slip is said at once
         return choose(find(name=name, **options), choice)
 
@@ -61,7 +63,7 @@ def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) 
         load,
         parameters={**own, **{key: _CHOICES[field] for key, field in choices.items()}},
         canonical_name=canonical_name,
-        paths=tuple(key for key in (*own, "subset") if key in _PATHS),
+        paths=tuple(key for key in (*own, *choices) if key in _PATHS),
         of_files=True,
     )
 

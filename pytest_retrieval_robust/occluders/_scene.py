@@ -47,7 +47,8 @@ class Encoder(Protocol):
 
 
 class Images(Protocol):
-    """The part of a data set that occluders use. One that has anatomical masks also has `masks(index)`."""
+    """The part of a data set that occluders use. One that has anatomical masks also has `masks(index)`, and may say in
+    `regions` which names they have."""
 
     @property
     def name(self) -> str: ...
@@ -95,12 +96,22 @@ class Setting:
     def masks(self) -> MaskReader:
         """Reads the anatomical masks of an image by its number; `OcclusionError` where the data set has none."""
         read: MaskReader | None = getattr(self.dataset, "masks", None)
-        if read is None:
+        # Data sets of files always have the method, but regions only where they were given masks.
+        if read is None or getattr(self.dataset, "regions", None) == ():
             raise OcclusionError(
                 f"Expected a data set with anatomical masks, got none in {self.dataset.name}. Give masks=FOLDER to a "
                 "data set of files, or a masks(index) method to one of your own."
             )
         return read
+
+    @cached_property
+    def regions(self) -> tuple[str, ...]:
+        """The names that masks of the data set have: its own `regions`, else those of all its masks, in order."""
+        said: Sequence[str] | None = getattr(self.dataset, "regions", None)
+        if said is not None:
+            return tuple(said)
+        read = self.masks
+        return tuple(sorted({name for number in range(len(self.dataset.image_ids)) for name in read(number)}))
 
 
 @dataclass(frozen=True, eq=False)
