@@ -2,8 +2,8 @@
 
 One file of this folder is one entry: it defines `register(catalogue)` and imports anything heavy inside functions.
 There are three classes: *area* occluders (`area`) hide exactly the asked share of the image, *severity* occluders
-(`severity`) draw something that grows with the level and record its share, *model-guided* ones (`guided`) hide the asked
-share where it matters most, or least, to a model.
+(`severity`) draw something that grows with the level and record its share, *model-guided* ones (`guided`) hide the
+asked share where it matters most, or least, to a model.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Occluder(Protocol):
         frame: Frame,
         out: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """`pixels`, (B, 3, H, W) floating on the 0..1 scale or uint8, with what the mask covers replaced by the fill."""
+        """`pixels`, (B, 3, H, W) floating on the 0..1 scale or uint8, with the fill where the mask is true."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,4 @@ class OccluderEntry:
     build: Callable[..., Occluder]
     """Takes the parameters by keyword; what is left out has its default."""
     by_name_only: bool = False
-    """Not part of `all`: it asks for more than images (masks of the data set), or for hundreds of encodings an image."""
+    """Not part of `all`: it asks for masks of the data set, or for hundreds of encodings an image."""

@@ -45,10 +45,14 @@ def hide(
     return out
 
 
-def _whole_words(pixels: torch.Tensor, out: torch.Tensor) -> bool:
+def _whole_words(*tensors: torch.Tensor) -> bool:
     """Whether rows of pixels are whole 64-bit words, so that these can be and-ed in place of pixels."""
-    row = pixels.shape[3] * pixels.element_size()
-    return row % 8 == 0 and pixels.is_contiguous() and out.is_contiguous()
+    return all(
+        tensor.is_contiguous()
+        and tensor.shape[3] * tensor.element_size() % 8 == 0
+        and tensor.storage_offset() * tensor.element_size() % 8 == 0
+        for tensor in tensors
+    )
 
 
 def _spread(blocks: torch.Tensor | None, pixels: torch.Tensor) -> torch.Tensor:

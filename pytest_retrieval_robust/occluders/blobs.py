@@ -59,7 +59,7 @@ class Blobs(AreaOccluder):
         return in_order(self._smooth(across.mT, drawn[:, 1] % self.size).mT).to(device)
 
     def _smooth(self, noise: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-        """(B, N, M) random numbers to (B, N, G): the uniform cubic B-spline along the last axis, times 6, rounded down."""
+        """(B, N, M) random numbers to (B, N, G): the cubic B-spline along the last axis, times 6, rounded down."""
         import torch
 
         size, cells = self.size, torch.arange(self.grid, device=noise.device) + shift[:, None]

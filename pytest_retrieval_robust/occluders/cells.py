@@ -72,7 +72,7 @@ class CellOccluder(ABC):
         return call_name(self.family, self)
 
     def bind(self, scene: Scene) -> CellOccluder:
-        """The occluder for the batch of `scene`: itself, with the data set's donors where its fill takes pixels of them."""
+        """The occluder for the batch of `scene`: itself, with the data set's donors where its fill needs them."""
         return self.with_donors(scene)
 
     def with_donors(self, scene: Scene) -> Self:

@@ -42,7 +42,7 @@ def words(ids: Sequence[str], seed: int, purpose: str, counters: torch.Tensor) -
 def host_words(identity: str, seed: int, purpose: str, count: int) -> NDArray[np.int64]:
     """(count,) the first words of `words` for one id, on the host."""
     drawn = _host_words(_keys([identity], seed, purpose), np.arange(count, dtype=np.uint32))
-    return drawn[0].astype(np.int64)
+    return drawn.astype(np.int64).reshape(count)
 
 
 def _host_words(keys: NDArray[np.int64], counters: NDArray[np.uint32]) -> NDArray[np.uint32]:
