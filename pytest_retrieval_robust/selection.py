@@ -229,8 +229,14 @@ def _of_type(entry: DatasetEntry, key: str, value: object) -> object:
 
 
 def _select_occluders(settings: Settings, catalogues: Catalogues) -> dict[str, Occluder]:
-    chosen = [build_occluder(entry, texts) for entry, texts in _called(settings.occluders, catalogues.occluders)]
+    called = [item for item in settings.occluders for item in _each_of_all(item, catalogues.occluders)]
+    chosen = [build_occluder(entry, texts) for entry, texts in _called(called, catalogues.occluders)]
     return {occluder.name: occluder for occluder in chosen}
+
+
+def _each_of_all(item: str, catalogue: Catalogue[OccluderEntry]) -> list[str]:
+    """`all` means what every model and data set can do at the cost of one encoding an image."""
+    return [item] if item != "all" else [entry.name for entry in catalogue.entries() if not entry.by_name_only]
 
 
 def _called(items: Iterable[str], catalogue: Catalogue[E]) -> Iterator[tuple[E, Mapping[str, str]]]:

@@ -27,7 +27,8 @@ from .metrics.median_rank import median_rank
 from .metrics.recall import chance_recall, recall_at_k
 from .metrics.reciprocal_rank import mean_reciprocal_rank
 from .occluders._frames import visible_level
-from .occluders._scene import Scene, Setting, unit_scale
+from .occluders._scene import Scene, Setting, encode_halving, unit_scale
+from .occluders._scene import batch_size as usual_batch
 from .query_keys import id_hash, secret_of
 from .ranking import positive_ranks
 from .statistics import wilson_interval
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from .models import DualEncoder, Prepared
     from .occluders import Occluder
 
-_DEFAULT_BATCH = {"cpu": 64, "cuda": 256, "mps": 64}
 _UNIT_TOLERANCE = 1e-3
 DECODERS = min(8, os.cpu_count() or 1)
 """Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs let others run meanwhile."""
@@ -171,7 +171,8 @@ def run_sweep(
     cell could be measured.
     """
     _check_ks(pairs, ks)
-    sweep = _Sweep(model, pairs, dict(cells), ks, precision, batch_size or _DEFAULT_BATCH[model.device.split(":")[0]])
+    size = batch_size or usual_batch(model.device)
+    sweep = _Sweep(model, pairs, dict(cells), ks, precision, size)
     return sweep.run()
 
 
@@ -240,7 +241,7 @@ class _Sweep:
     def _warm_up(self, batch: _Batch) -> None:
         """Lazy set-up stays out of the timing. What fails here fails again where it is measured, and is said there."""
         with suppress(Exception):
-            _encode_halving(self._model, batch.scene.pixels[:4])
+            encode_halving(self._model, batch.scene.pixels[:4])
 
     def _encode_reports(self) -> Tensor:
         texts, size = self._pairs.texts, self._batch_size
@@ -331,7 +332,7 @@ class _Sweep:
         pixels = batch.scene.pixels if cell == CLEAN else self._occlude(cell, progress, batch, buffer)
         try:
             with self._encoding[cell].running():
-                rows = _encode_halving(self._model, pixels)
+                rows = encode_halving(self._model, pixels)
         except Exception as error:
             raise _broken(self._model.name, "encode_images", error) from error
         names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in batch.scene.ids]
@@ -397,18 +398,6 @@ class _Sweep:
     def _truncated(self) -> int | None:
         count = getattr(self._model, "truncated", None)
         return None if count is None else int(count(self._pairs.texts))
-
-
-def _encode_halving(model: DualEncoder, pixels: Tensor) -> Tensor:
-    """Encode a batch; when memory runs out, as two halves, down to single images."""
-    try:
-        return model.encode_images(pixels)
-    except torch.OutOfMemoryError:
-        if len(pixels) == 1:
-            raise
-    torch.cuda.empty_cache()
-    half = len(pixels) // 2
-    return torch.cat([_encode_halving(model, pixels[:half]), _encode_halving(model, pixels[half:])])
 
 
 def _broken(model: str, method: str, error: Exception) -> ModelError:

@@ -129,9 +129,28 @@ class Scene:
     """(B,) the images' group numbers: reports of the same group are right for them."""
 
 
+def batch_size(device: str) -> int:
+    """How many images are encoded at a time on a device, where nobody says otherwise."""
+    return 256 if device.startswith("cuda") else 64
+
+
 def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
     """(B, 3, S, S) uint8 or float32 on the host -> float32 on the 0..1 scale on the device."""
     import torch
 
     tensor = torch.from_numpy(pixels).to(device)
     return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
+
+
+def encode_halving(encoder: Encoder, pixels: Tensor) -> Tensor:
+    """Encode a batch; when memory runs out, as two halves, down to single images."""
+    import torch
+
+    try:
+        return encoder.encode_images(pixels)
+    except torch.OutOfMemoryError:
+        if len(pixels) == 1:
+            raise
+    torch.cuda.empty_cache()
+    half = len(pixels) // 2
+    return torch.cat([encode_halving(encoder, pixels[:half]), encode_halving(encoder, pixels[half:])])

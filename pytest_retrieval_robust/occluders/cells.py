@@ -109,7 +109,7 @@ class CellOccluder(ABC):
         """
         view = view_of(frame, len(ids), size)
         hidden = self._hidden(ids, level, seed, device)
-        return _on_pixels(hidden, view, self.cells)
+        return on_pixels(hidden, view, self.cells)
 
     def occlude(
         self,
@@ -146,7 +146,7 @@ class CellOccluder(ABC):
         result = torch.empty_like(pixels) if out is None else out
         # Where cells are whole pixels, rows of pixels share one row of the mask: it need not be drawn out.
         blocks = hidden if view.fits(self.cells) else None
-        mask = _on_pixels(hidden, view, self.cells) if blocks is None else None
+        mask = on_pixels(hidden, view, self.cells) if blocks is None else None
         values = filling(self.fill, Canvas(pixels, ids, seed, view, self.donors))
         return hide(pixels, values, result, blocks=blocks, mask=mask)
 
@@ -162,7 +162,7 @@ def _priorities(occluder: CellOccluder, ids: tuple[str, ...], seed: int, device:
     return occluder.priorities(ids, seed, device)
 
 
-def _on_pixels(hidden: torch.Tensor, view: View, grid: int) -> torch.Tensor:
+def on_pixels(hidden: torch.Tensor, view: View, grid: int) -> torch.Tensor:
     """(B, G, G) cells to (B, 1, H, W) pixels."""
     import torch
 

@@ -1,0 +1,146 @@
+"""Asking a model about hidden versions of a batch's images: how well it still scores their right reports."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OcclusionError
+from ._frames import view_of
+from ._hide import hide
+from .cells import on_pixels
+from .fills import Canvas, filling
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ._scene import Scene
+
+T = TypeVar("T")
+Hidden: TypeAlias = NDArray[np.bool_]
+"""(M, G * G): M versions of one image, true where a cell is hidden."""
+
+
+class Answers(NamedTuple):
+    """What the model says of M versions of one image."""
+
+    right: NDArray[np.float64]
+    """(M,) the score of the best right report."""
+    margin: NDArray[np.float64]
+    """(M,) that score less the k-th best wrong one: the right report is out of the top k where it is below 0."""
+
+
+Search: TypeAlias = Generator[Hidden, Answers, T]
+"""A search in one image: it yields versions to look at, is sent what the model says, and returns what it found.
+
+Many of them run side by side in `Probe.run`, which encodes what all of them ask for in full batches."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A batch of a model's images, whose cells can be hidden one by one.
+
+    Args:
+        scene: The batch.
+        grid: G, cells along each side.
+        fill: What hides.
+        k: The right report is to stay among the k best.
+        seed: Of the fill, where it has one.
+        batch: How many versions are encoded at a time.
+    """
+
+    scene: Scene
+    grid: int
+    fill: str
+    k: int
+    seed: int = 0
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        fewest = int((~self._right).sum(1).min()) if len(self.scene.ids) else self.k
+        if self.k > fewest:
+            raise OcclusionError(
+                f"Expected k of at most the {fewest} wrong reports of a query, got k={self.k}. Lower it, or search "
+                "among more reports."
+            )
+
+    def run(self, searches: Sequence[Search[T]]) -> list[T]:
+        """What each image's search finds; one search an image, in the batch's order."""
+        found: dict[int, T] = {}
+        asked = {image: next(search) for image, search in enumerate(searches)}
+        while asked:
+            images = np.repeat(np.array(list(asked)), [len(versions) for versions in asked.values()])
+            answers = self._ask(images, np.concatenate(list(asked.values())))
+            following: dict[int, Hidden] = {}
+            start = 0
+            for image, versions in asked.items():
+                part = slice(start, start := start + len(versions))
+                try:
+                    following[image] = searches[image].send(Answers(answers.right[part], answers.margin[part]))
+                except StopIteration as stop:
+                    found[image] = stop.value
+            asked = following
+        return [found[image] for image in range(len(searches))]
+
+    def encode(self, images: NDArray[np.int64], hidden: Hidden) -> Tensor:
+        """(M, D) the embeddings of versions `hidden` (M, G * G) of the batch's images of these numbers (M,)."""
+        import torch
+
+        from ._scene import encode_halving
+
+        device = self.scene.pixels.device
+        chosen = torch.from_numpy(images).to(device)
+        pixels = self.scene.pixels[chosen]
+        blocks = torch.from_numpy(hidden).to(device).reshape(-1, self.grid, self.grid)
+        frames = [self.scene.frames[image] for image in images]
+        view = view_of(frames, len(frames), (pixels.shape[2], pixels.shape[3]))
+        whole = view.fits(self.grid)
+        values = self._values
+        if values is not None and len(values) > 1:
+            values = values[chosen]
+        hide(
+            pixels,
+            values,
+            pixels,
+            blocks=blocks if whole else None,
+            mask=None if whole else on_pixels(blocks, view, self.grid),
+        )
+        return encode_halving(self.scene.setting.encoder, pixels)
+
+    @cached_property
+    def _values(self) -> Tensor | None:
+        scene = self.scene
+        view = view_of(scene.frames, len(scene.ids), (scene.pixels.shape[2], scene.pixels.shape[3]))
+        donors = scene.setting.donors if self.fill == "donor" else None
+        return filling(self.fill, Canvas(scene.pixels, scene.ids, self.seed, view, donors))
+
+    @cached_property
+    def _right(self) -> Tensor:
+        """(B, G) bool on the model's device: which report is right for which image."""
+        import torch
+
+        scene = self.scene
+        right = scene.groups[:, None] == scene.setting.report_groups[None, :]
+        return torch.from_numpy(right).to(scene.setting.reports.device)
+
+    def _ask(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
+        import torch
+
+        right, margin = [], []
+        for start in range(0, len(images), self.batch):
+            part = slice(start, start + self.batch)
+            rows = self.encode(images[part], hidden[part])
+            setting = self.scene.setting
+            score = getattr(setting.encoder, "similarity", None)
+            scores = rows.float() @ setting.reports.T if score is None else score(rows, setting.reports)
+            is_right = self._right[torch.from_numpy(images[part]).to(scores.device)]
+            best = scores.masked_fill(~is_right, -torch.inf).amax(1)
+            wrong = scores.masked_fill(is_right, -torch.inf).topk(self.k, dim=1).values[:, -1]
+            right.append(best.double().cpu().numpy())
+            margin.append((best.double() - wrong.double()).cpu().numpy())
+        return Answers(np.concatenate(right), np.concatenate(margin))

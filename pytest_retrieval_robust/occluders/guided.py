@@ -1,0 +1,81 @@
+"""The base of model-guided occluders: exactly the asked share is hidden, in an order that the model itself decides."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OcclusionError
+from ._probe import Probe
+from .area import AreaOccluder
+
+if TYPE_CHECKING:
+    import torch
+    from typing_extensions import Self
+
+    from ._scene import Scene
+
+
+@dataclass(frozen=True, eq=False)
+class Orders:
+    """The orders that a model gave the cells of some images. Two of them are never equal: the model is not in them."""
+
+    places: Mapping[str, NDArray[np.int64]]
+    """By image id, (G * G,): when each cell is hidden."""
+
+
+@dataclass(frozen=True)
+class GuidedOccluder(AreaOccluder):
+    """An area occluder whose order comes from the model, so it must be bound to a batch before it can hide.
+
+    Exact and nested like every area occluder; the model is part of the case. Where two cells matter alike to the last
+    bit of a score, another device or precision may order them otherwise. The seed has no say.
+
+    Args:
+        grid: Cells along each side; each costs encodings of every image.
+        fill: One of `fills.FILLS`, for the search and for hiding alike.
+    """
+
+    grid: int = 8
+    orders: Orders | None = field(default=None, kw_only=True, repr=False)
+
+    @abstractmethod
+    def sequences(self, probe: Probe) -> list[NDArray[np.int64]]:
+        """For each image of the probe's batch, all cells, the first to be hidden first."""
+
+    @property
+    def rank_kept(self) -> int:
+        """The k of the margin that the probe measures."""
+        return 1
+
+    def bind(self, scene: Scene) -> Self:
+        """The occluder with the orders that the scene's model gives its images."""
+        from ._scene import batch_size
+
+        probe = Probe(scene, self.grid, self.fill, self.rank_kept, batch=batch_size(scene.setting.encoder.device))
+        found = zip(scene.ids, self.sequences(probe), strict=True)
+        orders = Orders({identity: np.argsort(sequence) for identity, sequence in found})
+        return replace(self.with_donors(scene), orders=orders)
+
+    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:  # noqa: ARG002 - no say
+        """(B, G, G) int64: when the model's order hides each cell."""
+        import torch
+
+        if self.orders is None:
+            raise OcclusionError(
+                f"Expected {self.name} to know its model, got it unbound. Bind it to a batch first: "
+                "occluder.bind(scene), which evaluate() and the fixtures' sweep do by themselves."
+            )
+        absent = [identity for identity in ids if identity not in self.orders.places]
+        if absent:
+            raise OcclusionError(
+                f"Expected images of the batch that {self.name} was bound to, got {len(absent)} others of {len(ids)}. "
+                "Bind it to their batch."
+            )
+        places = np.array([self.orders.places[identity] for identity in ids], dtype=np.int64)
+        return torch.from_numpy(places.reshape(-1, self.grid, self.grid)).to(device)
