@@ -157,7 +157,7 @@ def test_reports_are_texts_that_are_not_empty(text: str) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        lambda text: len(text.split()) > 400,
+        lambda text: len(text.split()) > 300,
         lambda text: len(text.split()) == 1,
         lambda text: not text.isascii(),
         lambda text: "___" in text and "\n" in text,
@@ -206,7 +206,7 @@ STRATEGIES: dict[str, SearchStrategy[Any]] = {
     "occlusions(0.25)": occlusions(0.25),
     "corners(0.01)": corners(),
     "images(min_side=1, max_side=32)": images(max_side=32),
-    "reports(max_sentences=60)": reports(),
+    "reports(max_sentences=100)": reports(),
     "embeddings('torch', min_rows=1, max_rows=16, min_dims=2, max_dims=16)": embeddings("torch", min_dims=2),
 }
 

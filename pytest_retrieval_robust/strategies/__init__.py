@@ -130,7 +130,7 @@ def images(*, min_side: int = 1, max_side: int = 256) -> SearchStrategy[Image]:
     return _images.images(min_side=min_side, max_side=max_side)
 
 
-def reports(*, max_sentences: int = 60) -> SearchStrategy[str]:
+def reports(*, max_sentences: int = 100) -> SearchStrategy[str]:
     """Texts as radiologists write them, which an encoder must survive; they shrink towards `Normal.`.
 
     Among them are single words, texts longer than any model's context, headings, numbered lists, line breaks, blanks
