@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 if TYPE_CHECKING:
-    from .case import Case, CostMeasurement, Outcome, Verdict
+    from .case import BreakingOutcome, Case, CostMeasurement, Outcome, Verdict
     from .clock import InterleavedRounds
     from .curve import Curve
     from .datasets import RetrievalDataset
@@ -115,6 +115,15 @@ def robustness_curve(
     return _or_fail(session, case.model, lambda: session.curve(case))
 
 
+@pytest.fixture(scope="session")
+def breaking(
+    request: pytest.FixtureRequest, retrieval_model: DualEncoder, retrieval_dataset: RetrievalDataset
+) -> BreakingOutcome:
+    """The smallest occlusions that push right reports out of the model's top k, searched in some of the images."""
+    session, model = _session(request), retrieval_model.name
+    return _or_fail(session, model, lambda: session.breaking(model, retrieval_dataset.name))
+
+
 class Gate:
     """The policy of this run, as a test asks it: sentences of what it forbids, none where all is well."""
 
@@ -134,6 +143,10 @@ class Gate:
     def cost_violations(self, cost: CostMeasurement) -> list[str]:
         """What the gates on the cost of occluding and on throughput find wrong."""
         return self._sentences(self._policy.judge_cost(cost))
+
+    def breaking_violations(self, breaking: BreakingOutcome) -> list[str]:
+        """What the gate on the smallest breaking occlusion finds wrong."""
+        return self._sentences(self._policy.judge_breaking(breaking))
 
     def _sentences(self, verdicts: list[Verdict]) -> list[str]:
         found = [verdict.sentence for verdict in verdicts if verdict.verdict in ("fail", "inconclusive")]

@@ -5,12 +5,24 @@ Pure functions of outcomes: nothing is measured here, so a saved run can be judg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .case import DIRECTIONS, Case, CostMeasurement, Direction, Outcome, Verdict, VerdictName, canonical_level
+from .case import (
+    BREAKING,
+    DIRECTIONS,
+    BreakingOutcome,
+    Case,
+    CostMeasurement,
+    Direction,
+    Outcome,
+    Verdict,
+    VerdictName,
+    canonical_level,
+)
 from .catalogue import is_glob, unknown_name
 from .config_file import ConfigFile
 from .curve import Curve, chance_k, retrieves
@@ -20,7 +32,7 @@ SHARES_BY_K = ("recall", "retention", "auc", "half_level")
 """Limits given as `{ k = floor }`, each floor a share in [0, 1]."""
 NUMBERS = ("relative_cost", "images_per_second")
 _SELECTORS = ("model", "dataset", "occluder")
-_KEYS = (*_SELECTORS, "level", "direction", *SHARES_BY_K, *NUMBERS, "cost_relative_to")
+_KEYS = (*_SELECTORS, "level", "direction", *SHARES_BY_K, *NUMBERS, "cost_relative_to", "breaking_share")
 _ROUNDING = 1e-12
 
 
@@ -30,6 +42,15 @@ class RelativeLimit:
 
     model: str
     maximum: float
+
+
+@dataclass(frozen=True)
+class BreakingLimit:
+    """`breaking_share = { k = 10, quantile = 0.05, min = 0.03 }`: at most that share of images may break by less."""
+
+    k: int
+    quantile: float
+    minimum: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,7 @@ class Rule:
     shares: Mapping[tuple[str, int], float] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
     relative: RelativeLimit | None = None
+    breaking: BreakingLimit | None = None
 
     def matches(self, case: Case, direction: Direction) -> bool:
         selected = zip(
@@ -72,6 +94,8 @@ class Rule:
         found.update({(name, None): value for name, value in self.numbers.items()})
         if self.relative is not None:
             found["cost_relative_to", None] = self.relative
+        if self.breaking is not None:
+            found["breaking_share", None] = self.breaking
         return found
 
 
@@ -148,6 +172,17 @@ class Policy:
         if ("images_per_second", None) in limits:
             verdicts.append(_judge_throughput(cost, limits["images_per_second", None]))
         return verdicts
+
+    def breaking_limit(self, model: str, dataset: str) -> BreakingLimit | None:
+        """The floor of the breaking share of a model on a data set, or None."""
+        limits = self.limits_for(Case(model, dataset, BREAKING, 0.0, 0), "image-to-report")
+        limit: BreakingLimit | None = limits.get(("breaking_share", None))
+        return limit
+
+    def judge_breaking(self, breaking: BreakingOutcome) -> list[Verdict]:
+        """What the gate on the smallest breaking occlusion says."""
+        limit = self.breaking_limit(breaking.model, breaking.dataset)
+        return [] if limit is None else [_judge_breaking(breaking, limit)]
 
     def judge_cost_between_models(self, cleans: Sequence[Outcome]) -> list[Verdict]:
         """What `cost_relative_to` says, from the clean outcomes of all models of one run."""
@@ -276,6 +311,30 @@ def _judge_between(outcome: Outcome, cleans: Sequence[Outcome], limit: RelativeL
     return Verdict(case, "cost_relative_to", _pass_or_fail(passes), ratio, limit.maximum, sentence)
 
 
+def _judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit) -> Verdict:
+    case, gate = breaking.case, f"breaking_share@{limit.k}"
+    what = f"{breaking.model} on {breaking.dataset}, smallest breaking occlusion found in {breaking.images} images"
+    needed = math.ceil(1 / limit.quantile)
+    if breaking.k != limit.k:
+        sentence = f"{what} was searched at k={breaking.k}, and the gate asks for k={limit.k}. Search at that k."
+        return Verdict(case, gate, "inconclusive", None, limit.minimum, sentence)
+    if len(breaking.shares) < needed:
+        sentence = (
+            f"{what}: {len(breaking.shares)} of them have their report in the top {limit.k} with nothing hidden, and "
+            f"the {100 * limit.quantile:g} % quantile takes {needed}. Search more images (--robust-search-images)."
+        )
+        return Verdict(case, gate, "inconclusive", None, limit.minimum, sentence)
+    observed = breaking.quantile(limit.quantile)
+    assert observed is not None
+    passes = observed >= limit.minimum - _ROUNDING
+    sentence = (
+        f"{what}: the {100 * limit.quantile:g} % quantile of the share that pushes a report out of the top {limit.k} is "
+        f"{observed:.4f} ({breaking.grid} x {breaking.grid} cells, {breaking.fill}; an upper bound), "
+        f"{'at least' if passes else 'below'} the floor of {limit.minimum:.4f}."
+    )
+    return Verdict(case, gate, _pass_or_fail(passes), observed, limit.minimum, sentence)
+
+
 def _tie(key: tuple[str, int | None], first: Rule, second: Rule, case: Case) -> ConfigError:
     what = key[0] if key[1] is None else f"{key[0]}@{key[1]}"
     return ConfigError(
@@ -316,6 +375,7 @@ def _rule(config_file: ConfigFile, index: int, table: Mapping[str, Any]) -> Rule
         shares=_shares(table, wrong),
         numbers=_numbers(table, wrong),
         relative=_relative(table, wrong),
+        breaking=_breaking(table, wrong),
     )
 
 
@@ -350,6 +410,21 @@ def _relative(table: Mapping[str, Any], wrong: _Wrong) -> RelativeLimit | None:
     if not (_is_number(value["max"]) and 0 < value["max"] < float("inf")):
         raise wrong("cost_relative_to", "a finite max above 0")
     return RelativeLimit(value["model"], float(value["max"]))
+
+
+def _breaking(table: Mapping[str, Any], wrong: _Wrong) -> BreakingLimit | None:
+    value = table.get("breaking_share")
+    if value is None:
+        return None
+    if not (
+        isinstance(value, dict) and set(value) == {"k", "quantile", "min"} and all(map(_is_number, value.values()))
+    ):
+        raise wrong("breaking_share", "{ k = 10, quantile = 0.05, min = 0.03 }")
+    if not (isinstance(value["k"], int) and value["k"] >= 1):
+        raise wrong("breaking_share", "a whole k from 1")
+    if not (0 < value["quantile"] < 1 and 0 <= value["min"] <= 1):
+        raise wrong("breaking_share", "a quantile above 0 and below 1, and a min from 0 to 1")
+    return BreakingLimit(value["k"], float(value["quantile"]), float(value["min"]))
 
 
 def _is_number(value: object) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .axes import AXES, argument_names, our_fixtures
+from .case import BREAKING
 from .options import slug
 from .session import Axes
 
@@ -65,10 +66,24 @@ def in_model_order(items: Sequence[pytest.Item], session: RobustSession) -> list
     return ordered
 
 
+def only_searched_where_asked(items: Iterable[pytest.Item], session: RobustSession) -> None:
+    """A search costs hundreds of encodings an image: without a gate on it, or an option for it, it is skipped."""
+    if session.settings.search_images is not None:
+        return
+    for item in items:
+        axes = Axes.of(item)
+        if axes.model is None or axes.dataset is None or BREAKING not in getattr(item, "fixturenames", ()):
+            continue
+        if session.policy.breaking_limit(axes.model, axes.dataset) is None:
+            reason = f"no gate asks for the breaking share of {axes.model}; --robust-search-images N searches anyway"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
 def arrange(items: list[pytest.Item], session: RobustSession) -> None:
     """What happens to the collected tests of a run, in place; `ConfigError` where the policy cannot judge them."""
     items[:] = in_model_order(absent_models_once(items, session), session)
     session.plan(items)
+    only_searched_where_asked(items, session)
 
 
 def skip_if_model_failed(item: pytest.Item, session: RobustSession) -> None:

@@ -75,6 +75,12 @@ OPTIONS = (
     OptionSpec("--robust-limit", "only the first N pairs of each data set: a smoke run, recorded as such", "N"),
     OptionSpec("--robust-download", "let `all` fetch missing weights; a model asked for by name may always", None),
     OptionSpec("--robust-cache-dir", "where weights that are plain files lie (default: the platform's cache)", "DIR"),
+    OptionSpec(
+        "--robust-search-images",
+        "images in which the smallest breaking occlusion is searched (default: 100, for models with a gate on it)",
+        "N",
+    ),
+    OptionSpec("--robust-search-grid", "cells along each side for that search (default: 16)", "N"),
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
 )
 _BY_FLAG = {option.flag: option for option in OPTIONS}
@@ -122,6 +128,9 @@ class Settings:
     results: Path | None
     config_file: ConfigFile | None
     cache_dir: Path | None = None
+    search_images: int | None = None
+    """None: 100, and only where a gate asks for the search."""
+    search_grid: int = 16
 
 
 def any_on_command_line(config: pytest.Config) -> bool:
@@ -147,6 +156,8 @@ def read_settings(config: pytest.Config) -> Settings:
         results=values.path("--robust-results"),
         config_file=_config_file(config, values),
         cache_dir=values.path("--robust-cache-dir"),
+        search_images=values.parsed("--robust-search-images", "", _limit),
+        search_grid=values.parsed("--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)),
     )
 
 

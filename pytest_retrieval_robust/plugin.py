@@ -11,6 +11,7 @@ from .axes import our_fixtures, ours
 from .errors import ConfigError
 from .fixtures import (
     _robust_case,
+    breaking,
     clean_outcome,
     gate,
     occluder,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "_robust_case",
+    "breaking",
     "clean_outcome",
     "gate",
     "occluder",

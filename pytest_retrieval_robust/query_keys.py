@@ -24,8 +24,8 @@ def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
     secret = secret_of(pairs)
     clusters = {patient: number for number, patient in enumerate(dict.fromkeys(pairs.patients))}
     return {
-        "image_query_key": _keys(pairs.image_ids, secret),
-        "report_query_key": _keys(pairs.texts, secret),
+        "image_query_key": keys_of(pairs.image_ids, secret),
+        "report_query_key": keys_of(pairs.texts, secret),
         "cluster": np.array([clusters[patient] for patient in pairs.patients], dtype=np.int64),
     }
 
@@ -43,6 +43,7 @@ def id_hash(image_id: str, secret: bytes) -> str:
     return hashlib.blake2b(image_id.encode(), key=secret, digest_size=4).hexdigest()
 
 
-def _keys(words: list[str], secret: bytes) -> NDArray[np.int64]:
+def keys_of(words: list[str], secret: bytes) -> NDArray[np.int64]:
+    """(N,) a 63-bit keyed hash of each word."""
     digests = (hashlib.blake2b(word.encode(), key=secret, digest_size=8).digest() for word in words)
     return np.array([int.from_bytes(digest, "big") >> 1 for digest in digests], dtype=np.int64)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from .axes import AXES, MEASURING
-from .case import Case, CostMeasurement, Json, Outcome
+from .case import BreakingOutcome, Case, CostMeasurement, Json, Outcome
 from .catalogue import Catalogues
 from .curve import Curve
 from .errors import NotOnThisMachineError, RobustError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .timing import TimedBatch
 
 T = TypeVar("T")
+SEARCHED_IMAGES = 100
 SESSION = pytest.StashKey["RobustSession"]()
 
 
@@ -75,6 +76,7 @@ class RobustSession:
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._cards: dict[str, Json] = {}
+        self._broken: dict[tuple[str, str], BreakingOutcome] = {}
         self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
 
     @property
@@ -199,6 +201,32 @@ class RobustSession:
         """The outcomes of a case at every level of this run."""
         return Curve(tuple(self.outcome(replace(case, level=level)) for level in self.settings.levels))
 
+    def breaking(self, model: str, dataset: str) -> BreakingOutcome:
+        """The smallest occlusions that break the model on the data set, searched on first use."""
+        if (model, dataset) not in self._broken:
+            self._broken[model, dataset] = self._search(model, dataset)
+        return self._broken[model, dataset]
+
+    def _search(self, model: str, dataset: str) -> BreakingOutcome:
+        from .breaking import BUDGET, breaking_arrays, find_breaking
+        from .sweep import pairs_of
+
+        settings, limit = self.settings, self.policy.breaking_limit(model, dataset)
+        grid = settings.search_grid
+        result = find_breaking(
+            self.model(model),
+            self.dataset(dataset),
+            k=max(settings.ks) if limit is None else limit.k,
+            grid=grid,
+            images=settings.search_images or SEARCHED_IMAGES,
+            budget=max(BUDGET, 3 * grid * grid),
+            limit=settings.limit,
+            batch_size=settings.batch_size,
+        )
+        key = f"breaking-{case_key(result.outcome.case)}"
+        self.store.save(key, **breaking_arrays(result, pairs_of(self.dataset(dataset), settings.limit)))
+        return replace(result.outcome, arrays_key=key)
+
     def _cell(self, case: Case) -> Measured | RobustError:
         from .sweep import CLEAN, Cell
 
@@ -239,6 +267,8 @@ class RobustSession:
         outcomes = list(_outcomes_in(values))
         timer = values.get("occlusion_timer")
         cost: CostMeasurement | None = getattr(timer, "measurement", None)
+        breaking = values.get("breaking")
+        breaking = breaking if isinstance(breaking, BreakingOutcome) else None
         return {
             "model": axes.model,
             "not_tested": self.not_tested(axes.model),
@@ -246,6 +276,7 @@ class RobustSession:
             "measuring": any(name in getattr(item, "fixturenames", ()) for name in MEASURING),
             "outcomes": [outcome.as_json() for outcome in outcomes],
             "costs": [] if cost is None else [cost.as_json()],
+            "breaking": None if breaking is None else breaking.as_json(),
             "card": None if axes.model is None else self._cards.get(axes.model),
             **self._dataset_record(axes),
         }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .case import Case, CostMeasurement, Json, ModelRecord, Outcome, Verdict
+from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Outcome, Verdict
 from .curve import Curve
 from .gate import untrained
 
@@ -51,6 +51,7 @@ class RunRecord:
     failures: tuple[str, ...]
     """Why the release gate fails; empty where it passes."""
     results: Path | None = None
+    breaking: tuple[BreakingOutcome, ...] = ()
 
     def verdict_counts(self) -> dict[str, int]:
         counts = dict.fromkeys(("pass", "fail", "inconclusive", "ungated"), 0)
@@ -83,6 +84,7 @@ class RunCollector:
     saw_measuring: bool = False
     _outcomes: dict[Case, Outcome] = field(default_factory=dict)
     _costs: dict[Case, CostMeasurement] = field(default_factory=dict)
+    _breaking: dict[Case, BreakingOutcome] = field(default_factory=dict)
     _cards: dict[str, Json] = field(default_factory=dict)
     _not_tested: dict[str, str] = field(default_factory=dict)
     _datasets: dict[str, Json] = field(default_factory=dict)
@@ -107,6 +109,9 @@ class RunCollector:
         for data in record["costs"]:
             cost = CostMeasurement.from_json(data)
             self._costs[cost.case] = cost
+        if record["breaking"] is not None:
+            breaking = BreakingOutcome.from_json(record["breaking"])
+            self._breaking[breaking.case] = breaking
         if record["card"] is not None:
             truncated = record["truncated_reports"]
             held = self._cards.setdefault(record["model"], {})
@@ -123,9 +128,17 @@ class RunCollector:
         outcomes = tuple(sorted(self._outcomes.values(), key=lambda o: (order.get(o.case.model, -1), o.case)))
         costs = tuple(sorted(self._costs.values(), key=lambda c: (order.get(c.case.model, -1), c.case)))
         curves = tuple(curves_of(outcomes))
-        verdicts = tuple(_judge(session, outcomes, costs, curves, scope))
+        searched = tuple(sorted(self._breaking.values(), key=lambda b: (order.get(b.model, -1), b.case)))
+        verdicts = tuple(
+            [
+                *_judge(session, outcomes, costs, curves, scope),
+                *(verdict for found in searched for verdict in session.policy.judge_breaking(found)),
+            ]
+        )
+        measured = {case.model for case in (*(o.case for o in outcomes), *(c.case for c in costs))}
+        measured |= {found.model for found in searched}
         models = tuple(
-            self._model_record(name, selected.named, outcomes, costs)
+            self._model_record(name, selected.named, name in measured)
             for name, selected in session.selection.models.items()
         )
         broken = tuple(_broken_sentence(message, tests) for message, tests in self._broken.items() if message)
@@ -143,13 +156,11 @@ class RunCollector:
             datasets=tuple(self._datasets[name] for name in sorted(self._datasets)),
             warnings=tuple(_warnings(session, outcomes, scope)),
             broken=broken,
-            failures=tuple(_failures(outcomes, costs, verdicts, missing, self._broken)),
+            failures=tuple(_failures(bool(measured), verdicts, missing, self._broken)),
+            breaking=searched,
         )
 
-    def _model_record(
-        self, name: str, named: bool, outcomes: Sequence[Outcome], costs: Sequence[CostMeasurement]
-    ) -> ModelRecord:
-        tested = name in {outcome.case.model for outcome in outcomes} | {cost.case.model for cost in costs}
+    def _model_record(self, name: str, named: bool, tested: bool) -> ModelRecord:
         reason = None if tested else self._not_tested.get(name, "no test of it was run or finished")
         return ModelRecord(name, tested, reason, self._cards.get(name, {}), named)
 
@@ -227,13 +238,12 @@ def _visible_differences(outcomes: Sequence[Outcome]) -> Iterable[str]:
 
 
 def _failures(
-    outcomes: Sequence[Outcome],
-    costs: Sequence[CostMeasurement],
+    measured: bool,
     verdicts: Sequence[Verdict],
     missing: Sequence[ModelRecord],
     broken: Mapping[str, Sequence[str]],
 ) -> Iterable[str]:
-    if not outcomes and not costs:
+    if not measured:
         yield "nothing was measured"
     if missing:
         yield f"{_listed([model.name for model in missing])} had to be tested and was not"

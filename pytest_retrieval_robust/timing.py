@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from .clock import InterleavedRounds
-from .errors import DatasetError, UnreadableImageError
-from .occluders._scene import Scene, Setting, unit_scale
-from .sweep import Pairs
+from .scenes import first_images
 
 if TYPE_CHECKING:
     from .case import Case
     from .datasets import RetrievalDataset
     from .models import DualEncoder
     from .occluders import Box, Occluder
+    from .occluders._scene import Scene
+    from .sweep import Pairs
 
 
 @dataclass(frozen=True)
@@ -44,30 +43,7 @@ class TimedBatch:
 
 def prepare_batch(model: DualEncoder, dataset: RetrievalDataset, images: int) -> TimedBatch:
     """The data set's first `images` images; broken ones are left out where the data set skips them."""
-    kept, prepared = [], []
-    for index in range(len(dataset.image_ids)):
-        try:
-            prepared.append(model.prepare(dataset.image(index)))
-        except UnreadableImageError:
-            if not getattr(dataset, "skips_unreadable", False):
-                raise
-            continue
-        kept.append(index)
-        if len(kept) == images:
-            break
-    if not kept:
-        raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Mend its files or its root.")
-    right = np.isin(dataset.report_groups, dataset.image_groups[kept])
-    pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
-    scene = Scene(
-        Setting(model, dataset, model.encode_reports(pairs.texts), pairs.report_groups),
-        kept,
-        pairs.image_ids,
-        unit_scale(np.stack([one.pixels for one in prepared]), model.device),
-        [one.frame for one in prepared],
-        pairs.image_groups,
-    )
-    return TimedBatch(scene, pairs)
+    return TimedBatch(*first_images(model, dataset, images))
 
 
 def timed_rounds(model: DualEncoder, batch: TimedBatch, occluder: Occluder, case: Case) -> InterleavedRounds:

@@ -47,7 +47,6 @@ class Donors:
         return (first + 1) % len(self.ids) if self.ids[first] == identity else first
 
 
-def donor_numbers(ids: Sequence[str], count: int = DONORS) -> list[int]:
-    """The numbers of the donors among a data set's image ids: those whose hash is least, whatever their order."""
-    ranked = sorted(range(len(ids)), key=lambda number: (int(host_words(ids[number], 0, "donors", 1)[0]), ids[number]))
-    return ranked[:count]
+def by_hash(ids: Sequence[str], purpose: str) -> list[int]:
+    """The numbers of a data set's image ids in an order that only the ids decide, whatever order they come in."""
+    return sorted(range(len(ids)), key=lambda number: (int(host_words(ids[number], 0, purpose, 1)[0]), ids[number]))

@@ -73,10 +73,10 @@ class Setting:
     @cached_property
     def donors(self) -> Donors:
         """The data set's donors, prepared by the model; broken images are none."""
-        from ._donors import DONORS, Donors, donor_numbers
+        from ._donors import DONORS, Donors, by_hash
 
         dataset, ids, kept = self.dataset, [], []
-        for number in donor_numbers(dataset.image_ids, len(dataset.image_ids)):
+        for number in by_hash(dataset.image_ids, "donors"):
             try:
                 kept.append(self.encoder.prepare(dataset.image(number)))
             except UnreadableImageError:

@@ -15,8 +15,9 @@ from ._probe import Probe
 from .area import AreaOccluder
 
 if TYPE_CHECKING:
+    from typing import Self
+
     import torch
-    from typing_extensions import Self
 
     from ._scene import Scene
 

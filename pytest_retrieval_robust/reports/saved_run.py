@@ -6,11 +6,14 @@ import json
 import os
 import platform
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..case import DIRECTIONS, Json
+from ..options import slug
+from .breaking import save_map
 
 if TYPE_CHECKING:
     from ..store import RunStore
@@ -39,6 +42,7 @@ def run_as_json(run: RunRecord) -> Json:
         "datasets": [{key: value for key, value in dataset.items() if key != "keys"} for dataset in run.datasets],
         "outcomes": [outcome.as_json() for outcome in run.outcomes],
         "costs": [cost.as_json() for cost in run.costs],
+        "breaking": [found.as_json() for found in run.breaking],
         "curves": [curve.as_json(direction) for curve in run.curves for direction in DIRECTIONS],
         "verdicts": [verdict.as_json() for verdict in run.verdicts],
     }
@@ -62,6 +66,9 @@ def save_run(run: RunRecord, store: RunStore, folder: Path) -> None:
     """Write both files, each whole or not at all; `OSError` where the folder cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "ranks.npz", lambda path: _save_arrays(path, _arrays(run, store)))
+    for found in run.breaking:
+        picture = folder / f"sensitivity-{slug(found.model)}-{slug(found.dataset)}.png"
+        _write(picture, partial(save_map, found.sensitivity))
     text = json.dumps(run_as_json(run), indent=1, allow_nan=False)
     _write(folder / "run.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
 
@@ -80,7 +87,9 @@ def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 
 def _arrays(run: RunRecord, store: RunStore) -> dict[str, Any]:
-    """`<ranks_key>/image_ranks` and `/report_ranks` per case; `<data set>/...query_key` and `/cluster` per data set."""
+    """`<ranks_key>/image_ranks` and `/report_ranks` per case; `<data set>/...query_key` and `/cluster` per data set;
+    `<arrays_key>/breaking_mask`, `/rank_before`, `/rank_after` and `/image_query_key` per search."""
     named = {outcome.ranks_key: outcome.ranks_key for outcome in run.outcomes if outcome.ranks_key is not None}
+    named.update({found.arrays_key: found.arrays_key for found in run.breaking if found.arrays_key is not None})
     named.update({dataset["keys"]: dataset["name"] for dataset in run.datasets})
     return {f"{shown}/{name}": array for key, shown in named.items() for name, array in (store.load(key) or {}).items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..case import DIRECTIONS, Case, Direction, ModelRecord, Outcome, VerdictName
+from .breaking import breaking_lines
+from .lines import Line, Span
 
 if TYPE_CHECKING:
     import pytest
@@ -22,17 +23,6 @@ _WORST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _BLOCKS, _PLAIN_BLOCKS = "▁▂▃▄▅▆▇█", "_.,-=+*#"
 _SHOWN_SENTENCES = 20
 _SEVERAL = 4
-
-
-@dataclass(frozen=True)
-class Span:
-    """A piece of a line, with its colour ("" for none)."""
-
-    text: str
-    colour: str = ""
-
-
-Line = list[Span]
 
 
 def write_summary(run: RunRecord, reporter: pytest.TerminalReporter) -> None:
@@ -70,6 +60,7 @@ def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> 
     yield from _tables(run, verbosity, blocks)
     if verbosity > 0:
         yield from _every_cell(run)
+    yield from breaking_lines(run.breaking, verbosity, blocks)
     yield from _sentences("failed:", [v.sentence for v in run.verdicts if v.verdict == "fail"], "red")
     yield from _sentences("inconclusive:", [v.sentence for v in run.verdicts if v.verdict == "inconclusive"], "yellow")
     yield from _sentences("broken:", list(run.broken), "red")

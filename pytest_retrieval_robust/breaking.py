@@ -1,0 +1,262 @@
+"""The smallest occlusion that breaks a model, and which parts of an image it leans on.
+
+For an image whose right report is among a model's k best, the *breaking share* is the smallest share of the image
+whose hiding pushes it out. The search is greedy, so what it finds is an upper bound on the smallest, and called that.
+Its first step hides every cell alone: the mean fall of the right report's score is the *sensitivity map*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .case import BreakingOutcome, HeatMap
+from .errors import DatasetError, OcclusionError
+from .occluders._greedy import Breaking, search_breaking, search_falls
+from .occluders._probe import Probe
+from .occluders._scene import batch_size as usual_batch
+from .occluders.cells import check_grid
+from .occluders.fills import check_fill
+from .query_keys import secret_of
+from .ranking import positive_ranks
+from .scenes import sampled_images, setting_of
+from .sweep import Pairs, pairs_of
+
+if TYPE_CHECKING:
+    from .datasets import RetrievalDataset
+    from .models import DualEncoder
+
+BUDGET = 800
+"""Encodings of an image that a search may take, at a grid of 16."""
+FEWEST_LABELLED = 5
+"""A label has a map of its own from so many images on."""
+
+
+@dataclass(frozen=True, eq=False)
+class BreakingResult:
+    """What a search found in N images of a data set, in the order of `numbers`."""
+
+    outcome: BreakingOutcome
+    numbers: NDArray[np.int64]
+    """(N,) the images' numbers in the data set."""
+    masks: NDArray[np.bool_]
+    """(N, G, G) the breaking occlusions: nothing hidden where the right report is not found to begin with."""
+    shares: NDArray[np.float64]
+    """(N,) the share of the image that each hides: an upper bound on the smallest; NaN where there is nothing to break.
+    1 where nothing that was tried broke it."""
+    ranks_before: NDArray[np.int64]
+    """(N,) the right report's rank with nothing hidden, exact, from 1."""
+    ranks_after: NDArray[np.int64]
+    """(N,) its rank under the mask."""
+    falls: NDArray[np.float64]
+    """(N, G, G) by how much the right report's score falls when one cell is hidden."""
+    encodings: NDArray[np.int64]
+    """(N,) hidden versions that the model was asked about."""
+    one_minimal: NDArray[np.bool_]
+    """(N,) whether giving back any one hidden cell was seen to bring the right report back."""
+
+
+def find_breaking(
+    model: DualEncoder,
+    dataset: RetrievalDataset,
+    *,
+    k: int = 10,
+    grid: int = 16,
+    fill: str = "black",
+    images: int = 100,
+    budget: int = BUDGET,
+    limit: int | None = None,
+    batch_size: int | None = None,
+) -> BreakingResult:
+    """Search the smallest occlusion that pushes an image's right report out of the top k.
+
+    Args:
+        model: A loaded model.
+        dataset: An opened data set; all of its reports are the gallery.
+        k: The right report counts as found among the k best.
+        grid: Cells along each side of the source image, 2 to 256.
+        fill: What hides: one of `fills.FILLS`.
+        images: How many images, chosen by their ids alone.
+        budget: Encodings an image at most; at least three a cell. With fewer than it asks for, a result is worse, never
+            wrong.
+        limit: Only the first so many images of the data set, with their reports.
+        batch_size: Hidden versions that are encoded at a time.
+
+    Raises:
+        OcclusionError: An argument is out of range.
+        DatasetError: No image can be read.
+    """
+    _check(grid, fill, images, k)
+    if budget < 3 * grid * grid:
+        raise OcclusionError(
+            f"Expected a budget of at least three encodings a cell, got budget={budget} for grid={grid}. "
+            f"Give {3 * grid * grid} or more, or use fewer cells."
+        )
+    pairs = pairs_of(dataset, limit)
+    probe = _probe(model, pairs, k, grid, fill, images, batch_size)
+    found = probe.run([search_breaking(grid * grid, budget) for _ in probe.scene.ids])
+    return _result(model, pairs, probe, found, budget)
+
+
+def sensitivity_map(
+    model: DualEncoder,
+    dataset: RetrievalDataset,
+    *,
+    grid: int = 16,
+    fill: str = "black",
+    images: int = 100,
+    limit: int | None = None,
+    batch_size: int | None = None,
+    label: str | None = None,
+) -> HeatMap:
+    """The mean fall of the right report's score when each cell of an image alone is hidden (arXiv 1311.2901).
+
+    It costs `grid * grid + 1` encodings an image. Any fill is a picture of something too: grey over a clear lung looks
+    like fluid. The map of a label is therefore a difference, that of images with the label less that of images without:
+    where the model loses more because the finding is there.
+
+    Args:
+        model: A loaded model.
+        dataset: An opened data set; all of its reports are the gallery.
+        grid: Cells along each side of the source image, 2 to 256.
+        fill: What hides: one of `fills.FILLS`.
+        images: How many images, chosen by their ids alone.
+        limit: Only the first so many images of the data set, with their reports.
+        batch_size: Hidden versions that are encoded at a time.
+        label: One of the data set's `label_names`: `images` with it, and as many without.
+
+    Raises:
+        OcclusionError: An argument is out of range.
+        DatasetError: No image can be read, or none has the label, or all have it.
+    """
+    _check(grid, fill, images, 1)
+    pairs = pairs_of(dataset, limit)
+
+    def map_of(chosen: Pairs) -> HeatMap:
+        probe = _probe(model, chosen, 1, grid, fill, images, batch_size)
+        falls = np.stack(probe.run([search_falls(grid * grid) for _ in probe.scene.ids]))
+        return _heat_map(falls.reshape(-1, grid, grid))
+
+    if label is None:
+        return map_of(pairs)
+    having, lacking = _split(pairs, label)
+    return map_of(having).minus(map_of(lacking))
+
+
+def _check(grid: int, fill: str, images: int, k: int) -> None:
+    check_grid(grid)
+    check_fill(fill)
+    for name, value, least in (("grid", grid, 2), ("images", images, 1), ("k", k, 1)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise OcclusionError(f"Expected {name} of {least} or more, got {name}={value!r}. Mend the value.")
+
+
+def _split(pairs: Pairs, label: str) -> tuple[Pairs, Pairs]:
+    """The images with a label and those without, each among all reports."""
+    names = label_names_of(pairs.dataset)
+    if label not in names:
+        raise DatasetError(
+            f"Expected a label of {pairs.dataset.name} ({', '.join(names) or 'it has none'}), got label={label!r}. "
+            "Choose one of them."
+        )
+    has = pairs.dataset.label_matrix[pairs.images, names.index(label)]  # type: ignore[attr-defined]
+    if has.all() or not has.any():
+        raise DatasetError(
+            f"Expected images with and without the label, got {int(has.sum())} of {len(has)} of {pairs.dataset.name} "
+            f"with label={label!r}. Choose another label."
+        )
+    having, lacking = (Pairs(pairs.dataset, pairs.images[which], pairs.reports) for which in (has, ~has))
+    return having, lacking
+
+
+def label_names_of(dataset: RetrievalDataset) -> tuple[str, ...]:
+    """The data set's labels; none where it has no table of them."""
+    try:
+        return tuple(getattr(dataset, "label_names", ()))
+    except DatasetError:
+        return ()
+
+
+def _probe(
+    model: DualEncoder, pairs: Pairs, k: int, grid: int, fill: str, images: int, batch_size: int | None
+) -> Probe:
+    scene = sampled_images(setting_of(model, pairs), model, pairs, images)
+    return Probe(scene, grid, fill, k, batch=batch_size or usual_batch(model.device))
+
+
+def _result(model: DualEncoder, pairs: Pairs, probe: Probe, found: list[Breaking], budget: int) -> BreakingResult:
+    grid, scene = probe.grid, probe.scene
+    hidden = np.stack([one.cells for one in found])
+    before, after = (_ranks(probe, versions) for versions in (np.zeros_like(hidden), hidden))
+    was_found = before <= probe.k
+    shares = np.where(was_found, hidden.mean(axis=1), np.nan)
+    numbers = np.array(scene.numbers, dtype=np.int64)
+    falls = np.stack([one.falls for one in found]).reshape(-1, grid, grid)
+    outcome = BreakingOutcome(
+        model=model.name,
+        dataset=pairs.dataset.name,
+        k=probe.k,
+        grid=grid,
+        fill=probe.fill,
+        budget=budget,
+        images=len(found),
+        shares=tuple(sorted(float(share) for share in shares[was_found])),
+        unbroken=int(sum(not one.broken for one in found)),
+        one_minimal=int(sum(one.one_minimal for one, there in zip(found, was_found, strict=True) if there)),
+        encodings=float(np.mean([one.encodings for one in found])),
+        sensitivity=_heat_map(falls),
+        by_label=_by_label(pairs, numbers, falls),
+    )
+    return BreakingResult(
+        outcome=outcome,
+        numbers=numbers,
+        masks=hidden.reshape(-1, grid, grid),
+        shares=shares,
+        ranks_before=before,
+        ranks_after=after,
+        falls=falls,
+        encodings=np.array([one.encodings for one in found], dtype=np.int64),
+        one_minimal=np.array([one.one_minimal for one in found], dtype=np.bool_),
+    )
+
+
+def _ranks(probe: Probe, hidden: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The exact rank of each image's right report with these cells hidden."""
+    setting = probe.scene.setting
+    rows = probe.encode(np.arange(len(hidden)), hidden).float()
+    scorer = getattr(setting.encoder, "similarity", None)
+    return positive_ranks(rows, setting.reports, probe.scene.groups, setting.report_groups, similarity=scorer)
+
+
+def _heat_map(falls: NDArray[np.float64]) -> HeatMap:
+    return HeatMap(len(falls), tuple(tuple(float(fall) for fall in row) for row in falls.mean(axis=0)))
+
+
+def _by_label(pairs: Pairs, numbers: NDArray[np.int64], falls: NDArray[np.float64]) -> dict[str, HeatMap]:
+    """A map for each label that enough of the images have, and enough lack: the difference of the two."""
+    names = label_names_of(pairs.dataset)
+    if not names:
+        return {}
+    matrix = pairs.dataset.label_matrix[numbers]  # type: ignore[attr-defined]
+    columns = {name: matrix[:, column] for column, name in enumerate(names)}
+    return {
+        name: _heat_map(falls[has]).minus(_heat_map(falls[~has]))
+        for name, has in columns.items()
+        if FEWEST_LABELLED <= has.sum() <= len(has) - FEWEST_LABELLED
+    }
+
+
+def breaking_arrays(result: BreakingResult, pairs: Pairs) -> dict[str, NDArray[np.int64]]:
+    """What a saved run keeps of each image: its query key, the mask, and the ranks before and after."""
+    from .query_keys import keys_of
+
+    ids = [pairs.dataset.image_ids[number] for number in result.numbers]
+    return {
+        "image_query_key": keys_of(ids, secret_of(pairs)),
+        "breaking_mask": result.masks.astype(np.uint8),
+        "rank_before": result.ranks_before,
+        "rank_after": result.ranks_after,
+    }

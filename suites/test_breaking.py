@@ -1,0 +1,10 @@
+"""The smallest occlusion that breaks a model is no smaller than the policy allows; searched where a gate asks for it."""
+
+from __future__ import annotations
+
+from pytest_retrieval_robust.case import BreakingOutcome
+from pytest_retrieval_robust.fixtures import Gate
+
+
+def test_breaking_occlusion(breaking: BreakingOutcome, gate: Gate) -> None:
+    assert gate.breaking_violations(breaking) == []

@@ -1,0 +1,209 @@
+"""Draws the pictures and writes the tables of `docs/occluders.md`: `python -m training.occluder_sheet`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from pytest_retrieval_robust import encoder_from_callables, load_dataset
+from pytest_retrieval_robust.datasets import RetrievalDataset
+from pytest_retrieval_robust.occluders import WHOLE, Occluder
+from pytest_retrieval_robust.occluders._scene import Scene, Setting, unit_scale
+from training.contact_sheet import DOCS, replace_part
+
+PAGE = DOCS / "occluders.md"
+AREA = ("patches", "box", "boxes", "blobs", "grid", "border", "side")
+DRAWN = ("pacemaker", "ecg-leads", "lines", "burned-in-text", "marker")
+REGIONS = ("regions", "regions(region=heart)", "regions(region=mediastinum)")
+GUIDED = ("salient", "non-salient", "worst")
+MEASURED = ("tiny-cxr-clip", "tiny-cxr-clip-robust")
+GUIDE = "tiny-cxr-clip-robust"
+FILM = (2544, 3056)
+"""Width and height of a usual film of a computed radiograph."""
+_MANY = 200
+_SHOWN = 17
+"""The number of the image in the pictures: consolidation of the right lower lobe, and no devices."""
+_GREYS = 48
+"""What is left of 256 grey levels in the pictures, for the sake of their size."""
+_GAP, _CAPTION, _LABEL = 3, 13, 96
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Rows of captioned tiles, each row under its own words at the left."""
+
+    tile: int
+    heads: Sequence[str]
+    """One above each group of columns of equal width."""
+    label: int = _LABEL
+    rows: list[tuple[str, list[tuple[str, Image.Image]]]] = field(default_factory=list)
+
+    def draw(self) -> Image.Image:
+        columns = max(len(tiles) for _, tiles in self.rows)
+        head = 18 if self.heads else 0
+        down, across = self.tile + _CAPTION + _GAP, self.tile + _GAP
+        sheet = Image.new("L", (self.label + columns * across, head + len(self.rows) * down), 255)
+        pen, small, large = ImageDraw.Draw(sheet), ImageFont.load_default(11), ImageFont.load_default(13)
+        for number, words in enumerate(self.heads):
+            pen.text((self.label + number * columns // len(self.heads) * across, 1), words, fill=0, font=large)
+        for row, (label, tiles) in enumerate(self.rows):
+            top = head + row * down
+            pen.multiline_text((2, top + _CAPTION + self.tile // 2 - 10), label, fill=0, font=large, spacing=2)
+            for column, (caption, picture) in enumerate(tiles):
+                left = self.label + column * across
+                pen.text((left + 1, top), caption, fill=0, font=small)
+                sheet.paste(picture.resize((self.tile, self.tile), Image.Resampling.BOX), (left, top + _CAPTION))
+        return sheet
+
+
+def main() -> None:
+    """Write four pictures and three tables."""
+    data = load_dataset("synthetic-cxr")
+    pictures = {
+        "area": area_sheet(data),
+        "severity": severity_sheet(data),
+        "fills": fill_sheet(data),
+        "guided": guided_sheet(data),
+    }
+    for name, picture in pictures.items():
+        save(picture, name)
+    replace_part(PAGE, "shares", shares_table(data))
+    replace_part(PAGE, "crop", crop_table(data))
+    replace_part(PAGE, "recall", recall_table(data))
+
+
+def save(sheet: Image.Image, name: str) -> None:
+    """As a small greyscale PNG."""
+    coarse = sheet.point([round(round(grey * (_GREYS - 1) / 255) * 255 / (_GREYS - 1)) for grey in range(256)])
+    coarse.save(DOCS / "images" / f"occluders-{name}.png", optimize=True)
+
+
+def scene_of(data: RetrievalDataset, numbers: Sequence[int], side: int = 224) -> Scene:
+    """Images of a data set as they are, for occluders that look at images, masks or donors but ask no model."""
+    plain = _plain(side)
+    setting = Setting(plain, data, torch.zeros(1, 1), np.zeros(1, dtype=np.int64))
+    pixels = unit_scale(np.stack([plain.prepare(data.image(number)).pixels for number in numbers]), "cpu")
+    ids = [data.image_ids[number] for number in numbers]
+    return Scene(setting, numbers, ids, pixels, [WHOLE] * len(ids), data.image_groups[np.array(numbers)])
+
+
+def _plain(side: int) -> DualEncoder:
+    """Prepares as most models do, short side to the square and the middle kept; it has no network."""
+    nothing: Any = None
+    return encoder_from_callables("plain", nothing, nothing, size=side)
+
+
+def hidden(scene: Scene, occluder: Occluder, level: float, seed: int = 0) -> Image.Image:
+    """The scene's one image under a bound occluder."""
+    pixels = occluder.occlude(scene.pixels, scene.ids, level, seed, scene.frames)
+    return Image.fromarray((pixels[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+
+
+def area_sheet(data: RetrievalDataset) -> Image.Image:
+    """The area occluders on one radiograph, in two layouts."""
+    scene, levels = scene_of(data, [_SHOWN]), (0.1, 0.3, 0.5, 0.8)
+    sheet = Sheet(112, ["seed 0", "seed 1"], label=66)
+    for name in AREA:
+        occluder = load_occluder(name)
+        tiles = [(f"{level:g}", hidden(scene, occluder, level, seed)) for seed in (0, 1) for level in levels]
+        sheet.rows.append((name, tiles))
+    return sheet.draw()
+
+
+def severity_sheet(data: RetrievalDataset) -> Image.Image:
+    """The drawn occluders and the regions on the same radiograph, with the share that each hides."""
+    scene, levels = scene_of(data, [_SHOWN]), (0.1, 0.3, 0.6, 1.0)
+    sheet = Sheet(112, ["seed 0", "seed 1"])
+    for name in (*DRAWN, *REGIONS):
+        occluder = load_occluder(name).bind(scene)
+        tiles = []
+        for seed in (0, 1):
+            for level in levels:
+                share = occluder.shares(scene.ids, level, seed)[0]
+                tiles.append((f"{level:g}: {100 * share:.1f} %", hidden(scene, occluder, level, seed)))
+        sheet.rows.append((name.replace("(region=", "\n(region=\n"), tiles))
+    return sheet.draw()
+
+
+def fill_sheet(data: RetrievalDataset) -> Image.Image:
+    """Every fill under the same patches."""
+    scene = scene_of(data, [_SHOWN])
+    tiles = [("nothing hidden", hidden(scene, load_occluder("patches"), 0))]
+    for fill in FILLS:
+        occluder = load_occluder(f"patches(fill={fill})").bind(scene)
+        tiles.append((f"fill={fill}", hidden(scene, occluder, 0.3)))
+    sheet = Sheet(196, [], label=0)
+    sheet.rows += [("", tiles[start : start + 3]) for start in range(0, len(tiles), 3)]
+    return sheet.draw()
+
+
+def guided_sheet(data: RetrievalDataset) -> Image.Image:
+    """The model-guided occluders on one radiograph, with the rank of its report among all."""
+    model, pairs = load_model(GUIDE, device="cpu"), pairs_of(data)
+    setting = setting_of(model, pairs)
+    asked = sampled_images(setting, model, Pairs(data, np.array([_SHOWN]), pairs.reports), 1)
+    shown = scene_of(data, [_SHOWN])
+    sheet = Sheet(160, [], label=88)
+    for name in GUIDED:
+        occluder, tiles = load_occluder(name).bind(asked), []
+        for level in (0, 0.1, 0.2, 0.3, 0.5):
+            rows = model.encode_images(occluder.occlude(asked.pixels, asked.ids, level, 0, asked.frames))
+            rank = positive_ranks(rows, setting.reports, asked.groups, setting.report_groups)[0]
+            tiles.append((f"{level:g}: report at rank {rank}", hidden(shown, occluder, level)))
+        sheet.rows.append((name, tiles))
+    return sheet.draw()
+
+
+def shares_table(data: RetrievalDataset) -> str:
+    """What the severity occluders hide, over many images."""
+    levels, scene = (0.1, 0.3, 0.5, 1.0), scene_of(data, range(_MANY), side=8)
+    lines = _table("occluder", [f"{level:g}" for level in levels])
+    for name in (*DRAWN, *REGIONS):
+        occluder = load_occluder(name).bind(scene)
+        shares = [100 * mean(occluder.shares(scene.ids, level, 0)) for level in levels]
+        lines.append(_row(name, [f"{share:.1f}" for share in shares]))
+    return "\n".join(lines)
+
+
+def crop_table(data: RetrievalDataset) -> str:
+    """What a model that keeps the middle of a film sees hidden, over many images."""
+    levels, ids = (0.1, 0.2, 0.3, 0.4, 0.5), data.image_ids[:_MANY]
+    frame: Box = _plain(224).prepare(Image.new("L", FILM)).frame
+    lines = _table("occluder", [f"{level:g}" for level in levels])
+    for name in AREA:
+        occluder = load_occluder(name)
+        seen = [visible_level(occluder.mask(ids, level, 0, 224, frame), frame) for level in levels]
+        lines.append(_row(name, [f"{share:.2f}" for share in seen]))
+    return "\n".join(lines)
+
+
+def recall_table(data: RetrievalDataset) -> str:
+    """Recall@10 of embedded encoders under each occluder and fill."""
+    models = [load_model(name, device="cpu") for name in MEASURED]
+    asked = [(name, 0.3) for name in AREA] + [(f"patches(fill={fill})", 0.3) for fill in FILLS if fill != "black"]
+    asked += [(name, 1.0) for name in (*DRAWN, *REGIONS)]
+    lines = _table("occluder", ["level", *(f"`{model.name}`" for model in models)])
+    for name, level in asked:
+        found = []
+        for model in models:
+            curve = evaluate(model, data, load_occluder(name), levels=(level,), ks=(10,))
+            found.append(f"{curve.recall(k=10, direction='image-to-report')[level]:.2f}")
+        lines.append(_row(name, [f"{level:g}", *found]))
+    return "\n".join(lines)
+
+
+def _table(first: str, heads: Sequence[str]) -> list[str]:
+    return ["| " + " | ".join([first, *heads]) + " |", "| --- |" + " --- |" * len(heads)]
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"| `{name}` | " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
