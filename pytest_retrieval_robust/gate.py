@@ -46,11 +46,16 @@ class RelativeLimit:
 
 @dataclass(frozen=True)
 class BreakingLimit:
-    """`breaking_share = { k = 10, quantile = 0.05, min = 0.03 }`: at most that share of images may break by less."""
+    """`breaking_share = { k = 10, quantile = 0.05, min = 0.03 }`: at most that share of images may break by less.
+
+    `images` and `grid` say how it is searched; None leaves that to the command line.
+    """
 
     k: int
     quantile: float
     minimum: float
+    images: int | None = None
+    grid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -328,8 +333,8 @@ def _judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit) -> Verdict:
     assert observed is not None
     passes = observed >= limit.minimum - _ROUNDING
     sentence = (
-        f"{what}: the {100 * limit.quantile:g} % quantile of the share that pushes a report out of the top {limit.k} is "
-        f"{observed:.4f} ({breaking.grid} x {breaking.grid} cells, {breaking.fill}; an upper bound), "
+        f"{what}: the {100 * limit.quantile:g} % quantile of the share that pushes a report out of the top {limit.k} "
+        f"is {observed:.4f} ({breaking.grid} x {breaking.grid} cells, {breaking.fill}; an upper bound), "
         f"{'at least' if passes else 'below'} the floor of {limit.minimum:.4f}."
     )
     return Verdict(case, gate, _pass_or_fail(passes), observed, limit.minimum, sentence)
@@ -416,15 +421,19 @@ def _breaking(table: Mapping[str, Any], wrong: _Wrong) -> BreakingLimit | None:
     value = table.get("breaking_share")
     if value is None:
         return None
-    if not (
-        isinstance(value, dict) and set(value) == {"k", "quantile", "min"} and all(map(_is_number, value.values()))
-    ):
-        raise wrong("breaking_share", "{ k = 10, quantile = 0.05, min = 0.03 }")
-    if not (isinstance(value["k"], int) and value["k"] >= 1):
-        raise wrong("breaking_share", "a whole k from 1")
+    needed, free = {"k", "quantile", "min"}, {"images", "grid"}
+    if not (isinstance(value, dict) and needed <= set(value) <= needed | free):
+        raise wrong("breaking_share", "{ k = 10, quantile = 0.05, min = 0.03 }, with images and grid if need be")
+    for name, least in (("k", 1), ("images", 1), ("grid", 2)):
+        if name in value and not (type(value[name]) is int and value[name] >= least):
+            raise wrong("breaking_share", f"a whole {name} from {least}")
+    if not all(_is_number(value[name]) for name in ("quantile", "min")):
+        raise wrong("breaking_share", "numbers for quantile and min")
     if not (0 < value["quantile"] < 1 and 0 <= value["min"] <= 1):
         raise wrong("breaking_share", "a quantile above 0 and below 1, and a min from 0 to 1")
-    return BreakingLimit(value["k"], float(value["quantile"]), float(value["min"]))
+    return BreakingLimit(
+        value["k"], float(value["quantile"]), float(value["min"]), value.get("images"), value.get("grid")
+    )
 
 
 def _is_number(value: object) -> bool:

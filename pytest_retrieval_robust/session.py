@@ -17,7 +17,7 @@ from .case import BreakingOutcome, Case, CostMeasurement, Json, Outcome
 from .catalogue import Catalogues
 from .curve import Curve
 from .errors import NotOnThisMachineError, RobustError
-from .gate import Policy, read_policy
+from .gate import BreakingLimit, Policy, read_policy
 from .models import LoadRequest
 from .options import Settings, read_settings, slug
 from .selection import SelectedModel, Selection, select
@@ -212,13 +212,14 @@ class RobustSession:
         from .sweep import pairs_of
 
         settings, limit = self.settings, self.policy.breaking_limit(model, dataset)
-        grid = settings.search_grid
+        asked = BreakingLimit(max(settings.ks), 0.5, 0.0) if limit is None else limit
+        grid = asked.grid or settings.search_grid
         result = find_breaking(
             self.model(model),
             self.dataset(dataset),
-            k=max(settings.ks) if limit is None else limit.k,
+            k=asked.k,
             grid=grid,
-            images=settings.search_images or SEARCHED_IMAGES,
+            images=asked.images or settings.search_images or SEARCHED_IMAGES,
             budget=max(BUDGET, 3 * grid * grid),
             limit=settings.limit,
             batch_size=settings.batch_size,

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import mean
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from pytest_retrieval_robust import encoder_from_callables, load_dataset
+from pytest_retrieval_robust import encoder_from_callables, evaluate, load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.datasets import RetrievalDataset
+from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders._scene import Scene, Setting, unit_scale
+from pytest_retrieval_robust.occluders.area import visible_level
+from pytest_retrieval_robust.occluders.fills import FILLS
+from pytest_retrieval_robust.ranking import positive_ranks
+from pytest_retrieval_robust.scenes import sampled_images, setting_of
+from pytest_retrieval_robust.sweep import Pairs, pairs_of
 from training.contact_sheet import DOCS, replace_part
 
 PAGE = DOCS / "occluders.md"
@@ -26,9 +33,9 @@ GUIDE = "tiny-cxr-clip-robust"
 FILM = (2544, 3056)
 """Width and height of a usual film of a computed radiograph."""
 _MANY = 200
-_SHOWN = 17
-"""The number of the image in the pictures: consolidation of the right lower lobe, and no devices."""
-_GREYS = 48
+_SHOWN = 11
+"""The number of the image in the pictures: consolidation and a nodule on the right, no devices, no black rim."""
+_GREYS = 64
 """What is left of 256 grey levels in the pictures, for the sake of their size."""
 _GAP, _CAPTION, _LABEL = 3, 13, 96
 
@@ -138,7 +145,7 @@ def fill_sheet(data: RetrievalDataset) -> Image.Image:
         occluder = load_occluder(f"patches(fill={fill})").bind(scene)
         tiles.append((f"fill={fill}", hidden(scene, occluder, 0.3)))
     sheet = Sheet(196, [], label=0)
-    sheet.rows += [("", tiles[start : start + 3]) for start in range(0, len(tiles), 3)]
+    sheet.rows.extend(("", tiles[start : start + 3]) for start in range(0, len(tiles), 3))
     return sheet.draw()
 
 
@@ -173,7 +180,7 @@ def shares_table(data: RetrievalDataset) -> str:
 def crop_table(data: RetrievalDataset) -> str:
     """What a model that keeps the middle of a film sees hidden, over many images."""
     levels, ids = (0.1, 0.2, 0.3, 0.4, 0.5), data.image_ids[:_MANY]
-    frame: Box = _plain(224).prepare(Image.new("L", FILM)).frame
+    frame = _plain(224).prepare(Image.new("L", FILM)).frame
     lines = _table("occluder", [f"{level:g}" for level in levels])
     for name in AREA:
         occluder = load_occluder(name)

@@ -1,4 +1,4 @@
-"""Searches in one image: which cells matter to a model, and the few whose hiding pushes the right report out of the top k.
+"""Searches in one image: which cells matter to a model, and the fewest whose hiding pushes the report out of the top k.
 
 Each is a generator for `Probe.run`, which answers many of them at once; an "encoding" is one hidden version looked at.
 """
@@ -57,16 +57,16 @@ class _Asker:
 
 
 def search_breaking(cells: int, budget: int) -> Search[Breaking]:
-    """The fewest of `cells` cells that break a retrieval, by at most `budget` encodings (and no fewer than `cells` + 1).
+    """The fewest of `cells` cells that break a retrieval, by at most `budget` encodings, three or more a cell.
 
     Forward: every cell is tried alone, and the fewest of the most harmful ones that break it are found by halving. A
-    quarter of those are then hidden for good and all others tried again beside them, as long as the budget allows, since
-    what a cell matters depends on what is hidden already. Backward: blocks of the hidden cells are given back, the least
-    harmful first, and blocks of half the size when none can be, down to single cells (delta debugging, A. Zeller and
-    R. Hildebrandt 2002, 10.1109/32.988498, with several blocks at a time). What is left of the budget goes into further
-    attempts that begin with the most harmful cell, the second most harmful one, and so on.
+    quarter of those are then hidden for good and all others tried again beside them, as long as the budget allows,
+    since what a cell matters depends on what is hidden already. Backward: blocks of the hidden cells are given back,
+    the least harmful first, and blocks of half the size when none can be, down to single cells (delta debugging,
+    A. Zeller and R. Hildebrandt 2002, 10.1109/32.988498, with several blocks at a time). What is left of the budget
+    goes into further attempts that begin with the most harmful cell, the second most harmful one, and so on.
     """
-    asker = _Asker(cells, max(budget, cells + 1))
+    asker = _Asker(cells, budget)
     nothing = np.zeros(cells, dtype=np.bool_)
     first = yield from asker.ask(np.concatenate([nothing[None], np.eye(cells, dtype=np.bool_)]))
     falls, harm = _falls(first), -first.margin[1:]
@@ -153,6 +153,7 @@ def _fewest(
 ) -> Generator[Hidden, Answers, int | None]:
     """How many cells of `order`, from its start, break it beside what is hidden; None where all of them do not."""
     counts = [*(2**power for power in range(len(order).bit_length()) if 2**power < len(order)), len(order)]
+    counts = counts if asker.can_ask(2 * len(counts)) else counts[-1:]
     answers = yield from asker.ask(np.stack([_with(hidden, order[:count]) for count in counts]))
     breaks = _is_broken(answers)
     if not breaks.any():
@@ -160,7 +161,7 @@ def _fewest(
     position = int(np.argmax(breaks))
     low: int = counts[position - 1] if position else 0
     high: int = counts[position]
-    while high - low > 1:
+    while high - low > 1 and asker.can_ask(1):
         middle = (low + high) // 2
         answers = yield from asker.ask(_with(hidden, order[:middle])[None])
         low, high = (low, middle) if _is_broken(answers)[0] else (middle, high)
