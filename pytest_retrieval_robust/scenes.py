@@ -31,7 +31,7 @@ def first_images(model: DualEncoder, dataset: RetrievalDataset, images: int) -> 
 
 
 def sampled_images(setting: Setting, model: DualEncoder, pairs: Pairs, images: int) -> Scene:
-    """`images` of the pairs' images, chosen by their ids alone: the same ones in every run, in any order of the data."""
+    """`images` of the pairs' images, chosen by their ids alone: the same in every run, in any order of the data."""
     dataset = pairs.dataset
     numbers = [int(pairs.images[place]) for place in by_hash(pairs.image_ids, "sample")]
     return _scene(setting, dataset, *_prepared(model, dataset, numbers, images))

@@ -129,11 +129,9 @@ class RunCollector:
         costs = tuple(sorted(self._costs.values(), key=lambda c: (order.get(c.case.model, -1), c.case)))
         curves = tuple(curves_of(outcomes))
         searched = tuple(sorted(self._breaking.values(), key=lambda b: (order.get(b.model, -1), b.case)))
-        verdicts = tuple(
-            [
-                *_judge(session, outcomes, costs, curves, scope),
-                *(verdict for found in searched for verdict in session.policy.judge_breaking(found)),
-            ]
+        verdicts = (
+            *_judge(session, outcomes, costs, curves, scope),
+            *(verdict for found in searched for verdict in session.policy.judge_breaking(found)),
         )
         measured = {case.model for case in (*(o.case for o in outcomes), *(c.case for c in costs))}
         measured |= {found.model for found in searched}

@@ -1,4 +1,4 @@
-"""The smallest occlusion that breaks a model is no smaller than the policy allows; searched where a gate asks for it."""
+"""The smallest occlusion that breaks a model is as large as the policy asks; searched only where a gate asks."""
 
 from __future__ import annotations
 
