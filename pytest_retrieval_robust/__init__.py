@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .api import encoder_from_callables, evaluate, load_dataset, load_model, load_occluder
+    from .breaking import find_breaking, sensitivity_map
     from .metrics.recall import recall_at_k
     from .ranking import positive_ranks, top_k
 
@@ -16,22 +17,26 @@ __version__ = "0.1.0"
 __all__ = [
     "encoder_from_callables",
     "evaluate",
+    "find_breaking",
     "load_dataset",
     "load_model",
     "load_occluder",
     "positive_ranks",
     "recall_at_k",
+    "sensitivity_map",
     "top_k",
 ]
 
 _HOMES = {
     "encoder_from_callables": ".api",
     "evaluate": ".api",
+    "find_breaking": ".breaking",
     "load_dataset": ".api",
     "load_model": ".api",
     "load_occluder": ".api",
     "positive_ranks": ".ranking",
     "recall_at_k": ".metrics.recall",
+    "sensitivity_map": ".breaking",
     "top_k": ".ranking",
 }
 

@@ -1,12 +1,17 @@
-"""`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds."""
+"""`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
+`rank MODEL NAME` shows what hiding does to the ranks of single images."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pytest
+
+from .options import PASSED_ON
 
 _SUITE_FILES = ("robust.toml", "test_recall.py", "test_curve.py", "test_timing.py", "test_properties.py")
 
@@ -44,8 +49,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inspect.add_argument("--limit", type=int, metavar="N", help="with --write-ids: the first N, as --robust-limit")
     inspect.add_argument("--write-ids", type=Path, metavar="FILE", help="write the ids that would be evaluated")
     inspect.set_defaults(run=_inspect)
+    _add_rank(commands.add_parser("rank", help="show the ranks of a data set's first images, before and after hiding"))
     parsed = parser.parse_args(arguments)
     return int(parsed.run(parsed))
+
+
+def _add_rank(rank: argparse.ArgumentParser) -> None:
+    rank.add_argument("model", metavar="MODEL", help="one name or locator, as after --robust-models")
+    rank.add_argument("dataset", metavar="NAME", help="one data set, as after --robust-datasets")
+    rank.add_argument("--occluder", default="patches", help="one occluder, as after --robust-occluders")
+    rank.add_argument("--level", type=float, required=True, help="the share of the image to hide, from 0 to 1")
+    rank.add_argument("--seed", type=int, default=0, help="the layout of the mask (default: 0)")
+    rank.add_argument("--images", type=int, default=50, metavar="N", help="the data set's first N (default: 50)")
+    rank.add_argument("--image", type=int, metavar="NUMBER", help="show this one alone, from 0")
+    rank.add_argument("--tests", metavar="PATH", help="the suite whose conftest and robust.toml count (default: here)")
+    for option in PASSED_ON:
+        rank.add_argument(f"--{option}", help=f"as --robust-{option}")
+    rank.set_defaults(run=_rank)
 
 
 def _init(parsed: argparse.Namespace) -> int:
@@ -90,6 +110,65 @@ def _write_ids(ids: Sequence[str], file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows([("image_id",), *((one,) for one in ids)])
     print(f"  {len(ids)} ids written to {file.name}")
+
+
+def _rank(parsed: argparse.Namespace) -> int:
+    """Within a pytest that collects nothing, so that a conftest's models are known, and ini files and tables count."""
+    command = _RankCommand(parsed)
+    asked = {"models": parsed.model, "datasets": parsed.dataset, "occluders": parsed.occluder}
+    asked |= {option: getattr(parsed, option.replace("-", "_")) for option in PASSED_ON}
+    options = [f"--robust-{option}={text}" for option, text in asked.items() if text is not None]
+    tests = [] if parsed.tests is None else [parsed.tests]
+    code = int(pytest.main(["-p", "retrieval_robust", *tests, *options], plugins=[command]))
+    for line in command.lines:
+        print(line)
+    if command.error is not None:
+        print(command.error, file=sys.stderr)
+    return code
+
+
+class _RankCommand:
+    """Takes the place of pytest's own work once its options and conftests are read."""
+
+    def __init__(self, parsed: argparse.Namespace) -> None:
+        self._parsed = parsed
+        self.lines: list[str] = []
+        self.error: str | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        from .errors import RobustError
+
+        try:
+            self.lines = list(self._ranked(config))
+        except RobustError as error:
+            self.error = f"{type(error).__name__}: {error}"
+            return 2
+        return 0
+
+    def _ranked(self, config: pytest.Config) -> Iterator[str]:
+        from .replay import FirstRanks, replay_lines
+        from .session import session_of
+
+        parsed = self._parsed
+        for kind in ("model", "dataset", "occluder"):
+            _check_single(kind, getattr(parsed, kind))
+        session = session_of(config)
+        selection = session.selection
+        # A model that robust.toml requires is selected too, behind the one that was asked for.
+        model, dataset = next(iter(selection.models)), next(iter(selection.datasets))
+        (occluder,) = selection.occluders.values()
+        ranks = FirstRanks(session.model(model), session.dataset(dataset), parsed.images)
+        return replay_lines(ranks, model, occluder, parsed.level, parsed.seed, parsed.image)
+
+
+def _check_single(kind: str, text: str) -> None:
+    from .catalogue import is_glob
+    from .errors import ConfigError
+    from .options import split_list
+
+    if text == "all" or is_glob(text.partition("(")[0]) or len(split_list(kind, text)) != 1:
+        raise ConfigError(f"Expected one {kind}, got {kind}={text!r}. Give the name of a single one.")
 
 
 if __name__ == "__main__":

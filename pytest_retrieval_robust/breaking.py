@@ -30,9 +30,14 @@ if TYPE_CHECKING:
     from .models import DualEncoder
 
 BUDGET = 800
-"""Encodings of an image that a search may take, at a grid of 16."""
+"""Encodings of an image that a search usually takes at most."""
 FEWEST_LABELLED = 5
 """A label has a map of its own from so many images on."""
+
+
+def usual_budget(grid: int) -> int:
+    """Encodings an image for a grid: 12 a cell, within the `BUDGET` unless that is fewer than a search needs."""
+    return max(3 * grid**2, min(BUDGET, 12 * grid**2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +72,7 @@ def find_breaking(
     grid: int = 16,
     fill: str = "black",
     images: int = 100,
-    budget: int = BUDGET,
+    budget: int | None = None,
     limit: int | None = None,
     batch_size: int | None = None,
 ) -> BreakingResult:
@@ -80,8 +85,8 @@ def find_breaking(
         grid: Cells along each side of the source image, 2 to 256.
         fill: What hides: one of `fills.FILLS`.
         images: How many images, chosen by their ids alone.
-        budget: Encodings an image at most; at least three a cell. With fewer than it asks for, a result is worse, never
-            wrong.
+        budget: Encodings an image at most, at least three a cell; None for `usual_budget(grid)`, 800 for a grid of 16.
+            With fewer, a result is worse, never wrong.
         limit: Only the first so many images of the data set, with their reports.
         batch_size: Hidden versions that are encoded at a time.
 
@@ -90,6 +95,7 @@ def find_breaking(
         DatasetError: No image can be read.
     """
     _check(grid, fill, images, k)
+    budget = usual_budget(grid) if budget is None else budget
     if budget < 3 * grid * grid:
         raise OcclusionError(
             f"Expected a budget of at least three encodings a cell, got budget={budget} for grid={grid}. "

@@ -83,6 +83,8 @@ OPTIONS = (
     OptionSpec("--robust-search-grid", "cells along each side for that search (default: 16)", "N"),
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
 )
+PASSED_ON = ("config", "device", "precision", "cache-dir")
+"""Those, without their prefix, that the command `rank` takes too: they say which model this is, and where it runs."""
 _BY_FLAG = {option.flag: option for option in OPTIONS}
 
 

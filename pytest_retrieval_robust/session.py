@@ -208,7 +208,7 @@ class RobustSession:
         return self._broken[model, dataset]
 
     def _search(self, model: str, dataset: str) -> BreakingOutcome:
-        from .breaking import BUDGET, breaking_arrays, find_breaking
+        from .breaking import breaking_arrays, find_breaking, usual_budget
         from .sweep import pairs_of
 
         settings, limit = self.settings, self.policy.breaking_limit(model, dataset)
@@ -220,7 +220,7 @@ class RobustSession:
             k=asked.k,
             grid=grid,
             images=asked.images or settings.search_images or SEARCHED_IMAGES,
-            budget=max(BUDGET, 3 * grid * grid),
+            budget=usual_budget(grid),
             limit=settings.limit,
             batch_size=settings.batch_size,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -18,6 +18,18 @@ def test_recall_under_occlusion(outcome, clean_outcome, gate):
 """
 SMALL = ("--robust-models=tiny-cxr-clip", "--robust-limit=24", "--robust-levels=0.3", "-p", "no:cacheprovider")
 """A smoke run: 24 pairs, levels 0 and 0.3."""
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For thousands of small tensors: a second thread gains little, and on a busy machine it waits for its turn."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 Run = Callable[..., pytest.RunResult]
 

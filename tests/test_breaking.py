@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 import pytest
-import torch
 
 from pytest_retrieval_robust import find_breaking, load_dataset, load_model, sensitivity_map
 from pytest_retrieval_robust.breaking import BreakingResult
@@ -21,13 +19,7 @@ from pytest_retrieval_robust.sweep import pairs_of
 PAIRS, IMAGES = 60, 4
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small batches of a small encoder: on a busy machine a second thread mostly waits for its turn."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from ._tables import columns_of, read_columns
 from ._text_policy import as_compared, policy
 
 if TYPE_CHECKING:
+    from hypothesis.vendor.pretty import RepresentationPrinter
     from PIL.Image import Image
 
 VIEWS = ("all", "frontal", "lateral")
@@ -61,9 +62,12 @@ class Choice:
             raise DatasetError(f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}. Mend it.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReportDataset:
-    """Images with reports from files. Made by `choose`; satisfies `RetrievalDataset`."""
+    """Images with reports from files. Made by `choose`; satisfies `RetrievalDataset`.
+
+    Its `repr` is its name: pytest and Hypothesis print the arguments of a test that fails.
+    """
 
     found: Found
     choice: Choice
@@ -75,6 +79,12 @@ class ReportDataset:
     counts: Mapping[str, int] = field(default_factory=dict)
     """What was found, and what each filter left out, in order."""
     mask_folder: MaskFolder | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:  # noqa: ARG002 - Hypothesis gives it
+        printer.text(repr(self))
 
     @property
     def name(self) -> str:

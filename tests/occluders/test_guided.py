@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
-from pytest_retrieval_robust.occluders._probe import Probe
+from pytest_retrieval_robust.occluders._probe import Answers, Probe, Search
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.scenes import sampled_images, setting_of
@@ -140,11 +141,11 @@ def test_answers_are_the_scores_and_margins_of_a_naive_loop(drawn: Scene) -> Non
     probe = Probe(drawn, 8, "mean", 5)
     rows = probe.encode(np.arange(3), hidden).double()
 
-    def one(version: np.ndarray) -> object:
+    def one(version: NDArray[np.bool_]) -> Search[Answers]:
         answers = yield version[None]
         return answers
 
-    for image, answers in enumerate(probe.run([one(version) for version in hidden])):  # type: ignore[arg-type]
+    for image, answers in enumerate(probe.run([one(version) for version in hidden])):
         scores = (drawn.setting.reports.double() @ rows[image]).numpy()
         right = drawn.setting.report_groups == drawn.groups[image]
         assert answers.right[0] == pytest.approx(scores[right].max(), abs=1e-6)
