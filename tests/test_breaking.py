@@ -116,7 +116,7 @@ def test_a_map_is_the_mean_fall_of_the_right_score(model: DualEncoder) -> None:
             hidden = clean.clone()
             hidden[:, :, row * side : (row + 1) * side, column * side : (column + 1) * side] = 0
             falls[row, column] += before - float(model.encode_images(hidden)[0] @ reports[right[image]])
-    assert torch.allclose(torch.from_numpy(heat), torch.from_numpy(falls / 3), atol=1e-5)
+    assert heat == pytest.approx(falls / 3, abs=1e-5)
 
 
 def test_the_search_gives_a_map_of_each_frequent_label(result: BreakingResult) -> None:
