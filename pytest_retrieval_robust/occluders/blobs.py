@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import OcclusionError
@@ -59,21 +60,30 @@ class Blobs(AreaOccluder):
         return in_order(self._smooth(across.mT, drawn[:, 1] % self.size).mT).to(device)
 
     def _smooth(self, noise: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-        """(B, N, M) random numbers to (B, N, G): the cubic B-spline along the last axis, times 6, rounded down."""
-        import torch
+        """(B, N, M) numbers to (B, N, G): the uniform cubic B-spline along the last axis, times 6, rounded down."""
+        weights = _spline(self.grid, self.size, noise.shape[2]).to(noise.device)
+        # Whole numbers below 2**53: float64 adds them exactly in every order, and has a matrix product on every device.
+        total = noise.double().bmm(weights[shift])
+        return total.div(self.size**3, rounding_mode="floor").to(noise.dtype)
 
-        size, cells = self.size, torch.arange(self.grid, device=noise.device) + shift[:, None]
-        first, u = cells // size, cells % size
-        weights = (
-            (size - u) ** 3,
-            3 * u**3 - 6 * u**2 * size + 4 * size**3,
-            -3 * u**3 + 3 * u**2 * size + 3 * u * size**2 + size**3,
-            u**3,
-        )
-        total = torch.zeros((len(noise), noise.shape[1], self.grid), dtype=torch.int64, device=noise.device)
-        for tap, weight in enumerate(weights):
-            total += noise.take_along_dim((first + tap)[:, None, :], 2) * weight[:, None, :]
-        return total.div(size**3, rounding_mode="floor")
+
+@lru_cache(maxsize=8)
+def _spline(grid: int, size: int, nodes: int) -> torch.Tensor:
+    """(size, nodes, G) float64 whole numbers: what each node weighs in each cell, for every shift of the nodes."""
+    import torch
+
+    place = torch.arange(grid) + torch.arange(size)[:, None]
+    first, u = place // size, place % size
+    taps = (
+        (size - u) ** 3,
+        3 * u**3 - 6 * u**2 * size + 4 * size**3,
+        -3 * u**3 + 3 * u**2 * size + 3 * u * size**2 + size**3,
+        u**3,
+    )
+    weights = torch.zeros((size, grid, nodes), dtype=torch.float64)
+    for tap, weight in enumerate(taps):
+        weights.scatter_(2, (first + tap)[:, :, None], weight.double()[:, :, None])
+    return weights.mT.contiguous()
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

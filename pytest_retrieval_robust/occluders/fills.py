@@ -24,7 +24,7 @@ _CONSTANTS = {"black": (0.0, 0), "white": (1.0, 255), "grey": (0.5, 128)}
 _NOISE_BITS = 24  # what a float32 holds exactly, so that conversion cannot differ between devices
 _SUM_BITS = 51  # a float64 adds whole numbers exactly below 2**53; pixels may overshoot the 0..1 scale up to 4
 _SHUFFLED_GRID = 16
-_BLUR_PASSES, _BLUR_PART = 3, 8  # three boxes of an eighth of the square: a bell that leaves nothing finer
+_BLUR_GRID, _BLUR_PASSES, _BLUR_WIDTH = 32, 3, 5  # a bell that leaves nothing finer than an eighth of the square
 
 
 @dataclass(frozen=True)
@@ -119,23 +119,22 @@ def source_mean(canvas: Canvas) -> torch.Tensor:
 
 
 def blurred(canvas: Canvas) -> torch.Tensor:
-    """(B, 3, H, W): three box filters one after another, over the source's own pixels alone."""
+    """(B, 3, H, W): means of a coarse grid, smoothed by three box filters, over the source's own pixels alone."""
     import torch
+    from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
     pixels = canvas.pixels
+    size = (pixels.shape[2], pixels.shape[3])
+    coarse = (min(size[0], _BLUR_GRID), min(size[1], _BLUR_GRID))
     inside = canvas.inside.to(pixels.device, torch.float32)
-    sums, weights = torch.where(inside > 0, pixels.float(), 0.0), inside
-    for _ in range(_BLUR_PASSES):
-        sums, weights = _box_filter(sums), _box_filter(weights)
-    return _as_pixels(sums / weights.clamp(min=1e-6), pixels)
-
-
-def _box_filter(pixels: torch.Tensor) -> torch.Tensor:
-    from torch.nn.functional import avg_pool2d
-
-    height, width = (2 * max(1, side // (2 * _BLUR_PART)) + 1 for side in pixels.shape[2:])
-    down = avg_pool2d(pixels, (height, 1), stride=1, padding=(height // 2, 0))
-    return avg_pool2d(down, (1, width), stride=1, padding=(0, width // 2))
+    fields = [torch.where(inside > 0, pixels.float(), 0.0), inside]
+    for number, field in enumerate(fields):
+        means = adaptive_avg_pool2d(field, coarse)
+        for _ in range(_BLUR_PASSES):
+            means = avg_pool2d(means, _BLUR_WIDTH, stride=1, padding=_BLUR_WIDTH // 2)
+        fields[number] = interpolate(means, size=size, mode="bilinear", align_corners=False)
+    # Padding weighs nothing, in the picture and in the weights alike, so that none of it leaks in.
+    return _as_pixels(fields[0] / fields[1].clamp(min=1e-6), pixels)
 
 
 def shuffled(canvas: Canvas) -> torch.Tensor:
