@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from pytest_retrieval_robust import encoder_from_callables, evaluate, load_dataset, load_model, load_occluder
+from pytest_retrieval_robust import encoder_from_callables, load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.datasets import RetrievalDataset
+from pytest_retrieval_robust.errors import RobustError
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders._scene import Scene, Setting, unit_scale
@@ -20,7 +21,7 @@ from pytest_retrieval_robust.occluders.area import visible_level
 from pytest_retrieval_robust.occluders.fills import FILLS
 from pytest_retrieval_robust.ranking import positive_ranks
 from pytest_retrieval_robust.scenes import sampled_images, setting_of
-from pytest_retrieval_robust.sweep import Pairs, pairs_of
+from pytest_retrieval_robust.sweep import Cell, Measured, Pairs, pairs_of, run_sweep
 from training.contact_sheet import DOCS, replace_part
 
 PAGE = DOCS / "occluders.md"
@@ -69,7 +70,7 @@ class Sheet:
 
 
 def main() -> None:
-    """Write four pictures and three tables."""
+    """Write four pictures and the tables: the last ones take minutes."""
     data = load_dataset("synthetic-cxr")
     pictures = {
         "area": area_sheet(data),
@@ -81,7 +82,7 @@ def main() -> None:
         save(picture, name)
     replace_part(PAGE, "shares", shares_table(data))
     replace_part(PAGE, "crop", crop_table(data))
-    replace_part(PAGE, "recall", recall_table(data))
+    replace_part(PAGE, "recall", recall_tables(data))
 
 
 def save(sheet: Image.Image, name: str) -> None:
@@ -144,7 +145,7 @@ def fill_sheet(data: RetrievalDataset) -> Image.Image:
     for fill in FILLS:
         occluder = load_occluder(f"patches(fill={fill})").bind(scene)
         tiles.append((f"fill={fill}", hidden(scene, occluder, 0.3)))
-    sheet = Sheet(196, [], label=0)
+    sheet = Sheet(224, [], label=0)
     sheet.rows.extend(("", tiles[start : start + 3]) for start in range(0, len(tiles), 3))
     return sheet.draw()
 
@@ -168,48 +169,51 @@ def guided_sheet(data: RetrievalDataset) -> Image.Image:
 
 def shares_table(data: RetrievalDataset) -> str:
     """What the severity occluders hide, over many images."""
-    levels, scene = (0.1, 0.3, 0.5, 1.0), scene_of(data, range(_MANY), side=8)
-    lines = _table("occluder", [f"{level:g}" for level in levels])
-    for name in (*DRAWN, *REGIONS):
-        occluder = load_occluder(name).bind(scene)
-        shares = [100 * mean(occluder.shares(scene.ids, level, 0)) for level in levels]
-        lines.append(_row(name, [f"{share:.1f}" for share in shares]))
-    return "\n".join(lines)
+    scene, names = scene_of(data, range(_MANY), side=8), (*DRAWN, *REGIONS)
+    bound = [load_occluder(name).bind(scene) for name in names]
+    rows = {}
+    for level in (0.1, 0.3, 0.5, 1.0):
+        shares = [mean(occluder.shares(scene.ids, level, 0)) for occluder in bound]
+        rows[f"{level:g}"] = [f"{100 * share:.1f}" for share in shares]
+    return _table("severity", names, rows)
 
 
 def crop_table(data: RetrievalDataset) -> str:
     """What a model that keeps the middle of a film sees hidden, over many images."""
-    levels, ids = (0.1, 0.2, 0.3, 0.4, 0.5), data.image_ids[:_MANY]
-    frame = _plain(224).prepare(Image.new("L", FILM)).frame
-    lines = _table("occluder", [f"{level:g}" for level in levels])
-    for name in AREA:
-        occluder = load_occluder(name)
-        seen = [visible_level(occluder.mask(ids, level, 0, 224, frame), frame) for level in levels]
-        lines.append(_row(name, [f"{share:.2f}" for share in seen]))
-    return "\n".join(lines)
+    ids, frame = data.image_ids[:_MANY], _plain(224).prepare(Image.new("L", FILM)).frame
+    rows = {}
+    for level in (0.1, 0.2, 0.3, 0.5):
+        masks = [load_occluder(name).mask(ids, level, 0, 224, frame) for name in AREA]
+        rows[f"{level:g}"] = [f"{visible_level(mask, frame):.2f}" for mask in masks]
+    return _table("level", AREA, rows)
 
 
-def recall_table(data: RetrievalDataset) -> str:
-    """Recall@10 of embedded encoders under each occluder and fill."""
-    models = [load_model(name, device="cpu") for name in MEASURED]
-    asked = [(name, 0.3) for name in AREA] + [(f"patches(fill={fill})", 0.3) for fill in FILLS if fill != "black"]
-    asked += [(name, 1.0) for name in (*DRAWN, *REGIONS)]
-    lines = _table("occluder", ["level", *(f"`{model.name}`" for model in models)])
-    for name, level in asked:
-        found = []
-        for model in models:
-            curve = evaluate(model, data, load_occluder(name), levels=(level,), ks=(10,))
-            found.append(f"{curve.recall(k=10, direction='image-to-report')[level]:.2f}")
-        lines.append(_row(name, [f"{level:g}", *found]))
-    return "\n".join(lines)
+def recall_tables(data: RetrievalDataset) -> str:
+    """Recall@10 of embedded encoders under the area occluders, the fills and the severity occluders."""
+    fills = [load_occluder(f"patches(fill={fill})").name for fill in FILLS]
+    parts = (("level 0.3", AREA, 0.3), ("level 0.3", fills, 0.3), ("severity 1", (*DRAWN, *REGIONS), 1.0))
+    cells = {Cell(name, level, 0): load_occluder(name) for _, names, level in parts for name in names}
+    found = {}
+    for name in MEASURED:
+        found[name] = run_sweep(load_model(name, device="cpu"), pairs_of(data), list(cells.items()), [10]).cells
+    tables = []
+    for first, names, level in parts:
+        rows = {f"`{model}`": [_recall(found[model][Cell(name, level, 0)]) for name in names] for model in MEASURED}
+        tables.append(_table(first, names, rows))
+    return "\n\n".join(tables)
 
 
-def _table(first: str, heads: Sequence[str]) -> list[str]:
-    return ["| " + " | ".join([first, *heads]) + " |", "| --- |" + " --- |" * len(heads)]
+def _recall(measured: Measured | RobustError) -> str:
+    if isinstance(measured, RobustError):
+        raise measured
+    return f"{measured.image_to_report.recall[10]:.2f}"
 
 
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"| `{name}` | " + " | ".join(cells) + " |"
+def _table(first: str, names: Sequence[str], rows: dict[str, list[str]]) -> str:
+    """Occluders from left to right, of a family's parameters only the value."""
+    heads = [f"`{name.removeprefix('patches(').removeprefix('regions(').removesuffix(')')}`" for name in names]
+    lines = [f"| {first} | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(heads)]
+    return "\n".join([*lines, *(f"| {row} | " + " | ".join(shown) + " |" for row, shown in rows.items())])
 
 
 if __name__ == "__main__":
