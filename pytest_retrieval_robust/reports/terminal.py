@@ -23,6 +23,7 @@ _WORST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _BLOCKS, _PLAIN_BLOCKS = "▁▂▃▄▅▆▇█", "_.,-=+*#"
 _SHOWN_SENTENCES = 20
 _SEVERAL = 4
+_ANOTHER_SHARE = 0.02
 
 
 def write_summary(run: RunRecord, reporter: pytest.TerminalReporter) -> None:
@@ -91,6 +92,7 @@ def _table(run: RunRecord, curves: Sequence[Curve], k: int, direction: Direction
         last = number == len(chunks) - 1
         columns = "".join(f"{level:>{_CELL - 1}g} " for level in chunk)
         yield [Span(f"{'':{_NAME}}{columns}{'  kept  half' if last else ''}")]
+        yield from _hidden_shares(curves, chunk)
         for curve in curves:
             yield from _rows(run, curve, chunk, k, direction, blocks if last else None)
     yield [Span("! below its gate   ? inconclusive   ~ no gate   [ ] 95 % Wilson interval")]
@@ -112,6 +114,14 @@ def _heading(run: RunRecord, curve: Curve, k: int, direction: Direction) -> Iter
         skipped = f", {facts['skipped']} broken images skipped" if facts["skipped"] else ""
         repeated = f", {100 * facts['duplicate_share']:.1f} % repeated texts" if facts["duplicate_share"] > 0 else ""
         yield [Span(f"{facts['split']}, {facts['text']}, {facts['relevance']}{repeated}{skipped}")]
+
+
+def _hidden_shares(curves: Sequence[Curve], chunk: Sequence[float]) -> Iterable[Line]:
+    """What share of the image the levels hide, where they are severities and say something else."""
+    achieved = {outcome.case.level: outcome.achieved_level for curve in curves for outcome in curve.outcomes}
+    if any(abs(achieved[level] - level) > _ANOTHER_SHARE for level in achieved):
+        shares = "".join(f"{100 * achieved.get(level, 0.0):>{_CELL - 1}.1f} " for level in chunk)
+        yield [Span(f"{'hidden, %':{_NAME}}{shares}".rstrip())]
 
 
 def _rows(
