@@ -49,7 +49,10 @@ def fewest(model: DualEncoder, fill: str) -> list[int]:
 
 
 def _fewest(probe: Probe, image: int) -> int:
-    for size in range(probe.grid**2 + 1):
+    nothing = np.zeros((1, probe.grid**2), dtype=np.bool_)
+    if probe._ask(np.array([image]), nothing).margin[0] < -1e-5:
+        return 0
+    for size in range(1, probe.grid**2 + 1):
         sets = np.array(list(combinations(range(probe.grid**2), size)), dtype=np.int64).reshape(-1, size)
         versions = np.zeros((len(sets), probe.grid**2), dtype=np.bool_)
         versions[np.arange(len(sets))[:, None], sets] = True

@@ -81,7 +81,9 @@ def test_every_fill_has_a_row_that_says_whether_it_is_content_free() -> None:
 @pytest.mark.parametrize("heading", ["What the severities hide", "What it does to the embedded encoders"])
 def test_measured_tables_have_every_severity_occluder(heading: str) -> None:
     drawn = {name for name, entry in ENTRIES.items() if isinstance(entry.build(), SeverityOccluder)}
-    assert drawn <= set(rows(heading))
+    assert drawn <= set(
+        re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| severity.*", section(heading), re.MULTILINE)))
+    )
 
 
 def test_a_gate_matches_as_the_page_says() -> None:
@@ -105,7 +107,7 @@ def test_guided_occluders_cost_what_the_page_says() -> None:
     cells = ENTRIES["worst"].build().cells ** 2
     for search, count in ((search_falls, 65), (search_worst_order, 888)):
         assert encodings(search(cells)) == count
-        assert f"| {count} | {500 * count:,} |" in TEXT
+        assert f"{500 * count:,} for 500 images" in TEXT
     assert (round(888 / cells), round(encodings(search_worst_order(256)) / 256)) == (14, 20)
 
 
