@@ -13,7 +13,14 @@ import pytest
 
 from .options import PASSED_ON
 
-_SUITE_FILES = ("robust.toml", "test_recall.py", "test_curve.py", "test_timing.py", "test_properties.py")
+_SUITE_FILES = (
+    "robust.toml",
+    "test_recall.py",
+    "test_curve.py",
+    "test_timing.py",
+    "test_properties.py",
+    "test_breaking.py",
+)
 
 
 def suite_folder() -> Path:
