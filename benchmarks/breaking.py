@@ -44,7 +44,7 @@ def main() -> None:
 def fewest(model: DualEncoder, fill: str) -> list[int]:
     """By trying every set of cells, the small ones first."""
     pairs = pairs_of(load_dataset("synthetic-cxr"))
-    probe = Probe(sampled_images(setting_of(model, pairs), model, pairs, EXHAUSTIVE), 4, fill, 10)
+    probe = Probe(next(sampled_images(setting_of(model, pairs), model, pairs, EXHAUSTIVE)), 4, fill, 10)
     return [_fewest(probe, image) for image in range(EXHAUSTIVE)]
 
 

@@ -7,6 +7,7 @@ Its first step hides every cell alone: the mean fall of the right report's score
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 
 from .case import BreakingOutcome, HeatMap
 from .errors import DatasetError, OcclusionError
+from .occluders._checks import check_whole
 from .occluders._greedy import Breaking, search_breaking, search_falls
 from .occluders._probe import Probe
 from .occluders._scene import batch_size as usual_batch
-from .occluders.cells import check_grid
 from .occluders.fills import check_fill
 from .query_keys import secret_of
 from .ranking import positive_ranks
@@ -102,9 +103,11 @@ def find_breaking(
             f"Give {3 * grid * grid} or more, or use fewer cells."
         )
     pairs = pairs_of(dataset, limit)
-    probe = _probe(model, pairs, k, grid, fill, images, batch_size)
-    found = probe.run([search_breaking(grid * grid, budget) for _ in probe.scene.ids])
-    return _result(model, pairs, probe, found, budget)
+    parts = []
+    for probe in _probes(model, pairs, k, grid, fill, images, batch_size):
+        found = probe.run([search_breaking(grid * grid, budget) for _ in probe.scene.ids])
+        parts.append(_searched(probe, found))
+    return _result(model, pairs, parts, k, grid, fill, budget)
 
 
 def sensitivity_map(
@@ -142,9 +145,9 @@ def sensitivity_map(
     pairs = pairs_of(dataset, limit)
 
     def map_of(chosen: Pairs) -> HeatMap:
-        probe = _probe(model, chosen, 1, grid, fill, images, batch_size)
-        falls = np.stack(probe.run([search_falls(grid * grid) for _ in probe.scene.ids]))
-        return _heat_map(falls.reshape(-1, grid, grid))
+        probes = _probes(model, chosen, 1, grid, fill, images, batch_size)
+        found = [fall for probe in probes for fall in probe.run([search_falls(grid * grid) for _ in probe.scene.ids])]
+        return _heat_map(np.stack(found).reshape(-1, grid, grid))
 
     if label is None:
         return map_of(pairs)
@@ -153,11 +156,10 @@ def sensitivity_map(
 
 
 def _check(grid: int, fill: str, images: int, k: int) -> None:
-    check_grid(grid)
+    check_whole("grid", grid, 2, 256)
     check_fill(fill)
-    for name, value, least in (("grid", grid, 2), ("images", images, 1), ("k", k, 1)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise OcclusionError(f"Expected {name} of {least} or more, got {name}={value!r}. Mend the value.")
+    check_whole("images", images, 1)
+    check_whole("k", k, 1)
 
 
 def _split(pairs: Pairs, label: str) -> tuple[Pairs, Pairs]:
@@ -186,33 +188,59 @@ def label_names_of(dataset: RetrievalDataset) -> tuple[str, ...]:
         return ()
 
 
-def _probe(
+def _probes(
     model: DualEncoder, pairs: Pairs, k: int, grid: int, fill: str, images: int, batch_size: int | None
-) -> Probe:
-    scene = sampled_images(setting_of(model, pairs), model, pairs, images)
-    return Probe(scene, grid, fill, k, batch=batch_size or usual_batch(model.device))
+) -> Iterator[Probe]:
+    """The searched images, a part of them at a time; `DatasetError` where none can be read."""
+    count = 0
+    for scene in sampled_images(setting_of(model, pairs), model, pairs, images):
+        count += len(scene.ids)
+        yield Probe(scene, grid, fill, k, batch=batch_size or usual_batch(model.device))
+    if count == 0:
+        raise DatasetError(
+            f"Expected images that can be read in {pairs.dataset.name}, got none. Mend its files or its root."
+        )
 
 
-def _result(model: DualEncoder, pairs: Pairs, probe: Probe, found: list[Breaking], budget: int) -> BreakingResult:
-    grid, scene = probe.grid, probe.scene
+@dataclass(frozen=True, eq=False)
+class _Searched:
+    """What was found in a part of the images, with their exact ranks before and after."""
+
+    numbers: Sequence[int]
+    found: Sequence[Breaking]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+
+
+def _searched(probe: Probe, found: Sequence[Breaking]) -> _Searched:
     hidden = np.stack([one.cells for one in found])
-    before, after = (_ranks(probe, versions) for versions in (np.zeros_like(hidden), hidden))
-    was_found = before <= probe.k
+    return _Searched(probe.scene.numbers, found, _ranks(probe, np.zeros_like(hidden)), _ranks(probe, hidden))
+
+
+def _result(
+    model: DualEncoder, pairs: Pairs, parts: Sequence[_Searched], k: int, grid: int, fill: str, budget: int
+) -> BreakingResult:
+    found = [one for part in parts for one in part.found]
+    before, after = (np.concatenate([getattr(part, name) for part in parts]) for name in ("before", "after"))
+    hidden = np.stack([one.cells for one in found])
+    was_found = before <= k
     shares = np.where(was_found, hidden.mean(axis=1), np.nan)
-    numbers = np.array(scene.numbers, dtype=np.int64)
+    numbers = np.array([number for part in parts for number in part.numbers], dtype=np.int64)
     falls = np.stack([one.falls for one in found]).reshape(-1, grid, grid)
+    one_minimal = np.array([one.one_minimal for one in found], dtype=np.bool_)
+    encodings = np.array([one.encodings for one in found], dtype=np.int64)
     outcome = BreakingOutcome(
         model=model.name,
         dataset=pairs.dataset.name,
-        k=probe.k,
+        k=k,
         grid=grid,
-        fill=probe.fill,
+        fill=fill,
         budget=budget,
         images=len(found),
         shares=tuple(sorted(float(share) for share in shares[was_found])),
-        unbroken=int(sum(not one.broken for one in found)),
-        one_minimal=int(sum(one.one_minimal for one, there in zip(found, was_found, strict=True) if there)),
-        encodings=float(np.mean([one.encodings for one in found])),
+        unbroken=sum(not one.broken for one in found),
+        one_minimal=int((one_minimal & was_found).sum()),
+        encodings=float(encodings.mean()),
         sensitivity=_heat_map(falls),
         by_label=_by_label(pairs, numbers, falls),
     )
@@ -224,8 +252,8 @@ def _result(model: DualEncoder, pairs: Pairs, probe: Probe, found: list[Breaking
         ranks_before=before,
         ranks_after=after,
         falls=falls,
-        encodings=np.array([one.encodings for one in found], dtype=np.int64),
-        one_minimal=np.array([one.one_minimal for one in found], dtype=np.bool_),
+        encodings=encodings,
+        one_minimal=one_minimal,
     )
 
 

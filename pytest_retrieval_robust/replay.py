@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from .errors import RobustError
 from .models._locators import entry_for, is_locator
 from .occluders._frames import visible_level
-from .occluders._scene import Scene, Setting, batch_size, encode_halving
+from .occluders._scene import Scene, batch_size, encode
 from .options import PASSED_ON
 from .ranking import positive_ranks
-from .scenes import first_images
+from .scenes import first_images, setting_of
 from .sweep import pairs_of
 
 if TYPE_CHECKING:
@@ -86,11 +86,8 @@ class FirstRanks:
             raise RobustError(f"Expected at least one image, got images={images}. Give 50.")
         self._model, self.dataset = model, dataset
         pairs = pairs_of(dataset)
-        size = batch_size(model.device)
-        parts = [pairs.texts[start : start + size] for start in range(0, len(pairs.texts), size)]
-        reports = torch.cat([model.encode_reports(part) for part in parts])
         scene, _ = first_images(model, dataset, images)
-        self.scene: Scene = replace(scene, setting=Setting(model, dataset, reports, pairs.report_groups))
+        self.scene: Scene = replace(scene, setting=setting_of(model, pairs))
         self.before = self._ranks(self.scene.pixels)
 
     @property
@@ -132,7 +129,7 @@ class FirstRanks:
         setting = self.scene.setting
         size = batch_size(self._model.device)
         parts = [pixels[start : start + size] for start in range(0, len(pixels), size)]
-        rows = torch.cat([encode_halving(self._model, part) for part in parts]).float()
+        rows = torch.cat([encode(self._model, part) for part in parts]).float()
         similarity = getattr(self._model, "similarity", None)
         return positive_ranks(
             rows, setting.reports.float(), self.scene.groups, setting.report_groups, similarity=similarity

@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import DatasetError, UnreadableImageError
-from .occluders._donors import by_hash
-from .occluders._scene import Scene, Setting, unit_scale
-from .sweep import Pairs
+from .occluders._scene import Scene, Setting, batch_size, open_image, unit_scale
+from .occluders.hashing import by_hash
+from .sweep import Pairs, encode_gallery
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
     from .models import DualEncoder, Prepared
 
 
+PART = 64
+"""Images of a search whose pixels are held at a time."""
+
+
 def setting_of(model: DualEncoder, pairs: Pairs) -> Setting:
     """The model on the data, with the gallery's embeddings."""
-    return Setting(model, pairs.dataset, model.encode_reports(pairs.texts), pairs.report_groups)
+    reports = encode_gallery(model, pairs.texts, batch_size(model.device))
+    return Setting(model, pairs.dataset, reports, pairs.report_groups)
 
 
 def first_images(model: DualEncoder, dataset: RetrievalDataset, images: int) -> tuple[Scene, Pairs]:
     """The data set's first `images` images, and the reports that are right for them as the gallery."""
     kept, prepared = _prepared(model, dataset, range(len(dataset.image_ids)), images)
+    if not kept:
+        raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Mend its files or its root.")
     right = np.isin(dataset.report_groups, dataset.image_groups[kept])
     pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
     return _scene(setting_of(model, pairs), pairs.dataset, kept, prepared), pairs
 
 
-def sampled_images(setting: Setting, model: DualEncoder, pairs: Pairs, images: int) -> Scene:
-    """`images` of the pairs' images, chosen by their ids alone: the same in every run, in any order of the data."""
+def sampled_images(setting: Setting, model: DualEncoder, pairs: Pairs, images: int) -> Iterator[Scene]:
+    """`images` of the pairs' images, chosen by their ids alone: the same in every run, in any order of the data.
+
+    They come in scenes of at most `PART` images, so that memory does not grow with their number.
+    """
     dataset = pairs.dataset
-    numbers = [int(pairs.images[place]) for place in by_hash(pairs.image_ids, "sample")]
-    return _scene(setting, dataset, *_prepared(model, dataset, numbers, images))
+    left = iter([int(pairs.images[place]) for place in by_hash(pairs.image_ids, "sample")])
+    while images > 0:
+        kept, prepared = _prepared(model, dataset, left, min(images, PART))
+        if not kept:
+            return
+        yield _scene(setting, dataset, kept, prepared)
+        images -= len(kept)
 
 
 def _prepared(
@@ -45,7 +60,7 @@ def _prepared(
     prepared: list[Prepared] = []
     for number in numbers:
         try:
-            prepared.append(model.prepare(dataset.image(number)))
+            prepared.append(model.prepare(open_image(dataset, number, f"its image number {number}")))
         except UnreadableImageError:
             if not getattr(dataset, "skips_unreadable", False):
                 raise
@@ -53,8 +68,6 @@ def _prepared(
         kept.append(number)
         if len(kept) == images:
             break
-    if not kept:
-        raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Mend its files or its root.")
     return kept, prepared
 
 

@@ -17,7 +17,7 @@ from .case import BreakingOutcome, Case, CostMeasurement, Json, Outcome
 from .catalogue import Catalogues
 from .curve import Curve
 from .errors import NotOnThisMachineError, RobustError
-from .gate import BreakingLimit, Policy, read_policy
+from .gate import Policy, read_policy
 from .models import LoadRequest
 from .options import Settings, read_settings, slug
 from .selection import SelectedModel, Selection, select
@@ -76,7 +76,7 @@ class RobustSession:
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._cards: dict[str, Json] = {}
-        self._broken: dict[tuple[str, str], BreakingOutcome] = {}
+        self._searched: dict[tuple[str, str], BreakingOutcome] = {}
         self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
 
     @property
@@ -203,24 +203,22 @@ class RobustSession:
 
     def breaking(self, model: str, dataset: str) -> BreakingOutcome:
         """The smallest occlusions that break the model on the data set, searched on first use."""
-        if (model, dataset) not in self._broken:
-            self._broken[model, dataset] = self._search(model, dataset)
-        return self._broken[model, dataset]
+        if (model, dataset) not in self._searched:
+            self._searched[model, dataset] = self._search(model, dataset)
+        return self._searched[model, dataset]
 
     def _search(self, model: str, dataset: str) -> BreakingOutcome:
-        from .breaking import breaking_arrays, find_breaking, usual_budget
+        from .breaking import breaking_arrays, find_breaking
         from .sweep import pairs_of
 
         settings, limit = self.settings, self.policy.breaking_limit(model, dataset)
-        asked = BreakingLimit(max(settings.ks), 0.5, 0.0) if limit is None else limit
-        grid = asked.grid or settings.search_grid
+        k, images, grid = (max(settings.ks), None, None) if limit is None else (limit.k, limit.images, limit.grid)
         result = find_breaking(
             self.model(model),
             self.dataset(dataset),
-            k=asked.k,
-            grid=grid,
-            images=asked.images or settings.search_images or SEARCHED_IMAGES,
-            budget=usual_budget(grid),
+            k=k,
+            grid=grid or settings.search_grid,
+            images=images or settings.search_images or SEARCHED_IMAGES,
             limit=settings.limit,
             batch_size=settings.batch_size,
         )

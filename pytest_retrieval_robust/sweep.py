@@ -27,7 +27,7 @@ from .metrics.median_rank import median_rank
 from .metrics.recall import chance_recall, recall_at_k
 from .metrics.reciprocal_rank import mean_reciprocal_rank
 from .occluders._frames import visible_level
-from .occluders._scene import Scene, Setting, encode_halving, unit_scale
+from .occluders._scene import Scene, Setting, broken_encoder, encode, open_image, unit_scale
 from .occluders._scene import batch_size as usual_batch
 from .query_keys import id_hash, secret_of
 from .ranking import positive_ranks
@@ -207,7 +207,7 @@ class _Sweep:
         self._skipped: list[np.int64] = []
 
     def run(self) -> SweepResult:
-        reports = self._encode_reports()
+        reports = encode_gallery(self._model, self._pairs.texts, self._batch_size)
         setting = Setting(self._model, self._pairs.dataset, reports, self._pairs.report_groups)
         with ThreadPoolExecutor(max_workers=DECODERS) as pool:
             for number, batch in enumerate(self._batches(pool, setting)):
@@ -241,22 +241,7 @@ class _Sweep:
     def _warm_up(self, batch: _Batch) -> None:
         """Lazy set-up stays out of the timing. What fails here fails again where it is measured, and is said there."""
         with suppress(Exception):
-            encode_halving(self._model, batch.scene.pixels[:4])
-
-    def _encode_reports(self) -> Tensor:
-        texts, size = self._pairs.texts, self._batch_size
-        starts = range(0, len(texts), size)
-        rows = torch.cat([self._checked_reports(texts[start : start + size], start) for start in starts])
-        _require_variety(rows, "reports", self._model.name)
-        return rows
-
-    def _checked_reports(self, texts: list[str], start: int) -> Tensor:
-        try:
-            rows = self._model.encode_reports(texts)
-        except Exception as error:
-            raise _broken(self._model.name, "encode_reports", error) from error
-        names = [f"report {start + i}" for i in range(len(texts))]
-        return _checked(rows, names, self._model)
+            encode(self._model, batch.scene.pixels[:4])
 
     def _batches(self, pool: ThreadPoolExecutor, setting: Setting) -> Iterator[_Batch]:
         """Batches with fixed boundaries; the next one is decoded and prepared while this one is encoded."""
@@ -274,21 +259,13 @@ class _Sweep:
 
     def _decode(self, index: np.int64) -> _Decoded:
         dataset = self._pairs.dataset
+        name = id_hash(dataset.image_ids[int(index)], self._secret)
         try:
-            image = dataset.image(int(index))
+            image = open_image(dataset, int(index), f"the image with id hash {name}")
         except UnreadableImageError:
             if not getattr(dataset, "skips_unreadable", False):
                 raise
             return _Decoded(None, b"")
-        except RobustError:
-            raise
-        except Exception as error:
-            # Its message may hold a path with a patient's number, or the text of a report.
-            name = id_hash(dataset.image_ids[int(index)], self._secret)
-            raise DatasetError(
-                f"Expected image() of {dataset.name} to give an image, got {type(error).__name__} for the image with "
-                f"id hash {name}. Mend the data set's reader, or that file."
-            ) from error
         digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest()
         return _Decoded(self._model.prepare(image), digest)
 
@@ -330,11 +307,8 @@ class _Sweep:
 
     def _measure_cell(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> None:
         pixels = batch.scene.pixels if cell == CLEAN else self._occlude(cell, progress, batch, buffer)
-        try:
-            with self._encoding[cell].running():
-                rows = encode_halving(self._model, pixels)
-        except Exception as error:
-            raise _broken(self._model.name, "encode_images", error) from error
+        with self._encoding[cell].running():
+            rows = encode(self._model, pixels)
         names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in batch.scene.ids]
         progress.rows.append(_checked(rows, names, self._model))
 
@@ -400,11 +374,21 @@ class _Sweep:
         return None if count is None else int(count(self._pairs.texts))
 
 
-def _broken(model: str, method: str, error: Exception) -> ModelError:
-    return ModelError(
-        f"Expected {method} of {model} to return embeddings, got {type(error).__name__}: {error} "
-        "Mend the encoder, or its input size and device."
+def encode_gallery(model: DualEncoder, texts: Sequence[str], size: int) -> Tensor:
+    """(G, D) the checked embeddings of a gallery of reports, `size` at a time."""
+    rows = torch.cat(
+        [_encode_reports(model, texts[start : start + size], start) for start in range(0, len(texts), size)]
     )
+    _require_variety(rows, "reports", model.name)
+    return rows
+
+
+def _encode_reports(model: DualEncoder, texts: Sequence[str], start: int) -> Tensor:
+    try:
+        rows = model.encode_reports(texts)
+    except Exception as error:
+        raise broken_encoder(model.name, "encode_reports", error) from error
+    return _checked(rows, [f"report {start + i}" for i in range(len(texts))], model)
 
 
 def _checked(rows: Tensor, names: Sequence[str], encoder: DualEncoder) -> Tensor:

@@ -24,7 +24,7 @@ from pytest_retrieval_robust.curve import retrieves
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import Occluder
-from pytest_retrieval_robust.occluders._scene import encode_halving
+from pytest_retrieval_robust.occluders._scene import encode
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, DONOR
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
 from pytest_retrieval_robust.ranking import positive_ranks
@@ -206,7 +206,7 @@ def test_nothing_is_found_at_level_1(subject: Subject, occluder: Occluder) -> No
     if min(shares) < 1:
         pytest.skip(f"{occluder.name} hides {sum(shares) / len(shares):.3f} of the image at level 1, not all of it")
     model, pairs = subject.model, hiding.batch.pairs
-    rows = encode_halving(model, hiding.occluded(1.0, 0))
+    rows = encode(model, hiding.occluded(1.0, 0))
     groups, reports = (pairs.image_groups, pairs.report_groups), model.encode_reports(pairs.texts)
     ranks = positive_ranks(rows, reports, *groups, similarity=getattr(model, "similarity", None))
     scores = scores_of(ranks, *groups, [k for k in (1, 5, 10) if k <= len(pairs.reports)])

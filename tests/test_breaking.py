@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
-from pytest_retrieval_robust import find_breaking, load_dataset, load_model, sensitivity_map
+from pytest_retrieval_robust import find_breaking, load_dataset, load_model, scenes, sensitivity_map
 from pytest_retrieval_robust.breaking import BreakingResult
 from pytest_retrieval_robust.case import BreakingOutcome
-from pytest_retrieval_robust.errors import DatasetError, OcclusionError
+from pytest_retrieval_robust.errors import DatasetError, EmbeddingError, ModelError, OcclusionError
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders._probe import Probe
 from pytest_retrieval_robust.scenes import sampled_images, setting_of
@@ -49,7 +53,7 @@ def test_shares_are_those_of_the_masks(result: BreakingResult) -> None:
 
 def test_it_comes_near_the_fewest_that_an_exhaustive_search_finds(model: DualEncoder, result: BreakingResult) -> None:
     pairs = pairs_of(load_dataset("synthetic-cxr", pairs=PAIRS))
-    probe = Probe(sampled_images(setting_of(model, pairs), model, pairs, IMAGES), 4, "black", 5)
+    probe = Probe(next(sampled_images(setting_of(model, pairs), model, pairs, IMAGES)), 4, "black", 5)
     exact = [_fewest(probe, image) for image in range(IMAGES)]
     found = [int(mask.sum()) for mask in result.masks]
     assert all(least <= seen for least, seen in zip(exact, found, strict=True))
@@ -74,19 +78,15 @@ def test_the_outcome_survives_json(result: BreakingResult) -> None:
 
 @pytest.mark.parametrize(("share", "expected"), [(0.05, 0.1), (0.25, 0.1), (0.5, 0.2), (0.75, 0.3), (1.0, 0.4)])
 def test_a_quantile_is_a_share_that_was_seen(result: BreakingResult, share: float, expected: float) -> None:
-    from dataclasses import replace
-
     assert replace(result.outcome, shares=(0.1, 0.2, 0.3, 0.4)).quantile(share) == expected
     assert replace(result.outcome, shares=()).quantile(share) is None
 
 
 def test_the_images_do_not_depend_on_the_data_sets_order(model: DualEncoder) -> None:
-    from dataclasses import replace
-
     pairs = pairs_of(load_dataset("synthetic-cxr", pairs=PAIRS))
     setting = setting_of(model, pairs)
-    forward = sampled_images(setting, model, pairs, 5)
-    backward = sampled_images(setting, model, replace(pairs, images=pairs.images[::-1]), 5)
+    forward = next(sampled_images(setting, model, pairs, 5))
+    backward = next(sampled_images(setting, model, replace(pairs, images=pairs.images[::-1]), 5))
     assert list(forward.ids) == list(backward.ids)
 
 
@@ -104,7 +104,7 @@ def test_a_map_is_the_mean_fall_of_the_right_score(model: DualEncoder) -> None:
     data = load_dataset("synthetic-cxr", pairs=12)
     heat = np.array(sensitivity_map(model, data, grid=2, images=3).rows)
     pairs = pairs_of(data)
-    scene = sampled_images(setting_of(model, pairs), model, pairs, 3)
+    scene = next(sampled_images(setting_of(model, pairs), model, pairs, 3))
     reports = scene.setting.reports
     right = [int(np.flatnonzero(pairs.report_groups == group)[0]) for group in scene.groups]
     side = scene.pixels.shape[-1] // 2
@@ -150,3 +150,53 @@ def test_a_label_that_none_has_is_an_error(model: DualEncoder) -> None:
     normal = load_dataset("synthetic-cxr", pairs=12, prevalence=0.0)
     with pytest.raises(DatasetError, match="got 0 of 12"):
         sensitivity_map(model, normal, label="effusion left")
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """The encoder, but for images of which much is hidden; and it notes how many reports it is given at once."""
+
+    model: DualEncoder
+    answer: Callable[[Tensor], Tensor]
+    asked: list[int] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def encode_reports(self, texts: Sequence[str]) -> Tensor:
+        self.asked.append(len(texts))
+        return self.model.encode_reports(texts)
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        return self.answer(self.model.encode_images(pixels))
+
+
+def test_nan_under_occlusion_is_an_error_and_not_an_unbroken_model(model: DualEncoder) -> None:
+    faulty: Any = Faulty(model, lambda rows: rows * float("nan"))
+    with pytest.raises(EmbeddingError, match="Expected finite scores from tiny-cxr-clip, got NaN"):
+        find_breaking(faulty, load_dataset("synthetic-cxr", pairs=12), k=2, grid=2, images=2)
+
+
+def test_an_encoder_that_raises_is_named(model: DualEncoder) -> None:
+    def fail(rows: Tensor) -> Tensor:
+        raise ValueError(f"no place for {len(rows)} images.")
+
+    faulty: Any = Faulty(model, fail)
+    with pytest.raises(ModelError, match="encode_images of tiny-cxr-clip to return embeddings, got ValueError"):
+        find_breaking(faulty, load_dataset("synthetic-cxr", pairs=12), k=2, grid=2, images=2)
+
+
+def test_the_gallery_is_encoded_in_parts(model: DualEncoder) -> None:
+    faulty: Any = Faulty(model, lambda rows: rows)
+    setting_of(faulty, pairs_of(load_dataset("synthetic-cxr", pairs=150)))
+    assert faulty.asked == [64, 64, 22]
+
+
+def test_many_images_are_searched_in_parts_alike(model: DualEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load_dataset("synthetic-cxr", pairs=12)
+    whole = find_breaking(model, data, k=2, grid=2, images=5)
+    monkeypatch.setattr(scenes, "PART", 2)
+    parts = find_breaking(model, data, k=2, grid=2, images=5)
+    assert parts.outcome.shares == whole.outcome.shares
+    assert parts.numbers.tolist() == whole.numbers.tolist()
+    assert (parts.masks == whole.masks).all()

@@ -154,7 +154,7 @@ def guided_sheet(data: RetrievalDataset) -> Image.Image:
     """The model-guided occluders on one radiograph, with the rank of its report among all."""
     model, pairs = load_model(GUIDE, device="cpu"), pairs_of(data)
     setting = setting_of(model, pairs)
-    asked = sampled_images(setting, model, Pairs(data, np.array([_SHOWN]), pairs.reports), 1)
+    asked = next(sampled_images(setting, model, Pairs(data, np.array([_SHOWN]), pairs.reports), 1))
     shown = scene_of(data, [_SHOWN])
     sheet = Sheet(160, [], label=88)
     for name in GUIDED:

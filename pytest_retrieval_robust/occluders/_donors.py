@@ -45,8 +45,3 @@ class Donors:
     def _donor_of(self, identity: str, seed: int) -> int:
         first = int(host_words(identity, seed, "donor", 1)[0]) % len(self.ids)
         return (first + 1) % len(self.ids) if self.ids[first] == identity else first
-
-
-def by_hash(ids: Sequence[str], purpose: str) -> list[int]:
-    """The numbers of a data set's image ids in an order that only the ids decide, whatever order they come in."""
-    return sorted(range(len(ids)), key=lambda number: (int(host_words(ids[number], 0, purpose, 1)[0]), ids[number]))

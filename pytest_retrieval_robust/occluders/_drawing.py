@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError
 from .hashing import host_words
 from .severity import CELLS, NEVER, STEPS, Onsets
 
@@ -70,18 +69,6 @@ class Dice:
         return [left.pop(self.between(0, len(left) - 1)) for _ in range(count)]
 
 
-def check_side(side: str) -> None:
-    """Raise `OcclusionError` where `side` is not one of `SIDES`."""
-    if side not in SIDES:
-        raise OcclusionError(f"Expected a side out of {', '.join(SIDES)}, got side={side!r}. Choose one.")
-
-
-def check_count(count: int, name: str, most: int) -> None:
-    """Raise `OcclusionError` where `count` is not a whole number from 1 to `most`."""
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= most:
-        raise OcclusionError(f"Expected {name} from 1 to {most}, got {name}={count!r}. Leave it out for the usual one.")
-
-
 def blank() -> Onsets:
     """Onsets of an image that nothing is drawn on."""
     return np.full((CELLS, CELLS), NEVER, dtype=np.int16)
@@ -102,7 +89,7 @@ def shared_out(weights: Sequence[int], span: Span = ALL) -> list[Span]:
     total, width, before = max(1, sum(weights)), span.last - span.first + 1, 0
     spans = []
     for weight in weights:
-        first, after = span.first + width * before // total, before + weight
+        first, after = min(span.last, span.first + width * before // total), before + weight
         spans.append(Span(first, max(first, span.first - 1 + width * after // total)))
         before = after
     return spans

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError
+from ..errors import EmbeddingError, OcclusionError
 from ._frames import view_of
-from ._hide import hide
-from .cells import on_pixels
+from ._scene import encode
+from .cells import hide_cells
 from .fills import Canvas, filling
 
 if TYPE_CHECKING:
@@ -91,26 +91,16 @@ class Probe:
         """(M, D) the embeddings of versions `hidden` (M, G * G) of the batch's images of these numbers (M,)."""
         import torch
 
-        from ._scene import encode_halving
-
         device = self.scene.pixels.device
         chosen = torch.from_numpy(images).to(device)
         pixels = self.scene.pixels[chosen]
-        blocks = torch.from_numpy(hidden).to(device).reshape(-1, self.grid, self.grid)
         frames = [self.scene.frames[image] for image in images]
         view = view_of(frames, len(frames), (pixels.shape[2], pixels.shape[3]))
-        whole = view.fits(self.grid)
         values = self._values
         if values is not None and len(values) > 1:
             values = values[chosen]
-        hide(
-            pixels,
-            values,
-            pixels,
-            blocks=blocks if whole else None,
-            mask=None if whole else on_pixels(blocks, view, self.grid),
-        )
-        return encode_halving(self.scene.setting.encoder, pixels)
+        cells = torch.from_numpy(hidden).to(device).reshape(-1, self.grid, self.grid)
+        return encode(self.scene.setting.encoder, hide_cells(pixels, values, pixels, cells, view))
 
     @cached_property
     def _values(self) -> Tensor | None:
@@ -139,8 +129,19 @@ class Probe:
             score = getattr(setting.encoder, "similarity", None)
             scores = rows.float() @ setting.reports.T if score is None else score(rows, setting.reports)
             is_right = self._right[torch.from_numpy(images[part]).to(scores.device)]
+            _require_numbers(scores, setting.encoder.name)
             best = scores.masked_fill(~is_right, -torch.inf).amax(1)
             wrong = scores.masked_fill(is_right, -torch.inf).topk(self.k, dim=1).values[:, -1]
             right.append(best.double().cpu().numpy())
             margin.append((best.double() - wrong.double()).cpu().numpy())
         return Answers(np.concatenate(right), np.concatenate(margin))
+
+
+def _require_numbers(scores: Tensor, model: str) -> None:
+    """A NaN compares as false with everything: a search would take it for a report that nothing pushes out."""
+    bad = int((~scores.isfinite()).any(dim=1).sum())
+    if bad:
+        raise EmbeddingError(
+            f"Expected finite scores from {model}, got NaN or infinity for {bad} of {len(scores)} hidden versions of "
+            "its images. Look for NaN or zero outputs where much of an image is hidden."
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError, UnreadableImageError
+from ..errors import DatasetError, ModelError, OcclusionError, RobustError, UnreadableImageError
 from . import Box
 
 if TYPE_CHECKING:
@@ -73,12 +73,13 @@ class Setting:
     @cached_property
     def donors(self) -> Donors:
         """The data set's donors, prepared by the model; broken images are none."""
-        from ._donors import DONORS, Donors, by_hash
+        from ._donors import DONORS, Donors
+        from .hashing import by_hash
 
         dataset, ids, kept = self.dataset, [], []
         for number in by_hash(dataset.image_ids, "donors"):
             try:
-                kept.append(self.encoder.prepare(dataset.image(number)))
+                kept.append(self.encoder.prepare(open_image(dataset, number, f"its image number {number}")))
             except UnreadableImageError:
                 continue
             ids.append(dataset.image_ids[number])
@@ -142,8 +143,39 @@ def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
     return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
 
 
-def encode_halving(encoder: Encoder, pixels: Tensor) -> Tensor:
-    """Encode a batch; when memory runs out, as two halves, down to single images."""
+def open_image(dataset: Images, number: int, shown: str) -> Image:
+    """The image of that number; a foreign error of the data set's reader becomes a `DatasetError` without its text.
+
+    That text may hold a path with a patient's number, or a report. `shown` names the image in its place.
+    """
+    try:
+        return dataset.image(number)
+    except RobustError:
+        raise
+    except Exception as error:
+        raise DatasetError(
+            f"Expected image() of {dataset.name} to give an image, got {type(error).__name__} for {shown}. "
+            "Mend the data set's reader, or that file."
+        ) from error
+
+
+def encode(encoder: Encoder, pixels: Tensor) -> Tensor:
+    """Encode a batch; when memory runs out, as two halves, down to single images. What fails is a `ModelError`."""
+    try:
+        return _encode_halving(encoder, pixels)
+    except Exception as error:
+        raise broken_encoder(encoder.name, "encode_images", error) from error
+
+
+def broken_encoder(model: str, method: str, error: Exception) -> ModelError:
+    """The error of an encoder that raised one of its own."""
+    return ModelError(
+        f"Expected {method} of {model} to return embeddings, got {type(error).__name__}: {error} "
+        "Mend the encoder, or its input size and device."
+    )
+
+
+def _encode_halving(encoder: Encoder, pixels: Tensor) -> Tensor:
     import torch
 
     try:
@@ -153,4 +185,4 @@ def encode_halving(encoder: Encoder, pixels: Tensor) -> Tensor:
             raise
     torch.cuda.empty_cache()
     half = len(pixels) // 2
-    return torch.cat([encode_halving(encoder, pixels[:half]), encode_halving(encoder, pixels[half:])])
+    return torch.cat([_encode_halving(encoder, pixels[:half]), _encode_halving(encoder, pixels[half:])])

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
+from ._checks import check_whole
 from ._frames import visible_level
-from .cells import CellOccluder, check_grid, check_level
+from .cells import CellOccluder, check_level
 from .fills import check_fill
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class AreaOccluder(CellOccluder):
     fill: str = "black"
 
     def __post_init__(self) -> None:
-        check_grid(self.grid)
+        check_whole("grid", self.grid, 1, 256)
         check_fill(self.fill)
 
     @abstractmethod

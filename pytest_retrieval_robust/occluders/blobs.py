@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import OcclusionError
 from . import OccluderEntry
+from ._checks import check_whole
 from ._growth import in_order
 from .area import AreaOccluder
 from .hashing import integer_device, words
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NOISE_BITS = 16
 _TAPS = 4
+_LARGEST = 64
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ class Blobs(AreaOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.size, int) or isinstance(self.size, bool) or not 1 <= self.size <= 64:
-            raise OcclusionError(
-                f"Expected a size from 1 to 64 cells, got size={self.size!r}. Use a fifth of the grid."
-            )
+        check_whole("size", self.size, 1, _LARGEST)
 
     def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
         """(B, G, G) int64: cells from the lowest to the highest point of the surface."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import OcclusionError
 from . import OccluderEntry
+from ._checks import check_choice
 from ._growth import ASPECTS, OWN_ASPECT, PIN_BITS, growth, in_order
 from .area import AreaOccluder
 from .hashing import integer_device, words
@@ -44,8 +44,7 @@ class Box(AreaOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.at not in PLACES:
-            raise OcclusionError(f"Expected a place out of {', '.join(PLACES)}, got at={self.at!r}. Choose one.")
+        check_choice("at", self.at, PLACES)
 
     def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
         """(B, G, G) int64: cells by the step at which the rectangle reaches them."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import OcclusionError
 from . import OccluderEntry
+from ._checks import check_whole
 from ._growth import ASPECTS, growth, in_order
 from .area import AreaOccluder
 from .hashing import integer_device, words
@@ -40,8 +40,7 @@ class Boxes(AreaOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.count, int) or isinstance(self.count, bool) or not 1 <= self.count <= _MOST:
-            raise OcclusionError(f"Expected from 1 to {_MOST} rectangles, got count={self.count!r}. Use 4 for a few.")
+        check_whole("count", self.count, 1, _MOST)
 
     def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
         """(B, G, G) int64: cells by the step at which the first rectangle reaches them."""

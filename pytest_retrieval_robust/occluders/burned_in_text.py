@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import OccluderEntry
-from ._drawing import Dice, blank, check_count, shared_out, stamp
+from ._checks import check_whole
+from ._drawing import Dice, blank, shared_out, stamp
 from ._font import GLYPHS, HEIGHT, WIDTH
 from .severity import CELLS, NEVER, Onsets, SeverityOccluder
 
@@ -54,7 +55,7 @@ class BurnedInText(SeverityOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_count(self.lines, "lines", _MOST_LINES)
+        check_whole("lines", self.lines, 1, _MOST_LINES)
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
         dice, canvas = Dice(image_id, seed, self.family), blank()

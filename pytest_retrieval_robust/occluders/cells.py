@@ -109,7 +109,7 @@ class CellOccluder(ABC):
         """
         view = view_of(frame, len(ids), size)
         hidden = self._hidden(ids, level, seed, device)
-        return on_pixels(hidden, view, self.cells)
+        return on_pixels(hidden, view)
 
     def occlude(
         self,
@@ -144,11 +144,8 @@ class CellOccluder(ABC):
         view = view_of(frame, len(ids), (pixels.shape[2], pixels.shape[3]))
         hidden = self._hidden(ids, level, seed, pixels.device)
         result = torch.empty_like(pixels) if out is None else out
-        # Where cells are whole pixels, rows of pixels share one row of the mask: it need not be drawn out.
-        blocks = hidden if view.fits(self.cells) else None
-        mask = on_pixels(hidden, view, self.cells) if blocks is None else None
         values = filling(self.fill, Canvas(pixels, ids, seed, view, self.donors))
-        return hide(pixels, values, result, blocks=blocks, mask=mask)
+        return hide_cells(pixels, values, result, hidden, view)
 
     def _hidden(self, ids: Sequence[str], level: float, seed: int, device: torch.device | str) -> torch.Tensor:
         check_level(level)
@@ -162,10 +159,11 @@ def _priorities(occluder: CellOccluder, ids: tuple[str, ...], seed: int, device:
     return occluder.priorities(ids, seed, device)
 
 
-def on_pixels(hidden: torch.Tensor, view: View, grid: int) -> torch.Tensor:
+def on_pixels(hidden: torch.Tensor, view: View) -> torch.Tensor:
     """(B, G, G) cells to (B, 1, H, W) pixels."""
     import torch
 
+    grid = hidden.shape[1]
     if view.fits(grid):
         spread = hidden.repeat_interleave(view.width // grid, 2).repeat_interleave(view.height // grid, 1)
         return spread[:, None]
@@ -177,10 +175,14 @@ def on_pixels(hidden: torch.Tensor, view: View, grid: int) -> torch.Tensor:
     return padded.take_along_dim(columns[:, None, :], 2).take_along_dim(rows[:, :, None], 1)[:, None]
 
 
-def check_grid(grid: int, name: str = "grid") -> None:
-    """Raise `OcclusionError` where `grid` is not a whole number from 1 to 256."""
-    if not isinstance(grid, int) or isinstance(grid, bool) or not 1 <= grid <= 256:
-        raise OcclusionError(f"Expected a {name} from 1 to 256 cells, got {name}={grid!r}. Use 16 for a usual one.")
+def hide_cells(
+    pixels: torch.Tensor, values: torch.Tensor | None, out: torch.Tensor, hidden: torch.Tensor, view: View
+) -> torch.Tensor:
+    """Write `pixels` to `out`, with `values` (None: black) in the hidden cells, (B, G, G) bool; returns `out`."""
+    if view.fits(hidden.shape[1]):
+        # Cells are whole pixels: rows of pixels share one row of the mask, and it need not be drawn out.
+        return hide(pixels, values, out, blocks=hidden, mask=None)
+    return hide(pixels, values, out, blocks=None, mask=on_pixels(hidden, view))
 
 
 def check_level(level: float) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from . import OccluderEntry
+from ._checks import check_whole
 from ._drawing import (
     SIDE,
     UNIT,
@@ -15,7 +16,6 @@ from ._drawing import (
     along,
     bands,
     blank,
-    check_count,
     curve,
     draw,
     in_units,
@@ -55,7 +55,7 @@ class EcgLeads(SeverityOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_count(self.count, "count", len(_PLACES))
+        check_whole("count", self.count, 1, len(_PLACES))
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
         dice, canvas = Dice(image_id, seed, self.family), blank()

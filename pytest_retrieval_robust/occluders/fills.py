@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import OcclusionError
+from ._checks import check_choice
 from ._frames import View, cells
 from .hashing import WORD_BITS, integer_device, places, words
 
@@ -46,11 +46,7 @@ class Canvas:
 
 def check_fill(fill: str) -> None:
     """Raise `OcclusionError` where `fill` is not one of `FILLS`."""
-    if fill in FILLS:
-        return
-    close = difflib.get_close_matches(str(fill), FILLS, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else "Use one of these names."
-    raise OcclusionError(f"Expected a fill out of {', '.join(FILLS)}, got fill={fill!r}. {hint}")
+    check_choice("fill", fill, FILLS)
 
 
 def filling(fill: str, canvas: Canvas) -> torch.Tensor | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import OcclusionError
 from . import OccluderEntry
+from ._checks import check_whole
 from ._growth import in_order
 from .area import AreaOccluder
 from .hashing import integer_device, words
@@ -39,11 +39,7 @@ class Grid(AreaOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        period = self.period
-        if not isinstance(period, int) or isinstance(period, bool) or not 2 <= period <= max(2, self.grid):
-            raise OcclusionError(
-                f"Expected a period from 2 to grid={self.grid} cells, got period={period!r}. Use a quarter of the grid."
-            )
+        check_whole("period", self.period, 2, max(2, self.grid))
 
     def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
         """(B, G, G) int64: in every square of the lattice the same cells at the same time."""

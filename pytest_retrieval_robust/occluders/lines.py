@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from . import OccluderEntry
-from ._drawing import UNIT, Dice, Point, along, blank, check_count, curve, draw, in_units, length, shared_out
+from ._checks import check_whole
+from ._drawing import UNIT, Dice, Point, along, blank, curve, draw, in_units, length, shared_out
 from .severity import Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Lines(SeverityOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_count(self.count, "count", len(_LINES))
+        check_whole("count", self.count, 1, len(_LINES))
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
         dice, canvas = Dice(image_id, seed, self.family), blank()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from . import OccluderEntry
+from ._checks import check_choice
 from ._drawing import (
+    SIDES,
     UNIT,
     Dice,
     Point,
@@ -16,7 +18,6 @@ from ._drawing import (
     Stroke,
     along,
     blank,
-    check_side,
     curve,
     draw,
     in_units,
@@ -69,7 +70,7 @@ class Marker(SeverityOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_side(self.side)
+        check_choice("side", self.side, SIDES)
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
         dice, canvas = Dice(image_id, seed, self.family), blank()

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from . import OccluderEntry
+from ._checks import check_choice
 from ._drawing import (
+    SIDES,
     UNIT,
     Dice,
     Point,
@@ -15,7 +17,6 @@ from ._drawing import (
     along,
     bands,
     blank,
-    check_side,
     curve,
     draw,
     in_units,
@@ -67,7 +68,7 @@ class Pacemaker(SeverityOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_side(self.side)
+        check_choice("side", self.side, SIDES)
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
         dice, canvas = Dice(image_id, seed, self.family), blank()

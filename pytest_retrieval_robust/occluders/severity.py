@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +55,7 @@ class SeverityOccluder(CellOccluder):
     def priorities(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
         import torch
 
-        drawn: NDArray[Any] = np.empty((len(ids), CELLS, CELLS), dtype=np.int16)
-        for row, image_id in enumerate(ids):
-            drawn[row] = self.onsets(image_id, seed)
-        return torch.from_numpy(drawn).to(device)
+        return torch.from_numpy(_drawn(self, tuple(ids), seed)).to(device)
 
     def threshold(self, level: float) -> int:
         check_level(level)
@@ -66,3 +64,12 @@ class SeverityOccluder(CellOccluder):
     def shares(self, ids: Sequence[str], level: float, seed: int) -> list[float]:
         hidden = self._hidden(ids, level, seed, "cpu")
         return [float(share) for share in hidden.flatten(1).double().mean(dim=1)]
+
+
+@lru_cache(maxsize=2)
+def _drawn(occluder: SeverityOccluder, ids: tuple[str, ...], seed: int) -> NDArray[np.int16]:
+    """(B, CELLS, CELLS): kept, since the mask is wanted on the pixels' device and the shares on the host."""
+    drawn = np.empty((len(ids), CELLS, CELLS), dtype=np.int16)
+    for row, image_id in enumerate(ids):
+        drawn[row] = occluder.onsets(image_id, seed)
+    return drawn

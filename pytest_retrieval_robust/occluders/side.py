@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import OcclusionError
 from . import OccluderEntry
+from ._checks import check_choice
 from .area import AreaOccluder
 from .hashing import integer_device, words
 
@@ -39,8 +39,7 @@ class Side(AreaOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.edge not in EDGES:
-            raise OcclusionError(f"Expected an edge out of {', '.join(EDGES)}, got edge={self.edge!r}. Choose one.")
+        check_choice("edge", self.edge, EDGES)
 
     def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
         """(B, G, G) int64: column by column from the edge."""

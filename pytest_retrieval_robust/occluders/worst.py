@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError
 from . import OccluderEntry
+from ._checks import check_whole
 from ._greedy import search_worst_order
 from .guided import GuidedOccluder
 
@@ -38,8 +38,7 @@ class Worst(GuidedOccluder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.k, int) or isinstance(self.k, bool) or self.k < 1:
-            raise OcclusionError(f"Expected k of 1 or more, got k={self.k!r}. Use 10 for Recall@10.")
+        check_whole("k", self.k, 1)
 
     @property
     def rank_kept(self) -> int:

@@ -251,7 +251,7 @@ MISUSES: dict[str, Callable[[], object]] = {
     "size=0": lambda: Blobs(size=0),
     "size=2.5": lambda: Blobs(size=2.5),  # type: ignore[arg-type]
     "period=1": lambda: Grid(period=1),
-    "from 2 to grid=4 cells, got period=5": lambda: Grid(grid=4, period=5),
+    "from 2 to 4, got period=5": lambda: Grid(grid=4, period=5),
     "at='middle'": lambda: Box(at="middle"),
     "edge='top'": lambda: Side(edge="top"),
 }

@@ -123,7 +123,7 @@ def test_k_is_checked() -> None:
 def drawn() -> Scene:
     model, data = load_model("tiny-cxr-clip-robust", device="cpu"), load_dataset("synthetic-cxr", pairs=40)
     pairs = pairs_of(data)
-    return sampled_images(setting_of(model, pairs), model, pairs, 3)
+    return next(sampled_images(setting_of(model, pairs), model, pairs, 3))
 
 
 def test_a_version_is_encoded_as_the_occluder_hides_it(drawn: Scene) -> None:
