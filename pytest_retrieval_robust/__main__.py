@@ -20,6 +20,7 @@ _SUITE_FILES = (
     "test_timing.py",
     "test_properties.py",
     "test_breaking.py",
+    "test_baseline.py",
 )
 
 

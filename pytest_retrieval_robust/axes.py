@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 AXES = ("retrieval_model", "retrieval_dataset", "occluder", "occlusion_level", "occlusion_seed")
 """The parametrised fixtures, in the order of a test's id."""
-MEASURING = ("outcome", "clean_outcome", "robustness_curve", "occlusion_timer", "breaking")
+MEASURING = ("outcome", "clean_outcome", "robustness_curve", "robustness_curves", "occlusion_timer", "breaking")
 """The fixtures that measure something."""
 _OURS = frozenset((*AXES, *MEASURING))
 

@@ -7,8 +7,9 @@ dictionaries are written to `run.json`: one form, one place that knows it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Literal, TypeAlias
 
 Direction: TypeAlias = Literal["image-to-report", "report-to-image"]
@@ -170,6 +171,23 @@ class Verdict:
     observed: float | None
     limit: float | None
     sentence: str
+    bounds: tuple[float, float] | None = None
+    """Lower and upper bound of what was observed, each held with `confidence`; None where there are none."""
+    decided_by: Literal["point", "bound"] | None = None
+    confidence: float | None = None
+    detectable_loss: float | None = None
+    """The smallest loss, from what was observed, at which this gate would fail with a probability of 0.8."""
+    more_queries: int | None = None
+    """How many more queries an inconclusive gate would take to be decided, should the observed value stay."""
+    tolerated: bool = False
+    """An inconclusive one that the policy lets pass."""
+    weak: bool = False
+    """Whether it could lose half of what it guards unnoticed."""
+
+    @property
+    def objects(self) -> bool:
+        """Whether it stops a release."""
+        return self.verdict == "fail" or (self.verdict == "inconclusive" and not self.tolerated)
 
     def as_json(self) -> Json:
         return {
@@ -179,18 +197,101 @@ class Verdict:
             "observed": self.observed,
             "limit": self.limit,
             "sentence": self.sentence,
+            "bounds": None if self.bounds is None else [finite(bound) for bound in self.bounds],
+            "decided_by": self.decided_by,
+            "confidence": self.confidence,
+            "detectable_loss": self.detectable_loss,
+            "more_queries": self.more_queries,
+            "tolerated": self.tolerated,
+            "weak": self.weak,
         }
 
+
+def finite(value: float) -> float | None:
+    """The value, or None where it is not finite: JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run was asked to measure: every combination of these, before `-k` and the like leave any out."""
+
+    models: tuple[str, ...]
+    datasets: tuple[str, ...]
+    occluders: tuple[str, ...]
+    levels: tuple[float, ...]
+    """Rising, from 0."""
+    seeds: tuple[int, ...]
+    ks: tuple[int, ...]
+
+    def as_json(self) -> Json:
+        return {name: list(values) for name, values in vars(self).items()}
+
     @classmethod
-    def from_json(cls, data: Json) -> Verdict:
+    def from_json(cls, data: Json) -> Plan:
         return cls(
-            Case.from_json(data["case"]),
-            data["gate"],
-            data["verdict"],
-            data["observed"],
-            data["limit"],
-            data["sentence"],
+            models=tuple(data["models"]),
+            datasets=tuple(data["datasets"]),
+            occluders=tuple(data["occluders"]),
+            levels=tuple(canonical_level(level) for level in data["levels"]),
+            seeds=tuple(data["seeds"]),
+            ks=tuple(data["ks"]),
         )
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which a share of one or more `values`, in any order, lies; linear between neighbours."""
+    rising = sorted(values)
+    place = share * (len(rising) - 1)
+    low = min(int(place), len(rising) - 1)
+    high = min(low + 1, len(rising) - 1)
+    return rising[low] + (rising[high] - rising[low]) * (place - low)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds that one image alone (batch 1) takes with nothing hidden, once it is prepared and on the device."""
+
+    p50: float
+    p95: float
+    calls: int
+    """How many were timed, each waited for."""
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Latency:
+        """From the seconds of each call, one or more."""
+        return cls(quantile(seconds, 0.5), quantile(seconds, 0.95), len(seconds))
+
+    def as_json(self) -> Json:
+        return {"p50": self.p50, "p95": self.p95, "calls": self.calls}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Latency:
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class ReferenceCost:
+    """Another model on the same images with nothing hidden, timed in turn with this one."""
+
+    model: str
+    """The other one, as the gate names it."""
+    seconds: float
+    """Of the other one, per image; median over the rounds."""
+    ratios: tuple[float, ...]
+    """This model / the other one, of each round in the order measured."""
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long this model takes; median over the rounds."""
+        return median(self.ratios)
+
+    def as_json(self) -> Json:
+        return {"model": self.model, "seconds": self.seconds, "ratios": list(self.ratios)}
+
+    @classmethod
+    def from_json(cls, data: Json) -> ReferenceCost:
+        return cls(data["model"], data["seconds"], tuple(data["ratios"]))
 
 
 @dataclass(frozen=True)
@@ -205,10 +306,26 @@ class CostMeasurement:
     rounds: int
     images: int
     device: str
+    ratios: tuple[float, ...] = ()
+    """Occluded / clean of each round, in the order measured."""
+    hardware: str = ""
+    """The processor or accelerator that the seconds hold for."""
+    latency: Latency | None = None
+    """Of one image alone; measured at level 0."""
+    peak_memory_bytes: int | None = None
+    """While a batch is encoded; measured at level 0. On a CPU that of the whole process, since it started."""
+    reference: ReferenceCost | None = None
+    """At level 0, where a gate asks for `cost_relative_to` another model and that one could be loaded."""
 
     @property
     def images_per_second(self) -> float:
         return 1.0 / self.occluded_seconds
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """(lower, upper) quartile of the ratios; the median twice where single rounds are not known."""
+        ratios = self.ratios or (self.relative_cost,)
+        return quantile(ratios, 0.25), quantile(ratios, 0.75)
 
     def as_json(self) -> Json:
         return {
@@ -219,11 +336,23 @@ class CostMeasurement:
             "rounds": self.rounds,
             "images": self.images,
             "device": self.device,
+            "ratios": list(self.ratios),
+            "hardware": self.hardware,
+            "latency": None if self.latency is None else self.latency.as_json(),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "reference": None if self.reference is None else self.reference.as_json(),
         }
 
     @classmethod
     def from_json(cls, data: Json) -> CostMeasurement:
-        return cls(**{**data, "case": Case.from_json(data["case"])})
+        latency, reference = data.get("latency"), data.get("reference")
+        parts = {
+            "case": Case.from_json(data["case"]),
+            "ratios": tuple(data.get("ratios", ())),
+            "latency": None if latency is None else Latency.from_json(latency),
+            "reference": None if reference is None else ReferenceCost.from_json(reference),
+        }
+        return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True)
@@ -332,4 +461,9 @@ class ModelRecord:
 
     def as_json(self) -> Json:
         status = "tested" if self.tested else "not tested"
-        return {"name": self.name, "status": status, "reason": self.reason, **self.card}
+        return {"name": self.name, "status": status, "reason": self.reason, "named": self.named, **self.card}
+
+    @classmethod
+    def from_json(cls, data: Json) -> ModelRecord:
+        card = {key: value for key, value in data.items() if key not in ("name", "status", "reason", "named")}
+        return cls(data["name"], data["status"] == "tested", data["reason"], card, data.get("named", False))

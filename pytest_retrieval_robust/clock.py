@@ -1,4 +1,4 @@
-"""Device-synchronised time, and the interleaved measurement of what hiding costs."""
+"""Device-synchronised time: sums, interleaved rounds of two actions, and the latency of single calls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
 
+from .case import Latency
 from .device import synchronise
+
+WARM_UP_CALLS = 3
+"""Single calls before a latency is measured: the first of a shape also allocates and chooses kernels."""
 
 
 class Stopwatch:
@@ -34,44 +38,63 @@ def seconds_of(action: Callable[[], object], device: str) -> float:
     return watch.seconds
 
 
+def latency_of(action: Callable[[], object], device: str, calls: int) -> Latency:
+    """Seconds of single calls of `action`, each waited for; a few come before the `calls` that are timed."""
+    for _ in range(WARM_UP_CALLS):
+        action()
+    return Latency.of([seconds_of(action, device) for _ in range(calls)])
+
+
 class InterleavedRounds:
-    """Pairs of (clean, occluded) seconds measured one after the other, so that a drifting machine hits both alike."""
+    """Seconds of a baseline and of what is compared with it, one right after the other in every round.
 
-    def __init__(self, clean: Callable[[], object], occluded: Callable[[], object], device: str) -> None:
-        self._clean, self._occluded, self._device = clean, occluded, device
-        self._clean_seconds: list[float] = []
-        self._occluded_seconds: list[float] = []
+    A machine that drifts, or that others use, hits both alike: the ratios hold where the seconds do not.
+    """
 
-    def measure_clean(self) -> None:
-        self._clean_seconds.append(seconds_of(self._clean, self._device))
-
-    def measure_occluded(self) -> None:
-        self._occluded_seconds.append(seconds_of(self._occluded, self._device))
+    def __init__(self, baseline: Callable[[], object], compared: Callable[[], object], device: str) -> None:
+        self._baseline, self._compared, self._device = baseline, compared, device
+        self._latest_baseline = 0.0
+        self._pairs: list[tuple[float, float]] = []
 
     def warm_up(self) -> None:
-        self._clean()
-        self._occluded()
+        self._baseline()
+        self._compared()
         synchronise(self._device)
+
+    def measure_baseline(self) -> None:
+        self._latest_baseline = seconds_of(self._baseline, self._device)
+
+    def measure_compared(self) -> None:
+        """Ends a round: to be called after `measure_baseline`."""
+        self._pairs.append((self._latest_baseline, seconds_of(self._compared, self._device)))
 
     def measure(self, rounds: int) -> None:
         for _ in range(rounds):
-            self.measure_clean()
-            self.measure_occluded()
+            self.measure_baseline()
+            self.measure_compared()
+
+    def keep(self, rounds: int) -> None:
+        """Forget what was measured after the first `rounds`."""
+        del self._pairs[rounds:]
 
     @property
     def rounds(self) -> int:
-        return len(self._occluded_seconds)
+        return len(self._pairs)
 
     @property
-    def clean_seconds(self) -> float:
-        return median(self._clean_seconds)
+    def baseline_seconds(self) -> float:
+        return median(baseline for baseline, _ in self._pairs)
 
     @property
-    def occluded_seconds(self) -> float:
-        return median(self._occluded_seconds)
+    def compared_seconds(self) -> float:
+        return median(compared for _, compared in self._pairs)
 
     @property
-    def relative_cost(self) -> float:
-        """Median over the rounds of occluded / clean."""
-        pairs = zip(self._occluded_seconds, self._clean_seconds, strict=True)
-        return median(occluded / clean for occluded, clean in pairs)
+    def ratios(self) -> tuple[float, ...]:
+        """Compared / baseline of each round, in the order measured."""
+        return tuple(compared / baseline for baseline, compared in self._pairs)
+
+    @property
+    def ratio(self) -> float:
+        """Median of the ratios."""
+        return median(self.ratios)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -12,14 +13,13 @@ if TYPE_CHECKING:
     from .clock import InterleavedRounds
     from .curve import Curve
     from .datasets import RetrievalDataset
-    from .gate import Policy
     from .models import DualEncoder
     from .occluders import Occluder
     from .session import RobustSession
 
 T = TypeVar("T")
 # A processor shows what hiding costs on few images; an accelerator wants a batch that keeps it busy.
-TIMED_IMAGES, TIMED_IMAGES_ON_CPU, TIMED_ROUNDS = 64, 16, 7
+TIMED_IMAGES, TIMED_IMAGES_ON_CPU, TIMED_ROUNDS, TIMED_CALLS = 64, 16, 7, 30
 
 
 def _session(request: pytest.FixtureRequest) -> RobustSession:
@@ -116,6 +116,21 @@ def robustness_curve(
 
 
 @pytest.fixture(scope="session")
+def robustness_curves(
+    request: pytest.FixtureRequest,
+    retrieval_model: DualEncoder,
+    retrieval_dataset: RetrievalDataset,
+    occluder: Occluder,
+) -> tuple[Curve, ...]:
+    """Recall over every level of this run, a curve for each mask seed."""
+    from .case import Case
+
+    session = _session(request)
+    case = Case(retrieval_model.name, retrieval_dataset.name, occluder.name, 0.0, 0)
+    return _or_fail(session, case.model, lambda: session.curves(case))
+
+
+@pytest.fixture(scope="session")
 def breaking(
     request: pytest.FixtureRequest, retrieval_model: DualEncoder, retrieval_dataset: RetrievalDataset
 ) -> BreakingOutcome:
@@ -127,29 +142,34 @@ def breaking(
 class Gate:
     """The policy of this run, as a test asks it: sentences of what it forbids, none where all is well."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, session: RobustSession) -> None:
+        self._session = session
         self.objected = False
         """Whether a violation was found: a test that then fails is explained by its verdicts."""
 
     def violations(self, outcome: Outcome, clean_outcome: Outcome) -> list[str]:
-        """What the recall and retention gates find wrong."""
-        return self._sentences(self._policy.judge(outcome, clean_outcome))
+        """What the gates on recall, retention and single cells beside the baseline find wrong."""
+        return self._sentences(self._session.judge((clean_outcome, outcome)).cell(outcome, clean_outcome))
 
     def curve_violations(self, curve: Curve) -> list[str]:
-        """What the gates on area under the curve and half level find wrong."""
-        return self._sentences(self._policy.judge_curve(curve))
+        """What the gates on area under the curve, half level and slope find wrong."""
+        return self._sentences(self._session.judge(curve.outcomes).curve(curve))
+
+    def baseline_violations(self, curves: Sequence[Curve]) -> list[str]:
+        """What the gates that pool all levels beside the baseline find wrong; a curve for each mask seed."""
+        outcomes = [outcome for curve in curves for outcome in curve.outcomes]
+        return self._sentences(self._session.judge(outcomes).baseline(curves))
 
     def cost_violations(self, cost: CostMeasurement) -> list[str]:
-        """What the gates on the cost of occluding and on throughput find wrong."""
-        return self._sentences(self._policy.judge_cost(cost))
+        """What the gates on the cost of occluding, throughput, latency and memory find wrong."""
+        return self._sentences(self._session.judge(()).cost(cost))
 
     def breaking_violations(self, breaking: BreakingOutcome) -> list[str]:
         """What the gate on the smallest breaking occlusion finds wrong."""
-        return self._sentences(self._policy.judge_breaking(breaking))
+        return self._sentences(self._session.judge(()).breaking(breaking))
 
     def _sentences(self, verdicts: list[Verdict]) -> list[str]:
-        found = [verdict.sentence for verdict in verdicts if verdict.verdict in ("fail", "inconclusive")]
+        found = [verdict.sentence for verdict in verdicts if verdict.objects]
         self.objected |= bool(found)
         return found
 
@@ -157,56 +177,92 @@ class Gate:
 @pytest.fixture
 def gate(request: pytest.FixtureRequest) -> Gate:
     """The gates of `robust.toml`."""
-    return Gate(_session(request).policy)
+    return Gate(_session(request))
 
 
 class OcclusionTimer:
-    """Measures, afresh and interleaved, what an image costs at this level and at level 0."""
+    """Measures, afresh and interleaved, what an image costs at this level and at level 0.
 
-    def __init__(self, session: RobustSession, case: Case, measure: Callable[[InterleavedRounds, int], None]) -> None:
-        self._session, self._case, self._measure = session, case, measure
+    At level 0 also the latency of one image alone, peak memory, and the cost beside the model that a gate names in
+    `cost_relative_to`.
+    """
+
+    def __init__(self, session: RobustSession, case: Case, benchmark: Any = None) -> None:
+        """`benchmark` is pytest-benchmark's fixture; None where the package's own clock takes its place."""
+        self._session, self._case, self._benchmark = session, case, benchmark
         self.measurement: CostMeasurement | None = None
 
-    def __call__(self, images: int | None = None, rounds: int = TIMED_ROUNDS) -> CostMeasurement:
-        """Time `rounds` pairs of batches of `images` images (None: 16 on a CPU, else 64); preparing is not timed."""
-        self.measurement = _or_fail(self._session, self._case.model, lambda: self._measured(images, rounds))
+    def __call__(
+        self, images: int | None = None, rounds: int = TIMED_ROUNDS, calls: int = TIMED_CALLS
+    ) -> CostMeasurement:
+        """Time `rounds` pairs of batches of `images` images (None: 16 on a CPU, else 64) and `calls` single images.
+
+        Preparing and warming up are not timed.
+        """
+        self.measurement = _or_fail(self._session, self._case.model, lambda: self._measured(images, rounds, calls))
         return self.measurement
 
-    def _measured(self, images: int | None, rounds: int) -> CostMeasurement:
-        from .case import CostMeasurement
-        from .timing import timed_rounds
+    def _measured(self, images: int | None, rounds: int, calls: int) -> CostMeasurement:
+        from .occluders._checks import check_whole
 
         model = self._session.model(self._case.model)
-        images = images or (TIMED_IMAGES_ON_CPU if model.device == "cpu" else TIMED_IMAGES)
+        if images is None:
+            images = TIMED_IMAGES_ON_CPU if model.device == "cpu" else TIMED_IMAGES
+        for name, value in (("images", images), ("rounds", rounds), ("calls", calls)):
+            check_whole(name, value, 1)
+        cost = self._interleaved(model, images, rounds)
+        if self._case.level == 0:
+            cost = self._with_clean_costs(cost, images, rounds, calls)
+        self._note(cost)
+        return cost
+
+    def _interleaved(self, model: DualEncoder, images: int, rounds: int) -> CostMeasurement:
+        from .case import CostMeasurement
+        from .hardware import hardware_name
+        from .timing import timed_rounds
+
         batch = self._session.timed_batch(self._case.model, self._case.dataset, images)
         count = len(batch.ids)
         timed = timed_rounds(model, batch, self._session.occluder(self._case.occluder), self._case)
         timed.warm_up()
-        self._measure(timed, rounds)
+        self._time(timed, rounds)
         return CostMeasurement(
             case=self._case,
-            clean_seconds=timed.clean_seconds / count,
-            occluded_seconds=timed.occluded_seconds / count,
-            relative_cost=timed.relative_cost,
+            clean_seconds=timed.baseline_seconds / count,
+            occluded_seconds=timed.compared_seconds / count,
+            relative_cost=timed.ratio,
             rounds=timed.rounds,
             images=count,
             device=model.device,
+            ratios=timed.ratios,
+            hardware=hardware_name(model.device),
         )
+
+    def _time(self, timed: InterleavedRounds, rounds: int) -> None:
+        if self._benchmark is None:
+            timed.measure(rounds)
+            return
+        self._benchmark.group = f"{self._case.model} on {self._case.dataset}"
+        self._benchmark.pedantic(timed.measure_compared, setup=timed.measure_baseline, rounds=rounds)
+        timed.keep(rounds)  # --benchmark-cprofile calls it again, slowed by the profiler
+
+    def _with_clean_costs(self, cost: CostMeasurement, images: int, rounds: int, calls: int) -> CostMeasurement:
+        alone = self._session.alone(self._case.model, self._case.dataset, images, calls)
+        reference = self._session.reference_cost(self._case, images, rounds)
+        return replace(cost, latency=alone.latency, peak_memory_bytes=alone.peak_memory_bytes, reference=reference)
+
+    def _note(self, cost: CostMeasurement) -> None:
+        """What pytest-benchmark's JSON holds beside its own statistics."""
+        if self._benchmark is not None:
+            self._benchmark.extra_info.update(
+                relative_cost=cost.relative_cost, relative_cost_quartiles=list(cost.spread), hardware=cost.hardware
+            )
 
 
 @pytest.fixture
 def occlusion_timer(request: pytest.FixtureRequest, _robust_case: Case) -> OcclusionTimer:
     """A callable that times this test's case: through pytest-benchmark where it is active, else by the same clock."""
-    benchmark = _active_benchmark(request)
-
-    def measure(timed: InterleavedRounds, rounds: int) -> None:
-        if benchmark is None:
-            timed.measure(rounds)
-        else:
-            benchmark.group = f"{_robust_case.model} on {_robust_case.dataset}"
-            benchmark.pedantic(timed.measure_occluded, setup=timed.measure_clean, rounds=rounds)
-
-    return OcclusionTimer(_session(request), _robust_case, measure)
+    return OcclusionTimer(_session(request), _robust_case, _active_benchmark(request))
 
 
 def _active_benchmark(request: pytest.FixtureRequest) -> Any:

@@ -1,202 +1,281 @@
-"""The policy of a release: which floors and ceilings apply to which case, and what they say of what was measured.
+"""What the policy says of what was measured: verdicts, each in a full sentence.
 
-Pure functions of outcomes: nothing is measured here, so a saved run can be judged again.
+Pure functions of outcomes and ranks: nothing is measured here, so a saved run can be judged again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .case import (
-    BREAKING,
-    DIRECTIONS,
-    BreakingOutcome,
-    Case,
-    CostMeasurement,
-    Direction,
-    Outcome,
-    Verdict,
-    VerdictName,
-    canonical_level,
-)
-from .catalogue import is_glob, unknown_name
-from .config_file import ConfigFile
+from .case import DIRECTIONS, BreakingOutcome, Case, CostMeasurement, Direction, Outcome, Verdict, VerdictName, finite
 from .curve import Curve, chance_k, retrieves
-from .errors import ConfigError
+from .policy import ABSOLUTE, BASELINE, OF_A_CURVE, BaselineLimit, BreakingLimit, Decision, Policy, gate_label
+from .statistics import POWER, median_bounds, normal_quantile, wilson_interval
 
-SHARES_BY_K = ("recall", "retention", "auc", "half_level")
-"""Limits given as `{ k = floor }`, each floor a share in [0, 1]."""
-NUMBERS = ("relative_cost", "images_per_second")
-_SELECTORS = ("model", "dataset", "occluder")
-_KEYS = (*_SELECTORS, "level", "direction", *SHARES_BY_K, *NUMBERS, "cost_relative_to", "breaking_share")
+if TYPE_CHECKING:
+    from .comparison import Comparison, Difference
+    from .evidence import Estimate, Evidence
+
 _ROUNDING = 1e-12
+_WEAK = 0.5
+"""A gate that would not notice, with a power of 0.8, that half of a number is gone means nothing."""
+_QUANTITIES = {
+    "recall": "Recall@{k}",
+    "retention": "retention of Recall@{k}",
+    "auc": "area under Recall@{k}",
+    "half_level": "half level of Recall@{k}",
+    "slope": "slope of Recall@{k}",
+}
 
 
 @dataclass(frozen=True)
-class RelativeLimit:
-    """`cost_relative_to = { model = "clip", max = 1.5 }`."""
+class Judge:
+    """A policy, and what it needs to know beside the numbers themselves."""
 
-    model: str
-    maximum: float
+    policy: Policy
+    evidence: Evidence | None = None
+    """The run's ranks: without them a bound can be had for recall alone."""
+    comparison: Comparison | None = None
+    """The baseline beside the run; None without one."""
+    gates_of: Callable[[str], int] = lambda _: 1
+    """How many baseline gates the policy plans for a model."""
 
-
-@dataclass(frozen=True)
-class BreakingLimit:
-    """`breaking_share = { k = 10, quantile = 0.05, min = 0.03 }`: at most that share of images may break by less.
-
-    `images` and `grid` say how it is searched; None leaves that to the command line.
-    """
-
-    k: int
-    quantile: float
-    minimum: float
-    images: int | None = None
-    grid: int | None = None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One `[[gate]]` table. A selector that is absent (None) matches everything."""
-
-    place: str
-    model: str | None = None
-    dataset: str | None = None
-    occluder: str | None = None
-    level: float | None = None
-    direction: Direction = "image-to-report"
-    shares: Mapping[tuple[str, int], float] = field(default_factory=dict)
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    relative: RelativeLimit | None = None
-    breaking: BreakingLimit | None = None
-
-    def matches(self, case: Case, direction: Direction) -> bool:
-        selected = zip(
-            (self.model, self.dataset, self.occluder), (case.model, case.dataset, case.occluder), strict=True
-        )
-        return (
-            all(pattern is None or _matches(pattern, name) for pattern, name in selected)
-            and self.level in (None, case.level)
-            and self.direction == direction
-        )
-
-    @property
-    def specificity(self) -> tuple[int, ...]:
-        """Compared in the order model, data set, occluder, level: exact over glob over absent."""
-        named = (0 if pattern is None else 1 if is_glob(pattern) else 2 for pattern in self._patterns)
-        return (*named, 0 if self.level is None else 2)
-
-    @property
-    def _patterns(self) -> tuple[str | None, ...]:
-        return self.model, self.dataset, self.occluder
-
-    def limits(self) -> dict[tuple[str, int | None], Any]:
-        """Every limit of the table under (name, k), k being None where a limit has none."""
-        found: dict[tuple[str, int | None], Any] = dict(self.shares.items())
-        found.update({(name, None): value for name, value in self.numbers.items()})
-        if self.relative is not None:
-            found["cost_relative_to", None] = self.relative
-        if self.breaking is not None:
-            found["breaking_share", None] = self.breaking
-        return found
-
-
-def _matches(pattern: str, name: str) -> bool:
-    return fnmatchcase(name, pattern) if is_glob(pattern) else name == pattern
-
-
-@dataclass(frozen=True)
-class Policy:
-    """All rules of a `robust.toml`. An empty policy leaves every cell ungated."""
-
-    rules: tuple[Rule, ...] = ()
-
-    def limits_for(self, case: Case, direction: Direction) -> dict[tuple[str, int | None], Any]:
-        """The limits of a case: tables merge key by key, the most specific one wins each key."""
-        chosen: dict[tuple[str, int | None], tuple[Rule, Any]] = {}
-        for rule in (rule for rule in self.rules if rule.matches(case, direction)):
-            for key, value in rule.limits().items():
-                held = chosen.get(key)
-                if held is None or rule.specificity > held[0].specificity:
-                    chosen[key] = (rule, value)
-                elif rule.specificity == held[0].specificity and value != held[1]:
-                    raise _tie(key, held[0], rule, case)
-        return {key: value for key, (_, value) in chosen.items()}
-
-    def names(self, model: str) -> bool:
-        """Whether a gate is about this model in particular, by name or glob."""
-        return any(rule.model is not None and _matches(rule.model, model) for rule in self.rules)
-
-    def check(self, cases: Iterable[Case], ks: Sequence[int]) -> None:
-        """Raise `ConfigError` for rules that contradict each other or name a k that is not measured."""
-        for rule in self.rules:
-            for name, k in rule.shares:
-                if k not in ks:
-                    raise ConfigError(
-                        f"{rule.place}: expected a k that is measured ({', '.join(map(str, ks))}), got {name} at k={k}."
-                        " Add it to --robust-k or mend the gate."
-                    )
-        for case in cases:
-            for direction in DIRECTIONS:
-                self.limits_for(case, direction)
-
-    def judge(self, outcome: Outcome, clean: Outcome) -> list[Verdict]:
+    def cell(self, outcome: Outcome, clean: Outcome) -> list[Verdict]:
         """What the recall and retention gates say of an outcome; one `ungated` verdict where there are none."""
-        if self.names(outcome.case.model):
+        if self.policy.names(outcome.case.model):
             broken = untrained(clean)
             if broken is not None:
                 return [Verdict(outcome.case, "above_chance", "fail", None, None, broken)]
         judged = [
             verdict
             for direction in DIRECTIONS
-            for (name, k), limit in sorted(self.limits_for(outcome.case, direction).items(), key=str)
-            if k is not None and (verdict := _judge_share(outcome, clean, direction, name, k, limit)) is not None
+            for (name, k), limit in self._limits(outcome.case, direction)
+            if k is not None and (verdict := self._of_cell(outcome, clean, direction, name, k, limit)) is not None
         ]
         return judged or [Verdict(outcome.case, "none", "ungated", None, None, f"No gate applies to {outcome.case}.")]
 
-    def judge_curve(self, curve: Curve) -> list[Verdict]:
-        """What the gates on area under the curve and half level say."""
-        if self.names(curve.clean.case.model) and untrained(curve.clean) is not None:
+    def _of_cell(
+        self, outcome: Outcome, clean: Outcome, direction: Direction, name: str, k: int, limit: Any
+    ) -> Verdict | None:
+        hidden = outcome.case.level > 0
+        if name == "recall":
+            return self._share(
+                outcome.case, name, k, direction, limit, lambda c: self._recall(outcome, direction, k, c)
+            )
+        if name == "retention" and hidden:
+            return self._of_curve(Curve((clean, outcome)), direction, name, k, limit)
+        if name == BASELINE and limit.over == "cells" and (hidden or limit.metric == "recall"):
+            return self._baseline_cell(outcome, clean, direction, limit)
+        return None
+
+    def curve(self, curve: Curve) -> list[Verdict]:
+        """What the gates on area under the curve, half level and slope say."""
+        if self.policy.names(curve.clean.case.model) and untrained(curve.clean) is not None:
             return []
         return [
-            _judge_curve_share(curve, direction, name, k, limit)
+            self._of_curve(curve, direction, name, k, limit)
             for direction in DIRECTIONS
-            for (name, k), limit in sorted(self.limits_for(_whole(curve), direction).items(), key=str)
-            if k is not None and name in ("auc", "half_level")
+            for (name, k), limit in self._limits(_whole(curve), direction)
+            if name in OF_A_CURVE and k is not None
         ]
 
-    def judge_cost(self, cost: CostMeasurement) -> list[Verdict]:
-        """What the gates on the cost of occluding and on throughput say."""
-        limits = self.limits_for(cost.case, "image-to-report")
-        verdicts = []
-        if ("relative_cost", None) in limits and cost.case.level > 0:
-            verdicts.append(_judge_relative_cost(cost, limits["relative_cost", None]))
-        if ("images_per_second", None) in limits:
-            verdicts.append(_judge_throughput(cost, limits["images_per_second", None]))
-        return verdicts
+    def baseline(self, curves: Sequence[Curve]) -> list[Verdict]:
+        """What the baseline gates over all levels say of one model, data set and occluder, a curve a seed."""
+        if not curves:
+            return []
+        return [
+            self._baseline_levels(curves, direction, limit)
+            for direction in DIRECTIONS
+            for (name, _), limit in self._limits(_whole(curves[0]), direction)
+            if name == BASELINE and limit.over == "levels"
+        ]
 
-    def breaking_limit(self, model: str, dataset: str) -> BreakingLimit | None:
-        """The floor of the breaking share of a model on a data set, or None."""
-        limits = self.limits_for(Case(model, dataset, BREAKING, 0.0, 0), "image-to-report")
-        limit: BreakingLimit | None = limits.get(("breaking_share", None))
-        return limit
+    def cost(self, cost: CostMeasurement) -> list[Verdict]:
+        """What the gates on the cost of occluding, throughput, latency and memory say."""
+        decision = self.policy.decision(cost.case, DIRECTIONS[0])
+        judged = (
+            _judge_cost(cost, name, limit, decision)
+            for (name, k), limit in self._limits(cost.case, DIRECTIONS[0])
+            if k is None
+        )
+        return [verdict for verdict in judged if verdict is not None]
 
-    def judge_breaking(self, breaking: BreakingOutcome) -> list[Verdict]:
+    def breaking(self, breaking: BreakingOutcome) -> list[Verdict]:
         """What the gate on the smallest breaking occlusion says."""
-        limit = self.breaking_limit(breaking.model, breaking.dataset)
-        return [] if limit is None else [_judge_breaking(breaking, limit)]
+        limit = self.policy.breaking_limit(breaking.model, breaking.dataset)
+        decision = self.policy.decision(breaking.case, DIRECTIONS[0])
+        return [] if limit is None else [_tolerated(_judge_breaking(breaking, limit, decision), decision)]
 
-    def judge_cost_between_models(self, cleans: Sequence[Outcome]) -> list[Verdict]:
-        """What `cost_relative_to` says, from the clean outcomes of all models of one run."""
-        verdicts = []
-        for outcome in cleans:
-            limit = self.limits_for(outcome.case, "image-to-report").get(("cost_relative_to", None))
-            if limit is not None and limit.model != outcome.case.model:
-                verdicts.append(_judge_between(outcome, cleans, limit))
-        return verdicts
+    def _limits(self, case: Case, direction: Direction) -> list[tuple[tuple[str, int | None], Any]]:
+        return sorted(self.policy.limits_for(case, direction).items(), key=lambda item: str(item[0]))
+
+    def _recall(self, outcome: Outcome, direction: Direction, k: int, confidence: float) -> Estimate:
+        from .evidence import proportion
+
+        if self.evidence is None:
+            return proportion(outcome.recall(k, direction), outcome.scores(direction).queries, confidence)
+        return self.evidence.recall(outcome, direction, k, confidence)
+
+    def _of_curve(self, curve: Curve, direction: Direction, name: str, k: int, limit: float) -> Verdict:
+        case = _whole(curve)
+        if name in ("retention", "half_level") and not curve.has_something_to_lose(k, direction):
+            return _nothing_to_lose(case, curve.clean, name, k, direction, limit)
+        if name == "half_level" and curve.half_level(k, direction) is None and curve.levels[-1] < limit:
+            sentence = (
+                f"The half level of Recall@{k} of {case.model} was not reached up to {curve.levels[-1]:g}, "
+                f"and the gate asks for {limit:g}. Measure higher levels."
+            )
+            found = Verdict(case, gate_label("half_level", k, direction), "inconclusive", None, limit, sentence)
+            return _tolerated(found, self.policy.decision(case, direction))
+        over = None if name == "retention" else "its levels"
+        return self._share(
+            case, name, k, direction, limit, lambda c: self._estimate(curve, direction, name, k, c), over=over
+        )
+
+    def _estimate(self, curve: Curve, direction: Direction, name: str, k: int, confidence: float) -> Estimate:
+        from .evidence import Estimate
+
+        found = None if self.evidence is None else self.evidence.of_curve(curve, direction, k, name, confidence)
+        if found is None:
+            value = _value_of(curve, direction, name, k)
+            found = Estimate(value, -math.inf, math.inf, math.inf, curve.clean.scores(direction).queries)
+        return replace(found, value=curve.levels[-1]) if math.isinf(found.value) else found
+
+    def _share(
+        self,
+        case: Case,
+        name: str,
+        k: int,
+        direction: Direction,
+        limit: float,
+        estimated: Callable[[float], Estimate],
+        over: str | None = None,
+    ) -> Verdict:
+        decision = self.policy.decision(case, direction)
+        found = estimated(decision.confidence)
+        verdict = _decided(found, limit, decision)
+        where = f"level {case.level:g}" if over is None else over
+        subject = (
+            f"{case.model} on {case.dataset}, {case.occluder} at {where}, seed {case.seed}, {direction}: "
+            f"{_QUANTITIES[name].format(k=k)} is {found.value:.3f}"
+        )
+        more = found.queries_to_clear(limit, decision.confidence) if verdict == "inconclusive" else None
+        sentence = f"{subject}{_ending(found, limit, verdict, decision, more)}"
+        loss = _detectable(found, limit, decision)
+        return Verdict(
+            case,
+            gate_label(name, k, direction),
+            verdict,
+            found.value,
+            limit,
+            sentence,
+            bounds=None if math.isinf(found.error) and math.isinf(found.low) else (found.low, found.high),
+            decided_by=decision.by,
+            confidence=decision.confidence,
+            detectable_loss=loss,
+            more_queries=more,
+            tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,
+            weak=name != "slope" and loss is not None and loss > _WEAK * found.value,
+        )
+
+    def _baseline_cell(
+        self, outcome: Outcome, clean: Outcome, direction: Direction, limit: BaselineLimit
+    ) -> Verdict | None:
+        found = self._without_baseline(outcome.case, direction, limit)
+        if found is None and self.comparison is not None:
+            alpha, gates = self._errors(outcome.case, direction)
+            apart = self.comparison.cell_difference(clean, outcome, direction, limit, alpha, gates)
+            found = self._paired(outcome.case, direction, limit, apart, f"level {outcome.case.level:g}")
+        return found
+
+    def _baseline_levels(self, curves: Sequence[Curve], direction: Direction, limit: BaselineLimit) -> Verdict:
+        case = _whole(curves[0])
+        found = self._without_baseline(case, direction, limit)
+        if found is None:
+            assert self.comparison is not None
+            alpha, gates = self._errors(case, direction)
+            apart = self.comparison.difference(curves, direction, limit, alpha, gates)
+            seeds = f" and {len(curves)} seeds" if len(curves) > 1 else ""
+            found = self._paired(case, direction, limit, apart, f"{len(curves[0].levels)} levels{seeds} pooled")
+        return found
+
+    def _errors(self, case: Case, direction: Direction) -> tuple[float, int]:
+        """The error that a release may have, and the number of gates that a false block is shared out among."""
+        return 1 - self.policy.decision(case, direction).confidence, max(1, self.gates_of(case.model))
+
+    def _without_baseline(self, case: Case, direction: Direction, limit: BaselineLimit) -> Verdict | None:
+        """The verdict where there is nothing to compare with, or where that is not comparable."""
+        gate = gate_label(BASELINE, limit.k, direction, limit)
+        if self.comparison is None:
+            sentence = (
+                f"{case.model} on {case.dataset}, {case.occluder}: not compared, for no baseline was given "
+                "(--robust-baseline DIR, a folder that --robust-results wrote)."
+            )
+            return Verdict(case, gate, "ungated", None, -limit.margin, sentence)
+        if self.comparison.obstacles:
+            sentence = f"{case.model} on {case.dataset}, {case.occluder}: the baseline cannot be compared with."
+            return Verdict(case, gate, "fail", None, -limit.margin, sentence)
+        return None
+
+    def _paired(
+        self, case: Case, direction: Direction, limit: BaselineLimit, apart: Difference | str, where: str
+    ) -> Verdict:
+        decision, gate = self.policy.decision(case, direction), gate_label(BASELINE, limit.k, direction, limit)
+        if isinstance(apart, str):
+            sentence = f"{case.model} on {case.dataset}, {case.occluder}: not compared, for {apart}."
+            return _tolerated(Verdict(case, gate, "inconclusive", None, -limit.margin, sentence), decision)
+        alpha, gates = self._errors(case, direction)
+        verdict = non_inferior(apart, limit.margin)
+        more = _queries_until_passed(apart, limit.margin, alpha) if verdict == "inconclusive" else None
+        loss = limit.margin + (normal_quantile(1 - alpha / gates) + normal_quantile(POWER)) * apart.error
+        quantity = "mean retention of Recall@{k}" if limit.metric == "retention" else _QUANTITIES[limit.metric]
+        sentence = (
+            f"{case.model} on {case.dataset}, {case.occluder}, {where}, {direction}: {quantity.format(k=limit.k)} is "
+            f"{apart.candidate:.3f}, {apart.value:+.3f} against the baseline's {apart.baseline:.3f} "
+            f"(at least {apart.passes_at:+.3f}, at most {apart.fails_at:+.3f}){_compared(verdict, limit.margin, more)}"
+        )
+        return Verdict(
+            case,
+            gate,
+            verdict,
+            apart.value,
+            -limit.margin,
+            sentence,
+            bounds=(apart.passes_at, apart.fails_at),
+            decided_by="bound",
+            confidence=decision.confidence,
+            detectable_loss=finite(loss),
+            more_queries=more,
+            tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,
+            weak=loss > _WEAK * apart.baseline,
+        )
+
+
+def non_inferior(apart: Difference, margin: float) -> VerdictName:
+    """Pass: the bound at the error alpha clears the margin. Fail: the bound at alpha / gates shows a loss beyond it."""
+    if apart.passes_at >= -margin - _ROUNDING:
+        return "pass"
+    return "fail" if apart.fails_at < -margin - _ROUNDING else "inconclusive"
+
+
+def _compared(verdict: VerdictName, margin: float, more: int | None) -> str:
+    if verdict == "pass":
+        return f": no loss beyond the margin of {margin:g}."
+    if verdict == "fail":
+        return f": a loss beyond the margin of {margin:g}."
+    return f": whether it lost more than the margin of {margin:g} is open{_more(more)}."
+
+
+def _queries_until_passed(apart: Difference, margin: float, alpha: float) -> int | None:
+    """How many more queries until the difference, should it stay, clears the margin; None where none would do."""
+    room = apart.value + margin
+    if room <= 0:
+        return None
+    return max(1, math.ceil(apart.queries * ((normal_quantile(1 - alpha) * apart.error / room) ** 2 - 1)))
 
 
 def untrained(clean: Outcome) -> str | None:
@@ -212,18 +291,19 @@ def untrained(clean: Outcome) -> str | None:
     )
 
 
-def _judge_share(
-    outcome: Outcome, clean: Outcome, direction: Direction, name: str, k: int, limit: float
-) -> Verdict | None:
-    recall = outcome.recall(k, direction)
-    if name == "recall":
-        return _verdict(outcome.case, f"Recall@{k}", name, k, direction, recall, limit)
-    if name == "retention" and outcome.case.level > 0:
-        kept = Curve((clean, outcome)).retention(k, direction)
-        if kept is None:
-            return _nothing_to_lose(outcome.case, clean, name, k, direction, limit)
-        return _verdict(outcome.case, f"retention of Recall@{k}", name, k, direction, kept[outcome.case.level], limit)
-    return None
+def _value_of(curve: Curve, direction: Direction, name: str, k: int) -> float:
+    if name == "retention":
+        kept = curve.retention(k, direction)
+        return math.nan if kept is None else kept[curve.levels[-1]]
+    if name == "half_level":
+        half = curve.half_level(k, direction)
+        return math.inf if half is None else half
+    return curve.area(k, direction) if name == "auc" else curve.slope(k, direction)
+
+
+def _whole(curve: Curve) -> Case:
+    """The case that stands for a whole curve: its highest level."""
+    return curve.outcomes[-1].case
 
 
 def _nothing_to_lose(case: Case, clean: Outcome, name: str, k: int, direction: Direction, limit: float) -> Verdict:
@@ -233,91 +313,133 @@ def _nothing_to_lose(case: Case, clean: Outcome, name: str, k: int, direction: D
         f"is judged, got clean Recall@{k}={clean.recall(k, direction):.3f} {direction} on {case.dataset}. "
         "Mend the model, or take the gate away."
     )
-    return Verdict(case, f"{name}@{k}", "fail", None, limit, sentence)
+    return Verdict(case, gate_label(name, k, direction), "fail", None, limit, sentence)
 
 
-def _judge_curve_share(curve: Curve, direction: Direction, name: str, k: int, limit: float) -> Verdict:
-    case = _whole(curve)
-    if name == "auc":
-        observed = curve.area(k, direction)
-        return _verdict(case, f"area under Recall@{k}", name, k, direction, observed, limit, over="its levels")
-    if not curve.has_something_to_lose(k, direction):
-        return _nothing_to_lose(case, curve.clean, name, k, direction, limit)
-    half = curve.half_level(k, direction)
-    if half is None and curve.levels[-1] < limit:
-        sentence = (
-            f"The half level of Recall@{k} of {case.model} was not reached up to {curve.levels[-1]:g}, "
-            f"and the gate asks for {limit:g}. Measure higher levels."
-        )
-        return Verdict(case, f"half_level@{k}", "inconclusive", None, limit, sentence)
-    observed = curve.levels[-1] if half is None else half
-    return _verdict(case, f"half level of Recall@{k}", name, k, direction, observed, limit, over="its levels")
+def _decided(found: Estimate, limit: float, decision: Decision) -> VerdictName:
+    """Point: the number itself. Bound: pass where the lower bound clears the limit, fail where the upper misses it."""
+    if decision.by == "point":
+        return _pass_or_fail(found.value >= limit - _ROUNDING)
+    if found.low >= limit - _ROUNDING:
+        return "pass"
+    return "fail" if found.high < limit - _ROUNDING else "inconclusive"
 
 
-def _whole(curve: Curve) -> Case:
-    """The case that stands for a whole curve: its highest level."""
-    return curve.outcomes[-1].case
+def _ending(found: Estimate, limit: float, verdict: VerdictName, decision: Decision, more: int | None) -> str:
+    told = {"pass": "at least", "fail": "below"}
+    if decision.by == "point":
+        return f", {told[verdict]} the floor of {limit:.3f}."
+    bounds = f" ({100 * decision.confidence:g} % bounds {found.low:.3f} and {found.high:.3f})"
+    if verdict != "inconclusive":
+        return f"{bounds}, {told[verdict]} the floor of {limit:.3f}."
+    return f"{bounds}: whether it reaches the floor of {limit:.3f} is open{_more(more)}."
 
 
-def _verdict(
-    case: Case,
-    quantity: str,
-    name: str,
-    k: int,
-    direction: Direction,
-    observed: float,
-    limit: float,
-    over: str | None = None,
-) -> Verdict:
-    passes = observed >= limit - _ROUNDING
-    where = f"level {case.level:g}" if over is None else over
-    sentence = (
-        f"{case.model} on {case.dataset}, {case.occluder} at {where}, seed {case.seed}, {direction}: "
-        f"{quantity} is {observed:.3f}, {'at least' if passes else 'below'} the floor of {limit:.3f}."
-    )
-    return Verdict(case, f"{name}@{k} {direction}", _pass_or_fail(passes), observed, limit, sentence)
+def _more(queries: int | None) -> str:
+    if queries is None:
+        return ", and more queries would not settle it while the value stays where it is"
+    return f"; should the value stay, about {queries} more queries would settle it"
+
+
+def _detectable(found: Estimate, limit: float, decision: Decision) -> float | None:
+    """The loss from the observed value at which the gate fails with a probability of 0.8."""
+    if not math.isfinite(found.error):
+        return None
+    needed = normal_quantile(POWER) + (normal_quantile(decision.confidence) if decision.by == "bound" else 0.0)
+    return max(0.0, found.value - limit) + needed * found.error
 
 
 def _pass_or_fail(passes: bool) -> VerdictName:
     return "pass" if passes else "fail"
 
 
-def _judge_relative_cost(cost: CostMeasurement, limit: float) -> Verdict:
-    passes = cost.relative_cost <= limit
-    sentence = (
-        f"{cost.case}: an image takes {cost.relative_cost:.2f} times what it takes with nothing hidden "
-        f"({cost.occluded_seconds * 1e3:.2f} ms against {cost.clean_seconds * 1e3:.2f} ms, median of {cost.rounds} "
-        f"interleaved rounds on {cost.device}), {'within' if passes else 'above'} the ceiling of {limit:.2f}."
+def _tolerated(verdict: Verdict, decision: Decision) -> Verdict:
+    return replace(verdict, tolerated=verdict.verdict == "inconclusive" and decision.tolerates_inconclusive)
+
+
+def _judge_cost(cost: CostMeasurement, name: str, limit: Any, decision: Decision) -> Verdict | None:
+    if name in ABSOLUTE:
+        return _judge_absolute(cost, name, limit, decision)
+    if name == "relative_cost" and cost.case.level > 0:
+        against = (
+            f"what it takes with nothing hidden ({cost.occluded_seconds * 1e3:.2f} ms against "
+            f"{cost.clean_seconds * 1e3:.2f} ms, median of {cost.rounds} interleaved rounds on {cost.device})"
+        )
+        return _judge_ratio(cost.case, name, cost.relative_cost, cost.ratios, against, limit, decision)
+    if name == "cost_relative_to" and cost.case.level == 0 and limit.model != cost.case.model:
+        if cost.reference is None:
+            sentence = (
+                f"{cost.case.model} is to be timed against {limit.model}, which could not be loaded beside it. "
+                "Bring its weights, or mend the gate."
+            )
+            return _tolerated(Verdict(cost.case, name, "inconclusive", None, limit.maximum, sentence), decision)
+        against = f"{limit.model} (median of {len(cost.reference.ratios)} interleaved rounds on {cost.device})"
+        reference = cost.reference
+        return _judge_ratio(cost.case, name, reference.ratio, reference.ratios, against, limit.maximum, decision)
+    return None
+
+
+def _judge_ratio(
+    case: Case, name: str, ratio: float, ratios: Sequence[float], against: str, limit: float, decision: Decision
+) -> Verdict:
+    low, high = median_bounds(ratios, decision.confidence)
+    if decision.by == "point":
+        verdict = _pass_or_fail(ratio <= limit)
+    else:
+        verdict = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
+    told = {"pass": "within", "fail": "above", "inconclusive": "not clear of"}[verdict]
+    spread = "" if decision.by == "point" else f", {100 * decision.confidence:g} % bounds {low:.2f} and {high:.2f}"
+    sentence = f"{case}: an image takes {ratio:.2f} times {against}{spread}, {told} the ceiling of {limit:.2f}."
+    found = Verdict(
+        case,
+        name,
+        verdict,
+        ratio,
+        limit,
+        sentence,
+        bounds=(low, high),
+        decided_by=decision.by,
+        confidence=decision.confidence,
     )
-    return Verdict(cost.case, "relative_cost", _pass_or_fail(passes), cost.relative_cost, limit, sentence)
+    return _tolerated(found, decision)
 
 
-def _judge_throughput(cost: CostMeasurement, limit: float) -> Verdict:
-    passes = cost.images_per_second >= limit
-    sentence = (
-        f"{cost.case}: {cost.images_per_second:.0f} images per second on {cost.device}, "
-        f"{'at least' if passes else 'below'} the floor of {limit:g}."
-    )
-    return Verdict(cost.case, "images_per_second", _pass_or_fail(passes), cost.images_per_second, limit, sentence)
+def _judge_absolute(cost: CostMeasurement, name: str, limit: float, decision: Decision) -> Verdict | None:
+    """Seconds and bytes hold on one kind of machine: elsewhere the gate is not judged, and says so."""
+    observed, unit, ceiling = _absolute(cost, name)
+    if name != "images_per_second" and cost.case.level > 0:
+        return None
+    here = f"{cost.case}: {'no' if observed is None else f'{observed:.4g}'} {unit} on {cost.hardware or cost.device}"
+    if decision.hardware is None:
+        sentence = (
+            f"{here}: an absolute limit means nothing without the hardware it is for. "
+            f'Add hardware = "{cost.hardware}" to the gate.'
+        )
+        return _tolerated(Verdict(cost.case, name, "inconclusive", observed, limit, sentence), decision)
+    if not fnmatchcase(cost.hardware, decision.hardware):
+        sentence = f"{here}: not judged, for the limit holds on {decision.hardware}."
+        return Verdict(cost.case, name, "ungated", observed, limit, sentence)
+    if observed is None:
+        sentence = f"{here}: it could not be measured on this machine. Take the gate away or measure elsewhere."
+        return _tolerated(Verdict(cost.case, name, "inconclusive", None, limit, sentence), decision)
+    passes = observed <= limit if ceiling else observed >= limit
+    told = ("within the ceiling" if passes else "above the ceiling") if ceiling else ("at least" if passes else "below")
+    sentence = f"{here}, {told} {'of' if ceiling else 'the floor of'} {limit:g}."
+    return Verdict(cost.case, name, _pass_or_fail(passes), observed, limit, sentence, decided_by="point")
 
 
-def _judge_between(outcome: Outcome, cleans: Sequence[Outcome], limit: RelativeLimit) -> Verdict:
-    case = outcome.case
-    others = [other for other in cleans if other.case.model == limit.model and other.case.dataset == case.dataset]
-    if not others:
-        sentence = f"{case.model} is to be timed against {limit.model}, which was not measured in this run. Add it."
-        return Verdict(case, "cost_relative_to", "inconclusive", None, limit.maximum, sentence)
-    ratio = others[0].timing.images_per_second / outcome.timing.images_per_second
-    passes = ratio <= limit.maximum
-    sentence = (
-        f"{case.model} takes {ratio:.2f} times as long for an image as {limit.model} on {outcome.timing.device}, "
-        f"{'within' if passes else 'above'} the ceiling of {limit.maximum:.2f}."
-    )
-    return Verdict(case, "cost_relative_to", _pass_or_fail(passes), ratio, limit.maximum, sentence)
+def _absolute(cost: CostMeasurement, name: str) -> tuple[float | None, str, bool]:
+    """(what was measured, its unit, whether its limit is a ceiling)."""
+    if name == "images_per_second":
+        return cost.images_per_second, "images per second", False
+    if name == "peak_memory_gib":
+        return None if cost.peak_memory_bytes is None else cost.peak_memory_bytes / 2**30, "GiB at most", True
+    seconds = None if cost.latency is None else getattr(cost.latency, name.removeprefix("latency_"))
+    return seconds, f"seconds ({name.removeprefix('latency_')}) for an image alone", True
 
 
-def _judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit) -> Verdict:
-    case, gate = breaking.case, f"breaking_share@{limit.k}"
+def _judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit, decision: Decision) -> Verdict:
+    case, gate = breaking.case, gate_label("breaking_share", None, DIRECTIONS[0], limit)
     what = f"{breaking.model} on {breaking.dataset}, smallest breaking occlusion found in {breaking.images} images"
     needed = math.ceil(1 / limit.quantile)
     if breaking.k != limit.k:
@@ -331,110 +453,44 @@ def _judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit) -> Verdict:
         return Verdict(case, gate, "inconclusive", None, limit.minimum, sentence)
     observed = breaking.quantile(limit.quantile)
     assert observed is not None
-    passes = observed >= limit.minimum - _ROUNDING
+    low, high = quantile_bounds(breaking, limit.quantile, decision.confidence)
+    if decision.by == "point":
+        verdict = _pass_or_fail(observed >= limit.minimum - _ROUNDING)
+    else:
+        reached = low >= limit.minimum - _ROUNDING
+        verdict = "pass" if reached else "fail" if high < limit.minimum - _ROUNDING else "inconclusive"
+    told = {"pass": "at least", "fail": "below", "inconclusive": "not clear of"}[verdict]
     sentence = (
         f"{what}: the {100 * limit.quantile:g} % quantile of the share that pushes a report out of the top {limit.k} "
-        f"is {observed:.4f} ({breaking.grid} x {breaking.grid} cells, {breaking.fill}; an upper bound), "
-        f"{'at least' if passes else 'below'} the floor of {limit.minimum:.4f}."
+        f"is {observed:.4f} ({100 * decision.confidence:g} % bounds {low:.4f} and {high:.4f}; {breaking.grid} x "
+        f"{breaking.grid} cells, {breaking.fill}; an upper bound), {told} the floor of {limit.minimum:.4f}."
     )
-    return Verdict(case, gate, _pass_or_fail(passes), observed, limit.minimum, sentence)
-
-
-def _tie(key: tuple[str, int | None], first: Rule, second: Rule, case: Case) -> ConfigError:
-    what = key[0] if key[1] is None else f"{key[0]}@{key[1]}"
-    return ConfigError(
-        f"{second.place}: expected one most specific gate for {what} of {case}, got another that is equally specific "
-        f"({first.place}). Make one of them name more, or remove it."
-    )
-
-
-def read_policy(config_file: ConfigFile | None) -> Policy:
-    """The policy of a `robust.toml`; `ConfigError` with the line of whatever is wrong."""
-    if config_file is None:
-        return Policy()
-    return Policy(tuple(_rule(config_file, index, table) for index, table in enumerate(config_file.gates)))
-
-
-def _rule(config_file: ConfigFile, index: int, table: Mapping[str, Any]) -> Rule:
-    def wrong(key: str, expected: str) -> ConfigError:
-        return ConfigError(f"{config_file.gate_place(index, key)}: expected {expected}, got {key}={table[key]!r}.")
-
-    for key in table:
-        if key not in _KEYS:
-            raise ConfigError(f"{config_file.gate_place(index, key)}: {unknown_name('gate key', key, _KEYS)}")
-    for key in _SELECTORS:
-        if not isinstance(table.get(key, ""), str):
-            raise wrong(key, "a name or glob in quotes")
-    if table.get("direction", "image-to-report") not in DIRECTIONS:
-        raise wrong("direction", " or ".join(DIRECTIONS))
-    level = table.get("level")
-    if level is not None and not (_is_number(level) and 0 <= level <= 1):
-        raise wrong("level", "a fraction of the image area from 0 to 1")
-    return Rule(
-        place=config_file.gate_place(index),
-        model=table.get("model"),
-        dataset=table.get("dataset"),
-        occluder=table.get("occluder"),
-        level=None if level is None else canonical_level(level),
-        direction=table.get("direction", "image-to-report"),
-        shares=_shares(table, wrong),
-        numbers=_numbers(table, wrong),
-        relative=_relative(table, wrong),
-        breaking=_breaking(table, wrong),
+    return Verdict(
+        case,
+        gate,
+        verdict,
+        observed,
+        limit.minimum,
+        sentence,
+        bounds=(low, high),
+        decided_by=decision.by,
+        confidence=decision.confidence,
     )
 
 
-_Wrong = Callable[[str, str], ConfigError]
+def quantile_bounds(breaking: BreakingOutcome, share: float, confidence: float) -> tuple[float, float]:
+    """Bounds of a quantile of the breaking shares: those at the ends of Wilson's interval of its share of images."""
+    n = len(breaking.shares)
+    low, high = wilson_interval(share * n, n, 2 * confidence - 1)
+    ends = breaking.quantile(low), breaking.quantile(high)
+    return tuple(0.0 if end is None else end for end in ends)  # type: ignore[return-value]  # two of them
 
 
-def _shares(table: Mapping[str, Any], wrong: _Wrong) -> dict[tuple[str, int], float]:
-    found = {}
-    for name in (name for name in SHARES_BY_K if name in table):
-        if not isinstance(table[name], dict):
-            raise wrong(name, "floors by k such as { 1 = 0.15, 10 = 0.45 }")
-        for k, floor in table[name].items():
-            if not (str(k).isdigit() and int(k) >= 1 and _is_number(floor) and 0 <= floor <= 1):
-                raise wrong(name, "whole k from 1 and floors from 0 to 1")
-            found[name, int(k)] = float(floor)
-    return found
-
-
-def _numbers(table: Mapping[str, Any], wrong: _Wrong) -> dict[str, float]:
-    for name in (name for name in NUMBERS if name in table):
-        if not (_is_number(table[name]) and 0 < table[name] < float("inf")):
-            raise wrong(name, "a finite number above 0")
-    return {name: float(table[name]) for name in NUMBERS if name in table}
-
-
-def _relative(table: Mapping[str, Any], wrong: _Wrong) -> RelativeLimit | None:
-    value = table.get("cost_relative_to")
-    if value is None:
-        return None
-    if not (isinstance(value, dict) and set(value) == {"model", "max"} and isinstance(value["model"], str)):
-        raise wrong("cost_relative_to", '{ model = "NAME", max = NUMBER }')
-    if not (_is_number(value["max"]) and 0 < value["max"] < float("inf")):
-        raise wrong("cost_relative_to", "a finite max above 0")
-    return RelativeLimit(value["model"], float(value["max"]))
-
-
-def _breaking(table: Mapping[str, Any], wrong: _Wrong) -> BreakingLimit | None:
-    value = table.get("breaking_share")
-    if value is None:
-        return None
-    needed, free = {"k", "quantile", "min"}, {"images", "grid"}
-    if not (isinstance(value, dict) and needed <= set(value) <= needed | free):
-        raise wrong("breaking_share", "{ k = 10, quantile = 0.05, min = 0.03 }, with images and grid if need be")
-    for name, least in (("k", 1), ("images", 1), ("grid", 2)):
-        if name in value and not (type(value[name]) is int and value[name] >= least):
-            raise wrong("breaking_share", f"a whole {name} from {least}")
-    if not all(_is_number(value[name]) for name in ("quantile", "min")):
-        raise wrong("breaking_share", "numbers for quantile and min")
-    if not (0 < value["quantile"] < 1 and 0 <= value["min"] <= 1):
-        raise wrong("breaking_share", "a quantile above 0 and below 1, and a min from 0 to 1")
-    return BreakingLimit(
-        value["k"], float(value["quantile"]), float(value["min"]), value.get("images"), value.get("grid")
-    )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def weak_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """A warning for each gate that is too weak to mean anything."""
+    for verdict in verdicts:
+        if verdict.weak and verdict.detectable_loss is not None:
+            yield (
+                f"The gate {verdict.gate} of {verdict.case} is weak: a loss of less than {verdict.detectable_loss:.3f} "
+                f"may pass unnoticed (power 0.8). Raise its limit, pool it over levels, or measure more queries."
+            )

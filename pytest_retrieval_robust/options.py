@@ -82,6 +82,8 @@ OPTIONS = (
     ),
     OptionSpec("--robust-search-grid", "cells along each side for that search (default: 16)", "N"),
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
+    OptionSpec("--robust-baseline", "compare with a run that --robust-results wrote", "DIR"),
+    OptionSpec("--robust-replay", "judge a saved run again, by this policy and baseline; nothing is measured", "DIR"),
 )
 PASSED_ON = ("config", "device", "precision", "cache-dir")
 """Those, without their prefix, that the command `rank` takes too: they say which model this is, and where it runs."""
@@ -133,11 +135,20 @@ class Settings:
     search_images: int | None = None
     """None: 100, and only where a gate asks for the search."""
     search_grid: int = 16
+    baseline: Path | None = None
+    replay: Path | None = None
+    levels_typed: bool = False
+    """Whether `--robust-levels` was typed: then a gate at another level is left out rather than wrong."""
 
 
 def any_on_command_line(config: pytest.Config) -> bool:
     """Whether any of our options was typed."""
     return any(config.getoption(option.dest) is not None for option in OPTIONS)
+
+
+def is_replay(config: pytest.Config) -> bool:
+    """Whether a saved run is to be judged again. Typed alone: as an ini value it would keep every test from running."""
+    return bool(config.getoption(_BY_FLAG["--robust-replay"].dest, None))
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -160,6 +171,9 @@ def read_settings(config: pytest.Config) -> Settings:
         cache_dir=values.path("--robust-cache-dir"),
         search_images=values.parsed("--robust-search-images", "", _limit),
         search_grid=values.parsed("--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)),
+        baseline=values.path("--robust-baseline"),
+        replay=values.path("--robust-replay") if is_replay(config) else None,
+        levels_typed=config.getoption(_BY_FLAG["--robust-levels"].dest) is not None,
     )
 
 

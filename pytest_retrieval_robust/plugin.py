@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .axes import our_fixtures, ours
-from .errors import ConfigError
+from .errors import ConfigError, RobustError
 from .fixtures import (
     _robust_case,
     breaking,
@@ -22,12 +22,14 @@ from .fixtures import (
     retrieval_dataset,
     retrieval_model,
     robustness_curve,
+    robustness_curves,
 )
-from .options import add_options, any_on_command_line
+from .options import add_options, any_on_command_line, is_replay
 
 if TYPE_CHECKING:
     from .session import RobustSession
-    from .summary import RunCollector, RunRecord
+    from .judgement import RunRecord
+    from .summary import RunCollector
 
 __all__ = [
     "_robust_case",
@@ -42,6 +44,7 @@ __all__ = [
     "retrieval_dataset",
     "retrieval_model",
     "robustness_curve",
+    "robustness_curves",
 ]
 
 _WRONG = pytest.StashKey[ConfigError]()
@@ -69,15 +72,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Check what was typed before anything is collected; a project that types none of our options costs nothing."""
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Judging a saved run again takes a second: workers would only wait."""
+    if is_replay(config) and config.pluginmanager.hasplugin("xdist"):
+        config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> bool | None:
+    """Check what was typed before anything is collected; a project that types none of our options costs nothing.
+
+    With `--robust-replay` nothing is collected: no test module, and so no torch, is imported.
+    """
     if not any_on_command_line(session.config):
-        return
+        return None
     try:
         state = _session_of(session.config)
         if session.config.pluginmanager.hasplugin("dsession"):
             _ = state.selection  # under xdist a worker's usage error would look like a crash
-    except ConfigError as error:
+        return state.replayed_run() is not None or None
+    except RobustError as error:
         raise pytest.UsageError(str(error)) from error
 
 
@@ -154,12 +168,19 @@ class Controller:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if session.config.option.collectonly or not self._is_wanted(session):
             return
-        from .summary import run_scope, write_results
+        from .summary import judged_again, run_scope, write_results
 
         state = _session_of(session.config)
-        self._run = write_results(self._collected().conclude(state, run_scope(session)), state)
-        if self._run.failures and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if state.settings.replay is not None:
+            run = judged_again(state)
+        else:
+            run = self._collected().conclude(state, run_scope(session))
+        self._run = write_results(run, state)
+        if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            if self._run.failures:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            elif self._run.replayed:
+                session.exitstatus = pytest.ExitCode.OK
 
     def _is_wanted(self, session: pytest.Session) -> bool:
         if session.exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):

@@ -17,17 +17,33 @@ if TYPE_CHECKING:
 
 
 def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
-    """Per image and per report a 63-bit key (a keyed hash), and the image's patient cluster.
+    """Per image and per report a 63-bit key (a keyed hash), and the patient cluster that it belongs to.
 
     Clusters are numbered by first appearance: 0, 1, ... No id, hash or order of a patient's own is in them.
     """
     secret = secret_of(pairs)
-    clusters = {patient: number for number, patient in enumerate(dict.fromkeys(pairs.patients))}
+    image_cluster, report_cluster = cluster_labels(pairs)
     return {
         "image_query_key": keys_of(pairs.image_ids, secret),
         "report_query_key": keys_of(pairs.texts, secret),
-        "cluster": np.array([clusters[patient] for patient in pairs.patients], dtype=np.int64),
+        "cluster": image_cluster,
+        "report_cluster": report_cluster,
     }
+
+
+def cluster_labels(pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The patient of each image, and of each report: that of the first image it is right for.
+
+    A text that several patients share is one query, and can belong to one of them only; one that no image matches is
+    alone.
+    """
+    numbers = {patient: number for number, patient in enumerate(dict.fromkeys(pairs.patients))}
+    of_images = np.array([numbers[patient] for patient in pairs.patients], dtype=np.int64)
+    groups, first = np.unique(pairs.image_groups, return_index=True)
+    place = np.searchsorted(groups, pairs.report_groups).clip(max=len(groups) - 1)
+    matched = groups[place] == pairs.report_groups
+    alone = len(numbers) + np.arange(len(matched))
+    return of_images, np.where(matched, of_images[first[place]], alone).astype(np.int64)
 
 
 def secret_of(pairs: Pairs) -> bytes:

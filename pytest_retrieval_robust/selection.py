@@ -124,6 +124,14 @@ def _select_models(
     return chosen
 
 
+def selected_model(name: str, selection: Selection, settings: Settings, catalogues: Catalogues) -> SelectedModel:
+    """A model of the run, else one of the catalogue or of a locator, which only --robust-download lets fetch weights."""
+    if name in selection.models:
+        return selection.models[name]
+    entry = entry_for(name) if is_locator(name) else catalogues.models.get(name)
+    return selection.models.get(entry.name) or SelectedModel(entry, False, settings.download, settings.cache_dir)
+
+
 def _default_models(catalogues: Catalogues, tables: Mapping[str, ModelTable]) -> list[str]:
     return list(tables) or [entry.name for entry in catalogues.models.entries() if entry.embedded]
 

@@ -13,22 +13,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from .axes import AXES, MEASURING
-from .case import BreakingOutcome, Case, CostMeasurement, Json, Outcome
+from .case import BreakingOutcome, Case, CostMeasurement, Json, Outcome, Plan, ReferenceCost
 from .catalogue import Catalogues
 from .curve import Curve
-from .errors import NotOnThisMachineError, RobustError
-from .gate import Policy, read_policy
+from .errors import ConfigError, NotOnThisMachineError, RobustError
+from .measurements import Identity
 from .models import LoadRequest
-from .options import Settings, read_settings, slug
-from .selection import SelectedModel, Selection, select
-from .store import RunStore, case_key, run_folder
+from .options import Settings, read_settings
+from .policy import Policy
+from .policy_file import read_policy
+from .selection import SelectedModel, Selection, select, selected_model
+from .store import RunStore, case_key, dataset_key, run_folder
 
 if TYPE_CHECKING:
+    from .comparison import Run
     from .datasets import RetrievalDataset
+    from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
     from .sweep import Cell, Measured, SweepResult
-    from .timing import TimedBatch
+    from .timing import Alone, TimedBatch
 
 T = TypeVar("T")
 SEARCHED_IMAGES = 100
@@ -68,6 +72,7 @@ class RobustSession:
         self.settings = settings
         self.catalogues = catalogues
         self.policy: Policy = read_policy(settings.config_file)
+        self.identity = Identity.new()
         self.store = RunStore(store_folder)
         self._selection: Selection | None = None
         self._planned: dict[tuple[str, str], set[tuple[str, float, int]]] = {}
@@ -75,9 +80,13 @@ class RobustSession:
         self._failed_loads: dict[str, RobustError] = {}
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
+        self._baseline: Run | None = None
+        self._replayed: Run | None = None
         self._cards: dict[str, Json] = {}
         self._searched: dict[tuple[str, str], BreakingOutcome] = {}
         self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
+        self._alone: dict[tuple[str, str, int, int], Alone] = {}
+        self._references: dict[tuple[str, str, str, int, int], ReferenceCost | None] = {}
 
     @property
     def selection(self) -> Selection:
@@ -105,19 +114,75 @@ class RobustSession:
             fixtures = getattr(item, "fixturenames", ())
             if axes.model is not None and axes.dataset is not None and not _is_light(fixtures):
                 self._plan_item(axes, axes.model, axes.dataset, fixtures)
-        self.policy.check(self._planned_cases(), self.settings.ks)
+        self.check_policy(self.whole_plan, levels_typed=self.settings.levels_typed)
+        self.baseline_run()  # before the first GPU hour, not after the last
+
+    @property
+    def whole_plan(self) -> Plan:
+        """Everything that was asked for, whatever `-k` and the like leave of it."""
+        settings, selection = self.settings, self.selection
+        names = tuple(selection.models), tuple(selection.datasets), tuple(selection.occluders)
+        return Plan(*names, settings.levels, settings.seeds, settings.ks)
+
+    def check_policy(self, plan: Plan, *, levels_typed: bool) -> None:
+        """Raise `ConfigError` for gates that match nothing, contradict each other, or name what is not measured."""
+        from .policy_names import check_names
+
+        check_names(self.policy, plan, self.catalogues, self.settings.config_file)
+        self.policy.check(plan, levels_typed=levels_typed)
+
+    def replayed_run(self) -> Run | None:
+        """The saved run that `--robust-replay` names, checked against this policy; None without one.
+
+        Raises `SavedRunError` or `ConfigError` for what is wrong with the run, the policy or the baseline.
+        """
+        from .saved import load_run
+
+        folder, results = self.settings.replay, self.settings.results
+        if folder is None or self._replayed is not None:
+            return self._replayed
+        if results is not None and results.resolve() == folder.resolve():
+            raise ConfigError(
+                f"Expected another folder for --robust-results than for --robust-replay, got {folder.name!r} for both. "
+                "The saved run stays as it is: write the new verdicts elsewhere."
+            )
+        run = load_run(folder)
+        self.check_policy(run.measured.plan, levels_typed=True)
+        self.baseline_run()
+        self._replayed = run
+        return run
+
+    def baseline_run(self) -> Run | None:
+        """The saved run that `--robust-baseline` names; None without one, or where there is none yet.
+
+        Raises `ConfigError` for one that is damaged, of a newer version, or that this run would overwrite.
+        """
+        from .saved import SavedRunError, has_run, load_run
+
+        folder, results = self.settings.baseline, self.settings.results
+        if folder is None or self._baseline is not None:
+            return self._baseline
+        if results is not None and results.resolve() == folder.resolve():
+            raise ConfigError(
+                f"Expected a baseline of another run, got the same folder {folder.name!r} for --robust-baseline and "
+                "--robust-results, which would overwrite it. Write the results elsewhere."
+            )
+        if has_run(folder):
+            try:
+                self._baseline = load_run(folder)
+            except SavedRunError as error:
+                raise ConfigError(f"--robust-baseline: {error}") from error
+        return self._baseline
 
     def _plan_item(self, axes: Axes, model: str, dataset: str, fixtures: Iterable[str]) -> None:
-        occluder, seed = axes.occluder, axes.seed
-        if occluder is None or seed is None:
+        occluder = axes.occluder
+        if occluder is None:
             return
-        levels = self.settings.levels if "robustness_curve" in fixtures or axes.level is None else (axes.level,)
+        whole = "robustness_curve" in fixtures or "robustness_curves" in fixtures
+        levels = self.settings.levels if whole or axes.level is None else (axes.level,)
+        seeds = self.settings.seeds if axes.seed is None else (axes.seed,)
         planned = self._planned.setdefault((model, dataset), set())
-        planned.update((occluder, level, seed) for level in levels)
-
-    def _planned_cases(self) -> Iterator[Case]:
-        for (model, dataset), cells in self._planned.items():
-            yield from (Case(model, dataset, occluder, level, seed) for occluder, level, seed in cells)
+        planned.update((occluder, level, seed) for level in levels for seed in seeds)
 
     # Loading
 
@@ -161,11 +226,8 @@ class RobustSession:
     def release_model(self) -> None:
         if self._loaded is None:
             return
-        import torch
-
         self._loaded = self._timed = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _give_memory_back()
 
     def dataset(self, name: str) -> RetrievalDataset:
         if name not in self._datasets:
@@ -186,6 +248,48 @@ class RobustSession:
             self._timed = key, prepare_batch(self.model(model), self.dataset(dataset), images)
         return self._timed[1]
 
+    def alone(self, model: str, dataset: str, images: int, calls: int) -> Alone:
+        """Latency and peak memory of a model with nothing hidden, measured once: every level 0 is the same."""
+        from .timing import measure_alone
+
+        key = (model, dataset, images, calls)
+        if key not in self._alone:
+            self._alone[key] = measure_alone(self.model(model), self.timed_batch(model, dataset, images), calls)
+        return self._alone[key]
+
+    def model_beside(self, case: Case) -> SelectedModel | None:
+        """The other model that `cost_relative_to` has this case timed against, at level 0; None where there is none."""
+        limit = self.policy.limits_for(case, "image-to-report").get(("cost_relative_to", None))
+        if limit is None or case.level > 0:
+            return None
+        other = selected_model(limit.model, self.selection, self.settings, self.catalogues)
+        return None if other.entry.name == case.model else other
+
+    def reference_cost(self, case: Case, images: int, rounds: int) -> ReferenceCost | None:
+        """The case's model against `model_beside`, measured once; None without one, or where it cannot be loaded."""
+        other = self.model_beside(case)
+        if other is None:
+            return None
+        key = (case.model, case.dataset, other.entry.name, images, rounds)
+        if key not in self._references:
+            try:
+                self._references[key] = self._measure_beside(other, case, images, rounds)
+            except RobustError:
+                # It does not count as a failed load: where it is tested too, its own first test must say why.
+                self._references[key] = None
+            _give_memory_back()
+        return self._references[key]
+
+    def _measure_beside(self, selected: SelectedModel, case: Case, images: int, rounds: int) -> ReferenceCost:
+        """The other model is held no longer than this takes, so that it counts in no peak memory."""
+        from .timing import rounds_beside
+
+        batch = self.timed_batch(case.model, case.dataset, images)
+        timed = rounds_beside(self._load(selected), self.model(case.model), self.dataset(case.dataset), batch)
+        timed.warm_up()
+        timed.measure(rounds)
+        return ReferenceCost(selected.entry.name, timed.baseline_seconds / len(batch.ids), timed.ratios)
+
     def outcome(self, case: Case) -> Outcome:
         """The measured case; the first one of a model and data set measures all that are planned for them."""
         from .api import outcome_of
@@ -195,7 +299,12 @@ class RobustSession:
             raise found
         key = case_key(case)
         self.store.save(key, image_ranks=found.image_ranks, report_ranks=found.report_ranks)
+        self._keep_keys(case.model, case.dataset)
         return outcome_of(case, found, key)
+
+    def curves(self, case: Case) -> tuple[Curve, ...]:
+        """The curves of a case's model, data set and occluder, one a seed of this run."""
+        return tuple(self.curve(replace(case, seed=seed)) for seed in self.settings.seeds)
 
     def curve(self, case: Case) -> Curve:
         """The outcomes of a case at every level of this run."""
@@ -258,6 +367,39 @@ class RobustSession:
             batch_size=settings.batch_size,
         )
 
+    # Judging, for a test; the controller judges the whole run again
+
+    def judge(self, outcomes: Iterable[Outcome]) -> Judge:
+        """What judges these outcomes, by their ranks and beside the baseline."""
+        from collections import Counter
+
+        from .comparison import Comparison, Run
+        from .evidence import Evidence
+        from .gate import Judge
+        from .measurements import Measurements, Scope
+        from .policy import BASELINE
+
+        swept = (result for result in self._swept.values() if not isinstance(result, RobustError))
+        datasets = {result.dataset["name"]: result.dataset for result in swept}
+        measured = Measurements(
+            self.identity,
+            Scope("one test", ""),
+            self.settings.limit,
+            self.whole_plan,
+            tuple(outcomes),
+            costs=(),
+            breaking=(),
+            models=(),
+            datasets=tuple(datasets.values()),
+            broken=(),
+            broken_tests=0,
+        )
+        evidence, baseline = Evidence(self.store), self.baseline_run()
+        comparison = None if baseline is None else Comparison(Run(measured, evidence), baseline)
+        planned = self.policy.planned(self.whole_plan)
+        gates = Counter(gate.case.model for gate in planned if gate.name == BASELINE)
+        return Judge(self.policy, evidence, comparison, gates.__getitem__)
+
     # What a test report carries to the controller
 
     def record(self, item: pytest.Item) -> Json:
@@ -284,30 +426,36 @@ class RobustSession:
         result = self._swept.get((axes.model or "", axes.dataset or ""))
         if result is None or isinstance(result, RobustError):
             return {"dataset": None, "truncated_reports": None}
-        return {"dataset": self._with_keys(result), "truncated_reports": result.truncated_reports}
+        return {"dataset": result.dataset, "truncated_reports": result.truncated_reports}
 
-    def _with_keys(self, result: SweepResult) -> Json:
-        """The data set's record, with the key under which query keys and patient clusters lie in the store."""
+    def _keep_keys(self, model: str, dataset: str) -> None:
+        """Put the query keys and patient clusters of a data set into the store."""
         from .query_keys import query_arrays
 
-        key = f"dataset-{slug(result.dataset['name'])}"
-        if self.store.load(key) is None:
+        result, key = self._swept[model, dataset], dataset_key(dataset)
+        if not isinstance(result, RobustError) and self.store.load(key) is None:
             self.store.save(key, **query_arrays(result.pairs))
-        return {**result.dataset, "keys": key}
+
+
+def _give_memory_back() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _is_light(fixtures: Iterable[str]) -> bool:
     """Whether a test asks for no outcome, so that it needs no sweep."""
-    return not any(name in fixtures for name in ("outcome", "clean_outcome", "robustness_curve"))
+    return not any(name in fixtures for name in ("outcome", "clean_outcome", "robustness_curve", "robustness_curves"))
 
 
 def _outcomes_in(values: Mapping[str, Any]) -> Iterator[Outcome]:
     for name in ("outcome", "clean_outcome"):
         if isinstance(values.get(name), Outcome):
             yield values[name]
-    curve = values.get("robustness_curve")
-    if isinstance(curve, Curve):
-        yield from curve.outcomes
+    for curve in (values.get("robustness_curve"), *(values.get("robustness_curves") or ())):
+        if isinstance(curve, Curve):
+            yield from curve.outcomes
 
 
 def or_fail(session: RobustSession, model: str | None, action: Callable[[], T]) -> T:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 _NEGLIGIBLE = 1e-18  # a term below this share of the sum cannot change the sum's last digit
 
 
-def wilson_interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+POWER = 0.8
+"""The power at which the smallest detectable loss is stated."""
+
+
+def normal_quantile(probability: float) -> float:
+    """The standard normal deviate below which a share of `probability` lies: 1.645 for 0.95."""
+    return NormalDist().inv_cdf(probability)
+
+
+def wilson_interval(hits: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a share of `hits` among `n` (E. B. Wilson, 1927); (0, 1) where n is 0.
+
+    Where queries come in clusters, `hits` and `n` are divided by their design effect, so they need not be whole
+    (E. L. Korn and B. I. Graubard, 1998).
 
     >>> low, high = wilson_interval(8, 10)
     >>> round(low, 4), round(high, 4)
@@ -23,7 +36,7 @@ def wilson_interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float,
         raise ValueError(f"Expected a confidence between 0 and 1, got confidence={confidence!r}. Use 0.95.")
     if n == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = normal_quantile(0.5 + confidence / 2)
     scale = 1 + z * z / n
     centre = (hits + z * z / 2) / n / scale
     reach = z / scale * math.sqrt(hits * (n - hits) / n + z * z / 4) / n
@@ -78,6 +91,107 @@ def _falling_sum(hits: int, n: int, p: float) -> float:
     return first * math.fsum(terms)
 
 
-def _check_hits(hits: int, n: int) -> None:
+def mcnemar_exact(wins: int, losses: int) -> float:
+    """Two-sided p of the exact McNemar test: `wins` queries only the candidate hit, `losses` only the baseline.
+
+    >>> round(mcnemar_exact(0, 6), 9)
+    0.03125
+    """
+    _check_hits(wins, wins + losses)
+    return min(1.0, 2 * binomial_upper_tail(max(wins, losses), wins + losses, 0.5))
+
+
+def paired_score_bounds(wins: float, losses: float, n: float, alpha: float) -> tuple[float, float]:
+    """One-sided bounds, each at error `alpha`, of a difference of two shares of the same `n` queries.
+
+    The score method of T. Tango (Statistics in Medicine 17, 1998): the differences whose score test against
+    (wins - losses) / n has an error above `alpha`. It holds where McNemar's conditional test has no answer: with a
+    margin, and where no query differs. Counts divided by a design effect need not be whole.
+
+    >>> low, high = paired_score_bounds(10, 10, 500, 0.05)
+    >>> round(low, 4), round(high, 4)
+    (-0.0156, 0.0156)
+
+    Raises:
+        ValueError: Negative counts, more of them than `n`, or an alpha outside (0, 0.5).
+    """
+    if not (min(wins, losses) >= 0 and wins + losses <= n + 1e-9 and n > 0):
+        raise ValueError(
+            f"Expected counts from 0 that sum to at most n, got wins={wins!r}, losses={losses!r}, n={n!r}. "
+            "Count the queries that one model alone hit."
+        )
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"Expected an error between 0 and 0.5, got alpha={alpha!r}. Use 0.05.")
+    z = normal_quantile(1 - alpha)
+    low = _root(lambda delta: _score(wins, losses, n, delta) - z)
+    high = _root(lambda delta: _score(wins, losses, n, delta) + z)
+    return low, high
+
+
+def _score(wins: float, losses: float, n: float, delta: float) -> float:
+    """Standardised distance of the observed difference from `delta`; the share of losses is the likeliest for it."""
+    slope = wins + losses - (2 * n - wins + losses) * delta
+    lost = (slope + math.sqrt(max(0.0, slope * slope + 8 * n * losses * delta * (1 - delta)))) / (4 * n)
+    variance = n * (2 * max(lost, -delta, 0.0) + delta * (1 - delta))
+    distance = wins - losses - n * delta
+    if variance > 1e-15:
+        return distance / math.sqrt(variance)
+    return 0.0 if distance == 0 else math.copysign(math.inf, distance)
+
+
+def _root(falling: Callable[[float], float]) -> float:
+    """Where a function that falls from -1 to 1 passes 0, by bisection to 1e-12."""
+    low, high = -1.0, 1.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+    return (low + high) / 2
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values adjusted so that the chance of any false alarm stays at its level (S. Holm, 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order, adjusted, reached = sorted(range(len(p_values)), key=p_values.__getitem__), [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        reached = max(reached, min(1.0, p_values[place] * (len(p_values) - rank)))
+        adjusted[place] = reached
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """P values adjusted so that the share of false alarms among the alarms stays at its level (1995).
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.02])
+    [0.03, 0.04, 0.03]
+    """
+    count = len(p_values)
+    order, adjusted, reached = sorted(range(count), key=p_values.__getitem__, reverse=True), [0.0] * count, 1.0
+    for rank, place in enumerate(order):
+        reached = min(reached, p_values[place] * count / (count - rank))
+        adjusted[place] = reached
+    return adjusted
+
+
+def median_bounds(values: Sequence[float], confidence: float) -> tuple[float, float]:
+    """One-sided bounds of the median of what `values` were drawn from, each held with `confidence`.
+
+    Order statistics of the sign test, exact for any distribution; -inf and inf where there are too few values.
+
+    >>> median_bounds([1.0, 2.0, 3.0, 4.0, 5.0], 0.95)
+    (1.0, 5.0)
+    >>> median_bounds([1.0, 2.0], 0.95)
+    (-inf, inf)
+    """
+    rising, n = sorted(values), len(values)
+    # The i-th smallest (from 0) is above the median if at most i values are below it.
+    tails = (binomial_upper_tail(n - i, n, 0.5) for i in range(n // 2 + 1))
+    place = sum(tail <= 1 - confidence + 1e-12 for tail in tails) - 1
+    return (-math.inf, math.inf) if place < 0 else (rising[place], rising[n - 1 - place])
+
+
+def _check_hits(hits: float, n: float) -> None:
     if not 0 <= hits <= n:
         raise ValueError(f"Expected 0 <= hits <= n, got hits={hits!r}, n={n!r}. Count hits among n queries.")

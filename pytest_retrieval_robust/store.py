@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .options import slug
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -41,6 +43,11 @@ def case_key(case: Case) -> str:
     return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
 
 
+def dataset_key(name: str) -> str:
+    """The file name of a data set's query keys and patient clusters."""
+    return f"dataset-{slug(name)}"
+
+
 class RunStore:
     """A folder of named arrays. Files appear whole or not at all, and whoever writes a key again writes the same."""
 
@@ -55,6 +62,14 @@ class RunStore:
         with part.open("wb") as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub knows no keyword arrays
         part.replace(self._folder / f"{key}.npz")
+
+    def of_case(self, ranks_key: str) -> dict[str, NDArray[np.int64]] | None:
+        """The ranks of a case: see `evidence.Arrays`."""
+        return self.load(ranks_key)
+
+    def of_dataset(self, name: str) -> dict[str, NDArray[np.int64]] | None:
+        """The query keys and patient clusters of a data set: see `evidence.Arrays`."""
+        return self.load(dataset_key(name))
 
     def load(self, key: str) -> dict[str, NDArray[np.int64]] | None:
         """The arrays saved under `key`, or None."""

@@ -1,19 +1,19 @@
-"""From test reports to one record of the run: outcomes, curves, verdicts, what failed and what was not tested."""
+"""From test reports to what a run measured, and from there to its record: verdicts, failures, what was not tested."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Outcome, Verdict
-from .curve import Curve
-from .gate import untrained
+from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Outcome
+from .comparison import Run
+from .evidence import Evidence
+from .judgement import Against, RunRecord, judge_run
+from .measurements import Measurements, Scope
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
     from .session import RobustSession
@@ -21,43 +21,6 @@ if TYPE_CHECKING:
 
 _ABSOLUTE = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^,()=/\\]+[/\\])*([^,()=/\\]*)")
 """An absolute path within an argument: results keep its last part alone, for folders tell of users and patients."""
-
-
-@dataclass(frozen=True)
-class Scope:
-    """How much of the suite was asked for."""
-
-    partial: str | None
-    """Why this is no full run (`-k`, `--lf`, node ids, stopped early), or None."""
-    command: str
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """Everything that reports are made of."""
-
-    scope: Scope
-    limit: int | None
-    gates_sha256: str | None
-    outcomes: tuple[Outcome, ...]
-    costs: tuple[CostMeasurement, ...]
-    curves: tuple[Curve, ...]
-    verdicts: tuple[Verdict, ...]
-    models: tuple[ModelRecord, ...]
-    datasets: tuple[Json, ...]
-    warnings: tuple[str, ...]
-    broken: tuple[str, ...]
-    """One sentence for each way in which tests of ours failed other than by a gate."""
-    failures: tuple[str, ...]
-    """Why the release gate fails; empty where it passes."""
-    results: Path | None = None
-    breaking: tuple[BreakingOutcome, ...] = ()
-
-    def verdict_counts(self) -> dict[str, int]:
-        counts = dict.fromkeys(("pass", "fail", "inconclusive", "ungated"), 0)
-        for verdict in self.verdicts:
-            counts[verdict.verdict] += 1
-        return counts
 
 
 def run_scope(session: pytest.Session) -> Scope:
@@ -124,75 +87,36 @@ class RunCollector:
 
     def conclude(self, session: RobustSession, scope: Scope) -> RunRecord:
         """Judge what was gathered. Nothing is measured here."""
+        run = Run(self._measurements(session, scope), Evidence(session.store))
+        return judge_run(run, session.policy, _against(session), gate_failures=len(self._broken.get("", ())))
+
+    def _measurements(self, session: RobustSession, scope: Scope) -> Measurements:
         order = {name: number for number, name in enumerate(session.selection.models)}
-        outcomes = tuple(sorted(self._outcomes.values(), key=lambda o: (order.get(o.case.model, -1), o.case)))
-        costs = tuple(sorted(self._costs.values(), key=lambda c: (order.get(c.case.model, -1), c.case)))
-        curves = tuple(curves_of(outcomes))
-        searched = tuple(sorted(self._breaking.values(), key=lambda b: (order.get(b.model, -1), b.case)))
-        verdicts = (
-            *_judge(session, outcomes, costs, curves, scope),
-            *(verdict for found in searched for verdict in session.policy.judge_breaking(found)),
-        )
-        measured = {case.model for case in (*(o.case for o in outcomes), *(c.case for c in costs))}
-        measured |= {found.model for found in searched}
-        models = tuple(
-            self._model_record(name, selected.named, name in measured)
-            for name, selected in session.selection.models.items()
-        )
-        broken = tuple(_broken_sentence(message, tests) for message, tests in self._broken.items() if message)
-        missing = [m for m in models if not m.tested and session.selection.models[m.name].named and not scope.partial]
-        config_file = session.settings.config_file
-        return RunRecord(
+
+        def place(case: Case) -> tuple[int, Case]:
+            return order.get(case.model, -1), case
+
+        measured = {case.model for case in (*self._outcomes, *self._costs, *self._breaking)}
+        return Measurements(
+            identity=session.identity,
             scope=scope,
             limit=session.settings.limit,
-            gates_sha256=None if config_file is None else config_file.sha256,
-            outcomes=outcomes,
-            costs=costs,
-            curves=curves,
-            verdicts=verdicts,
-            models=models,
+            plan=session.whole_plan,
+            outcomes=tuple(self._outcomes[case] for case in sorted(self._outcomes, key=place)),
+            costs=tuple(self._costs[case] for case in sorted(self._costs, key=place)),
+            breaking=tuple(self._breaking[case] for case in sorted(self._breaking, key=place)),
+            models=tuple(
+                self._model_record(name, selected.named, name in measured)
+                for name, selected in session.selection.models.items()
+            ),
             datasets=tuple(self._datasets[name] for name in sorted(self._datasets)),
-            warnings=tuple(_warnings(session, outcomes, scope)),
-            broken=broken,
-            failures=tuple(_failures(bool(measured), verdicts, missing, self._broken)),
-            breaking=searched,
+            broken=tuple(_broken_sentence(message, tests) for message, tests in self._broken.items() if message),
+            broken_tests=sum(len(tests) for message, tests in self._broken.items() if message),
         )
 
     def _model_record(self, name: str, named: bool, tested: bool) -> ModelRecord:
         reason = None if tested else self._not_tested.get(name, "no test of it was run or finished")
         return ModelRecord(name, tested, reason, self._cards.get(name, {}), named)
-
-
-def curves_of(outcomes: Iterable[Outcome]) -> list[Curve]:
-    """One curve for each model, data set, occluder and seed whose level 0 was measured."""
-    grouped: dict[tuple[str, str, str, int], list[Outcome]] = {}
-    for outcome in outcomes:
-        case = outcome.case
-        grouped.setdefault((case.model, case.dataset, case.occluder, case.seed), []).append(outcome)
-    rising = [tuple(sorted(group, key=lambda outcome: outcome.case.level)) for group in grouped.values()]
-    return [Curve(group) for group in rising if group[0].case.level == 0]
-
-
-def _judge(
-    session: RobustSession,
-    outcomes: Sequence[Outcome],
-    costs: Sequence[CostMeasurement],
-    curves: Sequence[Curve],
-    scope: Scope,
-) -> Iterable[Verdict]:
-    by_case = {outcome.case: outcome for outcome in outcomes}
-    policy = session.policy
-    for outcome in outcomes:
-        clean = by_case.get(outcome.case.clean())
-        if clean is not None:
-            yield from policy.judge(outcome, clean)
-    for curve in curves:
-        if curve.levels == session.settings.levels:
-            yield from policy.judge_curve(curve)
-    for cost in costs:
-        yield from policy.judge_cost(cost)
-    if not scope.partial:
-        yield from policy.judge_cost_between_models([curve.clean for curve in curves])
 
 
 def _first_line(report: pytest.TestReport) -> str:
@@ -207,58 +131,23 @@ def _broken_sentence(message: str, tests: Sequence[str]) -> str:
     return f"{tests[0]}{more}: {message}"
 
 
-def _warnings(session: RobustSession, outcomes: Sequence[Outcome], scope: Scope) -> Iterable[str]:
-    if scope.partial:
-        yield f"This run is partial ({scope.partial}): it is no baseline, and cells that it lacks are not judged."
-    if session.settings.limit is not None:
-        yield f"Only the first {session.settings.limit} pairs of each data set were used: a smoke run, no baseline."
-    for outcome in outcomes:
-        if outcome.case.level == 0 and not session.policy.names(outcome.case.model):
-            sentence = untrained(outcome)
-            if sentence is not None:
-                yield sentence
-    yield from _visible_differences(outcomes)
+def judged_again(session: RobustSession) -> RunRecord:
+    """The run of `--robust-replay`, judged by this run's policy and baseline."""
+    run = session.replayed_run()
+    assert run is not None
+    return judge_run(run, session.policy, _against(session), replayed=True)
 
 
-def _visible_differences(outcomes: Sequence[Outcome]) -> Iterable[str]:
-    """Models that crop see another share of what is hidden: said where two differ by more than 0.02."""
-    shares: dict[tuple[str, str, float], dict[str, float]] = {}
-    for outcome in outcomes:
-        case = outcome.case
-        shares.setdefault((case.dataset, case.occluder, case.level), {})[case.model] = outcome.visible_level
-    for (dataset, occluder, level), seen in shares.items():
-        low, high = min(seen, key=seen.__getitem__), max(seen, key=seen.__getitem__)
-        if seen[high] - seen[low] > 0.02:
-            yield (
-                f"At level {level:g} of {occluder} on {dataset}, {low} sees {seen[low]:.2f} of its input hidden and "
-                f"{high} {seen[high]:.2f}: they crop differently."
-            )
-
-
-def _failures(
-    measured: bool,
-    verdicts: Sequence[Verdict],
-    missing: Sequence[ModelRecord],
-    broken: Mapping[str, Sequence[str]],
-) -> Iterable[str]:
-    if not measured:
-        yield "nothing was measured"
-    if missing:
-        yield f"{_listed([model.name for model in missing])} had to be tested and was not"
-    judged = [verdict for verdict in verdicts if verdict.verdict != "ungated"]
-    for name, what in (("fail", "not met"), ("inconclusive", "inconclusive")):
-        count = sum(verdict.verdict == name for verdict in judged)
-        if count:
-            yield f"{count} of {len(judged)} gates {'was' if count == 1 else 'were'} {what}"
-    tests = sum(len(tests) for message, tests in broken.items() if message)
-    if tests:
-        yield f"{tests} test{'s' if tests > 1 else ''} failed without a measurement or by an assertion of its own"
-    if broken.get("") and not any(verdict.verdict in ("fail", "inconclusive") for verdict in judged):
-        yield f"{len(broken[''])} gate tests failed"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def _against(session: RobustSession) -> Against:
+    folder = session.settings.baseline
+    run = session.baseline_run()
+    if folder is None or run is not None:
+        return Against(run)
+    sentence = (
+        f"There is no baseline yet: --robust-baseline names {folder.name!r}, where no run is saved. Make one from the "
+        f"model that is known to be good: pytest SUITE --robust-results {folder.name}"
+    )
+    return Against(problem=sentence)
 
 
 def write_results(run: RunRecord, session: RobustSession) -> RunRecord:
@@ -269,7 +158,7 @@ def write_results(run: RunRecord, session: RobustSession) -> RunRecord:
     from .reports.saved_run import save_run
 
     try:
-        save_run(run, session.store, folder)
+        save_run(run, session.store, folder, session.settings.replay)
     except OSError as error:
         sentence = (
             f"Expected to write the results to --robust-results, got: {error}. Choose a folder that can be written."

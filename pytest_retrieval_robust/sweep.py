@@ -29,8 +29,9 @@ from .metrics.reciprocal_rank import mean_reciprocal_rank
 from .occluders._frames import visible_level
 from .occluders._scene import Scene, Setting, broken_encoder, encode, open_image, unit_scale
 from .occluders._scene import batch_size as usual_batch
-from .query_keys import id_hash, secret_of
+from .query_keys import cluster_labels, id_hash, secret_of
 from .ranking import positive_ranks
+from .resampling import Clusters, design_effect
 from .statistics import wilson_interval
 
 if TYPE_CHECKING:
@@ -337,12 +338,16 @@ class _Sweep:
         back = None if scorer is None else lambda queries, gallery: scorer(gallery, queries).T
         image_ranks = positive_ranks(images, reports, pairs.image_groups, pairs.report_groups, similarity=scorer)
         report_ranks = positive_ranks(reports, images, pairs.report_groups, pairs.image_groups, similarity=back)
-        hidden = cell.level > 0
+        hidden, (of_images, of_reports) = cell.level > 0, cluster_labels(pairs)
         return Measured(
             achieved_level=math.fsum(progress.shares) / len(images) if hidden else 0.0,
             visible_level=sum(progress.visible) / len(images) if hidden else 0.0,
-            image_to_report=scores_of(image_ranks, pairs.image_groups, pairs.report_groups, self._ks),
-            report_to_image=scores_of(report_ranks, pairs.report_groups, pairs.image_groups, self._ks),
+            image_to_report=scores_of(
+                image_ranks, pairs.image_groups, pairs.report_groups, self._ks, Clusters.of(of_images)
+            ),
+            report_to_image=scores_of(
+                report_ranks, pairs.report_groups, pairs.image_groups, self._ks, Clusters.of(of_reports)
+            ),
             image_ranks=image_ranks,
             report_ranks=report_ranks,
             timing=self._timing(cell, len(images)),
@@ -422,9 +427,16 @@ def _require_variety(rows: Tensor, what: str, model: str) -> None:
 
 
 def scores_of(
-    ranks: NDArray[np.int64], query_groups: NDArray[np.int64], gallery_groups: NDArray[np.int64], ks: Sequence[int]
+    ranks: NDArray[np.int64],
+    query_groups: NDArray[np.int64],
+    gallery_groups: NDArray[np.int64],
+    ks: Sequence[int],
+    patients: Clusters | None = None,
 ) -> Scores:
-    """Recall@k with Wilson intervals, chance, median rank and mean reciprocal rank of one direction."""
+    """Recall@k with Wilson intervals, chance, median rank and mean reciprocal rank of one direction.
+
+    Where patients repeat, the intervals are those of as many independent queries as theirs are worth.
+    """
     groups, counts = np.unique(gallery_groups, return_counts=True)
     right = counts[np.searchsorted(groups, query_groups)]
     recall = {k: recall_at_k(ranks, k) for k in ks}
@@ -433,10 +445,15 @@ def scores_of(
         gallery=len(gallery_groups),
         chance={k: chance_recall(right, len(gallery_groups), k) for k in ks},
         recall=recall,
-        recall_interval={k: wilson_interval(round(recall[k] * len(ranks)), len(ranks)) for k in ks},
+        recall_interval={k: _interval(ranks <= k, patients) for k in ks},
         median_rank=median_rank(ranks),
         mrr=mean_reciprocal_rank(ranks),
     )
+
+
+def _interval(hits: NDArray[np.bool_], patients: Clusters | None) -> tuple[float, float]:
+    effect = 1.0 if patients is None else design_effect(hits.astype(np.float64), patients)
+    return wilson_interval(int(hits.sum()) / effect, len(hits) / effect)
 
 
 def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:

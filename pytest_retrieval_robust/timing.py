@@ -1,4 +1,7 @@
-"""What the occlusion timer times: one batch, encoded as it is and encoded with a share hidden."""
+"""What the occlusion timer times: a batch as it is, with a share hidden, and beside another model; one image alone.
+
+Every timed call encodes pixels: what is timed never comes from stored embeddings.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .clock import InterleavedRounds
+from .case import Latency
+from .clock import InterleavedRounds, latency_of
+from .device import synchronise
+from .hardware import peak_memory
 from .scenes import first_images
 
 if TYPE_CHECKING:
@@ -41,6 +47,14 @@ class TimedBatch:
         return self.scene.ids
 
 
+@dataclass(frozen=True)
+class Alone:
+    """What a model takes with nothing hidden."""
+
+    latency: Latency
+    peak_memory_bytes: int | None
+
+
 def prepare_batch(model: DualEncoder, dataset: RetrievalDataset, images: int) -> TimedBatch:
     """The data set's first `images` images; broken ones are left out where the data set skips them."""
     return TimedBatch(*first_images(model, dataset, images))
@@ -60,3 +74,24 @@ def timed_rounds(model: DualEncoder, batch: TimedBatch, occluder: Occluder, case
         model.encode_images(hidden)
 
     return InterleavedRounds(clean, clean if case.level == 0 else occluded, model.device)
+
+
+def rounds_beside(
+    other: DualEncoder, model: DualEncoder, dataset: RetrievalDataset, batch: TimedBatch
+) -> InterleavedRounds:
+    """Rounds over the batch's images, nothing hidden, by the other model (the baseline) and by this one."""
+    theirs = prepare_batch(other, dataset, len(batch.ids))
+
+    def by_the_other() -> None:
+        other.encode_images(theirs.pixels)
+        synchronise(other.device)  # the rounds wait for this model's device, which may be another one
+
+    return InterleavedRounds(by_the_other, lambda: model.encode_images(batch.pixels), model.device)
+
+
+def measure_alone(model: DualEncoder, batch: TimedBatch, calls: int) -> Alone:
+    """Latency of the batch's first image over `calls` calls, and peak memory of the whole batch."""
+    first = batch.pixels[:1]
+    # Memory first: its one batch is a warm-up too.
+    peak = peak_memory(lambda: model.encode_images(batch.pixels), model.device)
+    return Alone(latency_of(lambda: model.encode_images(first), model.device, calls), peak)

@@ -2,49 +2,90 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
-from datetime import UTC, datetime
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
-from ..case import DIRECTIONS, Json
+from ..case import DIRECTIONS, Direction, Json, finite
 from ..options import slug
+from ..saved import SCHEMA_VERSION
+from ..store import dataset_key
 from .breaking import save_map
 
 if TYPE_CHECKING:
+    from ..curve import Curve
+    from ..judgement import BaselineRecord, Interval, RunRecord
     from ..store import RunStore
-    from ..summary import RunRecord
 
-SCHEMA_VERSION = 1
 SCHEMA_FILE = Path(__file__).parent / "run.schema.json"
 
 
-def run_as_json(run: RunRecord) -> Json:
+def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
     """The run as `run.schema.json` describes it: no NaN, and a reason beside every null."""
     return {
         "schema_version": SCHEMA_VERSION,
         "run": {
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "version": __version__,
+            "id": run.identity.id,
+            "started": run.identity.started,
+            "version": run.identity.version,
             "command": run.scope.command,
-            "host": _host(),
+            "host": run.identity.host or _host(),
             "gates_sha256": run.gates_sha256,
+            "policy": list(run.policy),
+            "ranks_sha256": ranks_sha256,
             "limit": run.limit,
             "partial": run.scope.partial,
+            "plan": run.plan.as_json(),
+            "replayed": run.replayed,
             "failures": list(run.failures),
             "warnings": list(run.warnings),
+            "broken": list(run.broken),
+            "broken_tests": run.broken_tests,
         },
         "models": [model.as_json() for model in run.models],
-        "datasets": [{key: value for key, value in dataset.items() if key != "keys"} for dataset in run.datasets],
+        "datasets": list(run.datasets),
         "outcomes": [outcome.as_json() for outcome in run.outcomes],
         "costs": [cost.as_json() for cost in run.costs],
         "breaking": [found.as_json() for found in run.breaking],
-        "curves": [curve.as_json(direction) for curve in run.curves for direction in DIRECTIONS],
+        "curves": [_curve(run, curve, direction) for curve in run.curves for direction in DIRECTIONS],
+        "layouts": [found.as_json() for found in run.layouts],
+        "baseline": None if run.baseline is None else _baseline(run.baseline),
         "verdicts": [verdict.as_json() for verdict in run.verdicts],
+    }
+
+
+def _curve(run: RunRecord, curve: Curve, direction: Direction) -> Json:
+    """The curve with the 95 % interval of each of its numbers, null where ranks are missing."""
+    data = curve.as_json(direction)
+    ks = sorted(curve.clean.scores(direction).recall)
+    found = {k: run.intervals.get((curve.clean.case, direction, k)) for k in ks}
+    for name in ("auc", "half_level", "slope"):
+        known = {k: None if of_k is None else getattr(of_k, name) for k, of_k in found.items()}
+        data[f"{name}_interval"] = {str(k): None if one is None else _ends(one) for k, one in known.items()}
+    data["retention_interval"] = {
+        str(k): None if of_k is None else {f"{level:g}": _ends(one) for level, one in of_k.retention.items()}
+        for k, of_k in found.items()
+    }
+    return data
+
+
+def _ends(interval: Interval) -> list[float | None]:
+    return [finite(interval.low), finite(interval.high)]
+
+
+def _baseline(baseline: BaselineRecord) -> Json:
+    return {
+        "id": baseline.id,
+        "started": baseline.started,
+        "version": baseline.version,
+        "obstacles": list(baseline.obstacles),
+        "vanished": list(baseline.vanished),
+        "cells": [cell.as_json() for cell in baseline.cells],
     }
 
 
@@ -62,14 +103,21 @@ def _host() -> Json:
     }
 
 
-def save_run(run: RunRecord, store: RunStore, folder: Path) -> None:
-    """Write both files, each whole or not at all; `OSError` where the folder cannot be written."""
+def save_run(run: RunRecord, store: RunStore, folder: Path, replayed: Path | None = None) -> None:
+    """Write both files, each whole or not at all; `OSError` where the folder cannot be written.
+
+    The ranks of a run that is judged again are those of the folder that it was `replayed` from.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "ranks.npz", lambda path: _save_arrays(path, _arrays(run, store)))
+    if replayed is None:
+        _write(folder / "ranks.npz", lambda path: _save_arrays(path, _arrays(run, store)))
+    else:
+        _write(folder / "ranks.npz", lambda path: shutil.copyfile(replayed / "ranks.npz", path))
+    digest = hashlib.sha256((folder / "ranks.npz").read_bytes()).hexdigest()
     for found in run.breaking:
         picture = folder / f"sensitivity-{slug(found.model)}-{slug(found.dataset)}.png"
         _write(picture, partial(save_map, found.sensitivity))
-    text = json.dumps(run_as_json(run), indent=1, allow_nan=False)
+    text = json.dumps(run_as_json(run, digest), indent=1, allow_nan=False)
     _write(folder / "run.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
 
 
@@ -87,9 +135,9 @@ def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 
 def _arrays(run: RunRecord, store: RunStore) -> dict[str, Any]:
-    """`<ranks_key>/image_ranks` and `/report_ranks` per case; `<data set>/...query_key` and `/cluster` per data set;
+    """`<ranks_key>/image_ranks` and `/report_ranks` per case; `<data set>/...query_key` and `/...cluster` per data set;
     `<arrays_key>/breaking_mask`, `/rank_before`, `/rank_after` and `/image_query_key` per search."""
     named = {outcome.ranks_key: outcome.ranks_key for outcome in run.outcomes if outcome.ranks_key is not None}
     named.update({found.arrays_key: found.arrays_key for found in run.breaking if found.arrays_key is not None})
-    named.update({dataset["keys"]: dataset["name"] for dataset in run.datasets})
+    named.update({dataset_key(dataset["name"]): dataset["name"] for dataset in run.datasets})
     return {f"{shown}/{name}": array for key, shown in named.items() for name, array in (store.load(key) or {}).items()}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
     from ..curve import Curve
-    from ..summary import RunRecord
+    from ..judgement import RunRecord
 
 _NAME, _CELL, _LEVELS, _WIDTH = 18, 7, 6, 80
 _MARKS: dict[VerdictName, str] = {"pass": " ", "fail": "!", "inconclusive": "?", "ungated": "~"}

@@ -1,0 +1,121 @@
+"""Reading a saved run, as `--robust-results` wrote it: `run.json` and `ranks.npz`. Nothing heavier than numpy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .case import BreakingOutcome, CostMeasurement, Json, ModelRecord, Outcome, Plan
+from .comparison import Run
+from .errors import RobustError
+from .evidence import Evidence
+from .measurements import Identity, Measurements, Scope
+
+SCHEMA_VERSION = 1
+
+
+class SavedRunError(RobustError):
+    """A saved run that is missing, damaged, or of another version."""
+
+
+@dataclass(frozen=True)
+class SavedArrays:
+    """The arrays of a `ranks.npz`."""
+
+    arrays: Mapping[str, NDArray[np.int64]]
+
+    def of_case(self, ranks_key: str) -> Mapping[str, NDArray[np.int64]] | None:
+        return self._under(ranks_key)
+
+    def of_dataset(self, name: str) -> Mapping[str, NDArray[np.int64]] | None:
+        return self._under(name)
+
+    def _under(self, folder: str) -> Mapping[str, NDArray[np.int64]] | None:
+        start = f"{folder}/"
+        return {name[len(start) :]: a for name, a in self.arrays.items() if name.startswith(start)} or None
+
+
+def has_run(folder: Path) -> bool:
+    """Whether a run was saved there."""
+    return (folder / "run.json").is_file()
+
+
+def load_run(folder: Path) -> Run:
+    """The run that was saved in `folder`; `SavedRunError` says what is wrong with it and what to do."""
+    data = _read_json(folder)
+    try:
+        measured = _measurements(data)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise SavedRunError(
+            f"Expected a run as this version writes it, got {folder.name}/run.json without a usable {error}. "
+            "Make the run again."
+        ) from error
+    return Run(measured, Evidence(SavedArrays(_read_arrays(folder, data["run"].get("ranks_sha256")))))
+
+
+def _read_json(folder: Path) -> Json:
+    try:
+        data = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SavedRunError(
+            f"Expected a folder that --robust-results wrote, got {str(folder)!r} without a readable run.json "
+            f"({error.strerror}). Mend the path."
+        ) from error
+    except ValueError as error:
+        raise SavedRunError(
+            f"Expected a whole run.json in {folder.name}, got: {error}. It was cut off or changed: make the run again."
+        ) from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if not isinstance(version, int):
+        raise SavedRunError(
+            f"Expected a saved run, got {folder.name}/run.json without a schema_version. Mend the path."
+        )
+    if version > SCHEMA_VERSION:
+        raise SavedRunError(
+            f"Expected a saved run of schema {SCHEMA_VERSION} or older, got schema_version={version} in {folder.name}. "
+            "A newer version of pytest-retrieval-robust wrote it: install that one."
+        )
+    return data  # type: ignore[no-any-return]
+
+
+def _measurements(data: Json) -> Measurements:
+    run = data["run"]
+    return Measurements(
+        identity=Identity(run["id"], run["started"], run["version"], run["host"]),
+        scope=Scope(run["partial"], run["command"]),
+        limit=run["limit"],
+        plan=Plan.from_json(run["plan"]),
+        outcomes=tuple(map(Outcome.from_json, data["outcomes"])),
+        costs=tuple(map(CostMeasurement.from_json, data["costs"])),
+        breaking=tuple(map(BreakingOutcome.from_json, data["breaking"])),
+        models=tuple(map(ModelRecord.from_json, data["models"])),
+        datasets=tuple(data["datasets"]),
+        broken=tuple(run["broken"]),
+        broken_tests=run["broken_tests"],
+    )
+
+
+def _read_arrays(folder: Path, expected: str | None) -> Mapping[str, NDArray[np.int64]]:
+    path = folder / "ranks.npz"
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if expected is not None and digest != expected:
+            raise SavedRunError(
+                f"Expected the ranks.npz that {folder.name}/run.json speaks of (sha256 {expected[:12]}...), got "
+                f"another ({digest[:12]}...): it was cut off, changed or mixed with another run's. Take both files of "
+                "one run."
+            )
+        with np.load(path, allow_pickle=False) as found:
+            return {name: found[name] for name in found.files if "/breaking_" not in name}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise SavedRunError(
+            f"Expected a whole ranks.npz in {folder.name}, got: {error}. It was cut off or is missing: make the run "
+            "again."
+        ) from error

@@ -1,0 +1,12 @@
+"""No loss beside the run that `--robust-baseline` names, against the gates of robust.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_retrieval_robust.curve import Curve
+from pytest_retrieval_robust.fixtures import Gate
+
+
+def test_not_worse_than_baseline(robustness_curves: Sequence[Curve], gate: Gate) -> None:
+    assert gate.baseline_violations(robustness_curves) == []
