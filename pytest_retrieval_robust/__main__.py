@@ -1,5 +1,5 @@
 """`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
-`rank MODEL NAME` shows what hiding does to the ranks of single images."""
+`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two saved runs side by side."""
 
 from __future__ import annotations
 
@@ -57,6 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inspect.add_argument("--limit", type=int, metavar="N", help="with --write-ids: the first N, as --robust-limit")
     inspect.add_argument("--write-ids", type=Path, metavar="FILE", help="write the ids that would be evaluated")
     inspect.set_defaults(run=_inspect)
+    compare = commands.add_parser("compare", help="two saved runs, the baseline first; exit 1: a loss, 2: other data")
+    compare.add_argument("baseline", type=Path, metavar="A", help="the folder of the baseline's run")
+    compare.add_argument("candidate", type=Path, metavar="B", help="the folder of the candidate's run")
+    compare.add_argument("--policy", type=Path, metavar="FILE", help="a robust.toml whose gates decide")
+    compare.add_argument("-v", "--verbose", action="store_true", help="show every cell, direction and k")
+    compare.set_defaults(run=_compare)
     _add_rank(commands.add_parser("rank", help="show the ranks of a data set's first images, before and after hiding"))
     parsed = parser.parse_args(arguments)
     return int(parsed.run(parsed))
@@ -118,6 +124,20 @@ def _write_ids(ids: Sequence[str], file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows([("image_id",), *((one,) for one in ids)])
     print(f"  {len(ids)} ids written to {file.name}")
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    from .comparing import compare
+    from .errors import RobustError
+
+    try:
+        code, lines = compare(parsed.baseline, parsed.candidate, parsed.policy, parsed.verbose)
+    except RobustError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    for line in lines:
+        print(line)
+    return code
 
 
 def _rank(parsed: argparse.Namespace) -> int:

@@ -220,7 +220,8 @@ def _warnings(
         )
     if baseline is not None:
         yield from (*baseline.obstacles, *baseline.vanished)
-    yield from weak_gates(verdicts)
+    if measured.limit is None:
+        yield from weak_gates(verdicts)
     for outcome in measured.outcomes:
         first_cell = outcome.case.level == 0 and outcome.case.seed == measured.plan.seeds[0]
         sentence = untrained(outcome) if first_cell and not policy.names(outcome.case.model) else None

@@ -27,8 +27,8 @@ from .fixtures import (
 from .options import add_options, any_on_command_line, is_replay
 
 if TYPE_CHECKING:
-    from .session import RobustSession
     from .judgement import RunRecord
+    from .session import RobustSession
     from .summary import RunCollector
 
 __all__ = [

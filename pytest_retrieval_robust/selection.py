@@ -125,7 +125,7 @@ def _select_models(
 
 
 def selected_model(name: str, selection: Selection, settings: Settings, catalogues: Catalogues) -> SelectedModel:
-    """A model of the run, else one of the catalogue or of a locator, which only --robust-download lets fetch weights."""
+    """A model of the run, else of the catalogue or of a locator, which fetches weights with --robust-download alone."""
     if name in selection.models:
         return selection.models[name]
     entry = entry_for(name) if is_locator(name) else catalogues.models.get(name)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..case import DIRECTIONS, Case, Direction, ModelRecord, Outcome, VerdictName
+from ..policy import BASELINE
+from .baseline import baseline_lines
 from .breaking import breaking_lines
 from .lines import Line, Span
+from .power import layout_lines, power_lines
 
 if TYPE_CHECKING:
     import pytest
@@ -52,24 +56,45 @@ def release_line(run: RunRecord) -> str:
         return f"RELEASE GATE: FAILED because {'; '.join(run.failures)}"
     counts = run.verdict_counts()
     absent = sum(not model.tested for model in run.models)
-    parts = [f"{counts['pass']} gates met", f"{counts['ungated']} cells ungated", f"{absent} models not tested"]
-    return f"RELEASE GATE: PASSED ({', '.join(part for part in parts if not part.startswith('0 ') or 'gates' in part)})"
+    open_gates = sum(verdict.tolerated for verdict in run.verdicts)
+    uncompared = sum(verdict.verdict == "ungated" and verdict.gate.startswith(BASELINE) for verdict in run.verdicts)
+    ungated = sum(verdict.gate == "none" for verdict in run.verdicts)
+    elsewhere = counts["ungated"] - uncompared - ungated
+    parts = {
+        "gates inconclusive, which the policy allows": open_gates,
+        "cells ungated": ungated,
+        "gates without a baseline": uncompared,
+        "gates for other hardware": elsewhere,
+        "models not tested": absent,
+    }
+    told = [f"{counts['pass']} gates met", *(f"{count} {what}" for what, count in parts.items() if count)]
+    return f"RELEASE GATE: PASSED ({', '.join(told)})"
 
 
 def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> Iterable[Line]:
     """The summary but for its last line."""
+    if run.replayed:
+        yield [Span(f"judged again: the run of {run.identity.started} (id {run.identity.id})", "bold")]
     yield from _tables(run, verbosity, blocks)
     if verbosity > 0:
         yield from _every_cell(run)
+        yield from power_lines(run.verdicts)
+    yield from layout_lines(run.layouts, verbosity)
     yield from breaking_lines(run.breaking, verbosity, blocks)
-    yield from _sentences("failed:", [v.sentence for v in run.verdicts if v.verdict == "fail"], "red")
-    yield from _sentences("inconclusive:", [v.sentence for v in run.verdicts if v.verdict == "inconclusive"], "yellow")
+    yield from baseline_lines(run.baseline, verbosity)
+    yield from verdict_lines(run)
     yield from _sentences("broken:", list(run.broken), "red")
     yield from _sentences("not tested:", list(_absent(run, verbosity)), "yellow")
     yield from _sentences("loaded:", list(_all_loaded(run)), "")
     yield from _sentences("note:", list(run.warnings), "yellow")
     if run.results is not None:
         yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
+
+
+def verdict_lines(run: RunRecord) -> Iterable[Line]:
+    """The sentences of what was not met, and of what is open."""
+    yield from _sentences("failed:", [v.sentence for v in run.verdicts if v.verdict == "fail"], "red")
+    yield from _sentences("inconclusive:", [v.sentence for v in run.verdicts if v.verdict == "inconclusive"], "yellow")
 
 
 def _tables(run: RunRecord, verbosity: int, blocks: str) -> Iterable[Line]:
@@ -95,7 +120,7 @@ def _table(run: RunRecord, curves: Sequence[Curve], k: int, direction: Direction
         yield from _hidden_shares(curves, chunk)
         for curve in curves:
             yield from _rows(run, curve, chunk, k, direction, blocks if last else None)
-    yield [Span("! below its gate   ? inconclusive   ~ no gate   [ ] 95 % Wilson interval")]
+    yield [Span("! below its gate   ? inconclusive   ~ no gate   below each: its 95 % interval")]
 
 
 def _heading(run: RunRecord, curve: Curve, k: int, direction: Direction) -> Iterable[Line]:
@@ -136,6 +161,8 @@ def _rows(
     tail = "" if blocks is None else _tail(curve, k, direction, blocks)
     yield [Span(f"{name:{_NAME}}"), *cells, Span(tail)]
     intervals = "".join(_interval(outcomes.get(level), k, direction) for level in chunk)
+    if blocks is not None:
+        intervals += _tail_intervals(run, curve, k, direction)
     yield [Span(f"{'':{_NAME}}{intervals}".rstrip())]
 
 
@@ -163,6 +190,23 @@ def _interval(outcome: Outcome | None, k: int, direction: Direction) -> str:
         return " " * _CELL
     low, high = outcome.scores(direction).recall_interval[k]
     return f"{f'{100 * low:.0f}-{100 * high:.0f}':>{_CELL - 1}} "
+
+
+def _tail_intervals(run: RunRecord, curve: Curve, k: int, direction: Direction) -> str:
+    """Those of what is kept and of the half level; `+` where it may lie beyond the levels that were measured."""
+    found = run.intervals.get((curve.clean.case, direction, k))
+    if found is None or curve.retention(k, direction) is None:
+        return ""
+    kept, half = found.retention[curve.levels[-1]], found.half_level
+    reached = (
+        "none" if math.isinf(half.low) else f"{half.low:.2f}{'+' if math.isinf(half.high) else f'-{half.high:.2f}'}"
+    )
+    return f" {_short(kept.low)}-{_short(kept.high)} {reached.replace('0.', '.')}"
+
+
+def _short(share: float) -> str:
+    """0.07 as .07."""
+    return f"{share:.2f}".removeprefix("0")
 
 
 def _tail(curve: Curve, k: int, direction: Direction, blocks: str) -> str:
