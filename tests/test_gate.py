@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.case import Case, CostMeasurement, Outcome, Scores, Timing
+from pytest_retrieval_robust.case import (
+    Case,
+    CostMeasurement,
+    Latency,
+    Outcome,
+    Plan,
+    ReferenceCost,
+    Scores,
+    Timing,
+)
 from pytest_retrieval_robust.config_file import read_config_file
 from pytest_retrieval_robust.curve import Curve
 from pytest_retrieval_robust.errors import ConfigError
-from pytest_retrieval_robust.gate import Policy, read_policy
+from pytest_retrieval_robust.gate import Judge
+from pytest_retrieval_robust.policy import Policy
+from pytest_retrieval_robust.policy_file import read_policy
 
 CASE = Case("ours-v2", "synthetic-cxr", "patches", 0.3, 0)
 
@@ -33,7 +46,7 @@ def outcome(recall: float, level: float = 0.3, model: str = "ours-v2", speed: fl
 
 
 def verdicts(tmp_path: Path, text: str, recall: float, clean: float = 0.9) -> Mapping[str, str]:
-    judged = policy(tmp_path, text).judge(outcome(recall), outcome(clean, 0.0))
+    judged = Judge(policy(tmp_path, text)).cell(outcome(recall), outcome(clean, 0.0))
     return {verdict.gate: verdict.verdict for verdict in judged}
 
 
@@ -98,7 +111,7 @@ def test_another_direction_is_judged_by_its_own_scores(tmp_path: Path) -> None:
 
 def test_a_named_model_at_chance_fails_before_any_floor(tmp_path: Path) -> None:
     text = '[[gate]]\nmodel = "ours-*"\nrecall = { 10 = 0.0 }'
-    judged = policy(tmp_path, text).judge(outcome(0.02), outcome(0.02, 0.0))
+    judged = Judge(policy(tmp_path, text)).cell(outcome(0.02), outcome(0.02, 0.0))
     assert [(verdict.gate, verdict.verdict) for verdict in judged] == [("above_chance", "fail")]
     assert "weights may not have been loaded" in judged[0].sentence
 
@@ -108,7 +121,7 @@ def test_a_model_at_chance_shows_no_retention() -> None:
 
 
 def test_a_sentence_says_what_was_expected_and_got(tmp_path: Path) -> None:
-    judged = policy(tmp_path, "[[gate]]\nrecall = { 10 = 0.6 }").judge(outcome(0.5), outcome(0.9, 0.0))
+    judged = Judge(policy(tmp_path, "[[gate]]\nrecall = { 10 = 0.6 }")).cell(outcome(0.5), outcome(0.9, 0.0))
     assert judged[0].sentence == (
         "ours-v2 on synthetic-cxr, patches at level 0.3, seed 0, image-to-report: "
         "Recall@10 is 0.500, below the floor of 0.600."
@@ -119,38 +132,87 @@ def cost(relative: float, seconds: float = 0.01) -> CostMeasurement:
     return CostMeasurement(CASE, seconds, seconds * relative, relative, 5, 32, "cpu")
 
 
-def test_cost_and_throughput_are_judged(tmp_path: Path) -> None:
-    rules = policy(tmp_path, "[[gate]]\nrelative_cost = 1.1\nimages_per_second = 50")
-    assert [v.verdict for v in rules.judge_cost(cost(1.05))] == ["pass", "pass"]
-    assert [v.verdict for v in rules.judge_cost(cost(1.2, 0.1))] == ["fail", "fail"]
+def test_the_cost_of_hiding_is_judged(tmp_path: Path) -> None:
+    rules = Judge(policy(tmp_path, "[[gate]]\nrelative_cost = 1.1"))
+    assert [v.verdict for v in rules.cost(cost(1.05))] == ["pass"]
+    assert [v.verdict for v in rules.cost(cost(1.2))] == ["fail"]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "verdict"),
+    [
+        ((1.0, 1.01, 1.02, 1.03, 1.04, 1.05, 1.06), "pass"),
+        ((1.0, 1.01, 1.02, 1.03, 1.04, 1.05, 1.5), "pass"),  # the largest of seven is above the median in 99 of 100
+        ((1.0, 1.01, 1.02, 1.03, 1.04, 1.5, 1.5), "inconclusive"),
+        ((1.2, 1.21, 1.22, 1.23, 1.24, 1.25, 1.26), "fail"),
+        ((1.0, 1.0), "inconclusive"),
+    ],
+)
+def test_the_bound_of_a_cost_is_an_order_statistic(tmp_path: Path, ratios: tuple[float, ...], verdict: str) -> None:
+    rules = Judge(policy(tmp_path, '[[gate]]\nrelative_cost = 1.1\ndecide = "bound"\nconfidence = 0.9'))
+    (found,) = rules.cost(replace(cost(median(ratios)), ratios=ratios))
+    assert found.verdict == verdict
 
 
 def test_cost_relative_to_another_model_needs_that_model(tmp_path: Path) -> None:
-    rules = policy(tmp_path, '[[gate]]\nmodel = "ours-v2"\ncost_relative_to = { model = "clip", max = 1.5 }')
-    mine = outcome(0.9, 0.0, speed=100.0)
-    for speed, expected in ((140.0, "pass"), (160.0, "fail")):
-        judged = rules.judge_cost_between_models([mine, outcome(0.9, 0.0, "clip", speed)])
-        assert [verdict.verdict for verdict in judged] == [expected]
-    assert [verdict.verdict for verdict in rules.judge_cost_between_models([mine])] == ["inconclusive"]
+    rules = Judge(policy(tmp_path, '[[gate]]\nmodel = "ours-v2"\ncost_relative_to = { model = "clip", max = 1.5 }'))
+    clean = replace(cost(1.0), case=CASE.clean())
+    for ratio, expected in ((1.4, "pass"), (1.6, "fail")):
+        (found,) = rules.cost(replace(clean, reference=ReferenceCost("clip", 0.01, (ratio,) * 7)))
+        assert (found.verdict, found.observed) == (expected, ratio)
+    assert [verdict.verdict for verdict in rules.cost(clean)] == ["inconclusive"]
+    assert rules.cost(cost(1.0)) == []
+
+
+ABSOLUTE = "images_per_second = 50\nlatency = { p50 = 0.02, p95 = 0.03 }\npeak_memory_gib = 1.0\n"
+
+
+def test_absolute_limits_hold_on_their_hardware_alone(tmp_path: Path) -> None:
+    here = replace(
+        cost(1.0, 0.01),
+        case=CASE.clean(),
+        hardware="NVIDIA H100 80GB HBM3",
+        latency=Latency(0.01, 0.04, 30),
+        peak_memory_bytes=2**29,
+    )
+    judged = {
+        pattern: {v.gate: v.verdict for v in Judge(policy(tmp_path, f"[[gate]]\n{ABSOLUTE}{pattern}")).cost(here)}
+        for pattern in ('hardware = "NVIDIA H100*"', 'hardware = "NVIDIA A100*"', "")
+    }
+    passed, elsewhere, unnamed = judged.values()
+    assert passed == {
+        "images_per_second": "pass",
+        "latency_p50": "pass",
+        "latency_p95": "fail",
+        "peak_memory_gib": "pass",
+    }
+    assert set(elsewhere.values()) == {"ungated"}
+    assert set(unnamed.values()) == {"inconclusive"}
+
+
+def test_a_limit_without_hardware_says_what_to_write(tmp_path: Path) -> None:
+    rules = Judge(policy(tmp_path, "[[gate]]\nimages_per_second = 50"))
+    (found,) = rules.cost(replace(cost(1.0), hardware="AMD EPYC x 2 threads"))
+    assert 'Add hardware = "AMD EPYC x 2 threads" to the gate.' in found.sentence
 
 
 def test_curves_are_judged_over_their_levels(tmp_path: Path) -> None:
-    rules = policy(tmp_path, "[[gate]]\nauc = { 10 = 0.6 }\nhalf_level = { 10 = 0.35 }")
+    rules = Judge(policy(tmp_path, "[[gate]]\nauc = { 10 = 0.6 }\nhalf_level = { 10 = 0.35 }"))
     falling = Curve((outcome(0.8, 0.0), outcome(0.6, 0.2), outcome(0.2, 0.4)))
-    assert [v.verdict for v in rules.judge_curve(falling)] == ["fail", "fail"]
+    assert [v.verdict for v in rules.curve(falling)] == ["fail", "fail"]
     flat = Curve((outcome(0.8, 0.0), outcome(0.8, 0.2), outcome(0.8, 0.4)))
-    assert [v.verdict for v in rules.judge_curve(flat)] == ["pass", "pass"]
+    assert [v.verdict for v in rules.curve(flat)] == ["pass", "pass"]
     short = Curve((outcome(0.8, 0.0), outcome(0.8, 0.2)))
-    assert [v.verdict for v in rules.judge_curve(short)] == ["pass", "inconclusive"]
+    assert [v.verdict for v in rules.curve(short)] == ["pass", "inconclusive"]
 
 
 @pytest.mark.parametrize("limit", ["retention = { 10 = 0.8 }", "half_level = { 10 = 0.3 }"])
 @pytest.mark.parametrize("clean", [0.0, 0.02])
 def test_what_retrieves_nothing_keeps_nothing(tmp_path: Path, limit: str, clean: float) -> None:
     """Also where the gate names no model, and so does not ask for better than chance first."""
-    rules = policy(tmp_path, f"[[gate]]\n{limit}")
+    rules = Judge(policy(tmp_path, f"[[gate]]\n{limit}"))
     curve = Curve((outcome(clean, 0.0), outcome(clean, 0.3)))
-    judged = [*rules.judge(curve.outcomes[1], curve.clean), *rules.judge_curve(curve)]
+    judged = [*rules.cell(curve.outcomes[1], curve.clean), *rules.curve(curve)]
     (found,) = [one for one in judged if one.verdict != "ungated"]
     assert (found.verdict, found.observed) == ("fail", None)
     assert "better than chance with nothing hidden before its" in found.sentence
@@ -164,8 +226,9 @@ def test_a_curve_at_chance_has_no_half_level() -> None:
 
 def test_equally_specific_gates_that_differ_are_refused(tmp_path: Path) -> None:
     text = '[[gate]]\nmodel = "o*"\nrecall = { 10 = 0.1 }\n[[gate]]\nmodel = "*2"\nrecall = { 10 = 0.2 }'
+    plan = Plan(("ours-v2",), ("synthetic-cxr",), ("patches",), (0.0, 0.3), (0,), (10,))
     with pytest.raises(ConfigError, match=r"line 4: .*equally specific \(robust.toml, line 1\)"):
-        policy(tmp_path, text).check([CASE], (10,))
+        policy(tmp_path, text).check(plan)
 
 
 def test_outcomes_survive_the_way_through_json() -> None:

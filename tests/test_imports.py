@@ -13,14 +13,18 @@ PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
     ("errors", "case", "device", "axes"),
-    ("statistics", "clock", "catalogue", "config_file", "curve", "cache"),
-    ("gate", "options"),
+    ("statistics", "resampling", "clock", "hardware", "catalogue", "config_file", "curve", "cache", "measurements"),
+    ("policy", "evidence", "options"),
+    ("policy_file", "comparison", "layouts"),
+    ("gate", "saved"),
+    ("judgement",),
     ("models", "datasets", "occluders", "metrics"),
     ("ranking", "store", "sweep", "selection", "strategies", "query_keys", "inspection", "scenes"),
+    ("policy_names",),
     ("timing", "breaking", "replay"),
     ("api",),
     ("session",),
-    ("items", "fixtures", "summary", "reports", "hookspecs", "__main__"),
+    ("items", "fixtures", "summary", "reports", "comparing", "hookspecs", "__main__"),
     ("plugin", "__init__"),
 )
 LEVEL = {module: number for number, layer in enumerate(LAYERS) for module in layer}

@@ -1,0 +1,127 @@
+"""Saved runs made of ranks that a test chooses, written by the package's own code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_retrieval_robust.case import Case, ModelRecord, Outcome, Plan, Timing
+from pytest_retrieval_robust.comparison import Run
+from pytest_retrieval_robust.evidence import Evidence
+from pytest_retrieval_robust.judgement import Against, judge_run
+from pytest_retrieval_robust.measurements import Identity, Measurements, Scope
+from pytest_retrieval_robust.policy import Policy
+from pytest_retrieval_robust.reports.saved_run import save_run
+from pytest_retrieval_robust.store import RunStore, case_key, dataset_key
+from pytest_retrieval_robust.sweep import scores_of
+
+LEVELS = (0.0, 0.2, 0.4)
+KS = (1, 10)
+Ranks = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A run in memory, and the store that its arrays lie in."""
+
+    run: Run
+    store: RunStore
+
+    def save(self, folder: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
+        """Write it as `--robust-results` does; `change` may alter run.json afterwards."""
+        save_run(judge_run(self.run, Policy(), Against()), self.store, folder)
+        if change is not None:
+            data = json.loads((folder / "run.json").read_text())
+            change(data)
+            (folder / "run.json").write_text(json.dumps(data))
+        return folder
+
+    def measured(self, **changes: Any) -> Made:
+        """The same run with other facts."""
+        return replace(self, run=Run(replace(self.run.measured, **changes), self.run.evidence))
+
+
+def make_run(
+    folder: Path,
+    queries: int = 200,
+    *,
+    shift: int = 0,
+    models: tuple[str, ...] = ("ours",),
+    levels: tuple[float, ...] = LEVELS,
+    seeds: tuple[int, ...] = (0,),
+    studies: int = 1,
+    order: Ranks | None = None,
+    facts: Mapping[str, Any] | None = None,
+    precision: str = "fp32",
+) -> Made:
+    """A run on `queries` images of a data set of that many reports. Each query's rank rises with the level; `shift`
+    moves every fourth query's rank further down once something is hidden, and `order` permutes the queries. `studies`
+    images are a patient's: either all of them are moved or none."""
+    store = RunStore(folder)
+    order = np.arange(queries) if order is None else order
+    patients = ((order % 4) * 4 * queries + order // 4) // studies
+    store.save(
+        dataset_key("d"),
+        image_query_key=1_000_000 + order,
+        report_query_key=2_000_000 + order,
+        cluster=patients,
+        report_cluster=patients,
+    )
+    outcomes = []
+    for model in models:
+        for level in levels:
+            for seed in seeds:
+                ranks = ranks_of(queries, level, seed, shift)[order]
+                outcomes.append(_outcome(store, Case(model, "d", "patches", level, seed), ranks, precision))
+    dataset = {
+        "name": "d",
+        "split": "test",
+        "text": "findings",
+        "relevance": "same-text",
+        "fingerprint": "f" * 64,
+        "pixel_digest": "p" * 64,
+        "images": queries,
+        "reports": queries,
+        "groups": queries,
+        "skipped": 0,
+        "duplicate_share": 0.0,
+        "ceiling": {str(k): 1.0 for k in KS},
+        **(facts or {}),
+    }
+    measured = Measurements(
+        Identity.new(),
+        Scope(None, "pytest"),
+        limit=None,
+        plan=Plan(models, ("d",), ("patches",), levels, seeds, KS),
+        outcomes=tuple(outcomes),
+        costs=(),
+        breaking=(),
+        models=tuple(ModelRecord(model, True, None, {"sha256": "a" * 64}, named=True) for model in models),
+        datasets=(dataset,),
+        broken=(),
+        broken_tests=0,
+    )
+    return Made(Run(measured, Evidence(store)), store)
+
+
+def ranks_of(queries: int, level: float, seed: int = 0, shift: int = 0) -> Ranks:
+    """Ranks from 1 that rise with the level, differently for each query and seed."""
+    rng = np.random.default_rng(seed)
+    hardness = rng.random(queries)
+    hidden = np.random.default_rng([seed, round(1000 * level)]).random(queries)
+    ranks = 1 + np.floor(30 * hardness**3 * (1 + 4 * level * hidden) + 25 * level * hidden).astype(np.int64)
+    ranks[::4] += shift if level > 0 else 0
+    return np.clip(ranks, 1, queries)
+
+
+def _outcome(store: RunStore, case: Case, ranks: Ranks, precision: str) -> Outcome:
+    key, places = case_key(case), np.arange(len(ranks))
+    store.save(key, image_ranks=ranks, report_ranks=ranks)
+    scores = scores_of(ranks, places, places, KS)
+    return Outcome(case, case.level, case.level, scores, scores, Timing(100.0, 1.0, 0.1, "cpu", precision), key)
