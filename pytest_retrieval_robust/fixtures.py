@@ -265,9 +265,12 @@ def occlusion_timer(request: pytest.FixtureRequest, _robust_case: Case) -> Occlu
     return OcclusionTimer(_session(request), _robust_case, _active_benchmark(request))
 
 
+def has_active_benchmark(config: pytest.Config) -> bool:
+    """Whether pytest-benchmark is there and not switched off, as it is under xdist."""
+    session = getattr(config, "_benchmarksession", None)
+    return session is not None and not session.disabled and config.pluginmanager.hasplugin("benchmark")
+
+
 def _active_benchmark(request: pytest.FixtureRequest) -> Any:
-    """pytest-benchmark's fixture; None where it is missing or switched off, as it is under xdist."""
-    session = getattr(request.config, "_benchmarksession", None)
-    if session is None or session.disabled or not request.config.pluginmanager.hasplugin("benchmark"):
-        return None
-    return request.getfixturevalue("benchmark")
+    """pytest-benchmark's fixture; None where it is missing or switched off."""
+    return request.getfixturevalue("benchmark") if has_active_benchmark(request.config) else None

@@ -125,11 +125,10 @@ def _select_models(
 
 
 def selected_model(name: str, selection: Selection, settings: Settings, catalogues: Catalogues) -> SelectedModel:
-    """A model of the run, else of the catalogue or of a locator, which fetches weights with --robust-download alone."""
+    """A model of the run, or another one of the catalogue, which fetches weights with --robust-download alone."""
     if name in selection.models:
         return selection.models[name]
-    entry = entry_for(name) if is_locator(name) else catalogues.models.get(name)
-    return selection.models.get(entry.name) or SelectedModel(entry, False, settings.download, settings.cache_dir)
+    return SelectedModel(catalogues.models.get(name), False, settings.download, settings.cache_dir)
 
 
 def _default_models(catalogues: Catalogues, tables: Mapping[str, ModelTable]) -> list[str]:

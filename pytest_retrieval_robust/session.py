@@ -259,11 +259,10 @@ class RobustSession:
 
     def model_beside(self, case: Case) -> SelectedModel | None:
         """The other model that `cost_relative_to` has this case timed against, at level 0; None where there is none."""
-        limit = self.policy.limits_for(case, "image-to-report").get(("cost_relative_to", None))
-        if limit is None or case.level > 0:
+        name = self.policy.reference_of(case.model, case.dataset, case.occluder)
+        if name is None or case.level > 0:
             return None
-        other = selected_model(limit.model, self.selection, self.settings, self.catalogues)
-        return None if other.entry.name == case.model else other
+        return selected_model(name, self.selection, self.settings, self.catalogues)
 
     def reference_cost(self, case: Case, images: int, rounds: int) -> ReferenceCost | None:
         """The case's model against `model_beside`, measured once; None without one, or where it cannot be loaded."""

@@ -243,7 +243,7 @@ def test_a_reference_that_cannot_be_loaded_does_not_spoil_its_own_tests(pytester
     pytester.makepyfile(test_mine=MEASURES)
     pytester.makefile(".toml", robust=RELATIVE.format(other="damaged"))
     result = pytester.runpytest_inprocess(*SMALL, "--robust-models=tiny-cxr-clip,damaged")
-    result.assert_outcomes(passed=2, failed=1, skipped=1)
+    result.assert_outcomes(passed=2, errors=1, skipped=1)
     result.stdout.fnmatch_lines(["ModelError: Expected weights, got none."])
 
 
