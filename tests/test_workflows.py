@@ -290,7 +290,7 @@ def test_the_pages_policy_is_one(tmp_path: Path) -> None:
     (policy,) = blocks(section("Set up, in this order").replace("\n   ", "\n"), "toml")
     done = measure(tmp_path, BASELINE, "--collect-only -q", policy)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "our-candidate-synthetic-cxr-patches-level0.30-seed0" in done.stdout
+    assert "our-candidate-synthetic-cxr-patches" in done.stdout
 
 
 def test_the_gpu_variant_fits_both_workflows(copy: Callable[[Path], Path]) -> None:
