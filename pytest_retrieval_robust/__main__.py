@@ -1,5 +1,5 @@
 """`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
-`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two saved runs side by side."""
+`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs side by side."""
 
 from __future__ import annotations
 
