@@ -4,12 +4,23 @@ import math
 from fractions import Fraction
 from itertools import pairwise
 from math import comb
+from statistics import NormalDist
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy import optimize, stats
 
-from pytest_retrieval_robust.statistics import above_chance, binomial_upper_tail, wilson_interval
+from pytest_retrieval_robust.statistics import (
+    above_chance,
+    benjamini_hochberg,
+    binomial_upper_tail,
+    holm,
+    mcnemar_exact,
+    median_bounds,
+    paired_score_bounds,
+    wilson_interval,
+)
 
 
 def exact_tail(hits: int, n: int, p: Fraction) -> Fraction:
@@ -82,3 +93,84 @@ def test_confidence_and_probability_are_checked() -> None:
         wilson_interval(1, 2, 1)
     with pytest.raises(ValueError, match=r"p=1\.5"):
         binomial_upper_tail(1, 2, 1.5)
+
+
+@given(st.integers(0, 80), st.integers(0, 80))
+def test_mcnemar_is_the_binomial_test_of_the_discordant_pairs(wins: int, losses: int) -> None:
+    expected = stats.binomtest(wins, wins + losses, 0.5).pvalue if wins + losses else 1.0
+    assert mcnemar_exact(wins, losses) == pytest.approx(expected, rel=1e-9)
+
+
+def naive_score(wins: int, losses: int, n: int, delta: float) -> float:
+    """The score statistic, with the likeliest share of losses found by search instead of by formula."""
+
+    def unlikeliness(lost: float) -> float:
+        shares = ((wins, lost + delta), (losses, lost), (n - wins - losses, 1 - 2 * lost - delta))
+        return -sum(count * math.log(max(share, 1e-300)) for count, share in shares if count)
+
+    low, high = max(0.0, -delta), (1 - delta) / 2
+    lost = optimize.minimize_scalar(unlikeliness, bounds=(low, high), method="bounded", options={"xatol": 1e-12}).x
+    return float((wins - losses - n * delta) / math.sqrt(n * (2 * lost + delta * (1 - delta))))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 200), st.sampled_from([0.05, 0.01, 0.05 / 24]))
+def test_the_score_bounds_solve_their_equation(wins: int, losses: int, others: int, alpha: float) -> None:
+    n, z = wins + losses + others, NormalDist().inv_cdf(1 - alpha)
+    assume(others > 0)
+    low, high = paired_score_bounds(wins, losses, n, alpha)
+    assert -1 < low <= (wins - losses) / n <= high < 1
+    assert naive_score(wins, losses, n, low) == pytest.approx(z, abs=2e-3)
+    assert naive_score(wins, losses, n, high) == pytest.approx(-z, abs=2e-3)
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 500))
+def test_the_score_bounds_are_symmetric(wins: int, losses: int, others: int) -> None:
+    assume(wins + losses + others > 0)
+    low, high = paired_score_bounds(wins, losses, wins + losses + others, 0.05)
+    assert (-high, -low) == pytest.approx(paired_score_bounds(losses, wins, wins + losses + others, 0.05), abs=1e-9)
+
+
+def test_where_nothing_differs_the_bounds_are_not_nothing() -> None:
+    low, high = paired_score_bounds(0, 0, 24, 0.05)
+    assert low == pytest.approx(-high)
+    assert 0.08 < high < 0.13  # the rule of three says 3/24
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "n", "alpha"), [(-1, 0, 5, 0.05), (3, 3, 5, 0.05), (0, 0, 0, 0.05), (1, 1, 5, 0.7)]
+)
+def test_impossible_pairs_are_an_error(wins: int, losses: int, n: int, alpha: float) -> None:
+    with pytest.raises(ValueError, match=r"n=|alpha="):
+        paired_score_bounds(wins, losses, n, alpha)
+
+
+P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+@given(P_VALUES)
+def test_benjamini_and_hochberg_as_scipy_has_them(p_values: list[float]) -> None:
+    assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values).tolist(), abs=1e-12)
+
+
+@given(P_VALUES, st.floats(0.001, 0.5))
+def test_holm_rejects_what_its_steps_reject(p_values: list[float], alpha: float) -> None:
+    rejected = 0
+    for rank, p in enumerate(sorted(p_values)):
+        if p * (len(p_values) - rank) > alpha:
+            break
+        rejected = rank + 1
+    assert sum(p <= alpha for p in holm(p_values)) == rejected
+
+
+@pytest.mark.parametrize("n", range(1, 16))
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_the_bounds_of_a_median_hold_as_often_as_they_say(n: int, confidence: float) -> None:
+    """Over all ways in which n values can lie below or above the median, each as likely as any other."""
+    low, high = median_bounds(list(range(1, n + 1)), confidence)
+    # With b values below the median it lies between the b-th and the (b+1)-th.
+    held = sum(comb(n, below) for below in range(n + 1) if low <= below + 0.5) / 2**n
+    assert held >= confidence - 1e-12
+    tighter = sum(comb(n, below) for below in range(n + 1) if (low if low > 0 else 0) + 1 <= below + 0.5) / 2**n
+    assert tighter < confidence
+    assert high == (math.inf if low == -math.inf else n + 1 - low)
