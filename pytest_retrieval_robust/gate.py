@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-12
 _WEAK = 0.5
 """A gate that would not notice, with a power of 0.8, that half of a number is gone means nothing."""
+_TOLD = 2
 _QUANTITIES = {
     "recall": "Recall@{k}",
     "retention": "retention of Recall@{k}",
@@ -217,7 +218,8 @@ class Judge:
             )
             return Verdict(case, gate, "ungated", None, -limit.margin, sentence)
         if self.comparison.obstacles:
-            sentence = f"{case.model} on {case.dataset}, {case.occluder}: the baseline cannot be compared with."
+            why = self.comparison.obstacles[0]
+            sentence = f"{case.model} on {case.dataset}, {case.occluder}: not comparable with the baseline. {why}"
             return Verdict(case, gate, "fail", None, -limit.margin, sentence)
         return None
 
@@ -487,10 +489,13 @@ def quantile_bounds(breaking: BreakingOutcome, share: float, confidence: float) 
 
 
 def weak_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """A warning for each gate that is too weak to mean anything."""
-    for verdict in verdicts:
-        if verdict.weak and verdict.detectable_loss is not None:
-            yield (
-                f"The gate {verdict.gate} of {verdict.case} is weak: a loss of less than {verdict.detectable_loss:.3f} "
-                f"may pass unnoticed (power 0.8). Raise its limit, pool it over levels, or measure more queries."
-            )
+    """A warning where gates are too weak to mean anything."""
+    weak = [verdict for verdict in verdicts if verdict.weak and verdict.detectable_loss is not None]
+    if not weak:
+        return
+    told = [f"{v.gate} of {v.case} (sees a loss from {v.detectable_loss:.3f} on)" for v in weak[:_TOLD]]
+    more = "" if len(weak) <= _TOLD else f"; and {len(weak) - _TOLD} more (`-v` shows what each would see)"
+    yield (
+        f"{len(weak)} gate{'s are' if len(weak) > 1 else ' is'} weak: half of what they guard could be lost unnoticed "
+        f"(power 0.8): {'; '.join(told)}{more}. Raise the limit, pool over levels, or measure more queries."
+    )

@@ -137,9 +137,10 @@ class PlannedGate:
     name: str
     label: str
     """How its verdicts call it: `recall@10 image-to-report`."""
+    over_levels: bool = False
 
     def __str__(self) -> str:
-        if self.name in _OF_ALL_LEVELS:
+        if self.over_levels:
             return f"{self.label} of {self.case.model} on {self.case.dataset}"
         return f"{self.label} of {self.case}"
 
@@ -222,7 +223,7 @@ class Policy:
             breaking = self.breaking_limit(model, dataset)
             if breaking is not None:
                 case, label = Case(model, dataset, BREAKING, 0.0, 0), f"breaking_share@{breaking.k}"
-                found[PlannedGate(case, DIRECTIONS[0], "breaking_share", label)] = None
+                found[PlannedGate(case, DIRECTIONS[0], "breaking_share", label, True)] = None
             for occluder, seed, level in product(plan.occluders, plan.seeds, plan.levels):
                 case = Case(model, dataset, occluder, level, seed)
                 for direction in DIRECTIONS:
@@ -232,7 +233,8 @@ class Policy:
     def _planned_of(self, case: Case, direction: Direction, plan: Plan) -> Iterator[PlannedGate]:
         for (name, k), limit in sorted(self.limits_for(case, direction).items(), key=lambda item: str(item[0])):
             if _is_judged_at(case, name, limit, plan):
-                yield PlannedGate(case, direction, name, gate_label(name, k, direction, limit))
+                whole = name in _OF_ALL_LEVELS or (name == BASELINE and limit.over == "levels")
+                yield PlannedGate(case, direction, name, gate_label(name, k, direction, limit), whole)
 
     def check(self, plan: Plan, *, levels_typed: bool = False) -> None:
         """Raise `ConfigError` for rules that contradict each other, or name a k or level that is not measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from ..case import DIRECTIONS
 from ..comparison import CellDifference
@@ -31,13 +32,14 @@ def difference_lines(cells: Sequence[CellDifference], shown: int | None = None) 
     """A table of differences, the greatest loss first, with p values adjusted for how many cells there are."""
     of_holm, of_bh = (adjust([cell.p for cell in cells]) for adjust in (holm, benjamini_hochberg))
     rows = sorted(zip(cells, of_holm, of_bh, strict=True), key=lambda row: (row[0].value, row[0].case))
-    yield [Span(f"{'in points':<34}   before    now  change  95 % interval     Holm     BH")]
+    yield [Span(f"{'in points':<26}   before    now  change  95 % interval     Holm    BH")]
     for cell, p_holm, p_bh in rows[:shown]:
         colour = "" if p_holm >= _ALPHA else "red" if cell.value < 0 else "green"
-        yield [Span(f"{cell.case}, {cell.direction} R@{cell.k}")]
+        for part in wrap(f"{cell.case}, {cell.direction} R@{cell.k}", 80, subsequent_indent="  "):
+            yield [Span(part)]
         numbers = (
-            f"{'':34}{100 * cell.baseline:>9.1f}{100 * cell.candidate:>7.1f}{100 * cell.value:>+8.1f}"
-            f"{f'{100 * cell.low:+.1f} to {100 * cell.high:+.1f}':>16}{p_holm:>8.3f}{p_bh:>7.3f}"
+            f"{'':26}{100 * cell.baseline:>9.1f}{100 * cell.candidate:>7.1f}{100 * cell.value:>+8.1f}"
+            f"{f'{100 * cell.low:+.1f} to {100 * cell.high:+.1f}':>16}{p_holm:>8.3f}{p_bh:>6.3f}"
         )
         yield [Span(numbers, colour)]
     if shown is not None and len(rows) > shown:
