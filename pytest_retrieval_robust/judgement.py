@@ -16,7 +16,7 @@ from .evidence import Evidence, statistic
 from .gate import Judge, untrained, weak_gates
 from .layouts import LayoutVariation, layout_variation
 from .measurements import Measurements
-from .policy import BASELINE, PlannedGate, Policy
+from .policy import PlannedGate, Policy
 
 _VISIBLY = 0.02
 
@@ -98,8 +98,7 @@ def judge_run(
     measured = run.measured
     comparison = None if against.run is None else Comparison(run, against.run)
     planned = policy.planned(measured.plan)
-    of_model = Counter(gate.case.model for gate in planned if gate.name == BASELINE)
-    judge = Judge(policy, run.evidence, comparison, of_model.__getitem__)
+    judge = Judge(policy, run.evidence, comparison, policy.baseline_gates(measured.plan).__getitem__)
     verdicts = tuple(_verdicts(judge, measured))
     unjudged = [] if measured.scope.partial else list(_unjudged(planned, verdicts, measured))
     baseline = None if comparison is None else _baseline_record(comparison)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -235,6 +236,10 @@ class Policy:
             if _is_judged_at(case, name, limit, plan):
                 whole = name in _OF_ALL_LEVELS or (name == BASELINE and limit.over == "levels")
                 yield PlannedGate(case, direction, name, gate_label(name, k, direction, limit), whole)
+
+    def baseline_gates(self, plan: Plan) -> Counter[str]:
+        """How many gates beside the baseline there are for each model: what a false block is shared out among."""
+        return Counter(gate.case.model for gate in self.planned(plan) if gate.name == BASELINE)
 
     def check(self, plan: Plan, *, levels_typed: bool = False) -> None:
         """Raise `ConfigError` for rules that contradict each other, or name a k or level that is not measured."""

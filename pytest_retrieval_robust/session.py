@@ -5,8 +5,10 @@ A pytest-xdist worker has a session of its own; the controller has one too, but 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -370,13 +372,10 @@ class RobustSession:
 
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
         """What judges these outcomes, by their ranks and beside the baseline."""
-        from collections import Counter
-
         from .comparison import Comparison, Run
         from .evidence import Evidence
         from .gate import Judge
         from .measurements import Measurements, Scope
-        from .policy import BASELINE
 
         swept = (result for result in self._swept.values() if not isinstance(result, RobustError))
         datasets = {result.dataset["name"]: result.dataset for result in swept}
@@ -395,9 +394,12 @@ class RobustSession:
         )
         evidence, baseline = Evidence(self.store), self.baseline_run()
         comparison = None if baseline is None else Comparison(Run(measured, evidence), baseline)
-        planned = self.policy.planned(self.whole_plan)
-        gates = Counter(gate.case.model for gate in planned if gate.name == BASELINE)
-        return Judge(self.policy, evidence, comparison, gates.__getitem__)
+        return Judge(self.policy, evidence, comparison, self._baseline_gates.__getitem__)
+
+    @cached_property
+    def _baseline_gates(self) -> Counter[str]:
+        """How many gates beside the baseline the policy plans for each model."""
+        return self.policy.baseline_gates(self.whole_plan)
 
     # What a test report carries to the controller
 

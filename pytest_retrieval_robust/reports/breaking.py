@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..case import BreakingOutcome, HeatMap
+from ..gate import quantile_bounds
 from .lines import Line, Span
 
 _NAME = 18
@@ -43,10 +44,17 @@ def _table(searches: Sequence[BreakingOutcome]) -> Iterable[Line]:
         name = "" if len(one.model) >= _NAME else one.model
         values = "".join(_percent(one.quantile(share)) for share in _QUANTILES)
         yield [Span(f"{name:{_NAME}}{values}{len(one.shares):>8}{one.encodings:>11.0f}")]
+        bounds = "".join(_interval(*quantile_bounds(one, share, 0.975)) for share in _QUANTILES)
+        yield [Span(f"{'':{_NAME}}{bounds}".rstrip())]
 
 
 def _percent(share: float | None) -> str:
     return f"{'n/a':>7}" if share is None else f"{100 * share:>7.2f}"
+
+
+def _interval(low: float, high: float) -> str:
+    """The 95 % interval of a quantile, from the order of the images."""
+    return f"{f'{100 * low:.0f}-{100 * high:.0f}':>7}"
 
 
 def _map_lines(breaking: BreakingOutcome, blocks: str) -> Iterable[Line]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..case import DIRECTIONS, Case, Direction, ModelRecord, Outcome, VerdictName
+from ..case import DIRECTIONS, Case, CostMeasurement, Direction, ModelRecord, Outcome, VerdictName
 from ..policy import BASELINE
 from .baseline import baseline_lines
 from .breaking import breaking_lines
@@ -267,7 +267,17 @@ def _every_cell(run: RunRecord) -> Iterable[Line]:
         seen = f"{outcome.achieved_level:.4f} hidden, {outcome.visible_level:.4f} of what it sees"
         yield [Span(f"  {seen}, {outcome.timing.images_per_second:.0f} images/s")]
     for cost in run.costs:
-        yield [Span(f"cost of {cost.case}: {cost.relative_cost:.2f} times level 0")]
+        yield [Span(f"cost of {cost.case}: {cost.relative_cost:.2f} times level 0{_spread(cost)}")]
+        if cost.latency is not None:
+            yield [Span(f"  an image alone: p50 {1e3 * cost.latency.p50:.1f} ms, p95 {1e3 * cost.latency.p95:.1f} ms")]
+        if cost.peak_memory_bytes is not None:
+            yield [Span(f"  peak memory {cost.peak_memory_bytes / 2**30:.2f} GiB on {cost.hardware}")]
+        if cost.reference is not None:
+            yield [Span(f"  {cost.reference.ratio:.2f} times what {cost.reference.model} takes")]
+
+
+def _spread(cost: CostMeasurement) -> str:
+    return "" if len(cost.ratios) < 2 else f" (quartiles {cost.spread[0]:.2f} and {cost.spread[1]:.2f})"
 
 
 def _sentences(title: str, sentences: Sequence[str], colour: str) -> Iterable[Line]:
