@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .case import DIRECTIONS, BreakingOutcome, Case, CostMeasurement, Direction, Outcome, Verdict, VerdictName, finite
 from .curve import Curve, chance_k, retrieves
 from .policy import ABSOLUTE, BASELINE, OF_A_CURVE, BaselineLimit, BreakingLimit, Decision, Policy, gate_label
-from .statistics import POWER, median_bounds, normal_quantile, wilson_interval
+from .statistics import POWER, normal_quantile, quantile_bounds
 
 if TYPE_CHECKING:
     from .comparison import Comparison, Difference
@@ -233,7 +233,7 @@ class Judge:
         alpha, gates = self._errors(case, direction)
         verdict = non_inferior(apart, limit.margin)
         more = _queries_until_passed(apart, limit.margin, alpha) if verdict == "inconclusive" else None
-        loss = limit.margin + (normal_quantile(1 - alpha / gates) + normal_quantile(POWER)) * apart.error
+        loss = apart.detectable_loss(limit.margin, alpha, gates, is_share=limit.metric in ("recall", "auc"))
         quantity = "mean retention of Recall@{k}" if limit.metric == "retention" else _QUANTITIES[limit.metric]
         sentence = (
             f"{case.model} on {case.dataset}, {case.occluder}, {where}, {direction}: {quantity.format(k=limit.k)} is "
@@ -384,7 +384,7 @@ def _judge_cost(cost: CostMeasurement, name: str, limit: Any, decision: Decision
 def _judge_ratio(
     case: Case, name: str, ratio: float, ratios: Sequence[float], against: str, limit: float, decision: Decision
 ) -> Verdict:
-    low, high = median_bounds(ratios, decision.confidence)
+    low, high = quantile_bounds(ratios, 0.5, decision.confidence)
     if decision.by == "point":
         verdict = _pass_or_fail(ratio <= limit)
     else:
@@ -455,7 +455,7 @@ def _judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit, decision: D
         return Verdict(case, gate, "inconclusive", None, limit.minimum, sentence)
     observed = breaking.quantile(limit.quantile)
     assert observed is not None
-    low, high = quantile_bounds(breaking, limit.quantile, decision.confidence)
+    low, high = breaking_bounds(breaking, limit.quantile, decision.confidence)
     if decision.by == "point":
         verdict = _pass_or_fail(observed >= limit.minimum - _ROUNDING)
     else:
@@ -480,12 +480,10 @@ def _judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit, decision: D
     )
 
 
-def quantile_bounds(breaking: BreakingOutcome, share: float, confidence: float) -> tuple[float, float]:
-    """Bounds of a quantile of the breaking shares: those at the ends of Wilson's interval of its share of images."""
-    n = len(breaking.shares)
-    low, high = wilson_interval(share * n, n, 2 * confidence - 1)
-    ends = breaking.quantile(low), breaking.quantile(high)
-    return tuple(0.0 if end is None else end for end in ends)  # type: ignore[return-value]  # two of them
+def breaking_bounds(breaking: BreakingOutcome, share: float, confidence: float) -> tuple[float, float]:
+    """Bounds of a quantile of the breaking shares, which lie from 0 to 1 however few images there are."""
+    low, high = quantile_bounds(breaking.shares, share, confidence)
+    return max(low, 0.0), min(high, 1.0)
 
 
 def weak_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:

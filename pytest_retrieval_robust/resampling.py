@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 RESAMPLES = 10_000
 _CHUNK = 1 << 17
 """Draws that are counted at a time: they stay in the processor's cache."""
+_KEPT = 1 << 27
+"""Bytes of counted draws that are kept: those of 13,000 patients."""
 
 
 @dataclass(frozen=True)
@@ -64,32 +68,46 @@ def resampled_means(
         sums = np.vstack([sums, pseudo * usual])
         sizes = np.append(sizes, np.full(len(pseudo), usual))
     table = np.column_stack([sums, sizes]).astype(np.float32)
-    count, rng = len(table), np.random.Generator(np.random.SFC64(seed))
-    step = max(1, min(_CHUNK // count, resamples))
-    offsets = (np.arange(step, dtype=np.int64) * count)[:, None]
-    totals = np.empty((resamples, table.shape[1]))
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        drawn = rng.integers(0, count, size=(rows, count), dtype=_smallest(count))
-        times = np.bincount((drawn + offsets[:rows]).ravel(), minlength=rows * count).reshape(rows, count)
-        totals[start : start + rows] = times.astype(np.float32) @ table
+    totals, start = np.empty((resamples, table.shape[1])), 0
+    for times in _drawn(len(table), resamples, seed):
+        totals[start : start + len(times)] = times.astype(np.float32) @ table
+        start += len(times)
     return totals[:, :-1] / totals[:, -1:]
 
 
-def _smallest(count: int) -> type[np.unsignedinteger]:
-    return np.uint16 if count <= 1 << 16 else np.uint32
+def _drawn(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
+    """Chunks of (rows, C) how often each sample has each patient; kept where they fit, for every curve wants them."""
+    return _kept_draws(count, resamples, seed) if count * resamples <= _KEPT else _draws(count, resamples, seed)
+
+
+@lru_cache(maxsize=2)
+def _kept_draws(count: int, resamples: int, seed: int) -> list[NDArray[np.uint8]]:
+    return list(_draws(count, resamples, seed))
+
+
+def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    rng, kind = np.random.Generator(np.random.SFC64(seed)), np.uint16 if count <= 1 << 16 else np.uint32
+    step = max(1, min(_CHUNK // count, resamples))
+    offsets = (np.arange(step, dtype=np.int64) * count)[:, None]
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = rng.integers(0, count, size=(rows, count), dtype=kind)
+        times = np.bincount((drawn + offsets[:rows]).ravel(), minlength=rows * count).reshape(rows, count)
+        # No patient is drawn 256 times: of fewer patients there are fewer draws, of more it is as good as impossible.
+        yield times.astype(np.uint8)
 
 
 def design_effect(values: NDArray[np.float64], clusters: Clusters) -> float:
     """How many times the variance of the mean of `values` (N,) is what it would be for independent queries; from 1.
 
-    Below 1 it is put down to chance: it would promise more than independent queries can.
+    Below 1 it is put down to chance: it would promise more than independent queries can. Where nothing varies, or all
+    is one patient's, it cannot be known, and is the largest that it can be: a patient is worth one query.
     """
-    if clusters.alone or clusters.count < 2:
+    if clusters.alone:
         return 1.0
     centred = values - values.mean()
     usual = float(centred @ centred)
-    if usual == 0:
-        return 1.0
+    if usual < 1e-12 or clusters.count < 2:
+        return len(values) / clusters.count
     sums = np.bincount(clusters.numbers, weights=centred, minlength=clusters.count)
     return max(1.0, float(sums @ sums) / usual * clusters.count / (clusters.count - 1))

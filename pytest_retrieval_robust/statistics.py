@@ -175,21 +175,22 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def median_bounds(values: Sequence[float], confidence: float) -> tuple[float, float]:
-    """One-sided bounds of the median of what `values` were drawn from, each held with `confidence`.
+def quantile_bounds(values: Sequence[float], share: float, confidence: float) -> tuple[float, float]:
+    """One-sided bounds of a quantile of what `values` were drawn from, each held with `confidence`.
 
-    Order statistics of the sign test, exact for any distribution; -inf and inf where there are too few values.
+    Order statistics, exact for any distribution; -inf and inf where there are too few values.
 
-    >>> median_bounds([1.0, 2.0, 3.0, 4.0, 5.0], 0.95)
+    >>> quantile_bounds([1.0, 2.0, 3.0, 4.0, 5.0], 0.5, 0.95)
     (1.0, 5.0)
-    >>> median_bounds([1.0, 2.0], 0.95)
+    >>> quantile_bounds([1.0, 2.0], 0.5, 0.95)
     (-inf, inf)
     """
     rising, n = sorted(values), len(values)
-    # The i-th smallest (from 0) is above the median if at most i values are below it.
-    tails = (binomial_upper_tail(n - i, n, 0.5) for i in range(n // 2 + 1))
-    place = sum(tail <= 1 - confidence + 1e-12 for tail in tails) - 1
-    return (-math.inf, math.inf) if place < 0 else (rising[place], rising[n - 1 - place])
+    # Of the values that lie at or below the quantile there are at least i with a probability of tails[i].
+    tails = [binomial_upper_tail(i, n, share) for i in range(n + 1)]
+    below = sum(tail >= confidence - 1e-12 for tail in tails) - 1
+    above = sum(tail > 1 - confidence + 1e-12 for tail in tails)
+    return (rising[below - 1] if below > 0 else -math.inf, rising[above - 1] if above <= n else math.inf)
 
 
 def _check_hits(hits: float, n: float) -> None:

@@ -82,7 +82,10 @@ def test_the_design_effect_is_the_ratio_of_two_variances(drawn: list[tuple[int, 
     labels, values = np.array([p for p, _ in drawn]), np.array([float(hit) for _, hit in drawn])
     found = design_effect(values, Clusters.of(labels))
     patients = sorted(set(labels.tolist()))
-    if len(patients) in (1, len(drawn)) or values.std() == 0:
+    if len(patients) == 1 or values.std() == 0:
+        assert found == len(drawn) / len(patients)
+        return
+    if len(patients) == len(drawn):
         assert found == 1
         return
     mean = values.mean()

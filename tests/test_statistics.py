@@ -17,8 +17,8 @@ from pytest_retrieval_robust.statistics import (
     binomial_upper_tail,
     holm,
     mcnemar_exact,
-    median_bounds,
     paired_score_bounds,
+    quantile_bounds,
     wilson_interval,
 )
 
@@ -163,14 +163,20 @@ def test_holm_rejects_what_its_steps_reject(p_values: list[float], alpha: float)
     assert sum(p <= alpha for p in holm(p_values)) == rejected
 
 
-@pytest.mark.parametrize("n", range(1, 16))
+@pytest.mark.parametrize("n", [1, 2, 5, 7, 14, 20, 60])
+@pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
-def test_the_bounds_of_a_median_hold_as_often_as_they_say(n: int, confidence: float) -> None:
-    """Over all ways in which n values can lie below or above the median, each as likely as any other."""
-    low, high = median_bounds(list(range(1, n + 1)), confidence)
-    # With b values below the median it lies between the b-th and the (b+1)-th.
-    held = sum(comb(n, below) for below in range(n + 1) if low <= below + 0.5) / 2**n
-    assert held >= confidence - 1e-12
-    tighter = sum(comb(n, below) for below in range(n + 1) if (low if low > 0 else 0) + 1 <= below + 0.5) / 2**n
-    assert tighter < confidence
-    assert high == (math.inf if low == -math.inf else n + 1 - low)
+def test_the_bounds_of_a_quantile_hold_as_often_as_they_say(n: int, share: float, confidence: float) -> None:
+    """Summed over how many of n values lie below the quantile; no bound that is tighter by one value would hold."""
+
+    def held(first: int, last: int) -> float:
+        """The probability that between `first` and `last` values lie below the quantile."""
+        return math.fsum(comb(n, i) * share**i * (1 - share) ** (n - i) for i in range(max(first, 0), min(last, n) + 1))
+
+    low, high = quantile_bounds(list(range(1, n + 1)), share, confidence)
+    below = 0 if low == -math.inf else int(low)
+    assert held(below, n) >= confidence - 1e-9  # the below-th smallest value is at or below the quantile
+    assert held(below + 1, n) < confidence
+    above = n + 1 if high == math.inf else int(high)
+    assert held(0, above - 1) >= confidence - 1e-9
+    assert held(0, above - 2) < confidence

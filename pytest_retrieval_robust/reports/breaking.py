@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..case import BreakingOutcome, HeatMap
-from ..gate import quantile_bounds
+from ..gate import breaking_bounds
 from .lines import Line, Span
 
 _NAME = 18
@@ -44,7 +44,7 @@ def _table(searches: Sequence[BreakingOutcome]) -> Iterable[Line]:
         name = "" if len(one.model) >= _NAME else one.model
         values = "".join(_percent(one.quantile(share)) for share in _QUANTILES)
         yield [Span(f"{name:{_NAME}}{values}{len(one.shares):>8}{one.encodings:>11.0f}")]
-        bounds = "".join(_interval(*quantile_bounds(one, share, 0.975)) for share in _QUANTILES)
+        bounds = "".join(_interval(*breaking_bounds(one, share, 0.975)) for share in _QUANTILES)
         yield [Span(f"{'':{_NAME}}{bounds}".rstrip())]
 
 
