@@ -69,7 +69,7 @@ class Judge:
             )
         if name == "retention" and hidden:
             return self._of_curve(Curve((clean, outcome)), direction, name, k, limit)
-        if name == BASELINE and limit.over == "cells" and (hidden or limit.metric == "recall"):
+        if name.startswith(BASELINE) and limit.over == "cells" and (hidden or limit.metric == "recall"):
             return self._baseline_cell(outcome, clean, direction, limit)
         return None
 
@@ -92,23 +92,22 @@ class Judge:
             self._baseline_levels(curves, direction, limit)
             for direction in DIRECTIONS
             for (name, _), limit in self._limits(_whole(curves[0]), direction)
-            if name == BASELINE and limit.over == "levels"
+            if name.startswith(BASELINE) and limit.over == "levels"
         ]
 
     def cost(self, cost: CostMeasurement) -> list[Verdict]:
         """What the gates on the cost of occluding, throughput, latency and memory say."""
-        decision = self.policy.decision(cost.case, DIRECTIONS[0])
         judged = (
-            _judge_cost(cost, name, limit, decision)
-            for (name, k), limit in self._limits(cost.case, DIRECTIONS[0])
-            if k is None
+            _judge_cost(cost, key[0], limit, self.policy.decision(cost.case, DIRECTIONS[0], key))
+            for key, limit in self._limits(cost.case, DIRECTIONS[0])
+            if key[1] is None
         )
         return [verdict for verdict in judged if verdict is not None]
 
     def breaking(self, breaking: BreakingOutcome) -> list[Verdict]:
         """What the gate on the smallest breaking occlusion says."""
         limit = self.policy.breaking_limit(breaking.model, breaking.dataset)
-        decision = self.policy.decision(breaking.case, DIRECTIONS[0])
+        decision = self.policy.decision(breaking.case, DIRECTIONS[0], ("breaking_share", None))
         return [] if limit is None else [_tolerated(_judge_breaking(breaking, limit, decision), decision)]
 
     def _limits(self, case: Case, direction: Direction) -> list[tuple[tuple[str, int | None], Any]]:
@@ -130,8 +129,7 @@ class Judge:
                 f"The half level of Recall@{k} of {case.model} was not reached up to {curve.levels[-1]:g}, "
                 f"and the gate asks for {limit:g}. Measure higher levels."
             )
-            found = Verdict(case, gate_label("half_level", k, direction), "inconclusive", None, limit, sentence)
-            return _tolerated(found, self.policy.decision(case, direction))
+            return Verdict(case, gate_label("half_level", k, direction), "inconclusive", None, limit, sentence)
         over = None if name == "retention" else "its levels"
         return self._share(
             case, name, k, direction, limit, lambda c: self._estimate(curve, direction, name, k, c), over=over
@@ -156,7 +154,7 @@ class Judge:
         estimated: Callable[[float], Estimate],
         over: str | None = None,
     ) -> Verdict:
-        decision = self.policy.decision(case, direction)
+        decision = self.policy.decision(case, direction, (name, k))
         found = estimated(decision.confidence)
         verdict = _decided(found, limit, decision)
         where = f"level {case.level:g}" if over is None else over
@@ -188,7 +186,7 @@ class Judge:
     ) -> Verdict | None:
         found = self._without_baseline(outcome.case, direction, limit)
         if found is None and self.comparison is not None:
-            alpha, gates = self._errors(outcome.case, direction)
+            alpha, gates = self._errors(outcome.case, direction, limit)
             apart = self.comparison.cell_difference(clean, outcome, direction, limit, alpha, gates)
             found = self._paired(outcome.case, direction, limit, apart, f"level {outcome.case.level:g}")
         return found
@@ -198,15 +196,16 @@ class Judge:
         found = self._without_baseline(case, direction, limit)
         if found is None:
             assert self.comparison is not None
-            alpha, gates = self._errors(case, direction)
+            alpha, gates = self._errors(case, direction, limit)
             apart = self.comparison.difference(curves, direction, limit, alpha, gates)
             seeds = f" and {len(curves)} seeds" if len(curves) > 1 else ""
             found = self._paired(case, direction, limit, apart, f"{len(curves[0].levels)} levels{seeds} pooled")
         return found
 
-    def _errors(self, case: Case, direction: Direction) -> tuple[float, int]:
+    def _errors(self, case: Case, direction: Direction, limit: BaselineLimit) -> tuple[float, int]:
         """The error that a release may have, and the number of gates that a false block is shared out among."""
-        return 1 - self.policy.decision(case, direction).confidence, max(1, self.gates_of(case.model))
+        decision = self.policy.decision(case, direction, (limit.name, limit.k))
+        return 1 - decision.confidence, max(1, self.gates_of(case.model))
 
     def _without_baseline(self, case: Case, direction: Direction, limit: BaselineLimit) -> Verdict | None:
         """The verdict where there is nothing to compare with, or where that is not comparable."""
@@ -226,11 +225,12 @@ class Judge:
     def _paired(
         self, case: Case, direction: Direction, limit: BaselineLimit, apart: Difference | str, where: str
     ) -> Verdict:
-        decision, gate = self.policy.decision(case, direction), gate_label(BASELINE, limit.k, direction, limit)
+        decision = self.policy.decision(case, direction, (limit.name, limit.k))
+        gate = gate_label(BASELINE, limit.k, direction, limit)
         if isinstance(apart, str):
             sentence = f"{case.model} on {case.dataset}, {case.occluder}: not compared, for {apart}."
-            return _tolerated(Verdict(case, gate, "inconclusive", None, -limit.margin, sentence), decision)
-        alpha, gates = self._errors(case, direction)
+            return Verdict(case, gate, "inconclusive", None, -limit.margin, sentence)
+        alpha, gates = self._errors(case, direction, limit)
         verdict = non_inferior(apart, limit.margin)
         more = _queries_until_passed(apart, limit.margin, alpha) if verdict == "inconclusive" else None
         loss = apart.detectable_loss(limit.margin, alpha, gates, is_share=limit.metric in ("recall", "auc"))
@@ -374,7 +374,7 @@ def _judge_cost(cost: CostMeasurement, name: str, limit: Any, decision: Decision
                 f"{cost.case.model} is to be timed against {limit.model}, which could not be loaded beside it. "
                 "Bring its weights, or mend the gate."
             )
-            return _tolerated(Verdict(cost.case, name, "inconclusive", None, limit.maximum, sentence), decision)
+            return Verdict(cost.case, name, "inconclusive", None, limit.maximum, sentence)
         against = f"{limit.model} (median of {len(cost.reference.ratios)} interleaved rounds on {cost.device})"
         reference = cost.reference
         return _judge_ratio(cost.case, name, reference.ratio, reference.ratios, against, limit.maximum, decision)
@@ -417,13 +417,13 @@ def _judge_absolute(cost: CostMeasurement, name: str, limit: float, decision: De
             f"{here}: an absolute limit means nothing without the hardware it is for. "
             f'Add hardware = "{cost.hardware}" to the gate.'
         )
-        return _tolerated(Verdict(cost.case, name, "inconclusive", observed, limit, sentence), decision)
+        return Verdict(cost.case, name, "inconclusive", observed, limit, sentence)
     if not fnmatchcase(cost.hardware, decision.hardware):
         sentence = f"{here}: not judged, for the limit holds on {decision.hardware}."
         return Verdict(cost.case, name, "ungated", observed, limit, sentence)
     if observed is None:
         sentence = f"{here}: it could not be measured on this machine. Take the gate away or measure elsewhere."
-        return _tolerated(Verdict(cost.case, name, "inconclusive", None, limit, sentence), decision)
+        return Verdict(cost.case, name, "inconclusive", None, limit, sentence)
     passes = observed <= limit if ceiling else observed >= limit
     told = ("within the ceiling" if passes else "above the ceiling") if ceiling else ("at least" if passes else "below")
     sentence = f"{here}, {told} {'of' if ceiling else 'the floor of'} {limit:g}."

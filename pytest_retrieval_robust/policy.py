@@ -61,6 +61,11 @@ class BaselineLimit:
     over: Literal["levels", "cells"] = "levels"
     metric: Literal["recall", "retention", "auc", "half_level"] = "recall"
 
+    @property
+    def name(self) -> str:
+        """The name that it is merged under: limits of another metric, or pooled otherwise, stand beside it."""
+        return f"{BASELINE} of {self.metric} over {self.over}"
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -94,7 +99,7 @@ class Rule:
             _fits(self.model, case.model)
             and _fits(self.dataset, case.dataset)
             and (name == "breaking_share" or _fits(self.occluder, case.occluder))
-            and (self.level in (None, case.level) or name in _OF_ALL_LEVELS or self._pools(name))
+            and (self.level in (None, case.level) or is_over_levels(name))
             and self._heeds(direction, name)
         )
 
@@ -102,11 +107,6 @@ class Rule:
         if self.direction is None:
             return name in DEFAULTS or direction == DIRECTIONS[0]
         return self.direction == direction
-
-    def _pools(self, name: str) -> bool:
-        return name == BASELINE and any(
-            limit.over == "levels" for (held, _), limit in self.limits.items() if held == BASELINE
-        )
 
     @property
     def specificity(self) -> tuple[int, ...]:
@@ -121,6 +121,11 @@ class Rule:
     def values(self) -> dict[Key, Any]:
         """Limits and settings alike, which are merged alike."""
         return {**self.limits, **{(name, None): value for name, value in self.settings.items()}}
+
+
+def is_over_levels(name: str) -> bool:
+    """Whether a limit of that name is one for all levels."""
+    return name in _OF_ALL_LEVELS or (name.startswith(BASELINE) and name.endswith("levels"))
 
 
 def _fits(pattern: str | None, name: str) -> bool:
@@ -152,8 +157,10 @@ def gate_label(name: str, k: int | None, direction: Direction, limit: Any = None
         return f"{name}@{limit.k}"
     if k is None:
         return name
-    metric = f" {limit.metric}" if isinstance(limit, BaselineLimit) and limit.metric != "recall" else ""
-    return f"{name}@{k}{metric} {direction}"
+    if isinstance(limit, BaselineLimit):
+        metric = "" if limit.metric == "recall" else f" {limit.metric}"
+        return f"{BASELINE}@{k}{metric}{'' if limit.over == 'levels' else ' cell'} {direction}"
+    return f"{name}@{k} {direction}"
 
 
 @dataclass(frozen=True)
@@ -175,17 +182,26 @@ class Policy:
         """The limits of a case: tables merge key by key, the most specific one wins each key."""
         return {key: value for key, value in self._merged(case, direction).items() if key[0] not in DEFAULTS}
 
-    def decision(self, case: Case, direction: Direction) -> Decision:
-        """How the limits of a case are decided."""
-        merged = self._merged(case, direction)
+    def decision(self, case: Case, direction: Direction, key: Key) -> Decision:
+        """How a limit of a case is decided: as the table that states it says, else as broader tables do."""
+        stating = self._stating(case, direction, key)
+        merged = self._merged(case, direction, stating)
         chosen = {name: merged.get((name, None), default) for name, default in DEFAULTS.items()}
         return Decision(chosen["decide"], chosen["confidence"], chosen["inconclusive"] == "allow", chosen["hardware"])
 
-    def _merged(self, case: Case, direction: Direction) -> dict[Key, Any]:
+    def _stating(self, case: Case, direction: Direction, key: Key) -> list[Rule]:
+        """The most specific tables that state a limit of a case."""
+        stating = [rule for rule in self.rules if key in rule.limits and rule.matches(case, direction, key[0])]
+        most = max((rule.specificity for rule in stating), default=())
+        return [rule for rule in stating if rule.specificity == most]
+
+    def _merged(self, case: Case, direction: Direction, stating: Sequence[Rule] = ()) -> dict[Key, Any]:
+        """Every limit and setting of a case; the settings of tables in `stating` count whatever else they select, for
+        their limit may heed less than they do."""
         chosen: dict[Key, list[tuple[Rule, Any]]] = {}
         for rule in self.rules:
             for key, value in rule.values().items():
-                if rule.matches(case, direction, key[0]):
+                if rule.matches(case, direction, key[0]) or (rule in stating and key[0] in DEFAULTS):
                     held = chosen.setdefault(key, [])
                     if held and rule.specificity > held[0][0].specificity:
                         held.clear()
@@ -215,7 +231,7 @@ class Policy:
         return None if limit is None or limit.model == model else limit.model
 
     def asks_for_baseline(self) -> bool:
-        return any(name == BASELINE for rule in self.rules for name, _ in rule.limits)
+        return any(name.startswith(BASELINE) for rule in self.rules for name, _ in rule.limits)
 
     def planned(self, plan: Plan) -> list[PlannedGate]:
         """Every gate that the policy has for a plan, in order; `-k` and the like have no say here."""
@@ -234,12 +250,11 @@ class Policy:
     def _planned_of(self, case: Case, direction: Direction, plan: Plan) -> Iterator[PlannedGate]:
         for (name, k), limit in sorted(self.limits_for(case, direction).items(), key=lambda item: str(item[0])):
             if _is_judged_at(case, name, limit, plan):
-                whole = name in _OF_ALL_LEVELS or (name == BASELINE and limit.over == "levels")
-                yield PlannedGate(case, direction, name, gate_label(name, k, direction, limit), whole)
+                yield PlannedGate(case, direction, name, gate_label(name, k, direction, limit), is_over_levels(name))
 
     def baseline_gates(self, plan: Plan) -> Counter[str]:
         """How many gates beside the baseline there are for each model: what a false block is shared out among."""
-        return Counter(gate.case.model for gate in self.planned(plan) if gate.name == BASELINE)
+        return Counter(gate.case.model for gate in self.planned(plan) if gate.name.startswith(BASELINE))
 
     def check(self, plan: Plan, *, levels_typed: bool = False) -> None:
         """Raise `ConfigError` for rules that contradict each other, or name a k or level that is not measured."""
@@ -247,8 +262,8 @@ class Policy:
             for name, k in rule.limits:
                 if k is not None and k not in plan.ks:
                     raise ConfigError(
-                        f"{rule.place}: expected a k that is measured ({', '.join(map(str, plan.ks))}), got {name} at "
-                        f"k={k}. Add it to --robust-k or mend the gate."
+                        f"{rule.place}: expected a k that is measured ({', '.join(map(str, plan.ks))}), got "
+                        f"{name.partition(' ')[0]} at k={k}. Add it to --robust-k or mend the gate."
                     )
             if rule.level is not None and rule.level not in plan.levels and not levels_typed:
                 raise ConfigError(
@@ -256,6 +271,15 @@ class Policy:
                     f"got level={rule.level:g}. Add it to --robust-levels or mend the gate."
                 )
         self.planned(plan)
+
+    def idle(self, plan: Plan) -> int:
+        """How many tables with limits speak of nothing in the plan: other models, data sets or occluders."""
+        gates = self.planned(plan)
+        return sum(
+            bool(rule.limits) and not any(rule.matches(gate.case, gate.direction, gate.name) for gate in gates)
+            for rule in self.rules
+            if rule.level is None or rule.level in plan.levels
+        )
 
     def unmeasured_levels(self, plan: Plan) -> list[float]:
         """Levels that gates speak of and that the plan leaves out."""
@@ -273,7 +297,7 @@ class Policy:
 def _is_judged_at(case: Case, name: str, limit: Any, plan: Plan) -> bool:
     """Whether a limit that applies to a case is judged there, rather than once for its curve or model."""
     first, last, clean = case.seed == plan.seeds[0], case.level == plan.levels[-1], case.level == 0
-    if name == BASELINE:
+    if name.startswith(BASELINE):
         return not (clean and limit.metric == "retention") if limit.over == "cells" else first and last
     if name in OF_A_CURVE:
         return last
@@ -309,7 +333,8 @@ def _both_match(one: Rule, other: Rule, known: Plan) -> Iterator[Case]:
 
 
 def _tie(key: Key, first: Rule, second: Rule, case: Case) -> ConfigError:
-    what = key[0] if key[1] is None else f"{key[0]}@{key[1]}"
+    name = key[0].partition(" ")[0]
+    what = name if key[1] is None else f"{name}@{key[1]}"
     return ConfigError(
         f"{second.place}: expected one most specific gate for {what} of {case}, got another that is equally specific "
         f"({first.place}). Make one of them name more, or remove it."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,7 +40,8 @@ def _rule(config_file: ConfigFile, index: int, table: Mapping[str, Any]) -> Rule
         if key not in _KEYS:
             raise ConfigError(f"{config_file.gate_place(index, key)}: {unknown_name('gate key', key, _KEYS)}")
     _check_selectors(table, wrong)
-    level = table.get("level")
+    level, limits = table.get("level"), _limits(table, wrong)
+    _check_judgeable(table, limits, wrong)
     return Rule(
         place=config_file.gate_place(index),
         model=table.get("model"),
@@ -47,7 +49,7 @@ def _rule(config_file: ConfigFile, index: int, table: Mapping[str, Any]) -> Rule
         occluder=table.get("occluder"),
         level=None if level is None else canonical_level(level),
         direction=table.get("direction"),
-        limits=_limits(table, wrong),
+        limits=limits,
         settings=_settings(table, wrong),
     )
 
@@ -60,6 +62,23 @@ def _check_selectors(table: Mapping[str, Any], wrong: _Wrong) -> None:
         raise wrong("direction", " or ".join(DIRECTIONS))
     if "level" in table and not (_is_number(table["level"]) and 0 <= table["level"] <= 1):
         raise wrong("level", "a fraction of the image area from 0 to 1")
+
+
+def _check_judgeable(table: Mapping[str, Any], limits: Mapping[Key, Any], wrong: _Wrong) -> None:
+    """Refuse what could never be judged."""
+    if set(table) <= {*_SELECTORS, "level", "direction"}:
+        first = next(iter(table), None)
+        if first is not None:
+            raise wrong(
+                first, "a limit such as recall = { 10 = 0.5 }, or a setting such as decide, beside its selectors"
+            )
+    names = [name for name, _ in limits]
+    if table.get("level") == 0:
+        for name in (name for name in ("retention", "relative_cost") if name in names):
+            raise wrong("level", f"a level above 0 beside {name}, which compares with level 0")
+    one_way = [name for name, k in limits if k is None]
+    if table.get("direction") == DIRECTIONS[1] and one_way:
+        raise wrong("direction", f"no direction, or {DIRECTIONS[0]}, beside {one_way[0]}")
 
 
 def _limits(table: Mapping[str, Any], wrong: _Wrong) -> dict[Key, Any]:
@@ -75,7 +94,7 @@ def _limits(table: Mapping[str, Any], wrong: _Wrong) -> dict[Key, Any]:
             found |= read(table[name], wrong)
     if BASELINE in table:
         limit = _baseline(table[BASELINE], wrong)
-        found[BASELINE, limit.k] = limit
+        found[limit.name, limit.k] = limit
     return found
 
 
@@ -85,7 +104,7 @@ def _floors(name: str, table: Mapping[str, Any], wrong: _Wrong) -> dict[Key, Any
     found: dict[Key, Any] = {}
     for k, floor in table[name].items():
         fits = _is_number(floor) and (math.isfinite(floor) if name == "slope" else 0 <= floor <= 1)
-        if not (str(k).isdigit() and int(k) >= 1 and fits):
+        if not (re.fullmatch("[1-9][0-9]*", str(k)) and fits):
             kind = "finite floors" if name == "slope" else "floors from 0 to 1"
             raise wrong(name, f"whole k from 1 and {kind}")
         found[name, int(k)] = float(floor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
@@ -56,6 +57,8 @@ def _check_pattern(pattern: str, kind: str, names: set[str], canonical: Callable
     if pattern in names:
         return
     base = pattern.partition("(")[0]
+    if kind == "model" and re.match(r"(hf|open_clip|local-dir)-", pattern):
+        return  # the name of a locator, which no catalogue lists
     if is_glob(pattern):
         # A glob over parameters, `patches(grid=*)`, may wait for a run that has them.
         if not any(fnmatchcase(name, pattern) or ("(" in pattern and fnmatchcase(name, base)) for name in names):

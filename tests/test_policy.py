@@ -143,9 +143,9 @@ def test_settings_are_inherited_from_the_broader_gate(tmp_path: Path) -> None:
         '[[gate]]\nmodel = "tiny-*"\nconfidence = 0.99\ninconclusive = "allow"\nrecall = { 10 = 0.1 }\n',
     )
     for direction in ("image-to-report", "report-to-image"):
-        found = rules.decision(CASE, direction)
+        found = rules.decision(CASE, direction, ("recall", 10))
         assert (found.by, found.confidence, found.tolerates_inconclusive) == ("bound", 0.99, True)
-    other = rules.decision(Case("clip", "d", "patches", 0.3, 0), "image-to-report")
+    other = rules.decision(Case("clip", "d", "patches", 0.3, 0), "image-to-report", ("recall", 10))
     assert (other.by, other.confidence, other.tolerates_inconclusive) == ("bound", 0.9, False)
 
 
