@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from .catalogue import Catalogues
 from .config_file import read_config_file
 from .judgement import Against, RunRecord, judge_run
 from .policy import Policy
 from .policy_file import read_policy
+from .policy_names import check_names
 from .reports.baseline import difference_lines, significant_losses
 from .reports.lines import Line, Span
 from .reports.terminal import release_line, verdict_lines
@@ -24,6 +26,8 @@ def compare(baseline: Path, candidate: Path, policy_file: Path | None, verbose: 
     """
     policy = Policy() if policy_file is None else read_policy(read_config_file(policy_file))
     run = load_run(candidate)
+    if policy_file is not None:
+        check_names(policy, run.measured.plan, Catalogues(), read_config_file(policy_file))
     policy.check(run.measured.plan, levels_typed=True)
     record = judge_run(run, policy, Against(load_run(baseline)))
     lines = ["".join(span.text for span in line) for line in _lines(record, policy_file is not None, verbose)]
@@ -39,6 +43,11 @@ def _lines(record: RunRecord, judged: bool, verbose: bool) -> Iterator[Line]:
         yield [Span(sentence)]
     if found.obstacles:
         return
+    if not found.cells:
+        yield [
+            Span("The two have no cell in common. Compare runs of the same models, data sets, occluders and levels.")
+        ]
+        return
     yield from difference_lines(found.cells, None if verbose else SHOWN)
     if judged:
         yield from verdict_lines(record)
@@ -50,7 +59,7 @@ def _lines(record: RunRecord, judged: bool, verbose: bool) -> Iterator[Line]:
 
 def _exit_code(record: RunRecord, judged: bool) -> int:
     assert record.baseline is not None
-    if record.baseline.obstacles:
+    if record.baseline.obstacles or not record.baseline.cells:
         return 2
     if judged:
         return 1 if record.failures else 0

@@ -213,12 +213,15 @@ class Comparison:
         return self._order[dataset, direction]
 
     def cells(self, ks: Sequence[int] | None = None) -> Iterator[CellDifference]:
-        """Every cell that both runs have, in both directions and at every k of the candidate."""
-        theirs = self.baseline.measured.by_case
+        """Every cell that both runs have, in both directions and at every k of the candidate; a level 0 is one cell,
+        whatever the occluder and seed."""
+        theirs, clean = self.baseline.measured.by_case, set()
         for outcome in self.candidate.measured.outcomes:
-            other = theirs.get(outcome.case)
-            if other is None:
+            other, case = theirs.get(outcome.case), outcome.case
+            if other is None or (case.level == 0 and (case.model, case.dataset) in clean):
                 continue
+            if case.level == 0:
+                clean.add((case.model, case.dataset))
             for direction, k in product(DIRECTIONS, ks or sorted(outcome.image_to_report.recall)):
                 found = self._cell(outcome, other, direction, k)
                 if found is not None:
@@ -231,9 +234,8 @@ class Comparison:
         counts = pair.counts()
         low, high = paired_score_bounds(counts.wins, counts.losses, counts.n, 0.025)
         wins, losses = round(counts.wins * counts.effect), round(counts.losses * counts.effect)
-        return CellDifference(
-            outcome.case, direction, k, pair.mine.mean(), pair.theirs.mean(), low, high, wins, losses, counts.p
-        )
+        means = float(pair.mine.mean()), float(pair.theirs.mean())
+        return CellDifference(outcome.case, direction, k, *means, low, high, wins, losses, counts.p)
 
     def _pair(self, mine: Sequence[Outcome], theirs: Sequence[Outcome], direction: Direction, k: int) -> _Pair | None:
         dataset = mine[0].case.dataset
@@ -254,8 +256,10 @@ class Comparison:
         theirs = self.baseline.measured.by_case
         missing = [o.case for curve in curves for o in curve.outcomes if o.case not in theirs]
         if missing:
-            return f"the baseline has no {missing[0]}"
+            return f"the baseline has no {missing[0]}: measure it with these models, occluders, levels and seeds"
         levels = curves[0].levels
+        if len(levels) == 1 and limit.metric != "recall":
+            return f"{limit.metric.replace('_', ' ')} takes two levels or more: add some to --robust-levels"
         pairs = [
             self._pair(curve.outcomes, [theirs[o.case] for o in curve.outcomes], direction, limit.k) for curve in curves
         ]
@@ -272,7 +276,7 @@ class Comparison:
         """Candidate minus baseline of one cell."""
         theirs = self.baseline.measured.by_case
         if outcome.case not in theirs or clean.case not in theirs:
-            return f"the baseline has no {outcome.case}"
+            return f"the baseline has no {outcome.case}: measure it there too"
         mine = [outcome] if limit.metric == "recall" else [clean, outcome]
         pair = self._pair(mine, [theirs[one.case] for one in mine], direction, limit.k)
         if pair is None:
@@ -280,6 +284,10 @@ class Comparison:
         if limit.metric == "recall":
             return pair.of_recall(alpha, gates)
         return pair.over_levels(limit.metric, (clean.case.level, outcome.case.level), alpha, gates)
+
+    def clean_of(self, clean: Outcome) -> Outcome | None:
+        """The baseline's outcome with nothing hidden."""
+        return self.baseline.measured.by_case.get(clean.case)
 
 
 @dataclass(frozen=True)
@@ -319,7 +327,7 @@ class _Pair:
         low, high = paired_score_bounds(counts.wins, counts.losses, counts.n, alpha)
         _, failing = paired_score_bounds(counts.wins, counts.losses, counts.n, alpha / gates)
         error = (high - low) / (2 * normal_quantile(1 - alpha))
-        return Difference(self.mine.mean(), self.theirs.mean(), low, failing, error, len(self.mine))
+        return Difference(float(self.mine.mean()), float(self.theirs.mean()), low, failing, error, len(self.mine))
 
     def two_more(self) -> Floats:
         """(2, 2 L) values of a patient more who gains and of one who loses, at all levels, as much as those usually do

@@ -122,6 +122,12 @@ class Judge:
 
     def _of_curve(self, curve: Curve, direction: Direction, name: str, k: int, limit: float) -> Verdict:
         case = _whole(curve)
+        if len(curve.outcomes) == 1:
+            sentence = (
+                f"{case.model} on {case.dataset}, {case.occluder}: {_QUANTITIES[name].format(k=k)} takes two levels or "
+                "more. Add some to --robust-levels."
+            )
+            return Verdict(case, gate_label(name, k, direction), "inconclusive", None, limit, sentence)
         if name in ("retention", "half_level") and not curve.has_something_to_lose(k, direction):
             return _nothing_to_lose(case, curve.clean, name, k, direction, limit)
         if name == "half_level" and curve.half_level(k, direction) is None and curve.levels[-1] < limit:
@@ -130,7 +136,7 @@ class Judge:
                 f"and the gate asks for {limit:g}. Measure higher levels."
             )
             return Verdict(case, gate_label("half_level", k, direction), "inconclusive", None, limit, sentence)
-        over = None if name == "retention" else "its levels"
+        over = None if name == "retention" else f"levels 0 to {curve.levels[-1]:g}"
         return self._share(
             case, name, k, direction, limit, lambda c: self._estimate(curve, direction, name, k, c), over=over
         )
@@ -178,13 +184,15 @@ class Judge:
             detectable_loss=loss,
             more_queries=more,
             tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,
-            weak=name != "slope" and loss is not None and loss > _WEAK * found.value,
+            weak=name != "slope" and loss is not None and bool(loss > _WEAK * found.value),
         )
 
     def _baseline_cell(
         self, outcome: Outcome, clean: Outcome, direction: Direction, limit: BaselineLimit
     ) -> Verdict | None:
         found = self._without_baseline(outcome.case, direction, limit)
+        if found is None:
+            found = self._without_something_to_lose(outcome.case, clean, direction, limit)
         if found is None and self.comparison is not None:
             alpha, gates = self._errors(outcome.case, direction, limit)
             apart = self.comparison.cell_difference(clean, outcome, direction, limit, alpha, gates)
@@ -194,6 +202,8 @@ class Judge:
     def _baseline_levels(self, curves: Sequence[Curve], direction: Direction, limit: BaselineLimit) -> Verdict:
         case = _whole(curves[0])
         found = self._without_baseline(case, direction, limit)
+        if found is None:
+            found = self._without_something_to_lose(case, curves[0].clean, direction, limit)
         if found is None:
             assert self.comparison is not None
             alpha, gates = self._errors(case, direction, limit)
@@ -222,6 +232,23 @@ class Judge:
             return Verdict(case, gate, "fail", None, -limit.margin, sentence)
         return None
 
+    def _without_something_to_lose(
+        self, case: Case, clean: Outcome, direction: Direction, limit: BaselineLimit
+    ) -> Verdict | None:
+        """The verdict where one of the two retrieves nothing, so that it keeps all of it."""
+        if limit.metric not in ("retention", "half_level") or self.comparison is None:
+            return None
+        other, gate = self.comparison.clean_of(clean), gate_label(BASELINE, limit.k, direction, limit)
+        if not Curve((clean,)).has_something_to_lose(limit.k, direction):
+            return replace(_nothing_to_lose(case, clean, limit.metric, limit.k, direction, -limit.margin), gate=gate)
+        if other is not None and not Curve((other,)).has_something_to_lose(limit.k, direction):
+            sentence = (
+                f"{case.model} on {case.dataset}: the baseline retrieves no better than chance with nothing hidden, so "
+                f"its {limit.metric.replace('_', ' ')} is none to compare with. Take a baseline that works."
+            )
+            return Verdict(case, gate, "inconclusive", None, -limit.margin, sentence)
+        return None
+
     def _paired(
         self, case: Case, direction: Direction, limit: BaselineLimit, apart: Difference | str, where: str
     ) -> Verdict:
@@ -232,7 +259,7 @@ class Judge:
             return Verdict(case, gate, "inconclusive", None, -limit.margin, sentence)
         alpha, gates = self._errors(case, direction, limit)
         verdict = non_inferior(apart, limit.margin)
-        more = _queries_until_passed(apart, limit.margin, alpha) if verdict == "inconclusive" else None
+        more = _queries_until_decided(apart, limit.margin, alpha, gates) if verdict == "inconclusive" else None
         loss = apart.detectable_loss(limit.margin, alpha, gates, is_share=limit.metric in ("recall", "auc"))
         quantity = "mean retention of Recall@{k}" if limit.metric == "retention" else _QUANTITIES[limit.metric]
         sentence = (
@@ -253,7 +280,7 @@ class Judge:
             detectable_loss=finite(loss),
             more_queries=more,
             tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,
-            weak=loss > _WEAK * apart.baseline,
+            weak=bool(loss > _WEAK * apart.baseline),
         )
 
 
@@ -272,12 +299,13 @@ def _compared(verdict: VerdictName, margin: float, more: int | None) -> str:
     return f": whether it lost more than the margin of {margin:g} is open{_more(more)}."
 
 
-def _queries_until_passed(apart: Difference, margin: float, alpha: float) -> int | None:
-    """How many more queries until the difference, should it stay, clears the margin; None where none would do."""
+def _queries_until_decided(apart: Difference, margin: float, alpha: float, gates: int) -> int | None:
+    """How many more queries until the difference, should it stay, passes or fails; None where none would do."""
     room = apart.value + margin
-    if room <= 0:
+    if abs(room) < _ROUNDING:
         return None
-    return max(1, math.ceil(apart.queries * ((normal_quantile(1 - alpha) * apart.error / room) ** 2 - 1)))
+    z = normal_quantile(1 - alpha if room > 0 else 1 - alpha / gates)
+    return max(1, math.ceil(apart.queries * ((z * apart.error / room) ** 2 - 1)))
 
 
 def untrained(clean: Outcome) -> str | None:
@@ -331,7 +359,10 @@ def _ending(found: Estimate, limit: float, verdict: VerdictName, decision: Decis
     told = {"pass": "at least", "fail": "below"}
     if decision.by == "point":
         return f", {told[verdict]} the floor of {limit:.3f}."
-    bounds = f" ({100 * decision.confidence:g} % bounds {found.low:.3f} and {found.high:.3f})"
+    if math.isinf(found.error) and math.isinf(found.low) and math.isinf(found.high):
+        return f": its bounds are unknown, so whether it reaches the floor of {limit:.3f} is open."
+    low, high = (f"{bound:.3f}" if math.isfinite(bound) else "beyond the levels" for bound in (found.low, found.high))
+    bounds = f" ({100 * decision.confidence:g} % bounds {low} and {high})"
     if verdict != "inconclusive":
         return f"{bounds}, {told[verdict]} the floor of {limit:.3f}."
     return f"{bounds}: whether it reaches the floor of {limit:.3f} is open{_more(more)}."
@@ -339,7 +370,7 @@ def _ending(found: Estimate, limit: float, verdict: VerdictName, decision: Decis
 
 def _more(queries: int | None) -> str:
     if queries is None:
-        return ", and more queries would not settle it while the value stays where it is"
+        return ""
     return f"; should the value stay, about {queries} more queries would settle it"
 
 
@@ -356,7 +387,9 @@ def _pass_or_fail(passes: bool) -> VerdictName:
 
 
 def _tolerated(verdict: Verdict, decision: Decision) -> Verdict:
-    return replace(verdict, tolerated=verdict.verdict == "inconclusive" and decision.tolerates_inconclusive)
+    """What was measured and is open may pass where the policy says so; what was not measured never does."""
+    is_open = verdict.verdict == "inconclusive" and verdict.observed is not None
+    return replace(verdict, tolerated=is_open and decision.tolerates_inconclusive)
 
 
 def _judge_cost(cost: CostMeasurement, name: str, limit: Any, decision: Decision) -> Verdict | None:
@@ -390,7 +423,12 @@ def _judge_ratio(
     else:
         verdict = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
     told = {"pass": "within", "fail": "above", "inconclusive": "not clear of"}[verdict]
-    spread = "" if decision.by == "point" else f", {100 * decision.confidence:g} % bounds {low:.2f} and {high:.2f}"
+    spread = ""
+    if decision.by == "bound":
+        known = (
+            f"bounds {low:.2f} and {high:.2f}" if math.isfinite(low) else f"bounds take more than {len(ratios)} rounds"
+        )
+        spread = f", {100 * decision.confidence:g} % {known}"
     sentence = f"{case}: an image takes {ratio:.2f} times {against}{spread}, {told} the ceiling of {limit:.2f}."
     found = Verdict(
         case,

@@ -79,22 +79,11 @@ def only_searched_where_asked(items: Iterable[pytest.Item], session: RobustSessi
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def only_compared_where_asked(items: Iterable[pytest.Item], session: RobustSession) -> None:
-    """Without a baseline, or a gate on one, there is nothing to compare."""
-    if session.baseline_run() is not None and session.policy.asks_for_baseline():
-        return
-    reason = "no gate asks for a baseline" if session.baseline_run() is not None else "there is no baseline"
-    for item in items:
-        if "robustness_curves" in getattr(item, "fixturenames", ()) and "gate" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.skip(reason=f"{reason}; see --robust-baseline"))
-
-
 def arrange(items: list[pytest.Item], session: RobustSession) -> None:
     """What happens to the collected tests of a run, in place; `ConfigError` where the policy cannot judge them."""
     items[:] = in_model_order(absent_models_once(items, session), session)
     session.plan(items)
     only_searched_where_asked(items, session)
-    only_compared_where_asked(items, session)
 
 
 def skip_if_model_failed(item: pytest.Item, session: RobustSession) -> None:

@@ -15,7 +15,7 @@ from .curve import Curve
 from .evidence import Evidence, statistic
 from .gate import Judge, untrained, weak_gates
 from .layouts import LayoutVariation, layout_variation
-from .measurements import Measurements
+from .measurements import INTERRUPTED, Measurements
 from .policy import PlannedGate, Policy
 
 _VISIBLY = 0.02
@@ -204,11 +204,15 @@ def _warnings(
     if left_out:
         levels = ", ".join(f"{level:g}" for level in left_out)
         yield f"Gates at level {levels} were not judged: --robust-levels leaves these levels out."
+    idle = policy.idle(measured.plan)
+    if idle:
+        yield f"{idle} of {len(policy.rules)} gate tables speak of models, data sets or occluders outside of this run."
     if unjudged:
         more = "" if len(unjudged) == 1 else f", and {len(unjudged) - 1} more gates"
         yield (
             f"No test of this run measured what the policy gates: {unjudged[0]}{more}. Run the whole suite "
-            "(`python -m pytest_retrieval_robust init` copies one), or take the gate away."
+            "(`python -m pytest_retrieval_robust init` copies one) at the levels of --robust-levels, or take the gate "
+            "away."
         )
     if against.problem is not None:
         yield against.problem
@@ -219,6 +223,8 @@ def _warnings(
         )
     if baseline is not None:
         yield from (*baseline.obstacles, *baseline.vanished)
+    if against.run is not None and against.run.measured.broken_tests:
+        yield f"{against.run.measured.broken_tests} tests of the baseline's run failed: is it known to be good?"
     if measured.limit is None:
         yield from weak_gates(verdicts)
     for outcome in measured.outcomes:
@@ -255,6 +261,8 @@ def _failures(
 ) -> Iterator[str]:
     if not measured.measured_models:
         yield "nothing was measured"
+    if measured.scope.partial is not None and INTERRUPTED in measured.scope.partial:
+        yield "the run was interrupted"
     if missing:
         yield f"{', '.join(model.name for model in missing)} had to be tested and was not"
     judged = [verdict for verdict in verdicts if verdict.verdict != "ungated"]

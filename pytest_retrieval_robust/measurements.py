@@ -6,9 +6,13 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Outcome, Plan
 from .curve import Curve
+
+INTERRUPTED = "interrupted"
+"""What a scope says of a run that was not let finish."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,15 @@ class Measurements:
     broken_tests: int
     """How many tests that were."""
 
-    @property
+    @cached_property
     def curves(self) -> tuple[Curve, ...]:
         return tuple(curves_of(self.outcomes))
 
-    @property
+    @cached_property
     def by_case(self) -> dict[Case, Outcome]:
         return {outcome.case: outcome for outcome in self.outcomes}
 
-    @property
+    @cached_property
     def measured_models(self) -> set[str]:
         cases = (*(o.case for o in self.outcomes), *(c.case for c in self.costs), *(b.case for b in self.breaking))
         return {case.model for case in cases}

@@ -130,12 +130,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     finished = report.when == "call" or (report.when == "setup" and not report.passed)
     if finished and ours(item):
         # A plain attribute crosses pytest-xdist, and stays out of JUnit files, which user_properties would not.
-        report.robust = _session_of(item.config).record(item)  # type: ignore[attr-defined]
+        error = call.excinfo.value if report.failed and call.excinfo is not None else None
+        report.robust = _session_of(item.config).record(item, error)  # type: ignore[attr-defined]
     return report
 
 

@@ -5,20 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .case import BreakingOutcome, CostMeasurement, Json, ModelRecord, Outcome, Plan
+from .case import DIRECTIONS, BreakingOutcome, CostMeasurement, Json, ModelRecord, Outcome, Plan
 from .comparison import Run
 from .errors import RobustError
 from .evidence import Evidence
 from .measurements import Identity, Measurements, Scope
 
 SCHEMA_VERSION = 1
+_ROUNDING = 1e-9
+_OF_A_DATASET = (
+    "name",
+    "split",
+    "text",
+    "relevance",
+    "fingerprint",
+    "pixel_digest",
+    "skipped",
+    "duplicate_share",
+    "ceiling",
+)
 
 
 class SavedRunError(RobustError):
@@ -38,8 +53,15 @@ class SavedArrays:
         return self._under(name)
 
     def _under(self, folder: str) -> Mapping[str, NDArray[np.int64]] | None:
-        start = f"{folder}/"
-        return {name[len(start) :]: a for name, a in self.arrays.items() if name.startswith(start)} or None
+        return self._folders.get(folder)
+
+    @cached_property
+    def _folders(self) -> dict[str, dict[str, NDArray[np.int64]]]:
+        found: dict[str, dict[str, NDArray[np.int64]]] = {}
+        for name, array in self.arrays.items():
+            folder, _, inner = name.rpartition("/")
+            found.setdefault(folder, {})[inner] = array
+        return found
 
 
 def has_run(folder: Path) -> bool:
@@ -57,12 +79,29 @@ def load_run(folder: Path) -> Run:
             f"Expected a run as this version writes it, got {folder.name}/run.json without a usable {error}. "
             "Make the run again."
         ) from error
-    return Run(measured, Evidence(SavedArrays(_read_arrays(folder, data["run"].get("ranks_sha256")))))
+    run = Run(measured, Evidence(SavedArrays(_read_arrays(folder, data["run"].get("ranks_sha256")))))
+    _check_agreement(run, folder)
+    return run
+
+
+def _check_agreement(run: Run, folder: Path) -> None:
+    """Raise `SavedRunError` where a Recall@k is not that of the ranks: one of the two was changed."""
+    for outcome, direction in product(run.measured.outcomes, DIRECTIONS):
+        ranks, scores = run.evidence.ranks(outcome, direction), outcome.scores(direction)
+        if ranks is None:
+            continue
+        for k, recall in scores.recall.items():
+            if len(ranks) != scores.queries or abs(float((ranks <= k).mean()) - recall) > _ROUNDING:
+                raise SavedRunError(
+                    f"Expected the Recall@{k} of {outcome.case} that its ranks have, got recall={recall} in "
+                    f"{folder.name}/run.json: one of the two files was changed. Make the run again."
+                )
 
 
 def _read_json(folder: Path) -> Json:
     try:
-        data = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        text = (folder / "run.json").read_text(encoding="utf-8")
+        data = json.loads(text, parse_constant=_refuse)
     except OSError as error:
         raise SavedRunError(
             f"Expected a folder that --robust-results wrote, got {str(folder)!r} without a readable run.json "
@@ -85,6 +124,10 @@ def _read_json(folder: Path) -> Json:
     return data  # type: ignore[no-any-return]
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} in place of a number")
+
+
 def _measurements(data: Json) -> Measurements:
     run = data["run"]
     return Measurements(
@@ -96,7 +139,7 @@ def _measurements(data: Json) -> Measurements:
         costs=tuple(map(CostMeasurement.from_json, data["costs"])),
         breaking=tuple(map(BreakingOutcome.from_json, data["breaking"])),
         models=tuple(map(ModelRecord.from_json, data["models"])),
-        datasets=tuple(data["datasets"]),
+        datasets=tuple({**{key: dataset[key] for key in _OF_A_DATASET}, **dataset} for dataset in data["datasets"]),
         broken=tuple(run["broken"]),
         broken_tests=run["broken_tests"],
     )
@@ -114,7 +157,7 @@ def _read_arrays(folder: Path, expected: str | None) -> Mapping[str, NDArray[np.
             )
         with np.load(path, allow_pickle=False) as found:
             return {name: found[name] for name in found.files if "/breaking_" not in name}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise SavedRunError(
             f"Expected a whole ranks.npz in {folder.name}, got: {error}. It was cut off or is missing: make the run "
             "again."

@@ -83,6 +83,7 @@ class RobustSession:
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._baseline: Run | None = None
+        self.own_failures: set[str] = set()
         self._replayed: Run | None = None
         self._cards: dict[str, Json] = {}
         self._searched: dict[tuple[str, str], BreakingOutcome] = {}
@@ -403,8 +404,8 @@ class RobustSession:
 
     # What a test report carries to the controller
 
-    def record(self, item: pytest.Item) -> Json:
-        """What is known after a test of ours, as plain data."""
+    def record(self, item: pytest.Item, error: BaseException | None = None) -> Json:
+        """What is known after a test of ours, as plain data; `error` is what it failed with."""
         axes, values = Axes.of(item), getattr(item, "funcargs", {})
         outcomes = list(_outcomes_in(values))
         timer = values.get("occlusion_timer")
@@ -414,6 +415,7 @@ class RobustSession:
         return {
             "model": axes.model,
             "not_tested": self.not_tested(axes.model),
+            "failure": None if error is None else self._told(error),
             "gate_objected": getattr(values.get("gate"), "objected", False),
             "measuring": any(name in getattr(item, "fixturenames", ()) for name in MEASURING),
             "outcomes": [outcome.as_json() for outcome in outcomes],
@@ -422,6 +424,11 @@ class RobustSession:
             "card": None if axes.model is None else self._cards.get(axes.model),
             **self._dataset_record(axes),
         }
+
+    def _told(self, error: BaseException) -> str:
+        """What may be kept of a failure: our own errors, which name no patient; of others what they are called."""
+        first = (str(error).strip().splitlines() or [""])[0]
+        return first if first in self.own_failures else f"{type(error).__name__} (pytest's output says more)"
 
     def _dataset_record(self, axes: Axes) -> Json:
         result = self._swept.get((axes.model or "", axes.dataset or ""))
@@ -472,4 +479,6 @@ def or_fail(session: RobustSession, model: str | None, action: Callable[[], T]) 
     asked_in_passing = model is not None and not session.selection.models[model].named
     if isinstance(error, NotOnThisMachineError) and asked_in_passing:
         pytest.skip(f"not tested: {error}")
-    pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+    sentence = f"{type(error).__name__}: {error}"
+    session.own_failures.add(sentence.strip().splitlines()[0])
+    pytest.fail(sentence, pytrace=False)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import pytest
 
 from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Outcome
 from .comparison import Run
 from .evidence import Evidence
 from .judgement import Against, RunRecord, judge_run
-from .measurements import Measurements, Scope
+from .measurements import INTERRUPTED, Measurements, Scope
 
 if TYPE_CHECKING:
-    import pytest
-
     from .session import RobustSession
 
 
-_ABSOLUTE = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^,()=/\\]+[/\\])*([^,()=/\\]*)")
-"""An absolute path within an argument: results keep its last part alone, for folders tell of users and patients."""
+_ABSOLUTE = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:|\.\.)?[/\\](?:[^()=]*[/\\])?([^()=/\\]*)")
+"""A path to elsewhere within an argument: results keep its last part alone, for folders tell of users and patients.
+A folder's name may hold a comma, so that of a list of paths the last one stays."""
 
 
 def run_scope(session: pytest.Session) -> Scope:
@@ -33,6 +34,7 @@ def run_scope(session: pytest.Session) -> Scope:
         "--deselect": getattr(option, "deselect", None),
         "node ids": any("::" in argument for argument in session.config.args),
         "stopped early": session.shouldfail or session.shouldstop,
+        INTERRUPTED: session.exitstatus == pytest.ExitCode.INTERRUPTED,
     }
     reasons = [name for name, given in narrowed.items() if given]
     arguments = " ".join(_ABSOLUTE.sub(r".../\1", str(one)) for one in session.config.invocation_params.args)
@@ -62,7 +64,7 @@ class RunCollector:
         self.saw_measuring |= record["measuring"]
         self._add_measured(record)
         if report.failed:
-            message = "" if record["gate_objected"] else _first_line(report)
+            message = "" if record["gate_objected"] else record["failure"]
             self._broken.setdefault(message, []).append(report.nodeid)
 
     def _add_measured(self, record: Json) -> None:
@@ -117,13 +119,6 @@ class RunCollector:
     def _model_record(self, name: str, named: bool, tested: bool) -> ModelRecord:
         reason = None if tested else self._not_tested.get(name, "no test of it was run or finished")
         return ModelRecord(name, tested, reason, self._cards.get(name, {}), named)
-
-
-def _first_line(report: pytest.TestReport) -> str:
-    """The first line of what went wrong."""
-    crash: Any = getattr(report.longrepr, "reprcrash", None)
-    message = str(report.longrepr) if crash is None else str(crash.message)
-    return (message.strip().splitlines() or ["the test failed"])[0].removeprefix("Failed: ")
 
 
 def _broken_sentence(message: str, tests: Sequence[str]) -> str:

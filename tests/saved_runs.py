@@ -59,10 +59,11 @@ def make_run(
     order: Ranks | None = None,
     facts: Mapping[str, Any] | None = None,
     precision: str = "fp32",
+    floor: int = 1,
 ) -> Made:
     """A run on `queries` images of a data set of that many reports. Each query's rank rises with the level; `shift`
     moves every fourth query's rank further down once something is hidden, and `order` permutes the queries. `studies`
-    images are a patient's: either all of them are moved or none."""
+    images are a patient's: either all of them are moved or none. No rank is better than `floor`."""
     store = RunStore(folder)
     order = np.arange(queries) if order is None else order
     patients = ((order % 4) * 4 * queries + order // 4) // studies
@@ -77,7 +78,7 @@ def make_run(
     for model in models:
         for level in levels:
             for seed in seeds:
-                ranks = ranks_of(queries, level, seed, shift)[order]
+                ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
                 outcomes.append(_outcome(store, Case(model, "d", "patches", level, seed), ranks, precision))
     dataset = {
         "name": "d",

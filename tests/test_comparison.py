@@ -293,3 +293,51 @@ def test_the_comparison_does_not_depend_on_the_version(tmp_path: Path) -> None:
     old = make_run(tmp_path / "b")
     older = old.measured(identity=replace(old.run.measured.identity, version="0.0.1"))
     assert obstacles(make_run(tmp_path / "a"), older) == ""
+
+
+@pytest.mark.parametrize("metric", ["retention", "half_level"])
+def test_what_retrieves_nothing_passes_beside_no_baseline(tmp_path: Path, metric: str) -> None:
+    text = f'[[gate]]\nnot_worse_than_baseline = {{ k = 1, margin = 0.05, metric = "{metric}" }}'
+    good, lost = make_run(tmp_path / "a"), make_run(tmp_path / "b", floor=100)
+    (collapsed,) = of_baseline(judged(tmp_path, lost, good, text))
+    assert (collapsed.verdict, collapsed.observed) == ("fail", None)
+    (beside_nothing,) = of_baseline(judged(tmp_path, good, lost, text))
+    assert beside_nothing.verdict == "inconclusive"
+    assert "Take a baseline that works" in beside_nothing.sentence
+
+
+@pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
+def test_one_level_alone_is_told(tmp_path: Path, metric: str) -> None:
+    text = GATE.replace("margin = 0.05", f'margin = 0.05, metric = "{metric}"') + "auc = { 10 = 0.1 }\n"
+    record = judged(tmp_path, make_run(tmp_path / "a", levels=(0.0,)), make_run(tmp_path / "b", levels=(0.0,)), text)
+    told = {verdict.gate.partition("@")[0]: verdict for verdict in record.verdicts if verdict.gate != "none"}
+    assert told["auc"].verdict == "inconclusive"
+    assert "takes two levels or more" in told["auc"].sentence
+    assert told["not_worse_than_baseline"].verdict in (
+        ("pass", "inconclusive") if metric == "recall" else ("inconclusive",)
+    )
+
+
+def test_what_the_baseline_lacks_is_not_let_pass(tmp_path: Path) -> None:
+    text = GATE + 'inconclusive = "allow"\n'
+    record = judged(tmp_path, make_run(tmp_path / "a", models=("ours", "new")), make_run(tmp_path / "b"), text)
+    assert {(v.case.model, v.verdict, v.tolerated) for v in of_baseline(record) if v.case.model == "new"} == {
+        ("new", "inconclusive", False)
+    }
+    assert record.failures == ("1 of 2 gates was inconclusive",)
+
+
+def test_repeated_patients_who_never_differ_are_worth_one_query_each(tmp_path: Path) -> None:
+    """Ten equal studies of 20 patients prove no more than 20 queries."""
+    one, other = (make_run(tmp_path / name, 200, studies=10) for name in "ab")
+    (found,) = of_baseline(judged(tmp_path, one, other, CELLS.replace("[[gate]]", "[[gate]]\nlevel = 0.2")))
+    assert found.verdict == "inconclusive"
+    assert found.bounds is not None
+    assert found.bounds[0] < -0.1
+
+
+def test_level_0_is_one_cell_whatever_the_seed(tmp_path: Path) -> None:
+    seeds = (0, 1, 2)
+    found = Comparison(make_run(tmp_path / "a", seeds=seeds).run, make_run(tmp_path / "b", seeds=seeds).run)
+    cells = [(cell.case.level, cell.case.seed) for cell in found.cells([10]) if cell.direction == "image-to-report"]
+    assert sorted(cells) == [(0.0, 0), (0.2, 0), (0.2, 1), (0.2, 2), (0.4, 0), (0.4, 1), (0.4, 2)]

@@ -372,7 +372,9 @@ def test_the_saved_command_holds_no_folder_of_the_users(run_suite: Run, pytester
         ("--datasets=table(path=/data/p10/x.csv,text=report)", "--datasets=table(path=.../x.csv,text=report)"),
         ("--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:/home/me/x", None),
         ("suites/", "suites/"),
-        ("../suites/test_a.py", "../suites/test_a.py"),
+        ("../john-doe/test_a.py", ".../test_a.py"),
+        ("--robust-results=/data/doe,john/results", "--robust-results=.../results"),
+        ("--models=local-dir:/home/a/x,local-dir:/home/b/y", "--models=local-dir:.../y"),
         ("~/suites", ".../suites"),
     ],
 )

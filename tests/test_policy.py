@@ -222,3 +222,67 @@ def test_reading_a_policy_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("level = 0.0\nretention = { 10 = 0.5 }", "a level above 0 beside retention"),
+        ("level = 0.0\nrelative_cost = 2", "a level above 0 beside relative_cost"),
+        ('direction = "report-to-image"\nrelative_cost = 2', "image-to-report, beside relative_cost"),
+        (
+            'direction = "report-to-image"\nbreaking_share = { k = 10, quantile = 0.5, min = 0.1 }',
+            "image-to-report, beside breaking_share",
+        ),
+        ('model = "tiny-*"\nlevel = 0.3', "expected a limit such as recall"),
+        ('recall = { "²" = 0.5 }', "whole k from 1"),
+        ("recall = { 01 = 0.5 }", "whole k from 1"),
+    ],
+)
+def test_what_could_never_be_judged_is_refused(tmp_path: Path, table: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        policy(tmp_path, f"[[gate]]\n{table}\n")
+    assert told in str(caught.value)
+
+
+def test_a_limit_is_decided_as_its_own_table_says(tmp_path: Path) -> None:
+    """Also where the limit does not heed what the table selects: a level, or an occluder."""
+    rules = policy(
+        tmp_path,
+        '[[gate]]\nlevel = 0.1\nauc = { 10 = 0.5 }\ndecide = "bound"\n'
+        '[[gate]]\nlevel = 0.3\nlatency = { p50 = 1 }\nhardware = "cpu*"\n'
+        '[[gate]]\noccluder = "box"\nbreaking_share = { k = 10, quantile = 0.5, min = 0.1 }\ninconclusive = "allow"\n',
+    )
+    assert rules.decision(CASE, "image-to-report", ("auc", 10)).by == "bound"
+    assert rules.decision(CASE, "image-to-report", ("recall", 10)).by == "point"
+    assert rules.decision(CASE.clean(), "image-to-report", ("latency_p50", None)).hardware == "cpu*"
+    breaking = Case("tiny-cxr-clip", "synthetic-cxr", "breaking", 0.0, 0)
+    assert rules.decision(breaking, "image-to-report", ("breaking_share", None)).tolerates_inconclusive
+
+
+def test_limits_beside_the_baseline_do_not_displace_each_other(tmp_path: Path) -> None:
+    rules = policy(
+        tmp_path,
+        "[[gate]]\nnot_worse_than_baseline = { k = 10, margin = 0.05 }\n"
+        '[[gate]]\nnot_worse_than_baseline = { k = 10, margin = 0.05, metric = "auc" }\n'
+        '[[gate]]\nlevel = 0.3\nnot_worse_than_baseline = { k = 10, margin = 0.5, over = "cells" }\n',
+    )
+    assert [label for _, label in labels(rules)] == [
+        "not_worse_than_baseline@10 auc image-to-report",
+        "not_worse_than_baseline@10 cell image-to-report",
+        "not_worse_than_baseline@10 image-to-report",
+    ]
+
+
+def test_tables_about_something_else_are_counted(tmp_path: Path) -> None:
+    rules = policy(
+        tmp_path,
+        '[[gate]]\nrecall = { 10 = 0.1 }\n[[gate]]\nmodel = "clip"\nrecall = { 10 = 0.2 }\n'
+        '[[gate]]\noccluder = "lines"\nrecall = { 10 = 0.3 }\n[[gate]]\ndecide = "bound"\n',
+    )
+    assert rules.idle(PLAN) == 2
+
+
+def test_the_name_of_a_locator_may_wait_for_its_run(tmp_path: Path) -> None:
+    file = config(tmp_path, '[[gate]]\nmodel = "hf-org-name-main"\nrecall = { 10 = 0.1 }\n')
+    check_names(read_policy(file), PLAN, Catalogues(), file)

@@ -13,9 +13,12 @@ import jsonschema
 import pytest
 
 from pytest_retrieval_robust.__main__ import main
+from pytest_retrieval_robust.config_file import read_config_file
 from pytest_retrieval_robust.judgement import Against, judge_run
+from pytest_retrieval_robust.measurements import Scope
 from pytest_retrieval_robust.policy import Policy
-from pytest_retrieval_robust.reports.saved_run import SCHEMA_FILE
+from pytest_retrieval_robust.policy_file import read_policy
+from pytest_retrieval_robust.reports.saved_run import SCHEMA_FILE, save_run
 from pytest_retrieval_robust.saved import SavedRunError, load_run
 
 from .saved_runs import make_run
@@ -76,7 +79,9 @@ def test_a_replay_judges_by_another_policy(pytester: pytest.Pytester) -> None:
     met.stdout.fnmatch_lines(["judged again: the run of *", "RELEASE GATE: PASSED (4 gates met, 1 gates without a *"])
     missed = replay(pytester, floor=0.9)
     assert missed.ret == 1
-    missed.stdout.fnmatch_lines(["failed: ours on d, patches at its levels, *", "RELEASE GATE: FAILED because 1 of 4*"])
+    missed.stdout.fnmatch_lines(
+        ["failed: ours on d, patches at levels 0 to 0.4, *", "RELEASE GATE: FAILED because 1 of 4*"]
+    )
 
 
 def test_a_replay_compares_with_another_baseline(pytester: pytest.Pytester) -> None:
@@ -247,7 +252,7 @@ def test_compare_tells_equal_from_worse_by_its_exit_code(tmp_path: Path, capsys:
 def test_compare_by_a_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = make_run(tmp_path / "a", 500).save(tmp_path / "base")
     worse = make_run(tmp_path / "c", 500, shift=300).save(tmp_path / "worse")
-    (tmp_path / "robust.toml").write_text(GATES.replace("FLOOR", "0.1"))
+    (tmp_path / "robust.toml").write_text(GATES.replace("FLOOR", "0.1").replace('model = "ours"', 'model = "*"'))
     assert compare(base, worse, "--policy", tmp_path / "robust.toml") == 1
     assert "RELEASE GATE: FAILED because 1 of 5 gates was not met" in capsys.readouterr().out
     (tmp_path / "robust.toml").write_text("[[gate]]\nnot_worse_than_baseline = { k = 10, margin = 0.3 }\n")
@@ -277,3 +282,49 @@ def test_compare_loads_no_model_library(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_recall_that_its_ranks_do_not_have_is_noticed(tmp_path: Path) -> None:
+    def flatter(data: dict[str, Any]) -> None:
+        data["outcomes"][1]["image-to-report"]["recall"]["10"] = 0.99
+
+    with pytest.raises(SavedRunError, match=r"got recall=0\.99 in run/run\.json: one of the two files was changed"):
+        load_run(make_run(tmp_path / "store").save(tmp_path / "run", flatter))
+
+
+def test_a_run_with_nan_is_refused(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "store").save(tmp_path / "run")
+    text = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(text.replace('"mrr": 0.', '"mrr": NaN, "x": 0.', 1))
+    with pytest.raises(SavedRunError, match="NaN in place of a number"):
+        load_run(folder)
+
+
+def test_every_kind_of_gate_can_be_saved(tmp_path: Path) -> None:
+    """Numbers of numpy are no numbers of JSON."""
+    text = (
+        "[[gate]]\nrecall = { 10 = 0.1 }\nretention = { 10 = 0.1 }\nauc = { 10 = 0.1 }\nhalf_level = { 10 = 0.1 }\n"
+        "slope = { 10 = -9 }\nnot_worse_than_baseline = { k = 10, margin = 0.05 }\ndecide = 'bound'\n"
+        "[[gate]]\nnot_worse_than_baseline = { k = 1, margin = 0.05, over = 'cells' }\n"
+        "[[gate]]\nnot_worse_than_baseline = { k = 10, margin = 0.05, over = 'cells', metric = 'retention' }\n"
+    )
+    (tmp_path / "robust.toml").write_text(text)
+    policy = read_policy(read_config_file(tmp_path / "robust.toml"))
+    made, other = make_run(tmp_path / "a", 300, shift=9, seeds=(0, 1)), make_run(tmp_path / "b", 300, seeds=(0, 1))
+    record = judge_run(made.run, policy, Against(other.run))
+    assert {verdict.gate.partition("@")[0] for verdict in record.verdicts} > {"slope", "half_level", "retention"}
+    save_run(record, made.store, tmp_path / "run")
+    data = json.loads((tmp_path / "run/run.json").read_text())
+    jsonschema.validate(data, json.loads(SCHEMA_FILE.read_text()))
+
+
+def test_compare_with_a_misspelt_policy_or_nothing_in_common_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = make_run(tmp_path / "a", models=("tiny-cxr-clip",)).save(tmp_path / "base")
+    other = make_run(tmp_path / "b", models=("clip",)).measured(scope=Scope("-k", "")).save(tmp_path / "other")
+    assert compare(base, other) == 2
+    assert "no cell in common" in capsys.readouterr().out
+    (tmp_path / "robust.toml").write_text('[[gate]]\nmodel = "tiny-cxr-clipp"\nrecall = { 10 = 0.1 }\n')
+    assert compare(base, other, "--policy", tmp_path / "robust.toml") == 2
+    assert "this gate matches nothing" in capsys.readouterr().err
