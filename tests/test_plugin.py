@@ -383,3 +383,64 @@ def test_which_paths_are_shortened(typed: str, kept: str | None) -> None:
 
     expected = kept or "--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:.../x"
     assert _ABSOLUTE.sub(r".../\1", typed) == expected
+
+
+def test_an_interrupted_run_is_no_whole_one(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_mine=THREE_LINES.replace("    assert", "    if outcome.case.level: raise KeyboardInterrupt\n    assert")
+    )
+    result = pytester.runpytest_subprocess(*SMALL, "--robust-results=out")
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*RELEASE GATE: FAILED because the run was interrupted"])
+    assert json.loads((pytester.path / "out/run.json").read_text())["run"]["partial"] == "interrupted"
+
+
+def test_what_a_test_of_the_users_says_stays_out_of_the_results(pytester: pytest.Pytester) -> None:
+    """Its message may hold a report's text; pytest shows it, as it always does."""
+    pytester.makepyfile(
+        test_mine="""
+        import pytest
+        def test_one(outcome):
+            assert "pneumonia" in "John Doe, MRN 123456: effusion"
+        def test_two(outcome):
+            pytest.fail("John Doe again", pytrace=False)
+        """
+    )
+    result = pytester.runpytest_inprocess(*SMALL, "--robust-results=out")
+    assert result.ret == 1
+    saved = (pytester.path / "out/run.json").read_text()
+    assert "Doe" not in saved
+    assert [sentence.partition(": ")[2] for sentence in json.loads(saved)["run"]["broken"]] == [
+        "AssertionError (pytest's output says more)",
+        "Failed (pytest's output says more)",
+    ]
+
+
+def test_one_level_alone_is_judged_and_saved(run_suite: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "robust.toml").write_text("[[gate]]\nauc = { 10 = 0.1 }\nrecall = { 10 = 0.1 }\n")
+    result = run_suite("--robust-levels=0", "--robust-results=out")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["inconclusive: *area under Recall@10", "*takes two levels or*", "*because 1 of 2 gates was*"]
+    )
+    assert json.loads((pytester.path / "out/run.json").read_text())["curves"][0]["auc"] == {
+        "1": None,
+        "5": None,
+        "10": None,
+    }
+
+
+def test_results_are_written_though_another_plugin_fails_at_the_end(run_suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("def pytest_sessionfinish(): raise RuntimeError('of another')")
+    run_suite("--robust-results=out")
+    assert (pytester.path / "out/run.json").is_file()
+
+
+@pytest.mark.parametrize("option", ["--benchmark-only", "--benchmark-skip"])
+def test_pytest_benchmark_knows_the_timings_as_benchmarks(pytester: pytest.Pytester, option: str) -> None:
+    timing = "\ndef test_timing(occlusion_timer):\n    occlusion_timer(images=1, rounds=1, calls=1)\n"
+    pytester.makepyfile(test_mine=THREE_LINES + timing)
+    result = pytester.runpytest_inprocess(*SMALL, option, "-v")
+    result.assert_outcomes(passed=2, skipped=2)
+    passed = [line for line in result.outlines if "::" in line and "PASSED" in line]
+    assert all(("test_timing" in line) == (option == "--benchmark-only") for line in passed)
