@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..case import DIRECTIONS, Case, CostMeasurement, Direction, ModelRecord, Outcome, VerdictName
+from ..case import DIRECTIONS, Case, CostMeasurement, Direction, ModelRecord, Outcome, Scores, VerdictName
 from ..policy import BASELINE
 from .baseline import baseline_lines
 from .breaking import breaking_lines
@@ -188,8 +188,12 @@ def cell_verdict(run: RunRecord, case: Case) -> VerdictName:
 def _interval(outcome: Outcome | None, k: int, direction: Direction) -> str:
     if outcome is None:
         return " " * _CELL
-    low, high = outcome.scores(direction).recall_interval[k]
-    return f"{f'{100 * low:.0f}-{100 * high:.0f}':>{_CELL - 1}} "
+    return f"{_ends(outcome.scores(direction), k):>{_CELL - 1}} "
+
+
+def _ends(scores: Scores, k: int) -> str:
+    low, high = scores.recall_interval[k]
+    return f"{100 * low:.0f}-{100 * high:.0f}"
 
 
 def _tail_intervals(run: RunRecord, curve: Curve, k: int, direction: Direction) -> str:
@@ -258,12 +262,12 @@ def _loaded(run: RunRecord, model: ModelRecord) -> Iterable[str]:
 
 def _every_cell(run: RunRecord) -> Iterable[Line]:
     for outcome in run.outcomes:
-        recalls = ", ".join(f"R@{k} {100 * v:.1f}" for k, v in outcome.image_to_report.recall.items())
-        back = ", ".join(f"R@{k} {100 * v:.1f}" for k, v in outcome.report_to_image.recall.items())
         verdict = cell_verdict(run, outcome.case)
         yield [Span(f"{verdict}: ", _COLOURS[verdict]), Span(str(outcome.case))]
-        yield [Span(f"  image-to-report {recalls}, median rank {outcome.image_to_report.median_rank:g}")]
-        yield [Span(f"  report-to-image {back}, median rank {outcome.report_to_image.median_rank:g}")]
+        for direction in DIRECTIONS:
+            scores = outcome.scores(direction)
+            recalls = ", ".join(f"R@{k} {100 * v:.1f} [{_ends(scores, k)}]" for k, v in scores.recall.items())
+            yield [Span(f"  {direction} {recalls}, median rank {scores.median_rank:g}")]
         seen = f"{outcome.achieved_level:.4f} hidden, {outcome.visible_level:.4f} of what it sees"
         yield [Span(f"  {seen}, {outcome.timing.images_per_second:.0f} images/s")]
     for cost in run.costs:
