@@ -1,0 +1,97 @@
+"""What the bootstrap over patients takes, beside scipy's: `OMP_NUM_THREADS=1 python -m benchmarks.bootstrap`.
+
+Ours is 10,000 resamples of all levels and k at once: of a first curve, and of any further one of the same patients,
+whose draws are kept. scipy's (`scipy.stats.bootstrap`, percentile, vectorised, in the batch that is fastest here) is of
+one level and one k. All in turns on one core; each figure is the median over rounds, and each ratio that of the ratios
+of a round. What the two say of that level and k is printed beside it. scipy comes with `.[dev]`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+from scipy import stats
+
+from pytest_retrieval_robust.resampling import RESAMPLES, Clusters, _kept_draws, resampled_means
+
+Floats = NDArray[np.float64]
+QUERIES, PATIENTS, LEVELS, KS, ROUNDS = 5000, 2500, 6, 3, 7
+BATCHES = (10, 30, 100, 300)
+
+
+def main() -> None:
+    """Print each case's table."""
+    print(f"numpy {np.__version__}, scipy {scipy.__version__}, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}")
+    rng = np.random.default_rng(0)
+    hits = (rng.random((QUERIES, 1)) < np.linspace(0.9, 0.4, LEVELS * KS)).astype(np.float64)
+    alone = np.arange(QUERIES, dtype=np.int64)
+    repeated = np.sort(np.append(np.arange(PATIENTS), rng.integers(0, PATIENTS, QUERIES - PATIENTS)))
+    for labels, what in ((alone, "a patient each"), (repeated, f"of {PATIENTS:,} patients")):
+        _side_by_side(f"{QUERIES:,} queries, {what}", hits, Clusters.of(labels))
+
+
+def _side_by_side(title: str, hits: Floats, clusters: Clusters) -> None:
+    batch = min(BATCHES, key=lambda one: _seconds(lambda: scipys(hits, clusters, one)))
+    actions: dict[str, Callable[[], Floats]] = {
+        f"ours, {LEVELS} levels x {KS} k": lambda: first(hits, clusters),
+        "ours, the same of a further curve": lambda: resampled_means(hits, clusters),
+        "ours, one level and k": lambda: first(hits[:, :1], clusters),
+        f"scipy, one level and k (batch of {batch})": lambda: scipys(hits, clusters, batch),
+    }
+    rounds = [{name: _seconds(action) for name, action in actions.items()} for _ in range(ROUNDS + 1)][1:]
+    print(f"\n{title}, {RESAMPLES:,} resamples\n\n| | s | times scipy's | standard error | 2.5 % | 97.5 % |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    base = list(actions)[-1]
+    for name, action in actions.items():
+        samples = action().reshape(RESAMPLES, -1)[:, 0]
+        ratio = median(one[name] / one[base] for one in rounds)
+        low, high = np.quantile(samples, (0.025, 0.975))
+        took = f"{median(one[name] for one in rounds):.3f} | {ratio:.3f}"
+        print(f"| {name} | {took} | {samples.std():.5f} | {low:.4f} | {high:.4f} |", flush=True)
+
+
+def first(hits: Floats, clusters: Clusters) -> Floats:
+    """Ours, with no draws kept."""
+    _kept_draws.cache_clear()
+    return resampled_means(hits, clusters)
+
+
+def scipys(hits: Floats, clusters: Clusters, batch: int) -> Floats:
+    """(B,) scipy's resamples of the first column: of queries, or where patients repeat of their sums and sizes."""
+    data: tuple[Any, ...] = (hits[:, 0],)
+    statistic: Callable[..., Any] = np.mean
+    if not clusters.alone:
+        data, statistic = (clusters.sums(hits[:, :1])[:, 0], clusters.sizes.astype(np.float64)), _ratio
+    found = stats.bootstrap(
+        data,
+        statistic,
+        n_resamples=RESAMPLES,
+        batch=batch,
+        vectorized=True,
+        paired=len(data) > 1,
+        method="percentile",
+        rng=np.random.Generator(np.random.SFC64(0)),
+    )
+    samples: Floats = found.bootstrap_distribution
+    return samples
+
+
+def _ratio(sums: Floats, sizes: Floats, axis: int) -> Any:
+    return sums.sum(axis=axis) / sizes.sum(axis=axis)
+
+
+def _seconds(action: Callable[[], Floats]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
