@@ -21,7 +21,13 @@ from .evidence import Evidence, Floats, hits_of, statistic, tail
 from .measurements import Measurements
 from .policy import BaselineLimit
 from .resampling import Clusters, design_effect, resampled_means
-from .statistics import POWER, mcnemar_exact, normal_quantile, paired_score_bounds
+from .statistics import (
+    POWER,
+    detectable_loss_of_share,
+    mcnemar_exact,
+    normal_quantile,
+    paired_score_bounds,
+)
 
 _FACTS = {
     "split": "split",
@@ -31,8 +37,6 @@ _FACTS = {
     "pixel_digest": "pixels",
 }
 """What of a data set must be the same, in the order in which a difference is told: the cause before its effect."""
-_STEPS = 50
-"""Of a fixed point that is within 1e-4 after ten."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +66,11 @@ class Difference:
         return self.candidate - self.baseline
 
     def detectable_loss(self, margin: float, alpha: float, gates: int, *, is_share: bool) -> float:
-        """The smallest loss that would fail with a power of 0.8. What loses varies more: the error grows on the way
-        to a half as that of a share of hits does."""
-        reach = (normal_quantile(1 - alpha / gates) + normal_quantile(POWER)) * self.error
-        loss = margin + reach
-        # As if one more query were hit and one more missed: all hits would vary by nothing.
-        share = (self.baseline * self.queries + 1) / (self.queries + 2)
-        for _ in range(_STEPS if is_share else 0):
-            left = max(share - loss, 0.0)
-            loss = margin + reach * max(1.0, left * (1 - left) / (share * (1 - share))) ** 0.5
-        return loss
+        """The smallest loss that would fail with a power of 0.8."""
+        deviates = normal_quantile(1 - alpha / gates) + normal_quantile(POWER)
+        if is_share:
+            return detectable_loss_of_share(margin, deviates, self.error, self.baseline, self.queries)
+        return margin + deviates * self.error
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .case import DIRECTIONS, BreakingOutcome, Case, CostMeasurement, Direction, Outcome, Verdict, VerdictName, finite
 from .curve import Curve, chance_k, retrieves
 from .policy import ABSOLUTE, BASELINE, OF_A_CURVE, BaselineLimit, BreakingLimit, Decision, Policy, gate_label
-from .statistics import POWER, normal_quantile, quantile_bounds
+from .statistics import POWER, detectable_loss_of_share, normal_quantile, quantile_bounds
 
 if TYPE_CHECKING:
     from .comparison import Comparison, Difference
@@ -24,6 +24,8 @@ _ROUNDING = 1e-12
 _WEAK = 0.5
 """A gate that would not notice, with a power of 0.8, that half of a number is gone means nothing."""
 _TOLD = 2
+_SHARES = ("recall", "auc")
+"""Numbers that are shares of hits, or means of them: what is left of them varies as such."""
 _QUANTITIES = {
     "recall": "Recall@{k}",
     "retention": "retention of Recall@{k}",
@@ -170,7 +172,7 @@ class Judge:
         )
         more = found.queries_to_clear(limit, decision.confidence) if verdict == "inconclusive" else None
         sentence = f"{subject}{_ending(found, limit, verdict, decision, more)}"
-        loss = _detectable(found, limit, decision)
+        loss = _detectable(found, limit, decision, is_share=name in _SHARES)
         return Verdict(
             case,
             gate_label(name, k, direction),
@@ -260,7 +262,7 @@ class Judge:
         alpha, gates = self._errors(case, direction, limit)
         verdict = non_inferior(apart, limit.margin)
         more = _queries_until_decided(apart, limit.margin, alpha, gates) if verdict == "inconclusive" else None
-        loss = apart.detectable_loss(limit.margin, alpha, gates, is_share=limit.metric in ("recall", "auc"))
+        loss = apart.detectable_loss(limit.margin, alpha, gates, is_share=limit.metric in _SHARES)
         quantity = "mean retention of Recall@{k}" if limit.metric == "retention" else _QUANTITIES[limit.metric]
         sentence = (
             f"{case.model} on {case.dataset}, {case.occluder}, {where}, {direction}: {quantity.format(k=limit.k)} is "
@@ -374,12 +376,15 @@ def _more(queries: int | None) -> str:
     return f"; should the value stay, about {queries} more queries would settle it"
 
 
-def _detectable(found: Estimate, limit: float, decision: Decision) -> float | None:
+def _detectable(found: Estimate, limit: float, decision: Decision, *, is_share: bool) -> float | None:
     """The loss from the observed value at which the gate fails with a probability of 0.8."""
     if not math.isfinite(found.error):
         return None
-    needed = normal_quantile(POWER) + (normal_quantile(decision.confidence) if decision.by == "bound" else 0.0)
-    return max(0.0, found.value - limit) + needed * found.error
+    deviates = normal_quantile(POWER) + (normal_quantile(decision.confidence) if decision.by == "bound" else 0.0)
+    beyond = max(0.0, found.value - limit)
+    if is_share:
+        return detectable_loss_of_share(beyond, deviates, found.error, found.value, found.queries)
+    return beyond + deviates * found.error
 
 
 def _pass_or_fail(passes: bool) -> VerdictName:
