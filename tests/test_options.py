@@ -124,7 +124,10 @@ def test_a_wrong_option_is_exit_4_and_says_what_is_close(run_suite: Run, option:
     ("text", "said"),
     [
         ("[[gate]]\nlevel = = 3", "*line 2*"),
-        ("[[gate]]\nmodel = 'x'\n\n[[gate]]\nrecal = { 1 = 0.5 }", "*robust.toml, line 5*Did you mean 'recall'*"),
+        (
+            "[[gate]]\nrecall = { 1 = 0.5 }\n\n[[gate]]\nrecal = { 1 = 0.5 }",
+            "*robust.toml, line 5*Did you mean 'recall'*",
+        ),
         ("[[gate]]\nrecall = { 1 = 1.5 }", "*line 2*floors from 0 to 1*"),
         ("[[gate]]\nrecall = { 1 = nan }", "*line 2*floors from 0 to 1*"),
         ("[[gate]]\nlevel = 30", "*line 2*fraction of the image area*"),
