@@ -468,13 +468,18 @@ def detected_losses(pairs: int, rng: np.random.Generator) -> Iterator[Table]:
         for _ in range(pairs):
             world = setting.world(rng)
             _detect(tally, world, Measured.drawn(world, rng), rng)
-        rows.append((str(setting), *(tally.rate(what, (POWER - NEAR, POWER + NEAR)) for what in tally.events)))
+        rows.append((str(setting), *(tally.rate(what, SEEN[what]) for what in tally.events)))
     yield Table(
         f"Losses seen, % of pairs: a candidate worse by the loss that {GATES} planned gates say they see fails "
-        f"(within 3 points of {100 * POWER:g})",
+        f"(within 3 points of {100 * POWER:g}; at level 0 from 77 to 90)",
         ("", "pooled over 6 levels", *(f"single cell, level {LEVELS[cell]:g}" for cell in SINGLES)),
         tuple(rows),
     )
+
+
+SEEN = {"pooled": (POWER - NEAR, POWER + NEAR), str(SINGLE): (POWER - NEAR, POWER + NEAR), "0": (POWER - NEAR, 0.9)}
+"""Near a recall of 1 the loss is stated a little too large: as if the hits of the baseline, which loses none, came to
+vary more too."""
 
 
 def _detect(tally: Tally, world: World, equal: Measured, rng: np.random.Generator) -> None:
