@@ -66,9 +66,11 @@ class Judge:
     ) -> Verdict | None:
         hidden = outcome.case.level > 0
         if name == "recall":
-            return self._share(
+            found = self._share(
                 outcome.case, name, k, direction, limit, lambda c: self._recall(outcome, direction, k, c)
             )
+            # A floor that chance reaches, with a k near the gallery's size for one, is met by anything.
+            return replace(found, weak=found.weak or outcome.scores(direction).chance[k] >= limit)
         if name == "retention" and hidden:
             return self._of_curve(Curve((clean, outcome)), direction, name, k, limit)
         if name.startswith(BASELINE) and limit.over == "cells" and (hidden or limit.metric == "recall"):

@@ -64,6 +64,13 @@ def test_a_floor_passes_exactly_what_reaches_it(
     assert judged == {"recall@10 image-to-report": expected}
 
 
+def test_a_floor_that_chance_reaches_is_weak(tmp_path: Path) -> None:
+    near = replace(outcome(0.5), image_to_report=Scores(20, 20, {10: 0.5}, {10: 0.5}, {10: (0.0, 1.0)}, 1.0, 0.5))
+    for floor, weak in ((0.49, True), (0.51, False)):
+        (found,) = Judge(policy(tmp_path, f"[[gate]]\nrecall = {{ 10 = {floor} }}")).cell(near, outcome(0.9, 0.0))
+        assert found.weak is weak
+
+
 def test_retention_is_recall_over_clean_recall(tmp_path: Path) -> None:
     text = "[[gate]]\nretention = { 10 = 0.5 }"
     assert verdicts(tmp_path, text, 0.46, 0.9) == {"retention@10 image-to-report": "pass"}
