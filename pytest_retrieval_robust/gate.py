@@ -8,19 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from .breaking_gate import judge_breaking
 from .case import DIRECTIONS, BreakingOutcome, Case, CostMeasurement, Direction, Outcome, Verdict, VerdictName, finite
+from .cost_gate import judge_cost
 from .curve import Curve, chance_k, retrieves
-from .policy import ABSOLUTE, BASELINE, OF_A_CURVE, BaselineLimit, BreakingLimit, Decision, Policy, gate_label
-from .statistics import POWER, detectable_loss_of_share, normal_quantile, quantile_bounds
+from .deciding import ROUNDING, pass_or_fail
+from .policy import BASELINE, OF_A_CURVE, BaselineLimit, Decision, Policy, gate_label
+from .statistics import POWER, detectable_loss_of_share, normal_quantile
 
 if TYPE_CHECKING:
     from .comparison import Comparison, Difference
     from .evidence import Estimate, Evidence
 
-_ROUNDING = 1e-12
 _WEAK = 0.5
 """A gate that would not notice, with a power of 0.8, that half of a number is gone means nothing."""
 _TOLD = 2
@@ -102,7 +103,7 @@ class Judge:
     def cost(self, cost: CostMeasurement) -> list[Verdict]:
         """What the gates on the cost of occluding, throughput, latency and memory say."""
         judged = (
-            _judge_cost(cost, key[0], limit, self.policy.decision(cost.case, DIRECTIONS[0], key))
+            judge_cost(cost, key[0], limit, self.policy.decision(cost.case, DIRECTIONS[0], key))
             for key, limit in self._limits(cost.case, DIRECTIONS[0])
             if key[1] is None
         )
@@ -112,7 +113,7 @@ class Judge:
         """What the gate on the smallest breaking occlusion says."""
         limit = self.policy.breaking_limit(breaking.model, breaking.dataset)
         decision = self.policy.decision(breaking.case, DIRECTIONS[0], ("breaking_share", None))
-        return [] if limit is None else [_tolerated(_judge_breaking(breaking, limit, decision), decision)]
+        return [] if limit is None else [judge_breaking(breaking, limit, decision)]
 
     def _limits(self, case: Case, direction: Direction) -> list[tuple[tuple[str, int | None], Any]]:
         return sorted(self.policy.limits_for(case, direction).items(), key=lambda item: str(item[0]))
@@ -290,9 +291,9 @@ class Judge:
 
 def non_inferior(apart: Difference, margin: float) -> VerdictName:
     """Pass: the bound at the error alpha clears the margin. Fail: the bound at alpha / gates shows a loss beyond it."""
-    if apart.passes_at >= -margin - _ROUNDING:
+    if apart.passes_at >= -margin - ROUNDING:
         return "pass"
-    return "fail" if apart.fails_at < -margin - _ROUNDING else "inconclusive"
+    return "fail" if apart.fails_at < -margin - ROUNDING else "inconclusive"
 
 
 def _compared(verdict: VerdictName, margin: float, more: int | None) -> str:
@@ -306,7 +307,7 @@ def _compared(verdict: VerdictName, margin: float, more: int | None) -> str:
 def _queries_until_decided(apart: Difference, margin: float, alpha: float, gates: int) -> int | None:
     """How many more queries until the difference, should it stay, passes or fails; None where none would do."""
     room = apart.value + margin
-    if abs(room) < _ROUNDING:
+    if abs(room) < ROUNDING:
         return None
     z = normal_quantile(1 - alpha if room > 0 else 1 - alpha / gates)
     return max(1, math.ceil(apart.queries * ((z * apart.error / room) ** 2 - 1)))
@@ -353,10 +354,10 @@ def _nothing_to_lose(case: Case, clean: Outcome, name: str, k: int, direction: D
 def _decided(found: Estimate, limit: float, decision: Decision) -> VerdictName:
     """Point: the number itself. Bound: pass where the lower bound clears the limit, fail where the upper misses it."""
     if decision.by == "point":
-        return _pass_or_fail(found.value >= limit - _ROUNDING)
-    if found.low >= limit - _ROUNDING:
+        return pass_or_fail(found.value >= limit - ROUNDING)
+    if found.low >= limit - ROUNDING:
         return "pass"
-    return "fail" if found.high < limit - _ROUNDING else "inconclusive"
+    return "fail" if found.high < limit - ROUNDING else "inconclusive"
 
 
 def _ending(found: Estimate, limit: float, verdict: VerdictName, decision: Decision, more: int | None) -> str:
@@ -387,148 +388,6 @@ def _detectable(found: Estimate, limit: float, decision: Decision, *, is_share: 
     if is_share:
         return detectable_loss_of_share(beyond, deviates, found.error, found.value, found.queries)
     return beyond + deviates * found.error
-
-
-def _pass_or_fail(passes: bool) -> VerdictName:
-    return "pass" if passes else "fail"
-
-
-def _tolerated(verdict: Verdict, decision: Decision) -> Verdict:
-    """What was measured and is open may pass where the policy says so; what was not measured never does."""
-    is_open = verdict.verdict == "inconclusive" and verdict.observed is not None
-    return replace(verdict, tolerated=is_open and decision.tolerates_inconclusive)
-
-
-def _judge_cost(cost: CostMeasurement, name: str, limit: Any, decision: Decision) -> Verdict | None:
-    if name in ABSOLUTE:
-        return _judge_absolute(cost, name, limit, decision)
-    if name == "relative_cost" and cost.case.level > 0:
-        against = (
-            f"what it takes with nothing hidden ({cost.occluded_seconds * 1e3:.2f} ms against "
-            f"{cost.clean_seconds * 1e3:.2f} ms, median of {cost.rounds} interleaved rounds on {cost.device})"
-        )
-        return _judge_ratio(cost.case, name, cost.relative_cost, cost.ratios, against, limit, decision)
-    if name == "cost_relative_to" and cost.case.level == 0 and limit.model != cost.case.model:
-        if cost.reference is None:
-            sentence = (
-                f"{cost.case.model} is to be timed against {limit.model}, which could not be loaded beside it. "
-                "Bring its weights, or mend the gate."
-            )
-            return Verdict(cost.case, name, "inconclusive", None, limit.maximum, sentence)
-        against = f"{limit.model} (median of {len(cost.reference.ratios)} interleaved rounds on {cost.device})"
-        reference = cost.reference
-        return _judge_ratio(cost.case, name, reference.ratio, reference.ratios, against, limit.maximum, decision)
-    return None
-
-
-def _judge_ratio(
-    case: Case, name: str, ratio: float, ratios: Sequence[float], against: str, limit: float, decision: Decision
-) -> Verdict:
-    low, high = quantile_bounds(ratios, 0.5, decision.confidence)
-    if decision.by == "point":
-        verdict = _pass_or_fail(ratio <= limit)
-    else:
-        verdict = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
-    told = {"pass": "within", "fail": "above", "inconclusive": "not clear of"}[verdict]
-    spread = ""
-    if decision.by == "bound":
-        known = (
-            f"bounds {low:.2f} and {high:.2f}" if math.isfinite(low) else f"bounds take more than {len(ratios)} rounds"
-        )
-        spread = f", {100 * decision.confidence:g} % {known}"
-    sentence = f"{case}: an image takes {ratio:.2f} times {against}{spread}, {told} the ceiling of {limit:.2f}."
-    found = Verdict(
-        case,
-        name,
-        verdict,
-        ratio,
-        limit,
-        sentence,
-        bounds=(low, high),
-        decided_by=decision.by,
-        confidence=decision.confidence,
-    )
-    return _tolerated(found, decision)
-
-
-def _judge_absolute(cost: CostMeasurement, name: str, limit: float, decision: Decision) -> Verdict | None:
-    """Seconds and bytes hold on one kind of machine: elsewhere the gate is not judged, and says so."""
-    observed, unit, ceiling = _absolute(cost, name)
-    if name != "images_per_second" and cost.case.level > 0:
-        return None
-    here = f"{cost.case}: {'no' if observed is None else f'{observed:.4g}'} {unit} on {cost.hardware or cost.device}"
-    if decision.hardware is None:
-        sentence = (
-            f"{here}: an absolute limit means nothing without the hardware it is for. "
-            f'Add hardware = "{cost.hardware}" to the gate.'
-        )
-        return Verdict(cost.case, name, "inconclusive", observed, limit, sentence)
-    if not fnmatchcase(cost.hardware, decision.hardware):
-        sentence = f"{here}: not judged, for the limit holds on {decision.hardware}."
-        return Verdict(cost.case, name, "ungated", observed, limit, sentence)
-    if observed is None:
-        sentence = f"{here}: it could not be measured on this machine. Take the gate away or measure elsewhere."
-        return Verdict(cost.case, name, "inconclusive", None, limit, sentence)
-    passes = observed <= limit if ceiling else observed >= limit
-    told = ("within the ceiling" if passes else "above the ceiling") if ceiling else ("at least" if passes else "below")
-    sentence = f"{here}, {told} {'of' if ceiling else 'the floor of'} {limit:g}."
-    return Verdict(cost.case, name, _pass_or_fail(passes), observed, limit, sentence, decided_by="point")
-
-
-def _absolute(cost: CostMeasurement, name: str) -> tuple[float | None, str, bool]:
-    """(what was measured, its unit, whether its limit is a ceiling)."""
-    if name == "images_per_second":
-        return cost.images_per_second, "images per second", False
-    if name == "peak_memory_gib":
-        return None if cost.peak_memory_bytes is None else cost.peak_memory_bytes / 2**30, "GiB at most", True
-    seconds = None if cost.latency is None else getattr(cost.latency, name.removeprefix("latency_"))
-    return seconds, f"seconds ({name.removeprefix('latency_')}) for an image alone", True
-
-
-def _judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit, decision: Decision) -> Verdict:
-    case, gate = breaking.case, gate_label("breaking_share", None, DIRECTIONS[0], limit)
-    what = f"{breaking.model} on {breaking.dataset}, smallest breaking occlusion found in {breaking.images} images"
-    needed = math.ceil(1 / limit.quantile)
-    if breaking.k != limit.k:
-        sentence = f"{what} was searched at k={breaking.k}, and the gate asks for k={limit.k}. Search at that k."
-        return Verdict(case, gate, "inconclusive", None, limit.minimum, sentence)
-    if len(breaking.shares) < needed:
-        sentence = (
-            f"{what}: {len(breaking.shares)} of them have their report in the top {limit.k} with nothing hidden, and "
-            f"the {100 * limit.quantile:g} % quantile takes {needed}. Search more images (--robust-search-images)."
-        )
-        return Verdict(case, gate, "inconclusive", None, limit.minimum, sentence)
-    observed = breaking.quantile(limit.quantile)
-    assert observed is not None
-    low, high = breaking_bounds(breaking, limit.quantile, decision.confidence)
-    if decision.by == "point":
-        verdict = _pass_or_fail(observed >= limit.minimum - _ROUNDING)
-    else:
-        reached = low >= limit.minimum - _ROUNDING
-        verdict = "pass" if reached else "fail" if high < limit.minimum - _ROUNDING else "inconclusive"
-    told = {"pass": "at least", "fail": "below", "inconclusive": "not clear of"}[verdict]
-    sentence = (
-        f"{what}: the {100 * limit.quantile:g} % quantile of the share that pushes a report out of the top {limit.k} "
-        f"is {observed:.4f} ({100 * decision.confidence:g} % bounds {low:.4f} and {high:.4f}; {breaking.grid} x "
-        f"{breaking.grid} cells, {breaking.fill}; an upper bound), {told} the floor of {limit.minimum:.4f}."
-    )
-    return Verdict(
-        case,
-        gate,
-        verdict,
-        observed,
-        limit.minimum,
-        sentence,
-        bounds=(low, high),
-        decided_by=decision.by,
-        confidence=decision.confidence,
-    )
-
-
-def breaking_bounds(breaking: BreakingOutcome, share: float, confidence: float) -> tuple[float, float]:
-    """Bounds of a quantile of the breaking shares, which lie from 0 to 1 however few images there are."""
-    low, high = quantile_bounds(breaking.shares, share, confidence)
-    return max(low, 0.0), min(high, 1.0)
 
 
 def weak_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:

@@ -15,7 +15,7 @@ LAYERS = (
     ("errors", "case", "device", "axes"),
     ("statistics", "resampling", "clock", "hardware", "catalogue", "config_file", "curve", "cache", "measurements"),
     ("policy", "evidence", "options"),
-    ("policy_file", "comparison", "layouts"),
+    ("policy_file", "comparison", "layouts", "deciding", "cost_gate", "breaking_gate"),
     ("gate", "saved"),
     ("judgement",),
     ("models", "datasets", "occluders", "metrics"),
