@@ -27,6 +27,7 @@ from .statistics import (
     mcnemar_exact,
     normal_quantile,
     paired_score_bounds,
+    paired_score_p,
 )
 
 _FACTS = {
@@ -37,6 +38,9 @@ _FACTS = {
     "pixel_digest": "pixels",
 }
 """What of a data set must be the same, in the order in which a difference is told: the cause before its effect."""
+
+
+_OTHER_RANKS = "the ranks of both runs do not belong to the same queries: make the baseline again"
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ class CellDifference:
 
 
 class Comparison:
-    """Two runs side by side. `obstacles` says why they, or single cells of them, cannot be compared."""
+    """Two runs side by side: why they cannot be compared, and where they can, what differs."""
 
     def __init__(self, candidate: Run, baseline: Run) -> None:
         self.candidate, self.baseline = candidate, baseline
@@ -161,10 +165,18 @@ class Comparison:
                     "baseline again on this data."
                 )
             elif any(self.order(dataset["name"], direction) is None for direction in DIRECTIONS):
-                yield (
-                    f"Expected the same queries of {dataset['name']} in both runs, got others. Measure the baseline "
-                    "again on this data."
-                )
+                yield self._other_queries(dataset["name"])
+
+    def _other_queries(self, dataset: str) -> str:
+        mine, theirs = (run.evidence.query_keys(dataset, DIRECTIONS[0]) for run in (self.candidate, self.baseline))
+        if mine is None or theirs is None:
+            got = "a run whose ranks.npz holds no query keys"
+        else:
+            shared = len(np.intersect1d(mine, theirs))
+            got = f"{len(mine)} images and in the baseline {len(theirs)}, {shared} of them the same"
+        return (
+            f"Expected the same queries of {dataset} in both runs, got {got}. Measure the baseline again on this data."
+        )
 
     def _other_precision(self) -> Iterator[str]:
         theirs = self.baseline.measured.by_case
@@ -230,11 +242,10 @@ class Comparison:
         pair = self._pair([outcome], [other], direction, k)
         if pair is None:
             return None
-        counts = pair.counts()
-        low, high = paired_score_bounds(counts.wins, counts.losses, counts.n, 0.025)
-        wins, losses = round(counts.wins * counts.effect), round(counts.losses * counts.effect)
-        means = float(pair.mine.mean()), float(pair.theirs.mean())
-        return CellDifference(outcome.case, direction, k, *means, low, high, wins, losses, counts.p)
+        counts, means = pair.counts(), (float(pair.mine.mean()), float(pair.theirs.mean()))
+        return CellDifference(
+            outcome.case, direction, k, *means, *counts.bounds(0.025), counts.wins, counts.losses, counts.p
+        )
 
     def _pair(self, mine: Sequence[Outcome], theirs: Sequence[Outcome], direction: Direction, k: int) -> _Pair | None:
         dataset = mine[0].case.dataset
@@ -264,7 +275,7 @@ class Comparison:
         ]
         known = [pair for pair in pairs if pair is not None]
         if len(known) < len(pairs):
-            return "the ranks of both runs do not belong to the same queries"
+            return _OTHER_RANKS
         new, old = (np.mean([getattr(one, side) for one in known], axis=0) for side in ("mine", "theirs"))
         pair = _Pair(new, old, known[0].clusters)
         return pair.over_levels(limit.metric, levels, alpha, gates)
@@ -279,7 +290,7 @@ class Comparison:
         mine = [outcome] if limit.metric == "recall" else [clean, outcome]
         pair = self._pair(mine, [theirs[one.case] for one in mine], direction, limit.k)
         if pair is None:
-            return "the ranks of both runs do not belong to the same queries"
+            return _OTHER_RANKS
         if limit.metric == "recall":
             return pair.of_recall(alpha, gates)
         return pair.over_levels(limit.metric, (clean.case.level, outcome.case.level), alpha, gates)
@@ -291,19 +302,23 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Queries that one run alone hits; divided by the design effect where patients repeat."""
+    """Discordant pairs: queries, of `n`, that the candidate alone, or the baseline alone, hits."""
 
-    wins: float
-    losses: float
-    n: float
+    wins: int
+    losses: int
+    n: int
     effect: float
+    """The design effect of their difference: 1 where no patient repeats."""
+
+    def bounds(self, alpha: float) -> tuple[float, float]:
+        """One-sided bounds of the difference, each at the error `alpha`, as of that many independent queries."""
+        return paired_score_bounds(self.wins / self.effect, self.losses / self.effect, self.n / self.effect, alpha)
 
     @property
     def p(self) -> float:
         if self.effect == 1:
-            return mcnemar_exact(round(self.wins), round(self.losses))
-        z = abs(self.wins - self.losses) / max(self.wins + self.losses, 1e-12) ** 0.5
-        return min(1.0, 2 * (1 - _normal_share(z)))
+            return mcnemar_exact(self.wins, self.losses)
+        return paired_score_p(self.wins / self.effect, self.losses / self.effect)
 
 
 @dataclass(frozen=True)
@@ -317,14 +332,11 @@ class _Pair:
     def counts(self) -> _Counts:
         apart = self.mine[:, 0] - self.theirs[:, 0]
         effect = design_effect(apart, self.clusters)
-        return _Counts(
-            float((apart > 0).sum()) / effect, float((apart < 0).sum()) / effect, len(apart) / effect, effect
-        )
+        return _Counts(int((apart > 0).sum()), int((apart < 0).sum()), len(apart), effect)
 
     def of_recall(self, alpha: float, gates: int) -> Difference:
         counts = self.counts()
-        low, high = paired_score_bounds(counts.wins, counts.losses, counts.n, alpha)
-        _, failing = paired_score_bounds(counts.wins, counts.losses, counts.n, alpha / gates)
+        (low, high), (_, failing) = counts.bounds(alpha), counts.bounds(alpha / gates)
         error = (high - low) / (2 * normal_quantile(1 - alpha))
         return Difference(float(self.mine.mean()), float(self.theirs.mean()), low, failing, error, len(self.mine))
 
@@ -370,9 +382,3 @@ def _matched(mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.i
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:16]}...'"
-
-
-def _normal_share(z: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().cdf(z)

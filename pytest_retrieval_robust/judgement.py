@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby, product
 from pathlib import Path
-from typing import Any
 
 from .case import DIRECTIONS, Case, Direction, Json, ModelRecord, Verdict, VerdictName
 from .comparison import CellDifference, Comparison, Run
 from .curve import Curve
-from .evidence import Evidence, statistic
+from .evidence import Evidence, Floats, statistic, tail
 from .gate import Judge, untrained, weak_gates
 from .layouts import LayoutVariation, layout_variation
 from .measurements import INTERRUPTED, Measurements
-from .policy import PlannedGate, Policy
+from .policy import PlannedGate, Policy, baseline_gates
 
 _VISIBLY = 0.02
 
@@ -98,7 +97,7 @@ def judge_run(
     measured = run.measured
     comparison = None if against.run is None else Comparison(run, against.run)
     planned = policy.planned(measured.plan)
-    judge = Judge(policy, run.evidence, comparison, policy.baseline_gates(measured.plan).__getitem__)
+    judge = Judge(policy, run.evidence, comparison, baseline_gates(planned).__getitem__)
     verdicts = tuple(_verdicts(judge, measured))
     unjudged = [] if measured.scope.partial else list(_unjudged(planned, verdicts, measured))
     baseline = None if comparison is None else _baseline_record(comparison)
@@ -108,7 +107,7 @@ def judge_run(
         gates_sha256=policy.sha256,
         policy=policy.tables,
         verdicts=verdicts,
-        warnings=tuple(_warnings(measured, policy, verdicts, unjudged, against, baseline)),
+        warnings=tuple(_warnings(measured, policy, planned, verdicts, unjudged, against, baseline)),
         failures=tuple(_failures(measured, verdicts, missing, unjudged, against, baseline, gate_failures)),
         intervals=dict(_intervals(measured.curves, run.evidence)),
         layouts=tuple(layout_variation(measured.curves, run.evidence)),
@@ -171,12 +170,9 @@ def _intervals(curves: Iterable[Curve], evidence: Evidence) -> Iterator[tuple[Cu
             yield (curve.clean.case, direction, k), _curve_intervals(curve.levels, samples[:, :, place])
 
 
-def _curve_intervals(levels: Sequence[float], samples: Any) -> CurveIntervals:
-    def interval(values: Any) -> Interval:
-        import numpy as np
-
-        low, high = np.quantile(values, 0.025, method="lower"), np.quantile(values, 0.975, method="higher")
-        return Interval(float(low), float(high))
+def _curve_intervals(levels: Sequence[float], samples: Floats) -> CurveIntervals:
+    def interval(values: Floats) -> Interval:
+        return Interval(tail(values, 0.025), -tail(-values, 0.025))
 
     retention = {
         level: interval(statistic("retention", levels[: place + 1], samples[:, : place + 1]))
@@ -190,6 +186,7 @@ def _curve_intervals(levels: Sequence[float], samples: Any) -> CurveIntervals:
 def _warnings(
     measured: Measurements,
     policy: Policy,
+    planned: Sequence[PlannedGate],
     verdicts: Sequence[Verdict],
     unjudged: Sequence[PlannedGate],
     against: Against,
@@ -204,7 +201,7 @@ def _warnings(
     if left_out:
         levels = ", ".join(f"{level:g}" for level in left_out)
         yield f"Gates at level {levels} were not judged: --robust-levels leaves these levels out."
-    idle = policy.idle(measured.plan)
+    idle = policy.idle(planned, measured.plan)
     if idle:
         yield f"{idle} of {len(policy.rules)} gate tables speak of models, data sets or occluders outside of this run."
     if unjudged:
@@ -224,7 +221,8 @@ def _warnings(
     if baseline is not None:
         yield from (*baseline.obstacles, *baseline.vanished)
     if against.run is not None and against.run.measured.broken_tests:
-        yield f"{against.run.measured.broken_tests} tests of the baseline's run failed: is it known to be good?"
+        count = against.run.measured.broken_tests
+        yield f"Expected a baseline whose tests all passed, got {count} that failed. Make it again from a good model."
     if measured.limit is None:
         yield from weak_gates(verdicts)
     for outcome in measured.outcomes:

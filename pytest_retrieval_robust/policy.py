@@ -163,6 +163,11 @@ def gate_label(name: str, k: int | None, direction: Direction, limit: Any = None
     return f"{name}@{k} {direction}"
 
 
+def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
+    """How many planned gates beside the baseline each model has: what a false block is shared out among."""
+    return Counter(gate.case.model for gate in gates if gate.name.startswith(BASELINE))
+
+
 @dataclass(frozen=True)
 class Policy:
     """All rules of a `robust.toml`. An empty policy leaves every cell ungated."""
@@ -252,10 +257,6 @@ class Policy:
             if _is_judged_at(case, name, limit, plan):
                 yield PlannedGate(case, direction, name, gate_label(name, k, direction, limit), is_over_levels(name))
 
-    def baseline_gates(self, plan: Plan) -> Counter[str]:
-        """How many gates beside the baseline there are for each model: what a false block is shared out among."""
-        return Counter(gate.case.model for gate in self.planned(plan) if gate.name.startswith(BASELINE))
-
     def check(self, plan: Plan, *, levels_typed: bool = False) -> None:
         """Raise `ConfigError` for rules that contradict each other, or name a k or level that is not measured."""
         for rule in self.rules:
@@ -270,11 +271,10 @@ class Policy:
                     f"{rule.place}: expected a level that is measured ({', '.join(f'{x:g}' for x in plan.levels)}), "
                     f"got level={rule.level:g}. Add it to --robust-levels or mend the gate."
                 )
-        self.planned(plan)
+        self.planned(plan)  # raises where two tables are equally specific for a case of the plan
 
-    def idle(self, plan: Plan) -> int:
-        """How many tables with limits speak of nothing in the plan: other models, data sets or occluders."""
-        gates = self.planned(plan)
+    def idle(self, gates: Sequence[PlannedGate], plan: Plan) -> int:
+        """How many tables with limits speak of none of the planned gates: other models, data sets or occluders."""
         return sum(
             bool(rule.limits) and not any(rule.matches(gate.case, gate.direction, gate.name) for gate in gates)
             for rule in self.rules

@@ -22,7 +22,7 @@ from .errors import ConfigError, NotOnThisMachineError, RobustError
 from .measurements import Identity
 from .models import LoadRequest
 from .options import Settings, read_settings
-from .policy import Policy
+from .policy import Policy, baseline_gates
 from .policy_file import read_policy
 from .selection import SelectedModel, Selection, select, selected_model
 from .store import RunStore, case_key, dataset_key, run_folder
@@ -30,6 +30,7 @@ from .store import RunStore, case_key, dataset_key, run_folder
 if TYPE_CHECKING:
     from .comparison import Run
     from .datasets import RetrievalDataset
+    from .evidence import Evidence
     from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
@@ -374,7 +375,6 @@ class RobustSession:
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
         """What judges these outcomes, by their ranks and beside the baseline."""
         from .comparison import Comparison, Run
-        from .evidence import Evidence
         from .gate import Judge
         from .measurements import Measurements, Scope
 
@@ -393,14 +393,21 @@ class RobustSession:
             broken=(),
             broken_tests=0,
         )
-        evidence, baseline = Evidence(self.store), self.baseline_run()
-        comparison = None if baseline is None else Comparison(Run(measured, evidence), baseline)
-        return Judge(self.policy, evidence, comparison, self._baseline_gates.__getitem__)
+        baseline = self.baseline_run()
+        comparison = None if baseline is None else Comparison(Run(measured, self._evidence), baseline)
+        return Judge(self.policy, self._evidence, comparison, self._baseline_gates.__getitem__)
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        """One for all tests, so that samples are drawn once."""
+        from .evidence import Evidence
+
+        return Evidence(self.store)
 
     @cached_property
     def _baseline_gates(self) -> Counter[str]:
         """How many gates beside the baseline the policy plans for each model."""
-        return self.policy.baseline_gates(self.whole_plan)
+        return baseline_gates(self.policy.planned(self.whole_plan))
 
     # What a test report carries to the controller
 

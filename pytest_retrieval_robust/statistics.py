@@ -149,6 +149,17 @@ def paired_score_bounds(wins: float, losses: float, n: float, alpha: float) -> t
     return low, high
 
 
+def paired_score_p(wins: float, losses: float) -> float:
+    """Two-sided p of the score test of no difference, McNemar's without a correction; counts need not be whole.
+
+    >>> round(paired_score_p(4.0, 12.0), 4)
+    0.0455
+    """
+    if wins + losses == 0:
+        return 1.0
+    return 2 * NormalDist().cdf(-abs(wins - losses) / math.sqrt(wins + losses))
+
+
 def _score(wins: float, losses: float, n: float, delta: float) -> float:
     """Standardised distance of the observed difference from `delta`; the share of losses is the likeliest for it."""
     slope = wins + losses - (2 * n - wins + losses) * delta

@@ -23,6 +23,7 @@ from torch import Tensor
 from .case import Json, Scores, Timing
 from .clock import Stopwatch
 from .errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError, UnreadableImageError
+from .evidence import proportion
 from .metrics.median_rank import median_rank
 from .metrics.recall import chance_recall, recall_at_k
 from .metrics.reciprocal_rank import mean_reciprocal_rank
@@ -32,7 +33,6 @@ from .occluders._scene import batch_size as usual_batch
 from .query_keys import cluster_labels, id_hash, secret_of
 from .ranking import positive_ranks
 from .resampling import Clusters, design_effect
-from .statistics import wilson_interval
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
@@ -453,7 +453,8 @@ def scores_of(
 
 def _interval(hits: NDArray[np.bool_], patients: Clusters | None) -> tuple[float, float]:
     effect = 1.0 if patients is None else design_effect(hits.astype(np.float64), patients)
-    return wilson_interval(int(hits.sum()) / effect, len(hits) / effect)
+    found = proportion(float(hits.mean()), len(hits), 0.975, effect)
+    return found.low, found.high
 
 
 def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:

@@ -280,7 +280,7 @@ def test_tables_about_something_else_are_counted(tmp_path: Path) -> None:
         '[[gate]]\nrecall = { 10 = 0.1 }\n[[gate]]\nmodel = "clip"\nrecall = { 10 = 0.2 }\n'
         '[[gate]]\noccluder = "lines"\nrecall = { 10 = 0.3 }\n[[gate]]\ndecide = "bound"\n',
     )
-    assert rules.idle(PLAN) == 2
+    assert rules.idle(rules.planned(PLAN), PLAN) == 2
 
 
 def test_the_name_of_a_locator_may_wait_for_its_run(tmp_path: Path) -> None:
