@@ -116,3 +116,4 @@ class Catalogues:
         self.datasets: Catalogue[Any] = Catalogue("data set", "datasets")
         self.occluders: Catalogue[Any] = Catalogue("occluder", "occluders")
         self.metrics: Catalogue[Any] = Catalogue("metric", "metrics")
+        self.reports: Catalogue[Any] = Catalogue("report", "reports")

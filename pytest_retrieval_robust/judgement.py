@@ -71,6 +71,7 @@ class RunRecord(Measurements):
     baseline: BaselineRecord | None
     replayed: bool = False
     results: Path | None = None
+    reports: tuple[Path, ...] = ()
 
     def verdict_counts(self) -> dict[VerdictName, int]:
         """Verdicts by their name."""

@@ -28,6 +28,7 @@ class OptionSpec:
     meaning: str
     metavar: str | None = "LIST"
     alias: str | None = None
+    repeatable: bool = False
 
     @property
     def dest(self) -> str:
@@ -41,7 +42,16 @@ class OptionSpec:
         if self.is_switch:
             group.addoption(flag or self.flag, dest=self.dest, action="store_true", default=None, help=self.meaning)
         else:
-            group.addoption(flag or self.flag, dest=self.dest, metavar=self.metavar, default=None, help=self.meaning)
+            action = "append" if self.repeatable else "store"
+            group.addoption(
+                flag or self.flag, dest=self.dest, metavar=self.metavar, action=action, default=None, help=self.meaning
+            )
+
+    def add_ini(self, parser: pytest.Parser) -> None:
+        kind: Literal["bool", "linelist", "string"] = "string"
+        if self.is_switch or self.repeatable:
+            kind = "bool" if self.is_switch else "linelist"
+        parser.addini(self.dest, self.meaning, type=kind, default=None)
 
 
 OPTIONS = (
@@ -83,6 +93,7 @@ OPTIONS = (
     OptionSpec("--robust-search-grid", "cells along each side for that search (default: 16)", "N"),
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
     OptionSpec("--robust-baseline", "compare with a run that --robust-results wrote", "DIR"),
+    OptionSpec("--robust-report", "write a report: .html, .md or .json by suffix; repeatable", "FILE", repeatable=True),
     OptionSpec("--robust-replay", "judge a saved run again, by this policy and baseline; nothing is measured", "DIR"),
 )
 PASSED_ON = ("config", "device", "precision", "cache-dir")
@@ -94,8 +105,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup(GROUP, "retrieval under occlusion")
     for option in OPTIONS:
         option.add_to(group)
-        kind: Literal["bool", "string"] = "bool" if option.is_switch else "string"
-        parser.addini(option.dest, option.meaning, type=kind, default=None)
+        option.add_ini(parser)
 
 
 def add_short_aliases(parser: pytest.Parser) -> None:
@@ -137,6 +147,7 @@ class Settings:
     search_grid: int = 16
     baseline: Path | None = None
     replay: Path | None = None
+    reports: tuple[Path, ...] = ()
     levels_typed: bool = False
     """Whether `--robust-levels` was typed: then a gate at another level is left out rather than wrong."""
 
@@ -173,6 +184,7 @@ def read_settings(config: pytest.Config) -> Settings:
         search_grid=values.parsed("--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)),
         baseline=values.path("--robust-baseline"),
         replay=values.path("--robust-replay") if is_replay(config) else None,
+        reports=values.paths("--robust-report"),
         levels_typed=config.getoption(_BY_FLAG["--robust-levels"].dest) is not None,
     )
 
@@ -203,6 +215,11 @@ class _Values:
     def path(self, flag: str) -> Path | None:
         text = self.text(flag)
         return Path(self._config.invocation_params.dir, text) if text else None
+
+    def paths(self, flag: str) -> tuple[Path, ...]:
+        dest = _BY_FLAG[flag].dest
+        texts: list[str] = self._config.getoption(dest) or self._config.getini(dest) or []
+        return tuple(Path(self._config.invocation_params.dir, text) for text in dict.fromkeys(texts))
 
 
 def split_list(flag: str, text: str) -> list[str]:

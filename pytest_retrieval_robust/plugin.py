@@ -185,14 +185,14 @@ class Controller:
         return (yield)
 
     def _conclude(self, session: pytest.Session) -> None:
-        from .summary import judged_again, run_scope, write_results
+        from .summary import judged_again, run_scope, write_reports, write_results
 
         state = _session_of(session.config)
         if state.settings.replay is not None:
             run = judged_again(state)
         else:
             run = self._collected().conclude(state, run_scope(session))
-        self._run = write_results(run, state)
+        self._run = write_reports(write_results(run, state), state)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             if self._run.failures:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED

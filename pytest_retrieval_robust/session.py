@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
+    from .reports import ReportEntry
     from .sweep import Cell, Measured, SweepResult
     from .timing import Alone, TimedBatch
 
@@ -119,6 +120,7 @@ class RobustSession:
             if axes.model is not None and axes.dataset is not None and not _is_light(fixtures):
                 self._plan_item(axes, axes.model, axes.dataset, fixtures)
         self.check_policy(self.whole_plan, levels_typed=self.settings.levels_typed)
+        self.report_entries()
         self.baseline_run()  # before the first GPU hour, not after the last
 
     @property
@@ -150,11 +152,26 @@ class RobustSession:
                 f"Expected another folder for --robust-results than for --robust-replay, got {folder.name!r} for both. "
                 "The saved run stays as it is: write the new verdicts elsewhere."
             )
+        self.report_entries()
         run = load_run(folder)
         self.check_policy(run.measured.plan, levels_typed=True)
         self.baseline_run()
         self._replayed = run
         return run
+
+    def report_entries(self) -> dict[Path, ReportEntry]:
+        """What writes each file of `--robust-report`; `ConfigError` for a suffix that nothing writes."""
+        return {path: self._report_entry(path) for path in self.settings.reports}
+
+    def _report_entry(self, path: Path) -> ReportEntry:
+        suffix, known = path.suffix.removeprefix(".").lower(), self.catalogues.reports.names()
+        if suffix not in known:
+            raise ConfigError(
+                f"Expected a file that ends with {', '.join(f'.{name}' for name in known)}, got --robust-report="
+                f"{path.name!r}. The suffix says which report it is: choose one of these."
+            )
+        entry: ReportEntry = self.catalogues.reports.get(suffix)
+        return entry
 
     def baseline_run(self) -> Run | None:
         """The saved run that `--robust-baseline` names; None without one, or where there is none yet.

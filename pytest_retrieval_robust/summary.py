@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Outcome
 from .comparison import Run
+from .errors import RobustError
 from .evidence import Evidence
 from .judgement import Against, RunRecord, judge_run
 from .measurements import INTERRUPTED, Measurements, Scope
@@ -160,3 +162,25 @@ def write_results(run: RunRecord, session: RobustSession) -> RunRecord:
         )
         return replace(run, warnings=(*run.warnings, sentence), failures=(*run.failures, "its results were not saved"))
     return replace(run, results=folder)
+
+
+def write_reports(run: RunRecord, session: RobustSession) -> RunRecord:
+    """Write each file of `--robust-report`; one that cannot be written is said, and fails the gate."""
+    written: list[Path] = []
+    for path, entry in session.report_entries().items():
+        try:
+            write_whole(path, entry.render(run))
+            written.append(path)
+        except (OSError, RobustError) as error:
+            sentence = f"Expected to write the report {path.name}, got: {error}. Choose a place that can be written."
+            failures = (*run.failures, f"the report {path.name} was not written")
+            run = replace(run, warnings=(*run.warnings, sentence), failures=failures)
+    return replace(run, reports=tuple(written))
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, and the folder that it belongs in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content if isinstance(content, bytes) else content.encode())
+    part.replace(path)

@@ -1,3 +1,21 @@
-"""Reports: each is a function of the run's record."""
+"""Reports: each is a function of the run's record. A file of this folder with a `register(catalogue)` is one entry."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..judgement import RunRecord
+
+
+@dataclass(frozen=True)
+class ReportEntry:
+    """A report of the catalogue: the suffix that asks for it, one line about it, and what it makes of a run."""
+
+    name: str
+    """The suffix of its files, without the dot: `html`."""
+    summary: str
+    render: Callable[[RunRecord], str | bytes]
+    """The whole file. It holds what the record holds and nothing else: no image, no text, no id."""

@@ -15,14 +15,29 @@ from ..case import DIRECTIONS, Direction, Json, finite
 from ..options import slug
 from ..saved import SCHEMA_VERSION
 from ..store import dataset_key
+from . import ReportEntry
 from .breaking import save_map
 
 if TYPE_CHECKING:
+    from ..catalogue import Catalogue
     from ..curve import Curve
     from ..judgement import BaselineRecord, Interval, RunRecord
     from ..store import RunStore
 
 SCHEMA_FILE = Path(__file__).parent / "run.schema.json"
+
+
+def register(catalogue: Catalogue[ReportEntry]) -> None:
+    catalogue.add(ReportEntry("json", "the run, as run.json", render_json))
+
+
+def render_json(run: RunRecord) -> str:
+    """`run.json`: that of `--robust-results`, to the byte, where it was written."""
+    return _text(run_as_json(run)) if run.results is None else (run.results / "run.json").read_text(encoding="utf-8")
+
+
+def _text(data: Json) -> str:
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
 def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
@@ -34,7 +49,7 @@ def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
             "started": run.identity.started,
             "version": run.identity.version,
             "command": run.scope.command,
-            "host": run.identity.host or _host(),
+            "host": host_of(run),
             "gates_sha256": run.gates_sha256,
             "policy": list(run.policy),
             "ranks_sha256": ranks_sha256,
@@ -89,6 +104,11 @@ def _baseline(baseline: BaselineRecord) -> Json:
     }
 
 
+def host_of(run: RunRecord) -> Json:
+    """What the run was measured on: this machine, unless it was saved before."""
+    return run.identity.host or _host()
+
+
 def _host() -> Json:
     import torch
     import transformers
@@ -117,8 +137,8 @@ def save_run(run: RunRecord, store: RunStore, folder: Path, replayed: Path | Non
     for found in run.breaking:
         picture = folder / f"sensitivity-{slug(found.model)}-{slug(found.dataset)}.png"
         _write(picture, partial(save_map, found.sensitivity))
-    text = json.dumps(run_as_json(run, digest), indent=1, allow_nan=False)
-    _write(folder / "run.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    text = _text(run_as_json(run, digest))
+    _write(folder / "run.json", lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _write(path: Path, write: Any) -> None:

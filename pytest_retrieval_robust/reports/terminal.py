@@ -89,6 +89,7 @@ def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> 
     yield from _sentences("note:", list(run.warnings), "yellow")
     if run.results is not None:
         yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
+    yield from ([Span(f"report: {path}")] for path in run.reports)
 
 
 def verdict_lines(run: RunRecord) -> Iterable[Line]:

@@ -1,0 +1,234 @@
+"""Small inline drawings: lines over a level, steps, maps, intervals. The colours are the page's style sheet's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from ._text import level_text
+
+_WIDTH, _HEIGHT = 440.0, 292.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 42.0, 12.0, 14.0, 40.0
+COLOURS, DASHES = 8, 4
+"""How many of each the style sheet has."""
+_MARKERS = (
+    "m-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0",
+    "m-3-3h6v6h-6z",
+    "m0-4.4l3.9 6.9h-7.8z",
+    "m0-4.5l4.5 4.5-4.5 4.5-4.5-4.5z",
+    "m0 4.4l3.9-6.9h-7.8z",
+    "m-3-3l6 6m0-6l-6 6",
+    "m-4 0h8m-4-4v8",
+    "m-2.2-4h4.4v8h-4.4z",
+)
+SHADES = 9
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One line: its number among all, which decides how it looks, and (x, y, low, high) points."""
+
+    number: int
+    points: Sequence[tuple[float, float | None, float | None, float | None]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A horizontal line: chance, ceiling."""
+
+    kind: str
+    label: str
+    value: float
+
+
+def look(number: int) -> str:
+    """The classes of a line's colour and dashes."""
+    return f"s{number % COLOURS} d{number % DASHES}"
+
+
+def swatch(number: int) -> Markup:
+    """A line's sample for a legend."""
+    line = f'<path class="line" d="M1 8H31"/><path class="mark" d="M16 8{_MARKERS[number % len(_MARKERS)]}"/>'
+    return Markup(f'<svg class="swatch {look(number)}" viewBox="0 0 32 16" aria-hidden="true">{line}</svg>')
+
+
+class _Frame:
+    """Where numbers lie on the drawing."""
+
+    def __init__(self, levels: Sequence[float], top: float) -> None:
+        self.levels = list(levels)
+        self.low, self.high = (levels[0], levels[-1]) if len(levels) > 1 else (levels[0] - 0.5, levels[0] + 0.5)
+        self.top = top
+
+    def x(self, level: float) -> float:
+        share = (level - self.low) / (self.high - self.low)
+        return _LEFT + 8 + (_WIDTH - _LEFT - _RIGHT - 16) * share
+
+    def y(self, value: float) -> float:
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * min(value / self.top, 1.02)
+
+
+def panel(
+    traces: Sequence[Trace],
+    *,
+    levels: Sequence[float],
+    x_label: str,
+    y_label: str,
+    label: str,
+    rules: Sequence[Rule] = (),
+    steps: bool = False,
+) -> Markup:
+    """Lines over rising `levels`, shares in [0, 1] upward, with bands between their bounds; `label` is read aloud."""
+    frame = _Frame(levels, _top(traces, rules))
+    parts = [*_grid(frame), *_axes(frame, x_label, y_label), *(_rule(frame, rule) for rule in rules)]
+    parts += [_trace(frame, trace, steps) for trace in traces]
+    places = ",".join(_short(frame.x(level)) for level in levels)
+    shown = ",".join(f"{level:g}" for level in levels)
+    head = Markup(
+        '<svg class="plot" role="img" viewBox="0 0 {} {}" data-x="{}" data-levels="{}" aria-label="{}">'
+    ).format(int(_WIDTH), int(_HEIGHT), places, shown, label)
+    return head + Markup("".join(parts)) + Markup("</svg>")
+
+
+def _top(traces: Iterable[Trace], rules: Iterable[Rule]) -> float:
+    """The upper end of the axis: everything measured, chance too, and the ceiling where it is not far above."""
+    points = [point for trace in traces for point in trace.points]
+    highest = max((value for point in points for value in (point[1], point[3]) if value is not None), default=0.0)
+    highest = max([highest, *(rule.value for rule in rules if rule.kind == "chance")])
+    near = [rule.value for rule in rules if highest < rule.value <= 1.6 * highest]
+    most = max([highest, *near], default=1.0)
+    return next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0) if most <= top), most * 1.02)
+
+
+def _ticks(top: float) -> list[float]:
+    step = next(
+        step for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5) if top / step <= 6 or step == 0.5
+    )
+    return [step * place for place in range(int(top / step + 1e-9) + 1)]
+
+
+def _grid(frame: _Frame) -> Iterable[str]:
+    for tick in _ticks(frame.top):
+        y = _short(frame.y(tick))
+        yield f'<path class="grid" d="M{_LEFT:g} {y}H{_WIDTH - _RIGHT:g}"/>'
+        yield f'<text class="tick" x="{_LEFT - 6:g}" y="{y}" dy=".32em" text-anchor="end">{100 * tick:g}</text>'
+
+
+def _axes(frame: _Frame, x_label: str, y_label: str) -> Iterable[str]:
+    base = _HEIGHT - _BOTTOM
+    yield f'<path class="axis" d="M{_LEFT:g} {base:g}H{_WIDTH - _RIGHT:g}"/>'
+    for level in _thinned(frame):
+        x = _short(frame.x(level))
+        yield f'<path class="axis" d="M{x} {base:g}v4"/>'
+        yield f'<text class="tick" x="{x}" y="{base + 16:g}" text-anchor="middle">{100 * level:g}</text>'
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    yield f'<text class="name" x="{middle:g}" y="{_HEIGHT - 6:g}" text-anchor="middle">{Markup.escape(x_label)}</text>'
+    upward = (_TOP + base) / 2
+    yield (
+        f'<text class="name" transform="rotate(-90 11 {upward:g})" x="11" y="{upward:g}" text-anchor="middle">'
+        f"{Markup.escape(y_label)}</text>"
+    )
+
+
+def _thinned(frame: _Frame) -> list[float]:
+    """The levels whose numbers have room beside each other."""
+    kept: list[float] = []
+    for level in frame.levels:
+        if not kept or frame.x(level) - frame.x(kept[-1]) >= 26:
+            kept.append(level)
+    return kept
+
+
+def _rule(frame: _Frame, rule: Rule) -> str:
+    above = rule.value > frame.top
+    y = frame.y(min(rule.value, frame.top))
+    words = f"{rule.label} {100 * rule.value:.3g} %{' ↑' if above else ''}"
+    # A label above the line, unless it would leave the drawing.
+    text_y = y + 12 if y < _TOP + 10 else y - 4
+    line = "" if above else f'<path class="rule {rule.kind}" d="M{_LEFT:g} {_short(y)}H{_WIDTH - _RIGHT:g}"/>'
+    return (
+        f'{line}<text class="rule-name" x="{_WIDTH - _RIGHT:g}" y="{_short(text_y)}" text-anchor="end">'
+        f"{Markup.escape(words)}</text>"
+    )
+
+
+def _trace(frame: _Frame, trace: Trace, steps: bool) -> str:
+    known = [(frame.x(x), frame.y(y), low, high) for x, y, low, high in trace.points if y is not None]
+    values = ",".join("" if y is None else f"{100 * y:.4g}" for _, y, _, _ in trace.points)
+    banded = [(x, low, high) for x, _, low, high in known if low is not None and high is not None]
+    band = ""
+    if len(banded) > 1:
+        upper = [f"{_short(x)} {_short(frame.y(high))}" for x, _, high in banded]
+        lower = [f"{_short(x)} {_short(frame.y(low))}" for x, low, _ in reversed(banded)]
+        band = f'<path class="band" d="M{"L".join(upper + lower)}z"/>'
+    line, marks = _path([(x, y) for x, y, _, _ in known], steps), ""
+    if not steps:
+        marker = _MARKERS[trace.number % len(_MARKERS)]
+        marks = "".join(f"M{_short(x)} {_short(y)}{marker}" for x, y, _, _ in known)
+        marks = f'<path class="mark" d="{marks}"/>'
+    return (
+        f'<g class="trace {look(trace.number)}" data-series="{trace.number}" data-values="{values}">'
+        f'{band}<path class="line" d="{line}"/>{marks}</g>'
+    )
+
+
+def _path(places: Sequence[tuple[float, float]], steps: bool) -> str:
+    if not places:
+        return ""
+    first = f"M{_short(places[0][0])} {_short(places[0][1])}"
+    if steps:
+        return first + "".join(f"H{_short(x)}V{_short(y)}" for x, y in places[1:])
+    return first + "".join(f"L{_short(x)} {_short(y)}" for x, y in places[1:])
+
+
+def _short(place: float) -> str:
+    return f"{place:.1f}".removesuffix(".0")
+
+
+def heat_map(rows: Sequence[Sequence[float]], label: str) -> Markup:
+    """A grid of cells, the darker the greater the number; nothing where it is 0 or below."""
+    most = max((value for row in rows for value in row if math.isfinite(value)), default=0.0)
+    cells: dict[int, list[str]] = {}
+    for y, row in enumerate(rows):
+        for x, value in enumerate(row):
+            shade = math.ceil(SHADES * value / most) if most > 0 and math.isfinite(value) and value > 0 else 0
+            if shade:
+                cells.setdefault(shade, []).append(f"M{x} {y}h1v1h-1z")
+    paths = "".join(f'<path class="h{shade}" d="{"".join(cells[shade])}"/>' for shade in sorted(cells))
+    columns = max((len(row) for row in rows), default=1)
+    head = Markup('<svg class="map" role="img" viewBox="0 0 {0} {1}" aria-label="{2}">').format(
+        columns, len(rows), label
+    )
+    return head + Markup(f'<path class="h0" d="M0 0h{columns}v{len(rows)}h-{columns}z"/>{paths}</svg>')
+
+
+def interval(value: float, low: float, high: float, reach: float) -> Markup:
+    """A number and its interval on a scale from -`reach` to `reach`."""
+
+    def place(number: float) -> str:
+        return _short(60 + 56 * max(-1.0, min(1.0, number / reach)))
+
+    return Markup(
+        '<svg class="interval" viewBox="0 0 120 14" aria-hidden="true"><path class="zero" d="M60 0v14"/>'
+        f'<path class="reach" d="M{place(low)} 7H{place(high)}"/>'
+        f'<path class="value" d="M{place(value)} 7m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0"/></svg>'
+    )
+
+
+def described(points: Iterable[tuple[float, float | None]], half: float | None) -> str:
+    """A line in words."""
+    known = [(level, value) for level, value in points if value is not None]
+    if not known:
+        return "no number"
+    (first, start), (last, end) = known[0], known[-1]
+    begin = f"{100 * start:.1f} % with nothing hidden" if first == 0 else f"{100 * start:.1f} % at {level_text(first)}"
+    if len(known) == 1:
+        return begin
+    steepest = max(pairwise(known), key=lambda pair: pair[0][1] - pair[1][1])
+    fall = f"the steepest fall from {level_text(steepest[0][0])} to {level_text(steepest[1][0])}"
+    halved = "" if half is None else f"; half of it is gone at {level_text(round(half, 3))}"
+    return f"{begin}, {100 * end:.1f} % at {level_text(last)}, {fall}{halved}"

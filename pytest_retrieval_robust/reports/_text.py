@@ -1,0 +1,54 @@
+"""Text of others made harmless and readable: names of models and data sets may hold anything."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
+"""They would turn round, or break, the line that they stand in."""
+_LONGEST = 96
+
+
+def plain(text: str) -> str:
+    r"""`text` on one line; what would control the page or the reading direction is written out.
+
+    >>> plain("a\nb\u202ec")
+    'a b\\u202ec'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(sign: str) -> str:
+    if sign in "\t\n\r":
+        return " "
+    hidden = sign in _TURNING or unicodedata.category(sign) in ("Cc", "Cs", "Cn")
+    return sign.encode("unicode_escape").decode() if hidden else sign
+
+
+def short(name: str) -> str:
+    """`plain`, with the middle of a very long name left out."""
+    text = plain(name)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 33]}…{text[-32:]}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """The value with that many decimals; a dash where there is none or it is not finite."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share in %, without the sign."""
+    return number(None if share is None else 100 * share, digits)
+
+
+def level_text(level: float) -> str:
+    """0.3 as 30 %."""
+    return f"{100 * level:g} %"
+
+
+def known(value: float | None) -> float | None:
+    """The value, or None where it is missing or not finite."""
+    return None if value is None or not math.isfinite(value) else float(value)

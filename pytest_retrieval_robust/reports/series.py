@@ -1,0 +1,201 @@
+"""The run as lines to draw or tabulate: Recall@k and what is kept of it, over the level, with bounds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from statistics import fmean
+
+from ..case import DIRECTIONS, Case, Direction, Outcome, VerdictName
+from ..curve import area_under_curve, half_level, least_squares_slope, retention
+from ..curve import retrieves as above_chance
+from ..judgement import CurveIntervals, RunRecord
+from ._text import known
+
+_OF_A_CELL = re.compile(r"(?:recall|retention)@(\d+) (.+)")
+_SEVERITY: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
+_TWO_SIDED = 1.959964
+
+
+@dataclass(frozen=True)
+class Point:
+    """A number at one level, with its 95 % interval; None where it is not known."""
+
+    level: float
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One model on a data set under an occluder in one direction at one k: over the levels, and over the seeds."""
+
+    model: str
+    dataset: str
+    occluder: str
+    direction: Direction
+    k: int
+    seeds: tuple[int, ...]
+    recall: tuple[Point, ...]
+    """Rising in level. The mean over the seeds, where there are several."""
+    kept: tuple[Point, ...]
+    """Recall@k divided by that at level 0; empty where that is not above chance or was not measured."""
+    achieved: tuple[float, ...]
+    """What share of the image was hidden at each level."""
+    verdicts: tuple[VerdictName, ...]
+    """The worst that a gate on recall or retention says of each level."""
+    queries: int
+    gallery: int
+    chance: float | None
+    ceiling: float | None
+    auc: float | None
+    half_level: float | None
+    half_interval: tuple[float, float | None] | None
+    """(lower, upper) with None above where it may lie beyond what was measured; None where nothing is known."""
+    slope: float | None
+
+    @property
+    def is_at_chance(self) -> bool:
+        """Whether there was nothing to lose: level 0 was measured and nothing can be said of what is kept."""
+        return not self.kept and bool(self.recall) and self.recall[0].level == 0
+
+    @property
+    def last_kept(self) -> float | None:
+        """What is left at the highest level."""
+        return self.kept[-1].value if self.kept else None
+
+
+def series_of(run: RunRecord) -> list[Series]:
+    """Every series of the run, in the order of its models, data sets, occluders, directions and k."""
+    return list(_all_series(run))
+
+
+def _all_series(run: RunRecord) -> Iterator[Series]:
+    grouped: dict[tuple[str, str, str], list[Outcome]] = {}
+    for outcome in run.outcomes:
+        grouped.setdefault((outcome.case.model, outcome.case.dataset, outcome.case.occluder), []).append(outcome)
+    judged, spreads = _cell_verdicts(run), _spreads(run)
+    ceilings = {facts["name"]: facts.get("ceiling") or {} for facts in run.datasets}
+    for outcomes in grouped.values():
+        for direction, k in product(DIRECTIONS, sorted(outcomes[0].image_to_report.recall)):
+            ceiling = ceilings.get(outcomes[0].case.dataset, {}).get(str(k)) if direction == DIRECTIONS[0] else None
+            yield _series(run, outcomes, direction, k, judged, spreads, ceiling)
+
+
+def _series(
+    run: RunRecord,
+    outcomes: Sequence[Outcome],
+    direction: Direction,
+    k: int,
+    judged: Mapping[_Cell, VerdictName],
+    spreads: Mapping[_Spread, tuple[float, float]],
+    ceiling: float | None,
+) -> Series:
+    case, seeds = outcomes[0].case, tuple(sorted({outcome.case.seed for outcome in outcomes}))
+    at_level: dict[float, list[Outcome]] = {}
+    for outcome in sorted(outcomes, key=lambda one: one.case.level):
+        at_level.setdefault(outcome.case.level, []).append(outcome)
+    points = tuple(_point(level, found, direction, k, spreads) for level, found in at_level.items())
+    whole = [(point.level, point.value) for point in points if point.value is not None]
+    levels, values = [level for level, _ in whole], [value for _, value in whole]
+    clean = at_level.get(0.0, [])
+    keeps = bool(clean) and len(whole) == len(points) and values[0] > 0 and above_chance(clean[0].scores(direction))
+    intervals = run.intervals.get((case.clean(), direction, k)) if len(seeds) == 1 else None
+    scores = outcomes[0].scores(direction)
+    several = len(whole) > 1
+    return Series(
+        model=case.model,
+        dataset=case.dataset,
+        occluder=case.occluder,
+        direction=direction,
+        k=k,
+        seeds=seeds,
+        recall=points,
+        kept=_kept(levels, values, intervals) if keeps else (),
+        achieved=tuple(fmean(outcome.achieved_level for outcome in found) for found in at_level.values()),
+        verdicts=tuple(_worst(judged, found, direction, k) for found in at_level.values()),
+        queries=scores.queries,
+        gallery=scores.gallery,
+        chance=known(scores.chance.get(k)),
+        ceiling=known(ceiling),
+        auc=area_under_curve(levels, values) if several else None,
+        half_level=half_level(levels, values) if keeps else None,
+        half_interval=_ends(intervals) if keeps and intervals is not None else None,
+        slope=least_squares_slope(levels, values) if several else None,
+    )
+
+
+def _point(
+    level: float,
+    outcomes: Sequence[Outcome],
+    direction: Direction,
+    k: int,
+    spreads: Mapping[_Spread, tuple[float, float]],
+) -> Point:
+    values = [known(outcome.recall(k, direction)) for outcome in outcomes]
+    measured = [value for value in values if value is not None]
+    if len(measured) < len(values):
+        return Point(level, None)
+    if len(set(values)) == 1:
+        low, high = outcomes[0].scores(direction).recall_interval.get(k, (math.nan, math.nan))
+        return Point(level, measured[0], known(low), known(high))
+    case = outcomes[0].case
+    spread = spreads.get((case.model, case.dataset, case.occluder, level, direction, k))
+    return Point(level, fmean(measured), *((None, None) if spread is None else spread))
+
+
+def _kept(levels: Sequence[float], values: Sequence[float], intervals: CurveIntervals | None) -> tuple[Point, ...]:
+    found = {} if intervals is None else intervals.retention
+    return tuple(
+        Point(level, value, known(found[level].low), known(found[level].high))
+        if level in found
+        else Point(level, value)
+        for level, value in zip(levels, retention(values), strict=True)
+    )
+
+
+def _ends(intervals: CurveIntervals) -> tuple[float, float | None] | None:
+    half = intervals.half_level
+    return (half.low, known(half.high)) if math.isfinite(half.low) else None
+
+
+_Spread = tuple[str, str, str, float, str, int]
+
+
+def _spreads(run: RunRecord) -> dict[_Spread, tuple[float, float]]:
+    """The interval of each mean over mask layouts, from the error by queries and that by layouts."""
+    found: dict[_Spread, tuple[float, float]] = {}
+    for one in run.layouts:
+        reach = _TWO_SIDED * math.sqrt(one.queries**2 + one.layouts**2 / one.seeds)
+        key = (one.model, one.dataset, one.occluder, one.level, one.direction, one.k)
+        found[key] = max(0.0, one.mean - reach), min(1.0, one.mean + reach)
+    return found
+
+
+_Cell = tuple[Case, str, int]
+
+
+def _cell_verdicts(run: RunRecord) -> dict[_Cell, VerdictName]:
+    """The worst verdict of the gates on recall and retention, and of the check against chance."""
+    found: dict[_Cell, VerdictName] = {}
+    ks = run.plan.ks
+    for verdict in run.verdicts:
+        of_a_cell = _OF_A_CELL.fullmatch(verdict.gate)
+        if of_a_cell is not None:
+            cells: list[_Cell] = [(verdict.case, of_a_cell[2], int(of_a_cell[1]))]
+        else:
+            cells = [(verdict.case, *one) for one in product(DIRECTIONS, ks)] if verdict.gate == "above_chance" else []
+        for cell in cells:
+            found[cell] = min(found.get(cell, "ungated"), verdict.verdict, key=_SEVERITY.index)
+    return found
+
+
+def _worst(
+    judged: Mapping[_Cell, VerdictName], outcomes: Sequence[Outcome], direction: Direction, k: int
+) -> VerdictName:
+    found = [judged.get((outcome.case, direction, k), "ungated") for outcome in outcomes]
+    return min(found, key=_SEVERITY.index)
