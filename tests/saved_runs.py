@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def make_run(
     facts: Mapping[str, Any] | None = None,
     precision: str = "fp32",
     floor: int = 1,
+    occluders: tuple[str, ...] = ("patches",),
 ) -> Made:
     """A run on `queries` images of a data set of that many reports. Each query's rank rises with the level; `shift`
     moves every fourth query's rank further down once something is hidden, and `order` permutes the queries. `studies`
@@ -75,11 +77,9 @@ def make_run(
         report_cluster=patients,
     )
     outcomes = []
-    for model in models:
-        for level in levels:
-            for seed in seeds:
-                ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
-                outcomes.append(_outcome(store, Case(model, "d", "patches", level, seed), ranks, precision))
+    for model, occluder, level, seed in product(models, occluders, levels, seeds):
+        ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
+        outcomes.append(_outcome(store, Case(model, "d", occluder, level, seed), ranks, precision))
     dataset = {
         "name": "d",
         "split": "test",
@@ -99,7 +99,7 @@ def make_run(
         Identity.new(),
         Scope(None, "pytest"),
         limit=None,
-        plan=Plan(models, ("d",), ("patches",), levels, seeds, KS),
+        plan=Plan(models, ("d",), occluders, levels, seeds, KS),
         outcomes=tuple(outcomes),
         costs=(),
         breaking=(),

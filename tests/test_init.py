@@ -48,10 +48,13 @@ def test_a_suite_made_by_an_installed_wheel_passes(elsewhere: Path, tmp_path: Pa
     where = call(elsewhere, "-c", "import pytest_retrieval_robust as p; print(p.__file__)", folder=tmp_path)
     assert str(elsewhere.parent.parent) in where.stdout
     run = call(
-        *(elsewhere, "-m", "pytest", "gate", "--robust-levels=0.3", "--robust-models=tiny-cxr-clip"), folder=tmp_path
+        *(elsewhere, "-m", "pytest", "gate", "--robust-levels=0.3", "--robust-models=tiny-cxr-clip"),
+        "--robust-report=report.html",
+        folder=tmp_path,
     )
     assert run.returncode == 0, run.stdout
     assert "RELEASE GATE: PASSED" in run.stdout
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
 def test_a_wheel_holds_every_embedded_encoder(elsewhere: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import unicodedata
 
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 """They would turn round, or break, the line that they stand in."""
-_LONGEST = 96
+_LONGEST, _LONGEST_SENTENCE = 96, 900
 
 
 def plain(text: str) -> str:
@@ -30,8 +30,17 @@ def _shown(sign: str) -> str:
 
 def short(name: str) -> str:
     """`plain`, with the middle of a very long name left out."""
-    text = plain(name)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 33]}…{text[-32:]}"
+    return _cut(plain(name), _LONGEST)
+
+
+def sentence(text: str) -> str:
+    """`plain`, with the middle left out of what nobody would read to its end."""
+    return _cut(plain(text), _LONGEST_SENTENCE)
+
+
+def _cut(text: str, longest: int) -> str:
+    end = longest // 3
+    return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from markupsafe import Markup
 from ..judgement import RunRecord
 from . import ReportEntry, _page_curves, _page_facts
 from ._svg import SHADES, swatch
-from ._text import known, level_text, number, percent, plain, short
+from ._text import known, level_text, number, percent, plain, sentence, short
 from ._views import Switches
 from .saved_run import host_of
 from .series import Series, series_of
@@ -49,6 +50,7 @@ def render_html(run: RunRecord) -> str:
     )
 
 
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -67,8 +69,8 @@ def _environment() -> Environment:
 
 
 def _finished(value: Any) -> Any:
-    """Every text that is put into the page, made harmless before it is escaped."""
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Every text that is put into the page, made harmless, and no longer than anyone reads, before it is escaped."""
+    return sentence(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _multiline(text: str) -> Markup:

@@ -1,0 +1,131 @@
+"""Records of runs for tests of reports, made of ranks that a test chooses and judged by the package's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pytest_retrieval_robust.case import BreakingOutcome, CostMeasurement, HeatMap, Latency, ModelRecord
+from pytest_retrieval_robust.config_file import read_config_file
+from pytest_retrieval_robust.judgement import Against, RunRecord, judge_run
+from pytest_retrieval_robust.measurements import Identity
+from pytest_retrieval_robust.policy_file import read_policy
+
+from ..saved_runs import make_run
+
+T = TypeVar("T")
+HOST = {"python": "3.11.9", "system": "Linux x86_64", "processors": 2, "torch": "2.9.0", "gpu": None}
+GATES = """
+[[gate]]
+level = 0.2
+recall = { 10 = 0.75 }
+decide = "bound"
+
+[[gate]]
+level = 0.4
+recall = { 10 = 0.75 }
+retention = { 10 = 0.2 }
+"""
+
+
+def record(
+    folder: Path, queries: int = 200, *, gates: str = GATES, shift: int = 0, beside: bool = False, **choices: Any
+) -> RunRecord:
+    """A judged run; `beside` compares it with the same one without `shift`, `choices` are those of `make_run`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "robust.toml").write_text(gates)
+    policy = read_policy(read_config_file(folder / "robust.toml"))
+    mine = make_run(folder / "mine", queries, shift=shift, **choices)
+    against = Against(make_run(folder / "theirs", queries, **choices).run) if beside else Against()
+    judged = judge_run(mine.run, policy, against)
+    return replace(judged, identity=replace(judged.identity, host=HOST))
+
+
+def searched(model: str, seed: int = 0, images: int = 40, grid: int = 8, labels: int = 2) -> BreakingOutcome:
+    """A search for the smallest breaking occlusions, with maps."""
+    rng = np.random.default_rng(seed)
+    shares = np.sort(np.round(rng.beta(2, 20, images), 4)).tolist()
+
+    def heat() -> HeatMap:
+        return HeatMap(images, tuple(tuple(row) for row in (rng.random((grid, grid)) ** 3 / 10 - 0.01).tolist()))
+
+    maps = {f"finding {place}": heat() for place in range(labels)}
+    return BreakingOutcome(model, "d", 10, grid, "black", 600, images, tuple(shares), 0, 9, 512.0, heat(), maps)
+
+
+def timed(run: RunRecord) -> tuple[CostMeasurement, ...]:
+    """What hiding costs in each case of a run."""
+    latency = Latency(0.012, 0.019, 50)
+    cases = [outcome.case for outcome in run.outcomes]
+    return tuple(
+        CostMeasurement(case, 0.01, 0.0104, 1.04, 9, 64, "cpu", (1.01, 1.04, 1.09), "a processor", latency, 2**30)
+        for case in cases
+    )
+
+
+def whole_record(folder: Path, models: tuple[str, ...] = ("ours", "theirs"), **choices: Any) -> RunRecord:
+    """A record that has something of everything."""
+    choices = {"occluders": ("patches", "worst"), "shift": 60, **choices}
+    run = record(folder, beside=True, models=models, **choices)
+    absent = ModelRecord("clip", False, "its weights are not here", {}, named=True)
+    return replace(
+        run,
+        models=(*run.models, absent),
+        breaking=tuple(searched(model, place, grid=4) for place, model in enumerate(models)),
+        costs=timed(run),
+        warnings=(*run.warnings, "a warning"),
+        broken=("test_x: it broke",),
+    )
+
+
+def renamed(value: T, names: Mapping[str, str]) -> T:
+    """The same with other names, wherever they stand alone or in a sentence."""
+    found: Any = value
+    if isinstance(value, str):
+        for name, other in names.items():
+            found = found.replace(name, other)
+    elif is_dataclass(value) and not isinstance(value, type | Identity):
+        found = replace(value, **{field.name: renamed(getattr(value, field.name), names) for field in fields(value)})
+    elif isinstance(value, tuple | list):
+        found = type(value)(renamed(one, names) for one in value)
+    elif isinstance(value, Mapping):
+        found = {renamed(key, names): renamed(one, names) for key, one in value.items()}
+    return found  # type: ignore[no-any-return]
+
+
+def multiplied(run: RunRecord, models: Sequence[str], occluders: Sequence[str]) -> RunRecord:
+    """The run of one model and occluder, "ours" and "patches", as that of many: judging so many takes longer."""
+    names = [{"ours": model, "patches": occluder} for model in models for occluder in occluders]
+    baseline = run.baseline
+    if baseline is not None:
+        baseline = replace(baseline, cells=tuple(cell for one in names for cell in renamed(baseline.cells, one)))
+    return replace(
+        run,
+        plan=replace(run.plan, models=tuple(models), occluders=tuple(occluders)),
+        outcomes=tuple(outcome for one in names for outcome in renamed(run.outcomes, one)),
+        verdicts=tuple(verdict for one in names for verdict in renamed(run.verdicts, one)),
+        intervals={key: found for one in names for key, found in renamed(dict(run.intervals), one).items()},
+        models=tuple(model for name in models for model in renamed(run.models, {"ours": name})),
+        baseline=baseline,
+    )
+
+
+def nothing(run: RunRecord) -> RunRecord:
+    """A run in which nothing was measured."""
+    return replace(
+        run,
+        outcomes=(),
+        verdicts=(),
+        costs=(),
+        breaking=(),
+        datasets=(),
+        layouts=(),
+        intervals={},
+        baseline=None,
+        models=tuple(replace(model, tested=False, reason="no test of it was run or finished") for model in run.models),
+        failures=("nothing was measured",),
+    )

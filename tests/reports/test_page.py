@@ -1,0 +1,285 @@
+"""The HTML report without a browser: its numbers, that it stands alone, and that no name can harm it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import html5lib
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_retrieval_robust.case import DIRECTIONS
+from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.reports.page import render_html
+
+from .records import multiplied, nothing, record, renamed, searched, whole_record
+
+SVG = "{http://www.w3.org/2000/svg}svg"
+NASTY = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>'",
+    "</script><script>alert(1)</script><!--",
+    "]]></title></style><svg onload=alert(1)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "=HYPERLINK(1,2)",
+    "مدل\u202eتصوير\u2066",
+    "\ud800\x00\x07\x1b[31m\n\n\r",
+    "&lt;b&gt;&amp;amp;",
+    "long-" * 2000,
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    return whole_record(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    """Something of everything, and little of it."""
+    gates = "[[gate]]\nlevel = 0.2\nrecall = { 10 = 0.9 }\n"
+    folder = tmp_path_factory.mktemp("small")
+    return whole_record(folder, ("ours",), queries=30, gates=gates, levels=(0.0, 0.2))
+
+
+@pytest.fixture(scope="module")
+def usual_tags(small: RunRecord) -> Counter[str]:
+    return Counter(re.findall("</?[a-z0-9]+", render_html(small)))
+
+
+def parsed(page: str) -> Element:
+    """The page's elements; any error of HTML fails."""
+    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page)  # type: ignore[no-any-return]
+
+
+def words(element: Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def find(page: Element, path: str) -> list[Element]:
+    return page.findall(f".//{path}")
+
+
+def test_it_is_valid_html_with_unique_ids_and_links_that_lead_somewhere(run: RunRecord) -> None:
+    page = parsed(render_html(run))
+    ids = [element.get("id") for element in page.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
+    links = [link.get("href", "") for link in find(page, "a")]
+    assert links
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+
+
+def test_it_asks_for_nothing_and_runs_nothing_but_its_own(run: RunRecord) -> None:
+    page = parsed(render_html(run))
+    for element in page.iter():
+        assert not {"src", "srcset", "style", "action", "data", "background"} & set(element.keys())
+        assert not [name for name in element.keys() if name.startswith("on")]  # noqa: SIM118 - no mapping
+        assert element.tag not in ("link", "img", "iframe", "object", "embed", "base", "image", "use")
+    (policy,) = (meta.get("content", "") for meta in find(page, "meta") if meta.get("http-equiv"))
+    assert policy.startswith("default-src 'none'")
+    allowed = set(re.findall(r"'sha256-([^']+)'", policy))
+    own = [*find(page, "style"), *(script for script in find(page, "script") if script.get("type") is None)]
+    assert {base64.b64encode(hashlib.sha256((one.text or "").encode()).digest()).decode() for one in own} == allowed
+    assert "unsafe" not in policy
+    style = "".join(one.text or "" for one in find(page, "style"))
+    assert not re.search(r"@import|url\(", style)
+
+
+def test_the_verdict_comes_first_with_its_reasons(run: RunRecord) -> None:
+    page = parsed(render_html(run))
+    main = find(page, "main")[0]
+    assert main[0].get("id") == "verdict"
+    shown = words(main[0])
+    assert "Release gate failed" in shown
+    for sentence in (*run.failures, *(v.sentence for v in run.verdicts if v.verdict == "fail")):
+        assert sentence in shown
+    assert "clip : its weights are not here" in shown.replace("clip:", "clip :")
+    assert "test_x: it broke" in shown
+
+
+def test_a_run_that_passes_says_so(tmp_path: Path) -> None:
+    shown = render_html(record(tmp_path, gates="[[gate]]\nlevel = 0.2\nrecall = { 10 = 0.1 }\n"))
+    assert "Release gate passed" in shown
+    assert "Release gate failed" not in shown
+
+
+def test_the_table_holds_the_recalls_that_were_measured(run: RunRecord) -> None:
+    page = parsed(render_html(run))
+    (table,) = (one for one in find(page, "section") if one.get("id") == "table")
+    shown = set()
+    for row in find(table, "tbody/tr"):
+        cells = [words(cell) for cell in row]
+        numbers = [float(re.match(r"[\d.]+", cell)[0]) for cell in cells[3:6]]  # type: ignore[index]
+        shown |= {
+            (cells[0], cells[1], DIRECTIONS[int(row.get("data-direction", ""))], int(row.get("data-k", "")), *numbers)
+        }
+    measured = {
+        (
+            curve.clean.case.model,
+            curve.clean.case.occluder,
+            direction,
+            k,
+            *(round(100 * recall, 1) for recall in curve.recall(k, direction).values()),
+        )
+        for curve in run.curves
+        for direction in DIRECTIONS
+        for k in (1, 10)
+    }
+    assert shown == measured
+
+
+def data_of(page: Element) -> dict[str, Any]:
+    (block,) = (script for script in find(page, "script") if script.get("type") == "application/json")
+    return json.loads(block.text or "", parse_constant=lambda name: pytest.fail(name))  # type: ignore[no-any-return]
+
+
+def rows_of(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from (dict(zip(table["columns"], row, strict=True)) for row in table["rows"])
+
+
+def test_the_downloads_hold_every_point_and_every_difference(run: RunRecord) -> None:
+    data = data_of(parsed(render_html(run)))
+    for row in rows_of(data["curves"]):
+        (outcome,) = (
+            one
+            for one in run.outcomes
+            if (one.case.model, one.case.occluder, one.case.level) == (row["model"], row["occluder"], row["level"])
+        )
+        assert row["recall"] == pytest.approx(outcome.recall(row["k"], row["direction"]), abs=1e-6)
+    assert len(data["curves"]["rows"]) == len(run.outcomes) * 4
+    assert run.baseline is not None
+    assert len(data["baseline"]["rows"]) == len(run.baseline.cells)
+    assert len(data["breaking"]["rows"]) == sum(len(one.shares) for one in run.breaking)
+    heights = sum(len(one.sensitivity.rows) * (1 + len(one.by_label)) for one in run.breaking)
+    assert len(data["sensitivity"]["rows"]) == heights
+
+
+def test_every_download_has_its_data_and_every_figure_its_words(run: RunRecord) -> None:
+    page = parsed(render_html(run))
+    asked = {button.get("data-csv") for button in find(page, "button") if button.get("data-csv")}
+    assert asked == set(data_of(page))
+    plots = [svg for svg in page.iter(SVG) if svg.get("role") == "img"]
+    assert plots
+    assert all(svg.get("aria-label") for svg in plots)
+    figures = find(page, "figure")
+    assert all(list(figure.iter(SVG)) for figure in figures)
+    assert all(find(figure, "ul/li") or find(figure, "table") or find(figure, "p") for figure in figures)
+
+
+def test_a_figure_in_words_says_where_a_line_begins_and_ends(run: RunRecord) -> None:
+    curve = run.curves[0]
+    first, *_, last = curve.recall(10).values()
+    told = f"ours: {100 * first:.1f} % with nothing hidden, {100 * last:.1f} % at 40 %"
+    assert told in words(parsed(render_html(run)))
+
+
+def test_losses_against_the_baseline_come_first(run: RunRecord) -> None:
+    page = parsed(render_html(run))
+    (section,) = (one for one in find(page, "section") if one.get("id") == "baseline")
+    rows = [row.get("class", "") for row in find(section, "tbody/tr") if row.get("data-on") is not None]
+    assert "lost" in rows
+    assert rows == sorted(rows, key=["lost", "unclear", "gained"].index)
+    assert [one.get("id") for one in find(page, "section")].index("baseline") == 1
+
+
+def test_every_switch_and_button_has_a_name(run: RunRecord) -> None:
+    page = parsed(render_html(run))
+    parents = {child: parent for parent in page.iter() for child in parent}
+    labels = {label.get("for") for label in find(page, "label")}
+    for control in (*find(page, "input"), *find(page, "select")):
+        assert control.get("id") in labels or words(parents[control])
+    assert all(words(button) for button in find(page, "button"))
+    assert all(region.get("aria-label") for region in page.iter() if region.get("role") == "region")
+
+
+@pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
+def test_no_name_can_add_to_the_page(small: RunRecord, name: str) -> None:
+    usual = parsed(render_html(small))
+    nasty = parsed(render_html(renamed(small, {"ours": name, "patches": f"{name}(x=1)"})))
+    assert Counter(map(element_tag, nasty.iter())) == Counter(map(element_tag, usual.iter()))
+    assert len(find(nasty, "script")) == len(find(usual, "script")) == 3
+
+
+def element_tag(element: Element) -> str:
+    return str(element.tag)
+
+
+@settings(max_examples=25)
+@given(name=st.text(st.characters(exclude_categories=[])))
+def test_any_text_can_be_a_name(small: RunRecord, usual_tags: Counter[str], name: str) -> None:
+    page = render_html(renamed(small, {"ours": f"({name})"}))
+    page.encode()
+    assert Counter(re.findall("</?[a-z0-9]+", page)) == usual_tags
+
+
+def test_turned_text_is_isolated_and_what_turns_it_is_written_out(run: RunRecord) -> None:
+    page = render_html(renamed(run, {"ours": "مدل\u202eevil"}))
+    assert "\u202e" not in page
+    assert r"<bdi>مدل\u202eevil</bdi>" in page
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_in_the_data_as_it_is(run: RunRecord) -> None:
+    data = data_of(parsed(render_html(renamed(run, {"ours": "=1+1"}))))
+    assert "=1+1" in {row["model"] for row in rows_of(data["curves"])}
+
+
+def test_an_empty_run_says_so(run: RunRecord) -> None:
+    page = parsed(render_html(nothing(run)))
+    shown = words(page)
+    assert "Nothing was measured" in shown
+    assert "Because nothing was measured." in shown
+    assert not find(page, "figure")
+
+
+def test_one_cell_is_a_table_and_no_curve(tmp_path: Path) -> None:
+    shown = words(parsed(render_html(record(tmp_path, gates="", levels=(0.0,)))))
+    assert "One level was measured: no curve, and nothing to keep." in shown
+    assert "No gate was set" in shown
+
+
+def test_what_is_no_number_is_a_dash_and_breaks_nothing(run: RunRecord) -> None:
+    broken = run.outcomes[1]
+    scores = replace(broken.image_to_report, recall={1: float("nan"), 10: float("nan")}, recall_interval={})
+    outcomes = (run.outcomes[0], replace(broken, image_to_report=scores), *run.outcomes[2:])
+    page = render_html(replace(run, outcomes=outcomes))
+    found = data_of(parsed(page))
+    assert None in {row["recall"] for row in rows_of(found["curves"])}
+    assert not re.search(r"\bnan\b", re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL), re.IGNORECASE)
+
+
+def test_a_thousand_cells_are_one_readable_file(tmp_path: Path) -> None:
+    one = record(tmp_path, 60, gates="", levels=tuple(place / 20 for place in range(20)))
+    run = multiplied(one, [f"model-{place}" for place in range(10)], ["patches", "box", "a", "b", "c"])
+    assert len(run.by_case) == 1000
+    page = render_html(run)
+    assert len(page.encode()) < 4_000_000
+    assert page.count("<tr ") == 10 * 5 * 4
+
+
+def test_eight_models_six_levels_and_three_occluders_stay_below_two_megabytes(tmp_path: Path) -> None:
+    models = [f"model-{place}" for place in range(8)]
+    gates = "[[gate]]\nrecall = { 10 = 0.5 }\n"
+    one = record(tmp_path, levels=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5), beside=True, gates=gates)
+    run = multiplied(one, models, ["patches", "box", "worst"])
+    searches = tuple(searched(model, place, 100, 16, 14) for place, model in enumerate(models))
+    assert len(render_html(replace(run, breaking=searches)).encode()) < 2_000_000
+
+
+def test_several_mask_layouts_are_one_line_with_their_spread(tmp_path: Path) -> None:
+    run = record(tmp_path, gates="", seeds=(0, 1, 2))
+    found = data_of(parsed(render_html(run)))
+    for row in rows_of(found["curves"]):
+        recalls = [one.recall(row["k"], row["direction"]) for one in run.outcomes if one.case.level == row["level"]]
+        assert row["recall"] == pytest.approx(sum(recalls) / 3, abs=1e-6)
+        assert row["level"] == 0 or row["recall low"] < row["recall"] < row["recall high"]
+    assert "Means over 3 mask layouts" in render_html(run)
