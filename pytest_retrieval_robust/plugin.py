@@ -212,3 +212,8 @@ class Controller:
             from .reports.terminal import write_summary
 
             write_summary(self._run, terminalreporter)
+        if self._run is not None:
+            from .summary import annotations_of
+
+            for line in annotations_of(self._run, _session_of(self._config)):
+                terminalreporter.write_line(line)

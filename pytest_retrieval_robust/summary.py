@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from .errors import RobustError
 from .evidence import Evidence
 from .judgement import Against, RunRecord, judge_run
 from .measurements import INTERRUPTED, Measurements, Scope
+from .reports.github import error_commands, write_step_summary
 
 if TYPE_CHECKING:
     from .session import RobustSession
@@ -175,7 +177,19 @@ def write_reports(run: RunRecord, session: RobustSession) -> RunRecord:
             sentence = f"Expected to write the report {path.name}, got: {error}. Choose a place that can be written."
             failures = (*run.failures, f"the report {path.name} was not written")
             run = replace(run, warnings=(*run.warnings, sentence), failures=failures)
-    return replace(run, reports=tuple(written))
+    run = replace(run, reports=tuple(written))
+    try:
+        write_step_summary(run, os.environ)
+    except OSError as error:
+        sentence = f"Expected to write GitHub's step summary, got: {error}. The gate does not depend on it."
+        run = replace(run, warnings=(*run.warnings, sentence))
+    return run
+
+
+def annotations_of(run: RunRecord, session: RobustSession) -> list[str]:
+    """The lines by which GitHub Actions marks what failed; none elsewhere."""
+    config = session.settings.config_file
+    return list(error_commands(run, None if config is None else config.path, os.environ))
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

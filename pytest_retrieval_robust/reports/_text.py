@@ -33,7 +33,7 @@ def short(name: str) -> str:
     return _cut(plain(name), _LONGEST)
 
 
-def sentence(text: str) -> str:
+def readable(text: str) -> str:
     """`plain`, with the middle left out of what nobody would read to its end."""
     return _cut(plain(text), _LONGEST_SENTENCE)
 

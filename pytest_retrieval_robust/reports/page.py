@@ -15,7 +15,7 @@ from markupsafe import Markup
 from ..judgement import RunRecord
 from . import ReportEntry, _page_curves, _page_facts
 from ._svg import SHADES, swatch
-from ._text import known, level_text, number, percent, plain, sentence, short
+from ._text import known, level_text, number, percent, plain, readable, short
 from ._views import Switches
 from .saved_run import host_of
 from .series import Series, series_of
@@ -70,7 +70,7 @@ def _environment() -> Environment:
 
 def _finished(value: Any) -> Any:
     """Every text that is put into the page, made harmless, and no longer than anyone reads, before it is escaped."""
-    return sentence(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _multiline(text: str) -> Markup:

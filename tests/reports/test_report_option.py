@@ -106,13 +106,3 @@ def test_a_report_of_ones_own_is_a_suffix_more(run_suite: Run, pytester: pytest.
     )
     assert run_suite("--robust-report=a.txt").ret == 0
     assert Path(pytester.path / "a.txt").read_text() == "2 cells"
-
-
-def test_reports_come_with_workers_too(run_suite: Run, pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nrobust_report = a.html\n")
-    pytester.makepyfile(test_other="def test_more(outcome): pass\n")
-    result = pytester.runpytest_subprocess(
-        "-n2", "--robust-models=tiny-cxr-clip", "--robust-limit=24", "--robust-levels=0.3"
-    )
-    assert result.ret == 0
-    assert "Release gate passed" in (pytester.path / "a.html").read_text(encoding="utf-8")
