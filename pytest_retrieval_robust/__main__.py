@@ -1,17 +1,23 @@
 """`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
-`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs side by side."""
+`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs side by side.
+Of a saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws its curves."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .case import DIRECTIONS
 from .options import PASSED_ON
+
+if TYPE_CHECKING:
+    from .judgement import RunRecord
 
 _SUITE_FILES = (
     "robust.toml",
@@ -64,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.add_argument("-v", "--verbose", action="store_true", help="show every cell, direction and k")
     compare.set_defaults(run=_compare)
     _add_rank(commands.add_parser("rank", help="show the ranks of a data set's first images, before and after hiding"))
+    _add_of_a_run(commands)
     parsed = parser.parse_args(arguments)
     return int(parsed.run(parsed))
 
@@ -80,6 +87,22 @@ def _add_rank(rank: argparse.ArgumentParser) -> None:
     for option in PASSED_ON:
         rank.add_argument(f"--{option}", help=f"as --robust-{option}")
     rank.set_defaults(run=_rank)
+
+
+def _add_of_a_run(commands: Any) -> None:
+    card = commands.add_parser("card", help="a model's section and metadata for its card on the Hugging Face Hub")
+    card.add_argument("--model", required=True, metavar="NAME", help="a model that the run tested")
+    table = commands.add_parser("table", help="Recall@k as CSV: models x levels x k, in %%")
+    table.add_argument("--long", action="store_true", help="one row a point, with intervals and what is kept")
+    plot = commands.add_parser("plot", help="curves for a paper; takes the extra plots")
+    plot.add_argument("--direction", default=DIRECTIONS[0], choices=DIRECTIONS, help="(default: %(default)s)")
+    plot.add_argument("--k", type=int, nargs="+", default=(), help="a row of panels each (default: all of the run)")
+    for command, run in ((card, _card), (table, _table), (plot, _plot)):
+        command.add_argument("folder", type=Path, metavar="RUN", help="the folder that --robust-results wrote")
+        command.set_defaults(run=run)
+    for command in (card, table):
+        command.add_argument("--out", type=Path, metavar="FILE", help="write it there (default: print it)")
+    plot.add_argument("--out", type=Path, metavar="FILE", required=True, help=".pdf, .svg, .png, ...")
 
 
 def _init(parsed: argparse.Namespace) -> int:
@@ -138,6 +161,51 @@ def _compare(parsed: argparse.Namespace) -> int:
     for line in lines:
         print(line)
     return code
+
+
+def _card(parsed: argparse.Namespace) -> int:
+    from .reports.card import model_card
+
+    return _of_a_run(parsed, lambda run: _give(model_card(run, parsed.model), parsed.out))
+
+
+def _table(parsed: argparse.Namespace) -> int:
+    from .reports.paper_table import long_csv, paper_csv
+    from .reports.series import series_of
+
+    write = long_csv if parsed.long else paper_csv
+    return _of_a_run(parsed, lambda run: _give(write(series_of(run)), parsed.out))
+
+
+def _plot(parsed: argparse.Namespace) -> int:
+    from .reports.figure import draw_figure
+    from .reports.series import series_of
+
+    return _of_a_run(
+        parsed, lambda run: draw_figure(series_of(run), parsed.out, direction=parsed.direction, ks=parsed.k)
+    )
+
+
+def _of_a_run(parsed: argparse.Namespace, action: Callable[[RunRecord], None]) -> int:
+    """Do something with a saved run; 2 where it, or what is asked of it, is wrong."""
+    from .errors import RobustError
+    from .judgement import Against, judge_run
+    from .policy import Policy
+    from .saved import load_run
+
+    try:
+        action(judge_run(load_run(parsed.folder), Policy(), Against()))
+    except (RobustError, OSError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _give(text: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8", newline="")
 
 
 def _rank(parsed: argparse.Namespace) -> int:

@@ -172,7 +172,7 @@ def test_lf_repeats_what_failed(pytester: pytest.Pytester) -> None:
 
 
 def test_two_workers_give_the_same_summary_as_one_process(run_suite: Run) -> None:
-    alone, spread = run_suite("--robust-results=alone"), run_suite("-n", "2", "--robust-results=spread")
+    alone, spread = run_suite("--robust-results=alone"), run_suite("-n", "2", "--robust-report=spread.md")
     spread.assert_outcomes(passed=2)
     assert spread.ret == 0
     row = next(line for line in alone.outlines if line.startswith("tiny-cxr-clip"))
