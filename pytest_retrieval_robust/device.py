@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 from .errors import ConfigError
+
+_WORKER = "PYTEST_XDIST_WORKER"
+"""What pytest-xdist tells each of its workers: `gw0`, `gw1`, ..."""
 
 
 def resolve_device(name: str) -> str:
-    """`auto` becomes `cuda:0`, `mps` or `cpu`, whichever is there; a named device must be there."""
+    """`auto` becomes a CUDA device, `mps` or `cpu`, whichever is there; a named device must be there.
+
+    Workers of pytest-xdist share several CUDA devices out among them (`device_number`).
+    """
     import torch
 
     if name == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        if torch.cuda.is_available():
+            return f"cuda:{device_number(os.environ.get(_WORKER), torch.cuda.device_count())}"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "cpu":
         return name
     if name == "mps" and torch.backends.mps.is_available():
@@ -23,6 +34,16 @@ def resolve_device(name: str) -> str:
         f"Expected a device of this machine, got device={name!r} with {torch.cuda.device_count()} CUDA devices "
         f"and mps={torch.backends.mps.is_available()}. Use auto or cpu, or mend the driver."
     )
+
+
+def device_number(worker: str | None, devices: int) -> int:
+    """Which of one or more devices a worker of pytest-xdist (`gw3`) takes; the first one without workers.
+
+    >>> [device_number(worker, devices=2) for worker in (None, "gw0", "gw1", "gw2")]
+    [0, 0, 1, 0]
+    """
+    number = re.fullmatch(r"gw(\d+)", worker or "")
+    return int(number[1]) % devices if number else 0
 
 
 def synchronise(device: str) -> None:
