@@ -99,8 +99,8 @@ def _inspect(parsed: argparse.Namespace) -> int:
     from .config_file import read_config_file
     from .errors import RobustError
     from .inspection import inspect
+    from .pairs import pairs_of
     from .selection import named_dataset
-    from .sweep import pairs_of
 
     try:
         file = parsed.config if parsed.config is not None else Path("robust.toml")

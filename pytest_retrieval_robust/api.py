@@ -119,7 +119,9 @@ def evaluate(
     `device`, where given, must be the one that the model was loaded on. Raises the error of the first cell that
     could not be measured. The task is that of arXiv 2501.09134.
     """
-    from .sweep import CLEAN, Cell, pairs_of, run_sweep
+    from .case import CLEAN, Cell
+    from .pairs import pairs_of
+    from .sweep import run_sweep
 
     if device is not None and resolve_device(device) != model.device:
         raise RobustError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from .axes import AXES, MEASURING
-from .case import BreakingOutcome, Case, CostMeasurement, Json, Outcome, Plan, ReferenceCost
+from .case import CLEAN, BreakingOutcome, Case, Cell, CostMeasurement, Json, Outcome, Plan, ReferenceCost
 from .catalogue import Catalogues
 from .curve import Curve
 from .errors import ConfigError, NotOnThisMachineError, RobustError
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
-    from .sweep import Cell, Measured, SweepResult
+    from .sweep import Measured, SweepResult
     from .timing import Alone, TimedBatch
 
 T = TypeVar("T")
@@ -321,7 +321,7 @@ class RobustSession:
 
     def _search(self, model: str, dataset: str) -> BreakingOutcome:
         from .breaking import breaking_arrays, find_breaking
-        from .sweep import pairs_of
+        from .pairs import pairs_of
 
         settings, limit = self.settings, self.policy.breaking_limit(model, dataset)
         k, images, grid = (max(settings.ks), None, None) if limit is None else (limit.k, limit.images, limit.grid)
@@ -339,8 +339,6 @@ class RobustSession:
         return replace(result.outcome, arrays_key=key)
 
     def _cell(self, case: Case) -> Measured | RobustError:
-        from .sweep import CLEAN, Cell
-
         cell = CLEAN if case.level == 0 else Cell(case.occluder, case.level, case.seed)
         result = self._sweep(case.model, case.dataset, cell)
         return result if isinstance(result, RobustError) else result.cells[cell]
@@ -357,7 +355,8 @@ class RobustSession:
         return result
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
-        from .sweep import Cell, pairs_of, run_sweep
+        from .pairs import pairs_of
+        from .sweep import run_sweep
 
         hidden = sorted(cell for cell in self._planned[model, dataset] if cell[1] > 0)
         settings = self.settings

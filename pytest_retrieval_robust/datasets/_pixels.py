@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -55,7 +55,7 @@ def read_image(source: Path | bytes, shown: str) -> Image:
 
 
 @contextmanager
-def _readable(file: Path, shown: str) -> Iterator[BinaryIO]:
+def _readable(file: Path, shown: str) -> Iterator[BufferedReader]:
     try:
         with file.open("rb") as stream:
             yield stream

@@ -269,7 +269,8 @@ def _every_cell(run: RunRecord) -> Iterable[Line]:
             recalls = ", ".join(f"R@{k} {100 * v:.1f} [{_ends(scores, k)}]" for k, v in scores.recall.items())
             yield [Span(f"  {direction} {recalls}, median rank {scores.median_rank:g}")]
         seen = f"{outcome.achieved_level:.4f} hidden, {outcome.visible_level:.4f} of what it sees"
-        yield [Span(f"  {seen}, {outcome.timing.images_per_second:.0f} images/s")]
+        speed = outcome.timing.images_per_second
+        yield [Span(f"  {seen}, {'from the embedding store' if speed is None else f'{speed:.0f} images/s'}")]
     for cost in run.costs:
         yield [Span(f"cost of {cost.case}: {cost.relative_cost:.2f} times level 0{_spread(cost)}")]
         if cost.latency is not None:
