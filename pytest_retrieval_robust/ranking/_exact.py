@@ -1,0 +1,69 @@
+"""float64 scores with their error bounds, which decide what a filter leaves in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ._checks import parts
+
+FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53  # unit roundoffs
+SLACK = 1.01  # covers the rounding of norms and bounds themselves
+
+
+@dataclass(frozen=True)
+class Side:
+    """Queries or gallery: (N, D) float32 rows, their (N,) float64 norms, and their (N,) groups."""
+
+    rows: torch.Tensor
+    norms: torch.Tensor
+    groups: torch.Tensor
+
+    def __getitem__(self, part: slice | torch.Tensor) -> Side:
+        return Side(self.rows[part], self.norms[part], self.groups[part])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def gamma(dimension: int, roundoff: float) -> float:
+    """Higham's gamma for a dot product, with room for the additions that follow it."""
+    steps = (dimension + 4) * roundoff
+    return steps / (1 - steps) * SLACK if steps < 0.5 else float("inf")
+
+
+def tile_bounds(queries: Side, gallery: Side, sign: int) -> torch.Tensor:
+    """(q, g) float64: the scores' lower (`sign` -1) or upper (+1) bounds."""
+    scores = queries.rows.double() @ gallery.rows.double().T
+    return scores.addr_(queries.norms, gallery.norms, alpha=sign * gamma(queries.rows.shape[1], FLOAT64))
+
+
+def pair_bounds(queries: Side, gallery: Side, q_index: torch.Tensor, g_index: torch.Tensor, sign: int) -> torch.Tensor:
+    """(P,) float64: the same of single pairs."""
+    error = sign * gamma(queries.rows.shape[1], FLOAT64)
+    bounds = torch.empty(len(q_index), dtype=torch.float64, device=queries.rows.device)
+    for part in parts(len(q_index), 256):  # pieces that stay in the cache
+        some, others = q_index[part], g_index[part]
+        scores = queries.rows[some].double().mul_(gallery.rows[others]).sum(1)
+        bounds[part] = scores.add_(queries.norms[some].mul_(gallery.norms[others]), alpha=error)
+    return bounds
+
+
+@contextmanager
+def plain_float32(device: torch.device) -> Iterator[None]:
+    """No TF32, bfloat16 or autocast in here: they would break the error bound. The caller's settings come back."""
+    mkldnn: Any = torch.backends.mkldnn
+    backends: list[Any] = [torch.backends.cuda.matmul, mkldnn.matmul]
+    before = [backend.fp32_precision for backend in backends]
+    try:
+        for backend in backends:
+            backend.fp32_precision = "ieee"
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        for backend, precision in zip(backends, before, strict=True):
+            backend.fp32_precision = precision
