@@ -9,6 +9,7 @@ from .errors import ConfigError
 
 _WORKER = "PYTEST_XDIST_WORKER"
 """What pytest-xdist tells each of its workers: `gw0`, `gw1`, ..."""
+_WORKERS = "PYTEST_XDIST_WORKER_COUNT"
 
 
 def resolve_device(name: str) -> str:
@@ -44,6 +45,30 @@ def device_number(worker: str | None, devices: int) -> int:
     """
     number = re.fullmatch(r"gw(\d+)", worker or "")
     return int(number[1]) % devices if number else 0
+
+
+def further_devices(name: str) -> list[str]:
+    """The CUDA devices beside the one that `auto` stands for; none where a device is named, or is the only one.
+
+    Of several pytest-xdist workers each has its own share of them.
+    """
+    import torch
+
+    if name != "auto" or not torch.cuda.is_available():
+        return []
+    worker, workers = os.environ.get(_WORKER), int(os.environ.get(_WORKERS, "1"))
+    return [f"cuda:{number}" for number in further_numbers(worker, workers, torch.cuda.device_count())]
+
+
+def further_numbers(worker: str | None, workers: int, devices: int) -> list[int]:
+    """The devices beside `device_number` that no other of so many workers takes.
+
+    >>> [further_numbers(worker, workers=2, devices=5) for worker in ("gw0", "gw1")]
+    [[2, 4], [3]]
+    >>> further_numbers(None, workers=1, devices=3)
+    [1, 2]
+    """
+    return list(range(device_number(worker, devices) + workers, devices, workers))
 
 
 def synchronise(device: str) -> None:

@@ -57,7 +57,7 @@ class EmbeddingStore:
 
     def __init__(self, folder: Path, limit: int = DEFAULT_LIMIT) -> None:
         self.folder, self.limit = folder, limit
-        self._damaged = 0
+        self._damaged = False
         self._unreadable: str | None = None
         self._unwritable: str | None = None
 
@@ -72,7 +72,7 @@ class EmbeddingStore:
             self._unreadable = error.strerror
             return None
         except _DAMAGE:
-            self._damaged += 1
+            self._damaged = True
             return None
         with suppress(OSError):  # a folder that may only be read
             os.utime(path)
@@ -99,8 +99,8 @@ class EmbeddingStore:
         notes = []
         if self._damaged:
             notes.append(
-                f"Expected whole shards in the embedding store, got damaged={self._damaged}: they were measured again. "
-                "Look at the disk if it goes on."
+                "Expected whole shards in the embedding store, got damaged or foreign ones: their images were encoded "
+                "again. Look at the disk if it goes on; `python -m pytest_retrieval_robust store verify` counts them."
             )
         for what, reason in (("read", self._unreadable), ("write", self._unwritable)):
             if reason is not None:

@@ -30,6 +30,7 @@ from .store import RunStore, case_key, dataset_key, run_folder
 if TYPE_CHECKING:
     from .comparison import Run
     from .datasets import RetrievalDataset
+    from .embedding_store import EmbeddingStore
     from .evidence import Evidence
     from .gate import Judge
     from .models import DualEncoder
@@ -80,6 +81,7 @@ class RobustSession:
         self._selection: Selection | None = None
         self._planned: dict[tuple[str, str], set[tuple[str, float, int]]] = {}
         self._loaded: tuple[str, DualEncoder] | None = None
+        self._copies: tuple[DualEncoder, ...] | None = None
         self._failed_loads: dict[str, RobustError] = {}
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
@@ -206,15 +208,24 @@ class RobustSession:
         self._cards[name] = model.card.as_json()
         return model
 
-    def _load(self, selected: SelectedModel) -> DualEncoder:
+    def _load(self, selected: SelectedModel, device: str | None = None) -> DualEncoder:
         from .device import resolve_device
 
         reason = selected.absent()
         if reason is not None:
             raise NotOnThisMachineError.because(reason)
-        device = resolve_device(self.settings.device)
+        device = device or resolve_device(self.settings.device)
         request = LoadRequest(device, self.settings.precision, selected.may_download, cache_dir=selected.cache_dir)
         return selected.entry.load(request)
+
+    def _copies_of(self, name: str) -> tuple[DualEncoder, ...]:
+        """The loaded model on the further devices of this machine, let go together with it."""
+        from .device import further_devices
+
+        if self._copies is None:
+            selected = self.selection.models[name]
+            self._copies = tuple(self._load(selected, device) for device in further_devices(self.settings.device))
+        return self._copies
 
     def has_failed_to_load(self, name: str) -> bool:
         return name in self._failed_loads
@@ -230,7 +241,7 @@ class RobustSession:
     def release_model(self) -> None:
         if self._loaded is None:
             return
-        self._loaded = self._timed = None
+        self._loaded = self._timed = self._copies = None
         _give_memory_back()
 
     def dataset(self, name: str) -> RetrievalDataset:
@@ -351,6 +362,8 @@ class RobustSession:
                 result = self._run_sweep(model, dataset)
             except RobustError as error:
                 result = error
+            if self.embeddings is not None:
+                self.embeddings.prune()
             self._swept[model, dataset] = result
         return result
 
@@ -367,7 +380,20 @@ class RobustSession:
             settings.ks,
             precision=settings.precision,
             batch_size=settings.batch_size,
+            store=self.embeddings,
+            copies=lambda: self._copies_of(model),
         )
+
+    @cached_property
+    def embeddings(self) -> EmbeddingStore | None:
+        """Where embeddings are kept from run to run; None with `--robust-no-cache`."""
+        from .cache import cache_folder
+        from .embedding_store import FOLDER, EmbeddingStore
+
+        settings = self.settings
+        if not settings.keeps_embeddings:
+            return None
+        return EmbeddingStore(cache_folder(settings.cache_dir) / FOLDER, settings.cache_limit)
 
     # Judging, for a test; the controller judges the whole run again
 
@@ -391,6 +417,7 @@ class RobustSession:
             datasets=tuple(datasets.values()),
             broken=(),
             broken_tests=0,
+            notes=(),
         )
         baseline = self.baseline_run()
         comparison = None if baseline is None else Comparison(Run(measured, self._evidence), baseline)
@@ -428,6 +455,7 @@ class RobustSession:
             "costs": [] if cost is None else [cost.as_json()],
             "breaking": None if breaking is None else breaking.as_json(),
             "card": None if axes.model is None else self._cards.get(axes.model),
+            "notes": [] if self.embeddings is None else self.embeddings.notes,
             **self._dataset_record(axes),
         }
 

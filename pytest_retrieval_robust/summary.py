@@ -53,6 +53,7 @@ class RunCollector:
     _cards: dict[str, Json] = field(default_factory=dict)
     _not_tested: dict[str, str] = field(default_factory=dict)
     _datasets: dict[str, Json] = field(default_factory=dict)
+    _notes: dict[str, None] = field(default_factory=dict)
     _broken: dict[str, list[str]] = field(default_factory=dict)
     """Node ids by what went wrong; under "" those that failed by a gate, whose sentences are shown anyway."""
 
@@ -84,6 +85,7 @@ class RunCollector:
             held["truncated_reports"] = held.get("truncated_reports") if truncated is None else truncated
         if record["not_tested"] is not None:
             self._not_tested[record["model"]] = record["not_tested"]
+        self._notes |= dict.fromkeys(record["notes"])
         if record["dataset"] is not None:
             self._datasets[record["dataset"]["name"]] = record["dataset"]
 
@@ -114,6 +116,7 @@ class RunCollector:
             datasets=tuple(self._datasets[name] for name in sorted(self._datasets)),
             broken=tuple(_broken_sentence(message, tests) for message, tests in self._broken.items() if message),
             broken_tests=sum(len(tests) for message, tests in self._broken.items() if message),
+            notes=tuple(self._notes),
         )
 
     def _model_record(self, name: str, named: bool, tested: bool) -> ModelRecord:

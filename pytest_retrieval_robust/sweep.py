@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -82,19 +82,19 @@ def run_sweep(
     precision: str = "fp32",
     batch_size: int | None = None,
     store: EmbeddingStore | None = None,
-    copies: Sequence[DualEncoder] = (),
+    copies: Callable[[], Sequence[DualEncoder]] = tuple,
 ) -> SweepResult:
     """Measure level 0 and every cell of `cells`; a cell that fails leaves the others untouched.
 
-    Embeddings that `store` has are taken from there, the others are kept there as they come. `copies` are the same
-    model on further devices: batches are shared out among them.
+    Embeddings that `store` has are taken from there, the others are kept there as they come. `copies` gives the same
+    model on further devices, among which batches are shared out; it is asked once there is something to encode.
 
     Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that cannot be embedded: then no
     cell could be measured.
     """
     check_ks(pairs, ks)
     size = batch_size or usual_batch(model.device)
-    sweep = _Sweep([model, *copies], pairs, dict(cells), ks, precision, size, store)
+    sweep = _Sweep(model, copies, pairs, dict(cells), ks, precision, size, store)
     return sweep.run()
 
 
@@ -185,7 +185,8 @@ class _Sweep:
 
     def __init__(
         self,
-        models: Sequence[DualEncoder],
+        model: DualEncoder,
+        copies: Callable[[], Sequence[DualEncoder]],
         pairs: Pairs,
         occluders: dict[Cell, Occluder],
         ks: Sequence[int],
@@ -193,26 +194,22 @@ class _Sweep:
         batch_size: int,
         store: EmbeddingStore | None,
     ) -> None:
-        self._models, self._pairs, self._occluders, self._ks = models, pairs, occluders, ks
+        self._model, self._copies, self._pairs, self._occluders, self._ks = model, copies, pairs, occluders, ks
+        self._lanes: list[_Lane] = []
         self._secret = secret_of(pairs)
         self._precision, self._batch_size = precision, batch_size
         self._gathered = {cell: _Gathered() for cell in (CLEAN, *occluders)}
-        self._shards = ModelShards.of(store, models[0], precision)
+        self._shards = ModelShards.of(store, model, precision)
         self._skips = bool(getattr(pairs.dataset, "skips_unreadable", False))
 
     def run(self) -> SweepResult:
-        reports = encode_gallery(self._models[0], self._pairs.texts, self._batch_size, self._shards)
-        lanes = [self._lane(model, reports) for model in self._models]
-        shelf = None if self._shards is None else self._shelf(lanes[0].setting, self._shards)
-        feed = Feed(self._models[0], self._pairs, self._batch_size, self._secret, shelf)
-        seen = self._measure(feed, lanes)
+        reports = encode_gallery(self._model, self._pairs.texts, self._batch_size, self._shards)
+        setting = Setting(self._model, self._pairs.dataset, reports, self._pairs.report_groups)
+        shelf = None if self._shards is None else self._shelf(setting, self._shards)
+        seen = self._measure(Feed(self._model, self._pairs, self._batch_size, self._secret, shelf), setting)
         reports = self._without_skipped(reports, seen)
-        cells = {cell: self._conclude(cell, gathered, reports, lanes) for cell, gathered in self._gathered.items()}
+        cells = {cell: self._conclude(cell, gathered, reports) for cell, gathered in self._gathered.items()}
         return SweepResult(cells, self._pairs, self._describe_dataset(seen), self._truncated())
-
-    def _lane(self, model: DualEncoder, reports: Tensor) -> _Lane:
-        setting = Setting(model, self._pairs.dataset, reports.to(model.device), self._pairs.report_groups)
-        return _Lane(setting, model, self._occluders)
 
     # Feeding: what the store may have
 
@@ -249,29 +246,39 @@ class _Sweep:
 
     # Measuring
 
-    def _measure(self, feed: Feed, lanes: Sequence[_Lane]) -> list[Fed]:
-        """Every batch through one of the lanes; what was seen of the images, without their pixels."""
+    def _measure(self, feed: Feed, setting: Setting) -> list[Fed]:
+        """Every batch from the store or through one of the lanes; what was seen of the images, without their pixels."""
         seen: list[Fed] = []
         with ExitStack() as stack:
             behind = stack.enter_context(ThreadPoolExecutor(1))
-            threads = [stack.enter_context(_Here() if len(lanes) == 1 else ThreadPoolExecutor(1)) for _ in lanes]
+            threads: list[Executor] = []
             busy: deque[Future[list[Future[None]]]] = deque()
             for fed in feed:
                 seen.append(Fed(fed.part, fed.kept, fed.digests, None))
-                place = fed.part.number % len(lanes)
-                busy.append(threads[place].submit(self._through, lanes[place], fed, behind))
-                if len(busy) > _IN_FLIGHT * len(lanes):
+                for cell, batch in fed.stored.items():
+                    self._gathered[cell].batches[fed.part.number] = batch
+                if fed.pixels is None:
+                    continue
+                if not threads:
+                    self._lanes = self._open_lanes(setting)
+                    threads = [stack.enter_context(one) for one in _threads(len(self._lanes))]
+                place = fed.part.number % len(threads)
+                busy.append(threads[place].submit(self._through, self._lanes[place], fed, behind))
+                if len(busy) > _IN_FLIGHT * len(threads):
                     _wait(busy.popleft())
             for future in busy:
                 _wait(future)
         return seen
 
+    def _open_lanes(self, setting: Setting) -> list[_Lane]:
+        models = [self._model, *self._copies()]
+        settings = [setting, *(replace(setting, encoder=m, reports=setting.reports.to(m.device)) for m in models[1:])]
+        return [_Lane(one, model, self._occluders) for one, model in zip(settings, models, strict=True)]
+
     def _through(self, lane: _Lane, fed: Fed, behind: ThreadPoolExecutor) -> list[Future[None]]:
         """Have a batch encoded for the cells that the store does not have; it is kept when the futures are done."""
-        for cell, batch in fed.stored.items():
-            self._gathered[cell].batches[fed.part.number] = batch
         missing = [cell for cell in self._gathered if cell not in fed.stored and self._gathered[cell].error is None]
-        if fed.pixels is None or not missing:
+        if not missing:
             return []
         scene = lane.scene(fed, self._pairs)
         lane.warm_up(scene)
@@ -349,18 +356,16 @@ class _Sweep:
         check_ks(self._pairs, self._ks)
         return reports[torch.from_numpy(stay).to(reports.device)]
 
-    def _conclude(
-        self, cell: Cell, gathered: _Gathered, reports: Tensor, lanes: Sequence[_Lane]
-    ) -> Measured | RobustError:
+    def _conclude(self, cell: Cell, gathered: _Gathered, reports: Tensor) -> Measured | RobustError:
         if gathered.error is not None:
             return gathered.error
         try:
-            return self._rank(cell, gathered, reports, lanes)
+            return self._rank(cell, gathered, reports)
         except RobustError as error:
             return error
 
-    def _rank(self, cell: Cell, gathered: _Gathered, reports: Tensor, lanes: Sequence[_Lane]) -> Measured:
-        batches, model, pairs = gathered.in_order, self._models[0], self._pairs
+    def _rank(self, cell: Cell, gathered: _Gathered, reports: Tensor) -> Measured:
+        batches, model, pairs = gathered.in_order, self._model, self._pairs
         images = torch.from_numpy(np.concatenate([one.rows for one in batches if len(one.rows)])).to(model.device)
         if cell == CLEAN:
             require_variety(images, "images", model.name)
@@ -374,17 +379,17 @@ class _Sweep:
             report_to_image=back,
             image_ranks=image_ranks,
             report_ranks=report_ranks,
-            timing=self._timing(cell, gathered.encoded, count, lanes),
+            timing=self._timing(cell, gathered.encoded, count),
         )
 
-    def _timing(self, cell: Cell, encoded: int, images: int, lanes: Sequence[_Lane]) -> Timing:
+    def _timing(self, cell: Cell, encoded: int, images: int) -> Timing:
         """Of what this run encoded. Devices work side by side: their speeds add up."""
-        seconds = sum(lane.encoding[cell].seconds for lane in lanes)
+        seconds = sum(lane.encoding[cell].seconds for lane in self._lanes)
         return Timing(
-            images_per_second=encoded / seconds * len(lanes) if encoded else None,
-            encode_seconds=seconds if encoded else 0.0,
-            occlude_seconds=sum(lane.occluding[cell].seconds for lane in lanes) if encoded else 0.0,
-            device=self._models[0].device,
+            images_per_second=encoded / seconds * len(self._lanes) if encoded else None,
+            encode_seconds=seconds,
+            occlude_seconds=sum(lane.occluding[cell].seconds for lane in self._lanes),
+            device=self._model.device,
             precision=self._precision,
             from_store=images - encoded,
         )
@@ -407,7 +412,7 @@ class _Sweep:
         }
 
     def _truncated(self) -> int | None:
-        count = getattr(self._models[0], "truncated", None)
+        count = getattr(self._model, "truncated", None)
         return None if count is None else int(count(self._pairs.texts))
 
 
@@ -418,6 +423,11 @@ class _Here(Executor):
         future: Future[T] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+def _threads(lanes: int) -> list[Executor]:
+    """One a lane: a model sees one batch at a time. A single one is in the caller's own thread, as its user expects."""
+    return [_Here()] if lanes == 1 else [ThreadPoolExecutor(1) for _ in range(lanes)]
 
 
 def _wait(batch: Future[list[Future[None]]]) -> None:

@@ -107,6 +107,7 @@ def make_run(
         datasets=(dataset,),
         broken=(),
         broken_tests=0,
+        notes=(),
     )
     return Made(Run(measured, Evidence(store)), store)
 
