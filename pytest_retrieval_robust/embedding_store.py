@@ -8,6 +8,7 @@ read is measured again, one that cannot be written is not kept, and a sentence o
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -29,7 +30,7 @@ FOLDER = "embeddings"
 """Within the cache's folder."""
 DEFAULT_LIMIT = 20_000_000_000
 _SUFFIX, _PART = ".npz", ".part"
-_KEY, _ABOUT = "key", "about"
+_KEY, _ABOUT, _CHECK = "key", "about", "check"
 _ABANDONED_SECONDS = 3600.0
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
@@ -151,7 +152,7 @@ class EmbeddingStore:
 
 
 def read_shard(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a shard, checked: the archive's CRC-32 of each, and that the key is the file's name.
+    """The arrays of a shard, checked: against its own digest, and that its key is the file's name.
 
     Raises `FileNotFoundError`, or one of several others for a damaged or foreign file.
     """
@@ -184,8 +185,9 @@ def _packed(key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, ob
 
     words = {_KEY: key, _ABOUT: json.dumps(dict(about))}
     texts = {name: np.frombuffer(text.encode(), dtype=np.uint8) for name, text in words.items()}
+    members = {**texts, **arrays}
     stream = io.BytesIO()
-    np.savez(stream, **texts, **arrays)  # type: ignore[arg-type]  # the stub knows no keyword arrays
+    np.savez(stream, **members, **{_CHECK: _digest(members)})  # type: ignore[arg-type]  # the stub knows no keyword arrays
     return stream.getvalue()
 
 
@@ -194,6 +196,9 @@ def _unpacked(path: Path) -> tuple[dict[str, NDArray[Any]], str, dict[str, Any]]
 
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as opened:
         arrays: dict[str, NDArray[np.generic]] = {name: opened[name] for name in opened.files}
+    check = arrays.pop(_CHECK)
+    if not np.array_equal(check, _digest(arrays)):
+        raise ValueError("another content")
     key = arrays.pop(_KEY).tobytes().decode()
     about = json.loads(arrays.pop(_ABOUT).tobytes())
     if not isinstance(about, dict):
@@ -201,7 +206,18 @@ def _unpacked(path: Path) -> tuple[dict[str, NDArray[Any]], str, dict[str, Any]]
     return arrays, key, about
 
 
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    """Of everything: an archive's own CRC-32 does not cover the names of its members."""
+    import numpy as np
+
+    digest = hashlib.blake2b(digest_size=32)
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())
+    return np.frombuffer(digest.digest(), dtype=np.uint8)
+
+
 def _private_folder(folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
+    folder.parent.parent.mkdir(parents=True, exist_ok=True)
+    for one in (folder.parent, folder):
+        with suppress(FileExistsError):
+            one.mkdir(mode=0o700)
