@@ -22,13 +22,13 @@ from ._checks import (
     check_answerable,
     check_finite,
     checked_groups,
-    checked_norms,
     checked_rows,
     to_host,
 )
 from ._custom import custom_counts
 from ._exact import Side, plain_float32
-from ._filter import find_means, make_filter, precisions
+from ._filter import make_filter, precisions, take_means
+from ._kernels import Kernels, choose
 from ._right_pairs import best_right, right_pairs
 from ._tiles import Problem, count_wrong
 from ._top_k import top_k
@@ -115,6 +115,7 @@ def _ranks(
     *,
     both: bool,
     forced: Sequence[torch.dtype] | None = None,
+    kernels: Kernels | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     q_rows, g_rows = checked_rows(queries, gallery, tile)
     q_groups = checked_groups("query_groups", query_groups, len(q_rows))
@@ -124,7 +125,7 @@ def _ranks(
         check_answerable(g_groups, q_groups, back=True)
     with torch.no_grad():
         if similarity is None:
-            counts = _counts(q_rows, g_rows, q_groups, g_groups, tile, both, forced)
+            counts = _counts(q_rows, g_rows, q_groups, g_groups, tile, both, forced, kernels)
         else:
             check_finite("queries", q_rows)
             check_finite("gallery", g_rows)
@@ -140,14 +141,17 @@ def _counts(
     tile: int,
     both: bool,
     forced: Sequence[torch.dtype] | None,
+    kernels: Kernels | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     device = q_rows.device
-    left = Side(q_rows, checked_norms("queries", q_rows), torch.from_numpy(q_groups).to(device))
-    right = Side(g_rows, checked_norms("gallery", g_rows), torch.from_numpy(g_groups).to(device))
+    kernels = kernels or choose(len(q_rows) * len(g_rows), device)
     with plain_float32(device):
+        (q_norms, q_means), (g_norms, g_means) = take_means(kernels, q_rows, g_rows)
+        left = Side(q_rows, q_norms, torch.from_numpy(q_groups).to(device))
+        right = Side(g_rows, g_norms, torch.from_numpy(g_groups).to(device))
         pairs = right_pairs(left, right, tile)
-        q_floors, g_floors = best_right(left, right, pairs, tile)
-        means = find_means(left, right)
-        filters = [make_filter(left, right, means, dtype) for dtype in forced or precisions(left, right)]
-        found = count_wrong(Problem(left, right, q_floors, g_floors, pairs, tile, both), filters)
+        q_floors, g_floors = best_right(kernels, left, right, pairs, tile)
+        dtypes = forced or precisions(left, right)
+        filters = [make_filter(left, right, q_means, g_means, dtype) for dtype in dtypes]
+        found = count_wrong(Problem(left, right, q_floors, g_floors, pairs, tile, both, kernels), filters)
     return found.queries, found.gallery

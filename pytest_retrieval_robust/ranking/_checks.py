@@ -46,7 +46,7 @@ def _as_rows(name: str, rows: Rows) -> torch.Tensor:
             "Convert them with .float(), and give one row an image or report."
         )
     # Apple GPUs have no float64.
-    return found.cpu() if found.device.type == "mps" else found
+    return (found.cpu() if found.device.type == "mps" else found).contiguous()
 
 
 def checked_groups(name: str, groups: Groups, count: int) -> NDArray[np.int64]:
@@ -81,10 +81,8 @@ def check_finite(name: str, rows: torch.Tensor) -> None:
             )
 
 
-def checked_norms(name: str, rows: torch.Tensor) -> torch.Tensor:
-    """(N,) float64 lengths; NaN, infinity and a row of zeros, which has no direction, are errors."""
-    # Pieces that stay in the cache.
-    norms = torch.cat([torch.linalg.vector_norm(rows[part].double(), dim=1) for part in parts(len(rows), 256)])
+def check_norms(name: str, rows: torch.Tensor, norms: torch.Tensor) -> None:
+    """NaN, infinity and a row of zeros, which has no direction, are seen from the rows' (N,) float64 lengths."""
     if not bool(norms.isfinite().all()):
         check_finite(name, rows)
     zeros = (norms == 0).nonzero()
@@ -92,7 +90,6 @@ def checked_norms(name: str, rows: torch.Tensor) -> torch.Tensor:
         raise RankingError(
             f"Expected {name} with a direction, got zeros in row={int(zeros[0])}. Look at what the encoder makes of it."
         )
-    return norms
 
 
 def parts(stop: int, size: int, start: int = 0) -> Iterator[slice]:

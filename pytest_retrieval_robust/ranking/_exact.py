@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ._checks import parts
+from ._kernels import Kernels
 
 FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53  # unit roundoffs
 SLACK = 1.01  # covers the rounding of norms and bounds themselves
@@ -42,15 +42,13 @@ def tile_bounds(queries: Side, gallery: Side, sign: int) -> torch.Tensor:
     return scores.addr_(queries.norms, gallery.norms, alpha=sign * gamma(queries.rows.shape[1], FLOAT64))
 
 
-def pair_bounds(queries: Side, gallery: Side, q_index: torch.Tensor, g_index: torch.Tensor, sign: int) -> torch.Tensor:
+def pair_bounds(
+    kernels: Kernels, queries: Side, gallery: Side, q_index: torch.Tensor, g_index: torch.Tensor, sign: int
+) -> torch.Tensor:
     """(P,) float64: the same of single pairs."""
     error = sign * gamma(queries.rows.shape[1], FLOAT64)
-    bounds = torch.empty(len(q_index), dtype=torch.float64, device=queries.rows.device)
-    for part in parts(len(q_index), 256):  # pieces that stay in the cache
-        some, others = q_index[part], g_index[part]
-        scores = queries.rows[some].double().mul_(gallery.rows[others]).sum(1)
-        bounds[part] = scores.add_(queries.norms[some].mul_(gallery.norms[others]), alpha=error)
-    return bounds
+    scores = kernels.pair_scores(queries.rows, gallery.rows, q_index, g_index)
+    return scores.add_(queries.norms[q_index] * gallery.norms[g_index], alpha=error)
 
 
 @contextmanager

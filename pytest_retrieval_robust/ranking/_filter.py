@@ -23,11 +23,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
-from ._checks import parts
+from ._checks import check_norms, parts
 from ._exact import FLOAT32, FLOAT64, SLACK, Side, gamma
+from ._kernels import Kernels
+from ._thresholds import Thresholds
 
 _SMALLEST = 2.0**-126  # below it a device may flush float32 to zero
 _SAFE = 2.0**120  # sums above this may overflow float32
@@ -38,10 +41,19 @@ _MODEST = 2.0**20  # norms from its inverse to it: squares of what bfloat16 lose
 
 @dataclass(frozen=True)
 class Means:
-    """(D,) float64 copies of float32 means of each side, and the part of a score that all pairs share."""
+    """What is taken off the rows of one side, (D,) float64 copies of float32 numbers, and (N,) dot products with it and
+    with what is taken off the other side."""
 
-    queries: torch.Tensor
-    gallery: torch.Tensor
+    mean: torch.Tensor
+    own: torch.Tensor
+    other: torch.Tensor
+
+
+class Measured(NamedTuple):
+    """(N,) float64 norms, and what is taken off the rows."""
+
+    norms: torch.Tensor
+    means: Means
 
 
 @dataclass(frozen=True)
@@ -111,31 +123,32 @@ class Filter:
         return Thresholds(low, high)
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """(n,) float32 each: a filter's score below `low` is surely under the floor, one above `high` surely not."""
-
-    low: torch.Tensor
-    high: torch.Tensor
-
-    def __getitem__(self, part: slice) -> Thresholds:
-        return Thresholds(self.low[part], self.high[part])
-
-
-def make_filter(queries: Side, gallery: Side, means: Means, dtype: torch.dtype) -> Filter:
+def make_filter(queries: Side, gallery: Side, q_means: Means, g_means: Means, dtype: torch.dtype) -> Filter:
     """A filter in `dtype`, float32 or bfloat16."""
-    own, other = means.queries, means.gallery
-    a, b = _products(queries.rows, torch.stack([other, own], 1)), _products(gallery.rows, torch.stack([own, other], 1))
-    a_mean, b_mean = float(a[:, 0].mean()), float(b[:, 0].mean())
-    shared = a_mean + b_mean - float(own @ other)
-    first = _factor(queries, own, a[:, 0] - a_mean, a[:, 1], dtype, leads=True)
-    second = _factor(gallery, other, b[:, 0] - b_mean, b[:, 1], dtype, leads=False)
+    a_mean, b_mean = float(q_means.other.mean()), float(g_means.other.mean())
+    shared = a_mean + b_mean - float(q_means.mean @ g_means.mean)
+    first = _factor(queries, q_means, q_means.other - a_mean, dtype, leads=True)
+    second = _factor(gallery, g_means, g_means.other - b_mean, dtype, leads=False)
     return Filter(first, second, shared, FLOAT32 if dtype == torch.float32 else _TRUNCATED, dtype)
 
 
-def find_means(queries: Side, gallery: Side) -> Means:
-    """Zeros where rows are of very uneven length: the long ones would be all that the mean sees."""
-    return Means(_mean(queries), _mean(gallery))
+def take_means(kernels: Kernels, queries: torch.Tensor, gallery: torch.Tensor) -> tuple[Measured, Measured]:
+    """Norms and means of both sides. A mean is zero where lengths are so uneven that it would see the longest only."""
+    means = [rows.mean(0).double() for rows in (queries, gallery)]
+    q_found = kernels.moments(queries, torch.stack([means[0], means[1]]))
+    g_found = kernels.moments(gallery, torch.stack([means[1], means[0]]))
+    check_norms("queries", queries, q_found[:, 0])
+    check_norms("gallery", gallery, g_found[:, 0])
+    for number, (own, other) in enumerate(((q_found, g_found), (g_found, q_found))):
+        even = float(own[:, 0].max()) <= _EVEN * float(own[:, 0].min())
+        if not (even and bool(means[number].isfinite().all())):
+            means[number].zero_()
+            own[:, 1].zero_()
+            other[:, 2].zero_()
+    q_columns, g_columns = q_found.T.contiguous(), g_found.T.contiguous()
+    return Measured(q_columns[0], Means(means[0], *q_columns[1:])), Measured(
+        g_columns[0], Means(means[1], *g_columns[1:])
+    )
 
 
 def precisions(queries: Side, gallery: Side) -> tuple[torch.dtype, ...]:
@@ -151,29 +164,16 @@ def _has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and any(getattr(torch.cpu, name, lambda: False)() for name in asked)
 
 
-def _mean(side: Side) -> torch.Tensor:
-    even = float(side.norms.max()) <= _EVEN * float(side.norms.min())
-    return side.rows.mean(0).double() if even else torch.zeros_like(side.rows[0], dtype=torch.float64)
-
-
-def _products(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """(N, M) float64 dot products with a few float64 columns."""
-    return torch.cat([rows[part].double() @ others for part in parts(len(rows), 256)])
-
-
-def _factor(
-    side: Side, mean: torch.Tensor, offsets: torch.Tensor, along: torch.Tensor, dtype: torch.dtype, *, leads: bool
-) -> Factor:
-    """`along` is (N,) the rows' products with their own mean."""
-    length = float(torch.linalg.vector_norm(mean))
+def _factor(side: Side, means: Means, offsets: torch.Tensor, dtype: torch.dtype, *, leads: bool) -> Factor:
+    length = float(torch.linalg.vector_norm(means.mean))
     norm = (side.norms + length) * SLACK
     dimension = side.rows.shape[1]
     # |q - m|^2 by its parts; what cancels is added again.
-    square = side.norms.square() - 2 * along + length**2
+    square = side.norms.square() - 2 * means.own + length**2
     size = (square.clamp(min=0) + 4 * gamma(dimension, FLOAT64) * norm.square()).sqrt() * SLACK
     stored = _split(offsets, 1 if dtype == torch.float32 else 3, dtype)
     ones = torch.ones_like(stored)
-    single = mean.float()
+    single = means.mean.float()
     lost = size * (FLOAT32 * SLACK) + 4 * math.sqrt(dimension) * _SMALLEST if length else torch.zeros_like(size)
     if dtype == torch.bfloat16:
         lost = lost + _lost_to_bfloat16(side.rows, single)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ._checks import parts
 from ._exact import Side, pair_bounds, tile_bounds
+from ._kernels import Kernels
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,15 @@ def right_pairs(queries: Side, gallery: Side, tile: int) -> RightPairs | None:
     return RightPairs(there[0], there[1], starts, columns, tile)
 
 
-def best_right(queries: Side, gallery: Side, pairs: RightPairs | None, tile: int) -> tuple[torch.Tensor, torch.Tensor]:
+def best_right(
+    kernels: Kernels, queries: Side, gallery: Side, pairs: RightPairs | None, tile: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(Q,) and (G,) float64: what each one's best right partner scores at least; minus infinity where it has none."""
     floors = [torch.full_like(side.norms, -torch.inf) for side in (queries, gallery)]
     if pairs is None:
         _raise_by_tiles(queries, gallery, floors, tile)
     else:
-        lowest = pair_bounds(queries, gallery, pairs.q_index, pairs.g_index, -1)
+        lowest = pair_bounds(kernels, queries, gallery, pairs.q_index, pairs.g_index, -1)
         for floor, index in zip(floors, (pairs.q_index, pairs.g_index), strict=True):
             floor.scatter_reduce_(0, index, lowest, "amax")
     return floors[0], floors[1]

@@ -9,10 +9,11 @@ from functools import cached_property
 import torch
 
 from ._checks import parts
-from ._counting import in_doubt, tally
 from ._exact import Side, pair_bounds, tile_bounds
-from ._filter import Filter, Thresholds
+from ._filter import Filter
+from ._kernels import Kernels
 from ._right_pairs import RightPairs
+from ._thresholds import Thresholds
 
 _BLOCK = 4  # tiles of the gallery that a tile of queries meets before it is made again
 
@@ -29,11 +30,16 @@ class Problem:
     tile: int
     both: bool
     """Whether the gallery's items ask, too."""
+    kernels: Kernels
+
+    def scores(self, rows: int, columns: int) -> torch.Tensor:
+        """Memory for a tile, the same each time: fresh memory costs page faults."""
+        return self._buffer[: rows * columns].view(rows, columns)
 
     @cached_property
-    def buffer(self) -> torch.Tensor:
-        sides = (min(self.tile, len(self.queries)), min(self.tile, len(self.gallery)))
-        return torch.empty(sides, dtype=torch.float32, device=self.queries.rows.device)
+    def _buffer(self) -> torch.Tensor:
+        size = min(self.tile, len(self.queries)) * min(self.tile, len(self.gallery))
+        return torch.empty(size, dtype=torch.float32, device=self.queries.rows.device)
 
 
 @dataclass
@@ -117,20 +123,23 @@ class _Tile:
         self, left: torch.Tensor, right: torch.Tensor, limits: tuple[Thresholds, Thresholds]
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """(q,) and (g,) int64 from a filter's scores; None where too many are in doubt."""
-        scores = self.problem.buffer[: len(left), : len(right)]
+        scores = self.problem.scores(len(left), len(right))
         if left.dtype == torch.float32:
             torch.mm(left, right.T, out=scores)
         else:
             scores.copy_(left @ right.T)
         self._hide_right(scores)
+        found = self.problem.kernels.tally(scores, limits[0], limits[1] if self.problem.both else None)
         counts = [torch.zeros(n, dtype=torch.int64, device=scores.device) for n in scores.shape]
-        for dim in (0, 1) if self.problem.both else (0,):
-            found = tally(scores, limits[dim], dim)
-            if (doubts := found.in_doubt()) > 4 * max(scores.shape):
+        for dim, tally in enumerate(found):
+            if tally is None:
+                continue
+            if (doubts := tally.doubts()) > 4 * max(scores.shape):
                 return None
-            counts[dim] += found.above
+            counts[dim] += tally.above
             if doubts:
-                self._recheck(in_doubt(scores, limits[dim], dim, found), dim, counts[dim])
+                pairs = self.problem.kernels.in_doubt(scores, limits[dim], dim, tally)
+                self._recheck(pairs, dim, counts[dim])
         return counts[0], counts[1]
 
     def counted_exactly(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -143,7 +152,7 @@ class _Tile:
         return (scores >= q_floors[:, None]).sum(1), g_counts
 
     def _recheck(self, pairs: tuple[torch.Tensor, torch.Tensor], dim: int, counts: torch.Tensor) -> None:
-        highest = pair_bounds(*self._sides(), *pairs, 1)
+        highest = pair_bounds(self.problem.kernels, *self._sides(), *pairs, 1)
         lines = pairs[dim]
         counts.index_add_(0, lines, (highest >= self._floors()[dim][lines]).long())
 

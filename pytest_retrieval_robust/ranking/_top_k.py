@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import RankingError
-from ._checks import Rows, Similarity, check_finite, checked_norms, checked_rows, parts, to_host
+from ._checks import Rows, Similarity, check_finite, check_norms, checked_rows, parts, to_host
 from ._custom import strips
 from ._exact import FLOAT64, gamma, plain_float32
 
@@ -46,11 +46,17 @@ def top_k(
             check_finite("gallery", g_rows)
             best = [_best(strip.double(), k) for _, strip in strips(q_rows, g_rows, similarity, tile)]
         else:
-            q_norms, g_norms = checked_norms("queries", q_rows), checked_norms("gallery", g_rows)
+            q_norms, g_norms = _norms("queries", q_rows), _norms("gallery", g_rows)
             reach = q_norms * (gamma(q_rows.shape[1], FLOAT64) * float(g_norms.max()))
             best = [_top(q_rows[part], g_rows, reach[part], k, tile) for part in parts(len(q_rows), tile)]
     indices, scores = zip(*best, strict=True)
     return to_host(indices), torch.cat(scores).cpu().numpy()
+
+
+def _norms(name: str, rows: torch.Tensor) -> torch.Tensor:
+    norms = torch.cat([torch.linalg.vector_norm(rows[part].double(), dim=1) for part in parts(len(rows), 256)])
+    check_norms(name, rows, norms)
+    return norms
 
 
 def _top(
