@@ -6,15 +6,15 @@ A pytest-xdist worker has a session of its own; the controller has one too, but 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from .axes import AXES, MEASURING
+from .axes import MEASURING, Axes, axes_of
 from .case import CLEAN, BreakingOutcome, Case, Cell, CostMeasurement, Json, Outcome, Plan, ReferenceCost
 from .catalogue import Catalogues
 from .curve import Curve
@@ -53,22 +53,6 @@ def session_of(config: pytest.Config) -> RobustSession:
     return config.stash[SESSION]
 
 
-@dataclass(frozen=True)
-class Axes:
-    """The parameters of one test; None where it does not use that axis."""
-
-    model: str | None = None
-    dataset: str | None = None
-    occluder: str | None = None
-    level: float | None = None
-    seed: int | None = None
-
-    @classmethod
-    def of(cls, item: pytest.Item) -> Axes:
-        parameters: Mapping[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
-        return cls(*(parameters.get(axis) for axis in AXES))
-
-
 class RobustSession:
     """Holds a run's state. Everything heavy is loaded on first use, and one model at a time."""
 
@@ -93,6 +77,7 @@ class RobustSession:
         self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
         self._alone: dict[tuple[str, str, int, int], Alone] = {}
         self._references: dict[tuple[str, str, str, int, int], ReferenceCost | None] = {}
+        self._reported: set[Hashable] = set()
 
     @property
     def selection(self) -> Selection:
@@ -116,10 +101,9 @@ class RobustSession:
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Note which cells the collected tests will ask for, and check that the policy can judge them."""
         for item in items:
-            axes = Axes.of(item)
-            fixtures = getattr(item, "fixturenames", ())
-            if axes.model is not None and axes.dataset is not None and not _is_light(fixtures):
-                self._plan_item(axes, axes.model, axes.dataset, fixtures)
+            axes, fixtures = axes_of(item), getattr(item, "fixturenames", ())
+            if axes is not None and not _is_light(fixtures):
+                self._plan_item(axes, fixtures)
         self.check_policy(self.whole_plan, levels_typed=self.settings.levels_typed)
         self.baseline_run()  # before the first GPU hour, not after the last
 
@@ -180,9 +164,9 @@ class RobustSession:
                 raise ConfigError(f"--robust-baseline: {error}") from error
         return self._baseline
 
-    def _plan_item(self, axes: Axes, model: str, dataset: str, fixtures: Iterable[str]) -> None:
-        occluder = axes.occluder
-        if occluder is None:
+    def _plan_item(self, axes: Axes, fixtures: Iterable[str]) -> None:
+        model, dataset, occluder = axes.model, axes.dataset, axes.occluder
+        if model is None or dataset is None or occluder is None:
             return
         whole = "robustness_curve" in fixtures or "robustness_curves" in fixtures
         levels = self.settings.levels if whole or axes.level is None else (axes.level,)
@@ -438,9 +422,14 @@ class RobustSession:
     # What a test report carries to the controller
 
     def record(self, item: pytest.Item, error: BaseException | None = None) -> Json:
-        """What is known after a test of ours, as plain data; `error` is what it failed with."""
-        axes, values = Axes.of(item), getattr(item, "funcargs", {})
-        outcomes = list(_outcomes_in(values))
+        """What is known after a test of ours, as plain data; `error` is what it failed with.
+
+        Outcomes, cards and data sets go once. But what a failed test says is said again: other plugins repeat such
+        tests, and may drop their reports.
+        """
+        axes, values = axes_of(item) or Axes(), getattr(item, "funcargs", {})
+        final = error is None
+        outcomes = [outcome for outcome in _outcomes_in(values) if self._is_news(outcome.case, final)]
         timer = values.get("occlusion_timer")
         cost: CostMeasurement | None = getattr(timer, "measurement", None)
         breaking = values.get("breaking")
@@ -454,19 +443,27 @@ class RobustSession:
             "outcomes": [outcome.as_json() for outcome in outcomes],
             "costs": [] if cost is None else [cost.as_json()],
             "breaking": None if breaking is None else breaking.as_json(),
-            "card": None if axes.model is None else self._cards.get(axes.model),
+            "card": self._cards[axes.model] if axes.model in self._cards and self._is_news(axes.model, final) else None,
             "notes": [] if self.embeddings is None else self.embeddings.notes,
-            **self._dataset_record(axes),
+            **self._dataset_record(axes, final),
         }
+
+    def _is_news(self, what: Hashable, final: bool) -> bool:
+        """Whether something is still to be reported; `final` where this report will do."""
+        news = what not in self._reported
+        if final:
+            self._reported.add(what)
+        return news
 
     def _told(self, error: BaseException) -> str:
         """What may be kept of a failure: our own errors, which name no patient; of others what they are called."""
         first = (str(error).strip().splitlines() or [""])[0]
         return first if first in self.own_failures else f"{type(error).__name__} (pytest's output says more)"
 
-    def _dataset_record(self, axes: Axes) -> Json:
-        result = self._swept.get((axes.model or "", axes.dataset or ""))
-        if result is None or isinstance(result, RobustError):
+    def _dataset_record(self, axes: Axes, final: bool) -> Json:
+        key = (axes.model or "", axes.dataset or "")
+        result = self._swept.get(key)
+        if result is None or isinstance(result, RobustError) or not self._is_news(key, final):
             return {"dataset": None, "truncated_reports": None}
         return {"dataset": result.dataset, "truncated_reports": result.truncated_reports}
 

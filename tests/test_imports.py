@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
-    ("errors", "case", "device", "axes"),
+    ("errors", "case", "device", "axes", "placement"),
     ("statistics", "resampling", "clock", "hardware", "catalogue", "config_file", "curve", "cache", "measurements"),
     ("policy", "evidence", "options"),
     ("policy_file", "comparison", "layouts", "deciding", "cost_gate", "breaking_gate"),
@@ -26,7 +26,7 @@ LAYERS = (
     ("timing", "breaking", "replay"),
     ("api",),
     ("session",),
-    ("items", "fixtures", "summary", "reports", "comparing", "hookspecs", "__main__"),
+    ("items", "fixtures", "summary", "reports", "comparing", "hookspecs", "scheduling", "__main__"),
     ("plugin", "__init__"),
 )
 LEVEL = {module: number for number, layer in enumerate(LAYERS) for module in layer}
