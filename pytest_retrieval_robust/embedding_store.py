@@ -67,10 +67,10 @@ class EmbeddingStore:
         path = self._path(key)
         try:
             arrays = read_shard(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        except PermissionError as error:
-            self._unreadable = error.strerror
+        except OSError as error:
+            self._unreadable = error.strerror or type(error).__name__
             return None
         except _DAMAGE:
             self._damaged = True

@@ -132,9 +132,10 @@ def _code_digest(folder: str) -> bytes:
 
 @cache
 def _own_code(kind: type) -> bytes:
-    """Of the files that define a class and its bases outside of this package: a conftest's, or another plugin's."""
+    """Of a class, and of the files that define it and its bases outside of this package (a conftest's)."""
     modules = {base.__module__ for base in kind.__mro__ if base.__module__.partition(".")[0] != __package__}
     files = (
         getattr(sys.modules.get(name), "__file__", None) for name in sorted(modules - {"builtins", "typing", "abc"})
     )
-    return hashlib.sha256(b"\0".join(Path(file).read_bytes() for file in files if file)).digest()
+    content = (Path(file).read_bytes() for file in files if file)
+    return hashlib.sha256(b"\0".join((kind.__qualname__.encode(), *content))).digest()
