@@ -13,6 +13,7 @@ import io
 import json
 import os
 import secrets
+import sys
 import time
 import zipfile
 import zlib
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FOLDER = "embeddings"
-"""Within the cache's folder."""
-DEFAULT_LIMIT = 20_000_000_000
+FOLDER = "embeddings-1"
+"""Within the cache's folder; another form of the files would be another number."""
 _SUFFIX, _PART = ".npz", ".part"
 _KEY, _ABOUT, _CHECK = "key", "about", "check"
 _ABANDONED_SECONDS = 3600.0
@@ -56,7 +56,7 @@ class EmbeddingStore:
         limit: Bytes that `prune` keeps.
     """
 
-    def __init__(self, folder: Path, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, folder: Path, limit: int = sys.maxsize) -> None:
         self.folder, self.limit = folder, limit
         self._damaged = False
         self._unreadable: str | None = None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .config_file import ConfigFile
 
 GROUP = "retrieval-robust"
+CACHE_LIMIT = "20GB"
 T = TypeVar("T")
 
 
@@ -80,7 +81,9 @@ OPTIONS = (
         "DIR",
     ),
     OptionSpec("--robust-no-cache", "neither take embeddings from the cache nor keep them there", None),
-    OptionSpec("--robust-cache-limit", "how large the kept embeddings may grow: 500MB, 20GB (default: 20GB)", "SIZE"),
+    OptionSpec(
+        "--robust-cache-limit", f"how large the kept embeddings may grow, as 500MB (default: {CACHE_LIMIT})", "SIZE"
+    ),
     OptionSpec(
         "--robust-search-images",
         "images in which the smallest breaking occlusion is searched (default: 100, for models with a gate on it)",
@@ -139,8 +142,8 @@ class Settings:
     config_file: ConfigFile | None
     cache_dir: Path | None = None
     keeps_embeddings: bool = True
-    cache_limit: int = 20 * 10**9
-    """Bytes."""
+    cache_limit: int = 0
+    """Bytes of embeddings."""
     search_images: int | None = None
     """None: 100, and only where a gate asks for the search."""
     search_grid: int = 16
@@ -179,7 +182,7 @@ def read_settings(config: pytest.Config) -> Settings:
         config_file=_config_file(config, values),
         cache_dir=values.path("--robust-cache-dir"),
         keeps_embeddings=not values.switch("--robust-no-cache"),
-        cache_limit=values.parsed("--robust-cache-limit", "20GB", parse_size),
+        cache_limit=values.parsed("--robust-cache-limit", CACHE_LIMIT, parse_size),
         search_images=values.parsed("--robust-search-images", "", _limit),
         search_grid=values.parsed("--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)),
         baseline=values.path("--robust-baseline"),

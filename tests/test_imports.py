@@ -26,6 +26,7 @@ LAYERS = (
     ("timing", "breaking", "replay"),
     ("api",),
     ("session",),
+    ("store_command",),
     ("items", "fixtures", "summary", "reports", "comparing", "hookspecs", "scheduling", "__main__"),
     ("plugin", "__init__"),
 )
