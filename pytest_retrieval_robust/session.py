@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from .catalogue import Catalogues
 from .curve import Curve
 from .errors import ConfigError, NotOnThisMachineError, RobustError
 from .measurements import Identity
-from .models import LoadRequest
+from .models import LoadRequest, Precision
 from .options import Settings, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
@@ -192,14 +193,17 @@ class RobustSession:
         self._cards[name] = model.card.as_json()
         return model
 
-    def _load(self, selected: SelectedModel, device: str | None = None) -> DualEncoder:
+    def _load(
+        self, selected: SelectedModel, device: str | None = None, precision: Precision | None = None
+    ) -> DualEncoder:
         from .device import resolve_device
 
         reason = selected.absent()
         if reason is not None:
             raise NotOnThisMachineError.because(reason)
         device = device or resolve_device(self.settings.device)
-        request = LoadRequest(device, self.settings.precision, selected.may_download, cache_dir=selected.cache_dir)
+        precision = precision or self.settings.precision
+        request = LoadRequest(device, precision, selected.may_download, cache_dir=selected.cache_dir)
         return selected.entry.load(request)
 
     def _copies_of(self, name: str) -> tuple[DualEncoder, ...]:
@@ -346,6 +350,8 @@ class RobustSession:
                 result = self._run_sweep(model, dataset)
             except RobustError as error:
                 result = error
+            else:
+                self._note_precision(model, dataset)
             if self.embeddings is not None:
                 self.embeddings.prune()
             self._swept[model, dataset] = result
@@ -367,6 +373,21 @@ class RobustSession:
             store=self.embeddings,
             copies=lambda: self._copies_of(model),
         )
+
+    def _note_precision(self, model: str, dataset: str) -> None:
+        """What half precision does to the embeddings, once a model; without room for both there is nothing to tell."""
+        if self.settings.precision == "fp32" or "precision_effect" in self._cards[model]:
+            return
+        import torch
+
+        from .precision import precision_effect
+
+        effect = None
+        with suppress(RobustError, torch.OutOfMemoryError):
+            exact = self._load(self.selection.models[model], precision="fp32")
+            effect = precision_effect(self.model(model), exact, self.dataset(dataset))
+        self._cards[model]["precision_effect"] = effect
+        _give_memory_back()
 
     @cached_property
     def embeddings(self) -> EmbeddingStore | None:
@@ -443,10 +464,15 @@ class RobustSession:
             "outcomes": [outcome.as_json() for outcome in outcomes],
             "costs": [] if cost is None else [cost.as_json()],
             "breaking": None if breaking is None else breaking.as_json(),
-            "card": self._cards[axes.model] if axes.model in self._cards and self._is_news(axes.model, final) else None,
+            "card": self._card_record(axes.model, final),
             "notes": [] if self.embeddings is None else self.embeddings.notes,
             **self._dataset_record(axes, final),
         }
+
+    def _card_record(self, model: str | None, final: bool) -> Json | None:
+        card = self._cards.get(model or "")
+        # A card grows by what is found out of its model later.
+        return card if card is not None and self._is_news((model, *card), final) else None
 
     def _is_news(self, what: Hashable, final: bool) -> bool:
         """Whether something is still to be reported; `final` where this report will do."""

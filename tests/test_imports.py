@@ -23,7 +23,7 @@ LAYERS = (
     ("shard_keys", "shards", "encoding", "feeding", "scoring"),
     ("sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names",),
-    ("timing", "breaking", "replay"),
+    ("timing", "precision", "breaking", "replay"),
     ("api",),
     ("session",),
     ("store_command",),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..case import DIRECTIONS, Case, CostMeasurement, Direction, ModelRecord, Outcome, Scores, VerdictName
+from ..case import DIRECTIONS, Case, CostMeasurement, Direction, Json, ModelRecord, Outcome, Scores, VerdictName
 from ..policy import BASELINE
 from .baseline import baseline_lines
 from .breaking import breaking_lines
@@ -248,9 +248,21 @@ def _all_loaded(run: RunRecord) -> Iterable[str]:
     return (f"{', '.join(models)}: {fact}" for fact, models in names.items())
 
 
+def _half_precision(effect: Json) -> str:
+    """What it does to embeddings, and what to do about it."""
+    images, reports = effect["images"], effect["reports"]
+    return (
+        f"half precision moves its embeddings: cosine to fp32 at least {images['lowest_cosine']:.6f} over "
+        f"{images['count']} images and {reports['lowest_cosine']:.6f} over {reports['count']} reports. Compare a run "
+        "in fp32 before its recalls are published"
+    )
+
+
 def _loaded(run: RunRecord, model: ModelRecord) -> Iterable[str]:
     """What a reader must know of a checkpoint and of what it reads of a report; nothing where all fits."""
     strange, cut = model.card.get("unexpected_keys") or [], model.card.get("truncated_reports") or 0
+    if model.card.get("precision_effect") is not None:
+        yield _half_precision(model.card["precision_effect"])
     if strange:
         shown = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")
         yield f"{len(strange)} keys of its checkpoint have no place in the network: {shown}"
