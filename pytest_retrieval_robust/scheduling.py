@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
     from .placement import Placement
 
+_ENOUGH = 2
+"""A worker runs a test once it knows the next one."""
+
 
 class ModelScheduling(LoadScheduling):  # type: ignore[misc]  # xdist gives no types
     """xdist's own `load`, but a model's tests go to one worker, all at once, and no worker is given a further model
-    while it has two tests to do.
+    while it has enough to do.
 
     Models come first, for they take longest; other tests follow as `load` deals them out. Without a test of a model
     this is `load`.
@@ -34,10 +37,16 @@ class ModelScheduling(LoadScheduling):  # type: ignore[misc]  # xdist gives no t
             models = self._placement.models()
             ids = next(iter(self.node2collection.values()))
             self._model_of = {place: models[test] for place, test in enumerate(ids) if test in models}
+        models_wait = bool(self._model_of)
         super().schedule()
+        for node in self.nodes:
+            if models_wait and len(self.node2pending[node]) < _ENOUGH:
+                self.check_schedule(node)
 
     def check_schedule(self, node: WorkerController, duration: float = 0) -> None:
-        if not self._model_of or len(self.node2pending[node]) < 2:
+        if not self._model_of:
+            super().check_schedule(node, duration)
+        while self._model_of and len(self.node2pending[node]) < _ENOUGH and not node.shutting_down:
             super().check_schedule(node, duration)
 
     def remove_node(self, node: WorkerController) -> str | None:
