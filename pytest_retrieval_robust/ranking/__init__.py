@@ -153,5 +153,4 @@ def _counts(
         q_floors, g_floors = best_right(kernels, left, right, pairs, tile)
         dtypes = forced or precisions(left, right)
         filters = [make_filter(left, right, q_means, g_means, dtype) for dtype in dtypes]
-        found = count_wrong(Problem(left, right, q_floors, g_floors, pairs, tile, both, kernels), filters)
-    return found.queries, found.gallery
+        return count_wrong(Problem(left, right, q_floors, g_floors, pairs, tile, both, kernels), filters)

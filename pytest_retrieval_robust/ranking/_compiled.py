@@ -32,12 +32,14 @@ def pair_scores(
     return torch.from_numpy(found)
 
 
-def tally(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, Tally | None]:
-    by_row, by_column = (np.zeros((2, n), dtype=np.int32) for n in scores.shape)
-    limits = [limit.numpy() for one in (q_limits, g_limits or q_limits) for limit in (one.low, one.high)]
-    count = _count_rows if g_limits is None else _count_both
-    count(scores.numpy(), *limits, *by_row, *by_column)
-    return _tally(by_row), None if g_limits is None else _tally(by_column)
+def tally(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
+    rows, columns = (np.zeros((2, n), dtype=np.int32) for n in scores.shape)
+    of_rows = (q_limits.low.numpy(), q_limits.high.numpy())
+    if g_limits is None:
+        _count_rows(scores.numpy(), *of_rows, *rows)
+        return (_tally(rows),)
+    _count_both(scores.numpy(), *of_rows, g_limits.low.numpy(), g_limits.high.numpy(), *rows, *columns)
+    return _tally(rows), _tally(columns)
 
 
 def in_doubt(scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,9 +81,7 @@ def _pair_scores_loop(queries: Array, gallery: Array, q_index: Array, g_index: A
         found[p] = score
 
 
-def _count_rows_loop(
-    scores: Array, low: Array, high: Array, _: Array, __: Array, reach: Array, above: Array, ___: Array, ____: Array
-) -> None:
+def _count_rows_loop(scores: Array, low: Array, high: Array, reach: Array, above: Array) -> None:
     for i in range(scores.shape[0]):
         least, most = low[i], high[i]
         reached, passed = np.int32(0), np.int32(0)

@@ -25,10 +25,8 @@ class Kernels(Protocol):
     ) -> torch.Tensor:
         """(P,) float64 dot products."""
 
-    def tally(
-        self, scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-    ) -> tuple[Tally, Tally | None]:
-        """How many of (q, g) float32 scores reach each row's thresholds, and each column's."""
+    def tally(self, scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
+        """How many of (q, g) float32 scores reach each row's thresholds and, if it has any, each column's."""
 
     def in_doubt(
         self, scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally

@@ -9,6 +9,7 @@ from ._checks import parts
 from ._thresholds import Tally, Thresholds
 
 _PIECE = 256  # rows, so that float64 copies stay in the cache
+_ROWS = 64  # of scores, for the same; fewer than a byte can add up
 _BYTES = 8  # of a word
 _ADDENDS = 255  # zeros and ones that a byte can add up
 
@@ -31,12 +32,17 @@ def pair_scores(
     return found
 
 
-def tally(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, Tally | None]:
-    hits = _Hits(scores)
-    by_row = Tally(hits.rows(q_limits.low, above=False), hits.rows(q_limits.high, above=True))
-    if g_limits is None:
-        return by_row, None
-    return by_row, Tally(hits.columns(g_limits.low, above=False), hits.columns(g_limits.high, above=True))
+def tally(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
+    rows = torch.zeros((2, scores.shape[0]), dtype=torch.int64, device=scores.device)
+    columns = torch.zeros((2, scores.shape[1]), dtype=torch.int64, device=scores.device)
+    for part in parts(len(scores), _ROWS):
+        hits = _Hits(scores[part])
+        for number, limit in enumerate((q_limits.low, q_limits.high)):
+            rows[number, part] = hits.of_rows(limit[part], above=number == 1)
+        if g_limits is not None:
+            for number, limit in enumerate((g_limits.low, g_limits.high)):
+                columns[number] += hits.of_columns(limit, above=number == 1)
+    return tuple(Tally(*counts) for counts in ((rows,) if g_limits is None else (rows, columns)))
 
 
 def in_doubt(scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,24 +54,23 @@ def in_doubt(scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally) -
 
 
 class _Hits:
-    """Counts which scores reach a threshold: ones are added eight at a time, as the bytes of a word."""
+    """Counts which of a few rows' scores reach a threshold: ones are added eight at a time, as the bytes of a word."""
 
     def __init__(self, scores: torch.Tensor) -> None:
         rows, columns = scores.shape
-        self._scores, self._width = scores, columns
+        self._scores = scores
         # What a row has beyond the scores stays False.
         self._words = torch.zeros((rows, -(-columns // _BYTES)), dtype=torch.int64, device=scores.device)
         self._hits = self._words.view(torch.bool)[:, :columns]
 
-    def rows(self, thresholds: torch.Tensor, *, above: bool) -> torch.Tensor:
+    def of_rows(self, thresholds: torch.Tensor, *, above: bool) -> torch.Tensor:
         self._compare(thresholds[:, None], above)
         pieces = [self._words[:, part].sum(1, keepdim=True) for part in parts(self._words.shape[1], _ADDENDS)]
         return torch.cat(pieces, 1).view(torch.uint8).sum(1)
 
-    def columns(self, thresholds: torch.Tensor, *, above: bool) -> torch.Tensor:
+    def of_columns(self, thresholds: torch.Tensor, *, above: bool) -> torch.Tensor:
         self._compare(thresholds[None], above)
-        pieces = [self._words[part].sum(0, keepdim=True) for part in parts(len(self._words), _ADDENDS)]
-        return torch.cat(pieces).view(torch.uint8).sum(0)[: self._width]
+        return self._words.sum(0).view(torch.uint8)[: self._scores.shape[1]]
 
     def _compare(self, thresholds: torch.Tensor, above: bool) -> None:
         if self._scores.device.type == "cpu":  # numpy compares several times as fast

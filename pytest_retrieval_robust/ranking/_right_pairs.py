@@ -25,11 +25,12 @@ class RightPairs:
     """Tiles a tile of queries."""
     tile: int
 
-    def of(self, q_start: int, g_start: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The places, within the tile that begins there, of its right pairs."""
-        number = q_start // self.tile * self.columns + g_start // self.tile
-        part = slice(int(self.starts[number]), int(self.starts[number + 1]))
-        return self.q_index[part] - q_start, self.g_index[part] - g_start
+    def within(self, some: slice, others: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """The places of the right pairs of a tile of queries, and of a run of tiles of the gallery, within these."""
+        first = some.start // self.tile * self.columns
+        start, stop = first + others.start // self.tile, first - (-others.stop // self.tile)
+        part = slice(int(self.starts[start]), int(self.starts[stop]))
+        return self.q_index[part] - some.start, self.g_index[part] - others.start
 
 
 def right_pairs(queries: Side, gallery: Side, tile: int) -> RightPairs | None:

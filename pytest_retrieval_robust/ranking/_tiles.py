@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -15,7 +15,9 @@ from ._kernels import Kernels
 from ._right_pairs import RightPairs
 from ._thresholds import Thresholds
 
-_BLOCK = 4  # tiles of the gallery that a tile of queries meets before it is made again
+BLOCK = 4  # how many times as long a tile is in the gallery: the longer, the rarer a tile of queries is made again
+_DOUBTS = 4  # a row or column of a tile; where there are more, another way is faster than looking at each
+_PATIENCE = 3  # failures of a filter, beyond its successes, before it is given up
 
 
 @dataclass(frozen=True)
@@ -38,118 +40,80 @@ class Problem:
 
     @cached_property
     def _buffer(self) -> torch.Tensor:
-        size = min(self.tile, len(self.queries)) * min(self.tile, len(self.gallery))
+        size = min(self.tile, len(self.queries)) * min(BLOCK * self.tile, len(self.gallery))
         return torch.empty(size, dtype=torch.float32, device=self.queries.rows.device)
 
 
-@dataclass
-class Counts:
-    """(Q,) and (G,) int64."""
-
-    queries: torch.Tensor
-    gallery: torch.Tensor
-
-
-def count_wrong(problem: Problem, filters: Sequence[Filter]) -> Counts:
-    """By the first filter that leaves few pairs in doubt; the last one is used whatever it leaves."""
-    device = problem.queries.rows.device
-    counts = Counts(
-        *(torch.zeros(len(s), dtype=torch.int64, device=device) for s in (problem.queries, problem.gallery))
-    )
-    usable = _Usable(list(filters))
-    for block in parts(len(problem.gallery), _BLOCK * problem.tile):
-        right: dict[int, torch.Tensor] = {}
-        for part in parts(len(problem.queries), problem.tile):
-            for number, one in usable.in_turn():
-                if number not in right:
-                    right[number] = one.gallery.matrix(block)
-                found = _count_unit(problem, one, part, block, right[number], final=one is filters[-1])
-                usable.note(number, found is not None)
-                if found is not None:
-                    counts.queries[part] += found.queries
-                    counts.gallery[block] += found.gallery
-                    break
-    return counts
-
-
-@dataclass
-class _Usable:
-    """Gives a filter up that mostly fails: it costs time and saves none."""
-
-    filters: list[Filter]
-    failures: dict[int, int] = field(default_factory=dict)
-
-    def in_turn(self) -> list[tuple[int, Filter]]:
-        return [(number, one) for number, one in enumerate(self.filters) if self.failures.get(number, 0) < 3]
-
-    def note(self, number: int, done: bool) -> None:
-        change = -1 if done else 1
-        self.failures[number] = max(0, self.failures.get(number, 0) + change)
-
-
-def _count_unit(
-    problem: Problem, one: Filter, part: slice, block: slice, right: torch.Tensor, *, final: bool
-) -> Counts | None:
-    """For a tile of queries and a block of the gallery; None where too many pairs are in doubt to look at each."""
-    device = right.device
-    q_limits = one.thresholds(problem.q_floors, part, block, back=False)
-    g_limits = one.thresholds(problem.g_floors, block, part, back=True)
-    if (q_limits is None or g_limits is None) and not final:
-        return None
-    counts = Counts(
-        torch.zeros(part.stop - part.start, dtype=torch.int64, device=device),
-        torch.zeros(block.stop - block.start, dtype=torch.int64, device=device),
-    )
-    left = one.queries.matrix(part)
-    for piece in parts(len(right), problem.tile):
-        tile = _Tile(problem, part, slice(block.start + piece.start, block.start + piece.stop))
-        limits = None if q_limits is None or g_limits is None else (q_limits, g_limits[piece])
-        found = None if limits is None else tile.counted(left, right[piece], limits)
-        if found is None and not final:
-            return None
-        q_counts, g_counts = tile.counted_exactly() if found is None else found
-        counts.queries += q_counts
-        counts.gallery[piece] += g_counts
-    return counts
+def count_wrong(problem: Problem, filters: Sequence[Filter]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(Q,) and (G,) int64, by the first filter that leaves few pairs in doubt, or else by float64."""
+    q_counts, g_counts = (torch.zeros_like(side.groups) for side in (problem.queries, problem.gallery))
+    failures = [0] * len(filters)
+    for others in parts(len(problem.gallery), BLOCK * problem.tile):
+        made: dict[int, torch.Tensor] = {}
+        for some in parts(len(problem.queries), problem.tile):
+            tile = _Tile(problem, some, others)
+            found = None
+            for number, one in enumerate(filters):
+                # A filter that mostly fails costs time and saves none.
+                if found is None and failures[number] < _PATIENCE:
+                    if number not in made:
+                        made[number] = one.gallery.matrix(others)
+                    found = tile.counted(one, made[number])
+                    failures[number] = max(0, failures[number] + (1 if found is None else -1))
+            of_rows, of_columns = found or tile.counted_exactly()
+            q_counts[some] += of_rows
+            g_counts[others] += of_columns
+    return q_counts, g_counts
 
 
 @dataclass(frozen=True)
 class _Tile:
     problem: Problem
-    part: slice
-    other: slice
+    some: slice
+    others: slice
 
-    def counted(
-        self, left: torch.Tensor, right: torch.Tensor, limits: tuple[Thresholds, Thresholds]
-    ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """(q,) and (g,) int64 from a filter's scores; None where too many are in doubt."""
-        scores = self.problem.scores(len(left), len(right))
-        if left.dtype == torch.float32:
-            torch.mm(left, right.T, out=scores)
-        else:
-            scores.copy_(left @ right.T)
+    def counted(self, one: Filter, right: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """(q,) and (g,) int64 from a filter's scores; None where they overflow or leave too many pairs in doubt."""
+        limits = self._limits(one)
+        if limits is None:
+            return None
+        scores = self._scores(one.queries.matrix(self.some), right)
         self._hide_right(scores)
-        found = self.problem.kernels.tally(scores, limits[0], limits[1] if self.problem.both else None)
+        tallies = self.problem.kernels.tally(scores, limits[0], limits[1] if self.problem.both else None)
+        doubts = [tally.doubts() for tally in tallies]
+        if max(doubts) > _DOUBTS * max(scores.shape):
+            return None
         counts = [torch.zeros(n, dtype=torch.int64, device=scores.device) for n in scores.shape]
-        for dim, tally in enumerate(found):
-            if tally is None:
-                continue
-            if (doubts := tally.doubts()) > 4 * max(scores.shape):
-                return None
+        for dim, tally in enumerate(tallies):
             counts[dim] += tally.above
-            if doubts:
+            if doubts[dim]:
                 pairs = self.problem.kernels.in_doubt(scores, limits[dim], dim, tally)
                 self._recheck(pairs, dim, counts[dim])
         return counts[0], counts[1]
 
     def counted_exactly(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The same from float64 scores of all pairs."""
-        queries, gallery = self._sides()
-        scores = tile_bounds(queries, gallery, 1)
-        self._hide_right(scores)
-        q_floors, g_floors = self._floors()
-        g_counts = (scores >= g_floors).sum(0) if self.problem.both else torch.zeros_like(gallery.groups)
-        return (scores >= q_floors[:, None]).sum(1), g_counts
+        q_counts, g_counts = (torch.zeros_like(side.groups) for side in self._sides())
+        for others in parts(self.others.stop, self.problem.tile, self.others.start):
+            piece = _Tile(self.problem, self.some, others)
+            scores = tile_bounds(*piece._sides(), 1)
+            piece._hide_right(scores)
+            q_floors, g_floors = piece._floors()
+            q_counts += (scores >= q_floors[:, None]).sum(1)
+            if self.problem.both:
+                g_counts[others.start - self.others.start : others.stop - self.others.start] = (scores >= g_floors).sum(
+                    0
+                )
+        return q_counts, g_counts
+
+    def _limits(self, one: Filter) -> tuple[Thresholds, Thresholds] | None:
+        of_rows = one.thresholds(self.problem.q_floors, self.some, self.others, back=False)
+        of_columns = one.thresholds(self.problem.g_floors, self.others, self.some, back=True)
+        return None if of_rows is None or of_columns is None else (of_rows, of_columns)
+
+    def _scores(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        scores = self.problem.scores(len(left), len(right))
+        return torch.mm(left, right.T, out=scores) if left.dtype == scores.dtype else scores.copy_(left @ right.T)
 
     def _recheck(self, pairs: tuple[torch.Tensor, torch.Tensor], dim: int, counts: torch.Tensor) -> None:
         highest = pair_bounds(self.problem.kernels, *self._sides(), *pairs, 1)
@@ -159,13 +123,14 @@ class _Tile:
     def _hide_right(self, scores: torch.Tensor) -> None:
         if self.problem.right is None:
             queries, gallery = self._sides()
-            scores.masked_fill_(queries.groups[:, None] == gallery.groups, -torch.inf)
+            for piece in parts(scores.shape[1], self.problem.tile):
+                scores[:, piece].masked_fill_(queries.groups[:, None] == gallery.groups[piece], -torch.inf)
         else:
-            rows, columns = self.problem.right.of(self.part.start, self.other.start)
+            rows, columns = self.problem.right.within(self.some, self.others)
             scores[rows, columns] = -torch.inf
 
     def _sides(self) -> tuple[Side, Side]:
-        return self.problem.queries[self.part], self.problem.gallery[self.other]
+        return self.problem.queries[self.some], self.problem.gallery[self.others]
 
     def _floors(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.problem.q_floors[self.part], self.problem.g_floors[self.other]
+        return self.problem.q_floors[self.some], self.problem.g_floors[self.others]
