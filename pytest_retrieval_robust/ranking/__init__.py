@@ -26,7 +26,7 @@ from ._checks import (
     to_host,
 )
 from ._custom import custom_counts
-from ._exact import Side, plain_float32
+from ._exact import Side, plain_sums
 from ._filter import make_filter, precisions, take_means
 from ._kernels import Kernels, choose
 from ._right_pairs import best_right, right_pairs
@@ -145,7 +145,7 @@ def _counts(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     device = q_rows.device
     kernels = kernels or choose(len(q_rows) * len(g_rows), device)
-    with plain_float32(device):
+    with plain_sums(device):
         (q_norms, q_means), (g_norms, g_means) = take_means(kernels, q_rows, g_rows)
         left = Side(q_rows, q_norms, torch.from_numpy(q_groups).to(device))
         right = Side(g_rows, g_norms, torch.from_numpy(g_groups).to(device))

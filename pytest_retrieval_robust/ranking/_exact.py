@@ -52,16 +52,21 @@ def pair_bounds(
 
 
 @contextmanager
-def plain_float32(device: torch.device) -> Iterator[None]:
-    """No TF32, bfloat16 or autocast in here: they would break the error bound. The caller's settings come back."""
+def plain_sums(device: torch.device) -> Iterator[None]:
+    """No TF32, autocast or sums in bfloat16 in here: they would break the bounds. The caller's settings come back."""
     mkldnn: Any = torch.backends.mkldnn
-    backends: list[Any] = [torch.backends.cuda.matmul, mkldnn.matmul]
-    before = [backend.fp32_precision for backend in backends]
+    cuda: Any = torch.backends.cuda.matmul
+    wanted = [
+        (cuda, "fp32_precision", "ieee"),
+        (mkldnn.matmul, "fp32_precision", "ieee"),
+        (cuda, "allow_bf16_reduced_precision_reduction", False),
+    ]
+    before = [getattr(backend, name) for backend, name, _ in wanted]
     try:
-        for backend in backends:
-            backend.fp32_precision = "ieee"
+        for backend, name, value in wanted:
+            setattr(backend, name, value)
         with torch.autocast(device.type, enabled=False):
             yield
     finally:
-        for backend, precision in zip(backends, before, strict=True):
-            backend.fp32_precision = precision
+        for (backend, name, _), value in zip(wanted, before, strict=True):
+            setattr(backend, name, value)

@@ -9,7 +9,7 @@ from ._checks import parts
 from ._thresholds import Tally, Thresholds
 
 _PIECE = 256  # rows, so that float64 copies stay in the cache
-_ROWS = 64  # of scores, for the same; fewer than a byte can add up
+_ROWS = 128  # of scores, for the same; fewer than a byte can add up
 _BYTES = 8  # of a word
 _ADDENDS = 255  # zeros and ones that a byte can add up
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..errors import RankingError
 from ._checks import Rows, Similarity, check_finite, check_norms, checked_rows, parts, to_host
 from ._custom import strips
-from ._exact import FLOAT64, gamma, plain_float32
+from ._exact import FLOAT64, gamma, plain_sums
 
 
 def top_k(
@@ -40,7 +40,7 @@ def top_k(
     q_rows, g_rows = checked_rows(queries, gallery, tile)
     if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= len(g_rows):
         raise RankingError(f"Expected k from 1 to the gallery's {len(g_rows)} items, got k={k!r}. Ask for fewer.")
-    with torch.no_grad(), plain_float32(q_rows.device):
+    with torch.no_grad(), plain_sums(q_rows.device):
         if similarity is not None:
             check_finite("queries", q_rows)
             check_finite("gallery", g_rows)
