@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pytest_retrieval_robust import load_dataset, load_model, load_occluder
+from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.case import CLEAN, Cell
 from pytest_retrieval_robust.embedding_store import EmbeddingStore
 from pytest_retrieval_robust.errors import EmbeddingError
@@ -300,6 +300,14 @@ def test_a_sweep_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path)
     assert (same_bytes, damaged) == ("True", ["[]"])
     assert int(killed) >= 3
     assert int(stored) > 0, "nothing that a killed run had stored was used"
+
+
+def test_evaluate_keeps_embeddings_where_it_is_told(encoder: DualEncoder, tmp_path: Path) -> None:
+    dataset, occluder = load_dataset("synthetic-cxr", pairs=IMAGES), load_occluder("patches")
+    plain = evaluate(encoder, dataset, occluder, levels=(0.3,), ks=(1,))
+    kept = [evaluate(encoder, dataset, occluder, levels=(0.3,), ks=(1,), cache_dir=tmp_path) for _ in range(2)]
+    assert plain.recall(1) == kept[0].recall(1) == kept[1].recall(1)
+    assert [one.timing.from_store for one in kept[1].outcomes] == [IMAGES, IMAGES]
 
 
 def test_the_clean_cell_comes_first(encoder: DualEncoder) -> None:
