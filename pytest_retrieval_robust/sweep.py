@@ -27,10 +27,10 @@ from torch import Tensor
 from .case import CLEAN, Cell, Json, Scores, Timing
 from .clock import Laps
 from .encoding import checked, encode_gallery, require_variety
-from .errors import DatasetError, RobustError
+from .errors import DatasetError, ModelError, RobustError
 from .feeding import Contents, Fed, Feed, Shelf, digests_of
 from .occluders._frames import visible_level
-from .occluders._scene import FittingEncoder, Scene, Setting, broken_encoder, unit_scale
+from .occluders._scene import FittingEncoder, Scene, Setting, unit_scale
 from .occluders._scene import batch_size as usual_batch
 from .pairs import Pairs, ceiling, check_ks
 from .query_keys import id_hash, secret_of
@@ -280,7 +280,12 @@ class _Sweep:
         missing = [cell for cell in self._gathered if cell not in fed.stored and self._gathered[cell].error is None]
         if not missing:
             return []
-        scene = lane.scene(fed, self._pairs)
+        try:
+            scene = lane.scene(fed, self._pairs)
+        except RuntimeError as error:
+            for cell in missing:
+                self._gathered[cell].fail(fed.part.number, _lost_device(lane.model, error))
+            return []
         lane.warm_up(scene)
         bound = lane.bound(scene, missing)
         kept = []
@@ -363,6 +368,8 @@ class _Sweep:
             return self._rank(cell, gathered, reports)
         except RobustError as error:
             return error
+        except RuntimeError as error:
+            return _lost_device(self._model, error)
 
     def _rank(self, cell: Cell, gathered: _Gathered, reports: Tensor) -> Measured:
         batches, model, pairs = gathered.in_order, self._model, self._pairs
@@ -440,6 +447,15 @@ def _on_host(rows: Tensor, model: DualEncoder) -> NDArray[np.float32]:
     """The rows as an array; where the device was lost meanwhile, it is said here."""
     try:
         found: NDArray[np.float32] = rows.detach().cpu().numpy()
-    except Exception as error:
-        raise broken_encoder(model.name, "encode_images", error) from error
+    except RuntimeError as error:
+        raise _lost_device(model, error) from error
     return found
+
+
+def _lost_device(model: DualEncoder, error: RuntimeError) -> ModelError:
+    """A GPU that was taken away, or has no memory left: what was encoded before is stored."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    return ModelError(
+        f"Expected {model.device} to hold and rank the embeddings of {model.name}, got {type(error).__name__}: {said} "
+        "Look at the device and at what else runs on it, and run again: what is stored is not encoded again."
+    )

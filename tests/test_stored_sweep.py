@@ -18,7 +18,7 @@ from torch import Tensor
 from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.case import CLEAN, Cell
 from pytest_retrieval_robust.embedding_store import EmbeddingStore
-from pytest_retrieval_robust.errors import EmbeddingError
+from pytest_retrieval_robust.errors import EmbeddingError, ModelError
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.pairs import pairs_of
@@ -238,6 +238,39 @@ def test_copies_are_not_asked_for_where_all_is_stored(encoder: DualEncoder, tmp_
         raise AssertionError("loaded for nothing")
 
     sweep(encoder, EmbeddingStore(tmp_path), copies=copies)
+
+
+@pytest.mark.parametrize("where", ["similarity", "to the host"])
+def test_a_device_that_is_lost_is_said_and_keeps_what_is_stored(
+    encoder: DualEncoder, tmp_path: Path, where: str
+) -> None:
+    class Lost(Tensor):
+        """Rows on a device that is gone: nothing can be read from it."""
+
+        def cpu(self, *_: Any, **__: Any) -> Tensor:
+            raise RuntimeError("CUDA error: unspecified launch failure\nmore lines")
+
+    class Failing(Counting):
+        lost = False
+
+        def encode_images(self, pixels: Tensor) -> Tensor:
+            rows = super().encode_images(pixels)
+            return rows.as_subclass(Lost) if where == "to the host" and self.lost else rows
+
+        def similarity(self, queries: Tensor, gallery: Tensor) -> Tensor:
+            if self.lost:
+                raise RuntimeError("CUDA error: unspecified launch failure\nmore lines")
+            return queries @ gallery.T
+
+    model, cells = Failing(encoder), CELLS[:1]
+    whole = sweep(model, EmbeddingStore(tmp_path), cells=cells)
+    model.lost = True
+    result = sweep(model, EmbeddingStore(tmp_path), cells=cells if where == "similarity" else CELLS)
+    failed = list(result.cells.values())[-1]
+    assert isinstance(failed, ModelError)
+    assert "got RuntimeError: CUDA error: unspecified launch failure Look at the device" in str(failed)
+    model.lost = False
+    assert same(sweep(model, EmbeddingStore(tmp_path), cells=cells), whole)
 
 
 def test_memory_runs_out_once_and_not_in_every_batch() -> None:
