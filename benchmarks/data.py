@@ -126,7 +126,7 @@ def decoding(folder: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from pytest_retrieval_robust import load_dataset, load_model
-    from pytest_retrieval_robust.sweep import DECODERS
+    from pytest_retrieval_robust.feeding import DECODERS
 
     smooth = np.add.outer(np.arange(2500), np.arange(2000)) / 20 + np.random.default_rng(0).normal(0, 6, (2500, 2000))
     with (folder / "table.csv").open("w", encoding="utf-8") as table:

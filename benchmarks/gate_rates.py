@@ -195,6 +195,7 @@ def run_of(name: str, ranks: Ints, patients: Ints) -> Run:
         datasets=({"name": DATASET},),
         broken=(),
         broken_tests=0,
+        notes=(),
     )
     held = {str(outcome.case): column for outcome, column in zip(outcomes, ranks.T, strict=True)}
     return Run(measured, Evidence(Held(held, patients)))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .api import encoder_from_callables, evaluate, load_dataset, load_model, load_occluder
     from .breaking import find_breaking, sensitivity_map
     from .metrics.recall import recall_at_k
-    from .ranking import positive_ranks, top_k
+    from .ranking import positive_ranks, positive_ranks_both, top_k
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "load_model",
     "load_occluder",
     "positive_ranks",
+    "positive_ranks_both",
     "recall_at_k",
     "sensitivity_map",
     "top_k",
@@ -35,6 +36,7 @@ _HOMES = {
     "load_model": ".api",
     "load_occluder": ".api",
     "positive_ranks": ".ranking",
+    "positive_ranks_both": ".ranking",
     "recall_at_k": ".metrics.recall",
     "sensitivity_map": ".breaking",
     "top_k": ".ranking",

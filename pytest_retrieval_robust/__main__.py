@@ -1,5 +1,6 @@
 """`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
-`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs side by side.
+`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs side by side,
+`store` shows and prunes the embeddings that are kept from run to run.
 Of a saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws its curves."""
 
 from __future__ import annotations
@@ -69,10 +70,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     compare.add_argument("--policy", type=Path, metavar="FILE", help="a robust.toml whose gates decide")
     compare.add_argument("-v", "--verbose", action="store_true", help="show every cell, direction and k")
     compare.set_defaults(run=_compare)
+    _add_store(commands.add_parser("store", help="the embeddings that are kept: list, size, prune, verify"))
     _add_rank(commands.add_parser("rank", help="show the ranks of a data set's first images, before and after hiding"))
     _add_of_a_run(commands)
     parsed = parser.parse_args(arguments)
     return int(parsed.run(parsed))
+
+
+def _add_store(store: argparse.ArgumentParser) -> None:
+    from .store_command import ACTIONS
+
+    store.add_argument("action", nargs="?", default="list", choices=ACTIONS)
+    store.add_argument("--cache-dir", type=Path, metavar="DIR", help="as --robust-cache-dir")
+    store.add_argument(
+        "--limit", metavar="SIZE", help="what prune leaves at most, as 500MB, 20GB or 0B (default: 20GB)"
+    )
+    store.set_defaults(run=_store)
 
 
 def _add_rank(rank: argparse.ArgumentParser) -> None:
@@ -122,8 +135,8 @@ def _inspect(parsed: argparse.Namespace) -> int:
     from .config_file import read_config_file
     from .errors import RobustError
     from .inspection import inspect
+    from .pairs import pairs_of
     from .selection import named_dataset
-    from .sweep import pairs_of
 
     try:
         file = parsed.config if parsed.config is not None else Path("robust.toml")
@@ -206,6 +219,24 @@ def _give(text: str, out: Path | None) -> None:
         sys.stdout.write(text)
     else:
         out.write_text(text, encoding="utf-8", newline="")
+
+
+def _store(parsed: argparse.Namespace) -> int:
+    from .cache import cache_folder
+    from .embedding_store import FOLDER, EmbeddingStore
+    from .errors import RobustError
+    from .options import CACHE_LIMIT, parse_size
+    from .store_command import store_lines
+
+    try:
+        limit = parse_size("--limit", parsed.limit or CACHE_LIMIT)
+    except RobustError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    code, lines = store_lines(EmbeddingStore(cache_folder(parsed.cache_dir) / FOLDER, limit), parsed.action, limit)
+    for line in lines:
+        print(line)
+    return code
 
 
 def _rank(parsed: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .case import Case, Outcome, canonical_level
+from .case import CLEAN, Case, Cell, Outcome, canonical_level
 from .catalogue import Catalogues
 from .curve import Curve
 from .device import resolve_device
@@ -113,13 +113,17 @@ def evaluate(
     device: str | None = None,
     batch_size: int | None = None,
     limit: int | None = None,
+    cache_dir: str | PathLike[str] | None = None,
 ) -> Curve:
     """Recall@k of a model over occlusion levels (fractions of the image area; 0 is always measured).
 
-    `device`, where given, must be the one that the model was loaded on. Raises the error of the first cell that
-    could not be measured. The task is that of arXiv 2501.09134.
+    `device`, where given, must be the one that the model was loaded on. With `cache_dir` embeddings are kept there, and
+    those that are there already are not encoded again. Raises the error of the first cell that could not be measured.
+    The task is that of arXiv 2501.09134.
     """
-    from .sweep import CLEAN, Cell, pairs_of, run_sweep
+    from .embedding_store import FOLDER, EmbeddingStore
+    from .pairs import pairs_of
+    from .sweep import run_sweep
 
     if device is not None and resolve_device(device) != model.device:
         raise RobustError(
@@ -129,7 +133,9 @@ def evaluate(
     hidden = sorted({_checked_level(level) for level in levels} - {0.0})
     cells = {level: Cell(occluder.name, level, seed) for level in hidden}
     pairs = pairs_of(dataset, limit)
-    result = run_sweep(model, pairs, [(cell, occluder) for cell in cells.values()], tuple(ks), batch_size=batch_size)
+    store = None if cache_dir is None else EmbeddingStore(Path(cache_dir) / FOLDER)
+    asked = [(cell, occluder) for cell in cells.values()]
+    result = run_sweep(model, pairs, asked, tuple(ks), batch_size=batch_size, store=store)
     measured = {0.0: result.cells[CLEAN], **{level: result.cells[cell] for level, cell in cells.items()}}
     return Curve(
         tuple(

@@ -5,11 +5,11 @@ A project's own fixture `occluder` or parameter `outcome` is its own business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 AXES = ("retrieval_model", "retrieval_dataset", "occluder", "occlusion_level", "occlusion_seed")
 """The parametrised fixtures, in the order of a test's id."""
@@ -46,7 +46,37 @@ def argument_names(mark: pytest.Mark) -> list[str]:
     return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
 
 
+@dataclass(frozen=True)
+class Axes:
+    """The parameters of one test of ours; None where it does not use that axis."""
+
+    model: str | None = None
+    dataset: str | None = None
+    occluder: str | None = None
+    level: float | None = None
+    seed: int | None = None
+
+
+_FOUND = pytest.StashKey[Axes | None]()
+
+
+def axes_of(item: pytest.Item) -> Axes | None:
+    """The parameters that a test gives the fixtures of this plugin; None for a test that is not ours."""
+    if _OURS.isdisjoint(getattr(item, "fixturenames", ())):
+        return None
+    if _FOUND not in item.stash:
+        item.stash[_FOUND] = _read_axes(item)
+    return item.stash[_FOUND]
+
+
+def _read_axes(item: pytest.Item) -> Axes | None:
+    parameters: Mapping[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    used = our_fixtures(item)
+    if used.isdisjoint(parameters):
+        return None
+    return Axes(*(parameters.get(axis) if axis in used else None for axis in AXES))
+
+
 def ours(item: pytest.Item) -> bool:
     """Whether a test uses one of the fixtures that this plugin parametrises."""
-    callspec = getattr(item, "callspec", None)
-    return callspec is not None and not our_fixtures(item).isdisjoint(callspec.params)
+    return axes_of(item) is not None

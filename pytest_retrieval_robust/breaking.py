@@ -21,10 +21,10 @@ from .occluders._greedy import Breaking, search_breaking, search_falls
 from .occluders._probe import Probe
 from .occluders._scene import batch_size as usual_batch
 from .occluders.fills import check_fill
+from .pairs import Pairs, pairs_of
 from .query_keys import secret_of
 from .ranking import positive_ranks
 from .scenes import sampled_images, setting_of
-from .sweep import Pairs, pairs_of
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset

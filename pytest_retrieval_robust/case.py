@@ -57,6 +57,18 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """What is done to the images: an occluder at a level with a mask seed. Level 0 is the same cell for all."""
+
+    occluder: str
+    level: float
+    seed: int
+
+
+CLEAN = Cell("none", 0.0, 0)
+
+
+@dataclass(frozen=True)
 class Scores:
     """Retrieval in one direction. Recalls, chances and intervals are shares in [0, 1]; ranks count from 1."""
 
@@ -96,11 +108,14 @@ class Scores:
 class Timing:
     """What the sweep's forward passes took. Seconds are sums over the images; prepare and decode are not in them."""
 
-    images_per_second: float
+    images_per_second: float | None
+    """None where nothing was encoded, since all embeddings came from the store."""
     encode_seconds: float
     occlude_seconds: float
     device: str
     precision: str
+    from_store: int = 0
+    """Images whose embeddings came from the store: they are in no time here."""
 
     def as_json(self) -> Json:
         return {
@@ -109,6 +124,7 @@ class Timing:
             "occlude_seconds": self.occlude_seconds,
             "device": self.device,
             "precision": self.precision,
+            "from_store": self.from_store,
         }
 
     @classmethod

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 from .errors import ConfigError
+
+_WORKER = "PYTEST_XDIST_WORKER"
+"""What pytest-xdist tells each of its workers: `gw0`, `gw1`, ..."""
+_WORKERS = "PYTEST_XDIST_WORKER_COUNT"
 
 
 def resolve_device(name: str) -> str:
-    """`auto` becomes `cuda:0`, `mps` or `cpu`, whichever is there; a named device must be there."""
+    """`auto` becomes a CUDA device, `mps` or `cpu`, whichever is there; a named device must be there.
+
+    Workers of pytest-xdist share several CUDA devices out among them (`device_number`).
+    """
     import torch
 
     if name == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        if torch.cuda.is_available():
+            return f"cuda:{device_number(os.environ.get(_WORKER), torch.cuda.device_count())}"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "cpu":
         return name
     if name == "mps" and torch.backends.mps.is_available():
@@ -23,6 +35,40 @@ def resolve_device(name: str) -> str:
         f"Expected a device of this machine, got device={name!r} with {torch.cuda.device_count()} CUDA devices "
         f"and mps={torch.backends.mps.is_available()}. Use auto or cpu, or mend the driver."
     )
+
+
+def device_number(worker: str | None, devices: int) -> int:
+    """Which of one or more devices a worker of pytest-xdist (`gw3`) takes; the first one without workers.
+
+    >>> [device_number(worker, devices=2) for worker in (None, "gw0", "gw1", "gw2")]
+    [0, 0, 1, 0]
+    """
+    number = re.fullmatch(r"gw(\d+)", worker or "")
+    return int(number[1]) % devices if number else 0
+
+
+def further_devices(name: str) -> list[str]:
+    """The CUDA devices beside the one that `auto` stands for; none where a device is named, or is the only one.
+
+    Of several pytest-xdist workers each has its own share of them.
+    """
+    import torch
+
+    if name != "auto" or not torch.cuda.is_available():
+        return []
+    worker, workers = os.environ.get(_WORKER), int(os.environ.get(_WORKERS, "1"))
+    return [f"cuda:{number}" for number in further_numbers(worker, workers, torch.cuda.device_count())]
+
+
+def further_numbers(worker: str | None, workers: int, devices: int) -> list[int]:
+    """The devices beside `device_number` that no other of so many workers takes.
+
+    >>> [further_numbers(worker, workers=2, devices=5) for worker in ("gw0", "gw1")]
+    [[2, 4], [3]]
+    >>> further_numbers(None, workers=1, devices=3)
+    [1, 2]
+    """
+    return list(range(device_number(worker, devices) + workers, devices, workers))
 
 
 def synchronise(device: str) -> None:

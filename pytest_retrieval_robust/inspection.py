@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import RobustError, UnreadableImageError
-from .sweep import ceiling, pairs_of, scores_of
+from .pairs import ceiling, pairs_of
+from .scoring import scores_of
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset

@@ -193,6 +193,7 @@ def _warnings(
     against: Against,
     baseline: BaselineRecord | None,
 ) -> Iterator[str]:
+    yield from measured.notes
     if measured.scope.partial:
         why = measured.scope.partial
         yield f"This run is partial ({why}): it is no baseline, and cells that it lacks are not judged."

@@ -59,6 +59,8 @@ class Measurements:
     """One sentence for each way in which tests of ours failed other than by a gate."""
     broken_tests: int
     """How many tests that were."""
+    notes: tuple[str, ...]
+    """What its user should know of how it was measured, in sentences."""
 
     @cached_property
     def curves(self) -> tuple[Curve, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .config_file import ConfigFile
 
 GROUP = "retrieval-robust"
+CACHE_LIMIT = "20GB"
 T = TypeVar("T")
 
 
@@ -84,7 +85,15 @@ OPTIONS = (
     OptionSpec("--robust-batch-size", "images a batch (default: auto)", "N"),
     OptionSpec("--robust-limit", "only the first N pairs of each data set: a smoke run, recorded as such", "N"),
     OptionSpec("--robust-download", "let `all` fetch missing weights; a model asked for by name may always", None),
-    OptionSpec("--robust-cache-dir", "where weights that are plain files lie (default: the platform's cache)", "DIR"),
+    OptionSpec(
+        "--robust-cache-dir",
+        "where embeddings are kept, and weights that are plain files lie (default: the platform's cache)",
+        "DIR",
+    ),
+    OptionSpec("--robust-no-cache", "neither take embeddings from the cache nor keep them there", None),
+    OptionSpec(
+        "--robust-cache-limit", f"how large the kept embeddings may grow, as 500MB (default: {CACHE_LIMIT})", "SIZE"
+    ),
     OptionSpec(
         "--robust-search-images",
         "images in which the smallest breaking occlusion is searched (default: 100, for models with a gate on it)",
@@ -142,6 +151,9 @@ class Settings:
     results: Path | None
     config_file: ConfigFile | None
     cache_dir: Path | None = None
+    keeps_embeddings: bool = True
+    cache_limit: int = 0
+    """Bytes of embeddings."""
     search_images: int | None = None
     """None: 100, and only where a gate asks for the search."""
     search_grid: int = 16
@@ -180,6 +192,8 @@ def read_settings(config: pytest.Config) -> Settings:
         results=values.path("--robust-results"),
         config_file=_config_file(config, values),
         cache_dir=values.path("--robust-cache-dir"),
+        keeps_embeddings=not values.switch("--robust-no-cache"),
+        cache_limit=values.parsed("--robust-cache-limit", CACHE_LIMIT, parse_size),
         search_images=values.parsed("--robust-search-images", "", _limit),
         search_grid=values.parsed("--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)),
         baseline=values.path("--robust-baseline"),
@@ -324,6 +338,18 @@ def _precision(flag: str, text: str) -> Literal["fp32", "bf16", "fp16"]:
 
 def _batch_size(flag: str, text: str) -> int | None:
     return None if text == "auto" else _integer(flag, text, 1, 65536)
+
+
+def parse_size(flag: str, text: str) -> int:
+    """Bytes.
+
+    >>> parse_size("--robust-cache-limit", "1.5 GB")
+    1500000000
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B", text.strip())
+    if found is None:
+        raise ConfigError(f"Expected a size such as 500MB or 20GB, got {flag}={text!r}. Write a number and kB to TB.")
+    return int(float(found[1]) * 1000 ** " kMGT".index(found[2] or " "))
 
 
 def _limit(flag: str, text: str) -> int | None:

@@ -29,6 +29,7 @@ from .options import add_options, any_on_command_line, is_replay
 
 if TYPE_CHECKING:
     from .judgement import RunRecord
+    from .placement import Placement
     from .session import RobustSession
     from .summary import RunCollector
 
@@ -57,6 +58,17 @@ def _session_of(config: pytest.Config) -> RobustSession:
     return session_of(config)
 
 
+def _placement_of(config: pytest.Config) -> Placement:
+    from .placement import Placement
+    from .store import run_folder
+
+    return Placement(run_folder(config))
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
@@ -68,7 +80,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
+    if not _is_worker(config):
         config.pluginmanager.register(Controller(config), "retrieval_robust_controller")
 
 
@@ -111,7 +123,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if _WRONG not in config.stash and not any(map(ours, items)):
         return
-    from .items import arrange
+    from .items import arrange, models_by_test
 
     try:
         if _WRONG in config.stash:
@@ -119,6 +131,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         arrange(items, _session_of(config))
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
+    if _is_worker(config):
+        _placement_of(config).tell_models(models_by_test(items))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A model's tests to one worker, where nothing else was asked for than to spread tests over workers."""
+    if config.getoption("dist") != "load":
+        return None
+    from .scheduling import ModelScheduling
+
+    return ModelScheduling(config, log, _placement_of(config))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -126,7 +150,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if ours(item):
         from .items import skip_if_model_failed
 
-        skip_if_model_failed(item, _session_of(item.config))
+        placement = _placement_of(item.config) if _is_worker(item.config) else None
+        skip_if_model_failed(item, _session_of(item.config), placement)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -167,6 +192,18 @@ class Controller:
         from .store import shared_folder
 
         node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """xdist: what it reports of a test in which a worker died carries nothing of ours.
+
+        Schedulers that the user chose may try that test again, and again.
+        """
+        placement = _placement_of(self._config)
+        model = placement.models().get(crashitem)
+        if model is not None:
+            placement.tell_crash(crashitem)
+            self._collected().add_crash(crashitem, model)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .sweep import Pairs
+    from .pairs import Pairs
 
 
 def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:

@@ -18,9 +18,9 @@ from .models._locators import entry_for, is_locator
 from .occluders._frames import visible_level
 from .occluders._scene import Scene, batch_size, encode
 from .options import PASSED_ON
+from .pairs import pairs_of
 from .ranking import positive_ranks
 from .scenes import first_images, setting_of
-from .sweep import pairs_of
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset

@@ -142,6 +142,7 @@ def _measurements(data: Json) -> Measurements:
         datasets=tuple({**{key: dataset[key] for key in _OF_A_DATASET}, **dataset} for dataset in data["datasets"]),
         broken=tuple(run["broken"]),
         broken_tests=run["broken_tests"],
+        notes=(),  # they speak of the machine that measured
     )
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .encoding import encode_gallery
 from .errors import DatasetError, UnreadableImageError
 from .occluders._scene import Scene, Setting, batch_size, open_image, unit_scale
 from .occluders.hashing import by_hash
-from .sweep import Pairs, encode_gallery
+from .pairs import Pairs
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset

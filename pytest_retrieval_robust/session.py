@@ -6,21 +6,22 @@ A pytest-xdist worker has a session of its own; the controller has one too, but 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from .axes import AXES, MEASURING
-from .case import BreakingOutcome, Case, CostMeasurement, Json, Outcome, Plan, ReferenceCost
+from .axes import MEASURING, Axes, axes_of
+from .case import CLEAN, BreakingOutcome, Case, Cell, CostMeasurement, Json, Outcome, Plan, ReferenceCost
 from .catalogue import Catalogues
 from .curve import Curve
 from .errors import ConfigError, NotOnThisMachineError, RobustError
 from .measurements import Identity
-from .models import LoadRequest
+from .models import LoadRequest, Precision
 from .options import Settings, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
@@ -30,12 +31,13 @@ from .store import RunStore, case_key, dataset_key, run_folder
 if TYPE_CHECKING:
     from .comparison import Run
     from .datasets import RetrievalDataset
+    from .embedding_store import EmbeddingStore
     from .evidence import Evidence
     from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
     from .reports import ReportEntry
-    from .sweep import Cell, Measured, SweepResult
+    from .sweep import Measured, SweepResult
     from .timing import Alone, TimedBatch
 
 T = TypeVar("T")
@@ -53,22 +55,6 @@ def session_of(config: pytest.Config) -> RobustSession:
     return config.stash[SESSION]
 
 
-@dataclass(frozen=True)
-class Axes:
-    """The parameters of one test; None where it does not use that axis."""
-
-    model: str | None = None
-    dataset: str | None = None
-    occluder: str | None = None
-    level: float | None = None
-    seed: int | None = None
-
-    @classmethod
-    def of(cls, item: pytest.Item) -> Axes:
-        parameters: Mapping[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
-        return cls(*(parameters.get(axis) for axis in AXES))
-
-
 class RobustSession:
     """Holds a run's state. Everything heavy is loaded on first use, and one model at a time."""
 
@@ -81,6 +67,7 @@ class RobustSession:
         self._selection: Selection | None = None
         self._planned: dict[tuple[str, str], set[tuple[str, float, int]]] = {}
         self._loaded: tuple[str, DualEncoder] | None = None
+        self._copies: tuple[DualEncoder, ...] | None = None
         self._failed_loads: dict[str, RobustError] = {}
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
@@ -92,6 +79,7 @@ class RobustSession:
         self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
         self._alone: dict[tuple[str, str, int, int], Alone] = {}
         self._references: dict[tuple[str, str, str, int, int], ReferenceCost | None] = {}
+        self._reported: set[Hashable] = set()
 
     @property
     def selection(self) -> Selection:
@@ -115,10 +103,9 @@ class RobustSession:
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Note which cells the collected tests will ask for, and check that the policy can judge them."""
         for item in items:
-            axes = Axes.of(item)
-            fixtures = getattr(item, "fixturenames", ())
-            if axes.model is not None and axes.dataset is not None and not _is_light(fixtures):
-                self._plan_item(axes, axes.model, axes.dataset, fixtures)
+            axes, fixtures = axes_of(item), getattr(item, "fixturenames", ())
+            if axes is not None and not _is_light(fixtures):
+                self._plan_item(axes, fixtures)
         self.check_policy(self.whole_plan, levels_typed=self.settings.levels_typed)
         self.report_entries()
         self.baseline_run()  # before the first GPU hour, not after the last
@@ -195,9 +182,9 @@ class RobustSession:
                 raise ConfigError(f"--robust-baseline: {error}") from error
         return self._baseline
 
-    def _plan_item(self, axes: Axes, model: str, dataset: str, fixtures: Iterable[str]) -> None:
-        occluder = axes.occluder
-        if occluder is None:
+    def _plan_item(self, axes: Axes, fixtures: Iterable[str]) -> None:
+        model, dataset, occluder = axes.model, axes.dataset, axes.occluder
+        if model is None or dataset is None or occluder is None:
             return
         whole = "robustness_curve" in fixtures or "robustness_curves" in fixtures
         levels = self.settings.levels if whole or axes.level is None else (axes.level,)
@@ -223,15 +210,27 @@ class RobustSession:
         self._cards[name] = model.card.as_json()
         return model
 
-    def _load(self, selected: SelectedModel) -> DualEncoder:
+    def _load(
+        self, selected: SelectedModel, device: str | None = None, precision: Precision | None = None
+    ) -> DualEncoder:
         from .device import resolve_device
 
         reason = selected.absent()
         if reason is not None:
             raise NotOnThisMachineError.because(reason)
-        device = resolve_device(self.settings.device)
-        request = LoadRequest(device, self.settings.precision, selected.may_download, cache_dir=selected.cache_dir)
+        device = device or resolve_device(self.settings.device)
+        precision = precision or self.settings.precision
+        request = LoadRequest(device, precision, selected.may_download, cache_dir=selected.cache_dir)
         return selected.entry.load(request)
+
+    def _copies_of(self, name: str) -> tuple[DualEncoder, ...]:
+        """The loaded model on the further devices of this machine, let go together with it."""
+        from .device import further_devices
+
+        if self._copies is None:
+            selected = self.selection.models[name]
+            self._copies = tuple(self._load(selected, device) for device in further_devices(self.settings.device))
+        return self._copies
 
     def has_failed_to_load(self, name: str) -> bool:
         return name in self._failed_loads
@@ -247,7 +246,7 @@ class RobustSession:
     def release_model(self) -> None:
         if self._loaded is None:
             return
-        self._loaded = self._timed = None
+        self._loaded = self._timed = self._copies = None
         _give_memory_back()
 
     def dataset(self, name: str) -> RetrievalDataset:
@@ -338,7 +337,7 @@ class RobustSession:
 
     def _search(self, model: str, dataset: str) -> BreakingOutcome:
         from .breaking import breaking_arrays, find_breaking
-        from .sweep import pairs_of
+        from .pairs import pairs_of
 
         settings, limit = self.settings, self.policy.breaking_limit(model, dataset)
         k, images, grid = (max(settings.ks), None, None) if limit is None else (limit.k, limit.images, limit.grid)
@@ -356,8 +355,6 @@ class RobustSession:
         return replace(result.outcome, arrays_key=key)
 
     def _cell(self, case: Case) -> Measured | RobustError:
-        from .sweep import CLEAN, Cell
-
         cell = CLEAN if case.level == 0 else Cell(case.occluder, case.level, case.seed)
         result = self._sweep(case.model, case.dataset, cell)
         return result if isinstance(result, RobustError) else result.cells[cell]
@@ -370,11 +367,16 @@ class RobustSession:
                 result = self._run_sweep(model, dataset)
             except RobustError as error:
                 result = error
+            else:
+                self._note_precision(model, dataset)
+            if self.embeddings is not None:
+                self.embeddings.prune()
             self._swept[model, dataset] = result
         return result
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
-        from .sweep import Cell, pairs_of, run_sweep
+        from .pairs import pairs_of
+        from .sweep import run_sweep
 
         hidden = sorted(cell for cell in self._planned[model, dataset] if cell[1] > 0)
         settings = self.settings
@@ -385,7 +387,35 @@ class RobustSession:
             settings.ks,
             precision=settings.precision,
             batch_size=settings.batch_size,
+            store=self.embeddings,
+            copies=lambda: self._copies_of(model),
         )
+
+    def _note_precision(self, model: str, dataset: str) -> None:
+        """What half precision does to the embeddings, once a model; without room for both there is nothing to tell."""
+        if self.settings.precision == "fp32" or "precision_effect" in self._cards[model]:
+            return
+        import torch
+
+        from .precision import precision_effect
+
+        effect = None
+        with suppress(RobustError, torch.OutOfMemoryError):
+            exact = self._load(self.selection.models[model], precision="fp32")
+            effect = precision_effect(self.model(model), exact, self.dataset(dataset))
+        self._cards[model]["precision_effect"] = effect
+        _give_memory_back()
+
+    @cached_property
+    def embeddings(self) -> EmbeddingStore | None:
+        """Where embeddings are kept from run to run; None with `--robust-no-cache`."""
+        from .cache import cache_folder
+        from .embedding_store import FOLDER, EmbeddingStore
+
+        settings = self.settings
+        if not settings.keeps_embeddings:
+            return None
+        return EmbeddingStore(cache_folder(settings.cache_dir) / FOLDER, settings.cache_limit)
 
     # Judging, for a test; the controller judges the whole run again
 
@@ -409,6 +439,7 @@ class RobustSession:
             datasets=tuple(datasets.values()),
             broken=(),
             broken_tests=0,
+            notes=(),
         )
         baseline = self.baseline_run()
         comparison = None if baseline is None else Comparison(Run(measured, self._evidence), baseline)
@@ -429,9 +460,14 @@ class RobustSession:
     # What a test report carries to the controller
 
     def record(self, item: pytest.Item, error: BaseException | None = None) -> Json:
-        """What is known after a test of ours, as plain data; `error` is what it failed with."""
-        axes, values = Axes.of(item), getattr(item, "funcargs", {})
-        outcomes = list(_outcomes_in(values))
+        """What is known after a test of ours, as plain data; `error` is what it failed with.
+
+        Outcomes, cards and data sets go once. But what a failed test says is said again: other plugins repeat such
+        tests, and may drop their reports.
+        """
+        axes, values = axes_of(item) or Axes(), getattr(item, "funcargs", {})
+        final = error is None
+        outcomes = [outcome for outcome in _outcomes_in(values) if self._is_news(outcome.case, final)]
         timer = values.get("occlusion_timer")
         cost: CostMeasurement | None = getattr(timer, "measurement", None)
         breaking = values.get("breaking")
@@ -445,18 +481,32 @@ class RobustSession:
             "outcomes": [outcome.as_json() for outcome in outcomes],
             "costs": [] if cost is None else [cost.as_json()],
             "breaking": None if breaking is None else breaking.as_json(),
-            "card": None if axes.model is None else self._cards.get(axes.model),
-            **self._dataset_record(axes),
+            "card": self._card_record(axes.model, final),
+            "notes": [] if self.embeddings is None else self.embeddings.notes,
+            **self._dataset_record(axes, final),
         }
+
+    def _card_record(self, model: str | None, final: bool) -> Json | None:
+        card = self._cards.get(model or "")
+        # A card grows by what is found out of its model later.
+        return card if card is not None and self._is_news((model, *card), final) else None
+
+    def _is_news(self, what: Hashable, final: bool) -> bool:
+        """Whether something is still to be reported; `final` where this report will do."""
+        news = what not in self._reported
+        if final:
+            self._reported.add(what)
+        return news
 
     def _told(self, error: BaseException) -> str:
         """What may be kept of a failure: our own errors, which name no patient; of others what they are called."""
         first = (str(error).strip().splitlines() or [""])[0]
         return first if first in self.own_failures else f"{type(error).__name__} (pytest's output says more)"
 
-    def _dataset_record(self, axes: Axes) -> Json:
-        result = self._swept.get((axes.model or "", axes.dataset or ""))
-        if result is None or isinstance(result, RobustError):
+    def _dataset_record(self, axes: Axes, final: bool) -> Json:
+        key = (axes.model or "", axes.dataset or "")
+        result = self._swept.get(key)
+        if result is None or isinstance(result, RobustError) or not self._is_news(key, final):
             return {"dataset": None, "truncated_reports": None}
         return {"dataset": result.dataset, "truncated_reports": result.truncated_reports}
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _ABSOLUTE = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:|\.\.)?[/\\](?:[^()=]*[/\\])?([^()=/\\]*)")
 """A path to elsewhere within an argument: results keep its last part alone, for folders tell of users and patients.
 A folder's name may hold a comma, so that of a list of paths the last one stays."""
+_CRASHED = (
+    "a worker of pytest-xdist died in it (pytest's output says which one). The model's other tests were then left out: "
+    "run it alone, without -n, to see why"
+)
 
 
 def run_scope(session: pytest.Session) -> Scope:
@@ -57,8 +61,11 @@ class RunCollector:
     _cards: dict[str, Json] = field(default_factory=dict)
     _not_tested: dict[str, str] = field(default_factory=dict)
     _datasets: dict[str, Json] = field(default_factory=dict)
+    _notes: dict[str, None] = field(default_factory=dict)
     _broken: dict[str, list[str]] = field(default_factory=dict)
     """Node ids by what went wrong; under "" those that failed by a gate, whose sentences are shown anyway."""
+    _crashed: set[str] = field(default_factory=set)
+    """The models in whose tests a worker of pytest-xdist died."""
 
     def add(self, report: pytest.TestReport) -> None:
         record: Json | None = getattr(report, "robust", None)
@@ -71,6 +78,13 @@ class RunCollector:
             message = "" if record["gate_objected"] else record["failure"]
             self._broken.setdefault(message, []).append(report.nodeid)
 
+    def add_crash(self, test: str, model: str) -> None:
+        """Note that the worker which ran a test died in it."""
+        self.saw_any = self.saw_measuring = True
+        self._crashed.add(model)
+        self._broken.setdefault(_CRASHED, []).append(test)
+        self._not_tested[model] = f"a worker died in {test}"
+
     def _add_measured(self, record: Json) -> None:
         for data in record["outcomes"]:
             outcome = Outcome.from_json(data)
@@ -82,21 +96,23 @@ class RunCollector:
             breaking = BreakingOutcome.from_json(record["breaking"])
             self._breaking[breaking.case] = breaking
         if record["card"] is not None:
-            truncated = record["truncated_reports"]
-            held = self._cards.setdefault(record["model"], {})
-            held.update(record["card"])
-            held["truncated_reports"] = held.get("truncated_reports") if truncated is None else truncated
+            self._cards.setdefault(record["model"], {}).update(record["card"], truncated_reports=None)
         if record["not_tested"] is not None:
             self._not_tested[record["model"]] = record["not_tested"]
+        self._notes |= dict.fromkeys(record["notes"])
         if record["dataset"] is not None:
             self._datasets[record["dataset"]["name"]] = record["dataset"]
+            self._cards[record["model"]]["truncated_reports"] = record["truncated_reports"]
 
     def conclude(self, session: RobustSession, scope: Scope) -> RunRecord:
         """Judge what was gathered. Nothing is measured here."""
         run = Run(self._measurements(session, scope), Evidence(session.store))
-        return judge_run(run, session.policy, _against(session), gate_failures=len(self._broken.get("", ())))
+        judged = judge_run(run, session.policy, _against(session), gate_failures=len(self._broken.get("", ())))
+        crashes = [f"a worker died in a test of {model}" for model in sorted(self._crashed)]
+        return replace(judged, failures=(*crashes, *judged.failures))
 
     def _measurements(self, session: RobustSession, scope: Scope) -> Measurements:
+        broken = {message: tests for message, tests in self._broken.items() if message}
         order = {name: number for number, name in enumerate(session.selection.models)}
 
         def place(case: Case) -> tuple[int, Case]:
@@ -116,8 +132,9 @@ class RunCollector:
                 for name, selected in session.selection.models.items()
             ),
             datasets=tuple(self._datasets[name] for name in sorted(self._datasets)),
-            broken=tuple(_broken_sentence(message, tests) for message, tests in self._broken.items() if message),
-            broken_tests=sum(len(tests) for message, tests in self._broken.items() if message),
+            broken=tuple(sorted(_broken_sentence(message, tests) for message, tests in broken.items())),
+            broken_tests=sum(map(len, broken.values())),
+            notes=tuple(sorted(self._notes)),
         )
 
     def _model_record(self, name: str, named: bool, tested: bool) -> ModelRecord:
@@ -126,8 +143,9 @@ class RunCollector:
 
 
 def _broken_sentence(message: str, tests: Sequence[str]) -> str:
-    more = "" if len(tests) == 1 else f" and {len(tests) - 1} more"
-    return f"{tests[0]}{more}: {message}"
+    first, *others = sorted(tests)  # workers report in any order
+    more = f" and {len(others)} more" if others else ""
+    return f"{first}{more}: {message}"
 
 
 def judged_again(session: RobustSession) -> RunRecord:

@@ -2,102 +2,51 @@
 
 The task is the occlusion retrieval of arXiv 2501.09134: an image of which a share is hidden is the query, reports are
 the gallery, and the other way round.
+
+Batches are read ahead by threads (`feeding`), encoded on as many devices as there are copies of the model (`_Lane`),
+and checked and stored by one thread behind them (`_Gathered`). Their boundaries depend on nothing but the batch size,
+so that a killed run, resumed from the store, ends with the same numbers.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .case import Json, Scores, Timing
-from .clock import Stopwatch
-from .errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError, UnreadableImageError
-from .evidence import proportion
-from .metrics.median_rank import median_rank
-from .metrics.recall import chance_recall, recall_at_k
-from .metrics.reciprocal_rank import mean_reciprocal_rank
+from .case import CLEAN, Cell, Json, Scores, Timing
+from .clock import Laps
+from .encoding import checked, encode_gallery, require_variety
+from .errors import DatasetError, ModelError, RobustError
+from .feeding import Contents, Fed, Feed, Shelf, digests_of
 from .occluders._frames import visible_level
-from .occluders._scene import Scene, Setting, broken_encoder, encode, open_image, unit_scale
+from .occluders._scene import FittingEncoder, Scene, Setting, unit_scale
 from .occluders._scene import batch_size as usual_batch
-from .query_keys import cluster_labels, id_hash, secret_of
-from .ranking import positive_ranks
-from .resampling import Clusters, design_effect
+from .pairs import Pairs, ceiling, check_ks
+from .query_keys import id_hash, secret_of
+from .scoring import both_scores, ranks_of
+from .shard_keys import occluder_identity
+from .shards import EncodedBatch, ModelShards
 
 if TYPE_CHECKING:
-    from .datasets import RetrievalDataset
-    from .models import DualEncoder, Prepared
+    from .embedding_store import EmbeddingStore
+    from .models import DualEncoder
     from .occluders import Occluder
 
-_UNIT_TOLERANCE = 1e-3
-DECODERS = min(8, os.cpu_count() or 1)
-"""Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs let others run meanwhile."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is done to the images: an occluder at a level with a mask seed. Level 0 is the same cell for all."""
-
-    occluder: str
-    level: float
-    seed: int
-
-
-CLEAN = Cell("none", 0.0, 0)
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The part of a data set that is evaluated: indices of images, and the reports that belong to them."""
-
-    dataset: RetrievalDataset
-    images: NDArray[np.int64]
-    reports: NDArray[np.int64]
-
-    @property
-    def image_ids(self) -> list[str]:
-        return [self.dataset.image_ids[i] for i in self.images]
-
-    @property
-    def texts(self) -> list[str]:
-        return [self.dataset.reports[i] for i in self.reports]
-
-    @property
-    def image_groups(self) -> NDArray[np.int64]:
-        return self.dataset.image_groups[self.images]
-
-    @property
-    def report_groups(self) -> NDArray[np.int64]:
-        return self.dataset.report_groups[self.reports]
-
-    @property
-    def patients(self) -> list[str]:
-        return [self.dataset.patients[i] for i in self.images]
-
-
-def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
-    """The whole data set, or its first `limit` images with the reports that are right for them."""
-    count = len(dataset.image_ids)
-    if count == 0 or len(dataset.reports) == 0:
-        raise DatasetError(
-            f"Expected a data set with images and reports, got images={count}, reports={len(dataset.reports)} in "
-            f"{dataset.name}. Check its paths and filters."
-        )
-    images = np.arange(count if limit is None else min(limit, count))
-    wanted = np.isin(dataset.report_groups, dataset.image_groups[images])
-    if limit is None:
-        wanted[:] = True
-    return Pairs(dataset, images, np.flatnonzero(wanted))
+P = ParamSpec("P")
+T = TypeVar("T")
+_IN_FLIGHT = 2
+"""Batches of a lane that may be under way: the device has the next one before it is done with the last."""
 
 
 @dataclass(frozen=True)
@@ -124,39 +73,6 @@ class SweepResult:
     truncated_reports: int | None
 
 
-@dataclass
-class _Progress:
-    """What has been gathered of one cell while the batches go by."""
-
-    rows: list[Tensor] = field(default_factory=list)
-    shares: list[float] = field(default_factory=list)
-    """Of each image, the share of its source that was hidden."""
-    visible: list[float] = field(default_factory=list)
-    error: RobustError | None = None
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """An image as the model wants it, and the hash of what it was made from; nothing of one that is skipped."""
-
-    prepared: Prepared | None
-    digest: bytes
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Prepared images on the device, and the occluders that have looked at them."""
-
-    scene: Scene
-    bound: dict[str, Occluder] = field(default_factory=dict)
-
-    def bind(self, occluder: Occluder) -> Occluder:
-        """The occluder for this batch: what it has to find out, it finds out once for all levels and seeds."""
-        if occluder.name not in self.bound:
-            self.bound[occluder.name] = occluder.bind(self.scene)
-        return self.bound[occluder.name]
-
-
 def run_sweep(
     model: DualEncoder,
     pairs: Pairs,
@@ -165,25 +81,103 @@ def run_sweep(
     *,
     precision: str = "fp32",
     batch_size: int | None = None,
+    store: EmbeddingStore | None = None,
+    copies: Callable[[], Sequence[DualEncoder]] = tuple,
 ) -> SweepResult:
     """Measure level 0 and every cell of `cells`; a cell that fails leaves the others untouched.
+
+    Embeddings that `store` has are taken from there, the others are kept there as they come. `copies` gives the same
+    model on further devices, among which batches are shared out; it is asked once there is something to encode.
 
     Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that cannot be embedded: then no
     cell could be measured.
     """
-    _check_ks(pairs, ks)
+    check_ks(pairs, ks)
     size = batch_size or usual_batch(model.device)
-    sweep = _Sweep(model, pairs, dict(cells), ks, precision, size)
+    sweep = _Sweep(model, copies, pairs, dict(cells), ks, precision, size, store)
     return sweep.run()
 
 
-def _check_ks(pairs: Pairs, ks: Sequence[int]) -> None:
-    smallest = min(len(pairs.images), len(pairs.reports))
-    if max(ks) > smallest:
-        raise RankingError(
-            f"Expected every k to be at most the gallery's size of {smallest}, got k={max(ks)} on "
-            f"{pairs.dataset.name}. Lower --robust-k or evaluate more pairs."
+@dataclass
+class _Gathered:
+    """What has been gathered of one cell while the batches go by."""
+
+    batches: dict[int, EncodedBatch] = field(default_factory=dict)
+    error: RobustError | None = None
+    encoded: int = 0
+    """Images that this run encoded: the others came from the store."""
+    _failed_at: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def fail(self, number: int, error: RobustError) -> None:
+        """The error of the first batch that fails is the cell's, whichever device was faster."""
+        with self._lock:
+            if self.error is None or number < self._failed_at:
+                self.error, self._failed_at = error, number
+
+    @property
+    def in_order(self) -> list[EncodedBatch]:
+        return [self.batches[number] for number in sorted(self.batches)]
+
+
+class _Lane:
+    """One copy of the model on its device, and the time that it spends."""
+
+    def __init__(self, setting: Setting, model: DualEncoder, occluders: Mapping[Cell, Occluder]) -> None:
+        self.setting, self.model, self._occluders = setting, model, occluders
+        self._encode = FittingEncoder(model)
+        self.encoding = {cell: Laps(model.device) for cell in (CLEAN, *occluders)}
+        self.occluding = {cell: Laps(model.device) for cell in (CLEAN, *occluders)}
+        self._buffer: Tensor | None = None
+        self._is_warm = False
+
+    def scene(self, fed: Fed, pairs: Pairs) -> Scene:
+        """The batch's pixels on this lane's device."""
+        assert fed.pixels is not None
+        numbers, dataset = fed.images, pairs.dataset
+        return Scene(
+            self.setting,
+            [int(number) for number in numbers],
+            [dataset.image_ids[int(number)] for number in numbers],
+            unit_scale(fed.pixels.stacked, self.model.device),
+            fed.pixels.frames,
+            dataset.image_groups[numbers],
         )
+
+    def warm_up(self, scene: Scene) -> None:
+        """Lazy set-up stays out of the timing. What fails here fails again where it is measured, and is said there."""
+        if not self._is_warm:
+            with suppress(Exception):
+                self._encode(scene.pixels[:4])
+        self._is_warm = True
+
+    def encoded(self, cell: Cell, pixels: Tensor) -> Tensor:
+        with self.encoding[cell].running():
+            return self._encode(pixels)
+
+    def hidden(self, cell: Cell, occluder: Occluder, scene: Scene) -> Tensor:
+        """The batch with the cell's share hidden, in a buffer that the next cell writes to again."""
+        with self.occluding[cell].running():
+            return occluder.occlude(
+                scene.pixels, scene.ids, cell.level, cell.seed, scene.frames, out=self._room(scene.pixels)
+            )
+
+    def _room(self, pixels: Tensor) -> Tensor:
+        """Memory in use costs less than fresh memory."""
+        if self._buffer is None or (self._buffer.shape, self._buffer.dtype) != (pixels.shape, pixels.dtype):
+            self._buffer = torch.empty_like(pixels)
+        return self._buffer
+
+    def bound(self, scene: Scene, cells: Sequence[Cell]) -> dict[str, Occluder | RobustError]:
+        """The occluders for this batch: what one has to find out, it finds out once for all levels and seeds."""
+        found: dict[str, Occluder | RobustError] = {}
+        for cell in cells:
+            if cell != CLEAN and self._occluders[cell].name not in found:
+                try:
+                    found[self._occluders[cell].name] = self._occluders[cell].bind(scene)
+                except RobustError as error:
+                    found[self._occluders[cell].name] = error
+        return found
 
 
 class _Sweep:
@@ -192,172 +186,222 @@ class _Sweep:
     def __init__(
         self,
         model: DualEncoder,
+        copies: Callable[[], Sequence[DualEncoder]],
         pairs: Pairs,
         occluders: dict[Cell, Occluder],
         ks: Sequence[int],
         precision: str,
         batch_size: int,
+        store: EmbeddingStore | None,
     ) -> None:
-        self._model, self._pairs, self._occluders, self._ks = model, pairs, occluders, ks
+        self._model, self._copies, self._pairs, self._occluders, self._ks = model, copies, pairs, occluders, ks
+        self._lanes: list[_Lane] = []
         self._secret = secret_of(pairs)
         self._precision, self._batch_size = precision, batch_size
-        self._progress = {cell: _Progress() for cell in (CLEAN, *occluders)}
-        self._encoding = {cell: Stopwatch(model.device) for cell in self._progress}
-        self._occluding = {cell: Stopwatch(model.device) for cell in self._progress}
-        self._digest = hashlib.sha256()
-        self._skipped: list[np.int64] = []
+        self._gathered = {cell: _Gathered() for cell in (CLEAN, *occluders)}
+        self._shards = ModelShards.of(store, model, precision)
+        self._skips = bool(getattr(pairs.dataset, "skips_unreadable", False))
 
     def run(self) -> SweepResult:
-        reports = encode_gallery(self._model, self._pairs.texts, self._batch_size)
+        reports = encode_gallery(self._model, self._pairs.texts, self._batch_size, self._shards)
         setting = Setting(self._model, self._pairs.dataset, reports, self._pairs.report_groups)
-        with ThreadPoolExecutor(max_workers=DECODERS) as pool:
-            for number, batch in enumerate(self._batches(pool, setting)):
-                if number == 0:
-                    self._warm_up(batch)
-                self._measure_batch(batch)
-        reports = self._without_skipped(reports)
-        cells = {cell: self._conclude(cell, progress, reports) for cell, progress in self._progress.items()}
-        return SweepResult(cells, self._pairs, self._describe_dataset(), self._truncated())
+        shelf = None if self._shards is None else self._shelf(setting, self._shards)
+        seen = self._measure(Feed(self._model, self._pairs, self._batch_size, self._secret, shelf), setting)
+        reports = self._without_skipped(reports, seen)
+        cells = {cell: self._conclude(cell, gathered, reports) for cell, gathered in self._gathered.items()}
+        return SweepResult(cells, self._pairs, self._describe_dataset(seen), self._truncated())
 
-    def _without_skipped(self, reports: Tensor) -> Tensor:
+    # Feeding: what the store may have
+
+    def _shelf(self, setting: Setting, shards: ModelShards) -> Shelf:
+        identities = {CLEAN: b""}
+        for cell, occluder in self._occluders.items():
+            identities[cell] = occluder_identity(occluder, cell.level, cell.seed)
+
+        def keys(contents: Contents) -> dict[Cell, str]:
+            numbers = [number for number, _ in contents]
+            images = [(setting.dataset.image_ids[number], content) for number, content in contents]
+            found = {CLEAN: shards.image_key(b"", self._skips, images)}
+            looked_at: dict[str, bytes | None] = {}
+            for cell, occluder in self._occluders.items():
+                if occluder.name not in looked_at:
+                    looked_at[occluder.name] = self._looked_at(occluder, setting, numbers)
+                seen = looked_at[occluder.name]
+                if seen is not None:
+                    found[cell] = shards.image_key(identities[cell] + seen, self._skips, images)
+            return found
+
+        return Shelf(tuple(self._gathered), keys, shards.load_images)
+
+    def _looked_at(self, occluder: Occluder, setting: Setting, numbers: Sequence[int]) -> bytes | None:
+        """What an occluder's mask follows from beyond ids and pixels; None: what it makes is not stored."""
+        looked_at = getattr(occluder, "looked_at", None)
+        if looked_at is None:
+            return None
+        try:
+            found: bytes | None = looked_at(setting, numbers, self._pairs.dataset.image_groups[numbers])
+        except RobustError:
+            return None  # where the batch is measured, it is said
+        return found
+
+    # Measuring
+
+    def _measure(self, feed: Feed, setting: Setting) -> list[Fed]:
+        """Every batch from the store or through one of the lanes; what was seen of the images, without their pixels."""
+        seen: list[Fed] = []
+        with ExitStack() as stack:
+            behind = stack.enter_context(ThreadPoolExecutor(1))
+            threads: list[Executor] = []
+            busy: deque[Future[list[Future[None]]]] = deque()
+            for fed in feed:
+                seen.append(Fed(fed.part, fed.kept, fed.digests, None))
+                for cell, batch in fed.stored.items():
+                    self._gathered[cell].batches[fed.part.number] = batch
+                if fed.pixels is None:
+                    continue
+                if not threads:
+                    self._lanes = self._open_lanes(setting)
+                    threads = [stack.enter_context(one) for one in _threads(len(self._lanes))]
+                place = fed.part.number % len(threads)
+                busy.append(threads[place].submit(self._through, self._lanes[place], fed, behind))
+                if len(busy) > _IN_FLIGHT * len(threads):
+                    _wait(busy.popleft())
+            for future in busy:
+                _wait(future)
+        return seen
+
+    def _open_lanes(self, setting: Setting) -> list[_Lane]:
+        models = [self._model, *self._copies()]
+        settings = [setting, *(replace(setting, encoder=m, reports=setting.reports.to(m.device)) for m in models[1:])]
+        return [_Lane(one, model, self._occluders) for one, model in zip(settings, models, strict=True)]
+
+    def _through(self, lane: _Lane, fed: Fed, behind: ThreadPoolExecutor) -> list[Future[None]]:
+        """Have a batch encoded for the cells that the store does not have; it is kept when the futures are done."""
+        missing = [cell for cell in self._gathered if cell not in fed.stored and self._gathered[cell].error is None]
+        if not missing:
+            return []
+        try:
+            scene = lane.scene(fed, self._pairs)
+        except RuntimeError as error:
+            for cell in missing:
+                self._gathered[cell].fail(fed.part.number, _lost_device(lane.model, error))
+            return []
+        lane.warm_up(scene)
+        bound = lane.bound(scene, missing)
+        kept = []
+        for cell in missing:
+            try:
+                rows, shares, mask = self._measure_cell(lane, cell, bound, scene)
+            except RobustError as error:
+                self._gathered[cell].fail(fed.part.number, error)
+                continue
+            kept.append(behind.submit(self._keep, lane.model, cell, rows, shares, mask, scene, fed))
+        return kept
+
+    def _measure_cell(
+        self, lane: _Lane, cell: Cell, bound: Mapping[str, Occluder | RobustError], scene: Scene
+    ) -> tuple[Tensor, NDArray[np.float64], Tensor | None]:
+        """Embeddings of a batch, not checked yet; the share of each image that was hidden; the mask."""
+        if cell == CLEAN:
+            return lane.encoded(cell, scene.pixels), np.zeros(len(scene.ids)), None
+        occluder = bound[self._occluders[cell].name]
+        if isinstance(occluder, RobustError):
+            raise occluder
+        size = (scene.pixels.shape[-2], scene.pixels.shape[-1])
+        mask = occluder.mask(scene.ids, cell.level, cell.seed, size, scene.frames, device=lane.model.device)
+        shares = np.array(occluder.shares(scene.ids, cell.level, cell.seed), dtype=np.float64)
+        return lane.encoded(cell, lane.hidden(cell, occluder, scene)), shares, mask
+
+    def _keep(
+        self,
+        model: DualEncoder,
+        cell: Cell,
+        rows: Tensor,
+        shares: NDArray[np.float64],
+        mask: Tensor | None,
+        scene: Scene,
+        fed: Fed,
+    ) -> None:
+        """Check a batch of a cell, gather it and store it, while the device works on the next."""
+        gathered, count = self._gathered[cell], len(scene.ids)
+        try:
+            visible = 0.0 if mask is None else visible_level(mask, scene.frames) * count
+            names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in scene.ids]
+            host = _on_host(checked(rows, names, model), model)
+        except RobustError as error:
+            gathered.fail(fed.part.number, error)
+            return
+        batch = EncodedBatch(host, shares, visible, fed.kept, fed.digests)
+        gathered.batches[fed.part.number] = batch
+        gathered.encoded += count
+        if self._shards is not None and cell in fed.keys:
+            about = {"dataset": self._pairs.dataset.name, "occluder": cell.occluder, "level": cell.level}
+            self._shards.save_images(fed.keys[cell], batch, {**about, "seed": cell.seed})
+
+    # Concluding
+
+    def _without_skipped(self, reports: Tensor, seen: Sequence[Fed]) -> Tensor:
         """Leave out the skipped images, and the reports that had no other image; the rows of the reports that stay."""
-        if not self._skipped:
-            return reports
         asked, most = self._pairs, getattr(self._pairs.dataset, "most_skipped", 0.0)
-        if len(self._skipped) > most * len(asked.images):
+        images = np.concatenate([fed.images for fed in seen])
+        skipped = len(asked.images) - len(images)
+        if not skipped:
+            return reports
+        if skipped > most * len(asked.images):
             raise DatasetError(
                 f"Expected at most {100 * most:g} % broken images in {asked.dataset.name}, got "
-                f"skipped={len(self._skipped)} of {len(asked.images)}. Mend them, or raise most_skipped."
+                f"skipped={skipped} of {len(asked.images)}. Mend them, or raise most_skipped."
             )
-        images = asked.images[~np.isin(asked.images, self._skipped)]
         if len(images) == 0:
             raise DatasetError(
                 f"Expected images that can be read in {asked.dataset.name}, got none. Mend its files or its root."
             )
         stay = np.isin(asked.report_groups, asked.dataset.image_groups[images])
         self._pairs = Pairs(asked.dataset, images, asked.reports[stay])
-        _check_ks(self._pairs, self._ks)
+        check_ks(self._pairs, self._ks)
         return reports[torch.from_numpy(stay).to(reports.device)]
 
-    def _warm_up(self, batch: _Batch) -> None:
-        """Lazy set-up stays out of the timing. What fails here fails again where it is measured, and is said there."""
-        with suppress(Exception):
-            encode(self._model, batch.scene.pixels[:4])
-
-    def _batches(self, pool: ThreadPoolExecutor, setting: Setting) -> Iterator[_Batch]:
-        """Batches with fixed boundaries; the next one is decoded and prepared while this one is encoded."""
-        starts = range(0, len(self._pairs.images), self._batch_size)
-        pending = self._submit(pool, 0)
-        for start in starts:
-            decoded = [future.result() for future in pending]
-            pending = self._submit(pool, start + self._batch_size)
-            scene = self._on_device(start, decoded, setting)
-            if scene is not None:
-                yield _Batch(scene)
-
-    def _submit(self, pool: ThreadPoolExecutor, start: int) -> list[Future[_Decoded]]:
-        return [pool.submit(self._decode, index) for index in self._pairs.images[start : start + self._batch_size]]
-
-    def _decode(self, index: np.int64) -> _Decoded:
-        dataset = self._pairs.dataset
-        name = id_hash(dataset.image_ids[int(index)], self._secret)
+    def _conclude(self, cell: Cell, gathered: _Gathered, reports: Tensor) -> Measured | RobustError:
+        if gathered.error is not None:
+            return gathered.error
         try:
-            image = open_image(dataset, int(index), f"the image with id hash {name}")
-        except UnreadableImageError:
-            if not getattr(dataset, "skips_unreadable", False):
-                raise
-            return _Decoded(None, b"")
-        digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest()
-        return _Decoded(self._model.prepare(image), digest)
-
-    def _on_device(self, start: int, decoded: list[_Decoded], setting: Setting) -> Scene | None:
-        indices = self._pairs.images[start : start + len(decoded)]
-        kept, prepared = [], []
-        for index, one in zip(indices, decoded, strict=True):
-            self._digest.update(one.digest)
-            if one.prepared is None:
-                self._skipped.append(index)
-            else:
-                kept.append(index)
-                prepared.append(one.prepared)
-        if not kept:
-            return None
-        shapes = {one.pixels.shape for one in prepared}
-        if len(shapes) != 1:
-            raise ModelError(
-                f"Expected prepare() of {self._model.name} to give one shape (3, S, S), got shapes={sorted(shapes)}. "
-                "Resize to a fixed square."
-            )
-        return Scene(
-            setting,
-            [int(number) for number in kept],
-            [self._pairs.dataset.image_ids[i] for i in kept],
-            unit_scale(np.stack([one.pixels for one in prepared]), self._model.device),
-            [one.frame for one in prepared],
-            self._pairs.dataset.image_groups[np.array(kept)],
-        )
-
-    def _measure_batch(self, batch: _Batch) -> None:
-        buffer = torch.empty_like(batch.scene.pixels)
-        for cell, progress in self._progress.items():
-            if progress.error is None:
-                try:
-                    self._measure_cell(cell, progress, batch, buffer)
-                except RobustError as error:
-                    progress.error = error
-
-    def _measure_cell(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> None:
-        pixels = batch.scene.pixels if cell == CLEAN else self._occlude(cell, progress, batch, buffer)
-        with self._encoding[cell].running():
-            rows = encode(self._model, pixels)
-        names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in batch.scene.ids]
-        progress.rows.append(_checked(rows, names, self._model))
-
-    def _occlude(self, cell: Cell, progress: _Progress, batch: _Batch, buffer: Tensor) -> Tensor:
-        scene, occluder = batch.scene, batch.bind(self._occluders[cell])
-        pixels, ids, frames = scene.pixels, scene.ids, scene.frames
-        size = (pixels.shape[-2], pixels.shape[-1])
-        mask = occluder.mask(ids, cell.level, cell.seed, size, frames, device=self._model.device)
-        progress.visible.append(visible_level(mask, frames) * len(ids))
-        progress.shares += occluder.shares(ids, cell.level, cell.seed)
-        with self._occluding[cell].running():
-            return occluder.occlude(pixels, ids, cell.level, cell.seed, frames, out=buffer)
-
-    def _conclude(self, cell: Cell, progress: _Progress, reports: Tensor) -> Measured | RobustError:
-        if progress.error is not None:
-            return progress.error
-        try:
-            return self._rank(cell, progress, torch.cat(progress.rows), reports)
+            return self._rank(cell, gathered, reports)
         except RobustError as error:
             return error
+        except RuntimeError as error:
+            return _lost_device(self._model, error)
 
-    def _rank(self, cell: Cell, progress: _Progress, images: Tensor, reports: Tensor) -> Measured:
+    def _rank(self, cell: Cell, gathered: _Gathered, reports: Tensor) -> Measured:
+        batches, model, pairs = gathered.in_order, self._model, self._pairs
+        images = torch.from_numpy(np.concatenate([one.rows for one in batches if len(one.rows)])).to(model.device)
         if cell == CLEAN:
-            _require_variety(images, "images", self._model.name)
-        pairs, scorer = self._pairs, getattr(self._model, "similarity", None)
-        back = None if scorer is None else lambda queries, gallery: scorer(gallery, queries).T
-        image_ranks = positive_ranks(images, reports, pairs.image_groups, pairs.report_groups, similarity=scorer)
-        report_ranks = positive_ranks(reports, images, pairs.report_groups, pairs.image_groups, similarity=back)
-        hidden, (of_images, of_reports) = cell.level > 0, cluster_labels(pairs)
+            require_variety(images, "images", model.name)
+        image_ranks, report_ranks = ranks_of(model, images, reports, pairs)
+        there, back = both_scores(image_ranks, report_ranks, pairs, self._ks)
+        hidden, count = cell.level > 0, len(images)
         return Measured(
-            achieved_level=math.fsum(progress.shares) / len(images) if hidden else 0.0,
-            visible_level=sum(progress.visible) / len(images) if hidden else 0.0,
-            image_to_report=scores_of(
-                image_ranks, pairs.image_groups, pairs.report_groups, self._ks, Clusters.of(of_images)
-            ),
-            report_to_image=scores_of(
-                report_ranks, pairs.report_groups, pairs.image_groups, self._ks, Clusters.of(of_reports)
-            ),
+            achieved_level=math.fsum(share for one in batches for share in one.shares) / count if hidden else 0.0,
+            visible_level=sum(one.visible for one in batches) / count if hidden else 0.0,
+            image_to_report=there,
+            report_to_image=back,
             image_ranks=image_ranks,
             report_ranks=report_ranks,
-            timing=self._timing(cell, len(images)),
+            timing=self._timing(cell, gathered.encoded, count),
         )
 
-    def _timing(self, cell: Cell, images: int) -> Timing:
-        seconds = self._encoding[cell].seconds
-        return Timing(images / seconds, seconds, self._occluding[cell].seconds, self._model.device, self._precision)
+    def _timing(self, cell: Cell, encoded: int, images: int) -> Timing:
+        """Of what this run encoded. Devices work side by side: their speeds add up."""
+        seconds = sum(lane.encoding[cell].seconds for lane in self._lanes)
+        return Timing(
+            images_per_second=encoded / seconds * len(self._lanes) if encoded else None,
+            encode_seconds=seconds,
+            occlude_seconds=sum(lane.occluding[cell].seconds for lane in self._lanes),
+            device=self._model.device,
+            precision=self._precision,
+            from_store=images - encoded,
+        )
 
-    def _describe_dataset(self) -> Json:
+    def _describe_dataset(self, seen: Sequence[Fed]) -> Json:
         pairs = self._pairs
         return {
             "name": pairs.dataset.name,
@@ -365,11 +409,11 @@ class _Sweep:
             "text": pairs.dataset.text,
             "relevance": pairs.dataset.relevance,
             "fingerprint": pairs.dataset.fingerprint,
-            "pixel_digest": self._digest.hexdigest(),
+            "pixel_digest": digests_of(seen),
             "images": len(pairs.images),
             "reports": len(pairs.reports),
             "groups": len(np.unique(pairs.report_groups)),
-            "skipped": len(self._skipped),
+            "skipped": sum(int((~fed.kept).sum()) for fed in seen),
             "duplicate_share": 1 - len(set(pairs.texts)) / len(pairs.images),
             "ceiling": {str(k): value for k, value in ceiling(pairs, self._ks).items()},
         }
@@ -379,95 +423,39 @@ class _Sweep:
         return None if count is None else int(count(self._pairs.texts))
 
 
-def encode_gallery(model: DualEncoder, texts: Sequence[str], size: int) -> Tensor:
-    """(G, D) the checked embeddings of a gallery of reports, `size` at a time."""
-    rows = torch.cat(
-        [_encode_reports(model, texts[start : start + size], start) for start in range(0, len(texts), size)]
-    )
-    _require_variety(rows, "reports", model.name)
-    return rows
+class _Here(Executor):
+    """Runs what it is given at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
 
 
-def _encode_reports(model: DualEncoder, texts: Sequence[str], start: int) -> Tensor:
+def _threads(lanes: int) -> list[Executor]:
+    """One a lane: a model sees one batch at a time. A single one is in the caller's own thread, as its user expects."""
+    return [_Here()] if lanes == 1 else [ThreadPoolExecutor(1) for _ in range(lanes)]
+
+
+def _wait(batch: Future[list[Future[None]]]) -> None:
+    """Until a batch is encoded, checked and kept."""
+    for kept in batch.result():
+        kept.result()
+
+
+def _on_host(rows: Tensor, model: DualEncoder) -> NDArray[np.float32]:
+    """The rows as an array; where the device was lost meanwhile, it is said here."""
     try:
-        rows = model.encode_reports(texts)
-    except Exception as error:
-        raise broken_encoder(model.name, "encode_reports", error) from error
-    return _checked(rows, [f"report {start + i}" for i in range(len(texts))], model)
+        found: NDArray[np.float32] = rows.detach().cpu().numpy()
+    except RuntimeError as error:
+        raise _lost_device(model, error) from error
+    return found
 
 
-def _checked(rows: Tensor, names: Sequence[str], encoder: DualEncoder) -> Tensor:
-    """The rows, if they are what the contract asks for: (B, D), finite, of length 1 where similarity is their dot
-    product."""
-    model = encoder.name
-    if rows.ndim != 2 or len(rows) != len(names):
-        raise EmbeddingError(
-            f"Expected embeddings of shape ({len(names)}, D) from {model}, got shape={tuple(rows.shape)}. "
-            "Return one row for each input."
-        )
-    lengths = rows.float().norm(dim=1)
-    scored = hasattr(encoder, "similarity")  # then a row may hold anything, a mean and a variance for one
-    bad = torch.nonzero(~(lengths.isfinite() if scored else (lengths - 1).abs() <= _UNIT_TOLERANCE))
-    if len(bad):
-        first = int(bad[0])
-        raise EmbeddingError(
-            f"Expected finite {'' if scored else 'unit '}rows from {model}, got length={float(lengths[first]):g} for "
-            f"{names[first]} ({len(bad)} of {len(names)} rows in its batch). Look for NaN or zero outputs, and "
-            "normalise the rows."
-        )
-    return rows.float()
-
-
-def _require_variety(rows: Tensor, what: str, model: str) -> None:
-    if len(rows) > 1 and bool(((rows - rows[0]).abs().amax(dim=1) < 1e-6).all()):
-        raise EmbeddingError(
-            f"Expected embeddings of {model} that differ between {what}, got the same row for all {len(rows)}. "
-            "Its weights were probably not loaded, or its input is not passed on."
-        )
-
-
-def scores_of(
-    ranks: NDArray[np.int64],
-    query_groups: NDArray[np.int64],
-    gallery_groups: NDArray[np.int64],
-    ks: Sequence[int],
-    patients: Clusters | None = None,
-) -> Scores:
-    """Recall@k with Wilson intervals, chance, median rank and mean reciprocal rank of one direction.
-
-    Where patients repeat, the intervals are those of as many independent queries as theirs are worth.
-    """
-    groups, counts = np.unique(gallery_groups, return_counts=True)
-    right = counts[np.searchsorted(groups, query_groups)]
-    recall = {k: recall_at_k(ranks, k) for k in ks}
-    return Scores(
-        queries=len(ranks),
-        gallery=len(gallery_groups),
-        chance={k: chance_recall(right, len(gallery_groups), k) for k in ks},
-        recall=recall,
-        recall_interval={k: _interval(ranks <= k, patients) for k in ks},
-        median_rank=median_rank(ranks),
-        mrr=mean_reciprocal_rank(ranks),
+def _lost_device(model: DualEncoder, error: RuntimeError) -> ModelError:
+    """A GPU that was taken away, or has no memory left: what was encoded before is stored."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    return ModelError(
+        f"Expected {model.device} to hold and rank the embeddings of {model.name}, got {type(error).__name__}: {said} "
+        "Look at the device and at what else runs on it, and run again: what is stored is not encoded again."
     )
-
-
-def _interval(hits: NDArray[np.bool_], patients: Clusters | None) -> tuple[float, float]:
-    effect = 1.0 if patients is None else design_effect(hits.astype(np.float64), patients)
-    found = proportion(float(hits.mean()), len(hits), 0.975, effect)
-    return found.low, found.high
-
-
-def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
-    """The image-to-report Recall@k that a perfect encoder reaches: identical wrong texts tie, and count against."""
-    best: dict[int, int] = {}
-    texts = list(zip(pairs.texts, pairs.report_groups.tolist(), strict=True))
-    same_text: dict[str, int] = {}
-    same_text_and_group: dict[tuple[str, int], int] = {}
-    for text, group in texts:
-        same_text[text] = same_text.get(text, 0) + 1
-        same_text_and_group[text, group] = same_text_and_group.get((text, group), 0) + 1
-    for text, group in texts:
-        rank = 1 + same_text[text] - same_text_and_group[text, group]
-        best[group] = min(rank, best.get(group, rank))
-    ranks = [best[group] for group in pairs.image_groups.tolist() if group in best]
-    return {k: sum(rank <= k for rank in ranks) / len(pairs.images) for k in ks}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .models import DualEncoder
     from .occluders import Box, Occluder
     from .occluders._scene import Scene
-    from .sweep import Pairs
+    from .pairs import Pairs
 
 
 @dataclass(frozen=True)

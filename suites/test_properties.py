@@ -29,9 +29,9 @@ from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, DONOR
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
 from pytest_retrieval_robust.ranking import positive_ranks
 from pytest_retrieval_robust.replay import TOP, FirstRanks, HiddenRanks, replay_command, replay_options
+from pytest_retrieval_robust.scoring import scores_of
 from pytest_retrieval_robust.session import session_of
 from pytest_retrieval_robust.strategies import Occlusion, corners, levels
-from pytest_retrieval_robust.sweep import scores_of
 from pytest_retrieval_robust.timing import prepare_batch
 
 IMAGES = 4

@@ -19,8 +19,8 @@ from pytest_retrieval_robust.judgement import Against, judge_run
 from pytest_retrieval_robust.measurements import Identity, Measurements, Scope
 from pytest_retrieval_robust.policy import Policy
 from pytest_retrieval_robust.reports.saved_run import save_run
+from pytest_retrieval_robust.scoring import scores_of
 from pytest_retrieval_robust.store import RunStore, case_key, dataset_key
-from pytest_retrieval_robust.sweep import scores_of
 
 LEVELS = (0.0, 0.2, 0.4)
 KS = (1, 10)
@@ -107,6 +107,7 @@ def make_run(
         datasets=(dataset,),
         broken=(),
         broken_tests=0,
+        notes=(),
     )
     return Made(Run(measured, Evidence(store)), store)
 

@@ -17,8 +17,8 @@ from pytest_retrieval_robust.case import BreakingOutcome
 from pytest_retrieval_robust.errors import DatasetError, EmbeddingError, ModelError, OcclusionError
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders._probe import Probe
+from pytest_retrieval_robust.pairs import pairs_of
 from pytest_retrieval_robust.scenes import sampled_images, setting_of
-from pytest_retrieval_robust.sweep import pairs_of
 
 PAIRS, IMAGES = 60, 4
 

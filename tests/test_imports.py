@@ -12,19 +12,22 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
-    ("errors", "case", "device", "axes"),
+    ("errors", "case", "device", "axes", "placement"),
     ("statistics", "resampling", "clock", "hardware", "catalogue", "config_file", "curve", "cache", "measurements"),
     ("policy", "evidence", "options"),
     ("policy_file", "comparison", "layouts", "deciding", "cost_gate", "breaking_gate"),
     ("gate", "saved"),
     ("judgement",),
     ("models", "datasets", "occluders", "metrics"),
-    ("ranking", "store", "sweep", "selection", "strategies", "query_keys", "inspection", "scenes"),
+    ("pairs", "ranking", "store", "embedding_store", "query_keys"),
+    ("shard_keys", "shards", "encoding", "feeding", "scoring"),
+    ("sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names",),
-    ("timing", "breaking", "replay"),
+    ("timing", "precision", "breaking", "replay"),
     ("api",),
     ("session",),
-    ("items", "fixtures", "summary", "reports", "comparing", "hookspecs", "__main__"),
+    ("store_command",),
+    ("items", "fixtures", "summary", "reports", "comparing", "hookspecs", "scheduling", "__main__"),
     ("plugin", "__init__"),
 )
 LEVEL = {module: number for number, layer in enumerate(LAYERS) for module in layer}

@@ -171,33 +171,6 @@ def test_lf_repeats_what_failed(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*partial (--lf)*", "RELEASE GATE: FAILED because 1 of 1 gates was not met"])
 
 
-def test_two_workers_give_the_same_summary_as_one_process(run_suite: Run) -> None:
-    alone, spread = run_suite("--robust-results=alone"), run_suite("-n", "2", "--robust-report=spread.md")
-    spread.assert_outcomes(passed=2)
-    assert spread.ret == 0
-    row = next(line for line in alone.outlines if line.startswith("tiny-cxr-clip"))
-    spread.stdout.fnmatch_lines([row.replace("[", "[[]"), "RELEASE GATE: PASSED (0 gates met, 2 cells ungated)"])
-
-
-def test_two_workers_save_the_same_run_as_one_process(run_suite: Run, pytester: pytest.Pytester) -> None:
-    import numpy as np
-
-    run_suite("--robust-results=alone")
-    run_suite("-n", "2", "--robust-results=spread")
-    alone, spread = (json.loads((pytester.path / name / "run.json").read_text()) for name in ("alone", "spread"))
-    for one, two in zip(alone["outcomes"], spread["outcomes"], strict=True):
-        assert {**one, "timing": None} == {**two, "timing": None}
-    with np.load(pytester.path / "alone/ranks.npz") as one, np.load(pytester.path / "spread/ranks.npz") as two:
-        assert sorted(one.files) == sorted(two.files)
-        assert all(np.array_equal(one[name], two[name]) for name in one.files)
-
-
-def test_a_usage_error_reads_the_same_under_xdist(run_suite: Run) -> None:
-    result = run_suite("-n", "2", "--robust-models=tiny-cxr-clop")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["*Did you mean 'tiny-cxr-clip'*"])
-
-
 def test_a_foreign_suite_hears_nothing_of_us(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_other(): pass")
     pytester.makefile(".toml", robust="this is another tool's [file")

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.__main__ import main
+from pytest_retrieval_robust.case import CLEAN, Cell
+from pytest_retrieval_robust.pairs import pairs_of
 from pytest_retrieval_robust.replay import ReplayOptions, replay_command
 from pytest_retrieval_robust.strategies import Box, Occlusion, corners, occlusions
-from pytest_retrieval_robust.sweep import CLEAN, Cell, Measured, pairs_of, run_sweep
+from pytest_retrieval_robust.sweep import Measured, run_sweep
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DATASET = "synthetic-cxr(pairs=30)"

@@ -15,11 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
-from pytest_retrieval_robust.case import DIRECTIONS
+from pytest_retrieval_robust.case import CLEAN, DIRECTIONS, Cell
 from pytest_retrieval_robust.errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError
 from pytest_retrieval_robust.models import DualEncoder, Frame, ModelCard, Prepared
 from pytest_retrieval_robust.occluders.area import visible_level
-from pytest_retrieval_robust.sweep import CLEAN, Cell, Measured, ceiling, pairs_of, run_sweep
+from pytest_retrieval_robust.pairs import ceiling, pairs_of
+from pytest_retrieval_robust.sweep import Measured, run_sweep
 
 PATCHES = load_occluder("patches")
 

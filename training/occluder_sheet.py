@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from pytest_retrieval_robust import encoder_from_callables, load_dataset, load_model, load_occluder
+from pytest_retrieval_robust.case import Cell
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.errors import RobustError
 from pytest_retrieval_robust.models import DualEncoder
@@ -19,9 +20,10 @@ from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders._scene import Scene, Setting, unit_scale
 from pytest_retrieval_robust.occluders.area import visible_level
 from pytest_retrieval_robust.occluders.fills import FILLS
+from pytest_retrieval_robust.pairs import Pairs, pairs_of
 from pytest_retrieval_robust.ranking import positive_ranks
 from pytest_retrieval_robust.scenes import sampled_images, setting_of
-from pytest_retrieval_robust.sweep import Cell, Measured, Pairs, pairs_of, run_sweep
+from pytest_retrieval_robust.sweep import Measured, run_sweep
 from training.contact_sheet import DOCS, replace_part
 
 PAGE = DOCS / "occluders.md"

@@ -67,6 +67,14 @@ class RetrievalDataset(Protocol):
         """Image `index` as it lies on disk, undistorted. Must be safe to call from several threads."""
 
 
+@runtime_checkable
+class KnowsContent(Protocol):
+    """A data set that can tell whether an image changed without decoding it, so that a second run need not."""
+
+    def content_digest(self, index: int) -> bytes:
+        """32 bytes that change whenever image `index` comes out differently. Safe in several threads."""
+
+
 @dataclass(frozen=True)
 class DatasetEntry:
     """A data set of the catalogue: a name, one line about it, how to open it, and what may be chosen."""

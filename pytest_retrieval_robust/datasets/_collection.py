@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hypothesis.vendor.pretty import RepresentationPrinter
     from PIL.Image import Image
 
+    from ._pixels import StoredImage
+
 VIEWS = ("all", "frontal", "lateral")
 ON_ERROR = ("fail", "skip")
 
@@ -167,11 +169,18 @@ class ReportDataset:
 
     def image(self, index: int) -> Image:
         """Decode image `index`; `UnreadableImageError` names the broken file, `DatasetError` an absent root."""
-        if self.found.open_image is None:
+        return self._stored(index).decoded()
+
+    def content_digest(self, index: int) -> bytes:
+        """32 bytes that change with the file of image `index`, read but not decoded; errors as for `image`."""
+        return self._stored(index).digest()
+
+    def _stored(self, index: int) -> StoredImage:
+        if self.found.locate is None:
             raise DatasetError(
                 f"Expected images=FOLDER of {self.name}, which was opened without its images, got none. Give it."
             )
-        return self.found.open_image(self.rows[index])
+        return self.found.locate(self.rows[index])
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -6,19 +6,15 @@ import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import UnreadableImageError
-from ._pixels import read_image
+from ._pixels import StoredImage
 from ._places import inside
 from ._records import ImageRow
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 
 class FolderImages:
-    """Opens the images of a root by relative path; where tables name files without folders, by name."""
+    """Finds the images of a root by relative path; where tables name files without folders, by name."""
 
     def __init__(
         self,
@@ -30,18 +26,18 @@ class FolderImages:
         called otherwise."""
         self._root, self._key, self._also = root, key, also
 
-    def __call__(self, row: ImageRow) -> Image:
-        """Decode the image of a row; `UnreadableImageError` where it is missing or broken."""
+    def __call__(self, row: ImageRow) -> StoredImage:
+        """The image of a row; `UnreadableImageError` where none has its name."""
         shown = Path(row.place).name + (f" (row {row.row} of its table)" if row.row else "")
         if self._key is None:
-            return read_image(self._existing(row.place, shown), shown)
+            return StoredImage(self._existing(row.place, shown), shown)
         place = self._by_name.get(row.place)
         if place is None:
             raise UnreadableImageError(
                 f"Expected an image, got no such file below images={self._root.name!r}: {shown}. Copy it there, or "
                 "choose on_error='skip'."
             )
-        return read_image(inside(self._root, place, shown), shown)
+        return StoredImage(inside(self._root, place, shown), shown)
 
     def _existing(self, place: str, shown: str) -> Path:
         first = inside(self._root, place, shown)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
-from io import BytesIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,6 +23,25 @@ MOST_PIXELS = 150_000_000
 """Beyond this a file is taken for a decompression bomb: a radiograph has 10 to 25 million pixels."""
 
 
+@dataclass(frozen=True, repr=False)
+class StoredImage:
+    """An image as it lies on disk: a file, or bytes of an archive or a table. `shown` names it in messages."""
+
+    source: Path | bytes
+    shown: str
+
+    def decoded(self) -> Image:
+        """The whole picture; `UnreadableImageError` where it is missing or broken."""
+        return read_image(self.source, self.shown)
+
+    def digest(self) -> bytes:
+        """32 bytes that follow from the stored bytes alone; `UnreadableImageError` where they cannot be read."""
+        if isinstance(self.source, bytes):
+            return hashlib.blake2b(self.source, digest_size=32).digest()
+        with _readable(self.source, self.shown) as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=32)).digest()
+
+
 def read_image(source: Path | bytes, shown: str) -> Image:
     """Decode one image whole.
 
@@ -27,9 +50,15 @@ def read_image(source: Path | bytes, shown: str) -> Image:
     """
     if isinstance(source, bytes):
         return _decoded(BytesIO(source), shown)
+    with _readable(source, shown) as stream:
+        return _decoded(stream, shown)
+
+
+@contextmanager
+def _readable(file: Path, shown: str) -> Iterator[BufferedReader]:
     try:
-        with source.open("rb") as stream:
-            return _decoded(stream, shown)
+        with file.open("rb") as stream:
+            yield stream
     except FileNotFoundError as error:
         raise UnreadableImageError(
             f"Expected an image, got no such file: {shown}. Copy it there, or choose on_error='skip'."

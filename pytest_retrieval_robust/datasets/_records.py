@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from ._pixels import StoredImage
 
 
 class ImageRow(NamedTuple):
@@ -22,7 +22,7 @@ class ImageRow(NamedTuple):
     view: str
     """`frontal`, `lateral`, or "" where the data does not say."""
     place: str
-    """Where the image lies, as the reader's `open_image` understands it; not a promise that it exists."""
+    """Where the image lies, as the reader's `locate` understands it; not a promise that it exists."""
     row: int
     """The row of the table that names it (the first one below the header is 1), for messages; 0 for none."""
 
@@ -46,8 +46,8 @@ class Found:
     images: Sequence[ImageRow]
     read_reports: Callable[[Iterable[str]], Mapping[str, Sections]]
     """Study ids -> their reports. A study without one is absent from the mapping."""
-    open_image: Callable[[ImageRow], Image] | None
-    """Decodes one image; None where the data set was opened without images. Safe in several threads."""
+    locate: Callable[[ImageRow], StoredImage] | None
+    """Where the bytes of one image are; None where the data set was opened without images. Safe in several threads."""
     read_labels: Callable[[], Mapping[str, frozenset[str]]] | None = None
     """Study id -> its labels, read when they are needed; None where the data has none."""
     counts: Mapping[str, int] = field(default_factory=dict)

@@ -113,7 +113,7 @@ def find_plus(
         split=split,
         images=rows,
         read_reports=held(texts),
-        open_image=opener(images, name),
+        locate=opener(images, name),
         read_labels=None if table is None else lambda: _chexbert(table),
     )
 

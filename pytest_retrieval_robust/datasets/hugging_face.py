@@ -13,7 +13,7 @@ from ._entries import entry_of
 from ._records import Found, ImageRow, Sections, held
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from ._pixels import StoredImage
 
 
 def find(
@@ -67,7 +67,7 @@ def find(
         split=split,
         images=rows,
         read_reports=held(texts),
-        open_image=_opener(opened, image, name, Path(str(path))),
+        locate=_locator(opened, image, name, Path(str(path))),
         texts_as_published=findings is None and impression is None,
     )
 
@@ -107,7 +107,7 @@ def _of_split(held_sets: Mapping[str, Any], split: str, name: str) -> Any:
     return held_sets[split]
 
 
-def _opener(opened: Any, column: str, name: str, root: Path) -> Callable[[ImageRow], Image]:
+def _locator(opened: Any, column: str, name: str, root: Path) -> Callable[[ImageRow], StoredImage]:
     import datasets
 
     kind = opened.features[column]
@@ -117,21 +117,21 @@ def _opener(opened: Any, column: str, name: str, root: Path) -> Callable[[ImageR
         )
     pictures = opened.select_columns([column]).cast_column(column, datasets.Image(decode=False))
 
-    def open_image(row: ImageRow) -> Image:
-        from ._pixels import read_image
+    def locate(row: ImageRow) -> StoredImage:
+        from ._pixels import StoredImage
 
         shown = f"row {row.row} of {name}"
         held_image = pictures[int(row.place)][column]
         if held_image is None:
             raise UnreadableImageError(f"Expected an image, got none: {shown}. Leave it out.")
         if held_image["bytes"] is not None:
-            return read_image(held_image["bytes"], shown)
+            return StoredImage(held_image["bytes"], shown)
         file = Path(held_image["path"])
         if root.is_dir() and not file.resolve().is_relative_to(root.resolve()):
             raise DatasetError(f"Expected images inside {root.name}, got one outside of it: {shown}. Copy it there.")
-        return read_image(file, shown)
+        return StoredImage(file, shown)
 
-    return open_image
+    return locate
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:

@@ -16,9 +16,8 @@ from ._entries import entry_of
 from ._records import Found, ImageRow, Sections
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from ._mimic_index import Index
+    from ._pixels import StoredImage
 
 _JPG = "MIMIC-CXR-JPG's folder with files/ and the tables mimic-cxr-2.0.0-split.csv.gz and -metadata.csv.gz"
 _REPORTS = "MIMIC-CXR's folder with files/p10/..., or mimic-cxr-reports.zip"
@@ -69,7 +68,7 @@ def find(
         split=split,
         images=rows,
         read_reports=_reader(source, rows),
-        open_image=None if root is None else _opener(root),
+        locate=None if root is None else _locator(root),
         read_labels=None if label_table is None else lambda: _labels(label_table),
         counts={f"images of {one}": int((index.split == number).sum()) for number, one in enumerate(SPLITS)},
     )
@@ -96,11 +95,11 @@ def _rows(index: Index, split: str) -> list[ImageRow]:
     return [ImageRow(image, f"s{study}", str(subject), view, "", row) for image, study, subject, view, row in rows]
 
 
-def _opener(root: Path) -> Callable[[ImageRow], Image]:
+def _locator(root: Path) -> Callable[[ImageRow], StoredImage]:
     base = "files/" if (root / "files").is_dir() else ""
 
-    def open_image(row: ImageRow) -> Image:
-        from ._pixels import read_image
+    def locate(row: ImageRow) -> StoredImage:
+        from ._pixels import StoredImage
         from ._places import inside
 
         # Folders are named after patients: messages have the image's own name and the row of the split table.
@@ -108,11 +107,11 @@ def _opener(root: Path) -> Callable[[ImageRow], Image]:
         place = f"{base}p{row.patient[:2]}/p{row.patient}/{row.study}/{row.id}"
         jpeg = inside(root, f"{place}.jpg", shown)
         if jpeg.exists():
-            return read_image(jpeg, f"{row.id}.jpg (row {row.row} of the split table)")
+            return StoredImage(jpeg, f"{row.id}.jpg (row {row.row} of the split table)")
         dicom = inside(root, f"{place}.dcm", shown)
-        return read_image(dicom if dicom.exists() else jpeg, shown)
+        return StoredImage(dicom if dicom.exists() else jpeg, shown)
 
-    return open_image
+    return locate
 
 
 def _report_source(reports: str | Path | None, name: str) -> Path:

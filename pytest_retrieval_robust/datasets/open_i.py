@@ -70,7 +70,7 @@ def _of_xml(name: str, source: Path, opener: FolderImages | None, table: Path | 
         split="all",
         images=rows,
         read_reports=held({report.id: report.sections for report in found}),
-        open_image=opener,
+        locate=opener,
         read_labels=lambda: {report.id: report.labels for report in found},
         counts=_counts(found),
     )

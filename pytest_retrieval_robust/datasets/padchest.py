@@ -43,7 +43,7 @@ def find(*, name: str = "padchest", path: str | Path | None = None, images: str 
         split="all",
         images=rows,
         read_reports=held(texts),
-        open_image=None if root is None else FolderImages(root, str),
+        locate=None if root is None else FolderImages(root, str),
         read_labels=lambda: {study: _labels(text) for study, text in written.items()},
         texts_as_published=True,
     )

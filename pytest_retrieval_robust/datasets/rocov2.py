@@ -43,7 +43,7 @@ def find(*, name: str = "rocov2", root: str | Path | None = None, split: str = "
         split=split,
         images=rows,
         read_reports=held({image: Sections("", "", caption.strip()) for _, (image, caption) in read}),
-        open_image=FolderImages(folder, lambda file: file.rpartition(".")[0]),
+        locate=FolderImages(folder, lambda file: file.rpartition(".")[0]),
         read_labels=None if concepts is None else lambda: _concepts(concepts),
         texts_as_published=True,
     )

@@ -84,7 +84,7 @@ def find(
         split=split,
         images=rows,
         read_reports=held(texts),
-        open_image=FolderImages(folder),
+        locate=FolderImages(folder),
         read_labels=(lambda: marks) if labels else None,
         texts_as_published=findings is None and impression is None,
     )

@@ -17,7 +17,7 @@ from ._records import Found, ImageRow, Sections, held
 from ._text_policy import decoded
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from ._pixels import StoredImage
 
 _IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "dcm")
 _MOST_TEXT = 5_000_000
@@ -74,7 +74,7 @@ def find(
         split="all",
         images=rows,
         read_reports=held(texts),
-        open_image=lambda row: _open(shards, row),
+        locate=lambda row: _located(shards, row),
         counts={"shards": len(shards)},
         texts_as_published=True,
     )
@@ -178,8 +178,8 @@ def _fields(shard: Path, key: str, content: bytes, wanted: list[str]) -> dict[st
         ) from None
 
 
-def _open(shards: list[Path], row: ImageRow) -> Image:
-    from ._pixels import read_image
+def _located(shards: list[Path], row: ImageRow) -> StoredImage:
+    from ._pixels import StoredImage
 
     number, offset, size = (int(part) for part in row.place.split(":"))
     shown = f"key={row.id!r} in {shards[number].name}"
@@ -191,7 +191,7 @@ def _open(shards: list[Path], row: ImageRow) -> Image:
         raise UnreadableImageError(
             f"Expected a readable shard, got {type(error).__name__} for {shown}. Check its permissions and its disk."
         ) from error
-    return read_image(content, shown)
+    return StoredImage(content, shown)
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:

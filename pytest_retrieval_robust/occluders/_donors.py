@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ._frames import view_of
@@ -25,6 +27,12 @@ class Donors:
     ids: Sequence[str]
     pixels: torch.Tensor
     frames: Sequence[tuple[float, float, float, float]]
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Changes with anything that a filling is made of."""
+        told = f"{list(self.ids)} {list(self.frames)} {tuple(self.pixels.shape)}".encode()
+        return sha256(told + self.pixels.cpu().numpy().tobytes()).digest()
 
     def filling(self, canvas: Canvas) -> torch.Tensor:
         """(B, 3, H, W): the same relative place of each image's donor, which (seed, image id) choose; never itself."""

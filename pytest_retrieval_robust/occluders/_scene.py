@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -69,6 +70,11 @@ class Setting:
     """(G, D) the embeddings of the gallery of reports."""
     report_groups: NDArray[np.int64]
     """(G,) their group numbers."""
+
+    @cached_property
+    def gallery_digest(self) -> bytes:
+        """Changes with any embedding or group of the gallery."""
+        return sha256(self.reports.cpu().numpy().tobytes() + self.report_groups.tobytes()).digest()
 
     @cached_property
     def donors(self) -> Donors:
@@ -139,7 +145,9 @@ def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
     """(B, 3, S, S) uint8 or float32 on the host -> float32 on the 0..1 scale on the device."""
     import torch
 
-    tensor = torch.from_numpy(pixels).to(device)
+    tensor, pinned = torch.from_numpy(pixels), device.startswith("cuda")
+    # From pinned memory it is copied while the device works on the batch before.
+    tensor = (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
     return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
 
 
@@ -160,11 +168,37 @@ def open_image(dataset: Images, number: int, shown: str) -> Image:
 
 
 def encode(encoder: Encoder, pixels: Tensor) -> Tensor:
-    """Encode a batch; when memory runs out, as two halves, down to single images. What fails is a `ModelError`."""
-    try:
-        return _encode_halving(encoder, pixels)
-    except Exception as error:
-        raise broken_encoder(encoder.name, "encode_images", error) from error
+    """Encode a batch; when memory runs out, in pieces. What fails is a `ModelError`."""
+    return FittingEncoder(encoder)(pixels)
+
+
+class FittingEncoder:
+    """Encodes batches in pieces that memory holds: halved, down to single images, each time that it runs out.
+
+    What fitted is kept, so that a sweep runs out of memory once and not in every batch.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._most: int | None = None
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) -> (B, D); `ModelError` for whatever the encoder raises."""
+        import torch
+
+        while True:
+            most = min(self._most or len(pixels), len(pixels))
+            try:
+                rows = [self._encoder.encode_images(piece) for piece in torch.split(pixels, most)]
+                return rows[0] if len(rows) == 1 else torch.cat(rows)
+            except torch.OutOfMemoryError as error:
+                if most == 1:
+                    raise broken_encoder(self._encoder.name, "encode_images", error) from error
+            except Exception as error:
+                raise broken_encoder(self._encoder.name, "encode_images", error) from error
+            # Outside of the except block: the error's traceback would hold on to the memory of the failed piece.
+            torch.cuda.empty_cache()
+            self._most = most // 2
 
 
 def broken_encoder(model: str, method: str, error: Exception) -> ModelError:
@@ -173,16 +207,3 @@ def broken_encoder(model: str, method: str, error: Exception) -> ModelError:
         f"Expected {method} of {model} to return embeddings, got {type(error).__name__}: {error} "
         "Mend the encoder, or its input size and device."
     )
-
-
-def _encode_halving(encoder: Encoder, pixels: Tensor) -> Tensor:
-    import torch
-
-    try:
-        return encoder.encode_images(pixels)
-    except torch.OutOfMemoryError:
-        if len(pixels) == 1:
-            raise
-    torch.cuda.empty_cache()
-    half = len(pixels) // 2
-    return torch.cat([_encode_halving(encoder, pixels[:half]), _encode_halving(encoder, pixels[half:])])

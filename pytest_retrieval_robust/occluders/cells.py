@@ -25,10 +25,12 @@ from .hashing import check_seed
 if TYPE_CHECKING:
     from typing import Self
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from ._donors import Donors
-    from ._scene import Scene
+    from ._scene import Scene, Setting
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,15 @@ class CellOccluder(ABC):
     def bind(self, scene: Scene) -> CellOccluder:
         """The occluder for the batch of `scene`: itself, with the data set's donors where its fill needs them."""
         return self.with_donors(scene)
+
+    def looked_at(self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]) -> bytes | None:  # noqa: ARG002
+        """A digest of what `bind` looks at, beyond the images' ids and pixels, or None where that is not known.
+
+        Embeddings are stored under it. `numbers` and `groups` are those of a batch's images.
+        """
+        if not type(self).bind.__module__.startswith(f"{__package__}."):
+            return None
+        return setting.donors.digest if self.fill == DONOR else b""
 
     def with_donors(self, scene: Scene) -> Self:
         """Itself, knowing the donors of the scene's data set where its fill is `donor`."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from ._scene import Scene
+    from ._scene import Scene, Setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,11 @@ class GuidedOccluder(AreaOccluder):
         found = zip(scene.ids, self.sequences(probe), strict=True)
         orders = Orders({identity: np.argsort(sequence) for identity, sequence in found})
         return replace(self.with_donors(scene), orders=orders)
+
+    def looked_at(self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]) -> bytes | None:
+        """The gallery and which of it is right: margins are what the model's order follows from."""
+        seen = super().looked_at(setting, numbers, groups)
+        return None if seen is None else seen + setting.gallery_digest + groups.tobytes()
 
     def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:  # noqa: ARG002 - no say
         """(B, G, G) int64: when the model's order hides each cell."""

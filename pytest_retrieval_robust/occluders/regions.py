@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from .severity import CELLS, NEVER, STEPS, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
     from ..catalogue import Catalogue
-    from ._scene import Scene
+    from ._scene import Scene, Setting
 
 _GRID = Patches().grid
 
@@ -68,6 +69,17 @@ class Regions(SeverityOccluder):
         _require_known(asked, masks, scene)
         of_id = {image_id: _area(asked, found) for image_id, found in zip(scene.ids, masks, strict=True)}
         return replace(self.with_donors(scene), areas=_Areas(of_id))
+
+    def looked_at(self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]) -> bytes | None:
+        """The masks of the images: they are files of their own, and may be drawn anew."""
+        seen = super().looked_at(setting, numbers, groups)
+        if seen is None:
+            return None
+        digest, read = sha256(seen), setting.masks
+        for number in numbers:
+            for name, mask in sorted(read(number).items()):
+                digest.update(f"{number} {name} {mask.shape}".encode() + mask.tobytes())
+        return digest.digest()
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
         if self.areas is None or image_id not in self.areas.of_id:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..case import DIRECTIONS, Case, CostMeasurement, Direction, ModelRecord, Outcome, Scores, VerdictName
+from ..case import DIRECTIONS, Case, CostMeasurement, Direction, Json, ModelRecord, Outcome, Scores, VerdictName
 from ..policy import BASELINE
 from .baseline import baseline_lines
 from .breaking import breaking_lines
@@ -249,9 +249,21 @@ def _all_loaded(run: RunRecord) -> Iterable[str]:
     return (f"{', '.join(models)}: {fact}" for fact, models in names.items())
 
 
+def _half_precision(effect: Json) -> str:
+    """What it does to embeddings, and what to do about it."""
+    images, reports = effect["images"], effect["reports"]
+    return (
+        f"half precision moves its embeddings: cosine to fp32 at least {images['lowest_cosine']:.6f} over "
+        f"{images['count']} images and {reports['lowest_cosine']:.6f} over {reports['count']} reports. Compare a run "
+        "in fp32 before its recalls are published"
+    )
+
+
 def _loaded(run: RunRecord, model: ModelRecord) -> Iterable[str]:
     """What a reader must know of a checkpoint and of what it reads of a report; nothing where all fits."""
     strange, cut = model.card.get("unexpected_keys") or [], model.card.get("truncated_reports") or 0
+    if model.card.get("precision_effect") is not None:
+        yield _half_precision(model.card["precision_effect"])
     if strange:
         shown = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")
         yield f"{len(strange)} keys of its checkpoint have no place in the network: {shown}"
@@ -270,7 +282,8 @@ def _every_cell(run: RunRecord) -> Iterable[Line]:
             recalls = ", ".join(f"R@{k} {100 * v:.1f} [{_ends(scores, k)}]" for k, v in scores.recall.items())
             yield [Span(f"  {direction} {recalls}, median rank {scores.median_rank:g}")]
         seen = f"{outcome.achieved_level:.4f} hidden, {outcome.visible_level:.4f} of what it sees"
-        yield [Span(f"  {seen}, {outcome.timing.images_per_second:.0f} images/s")]
+        speed = outcome.timing.images_per_second
+        yield [Span(f"  {seen}, {'from the embedding store' if speed is None else f'{speed:.0f} images/s'}")]
     for cost in run.costs:
         yield [Span(f"cost of {cost.case}: {cost.relative_cost:.2f} times level 0{_spread(cost)}")]
         if cost.latency is not None:

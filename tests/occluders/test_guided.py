@@ -16,8 +16,8 @@ from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders._probe import Answers, Probe, Search
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.area import AreaOccluder
+from pytest_retrieval_robust.pairs import pairs_of
 from pytest_retrieval_robust.scenes import sampled_images, setting_of
-from pytest_retrieval_robust.sweep import pairs_of
 
 GUIDED = ("salient", "non-salient", "worst")
 SIDE, CELLS = 16, 4

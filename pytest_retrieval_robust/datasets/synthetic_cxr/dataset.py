@@ -136,6 +136,10 @@ class SyntheticCxr:
         )
         return sha256("\n".join(parts).encode()).hexdigest()
 
+    def content_digest(self, index: int) -> bytes:
+        """32 bytes that follow from the generator's version, the choices and the image: nothing is drawn."""
+        return sha256(f"{self.fingerprint} {index}".encode()).digest()
+
     def image(self, index: int) -> Image.Image:
         """The radiograph `index` (0..images - 1), mode `L`; safe to call from several threads."""
         return self._drawn(index).copy()

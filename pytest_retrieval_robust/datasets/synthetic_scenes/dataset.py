@@ -75,6 +75,10 @@ class SyntheticScenes:
         parts = (f"version {GENERATOR_VERSION}", self.split, str(self.size), *self.image_ids, *self.reports)
         return sha256("\n".join(parts).encode()).hexdigest()
 
+    def content_digest(self, index: int) -> bytes:
+        """32 bytes that follow from the generator's version, the choices and the image: nothing is drawn."""
+        return sha256(f"{self.fingerprint} {index}".encode()).digest()
+
     def image(self, index: int) -> Image.Image:
         """The picture `index` (0..images - 1), mode `RGB`; safe to call from several threads."""
         if not 0 <= index < len(self.scenes):

@@ -1,0 +1,223 @@
+"""Embeddings on disk, by content: what was encoded once, by any run, is not encoded again.
+
+A shard is what one model makes of one batch under one occlusion, or of one part of a gallery. Its name is a hash of all
+that it follows from (`shard_keys`), so that nothing has to be invalidated and processes may share a folder without
+locks: whoever writes a shard again writes the same. Nothing that goes wrong here ends a run: a shard that cannot be
+read is measured again, one that cannot be written is not kept, and a sentence of `notes` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import secrets
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FOLDER = "embeddings-1"
+"""Within the cache's folder; another form of the files would be another number."""
+_SUFFIX, _PART = ".npz", ".part"
+_KEY, _ABOUT, _CHECK = "key", "about", "check"
+_ABANDONED_SECONDS = 3600.0
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """One shard as a file: its key, its size in bytes, and when it was last written or read (seconds)."""
+
+    path: Path
+    size: int
+    used: float
+
+    @property
+    def key(self) -> str:
+        return self.path.stem
+
+
+class EmbeddingStore:
+    """A folder of shards, each a few named arrays.
+
+    Args:
+        folder: Made when the first shard is written, readable by its owner alone: embeddings tell of patients.
+        limit: Bytes that `prune` keeps.
+    """
+
+    def __init__(self, folder: Path, limit: int = sys.maxsize) -> None:
+        self.folder, self.limit = folder, limit
+        self._damaged = False
+        self._unreadable: str | None = None
+        self._unwritable: str | None = None
+
+    def load(self, key: str) -> dict[str, NDArray[Any]] | None:
+        """The arrays of a shard; None where there is none, or none that is whole and bears its own key."""
+        path = self._path(key)
+        try:
+            arrays = read_shard(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            self._unreadable = error.strerror or type(error).__name__
+            return None
+        except _DAMAGE:
+            self._damaged = True
+            return None
+        with suppress(OSError):  # a folder that may only be read
+            os.utime(path)
+        return arrays
+
+    def save(self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]) -> None:
+        """Keep the arrays under `key`, whole or not at all; `about` is shown by the command `store`."""
+        if self._unwritable is not None:
+            return
+        path = self._path(key)
+        part = path.with_name(f"{key}.{os.getpid()}-{secrets.token_hex(4)}{_PART}")
+        try:
+            _private_folder(path.parent)
+            part.write_bytes(_packed(key, arrays, about))
+            part.replace(path)
+        except OSError as error:
+            self._unwritable = error.strerror or type(error).__name__
+            with suppress(OSError):
+                part.unlink()
+
+    @property
+    def notes(self) -> list[str]:
+        """What its user should know: a sentence for each thing that went wrong."""
+        notes = []
+        if self._damaged:
+            notes.append(
+                "Expected whole shards in the embedding store, got damaged or foreign ones: their images were encoded "
+                "again. Look at the disk if it goes on; `python -m pytest_retrieval_robust store verify` counts them."
+            )
+        for what, reason in (("read", self._unreadable), ("write", self._unwritable)):
+            if reason is not None:
+                notes.append(
+                    f"Expected to {what} the embedding store, got: {reason}. The results are whole, but a next run "
+                    "encodes again. Free space or mend the permissions, choose another --robust-cache-dir, or "
+                    "--robust-no-cache."
+                )
+        return notes
+
+    def files(self) -> Iterator[ShardFile]:
+        """Every shard, in no order."""
+        for path in self.folder.glob(f"??/*{_SUFFIX}"):
+            with suppress(FileNotFoundError):  # another process prunes
+                found = path.stat()
+                yield ShardFile(path, found.st_size, found.st_mtime)
+
+    def prune(self, limit: int | None = None) -> list[ShardFile]:
+        """Remove the shards that were not used for the longest time, until the others fit; returns the removed ones.
+
+        What killed runs left half-written goes too. A clock that jumped changes which shards go first, nothing else.
+        """
+        self._remove_abandoned()
+        removed = []
+        files = sorted(self.files(), key=lambda file: (file.used, file.key))
+        total, most = sum(file.size for file in files), self.limit if limit is None else limit
+        for file in files:
+            if total <= most:
+                break
+            with suppress(FileNotFoundError):
+                file.path.unlink()
+            total -= file.size
+            removed.append(file)
+        return removed
+
+    def _remove_abandoned(self) -> None:
+        for path in self.folder.glob(f"??/*{_PART}"):
+            with suppress(OSError):
+                if abs(time.time() - path.stat().st_mtime) > _ABANDONED_SECONDS:
+                    path.unlink()
+
+    def damaged(self) -> list[ShardFile]:
+        """The shards that are not whole, or do not bear their own key: each is read."""
+        return [file for file in self.files() if not _is_whole(file.path)]
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}{_SUFFIX}"
+
+
+def read_shard(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a shard, checked: against its own digest, and that its key is the file's name.
+
+    Raises `FileNotFoundError`, or one of several others for a damaged or foreign file.
+    """
+    arrays, key, _ = _unpacked(path)
+    if key != path.stem:
+        raise ValueError("another shard's key")
+    return arrays
+
+
+def about_shard(path: Path) -> dict[str, Any]:
+    """What was said of a shard when it was saved; empty for a damaged one."""
+    try:
+        return _unpacked(path)[2]
+    except _DAMAGE:
+        return {}
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        read_shard(path)
+    except FileNotFoundError:
+        return True  # pruned meanwhile
+    except _DAMAGE:
+        return False
+    return True
+
+
+def _packed(key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]) -> bytes:
+    import numpy as np
+
+    words = {_KEY: key, _ABOUT: json.dumps(dict(about))}
+    texts = {name: np.frombuffer(text.encode(), dtype=np.uint8) for name, text in words.items()}
+    members = {**texts, **arrays}
+    stream = io.BytesIO()
+    np.savez(stream, **members, **{_CHECK: _digest(members)})  # type: ignore[arg-type]  # the stub knows no keyword arrays
+    return stream.getvalue()
+
+
+def _unpacked(path: Path) -> tuple[dict[str, NDArray[Any]], str, dict[str, Any]]:
+    import numpy as np
+
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as opened:
+        arrays: dict[str, NDArray[np.generic]] = {name: opened[name] for name in opened.files}
+    check = arrays.pop(_CHECK)
+    if not np.array_equal(check, _digest(arrays)):
+        raise ValueError("another content")
+    key = arrays.pop(_KEY).tobytes().decode()
+    about = json.loads(arrays.pop(_ABOUT).tobytes())
+    if not isinstance(about, dict):
+        raise ValueError("no description")
+    return arrays, key, about
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    """Of everything: an archive's own CRC-32 does not cover the names of its members."""
+    import numpy as np
+
+    digest = hashlib.blake2b(digest_size=32)
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())
+    return np.frombuffer(digest.digest(), dtype=np.uint8)
+
+
+def _private_folder(folder: Path) -> None:
+    folder.parent.parent.mkdir(parents=True, exist_ok=True)
+    for one in (folder.parent, folder):
+        with suppress(FileExistsError):
+            one.mkdir(mode=0o700)

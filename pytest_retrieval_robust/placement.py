@@ -1,0 +1,56 @@
+"""What the processes of a run under pytest-xdist tell each other of its tests, in the folder of the run's ranks.
+
+A worker knows the model of each of its tests from their parameters. Its controller knows only their ids, in which one
+model's name may begin another's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+_TESTS = "tests.json"
+_CRASHED = "crashed.json"
+
+
+class Placement:
+    """The model of each test, and the models whose worker died; a folder that not all can see tells nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._models: dict[str, str] | None = None
+
+    def tell_models(self, models: Mapping[str, str]) -> None:
+        """Write down the model of each test, by its id; every worker writes the same."""
+        self._write(_TESTS, models)
+
+    def models(self) -> Mapping[str, str]:
+        """The model of each test that has one, by its id; empty before any worker has collected one."""
+        if self._models is None:
+            self._models = self._read(_TESTS) or None
+        return self._models or {}
+
+    def tell_crash(self, test: str) -> None:
+        """Write down that a worker died in a test: no other test of its model is run, it might end another worker."""
+        model = self.models().get(test)
+        if model is not None:
+            self._write(_CRASHED, {**self.crashes(), model: test})
+
+    def crashes(self) -> Mapping[str, str]:
+        """The test in which a worker died, by its model."""
+        return self._read(_CRASHED)
+
+    def _write(self, name: str, content: Mapping[str, str]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = self._folder / f"{name}.{os.getpid()}.part"
+        part.write_text(json.dumps(dict(content)), encoding="utf-8")
+        part.replace(self._folder / name)
+
+    def _read(self, name: str) -> dict[str, str]:
+        try:
+            found: dict[str, str] = json.loads((self._folder / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        return found

@@ -1,0 +1,158 @@
+"""The loops beside the matrix product, compiled by numba at first use and kept in its cache.
+
+A tile is read once for both directions and all thresholds, in blocks of rows that stay in registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ._thresholds import Tally, Thresholds
+
+Array = NDArray[Any]
+
+
+def moments(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    found = np.empty((len(rows), 3))
+    _moments(rows.numpy(), others.numpy(), found)
+    return torch.from_numpy(found)
+
+
+def pair_scores(
+    queries: torch.Tensor, gallery: torch.Tensor, q_index: torch.Tensor, g_index: torch.Tensor
+) -> torch.Tensor:
+    found = np.empty(len(q_index))
+    _pair_scores(queries.numpy(), gallery.numpy(), q_index.numpy(), g_index.numpy(), found)
+    return torch.from_numpy(found)
+
+
+def tally(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
+    rows, columns = (np.zeros((2, n), dtype=np.int32) for n in scores.shape)
+    of_rows = (q_limits.low.numpy(), q_limits.high.numpy())
+    if g_limits is None:
+        _count_rows(scores.numpy(), *of_rows, *rows)
+        return (_tally(rows),)
+    _count_both(scores.numpy(), *of_rows, g_limits.low.numpy(), g_limits.high.numpy(), *rows, *columns)
+    return _tally(rows), _tally(columns)
+
+
+def in_doubt(scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally) -> tuple[torch.Tensor, torch.Tensor]:
+    lines = np.flatnonzero(found.reach.numpy() != found.above.numpy())
+    index = np.empty((2, found.doubts()), dtype=np.int64)
+    search = _search_rows if dim == 0 else _search_columns
+    search(scores.numpy(), limits.low.numpy(), limits.high.numpy(), lines, *index)
+    return torch.from_numpy(index[0]), torch.from_numpy(index[1])
+
+
+def _tally(counts: Array) -> Tally:
+    return Tally(torch.from_numpy(counts[0]), torch.from_numpy(counts[1]))
+
+
+def _compile(loop: Callable[..., None], **options: Any) -> Callable[..., None]:
+    try:
+        found = numba.njit(cache=True, **options)(loop)
+    except RuntimeError:  # no folder that can be written
+        found = numba.njit(**options)(loop)
+    return found  # type: ignore[no-any-return]
+
+
+def _moments_loop(rows: Array, others: Array, found: Array) -> None:
+    for i in range(rows.shape[0]):
+        square = first = second = 0.0
+        for j in range(rows.shape[1]):
+            value = np.float64(rows[i, j])
+            square += value * value
+            first += value * others[0, j]
+            second += value * others[1, j]
+        found[i, 0], found[i, 1], found[i, 2] = np.sqrt(square), first, second
+
+
+def _pair_scores_loop(queries: Array, gallery: Array, q_index: Array, g_index: Array, found: Array) -> None:
+    for p in range(q_index.shape[0]):
+        one, other, score = queries[q_index[p]], gallery[g_index[p]], 0.0
+        for j in range(one.shape[0]):
+            score += np.float64(one[j]) * np.float64(other[j])
+        found[p] = score
+
+
+def _count_rows_loop(scores: Array, low: Array, high: Array, reach: Array, above: Array) -> None:
+    for i in range(scores.shape[0]):
+        least, most = low[i], high[i]
+        reached, passed = np.int32(0), np.int32(0)
+        for j in range(scores.shape[1]):
+            value = scores[i, j]
+            reached += np.int32(value >= least)
+            passed += np.int32(value > most)
+        reach[i], above[i] = reached, passed
+
+
+def _count_both_loop(
+    scores: Array,
+    q_low: Array,
+    q_high: Array,
+    g_low: Array,
+    g_high: Array,
+    q_reach: Array,
+    q_above: Array,
+    g_reach: Array,
+    g_above: Array,
+) -> None:
+    rows = scores.shape[0]
+    blocked = rows // 4 * 4
+    for i in range(0, blocked, 4):
+        low0, low1, low2, low3 = q_low[i], q_low[i + 1], q_low[i + 2], q_low[i + 3]
+        high0, high1, high2, high3 = q_high[i], q_high[i + 1], q_high[i + 2], q_high[i + 3]
+        r0 = r1 = r2 = r3 = a0 = a1 = a2 = a3 = np.int32(0)
+        for j in range(scores.shape[1]):
+            v0, v1, v2, v3 = scores[i, j], scores[i + 1, j], scores[i + 2, j], scores[i + 3, j]
+            low, high = g_low[j], g_high[j]
+            r0 += np.int32(v0 >= low0)
+            r1 += np.int32(v1 >= low1)
+            r2 += np.int32(v2 >= low2)
+            r3 += np.int32(v3 >= low3)
+            a0 += np.int32(v0 > high0)
+            a1 += np.int32(v1 > high1)
+            a2 += np.int32(v2 > high2)
+            a3 += np.int32(v3 > high3)
+            g_reach[j] += np.int32(v0 >= low) + np.int32(v1 >= low) + np.int32(v2 >= low) + np.int32(v3 >= low)
+            g_above[j] += np.int32(v0 > high) + np.int32(v1 > high) + np.int32(v2 > high) + np.int32(v3 > high)
+        q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
+        q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
+    for i in range(blocked, rows):
+        for j in range(scores.shape[1]):
+            value = scores[i, j]
+            q_reach[i] += np.int32(value >= q_low[i])
+            q_above[i] += np.int32(value > q_high[i])
+            g_reach[j] += np.int32(value >= g_low[j])
+            g_above[j] += np.int32(value > g_high[j])
+
+
+def _search_rows_loop(scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array) -> None:
+    found = 0
+    for i in lines:
+        for j in range(scores.shape[1]):
+            if low[i] <= scores[i, j] <= high[i]:
+                rows[found], columns[found] = i, j
+                found += 1
+
+
+def _search_columns_loop(scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array) -> None:
+    found = 0
+    for i in range(scores.shape[0]):
+        for j in lines:
+            if low[j] <= scores[i, j] <= high[j]:
+                rows[found], columns[found] = i, j
+                found += 1
+
+
+# The bounds hold for every order of summation, so that the compiler may choose it.
+_moments = _compile(_moments_loop, fastmath={"reassoc", "contract"})
+_pair_scores = _compile(_pair_scores_loop, fastmath={"reassoc", "contract"})
+_count_rows, _count_both = _compile(_count_rows_loop), _compile(_count_both_loop)
+_search_rows, _search_columns = _compile(_search_rows_loop), _compile(_search_columns_loop)
