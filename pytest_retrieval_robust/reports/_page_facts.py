@@ -18,7 +18,7 @@ from ..comparison import CellDifference
 from ..judgement import RunRecord
 from ..statistics import holm
 from ._svg import Trace, heat_map, interval, panel
-from ._text import level_text, number, percent, plain, short
+from ._text import known, level_text, number, percent, plain, short
 from ._views import View
 
 _ALPHA = 0.05
@@ -238,12 +238,12 @@ def speeds(run: RunRecord) -> list[list[str]]:
     rows = []
     for (model, dataset), group in groupby(run.outcomes, key=lambda one: (one.case.model, one.case.dataset)):
         timings = [outcome.timing for outcome in group]
-        rates = [one.images_per_second for one in timings if math.isfinite(one.images_per_second)]
+        rates = [rate for one in timings if (rate := known(one.images_per_second)) is not None]
         rows.append(
             [
                 short(model),
                 short(dataset),
-                number(median(rates) if rates else None, 0),
+                number(median(rates), 0) if rates else "from the store",
                 number(math.fsum(one.encode_seconds for one in timings), 1),
                 number(math.fsum(one.occlude_seconds for one in timings), 1),
                 timings[0].device,

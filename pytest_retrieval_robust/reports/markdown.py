@@ -14,6 +14,7 @@ from . import ReportEntry
 from ._text import level_text, number, percent, plain, readable, short
 from .saved_run import host_of
 from .series import Point, Series, series_of
+from .terminal import all_loaded
 
 if TYPE_CHECKING:
     from ..catalogue import Catalogue
@@ -55,7 +56,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
         yield f"Not tested, and brought in by a pattern alone: {', '.join(others)}."
     yield from _baseline(run)
     yield from _tables(series_of(run))
-    yield from _list("Notes", run.warnings)
+    yield from _list("Notes", [*run.warnings, *all_loaded(run)])
     yield from _provenance(run)
 
 

@@ -19,6 +19,7 @@ from ._text import known, level_text, number, percent, plain, readable, short
 from ._views import Switches
 from .saved_run import host_of
 from .series import Series, series_of
+from .terminal import all_loaded
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -110,6 +111,7 @@ def _context(run: RunRecord) -> dict[str, Any]:
         "failed": [gate for gate in gates if gate.verdict.verdict == "fail"],
         "open": [gate for gate in gates if gate.verdict.verdict == "inconclusive"],
         "ungated": sum(verdict.gate == "none" for verdict in run.verdicts),
+        "loaded": list(all_loaded(run)),
         "absent": [model for model in run.models if not model.tested],
         "breaking": list(_page_facts.breaking_figures(run, numbers)),
         "maps": _page_facts.sensitivity_maps(run.breaking),

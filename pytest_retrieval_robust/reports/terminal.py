@@ -85,7 +85,7 @@ def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> 
     yield from verdict_lines(run)
     yield from _sentences("broken:", list(run.broken), "red")
     yield from _sentences("not tested:", list(_absent(run, verbosity)), "yellow")
-    yield from _sentences("loaded:", list(_all_loaded(run)), "")
+    yield from _sentences("loaded:", list(all_loaded(run)), "")
     yield from _sentences("note:", list(run.warnings), "yellow")
     if run.results is not None:
         yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
@@ -240,7 +240,7 @@ def _absent(run: RunRecord, verbosity: int) -> Iterable[str]:
         yield f"{', '.join(others)} (`-v` says what is missing of each and how to bring it)"
 
 
-def _all_loaded(run: RunRecord) -> Iterable[str]:
+def all_loaded(run: RunRecord) -> Iterable[str]:
     """What must be known of the loaded models, each fact once with the models that it is true of."""
     names: dict[str, list[str]] = {}
     for model in run.models:
