@@ -62,6 +62,7 @@ def make_run(
     precision: str = "fp32",
     floor: int = 1,
     occluders: tuple[str, ...] = ("patches",),
+    ks: tuple[int, ...] = KS,
 ) -> Made:
     """A run on `queries` images of a data set of that many reports. Each query's rank rises with the level; `shift`
     moves every fourth query's rank further down once something is hidden, and `order` permutes the queries. `studies`
@@ -79,7 +80,7 @@ def make_run(
     outcomes = []
     for model, occluder, level, seed in product(models, occluders, levels, seeds):
         ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
-        outcomes.append(_outcome(store, Case(model, "d", occluder, level, seed), ranks, precision))
+        outcomes.append(_outcome(store, Case(model, "d", occluder, level, seed), ranks, precision, ks))
     dataset = {
         "name": "d",
         "split": "test",
@@ -92,14 +93,14 @@ def make_run(
         "groups": queries,
         "skipped": 0,
         "duplicate_share": 0.0,
-        "ceiling": {str(k): 1.0 for k in KS},
+        "ceiling": {str(k): 1.0 for k in ks},
         **(facts or {}),
     }
     measured = Measurements(
         Identity.new(),
         Scope(None, "pytest"),
         limit=None,
-        plan=Plan(models, ("d",), occluders, levels, seeds, KS),
+        plan=Plan(models, ("d",), occluders, levels, seeds, ks),
         outcomes=tuple(outcomes),
         costs=(),
         breaking=(),
@@ -122,8 +123,8 @@ def ranks_of(queries: int, level: float, seed: int = 0, shift: int = 0) -> Ranks
     return np.clip(ranks, 1, queries)
 
 
-def _outcome(store: RunStore, case: Case, ranks: Ranks, precision: str) -> Outcome:
+def _outcome(store: RunStore, case: Case, ranks: Ranks, precision: str, ks: tuple[int, ...]) -> Outcome:
     key, places = case_key(case), np.arange(len(ranks))
     store.save(key, image_ranks=ranks, report_ranks=ranks)
-    scores = scores_of(ranks, places, places, KS)
+    scores = scores_of(ranks, places, places, ks)
     return Outcome(case, case.level, case.level, scores, scores, Timing(100.0, 1.0, 0.1, "cpu", precision), key)

@@ -208,7 +208,7 @@ def _half_cell(one: Series) -> Cell:
 
 
 def _order(value: float | None) -> str:
-    return "" if value is None else repr(value)
+    return "" if value is None else f"{value:.6g}"
 
 
 CURVE_COLUMNS = (

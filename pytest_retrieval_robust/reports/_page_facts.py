@@ -212,18 +212,34 @@ def _map(title: str, heat: HeatMap) -> Map:
 
 
 def map_columns(found: Sequence[BreakingOutcome]) -> tuple[str, ...]:
-    widest = max((len(one.sensitivity.rows[0]) for one in found), default=0)
-    return ("model", "data set", "finding", "images", "row", *(f"column {place}" for place in range(1, widest + 1)))
+    side = range(1, max((len(one.sensitivity.rows) for one in found), default=0) + 1)
+    return (
+        "model",
+        "data set",
+        "finding",
+        "images",
+        "cells a side",
+        *(f"r{row}c{column}" for row in side for column in side),
+    )
 
 
 def map_csv(found: Sequence[BreakingOutcome]) -> list[list[object]]:
-    """One row a row of each map, under `map_columns`: the mean fall in each column."""
+    """One row a map, under `map_columns`: the mean fall in each cell; the cells of a smaller grid are left empty."""
+    side = max((len(one.sensitivity.rows) for one in found), default=0)
     rows: list[list[object]] = []
     for one in found:
         for label, heat in (("all images", one.sensitivity), *sorted(one.by_label.items())):
-            who = [plain(one.model), plain(one.dataset), plain(label), heat.images]
-            rows += [[*who, place, *(float(f"{fall:.4g}") for fall in row)] for place, row in enumerate(heat.rows, 1)]
+            digits, missing = _digits(heat), [None] * (side - len(heat.rows))
+            cells = [number for row in heat.rows for number in (*(round(fall, digits) for fall in row), *missing)]
+            who = [plain(one.model), plain(one.dataset), plain(label), heat.images, len(heat.rows)]
+            rows.append([*who, *cells, *([None] * side * len(missing))])
     return rows
+
+
+def _digits(heat: HeatMap) -> int:
+    """Decimals that tell a thousandth of a map's greatest number apart."""
+    most = max((abs(fall) for row in heat.rows for fall in row if math.isfinite(fall)), default=0.0)
+    return 3 - math.floor(math.log10(most)) - 1 if most > 0 else 0
 
 
 SPEED_COLUMNS = ("model", "data set", "images per second", "encode seconds", "occlude seconds", "device", "precision")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
@@ -112,25 +112,21 @@ def _ticks(top: float) -> list[float]:
 
 
 def _grid(frame: _Frame) -> Iterable[str]:
-    for tick in _ticks(frame.top):
-        y = _short(frame.y(tick))
-        yield f'<path class="grid" d="M{_LEFT:g} {y}H{_WIDTH - _RIGHT:g}"/>'
-        yield f'<text class="tick" x="{_LEFT - 6:g}" y="{y}" dy=".32em" text-anchor="end">{100 * tick:g}</text>'
+    places = [(_short(frame.y(tick)), f"{100 * tick:g}") for tick in _ticks(frame.top)]
+    lines = "".join(f"M{_LEFT:g} {y}H{_WIDTH - _RIGHT:g}" for y, _ in places)
+    yield f'<path class="grid" d="{lines}"/>'
+    yield f'<g class="y">{"".join(f"""<text x="{_LEFT - 6:g}" y="{y}">{text}</text>""" for y, text in places)}</g>'
 
 
 def _axes(frame: _Frame, x_label: str, y_label: str) -> Iterable[str]:
-    base = _HEIGHT - _BOTTOM
-    yield f'<path class="axis" d="M{_LEFT:g} {base:g}H{_WIDTH - _RIGHT:g}"/>'
-    for level in _thinned(frame):
-        x = _short(frame.x(level))
-        yield f'<path class="axis" d="M{x} {base:g}v4"/>'
-        yield f'<text class="tick" x="{x}" y="{base + 16:g}" text-anchor="middle">{100 * level:g}</text>'
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    yield f'<text class="name" x="{middle:g}" y="{_HEIGHT - 6:g}" text-anchor="middle">{Markup.escape(x_label)}</text>'
-    upward = (_TOP + base) / 2
+    base, places = _HEIGHT - _BOTTOM, [(_short(frame.x(level)), f"{100 * level:g}") for level in _thinned(frame)]
+    ticks = "".join(f"M{x} {base:g}v4" for x, _ in places)
+    yield f'<path class="axis" d="M{_LEFT:g} {base:g}H{_WIDTH - _RIGHT:g}{ticks}"/>'
+    middle, upward = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + base) / 2
     yield (
-        f'<text class="name" transform="rotate(-90 11 {upward:g})" x="11" y="{upward:g}" text-anchor="middle">'
-        f"{Markup.escape(y_label)}</text>"
+        f'<g class="x">{"".join(f"""<text x="{x}" y="{base + 16:g}">{text}</text>""" for x, text in places)}'
+        f'<text x="{middle:g}" y="{_HEIGHT - 6:g}">{Markup.escape(x_label)}</text>'
+        f'<text transform="rotate(-90 11 {upward:g})" x="11" y="{upward:g}">{Markup.escape(y_label)}</text></g>'
     )
 
 
@@ -192,18 +188,24 @@ def _short(place: float) -> str:
 def heat_map(rows: Sequence[Sequence[float]], label: str) -> Markup:
     """A grid of cells, the darker the greater the number; nothing where it is 0 or below."""
     most = max((value for row in rows for value in row if math.isfinite(value)), default=0.0)
-    cells: dict[int, list[str]] = {}
+    runs: dict[int, list[str]] = {}
     for y, row in enumerate(rows):
-        for x, value in enumerate(row):
-            shade = math.ceil(SHADES * value / most) if most > 0 and math.isfinite(value) and value > 0 else 0
-            if shade:
-                cells.setdefault(shade, []).append(f"M{x} {y}h1v1h-1z")
-    paths = "".join(f'<path class="h{shade}" d="{"".join(cells[shade])}"/>' for shade in sorted(cells))
+        x = 0
+        for shade, group in groupby(_shade(value, most) for value in row):
+            width = len(list(group))
+            runs.setdefault(shade, []).append(f"M{x} {y}h{width}")
+            x += width
+    # Lines as broad as a cell take half the room of squares.
+    paths = "".join(f'<path class="h{shade}" d="{"".join(runs[shade])}"/>' for shade in sorted(runs) if shade)
     columns = max((len(row) for row in rows), default=1)
     head = Markup('<svg class="map" role="img" viewBox="0 0 {0} {1}" aria-label="{2}">').format(
         columns, len(rows), label
     )
-    return head + Markup(f'<path class="h0" d="M0 0h{columns}v{len(rows)}h-{columns}z"/>{paths}</svg>')
+    return head + Markup(f'<g transform="translate(0 .5)">{paths}</g></svg>')
+
+
+def _shade(value: float, most: float) -> int:
+    return math.ceil(SHADES * value / most) if most > 0 and math.isfinite(value) and value > 0 else 0
 
 
 def interval(value: float, low: float, high: float, reach: float) -> Markup:
@@ -213,9 +215,8 @@ def interval(value: float, low: float, high: float, reach: float) -> Markup:
         return _short(60 + 56 * max(-1.0, min(1.0, number / reach)))
 
     return Markup(
-        '<svg class="interval" viewBox="0 0 120 14" aria-hidden="true"><path class="zero" d="M60 0v14"/>'
-        f'<path class="reach" d="M{place(low)} 7H{place(high)}"/>'
-        f'<path class="value" d="M{place(value)} 7m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0"/></svg>'
+        f'<svg class="interval" viewBox="0 0 120 14" aria-hidden="true"><path d="M{place(low)} 7H{place(high)}"/>'
+        f'<path class="value" d="M{place(value)} 7h0"/></svg>'
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from functools import lru_cache
 
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 """They would turn round, or break, the line that they stand in."""
 _LONGEST, _LONGEST_SENTENCE = 96, 900
 
 
+@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     r"""`text` on one line; what would control the page or the reading direction is written out.
 

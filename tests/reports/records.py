@@ -102,7 +102,9 @@ def multiplied(run: RunRecord, models: Sequence[str], occluders: Sequence[str]) 
     names = [{"ours": model, "patches": occluder} for model in models for occluder in occluders]
     baseline = run.baseline
     if baseline is not None:
-        baseline = replace(baseline, cells=tuple(cell for one in names for cell in renamed(baseline.cells, one)))
+        hidden = tuple(cell for cell in baseline.cells if cell.case.level > 0)  # level 0 is one cell a model
+        sides = [(baseline.cells if one["patches"] == occluders[0] else hidden, one) for one in names]
+        baseline = replace(baseline, cells=tuple(cell for cells, one in sides for cell in renamed(cells, one)))
     return replace(
         run,
         plan=replace(run.plan, models=tuple(models), occluders=tuple(occluders)),

@@ -22,7 +22,7 @@ from pytest_retrieval_robust.case import DIRECTIONS
 from pytest_retrieval_robust.judgement import RunRecord
 from pytest_retrieval_robust.reports.page import render_html
 
-from .records import multiplied, nothing, record, renamed, searched, whole_record
+from .records import multiplied, nothing, record, renamed, searched, timed, whole_record
 
 SVG = "{http://www.w3.org/2000/svg}svg"
 NASTY = [
@@ -160,8 +160,12 @@ def test_the_downloads_hold_every_point_and_every_difference(run: RunRecord) -> 
     assert run.baseline is not None
     assert len(data["baseline"]["rows"]) == len(run.baseline.cells)
     assert len(data["breaking"]["rows"]) == sum(len(one.shares) for one in run.breaking)
-    heights = sum(len(one.sensitivity.rows) * (1 + len(one.by_label)) for one in run.breaking)
-    assert len(data["sensitivity"]["rows"]) == heights
+    maps = {(row["model"], row["finding"]): row for row in rows_of(data["sensitivity"])}
+    assert len(maps) == sum(1 + len(one.by_label) for one in run.breaking)
+    for one in run.breaking:
+        shown = maps[one.model, "all images"]
+        fall = one.sensitivity.rows[1][2]
+        assert shown["r2c3"] == pytest.approx(fall, abs=0.001 * max(map(max, one.sensitivity.rows)))
 
 
 def test_every_download_has_its_data_and_every_figure_its_words(run: RunRecord) -> None:
@@ -269,10 +273,10 @@ def test_a_thousand_cells_are_one_readable_file(tmp_path: Path) -> None:
 def test_eight_models_six_levels_and_three_occluders_stay_below_two_megabytes(tmp_path: Path) -> None:
     models = [f"model-{place}" for place in range(8)]
     gates = "[[gate]]\nrecall = { 10 = 0.5 }\n"
-    one = record(tmp_path, levels=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5), beside=True, gates=gates)
+    one = record(tmp_path, levels=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5), ks=(1, 5, 10), beside=True, gates=gates)
     run = multiplied(one, models, ["patches", "box", "worst"])
     searches = tuple(searched(model, place, 100, 16, 14) for place, model in enumerate(models))
-    assert len(render_html(replace(run, breaking=searches)).encode()) < 2_000_000
+    assert len(render_html(replace(run, breaking=searches, costs=timed(run))).encode()) < 2_000_000
 
 
 def test_several_mask_layouts_are_one_line_with_their_spread(tmp_path: Path) -> None:

@@ -91,8 +91,7 @@ def test_the_occluder_and_the_model_are_chosen_from_lists(page: Chrome) -> None:
 
 
 def points(browser: Chrome) -> list[float]:
-    cells = visible(browser, "#baseline tbody tr > :nth-child(2)")
-    return [float(cell.get_attribute("data-order") or "nan") for cell in cells]
+    return [float(cell.text) for cell in visible(browser, "#baseline tbody tr > :nth-child(2)")]
 
 
 def test_a_table_sorts_by_a_heading_both_ways_and_says_so(page: Chrome) -> None:
