@@ -483,7 +483,8 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
 def test_the_baselines_step_writes_all_that_is_uploaded(passed: Path) -> None:
     for name in ("robustness-baseline", "robustness-results"):
         assert [path for path in uploaded(BASELINE, name, passed) if not path.exists()] == []
-    assert sorted(path.name for path in (passed / "results").iterdir()) == ["junit.xml", "ranks.npz", "run.json"]
+    written = ["junit.xml", "ranks.npz", "report.html", "report.md", "run.json"]
+    assert sorted(path.name for path in (passed / "results").iterdir()) == written
     assert (passed / "results/junit.xml").read_text().count("<testcase") == 2
 
 
