@@ -13,7 +13,8 @@ from typing import Any
 from .catalogue import unknown_name
 from .errors import ConfigError
 
-_TABLES = ("gate", "models", "datasets")
+_TABLES = ("gate", "models", "datasets", "tracking")
+_TRACKING_KEYS = ("mlflow", "experiment")
 _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "loader": (str,),
     "architecture": (str,),
@@ -59,6 +60,15 @@ class DatasetTable:
 
 
 @dataclass(frozen=True)
+class TrackingTable:
+    """`[tracking]`: where a run is sent once it is judged."""
+
+    mlflow: str
+    """A tracking server or store, as MLflow names it: `http://127.0.0.1:5000`."""
+    experiment: str
+
+
+@dataclass(frozen=True)
 class ConfigFile:
     """A parsed `robust.toml`."""
 
@@ -67,6 +77,7 @@ class ConfigFile:
     models: tuple[ModelTable, ...]
     datasets: tuple[DatasetTable, ...]
     gates: tuple[Mapping[str, Any], ...]
+    tracking: TrackingTable | None = None
 
     @property
     def sha256(self) -> str:
@@ -98,6 +109,7 @@ def read_config_file(path: Path) -> ConfigFile:
         tuple(_model(path, text, name, models[name]) for name in models),
         tuple(_dataset(path, text, name, datasets[name]) for name in datasets),
         tuple(gates),
+        None if "tracking" not in tables else _tracking(path, text, tables["tracking"]),
     )
 
 
@@ -116,6 +128,21 @@ def _check_keys(table: Mapping[str, Any], known: Collection[str], kind: str, whe
     for key in table:
         if key not in known:
             raise ConfigError(f"{where(key)}: {unknown_name(kind, key, known)}")
+
+
+def _tracking(path: Path, text: str, table: Any) -> TrackingTable:
+    def where(key: str | None = None) -> str:
+        return place(path, text, "[tracking]", 0, key)
+
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where()}: expected a table [tracking], got {table!r}.")
+    _check_keys(table, _TRACKING_KEYS, "key of [tracking]", where)
+    for key, value in table.items():
+        if not isinstance(value, str) or not value:
+            raise ConfigError(f"{where(key)}: expected a text, got {key}={value!r}.")
+    if "mlflow" not in table:
+        raise ConfigError(f'{where()}: expected mlflow = "http://SERVER:PORT" in [tracking], got none. Add it.')
+    return TrackingTable(table["mlflow"], table.get("experiment", "retrieval under occlusion"))
 
 
 def _model(path: Path, text: str, name: str, table: Any) -> ModelTable:

@@ -20,6 +20,7 @@ from .measurements import INTERRUPTED, Measurements, Scope
 from .reports.github import error_commands, write_step_summary
 
 if TYPE_CHECKING:
+    from .config_file import TrackingTable
     from .session import RobustSession
 
 
@@ -201,6 +202,20 @@ def write_reports(run: RunRecord, session: RobustSession) -> RunRecord:
     except OSError as error:
         sentence = f"Expected to write GitHub's step summary, got: {error}. The gate does not depend on it."
         run = replace(run, warnings=(*run.warnings, sentence))
+    config = session.settings.config_file
+    return run if config is None or config.tracking is None else _tracked(run, config.tracking)
+
+
+def _tracked(run: RunRecord, tracking: TrackingTable) -> RunRecord:
+    """Send what was measured where `[tracking]` says; a run that is judged again was sent before."""
+    if run.replayed:
+        return run
+    from .reports.tracking import send
+
+    try:
+        send(run, tracking)
+    except RobustError as error:
+        return replace(run, warnings=(*run.warnings, str(error)))
     return run
 
 

@@ -1,0 +1,100 @@
+"""A run on an MLflow tracking server (extra `tracking`), where `[tracking]` of robust.toml asks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import NotOnThisMachineError, RobustError
+from ._text import plain
+from .page import render_html
+from .saved_run import render_json
+from .series import Series, series_of
+
+if TYPE_CHECKING:
+    from ..config_file import TrackingTable
+    from ..judgement import RunRecord
+
+T = TypeVar("T")
+_MOST = 1000
+"""Metrics that a server takes at once."""
+_LONGEST = 240
+
+
+def send(run: RunRecord, tracking: TrackingTable) -> str:
+    """Make a run there with metrics, curves and both reports; its id.
+
+    A metric is named `MODEL/DATASET/OCCLUDER/DIRECTION/recall_at_10`; its step is the level in thousandths, so that the
+    server draws the curve. Nothing is in it that `run.json` has not.
+
+    Raises:
+        NotOnThisMachineError: MLflow is not installed.
+        RobustError: The server did not take it.
+    """
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise NotOnThisMachineError.because(
+            "[tracking] asks for MLflow, which is not installed: pip install 'pytest-retrieval-robust[tracking]'"
+        ) from error
+    try:
+        return _send(MlflowClient(tracking_uri=tracking.mlflow), run, tracking.experiment)
+    except Exception as error:  # MLflow passes on whatever its transport raises
+        raise RobustError(
+            f"Expected the tracking server of [tracking] to take the run, got {type(error).__name__}. Nothing else "
+            "depends on it: see that the server runs and can be reached."
+        ) from error
+
+
+def _send(client: Any, run: RunRecord, experiment: str) -> str:
+    from mlflow.entities import Metric, Param, RunTag
+
+    known = client.get_experiment_by_name(experiment)
+    place = client.create_experiment(experiment) if known is None else known.experiment_id
+    name: str = client.create_run(place, run_name=f"{run.identity.started} {run.identity.id}").info.run_id
+    now = client.get_run(name).info.start_time
+    metrics = [Metric(key, value, now, step) for key, value, step in metrics_of(series_of(run))]
+    for start in range(0, len(metrics), _MOST):
+        client.log_batch(name, metrics=metrics[start : start + _MOST])
+    parameters = [Param(key, plain(value)[:500]) for key, value in _parameters(run).items()]
+    tags = [RunTag("release_gate", "failed" if run.failures else "passed")]
+    client.log_batch(name, params=parameters, tags=tags)
+    client.log_text(name, render_html(run), "report.html")
+    client.log_text(name, render_json(run), "run.json")
+    client.set_terminated(name)
+    return name
+
+
+def metrics_of(series: Sequence[Series]) -> Iterator[tuple[str, float, int]]:
+    """(name, value, step): each point of each curve, and what sums a curve up at step 0."""
+    for one in series:
+        place = "/".join(_word(word) for word in (one.model, one.dataset, one.occluder, one.direction))
+        for point in one.recall:
+            if point.value is not None:
+                yield f"{place}/recall_at_{one.k}", point.value, round(1000 * point.level)
+        whole = {"auc": one.auc, "half_level": one.half_level, "kept": one.last_kept}
+        for name, value in whole.items():
+            if value is not None:
+                yield f"{place}/{name}_at_{one.k}", value, 0
+
+
+def _word(name: str) -> str:
+    """A name of the signs that MLflow takes."""
+    return re.sub(r"[^\w.() :-]+|^\.+", "-", plain(name), flags=re.ASCII)[: _LONGEST // 4] or "-"
+
+
+def _parameters(run: RunRecord) -> dict[str, str]:
+    plan = run.plan
+    return {
+        "run": run.identity.id,
+        "version": run.identity.version,
+        "command": run.scope.command or "-",
+        "models": ", ".join(plan.models) or "-",
+        "datasets": ", ".join(plan.datasets) or "-",
+        "occluders": ", ".join(plan.occluders) or "-",
+        "seeds": ", ".join(map(str, plan.seeds)),
+        "limit": str(run.limit),
+        "partial": str(run.scope.partial),
+        "gates_sha256": str(run.gates_sha256),
+    }

@@ -1,0 +1,135 @@
+"""`[tracking]`: a run on a real MLflow server with its SQLite store, and nothing sent unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_retrieval_robust.config_file import TrackingTable, read_config_file
+from pytest_retrieval_robust.errors import ConfigError, RobustError
+from pytest_retrieval_robust.reports.series import series_of
+from pytest_retrieval_robust.reports.tracking import metrics_of, send
+
+from ..conftest import Run
+from .records import record, renamed
+
+SERVER_STARTS_IN = 120
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of this test's own; skipped where MLflow is not installed whole."""
+    pytest.importorskip("mlflow.server", reason="MLflow's server is not installed: pip install mlflow")
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    options += ["--backend-store-uri", f"sqlite:///{folder}/store.db", "--artifacts-destination", str(folder / "files")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "mlflow", "server", *options]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, process, folder / "log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + SERVER_STARTS_IN
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(log.read_text()[-2000:])
+
+
+def client_of(address: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=address)
+
+
+def test_metrics_curves_and_reports_arrive(server: str, tmp_path: Path) -> None:
+    run = record(tmp_path, models=("ours", "<b>"))
+    name = send(run, TrackingTable(server, "gate"))
+    client = client_of(server)
+    sent = client.get_run(name)
+    assert sent.data.tags["release_gate"] == "failed"
+    assert sent.data.params["gates_sha256"] == run.gates_sha256
+    history = client.get_metric_history(name, "ours/d/patches/image-to-report/recall_at_10")
+    assert {one.step / 1000: one.value for one in history} == pytest.approx(run.curves[0].recall(10))
+    assert "-b-/d/patches/image-to-report/recall_at_10" in sent.data.metrics
+    assert {one.path for one in client.list_artifacts(name)} == {"report.html", "run.json"}
+    got = client.download_artifacts(name, "run.json", str(tmp_path))
+    assert json.loads(Path(got).read_text())["run"]["id"] == run.identity.id
+
+
+def test_a_run_is_sent_where_the_table_asks_for_it(server: str, run_suite: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "robust.toml").write_text(f'[tracking]\nmlflow = "{server}"\nexperiment = "from pytest"\n')
+    assert run_suite().ret == 0
+    client = client_of(server)
+    (sent,) = client.search_runs([client.get_experiment_by_name("from pytest").experiment_id])
+    assert sent.data.tags["release_gate"] == "passed"
+
+
+def test_without_the_table_mlflow_is_not_even_imported(run_suite: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    result = run_suite()
+    assert result.ret == 0
+    assert "MLflow" not in result.stdout.str()
+
+
+def test_without_mlflow_the_extra_is_named_and_the_gate_passes(
+    run_suite: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    (pytester.path / "robust.toml").write_text('[tracking]\nmlflow = "http://127.0.0.1:1"\n')
+    result = run_suite()
+    assert result.ret == 0
+    assert "pytest-retrieval-robust[tracking]" in result.stdout.str().replace("\n  ", " ")
+
+
+def test_a_server_that_cannot_be_reached_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(RobustError, match="Expected the tracking server"):
+        send(record(tmp_path), TrackingTable("http://127.0.0.1:1", "gate"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tracking]\n", r"line 1: expected mlflow = "),
+        ("[tracking]\nmlflow = 3\n", r"line 2: expected a text, got mlflow=3"),
+        ('[tracking]\nmlflow = "x"\nexperimnt = "y"\n', r"line 3: .*Did you mean 'experiment'"),
+        ("tracking = 3\n", r"expected a table \[tracking\], got 3"),
+    ],
+)
+def test_a_wrong_table_says_where(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "robust.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        read_config_file(tmp_path / "robust.toml")
+
+
+def test_names_of_metrics_are_what_mlflow_takes(tmp_path: Path) -> None:
+    run = renamed(record(tmp_path, levels=(0.0, 0.2)), {"ours": "../<b> مدل@7" * 40})
+    for name, _, _ in metrics_of(series_of(run)):
+        assert len(name) <= 250
+        assert not set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. :/()")
