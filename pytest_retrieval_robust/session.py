@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
+    from .progress import Tell
     from .sweep import Measured, SweepResult
     from .timing import Alone, TimedBatch
 
@@ -67,6 +68,8 @@ class RobustSession:
         self._planned: dict[tuple[str, str], set[tuple[str, float, int]]] = {}
         self._loaded: tuple[str, DualEncoder] | None = None
         self._copies: tuple[DualEncoder, ...] | None = None
+        self.tell: Tell | None = None
+        """Who is told how far a sweep has come."""
         self._failed_loads: dict[str, RobustError] = {}
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
@@ -372,6 +375,7 @@ class RobustSession:
             batch_size=settings.batch_size,
             store=self.embeddings,
             copies=lambda: self._copies_of(model),
+            tell=self.tell,
         )
 
     def _note_precision(self, model: str, dataset: str) -> None:
