@@ -102,8 +102,8 @@ def test_a_filter_is_never_surely_wrong(common: float, dtype: torch.dtype, back:
 
 @pytest.mark.parametrize("back", [False, True])
 def test_the_bound_of_bfloat16_holds_where_every_rounding_goes_the_same_way(back: bool) -> None:
-    # Halves of a unit in the last place: the first is rounded down and the second up, so that what the queries lose lies
-    # along the gallery, and the other way, while the scores are small. With their negatives, the means are zero.
+    # Halves of a unit in the last place: the first is rounded down and the second up, so that what the queries lose
+    # lies along the gallery, and the other way, while the scores are small. With their negatives, the means are zero.
     down, up = (torch.full((48,), 1 + half * 2.0**-8) for half in (1, 3))
     query, item = torch.cat([down, up]), torch.cat([down, -up])
     check_never_surely_wrong(torch.stack([query, -query]), torch.stack([item, -item]), torch.bfloat16, back)
@@ -217,6 +217,9 @@ def test_loops_count_alike(kernels: Kernels) -> None:
             places = torch.stack(kernels.in_doubt(scores, limits, dim, tally), 1).tolist()
             assert sorted(places) == np.argwhere((table >= lower) & (table <= upper)).tolist()
         assert kernels.tally(scores, of_rows, None)[0].above.tolist() == tallies[0].above.tolist()
+        for whole, tally in zip(_plain.tally_whole(scores, of_rows, of_columns), tallies, strict=True):
+            assert whole.reach.tolist() == tally.reach.tolist()
+            assert whole.above.tolist() == tally.above.tolist()
 
 
 def test_memory_beyond_the_embeddings_is_a_few_tiles() -> None:

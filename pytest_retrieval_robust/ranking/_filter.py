@@ -106,14 +106,14 @@ class Filter:
         own, others = (self.gallery, self.queries) if back else (self.queries, self.gallery)
         size, lost, offset, offset_lost, norm = others.largest(other)
         stored = (own.size[part] + own.lost[part]) * (size + lost) + own.offset[part] + offset
-        if not bool((stored <= _SAFE).all()):
-            return None
         error = own.size[part] * lost + own.lost[part] * (size + lost)
         error += stored * gamma(own.width, self.roundoff)
         error += own.offset_lost[part] + offset_lost
         # Room for float64's bound twice, so that what is surely below is also not float64's tie.
         error += own.norm[part] * (norm * 4 * gamma(own.width, FLOAT64))
         error += 4 * own.width * _SMALLEST * (1 + own.size[part] + size)
+        if not bool((stored + error <= _SAFE).all()):
+            return None
         middle, error = floors[part] - self.shared, error * SLACK
         far = torch.full((), torch.inf, device=middle.device)
         low = torch.nextafter((middle - error).float(), -far)
@@ -154,10 +154,10 @@ def take_means(kernels: Kernels, queries: torch.Tensor, gallery: torch.Tensor) -
 def precisions(queries: Side, gallery: Side) -> tuple[torch.dtype, ...]:
     """What to filter in, first choice first: bfloat16 where the hardware multiplies it, and norms suit its bound."""
     modest = all(float(s.norms.min()) >= 1 / _MODEST and float(s.norms.max()) <= _MODEST for s in (queries, gallery))
-    return (torch.bfloat16, torch.float32) if modest and _has_bfloat16(queries.rows.device) else (torch.float32,)
+    return (torch.bfloat16, torch.float32) if modest and has_bfloat16(queries.rows.device) else (torch.float32,)
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private to torch, so they may go

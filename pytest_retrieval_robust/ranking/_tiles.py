@@ -54,8 +54,9 @@ def count_wrong(problem: Problem, filters: Sequence[Filter]) -> tuple[torch.Tens
             tile = _Tile(problem, some, others)
             found = None
             for number, one in enumerate(filters):
-                # A filter that mostly fails costs time and saves none.
-                if found is None and failures[number] < _PATIENCE:
+                # One that mostly fails costs time and saves none, unless what follows is float64.
+                usable = failures[number] < _PATIENCE or one is filters[-1]
+                if found is None and usable:
                     if number not in made:
                         made[number] = one.gallery.matrix(others)
                     found = tile.counted(one, made[number])
