@@ -15,7 +15,7 @@ from ._kernels import Kernels
 from ._right_pairs import RightPairs
 from ._thresholds import Thresholds
 
-BLOCK = 4  # how many times as long a tile is in the gallery: the longer, the rarer a tile of queries is made again
+ROWS, COLUMNS = 2, 4  # tiles of queries and of the gallery that go into one product: what surrounds it takes time, too
 _DOUBTS = 4  # a row or column of a tile; where there are more, another way is faster than looking at each
 _PATIENCE = 3  # failures of a filter, beyond its successes, before it is given up
 
@@ -40,7 +40,7 @@ class Problem:
 
     @cached_property
     def _buffer(self) -> torch.Tensor:
-        size = min(self.tile, len(self.queries)) * min(BLOCK * self.tile, len(self.gallery))
+        size = min(ROWS * self.tile, len(self.queries)) * min(COLUMNS * self.tile, len(self.gallery))
         return torch.empty(size, dtype=torch.float32, device=self.queries.rows.device)
 
 
@@ -48,9 +48,9 @@ def count_wrong(problem: Problem, filters: Sequence[Filter]) -> tuple[torch.Tens
     """(Q,) and (G,) int64, by the first filter that leaves few pairs in doubt, or else by float64."""
     q_counts, g_counts = (torch.zeros_like(side.groups) for side in (problem.queries, problem.gallery))
     failures = [0] * len(filters)
-    for others in parts(len(problem.gallery), BLOCK * problem.tile):
+    for others in parts(len(problem.gallery), COLUMNS * problem.tile):
         made: dict[int, torch.Tensor] = {}
-        for some in parts(len(problem.queries), problem.tile):
+        for some in parts(len(problem.queries), ROWS * problem.tile):
             tile = _Tile(problem, some, others)
             found = None
             for number, one in enumerate(filters):
