@@ -16,7 +16,7 @@ from ._right_pairs import RightPairs
 from ._thresholds import Thresholds
 
 ROWS, COLUMNS = 2, 4  # tiles of queries and of the gallery that go into one product: what surrounds it takes time, too
-_DOUBTS = 4  # a row or column of a tile; where there are more, another way is faster than looking at each
+_DOUBTS = 128  # pairs of which one may be in doubt; where there are more, another way is faster than looking at each
 _PATIENCE = 3  # failures of a filter, beyond its successes, before it is given up
 
 
@@ -82,7 +82,7 @@ class _Tile:
         self._hide_right(scores)
         tallies = self.problem.kernels.tally(scores, limits[0], limits[1] if self.problem.both else None)
         doubts = [tally.doubts() for tally in tallies]
-        if max(doubts) > _DOUBTS * max(scores.shape):
+        if max(doubts) > max(scores.numel() // _DOUBTS, 4 * max(scores.shape)):
             return None
         counts = [torch.zeros(n, dtype=torch.int64, device=scores.device) for n in scores.shape]
         for dim, tally in enumerate(tallies):
