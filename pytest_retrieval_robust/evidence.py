@@ -58,6 +58,7 @@ class Evidence:
     def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays
         self._samples: dict[tuple[Any, ...], Floats | None] = {}
+        self._clusters: dict[tuple[str, str], Clusters] = {}
 
     def ranks(self, outcome: Outcome, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) ranks of a case, or None where they were not kept."""
@@ -71,9 +72,13 @@ class Evidence:
 
     def clusters(self, dataset: str, direction: Direction, queries: int) -> Clusters:
         """The patient of each query; each query alone where that is not known."""
-        found = self._arrays.of_dataset(dataset) or {}
-        labels = found.get("cluster" if _kind(direction) == "image" else "report_cluster")
-        return Clusters.of(np.arange(queries) if labels is None else labels)
+        name = "cluster" if _kind(direction) == "image" else "report_cluster"
+        if (dataset, name) not in self._clusters:
+            labels = (self._arrays.of_dataset(dataset) or {}).get(name)
+            if labels is None:
+                return Clusters.of(np.arange(queries))
+            self._clusters[dataset, name] = Clusters.of(labels)
+        return self._clusters[dataset, name]
 
     def recall(self, outcome: Outcome, direction: Direction, k: int, confidence: float) -> Estimate:
         """Recall@k with Wilson's bounds; where patients repeat, those of as many queries as they are worth."""
@@ -173,14 +178,15 @@ def _slope_weights(levels: Sequence[float]) -> Floats:
 
 
 def _half_levels(levels: Sequence[float], recalls: Floats) -> Floats:
-    found = np.full(len(recalls), np.inf)
-    half = recalls[:, 0] / 2
-    for place, (low, high) in reversed(list(enumerate(pairwise(levels)))):
-        above, below = recalls[:, place], recalls[:, place + 1]
-        fall = np.where(above > below, above - below, 1.0)
-        crossing = low + (high - low) * np.clip((above - half) / fall, 0.0, 1.0)
-        found = np.where(below <= half, crossing, found)
-    return np.where(half > 0, found, np.inf)
+    """(B,) where the first segment crosses half of the clean recall, or inf."""
+    half, rows = recalls[:, 0] / 2, np.arange(len(recalls))
+    below = recalls[:, 1:] <= half[:, None]
+    place = below.argmax(axis=1)
+    above, under = recalls[rows, place], recalls[rows, place + 1]
+    fall = np.where(above > under, above - under, 1.0)
+    low, high = np.array(levels)[place], np.array(levels)[place + 1]
+    crossing = low + (high - low) * np.clip((above - half) / fall, 0.0, 1.0)
+    return np.where(below.any(axis=1) & (half > 0), crossing, np.inf)
 
 
 def _kind(direction: Direction) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import groupby, product
 from pathlib import Path
 
@@ -72,6 +73,15 @@ class RunRecord(Measurements):
     replayed: bool = False
     results: Path | None = None
     reports: tuple[Path, ...] = ()
+
+    @cached_property
+    def cell_verdicts(self) -> Mapping[Case, set[VerdictName]]:
+        """What the recall and retention gates say of each case; curves and costs have verdicts of their own."""
+        found: dict[Case, set[VerdictName]] = {}
+        for verdict in self.verdicts:
+            if verdict.gate.startswith(("recall@", "retention@", "above_chance")):
+                found.setdefault(verdict.case, set()).add(verdict.verdict)
+        return found
 
     def verdict_counts(self) -> dict[VerdictName, int]:
         """Verdicts by their name."""
@@ -172,6 +182,8 @@ def _intervals(curves: Iterable[Curve], evidence: Evidence) -> Iterator[tuple[Cu
 
 
 def _curve_intervals(levels: Sequence[float], samples: Floats) -> CurveIntervals:
+    samples = samples.copy()  # of one k among several: their numbers lie apart
+
     def interval(values: Floats) -> Interval:
         return Interval(tail(values, 0.025), -tail(-values, 0.025))
 

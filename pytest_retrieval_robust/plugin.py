@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,6 +31,7 @@ from .options import add_options, any_on_command_line, is_replay
 if TYPE_CHECKING:
     from .judgement import RunRecord
     from .placement import Placement
+    from .reports.progress import ProgressShow
     from .session import RobustSession
     from .summary import RunCollector
 
@@ -132,7 +134,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
     if _is_worker(config):
+        from .reports.progress import WorkerProgress
+        from .store import run_folder
+
         _placement_of(config).tell_models(models_by_test(items))
+        worker: str = config.workerinput["workerid"]  # type: ignore[attr-defined]  # pytest-xdist's
+        _session_of(config).tell = WorkerProgress(run_folder(config), worker).tell
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -174,8 +181,22 @@ class Controller:
         self._config = config
         self._collector: RunCollector | None = None
         self._run: RunRecord | None = None
+        self._progress: ProgressShow | None = None
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Sweeps of this process are shown as they go on."""
+        if any(map(ours, session.items)):
+            from .reports.progress import ProgressShow
+
+            self._progress = ProgressShow.of(self._config)
+            if self._progress is not None:
+                _session_of(self._config).tell = self._progress.tell
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self._progress is not None:
+            self._progress.erase()  # before pytest writes
         if hasattr(report, "robust"):
             self._collected().add(report)
 
@@ -192,6 +213,12 @@ class Controller:
         from .store import shared_folder
 
         node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+        if self._progress is None:
+            from .reports.progress import ProgressShow
+
+            self._progress = ProgressShow.of(self._config)
+            if self._progress is not None:
+                self._progress.follow(Path(shared_folder(self._config)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str) -> None:
@@ -217,6 +244,8 @@ class Controller:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """The outermost wrapper: where another plugin's end of a session fails, the results are written already."""
+        if self._progress is not None:
+            self._progress.close()
         if not session.config.option.collectonly and self._is_wanted(session):
             self._conclude(session)
         return (yield)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -26,7 +25,7 @@ from .options import Settings, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
 from .selection import SelectedModel, Selection, select, selected_model
-from .store import RunStore, case_key, dataset_key, run_folder
+from .store import RunStore, case_key, dataset_key, run_store
 
 if TYPE_CHECKING:
     from .comparison import Run
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
+    from .progress import Tell
     from .reports import ReportEntry
     from .sweep import Measured, SweepResult
     from .timing import Alone, TimedBatch
@@ -51,23 +51,25 @@ def session_of(config: pytest.Config) -> RobustSession:
         catalogues = Catalogues()
         # Historic: a conftest that pytest loads later is asked as soon as it is there.
         config.hook.pytest_robust_register.call_historic(kwargs={"catalogues": catalogues})
-        config.stash[SESSION] = RobustSession(read_settings(config), catalogues, run_folder(config))
+        config.stash[SESSION] = RobustSession(read_settings(config), catalogues, run_store(config))
     return config.stash[SESSION]
 
 
 class RobustSession:
     """Holds a run's state. Everything heavy is loaded on first use, and one model at a time."""
 
-    def __init__(self, settings: Settings, catalogues: Catalogues, store_folder: Path) -> None:
+    def __init__(self, settings: Settings, catalogues: Catalogues, store: RunStore) -> None:
         self.settings = settings
         self.catalogues = catalogues
         self.policy: Policy = read_policy(settings.config_file)
         self.identity = Identity.new()
-        self.store = RunStore(store_folder)
+        self.store = store
         self._selection: Selection | None = None
         self._planned: dict[tuple[str, str], set[tuple[str, float, int]]] = {}
         self._loaded: tuple[str, DualEncoder] | None = None
         self._copies: tuple[DualEncoder, ...] | None = None
+        self.tell: Tell | None = None
+        """Who is told how far a sweep has come."""
         self._failed_loads: dict[str, RobustError] = {}
         self._datasets: dict[str, RetrievalDataset] = {}
         self._swept: dict[tuple[str, str], SweepResult | RobustError] = {}
@@ -79,6 +81,7 @@ class RobustSession:
         self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
         self._alone: dict[tuple[str, str, int, int], Alone] = {}
         self._references: dict[tuple[str, str, str, int, int], ReferenceCost | None] = {}
+        self._outcomes: dict[Case, Outcome] = {}
         self._reported: set[Hashable] = set()
 
     @property
@@ -311,6 +314,11 @@ class RobustSession:
 
     def outcome(self, case: Case) -> Outcome:
         """The measured case; the first one of a model and data set measures all that are planned for them."""
+        if case not in self._outcomes:
+            self._outcomes[case] = self._outcome(case)
+        return self._outcomes[case]
+
+    def _outcome(self, case: Case) -> Outcome:
         from .api import outcome_of
 
         found = self._cell(case)
@@ -389,6 +397,7 @@ class RobustSession:
             batch_size=settings.batch_size,
             store=self.embeddings,
             copies=lambda: self._copies_of(model),
+            tell=self.tell,
         )
 
     def _note_precision(self, model: str, dataset: str) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _SHARED = pytest.StashKey[str]()
+_ROOM = 2**28
+"""Bytes."""
 
 
 def shared_folder(config: pytest.Config) -> str:
@@ -37,6 +39,11 @@ def run_folder(config: pytest.Config) -> Path:
     return Path(told or shared_folder(config))
 
 
+def run_store(config: pytest.Config) -> RunStore:
+    """The store of this process: its own, or the one that workers share with their controller."""
+    return RunStore(run_folder(config), alone=not hasattr(config, "workerinput"))
+
+
 def case_key(case: Case) -> str:
     """A file name for a case: readable by nobody, the same in every process."""
     words = "\0".join((case.model, case.dataset, case.occluder, f"{case.level:.6f}", str(case.seed)))
@@ -49,12 +56,30 @@ def dataset_key(name: str) -> str:
 
 
 class RunStore:
-    """A folder of named arrays. Files appear whole or not at all, and whoever writes a key again writes the same."""
+    """Named arrays, in a folder and as far as there is room in memory too.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Files appear whole or not at all, and whoever writes a key again writes the same. With `alone` no other process is
+    to read them: then only those that memory has no room for become files.
+    """
+
+    def __init__(self, folder: Path, *, alone: bool = False) -> None:
+        self._folder, self._alone = folder, alone
+        self._held: dict[str, dict[str, NDArray[np.int64]]] = {}
+        self._room = _ROOM
 
     def save(self, key: str, **arrays: NDArray[np.int64]) -> None:
+        if not self._hold(key, arrays) or not self._alone:
+            self._write(key, arrays)
+
+    def _hold(self, key: str, arrays: dict[str, NDArray[np.int64]]) -> bool:
+        """Whether there is room for them in memory."""
+        size = sum(array.nbytes for array in arrays.values())
+        if key not in self._held and size <= self._room:
+            self._held[key] = arrays
+            self._room -= size
+        return key in self._held
+
+    def _write(self, key: str, arrays: dict[str, NDArray[np.int64]]) -> None:
         import numpy as np
 
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -72,11 +97,15 @@ class RunStore:
         return self.load(dataset_key(name))
 
     def load(self, key: str) -> dict[str, NDArray[np.int64]] | None:
-        """The arrays saved under `key`, or None."""
+        """The arrays saved under `key`, or None. They are not to be changed: others are given the same."""
         import numpy as np
 
+        if key in self._held:
+            return self._held[key]
         path = self._folder / f"{key}.npz"
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            found = {name: arrays[name] for name in arrays.files}
+        self._hold(key, found)
+        return found

@@ -97,7 +97,7 @@ class RunCollector:
             breaking = BreakingOutcome.from_json(record["breaking"])
             self._breaking[breaking.case] = breaking
         if record["card"] is not None:
-            self._cards.setdefault(record["model"], {}).update(record["card"], truncated_reports=None)
+            self._cards.setdefault(record["model"], {"truncated_reports": None}).update(record["card"])
         if record["not_tested"] is not None:
             self._not_tested[record["model"]] = record["not_tested"]
         self._notes |= dict.fromkeys(record["notes"])

@@ -33,6 +33,7 @@ from .occluders._frames import visible_level
 from .occluders._scene import FittingEncoder, Scene, Setting, unit_scale
 from .occluders._scene import batch_size as usual_batch
 from .pairs import Pairs, ceiling, check_ks
+from .progress import Counter, Tell
 from .query_keys import id_hash, secret_of
 from .scoring import both_scores, ranks_of
 from .shard_keys import occluder_identity
@@ -83,18 +84,21 @@ def run_sweep(
     batch_size: int | None = None,
     store: EmbeddingStore | None = None,
     copies: Callable[[], Sequence[DualEncoder]] = tuple,
+    tell: Tell | None = None,
 ) -> SweepResult:
     """Measure level 0 and every cell of `cells`; a cell that fails leaves the others untouched.
 
     Embeddings that `store` has are taken from there, the others are kept there as they come. `copies` gives the same
     model on further devices, among which batches are shared out; it is asked once there is something to encode.
+    `tell` is called with the progress after each batch of a cell, from any thread, one at a time.
 
     Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that cannot be embedded: then no
     cell could be measured.
     """
     check_ks(pairs, ks)
     size = batch_size or usual_batch(model.device)
-    sweep = _Sweep(model, copies, pairs, dict(cells), ks, precision, size, store)
+    counter = Counter(model.name, pairs.dataset.name, len(pairs.images) * (1 + len(cells)), tell)
+    sweep = _Sweep(model, copies, pairs, dict(cells), ks, precision, size, store, counter)
     return sweep.run()
 
 
@@ -193,9 +197,11 @@ class _Sweep:
         precision: str,
         batch_size: int,
         store: EmbeddingStore | None,
+        counter: Counter,
     ) -> None:
         self._model, self._copies, self._pairs, self._occluders, self._ks = model, copies, pairs, occluders, ks
         self._lanes: list[_Lane] = []
+        self._counter = counter
         self._secret = secret_of(pairs)
         self._precision, self._batch_size = precision, batch_size
         self._gathered = {cell: _Gathered() for cell in (CLEAN, *occluders)}
@@ -257,6 +263,7 @@ class _Sweep:
                 seen.append(Fed(fed.part, fed.kept, fed.digests, None))
                 for cell, batch in fed.stored.items():
                     self._gathered[cell].batches[fed.part.number] = batch
+                    self._counter.add(cell, len(fed.images), encoded=False)
                 if fed.pixels is None:
                     continue
                 if not threads:
@@ -334,6 +341,7 @@ class _Sweep:
         batch = EncodedBatch(host, shares, visible, fed.kept, fed.digests)
         gathered.batches[fed.part.number] = batch
         gathered.encoded += count
+        self._counter.add(cell, count, encoded=True)
         if self._shards is not None and cell in fed.keys:
             about = {"dataset": self._pairs.dataset.name, "occluder": cell.occluder, "level": cell.level}
             self._shards.save_images(fed.keys[cell], batch, {**about, "seed": cell.seed})

@@ -19,7 +19,7 @@ LAYERS = (
     ("gate", "saved"),
     ("judgement",),
     ("models", "datasets", "occluders", "metrics"),
-    ("pairs", "ranking", "store", "embedding_store", "query_keys"),
+    ("pairs", "ranking", "store", "embedding_store", "query_keys", "progress"),
     ("shard_keys", "shards", "encoding", "feeding", "scoring"),
     ("sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names",),

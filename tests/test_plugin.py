@@ -312,6 +312,25 @@ def test_names_of_another_project_are_its_own(pytester: pytest.Pytester, test: s
     result.stdout.no_fnmatch_line("*RELEASE GATE*")
 
 
+def test_a_parameter_of_ones_own_is_left_alone_beside_tests_of_ours(pytester: pytest.Pytester) -> None:
+    mark = "import pytest\n\n@pytest.mark.parametrize('retrieval_model', [1, 2])"
+    pytester.makepyfile(test_mine=f"{mark}\ndef test_own(retrieval_model, occluder): pass\n{THREE_LINES}")
+    result = pytester.runpytest_inprocess(*SMALL)
+    result.assert_outcomes(passed=4)
+    assert result.ret == 0
+
+
+@pytest.mark.parametrize("axis", ["retrieval_model", "retrieval_dataset", "occluder"])
+def test_a_mark_that_names_what_the_run_lacks_is_a_usage_error(pytester: pytest.Pytester, axis: str) -> None:
+    mark = f"@pytest.mark.parametrize('{axis}', ['tiny-cxr-openclip'], indirect=True)"
+    pytester.makepyfile(test_mine=f"import pytest\n{mark}{THREE_LINES}")
+    result = pytester.runpytest_inprocess(*SMALL)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*Expected parameters that --robust-* names (*), got 'tiny-cxr-openclip' in test_mine.py::*"]
+    )
+
+
 def test_a_required_model_is_tested_whatever_else_is_asked_for(pytester: pytest.Pytester, run_suite: Run) -> None:
     (pytester.path / "robust.toml").write_text('[models.candidate]\ncheckpoint = "nowhere"\nrequired = true\n')
     result = run_suite("--robust-models=tiny-cxr-clip")

@@ -97,18 +97,29 @@ def test_a_filter_is_never_surely_wrong(common: float, dtype: torch.dtype, back:
     for seed in range(3):
         queries = unit_rows(50, 96, common=common, seed=seed, library="torch")
         gallery = unit_rows(70, 96, repeated=30, spread=1e-4, common=common, seed=seed, library="torch")
-        filtered, sides = _filter(queries, gallery, dtype)
-        scores = queries.double() @ gallery.double().T
-        # Each pair in turn is at the floor: the hardest place, and far more of them than ranks would ask for.
-        for shift in range(0, len(sides[1] if not back else sides[0]), 7):
-            floors = scores.roll(shift, 0)[0] if back else scores[:, shift]
-            limits = filtered.thresholds(floors, slice(0, len(floors)), slice(None), back=back)
-            assert limits is not None
-            table, exact = _product(filtered), scores
-            low, high = (limit if back else limit[:, None] for limit in (limits.low, limits.high))
-            floor = floors if back else floors[:, None]
-            assert not ((table < low) & (exact >= floor)).any()
-            assert not ((table > high) & (exact < floor)).any()
+        check_never_surely_wrong(queries, gallery, dtype, back)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_the_bound_of_bfloat16_holds_where_every_rounding_goes_the_same_way(back: bool) -> None:
+    # Halves of a unit in the last place: the first is rounded down and the second up, so that what the queries lose
+    # lies along the gallery, and the other way, while the scores are small. With their negatives, the means are zero.
+    down, up = (torch.full((48,), 1 + half * 2.0**-8) for half in (1, 3))
+    query, item = torch.cat([down, up]), torch.cat([down, -up])
+    check_never_surely_wrong(torch.stack([query, -query]), torch.stack([item, -item]), torch.bfloat16, back)
+
+
+def check_never_surely_wrong(queries: torch.Tensor, gallery: torch.Tensor, dtype: torch.dtype, back: bool) -> None:
+    filtered, sides = _filter(queries, gallery, dtype)
+    table, exact = _product(filtered), queries.double() @ gallery.double().T
+    # Each pair in turn is at the floor: the hardest place, and far more of them than ranks would ask for.
+    for other in range(len(sides[0 if back else 1])):
+        floors = exact[other] if back else exact[:, other]
+        limits = filtered.thresholds(floors, slice(0, len(floors)), slice(None), back=back)
+        assert limits is not None
+        low, high, floor = (one if back else one[:, None] for one in (limits.low, limits.high, floors))
+        assert not ((table < low) & (exact >= floor)).any()
+        assert not ((table > high) & (exact < floor)).any()
 
 
 def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
@@ -206,6 +217,9 @@ def test_loops_count_alike(kernels: Kernels) -> None:
             places = torch.stack(kernels.in_doubt(scores, limits, dim, tally), 1).tolist()
             assert sorted(places) == np.argwhere((table >= lower) & (table <= upper)).tolist()
         assert kernels.tally(scores, of_rows, None)[0].above.tolist() == tallies[0].above.tolist()
+        for whole, tally in zip(_plain.tally_whole(scores, of_rows, of_columns), tallies, strict=True):
+            assert whole.reach.tolist() == tally.reach.tolist()
+            assert whole.above.tolist() == tally.above.tolist()
 
 
 def test_memory_beyond_the_embeddings_is_a_few_tiles() -> None:

@@ -22,6 +22,7 @@ from pytest_retrieval_robust.errors import EmbeddingError, ModelError
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.pairs import pairs_of
+from pytest_retrieval_robust.progress import Progress
 from pytest_retrieval_robust.shard_keys import model_identity
 from pytest_retrieval_robust.sweep import Measured, SweepResult, run_sweep
 
@@ -333,6 +334,17 @@ def test_a_sweep_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path)
     assert (same_bytes, damaged) == ("True", ["[]"])
     assert int(killed) >= 3
     assert int(stored) > 0, "nothing that a killed run had stored was used"
+
+
+def test_progress_counts_every_encoding_once(encoder: DualEncoder, tmp_path: Path) -> None:
+    for stored in (False, True):
+        told: list[Progress] = []
+        sweep(encoder, EmbeddingStore(tmp_path), tell=told.append)
+        assert [one.done for one in told] == sorted(one.done for one in told)
+        assert (told[-1].done, told[-1].total) == (IMAGES * 3, IMAGES * 3)
+        assert told[-1].encoded == (0 if stored else IMAGES * 3)
+        assert {one.level for one in told} == {0.0, 0.2, 0.5}
+        assert (told[-1].seconds_left is None) == stored
 
 
 def test_evaluate_keeps_embeddings_where_it_is_told(encoder: DualEncoder, tmp_path: Path) -> None:

@@ -30,10 +30,13 @@ from ._exact import Side, plain_sums
 from ._filter import make_filter, precisions, take_means
 from ._kernels import Kernels, choose
 from ._right_pairs import best_right, right_pairs
-from ._tiles import Problem, count_wrong
+from ._tiles import ROWS, Problem, count_wrong
 from ._top_k import top_k
 
 __all__ = ["Groups", "Rows", "Similarity", "positive_ranks", "positive_ranks_both", "top_k"]
+
+
+_LARGER = 4  # tiles of a device whose time goes into starting work
 
 
 def positive_ranks(
@@ -47,7 +50,7 @@ def positive_ranks(
 ) -> NDArray[np.int64]:
     """For each query, 1 + the number of wrong gallery items that score at least as high as its best right one.
 
-    A gallery item is right where its group is the query's. Beyond the embeddings, memory is a few tiles'.
+    A gallery item is right where its group is the query's. Beyond the embeddings, memory is some ten tiles'.
 
     >>> rows = np.eye(3, dtype=np.float32)
     >>> positive_ranks(rows, rows, [0, 1, 2], [0, 1, 2])
@@ -144,12 +147,14 @@ def _counts(
     kernels: Kernels | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     device = q_rows.device
+    if device.type != "cpu":
+        tile *= _LARGER
     kernels = kernels or choose(len(q_rows) * len(g_rows), device)
     with plain_sums(device):
         (q_norms, q_means), (g_norms, g_means) = take_means(kernels, q_rows, g_rows)
         left = Side(q_rows, q_norms, torch.from_numpy(q_groups).to(device))
         right = Side(g_rows, g_norms, torch.from_numpy(g_groups).to(device))
-        pairs = right_pairs(left, right, tile)
+        pairs = right_pairs(left, right, ROWS * tile, tile)
         q_floors, g_floors = best_right(kernels, left, right, pairs, tile)
         dtypes = forced or precisions(left, right)
         filters = [make_filter(left, right, q_means, g_means, dtype) for dtype in dtypes]

@@ -58,21 +58,15 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Factor:
-    """One side of the filter's product; all but rows and columns are (N,) float64 bounds on a row."""
+    """One side of the filter's product."""
 
     rows: torch.Tensor
     mean: torch.Tensor
     columns: torch.Tensor
     """(N, 2m): what stands beside the rows: the stored offset's parts and as many ones, or these the other way."""
-    size: torch.Tensor
-    """|q'| at most."""
-    lost: torch.Tensor
-    """What storing q' loses, at most."""
-    offset: torch.Tensor
-    """The absolute sum of the offset's parts."""
-    offset_lost: torch.Tensor
-    norm: torch.Tensor
-    """|q| + |mq|."""
+    bounds: torch.Tensor
+    """(N, 5) float64, at most: |q'|; what storing q' loses; the absolute sum of the offset's parts; what storing the
+    offset loses; |q| + |mq|."""
 
     def matrix(self, part: slice) -> torch.Tensor:
         """(n, D + 2m) in the filter's precision."""
@@ -85,10 +79,6 @@ class Factor:
     @property
     def width(self) -> int:
         return self.rows.shape[1] + self.columns.shape[1]
-
-    def largest(self, part: slice) -> tuple[float, ...]:
-        bounds = (self.size, self.lost, self.offset, self.offset_lost, self.norm)
-        return tuple(torch.stack([bound[part].max() for bound in bounds]).tolist())
 
 
 @dataclass(frozen=True)
@@ -104,20 +94,26 @@ class Filter:
     def thresholds(self, floors: torch.Tensor, part: slice, other: slice, back: bool) -> Thresholds | None:
         """For `part` of the queries, or of the gallery if `back`, against `other` of the other side; None: overflow."""
         own, others = (self.gallery, self.queries) if back else (self.queries, self.gallery)
-        size, lost, offset, offset_lost, norm = others.largest(other)
-        stored = (own.size[part] + own.lost[part]) * (size + lost) + own.offset[part] + offset
-        if not bool((stored <= _SAFE).all()):
+        size, lost, offset, offset_lost, norm = others.bounds[other].amax(0).tolist()
+        sums, flushed = gamma(own.width, self.roundoff), 4 * own.width * _SMALLEST
+        # Each bound of a row, times its weight: the largest sum, and the error.
+        stored = (size + lost, size + lost, 1.0, 0.0, 0.0)
+        error = (
+            lost + sums * (size + lost) + flushed,
+            (size + lost) * (1 + sums),
+            sums,
+            1.0,
+            # Room for float64's bound twice, so that what is surely below is also not float64's tie.
+            norm * 4 * gamma(own.width, FLOAT64),
+        )
+        weights = torch.tensor([stored, error], dtype=torch.float64, device=floors.device)
+        largest, errors = (own.bounds[part] @ weights.T).unbind(1)
+        errors = (errors + (sums * offset + offset_lost + flushed * (1 + size))) * SLACK
+        if not float((largest + offset + errors).max()) <= _SAFE:
             return None
-        error = own.size[part] * lost + own.lost[part] * (size + lost)
-        error += stored * gamma(own.width, self.roundoff)
-        error += own.offset_lost[part] + offset_lost
-        # Room for float64's bound twice, so that what is surely below is also not float64's tie.
-        error += own.norm[part] * (norm * 4 * gamma(own.width, FLOAT64))
-        error += 4 * own.width * _SMALLEST * (1 + own.size[part] + size)
-        middle, error = floors[part] - self.shared, error * SLACK
+        middle = floors[part] - self.shared
         far = torch.full((), torch.inf, device=middle.device)
-        low = torch.nextafter((middle - error).float(), -far)
-        high = torch.nextafter((middle + error).float(), far)
+        low, high = torch.nextafter((middle - errors).float(), -far), torch.nextafter((middle + errors).float(), far)
         if self.dtype == torch.bfloat16:
             low, high = _outwards(low, -far), _outwards(high, far)
         return Thresholds(low, high)
@@ -154,10 +150,10 @@ def take_means(kernels: Kernels, queries: torch.Tensor, gallery: torch.Tensor) -
 def precisions(queries: Side, gallery: Side) -> tuple[torch.dtype, ...]:
     """What to filter in, first choice first: bfloat16 where the hardware multiplies it, and norms suit its bound."""
     modest = all(float(s.norms.min()) >= 1 / _MODEST and float(s.norms.max()) <= _MODEST for s in (queries, gallery))
-    return (torch.bfloat16, torch.float32) if modest and _has_bfloat16(queries.rows.device) else (torch.float32,)
+    return (torch.bfloat16, torch.float32) if modest and has_bfloat16(queries.rows.device) else (torch.float32,)
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private to torch, so they may go
@@ -177,15 +173,13 @@ def _factor(side: Side, means: Means, offsets: torch.Tensor, dtype: torch.dtype,
     lost = size * (FLOAT32 * SLACK) + 4 * math.sqrt(dimension) * _SMALLEST if length else torch.zeros_like(size)
     if dtype == torch.bfloat16:
         lost = lost + _lost_to_bfloat16(side.rows, single)
+    parts_of_offset = stored.double()
+    offset_lost = (offsets - parts_of_offset.sum(1)).abs() * SLACK
     return Factor(
         rows=side.rows,
         mean=single,
         columns=torch.cat([stored, ones] if leads else [ones, stored], 1),
-        size=size,
-        lost=lost,
-        offset=stored.double().abs().sum(1),
-        offset_lost=(offsets - stored.double().sum(1)).abs() * SLACK,
-        norm=norm,
+        bounds=torch.stack([size, lost, parts_of_offset.abs().sum(1), offset_lost, norm], 1),
     )
 
 

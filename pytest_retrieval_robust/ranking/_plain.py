@@ -33,8 +33,19 @@ def pair_scores(
 
 
 def tally(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
-    rows = torch.zeros((2, scores.shape[0]), dtype=torch.int64, device=scores.device)
-    columns = torch.zeros((2, scores.shape[1]), dtype=torch.int64, device=scores.device)
+    return (_tally_by_words if scores.device.type == "cpu" else tally_whole)(scores, q_limits, g_limits)
+
+
+def tally_whole(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
+    """The direct way, which other devices do fast."""
+    rows = Tally((scores >= q_limits.low[:, None]).sum(1), (scores > q_limits.high[:, None]).sum(1))
+    if g_limits is None:
+        return (rows,)
+    return rows, Tally((scores >= g_limits.low).sum(0), (scores > g_limits.high).sum(0))
+
+
+def _tally_by_words(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
+    rows, columns = (torch.zeros((2, n), dtype=torch.int64) for n in scores.shape)
     for part in parts(len(scores), _ROWS):
         hits = _Hits(scores[part])
         for number, limit in enumerate((q_limits.low, q_limits.high)):
@@ -60,7 +71,7 @@ class _Hits:
         rows, columns = scores.shape
         self._scores = scores
         # What a row has beyond the scores stays False.
-        self._words = torch.zeros((rows, -(-columns // _BYTES)), dtype=torch.int64, device=scores.device)
+        self._words = torch.zeros((rows, -(-columns // _BYTES)), dtype=torch.int64)
         self._hits = self._words.view(torch.bool)[:, :columns]
 
     def of_rows(self, thresholds: torch.Tensor, *, above: bool) -> torch.Tensor:
@@ -73,9 +84,6 @@ class _Hits:
         return self._words.sum(0).view(torch.uint8)[: self._scores.shape[1]]
 
     def _compare(self, thresholds: torch.Tensor, above: bool) -> None:
-        if self._scores.device.type == "cpu":  # numpy compares several times as fast
-            compare = np.greater if above else np.greater_equal
-            compare(self._scores.numpy(), thresholds.numpy(), out=self._hits.numpy())
-        else:
-            torch_compare = torch.gt if above else torch.ge
-            torch_compare(self._scores, thresholds, out=self._hits)
+        # numpy compares several times as fast as torch.
+        compare = np.greater if above else np.greater_equal
+        compare(self._scores.numpy(), thresholds.numpy(), out=self._hits.numpy())

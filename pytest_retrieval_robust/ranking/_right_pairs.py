@@ -23,17 +23,20 @@ class RightPairs:
     """Where each tile's pairs start; the tiles of a tile of queries follow one another."""
     columns: int
     """Tiles a tile of queries."""
+    rows: int
+    """Queries a tile."""
     tile: int
+    """Gallery items a tile."""
 
     def within(self, some: slice, others: slice) -> tuple[torch.Tensor, torch.Tensor]:
         """The places of the right pairs of a tile of queries, and of a run of tiles of the gallery, within these."""
-        first = some.start // self.tile * self.columns
+        first = some.start // self.rows * self.columns
         start, stop = first + others.start // self.tile, first - (-others.stop // self.tile)
         part = slice(int(self.starts[start]), int(self.starts[stop]))
         return self.q_index[part] - some.start, self.g_index[part] - others.start
 
 
-def right_pairs(queries: Side, gallery: Side, tile: int) -> RightPairs | None:
+def right_pairs(queries: Side, gallery: Side, rows: int, tile: int) -> RightPairs | None:
     """None where groups are so large that the pairs are better found by comparing all groups of a tile."""
     q_groups, g_groups = queries.groups.cpu().numpy(), gallery.groups.cpu().numpy()
     order = np.argsort(g_groups, kind="stable")
@@ -46,12 +49,12 @@ def right_pairs(queries: Side, gallery: Side, tile: int) -> RightPairs | None:
     within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
     g_index = order[np.repeat(first, counts) + within]
     columns = -(-len(g_groups) // tile)
-    tiles = q_index // tile * columns + g_index // tile
+    tiles = q_index // rows * columns + g_index // tile
     by_tile = np.argsort(tiles, kind="stable")
-    starts = np.searchsorted(tiles[by_tile], np.arange(-(-len(q_groups) // tile) * columns + 1))
+    starts = np.searchsorted(tiles[by_tile], np.arange(-(-len(q_groups) // rows) * columns + 1))
     device = queries.rows.device
     there = [torch.from_numpy(index[by_tile]).to(device) for index in (q_index, g_index)]
-    return RightPairs(there[0], there[1], starts, columns, tile)
+    return RightPairs(there[0], there[1], starts, columns, rows, tile)
 
 
 def best_right(

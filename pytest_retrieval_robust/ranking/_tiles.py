@@ -15,8 +15,8 @@ from ._kernels import Kernels
 from ._right_pairs import RightPairs
 from ._thresholds import Thresholds
 
-BLOCK = 4  # how many times as long a tile is in the gallery: the longer, the rarer a tile of queries is made again
-_DOUBTS = 4  # a row or column of a tile; where there are more, another way is faster than looking at each
+ROWS, COLUMNS = 2, 4  # tiles of queries and of the gallery that go into one product: what surrounds it takes time, too
+_DOUBTS = 128  # pairs of which one may be in doubt; where there are more, another way is faster than looking at each
 _PATIENCE = 3  # failures of a filter, beyond its successes, before it is given up
 
 
@@ -40,7 +40,7 @@ class Problem:
 
     @cached_property
     def _buffer(self) -> torch.Tensor:
-        size = min(self.tile, len(self.queries)) * min(BLOCK * self.tile, len(self.gallery))
+        size = min(ROWS * self.tile, len(self.queries)) * min(COLUMNS * self.tile, len(self.gallery))
         return torch.empty(size, dtype=torch.float32, device=self.queries.rows.device)
 
 
@@ -48,14 +48,15 @@ def count_wrong(problem: Problem, filters: Sequence[Filter]) -> tuple[torch.Tens
     """(Q,) and (G,) int64, by the first filter that leaves few pairs in doubt, or else by float64."""
     q_counts, g_counts = (torch.zeros_like(side.groups) for side in (problem.queries, problem.gallery))
     failures = [0] * len(filters)
-    for others in parts(len(problem.gallery), BLOCK * problem.tile):
+    for others in parts(len(problem.gallery), COLUMNS * problem.tile):
         made: dict[int, torch.Tensor] = {}
-        for some in parts(len(problem.queries), problem.tile):
+        for some in parts(len(problem.queries), ROWS * problem.tile):
             tile = _Tile(problem, some, others)
             found = None
             for number, one in enumerate(filters):
-                # A filter that mostly fails costs time and saves none.
-                if found is None and failures[number] < _PATIENCE:
+                # One that mostly fails costs time and saves none, unless what follows is float64.
+                usable = failures[number] < _PATIENCE or one is filters[-1]
+                if found is None and usable:
                     if number not in made:
                         made[number] = one.gallery.matrix(others)
                     found = tile.counted(one, made[number])
@@ -81,7 +82,7 @@ class _Tile:
         self._hide_right(scores)
         tallies = self.problem.kernels.tally(scores, limits[0], limits[1] if self.problem.both else None)
         doubts = [tally.doubts() for tally in tallies]
-        if max(doubts) > _DOUBTS * max(scores.shape):
+        if max(doubts) > max(scores.numel() // _DOUBTS, 4 * max(scores.shape)):
             return None
         counts = [torch.zeros(n, dtype=torch.int64, device=scores.device) for n in scores.shape]
         for dim, tally in enumerate(tallies):

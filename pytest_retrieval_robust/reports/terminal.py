@@ -181,8 +181,7 @@ def _cell(run: RunRecord, outcome: Outcome | None, k: int, direction: Direction)
 
 def cell_verdict(run: RunRecord, case: Case) -> VerdictName:
     """The worst verdict that the recall and retention gates gave a case."""
-    of_a_cell = ("recall@", "retention@", "above_chance")  # curves and costs have verdicts of their own
-    found = {v.verdict for v in run.verdicts if v.case == case and v.gate.startswith(of_a_cell)}
+    found = run.cell_verdicts.get(case, ())
     return next((verdict for verdict in _WORST if verdict in found), "ungated")
 
 

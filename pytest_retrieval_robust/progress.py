@@ -1,0 +1,62 @@
+"""How far a sweep has come, for whoever wants to show it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from .case import Cell
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A sweep under way: `done` of `total` encodings, of which this run made `encoded` in `seconds`."""
+
+    model: str
+    dataset: str
+    level: float
+    """Of the batch that was finished last."""
+    done: int
+    total: int
+    encoded: int
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Encodings a second; None while nothing was encoded."""
+        return self.encoded / self.seconds if self.encoded and self.seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the speed so far; None while that is not known."""
+        speed = self.images_per_second
+        return None if speed is None else (self.total - self.done) / speed
+
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass
+class Counter:
+    """Counts a sweep's encodings from several threads, and tells of each batch."""
+
+    model: str
+    dataset: str
+    total: int
+    tell: Tell | None
+    _done: int = 0
+    _encoded: int = 0
+    _begun: float = field(default_factory=time.monotonic)
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, cell: Cell, images: int, *, encoded: bool) -> None:
+        """A batch of a cell is finished, encoded or taken from the store."""
+        if self.tell is None:
+            return
+        with self._lock:
+            self._done += images
+            self._encoded += images if encoded else 0
+            seconds = time.monotonic() - self._begun
+            self.tell(Progress(self.model, self.dataset, cell.level, self._done, self.total, self._encoded, seconds))

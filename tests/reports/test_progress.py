@@ -1,0 +1,125 @@
+"""How a sweep's progress is shown, beside pytest's own output."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_retrieval_robust.progress import Progress
+from pytest_retrieval_robust.reports import progress as shown
+from pytest_retrieval_robust.reports.progress import ProgressShow, TerminalDisplay, WorkerProgress, progress_line
+
+HALF = Progress("tiny", "synthetic-cxr", 0.3, 1500, 3000, 1500, 30.0)
+
+
+class Screen:
+    """A line of a terminal that knows the two sequences that are used."""
+
+    def __init__(self, before: str) -> None:
+        self.cells, self.cursor = list(before), len(before)
+
+    def write(self, text: str) -> None:
+        for sign, back, erase in re.findall(r"([^\x1b])|\x1b\[(\d+)D|(\x1b\[K)", text):
+            if sign:
+                self.cells[self.cursor : self.cursor + 1] = sign
+                self.cursor += 1
+            elif erase:
+                del self.cells[self.cursor :]
+            else:
+                self.cursor -= int(back)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.cells)
+
+
+@given(
+    lines=st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=120), min_size=1, max_size=5),
+    before=st.integers(0, 79),
+)
+def test_the_live_line_never_moves_what_pytest_writes(lines: list[str], before: int) -> None:
+    class Writer:
+        fullwidth, width_of_current_line = 80, before
+
+    class Reporter:
+        _tw = Writer()
+
+    stream, screen = io.StringIO(), Screen("." * before)
+    display = TerminalDisplay(Reporter(), stream)  # type: ignore[arg-type]  # all that is asked of one
+    for line in lines:
+        stream.seek(0)
+        stream.truncate()
+        display.show(line)
+        screen.write(stream.getvalue())
+        assert screen.cursor == before
+        assert len(screen.text) < 80
+        assert screen.text.startswith("." * before)
+    stream.seek(0)
+    stream.truncate()
+    display.erase()
+    screen.write(stream.getvalue() + ".")
+    assert screen.text == "." * (before + 1)
+
+
+def test_a_line_says_model_level_speed_and_time_left() -> None:
+    assert progress_line([HALF]) == "tiny on synthetic-cxr, level 0.3: 50 %, 50 images/s, 0:30 left"
+    stored = Progress("tiny", "synthetic-cxr", 0.0, 10, 3000, 0, 0.1)
+    assert progress_line([stored]) == "tiny on synthetic-cxr, level 0: 0 %"
+    long = Progress("a", "b", 0.5, 1, 10_001, 1, 1.0)
+    assert progress_line([long, HALF]).startswith("a on b, level 0.5: 0 %, 1 images/s, 2:46:40 left; tiny on")
+
+
+def test_a_worker_tells_its_controller_through_a_file(tmp_path: Path) -> None:
+    WorkerProgress(tmp_path, "gw1").tell(HALF)
+    WorkerProgress(tmp_path, "gw0").tell(Progress("other", "d", 0.1, 5, 5, 5, 1.0))
+    (tmp_path / "progress-gw2.json").write_text("{half")
+    assert [one.model for one in shown.read_progress(tmp_path)] == ["other", "tiny"]
+
+
+def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    class Display:
+        seconds = 0.01
+
+        def show(self, line: str) -> None:
+            lines.append(line)
+
+        def erase(self) -> None:
+            lines.append("")
+
+    show = ProgressShow(Display())
+    show.follow(tmp_path)
+    WorkerProgress(tmp_path, "gw0").tell(HALF)
+    WorkerProgress(tmp_path, "gw1").tell(Progress("done", "d", 0.1, 5, 5, 5, 1.0))
+    for _ in range(1000):
+        if lines:
+            break
+        time.sleep(0.01)
+    show.close()
+    assert lines[0] == progress_line([HALF])
+    assert lines[-1] == ""
+
+
+def test_a_log_gets_whole_lines_and_pytest_goes_on_after_them(
+    run_suite: Callable[..., pytest.RunResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown.LogDisplay, "seconds", 0.0)
+    result = run_suite("--robust-no-cache")
+    measuring = [line for line in result.outlines if line.startswith("measuring ")]
+    assert measuring
+    assert all(
+        re.fullmatch(r"measuring tiny-cxr-clip on synthetic-cxr, level 0\S*: \d+ %.*", line) for line in measuring
+    )
+    assert any(re.match(r"test_mine\.py \.+", line) for line in result.outlines)
+
+
+def test_a_quick_run_logs_no_progress(run_suite: Callable[..., pytest.RunResult]) -> None:
+    run_suite("--robust-no-cache").stdout.no_fnmatch_line("measuring *")
