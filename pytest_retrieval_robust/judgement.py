@@ -118,7 +118,7 @@ def judge_run(
         gates_sha256=policy.sha256,
         policy=policy.tables,
         verdicts=verdicts,
-        warnings=tuple(_warnings(measured, policy, planned, verdicts, unjudged, against, baseline)),
+        warnings=tuple(dict.fromkeys(_warnings(measured, policy, planned, verdicts, unjudged, against, baseline))),
         failures=tuple(_failures(measured, verdicts, missing, unjudged, against, baseline, gate_failures)),
         intervals=dict(_intervals(measured.curves, run.evidence)),
         layouts=tuple(layout_variation(measured.curves, run.evidence)),

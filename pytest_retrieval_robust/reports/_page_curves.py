@@ -16,7 +16,7 @@ from ._text import percent, plain, short
 from ._views import Switches, View
 from .series import Point, Series
 
-_ANOTHER_SHARE = 0.02
+_ANOTHER_SHARE = 0.05
 _GUIDED = {
     "worst": "the worst case: the cells whose hiding hurts this model most",
     "salient": "what matters most to this model",

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ._text import level_text
 
 _WIDTH, _HEIGHT = 440.0, 292.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42.0, 12.0, 14.0, 40.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 42.0, 12.0, 22.0, 40.0
 COLOURS, DASHES = 8, 4
 """How many of each the style sheet has."""
 _MARKERS = (
@@ -143,11 +143,9 @@ def _rule(frame: _Frame, rule: Rule) -> str:
     above = rule.value > frame.top
     y = frame.y(min(rule.value, frame.top))
     words = f"{rule.label} {100 * rule.value:.3g} %{' ↑' if above else ''}"
-    # A label above the line, unless it would leave the drawing.
-    text_y = y + 12 if y < _TOP + 10 else y - 4
     line = "" if above else f'<path class="rule {rule.kind}" d="M{_LEFT:g} {_short(y)}H{_WIDTH - _RIGHT:g}"/>'
     return (
-        f'{line}<text class="rule-name" x="{_WIDTH - _RIGHT:g}" y="{_short(text_y)}" text-anchor="end">'
+        f'{line}<text class="rule-name" x="{_WIDTH - _RIGHT:g}" y="{_short(y - 4)}" text-anchor="end">'
         f"{Markup.escape(words)}</text>"
     )
 

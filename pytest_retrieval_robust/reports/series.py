@@ -80,7 +80,15 @@ def _all_series(run: RunRecord) -> Iterator[Series]:
         grouped.setdefault((outcome.case.model, outcome.case.dataset, outcome.case.occluder), []).append(outcome)
     judged, spreads = _cell_verdicts(run), _spreads(run)
     ceilings = {facts["name"]: facts.get("ceiling") or {} for facts in run.datasets}
-    for outcomes in grouped.values():
+    models, plan = list(dict.fromkeys(model for model, _, _ in grouped)), run.plan
+
+    def place(key: tuple[str, str, str]) -> tuple[int, ...]:
+        orders = models, plan.datasets, plan.occluders
+        return tuple(
+            order.index(name) if name in order else len(order) for name, order in zip(key, orders, strict=True)
+        )
+
+    for outcomes in (grouped[key] for key in sorted(grouped, key=place)):
         for direction, k in product(DIRECTIONS, sorted(outcomes[0].image_to_report.recall)):
             ceiling = ceilings.get(outcomes[0].case.dataset, {}).get(str(k)) if direction == DIRECTIONS[0] else None
             yield _series(run, outcomes, direction, k, judged, spreads, ceiling)
