@@ -103,6 +103,11 @@ OPTIONS = (
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
     OptionSpec("--robust-baseline", "compare with a run that --robust-results wrote", "DIR"),
     OptionSpec("--robust-report", "write a report: .html, .md or .json by suffix; repeatable", "FILE", repeatable=True),
+    OptionSpec(
+        "--robust-show-samples",
+        "let the HTML report show some images and report texts, which may be patient data (default: off)",
+        None,
+    ),
     OptionSpec("--robust-replay", "judge a saved run again, by this policy and baseline; nothing is measured", "DIR"),
 )
 PASSED_ON = ("config", "device", "precision", "cache-dir")
@@ -160,6 +165,7 @@ class Settings:
     baseline: Path | None = None
     replay: Path | None = None
     reports: tuple[Path, ...] = ()
+    show_samples: bool = False
     levels_typed: bool = False
     """Whether `--robust-levels` was typed: then a gate at another level is left out rather than wrong."""
 
@@ -199,6 +205,7 @@ def read_settings(config: pytest.Config) -> Settings:
         baseline=values.path("--robust-baseline"),
         replay=values.path("--robust-replay") if is_replay(config) else None,
         reports=values.paths("--robust-report"),
+        show_samples=values.switch("--robust-show-samples"),
         levels_typed=config.getoption(_BY_FLAG["--robust-levels"].dest) is not None,
     )
 

@@ -210,8 +210,10 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """xdist: workers put ranks where the controller finds them."""
+        from .samples import expect_sheets
         from .store import shared_folder
 
+        expect_sheets(Path(shared_folder(self._config)))
         node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
         if self._progress is None:
             from .reports.progress import ProgressShow
@@ -251,14 +253,15 @@ class Controller:
         return (yield)
 
     def _conclude(self, session: pytest.Session) -> None:
-        from .summary import judged_again, run_scope, write_reports, write_results
+        from .summary import judged_again, run_scope, with_samples, write_reports, write_results
 
         state = _session_of(session.config)
         if state.settings.replay is not None:
             run = judged_again(state)
         else:
             run = self._collected().conclude(state, run_scope(session))
-        self._run = write_reports(write_results(run, state), state)
+        run, samples = with_samples(run, state)
+        self._run = write_reports(write_results(run, state), state, samples)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             if self._run.failures:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,11 @@ def first_images(model: DualEncoder, dataset: RetrievalDataset, images: int) -> 
     right = np.isin(dataset.report_groups, dataset.image_groups[kept])
     pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
     return _scene(setting_of(model, pairs), pairs.dataset, kept, prepared), pairs
+
+
+def scene_of(setting: Setting, model: DualEncoder, dataset: RetrievalDataset, numbers: Sequence[int]) -> Scene:
+    """The images of these numbers, which can be read."""
+    return _scene(setting, dataset, *_prepared(model, dataset, numbers, len(numbers)))
 
 
 def sampled_images(setting: Setting, model: DualEncoder, pairs: Pairs, images: int) -> Iterator[Scene]:

@@ -25,10 +25,14 @@ from .models import LoadRequest, Precision
 from .options import Settings, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
+from .samples import SampleSheet, hand_over, handed_over
 from .selection import SelectedModel, Selection, select, selected_model
 from .store import RunStore, case_key, dataset_key, run_store
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .breaking import BreakingResult
     from .comparison import Run
     from .datasets import RetrievalDataset
     from .embedding_store import EmbeddingStore
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
+    from .pairs import Pairs
     from .progress import Tell
     from .reports import ReportEntry
     from .sweep import Measured, SweepResult
@@ -84,6 +89,7 @@ class RobustSession:
         self._references: dict[tuple[str, str, str, int, int], ReferenceCost | None] = {}
         self._outcomes: dict[Case, Outcome] = {}
         self._reported: set[Hashable] = set()
+        self._sheets: dict[tuple[str, str, str], SampleSheet] = {}
 
     @property
     def selection(self) -> Selection:
@@ -360,7 +366,9 @@ class RobustSession:
             batch_size=settings.batch_size,
         )
         key = f"breaking-{case_key(result.outcome.case)}"
-        self.store.save(key, **breaking_arrays(result, pairs_of(self.dataset(dataset), settings.limit)))
+        pairs = pairs_of(self.dataset(dataset), settings.limit)
+        self.store.save(key, **breaking_arrays(result, pairs))
+        self._keep_breaking_samples(model, dataset, pairs, result)
         return replace(result.outcome, arrays_key=key)
 
     def _cell(self, case: Case) -> Measured | RobustError:
@@ -378,6 +386,7 @@ class RobustSession:
                 result = error
             else:
                 self._note_precision(model, dataset)
+                self._keep_samples(model, dataset, result)
             if self.embeddings is not None:
                 self.embeddings.prune()
             self._swept[model, dataset] = result
@@ -400,6 +409,65 @@ class RobustSession:
             copies=lambda: self._copies_of(model),
             tell=self.tell,
         )
+
+    # Samples, where they were asked for; what cannot be shown is no error of a test, and is said at the end
+
+    @cached_property
+    def wants_samples(self) -> bool:
+        """Whether a report of this run is to show images and texts."""
+        entries = self.report_entries().values()
+        return self.settings.show_samples and any(entry.with_samples is not None for entry in entries)
+
+    def sample_sheets(self) -> list[SampleSheet]:
+        """The samples of this run, in the order of its models and data sets."""
+        if not self.wants_samples:
+            return []
+        sheets = {sheet.key: sheet for sheet in (*handed_over(self.store.folder), *self._sheets.values())}
+        places = [list(names) for names in (self.selection.models, self.selection.datasets, ("hidden", "breaking"))]
+
+        def place(sheet: SampleSheet) -> list[int]:
+            return [names.index(word) for names, word in zip(places, sheet.key, strict=True)]
+
+        return sorted(sheets.values(), key=place)
+
+    def _keep_samples(self, model: str, dataset: str, result: SweepResult) -> None:
+        if not self.wants_samples:
+            return
+        from .showing import hidden_sheet, middle_level
+
+        measured = {cell: found for cell, found in result.cells.items() if not isinstance(found, RobustError)}
+        cell = middle_level(list(measured), list(self.selection.occluders))
+        if cell is None or CLEAN not in measured:
+            return
+        occluder, ranks = self.occluder(cell.occluder), [measured[one].image_ranks for one in (CLEAN, cell)]
+        with suppress(Exception):  # foreign models and readers raise anything
+            reports = self._gallery(model, result.pairs)
+            sheet = hidden_sheet(self.model(model), result.pairs, reports, occluder, cell, *ranks)
+            self._keep_sheet(replace(sheet, model=model, dataset=dataset))
+
+    def _keep_breaking_samples(self, model: str, dataset: str, pairs: Pairs, result: BreakingResult) -> None:
+        if not self.wants_samples:
+            return
+        from .showing import breaking_sheet
+
+        with suppress(Exception):
+            sheet = breaking_sheet(self.model(model), pairs, self._gallery(model, pairs), result)
+            if sheet is not None:
+                self._keep_sheet(replace(sheet, model=model, dataset=dataset))
+
+    def _gallery(self, model: str, pairs: Pairs) -> Tensor:
+        from .encoding import encode_gallery
+        from .occluders._scene import batch_size
+        from .shards import ModelShards
+
+        loaded, settings = self.model(model), self.settings
+        shards = ModelShards.of(self.embeddings, loaded, settings.precision)
+        return encode_gallery(loaded, pairs.texts, settings.batch_size or batch_size(loaded.device), shards)
+
+    def _keep_sheet(self, sheet: SampleSheet) -> None:
+        self._sheets[sheet.key] = sheet
+        if not self.store.is_alone:
+            hand_over(sheet, self.store.folder)
 
     def _note_precision(self, model: str, dataset: str) -> None:
         """What half precision does to the embeddings, once a model; without room for both there is nothing to tell."""

@@ -67,6 +67,16 @@ class RunStore:
         self._held: dict[str, dict[str, NDArray[np.int64]]] = {}
         self._room = _ROOM
 
+    @property
+    def folder(self) -> Path:
+        """The run's folder. It may not be there yet."""
+        return self._folder
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process is to read what this one keeps."""
+        return self._alone
+
     def save(self, key: str, **arrays: NDArray[np.int64]) -> None:
         if not self._hold(key, arrays) or not self._alone:
             self._write(key, arrays)

@@ -21,6 +21,8 @@ from .reports.github import error_commands, write_step_summary
 
 if TYPE_CHECKING:
     from .config_file import TrackingTable
+    from .reports import ReportEntry
+    from .samples import SampleSheet
     from .session import RobustSession
 
 
@@ -168,6 +170,34 @@ def _against(session: RobustSession) -> Against:
     return Against(problem=sentence)
 
 
+def with_samples(run: RunRecord, session: RobustSession) -> tuple[RunRecord, Sequence[SampleSheet]]:
+    """The samples that the page is to show, which are no part of the run; and the run, with a note of what it lacks."""
+    if not session.settings.show_samples:
+        return run, ()
+    sheets = () if run.replayed else session.sample_sheets()
+    note = _lacking(run, session, sheets)
+    return run if note is None else replace(run, warnings=(*run.warnings, note)), sheets
+
+
+def _lacking(run: RunRecord, session: RobustSession, sheets: Sequence[SampleSheet]) -> str | None:
+    if run.replayed:
+        return (
+            "--robust-show-samples shows nothing here: a saved run holds no images and no report texts. Measure again "
+            "to see samples."
+        )
+    if not session.wants_samples:
+        return "--robust-show-samples shows nothing here: samples are shown in a page. Add --robust-report FILE.html."
+    asked = {(outcome.case.model, outcome.case.dataset) for outcome in run.outcomes if outcome.case.level > 0}
+    missing = sorted(asked - {(sheet.model, sheet.dataset) for sheet in sheets})
+    if not missing:
+        return None if sheets else "--robust-show-samples shows nothing here: nothing was measured with a part hidden."
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return (
+        f"The report lacks samples of {missing[0][0]} on {missing[0][1]}{more}: their images could not be shown again, "
+        "or were measured on another machine, which keeps them."
+    )
+
+
 def write_results(run: RunRecord, session: RobustSession) -> RunRecord:
     """Write the run where `--robust-results` says; a folder that cannot be written is said, and nothing is lost."""
     folder = session.settings.results
@@ -185,12 +215,15 @@ def write_results(run: RunRecord, session: RobustSession) -> RunRecord:
     return replace(run, results=folder)
 
 
-def write_reports(run: RunRecord, session: RobustSession) -> RunRecord:
-    """Write each file of `--robust-report`; one that cannot be written is said, and fails the gate."""
+def write_reports(run: RunRecord, session: RobustSession, samples: Sequence[SampleSheet] = ()) -> RunRecord:
+    """Write each file of `--robust-report`; one that cannot be written is said, and fails the gate.
+
+    Only a report that is made to show `samples` is given them.
+    """
     written: list[Path] = []
     for path, entry in session.report_entries().items():
         try:
-            write_whole(path, entry.render(run))
+            write_whole(path, _rendered(entry, run, samples))
             written.append(path)
         except (OSError, RobustError) as error:
             sentence = f"Expected to write the report {path.name}, got: {error}. Choose a place that can be written."
@@ -204,6 +237,10 @@ def write_reports(run: RunRecord, session: RobustSession) -> RunRecord:
         run = replace(run, warnings=(*run.warnings, sentence))
     config = session.settings.config_file
     return run if config is None or config.tracking is None else _tracked(run, config.tracking)
+
+
+def _rendered(entry: ReportEntry, run: RunRecord, samples: Sequence[SampleSheet]) -> str | bytes:
+    return entry.with_samples(run, samples) if samples and entry.with_samples is not None else entry.render(run)
 
 
 def _tracked(run: RunRecord, tracking: TrackingTable) -> RunRecord:

@@ -13,7 +13,18 @@ PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
     ("errors", "case", "device", "axes", "placement"),
-    ("statistics", "resampling", "clock", "hardware", "catalogue", "config_file", "curve", "cache", "measurements"),
+    (
+        "statistics",
+        "resampling",
+        "clock",
+        "hardware",
+        "catalogue",
+        "config_file",
+        "curve",
+        "cache",
+        "measurements",
+        "samples",
+    ),
     ("policy", "evidence", "options"),
     ("policy_file", "comparison", "layouts", "deciding", "cost_gate", "breaking_gate"),
     ("gate", "saved"),
@@ -23,7 +34,7 @@ LAYERS = (
     ("shard_keys", "shards", "encoding", "feeding", "scoring"),
     ("sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names",),
-    ("timing", "precision", "breaking", "replay"),
+    ("timing", "precision", "breaking", "replay", "showing"),
     ("api",),
     ("session",),
     ("store_command",),

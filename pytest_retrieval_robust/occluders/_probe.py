@@ -89,6 +89,10 @@ class Probe:
 
     def encode(self, images: NDArray[np.int64], hidden: Hidden) -> Tensor:
         """(M, D) the embeddings of versions `hidden` (M, G * G) of the batch's images of these numbers (M,)."""
+        return encode(self.scene.setting.encoder, self.hidden(images, hidden))
+
+    def hidden(self, images: NDArray[np.int64], hidden: Hidden) -> Tensor:
+        """(M, 3, H, W) the pixels of those versions."""
         import torch
 
         device = self.scene.pixels.device
@@ -100,7 +104,7 @@ class Probe:
         if values is not None and len(values) > 1:
             values = values[chosen]
         cells = torch.from_numpy(hidden).to(device).reshape(-1, self.grid, self.grid)
-        return encode(self.scene.setting.encoder, hide_cells(pixels, values, pixels, cells, view))
+        return hide_cells(pixels, values, pixels, cells, view)
 
     @cached_property
     def _values(self) -> Tensor | None:

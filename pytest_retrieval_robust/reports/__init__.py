@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..judgement import RunRecord
+    from ..samples import SampleSheet
 
 
 @dataclass(frozen=True)
@@ -19,3 +20,5 @@ class ReportEntry:
     summary: str
     render: Callable[[RunRecord], str | bytes]
     """The whole file. It holds what the record holds and nothing else: no image, no text, no id."""
+    with_samples: Callable[[RunRecord, Sequence[SampleSheet]], str | bytes] | None = None
+    """The same with images and report texts, which may be patients'; None for a report that shows none."""

@@ -1,4 +1,4 @@
-"""The HTML report: one file that asks for nothing from elsewhere, and holds no image, no report's text and no id."""
+"""The HTML report: one file that asks for nothing from elsewhere, and holds images and texts only where asked for."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from ..catalogue import Catalogue
+    from ..samples import SampleSheet
 
 _FOLDER = Path(__file__).parent / "templates"
 
 
 def register(catalogue: Catalogue[ReportEntry]) -> None:
-    catalogue.add(ReportEntry("html", "one page: verdict, curves, tables, provenance", render_html))
+    catalogue.add(ReportEntry("html", "one page: verdict, curves, tables, provenance", render_html, render_html))
 
 
-def render_html(run: RunRecord) -> str:
-    """The whole page; see docs/reports.md for what it shows."""
+def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
+    """The whole page; see docs/reports.md for what it shows. Images and report texts are in `samples` alone."""
     style, script, early = (_asset(name) for name in ("page.css", "page.js", "early.js"))
     context = _context(run)
     return (
@@ -46,6 +47,7 @@ def render_html(run: RunRecord) -> str:
             early=early,
             style_hash=_hash(style),
             script_hashes=[_hash(early), _hash(script)],
+            samples=samples,
             **context,
         )
     )
@@ -63,7 +65,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"percent": percent, "number": number, "short": short, "level": level_text, "multiline": _multiline}
+    filters = {
+        "percent": percent,
+        "number": number,
+        "short": short,
+        "level": level_text,
+        "multiline": _multiline,
+        "base64": _base64,
+    }
     environment.filters |= filters
     environment.globals |= {"swatch": swatch}
     return environment
@@ -76,6 +85,10 @@ def _finished(value: Any) -> Any:
 
 def _multiline(text: str) -> Markup:
     return Markup("\n").join(plain(line) for line in text.splitlines())
+
+
+def _base64(content: bytes) -> Markup:
+    return Markup(base64.b64encode(content).decode())
 
 
 def _asset(name: str) -> Markup:

@@ -1,0 +1,172 @@
+"""Which images `--robust-show-samples` shows, their pictures, and what a model retrieves for them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .case import Cell
+from .errors import DatasetError
+from .occluders._probe import Probe
+from .occluders._scene import Scene, Setting, encode
+from .ranking import top_k
+from .samples import Retrieved, Sample, SampleSheet
+from .scenes import scene_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .breaking import BreakingResult
+    from .models import DualEncoder
+    from .occluders import Occluder
+    from .pairs import Pairs
+
+Ranks = NDArray[np.int64]
+SIDE = 160
+"""Pixels along each side of a picture at most: it is looked at, not diagnosed."""
+RETRIEVED = 3
+FALLEN = 3
+_QUALITY = 75
+
+
+def middle_level(cells: Sequence[Cell], occluders: Sequence[str]) -> Cell | None:
+    """Of the first occluder and its first seed the middle level, the lower one of two; None where nothing is hidden."""
+    hidden = [cell for cell in cells if cell.level > 0]
+    if not hidden:
+        return None
+    name = min((cell.occluder for cell in hidden), key=list(occluders).index)
+    seed = min(cell.seed for cell in hidden if cell.occluder == name)
+    levels = sorted(cell.level for cell in hidden if (cell.occluder, cell.seed) == (name, seed))
+    return Cell(name, levels[(len(levels) - 1) // 2], seed)
+
+
+def queries_to_show(before: Ranks, after: Ranks) -> dict[int, str]:
+    """Places of queries, each with why it is shown: the same for the same ranks, the first in the data first of equals.
+
+    At most three whose rank fell furthest, one that stayed first, and one with the median rank after hiding.
+    """
+    order = np.argsort(before - after, kind="stable")[:FALLEN]
+    chosen = {int(place): "Fell furthest" for place in order if after[place] > before[place]}
+    for place in np.flatnonzero((before == 1) & (after == 1))[:1]:
+        chosen[int(place)] = "Stayed first"
+    rising = np.argsort(after, kind="stable")
+    for place in rising[(len(rising) - 1) // 2 :]:
+        if int(place) not in chosen:
+            chosen[int(place)] = "Typical"
+            break
+    return chosen
+
+
+def hidden_sheet(
+    model: DualEncoder, pairs: Pairs, reports: Tensor, occluder: Occluder, cell: Cell, before: Ranks, after: Ranks
+) -> SampleSheet:
+    """Samples of a measured cell; `before` and `after`, (N,), are the ranks of the pairs' images."""
+    chosen = queries_to_show(before, after)
+    places = list(chosen)
+    scene = _scene(model, pairs, reports, pairs.images[places])
+    bound = occluder.bind(scene)
+    hidden = bound.occlude(scene.pixels, scene.ids, cell.level, cell.seed, scene.frames)
+    shares = bound.shares(scene.ids, cell.level, cell.seed)
+    what = (
+        f"{cell.occluder} at level {cell.level:g}, seed {cell.seed}: of the first occluder the middle level. Of "
+        f"{len(before)} images at most {FALLEN} whose rank fell furthest, one that stayed first, and one with the "
+        "median rank after hiding; of equals the first in the data."
+    )
+    samples = _samples(model, pairs, scene, hidden, list(chosen.values()), before[places], after[places], shares)
+    return _sheet(model, pairs, "hidden", what, samples)
+
+
+def breaking_sheet(model: DualEncoder, pairs: Pairs, reports: Tensor, result: BreakingResult) -> SampleSheet | None:
+    """The smallest, the median and the greatest of the breaking occlusions that were found; None where none was."""
+    outcome, shares = result.outcome, result.shares
+    broken = np.flatnonzero(np.isfinite(shares) & (shares < 1))
+    if not len(broken):
+        return None
+    rising = broken[np.argsort(shares[broken], kind="stable")]
+    ends = (rising[0], "The smallest"), (rising[(len(rising) - 1) // 2], "The median"), (rising[-1], "The greatest")
+    chosen: dict[int, str] = {}
+    for place, why in ends:
+        chosen.setdefault(int(place), why)
+    places = list(chosen)
+    scene = _scene(model, pairs, reports, result.numbers[places])
+    cells = result.masks[places].reshape(len(places), -1)
+    hidden = Probe(scene, outcome.grid, outcome.fill, outcome.k).hidden(np.arange(len(places)), cells)
+    what = (
+        f"The smallest occlusions found that push the right report out of the top {outcome.k}, {outcome.grid} x "
+        f"{outcome.grid} cells, {outcome.fill}: of {len(broken)} images the one that the smallest share breaks, the "
+        "median, and the one that takes the greatest."
+    )
+    ranks = result.ranks_before[places], result.ranks_after[places]
+    samples = _samples(model, pairs, scene, hidden, list(chosen.values()), *ranks, shares[places].tolist())
+    return _sheet(model, pairs, "breaking", what, samples)
+
+
+def _sheet(
+    model: DualEncoder, pairs: Pairs, kind: Literal["hidden", "breaking"], what: str, samples: tuple[Sample, ...]
+) -> SampleSheet:
+    return SampleSheet(model.name, pairs.dataset.name, kind, what, len(pairs.reports), samples)
+
+
+def _scene(model: DualEncoder, pairs: Pairs, reports: Tensor, numbers: Ranks) -> Scene:
+    setting = Setting(model, pairs.dataset, reports, pairs.report_groups)
+    scene = scene_of(setting, model, pairs.dataset, numbers.tolist())
+    if len(scene.ids) != len(numbers):
+        raise DatasetError(
+            f"Expected to read {len(numbers)} images of {pairs.dataset.name} again, got {len(scene.ids)}."
+        )
+    return scene
+
+
+def _samples(
+    model: DualEncoder,
+    pairs: Pairs,
+    scene: Scene,
+    hidden: Tensor,
+    why: Sequence[str],
+    before: Ranks,
+    after: Ranks,
+    shares: Sequence[float],
+) -> tuple[Sample, ...]:
+    found = [_retrieved(model, pairs, scene, pixels) for pixels in (scene.pixels, hidden)]
+    return tuple(
+        Sample(
+            why[place],
+            int(before[place]),
+            int(after[place]),
+            float(shares[place]),
+            picture(scene.pixels[place]),
+            picture(hidden[place]),
+            found[0][place],
+            found[1][place],
+        )
+        for place in range(len(why))
+    )
+
+
+def _retrieved(model: DualEncoder, pairs: Pairs, scene: Scene, pixels: Tensor) -> list[tuple[Retrieved, ...]]:
+    """The reports that come first for each image."""
+    reports = scene.setting.reports
+    score = getattr(model, "similarity", None)
+    best, _ = top_k(encode(model, pixels).float(), reports, min(RETRIEVED, len(reports)), similarity=score)
+    texts, groups = pairs.texts, pairs.report_groups
+    return [
+        tuple(Retrieved(texts[place], bool(groups[place] == group)) for place in row)
+        for row, group in zip(best.tolist(), scene.groups.tolist(), strict=True)
+    ]
+
+
+def picture(pixels: Tensor) -> bytes:
+    """A small JPEG of an image, (3, H, W) on the 0..1 scale, which a resize may have overshot."""
+    from PIL import Image
+
+    values = pixels.detach().float().nan_to_num(0.0).clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+    is_grey = bool((values == values[..., :1]).all())
+    image = Image.fromarray(values[..., 0] if is_grey else values)
+    image.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=_QUALITY, optimize=True)
+    return stream.getvalue()
