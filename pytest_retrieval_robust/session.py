@@ -30,8 +30,6 @@ from .selection import SelectedModel, Selection, select, selected_model
 from .store import RunStore, case_key, dataset_key, run_store
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from .breaking import BreakingResult
     from .comparison import Run
     from .datasets import RetrievalDataset
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from .gate import Judge
     from .models import DualEncoder
     from .occluders import Occluder
-    from .pairs import Pairs
     from .progress import Tell
     from .reports import ReportEntry
     from .sweep import Measured, SweepResult
@@ -366,9 +363,8 @@ class RobustSession:
             batch_size=settings.batch_size,
         )
         key = f"breaking-{case_key(result.outcome.case)}"
-        pairs = pairs_of(self.dataset(dataset), settings.limit)
-        self.store.save(key, **breaking_arrays(result, pairs))
-        self._keep_breaking_samples(model, dataset, pairs, result)
+        self.store.save(key, **breaking_arrays(result, pairs_of(self.dataset(dataset), settings.limit)))
+        self._keep_samples(model, dataset, result)
         return replace(result.outcome, arrays_key=key)
 
     def _cell(self, case: Case) -> Measured | RobustError:
@@ -430,44 +426,21 @@ class RobustSession:
 
         return sorted(sheets.values(), key=place)
 
-    def _keep_samples(self, model: str, dataset: str, result: SweepResult) -> None:
+    def _keep_samples(self, model: str, dataset: str, found: SweepResult | BreakingResult) -> None:
         if not self.wants_samples:
             return
-        from .showing import hidden_sheet, middle_level
+        from .showing import Stage, sheet_of
 
-        measured = {cell: found for cell, found in result.cells.items() if not isinstance(found, RobustError)}
-        cell = middle_level(list(measured), list(self.selection.occluders))
-        if cell is None or CLEAN not in measured:
-            return
-        occluder, ranks = self.occluder(cell.occluder), [measured[one].image_ranks for one in (CLEAN, cell)]
+        stage = Stage(
+            self.model(model), self.dataset(dataset), self.selection.occluders, self.settings, self.embeddings
+        )
         with suppress(Exception):  # foreign models and readers raise anything
-            reports = self._gallery(model, result.pairs)
-            sheet = hidden_sheet(self.model(model), result.pairs, reports, occluder, cell, *ranks)
-            self._keep_sheet(replace(sheet, model=model, dataset=dataset))
-
-    def _keep_breaking_samples(self, model: str, dataset: str, pairs: Pairs, result: BreakingResult) -> None:
-        if not self.wants_samples:
-            return
-        from .showing import breaking_sheet
-
-        with suppress(Exception):
-            sheet = breaking_sheet(self.model(model), pairs, self._gallery(model, pairs), result)
+            sheet = sheet_of(found, stage)
             if sheet is not None:
-                self._keep_sheet(replace(sheet, model=model, dataset=dataset))
-
-    def _gallery(self, model: str, pairs: Pairs) -> Tensor:
-        from .encoding import encode_gallery
-        from .occluders._scene import batch_size
-        from .shards import ModelShards
-
-        loaded, settings = self.model(model), self.settings
-        shards = ModelShards.of(self.embeddings, loaded, settings.precision)
-        return encode_gallery(loaded, pairs.texts, settings.batch_size or batch_size(loaded.device), shards)
-
-    def _keep_sheet(self, sheet: SampleSheet) -> None:
-        self._sheets[sheet.key] = sheet
-        if not self.store.is_alone:
-            hand_over(sheet, self.store.folder)
+                sheet = replace(sheet, model=model, dataset=dataset)
+                self._sheets[sheet.key] = sheet
+                if not self.store.is_alone:
+                    hand_over(sheet, self.store.folder)
 
     def _note_precision(self, model: str, dataset: str) -> None:
         """What half precision does to the embeddings, once a model; without room for both there is nothing to tell."""

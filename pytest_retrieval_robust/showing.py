@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .case import Cell
-from .errors import DatasetError
+from .breaking import BreakingResult
+from .case import CLEAN, Cell
+from .encoding import encode_gallery
+from .errors import DatasetError, RobustError
 from .occluders._probe import Probe
-from .occluders._scene import Scene, Setting, encode
+from .occluders._scene import Scene, Setting, batch_size, encode
+from .pairs import Pairs, pairs_of
 from .ranking import top_k
 from .samples import Retrieved, Sample, SampleSheet
 from .scenes import scene_of
+from .shards import ModelShards
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .breaking import BreakingResult
+    from .datasets import RetrievalDataset
+    from .embedding_store import EmbeddingStore
     from .models import DualEncoder
     from .occluders import Occluder
-    from .pairs import Pairs
+    from .options import Settings
+    from .sweep import SweepResult
 
 Ranks = NDArray[np.int64]
 SIDE = 160
@@ -31,6 +38,38 @@ SIDE = 160
 RETRIEVED = 3
 FALLEN = 3
 _QUALITY = 75
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """What samples are made with."""
+
+    model: DualEncoder
+    dataset: RetrievalDataset
+    occluders: Mapping[str, Occluder]
+    """In the order of the run."""
+    settings: Settings
+    store: EmbeddingStore | None
+
+    def gallery(self, pairs: Pairs) -> Tensor:
+        """(G, D) the embeddings of the pairs' reports, from the store where it has them."""
+        shards = ModelShards.of(self.store, self.model, self.settings.precision)
+        size = self.settings.batch_size or batch_size(self.model.device)
+        return encode_gallery(self.model, pairs.texts, size, shards)
+
+
+def sheet_of(found: SweepResult | BreakingResult, stage: Stage) -> SampleSheet | None:
+    """Samples of what a sweep or a search found; None where it hid nothing, or broke nothing."""
+    if isinstance(found, BreakingResult):
+        pairs = pairs_of(stage.dataset, stage.settings.limit)
+        return breaking_sheet(stage.model, pairs, stage.gallery(pairs), found)
+    measured = {cell: one for cell, one in found.cells.items() if not isinstance(one, RobustError)}
+    cell = middle_level(list(measured), list(stage.occluders))
+    if cell is None or CLEAN not in measured:
+        return None
+    before, after = (measured[one].image_ranks for one in (CLEAN, cell))
+    occluder, pairs = stage.occluders[cell.occluder], found.pairs
+    return hidden_sheet(stage.model, pairs, stage.gallery(pairs), occluder, cell, before, after)
 
 
 def middle_level(cells: Sequence[Cell], occluders: Sequence[str]) -> Cell | None:
