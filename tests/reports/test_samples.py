@@ -1,0 +1,284 @@
+"""`--robust-show-samples`: what it shows and by which rule, that it stays in the page, and that no text harms it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.case import CLEAN, Cell
+from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.samples import Retrieved, Sample, SampleSheet, expect_sheets, hand_over, handed_over
+from pytest_retrieval_robust.showing import SIDE, middle_level, picture, queries_to_show
+
+from ..conftest import SMALL, THREE_LINES, Run
+from ..saved_runs import make_run
+from ..test_saved import DATASETS
+from ..test_xdist import NAMES, THREE_MODELS
+from .records import record
+from .test_page import NASTY, find, parsed, words
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SHOW = "--robust-show-samples"
+PIXELS = ("<img", "data:image", "base64,", "/9j/", "iVBOR")
+RANKS = arrays(np.int64, 12, elements=st.integers(1, 12))
+
+
+@pytest.fixture
+def page_of(pytester: pytest.Pytester) -> Any:
+    def read(name: str = "a.html") -> str:
+        return (pytester.path / name).read_text(encoding="utf-8")
+
+    return read
+
+
+def section(page: str) -> Element:
+    (found,) = (one for one in find(parsed(page), "section") if one.get("id") == "samples")
+    return found
+
+
+def shown_texts() -> list[str]:
+    """The beginnings of the reports of the smoke run's gallery."""
+    dataset = load_dataset("synthetic-cxr")
+    groups = set(dataset.image_groups[:24].tolist())
+    return [text[:40] for text, group in zip(dataset.reports, dataset.report_groups, strict=True) if group in groups]
+
+
+def sheet(text: str = "a report", why: str = "Typical") -> SampleSheet:
+    image = picture(torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    found = (Retrieved(text, right=True), Retrieved("another", right=False))
+    sample = Sample(why, 1, 7, 0.25, image, image, found, found[::-1])
+    return SampleSheet("ours", "d", "hidden", "patches", 40, (sample,))
+
+
+# What is chosen
+
+
+@given(RANKS, RANKS)
+def test_queries_are_chosen_by_the_rules_that_the_page_states(before: Any, after: Any) -> None:
+    chosen = queries_to_show(before, after)
+    assert 1 <= len(chosen) <= 5
+    by_rule: dict[str, list[int]] = {}
+    for place, why in chosen.items():
+        by_rule.setdefault(why, []).append(place)
+    falls = after - before
+    fallen = by_rule.get("Fell furthest", [])
+    assert len(fallen) == min(3, int((falls > 0).sum()))
+    assert sorted(falls[fallen]) == sorted(falls[falls > 0])[-3:]
+    stayed = np.flatnonzero((before == 1) & (after == 1)).tolist()
+    assert by_rule.get("Stayed first", []) == stayed[:1]
+    rest = [place for place in range(12) if place not in (*fallen, *stayed[:1])]
+    for place in by_rule.get("Typical", []):
+        assert place in rest
+        assert after[place] >= sorted(after)[5]
+
+
+def test_the_level_shown_is_the_middle_one_of_the_first_occluder_and_seed() -> None:
+    cells = [Cell(name, level, seed) for name in ("b", "a") for level in (0.1, 0.3, 0.2, 0.4) for seed in (3, 1)]
+    assert middle_level([CLEAN, *cells], ["b", "a"]) == Cell("b", 0.2, 1)
+    assert middle_level([CLEAN], ["b", "a"]) is None
+
+
+def test_a_picture_is_small_and_clamps_what_overshoots() -> None:
+    pixels = torch.full((3, 400, 400), 1.5)
+    pixels[:, :200] = -2.0
+    pixels[:, :, 399] = torch.nan
+    image = Image.open(io.BytesIO(picture(pixels)))
+    assert (image.format, image.size, image.mode) == ("JPEG", (SIDE, SIDE), "L")
+    assert image.getpixel((10, 10)) < 9  # type: ignore[operator]
+    assert image.getpixel((10, 150)) > 246  # type: ignore[operator]
+
+
+# What is written where
+
+
+def test_pixels_and_texts_are_in_the_page_with_the_option_and_nowhere_else(
+    run_suite: Run, pytester: pytest.Pytester, page_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "step.md"))
+    others = ("--robust-report=a.md", "--robust-report=a.json", "--robust-results=saved", "--junit-xml=j.xml")
+    result = run_suite("--robust-report=a.html", *others, SHOW)
+    assert result.ret == 0
+    shown = section(page_of())
+    assert "may show patients' data" in words(shown)
+    texts = shown_texts()
+    assert sum(text in words(shown) for text in texts) >= 3
+    pictures = [image.get("src", "") for image in find(shown, "img")]
+    assert 4 <= len(pictures) <= 10
+    for source in pictures:
+        content = base64.b64decode(source.removeprefix("data:image/jpeg;base64,"), validate=True)
+        assert max(Image.open(io.BytesIO(content)).size) <= SIDE
+    assert len(page_of()) < 250_000
+    files = [path for path in pytester.path.rglob("*") if path.is_file() and path.suffix not in (".html", ".pyc")]
+    assert {"a.md", "a.json", "run.json", "ranks.npz", "j.xml", "step.md"} <= {path.name for path in files}
+    for written in (*(path.read_bytes() for path in files), str(result.stdout).encode(), str(result.stderr).encode()):
+        for sign in (*texts, *PIXELS):
+            assert sign.encode() not in written
+
+
+def test_without_the_option_the_page_holds_neither(run_suite: Run, page_of: Any) -> None:
+    assert run_suite("--robust-report=a.html").ret == 0
+    for sign in (*shown_texts(), *PIXELS, "data:", 'id="samples"'):
+        assert sign not in page_of()
+    assert "no image, no report's text, no patient's id" in page_of()
+
+
+def test_every_image_says_what_it_is_and_a_first_rank_is_the_first_report(run_suite: Run, page_of: Any) -> None:
+    assert run_suite("--robust-report=a.html", SHOW).ret == 0
+    articles = find(section(page_of()), "article")
+    assert 2 <= len(articles) <= 5
+    for article in articles:
+        before, after = re.findall(r"\d+", words(find(article, "h4")[0]).split("rank")[1])[:2]
+        for rank, kept in zip((before, after), find(article, "ol"), strict=True):
+            items = find(kept, "li")
+            assert len(items) == 3
+            first = [place for place, item in enumerate(items, 1) if item.get("class") == "right"][:1]
+            assert first == ([int(rank)] if int(rank) <= 3 else [])
+        alts = [image.get("alt", "") for image in find(article, "img")]
+        assert alts[0].endswith("nothing hidden")
+        assert alts[1].endswith("% of it hidden")
+
+
+def test_the_smallest_breaking_occlusions_are_shown_where_they_were_searched(
+    pytester: pytest.Pytester, page_of: Any
+) -> None:
+    pytester.makepyfile(test_mine="def test_it(breaking): pass\n")
+    options = ("--robust-search-grid=4", "--robust-search-images=6", "--robust-k=5", "--robust-report=a.html", SHOW)
+    assert pytester.runpytest_inprocess(*SMALL, *options).ret == 0
+    shown = section(page_of())
+    assert "out of the top 5, 4 x 4 cells, black" in words(shown)
+    for heading in find(shown, "h4"):
+        before, after = map(int, re.findall(r"\d+", words(heading).split("rank")[1])[:2])
+        assert before <= 5 < after
+    assert [words(heading).split(":")[0] for heading in find(shown, "h4")][0] == "The smallest"
+    hidden = [re.search(r"([\d.]+) % of it", image.get("alt", "")) for image in find(shown, "img")[1::2]]
+    for image, told in zip(find(shown, "img")[1::2], hidden, strict=True):
+        content = base64.b64decode(image.get("src", "").split(",")[1])
+        cells = np.asarray(Image.open(io.BytesIO(content)).convert("L").resize((4, 4), Image.Resampling.BOX))
+        assert told is not None
+        assert (cells < 3).mean() >= float(told[1]) / 100
+
+
+def test_the_ini_twin_shows_samples_too(run_suite: Run, pytester: pytest.Pytester, page_of: Any) -> None:
+    pytester.makeini("[pytest]\nrobust_show_samples = true\n")
+    assert run_suite("--robust-report=a.html").ret == 0
+    assert len(find(section(page_of()), "img")) >= 4
+
+
+# Why there is nothing to see
+
+
+def test_a_replay_says_why_it_shows_nothing(pytester: pytest.Pytester, page_of: Any) -> None:
+    make_run(pytester.path / "store").save(pytester.path / "mine")
+    pytester.makeconftest(DATASETS)
+    result = pytester.runpytest_inprocess("--robust-replay=mine", "--robust-report=a.html", SHOW)
+    assert result.ret == 0
+    assert "a saved run holds no images and no report texts" in " ".join(result.stdout.str().split())
+    assert "a saved run holds no images" in page_of()
+    assert 'id="samples"' not in page_of()
+
+
+def test_without_a_page_it_says_where_samples_are_shown(run_suite: Run) -> None:
+    result = run_suite("--robust-report=a.md", SHOW)
+    assert result.ret == 0
+    assert "Add --robust-report FILE.html" in " ".join(result.stdout.str().split())
+
+
+def test_images_that_cannot_be_shown_again_fail_no_test(pytester: pytest.Pytester, page_of: Any) -> None:
+    pytester.makeconftest(
+        "from itertools import count\n"
+        "import pytest\n"
+        "from pytest_retrieval_robust import load_model\n"
+        "from pytest_retrieval_robust.models import ModelEntry\n"
+        "def load(request):\n"
+        "    model, calls = load_model('tiny-cxr-clip', device=request.device), count()\n"
+        "    prepare = model.prepare\n"
+        "    model.prepare = lambda image: prepare(image) if next(calls) < 24 else 1 / 0\n"
+        "    return model\n"
+        "@pytest.hookimpl(optionalhook=True)\n"
+        "def pytest_robust_register(catalogues):\n"
+        "    catalogues.models.add(ModelEntry('ours', 'reads once', load))\n"
+    )
+    pytester.makepyfile(test_mine=THREE_LINES)
+    options = ("--robust-models=ours", "--robust-no-cache", "--robust-report=a.html", SHOW)
+    result = pytester.runpytest_inprocess(*SMALL, *options)
+    assert result.ret == 0
+    assert "lacks samples of ours on synthetic-cxr" in " ".join(result.stdout.str().split())
+    assert "<img" not in page_of()
+
+
+# From workers to their controller
+
+
+def test_two_workers_show_what_one_process_does(pytester: pytest.Pytester, page_of: Any) -> None:
+    pytester.makeconftest(THREE_MODELS)
+    pytester.makepyfile(test_mine=THREE_LINES)
+    models = f"--robust-models={','.join(NAMES)}"
+    for name, more in (("alone.html", ()), ("spread.html", ("-n", "2"))):
+        result = pytester.runpytest_inprocess(*SMALL, models, f"--robust-report={name}", SHOW, *more)
+        assert result.ret == 0
+    alone, spread = (words(section(page_of(name))) for name in ("alone.html", "spread.html"))
+    assert alone == spread
+    assert [word for word in NAMES if f"{word} on synthetic-cxr" in alone] == list(NAMES)
+    sources = [
+        [image.get("src") for image in find(section(page_of(f"{name}.html")), "img")] for name in ("alone", "spread")
+    ]
+    assert sources[0] == sources[1]
+
+
+def test_a_sheet_crosses_whole_and_only_where_the_controller_made_a_folder(tmp_path: Path) -> None:
+    hand_over(sheet(), tmp_path)
+    assert list(tmp_path.rglob("*")) == []
+    expect_sheets(tmp_path)
+    hand_over(sheet("text \ud83d\ude00 é"), tmp_path)
+    hand_over(replace(sheet(), kind="breaking"), tmp_path)
+    assert sorted(one.kind for one in handed_over(tmp_path)) == ["breaking", "hidden"]
+    assert sheet("text \ud83d\ude00 é") in list(handed_over(tmp_path))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+# What the page makes of it
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    return record(tmp_path_factory.mktemp("small"), 40, gates="", levels=(0.0, 0.2))
+
+
+@pytest.mark.parametrize("text", [*NASTY, "تقرير الأشعة: لا يوجد انصباب\u202e txet"], ids=range(len(NASTY) + 1))
+def test_no_text_of_a_report_changes_what_the_page_is(run: RunRecord, text: str) -> None:
+    usual, nasty = (render_html(run, [sheet(one)]) for one in ("a report", text))
+    assert Counter(re.findall("</?[a-z0-9]+", nasty)) == Counter(re.findall("</?[a-z0-9]+", usual))
+    assert not set("\u202e\u2066\x00\x07\x1b") & set(nasty)
+    parsed(nasty)
+
+
+def test_only_a_page_with_samples_may_show_images_and_only_its_own(run: RunRecord) -> None:
+    policies = []
+    for page in (render_html(run), render_html(run, [sheet()])):
+        policies += [meta.get("content", "") for meta in find(parsed(page), "meta") if meta.get("http-equiv")]
+    assert policies[1] == policies[0].replace("; base-uri", "; img-src data:; base-uri")
+    assert "img-src" not in policies[0]
+
+
+def test_a_record_has_no_place_for_samples(run: RunRecord) -> None:
+    shown = render_html(run, [sheet("THE-TEXT")])
+    assert "THE-TEXT" in shown
+    assert "THE-TEXT" not in render_html(run)
+    assert not [name for name in vars(run) if "sample" in name]
