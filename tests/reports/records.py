@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from PIL import Image
 
 from pytest_retrieval_robust.case import BreakingOutcome, CostMeasurement, HeatMap, Latency, ModelRecord
 from pytest_retrieval_robust.config_file import read_config_file
 from pytest_retrieval_robust.judgement import Against, RunRecord, judge_run
 from pytest_retrieval_robust.measurements import Identity
 from pytest_retrieval_robust.policy_file import read_policy
+from pytest_retrieval_robust.samples import Retrieved, Sample, SampleSheet
 
 from ..saved_runs import make_run
 
@@ -55,6 +58,15 @@ def searched(model: str, seed: int = 0, images: int = 40, grid: int = 8, labels:
 
     maps = {f"finding {place}": heat() for place in range(labels)}
     return BreakingOutcome(model, "d", 10, grid, "black", 600, images, tuple(shares), 0, 9, 512.0, heat(), maps)
+
+
+def sample_sheet(text: str = "a report") -> SampleSheet:
+    """One sample, for which `text` is the right report."""
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)).save(stream, "JPEG")
+    found = (Retrieved(text, right=True), Retrieved("another", right=False))
+    sample = Sample("Typical", 1, 7, 0.25, stream.getvalue(), stream.getvalue(), found, found[::-1])
+    return SampleSheet("ours", "d", "hidden", "patches", 40, (sample,))
 
 
 def timed(run: RunRecord) -> tuple[CostMeasurement, ...]:

@@ -19,7 +19,7 @@ from pytest_retrieval_robust.judgement import RunRecord
 from pytest_retrieval_robust.reports.page import render_html
 
 from .chromium import MISSING, chromium, console, requests
-from .records import renamed, whole_record
+from .records import renamed, sample_sheet, whole_record
 from .test_page import NASTY
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
@@ -222,3 +222,15 @@ def test_without_scripts_every_view_is_there(browser: Chrome, run: RunRecord, tm
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
         console(browser), requests(browser)
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_samples_are_drawn_from_the_page_alone(browser: Chrome, run: RunRecord, tmp_path: Path, width: int) -> None:
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size(width))
+    console(browser), requests(browser)
+    show(browser, tmp_path, render_html(run, [sample_sheet("a long report " * 40)]))
+    images = visible(browser, "#samples img")
+    assert [image.get_property("naturalWidth") for image in images] == [32, 32]  # type: ignore[no-untyped-call]
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width  # type: ignore[no-untyped-call]
+    assert console(browser) == []
+    assert [url for url in requests(browser) if not url.startswith(("file:", "data:image/jpeg;base64,"))] == []

@@ -23,14 +23,14 @@ from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.case import CLEAN, Cell
 from pytest_retrieval_robust.judgement import RunRecord
 from pytest_retrieval_robust.reports.page import render_html
-from pytest_retrieval_robust.samples import Retrieved, Sample, SampleSheet, expect_sheets, hand_over, handed_over
+from pytest_retrieval_robust.samples import expect_sheets, hand_over, handed_over
 from pytest_retrieval_robust.showing import SIDE, middle_level, picture, queries_to_show
 
 from ..conftest import SMALL, THREE_LINES, Run
 from ..saved_runs import make_run
 from ..test_saved import DATASETS
 from ..test_xdist import NAMES, THREE_MODELS
-from .records import record
+from .records import record, sample_sheet
 from .test_page import NASTY, find, parsed, words
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -57,13 +57,6 @@ def shown_texts() -> list[str]:
     dataset = load_dataset("synthetic-cxr")
     groups = set(dataset.image_groups[:24].tolist())
     return [text[:40] for text, group in zip(dataset.reports, dataset.report_groups, strict=True) if group in groups]
-
-
-def sheet(text: str = "a report", why: str = "Typical") -> SampleSheet:
-    image = picture(torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)))
-    found = (Retrieved(text, right=True), Retrieved("another", right=False))
-    sample = Sample(why, 1, 7, 0.25, image, image, found, found[::-1])
-    return SampleSheet("ours", "d", "hidden", "patches", 40, (sample,))
 
 
 # What is chosen
@@ -240,13 +233,13 @@ def test_two_workers_show_what_one_process_does(pytester: pytest.Pytester, page_
 
 
 def test_a_sheet_crosses_whole_and_only_where_the_controller_made_a_folder(tmp_path: Path) -> None:
-    hand_over(sheet(), tmp_path)
+    hand_over(sample_sheet(), tmp_path)
     assert list(tmp_path.rglob("*")) == []
     expect_sheets(tmp_path)
-    hand_over(sheet("text 😀 é"), tmp_path)
-    hand_over(replace(sheet(), kind="breaking"), tmp_path)
+    hand_over(sample_sheet("text 😀 é"), tmp_path)
+    hand_over(replace(sample_sheet(), kind="breaking"), tmp_path)
     assert sorted(one.kind for one in handed_over(tmp_path)) == ["breaking", "hidden"]
-    assert sheet("text 😀 é") in list(handed_over(tmp_path))
+    assert sample_sheet("text 😀 é") in list(handed_over(tmp_path))
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -260,7 +253,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
 
 @pytest.mark.parametrize("text", [*NASTY, "تقرير الأشعة: لا يوجد انصباب\u202e txet"], ids=range(len(NASTY) + 1))
 def test_no_text_of_a_report_changes_what_the_page_is(run: RunRecord, text: str) -> None:
-    usual, nasty = (render_html(run, [sheet(one)]) for one in ("a report", text))
+    usual, nasty = (render_html(run, [sample_sheet(one)]) for one in ("a report", text))
     assert Counter(re.findall("</?[a-z0-9]+", nasty)) == Counter(re.findall("</?[a-z0-9]+", usual))
     assert not set("\u202e\u2066\x00\x07\x1b") & set(nasty)
     parsed(nasty)
@@ -268,14 +261,14 @@ def test_no_text_of_a_report_changes_what_the_page_is(run: RunRecord, text: str)
 
 def test_only_a_page_with_samples_may_show_images_and_only_its_own(run: RunRecord) -> None:
     policies = []
-    for page in (render_html(run), render_html(run, [sheet()])):
+    for page in (render_html(run), render_html(run, [sample_sheet()])):
         policies += [meta.get("content", "") for meta in find(parsed(page), "meta") if meta.get("http-equiv")]
     assert policies[1] == policies[0].replace("; base-uri", "; img-src data:; base-uri")
     assert "img-src" not in policies[0]
 
 
 def test_a_record_has_no_place_for_samples(run: RunRecord) -> None:
-    shown = render_html(run, [sheet("THE-TEXT")])
+    shown = render_html(run, [sample_sheet("THE-TEXT")])
     assert "THE-TEXT" in shown
     assert "THE-TEXT" not in render_html(run)
     assert not [name for name in vars(run) if "sample" in name]
