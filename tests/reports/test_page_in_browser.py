@@ -230,7 +230,7 @@ def test_samples_are_drawn_from_the_page_alone(browser: Chrome, run: RunRecord, 
     console(browser), requests(browser)
     show(browser, tmp_path, render_html(run, [sample_sheet("a long report " * 40)]))
     images = visible(browser, "#samples img")
-    assert [image.get_property("naturalWidth") for image in images] == [32, 32]  # type: ignore[no-untyped-call]
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width  # type: ignore[no-untyped-call]
+    assert [image.get_property("naturalWidth") for image in images] == [32, 32]
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert console(browser) == []
     assert [url for url in requests(browser) if not url.startswith(("file:", "data:image/jpeg;base64,"))] == []
