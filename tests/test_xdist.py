@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,11 @@ def saved(folder: Path) -> dict[str, Any]:
     return run
 
 
+def samples(page: Path) -> str:
+    """The part of a page that shows images and texts."""
+    return page.read_text(encoding="utf-8").split('<section id="samples"')[1].split("</section>")[0]
+
+
 def summary(result: pytest.RunResult) -> list[str]:
     start = next(place for place, line in enumerate(result.outlines) if "retrieval robustness" in line)
     end = next(place for place, line in enumerate(result.outlines) if line.startswith("RELEASE GATE: "))
@@ -117,9 +123,12 @@ def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does
     pytester.makeconftest(THREE_MODELS)
     pytester.makepyfile(test_mine=SUITE)
     (pytester.path / "robust.toml").write_text('[[gate]]\nmodel = "ours*"\nrecall = { 10 = 0.5 }\n')
-    alone = pytester.runpytest_inprocess(*OPTIONS, "--robust-results=alone")
+    page = ("--robust-show-samples", "--robust-report")
+    alone = pytester.runpytest_inprocess(*OPTIONS, "--robust-results=alone", *page, "alone.html")
     (pytester.path / "loads.txt").unlink()
-    spread = pytester.runpytest_inprocess(*OPTIONS, "--robust-results=spread", "--robust-report=spread.md", "-n", "2")
+    spread = pytester.runpytest_inprocess(
+        *OPTIONS, "--robust-results=spread", "--robust-report=spread.md", *page, "spread.html", "-n", "2"
+    )
     for result in (alone, spread):
         result.assert_outcomes(passed=17)
         assert result.ret == 0
@@ -129,6 +138,10 @@ def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does
     assert (pytester.path / "spread.md").read_text(encoding="utf-8").startswith("## ✓ Release gate passed")
     ranks = [(pytester.path / name / "ranks.npz").read_bytes() for name in ("alone", "spread")]
     assert ranks[0] == ranks[1]
+    shown = [samples(pytester.path / f"{name}.html") for name in ("alone", "spread")]
+    assert shown[0] == shown[1]
+    assert re.findall('<h3 class="sheet"><bdi>(.*?)</bdi>', shown[0]) == list(NAMES)
+    assert shown[0].count("<img") >= 2 * 2 * len(NAMES)
 
 
 Dying = Callable[..., pytest.RunResult]

@@ -29,7 +29,6 @@ from pytest_retrieval_robust.showing import SIDE, middle_level, picture, queries
 from ..conftest import SMALL, THREE_LINES, Run
 from ..saved_runs import make_run
 from ..test_saved import DATASETS
-from ..test_xdist import NAMES, THREE_MODELS
 from .records import record, sample_sheet
 from .test_page import NASTY, find, parsed, words
 
@@ -165,7 +164,7 @@ def test_the_smallest_breaking_occlusions_are_shown_where_they_were_searched(
         content = base64.b64decode(image.get("src", "").split(",")[1])
         cells = np.asarray(Image.open(io.BytesIO(content)).convert("L").resize((4, 4), Image.Resampling.BOX))
         assert told is not None
-        assert (cells < 12).mean() >= float(told[1]) / 100
+        assert f"{100 * (cells < 12).mean():.1f}" == told[1]
 
 
 def test_the_ini_twin_shows_samples_too(run_suite: Run, pytester: pytest.Pytester, page_of: Any) -> None:
@@ -201,7 +200,7 @@ def test_images_that_cannot_be_shown_again_fail_no_test(pytester: pytest.Pyteste
         "from pytest_retrieval_robust.models import ModelEntry\n"
         "def load(request):\n"
         "    model, calls = load_model('tiny-cxr-clip', device=request.device), count()\n"
-        "    prepare = model.prepare\n"
+        "    prepare, model.name = model.prepare, 'ours'\n"
         "    model.prepare = lambda image: prepare(image) if next(calls) < 24 else 1 / 0\n"
         "    return model\n"
         "@pytest.hookimpl(optionalhook=True)\n"
@@ -217,19 +216,6 @@ def test_images_that_cannot_be_shown_again_fail_no_test(pytester: pytest.Pyteste
 
 
 # From workers to their controller
-
-
-def test_two_workers_show_what_one_process_does(pytester: pytest.Pytester, page_of: Any) -> None:
-    pytester.makeconftest(THREE_MODELS)
-    pytester.makepyfile(test_mine=THREE_LINES)
-    models = f"--robust-models={','.join(NAMES)}"
-    for name, more in (("alone.html", ()), ("spread.html", ("-n", "2"))):
-        result = pytester.runpytest_inprocess(*SMALL, models, f"--robust-report={name}", SHOW, *more)
-        assert result.ret == 0
-    alone, spread = (section(page_of(name)) for name in ("alone.html", "spread.html"))
-    assert words(alone) == words(spread)
-    assert [word for word in NAMES if f"{word} on synthetic-cxr" in words(alone)] == list(NAMES)
-    assert [one.get("src") for one in find(alone, "img")] == [one.get("src") for one in find(spread, "img")]
 
 
 def test_a_sheet_crosses_whole_and_only_where_the_controller_made_a_folder(tmp_path: Path) -> None:
