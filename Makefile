@@ -11,8 +11,10 @@ PYTEST_ARGS ?=
 gate: $(READY)
 	HF_HUB_OFFLINE=1 $(VENV)/bin/pytest suites/ --models all $(PYTEST_ARGS)
 
+WORKERS ?= 2
+
 test: lint
-	HF_HUB_OFFLINE=1 $(VENV)/bin/pytest tests $(PYTEST_ARGS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(VENV)/bin/pytest tests -n $(WORKERS) $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -143,15 +144,19 @@ def _extra_memory(size: int) -> None:
 
 def _memory(size: int) -> int:
     """KiB that the process grows by; libraries and small tiles are there already."""
-    import resource
-
     rng, own = np.random.default_rng(0), np.arange(size)
     rows = [rng.standard_normal((size, DIMENSION), dtype=np.float32) for _ in range(2)]
     some = [side[:5000] for side in rows]
     positive_ranks_both(some[0], some[1], own[:5000], own[:5000], tile=64)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = _status("VmRSS")
     positive_ranks_both(rows[0], rows[1], own, own)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return _status("VmHWM") - before
+
+
+def _status(name: str) -> int:
+    """KiB, as Linux tells."""
+    return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0])
 
 
 def _scale(size: int, large: int, rounds: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from os import PathLike, fspath
@@ -136,6 +137,8 @@ def evaluate(
     store = None if cache_dir is None else EmbeddingStore(Path(cache_dir) / FOLDER)
     asked = [(cell, occluder) for cell in cells.values()]
     result = run_sweep(model, pairs, asked, tuple(ks), batch_size=batch_size, store=store)
+    for note in () if store is None else store.notes:
+        warnings.warn(note, stacklevel=2)
     measured = {0.0: result.cells[CLEAN], **{level: result.cells[cell] for level, cell in cells.items()}}
     return Curve(
         tuple(

@@ -48,7 +48,7 @@ def device_number(worker: str | None, devices: int) -> int:
 
 
 def further_devices(name: str) -> list[str]:
-    """The CUDA devices beside the one that `auto` stands for; none where a device is named, or is the only one.
+    """The CUDA devices of its kind beside the one that `auto` stands for; none where a device is named, or alone.
 
     Of several pytest-xdist workers each has its own share of them.
     """
@@ -57,7 +57,14 @@ def further_devices(name: str) -> list[str]:
     if name != "auto" or not torch.cuda.is_available():
         return []
     worker, workers = os.environ.get(_WORKER), int(os.environ.get(_WORKERS, "1"))
-    return [f"cuda:{number}" for number in further_numbers(worker, workers, torch.cuda.device_count())]
+    count = torch.cuda.device_count()
+    kind = torch.cuda.get_device_name(device_number(worker, count))
+    # Another kind may round otherwise: what is stored must not depend on which one was faster.
+    return [
+        f"cuda:{number}"
+        for number in further_numbers(worker, workers, count)
+        if torch.cuda.get_device_name(number) == kind
+    ]
 
 
 def further_numbers(worker: str | None, workers: int, devices: int) -> list[int]:

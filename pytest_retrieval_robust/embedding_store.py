@@ -15,8 +15,6 @@ import os
 import secrets
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +30,10 @@ FOLDER = "embeddings-1"
 _SUFFIX, _PART = ".npz", ".part"
 _KEY, _ABOUT, _CHECK = "key", "about", "check"
 _ABANDONED_SECONDS = 3600.0
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+
+
+class _DamageError(Exception):
+    """A file that is no shard, or not the one that its name says."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class EmbeddingStore:
         except OSError as error:
             self._unreadable = error.strerror or type(error).__name__
             return None
-        except _DAMAGE:
+        except _DamageError:
             self._damaged = True
             return None
         with suppress(OSError):  # a folder that may only be read
@@ -87,7 +88,7 @@ class EmbeddingStore:
         part = path.with_name(f"{key}.{os.getpid()}-{secrets.token_hex(4)}{_PART}")
         try:
             _private_folder(path.parent)
-            part.write_bytes(_packed(key, arrays, about))
+            _write_privately(part, _packed(key, arrays, about))
             part.replace(path)
         except OSError as error:
             self._unwritable = error.strerror or type(error).__name__
@@ -115,7 +116,7 @@ class EmbeddingStore:
     def files(self) -> Iterator[ShardFile]:
         """Every shard, in no order."""
         for path in self.folder.glob(f"??/*{_SUFFIX}"):
-            with suppress(FileNotFoundError):  # another process prunes
+            with suppress(OSError):  # another process prunes
                 found = path.stat()
                 yield ShardFile(path, found.st_size, found.st_mtime)
 
@@ -131,10 +132,10 @@ class EmbeddingStore:
         for file in files:
             if total <= most:
                 break
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone already, or in a folder that may only be read
                 file.path.unlink()
-            total -= file.size
-            removed.append(file)
+                total -= file.size
+                removed.append(file)
         return removed
 
     def _remove_abandoned(self) -> None:
@@ -154,20 +155,25 @@ class EmbeddingStore:
 def read_shard(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a shard, checked: against its own digest, and that its key is the file's name.
 
-    Raises `FileNotFoundError`, or one of several others for a damaged or foreign file.
+    Raises `OSError` where it cannot be read, and `_DamageError` for a damaged or foreign file.
     """
-    arrays, key, _ = _unpacked(path)
-    if key != path.stem:
-        raise ValueError("another shard's key")
-    return arrays
+    content = path.read_bytes()
+    try:
+        return _unpacked(content, path.stem)
+    except Exception as error:  # readers of archives and arrays raise a dozen kinds
+        raise _DamageError from error
 
 
 def about_shard(path: Path) -> dict[str, Any]:
-    """What was said of a shard when it was saved; empty for a damaged one."""
+    """What was said of a shard when it was saved, read without the rest; empty for a damaged one."""
+    import numpy as np
+
     try:
-        return _unpacked(path)[2]
-    except _DAMAGE:
+        with np.load(path, allow_pickle=False) as opened:
+            about: dict[str, Any] = json.loads(opened[_ABOUT].tobytes())
+    except Exception:
         return {}
+    return about if isinstance(about, dict) else {}
 
 
 def _is_whole(path: Path) -> bool:
@@ -175,7 +181,7 @@ def _is_whole(path: Path) -> bool:
         read_shard(path)
     except FileNotFoundError:
         return True  # pruned meanwhile
-    except _DAMAGE:
+    except (OSError, _DamageError):
         return False
     return True
 
@@ -191,19 +197,18 @@ def _packed(key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, ob
     return stream.getvalue()
 
 
-def _unpacked(path: Path) -> tuple[dict[str, NDArray[Any]], str, dict[str, Any]]:
+def _unpacked(content: bytes, key: str) -> dict[str, NDArray[Any]]:
     import numpy as np
 
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as opened:
+    with np.load(io.BytesIO(content), allow_pickle=False) as opened:
         arrays: dict[str, NDArray[np.generic]] = {name: opened[name] for name in opened.files}
     check = arrays.pop(_CHECK)
     if not np.array_equal(check, _digest(arrays)):
         raise ValueError("another content")
-    key = arrays.pop(_KEY).tobytes().decode()
-    about = json.loads(arrays.pop(_ABOUT).tobytes())
-    if not isinstance(about, dict):
-        raise ValueError("no description")
-    return arrays, key, about
+    del arrays[_ABOUT]
+    if arrays.pop(_KEY).tobytes().decode() != key:
+        raise ValueError("another shard's key")
+    return arrays
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
@@ -221,3 +226,9 @@ def _private_folder(folder: Path) -> None:
     for one in (folder.parent, folder):
         with suppress(FileExistsError):
             one.mkdir(mode=0o700)
+
+
+def _write_privately(file: Path, content: bytes) -> None:
+    """Readable by its owner alone, wherever it is moved to."""
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as stream:
+        stream.write(content)

@@ -63,7 +63,7 @@ def checked(rows: Tensor, names: Sequence[str], encoder: DualEncoder) -> Tensor:
             f"{names[first]} ({len(bad)} of {len(names)} rows in its batch). Look for NaN or zero outputs, and "
             "normalise the rows."
         )
-    return rows.float()
+    return rows.detach().float()
 
 
 def require_variety(rows: Tensor, what: str, model: str) -> None:

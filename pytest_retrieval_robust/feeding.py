@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from .datasets import KnowsContent
 from .errors import ModelError, UnreadableImageError
 from .occluders._scene import open_image
 from .query_keys import id_hash
+from .shard_keys import dataset_identity
 from .shards import DIGEST_BYTES, EncodedBatch
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Feed:
 
     def __init__(self, model: DualEncoder, pairs: Pairs, size: int, secret: bytes, shelf: Shelf | None) -> None:
         self._model, self._dataset, self._secret, self._shelf = model, pairs.dataset, secret, shelf
+        self._code = dataset_identity(pairs.dataset)
         starts = range(0, len(pairs.images), size)
         self._parts = [Part(number, pairs.images[start : start + size]) for number, start in enumerate(starts)]
 
@@ -124,26 +126,26 @@ class Feed:
         stored: Mapping[Cell, EncodedBatch] = {}
         decoded: list[_Decoded] | None = None
         if self._shelf is not None:
-            if isinstance(self._dataset, KnowsContent):
-                contents = self._contents(pool, part)
+            if self._code is not None:
+                contents = self._contents(pool, part, self._code)
             else:
                 decoded = self._decode_all(pool, part)
                 contents = _pixel_digests(decoded, part)
             keys = {} if contents is None else self._shelf.keys(contents)
             stored = _stored(keys, self._shelf, len(part.images))
-            if len(stored) == len(self._shelf.cells):
-                first = stored[self._shelf.cells[0]]
-                return Fed(part, first.kept, first.digests, None, stored, keys)
+            if len(stored) == len(self._shelf.cells) and _agree(stored.values()):
+                whole = np.ones(len(part.images), dtype=np.bool_)
+                return Fed(part, whole, stored[self._shelf.cells[0]].digests, None, stored, keys)
         return self._fed(part, decoded or self._decode_all(pool, part), keys, stored)
 
-    def _contents(self, pool: ThreadPoolExecutor, part: Part) -> Contents | None:
+    def _contents(self, pool: ThreadPoolExecutor, part: Part, code: bytes) -> Contents | None:
         """None where an image cannot be read: decoding it says why."""
-        assert isinstance(self._dataset, KnowsContent)
+        read = cast(KnowsContent, self._dataset).content_digest
         try:
-            digests = list(pool.map(self._dataset.content_digest, part.images))
+            digests = list(pool.map(read, part.images))
         except Exception:  # foreign readers raise anything
             return None
-        return [(int(number), digest) for number, digest in zip(part.images, digests, strict=True)]
+        return [(int(number), code + digest) for number, digest in zip(part.images, digests, strict=True)]
 
     def _fed(
         self,
@@ -157,7 +159,8 @@ class Feed:
         # A shard that saw other pixels is not this batch's, whatever its key says.
         same = {cell: one for cell, one in stored.items() if np.array_equal(one.digests, digests)}
         pixels = _stacked([one.prepared for one in decoded if one.prepared is not None], self._model.name)
-        return Fed(part, kept, digests, pixels, same, keys)
+        # An image that could not be decoded may be whole tomorrow: nothing is kept of its batch.
+        return Fed(part, kept, digests, pixels, same if kept.all() else {}, keys if kept.all() else {})
 
     def _decode_all(self, pool: ThreadPoolExecutor, part: Part) -> list[_Decoded]:
         return list(pool.map(self._decode, part.images))
@@ -179,6 +182,11 @@ def _pixel_digests(decoded: Sequence[_Decoded], part: Part) -> Contents | None:
     if any(one.prepared is None for one in decoded):
         return None
     return [(int(number), one.digest) for number, one in zip(part.images, decoded, strict=True)]
+
+
+def _agree(batches: Iterable[EncodedBatch]) -> bool:
+    """Whether all have seen the same pixels."""
+    return len({one.digests.tobytes() for one in batches}) == 1
 
 
 def _stored(keys: Mapping[Cell, str], shelf: Shelf, images: int) -> dict[Cell, EncodedBatch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .config_file import ConfigFile
 
 GROUP = "retrieval-robust"
+LOADED = time.time()
+"""When this process loaded the package: code that is younger on disk need not be the code that runs."""
 CACHE_LIMIT = "20GB"
 T = TypeVar("T")
 

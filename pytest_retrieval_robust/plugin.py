@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -211,16 +210,21 @@ class Controller:
     def pytest_configure_node(self, node: Any) -> None:
         """xdist: workers put ranks where the controller finds them."""
         from .samples import expect_sheets
-        from .store import shared_folder
+        from .store import run_folder, shared_folder
 
-        expect_sheets(Path(shared_folder(self._config)))
+        expect_sheets(run_folder(self._config))
         node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
-        if self._progress is None:
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """xdist: where tests of ours were collected, what workers tell of their sweeps is shown."""
+        if self._progress is None and _placement_of(self._config).models():
             from .reports.progress import ProgressShow
+            from .store import run_folder
 
             self._progress = ProgressShow.of(self._config)
             if self._progress is not None:
-                self._progress.follow(Path(shared_folder(self._config)))
+                self._progress.follow(run_folder(self._config))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str) -> None:

@@ -48,15 +48,27 @@ class Counter:
     tell: Tell | None
     _done: int = 0
     _encoded: int = 0
+    _level: float = 0.0
     _begun: float = field(default_factory=time.monotonic)
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, cell: Cell, images: int, *, encoded: bool) -> None:
         """A batch of a cell is finished, encoded or taken from the store."""
-        if self.tell is None:
-            return
         with self._lock:
             self._done += images
             self._encoded += images if encoded else 0
+            self._level = cell.level
+            self._say()
+
+    def close(self) -> None:
+        """The sweep has ended, whatever became of it."""
+        with self._lock:
+            if self._done < self.total:
+                self._done = self.total
+                self._say()
+
+    def _say(self) -> None:
+        if self.tell is not None:
             seconds = time.monotonic() - self._begun
-            self.tell(Progress(self.model, self.dataset, cell.level, self._done, self.total, self._encoded, seconds))
+            told = Progress(self.model, self.dataset, self._level, self._done, self.total, self._encoded, seconds)
+            self.tell(told)

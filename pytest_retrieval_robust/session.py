@@ -71,6 +71,7 @@ class RobustSession:
         self._planned: dict[tuple[str, str], set[tuple[str, float, int]]] = {}
         self._loaded: tuple[str, DualEncoder] | None = None
         self._copies: tuple[DualEncoder, ...] | None = None
+        self._notes: list[str] = []
         self.tell: Tell | None = None
         """Who is told how far a sweep has come."""
         self._failed_loads: dict[str, RobustError] = {}
@@ -235,9 +236,20 @@ class RobustSession:
         from .device import further_devices
 
         if self._copies is None:
-            selected = self.selection.models[name]
-            self._copies = tuple(self._load(selected, device) for device in further_devices(self.settings.device))
+            devices = further_devices(self.settings.device)
+            self._copies = tuple(copy for device in devices if (copy := self._copy_on(name, device)) is not None)
         return self._copies
+
+    def _copy_on(self, name: str, device: str) -> DualEncoder | None:
+        """None where that device is full, or lost: the run goes on without it."""
+        try:
+            return self._load(self.selection.models[name], device)
+        except (RobustError, RuntimeError) as error:
+            self._notes.append(
+                f"Expected room for {name} on {device}, got {type(error).__name__}: it was measured without that "
+                "device. Name one with --robust-device, or see what else runs there."
+            )
+            return None
 
     def has_failed_to_load(self, name: str) -> bool:
         return name in self._failed_loads
@@ -382,10 +394,11 @@ class RobustSession:
                 result = error
             else:
                 self._note_precision(model, dataset)
+            self._swept[model, dataset] = result
+            if not isinstance(result, RobustError):
                 self._keep_samples(model, dataset, result)
             if self.embeddings is not None:
                 self.embeddings.prune()
-            self._swept[model, dataset] = result
         return result
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
@@ -446,14 +459,15 @@ class RobustSession:
         """What half precision does to the embeddings, once a model; without room for both there is nothing to tell."""
         if self.settings.precision == "fp32" or "precision_effect" in self._cards[model]:
             return
-        import torch
-
         from .precision import precision_effect
 
         effect = None
-        with suppress(RobustError, torch.OutOfMemoryError):
-            exact = self._load(self.selection.models[model], precision="fp32")
-            effect = precision_effect(self.model(model), exact, self.dataset(dataset))
+        with suppress(RobustError, RuntimeError):
+            half = self.model(model)
+            if not hasattr(half, "similarity"):  # its rows are no directions
+                exact = self._load(self.selection.models[model], precision="fp32")
+                effect = precision_effect(half, exact, self.dataset(dataset))
+                del exact  # so that its memory is given back
         self._cards[model]["precision_effect"] = effect
         _give_memory_back()
 
@@ -533,7 +547,7 @@ class RobustSession:
             "costs": [] if cost is None else [cost.as_json()],
             "breaking": None if breaking is None else breaking.as_json(),
             "card": self._card_record(axes.model, final),
-            "notes": [] if self.embeddings is None else self.embeddings.notes,
+            "notes": [*self._notes, *(() if self.embeddings is None else self.embeddings.notes)],
             **self._dataset_record(axes, final),
         }
 

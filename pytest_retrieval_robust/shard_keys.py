@@ -19,22 +19,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .case import Json
+from .options import LOADED
 
 if TYPE_CHECKING:
+    from .datasets import RetrievalDataset
     from .models import DualEncoder
     from .occluders import Occluder
 
 _PACKAGE = Path(__file__).parent
+_FOLDERS = ("models", "datasets", "occluders")
+_MODULES = ("sweep", "feeding", "encoding", "shards", "shard_keys")
+_BUILT_IN = frozenset(("builtins", "typing", "abc", "collections.abc"))
 _LIBRARIES = (
-    "torch",
-    "torchvision",
-    "transformers",
-    "open_clip_torch",
-    "timm",
-    "tokenizers",
-    "numpy",
-    "pillow",
-    "pydicom",
+    *("torch", "torchvision", "transformers", "open_clip_torch", "timm", "tokenizers", "sentencepiece", "ftfy"),
+    *("numpy", "pillow", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm"),
 )
 _SENTENCES = (
     "No acute cardiopulmonary process.",
@@ -62,19 +60,32 @@ def model_identity(model: DualEncoder, precision: str) -> bytes | None:
     if model.card.sha256 is None:
         return None
     try:
-        behaviour = _behaviour(model)
-    except Exception:  # an encoder that takes only what it knows: then nothing is stored
+        behaviour, code = _behaviour(model), _package_code() + own_code(type(model))
+    except Exception:  # an encoder that takes only what it knows, or code of which nothing is known
         return None
     card = {name: value for name, value in model.card.as_json().items() if name not in _NOT_OF_THE_WEIGHTS}
     declared = {"card": card, "precision": precision, "device": _device_kind(model.device), "libraries": _libraries()}
-    code = _code_digest("models") + _code_digest("datasets") + _own_code(type(model))
     return b"".join((json.dumps(declared, sort_keys=True).encode(), behaviour, code))
 
 
 def occluder_identity(occluder: Occluder, level: float, seed: int) -> bytes:
-    """What an occluder hides at a level with a seed, apart from what it looks at."""
-    named = json.dumps([occluder.name, level, seed]).encode()
-    return named + _code_digest("occluders") + _own_code(type(occluder))
+    """What an occluder hides at a level with a seed, apart from what it looks at (`looked_at`)."""
+    return json.dumps([type(occluder).__qualname__, occluder.name, level, seed]).encode()
+
+
+def dataset_identity(dataset: RetrievalDataset) -> bytes | None:
+    """What makes pixels of an image's stored bytes; None where the data set cannot be believed to know them.
+
+    A class that has an `image` of its own and inherits `content_digest` knows nothing of what it makes itself.
+    """
+    kinds = type(dataset).__mro__
+    knows, makes = (next((k for k in kinds if name in vars(k)), None) for name in ("content_digest", "image"))
+    if knows is None or knows is not makes:
+        return None
+    try:
+        return own_code(type(dataset))
+    except (_UnknownCodeError, OSError):
+        return None
 
 
 def texts_key(model: bytes, texts: Sequence[str]) -> str:
@@ -82,10 +93,10 @@ def texts_key(model: bytes, texts: Sequence[str]) -> str:
     return key_of(b"reports", model, *(text.encode("utf-8", "surrogatepass") for text in texts))
 
 
-def batch_key(model: bytes, occlusion: bytes, skips: bool, images: Iterable[tuple[str, bytes]]) -> str:
+def batch_key(model: bytes, occlusion: bytes, images: Iterable[tuple[str, bytes]]) -> str:
     """The key of a batch under an occlusion: ids and content digests of its images, in order."""
     words = (part for image_id, content in images for part in (image_id.encode("utf-8", "surrogatepass"), content))
-    return key_of(b"images", model, occlusion, bytes([skips]), *words)
+    return key_of(b"images", model, occlusion, *words)
 
 
 def _behaviour(model: DualEncoder) -> bytes:
@@ -124,18 +135,32 @@ def _libraries() -> Json:
 
 
 @cache
-def _code_digest(folder: str) -> bytes:
-    """Of the package's own code in that folder: another version of it makes other keys."""
-    files = sorted((_PACKAGE / folder).rglob("*.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).digest()
+def _package_code() -> bytes:
+    """Of the package's own code that bears on embeddings: another version of it makes other keys."""
+    folders = (file for folder in _FOLDERS for file in sorted((_PACKAGE / folder).rglob("*.py")))
+    return _digest_of([*folders, *(_PACKAGE / f"{module}.py" for module in _MODULES)])
 
 
 @cache
-def _own_code(kind: type) -> bytes:
-    """Of a class, and of the files that define it and its bases outside of this package (a conftest's)."""
-    modules = {base.__module__ for base in kind.__mro__ if base.__module__.partition(".")[0] != __package__}
-    files = (
-        getattr(sys.modules.get(name), "__file__", None) for name in sorted(modules - {"builtins", "typing", "abc"})
-    )
-    content = (Path(file).read_bytes() for file in files if file)
-    return hashlib.sha256(b"\0".join((kind.__qualname__.encode(), *content))).digest()
+def own_code(kind: type) -> bytes:
+    """Of a class, and of the files that define it and its bases outside of this package (a conftest's).
+
+    Raises `_UnknownCodeError` for a class without a file, such as a notebook's.
+    """
+    names = {base.__module__ for base in kind.__mro__ if base.__module__.partition(".")[0] != __package__}
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(names - _BUILT_IN)]
+    return kind.__qualname__.encode() + _digest_of([None if file is None else Path(file) for file in files])
+
+
+def _digest_of(files: Sequence[Path | None]) -> bytes:
+    """Of code as it was loaded: a file that was changed since this process began may hold other code."""
+    digest = hashlib.sha256()
+    for file in files:
+        if file is None or file.stat().st_mtime > LOADED:
+            raise _UnknownCodeError
+        digest.update(file.read_bytes() + b"\0")
+    return digest.digest()
+
+
+class _UnknownCodeError(Exception):
+    """Code that cannot be told from other code."""

@@ -20,7 +20,7 @@ DIGEST_BYTES = 32
 
 @dataclass(frozen=True, eq=False)
 class EncodedBatch:
-    """What a cell keeps of a batch of B images, of which K could be read."""
+    """What a cell keeps of the K images of a batch that could be read."""
 
     rows: NDArray[np.float32]
     """(K, D) embeddings."""
@@ -28,17 +28,14 @@ class EncodedBatch:
     """(K,) the share of each source image that was hidden."""
     visible: float
     """The sum over the images of the share of their visible part that was hidden."""
-    kept: NDArray[np.bool_]
-    """(B,) false for broken images, which the data set skips."""
     digests: NDArray[np.uint8]
-    """(B, 32) SHA-256 of each decoded image; zeros for a broken one."""
+    """(K, 32) SHA-256 of each decoded image."""
 
     def as_arrays(self) -> dict[str, NDArray[Any]]:
         return {
             "rows": self.rows,
             "shares": self.shares,
             "visible": np.array(self.visible),
-            "kept": self.kept,
             "digests": self.digests,
         }
 
@@ -46,22 +43,19 @@ class EncodedBatch:
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], images: int) -> EncodedBatch | None:
         """The batch of a shard; None where the arrays are not those of `images` images."""
         try:
-            rows, shares, visible, kept, digests = (
-                arrays[name] for name in ("rows", "shares", "visible", "kept", "digests")
-            )
+            rows, shares, visible, digests = (arrays[name] for name in ("rows", "shares", "visible", "digests"))
         except KeyError:
             return None
         fits = (
-            (kept.shape, kept.dtype) == ((images,), np.dtype(np.bool_))
-            and (digests.shape, digests.dtype) == ((images, DIGEST_BYTES), np.dtype(np.uint8))
+            (digests.shape, digests.dtype) == ((images, DIGEST_BYTES), np.dtype(np.uint8))
             and (rows.ndim, rows.dtype) == (2, np.dtype(np.float32))
             and (visible.shape, visible.dtype) == ((), np.dtype(np.float64))
             and shares.dtype == np.float64
-            and len(rows) == int(kept.sum())
-            and shares.shape == (len(rows),)
+            and len(rows) == images
+            and shares.shape == (images,)
             and bool(np.isfinite(rows).all())
         )
-        return cls(rows, shares, float(visible), kept, digests) if fits else None
+        return cls(rows, shares, float(visible), digests) if fits else None
 
 
 @dataclass(frozen=True)
@@ -88,9 +82,9 @@ class ModelShards:
     def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
         self.store.save(texts_key(self.identity, texts), {"rows": rows}, {"model": self.name, "holds": "reports"})
 
-    def image_key(self, occlusion: bytes, skips: bool, images: Sequence[tuple[str, bytes]]) -> str:
+    def image_key(self, occlusion: bytes, images: Sequence[tuple[str, bytes]]) -> str:
         """The key of a batch: (id, content digest) of its images under an occlusion."""
-        return batch_key(self.identity, occlusion, skips, images)
+        return batch_key(self.identity, occlusion, images)
 
     def load_images(self, key: str, images: int) -> EncodedBatch | None:
         arrays = self.store.load(key)

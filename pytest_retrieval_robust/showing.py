@@ -190,7 +190,7 @@ def _retrieved(model: DualEncoder, pairs: Pairs, scene: Scene, pixels: Tensor) -
     """The reports that come first for each image."""
     reports = scene.setting.reports
     score = getattr(model, "similarity", None)
-    best, _ = top_k(encode(model, pixels).float(), reports, min(RETRIEVED, len(reports)), similarity=score)
+    best, _ = top_k(encode(model, pixels).detach().float(), reports, min(RETRIEVED, len(reports)), similarity=score)
     texts, groups = pairs.texts, pairs.report_groups
     return [
         tuple(Retrieved(texts[place], bool(groups[place] == group)) for place in row)

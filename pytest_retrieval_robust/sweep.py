@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
@@ -99,7 +99,10 @@ def run_sweep(
     size = batch_size or usual_batch(model.device)
     counter = Counter(model.name, pairs.dataset.name, len(pairs.images) * (1 + len(cells)), tell)
     sweep = _Sweep(model, copies, pairs, dict(cells), ks, precision, size, store, counter)
-    return sweep.run()
+    try:
+        return sweep.run()
+    finally:
+        counter.close()
 
 
 @dataclass
@@ -114,7 +117,7 @@ class _Gathered:
     _lock: Lock = field(default_factory=Lock)
 
     def fail(self, number: int, error: RobustError) -> None:
-        """The error of the first batch that fails is the cell's, whichever device was faster."""
+        """Of several failures the first batch's is told."""
         with self._lock:
             if self.error is None or number < self._failed_at:
                 self.error, self._failed_at = error, number
@@ -181,6 +184,8 @@ class _Lane:
                     found[self._occluders[cell].name] = self._occluders[cell].bind(scene)
                 except RobustError as error:
                     found[self._occluders[cell].name] = error
+                except RuntimeError as error:
+                    found[self._occluders[cell].name] = _lost_device(self.model, error)
         return found
 
 
@@ -202,11 +207,11 @@ class _Sweep:
         self._model, self._copies, self._pairs, self._occluders, self._ks = model, copies, pairs, occluders, ks
         self._lanes: list[_Lane] = []
         self._counter = counter
+        self._stop = Event()
         self._secret = secret_of(pairs)
         self._precision, self._batch_size = precision, batch_size
         self._gathered = {cell: _Gathered() for cell in (CLEAN, *occluders)}
         self._shards = ModelShards.of(store, model, precision)
-        self._skips = bool(getattr(pairs.dataset, "skips_unreadable", False))
 
     def run(self) -> SweepResult:
         reports = encode_gallery(self._model, self._pairs.texts, self._batch_size, self._shards)
@@ -227,14 +232,14 @@ class _Sweep:
         def keys(contents: Contents) -> dict[Cell, str]:
             numbers = [number for number, _ in contents]
             images = [(setting.dataset.image_ids[number], content) for number, content in contents]
-            found = {CLEAN: shards.image_key(b"", self._skips, images)}
+            found = {CLEAN: shards.image_key(b"", images)}
             looked_at: dict[str, bytes | None] = {}
             for cell, occluder in self._occluders.items():
                 if occluder.name not in looked_at:
                     looked_at[occluder.name] = self._looked_at(occluder, setting, numbers)
                 seen = looked_at[occluder.name]
                 if seen is not None:
-                    found[cell] = shards.image_key(identities[cell] + seen, self._skips, images)
+                    found[cell] = shards.image_key(identities[cell] + seen, images)
             return found
 
         return Shelf(tuple(self._gathered), keys, shards.load_images)
@@ -263,12 +268,15 @@ class _Sweep:
                 seen.append(Fed(fed.part, fed.kept, fed.digests, None))
                 for cell, batch in fed.stored.items():
                     self._gathered[cell].batches[fed.part.number] = batch
-                    self._counter.add(cell, len(fed.images), encoded=False)
+                    self._counter.add(cell, len(fed.part.images), encoded=False)
                 if fed.pixels is None:
                     continue
                 if not threads:
                     self._lanes = self._open_lanes(setting)
-                    threads = [stack.enter_context(one) for one in _threads(len(self._lanes))]
+                    threads = _threads(len(self._lanes))
+                    for thread in threads:  # whoever interrupts a run does not wait for batches that are not begun
+                        stack.callback(thread.shutdown, cancel_futures=True)
+                    stack.callback(self._stop.set)
                 place = fed.part.number % len(threads)
                 busy.append(threads[place].submit(self._through, self._lanes[place], fed, behind))
                 if len(busy) > _IN_FLIGHT * len(threads):
@@ -297,10 +305,15 @@ class _Sweep:
         bound = lane.bound(scene, missing)
         kept = []
         for cell in missing:
+            if self._stop.is_set():
+                break
             try:
                 rows, shares, mask = self._measure_cell(lane, cell, bound, scene)
             except RobustError as error:
                 self._gathered[cell].fail(fed.part.number, error)
+                continue
+            except RuntimeError as error:
+                self._gathered[cell].fail(fed.part.number, _lost_device(lane.model, error))
                 continue
             kept.append(behind.submit(self._keep, lane.model, cell, rows, shares, mask, scene, fed))
         return kept
@@ -334,14 +347,17 @@ class _Sweep:
         try:
             visible = 0.0 if mask is None else visible_level(mask, scene.frames) * count
             names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in scene.ids]
-            host = _on_host(checked(rows, names, model), model)
+            host: NDArray[np.float32] = checked(rows, names, model).cpu().numpy()
         except RobustError as error:
             gathered.fail(fed.part.number, error)
             return
-        batch = EncodedBatch(host, shares, visible, fed.kept, fed.digests)
+        except RuntimeError as error:  # here the host first waits for what the device was asked to do
+            gathered.fail(fed.part.number, _lost_device(model, error))
+            return
+        batch = EncodedBatch(host, shares, visible, fed.digests[fed.kept])
         gathered.batches[fed.part.number] = batch
         gathered.encoded += count
-        self._counter.add(cell, count, encoded=True)
+        self._counter.add(cell, len(fed.part.images), encoded=True)
         if self._shards is not None and cell in fed.keys:
             about = {"dataset": self._pairs.dataset.name, "occluder": cell.occluder, "level": cell.level}
             self._shards.save_images(fed.keys[cell], batch, {**about, "seed": cell.seed})
@@ -449,15 +465,6 @@ def _wait(batch: Future[list[Future[None]]]) -> None:
     """Until a batch is encoded, checked and kept."""
     for kept in batch.result():
         kept.result()
-
-
-def _on_host(rows: Tensor, model: DualEncoder) -> NDArray[np.float32]:
-    """The rows as an array; where the device was lost meanwhile, it is said here."""
-    try:
-        found: NDArray[np.float32] = rows.detach().cpu().numpy()
-    except RuntimeError as error:
-        raise _lost_device(model, error) from error
-    return found
 
 
 def _lost_device(model: DualEncoder, error: RuntimeError) -> ModelError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +12,7 @@ import pytest_retrieval_robust.models._transformers
 import pytest_retrieval_robust.reports.saved_run
 import pytest_retrieval_robust.reports.terminal
 import pytest_retrieval_robust.sweep  # noqa: F401
+from pytest_retrieval_robust.cache import CACHE_VARIABLE
 
 THREE_LINES = """
 def test_recall_under_occlusion(outcome, clean_outcome, gate):
@@ -21,9 +23,16 @@ SMALL = ("--robust-models=tiny-cxr-clip", "--robust-limit=24", "--robust-levels=
 
 
 @pytest.fixture(autouse=True)
-def _outside_of_github(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runs within these tests leave no word in the summary of the step that runs the tests."""
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+def _runs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs within these tests leave no word in the summary of the step that runs the tests, and are no workers."""
+    for name in ("GITHUB_ACTIONS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The developer's own cache is neither read nor filled."""
+    os.environ[CACHE_VARIABLE] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")

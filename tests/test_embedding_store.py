@@ -60,7 +60,7 @@ def test_no_changed_byte_makes_another_number(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for place in range(0, len(whole), 3):
         changed = bytearray(whole)
-        changed[place] ^= 0x5A
+        changed[place] ^= 1 << place % 8
         path.write_bytes(changed)
         found = store.load(KEY)
         # Some bytes of an archive say nothing of its members.
@@ -92,6 +92,21 @@ def test_a_shard_under_another_name_is_foreign(tmp_path: Path) -> None:
     (tmp_path / OTHER[:2] / f"{OTHER}.npz").write_bytes(path.read_bytes())
     assert store.load(OTHER) is None
     assert len(store.notes) == 1
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["an array", "an archive that says it is encrypted"])
+def test_another_programs_file_is_no_shard(tmp_path: Path, encrypted: bool) -> None:
+    store, path = saved(tmp_path)
+    if encrypted:
+        content = bytearray(path.read_bytes())
+        content[content.index(b"PK\1\2") + 8] |= 1
+        path.write_bytes(content)
+    else:
+        np.save(path.with_suffix(".npy"), ROWS)
+        path.with_suffix(".npy").replace(path)
+    assert store.load(KEY) is None
+    assert [file.path for file in store.damaged()] == [path]
+    assert about_shard(path) in ({}, {"model": "m"})
 
 
 class Bomb:
@@ -143,7 +158,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_read_on(tmp_path: Path) -> 
 
 def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
     _, path = saved(tmp_path / "new")
-    assert (path.parent.stat().st_mode & 0o77, path.parent.parent.stat().st_mode & 0o77) == (0, 0)
+    assert [one.stat().st_mode & 0o77 for one in (path, path.parent, path.parent.parent)] == [0, 0, 0]
 
 
 def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
@@ -157,6 +172,17 @@ def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
     removed = store.prune(2 * size)
     assert [file.key for file in removed] == keys[1:4]
     assert sorted(file.key for file in store.files()) == [keys[0], keys[4]]
+
+
+def test_a_folder_that_cannot_be_pruned_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, _ = saved(tmp_path)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert store.prune(0) == []
+    assert len(list(store.files())) == 1
 
 
 def test_a_clock_that_jumped_keeps_the_limit(tmp_path: Path) -> None:

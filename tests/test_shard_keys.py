@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from pytest_retrieval_robust import load_dataset, load_model, load_occluder
+from pytest_retrieval_robust import load_dataset, load_model, load_occluder, shard_keys
 from pytest_retrieval_robust.models import ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders._scene import Setting
@@ -40,16 +40,15 @@ def test_other_texts_have_another_key(one: list[str], other: list[str]) -> None:
 def test_every_part_of_a_batch_is_in_its_key() -> None:
     images = [("a", b"1" * 32), ("b", b"2" * 32)]
     keys = {
-        batch_key(b"m", b"o", False, images),
-        batch_key(b"n", b"o", False, images),
-        batch_key(b"m", b"p", False, images),
-        batch_key(b"m", b"o", True, images),
-        batch_key(b"m", b"o", False, images[::-1]),
-        batch_key(b"m", b"o", False, images[:1]),
-        batch_key(b"m", b"o", False, [("a", b"1" * 32), ("b", b"3" * 32)]),
-        batch_key(b"m", b"o", False, [("a", b"1" * 32), ("c", b"2" * 32)]),
+        batch_key(b"m", b"o", images),
+        batch_key(b"n", b"o", images),
+        batch_key(b"m", b"p", images),
+        batch_key(b"m", b"o", images[::-1]),
+        batch_key(b"m", b"o", images[:1]),
+        batch_key(b"m", b"o", [("a", b"1" * 32), ("b", b"3" * 32)]),
+        batch_key(b"m", b"o", [("a", b"1" * 32), ("c", b"2" * 32)]),
     }
-    assert len(keys) == 8
+    assert len(keys) == 7
 
 
 @dataclass
@@ -94,6 +93,19 @@ def test_a_model_that_cannot_be_known_again_has_no_identity(model: Plain) -> Non
     assert model_identity(model, "fp32") is None
 
 
+def test_code_that_changed_since_it_was_loaded_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert model_identity(Plain(), "fp32") is not None
+    shard_keys.own_code.cache_clear()
+    monkeypatch.setattr(shard_keys, "LOADED", 0.0)
+    assert model_identity(Plain(), "fp32") is None
+    shard_keys.own_code.cache_clear()
+
+
+def test_a_class_without_a_file_is_not_known() -> None:
+    interactive = type("Typed", (Plain,), {"__module__": "__nowhere__"})
+    assert model_identity(interactive(), "fp32") is None
+
+
 def test_an_embedded_model_is_known_again_when_loaded_again() -> None:
     one, other = (load_model("tiny-cxr-clip", device="cpu") for _ in range(2))
     assert model_identity(one, "fp32") == model_identity(other, "fp32") is not None
@@ -103,9 +115,9 @@ class Mine(Patches):
     """A user's own, by inheritance."""
 
 
-class Looking(Patches):
-    def bind(self, scene: Any) -> Any:  # noqa: ARG002 - it might look
-        return self
+class Telling(Patches):
+    def looked_at(self, *_: Any) -> bytes:
+        return b"version 2 of my order"
 
 
 @pytest.mark.parametrize(
@@ -132,10 +144,9 @@ def setting(shift: float = 0.0, groups: int = 0) -> Setting:
 
 def test_what_an_occluder_looks_at_is_known_or_it_is_not_stored() -> None:
     numbers, groups = [0, 1], np.array([0, 1])
-    patches, mine, looking = Patches(), Mine(), Looking()
-    assert patches.looked_at(setting(), numbers, groups) == b""
-    assert mine.looked_at(setting(), numbers, groups) == b""
-    assert looking.looked_at(setting(), numbers, groups) is None
+    assert Patches().looked_at(setting(), numbers, groups) == b""
+    assert Mine().looked_at(setting(), numbers, groups) is None
+    assert Telling().looked_at(setting(), numbers, groups) == b"version 2 of my order"
     salient = load_occluder("salient")
     assert isinstance(salient, GuidedOccluder)
     seen = [

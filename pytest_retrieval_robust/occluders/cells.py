@@ -80,9 +80,11 @@ class CellOccluder(ABC):
     def looked_at(self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]) -> bytes | None:  # noqa: ARG002
         """A digest of what `bind` looks at, beyond the images' ids and pixels, or None where that is not known.
 
-        Embeddings are stored under it. `numbers` and `groups` are those of a batch's images.
+        Embeddings are stored under it. `numbers` and `groups` are those of a batch's images. An occluder from outside
+        of this package is not known, unless it says by a method of its own what all that it hides follows from, its
+        code and that of its helpers included.
         """
-        if not type(self).bind.__module__.startswith(f"{__package__}."):
+        if not type(self).__module__.startswith(f"{__package__}."):
             return None
         return setting.donors.digest if self.fill == DONOR else b""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from typing import Protocol
 
 import torch
@@ -42,9 +41,9 @@ def choose(pairs: int, device: torch.device) -> Kernels:
 
 @cache
 def compiled() -> Kernels | None:
-    """None without numba: it is an extra, and the plain kernels are always there."""
-    if find_spec("numba") is None:
+    """None without a numba that works: it is an extra, and the plain kernels are always there."""
+    try:
+        from . import _compiled
+    except Exception:  # not there, or not made for this numpy
         return None
-    from . import _compiled
-
     return _compiled

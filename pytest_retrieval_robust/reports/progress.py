@@ -58,6 +58,8 @@ class Display(Protocol):
 
     def erase(self) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class TerminalDisplay:
     """Behind the cursor of a terminal."""
@@ -85,6 +87,11 @@ class TerminalDisplay:
                 self._stream.write(_ERASE)
                 self._stream.flush()
 
+    def close(self) -> None:
+        self.erase()
+        with suppress(OSError):
+            self._stream.close()
+
 
 class LogDisplay:
     """A line of its own, at most once a minute."""
@@ -109,6 +116,9 @@ class LogDisplay:
 
     def erase(self) -> None:
         """A log keeps its lines."""
+
+    def close(self) -> None:
+        """The log is pytest's."""
 
 
 class ProgressShow:
@@ -142,6 +152,8 @@ class ProgressShow:
 
     def follow(self, folder: Path) -> None:
         """Show what workers write there, until `close`."""
+        if self._reader is not None:
+            return
         self._reader = Thread(target=self._follow, args=(folder,), daemon=True)
         self._reader.start()
 
@@ -149,7 +161,7 @@ class ProgressShow:
         self._stop.set()
         if self._reader is not None:
             self._reader.join()
-        self._display.erase()
+        self._display.close()
 
     def _follow(self, folder: Path) -> None:
         while not self._stop.wait(min(self._display.seconds, WORKER_SECONDS)):

@@ -93,6 +93,9 @@ def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> N
             lines.append(line)
 
         def erase(self) -> None:
+            """Nothing to take away."""
+
+        def close(self) -> None:
             lines.append("")
 
     show = ProgressShow(Display())
