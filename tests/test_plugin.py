@@ -103,7 +103,7 @@ def test_quiet_prints_the_last_line_alone(run_suite: Run) -> None:
 
 
 def test_verbose_prints_every_cell_and_both_directions(run_suite: Run) -> None:
-    result = run_suite("-v")
+    result = run_suite("-v", "--robust-no-cache")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
