@@ -1,7 +1,6 @@
-"""Batches with fixed boundaries, read ahead: what is stored is taken from the store, the rest decoded and prepared.
+"""Batches with fixed boundaries: what is stored is taken from the store, the rest decoded and prepared by threads.
 
-While the model encodes one batch, threads hash, decode and prepare the next ones. Every batch is decoded at most once,
-for all cells.
+While a GPU encodes one batch, the next ones are read. Every batch is decoded at most once, for all cells.
 """
 
 from __future__ import annotations
@@ -106,6 +105,15 @@ class Feed:
         self._parts = [Part(number, pairs.images[start : start + size]) for number, start in enumerate(starts)]
 
     def __iter__(self) -> Iterator[Fed]:
+        return self._in_turn() if self._model.device == "cpu" else self._ahead()
+
+    def _in_turn(self) -> Iterator[Fed]:
+        """On a processor the forward pass takes all cores: a decoder beside it holds all of them up, not one."""
+        with ThreadPoolExecutor(DECODERS) as pool:
+            for part in self._parts:
+                yield self._read(pool, part)
+
+    def _ahead(self) -> Iterator[Fed]:
         reader = ThreadPoolExecutor(1)
         with ThreadPoolExecutor(DECODERS) as pool:
             try:
