@@ -91,7 +91,7 @@ def _check_agreement(run: Run, folder: Path) -> None:
         if ranks is None:
             continue
         for k, recall in scores.recall.items():
-            if len(ranks) != scores.queries or abs(float((ranks <= k).mean()) - recall) > _ROUNDING:
+            if recall is None or len(ranks) != scores.queries or abs(float((ranks <= k).mean()) - recall) > _ROUNDING:
                 raise SavedRunError(
                     f"Expected the Recall@{k} of {outcome.case} that its ranks have, got recall={recall} in "
                     f"{folder.name}/run.json: one of the two files was changed. Make the run again."

@@ -208,9 +208,8 @@ def write_results(run: RunRecord, session: RobustSession) -> RunRecord:
     try:
         save_run(run, session.store, folder, session.settings.replay)
     except OSError as error:
-        sentence = (
-            f"Expected to write the results to --robust-results, got: {error}. Choose a folder that can be written."
-        )
+        why = error.strerror or type(error).__name__  # its own text names whole paths
+        sentence = f"Expected to write the results to --robust-results, got: {why}. Choose a folder one can write to."
         return replace(run, warnings=(*run.warnings, sentence), failures=(*run.failures, "its results were not saved"))
     return replace(run, results=folder)
 
@@ -220,23 +219,38 @@ def write_reports(run: RunRecord, session: RobustSession, samples: Sequence[Samp
 
     Only a report that is made to show `samples` is given them.
     """
-    written: list[Path] = []
-    for path, entry in session.report_entries().items():
-        try:
-            write_whole(path, _rendered(entry, run, samples))
-            written.append(path)
-        except (OSError, RobustError) as error:
-            sentence = f"Expected to write the report {path.name}, got: {error}. Choose a place that can be written."
-            failures = (*run.failures, f"the report {path.name} was not written")
-            run = replace(run, warnings=(*run.warnings, sentence), failures=failures)
-    run = replace(run, reports=tuple(written))
+    entries = session.report_entries()
+    asked, failures = run, run.failures
+    for path, entry in entries.items():
+        run = _written(run, path, entry, samples)
+    if run.failures != failures:  # those that were written before do not know of it yet
+        for path in run.reports[len(asked.reports) :]:
+            run = replace(_written(replace(run, reports=()), path, entries[path], samples), reports=run.reports)
     try:
         write_step_summary(run, os.environ)
     except OSError as error:
-        sentence = f"Expected to write GitHub's step summary, got: {error}. The gate does not depend on it."
+        why = error.strerror or type(error).__name__
+        sentence = f"Expected to write GitHub's step summary, got: {why}. The gate does not depend on it."
         run = replace(run, warnings=(*run.warnings, sentence))
     config = session.settings.config_file
     return run if config is None or config.tracking is None else _tracked(run, config.tracking)
+
+
+def _written(run: RunRecord, path: Path, entry: ReportEntry, samples: Sequence[SampleSheet]) -> RunRecord:
+    """The run, with this report or with why there is none: one report's failure costs no other."""
+    try:
+        write_whole(path, _rendered(entry, run, samples))
+    except RobustError as error:
+        why = str(error)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    except Exception as error:  # a report of one's own raises what it likes, with what it likes in its text
+        why = type(error).__name__
+    else:
+        return replace(run, reports=(*run.reports, path))
+    sentence = f"Expected to write the report {path.name}, got: {why}. Choose a place that can be written, or mend it."
+    failures = (*run.failures, f"the report {path.name} was not written")
+    return replace(run, warnings=(*run.warnings, sentence), failures=failures)
 
 
 def _rendered(entry: ReportEntry, run: RunRecord, samples: Sequence[SampleSheet]) -> str | bytes:
@@ -266,5 +280,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, and the folder that it belongs in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content if isinstance(content, bytes) else content.encode())
-    part.replace(path)
+    try:
+        part.write_bytes(content if isinstance(content, bytes) else content.encode())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)  # it may hold patients' images
+        raise

@@ -152,7 +152,8 @@ def _rule(frame: _Frame, rule: Rule) -> str:
 
 def _trace(frame: _Frame, trace: Trace, steps: bool) -> str:
     known = [(frame.x(x), frame.y(y), low, high) for x, y, low, high in trace.points if y is not None]
-    values = ",".join("" if y is None else f"{100 * y:.4g}" for _, y, _, _ in trace.points)
+    at = {x: y for x, y, _, _ in trace.points if y is not None}
+    values = ",".join(f"{100 * at[x]:.4g}" if x in at else "" for x in frame.levels)
     banded = [(x, low, high) for x, _, low, high in known if low is not None and high is not None]
     band = ""
     if len(banded) > 1:

@@ -44,14 +44,18 @@ def _index(run: RunRecord, model: ModelRecord, series: Sequence[Series]) -> dict
     for dataset, occluder in places:
         of_place = [one for one in series if (one.dataset, one.occluder) == (dataset, occluder)]
         facts = next((facts for facts in run.datasets if facts["name"] == dataset), {})
-        described = {"name": plain(dataset), "type": plain(dataset)}
+        part = "" if run.limit is None else f" (first {run.limit} pairs)"
+        described = {"name": f"{plain(dataset)}{part}", "type": plain(dataset)}
         described |= {"split": plain(str(facts["split"]))} if facts.get("split") else {}
         described |= {"revision": plain(str(facts["fingerprint"]))} if facts.get("fingerprint") else {}
+        metrics = [metric for one in of_place for metric in _metrics(one)]
+        if not metrics:
+            continue
         results.append(
             {
                 "task": {"type": "image-text-retrieval", "name": f"Image-report retrieval, {plain(occluder)}"},
                 "dataset": described,
-                "metrics": [metric for one in of_place for metric in _metrics(one)],
+                "metrics": metrics,
             }
         )
     return {"name": plain(model.name), "results": results}
@@ -70,7 +74,7 @@ def _yaml(value: Any, indent: str = "") -> Iterator[str]:
     """Block style; every scalar as JSON, which YAML reads."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if isinstance(inner, dict | list):
+            if isinstance(inner, dict | list) and inner:
                 yield f"{indent}{key}:"
                 yield from _yaml(inner, f"{indent}  ")
             else:

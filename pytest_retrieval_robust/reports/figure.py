@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..case import Direction
 from ..errors import NotOnThisMachineError, RobustError
-from ._text import plain
+from ._text import short
 from .series import Series
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#0067a5", "#c65000", "#008060", "#a8326f", "#8f6b00", "#4a4f55", "#3a8fbf", "#6a4fb3")
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 _MARKERS = "os^Dvx+d"
+_FORMATS = (".pdf", ".svg", ".png")
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.linewidth": 0.6,
@@ -40,17 +41,16 @@ def draw_figure(series: Sequence[Series], path: Path, *, direction: Direction, k
 
     Args:
         series: Those of one run.
-        path: `.pdf`, `.svg`, `.png` and what else matplotlib writes. The same run gives the same bytes.
+        path: `.pdf`, `.svg` or `.png`. The same run gives the same bytes.
         direction: Which of the two.
         ks: Which k; all that were measured, if none is given.
 
     Raises:
         NotOnThisMachineError: matplotlib is missing.
-        RobustError: Nothing of the run is asked for, or matplotlib does not write this format.
+        RobustError: Nothing of the run is asked for, or the format is another.
     """
     try:
         from matplotlib import rc_context
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise NotOnThisMachineError.because(
@@ -61,15 +61,14 @@ def draw_figure(series: Sequence[Series], path: Path, *, direction: Direction, k
     drawn = [one for one in series if one.direction == direction and one.k in wanted]
     if not drawn or set(wanted) - set(known):
         raise RobustError(f"Expected k that were measured ({known}), got k={wanted}. Give one of these to --k.")
-    formats = FigureCanvasAgg.get_supported_filetypes()
-    if path.suffix.removeprefix(".").lower() not in formats:
+    if path.suffix.lower() not in _FORMATS:
         raise RobustError(
-            f"Expected a file that ends with one of {', '.join(f'.{one}' for one in sorted(formats))}, got "
+            f"Expected a file that ends with one of {', '.join(_FORMATS)}, got "
             f"--out={path.name!r}. Choose .pdf for a paper."
         )
     with rc_context(_STYLE):
         figure = _figure(Figure, drawn, wanted)
-        dated = path.suffix.lower() in (".pdf", ".svg", ".ps", ".eps")
+        dated = path.suffix.lower() in (".pdf", ".svg")
         metadata = {"Date" if path.suffix.lower() == ".svg" else "CreationDate": None} if dated else None
         figure.savefig(path, dpi=300, bbox_inches="tight", metadata=metadata)
 
@@ -121,4 +120,4 @@ def _panel(axes: Axes, series: Sequence[Series], models: Sequence[str]) -> None:
 
 def _safe(name: str) -> str:
     """A name that matplotlib does not leave out of the legend, and that has room there."""
-    return (" " if name.startswith("_") else "") + plain(name)[:60]
+    return (" " if name.startswith("_") else "") + short(name)

@@ -17,7 +17,10 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from _pytest._io.wcwidth import wcswidth
+
 from ..progress import Progress
+from ._text import short
 
 if TYPE_CHECKING:
     import pytest
@@ -38,7 +41,8 @@ def progress_line(sweeps: Sequence[Progress]) -> str:
 
 
 def _one(sweep: Progress) -> str:
-    parts = [f"{sweep.model} on {sweep.dataset}, level {sweep.level:g}: {100 * sweep.done // max(sweep.total, 1)} %"]
+    share = 100 * sweep.done // max(sweep.total, 1)
+    parts = [f"{short(sweep.model)} on {short(sweep.dataset)}, level {sweep.level:g}: {share} %"]
     if sweep.images_per_second is not None:
         parts.append(f"{sweep.images_per_second:.3g} images/s")
     if sweep.seconds_left is not None:
@@ -74,10 +78,12 @@ class TerminalDisplay:
         room = writer.fullwidth - writer.width_of_current_line - 2
         if room < _LEAST_ROOM:
             return
-        text = f" {line}"[:room]
+        text = f" {line}"
+        while wcswidth(text) > room:
+            text = text[:-1]
         self._shown = True
         with suppress(OSError):
-            self._stream.write(f"{_ERASE}{text}\x1b[{len(text)}D")
+            self._stream.write(f"{_ERASE}{text}\x1b[{wcswidth(text)}D")
             self._stream.flush()
 
     def erase(self) -> None:

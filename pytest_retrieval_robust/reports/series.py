@@ -15,7 +15,7 @@ from ..curve import retrieves as above_chance
 from ..judgement import CurveIntervals, RunRecord
 from ._text import known
 
-_OF_A_CELL = re.compile(r"(?:recall|retention)@(\d+) (.+)")
+_OF_A_CELL = re.compile(r"(?:recall|retention|not_worse_than_baseline)@(\d+) (.+)")
 _SEVERITY: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _TWO_SIDED = 1.959964
 
@@ -61,7 +61,8 @@ class Series:
     @property
     def is_at_chance(self) -> bool:
         """Whether there was nothing to lose: level 0 was measured and nothing can be said of what is kept."""
-        return not self.kept and bool(self.recall) and self.recall[0].level == 0
+        whole = all(point.value is not None for point in self.recall)  # else something is not known
+        return not self.kept and bool(self.recall) and self.recall[0].level == 0 and whole
 
     @property
     def last_kept(self) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import NotOnThisMachineError, RobustError
@@ -80,8 +81,9 @@ def metrics_of(series: Sequence[Series]) -> Iterator[tuple[str, float, int]]:
 
 
 def _word(name: str) -> str:
-    """A name of the signs that MLflow takes."""
-    return re.sub(r"[^\w.() :-]+|^\.+", "-", plain(name), flags=re.ASCII)[: _LONGEST // 4] or "-"
+    """A name of the signs that MLflow takes; where that changes it, six more keep it apart from others."""
+    taken = re.sub(r"[^\w.() :-]+|^\.+", "-", plain(name), flags=re.ASCII)[: _LONGEST // 4] or "-"
+    return taken if taken == name else f"{taken}-{blake2b(name.encode(errors='replace'), digest_size=3).hexdigest()}"
 
 
 def _parameters(run: RunRecord) -> dict[str, str]:

@@ -187,6 +187,18 @@ def test_a_figure_in_words_says_where_a_line_begins_and_ends(run: RunRecord) -> 
     assert told in words(parsed(render_html(run)))
 
 
+def test_every_line_has_a_place_for_every_level_of_its_figure(run: RunRecord) -> None:
+    lacking = [one for one in run.outcomes if (one.case.model, one.case.level) != ("theirs", 0.2)]
+    assert len(lacking) < len(run.outcomes)
+    page = render_html(replace(run, outcomes=tuple(lacking)))
+    figures = re.findall(r'<svg class="plot".*?</svg>', page, re.DOTALL)
+    for figure in figures:
+        (levels,) = re.findall(r'data-levels="([^"]*)"', figure)
+        values = re.findall(r'data-values="([^"]*)"', figure)
+        assert {one.count(",") for one in values} <= {levels.count(",")}
+    assert any(",," in values for values in re.findall(r'data-values="([^"]*)"', page))
+
+
 def test_losses_against_the_baseline_come_first(run: RunRecord) -> None:
     page = parsed(render_html(run))
     (section,) = (one for one in find(page, "section") if one.get("id") == "baseline")

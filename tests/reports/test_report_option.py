@@ -106,3 +106,34 @@ def test_a_report_of_ones_own_is_a_suffix_more(run_suite: Run, pytester: pytest.
     )
     assert run_suite("--robust-report=a.txt").ret == 0
     assert Path(pytester.path / "a.txt").read_text() == "2 cells"
+
+
+def test_a_report_that_raises_costs_no_other_and_none_says_that_the_gate_passed(
+    run_suite: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest(
+        "import pytest\n"
+        "from pytest_retrieval_robust.reports import ReportEntry\n"
+        "@pytest.hookimpl(optionalhook=True)\n"
+        "def pytest_robust_register(catalogues):\n"
+        "    catalogues.reports.add(ReportEntry('bad', 'fails', lambda run: run.of_patient_10000032))\n"
+    )
+    result = run_suite("--robust-report=first.html", "--robust-report=a.bad", "--robust-report=last.md")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*Expected to write the report a.bad, got: AttributeError.*"])
+    for name in ("first.html", "last.md"):
+        written = (pytester.path / name).read_text(encoding="utf-8")
+        assert "gate passed" not in written.lower()
+        assert "the report a.bad was not written" in written
+        assert "10000032" not in written
+    assert list(pytester.path.glob("*.part")) == []
+
+
+def test_a_report_that_cannot_be_moved_into_place_leaves_nothing_and_names_no_folder(
+    run_suite: Run, pytester: pytest.Pytester
+) -> None:
+    (pytester.path / "p10000032" / "a.html").mkdir(parents=True)
+    result = run_suite(f"--robust-report={pytester.path}/p10000032/a.html", "--robust-report=b.md")
+    assert result.ret == 1
+    assert [path.name for path in (pytester.path / "p10000032").iterdir()] == ["a.html"]
+    assert "p10000032" not in (pytester.path / "b.md").read_text(encoding="utf-8")
