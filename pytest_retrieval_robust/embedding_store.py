@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -21,13 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cache import PART, whole_file
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 FOLDER = "embeddings-1"
 """Within the cache's folder; another form of the files would be another number."""
-_SUFFIX, _PART = ".npz", ".part"
+_SUFFIX = ".npz"
 _KEY, _ABOUT, _CHECK = "key", "about", "check"
 _ABANDONED_SECONDS = 3600.0
 
@@ -85,15 +86,12 @@ class EmbeddingStore:
         if self._unwritable is not None:
             return
         path = self._path(key)
-        part = path.with_name(f"{key}.{os.getpid()}-{secrets.token_hex(4)}{_PART}")
         try:
             _private_folder(path.parent)
-            _write_privately(part, _packed(key, arrays, about))
-            part.replace(path)
+            with whole_file(path) as part:
+                _write_privately(part, _packed(key, arrays, about))
         except OSError as error:
             self._unwritable = error.strerror or type(error).__name__
-            with suppress(OSError):
-                part.unlink()
 
     @property
     def notes(self) -> list[str]:
@@ -139,7 +137,7 @@ class EmbeddingStore:
         return removed
 
     def _remove_abandoned(self) -> None:
-        for path in self.folder.glob(f"??/*{_PART}"):
+        for path in self.folder.glob(f"??/*{PART}"):
             with suppress(OSError):
                 if abs(time.time() - path.stat().st_mtime) > _ABANDONED_SECONDS:
                     path.unlink()

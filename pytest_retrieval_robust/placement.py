@@ -7,9 +7,10 @@ model's name may begin another's.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from .cache import whole_file
 
 _TESTS = "tests.json"
 _CRASHED = "crashed.json"
@@ -44,9 +45,8 @@ class Placement:
 
     def _write(self, name: str, content: Mapping[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{name}.{os.getpid()}.part"
-        part.write_text(json.dumps(dict(content)), encoding="utf-8")
-        part.replace(self._folder / name)
+        with whole_file(self._folder / name) as part:
+            part.write_text(json.dumps(dict(content)), encoding="utf-8")
 
     def _read(self, name: str) -> dict[str, str]:
         try:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .cache import whole_file
 from .case import Json
 
 _FOLDER = "samples"
@@ -94,9 +94,8 @@ def hand_over(sheet: SampleSheet, run_folder: Path) -> None:
     if not folder.is_dir():
         return
     name = hashlib.blake2b("\0".join(sheet.key).encode(), digest_size=12).hexdigest()
-    part = folder / f"{name}.{os.getpid()}.part"
-    part.write_text(json.dumps(sheet.as_json()), encoding="utf-8")
-    part.replace(folder / f"{name}.json")
+    with whole_file(folder / f"{name}.json") as part:
+        part.write_text(json.dumps(sheet.as_json()), encoding="utf-8")
 
 
 def handed_over(run_folder: Path) -> Iterator[SampleSheet]:

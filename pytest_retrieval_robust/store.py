@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from .cache import whole_file
 from .options import slug
 
 if TYPE_CHECKING:
@@ -93,10 +93,8 @@ class RunStore:
         import numpy as np
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{key}.{os.getpid()}.part"
-        with part.open("wb") as stream:
+        with whole_file(self._folder / f"{key}.npz") as part, part.open("wb") as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub knows no keyword arrays
-        part.replace(self._folder / f"{key}.npz")
 
     def of_case(self, ranks_key: str) -> dict[str, NDArray[np.int64]] | None:
         """The ranks of a case: see `evidence.Arrays`."""

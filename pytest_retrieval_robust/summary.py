@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .cache import whole_file
 from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Outcome
 from .comparison import Run
 from .errors import RobustError
@@ -279,10 +280,5 @@ def annotations_of(run: RunRecord, session: RobustSession) -> list[str]:
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, and the folder that it belongs in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with whole_file(path) as part:
         part.write_bytes(content if isinstance(content, bytes) else content.encode())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)  # it may hold patients' images
-        raise

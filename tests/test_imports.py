@@ -12,8 +12,19 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
-    ("errors", "case", "device", "axes", "placement"),
-    ("statistics", "resampling", "clock", "hardware", "catalogue", "config_file", "curve", "cache", "measurements"),
+    ("errors", "case", "device", "axes"),
+    (
+        "statistics",
+        "resampling",
+        "clock",
+        "hardware",
+        "catalogue",
+        "config_file",
+        "curve",
+        "cache",
+        "placement",
+        "measurements",
+    ),
     ("policy", "evidence", "options", "samples"),
     ("policy_file", "comparison", "layouts", "deciding", "cost_gate", "breaking_gate"),
     ("gate", "saved"),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from _pytest._io.wcwidth import wcswidth
 
+from ..cache import whole_file
 from ..progress import Progress
 from ._text import short
 
@@ -192,10 +193,8 @@ class WorkerProgress:
         if progress.done < progress.total and now - self._latest < WORKER_SECONDS:
             return
         self._latest = now
-        part = self._file.with_suffix(".part")
-        with suppress(OSError):
+        with suppress(OSError), whole_file(self._file) as part:
             part.write_text(json.dumps(asdict(progress)), encoding="utf-8")
-            part.replace(self._file)
 
 
 def read_progress(folder: Path) -> list[Progress]:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..cache import whole_file
 from ..case import DIRECTIONS, Direction, Json, finite
 from ..options import slug
 from ..saved import SCHEMA_VERSION
@@ -142,9 +143,8 @@ def save_run(run: RunRecord, store: RunStore, folder: Path, replayed: Path | Non
 
 
 def _write(path: Path, write: Any) -> None:
-    part = path.with_name(f"{path.name}.part")
-    write(part)
-    part.replace(path)
+    with whole_file(path) as part:
+        write(part)
 
 
 def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
