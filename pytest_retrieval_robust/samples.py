@@ -69,17 +69,21 @@ class SampleSheet:
     gallery: int
     """How many reports are ranked."""
     samples: tuple[Sample, ...]
+    mean: bytes | None = None
+    """The mean of the images that were searched, a JPEG file: the ground of the sensitivity maps. None of "hidden"."""
 
     @property
     def key(self) -> tuple[str, str, str]:
         return self.model, self.dataset, self.kind
 
     def as_json(self) -> Json:
-        return {**vars(self), "samples": [sample.as_json() for sample in self.samples]}
+        mean = None if self.mean is None else base64.b64encode(self.mean).decode()
+        return {**vars(self), "samples": [sample.as_json() for sample in self.samples], "mean": mean}
 
     @classmethod
     def from_json(cls, data: Json) -> SampleSheet:
-        return cls(**{**data, "samples": tuple(map(Sample.from_json, data["samples"]))})
+        mean = None if data["mean"] is None else base64.b64decode(data["mean"])
+        return cls(**{**data, "samples": tuple(map(Sample.from_json, data["samples"])), "mean": mean})
 
 
 def expect_sheets(run_folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from .case import CLEAN, Cell
 from .encoding import encode_gallery
 from .errors import DatasetError, RobustError
 from .occluders._probe import Probe
-from .occluders._scene import Scene, Setting, batch_size, encode
+from .occluders._scene import Scene, Setting, batch_size, encode, open_image
 from .pairs import Pairs, pairs_of
 from .ranking import top_k
 from .samples import Retrieved, Sample, SampleSheet
@@ -59,7 +59,7 @@ class Stage:
 
 
 def sheet_of(found: SweepResult | BreakingResult, stage: Stage) -> SampleSheet | None:
-    """Samples of what a sweep or a search found; None where it hid nothing, or broke nothing."""
+    """Samples of what a sweep or a search found; None where a sweep hid nothing."""
     if isinstance(found, BreakingResult):
         pairs = pairs_of(stage.dataset, stage.settings.limit)
         return breaking_sheet(stage.model, pairs, stage.gallery(pairs), found)
@@ -119,12 +119,14 @@ def hidden_sheet(
     return _sheet(model, pairs, "hidden", what, samples)
 
 
-def breaking_sheet(model: DualEncoder, pairs: Pairs, reports: Tensor, result: BreakingResult) -> SampleSheet | None:
-    """The smallest, the median and the greatest of the breaking occlusions that were found; None where none was."""
+def breaking_sheet(model: DualEncoder, pairs: Pairs, reports: Tensor, result: BreakingResult) -> SampleSheet:
+    """The smallest, the median and the greatest of the breaking occlusions that were found, and the images' mean."""
     outcome, shares = result.outcome, result.shares
+    mean = mean_image(pairs.dataset, result.numbers.tolist())
     broken = np.flatnonzero(np.isfinite(shares) & (shares < 1))
     if not len(broken):
-        return None
+        what = f"No occlusion was found that pushes a right report out of the top {outcome.k}."
+        return SampleSheet(model.name, pairs.dataset.name, "breaking", what, len(pairs.reports), (), mean)
     rising = broken[np.argsort(shares[broken], kind="stable")]
     ends = (rising[0], "The smallest"), (rising[(len(rising) - 1) // 2], "The median"), (rising[-1], "The greatest")
     chosen: dict[int, str] = {}
@@ -141,7 +143,18 @@ def breaking_sheet(model: DualEncoder, pairs: Pairs, reports: Tensor, result: Br
     )
     ranks = result.ranks_before[places], result.ranks_after[places]
     samples = _samples(model, pairs, scene, hidden, list(chosen.values()), *ranks, shares[places].tolist())
-    return _sheet(model, pairs, "breaking", what, samples)
+    return replace(_sheet(model, pairs, "breaking", what, samples), mean=mean)
+
+
+def mean_image(dataset: RetrievalDataset, numbers: Sequence[int]) -> bytes:
+    """The mean of these images, each as it lies on disk but made a square: the cells of a map divide it alike."""
+    from PIL import Image
+
+    total = np.zeros((SIDE, SIDE, 3))
+    for number in numbers:
+        whole = open_image(dataset, number, f"its image number {number}").convert("RGB")
+        total += np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BOX))
+    return _jpeg(np.rint(total / len(numbers)).astype(np.uint8))
 
 
 def _sheet(
@@ -200,9 +213,14 @@ def _retrieved(model: DualEncoder, pairs: Pairs, scene: Scene, pixels: Tensor) -
 
 def picture(pixels: Tensor) -> bytes:
     """A small JPEG of an image, (3, H, W) on the 0..1 scale, which a resize may have overshot."""
+    values = pixels.detach().float().nan_to_num(0.0).clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+    return _jpeg(values)
+
+
+def _jpeg(values: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) as a small JPEG file, grey where it is grey."""
     from PIL import Image
 
-    values = pixels.detach().float().nan_to_num(0.0).clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
     is_grey = bool((values == values[..., :1]).all())
     image = Image.fromarray(values[..., 0] if is_grey else values)
     image.thumbnail((SIDE, SIDE))

@@ -189,7 +189,7 @@ def _lacking(run: RunRecord, session: RobustSession, sheets: Sequence[SampleShee
     if not session.wants_samples:
         return "--robust-show-samples shows nothing here: samples are shown in a page. Add --robust-report FILE.html."
     asked = {(outcome.case.model, outcome.case.dataset) for outcome in run.outcomes if outcome.case.level > 0}
-    missing = sorted(asked - {(sheet.model, sheet.dataset) for sheet in sheets})
+    missing = sorted(asked - {(sheet.model, sheet.dataset) for sheet in sheets if sheet.kind == "hidden"})
     if not missing:
         return None if sheets else "--robust-show-samples shows nothing here: nothing was measured with a part hidden."
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -260,7 +260,7 @@ def _rendered(entry: ReportEntry, run: RunRecord, samples: Sequence[SampleSheet]
 
 def _tracked(run: RunRecord, tracking: TrackingTable) -> RunRecord:
     """Send what was measured where `[tracking]` says; a run that is judged again was sent before."""
-    if run.replayed:
+    if run.replayed or not (run.outcomes or run.breaking or run.costs):
         return run
     from .reports.tracking import send
 

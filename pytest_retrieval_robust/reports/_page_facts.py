@@ -190,17 +190,18 @@ class Maps:
     by_label: tuple[Map, ...]
 
 
-def sensitivity_maps(found: Sequence[BreakingOutcome]) -> list[Maps]:
-    return [
-        Maps(
-            _map(f"{short(one.model)} on {short(one.dataset)}", one.sensitivity),
-            tuple(_map(short(label), one.by_label[label]) for label in sorted(one.by_label)),
-        )
-        for one in found
-    ]
+def sensitivity_maps(found: Sequence[BreakingOutcome], grounds: Mapping[tuple[str, str], str]) -> list[Maps]:
+    """The maps of each search; `grounds` are the ids of pictures beneath them, by model and data set."""
+
+    def maps(one: BreakingOutcome) -> Maps:
+        ground = grounds.get((one.model, one.dataset))
+        whole = _map(f"{short(one.model)} on {short(one.dataset)}", one.sensitivity, ground)
+        return Maps(whole, tuple(_map(short(label), one.by_label[label], ground) for label in sorted(one.by_label)))
+
+    return [maps(one) for one in found]
 
 
-def _map(title: str, heat: HeatMap) -> Map:
+def _map(title: str, heat: HeatMap, ground: str | None) -> Map:
     row, column = heat.peak
     rows, columns = len(heat.rows), len(heat.rows[0])
     most = heat.rows[row][column]
@@ -208,7 +209,7 @@ def _map(title: str, heat: HeatMap) -> Map:
         f"{heat.images} images; the greatest mean fall, {number(most, 4)}, in row {row + 1} of {rows} from the top, "
         f"column {column + 1} of {columns} from the left"
     )
-    return Map(title, text, heat_map(heat.rows, f"{title}: {text}"))
+    return Map(title, text, heat_map(heat.rows, f"{title}: {text}", ground))
 
 
 def map_columns(found: Sequence[BreakingOutcome]) -> tuple[str, ...]:
@@ -237,7 +238,7 @@ def map_csv(found: Sequence[BreakingOutcome]) -> list[list[object]]:
 
 
 def _digits(heat: HeatMap) -> int:
-    """Decimals that tell a thousandth of a map's greatest number apart."""
+    """Decimals by which the map's greatest number has three digits."""
     most = max((abs(fall) for row in heat.rows for fall in row if math.isfinite(fall)), default=0.0)
     return 3 - math.floor(math.log10(most)) - 1 if most > 0 else 0
 

@@ -184,8 +184,11 @@ def _short(place: float) -> str:
     return f"{place:.1f}".removesuffix(".0")
 
 
-def heat_map(rows: Sequence[Sequence[float]], label: str) -> Markup:
-    """A grid of cells, the darker the greater the number; nothing where it is 0 or below."""
+def heat_map(rows: Sequence[Sequence[float]], label: str, ground: str | None = None) -> Markup:
+    """A grid of cells, the darker the greater the number; nothing where it is 0 or below.
+
+    `ground` is the id of a picture of the page, one unit wide and high, that lies beneath.
+    """
     most = max((value for row in rows for value in row if math.isfinite(value)), default=0.0)
     runs: dict[int, list[str]] = {}
     for y, row in enumerate(rows):
@@ -197,10 +200,11 @@ def heat_map(rows: Sequence[Sequence[float]], label: str) -> Markup:
     # Lines as broad as a cell take half the room of squares.
     paths = "".join(f'<path class="h{shade}" d="{"".join(runs[shade])}"/>' for shade in sorted(runs) if shade)
     columns = max((len(row) for row in rows), default=1)
-    head = Markup('<svg class="map" role="img" viewBox="0 0 {0} {1}" aria-label="{2}">').format(
-        columns, len(rows), label
+    head = Markup('<svg class="map{3}" role="img" viewBox="0 0 {0} {1}" aria-label="{2}">').format(
+        columns, len(rows), label, "" if ground is None else " over"
     )
-    return head + Markup(f'<g transform="translate(0 .5)">{paths}</g></svg>')
+    below = "" if ground is None else f'<use href="#{ground}" transform="scale({columns} {len(rows)})"/>'
+    return head + Markup(f'{below}<g transform="translate(0 .5)">{paths}</g></svg>')
 
 
 def _shade(value: float, most: float) -> int:
@@ -230,5 +234,7 @@ def described(points: Iterable[tuple[float, float | None]], half: float | None) 
         return begin
     steepest = max(pairwise(known), key=lambda pair: pair[0][1] - pair[1][1])
     fall = f"the steepest fall from {level_text(steepest[0][0])} to {level_text(steepest[1][0])}"
+    if steepest[0][1] <= steepest[1][1]:
+        fall = "no fall between any two levels"
     halved = "" if half is None else f"; half of it is gone at {level_text(round(half, 3))}"
     return f"{begin}, {100 * end:.1f} % at {level_text(last)}, {fall}{halved}"

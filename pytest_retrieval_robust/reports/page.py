@@ -37,6 +37,9 @@ def register(catalogue: Catalogue[ReportEntry]) -> None:
 def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
     """The whole page; see docs/reports.md for what it shows. Images and report texts are in `samples` alone."""
     style, script, early = (_asset(name) for name in ("page.css", "page.js", "early.js"))
+    means = {(sheet.model, sheet.dataset): sheet.mean for sheet in samples if sheet.mean is not None}
+    ids = {mean: f"mean-{place}" for place, mean in enumerate(dict.fromkeys(means.values()))}
+    grounds = {key: ids[mean] for key, mean in means.items()}
     context = _context(run)
     return (
         _environment()
@@ -47,7 +50,10 @@ def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
             early=early,
             style_hash=_hash(style),
             script_hashes=[_hash(early), _hash(script)],
-            samples=samples,
+            shows_images=bool(samples),
+            samples=[sheet for sheet in samples if sheet.samples],
+            means=ids,
+            maps=_page_facts.sensitivity_maps(run.breaking, grounds),
             **context,
         )
     )
@@ -127,7 +133,6 @@ def _context(run: RunRecord) -> dict[str, Any]:
         "loaded": list(all_loaded(run)),
         "absent": [model for model in run.models if not model.tested],
         "breaking": list(_page_facts.breaking_figures(run, numbers)),
-        "maps": _page_facts.sensitivity_maps(run.breaking),
         "shades": list(range(SHADES + 1)),
         "speeds": _page_facts.speeds(run),
         "costs": _page_facts.costs(run),

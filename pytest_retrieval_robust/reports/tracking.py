@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from hashlib import blake2b
+from io import StringIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import NotOnThisMachineError, RobustError
@@ -24,7 +26,7 @@ _LONGEST = 240
 
 
 def send(run: RunRecord, tracking: TrackingTable) -> str:
-    """Make a run there with metrics, curves and both reports; its id.
+    """Make a run there with metrics, curves and both reports; its id. One that breaks off is marked as failed there.
 
     A metric is named `MODEL/DATASET/OCCLUDER/DIRECTION/recall_at_10`; its step is the level in thousandths, so that the
     server draws the curve. Nothing is in it that `run.json` has not.
@@ -49,11 +51,23 @@ def send(run: RunRecord, tracking: TrackingTable) -> str:
 
 
 def _send(client: Any, run: RunRecord, experiment: str) -> str:
-    from mlflow.entities import Metric, Param, RunTag
-
     known = client.get_experiment_by_name(experiment)
     place = client.create_experiment(experiment) if known is None else known.experiment_id
     name: str = client.create_run(place, run_name=f"{run.identity.started} {run.identity.id}").info.run_id
+    whole = False
+    try:
+        _log(client, name, run)
+        whole = True
+    finally:
+        # MLflow prints a link to the run, in the middle of pytest's output.
+        with redirect_stdout(StringIO()):
+            client.set_terminated(name, None if whole else "FAILED")
+    return name
+
+
+def _log(client: Any, name: str, run: RunRecord) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
     now = client.get_run(name).info.start_time
     metrics = [Metric(key, value, now, step) for key, value, step in metrics_of(series_of(run))]
     for start in range(0, len(metrics), _MOST):
@@ -63,8 +77,6 @@ def _send(client: Any, run: RunRecord, experiment: str) -> str:
     client.log_batch(name, params=parameters, tags=tags)
     client.log_text(name, render_html(run), "report.html")
     client.log_text(name, render_json(run), "run.json")
-    client.set_terminated(name)
-    return name
 
 
 def metrics_of(series: Sequence[Series]) -> Iterator[tuple[str, float, int]]:

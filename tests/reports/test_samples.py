@@ -46,6 +46,11 @@ def page_of(pytester: pytest.Pytester) -> Any:
     return read
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    return record(tmp_path_factory.mktemp("small"), 40, gates="", levels=(0.0, 0.2))
+
+
 def section(page: str) -> Element:
     (found,) = (one for one in find(parsed(page), "section") if one.get("id") == "samples")
     return found
@@ -170,6 +175,40 @@ def test_the_smallest_breaking_occlusions_are_shown_where_they_were_searched(
         assert f"{100 * (cells < 12).mean():.1f}" == told[1]
 
 
+def test_sensitivity_maps_lie_over_the_mean_of_the_searched_images_where_asked_for(
+    pytester: pytest.Pytester, page_of: Any
+) -> None:
+    pytester.makepyfile(test_mine="def test_it(breaking): pass\n")
+    options = ("--robust-search-grid=2", "--robust-search-images=24", "--robust-report=a.html")
+    assert pytester.runpytest_inprocess(*SMALL, *options).ret == 0
+    for sign in ("<image", "<use", *PIXELS):
+        assert sign not in page_of()
+    assert "Maps are means over many images and show none." in page_of()
+
+    assert pytester.runpytest_inprocess(*SMALL, *options, SHOW).ret == 0
+    (drawn,) = find(parsed(page_of()), "{*}image")
+    content = base64.b64decode(drawn.get("href", "").removeprefix("data:image/jpeg;base64,"), validate=True)
+    seen = np.asarray(Image.open(io.BytesIO(content)).convert("L"), dtype=np.float64)
+    dataset = load_dataset("synthetic-cxr")  # whose images are squares
+    expected = sum(
+        np.asarray(dataset.image(number).convert("L").resize(seen.shape, Image.Resampling.BOX), dtype=np.float64) / 24
+        for number in range(24)
+    )
+    assert np.abs(seen - expected).mean() < 3  # grey levels, of what JPEG takes away
+    maps = [one for one in find(parsed(page_of()), "{*}svg") if (one.get("class") or "").startswith("map")]
+    assert maps
+    for one in maps:
+        assert [use.get("href") for use in find(one, "{*}use")] == [f"#{drawn.get('id')}"]
+
+
+def test_where_nothing_breaks_there_is_the_mean_alone(run: RunRecord) -> None:
+    sheet = replace(sample_sheet(), kind="breaking", samples=(), mean=b"JPEG")
+    page = render_html(run, [sheet])
+    assert 'id="samples"' not in page
+    assert "no image, no report's text" not in page
+    assert "img-src data:" in page
+
+
 # Why there is nothing to see
 
 
@@ -220,18 +259,13 @@ def test_a_sheet_crosses_whole_and_only_where_the_controller_made_a_folder(tmp_p
     assert list(tmp_path.rglob("*")) == []
     expect_sheets(tmp_path)
     hand_over(sample_sheet("text 😀 é"), tmp_path)
-    hand_over(replace(sample_sheet(), kind="breaking"), tmp_path)
-    assert sorted(one.kind for one in handed_over(tmp_path)) == ["breaking", "hidden"]
-    assert sample_sheet("text 😀 é") in list(handed_over(tmp_path))
+    breaking = replace(sample_sheet(), kind="breaking", mean=b"\xff\xd8 a JPEG")
+    hand_over(breaking, tmp_path)
+    assert sorted(handed_over(tmp_path), key=lambda one: one.kind) == [breaking, sample_sheet("text 😀 é")]
     assert not list(tmp_path.rglob("*.part"))
 
 
 # What the page makes of it
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    return record(tmp_path_factory.mktemp("small"), 40, gates="", levels=(0.0, 0.2))
 
 
 @pytest.mark.parametrize("text", [*NASTY, "تقرير الأشعة: لا يوجد انصباب\u202e txet"], ids=range(len(NASTY) + 1))

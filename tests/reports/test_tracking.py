@@ -75,7 +75,8 @@ def test_metrics_curves_and_reports_arrive(server: str, tmp_path: Path) -> None:
     assert sent.data.params["gates_sha256"] == run.gates_sha256
     history = client.get_metric_history(name, "ours/d/patches/image-to-report/recall_at_10")
     assert {one.step / 1000: one.value for one in history} == pytest.approx(run.curves[0].recall(10))
-    assert "-b-/d/patches/image-to-report/recall_at_10" in sent.data.metrics
+    assert {"ours"} < {metric.partition("/")[0] for metric in sent.data.metrics}
+    assert sent.info.status == "FINISHED"
     assert {one.path for one in client.list_artifacts(name)} == {"report.html", "run.json"}
     got = client.download_artifacts(name, "run.json", str(tmp_path))
     assert json.loads(Path(got).read_text())["run"]["id"] == run.identity.id
@@ -83,10 +84,27 @@ def test_metrics_curves_and_reports_arrive(server: str, tmp_path: Path) -> None:
 
 def test_a_run_is_sent_where_the_table_asks_for_it(server: str, run_suite: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "robust.toml").write_text(f'[tracking]\nmlflow = "{server}"\nexperiment = "from pytest"\n')
-    assert run_suite().ret == 0
+    result = run_suite()
+    assert result.ret == 0
+    assert "View run" not in result.stdout.str()
+    assert run_suite("-k", "nothing").ret != 0
     client = client_of(server)
     (sent,) = client.search_runs([client.get_experiment_by_name("from pytest").experiment_id])
     assert sent.data.tags["release_gate"] == "passed"
+
+
+def test_a_run_that_breaks_off_is_marked_as_failed(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> str:
+        raise ConnectionError("the network went away")
+
+    monkeypatch.setattr("pytest_retrieval_robust.reports.tracking.render_json", broken)
+    with pytest.raises(RobustError, match="got ConnectionError"):
+        send(record(tmp_path), TrackingTable(server, "broken off"))
+    client = client_of(server)
+    (sent,) = client.search_runs([client.get_experiment_by_name("broken off").experiment_id])
+    assert sent.info.status == "FAILED"
 
 
 def test_without_the_table_mlflow_is_not_even_imported(run_suite: Run, monkeypatch: pytest.MonkeyPatch) -> None:
