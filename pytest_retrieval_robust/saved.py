@@ -75,9 +75,9 @@ def load_run(folder: Path) -> Run:
     try:
         measured = _measurements(data)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        what = f"without {error}" if isinstance(error, KeyError) else f"with a value of another kind ({error})"
         raise SavedRunError(
-            f"Expected a run as this version writes it, got {folder.name}/run.json without a usable {error}. "
-            "Make the run again."
+            f"Expected a run as this version writes it, got {folder.name}/run.json {what}. Make the run again."
         ) from error
     run = Run(measured, Evidence(SavedArrays(_read_arrays(folder, data["run"].get("ranks_sha256")))))
     _check_agreement(run, folder)

@@ -176,6 +176,10 @@ def without_plan(data: dict[str, Any]) -> None:
     del data["run"]["plan"]
 
 
+def with_null_interval(data: dict[str, Any]) -> None:
+    data["outcomes"][0]["image-to-report"]["recall_interval"]["10"] = None
+
+
 def text_for_number(data: dict[str, Any]) -> None:
     data["outcomes"][0]["case"]["level"] = "high"
 
@@ -184,7 +188,8 @@ def text_for_number(data: dict[str, Any]) -> None:
     ("change", "told"),
     [
         (version, "Expected a saved run of schema 1 or older, got schema_version=2"),
-        (without_plan, "got run/run.json without a usable 'plan'"),
+        (without_plan, "got run/run.json without 'plan'"),
+        (with_null_interval, "got run/run.json with a value of another kind ("),
         (text_for_number, "Expected a run as this version writes it"),
         (lambda data: data.clear(), "without a schema_version"),
     ],

@@ -121,8 +121,22 @@ def _kept(one: Series) -> str:
 
 def _is_severity(drawn: Sequence[Series]) -> bool:
     """Whether the levels are severities that hide another share of the image."""
-    shares = ((point.level, share) for one in drawn for point, share in zip(one.recall, one.achieved, strict=True))
-    return any(abs(level - share) > _ANOTHER_SHARE for level, share in shares)
+
+    def differs(one: Series) -> bool:
+        least = max(_ANOTHER_SHARE, _cell_share(one.occluder))
+        pairs = zip(one.recall, one.achieved, strict=True)
+        return any(abs(point.level - share) > least for point, share in pairs)
+
+    return any(map(differs, drawn))
+
+
+def _cell_share(occluder: str) -> float:
+    """What share of the image one cell of its grid is, as far as its name says: shares come in whole cells."""
+    try:
+        grid = parse_call(occluder)[1].get("grid", "")
+    except ConfigError:
+        return 0.0
+    return 1 / int(grid) ** 2 if grid.isdecimal() and int(grid) > 0 else 0.0
 
 
 def _note(drawn: Sequence[Series], levels: Sequence[float]) -> str:

@@ -105,7 +105,7 @@ def _section(run: RunRecord, model: ModelRecord, series: Sequence[Series]) -> It
             yield table(heads, [_row(one, levels) for one in drawn], 1)
     if any(one.is_at_chance for one in series):
         yield "With nothing hidden it retrieves no better than chance, so that there is nothing to keep."
-    yield "\n".join(_facts(run, model))
+    yield "\n".join(_facts(run, model, {one.dataset for one in series}))
 
 
 def _row(one: Series, levels: Sequence[float]) -> list[str]:
@@ -119,8 +119,8 @@ def _cell(point: Point) -> str:
     return f"{percent(point.value)}{ends}"
 
 
-def _facts(run: RunRecord, model: ModelRecord) -> Iterator[str]:
-    for facts in run.datasets:
+def _facts(run: RunRecord, model: ModelRecord, datasets: set[str]) -> Iterator[str]:
+    for facts in (facts for facts in run.datasets if facts["name"] in datasets):
         told = ", ".join(text(str(facts[key])) for key in ("split", "text", "relevance") if facts.get(key))
         yield f"- {code(facts['name'])}: {told}, fingerprint {code(str(facts.get('fingerprint'))[:12])}"
     known = ", ".join(

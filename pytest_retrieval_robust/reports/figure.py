@@ -59,6 +59,8 @@ def draw_figure(series: Sequence[Series], path: Path, *, direction: Direction, k
     known = sorted({one.k for one in series})
     wanted = list(ks) or known
     drawn = [one for one in series if one.direction == direction and one.k in wanted]
+    if not series:
+        raise RobustError("Expected a run with curves to draw, got one in which no recall was measured. Measure first.")
     if not drawn or set(wanted) - set(known):
         raise RobustError(f"Expected k that were measured ({known}), got k={wanted}. Give one of these to --k.")
     if path.suffix.lower() not in _FORMATS:

@@ -73,8 +73,12 @@ def text(words: str) -> str:
 
 
 def code(name: str) -> str:
-    """A name as code, in which nothing has a meaning; it may stand in a table."""
-    shown = short(name).replace("|", "\\|")
+    r"""A name as code, in which nothing has a meaning; `table` takes it too.
+
+    >>> code("a`b|c")
+    '``a`b|c``'
+    """
+    shown = short(name)
     longest = max((len(found) for found in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if not shown.strip() or shown.startswith(("`", " ")) or shown.endswith(("`", "\\", " ")) else ""
@@ -82,9 +86,17 @@ def code(name: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> str:
-    """A table whose columns are numbers, but for the first `numbers`."""
+    r"""A table whose columns are numbers, but for the first `numbers`.
+
+    A bar within a cell is escaped, also in code, as GitHub asks for. A backslash before it would escape the escape.
+    """
     ruler = ["---" if place < numbers else "---:" for place in range(len(heads))]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ruler, *rows))
+    lines = ([re.sub(r"(\\?)\|", _bar, cell) for cell in row] for row in (heads, ruler, *rows))
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+
+
+def _bar(found: re.Match[str]) -> str:
+    return "\\\u200b\\|" if found[1] else "\\|"
 
 
 def folded(summary: str, content: str) -> str:

@@ -25,7 +25,8 @@ _MARKS: dict[VerdictName, str] = {"pass": " ", "fail": "!", "inconclusive": "?",
 _COLOURS: dict[VerdictName, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "ungated": ""}
 _WORST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _BLOCKS, _PLAIN_BLOCKS = "▁▂▃▄▅▆▇█", "_.,-=+*#"
-_SHOWN_SENTENCES = 20
+_SHOWN_SENTENCES, _SHOWN_TABLES, _SHOWN_ROWS = 20, 12, 40
+_WHERE_ALL = "(`-v` shows them all, and so does --robust-report FILE.html)"
 _SEVERAL = 4
 _ANOTHER_SHARE = 0.02
 
@@ -101,13 +102,19 @@ def verdict_lines(run: RunRecord) -> Iterable[Line]:
 def _tables(run: RunRecord, verbosity: int, blocks: str) -> Iterable[Line]:
     groups = dict.fromkeys((curve.clean.case.dataset, curve.clean.case.occluder) for curve in run.curves)
     directions: Sequence[Direction] = DIRECTIONS if verbosity > 0 else DIRECTIONS[:1]
-    for dataset, occluder in groups:
+    shown = len(groups) if verbosity > 0 else _SHOWN_TABLES
+    for dataset, occluder in list(groups)[:shown]:
         curves = [c for c in run.curves if (c.clean.case.dataset, c.clean.case.occluder) == (dataset, occluder)]
         ks = sorted(curves[0].clean.image_to_report.recall)
         for direction in directions:
             for k in ks if verbosity > 0 else ks[-1:]:
-                yield from _table(run, curves, k, direction, blocks)
+                yield from _table(run, curves if verbosity > 0 else curves[:_SHOWN_ROWS], k, direction, blocks)
+                if verbosity <= 0 and len(curves) > _SHOWN_ROWS:
+                    yield [Span(f"... and {len(curves) - _SHOWN_ROWS} more rows {_WHERE_ALL}")]
                 yield []
+    if len(groups) > shown:
+        yield [Span(f"... and {len(groups) - shown} more tables {_WHERE_ALL}")]
+        yield []
 
 
 def _table(run: RunRecord, curves: Sequence[Curve], k: int, direction: Direction, blocks: str) -> Iterable[Line]:

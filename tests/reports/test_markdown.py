@@ -74,6 +74,13 @@ def test_any_name_in_a_table_is_one_code_and_one_cell(name: str) -> None:
     assert kinds(table(("a", "b"), [(code(name), "1")], 1)) == kinds(table(("a", "b"), [("`x`", "1")], 1))
 
 
+@pytest.mark.parametrize("name", ["a|b", "a||b|", "|", "a`b|c"])
+def test_a_bar_in_a_name_is_shown_as_it_is_within_a_table_and_outside(name: str) -> None:
+    for written in (code(name), table(("a",), [(code(name),)], 1)):
+        inner = [child for token in DIALECT.parse(written) for child in token.children or ()]
+        assert [one.content.strip() for one in inner if one.type == "code_inline"] == [name]
+
+
 @pytest.mark.parametrize("words", ["ask @someone", "see #12", "https://example.org", "www.example.org", "GH-7"])
 def test_nobody_is_called_and_nothing_is_linked(words: str) -> None:
     assert "\u200b" in text(words)

@@ -6,6 +6,7 @@ import csv
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.case import ModelRecord
+from pytest_retrieval_robust.errors import RobustError
 from pytest_retrieval_robust.judgement import RunRecord
 from pytest_retrieval_robust.reports.card import model_card
 from pytest_retrieval_robust.reports.figure import draw_figure
@@ -73,6 +75,16 @@ def test_the_cards_section_holds_its_own_model_alone(folder: Path, capsys: pytes
     assert section.startswith("\n## Retrieval under occlusion")
     assert section.count("| Recall@10 |") == 4
     assert "theirs" not in shown
+
+
+def test_a_card_names_the_data_that_its_model_was_measured_on_and_no_other(run: RunRecord) -> None:
+    other = {**run.datasets[0], "name": "another"}
+    assert "another" not in model_card(replace(run, datasets=(*run.datasets, other)), "ours")
+
+
+def test_a_run_without_numbers_has_nothing_to_draw(tmp_path: Path) -> None:
+    with pytest.raises(RobustError, match="in which no recall was measured"):
+        draw_figure([], tmp_path / "a.pdf", direction="image-to-report")
 
 
 def metadata(card: str) -> Any:

@@ -20,7 +20,10 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust.case import DIRECTIONS
 from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.reports._svg import described
+from pytest_retrieval_robust.reports.markdown import render_markdown
 from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.reports.terminal import summary_lines
 
 from .records import multiplied, nothing, record, renamed, searched, timed, whole_record
 
@@ -280,6 +283,38 @@ def test_a_thousand_cells_are_one_readable_file(tmp_path: Path) -> None:
     page = render_html(run)
     assert len(page.encode()) < 4_000_000
     assert page.count("<tr ") == 10 * 5 * 4
+    blocks = render_markdown(run).split("\n\n")
+    assert sum(line.startswith("| `") for line in "".join(blocks[: blocks.index("</details>")]).splitlines()) <= 2 * 50
+
+
+def test_in_a_terminal_so_many_tables_as_are_read_are_shown_and_the_rest_is_named(tmp_path: Path) -> None:
+    one = record(tmp_path, 60, gates="", levels=(0.0, 0.2))
+    run = multiplied(one, [f"model-{place}" for place in range(50)], [f"occluder-{place}" for place in range(20)])
+    brief, whole = ("\n".join("".join(span.text for span in line) for line in summary_lines(run, v)) for v in (0, 1))
+    assert len(brief.splitlines()) < 1100
+    assert "... and 10 more rows (`-v` shows them all" in brief
+    assert "... and 8 more tables (`-v` shows them all" in brief
+    assert "more tables" not in whole
+    assert all(f"model-{place}\n" in whole or f"model-{place} " in whole for place in range(50))
+
+
+def test_levels_of_an_occluder_with_large_cells_are_shares_and_those_of_severities_are_not(tmp_path: Path) -> None:
+    run = record(tmp_path, 40, gates="", levels=(0.0, 0.05))
+
+    def labels(occluder: str, achieved: float) -> str:
+        outcomes = (replace(one, achieved_level=achieved if one.case.level else 0.0) for one in run.outcomes)
+        return render_html(renamed(replace(run, outcomes=tuple(outcomes)), {"patches": occluder}))
+
+    assert "severity of the occlusion" not in labels("patches(grid=3)", 1 / 9)
+    assert "severity of the occlusion" in labels("blur(grid=x)", 0.9)
+
+
+def test_a_line_in_words_tells_of_a_fall_only_where_there_is_one() -> None:
+    assert described([(0.0, 0.8), (0.1, 0.7), (0.2, 0.2)], 0.15) == (
+        "80.0 % with nothing hidden, 20.0 % at 20 %, the steepest fall from 10 % to 20 %; half of it is gone at 15 %"
+    )
+    assert "no fall between any two levels" in described([(0.0, 0.5), (0.1, 0.5), (0.2, 0.6)], None)
+    assert described([(0.0, None)], None) == "no number"
 
 
 def test_eight_models_six_levels_and_three_occluders_stay_below_two_megabytes(tmp_path: Path) -> None:
