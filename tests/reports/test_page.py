@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from collections import Counter
@@ -25,7 +26,7 @@ from pytest_retrieval_robust.reports.markdown import render_markdown
 from pytest_retrieval_robust.reports.page import render_html
 from pytest_retrieval_robust.reports.terminal import summary_lines
 
-from .records import multiplied, nothing, record, renamed, searched, timed, whole_record
+from .records import multiplied, nothing, record, renamed, sample_sheet, searched, timed, whole_record
 
 SVG = "{http://www.w3.org/2000/svg}svg"
 NASTY = [
@@ -219,6 +220,20 @@ def test_every_switch_and_button_has_a_name(run: RunRecord) -> None:
         assert control.get("id") in labels or words(parents[control])
     assert all(words(button) for button in find(page, "button"))
     assert all(region.get("aria-label") for region in page.iter() if region.get("role") == "region")
+
+
+def test_headings_rise_by_one_level_at_a_time_and_landmarks_have_names_of_their_own(run: RunRecord) -> None:
+    page = parsed(render_html(run, [sample_sheet()]))
+    levels = [int(element.tag[1]) for element in page.iter() if re.fullmatch("h[1-6]", element_tag(element))]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    named = {element.get("id"): words(element) for element in page.iter() if element.get("id")}
+    landmarks = [
+        element for element in page.iter() if element.tag in ("section", "nav") or element.get("role") == "region"
+    ]
+    names = [one.get("aria-label") or named.get(one.get("aria-labelledby", "")) for one in landmarks]
+    assert all(names)
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))

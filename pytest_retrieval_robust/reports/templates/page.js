@@ -26,10 +26,14 @@
   for (const form of all("form")) form.addEventListener("submit", (event) => event.preventDefault());
 
   for (const control of all("input[name=theme]")) {
-    control.addEventListener("change", () => { root.dataset.theme = control.value; });
+    const paint = () => { if (control.checked) root.dataset.theme = control.value; };
+    control.addEventListener("change", paint);
+    paint(); // a browser may have kept a choice from before
   }
   for (const box of all("input[name=bands]")) {
-    box.addEventListener("change", () => root.classList.toggle("no-bands", !box.checked));
+    const draw = () => root.classList.toggle("no-bands", !box.checked);
+    box.addEventListener("change", draw);
+    draw();
   }
   for (const button of all("button[data-toggle]")) {
     button.addEventListener("click", () => {
