@@ -6,9 +6,10 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from .evidence import Evidence
 from .measurements import Identity, Measurements, Scope
 
 SCHEMA_VERSION = 1
+SCHEMA_FILE = Path(__file__).parent / "reports" / "run.schema.json"
+_LONGEST = 200
 _ROUNDING = 1e-9
 _OF_A_DATASET = (
     "name",
@@ -72,22 +75,50 @@ def has_run(folder: Path) -> bool:
 def load_run(folder: Path) -> Run:
     """The run that was saved in `folder`; `SavedRunError` says what is wrong with it and what to do."""
     data = _read_json(folder)
-    try:
-        measured = _measurements(data)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        what = f"without {error}" if isinstance(error, KeyError) else f"with a value of another kind ({error})"
-        raise SavedRunError(
-            f"Expected a run as this version writes it, got {folder.name}/run.json {what}. Make the run again."
-        ) from error
-    run = Run(measured, Evidence(SavedArrays(_read_arrays(folder, data["run"].get("ranks_sha256")))))
+    _check_schema(data, folder)
+    run = Run(_measurements(data), Evidence(SavedArrays(_read_arrays(folder, data["run"]["ranks_sha256"]))))
     _check_agreement(run, folder)
     return run
 
 
+def _check_schema(data: Json, folder: Path) -> None:
+    """Raise `SavedRunError` for the first place that is not as `run.schema.json` says."""
+    from fastjsonschema import JsonSchemaValueException
+
+    try:
+        _validator()(data)
+    except JsonSchemaValueException as error:
+        what = f"{error.message.removeprefix('data').removeprefix('.')[:_LONGEST]}"
+        raise SavedRunError(
+            f"Expected a run as this version writes it, got {folder.name}/run.json, which breaks its schema: {what}. "
+            "Make the run again."
+        ) from error
+
+
+@cache
+def _validator() -> Callable[[Json], object]:
+    from fastjsonschema import compile as compile_schema
+
+    checked: Callable[[Json], object] = compile_schema(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    return checked
+
+
 def _check_agreement(run: Run, folder: Path) -> None:
-    """Raise `SavedRunError` where a Recall@k is not that of the ranks: one of the two was changed."""
+    """Raise `SavedRunError` where k is missing, or a Recall@k is not that of the ranks: one of the two was changed."""
+    twice = [case for case, count in Counter(one.case for one in run.measured.outcomes).items() if count > 1]
+    if twice:
+        raise SavedRunError(
+            f"Expected each case once, got {twice[0]} more often in {folder.name}/run.json: it was changed. "
+            "Make the run again."
+        )
     for outcome, direction in product(run.measured.outcomes, DIRECTIONS):
         ranks, scores = run.evidence.ranks(outcome, direction), outcome.scores(direction)
+        for numbers in (scores.recall, scores.recall_interval, scores.chance):
+            if set(numbers) != set(run.measured.plan.ks):
+                raise SavedRunError(
+                    f"Expected numbers of {outcome.case} for each k of the run's plan ({run.measured.plan.ks}), got "
+                    f"k={sorted(numbers)} in {folder.name}/run.json: it was changed. Make the run again."
+                )
         if ranks is None:
             continue
         for k, recall in scores.recall.items():

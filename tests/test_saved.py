@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.config_file import read_config_file
+from pytest_retrieval_robust.errors import RobustError
 from pytest_retrieval_robust.judgement import Against, judge_run
 from pytest_retrieval_robust.measurements import Scope
 from pytest_retrieval_robust.policy import Policy
 from pytest_retrieval_robust.policy_file import read_policy
-from pytest_retrieval_robust.reports.saved_run import SCHEMA_FILE, save_run
-from pytest_retrieval_robust.saved import SavedRunError, load_run
+from pytest_retrieval_robust.reports.markdown import render_markdown
+from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.reports.saved_run import run_as_json, save_run
+from pytest_retrieval_robust.reports.terminal import summary_lines
+from pytest_retrieval_robust.saved import SCHEMA_FILE, SavedRunError, load_run
 
+from .reports.records import searched
 from .saved_runs import make_run
 
 GATES = """
@@ -188,8 +197,8 @@ def text_for_number(data: dict[str, Any]) -> None:
     ("change", "told"),
     [
         (version, "Expected a saved run of schema 1 or older, got schema_version=2"),
-        (without_plan, "got run/run.json without 'plan'"),
-        (with_null_interval, "got run/run.json with a value of another kind ("),
+        (without_plan, "got run/run.json, which breaks its schema: run must contain"),
+        (with_null_interval, "its schema: outcomes[0].image-to-report.recall_interval.10 must be array"),
         (text_for_number, "Expected a run as this version writes it"),
         (lambda data: data.clear(), "without a schema_version"),
     ],
@@ -198,7 +207,7 @@ def test_a_run_json_that_cannot_be_read_says_why(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], told: str
 ) -> None:
     folder = make_run(tmp_path / "store").save(tmp_path / "run", change)
-    with pytest.raises(SavedRunError, match=told.replace("(", r"\(")):
+    with pytest.raises(SavedRunError, match=re.escape(told)):
         load_run(folder)
 
 
@@ -333,3 +342,61 @@ def test_compare_with_a_misspelt_policy_or_nothing_in_common_is_no_success(
     (tmp_path / "robust.toml").write_text('[[gate]]\nmodel = "tiny-cxr-clipp"\nrecall = { 10 = 0.1 }\n')
     assert compare(base, other, "--policy", tmp_path / "robust.toml") == 2
     assert "this gate matches nothing" in capsys.readouterr().err
+
+
+# Any damage is refused, or read and shown
+
+
+def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything within, the parts before the whole."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in inside:
+        yield from places_in(inner, (*path, key))
+    if path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def saved_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = make_run(tmp_path_factory.mktemp("store"), 30, levels=(0.0, 0.2))
+    return made.measured(breaking=(searched("ours", 0, 20, 4, 1),)).save(tmp_path_factory.mktemp("damaged"))
+
+
+@pytest.fixture(scope="module")
+def saved_text(saved_folder: Path) -> str:
+    return (saved_folder / "run.json").read_text()
+
+
+REFERENCE = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+DAMAGE = st.sampled_from([None, -1, 0, 1e30, True, "x", "", [], {}, [None], {"1": None}, 1.5, "deleted"])
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_a_damaged_run_json_is_refused_with_a_sentence_or_read_and_shown(
+    saved_folder: Path, saved_text: str, data: st.DataObject
+) -> None:
+    saved = json.loads(saved_text)
+    *above, last = data.draw(st.sampled_from(list(places_in(saved))))
+    parent = reduce(lambda value, key: value[key], above, saved)
+    damage = data.draw(DAMAGE)
+    if damage == "deleted":
+        del parent[last]
+    else:
+        parent[last] = damage
+    (saved_folder / "run.json").write_text(json.dumps(saved))
+    try:
+        run = load_run(saved_folder)
+        judged = judge_run(run, Policy(), Against(), replayed=True)
+    except RobustError as error:
+        refused = str(error)
+    else:
+        refused = None
+    if refused is not None:
+        assert refused.startswith("Expected ")
+        return
+    assert REFERENCE.is_valid(saved)
+    render_html(judged)
+    render_markdown(judged)
+    run_as_json(judged)
+    list(summary_lines(judged, 1))

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ..judgement import BaselineRecord, Interval, RunRecord
     from ..store import RunStore
 
-SCHEMA_FILE = Path(__file__).parent / "run.schema.json"
-
 
 def register(catalogue: Catalogue[ReportEntry]) -> None:
     catalogue.add(ReportEntry("json", "the run, as run.json", render_json))

@@ -136,7 +136,8 @@ def _heading(run: RunRecord, curve: Curve, k: int, direction: Direction) -> Iter
     scores = clean.scores(direction)
     facts = next((dataset for dataset in run.datasets if dataset["name"] == case.dataset), None)
     yield [Span(f"{case.dataset}, {case.occluder}: {direction} Recall@{k} in %", "bold")]
-    ceiling = "" if facts is None or direction != DIRECTIONS[0] else f", ceiling {100 * facts['ceiling'][str(k)]:.1f}"
+    highest = None if facts is None or direction != DIRECTIONS[0] else (facts["ceiling"] or {}).get(str(k))
+    ceiling = "" if highest is None else f", ceiling {100 * highest:.1f}"
     yield [
         Span(
             f"{scores.queries} queries, gallery {scores.gallery}, chance {100 * scores.chance[k]:.1f}{ceiling}, "
