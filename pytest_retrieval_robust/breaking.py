@@ -8,7 +8,8 @@ Its first step hides every cell alone: the mean fall of the right report's score
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from .occluders._probe import Probe
 from .occluders._scene import batch_size as usual_batch
 from .occluders.fills import check_fill
 from .pairs import Pairs, pairs_of
+from .progress import Counter, Tell
 from .query_keys import secret_of
 from .ranking import positive_ranks
 from .scenes import sampled_images, setting_of
@@ -76,6 +78,7 @@ def find_breaking(
     budget: int | None = None,
     limit: int | None = None,
     batch_size: int | None = None,
+    tell: Tell | None = None,
 ) -> BreakingResult:
     """Search the smallest occlusion that pushes an image's right report out of the top k.
 
@@ -90,6 +93,7 @@ def find_breaking(
             With fewer, a result is worse, never wrong.
         limit: Only the first so many images of the data set, with their reports.
         batch_size: Hidden versions that are encoded at a time.
+        tell: Called with the progress after each batch. Its total is the most that the search may take.
 
     Raises:
         OcclusionError: An argument is out of range.
@@ -103,10 +107,15 @@ def find_breaking(
             f"Give {3 * grid * grid} or more, or use fewer cells."
         )
     pairs = pairs_of(dataset, limit)
+    counter = Counter(model.name, dataset.name, min(images, len(pairs.images)) * budget, tell)
     parts = []
-    for probe in _probes(model, pairs, k, grid, fill, images, batch_size):
-        found = probe.run([search_breaking(grid * grid, budget) for _ in probe.scene.ids])
-        parts.append(_searched(probe, found))
+    try:
+        for probe in _probes(model, pairs, k, grid, fill, images, batch_size):
+            probe = replace(probe, tell=partial(counter.add, None, encoded=True))
+            found = probe.run([search_breaking(grid * grid, budget) for _ in probe.scene.ids])
+            parts.append(_searched(probe, found))
+    finally:
+        counter.close()
     return _result(model, pairs, parts, k, grid, fill, budget)
 
 

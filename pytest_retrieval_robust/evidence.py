@@ -149,8 +149,9 @@ def tail(samples: Floats, share: float) -> float:
 
 
 def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
-    """(B,) retention at the last level, mean retention of the hidden levels, area, half level (inf where it is not
-    reached), slope or mean of (B, L) recalls: what `curve` says of one curve, for all samples at once."""
+    """(B,) retention at the last level (inf where a sample has no recall to lose), mean retention of the hidden levels,
+    area, half level (inf where it is not reached), slope or mean of (B, L) recalls: what `curve` says of one curve, for
+    all samples at once."""
     if name == "recall":
         mean: Floats = recalls.mean(axis=1)
         return mean
@@ -161,7 +162,11 @@ def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
     if name == "half_level":
         return _half_levels(levels, recalls)
     clean = np.maximum(recalls[:, 0], 1e-12)
-    return recalls[:, -1] / clean if name == "retention" else recalls[:, 1:].mean(axis=1) / clean
+    if name == "retention":
+        kept: Floats = np.where(recalls[:, 0] > 0, recalls[:, -1] / clean, np.inf)
+        return kept
+    over_levels: Floats = recalls[:, 1:].mean(axis=1) / clean
+    return over_levels  # finite, since those of two runs are subtracted
 
 
 def _area_weights(levels: Sequence[float]) -> Floats:

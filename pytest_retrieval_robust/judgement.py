@@ -16,7 +16,7 @@ from .evidence import Evidence, Floats, statistic, tail
 from .gate import Judge, untrained, weak_gates
 from .layouts import LayoutVariation, layout_variation
 from .measurements import INTERRUPTED, Measurements
-from .policy import PlannedGate, Policy, baseline_gates
+from .policy import BASELINE, PlannedGate, Policy, baseline_gates
 
 _VISIBLY = 0.02
 
@@ -76,10 +76,11 @@ class RunRecord(Measurements):
 
     @cached_property
     def cell_verdicts(self) -> Mapping[Case, set[VerdictName]]:
-        """What the recall and retention gates say of each case; curves and costs have verdicts of their own."""
+        """What the gates on single cells say of each case; curves and costs have verdicts of their own."""
         found: dict[Case, set[VerdictName]] = {}
         for verdict in self.verdicts:
-            if verdict.gate.startswith(("recall@", "retention@", "above_chance")):
+            beside = verdict.gate.startswith(BASELINE) and " cell " in verdict.gate and verdict.verdict != "ungated"
+            if beside or verdict.gate.startswith(("recall@", "retention@", "above_chance")):
                 found.setdefault(verdict.case, set()).add(verdict.verdict)
         return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .case import Json
 from .errors import DatasetError, RankingError
 
 if TYPE_CHECKING:
@@ -82,3 +83,21 @@ def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
         best[group] = min(rank, best.get(group, rank))
     ranks = [best[group] for group in pairs.image_groups.tolist() if group in best]
     return {k: sum(rank <= k for rank in ranks) / len(pairs.images) for k in ks}
+
+
+def describe(pairs: Pairs, ks: Sequence[int], *, pixel_digest: str | None = None, skipped: int = 0) -> Json:
+    """What a run's record says of a data set; without a digest where not every image was read."""
+    return {
+        "name": pairs.dataset.name,
+        "split": pairs.dataset.split,
+        "text": pairs.dataset.text,
+        "relevance": pairs.dataset.relevance,
+        "fingerprint": pairs.dataset.fingerprint,
+        "pixel_digest": pixel_digest,
+        "images": len(pairs.images),
+        "reports": len(pairs.reports),
+        "groups": len(np.unique(pairs.report_groups)),
+        "skipped": skipped,
+        "duplicate_share": 1 - len(set(pairs.texts)) / len(pairs.images),
+        "ceiling": {str(k): value for k, value in ceiling(pairs, ks).items()},
+    }

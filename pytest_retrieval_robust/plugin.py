@@ -227,6 +227,15 @@ class Controller:
                 self._progress.follow(run_folder(self._config))
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """xdist: a worker that is gone measures nothing any more."""
+        if self._progress is not None:
+            from .reports.progress import forget_worker
+            from .store import run_folder
+
+            forget_worker(run_folder(self._config), node.gateway.id)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str) -> None:
         """xdist: what it reports of a test in which a worker died carries nothing of ours.
 

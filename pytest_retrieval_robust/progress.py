@@ -7,19 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from .case import Cell
-
 
 @dataclass(frozen=True)
 class Progress:
-    """A sweep under way: `done` of `total` encodings, of which this run made `encoded` in `seconds`."""
+    """A sweep or search under way: `done` of `total` encodings, of which this run made `encoded` in `seconds`."""
 
     model: str
     dataset: str
-    level: float
-    """Of the batch that was finished last."""
+    level: float | None
+    """Of the batch that was finished last; None in a search of the smallest breaking occlusions."""
     done: int
     total: int
+    """In a search the most that it may take."""
     encoded: int
     seconds: float
 
@@ -40,7 +39,7 @@ Tell = Callable[[Progress], None]
 
 @dataclass
 class Counter:
-    """Counts a sweep's encodings from several threads, and tells of each batch."""
+    """Counts the encodings of a sweep or search from several threads, and tells of each batch."""
 
     model: str
     dataset: str
@@ -48,20 +47,20 @@ class Counter:
     tell: Tell | None
     _done: int = 0
     _encoded: int = 0
-    _level: float = 0.0
+    _level: float | None = None
     _begun: float = field(default_factory=time.monotonic)
     _lock: Lock = field(default_factory=Lock)
 
-    def add(self, cell: Cell, images: int, *, encoded: bool) -> None:
-        """A batch of a cell is finished, encoded or taken from the store."""
+    def add(self, level: float | None, images: int, *, encoded: bool) -> None:
+        """A batch is finished, encoded or taken from the store."""
         with self._lock:
             self._done += images
             self._encoded += images if encoded else 0
-            self._level = cell.level
+            self._level = level
             self._say()
 
     def close(self) -> None:
-        """The sweep has ended, whatever became of it."""
+        """It has ended, whatever became of it."""
         with self._lock:
             if self._done < self.total:
                 self._done = self.total

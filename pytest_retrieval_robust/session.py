@@ -373,6 +373,7 @@ class RobustSession:
             images=images or settings.search_images or SEARCHED_IMAGES,
             limit=settings.limit,
             batch_size=settings.batch_size,
+            tell=self.tell,
         )
         key = f"breaking-{case_key(result.outcome.case)}"
         self.store.save(key, **breaking_arrays(result, pairs_of(self.dataset(dataset), settings.limit)))
@@ -548,7 +549,7 @@ class RobustSession:
             "breaking": None if breaking is None else breaking.as_json(),
             "card": self._card_record(axes.model, final),
             "notes": [*self._notes, *(() if self.embeddings is None else self.embeddings.notes)],
-            **self._dataset_record(axes, final),
+            **self._dataset_record(axes, final, aside=cost is not None or breaking is not None),
         }
 
     def _card_record(self, model: str | None, final: bool) -> Json | None:
@@ -568,12 +569,20 @@ class RobustSession:
         first = (str(error).strip().splitlines() or [""])[0]
         return first if first in self.own_failures else f"{type(error).__name__} (pytest's output says more)"
 
-    def _dataset_record(self, axes: Axes, final: bool) -> Json:
+    def _dataset_record(self, axes: Axes, final: bool, *, aside: bool) -> Json:
+        """What is known of the data set, from the sweep; or by itself, where something was measured `aside` of one."""
         key = (axes.model or "", axes.dataset or "")
         result = self._swept.get(key)
-        if result is None or isinstance(result, RobustError) or not self._is_news(key, final):
-            return {"dataset": None, "truncated_reports": None}
-        return {"dataset": result.dataset, "truncated_reports": result.truncated_reports}
+        nothing = {"dataset": None, "truncated_reports": None}
+        if result is not None:
+            if isinstance(result, RobustError) or not self._is_news(key, final):
+                return nothing
+            return {"dataset": result.dataset, "truncated_reports": result.truncated_reports}
+        if not aside or not self._is_news(("aside", key[1]), final):
+            return nothing
+        from .pairs import describe, pairs_of
+
+        return {**nothing, "dataset": describe(pairs_of(self.dataset(key[1]), self.settings.limit), self.settings.ks)}
 
     def _keep_keys(self, model: str, dataset: str) -> None:
         """Put the query keys and patient clusters of a data set into the store."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
     from .session import RobustSession
 
 
-_ABSOLUTE = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:|\.\.)?[/\\](?:[^()=]*[/\\])?([^()=/\\]*)")
-"""A path to elsewhere within an argument: results keep its last part alone, for folders tell of users and patients.
-A folder's name may hold a comma, so that of a list of paths the last one stays."""
+_START = r"(?:~|[A-Za-z]:|\.\.)?[/\\]"
+_INSIDE = r"(?!,\s*[\w-]+=|\)\s*(?:,|$))"
+_ABSOLUTE = re.compile(rf"(?<![\w.]){_START}(?:(?:{_INSIDE}.)*[/\\])?((?:{_INSIDE}[^/\\])*)")
+"""A path to elsewhere within a list or call: results keep its last part alone, for folders tell of users and patients.
+Their names may hold commas and brackets: it ends where the next parameter begins or the call ends, so that of a list of
+paths the last one stays."""
+_OPTION = re.compile(r"(--[\w-]+=|-[A-Za-z](?=[^-=]))?(.*)", re.DOTALL)
 _CRASHED = (
     "a worker of pytest-xdist died in it (pytest's output says which one). The model's other tests were then left out: "
     "run it alone, without -n, to see why"
@@ -49,8 +54,23 @@ def run_scope(session: pytest.Session) -> Scope:
         INTERRUPTED: session.exitstatus == pytest.ExitCode.INTERRUPTED,
     }
     reasons = [name for name, given in narrowed.items() if given]
-    arguments = " ".join(_ABSOLUTE.sub(r".../\1", str(one)) for one in session.config.invocation_params.args)
-    return Scope(", ".join(reasons) or None, f"pytest {arguments}".strip())
+    arguments = [told_of(str(one)) for one in session.config.invocation_params.args]
+    return Scope(", ".join(reasons) or None, shlex.join(["pytest", *arguments]))
+
+
+def told_of(argument: str) -> str:
+    r"""What results say of an argument: of a path to elsewhere its last part.
+
+    >>> told_of("--robust-results=/data/Roe, Jane/results")
+    '--robust-results=.../results'
+    """
+    found = _OPTION.fullmatch(argument)
+    assert found is not None
+    option, value = found[1] or "", found[2]
+    if re.match(_START, value):
+        *_, last = re.split(r"[/\\]", value.rstrip("/\\"))
+        return f"{option}.../{last}"
+    return option + _ABSOLUTE.sub(r".../\1", value)
 
 
 @dataclass
@@ -65,6 +85,8 @@ class RunCollector:
     _cards: dict[str, Json] = field(default_factory=dict)
     _not_tested: dict[str, str] = field(default_factory=dict)
     _datasets: dict[str, Json] = field(default_factory=dict)
+    _truncated: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How many reports a model cuts, by data set."""
     _notes: dict[str, None] = field(default_factory=dict)
     _broken: dict[str, list[str]] = field(default_factory=dict)
     """Node ids by what went wrong; under "" those that failed by a gate, whose sentences are shown anyway."""
@@ -105,8 +127,12 @@ class RunCollector:
             self._not_tested[record["model"]] = record["not_tested"]
         self._notes |= dict.fromkeys(record["notes"])
         if record["dataset"] is not None:
-            self._datasets[record["dataset"]["name"]] = record["dataset"]
-            self._cards[record["model"]]["truncated_reports"] = record["truncated_reports"]
+            name = record["dataset"]["name"]
+            if record["dataset"]["pixel_digest"] is not None or name not in self._datasets:
+                self._datasets[name] = record["dataset"]
+            if record["truncated_reports"] is not None:
+                self._truncated.setdefault(record["model"], {})[name] = record["truncated_reports"]
+                self._cards[record["model"]]["truncated_reports"] = sum(self._truncated[record["model"]].values())
 
     def conclude(self, session: RobustSession, scope: Scope) -> RunRecord:
         """Judge what was gathered. Nothing is measured here."""
@@ -188,8 +214,10 @@ def _lacking(run: RunRecord, session: RobustSession, sheets: Sequence[SampleShee
         )
     if not session.wants_samples:
         return "--robust-show-samples shows nothing here: samples are shown in a page. Add --robust-report FILE.html."
-    asked = {(outcome.case.model, outcome.case.dataset) for outcome in run.outcomes if outcome.case.level > 0}
-    missing = sorted(asked - {(sheet.model, sheet.dataset) for sheet in sheets if sheet.kind == "hidden"})
+    cases = [outcome.case for outcome in run.outcomes if outcome.case.level > 0]
+    asked = {(case.model, case.dataset, "hidden") for case in cases}
+    asked |= {(search.model, search.dataset, "breaking") for search in run.breaking}
+    missing = sorted({(model, dataset) for model, dataset, _ in asked - {sheet.key for sheet in sheets}})
     if not missing:
         return None if sheets else "--robust-show-samples shows nothing here: nothing was measured with a part hidden."
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

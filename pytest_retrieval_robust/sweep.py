@@ -32,7 +32,7 @@ from .feeding import Contents, Fed, Feed, Shelf, digests_of
 from .occluders._frames import visible_level
 from .occluders._scene import FittingEncoder, Scene, Setting, unit_scale
 from .occluders._scene import batch_size as usual_batch
-from .pairs import Pairs, ceiling, check_ks
+from .pairs import Pairs, check_ks, describe
 from .progress import Counter, Tell
 from .query_keys import id_hash, secret_of
 from .scoring import both_scores, ranks_of
@@ -268,7 +268,7 @@ class _Sweep:
                 seen.append(Fed(fed.part, fed.kept, fed.digests, None))
                 for cell, batch in fed.stored.items():
                     self._gathered[cell].batches[fed.part.number] = batch
-                    self._counter.add(cell, len(fed.part.images), encoded=False)
+                    self._counter.add(cell.level, len(fed.part.images), encoded=False)
                 if fed.pixels is None:
                     continue
                 if not threads:
@@ -357,7 +357,7 @@ class _Sweep:
         batch = EncodedBatch(host, shares, visible, fed.digests[fed.kept])
         gathered.batches[fed.part.number] = batch
         gathered.encoded += count
-        self._counter.add(cell, len(fed.part.images), encoded=True)
+        self._counter.add(cell.level, len(fed.part.images), encoded=True)
         if self._shards is not None and cell in fed.keys:
             about = {"dataset": self._pairs.dataset.name, "occluder": cell.occluder, "level": cell.level}
             self._shards.save_images(fed.keys[cell], batch, {**about, "seed": cell.seed})
@@ -426,21 +426,8 @@ class _Sweep:
         )
 
     def _describe_dataset(self, seen: Sequence[Fed]) -> Json:
-        pairs = self._pairs
-        return {
-            "name": pairs.dataset.name,
-            "split": pairs.dataset.split,
-            "text": pairs.dataset.text,
-            "relevance": pairs.dataset.relevance,
-            "fingerprint": pairs.dataset.fingerprint,
-            "pixel_digest": digests_of(seen),
-            "images": len(pairs.images),
-            "reports": len(pairs.reports),
-            "groups": len(np.unique(pairs.report_groups)),
-            "skipped": sum(int((~fed.kept).sum()) for fed in seen),
-            "duplicate_share": 1 - len(set(pairs.texts)) / len(pairs.images),
-            "ceiling": {str(k): value for k, value in ceiling(pairs, self._ks).items()},
-        }
+        skipped = sum(int((~fed.kept).sum()) for fed in seen)
+        return describe(self._pairs, self._ks, pixel_digest=digests_of(seen), skipped=skipped)
 
     def _truncated(self) -> int | None:
         count = getattr(self._model, "truncated", None)

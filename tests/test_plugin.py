@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_retrieval_robust.catalogue import Catalogues
 
@@ -368,13 +371,48 @@ def test_the_saved_command_holds_no_folder_of_the_users(run_suite: Run, pytester
         ("--robust-results=/data/doe,john/results", "--robust-results=.../results"),
         ("--models=local-dir:/home/a/x,local-dir:/home/b/y", "--models=local-dir:.../y"),
         ("~/suites", ".../suites"),
+        ("-c/data/p10/pytest.ini", "-c.../pytest.ini"),
+        ("-ocache_dir=/data/p10/cache", "-ocache_dir=.../cache"),
+        ("--robust-results=/tmp/Study (Jane Roe)/results", "--robust-results=.../results"),
+        ("/data/patient=JaneRoe/test_a.py::test_it[a]", ".../test_a.py::test_it[a]"),
+        ("--datasets=table(path=/data/Roe (Jane)/x.csv,text=report),open-i", None),
+        ("--datasets=a(root=/data/patient=Roe, Jane/x,b=/y/z)", "--datasets=a(root=.../x,b=.../z)"),
+        ("-kpatches or box", "-kpatches or box"),
+        ("-n2", "-n2"),
     ],
 )
 def test_which_paths_are_shortened(typed: str, kept: str | None) -> None:
-    from pytest_retrieval_robust.summary import _ABSOLUTE
+    from pytest_retrieval_robust.summary import told_of
 
-    expected = kept or "--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:.../x"
-    assert _ABSOLUTE.sub(r".../\1", typed) == expected
+    others = {
+        "--models": "--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:.../x",
+        "--datasets": "--datasets=table(path=.../x.csv,text=report),open-i",
+    }
+    assert told_of(typed) == (kept or others[typed.partition("=")[0]])
+
+
+@given(
+    folders=st.lists(st.text("abc ,()=-", min_size=1, max_size=6).filter(str.strip), min_size=1, max_size=4),
+    form=st.sampled_from(["{}", "--robust-results={}", "-c{}", "-o{}"]),
+)
+def test_of_an_absolute_path_no_folder_stays(folders: list[str], form: str) -> None:
+    from pytest_retrieval_robust.summary import told_of
+
+    path = "/".join(["", *(f"{folder}SECRET" for folder in folders), "out"])
+    assert told_of(form.format(path)) == form.format(".../out")
+
+
+def test_the_saved_command_can_be_pasted_into_a_shell(run_suite: Run, pytester: pytest.Pytester) -> None:
+    run_suite("--robust-results=out", "--robust-occluders=patches(fill=mean)", "-k", "test_recall or test_mine")
+    (command,) = (json.loads((pytester.path / "out/run.json").read_text())["run"]["command"],)
+    typed = shlex.split(command)
+    assert typed[0] == "pytest"
+    assert typed[-4:] == [
+        "--robust-results=out",
+        "--robust-occluders=patches(fill=mean)",
+        "-k",
+        "test_recall or test_mine",
+    ]
 
 
 def test_an_interrupted_run_is_no_whole_one(pytester: pytest.Pytester) -> None:

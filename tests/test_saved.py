@@ -389,10 +389,8 @@ def test_a_damaged_run_json_is_refused_with_a_sentence_or_read_and_shown(
         run = load_run(saved_folder)
         judged = judge_run(run, Policy(), Against(), replayed=True)
     except RobustError as error:
-        refused = str(error)
-    else:
-        refused = None
-    if refused is not None:
+        judged, refused = None, str(error)
+    if judged is None:
         assert refused.startswith("Expected ")
         return
     assert REFERENCE.is_valid(saved)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
@@ -52,6 +52,7 @@ class Probe:
         k: The right report is to stay among the k best.
         seed: Of the fill, where it has one.
         batch: How many versions are encoded at a time.
+        tell: Called with how many versions were asked about, after each batch of `run`.
     """
 
     scene: Scene
@@ -60,6 +61,7 @@ class Probe:
     k: int
     seed: int = 0
     batch: int = 64
+    tell: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
         fewest = int((~self._right).sum(1).min()) if len(self.scene.ids) else self.k
@@ -138,6 +140,8 @@ class Probe:
             wrong = scores.masked_fill(is_right, -torch.inf).topk(self.k, dim=1).values[:, -1]
             right.append(best.double().cpu().numpy())
             margin.append((best.double() - wrong.double()).cpu().numpy())
+            if self.tell is not None:
+                self.tell(len(rows))
         return Answers(np.concatenate(right), np.concatenate(margin))
 
 

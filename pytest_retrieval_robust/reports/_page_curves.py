@@ -12,11 +12,13 @@ from ..case import VerdictName
 from ..errors import ConfigError
 from ..options import parse_call
 from ._svg import Rule, Trace, described, panel
-from ._text import percent, plain, short
+from ._text import level_text, percent, plain, short
 from ._views import Switches, View
 from .series import Point, Series
 
-_ANOTHER_SHARE = 0.05
+_RANDOM = ("patches", "boxes", "blobs", "box")
+"""Occluders that hide an asked share at random, the most usual first."""
+_AS_MUCH = 0.05
 _GUIDED = {
     "worst": "the worst case: the cells whose hiding hurts this model most",
     "salient": "what matters most to this model",
@@ -24,7 +26,7 @@ _GUIDED = {
 }
 MARKS: dict[VerdictName, tuple[str, str]] = {
     "pass": ("✓", "gate met"),
-    "fail": ("✕", "below its gate"),
+    "fail": ("✕", "gate not met"),
     "inconclusive": ("?", "inconclusive"),
     "ungated": ("", ""),
 }
@@ -81,7 +83,7 @@ def _figure(drawn: Sequence[Series], view: View, names: Sequence[tuple[int, str]
     what = f"Recall@{first.k}, {first.direction.replace('-', ' ')}"
     of = short(first.model) if view.occluder is None else short(first.occluder)
     title = f"{what}, {of} on {short(first.dataset)}"
-    x_label = "severity of the occlusion, %" if _is_severity(drawn) else "share of the image hidden, %"
+    x_label, unit = _level_words(drawn)
     rules = [Rule(kind, kind, value) for kind in ("chance", "ceiling") if (value := getattr(first, kind)) is not None]
     told = tuple(
         Words(place, short(name), described([(p.level, p.value) for p in one.recall], one.half_level) + _kept(one))
@@ -94,6 +96,7 @@ def _figure(drawn: Sequence[Series], view: View, names: Sequence[tuple[int, str]
         y_label=f"Recall@{first.k}, %",
         label=f"{title}. In words below.",
         rules=rules,
+        unit=unit,
     )
     kept = [(place, one) for (place, _), one in zip(names, drawn, strict=True) if one.kept]
     panels = [recall]
@@ -104,6 +107,7 @@ def _figure(drawn: Sequence[Series], view: View, names: Sequence[tuple[int, str]
             x_label=x_label,
             y_label="kept of Recall at level 0, %",
             label=f"What is kept of {title}. In words below.",
+            unit=unit,
         )
         panels.append(retained)
     return Figure(view, title, _note(drawn, levels), tuple(panels), told)
@@ -119,32 +123,21 @@ def _kept(one: Series) -> str:
     return "" if one.last_kept is None or len(one.kept) < 2 else f"; {100 * one.last_kept:.0f} % of it is kept"
 
 
-def _is_severity(drawn: Sequence[Series]) -> bool:
-    """Whether the levels are severities that hide another share of the image."""
-
-    def differs(one: Series) -> bool:
-        least = max(_ANOTHER_SHARE, _cell_share(one.occluder))
-        pairs = zip(one.recall, one.achieved, strict=True)
-        return any(abs(point.level - share) > least for point, share in pairs)
-
-    return any(map(differs, drawn))
-
-
-def _cell_share(occluder: str) -> float:
-    """What share of the image one cell of its grid is, as far as its name says: shares come in whole cells."""
-    try:
-        grid = parse_call(occluder)[1].get("grid", "")
-    except ConfigError:
-        return 0.0
-    return 1 / int(grid) ** 2 if grid.isdecimal() and int(grid) > 0 else 0.0
+def _level_words(drawn: Sequence[Series]) -> tuple[str, str]:
+    """What the figure's levels are: the words below its axis, and those beside a number."""
+    severe = [one.is_severity for one in drawn]
+    if all(severe):
+        return "severity of the occlusion, %", "severity"
+    return ("share hidden, or severity, %", "level") if any(severe) else ("share of the image hidden, %", "hidden")
 
 
 def _note(drawn: Sequence[Series], levels: Sequence[float]) -> str:
     first = drawn[0]
     parts = [f"{first.queries:,} queries, gallery of {first.gallery:,}."]
-    if _is_severity(drawn):
-        hidden = max(share for one in drawn for share in one.achieved)
-        parts.append(f"The highest severity hides {percent(hidden)} % of the image.")
+    severe = {one.occluder: max(one.achieved) for one in drawn if one.is_severity}
+    parts += [
+        f"At its highest severity {short(name)} hides {percent(most)} % of the image." for name, most in severe.items()
+    ]
     seeds = max(len(one.seeds) for one in drawn)
     if seeds > 1:
         parts.append(f"Means over {seeds} mask layouts; bands hold the error by queries and by layouts.")
@@ -188,7 +181,8 @@ def table_rows(series: Sequence[Series], switches: Switches) -> Iterator[Row]:
         by_level = {point.level: (point, verdict) for point, verdict in zip(one.recall, one.verdicts, strict=True)}
         cells = [_cell(*by_level[level]) if level in by_level else Cell("", "") for level in levels]
         view = switches.view_of(one, "dataset", "direction", "k")
-        tail = (_plain_cell(one.auc), _kept_cell(one), _half_cell(one))
+        missing = "" if one.recall[-1].level == levels[-1] else level_text(one.recall[-1].level)
+        tail = (_tail_cell(one.auc, missing), _kept_cell(one, missing), _half_cell(one))
         yield Row(view, switches.models.index(one.model), short(one.model), short(one.occluder), (*cells, *tail))
 
 
@@ -197,16 +191,17 @@ def _cell(point: Point, verdict: VerdictName) -> Cell:
     return Cell(percent(point.value), _order(point.value), ends, verdict, *MARKS[verdict])
 
 
-def _plain_cell(value: float | None) -> Cell:
-    return Cell(percent(value), _order(value))
+def _tail_cell(value: float | None, missing: str, ends: str = "") -> Cell:
+    """A number of a whole curve; one that ends at a lower level than the table cannot be sorted among the others."""
+    return Cell(percent(value), "", f"to {missing} alone") if missing else Cell(percent(value), _order(value), ends)
 
 
-def _kept_cell(one: Series) -> Cell:
+def _kept_cell(one: Series, missing: str) -> Cell:
     if len(one.kept) < 2:
         return Cell("at chance" if one.is_at_chance else "–", "")
     last = one.kept[-1]
     ends = "" if last.low is None or last.high is None else f"{percent(last.low, 0)}–{percent(last.high, 0)}"
-    return Cell(percent(last.value), _order(last.value), ends)
+    return _tail_cell(last.value, missing, ends)
 
 
 def _half_cell(one: Series) -> Cell:
@@ -258,19 +253,32 @@ class WorstRow:
 
 
 def worst_rows(series: Sequence[Series], switches: Switches) -> Iterator[WorstRow]:
-    """Each model-guided occluder beside the first that is not; the cells are those of `table_levels`, but for 0."""
+    """Each model-guided occluder beside one that hides as much at random; the cells are `table_levels`, but for 0."""
     grouped: dict[tuple[str, str, str, int], list[Series]] = {}
     for one in series:
         grouped.setdefault((one.model, one.dataset, one.direction, one.k), []).append(one)
     levels = [level for level in table_levels(series) if level > 0]
     for group in grouped.values():
-        usual = next((one for one in group if not is_guided(one.occluder)), None)
-        for guided in (one for one in group if is_guided(one.occluder) and usual is not None):
-            assert usual is not None
+        for guided in (one for one in group if is_guided(one.occluder)):
+            usual = _random_beside(guided, group)
+            if usual is None:
+                continue
             cells = tuple(_gap_cell(level, _values(usual), _values(guided)) for level in levels)
             view = switches.view_of(guided, "dataset", "direction", "k")
             names = short(guided.model), short(guided.occluder), short(usual.occluder)
             yield WorstRow(view, switches.models.index(guided.model), *names, cells)
+
+
+def _random_beside(guided: Series, group: Iterable[Series]) -> Series | None:
+    """The measured occluder that hides as much as the guided one, at random; None where there is none."""
+    hidden = dict(zip((point.level for point in guided.recall), guided.achieved, strict=True))
+
+    def hides_as_much(one: Series) -> bool:
+        shares = zip((point.level for point in one.recall), one.achieved, strict=True)
+        return all(abs(hidden[level] - share) <= _AS_MUCH for level, share in shares if level in hidden)
+
+    alike = [one for one in group if _family(one.occluder) in _RANDOM and hides_as_much(one)]
+    return min(alike, key=lambda one: _RANDOM.index(_family(one.occluder)), default=None)
 
 
 def _values(one: Series) -> dict[float, float]:

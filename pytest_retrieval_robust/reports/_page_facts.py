@@ -13,16 +13,16 @@ from typing import Any
 from markupsafe import Markup
 
 from ..breaking_gate import breaking_bounds
-from ..case import DIRECTIONS, BreakingOutcome, CostMeasurement, HeatMap, Json, Verdict
+from ..case import BREAKING, DIRECTIONS, BreakingOutcome, CostMeasurement, HeatMap, Json, Verdict
 from ..comparison import CellDifference
 from ..judgement import RunRecord
+from ..policy import BASELINE, OF_A_CURVE
 from ..statistics import holm
 from ._svg import Trace, heat_map, interval, panel
-from ._text import known, level_text, number, percent, plain, short
+from ._text import QUANTILES, known, level_text, number, percent, plain, short
 from ._views import View
 
 _ALPHA = 0.05
-_QUANTILES = (0.05, 0.25, 0.5, 0.75)
 _SHADES_OF_GATES = {"fail": 0, "inconclusive": 1, "pass": 2, "ungated": 3}
 GATE_WORDS = {"fail": "not met", "inconclusive": "inconclusive", "pass": "met", "ungated": "not judged"}
 
@@ -142,14 +142,14 @@ def _breaking(found: Sequence[BreakingOutcome], numbers: Mapping[str, int]) -> B
         (
             numbers[one.model],
             short(one.model),
-            tuple((percent(one.quantile(share)), _bounds(one, share)) for share in _QUANTILES),
+            tuple((percent(one.quantile(share)), _bounds(one, share)) for share in QUANTILES),
             len(one.shares),
             one.unbroken,
             number(one.encodings, 0),
         )
         for one in found
     )
-    return Breaking(title, note, drawing, tuple(f"{100 * share:g} %" for share in _QUANTILES), rows)
+    return Breaking(title, note, drawing, tuple(f"{100 * share:g} %" for share in QUANTILES), rows)
 
 
 def _steps(one: BreakingOutcome, end: float) -> list[tuple[float, float | None, float | None, float | None]]:
@@ -319,12 +319,30 @@ def _gate(verdict: Verdict) -> Gate:
         verdict,
         GATE_WORDS[verdict.verdict],
         short(case.model),
-        f"{short(case.dataset)}, {short(case.occluder)}, level {case.level:g}, seed {case.seed}",
+        f"{short(case.dataset)}, {_place(verdict)}",
         number(verdict.observed),
         number(verdict.limit),
         "–" if low is None else f"{number(low)} to {number(high)}",
         number(verdict.detectable_loss),
     )
+
+
+def _place(verdict: Verdict) -> str:
+    """Where a gate looks: a cell, a curve, all levels and layouts together, or what a search found."""
+    case, occluder = verdict.case, short(verdict.case.occluder)
+    if _has_no_cell(verdict):
+        return occluder if case.occluder == BREAKING else f"{occluder}, all levels and seeds"
+    level = f"levels 0 to {case.level:g}" if _is_of_a_curve(verdict) else f"level {case.level:g}"
+    return f"{occluder}, {level}, seed {case.seed}"
+
+
+def _is_of_a_curve(verdict: Verdict) -> bool:
+    return verdict.gate.partition("@")[0] in OF_A_CURVE
+
+
+def _has_no_cell(verdict: Verdict) -> bool:
+    """Whether it is about a search, or about all levels and mask layouts together."""
+    return verdict.case.occluder == BREAKING or (verdict.gate.startswith(BASELINE) and " cell " not in verdict.gate)
 
 
 GATE_COLUMNS = (
@@ -338,7 +356,9 @@ def gate_csv(found: Sequence[Gate]) -> list[list[object]]:
     for one in found:
         verdict, case = one.verdict, one.verdict.case
         low, high = verdict.bounds or (None, None)
-        who = [plain(case.model), plain(case.dataset), plain(case.occluder), case.level, case.seed]
+        level = None if _has_no_cell(verdict) or _is_of_a_curve(verdict) else case.level
+        seed = None if _has_no_cell(verdict) else case.seed
+        who = [plain(case.model), plain(case.dataset), plain(case.occluder), level, seed]
         numbers = [verdict.observed, verdict.limit, low, high, verdict.decided_by, verdict.confidence]
         sentence = plain(verdict.sentence)
         rows.append([verdict.verdict, verdict.gate, *who, *numbers, verdict.detectable_loss, sentence])

@@ -81,24 +81,29 @@ def panel(
     label: str,
     rules: Sequence[Rule] = (),
     steps: bool = False,
+    unit: str = "hidden",
 ) -> Markup:
-    """Lines over rising `levels`, shares in [0, 1] upward, with bands between their bounds; `label` is read aloud."""
+    """Lines over rising `levels`, shares in [0, 1] upward, with bands between their bounds; `label` is read aloud.
+
+    `unit` is what a level says, in the words beside the pointer.
+    """
     frame = _Frame(levels, _top(traces, rules))
     parts = [*_grid(frame), *_axes(frame, x_label, y_label), *(_rule(frame, rule) for rule in rules)]
     parts += [_trace(frame, trace, steps) for trace in traces]
     places = ",".join(_short(frame.x(level)) for level in levels)
     shown = ",".join(f"{level:g}" for level in levels)
     head = Markup(
-        '<svg class="plot" role="img" viewBox="0 0 {} {}" data-x="{}" data-levels="{}" aria-label="{}">'
-    ).format(int(_WIDTH), int(_HEIGHT), places, shown, label)
+        '<svg class="plot" role="img" viewBox="0 0 {} {}" data-x="{}" data-levels="{}" data-unit="{}" aria-label="{}">'
+    ).format(int(_WIDTH), int(_HEIGHT), places, shown, unit, label)
     return head + Markup("".join(parts)) + Markup("</svg>")
 
 
 def _top(traces: Iterable[Trace], rules: Iterable[Rule]) -> float:
-    """The upper end of the axis: everything measured, chance too, and the ceiling where it is not far above."""
+    """The upper end of the axis: everything measured, chance too, bands up to 1, and the ceiling where it is near."""
     points = [point for trace in traces for point in trace.points]
-    highest = max((value for point in points for value in (point[1], point[3]) if value is not None), default=0.0)
-    highest = max([highest, *(rule.value for rule in rules if rule.kind == "chance")])
+    highest = max((point[1] for point in points if point[1] is not None), default=0.0)
+    bands = max((point[3] for point in points if point[3] is not None), default=0.0)
+    highest = max([highest, min(bands, 1.0), *(rule.value for rule in rules if rule.kind == "chance")])
     near = [rule.value for rule in rules if highest < rule.value <= 1.6 * highest]
     most = max([highest, *near], default=1.0)
     return next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0) if most <= top), most * 1.02)
@@ -106,7 +111,7 @@ def _top(traces: Iterable[Trace], rules: Iterable[Rule]) -> float:
 
 def _ticks(top: float) -> list[float]:
     step = next(
-        step for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5) if top / step <= 6 or step == 0.5
+        (step for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5) if top / step <= 6), math.ceil(top / 6)
     )
     return [step * place for place in range(int(top / step + 1e-9) + 1)]
 

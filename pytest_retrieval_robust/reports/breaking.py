@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..breaking_gate import breaking_bounds
 from ..case import BreakingOutcome, HeatMap
+from ._text import QUANTILES
 from .lines import Line, Span
 
 _NAME = 18
-_QUANTILES = (0.05, 0.25, 0.5, 0.75)
 _SIDE = 256
 """Pixels along each side of a map's picture."""
 
@@ -36,15 +36,15 @@ def _table(searches: Sequence[BreakingOutcome]) -> Iterable[Line]:
             "with nothing hidden"
         )
     ]
-    heads = "".join(f"{f'{100 * share:g} %':>7}" for share in _QUANTILES)
+    heads = "".join(f"{f'{100 * share:g} %':>7}" for share in QUANTILES)
     yield [Span(f"{'':{_NAME}}{heads}   found  encodings")]
     for one in searches:
         if len(one.model) >= _NAME:
             yield [Span(one.model)]
         name = "" if len(one.model) >= _NAME else one.model
-        values = "".join(_percent(one.quantile(share)) for share in _QUANTILES)
+        values = "".join(_percent(one.quantile(share)) for share in QUANTILES)
         yield [Span(f"{name:{_NAME}}{values}{len(one.shares):>8}{one.encodings:>11.0f}")]
-        bounds = "".join(_interval(*breaking_bounds(one, share, 0.975)) for share in _QUANTILES)
+        bounds = "".join(_interval(*breaking_bounds(one, share, 0.975)) for share in QUANTILES)
         yield [Span(f"{'':{_NAME}}{bounds}".rstrip())]
 
 

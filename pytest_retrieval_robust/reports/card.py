@@ -10,7 +10,7 @@ from ..case import DIRECTIONS, ModelRecord
 from ..catalogue import unknown_name
 from ..errors import RobustError
 from ..judgement import RunRecord
-from ._text import level_text, percent, plain
+from ._text import percent, plain
 from .markdown import code, table, text
 from .series import Point, Series, series_of
 
@@ -63,10 +63,9 @@ def _index(run: RunRecord, model: ModelRecord, series: Sequence[Series]) -> dict
 
 def _metrics(one: Series) -> Iterator[dict[str, Any]]:
     """In %, as the Hub's other retrieval results are."""
-    for point in one.recall:
+    for place, point in enumerate(one.recall):
         if point.value is not None:
-            hidden = "nothing hidden" if point.level == 0 else f"{level_text(point.level)} hidden"
-            name = f"Recall@{one.k}, {one.direction.replace('-', ' ')}, {hidden} (%)"
+            name = f"Recall@{one.k}, {one.direction.replace('-', ' ')}, {one.level_words(place)} (%)"
             yield {"type": f"recall_at_{one.k}", "value": round(100 * point.value, 2), "name": name}
 
 
@@ -95,14 +94,15 @@ def _section(run: RunRecord, model: ModelRecord, series: Sequence[Series]) -> It
     for dataset, occluder in dict.fromkeys((one.dataset, one.occluder) for one in series):
         for direction in DIRECTIONS:
             drawn = [s for s in series if (s.dataset, s.occluder, s.direction) == (dataset, occluder, direction)]
-            levels = sorted({point.level for one in drawn for point in one.recall})
-            first = drawn[0]
+            heads = {point.level: one.level_words(at) for one in drawn for at, point in enumerate(one.recall)}
+            levels, first = sorted(heads), drawn[0]
             yield (
                 f"**{direction.replace('-', ' ').capitalize()}**, {code(occluder)} on {code(dataset)}: {first.queries} "
                 f"queries, gallery {first.gallery}."
             )
-            heads = ("", *(f"{level_text(level)} hidden" for level in levels), "kept", "chance")
-            yield table(heads, [_row(one, levels) for one in drawn], 1)
+            yield table(
+                ("", *(heads[level] for level in levels), "kept", "chance"), [_row(one, levels) for one in drawn], 1
+            )
     if any(one.is_at_chance for one in series):
         yield "With nothing hidden it retrieves no better than chance, so that there is nothing to keep."
     yield "\n".join(_facts(run, model, {one.dataset for one in series}))

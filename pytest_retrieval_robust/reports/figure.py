@@ -89,8 +89,9 @@ def _figure(kind: type[Figure], drawn: Sequence[Series], ks: Sequence[int]) -> F
     several = len({dataset for dataset, _ in places}) > 1
     for axes, (dataset, occluder) in zip(grid[0], places, strict=True):
         axes.set_title(_safe(f"{dataset}, {occluder}" if several else occluder), fontsize=8)
-    for axes in grid[-1]:
-        axes.set_xlabel("image area hidden (%)")
+    severe = {(one.dataset, one.occluder) for one in drawn if one.is_severity}
+    for axes, place in zip(grid[-1], places, strict=True):
+        axes.set_xlabel("severity (%)" if place in severe else "image area hidden (%)")
     handles = {line.get_label(): line for axes in grid.flat for line in axes.get_lines() if not _is_unnamed(line)}
     columns = max(1, min(len(models), 2 * len(places) - 1))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, **_LEGEND)

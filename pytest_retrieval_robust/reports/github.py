@@ -13,7 +13,7 @@ _LIMIT = 1024 * 1024
 """Bytes of a step's summary, beyond which GitHub shows nothing of it."""
 _MOST = 10
 """Annotations of a kind that GitHub shows of a step."""
-_NOTE = "\n\nThis summary was cut at GitHub's limit of 1 MiB: the report that the run keeps has all of it.\n"
+_NOTE = "\n\nThis summary was cut at GitHub's limit of 1 MiB: `--robust-report FILE.md` keeps all of it.\n"
 
 
 def is_offered(environment: Mapping[str, str]) -> bool:

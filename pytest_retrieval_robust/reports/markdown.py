@@ -11,7 +11,7 @@ from ..case import DIRECTIONS, VerdictName
 from ..judgement import RunRecord
 from ..statistics import holm
 from . import ReportEntry
-from ._text import level_text, number, percent, plain, readable, short
+from ._text import QUANTILES, level_text, number, percent, plain, readable, short
 from .saved_run import host_of
 from .series import Point, Series, series_of
 from .terminal import all_loaded
@@ -56,7 +56,10 @@ def blocks(run: RunRecord) -> Iterator[str]:
         yield f"Not tested, and brought in by a pattern alone: {', '.join(others)}."
     yield from _baseline(run)
     yield from _tables(series_of(run))
-    yield from _list("Notes", [*run.warnings, *all_loaded(run)])
+    yield from _breaking(run)
+    yield from _costs(run)
+    compared = () if run.baseline is None else (*run.baseline.obstacles, *run.baseline.vanished)
+    yield from _list("Notes", [*(note for note in run.warnings if note not in compared), *all_loaded(run)])
     yield from _provenance(run)
 
 
@@ -103,12 +106,12 @@ def folded(summary: str, content: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
-def _list(title: str, sentences: Sequence[str]) -> Iterator[str]:
+def _list(title: str, sentences: Sequence[str], head: str = "###") -> Iterator[str]:
+    """The first ten under their heading, in one block, and a folded block of the others."""
     if not sentences:
         return
     lines = [f"- {text(sentence)}" for sentence in sentences]
-    yield f"### {title}: {len(lines)}"
-    yield "\n".join(lines[:_SHOWN])
+    yield f"{head} {title}: {len(lines)}\n\n" + "\n".join(lines[:_SHOWN])
     if len(lines) > _SHOWN:
         yield folded(f"{len(lines) - _SHOWN} more", "\n".join(lines[_SHOWN:]))
 
@@ -119,7 +122,8 @@ def _baseline(run: RunRecord) -> Iterator[str]:
         return
     yield "### Against the baseline"
     yield f"Run of {text(found.started)}, id {code(found.id)}, version {text(found.version)}."
-    yield from ("\n".join(f"- {text(one)}" for one in said) for said in (found.obstacles, found.vanished) if said)
+    yield from _list("Cannot be compared", found.obstacles, "####")
+    yield from _list("Missing in this run", found.vanished, "####")
     most = max((cell.k for cell in found.cells), default=0)
     cells = [cell for cell in found.cells if cell.k == most and cell.direction == DIRECTIONS[0]]
     if not cells:
@@ -171,7 +175,12 @@ def _table(dataset: str, occluder: str, series: Sequence[Series]) -> str:
     levels = sorted({point.level for one in series for point in one.recall})
     chance = "" if first.chance is None else f", chance {percent(first.chance)}"
     ceiling = "" if first.ceiling is None else f", ceiling {percent(first.ceiling)}"
-    head = f"{code(occluder)} on {code(dataset)}: {first.queries} queries, gallery {first.gallery}{chance}{ceiling}."
+    severe = max((max(one.achieved) for one in series if one.is_severity), default=None)
+    levels_are = (
+        "" if severe is None else f" Levels are severities; the highest hides {percent(severe)} % of the image."
+    )
+    size = f"{first.queries} queries, gallery {first.gallery}"
+    head = f"{code(occluder)} on {code(dataset)}: {size}{chance}{ceiling}.{levels_are}"
     return f"{head}\n\n" + table(
         ("model", *(level_text(level) for level in levels), "kept", "half gone at"),
         [_row(one, levels) for one in series],
@@ -185,13 +194,53 @@ def _row(one: Series, levels: Sequence[float]) -> list[str]:
         for point, verdict in zip(one.recall, one.verdicts, strict=True)
     }
     nothing = "at chance" if one.is_at_chance else "–"
-    kept = percent(one.last_kept) if one.kept else nothing
-    half = ("not reached" if one.half_level is None else percent(one.half_level)) if one.kept else nothing
+    short_of = "" if one.recall[-1].level == levels[-1] else f" (to {level_text(one.recall[-1].level)})"
+    kept = nothing if one.last_kept is None else f"{percent(one.last_kept)}{short_of}"
+    reached = "not reached" if one.half_level is None else percent(one.half_level)
+    half = nothing if one.last_kept is None else reached
     return [code(one.model), *(cells.get(level, "") for level in levels), kept, half]
 
 
 def _ends(point: Point) -> str:
     return "" if point.low is None or point.high is None else f" ({percent(point.low, 0)}–{percent(point.high, 0)})"
+
+
+def _breaking(run: RunRecord) -> Iterator[str]:
+    """Quantiles of the smallest breaking shares."""
+    if not run.breaking:
+        return
+    heads = ("model", "data set", "top", *(f"{100 * share:g} % of images" for share in QUANTILES), "images")
+    rows = [
+        (
+            code(one.model),
+            code(one.dataset),
+            str(one.k),
+            *(percent(one.quantile(share), 2) for share in QUANTILES),
+            str(len(one.shares)),
+        )
+        for one in run.breaking
+    ]
+    title = "### Smallest share whose hiding was found to break it, in % of the image"
+    yield f"{title}\n\n{table(heads, rows, 2)}"
+
+
+def _costs(run: RunRecord) -> Iterator[str]:
+    """What hiding costs, beside hiding nothing."""
+    if not run.costs:
+        return
+    heads = ("model", "data set", "occluder", "level", "ms an image", "times level 0")
+    rows = [
+        (
+            code(one.case.model),
+            code(one.case.dataset),
+            code(one.case.occluder),
+            level_text(one.case.level),
+            number(1e3 * one.occluded_seconds, 2),
+            number(one.relative_cost, 2),
+        )
+        for one in run.costs
+    ]
+    yield folded("Time an image", table(heads, rows, 3))
 
 
 def _provenance(run: RunRecord) -> Iterator[str]:

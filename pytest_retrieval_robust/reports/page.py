@@ -77,6 +77,7 @@ def _environment() -> Environment:
         "short": short,
         "level": level_text,
         "multiline": _multiline,
+        "whole": _whole,
         "base64": _base64,
     }
     environment.filters |= filters
@@ -91,6 +92,11 @@ def _finished(value: Any) -> Any:
 
 def _multiline(text: str) -> Markup:
     return Markup("\n").join(plain(line) for line in text.splitlines())
+
+
+def _whole(text: str) -> Markup:
+    """What is shown to its end: a report, a command."""
+    return Markup.escape(plain(text))
 
 
 def _base64(content: bytes) -> Markup:
@@ -110,6 +116,7 @@ def _context(run: RunRecord) -> dict[str, Any]:
     series = series_of(run)
     switches = Switches.of(series)
     numbers = {name: place for place, name in enumerate(dict.fromkeys((*switches.models, *_searched(run))))}
+    compared = set() if run.baseline is None else {*run.baseline.obstacles, *run.baseline.vanished}
     changes, gates = _page_facts.changes(run), _page_facts.gates(run.verdicts)
     return {
         "run": run,
@@ -130,7 +137,8 @@ def _context(run: RunRecord) -> dict[str, Any]:
         "failed": [gate for gate in gates if gate.verdict.verdict == "fail"],
         "open": [gate for gate in gates if gate.verdict.verdict == "inconclusive"],
         "ungated": sum(verdict.gate == "none" for verdict in run.verdicts),
-        "loaded": list(all_loaded(run)),
+        "notes": [*(note for note in run.warnings if note not in compared), *all_loaded(run)],
+        "severities": list(dict.fromkeys(one.occluder for one in series if one.is_severity)),
         "absent": [model for model in run.models if not model.tested],
         "breaking": list(_page_facts.breaking_figures(run, numbers)),
         "shades": list(range(SHADES + 1)),

@@ -43,14 +43,14 @@ def progress_line(sweeps: Sequence[Progress]) -> str:
 
 def _one(sweep: Progress) -> str:
     share = 100 * sweep.done // max(sweep.total, 1)
-    parts = [f"{short(sweep.model)} on {short(sweep.dataset)}, level {sweep.level:g}: {share} %"]
+    what = "smallest breaking occlusions" if sweep.level is None else f"level {sweep.level:g}"
+    parts = [f"{short(sweep.model)} on {short(sweep.dataset)}, {what}: {share} %"]
     if sweep.images_per_second is not None:
         parts.append(f"{sweep.images_per_second:.3g} images/s")
     if sweep.seconds_left is not None:
         minutes, seconds = divmod(round(sweep.seconds_left), 60)
-        parts.append(
-            f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left" if minutes >= 60 else f"{minutes}:{seconds:02} left"
-        )
+        hours = f"{minutes // 60}:{minutes % 60:02}" if minutes >= 60 else str(minutes)
+        parts.append(f"{'at most ' if sweep.level is None else ''}{hours}:{seconds:02} left")
     return ", ".join(parts)
 
 
@@ -195,6 +195,12 @@ class WorkerProgress:
         self._latest = now
         with suppress(OSError), whole_file(self._file) as part:
             part.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+
+
+def forget_worker(folder: Path, worker: str) -> None:
+    """Of a worker that is gone nothing is shown any more."""
+    with suppress(OSError):
+        (folder / f"progress-{worker}.json").unlink(missing_ok=True)
 
 
 def read_progress(folder: Path) -> list[Progress]:

@@ -12,12 +12,19 @@ from statistics import fmean
 from ..case import DIRECTIONS, Case, Direction, Outcome, VerdictName
 from ..curve import area_under_curve, half_level, least_squares_slope, retention
 from ..curve import retrieves as above_chance
+from ..errors import ConfigError
 from ..judgement import CurveIntervals, RunRecord
-from ._text import known
+from ..options import parse_call
+from ..policy import BASELINE
+from ._text import known, level_text, percent
 
-_OF_A_CELL = re.compile(r"(?:recall|retention|not_worse_than_baseline)@(\d+) (.+)")
+_OF_A_CELL = re.compile(
+    rf"(?:recall@|retention@|{BASELINE}@(?=\d+(?: \w+)? cell ))(\d+)(?: \w+)*? ({'|'.join(DIRECTIONS)})"
+)
+"""Labels of gates on one cell, by their k and direction; gates on whole curves have no cell to mark."""
 _SEVERITY: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _TWO_SIDED = 1.959964
+_ANOTHER_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -57,17 +64,37 @@ class Series:
     half_interval: tuple[float, float | None] | None
     """(lower, upper) with None above where it may lie beyond what was measured; None where nothing is known."""
     slope: float | None
-
-    @property
-    def is_at_chance(self) -> bool:
-        """Whether there was nothing to lose: level 0 was measured and nothing can be said of what is kept."""
-        whole = all(point.value is not None for point in self.recall)  # else something is not known
-        return not self.kept and bool(self.recall) and self.recall[0].level == 0 and whole
+    is_at_chance: bool
+    """Whether there was nothing to lose: with nothing hidden it retrieves no better than chance."""
 
     @property
     def last_kept(self) -> float | None:
         """What is left at the highest level."""
-        return self.kept[-1].value if self.kept else None
+        return self.kept[-1].value if len(self.kept) > 1 else None
+
+    @property
+    def is_severity(self) -> bool:
+        """Whether the levels are severities, which hide another share of the image than their number."""
+        least = max(_ANOTHER_SHARE, _cell_share(self.occluder))
+        return any(abs(point.level - share) > least for point, share in zip(self.recall, self.achieved, strict=True))
+
+    def level_words(self, place: int) -> str:
+        """What the level at that place is: `nothing hidden`, `30 % hidden`, `severity 30 % (1.5 % hidden)`."""
+        level = self.recall[place].level
+        if level == 0:
+            return "nothing hidden"
+        if not self.is_severity:
+            return f"{level_text(level)} hidden"
+        return f"severity {level_text(level)} ({percent(self.achieved[place])} % hidden)"
+
+
+def _cell_share(occluder: str) -> float:
+    """What share of the image one cell of its grid is, as far as its name says: shares come in whole cells."""
+    try:
+        grid = parse_call(occluder)[1].get("grid", "")
+    except ConfigError:
+        return 0.0
+    return 1 / int(grid) ** 2 if grid.isdecimal() and int(grid) > 0 else 0.0
 
 
 def series_of(run: RunRecord) -> list[Series]:
@@ -104,6 +131,7 @@ def _series(
     spreads: Mapping[_Spread, tuple[float, float]],
     ceiling: float | None,
 ) -> Series:
+    outcomes, is_whole = _of_common_seeds(outcomes)
     case, seeds = outcomes[0].case, tuple(sorted({outcome.case.seed for outcome in outcomes}))
     at_level: dict[float, list[Outcome]] = {}
     for outcome in sorted(outcomes, key=lambda one: one.case.level):
@@ -112,10 +140,12 @@ def _series(
     whole = [(point.level, point.value) for point in points if point.value is not None]
     levels, values = [level for level, _ in whole], [value for _, value in whole]
     clean = at_level.get(0.0, [])
-    keeps = bool(clean) and len(whole) == len(points) and values[0] > 0 and above_chance(clean[0].scores(direction))
+    is_known = bool(clean) and len(whole) == len(points)
+    finds = is_known and values[0] > 0 and above_chance(clean[0].scores(direction))
+    keeps = finds and is_whole
     intervals = run.intervals.get((case.clean(), direction, k)) if len(seeds) == 1 else None
     scores = outcomes[0].scores(direction)
-    several = len(whole) > 1
+    several = is_whole and len(whole) > 1
     return Series(
         model=case.model,
         dataset=case.dataset,
@@ -135,7 +165,17 @@ def _series(
         half_level=half_level(levels, values) if keeps else None,
         half_interval=_ends(intervals) if keeps and intervals is not None else None,
         slope=least_squares_slope(levels, values) if several else None,
+        is_at_chance=is_known and not finds,
     )
+
+
+def _of_common_seeds(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:
+    """The outcomes of the mask layouts that every level has; all, and False, where the levels have none in common."""
+    at_level: dict[float, set[int]] = {}
+    for outcome in outcomes:
+        at_level.setdefault(outcome.case.level, set()).add(outcome.case.seed)
+    common = set.intersection(*at_level.values())
+    return ([one for one in outcomes if one.case.seed in common], True) if common else (outcomes, False)
 
 
 def _point(

@@ -213,7 +213,8 @@ def _tail_intervals(run: RunRecord, curve: Curve, k: int, direction: Direction) 
     reached = (
         "none" if math.isinf(half.low) else f"{half.low:.2f}{'+' if math.isinf(half.high) else f'-{half.high:.2f}'}"
     )
-    return f" {_short(kept.low)}-{_short(kept.high)} {reached.replace('0.', '.')}"
+    upper = "+" if math.isinf(kept.high) else f"-{_short(kept.high)}"
+    return f" {_short(kept.low)}{upper} {reached.replace('0.', '.')}"
 
 
 def _short(share: float) -> str:

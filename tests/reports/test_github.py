@@ -49,7 +49,7 @@ def test_a_summary_beyond_the_limit_is_cut_between_blocks_with_a_note(run: RunRe
     write_step_summary(many, {**ACTIONS, "GITHUB_STEP_SUMMARY": str(place)})
     written = place.read_text(encoding="utf-8")
     assert 1_010_000 < len(written.encode()) <= 1024 * 1024
-    assert written.endswith("has all of it.\n")
+    assert written.endswith("keeps all of it.\n")
     assert written.count("<details>") == written.count("</details>")
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust import find_breaking, load_dataset, load_model
 from pytest_retrieval_robust.progress import Progress
 from pytest_retrieval_robust.reports import progress as shown
 from pytest_retrieval_robust.reports.progress import ProgressShow, TerminalDisplay, WorkerProgress, progress_line
@@ -74,6 +75,21 @@ def test_a_line_says_model_level_speed_and_time_left() -> None:
     assert progress_line([stored]) == "tiny on synthetic-cxr, level 0: 0 %"
     long = Progress("a", "b", 0.5, 1, 10_001, 1, 1.0)
     assert progress_line([long, HALF]).startswith("a on b, level 0.5: 0 %, 1 images/s, 2:46:40 left; tiny on")
+
+
+def test_a_search_says_how_long_it_takes_at_most() -> None:
+    search = Progress("a", "b", None, 250, 1000, 250, 10.0)
+    assert progress_line([search]) == "a on b, smallest breaking occlusions: 25 %, 25 images/s, at most 0:30 left"
+
+
+def test_a_search_tells_of_every_encoding_and_ends_at_its_total() -> None:
+    told: list[Progress] = []
+    model, dataset = load_model("tiny-cxr-clip"), load_dataset("synthetic-cxr")
+    found = find_breaking(model, dataset, k=5, grid=2, images=3, limit=24, batch_size=4, tell=told.append)
+    assert [one.done for one in told] == sorted(one.done for one in told)
+    assert told[-1].encoded == found.encodings.sum()
+    assert told[-1].done == told[-1].total == 3 * found.outcome.budget
+    assert {one.level for one in told} == {None}
 
 
 def test_a_worker_tells_its_controller_through_a_file(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@
       const wanted = axes.every((axis) => !(axis in part.dataset) || part.dataset[axis] === (state[axis] ?? "0"));
       part.toggleAttribute("data-on", wanted);
     }
+    const chosen = all(".controls :is(input:checked + span, option:checked)").map((one) => one.textContent.trim());
+    for (const told of all(".on-paper")) told.textContent = `Shown here: Recall@${chosen.join(", ")}`;
     for (const told of all(".absent")) {
       told.hidden = all("figure[data-view][data-on]", told.parentElement).length > 0;
     }
@@ -109,7 +111,8 @@
       .sort((a, b) => b[1] - a[1]);
     readout.replaceChildren();
     const head = document.createElement("b");
-    head.textContent = `${Math.round(1000 * plot.dataset.levels.split(",")[at]) / 10} % hidden`;
+    const level = `${Math.round(1000 * plot.dataset.levels.split(",")[at]) / 10} %`;
+    head.textContent = plot.dataset.unit === "hidden" ? `${level} hidden` : `${plot.dataset.unit} ${level}`;
     readout.append(head);
     for (const [trace, value] of lines) {
       const row = document.createElement("div");
@@ -131,6 +134,14 @@
     plot.addEventListener("pointermove", (event) => point(plot, event));
     plot.addEventListener("pointerleave", () => { readout.hidden = true; });
   }
+
+  // A link to a folded part opens it.
+  const unfold = () => {
+    const part = document.getElementById(location.hash.slice(1));
+    if (part?.tagName === "DETAILS") part.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
 
   // On paper everything is open, and closed again afterwards.
   let opened = [];
