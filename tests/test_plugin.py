@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust import load_dataset, load_model
 from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.pairs import pairs_of
 
 from .conftest import SMALL, THREE_LINES, Run
 
@@ -413,6 +415,16 @@ def test_the_saved_command_can_be_pasted_into_a_shell(run_suite: Run, pytester: 
         "-k",
         "test_recall or test_mine",
     ]
+
+
+def test_reports_that_a_model_cuts_are_counted_over_all_data_sets(run_suite: Run, pytester: pytest.Pytester) -> None:
+    names = ("synthetic-cxr", "synthetic-cxr(prevalence=0.65)")
+    run_suite(f"--robust-datasets={','.join(names)}", "--robust-limit=100", "--robust-results=out")
+    (model,) = json.loads((pytester.path / "out/run.json").read_text())["models"]
+    reads = load_model("tiny-cxr-clip")
+    cut = [reads.truncated(pairs_of(load_dataset(name), 100).texts) for name in names]  # type: ignore[attr-defined]
+    assert min(cut) > 0
+    assert model["truncated_reports"] == sum(cut)
 
 
 def test_an_interrupted_run_is_no_whole_one(pytester: pytest.Pytester) -> None:

@@ -267,6 +267,11 @@ def test_a_name_that_a_spreadsheet_would_run_is_in_the_data_as_it_is(run: RunRec
     assert "=1+1" in {row["model"] for row in rows_of(data["curves"])}
 
 
+def test_a_long_command_is_shown_to_its_end(run: RunRecord) -> None:
+    command = f"pytest {' '.join(f'--option-{place}' for place in range(200))}"
+    assert command in words(parsed(render_html(replace(run, scope=replace(run.scope, command=command)))))
+
+
 def test_an_empty_run_says_so(run: RunRecord) -> None:
     page = parsed(render_html(nothing(run)))
     shown = words(page)

@@ -206,6 +206,22 @@ def test_no_name_runs_or_spoils_the_page(browser: Chrome, run: RunRecord, tmp_pa
     assert len(visible(browser, "#curves figure")) == 1
 
 
+def test_paper_says_what_was_chosen(page: Chrome) -> None:
+    choose(page, "k", 1)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    (told,) = visible(page, ".on-paper")
+    assert told.text.startswith("Shown here: Recall@1, image to report")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert not visible(page, ".on-paper")
+
+
+def test_a_link_to_a_folded_part_opens_it(page: Chrome) -> None:
+    policy = page.find_element(By.ID, "policy")
+    assert policy.get_attribute("open") is None
+    visible(page, "a[href='#policy']")[0].click()
+    assert policy.get_attribute("open") is not None
+
+
 def test_on_paper_everything_is_open(page: Chrome) -> None:
     assert page.find_elements(By.CSS_SELECTOR, "details:not([open])")
     page.execute_script("dispatchEvent(new Event('beforeprint'))")

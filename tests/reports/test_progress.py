@@ -97,6 +97,9 @@ def test_a_worker_tells_its_controller_through_a_file(tmp_path: Path) -> None:
     WorkerProgress(tmp_path, "gw0").tell(Progress("other", "d", 0.1, 5, 5, 5, 1.0))
     (tmp_path / "progress-gw2.json").write_text("{half")
     assert [one.model for one in shown.read_progress(tmp_path)] == ["other", "tiny"]
+    shown.forget_worker(tmp_path, "gw0")
+    shown.forget_worker(tmp_path, "gw7")
+    assert [one.model for one in shown.read_progress(tmp_path)] == ["tiny"]
 
 
 def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -25,11 +27,12 @@ from pytest_retrieval_robust.judgement import RunRecord
 from pytest_retrieval_robust.reports.page import render_html
 from pytest_retrieval_robust.samples import expect_sheets, hand_over, handed_over
 from pytest_retrieval_robust.showing import SIDE, middle_level, picture, queries_to_show
+from pytest_retrieval_robust.summary import _lacking
 
 from ..conftest import SMALL, THREE_LINES, Run
 from ..saved_runs import make_run
 from ..test_saved import DATASETS
-from .records import record, sample_sheet
+from .records import record, sample_sheet, searched
 from .test_page import NASTY, find, parsed, words
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -129,6 +132,11 @@ def test_pixels_and_texts_are_in_the_page_with_the_option_and_nowhere_else(
             assert sign.encode() not in written
 
 
+def test_a_long_report_is_shown_to_its_end(run: RunRecord) -> None:
+    text = " ".join(f"sentence {place}." for place in range(300))
+    assert text in words(section(render_html(run, [sample_sheet(text)])))
+
+
 def test_without_the_option_the_page_holds_neither(run_suite: Run, page_of: Any) -> None:
     assert run_suite("--robust-report=a.html").ret == 0
     for sign in (*shown_texts(), *PIXELS, "data:", 'id="samples"'):
@@ -160,9 +168,14 @@ def test_the_smallest_breaking_occlusions_are_shown_where_they_were_searched(
 ) -> None:
     pytester.makepyfile(test_mine="def test_it(breaking): pass\n")
     options = ("--robust-search-grid=4", "--robust-search-images=6", "--robust-k=5", "--robust-report=a.html", SHOW)
-    assert pytester.runpytest_inprocess(*SMALL, *options).ret == 0
+    assert pytester.runpytest_inprocess(*SMALL, *options, "--robust-results=out").ret == 0
+    ((facts,), saved) = (json.loads((pytester.path / "out/run.json").read_text())[key] for key in ("datasets", "run"))
+    assert (facts["name"], facts["images"], facts["pixel_digest"]) == ("synthetic-cxr", 24, None)
+    assert saved["failures"] == []
     shown = section(page_of())
     assert "out of the top 5, 4 x 4 cells, black" in words(shown)
+    assert "No recall was measured" in page_of()
+    assert "Data set <bdi>synthetic-cxr</bdi>" in page_of()
     for heading in find(shown, "h4"):
         before, after = map(int, re.findall(r"\d+", words(heading).split("rank")[1])[:2])
         assert before <= 5 < after
@@ -226,6 +239,14 @@ def test_without_a_page_it_says_where_samples_are_shown(run_suite: Run) -> None:
     result = run_suite("--robust-report=a.md", SHOW)
     assert result.ret == 0
     assert "Add --robust-report FILE.html" in " ".join(result.stdout.str().split())
+
+
+def test_samples_of_a_search_that_are_missing_are_said(tmp_path: Path) -> None:
+    run = replace(record(tmp_path, 40, gates="", levels=(0.0, 0.2)), breaking=(searched("ours"),))
+    session: Any = SimpleNamespace(wants_samples=True)
+    hidden = sample_sheet()
+    assert "lacks samples of ours on d:" in (_lacking(run, session, [hidden]) or "")
+    assert _lacking(run, session, [hidden, replace(hidden, kind="breaking")]) is None
 
 
 def test_images_that_cannot_be_shown_again_fail_no_test(pytester: pytest.Pytester, page_of: Any) -> None:

@@ -1,0 +1,206 @@
+"""What a number of a report speaks of: which cell a gate marks, what a level hides, over which levels and layouts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_retrieval_robust.case import Outcome
+from pytest_retrieval_robust.evidence import statistic
+from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.reports._svg import Trace, panel
+from pytest_retrieval_robust.reports._text import short
+from pytest_retrieval_robust.reports.card import model_card
+from pytest_retrieval_robust.reports.markdown import render_markdown
+from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.reports.series import series_of
+from pytest_retrieval_robust.reports.terminal import cell_verdict, summary_lines
+
+from .records import record, renamed, searched, timed
+from .test_page import data_of, find, parsed, rows_of, words
+
+
+def hiding(run: RunRecord, occluder: str, factor: float) -> RunRecord:
+    """The run with an occluder that hides another share of the image than its level says."""
+
+    def other(one: Outcome) -> Outcome:
+        return replace(one, achieved_level=factor * one.case.level) if one.case.occluder == occluder else one
+
+    return replace(run, outcomes=tuple(map(other, run.outcomes)))
+
+
+def curves(run: RunRecord) -> list[dict[str, Any]]:
+    return list(rows_of(data_of(parsed(render_html(run)))["curves"]))
+
+
+def section(run: RunRecord, name: str) -> str:
+    (found,) = (one for one in find(parsed(render_html(run)), "section") if one.get("id") == name)
+    return words(found)
+
+
+# Which cells a gate marks
+
+
+def beside(folder: Path, over: str) -> RunRecord:
+    gates = f'[[gate]]\nnot_worse_than_baseline = {{ k = 10, margin = 0.01, over = "{over}" }}\n'
+    return record(folder, 400, gates=gates, shift=300, beside=True)
+
+
+def test_a_gate_on_cells_beside_the_baseline_marks_those_cells(tmp_path: Path) -> None:
+    run = beside(tmp_path, "cells")
+    told = {v.case.level: v.verdict for v in run.verdicts if v.gate.endswith("cell image-to-report")}
+    assert "fail" in told.values()
+    for row in curves(run):
+        if (row["k"], row["direction"]) == (10, "image-to-report"):
+            assert row["gate"] == told.get(row["level"], "ungated")
+        else:
+            assert row["gate"] == "ungated"
+    assert {one.case.level: cell_verdict(run, one.case) for one in run.outcomes} == {0.0: "ungated", **told}
+
+
+def test_a_gate_on_all_levels_together_marks_none(tmp_path: Path) -> None:
+    run = beside(tmp_path, "levels")
+    assert "fail" in {verdict.verdict for verdict in run.verdicts}
+    assert {row["gate"] for row in curves(run)} == {"ungated"}
+    assert "d, patches, all levels and seeds" in section(run, "gates")
+    gates = data_of(parsed(render_html(run)))["gates"]
+    assert {(row["level"], row["seed"]) for row in rows_of(gates)} == {(None, None)}
+
+
+def test_a_gate_on_a_curve_says_over_which_levels(tmp_path: Path) -> None:
+    run = record(tmp_path, gates="[[gate]]\nauc = { 10 = 0.4 }\nrecall = { 10 = 0.1 }\n")
+    shown = section(run, "gates")
+    assert "d, patches, levels 0 to 0.4, seed 0" in shown
+    assert "d, patches, level 0.2, seed 0" in shown
+
+
+# What a level hides
+
+
+def test_severities_are_not_called_shares(tmp_path: Path) -> None:
+    run = hiding(record(tmp_path, gates=""), "patches", 0.05)
+    card, page, written = model_card(run, "ours"), render_html(run), render_markdown(run)
+    assert "severity 40 % (2.0 % hidden)" in card
+    assert "40 % hidden" not in card
+    assert "Levels are severities; the highest hides 2.0 % of the image." in written
+    assert 'data-unit="severity"' in page
+    assert 'data-unit="hidden"' not in page
+    assert "of the image; severities of patches" in section(run, "verdict")
+
+
+def test_shares_and_severities_in_one_figure_are_told_apart(tmp_path: Path) -> None:
+    run = hiding(record(tmp_path, gates="", occluders=("patches", "ecg")), "ecg", 0.05)
+    shown = section(run, "occluders")
+    assert "At its highest severity ecg hides 2.0 % of the image." in shown
+    assert "patches hides" not in shown
+    assert 'data-unit="level"' in render_html(run)
+
+
+def test_the_worst_case_stands_beside_what_hides_as_much_at_random(tmp_path: Path) -> None:
+    run = record(tmp_path, gates="", occluders=("pacemaker", "border", "box", "patches(fill=mean)", "worst"))
+    rows = section(hiding(run, "pacemaker", 0.05), "occluders")
+    assert "oursworstpatches(fill=mean)" in rows
+    assert "oursworstbox" not in rows
+    for name in ("patches(fill=mean)", "box"):
+        run = hiding(run, name, 0.5)
+    assert "How far Recall falls beyond" not in section(run, "occluders")
+
+
+# Over which levels and layouts
+
+
+def lacking(run: RunRecord, **wanted: Any) -> RunRecord:
+    """The run without the outcomes of such cases."""
+    kept = [one for one in run.outcomes if any(getattr(one.case, name) != value for name, value in wanted.items())]
+    assert 0 < len(kept) < len(run.outcomes)
+    return replace(run, outcomes=tuple(kept))
+
+
+def test_numbers_of_a_curve_that_ends_early_say_so(tmp_path: Path) -> None:
+    run = lacking(record(tmp_path, gates="", models=("ours", "theirs")), model="theirs", level=0.4)
+    (table,) = (one for one in find(parsed(render_html(run)), "section") if one.get("id") == "table")
+    for row in find(table, "tbody/tr"):
+        area, kept, _ = (words(cell) for cell in list(row)[-3:])
+        early = "theirs" in words(row)
+        assert area.endswith("to 20 % alone") == early
+        assert kept.endswith("to 20 % alone") == early
+        assert (list(row)[-3].get("data-order") == "") == early
+    lines = [line for line in render_markdown(run).splitlines() if line.startswith("| `")]
+    assert len(lines) == 2 * 4
+    assert all(("(to 20 %)" in line) == line.startswith("| `theirs` |") for line in lines)
+
+
+def test_means_are_over_the_layouts_that_every_level_has(tmp_path: Path) -> None:
+    run = record(tmp_path, gates="", seeds=(0, 1, 2))
+    (one, *_) = series_of(lacking(run, seed=1, level=0.4))
+    assert one.seeds == (0, 2)
+    assert one.kept
+    alone = replace(run, outcomes=tuple(o for o in run.outcomes if (o.case.seed == 0) == (o.case.level == 0.4)))
+    (one, *_) = series_of(alone)
+    assert (one.kept, one.auc, one.is_at_chance) == ((), None, False)
+
+
+# Bounds that are not known
+
+
+def test_what_is_kept_has_no_upper_bound_where_a_sample_has_nothing_to_lose() -> None:
+    samples = np.array([[0.0, 0.0], [0.0, 0.1], [0.2, 0.1]])
+    assert statistic("retention", (0.0, 0.3), samples).tolist() == [np.inf, np.inf, 0.5]
+
+
+@pytest.mark.parametrize("value", [1e9, 317.0, 3.2, 1.0, 1e-9])
+def test_an_axis_has_a_few_numbers_whatever_there_is_to_draw(value: float) -> None:
+    started = time.process_time()
+    drawn = panel([Trace(0, [(0.0, value, 0.0, 4e9)])], levels=[0.0], x_label="x", y_label="y", label="l")
+    assert time.process_time() - started < 5
+    assert 1 <= drawn.split('<g class="y">')[1].split("</g>")[0].count("<text") <= 8
+
+
+def test_a_model_that_finds_hardly_anything_has_a_page_and_a_summary(tmp_path: Path) -> None:
+    run = record(tmp_path, 500, gates="", floor=2, ks=(1, 2, 10))
+    assert max(one.recall(1) for one in run.outcomes) == 0
+    assert len(render_html(run)) < 500_000
+    assert max(len("".join(span.text for span in line)) for line in summary_lines(run, 1)) <= 120
+
+
+# What was measured without a recall
+
+
+def test_a_run_without_outcomes_says_what_it_measured(tmp_path: Path) -> None:
+    run = record(tmp_path, gates="")
+    aside = replace(run, outcomes=(), intervals={}, verdicts=(), breaking=(searched("ours"),), costs=timed(run))
+    page, written = words(parsed(render_html(aside))), render_markdown(aside)
+    assert "No recall was measured" in page
+    assert "Nothing was measured" not in page
+    assert "### Smallest share whose hiding was found to break it" in written
+    assert "<summary>Time an image</summary>" in written
+
+
+# Names
+
+
+def test_long_names_that_differ_in_the_middle_stay_apart(tmp_path: Path) -> None:
+    names = [f"local-dir:{'a' * 60}{sign}{'b' * 60}" for sign in "xy"]
+    assert len({short(name) for name in names}) == 2
+    assert len(short(names[0])) <= 96
+    run = renamed(
+        record(tmp_path, gates="", models=("ours", "theirs")), dict(zip(("ours", "theirs"), names, strict=True))
+    )
+    assert len({row["model"] for row in curves(run)}) == 2
+
+
+def test_what_is_missing_beside_the_baseline_is_folded_and_said_once(tmp_path: Path) -> None:
+    run = record(tmp_path, beside=True)
+    assert run.baseline is not None
+    gone = tuple(f"cell {place} is gone" for place in range(300))
+    run = replace(run, baseline=replace(run.baseline, vanished=gone), warnings=(*run.warnings, *gone))
+    page, written = render_html(run), render_markdown(run)
+    for place in (0, 299):
+        assert page.count(f"cell {place} is gone") == written.count(f"cell {place} is gone") == 1
+    assert "292 more" in page
+    assert "290 more" in written
