@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .session import RobustSession
 
 
-_START = r"(?:~|[A-Za-z]:|\.\.)?[/\\]"
+_START = r"(?:~[\w.-]*|[A-Za-z]:|\.\.)?[/\\]"
 _INSIDE = r"(?!,\s*[\w-]+=|\)\s*(?:,|$))"
 _ABSOLUTE = re.compile(rf"(?<![\w.]){_START}(?:(?:{_INSIDE}.)*[/\\])?((?:{_INSIDE}[^/\\])*)")
 """A path to elsewhere within a list or call: results keep its last part alone, for folders tell of users and patients.

@@ -373,6 +373,8 @@ def test_the_saved_command_holds_no_folder_of_the_users(run_suite: Run, pytester
         ("--robust-results=/data/doe,john/results", "--robust-results=.../results"),
         ("--models=local-dir:/home/a/x,local-dir:/home/b/y", "--models=local-dir:.../y"),
         ("~/suites", ".../suites"),
+        ("~jane-roe/results", ".../results"),
+        ("./suites/test_a.py", "./suites/test_a.py"),
         ("-c/data/p10/pytest.ini", "-c.../pytest.ini"),
         ("-ocache_dir=/data/p10/cache", "-ocache_dir=.../cache"),
         ("--robust-results=/tmp/Study (Jane Roe)/results", "--robust-results=.../results"),
