@@ -28,12 +28,13 @@ def setting_of(model: DualEncoder, pairs: Pairs) -> Setting:
     return Setting(model, pairs.dataset, reports, pairs.report_groups)
 
 
-def first_images(model: DualEncoder, dataset: RetrievalDataset, images: int) -> tuple[Scene, Pairs]:
-    """The data set's first `images` images, and the reports that are right for them as the gallery."""
+def first_images(model: DualEncoder, dataset: RetrievalDataset, images: int, gallery: int = 0) -> tuple[Scene, Pairs]:
+    """The data set's first `images` images. The gallery: the reports right for them, and for the first `gallery`."""
     kept, prepared = _prepared(model, dataset, range(len(dataset.image_ids)), images)
     if not kept:
         raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Mend its files or its root.")
-    right = np.isin(dataset.report_groups, dataset.image_groups[kept])
+    answered = [*kept, *range(min(gallery, len(dataset.image_ids)))]
+    right = np.isin(dataset.report_groups, dataset.image_groups[answered])
     pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
     return _scene(setting_of(model, pairs), pairs.dataset, kept, prepared), pairs
 

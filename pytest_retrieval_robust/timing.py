@@ -55,9 +55,12 @@ class Alone:
     peak_memory_bytes: int | None
 
 
-def prepare_batch(model: DualEncoder, dataset: RetrievalDataset, images: int) -> TimedBatch:
-    """The data set's first `images` images; broken ones are left out where the data set skips them."""
-    return TimedBatch(*first_images(model, dataset, images))
+def prepare_batch(model: DualEncoder, dataset: RetrievalDataset, images: int, gallery: int = 0) -> TimedBatch:
+    """The data set's first `images` images, to be found among the reports of at least the first `gallery`.
+
+    Broken ones are left out where the data set skips them.
+    """
+    return TimedBatch(*first_images(model, dataset, images, gallery))
 
 
 def timed_rounds(model: DualEncoder, batch: TimedBatch, occluder: Occluder, case: Case) -> InterleavedRounds:

@@ -135,7 +135,9 @@ class Hiding:
 
     def __init__(self, subject: Subject, occluder: Occluder, images: int) -> None:
         self.subject = subject
-        self.batch = prepare_batch(subject.model, subject.dataset, images)
+        # One that keeps the report out of the first k looks for wrong reports to put before it.
+        gallery = POOL + occluder.rank_kept if isinstance(occluder, GuidedOccluder) else 0
+        self.batch = prepare_batch(subject.model, subject.dataset, images, gallery)
         # A model-guided occluder searches here: once for all examples, and with the images as they are.
         self.occluder = occluder.bind(self.batch.scene)
 

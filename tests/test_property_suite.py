@@ -162,3 +162,9 @@ def test_models_at_chance_have_no_ranks_to_keep(pytester: pytest.Pytester) -> No
     result = run_suite(pytester, ".", "--robust-models=tiny-general-clip", "-k", "corner_keeps", "-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*recall is not above chance with nothing hidden*"])
+
+
+@pytest.mark.parametrize("occluder", ["worst(grid=2)", "salient(grid=2)"])
+def test_occluders_that_a_model_guides_are_held_to_what_hiding_means(pytester: pytest.Pytester, occluder: str) -> None:
+    options = ("--robust-models=tiny-cxr-clip", f"--robust-occluders={occluder}", "-k", "level or hidden_pixels")
+    run_suite(pytester, ".", *options).assert_outcomes(passed=3)
