@@ -64,7 +64,7 @@ class TrackingTable:
     """`[tracking]`: where a run is sent once it is judged."""
 
     mlflow: str
-    """A tracking server or store, as MLflow names it: `http://127.0.0.1:5000`."""
+    """A tracking server, as MLflow names it: `http://127.0.0.1:5000`. It may hold a password: never to be shown."""
     experiment: str
 
 
@@ -130,18 +130,25 @@ def _check_keys(table: Mapping[str, Any], known: Collection[str], kind: str, whe
             raise ConfigError(f"{where(key)}: {unknown_name(kind, key, known)}")
 
 
+def _kind(value: object) -> str:
+    """What a value is, where its text may hold a password."""
+    return "an empty text" if value == "" else f"a value of type {type(value).__name__}"
+
+
 def _tracking(path: Path, text: str, table: Any) -> TrackingTable:
     def where(key: str | None = None) -> str:
         return place(path, text, "[tracking]", 0, key)
 
     if not isinstance(table, dict):
-        raise ConfigError(f"{where()}: expected a table [tracking], got {table!r}.")
+        raise ConfigError(f"{where()}: expected a table [tracking], got {_kind(table)}.")
     _check_keys(table, _TRACKING_KEYS, "key of [tracking]", where)
     for key, value in table.items():
         if not isinstance(value, str) or not value:
-            raise ConfigError(f"{where(key)}: expected a text, got {key}={value!r}.")
+            raise ConfigError(f"{where(key)}: expected a text, got {key}={_kind(value)}.")
     if "mlflow" not in table:
         raise ConfigError(f'{where()}: expected mlflow = "http://SERVER:PORT" in [tracking], got none. Add it.')
+    if "://" not in table["mlflow"] and table["mlflow"] != "databricks":
+        raise ConfigError(f'{where("mlflow")}: expected mlflow = "http://SERVER:PORT", got one without ://. Mend it.')
     return TrackingTable(table["mlflow"], table.get("experiment", "retrieval under occlusion"))
 
 

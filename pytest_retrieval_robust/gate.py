@@ -366,7 +366,8 @@ def _ending(found: Estimate, limit: float, verdict: VerdictName, decision: Decis
         return f", {told[verdict]} the floor of {limit:.3f}."
     if math.isinf(found.error) and math.isinf(found.low) and math.isinf(found.high):
         return f": its bounds are unknown, so whether it reaches the floor of {limit:.3f} is open."
-    low, high = (f"{bound:.3f}" if math.isfinite(bound) else "beyond the levels" for bound in (found.low, found.high))
+    low = f"{found.low:.3f}" if math.isfinite(found.low) else "beyond the levels"
+    high = f"{found.high:.3f}" if math.isfinite(found.high) else "no upper end"
     bounds = f" ({100 * decision.confidence:g} % bounds {low} and {high})"
     if verdict != "inconclusive":
         return f"{bounds}, {told[verdict]} the floor of {limit:.3f}."

@@ -292,7 +292,7 @@ def _failures(
     if baseline is not None and baseline.vanished:
         yield "cells of the baseline are missing"
     if measured.broken_tests:
-        plural = "s" if measured.broken_tests > 1 else ""
-        yield f"{measured.broken_tests} test{plural} failed without a measurement or by an assertion of its own"
+        tests, own = ("tests", "their") if measured.broken_tests > 1 else ("test", "its")
+        yield f"{measured.broken_tests} {tests} failed without a measurement or by an assertion of {own} own"
     if gate_failures and not any(verdict.objects for verdict in judged):
         yield f"{gate_failures} gate tests failed"

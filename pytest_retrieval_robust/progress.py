@@ -10,7 +10,10 @@ from threading import Lock
 
 @dataclass(frozen=True)
 class Progress:
-    """A sweep or search under way: `done` of `total` encodings, of which this run made `encoded` in `seconds`."""
+    """A sweep or search under way: `done` of `total` encodings, of which this run made `encoded` in `seconds`.
+
+    These are counted after the first batch, which warms up what the others use.
+    """
 
     model: str
     dataset: str
@@ -48,14 +51,17 @@ class Counter:
     _done: int = 0
     _encoded: int = 0
     _level: float | None = None
-    _begun: float = field(default_factory=time.monotonic)
+    _begun: float | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, level: float | None, images: int, *, encoded: bool) -> None:
         """A batch is finished, encoded or taken from the store."""
         with self._lock:
             self._done += images
-            self._encoded += images if encoded else 0
+            if encoded and self._begun is not None:
+                self._encoded += images
+            elif encoded:
+                self._begun = time.monotonic()
             self._level = level
             self._say()
 
@@ -68,6 +74,6 @@ class Counter:
 
     def _say(self) -> None:
         if self.tell is not None:
-            seconds = time.monotonic() - self._begun
+            seconds = 0.0 if self._begun is None else time.monotonic() - self._begun
             told = Progress(self.model, self.dataset, self._level, self._done, self.total, self._encoded, seconds)
             self.tell(told)

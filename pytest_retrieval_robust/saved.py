@@ -83,24 +83,31 @@ def load_run(folder: Path) -> Run:
 
 def _check_schema(data: Json, folder: Path) -> None:
     """Raise `SavedRunError` for the first place that is not as `run.schema.json` says."""
-    from fastjsonschema import JsonSchemaValueException
-
-    try:
-        _validator()(data)
-    except JsonSchemaValueException as error:
-        what = f"{error.message.removeprefix('data').removeprefix('.')[:_LONGEST]}"
+    wrong = _validator()(data)
+    if wrong is not None:
+        what = wrong.removeprefix("data").removeprefix(".")[:_LONGEST]
         raise SavedRunError(
             f"Expected a run as this version writes it, got {folder.name}/run.json, which breaks its schema: {what}. "
             "Make the run again."
-        ) from error
+        )
 
 
 @cache
-def _validator() -> Callable[[Json], object]:
+def _validator() -> Callable[[Json], str | None]:
+    """What says where a run breaks the schema, or None."""
+    from fastjsonschema import JsonSchemaValueException
     from fastjsonschema import compile as compile_schema
 
-    checked: Callable[[Json], object] = compile_schema(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
-    return checked
+    checked = compile_schema(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+
+    def wrong_in(data: Json) -> str | None:
+        try:
+            checked(data)
+        except JsonSchemaValueException as error:
+            return str(error.message)
+        return None
+
+    return wrong_in
 
 
 def _check_agreement(run: Run, folder: Path) -> None:

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 
 
 _START = r"(?:~[\w.-]*|[A-Za-z]:|\.\.)?[/\\]"
-_INSIDE = r"(?!,\s*[\w-]+=|\)\s*(?:,|$))"
+_INSIDE = r"(?!,\s*[\w.-]+[=:]|,[^,()/\\]*(?:[,)]|$)|\)\s*(?:,|$))"
 _ABSOLUTE = re.compile(rf"(?<![\w.]){_START}(?:(?:{_INSIDE}.)*[/\\])?((?:{_INSIDE}[^/\\])*)")
 """A path to elsewhere within a list or call: results keep its last part alone, for folders tell of users and patients.
-Their names may hold commas and brackets: it ends where the next parameter begins or the call ends, so that of a list of
-paths the last one stays."""
+Their names may hold commas and brackets: it ends where a name, a locator or a parameter follows, or the call ends."""
 _OPTION = re.compile(r"(--[\w-]+=|-[A-Za-z](?=[^-=]))?(.*)", re.DOTALL)
 _CRASHED = (
     "a worker of pytest-xdist died in it (pytest's output says which one). The model's other tests were then left out: "

@@ -85,8 +85,8 @@ def main() -> None:
         few = "--robust-models=candidate,tiny-cxr-clip-robust"
         _run(folder, few, "--robust-occluders=patches,border", "--robust-results=baseline")
         (folder / "robust.toml").write_text(_gates("step-90000") + _search("0.1", 20))
-        models = "candidate,tiny-cxr-clip,tiny-cxr-clip-robust,tiny-general-clip"
-        beside = ("--robust-occluders=patches,border,worst(grid=4)", "--robust-baseline=baseline")
+        models = "candidate,tiny-cxr-clip-robust,tiny-general-clip"
+        beside = ("--robust-occluders=patches,border,worst", "--robust-baseline=baseline")
         _run(folder, f"--robust-models={models}", *beside, "--robust-report=sample-report.html")
         (folder / "robust.toml").write_text(_gates("step-90000") + _search("0.25", 40))
         _run(folder, few, "--robust-show-samples", "--robust-report=sample-report-samples.html")

@@ -14,11 +14,10 @@ from ..options import parse_call
 from ._svg import Rule, Trace, described, panel
 from ._text import level_text, percent, plain, short
 from ._views import Switches, View
-from .series import Point, Series
+from .series import EXACT, Point, Series
 
 _RANDOM = ("patches", "boxes", "blobs", "box")
 """Occluders that hide an asked share at random, the most usual first."""
-_AS_MUCH = 0.05
 _GUIDED = {
     "worst": "the worst case: the cells whose hiding hurts this model most",
     "salient": "what matters most to this model",
@@ -138,6 +137,8 @@ def _note(drawn: Sequence[Series], levels: Sequence[float]) -> str:
     parts += [
         f"At its highest severity {short(name)} hides {percent(most)} % of the image." for name, most in severe.items()
     ]
+    for name, shares in {one.occluder: one.achieved for one in drawn if one.is_coarse}.items():
+        parts.append(f"The cells of {short(name)} are large: it hides {', '.join(map(percent, shares))} %.")
     seeds = max(len(one.seeds) for one in drawn)
     if seeds > 1:
         parts.append(f"Means over {seeds} mask layouts; bands hold the error by queries and by layouts.")
@@ -275,7 +276,7 @@ def _random_beside(guided: Series, group: Iterable[Series]) -> Series | None:
 
     def hides_as_much(one: Series) -> bool:
         shares = zip((point.level for point in one.recall), one.achieved, strict=True)
-        return all(abs(hidden[level] - share) <= _AS_MUCH for level, share in shares if level in hidden)
+        return all(abs(hidden[level] - share) <= EXACT for level, share in shares if level in hidden)
 
     alike = [one for one in group if _family(one.occluder) in _RANDOM and hides_as_much(one)]
     return min(alike, key=lambda one: _RANDOM.index(_family(one.occluder)), default=None)

@@ -283,7 +283,7 @@ def _cost(one: CostMeasurement) -> list[str]:
     return [
         short(one.case.model),
         short(one.case.dataset),
-        short(one.case.occluder) if one.case.level > 0 else "nothing hidden",
+        short(one.case.occluder),
         level_text(one.case.level),
         number(1e3 * one.occluded_seconds, 2),
         f"{number(one.relative_cost, 2)} ({number(low, 2)}–{number(high, 2)})",
@@ -322,7 +322,7 @@ def _gate(verdict: Verdict) -> Gate:
         f"{short(case.dataset)}, {_place(verdict)}",
         number(verdict.observed),
         number(verdict.limit),
-        "–" if low is None else f"{number(low)} to {number(high)}",
+        "–" if low is None else f"{number(low)} or more" if high == math.inf else f"{number(low)} to {number(high)}",
         number(verdict.detectable_loss),
     )
 

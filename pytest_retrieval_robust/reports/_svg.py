@@ -69,7 +69,7 @@ class _Frame:
         return _LEFT + 8 + (_WIDTH - _LEFT - _RIGHT - 16) * share
 
     def y(self, value: float) -> float:
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * min(value / self.top, 1.02)
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * min(value / self.top, 1.0)
 
 
 def panel(

@@ -28,8 +28,10 @@ def write_step_summary(run: RunRecord, environment: Mapping[str, str]) -> None:
         return
     path = Path(place)
     used = path.stat().st_size if path.exists() else 0
-    with path.open("a", encoding="utf-8", newline="\n") as stream:
-        stream.write(("\n\n" if used else "") + step_summary(run, _LIMIT - used - 2))
+    written = step_summary(run, _LIMIT - used - 2)
+    if written:
+        with path.open("a", encoding="utf-8", newline="\n") as stream:
+            stream.write(("\n\n" if used else "") + written)
 
 
 def step_summary(run: RunRecord, limit: int = _LIMIT) -> str:

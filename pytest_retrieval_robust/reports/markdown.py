@@ -45,7 +45,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
         f"{' Judged again from a saved run.' if run.replayed else ''}"
     )
     yield from _list("Not met", [verdict.sentence for verdict in run.verdicts if verdict.verdict == "fail"])
-    yield from _list("Broken tests", run.broken)
+    yield from _list("Broken tests", run.broken, count=run.broken_tests)
     yield from _list(
         "Inconclusive", [verdict.sentence for verdict in run.verdicts if verdict.verdict == "inconclusive"]
     )
@@ -106,12 +106,12 @@ def folded(summary: str, content: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
-def _list(title: str, sentences: Sequence[str], head: str = "###") -> Iterator[str]:
-    """The first ten under their heading, in one block, and a folded block of the others."""
+def _list(title: str, sentences: Sequence[str], head: str = "###", count: int | None = None) -> Iterator[str]:
+    """The first ten under their heading, in one block, and a folded block of the others; each sentence once."""
     if not sentences:
         return
-    lines = [f"- {text(sentence)}" for sentence in sentences]
-    yield f"{head} {title}: {len(lines)}\n\n" + "\n".join(lines[:_SHOWN])
+    lines = [f"- {text(sentence)}" for sentence in dict.fromkeys(sentences)]
+    yield f"{head} {title}: {len(lines) if count is None else count}\n\n" + "\n".join(lines[:_SHOWN])
     if len(lines) > _SHOWN:
         yield folded(f"{len(lines) - _SHOWN} more", "\n".join(lines[_SHOWN:]))
 
@@ -175,9 +175,11 @@ def _table(dataset: str, occluder: str, series: Sequence[Series]) -> str:
     levels = sorted({point.level for one in series for point in one.recall})
     chance = "" if first.chance is None else f", chance {percent(first.chance)}"
     ceiling = "" if first.ceiling is None else f", ceiling {percent(first.ceiling)}"
+    coarse = next((one.achieved for one in series if one.is_coarse), ())
     severe = max((max(one.achieved) for one in series if one.is_severity), default=None)
+    shares = f" Its cells are large: it hides {', '.join(map(percent, coarse))} %." if coarse else ""
     levels_are = (
-        "" if severe is None else f" Levels are severities; the highest hides {percent(severe)} % of the image."
+        shares if severe is None else f" Levels are severities; the highest hides {percent(severe)} % of the image."
     )
     size = f"{first.queries} queries, gallery {first.gallery}"
     head = f"{code(occluder)} on {code(dataset)}: {size}{chance}{ceiling}.{levels_are}"

@@ -117,6 +117,8 @@ def _context(run: RunRecord) -> dict[str, Any]:
     switches = Switches.of(series)
     numbers = {name: place for place, name in enumerate(dict.fromkeys((*switches.models, *_searched(run))))}
     compared = set() if run.baseline is None else {*run.baseline.obstacles, *run.baseline.vanished}
+    machines = {one.hardware or one.device for one in run.costs}
+    hardware = short(machines.pop()) if len(machines) == 1 else None
     changes, gates = _page_facts.changes(run), _page_facts.gates(run.verdicts)
     return {
         "run": run,
@@ -143,7 +145,8 @@ def _context(run: RunRecord) -> dict[str, Any]:
         "breaking": list(_page_facts.breaking_figures(run, numbers)),
         "shades": list(range(SHADES + 1)),
         "speeds": _page_facts.speeds(run),
-        "costs": _page_facts.costs(run),
+        "costs": [row[:-1] if hardware else row for row in _page_facts.costs(run)],
+        "cost_hardware": hardware,
         "models": [(model.name, _page_facts.facts(model.as_json())) for model in run.models if model.tested],
         "datasets": [(facts["name"], _page_facts.facts(facts)) for facts in run.datasets],
         "policy": _page_facts.policy_text(run.policy),

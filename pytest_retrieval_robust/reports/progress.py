@@ -54,6 +54,21 @@ def _one(sweep: Progress) -> str:
     return ", ".join(parts)
 
 
+def fitting(line: str, room: int) -> str:
+    """As much of a line as there is room for, in whole parts: the model and data set go first, which pytest names
+    beside it, and then the parts from the end. A number that is cut would be read as another one."""
+    if wcswidth(line) <= room:
+        return line
+    _, comma, rest = line.partition(", ")
+    parts = rest.split(", ") if comma else []
+    while parts:
+        text = f" {', '.join(parts)}"
+        if wcswidth(text) <= room:
+            return text
+        parts.pop()
+    return ""
+
+
 class Display(Protocol):
     """Where progress is shown, at most once in so many seconds."""
 
@@ -75,17 +90,21 @@ class TerminalDisplay:
         self._reporter, self._stream, self._shown = reporter, stream, False
 
     def show(self, line: str) -> None:
-        writer = self._reporter._tw
-        room = writer.fullwidth - writer.width_of_current_line - 2
-        if room < _LEAST_ROOM:
+        room = self._width() - self._reporter._tw.width_of_current_line - 2
+        text = fitting(f" {line}", room)
+        if room < _LEAST_ROOM or not text:
             return
-        text = f" {line}"
-        while wcswidth(text) > room:
-            text = text[:-1]
         self._shown = True
         with suppress(OSError):
             self._stream.write(f"{_ERASE}{text}\x1b[{wcswidth(text)}D")
             self._stream.flush()
+
+    def _width(self) -> int:
+        """Columns of the terminal itself: pytest asks the standard output, which it has captured meanwhile."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            return self._reporter._tw.fullwidth
 
     def erase(self) -> None:
         if self._shown:

@@ -25,6 +25,8 @@ _OF_A_CELL = re.compile(
 _SEVERITY: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _TWO_SIDED = 1.959964
 _ANOTHER_SHARE = 0.05
+EXACT = 0.01
+"""By so much of the image a share may differ from its level and be called by it."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,23 @@ class Series:
         return any(abs(point.level - share) > least for point, share in zip(self.recall, self.achieved, strict=True))
 
     def level_words(self, place: int) -> str:
-        """What the level at that place is: `nothing hidden`, `30 % hidden`, `severity 30 % (1.5 % hidden)`."""
-        level = self.recall[place].level
+        """What the level at that place is: `nothing hidden`, `30 % hidden`, `severity 30 % (1.5 % hidden)`.
+
+        With large cells the share is another one than was asked for.
+        """
+        level, achieved = self.recall[place].level, self.achieved[place]
         if level == 0:
             return "nothing hidden"
-        if not self.is_severity:
-            return f"{level_text(level)} hidden"
-        return f"severity {level_text(level)} ({percent(self.achieved[place])} % hidden)"
+        if self.is_severity:
+            return f"severity {level_text(level)} ({percent(achieved)} % hidden)"
+        exact = abs(level - achieved) <= EXACT
+        return f"{level_text(level)} hidden" if exact else f"{percent(achieved)} % hidden (asked: {level_text(level)})"
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the cells are too large for the shares that the levels ask for."""
+        pairs = zip(self.recall, self.achieved, strict=True)
+        return not self.is_severity and any(abs(point.level - share) > EXACT for point, share in pairs)
 
 
 def _cell_share(occluder: str) -> float:

@@ -276,8 +276,9 @@ def _loaded(run: RunRecord, model: ModelRecord) -> Iterable[str]:
         shown = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")
         yield f"{len(strange)} keys of its checkpoint have no place in the network: {shown}"
     if cut:
-        only = run.datasets[0]["reports"] if len(run.datasets) == 1 else None
-        share = f"{cut} reports" if only is None else f"{cut} of {only} reports ({100 * cut / only:.1f} %)"
+        measured = {outcome.case.dataset for outcome in run.outcomes if outcome.case.model == model.name}
+        known = [facts["reports"] for facts in run.datasets if facts["name"] in measured]
+        share = f"{cut} of {sum(known)} reports ({100 * cut / sum(known):.1f} %)" if known else f"{cut} reports"
         yield f"{share} are longer than the {model.card.get('context_length')} tokens that are read"
 
 
@@ -309,6 +310,7 @@ def _spread(cost: CostMeasurement) -> str:
 def _sentences(title: str, sentences: Sequence[str], colour: str) -> Iterable[Line]:
     import textwrap
 
+    sentences = list(dict.fromkeys(sentences))
     for sentence in sentences[:_SHOWN_SENTENCES]:
         first, *rest = textwrap.wrap(
             f"{title} {sentence}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from hashlib import blake2b
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +26,7 @@ T = TypeVar("T")
 _MOST = 1000
 """Metrics that a server takes at once."""
 _LONGEST = 240
+_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 
 
 def send(run: RunRecord, tracking: TrackingTable) -> str:
@@ -42,26 +46,47 @@ def send(run: RunRecord, tracking: TrackingTable) -> str:
             "[tracking] asks for MLflow, which is not installed: pip install 'pytest-retrieval-robust[tracking]'"
         ) from error
     try:
-        return _send(MlflowClient(tracking_uri=tracking.mlflow), run, tracking.experiment)
-    except Exception as error:  # MLflow passes on whatever its transport raises
+        with _quietly(os.environ.get(_RETRIES, "2")):
+            return _send(MlflowClient(tracking_uri=tracking.mlflow), run, tracking.experiment)
+    except Exception as error:  # MLflow passes on whatever its transport raises, with addresses in its text
+        refusal = getattr(error, "error_code", None)
+        told = type(error).__name__ if refusal is None else f"{type(error).__name__} {refusal}"
         raise RobustError(
-            f"Expected the tracking server of [tracking] to take the run, got {type(error).__name__}. Nothing else "
-            "depends on it: see that the server runs and can be reached."
+            f"Expected the tracking server of [tracking] to take the run, got {told}. Nothing else depends on it: see "
+            "that the address is a server's, that it runs and can be reached, and that the experiment was not deleted."
         ) from error
+
+
+@contextmanager
+def _quietly(retries: str) -> Iterator[None]:
+    """By itself MLflow prints in the middle of pytest's output, and tries for minutes."""
+    logger, level = logging.getLogger("mlflow"), logging.getLogger("mlflow").level
+    before = os.environ.get(_RETRIES)
+    os.environ[_RETRIES] = retries
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        if before is None:
+            del os.environ[_RETRIES]
+        else:
+            os.environ[_RETRIES] = before
 
 
 def _send(client: Any, run: RunRecord, experiment: str) -> str:
     known = client.get_experiment_by_name(experiment)
     place = client.create_experiment(experiment) if known is None else known.experiment_id
     name: str = client.create_run(place, run_name=f"{run.identity.started} {run.identity.id}").info.run_id
-    whole = False
     try:
         _log(client, name, run)
-        whole = True
-    finally:
-        # MLflow prints a link to the run, in the middle of pytest's output.
-        with redirect_stdout(StringIO()):
-            client.set_terminated(name, None if whole else "FAILED")
+    except Exception:
+        with suppress(Exception), _quietly("0"):  # of two errors the first is the one to tell
+            client.set_terminated(name, "FAILED")
+        raise
+    client.set_terminated(name)
     return name
 
 
@@ -94,7 +119,7 @@ def metrics_of(series: Sequence[Series]) -> Iterator[tuple[str, float, int]]:
 
 def _word(name: str) -> str:
     """A name of the signs that MLflow takes; where that changes it, six more keep it apart from others."""
-    taken = re.sub(r"[^\w.() :-]+|^\.+", "-", plain(name), flags=re.ASCII)[: _LONGEST // 4] or "-"
+    taken = re.sub(r"[^\w. :-]+|^\.+", "-", plain(name), flags=re.ASCII)[: _LONGEST // 4] or "-"
     return taken if taken == name else f"{taken}-{blake2b(name.encode(errors='replace'), digest_size=3).hexdigest()}"
 
 

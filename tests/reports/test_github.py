@@ -53,6 +53,16 @@ def test_a_summary_beyond_the_limit_is_cut_between_blocks_with_a_note(run: RunRe
     assert written.count("<details>") == written.count("</details>")
 
 
+@pytest.mark.parametrize("left", [0, 1, 2, 30, 150])
+def test_a_summary_that_is_nearly_full_is_never_pushed_over_the_limit(
+    run: RunRecord, tmp_path: Path, left: int
+) -> None:
+    place = tmp_path / "step.md"
+    place.write_bytes(b"x" * (1024 * 1024 - left))
+    write_step_summary(run, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(place)})
+    assert place.stat().st_size <= 1024 * 1024
+
+
 @pytest.mark.parametrize("limit", [0, 50, 100, 200, 400, 1000])
 def test_no_limit_is_exceeded(run: RunRecord, limit: int) -> None:
     assert len(step_summary(run, limit).encode()) <= limit

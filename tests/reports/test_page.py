@@ -354,3 +354,14 @@ def test_several_mask_layouts_are_one_line_with_their_spread(tmp_path: Path) -> 
         assert row["recall"] == pytest.approx(sum(recalls) / 3, abs=1e-6)
         assert row["level"] == 0 or row["recall low"] < row["recall"] < row["recall high"]
     assert "Means over 3 mask layouts" in render_html(run)
+
+
+@pytest.mark.parametrize("name", ["sample-report.html", "sample-report-samples.html"])
+def test_the_sample_pages_are_those_of_this_version(run: RunRecord, name: str) -> None:
+    sample = parsed((Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8"))
+    for tag in ("style", "script"):
+        ours, theirs = (
+            [one.text for one in find(page, tag) if one.get("id") is None]
+            for page in (parsed(render_html(run)), sample)
+        )
+        assert theirs == ours, "run python -m training.sample_reports, and look at its pictures"

@@ -22,6 +22,7 @@ from pytest_retrieval_robust.reports.tracking import metrics_of, send
 
 from ..conftest import Run
 from .records import record, renamed
+from .test_page import NASTY
 
 SERVER_STARTS_IN = 120
 
@@ -93,6 +94,40 @@ def test_a_run_is_sent_where_the_table_asks_for_it(server: str, run_suite: Run, 
     assert sent.data.tags["release_gate"] == "passed"
 
 
+@pytest.mark.parametrize("name", [*NASTY, "patches(fill=mean,grid=4)", "..", "a:b/c", "ü"], ids=range(len(NASTY) + 4))
+def test_the_server_takes_every_name(server: str, tmp_path: Path, name: str) -> None:
+    run = renamed(record(tmp_path, 40, gates="", levels=(0.0, 0.2)), {"patches": name})
+    sent = client_of(server).get_run(send(run, TrackingTable(server, "names")))
+    assert sent.info.status == "FINISHED"
+    assert len(sent.data.metrics) == len({name for name, _, _ in metrics_of(series_of(run))})
+
+
+def test_a_refusal_is_told_by_its_code_and_without_the_address(server: str, tmp_path: Path) -> None:
+    client = client_of(server)
+    client.delete_experiment(client.create_experiment("deleted"))
+    address = server.replace("//", "//jane:s3cret@")
+    with pytest.raises(RobustError, match="RestException INVALID_PARAMETER_VALUE") as caught:
+        send(record(tmp_path, 40, gates="", levels=(0.0, 0.2)), TrackingTable(address, "deleted"))
+    assert "s3cret" not in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+def test_a_server_that_goes_away_costs_no_minutes(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str | None] = []
+
+    def gone(*_: object) -> None:
+        waited.append(os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES"))
+        raise ConnectionError("gone")
+
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    for name in ("log_text", "set_terminated"):
+        monkeypatch.setattr(f"mlflow.MlflowClient.{name}", gone)
+    with pytest.raises(RobustError, match="got ConnectionError"):
+        send(record(tmp_path, 40, gates="", levels=(0.0, 0.2)), TrackingTable(server, "gone"))
+    assert waited == ["2", "0"]
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
 def test_a_run_that_breaks_off_is_marked_as_failed(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,19 +170,22 @@ def test_a_server_that_cannot_be_reached_is_an_error_of_ours(tmp_path: Path, mon
     ("text", "said"),
     [
         ("[tracking]\n", r"line 1: expected mlflow = "),
-        ("[tracking]\nmlflow = 3\n", r"line 2: expected a text, got mlflow=3"),
+        ("[tracking]\nmlflow = 3\n", r"line 2: expected a text, got mlflow=a value of type int"),
+        ('[tracking]\nmlflow = ["//SECRET"]\n', r"line 2: expected a text, got mlflow=a value of type list"),
+        ('[tracking]\nmlflow = "jane:SECRET@host"\n', r"line 2: expected mlflow = .* got one without ://"),
+        ('tracking = "http://jane:SECRET@h"\n', r"expected a table \[tracking\], got a value of type str"),
         ('[tracking]\nmlflow = "x"\nexperimnt = "y"\n', r"line 3: .*Did you mean 'experiment'"),
-        ("tracking = 3\n", r"expected a table \[tracking\], got 3"),
     ],
 )
 def test_a_wrong_table_says_where(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "robust.toml").write_text(text)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=said) as caught:
         read_config_file(tmp_path / "robust.toml")
+    assert "SECRET" not in str(caught.value)
 
 
 def test_names_of_metrics_are_what_mlflow_takes(tmp_path: Path) -> None:
     run = renamed(record(tmp_path, levels=(0.0, 0.2)), {"ours": "../<b> مدل@7" * 40})
     for name, _, _ in metrics_of(series_of(run)):
         assert len(name) <= 250
-        assert not set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. :/()")
+        assert not set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. :/")

@@ -16,7 +16,7 @@ from pytest_retrieval_robust.judgement import RunRecord
 from pytest_retrieval_robust.reports._svg import Trace, panel
 from pytest_retrieval_robust.reports._text import short
 from pytest_retrieval_robust.reports.card import model_card
-from pytest_retrieval_robust.reports.markdown import render_markdown
+from pytest_retrieval_robust.reports.markdown import render_markdown, text
 from pytest_retrieval_robust.reports.page import render_html
 from pytest_retrieval_robust.reports.series import series_of
 from pytest_retrieval_robust.reports.terminal import cell_verdict, summary_lines
@@ -93,6 +93,15 @@ def test_severities_are_not_called_shares(tmp_path: Path) -> None:
     assert "of the image; severities of patches" in section(run, "verdict")
 
 
+def test_shares_of_large_cells_are_told_as_they_are(tmp_path: Path) -> None:
+    run = hiding(renamed(record(tmp_path, gates=""), {"patches": "patches(grid=4)"}), "patches(grid=4)", 1.1)
+    assert "44.0 % hidden (asked: 40 %)" in model_card(run, "ours")
+    for told in (render_markdown(run), section(run, "curves")):
+        assert "it hides 0.0, 22.0, 44.0 %" in told.replace(
+            "ells of patches(grid=4) are large: it", "ells are large: it"
+        )
+
+
 def test_shares_and_severities_in_one_figure_are_told_apart(tmp_path: Path) -> None:
     run = hiding(record(tmp_path, gates="", occluders=("patches", "ecg")), "ecg", 0.05)
     shown = section(run, "occluders")
@@ -166,6 +175,21 @@ def test_a_model_that_finds_hardly_anything_has_a_page_and_a_summary(tmp_path: P
     assert max(one.recall(1) for one in run.outcomes) == 0
     assert len(render_html(run)) < 500_000
     assert max(len("".join(span.text for span in line)) for line in summary_lines(run, 1)) <= 120
+
+
+def test_a_bound_that_is_not_known_is_no_number_of_a_gate(tmp_path: Path) -> None:
+    run = record(tmp_path, gates="[[gate]]\nlevel = 0.2\nretention = { 10 = 0.5 }\n")
+    told = [replace(one, bounds=(0.25, float("inf"))) for one in run.verdicts]
+    assert "0.250 or more" in section(replace(run, verdicts=tuple(told)), "gates")
+
+
+def test_a_sentence_that_many_verdicts_share_is_said_once(tmp_path: Path) -> None:
+    run = record(tmp_path)
+    (one, *_) = (verdict for verdict in run.verdicts if verdict.verdict == "fail")
+    run = replace(run, verdicts=(one, one, one))
+    assert section(run, "verdict").count(one.sentence) == 1
+    assert render_markdown(run).count(text(one.sentence)) == 1
+    assert sum("failed:" in span.text for line in summary_lines(run) for span in line) == 1
 
 
 # What was measured without a recall
