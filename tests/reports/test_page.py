@@ -89,14 +89,19 @@ def test_it_asks_for_nothing_and_runs_nothing_but_its_own(run: RunRecord) -> Non
         assert not {"src", "srcset", "style", "action", "data", "background"} & set(element.keys())
         assert not [name for name in element.keys() if name.startswith("on")]  # noqa: SIM118 - no mapping
         assert element.tag not in ("link", "img", "iframe", "object", "embed", "base", "image", "use")
+    assert_only_its_own_may_run(page)
+    style = "".join(one.text or "" for one in find(page, "style"))
+    assert not re.search(r"@import|url\(", style)
+
+
+def assert_only_its_own_may_run(page: Element) -> None:
+    """The page's policy allows the style sheet and the scripts that stand in it."""
     (policy,) = (meta.get("content", "") for meta in find(page, "meta") if meta.get("http-equiv"))
     assert policy.startswith("default-src 'none'")
     allowed = set(re.findall(r"'sha256-([^']+)'", policy))
     own = [*find(page, "style"), *(script for script in find(page, "script") if script.get("type") is None)]
     assert {base64.b64encode(hashlib.sha256((one.text or "").encode()).digest()).decode() for one in own} == allowed
     assert "unsafe" not in policy
-    style = "".join(one.text or "" for one in find(page, "style"))
-    assert not re.search(r"@import|url\(", style)
 
 
 def test_the_verdict_comes_first_with_its_reasons(run: RunRecord) -> None:
@@ -359,6 +364,7 @@ def test_several_mask_layouts_are_one_line_with_their_spread(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["sample-report.html", "sample-report-samples.html"])
 def test_the_sample_pages_are_those_of_this_version(run: RunRecord, name: str) -> None:
     sample = parsed((Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8"))
+    assert_only_its_own_may_run(sample)
     for tag in ("style", "script"):
         ours, theirs = (
             [one.text for one in find(page, tag) if one.get("id") is None]
