@@ -155,7 +155,7 @@ class Comparison:
         theirs = {dataset["name"]: dataset for dataset in self.baseline.measured.datasets}
         for dataset in self.candidate.measured.datasets:
             other = theirs.get(dataset["name"])
-            if other is None or None in (dataset["pixel_digest"], other["pixel_digest"]):
+            if other is None or None in (dataset.get("pixel_digest", ""), other.get("pixel_digest", "")):
                 continue  # nothing to set side by side: one of them was not swept
             fact = next((fact for fact in _FACTS if dataset.get(fact) != other.get(fact)), None)
             if fact is not None:
