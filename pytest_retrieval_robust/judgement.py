@@ -16,7 +16,7 @@ from .evidence import Evidence, Floats, statistic, tail
 from .gate import Judge, untrained, weak_gates
 from .layouts import LayoutVariation, layout_variation
 from .measurements import INTERRUPTED, Measurements
-from .policy import BASELINE, PlannedGate, Policy, baseline_gates
+from .policy import PlannedGate, Policy, baseline_gates, is_of_cells
 
 _VISIBLY = 0.02
 
@@ -79,7 +79,7 @@ class RunRecord(Measurements):
         """What the gates on single cells say of each case; curves and costs have verdicts of their own."""
         found: dict[Case, set[VerdictName]] = {}
         for verdict in self.verdicts:
-            beside = verdict.gate.startswith(BASELINE) and " cell " in verdict.gate and verdict.verdict != "ungated"
+            beside = is_of_cells(verdict.gate) and verdict.verdict != "ungated"
             if beside or verdict.gate.startswith(("recall@", "retention@", "above_chance")):
                 found.setdefault(verdict.case, set()).add(verdict.verdict)
         return found

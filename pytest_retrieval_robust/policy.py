@@ -163,6 +163,11 @@ def gate_label(name: str, k: int | None, direction: Direction, limit: Any = None
     return f"{name}@{k} {direction}"
 
 
+def is_of_cells(gate: str) -> bool:
+    """Whether a gate beside the baseline, by its label, is judged cell by cell and not over all levels together."""
+    return gate.startswith(BASELINE) and " cell " in gate
+
+
 def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
     """How many planned gates beside the baseline each model has: what a false block is shared out among."""
     return Counter(gate.case.model for gate in gates if gate.name.startswith(BASELINE))

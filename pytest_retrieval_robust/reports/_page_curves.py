@@ -14,7 +14,7 @@ from ..options import parse_call
 from ._svg import Rule, Trace, described, panel
 from ._text import level_text, percent, plain, short
 from ._views import Switches, View
-from .series import EXACT, Point, Series
+from .series import EXACT, Point, Series, what_is_hidden
 
 _RANDOM = ("patches", "boxes", "blobs", "box")
 """Occluders that hide an asked share at random, the most usual first."""
@@ -133,12 +133,7 @@ def _level_words(drawn: Sequence[Series]) -> tuple[str, str]:
 def _note(drawn: Sequence[Series], levels: Sequence[float]) -> str:
     first = drawn[0]
     parts = [f"{first.queries:,} queries, gallery of {first.gallery:,}."]
-    severe = {one.occluder: max(one.achieved) for one in drawn if one.is_severity}
-    parts += [
-        f"At its highest severity {short(name)} hides {percent(most)} % of the image." for name, most in severe.items()
-    ]
-    for name, shares in {one.occluder: one.achieved for one in drawn if one.is_coarse}.items():
-        parts.append(f"The cells of {short(name)} are large: it hides {', '.join(map(percent, shares))} %.")
+    parts += what_is_hidden(drawn)
     seeds = max(len(one.seeds) for one in drawn)
     if seeds > 1:
         parts.append(f"Means over {seeds} mask layouts; bands hold the error by queries and by layouts.")

@@ -16,7 +16,7 @@ from ..breaking_gate import breaking_bounds
 from ..case import BREAKING, DIRECTIONS, BreakingOutcome, CostMeasurement, HeatMap, Json, Verdict
 from ..comparison import CellDifference
 from ..judgement import RunRecord
-from ..policy import BASELINE, OF_A_CURVE
+from ..policy import BASELINE, OF_A_CURVE, is_of_cells
 from ..statistics import holm
 from ._svg import Trace, heat_map, interval, panel
 from ._text import QUANTILES, known, level_text, number, percent, plain, short
@@ -342,7 +342,8 @@ def _is_of_a_curve(verdict: Verdict) -> bool:
 
 def _has_no_cell(verdict: Verdict) -> bool:
     """Whether it is about a search, or about all levels and mask layouts together."""
-    return verdict.case.occluder == BREAKING or (verdict.gate.startswith(BASELINE) and " cell " not in verdict.gate)
+    pooled = verdict.gate.startswith(BASELINE) and not is_of_cells(verdict.gate)
+    return pooled or verdict.case.occluder == BREAKING
 
 
 GATE_COLUMNS = (

@@ -13,8 +13,8 @@ from ..statistics import holm
 from . import ReportEntry
 from ._text import QUANTILES, level_text, number, percent, plain, readable, short
 from .saved_run import host_of
-from .series import Point, Series, series_of
-from .terminal import all_loaded
+from .series import Point, Series, series_of, what_is_hidden
+from .terminal import notes_of
 
 if TYPE_CHECKING:
     from ..catalogue import Catalogue
@@ -58,8 +58,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
     yield from _tables(series_of(run))
     yield from _breaking(run)
     yield from _costs(run)
-    compared = () if run.baseline is None else (*run.baseline.obstacles, *run.baseline.vanished)
-    yield from _list("Notes", [*(note for note in run.warnings if note not in compared), *all_loaded(run)])
+    yield from _list("Notes", notes_of(run))
     yield from _provenance(run)
 
 
@@ -175,14 +174,9 @@ def _table(dataset: str, occluder: str, series: Sequence[Series]) -> str:
     levels = sorted({point.level for one in series for point in one.recall})
     chance = "" if first.chance is None else f", chance {percent(first.chance)}"
     ceiling = "" if first.ceiling is None else f", ceiling {percent(first.ceiling)}"
-    coarse = next((one.achieved for one in series if one.is_coarse), ())
-    severe = max((max(one.achieved) for one in series if one.is_severity), default=None)
-    shares = f" Its cells are large: it hides {', '.join(map(percent, coarse))} %." if coarse else ""
-    levels_are = (
-        shares if severe is None else f" Levels are severities; the highest hides {percent(severe)} % of the image."
-    )
-    size = f"{first.queries} queries, gallery {first.gallery}"
-    head = f"{code(occluder)} on {code(dataset)}: {size}{chance}{ceiling}.{levels_are}"
+    size = f"{first.queries} queries, gallery {first.gallery}{chance}{ceiling}"
+    told = "".join(f" {text(sentence)}" for sentence in what_is_hidden(series))
+    head = f"{code(occluder)} on {code(dataset)}: {size}.{told}"
     return f"{head}\n\n" + table(
         ("model", *(level_text(level) for level in levels), "kept", "half gone at"),
         [_row(one, levels) for one in series],
@@ -246,7 +240,6 @@ def _costs(run: RunRecord) -> Iterator[str]:
 
 
 def _provenance(run: RunRecord) -> Iterator[str]:
-    yield "### Where it comes from"
     lines = [
         f"- run {code(run.identity.id)} of {text(run.identity.started)}, version {text(run.identity.version)}",
         f"- to repeat it: {_command(run.scope.command)}",
@@ -267,7 +260,7 @@ def _provenance(run: RunRecord) -> Iterator[str]:
     host = ", ".join(f"{text(str(key))} {text(str(value))}" for key, value in host_of(run).items() if value)
     gates = "no gates" if run.gates_sha256 is None else f"gates sha256 {code(run.gates_sha256[:12])}"
     lines.append(f"- {host}; {gates}")
-    yield "\n".join(lines)
+    yield "### Where it comes from\n\n" + "\n".join(lines)
 
 
 _OF_A_MODEL = ("source", "revision", "sha256")

@@ -19,7 +19,7 @@ from ._text import known, level_text, number, percent, plain, readable, short
 from ._views import Switches
 from .saved_run import host_of
 from .series import Series, series_of
-from .terminal import all_loaded
+from .terminal import notes_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -116,7 +116,6 @@ def _context(run: RunRecord) -> dict[str, Any]:
     series = series_of(run)
     switches = Switches.of(series)
     numbers = {name: place for place, name in enumerate(dict.fromkeys((*switches.models, *_searched(run))))}
-    compared = set() if run.baseline is None else {*run.baseline.obstacles, *run.baseline.vanished}
     machines = {one.hardware or one.device for one in run.costs}
     hardware = short(machines.pop()) if len(machines) == 1 else None
     changes, gates = _page_facts.changes(run), _page_facts.gates(run.verdicts)
@@ -139,7 +138,7 @@ def _context(run: RunRecord) -> dict[str, Any]:
         "failed": [gate for gate in gates if gate.verdict.verdict == "fail"],
         "open": [gate for gate in gates if gate.verdict.verdict == "inconclusive"],
         "ungated": sum(verdict.gate == "none" for verdict in run.verdicts),
-        "notes": [*(note for note in run.warnings if note not in compared), *all_loaded(run)],
+        "notes": notes_of(run),
         "severities": list(dict.fromkeys(one.occluder for one in series if one.is_severity)),
         "absent": [model for model in run.models if not model.tested],
         "breaking": list(_page_facts.breaking_figures(run, numbers)),

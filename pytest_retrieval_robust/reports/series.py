@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from ..judgement import CurveIntervals, RunRecord
 from ..options import parse_call
 from ..policy import BASELINE
-from ._text import known, level_text, percent
+from ._text import known, level_text, percent, short
 
 _OF_A_CELL = re.compile(
     rf"(?:recall@|retention@|{BASELINE}@(?=\d+(?: \w+)? cell ))(\d+)(?: \w+)*? ({'|'.join(DIRECTIONS)})"
@@ -98,6 +98,15 @@ class Series:
         """Whether the cells are too large for the shares that the levels ask for."""
         pairs = zip(self.recall, self.achieved, strict=True)
         return not self.is_severity and any(abs(point.level - share) > EXACT for point, share in pairs)
+
+
+def what_is_hidden(series: Iterable[Series]) -> Iterator[str]:
+    """Where levels are not the shares that are hidden, what is: a sentence for each such occluder."""
+    for name, one in {one.occluder: one for one in series if one.is_severity or one.is_coarse}.items():
+        if one.is_severity:
+            yield f"At its highest severity {short(name)} hides {percent(max(one.achieved))} % of the image."
+        else:
+            yield f"The cells of {short(name)} are large: it hides {', '.join(map(percent, one.achieved))} %."
 
 
 def _cell_share(occluder: str) -> float:

@@ -248,6 +248,12 @@ def _absent(run: RunRecord, verbosity: int) -> Iterable[str]:
         yield f"{', '.join(others)} (`-v` says what is missing of each and how to bring it)"
 
 
+def notes_of(run: RunRecord) -> list[str]:
+    """What a report notes that tells of the baseline in a part of its own."""
+    told = () if run.baseline is None else (*run.baseline.obstacles, *run.baseline.vanished)
+    return [*(note for note in run.warnings if note not in told), *all_loaded(run)]
+
+
 def all_loaded(run: RunRecord) -> Iterable[str]:
     """What must be known of the loaded models, each fact once with the models that it is true of."""
     names: dict[str, list[str]] = {}
