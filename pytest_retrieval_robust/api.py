@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -88,6 +88,53 @@ def encoder_from_callables(
 
     card = ModelCard(source=source, input_size=size)
     return CallableEncoder(name, encode_images, encode_reports, size=size, prepare=prepare, card=card)
+
+
+def dataset_from_lists(
+    name: str,
+    images: Iterable[Any],
+    reports: Iterable[Any],
+    patients: Iterable[Any] | None = None,
+    *,
+    ids: Iterable[Any] | None = None,
+    studies: Iterable[Any] | None = None,
+    labels: Iterable[Any] | None = None,
+    split: str = "all",
+    relevance: str = "same-text",
+    on_error: str = "fail",
+) -> RetrievalDataset:
+    """A data set of your own from lists that have one item per image, in the same order.
+
+    Args:
+        name: What the data set is called in results.
+        images: Paths (read when they are needed: for more images than memory holds), PIL images, bytes of image files,
+            or uint8 arrays of shape (rows, columns) or (rows, columns, 3).
+        reports: Texts; a list of texts where an image has several captions. None, NaN and blank texts are no text: an
+            image without one is left out.
+        patients: One per image, for intervals over patients; without them each study is its own patient.
+        ids: One per image, unique; by default its place in the list.
+        studies: Images of one study share a report, for `same-study` and `same-labels`.
+        labels: A list of words per image, for `same-labels`.
+        split: What the part of the data is called.
+        relevance: Which reports are right for an image: `same-text`, `strict-id`, `same-study`, `same-labels`.
+        on_error: `skip` leaves out images that cannot be read, at most 5 % of them.
+
+    Raises `DatasetError` for lists of different lengths, an id twice, and items that are none of these.
+    """
+    from .datasets._lists import dataset_of
+
+    return dataset_of(
+        name,
+        images,
+        reports,
+        ids=ids,
+        patients=patients,
+        studies=studies,
+        labels=labels,
+        split=split,
+        relevance=relevance,
+        on_error=on_error,
+    )
 
 
 def load_dataset(name: str, **options: object) -> RetrievalDataset:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import RobustError, UnreadableImageError
-from .pairs import ceiling, pairs_of
+from .pairs import ceiling, duplicate_share, pairs_of
 from .scoring import scores_of
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ def inspect(
 def _texts(dataset: RetrievalDataset) -> Iterator[str]:
     lengths = sorted(len(text.split()) for text in dataset.reports)
     quarters = [lengths[min(len(lengths) - 1, round(part * (len(lengths) - 1)))] for part in (0, 0.25, 0.5, 0.75, 1)]
-    yield f"  words a report (least, quarter, half, three quarters, most): {', '.join(map(str, quarters))}"
+    yield f"  words per report (min, p25, median, p75, max): {', '.join(map(str, quarters))}"
     different = len(set(dataset.reports))
-    share = 1 - different / len(dataset.image_ids)
-    yield f"  different texts: {different} ({100 * share:.1f} % of the images have a text that was there before)"
+    share = 100 * duplicate_share(pairs_of(dataset))
+    yield f"  different texts: {different} ({share:.1f} % are texts that were there before)"
 
 
 def _scores(dataset: RetrievalDataset) -> Iterator[str]:
@@ -50,29 +50,35 @@ def _scores(dataset: RetrievalDataset) -> Iterator[str]:
     import numpy as np
 
     first = scores_of(np.ones(len(pairs.images), dtype=np.int64), pairs.image_groups, pairs.report_groups, ks)
-    best, fair = ceiling(pairs, ks), fair_ceiling(pairs.texts, pairs.report_groups.tolist(), ks)
+    best = ceiling(pairs, ks)
+    fair = fair_ceiling(pairs.texts, pairs.report_groups.tolist(), ks, pairs.image_groups.tolist())
     yield "  image-to-report Recall@k in %:"
     yield f"    chance: {_percent(first.chance, ks)}"
     yield f"    ceiling, ties against the model (as measured): {_percent(best, ks)}"
     yield f"    ceiling, ties broken at random: {_percent(fair, ks)}"
 
 
-def fair_ceiling(texts: Sequence[str], groups: Sequence[int], ks: Sequence[int]) -> dict[int, float]:
+def fair_ceiling(
+    texts: Sequence[str], groups: Sequence[int], ks: Sequence[int], image_groups: Sequence[int] | None = None
+) -> dict[int, float]:
     """The Recall@k that a perfect encoder is expected to reach when identical texts are ranked at random.
 
     Of n reports with the same text of which g are right, the first right one is within k with probability
-    1 - C(n - g, k) / C(n, k); the mean is over reports, each an image's own.
+    1 - C(n - g, k) / C(n, k). The encoder puts that text of an image first which makes it greatest. The mean is over
+    images, whose groups are `image_groups`; without them each report is an image's own.
     """
     from collections import Counter
     from math import comb
 
     same, right = Counter(texts), Counter(zip(texts, groups, strict=True))
-    total = dict.fromkeys(ks, 0.0)
-    for text, group in zip(texts, groups, strict=True):
+    best: dict[tuple[int, int], float] = {}
+    for text, group in set(zip(texts, groups, strict=True)):
         n, g = same[text], right[text, group]
         for k in ks:
-            total[k] += 1 - comb(n - g, k) / comb(n, k) if k < n else 1
-    return {k: value / len(texts) for k, value in total.items()}
+            reached = 1 - comb(n - g, k) / comb(n, k) if k < n else 1.0
+            best[group, k] = max(reached, best.get((group, k), 0.0))
+    queries = groups if image_groups is None else image_groups
+    return {k: sum(best.get((group, k), 0.0) for group in queries) / len(queries) for k in ks}
 
 
 def _percent(values: Mapping[int, float], ks: Sequence[int]) -> str:

@@ -64,8 +64,10 @@ class SelectedDataset:
         return SelectedDataset(self.entry, self.name + extra, selected.options)
 
     def load(self) -> RetrievalDataset:
+        from .datasets._contract import opened
+
         named = {"name": self.name} if self.entry.of_files else {}
-        return self.entry.load(**named, **self.options)
+        return opened(self.entry.load, self.name, {**named, **self.options})
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,9 @@ def _select_datasets(settings: Settings, catalogues: Catalogues) -> dict[str, Se
 def named_dataset(text: str, tables: Iterable[DatasetTable], catalogue: Catalogue[DatasetEntry]) -> SelectedDataset:
     """One data set as typed, `open-i(text=findings)`, with what a table of `robust.toml` says of it."""
     name, texts = parse_call(text)
-    configured = {table.name: _configured(table, catalogue) for table in tables}
-    base = configured.get(name) or SelectedDataset(catalogue.get(name), name, {})
+    # A mistake in another table is no mistake of this one.
+    configured = [_configured(table, catalogue) for table in tables if table.name == name]
+    base = configured[0] if configured else SelectedDataset(catalogue.get(name), name, {})
     return base.with_parameters(_typed(base.entry, texts))
 
 

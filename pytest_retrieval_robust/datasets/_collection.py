@@ -59,7 +59,7 @@ class Choice:
                 raise unknown_name(option, str(getattr(self, option)), known)
         if self.images_per_study is not None and self.images_per_study < 1:
             raise DatasetError(
-                f"Expected images_per_study of at least 1, got {self.images_per_study}. Omit it to use every image."
+                f"Expected at least 1, got images_per_study={self.images_per_study}. Omit it to use every image."
             )
         if not 0 <= self.most_skipped <= 1:
             raise DatasetError(f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}. Fix it.")

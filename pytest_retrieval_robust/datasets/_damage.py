@@ -52,4 +52,6 @@ def guarded(
 def kind_of(error: BaseException) -> str:
     """What may be said of a library's error about a file: its class, and its text where the user allowed it."""
     kind = type(error).__name__
+    if kind == "error":  # zlib's, struct's
+        kind = f"{type(error).__module__}.error"
     return f"{kind} ({error})" if shows_texts() else kind

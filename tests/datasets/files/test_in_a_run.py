@@ -71,7 +71,7 @@ def test_too_many_broken_images_are_an_error(tmp_path: Path, model: DualEncoder)
 
 def test_a_broken_image_ends_the_run_by_default(tmp_path: Path, model: DualEncoder) -> None:
     dataset = load_dataset("table", path=make_table(tmp_path, broken=(7,)))
-    with pytest.raises(UnreadableImageError, match=r"7.png \(row 8 of its table\)"):
+    with pytest.raises(UnreadableImageError, match="row 8 of its table"):
         evaluate(model, dataset, load_occluder("patches"), levels=(0.3,), ks=(1,))
 
 
@@ -224,6 +224,6 @@ def test_inspect_says_what_was_found(
 def test_inspect_names_broken_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = make_table(tmp_path, broken=(7,))
     assert main(["inspect", f"table(path={table})", "--images"]) == 0
-    assert "broken: Expected a whole image, got no PNG, JPEG, TIFF, WebP or DICOM: 7.png (row 8 of its table)" in (
+    assert "broken: Expected a whole image, got no PNG, JPEG, TIFF, WebP or DICOM: row 8 of its table" in (
         capsys.readouterr().out
     )

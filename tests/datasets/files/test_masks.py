@@ -190,7 +190,7 @@ def test_a_folder_in_place_of_a_file_is_an_error(table: Path, folder: Path) -> N
 
 
 def test_a_folder_without_regions_or_none_at_all_is_said_at_once(table: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="got masks="):
+    with pytest.raises(DatasetError, match="no folder at masks="):
         opened(table, tmp_path / "absent")
     (tmp_path / "empty/.hidden").mkdir(parents=True)
     with pytest.raises(DatasetError, match="a folder a region.*got none in masks='empty' of table"):

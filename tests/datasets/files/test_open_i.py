@@ -156,7 +156,7 @@ OUTSIDE = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/pas
         (b"", "well-formed XML"),
         (ENTITY, "without document type or entities, got DTDForbidden in 7.xml"),
         (OUTSIDE, "without document type"),
-        (b"<eCitation/>", "with uId"),
+        (b"<eCitation/>", "with a uId"),
         (b'<?xml version="1.0" encoding="no-such"?><a/>', "well-formed XML"),
     ],
 )
@@ -168,13 +168,13 @@ def test_bad_reports(content: bytes, said: str) -> None:
 def test_bad_folders_and_archives(tmp_path: Path) -> None:
     reports, _ = open_i(tmp_path)
     shutil.copy(reports / "1.xml", reports / "11.xml")
-    with pytest.raises(DatasetError, match="got uId='CXR1' again in 11.xml"):
+    with pytest.raises(DatasetError, match="the uId of XML file 1 of its folder, .* again in XML file 3 of its folder"):
         load_dataset("open-i", reports=reports)
     (reports / "11.xml").write_bytes(open_i_xml(11, "x", "y", ["CXR2_IM-0652-1001"]))
     with pytest.raises(DatasetError, match="Expected each image once"):
         load_dataset("open-i", reports=reports)
     (reports / "11.xml").write_bytes(b" " * 6_000_000)
-    with pytest.raises(DatasetError, match="got size=6000000 for 11.xml"):
+    with pytest.raises(DatasetError, match="at most 5000000 bytes, got more than 5000000 bytes: XML file 3 of its folder"):
         load_dataset("open-i", reports=reports)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="got none in reports='empty'"):
@@ -182,7 +182,7 @@ def test_bad_folders_and_archives(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="Expected reports=FOLDER"):
         load_dataset("open-i")
     (tmp_path / "cut.tgz").write_bytes((real_data() / "NLMCXR_reports.tgz").read_bytes()[:5000])
-    with pytest.raises(DatasetError, match="whole archive, got .* for cut.tgz"):
+    with pytest.raises(DatasetError, match="whole archive, got .* in the archive of reports"):
         load_dataset("open-i", reports=tmp_path / "cut.tgz")
 
 
@@ -195,7 +195,7 @@ def test_hostile_names_in_an_archive(tmp_path: Path, name: str) -> None:
         member = tarfile.TarInfo(name)
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
-    with pytest.raises(DatasetError, match="path inside the data set's root.*the archive a.tar"):
+    with pytest.raises(DatasetError, match="path inside the data set's root.*member 1 of the archive of reports"):
         load_dataset("open-i", reports=tmp_path / "a.tar")
 
 
@@ -204,5 +204,5 @@ def test_links_in_an_archive(tmp_path: Path) -> None:
         member = tarfile.TarInfo("1.xml")
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(member)
-    with pytest.raises(DatasetError, match="a link or device: member='1.xml'"):
+    with pytest.raises(DatasetError, match="a link, a device or a sparse file as member 1"):
         load_dataset("open-i", reports=tmp_path / "a.tar")

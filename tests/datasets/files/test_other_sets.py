@@ -37,7 +37,7 @@ def test_glorias_5x200(tmp_path: Path) -> None:
     assert list(dataset.reports) == ["Big heart.", "Edema.", "Cardiomegaly."]
     assert list(dataset.patients) == ["patient00001", "patient00002", "patient00003"]
     assert [dataset.image(number).size for number in (0, 1)] == [(32, 40)] * 2
-    with pytest.raises(DatasetError, match=r"no such file: view1_frontal.jpg \(row 3 of its table\)"):
+    with pytest.raises(DatasetError, match="no such file: row 3 of its table"):
         dataset.image(2)
 
 
@@ -47,7 +47,7 @@ def test_medclips_5x200_has_no_reports(tmp_path: Path) -> None:
     rows = [("", image, "Frontal", 1, 0), ("", lateral, "Lateral", 1, 0)]
     header = ["", "imgpath", "Frontal/Lateral", "Cardiomegaly", "Edema"]
     path = write_table(tmp_path / "chexpert-5x200-val-meta.csv", header, rows)
-    with pytest.raises(DatasetError, match="chexpert-5x200-val-meta.csv has no reports"):
+    with pytest.raises(DatasetError, match="because its table has no reports"):
         load_dataset("chexpert-5x200", path=path)
     reports = write_table(tmp_path / "texts.csv", ["Path", "Report Impression"], [(SMALL.format(1), "Big heart.")])
     dataset: Any = load_dataset("chexpert-5x200", path=path, reports=reports)
@@ -80,7 +80,7 @@ def test_chexpert_plus(tmp_path: Path) -> None:
     grouped = load_dataset("chexpert-plus", **options, labels=labels, relevance="same-labels")
     assert grouped.image_groups.tolist() == [0, 0, 1]
     labels.write_text("{}")
-    with pytest.raises(DatasetError, match="line 1 in impression_fixed.json"):
+    with pytest.raises(DatasetError, match="line 1 of the file of labels"):
         load_dataset("chexpert-plus", **options, labels=labels, relevance="same-labels")
 
 
