@@ -25,7 +25,7 @@ class _Layout(NamedTuple):
 
 def is_tiff(head: bytes) -> bool:
     """Whether a file begins as a TIFF or BigTIFF does."""
-    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    return head[:2] in (b"II", b"MM") and head[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+")
 
 
 def require_one_page(stream: BinaryIO) -> None:
