@@ -207,7 +207,7 @@ class _Table:
         self.most = 2**bits - 1
         """The greatest entry that the table's bits can hold: white."""
         words = _words(data, count, bits, is_little, is_segmented)
-        entries = _segmented(words, count, is_little) if is_segmented else words[:count]
+        entries = _segmented(words, count) if is_segmented else words[:count]
         if len(entries) < count:
             raise Refused("a whole look-up table", f"{len(entries)} of {count} entries", COPY_AGAIN)
         self._entries = np.asarray(entries, dtype=np.float64)
@@ -233,23 +233,23 @@ def _words(data: Any, count: int, bits: int, is_little: bool, is_segmented: bool
         raise Refused("a whole look-up table", "none", COPY_AGAIN)
     if not isinstance(data, bytes):
         return np.atleast_1d(np.asarray(data, dtype=np.int64))
+    whole_words = np.frombuffer(data[: len(data) // 2 * 2], dtype="<u2" if is_little else ">u2")
     is_packed = bits <= 8 and (is_segmented or len(data) in (count, count + count % 2))
-    if is_packed:
+    if is_packed and len(data) % 2:
         return np.frombuffer(data, dtype=np.uint8)
-    whole_words = data[: len(data) // 2 * 2]
-    return np.frombuffer(whole_words, dtype="<u2" if is_little else ">u2")
+    if is_packed:  # two of them in a word, the first one in its low half
+        return whole_words.astype("<u2").view(np.uint8)
+    return whole_words
 
 
-def _segmented(words: NDArray[Any], count: int, is_little: bool) -> list[int]:
+def _segmented(words: NDArray[Any], count: int) -> list[int]:
     """The entries of a segmented table (PS3.3 C.7.9.2), at most `count` of them: a few bytes may mean billions."""
     entries: list[int] = []
-    _expand(words.tolist(), words.itemsize == 1, is_little, entries, count, most_segments=None)
+    _expand(words.tolist(), words.itemsize == 1, entries, count, most_segments=None)
     return entries[:count]
 
 
-def _expand(
-    words: list[int], is_packed: bool, is_little: bool, entries: list[int], count: int, most_segments: int | None
-) -> None:
+def _expand(words: list[int], is_packed: bool, entries: list[int], count: int, most_segments: int | None) -> None:
     place = segments = 0
     while place + 1 < len(words) and len(entries) < count and segments != most_segments:
         kind, length = words[place : place + 2]
@@ -262,9 +262,9 @@ def _expand(
             place += 1
         elif kind == _INDIRECT and entries and most_segments is None:
             width = 4 if is_packed else 2
-            target = _offset(words[place : place + width], is_packed, is_little)
+            target = _offset(words[place : place + width], is_packed)
             place += width
-            _expand(words[target:], is_packed, is_little, entries, count, most_segments=length)
+            _expand(words[target:], is_packed, entries, count, most_segments=length)
         else:
             raise Refused("a whole look-up table", "segments that make none", COPY_AGAIN)
         segments += 1
@@ -278,11 +278,12 @@ def _line(start: int, end: int, length: int) -> list[int]:
     return [int(value) for value in np.around(np.linspace(start + step, end, length))]
 
 
-def _offset(parts: list[int], is_packed: bool, is_little: bool) -> int:
-    """Where an indirect segment points to: two words, the less significant one first."""
+def _offset(parts: list[int], is_packed: bool) -> int:
+    """The word that an indirect segment points to: two words, the less significant one first, count bytes."""
     if is_packed:
         pairs = (parts[:2], parts[2:])
-        low, high = (pair[0] | pair[1] << 8 if is_little else pair[0] << 8 | pair[1] for pair in pairs)
+        low, high = (pair[0] | pair[1] << 8 for pair in pairs)
     else:
         low, high = parts
-    return low | high << 16
+    offset = low | high << 16
+    return offset if is_packed else offset // 2
