@@ -284,7 +284,7 @@ STEPS = np.array([[0, 1000, 2000, 3000]], dtype=np.uint16)
 WINDOW = {"WindowCenter": 1500, "WindowWidth": 3000}
 
 
-def of_steps(pixels: np.ndarray[Any, Any] = STEPS, **tags: Any) -> list[int]:
+def of_steps(pixels: np.ndarray[Any, Any] = STEPS, /, **tags: Any) -> list[int]:
     return [int(level) for level in read(make_dicom(pixels, **tags))[0]]
 
 

@@ -145,8 +145,8 @@ SEEN = [0, 64, 128, 255]
 def ramp(bits: int, *, signed: bool = False) -> np.ndarray[Any, Any]:
     """Black, a quarter, a half and white, of as many bits."""
     white = 2 ** (bits - signed) - 1
-    values = np.array([RAMP]) * white
-    return np.rint(values).astype(np.int64)
+    values: np.ndarray[Any, Any] = np.rint(np.array([RAMP]) * white)
+    return values.astype(np.int64)
 
 
 @pytest.mark.parametrize(
