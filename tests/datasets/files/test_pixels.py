@@ -444,6 +444,31 @@ def test_a_data_set_is_told_its_bits(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(dataset.image(0))[0], SEEN)
 
 
+def test_inspect_tells_of_pictures_that_use_few_of_their_bits(tmp_path: Path) -> None:
+    from pytest_retrieval_robust.inspection import inspect
+
+    dataset = of_twelve_bits(tmp_path)
+    for number in range(3):
+        Image.fromarray(ramp(14).astype(np.uint16)).save(tmp_path / f"{number}.png")
+    lines = list(inspect(dataset, check_images=True))
+    assert lines[-1] == (
+        "  16-bit images use 14 bits at most, so that none is brighter than 25 % of white: bits=14 shows them in full"
+    )
+    Image.fromarray(ramp(16).astype(np.uint16)).save(tmp_path / "0.png")
+    assert lines[-1] not in list(inspect(dataset, check_images=True))
+
+
+def test_bits_are_part_of_the_name_and_of_robust_toml(tmp_path: Path, pytester: pytest.Pytester) -> None:
+    of_twelve_bits(tmp_path)
+    (tmp_path / "robust.toml").write_text('[datasets.deep]\nloader = "table"\npath = "t.csv"\nbits = 12\n')
+    result = pytester.runpython_c(
+        "from pytest_retrieval_robust.__main__ import main\n"
+        f"raise SystemExit(main(['inspect', 'deep', '--config', {str(tmp_path / 'robust.toml')!r}, '--images']))"
+    )
+    result.stdout.fnmatch_lines(["deep*", "*L images: 3"])
+    assert "bits=12" in load_dataset("table(bits=12)", path=tmp_path / "t.csv").name
+
+
 def test_embeddings_of_other_bits_are_not_taken_for_these(tmp_path: Path) -> None:
     contents = [of_twelve_bits(tmp_path, bits=bits).content_digest(0) for bits in (None, 12, 16)]
     assert len(set(contents)) == 3
