@@ -89,16 +89,22 @@ def _by_value(pixels: NDArray[Any], shown: Callable[[Values], Values]) -> NDArra
     """The pixels through `shown`, which is asked once for each value that occurs; it answers on a scale of 0 to 1."""
     if pixels.itemsize > 2:
         distinct, places = np.unique(pixels, return_inverse=True)
-        found: NDArray[np.uint8] = _levels(shown(distinct.astype(np.float64)))[places.reshape(pixels.shape)]
+        found: NDArray[np.uint8] = _levels(_finite(shown(distinct.astype(np.float64))))[places.reshape(pixels.shape)]
         return found
     patterns = pixels.view(f"u{pixels.itemsize}")
     domain = np.arange(2 ** (8 * pixels.itemsize), dtype=patterns.dtype).view(pixels.dtype)
     occurs = np.zeros(len(domain), dtype=np.bool_)
     occurs[patterns] = True
     levels = np.zeros(len(domain), dtype=np.uint8)
-    levels[occurs] = _levels(shown(domain[occurs].astype(np.float64)))
+    levels[occurs] = _levels(_finite(shown(domain[occurs].astype(np.float64))))
     picture: NDArray[np.uint8] = levels[patterns]
     return picture
+
+
+def _finite(shares: Values) -> Values:
+    if not np.isfinite(shares).all():
+        raise Refused("a rescale and a window that make levels of all values", "one that overflows", LEAVE_OUT)
+    return shares
 
 
 def _levels(shares: Values) -> NDArray[np.uint8]:

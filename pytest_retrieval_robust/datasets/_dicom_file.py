@@ -130,8 +130,8 @@ def require_picture(file: Any) -> str:
         raise Refused("one picture per file", f"{frames} frames", CONVERT)
     photometric = word(file, "PhotometricInterpretation")
     if photometric not in (*GREY, *COLOUR):
-        said = repr(photometric) if photometric in ("", *_NOT_READ) else "another word"
-        raise Refused("a grey or colour DICOM image", f"PhotometricInterpretation={said}", LEAVE_OUT)
+        got = f"PhotometricInterpretation={photometric}" if photometric in _NOT_READ else "none of the standard's"
+        raise Refused(f"PhotometricInterpretation {', '.join((*GREY, *COLOUR))}", got, LEAVE_OUT)
     _require_shape(file, photometric)
     _require_depth(file)
     return photometric
@@ -142,7 +142,7 @@ def _require_shape(file: Any, photometric: str) -> None:
     if rows < 1 or columns < 1:
         raise Refused("a whole image", f"Rows={rows}, Columns={columns}", COPY_AGAIN)
     require_size(columns, rows)
-    samples = whole(file, "SamplesPerPixel") or 1
+    samples = whole(file, "SamplesPerPixel")
     expected = 1 if photometric in (*GREY, PALETTE) else 3
     if samples != expected:
         raise Refused(f"SamplesPerPixel={expected} of a picture in {photometric}", f"{samples}", CONVERT)
@@ -155,6 +155,8 @@ def _require_depth(file: Any) -> None:
         raise Refused(f"BitsAllocated of {', '.join(map(str, _BITS_ALLOCATED))}", f"{allocated}", CONVERT)
     if not 1 <= stored <= allocated:
         raise Refused(f"BitsStored from 1 to {allocated}", f"{stored}", CONVERT)
+    if whole(file, "PixelRepresentation") not in (0, 1):
+        raise Refused("PixelRepresentation 0 or 1", f"{whole(file, 'PixelRepresentation')}", CONVERT)
     high = whole(file, "HighBit")
     if high is not None and high != stored - 1:  # PS3.3 C.7.6.3: pixels that lie elsewhere were shown wrong
         raise Refused(f"HighBit={stored - 1} beside BitsStored={stored}", f"{high}", CONVERT)

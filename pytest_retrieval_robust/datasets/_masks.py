@@ -43,23 +43,35 @@ class MaskFolder:
 
         A region without a file is absent. `shown` names the image in messages, for a file's name may be a patient's.
         """
-        place = mask_place(image_id)
+        outcome = self._all(mask_place(image_id), size, shown)
+        del image_id  # pytest can show the local variables of whoever raises
+        if isinstance(outcome, DatasetError):
+            raise outcome
+        return outcome
+
+    def _all(self, place: str, size: Callable[[], tuple[int, int]], shown: str) -> dict[str, Mask] | DatasetError:
+        """The masks, or what is wrong with one of them: an error without the frames that know its path."""
         try:
             checked_place(place, "an id")
         except DatasetError:
-            raise DatasetError(
+            return DatasetError(
                 f"Expected image ids that are paths inside masks={self.root.name!r}, got one that leads out of it. "
                 "Give the images ids without '..', a leading '/' or a drive."
-            ) from None
-        found = {region: self._mask(region, place, size, shown) for region in self.regions}
-        return {region: mask for region, mask in found.items() if mask is not None}
+            )
+        found: dict[str, Mask] = {}
+        for region in self.regions:
+            outcome = self._mask(region, place, size, f"region {region!r} of {shown}")
+            if isinstance(outcome, DatasetError):
+                return outcome
+            if outcome is not None:
+                found[region] = outcome
+        return found
 
-    def _mask(self, region: str, place: str, size: Callable[[], tuple[int, int]], shown: str) -> Mask | None:
-        shown = f"region {region!r} of {shown}"
-        file = inside(self.root, f"{region}/{place}", shown)
-        problem: DatasetError
+    def _mask(
+        self, region: str, place: str, size: Callable[[], tuple[int, int]], shown: str
+    ) -> Mask | DatasetError | None:
         try:
-            with open_regular(file) as stream:
+            with open_regular(inside(self.root, f"{region}/{place}", shown)) as stream:
                 return _decoded(stream, size())
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -68,14 +80,14 @@ class MaskFolder:
             let_go(refused)
         except NotRegularError as error:
             problem = DatasetError(f"Expected a mask, got {error}: {shown}. Put the mask's file there.")
-        except DatasetError:  # the image's own, when its size was asked for
-            raise
+        except DatasetError as error:  # of the image, whose size was asked for, or of a link that leads out
+            return error.with_traceback(None)
         except FOREIGN as error:
             problem = DatasetError(
                 f"Expected a readable mask, got {kind_of(error)}: {shown}. Check its permissions and its disk."
             )
             let_go(error)
-        raise problem  # outside of the handlers: a foreign error's text would be printed with it
+        return problem
 
 
 def open_masks(folder: Path, ids: Iterable[str], *, name: str) -> MaskFolder:

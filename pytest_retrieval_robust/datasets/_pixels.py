@@ -31,11 +31,11 @@ class StoredImage:
 
     def decoded(self) -> Image:
         """The whole picture; `UnreadableImageError` where it is missing or broken."""
-        return read_image(self.source, self.shown, self.bits)
+        return _or_raise(self._attempt(lambda stream: _decoded(stream, self.bits)))
 
     def digest(self) -> bytes:
         """32 bytes that follow from the stored bytes and `bits`; `UnreadableImageError` where they cannot be read."""
-        return _read(self.source, self.shown, self._hash)
+        return _or_raise(self._attempt(self._hash))
 
     def _hash(self, stream: BinaryIO) -> bytes:
         require_bytes(stream)
@@ -43,6 +43,37 @@ class StoredImage:
         while part := stream.read(1 << 20):
             digest.update(part)
         return digest.digest()
+
+    def _attempt(self, use: Callable[[BinaryIO], Answer]) -> Answer | DatasetError:
+        """What `use` makes of the file, or our own error, which is made without any that led to it."""
+        try:
+            if isinstance(self.source, bytes):
+                return use(BytesIO(self.source))
+            with open_regular(self.source) as stream:
+                return use(stream)
+        except Refused as refused:
+            problem = refused.named(self.shown)
+            let_go(refused)
+        except FileNotFoundError:
+            problem = UnreadableImageError(f"Expected an image, got no such file: {self.shown}. Copy it there, {SKIP}")
+        except NotRegularError as error:
+            problem = UnreadableImageError(
+                f"Expected an image, got {error}: {self.shown}. Put the image's file there, {SKIP}"
+            )
+        except FOREIGN as error:
+            problem = UnreadableImageError(
+                f"Expected a readable image, got {kind_of(error)}: {self.shown}. Check its permissions and its disk, "
+                f"{SKIP}"
+            )
+            let_go(error)
+        return problem
+
+
+def _or_raise(outcome: Answer | DatasetError) -> Answer:
+    """The answer. An error is raised here, where no local variable holds a path: pytest can show them all."""
+    if isinstance(outcome, DatasetError):
+        raise outcome
+    return outcome
 
 
 def require_bits(bits: object) -> None:
@@ -61,30 +92,9 @@ def read_image(source: Path | bytes, shown: str, bits: int | None = None) -> Ima
     `bits` says how many bits white has in grey PNG and TIFF files of more than 8 bits; DICOM files say it themselves.
     `shown` names the image in messages. Raises `UnreadableImageError`, and `DatasetError` where a library is missing.
     """
-    return _read(source, shown, lambda stream: _decoded(stream, bits))
-
-
-def _read(source: Path | bytes, shown: str, use: Callable[[BinaryIO], Answer]) -> Answer:
-    """What `use` makes of a file; errors are ours alone, without those that led to them."""
-    problem: DatasetError
-    try:
-        if isinstance(source, bytes):
-            return use(BytesIO(source))
-        with open_regular(source) as stream:
-            return use(stream)
-    except Refused as refused:
-        problem = refused.named(shown)
-        let_go(refused)
-    except FileNotFoundError:
-        problem = UnreadableImageError(f"Expected an image, got no such file: {shown}. Copy it there, {SKIP}")
-    except NotRegularError as error:
-        problem = UnreadableImageError(f"Expected an image, got {error}: {shown}. Put the image's file there, {SKIP}")
-    except FOREIGN as error:
-        problem = UnreadableImageError(
-            f"Expected a readable image, got {kind_of(error)}: {shown}. Check its permissions and its disk, {SKIP}"
-        )
-        let_go(error)
-    raise problem  # outside of the handlers: a foreign error's text would be printed with it
+    image = StoredImage(source, shown, bits)
+    del source
+    return image.decoded()
 
 
 def _decoded(stream: BinaryIO, bits: int | None) -> Image:

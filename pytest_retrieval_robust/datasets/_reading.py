@@ -82,6 +82,7 @@ _FILTER = ("ignore", None, Warning, re.compile(_MODULES), 0)
 _ABOVE_ALL = logging.CRITICAL + 1
 _lock = threading.Lock()
 _readers = 0
+_takes_truncated = False
 _levels: dict[str, int] = {}
 _filtered: list[list[Any]] = []
 
@@ -90,13 +91,15 @@ _filtered: list[list[Any]] = []
 def quiet() -> Iterator[None]:
     """No warning and no log record of a library that reads pictures goes anywhere while one is read.
 
-    Safe in several threads, unlike `warnings.catch_warnings`: nothing is put back to what it was, since another thread
-    may have changed it. Other modules' warnings and records pass.
+    Nor does Pillow fill up files that were cut short, as training code often has it do. Safe in several threads, unlike
+    `warnings.catch_warnings`: only what is still as it was set here is put back. Other modules' warnings and records
+    pass.
     """
     global _readers
     with _lock:
         if not _readers:
             _hush_loggers()
+            _refuse_truncated()
         _hush_warnings()
         _readers += 1
     try:
@@ -106,6 +109,14 @@ def quiet() -> Iterator[None]:
             _readers -= 1
             if not _readers:
                 _let_speak()
+
+
+def _refuse_truncated() -> None:
+    global _takes_truncated
+    from PIL import ImageFile
+
+    _takes_truncated = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 def _hush_loggers() -> None:
@@ -124,6 +135,9 @@ def _hush_warnings() -> None:
 
 
 def _let_speak() -> None:
+    from PIL import ImageFile
+
+    ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES or _takes_truncated
     for name, level in _levels.items():
         logger = logging.getLogger(name)
         if logger.level == _ABOVE_ALL:

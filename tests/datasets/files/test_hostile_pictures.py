@@ -9,6 +9,7 @@ import random
 import socket
 import struct
 import threading
+import traceback
 import tracemalloc
 import warnings
 import zlib
@@ -25,9 +26,10 @@ from PIL.PngImagePlugin import PngInfo
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
+from pytest_retrieval_robust.datasets._masks import open_masks
 from pytest_retrieval_robust.datasets._pixels import StoredImage, read_image
 from pytest_retrieval_robust.datasets._reading import quiet
-from pytest_retrieval_robust.errors import UnreadableImageError
+from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
 
 from .pictures import Page, chunk, encoded, oriented, png_claiming, tiff
 from .test_dicom import GRADIENT, baseline, make_dicom, whole_file
@@ -285,6 +287,41 @@ def test_many_threads_keep_quiet_together(a_talkative_dicom: bytes, a_talkative_
     assert problems == []
     assert said == []
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_a_picture_that_was_cut_short_is_refused_whatever_training_code_told_pillow(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import ImageFile
+
+    content = encoded(picture(size=(200, 200)), kind, **({"compression": "tiff_lzw"} if kind == "TIFF" else {}))
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(UnreadableImageError):
+        read_image(content[: len(content) // 2], "row 1")
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_no_local_variable_of_an_error_holds_a_path_or_an_id(tmp_path: Path) -> None:
+    """pytest shows them with --showlocals."""
+    (tmp_path / "doe").mkdir()
+    (tmp_path / "doe" / "a.png").write_bytes(b"broken")
+    (tmp_path / "masks" / "lungs" / "doe").mkdir(parents=True)
+    (tmp_path / "masks" / "lungs" / "doe" / "a.png").write_bytes(b"broken")
+    masks = open_masks(tmp_path / "masks", ["doe/a.png"], name="table")
+    uses: list[Callable[[], object]] = [
+        StoredImage(tmp_path / "doe" / "a.png", "row 1").decoded,
+        StoredImage(tmp_path / "doe", "row 1").digest,
+        lambda: read_image(tmp_path / "doe" / "a.png", "row 1"),
+        lambda: masks.read("doe/a.png", lambda: (8, 8), "row 1"),
+    ]
+    for use in uses:
+        with pytest.raises(DatasetError) as caught:
+            use()
+        frames = [frame.f_locals for frame, _ in traceback.walk_tb(caught.value.__traceback__)][1:]
+        own = [values for values in frames if "uses" not in values and "tmp_path" not in values]
+        assert own
+        assert "doe" not in repr(own)
 
 
 # --- anything

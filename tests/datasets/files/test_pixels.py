@@ -109,6 +109,21 @@ def test_a_tiff_is_turned_by_its_own_tag(order: str, orientation: int) -> None:
     assert np.array_equal(shown(tiff(Page(values, orientation=orientation), order=order)), turned(values, orientation))
 
 
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize(("bits", "order"), [(16, ">"), (12, "<")])
+def test_a_deep_tiff_is_turned(bits: int, order: str, orientation: int) -> None:
+    values = np.arange(6).reshape(2, 3) * (2**bits - 1) // 5
+    read = shown(tiff(Page(values, bits, orientation=orientation), order=order))
+    assert np.array_equal(read, turned(np.arange(6).reshape(2, 3) * 51, orientation))
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_a_compressed_tiff_is_turned(compression: str, orientation: int) -> None:
+    read = shown(oriented(asymmetric(), "TIFF", orientation, compression=compression))
+    assert np.array_equal(read, turned(np.asarray(asymmetric()), orientation))
+
+
 def test_nobody_can_turn_a_picture_once_more() -> None:
     from PIL import ImageOps
 
