@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._dicom_file import GREY, PALETTE, first, number, read_file, require_picture, stored_pixels, whole, word
-from ._reading import CONVERT, COPY_AGAIN, LEAST_SHARE, LEAVE_OUT, Refused
+from ._reading import CONVERT, COPY_AGAIN, LEAST_SHARE, LEAVE_OUT, Refused, Values, by_value
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Values = NDArray[np.float64]
 
 _MOST_ENTRIES = 65_536
 _DISCRETE, _LINEAR, _INDIRECT = 0, 1, 2
@@ -46,10 +44,10 @@ def _colour(file: Any, pixels: NDArray[Any], photometric: str) -> NDArray[np.uin
     if photometric == PALETTE:
         tables = [_palette(file, colour) for colour in ("Red", "Green", "Blue")]
         _require_visible(tables)
-        channels = [_by_value(pixels, table.shares) for table in tables]
+        channels = [by_value(pixels, table.shares) for table in tables]
         return np.stack(channels, axis=-1)
     white = 2 ** int(file.BitsStored) - 1
-    return _levels(pixels.astype(np.float64) / white)
+    return by_value(pixels, lambda stored: stored / white)
 
 
 def _palette(file: Any, colour: str) -> _Table:
@@ -82,33 +80,7 @@ def _grey(file: Any, pixels: NDArray[Any], *, is_inverted: bool) -> NDArray[np.u
         shares = 1 - shares if is_inverted else shares
         return np.where(padding, 0, shares)
 
-    return _by_value(pixels, shown)
-
-
-def _by_value(pixels: NDArray[Any], shown: Callable[[Values], Values]) -> NDArray[np.uint8]:
-    """The pixels through `shown`, which is asked once for each value that occurs; it answers on a scale of 0 to 1."""
-    if pixels.itemsize > 2:
-        distinct, places = np.unique(pixels, return_inverse=True)
-        found: NDArray[np.uint8] = _levels(_finite(shown(distinct.astype(np.float64))))[places.reshape(pixels.shape)]
-        return found
-    patterns = pixels.view(f"u{pixels.itemsize}")
-    domain = np.arange(2 ** (8 * pixels.itemsize), dtype=patterns.dtype).view(pixels.dtype)
-    occurs = np.zeros(len(domain), dtype=np.bool_)
-    occurs[patterns] = True
-    levels = np.zeros(len(domain), dtype=np.uint8)
-    levels[occurs] = _levels(_finite(shown(domain[occurs].astype(np.float64))))
-    picture: NDArray[np.uint8] = levels[patterns]
-    return picture
-
-
-def _finite(shares: Values) -> Values:
-    if not np.isfinite(shares).all():
-        raise Refused("a rescale and a window that make levels of all values", "one that overflows", LEAVE_OUT)
-    return shares
-
-
-def _levels(shares: Values) -> NDArray[np.uint8]:
-    return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
+    return by_value(pixels, shown)
 
 
 def _between(values: Values, black: float, white: float) -> Values:

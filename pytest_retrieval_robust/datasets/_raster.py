@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..foreign import FOREIGN
-from ._reading import CONVERT, COPY_AGAIN, LEAST_SHARE, SKIP, Refused, from_levels, require_size
+from ._reading import CONVERT, COPY_AGAIN, LEAST_SHARE, SKIP, Refused, by_value, require_size
 from ._tiff import is_tiff, require_one_page
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _SAMPLE_FORMAT = 258, 262, 274, 339
+_LENGTH, _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _SAMPLE_FORMAT = 257, 258, 262, 274, 339
 _UNSIGNED, _SIGNED = 1, 2
 _KEPT = ("transparency", "icc_profile")
 USED_BITS = "used bits"
@@ -47,6 +47,7 @@ def read_raster(stream: BinaryIO, bits: int | None = None) -> Image:
     with opened as image:
         require_size(*image.size)
         _require_one_frame(image)
+        _require_all_rows(image)
         is_deep_colour = _is_deep_colour(image)
         tags = dict(getattr(image, "tag_v2", {}))
         image.load()
@@ -119,6 +120,15 @@ def _require_one_frame(image: ImageFile) -> None:
         raise Refused("one picture per file", f"{frames} frames", CONVERT)
 
 
+def _require_all_rows(image: ImageFile) -> None:
+    """Raise `Refused` for a TIFF whose strips end before its last row: Pillow leaves the rest black."""
+    if image.format != "TIFF" or not image.tile:
+        return
+    rows = _first(getattr(image, "tag_v2", {}).get(_LENGTH, 0))
+    if max(tile.extents[3] for tile in image.tile if tile.extents) < rows:
+        raise Refused("a whole image", "a TIFF whose strips end before its last row", COPY_AGAIN)
+
+
 def _is_deep_colour(image: ImageFile) -> bool:
     """Whether Pillow will cut 16-bit colours to 8 bits. To be asked before the image is loaded."""
     if image.mode.startswith("I") or not image.tile:
@@ -178,6 +188,8 @@ def _from_deep(values: np.ndarray[Any, Any], depth: int, is_signed: bool, is_inv
 
     TIFF 6.0 has white at 2**BitsPerSample - 1, and at 0 where the photometric interpretation says so.
     """
+    from PIL import Image as images
+
     least, greatest = int(values.min()), int(values.max())
     if least < 0:
         raise Refused(
@@ -195,8 +207,8 @@ def _from_deep(values: np.ndarray[Any, Any], depth: int, is_signed: bool, is_inv
             f"at most {greatest} of {white}, which is all but black",
             f"Give the bits that the values take, as in bits=12 (bits={white_bits} if it is meant to be so), {SKIP}",
         )
-    levels = values.astype(np.float64)
-    picture = from_levels(white - levels if is_inverted else levels, 0, white)
+    stored = values.astype(np.uint16) if greatest <= 65535 else values
+    picture = images.fromarray(by_value(stored, lambda levels: (white - levels if is_inverted else levels) / white))
     if bits is None and depth == 16:
         picture.info[USED_BITS] = greatest.bit_length()
     return picture

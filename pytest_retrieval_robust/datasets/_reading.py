@@ -6,17 +6,17 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DatasetError, UnreadableImageError
 from ..foreign import shows_texts
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+Values = NDArray[np.float64]
 
 MOST_PIXELS = 150_000_000
 """Beyond this a file is taken for a decompression bomb: a radiograph has 10 to 25 million pixels."""
@@ -67,12 +67,27 @@ def require_bytes(stream: BinaryIO) -> None:
         raise Refused(f"a file of at most {MOST_BYTES} bytes", f"{size}", LEAVE_OUT)
 
 
-def from_levels(values: np.ndarray[Any, Any], black: float, white: float) -> Image:
-    """Values on a linear scale from `black` to `white`, clipped and rounded to 0..255."""
-    from PIL import Image as images
+def by_value(pixels: NDArray[Any], shown: Callable[[Values], Values]) -> NDArray[np.uint8]:
+    """The pixels through `shown`, which answers on a scale of 0 to 1, clipped and rounded to 0..255.
 
-    scaled = np.clip((values - black) / (white - black), 0, 1) * 255
-    return images.fromarray(np.rint(scaled).astype(np.uint8))
+    `shown` is asked once for each value of up to 16 bits that occurs, in their order; of more bits, for each pixel.
+    """
+    if pixels.itemsize > 2:
+        return _levels(shown(pixels.astype(np.float64)))
+    patterns = pixels.view(f"u{pixels.itemsize}")
+    domain = np.arange(2 ** (8 * pixels.itemsize), dtype=patterns.dtype).view(pixels.dtype)
+    occurs = np.zeros(len(domain), dtype=np.bool_)
+    occurs[patterns] = True
+    levels = np.zeros(len(domain), dtype=np.uint8)
+    levels[occurs] = _levels(shown(domain[occurs].astype(np.float64)))
+    picture: NDArray[np.uint8] = levels[patterns]
+    return picture
+
+
+def _levels(shares: Values) -> NDArray[np.uint8]:
+    if not np.isfinite(shares).all():
+        raise Refused("a scale that makes levels of all values", "one that overflows", LEAVE_OUT)
+    return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
 
 
 # Warnings and log records of these libraries quote what stands in a file: a patient's name among it.
@@ -83,7 +98,7 @@ _ABOVE_ALL = logging.CRITICAL + 1
 _lock = threading.Lock()
 _readers = 0
 _takes_truncated = False
-_levels: dict[str, int] = {}
+_levels_before: dict[str, int] = {}
 _filtered: list[list[Any]] = []
 
 
@@ -122,7 +137,7 @@ def _refuse_truncated() -> None:
 def _hush_loggers() -> None:
     for name in _LOGGERS:
         logger = logging.getLogger(name)
-        _levels[name] = logger.level
+        _levels_before[name] = logger.level
         logger.setLevel(_ABOVE_ALL)
 
 
@@ -138,7 +153,7 @@ def _let_speak() -> None:
     from PIL import ImageFile
 
     ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES or _takes_truncated
-    for name, level in _levels.items():
+    for name, level in _levels_before.items():
         logger = logging.getLogger(name)
         if logger.level == _ABOVE_ALL:
             logger.setLevel(level)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
 from .pictures import (
     BLACK_IS_ZERO,
     FLOAT,
+    LENGTH,
     RGB,
     SIGNED,
     UNSIGNED,
     WHITE_IS_ZERO,
     Page,
     animation,
+    chunk,
     encoded,
     oriented,
     png_claiming,
@@ -275,11 +279,6 @@ def test_a_black_picture_stays_one() -> None:
 
 def sixteen_bit_colours(white: int) -> bytes:
     """A PNG of 1 x 2 pixels, black and white."""
-    import struct
-    import zlib
-
-    from .pictures import chunk
-
     row = b"\0" + struct.pack(">6H", 0, 0, 0, white, white, white)
     header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
     parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(row)), chunk(b"IEND", b""))
@@ -359,6 +358,13 @@ def test_pages_that_lead_back_or_nowhere_end_there() -> None:
 def test_pages_without_end_are_counted_to_a_thousand() -> None:
     with pytest.raises(UnreadableImageError, match="got 1000 pages or more"):
         shown(tiff(*[Page(GREY)] * 1200))
+
+
+def test_a_tiff_of_too_few_strips_is_not_whole() -> None:
+    """Pillow would leave the rows below black."""
+    content = tiff(Page(GREY)).replace(struct.pack("<HHII", LENGTH, 4, 1, 2), struct.pack("<HHII", LENGTH, 4, 1, 9))
+    with pytest.raises(UnreadableImageError, match="a TIFF whose strips end before its last row"):
+        shown(content)
 
 
 def mpo(kind: int) -> bytes:
