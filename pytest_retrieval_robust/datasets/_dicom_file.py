@@ -207,10 +207,18 @@ def _name_of(syntax: Any) -> str:
 def _require_size_of_stream(file: Any) -> None:
     """Raise `Refused` where a compressed picture claims more pixels than its header: a codec would allocate them."""
     from pydicom.encaps import get_frame
+    from pydicom.uid import RLELossless
 
-    size = _size_of_stream(get_frame(file.PixelData, 0, number_of_frames=1))
+    stream = get_frame(file.PixelData, 0, number_of_frames=1)
+    size = _size_of_stream(stream)
     if size is not None:
         require_size(*size)
+    # Run lengths say no size. One that is longer than its pixels would expand to 64 times as much, all of it.
+    plain = int(file.Rows) * int(file.Columns) * int(file.SamplesPerPixel) * int(file.BitsAllocated) // 8
+    if file.file_meta.TransferSyntaxUID == RLELossless and len(stream) > 2 * plain + 1024:
+        raise Refused(
+            "run lengths shorter than the pixels they stand for", f"{len(stream)} bytes for {plain}", COPY_AGAIN
+        )
 
 
 _MOST_BOXES = 4096

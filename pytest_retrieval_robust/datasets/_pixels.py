@@ -39,7 +39,8 @@ class StoredImage:
 
     def _hash(self, stream: BinaryIO) -> bytes:
         require_bytes(stream)
-        digest = hashlib.blake2b(b"" if self.bits is None else b"bits %d" % self.bits, digest_size=32)
+        person = b"" if self.bits is None else b"bits %d" % self.bits
+        digest = hashlib.blake2b(digest_size=32, person=person)
         while part := stream.read(1 << 20):
             digest.update(part)
         return digest.digest()

@@ -149,6 +149,7 @@ CLAIMS: dict[str, Callable[[], bytes]] = {
     "dicom-frames": lambda: whole_file(make_dicom(GRADIENT, NumberOfFrames=2**31 - 1)),
     "dicom-jpeg-2000": lambda: of_stream(jpeg_2000_of(2**31, 2**31), JPEG2000Lossless),
     "dicom-jpeg": lambda: of_stream(jpeg_of(65535, 65535), JPEGBaseline8Bit),
+    "dicom-rle": lambda: of_stream(b"\1\0\0\0\x40\0\0\0" + b"\0" * 56 + b"\x81\0" * 2_000_000, RLELossless),
     "png": lambda: png_claiming(2**31 - 1, 2**31 - 1),
     "tiff": lambda: tiff_claiming(2**31 - 1, 2**31 - 1),
     "webp": lambda: webp_claiming(1 << 24, 256),
