@@ -465,12 +465,12 @@ def test_whole_numbers_of_32_bits(bits: int) -> None:
 
 # --- palettes, in either byte order
 
-RED = np.linspace(0, 65535, 256).astype(np.uint16)
+RED = np.arange(0, 65536, 256).astype(np.uint16)  # 0x0100, 0x0200: no entry is the same in both orders
 
 
 def with_palette(order: str, *, segmented: bool = False) -> FileDataset:
     file = make_dicom(np.arange(256, dtype=np.uint8).reshape(16, 16), PhotometricInterpretation="PALETTE COLOR")
-    for colour, values in (("Red", RED), ("Green", RED[::-1]), ("Blue", np.full(256, 32896, dtype=np.uint16))):
+    for colour, values in (("Red", RED), ("Green", RED[::-1]), ("Blue", np.full(256, 0x8000, dtype=np.uint16))):
         setattr(file, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
         prefix = "Segmented" if segmented else ""
         words = segments_of(values) if segmented else values
@@ -491,7 +491,7 @@ def segments_of(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("segmented", [False, True])
 def test_a_palette_is_read_in_the_byte_order_of_its_file(order: str, segmented: bool) -> None:
     seen = read(with_palette(order, segmented=segmented)).reshape(256, 3)
-    expected = np.stack([RED, RED[::-1], np.full(256, 32896)], axis=-1) / 65535 * 255
+    expected = np.stack([RED, RED[::-1], np.full(256, 0x8000)], axis=-1) / 65535 * 255
     assert np.abs(seen - expected).max() <= 1
 
 
