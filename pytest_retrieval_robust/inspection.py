@@ -98,6 +98,10 @@ def _images(dataset: RetrievalDataset) -> Iterator[str]:
     from collections import Counter
     from concurrent.futures import ThreadPoolExecutor
 
+    from .datasets._raster import USED_BITS
+
+    used_bits: list[int] = []
+
     def kind(index: int) -> str:
         try:
             image = dataset.image(index)
@@ -105,9 +109,16 @@ def _images(dataset: RetrievalDataset) -> Iterator[str]:
             return f"broken: {error}"
         except RobustError as error:
             return f"refused: {error}"
+        if USED_BITS in image.info:
+            used_bits.append(image.info[USED_BITS])
         return f"{image.mode} images"
 
     with ThreadPoolExecutor() as pool:
         kinds = Counter(pool.map(kind, range(len(dataset.image_ids))))
     for name, count in sorted(kinds.items()):
         yield f"  {name}" if name.startswith(("broken", "refused")) else f"  {name}: {count}"
+    if used_bits and max(used_bits) < 16:
+        yield (
+            f"  16-bit images use {max(used_bits)} bits at most, so that none is brighter than "
+            f"{100 * 2 ** max(used_bits) / 65536:.0f} % of white: bits={max(used_bits)} shows them in full"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..catalogue import unknown_name
 from ..errors import DatasetError
 from ._masks import MaskFolder, open_masks
+from ._pixels import require_bits
 from ._places import shown_path
 from ._records import Found, ImageRow, Sections
 from ._relevance import RULES, Pairing, pair
@@ -51,6 +52,8 @@ class Choice:
     """`fail`, or `skip`: broken images are counted and left out."""
     most_skipped: float = 0.05
     """The share of images that may be skipped before it is an error after all."""
+    bits: int | None = None
+    """How many bits white has in grey PNG and TIFF files of more than 8 bits, where that is less than they can hold."""
 
     def __post_init__(self) -> None:
         policy(self.text)
@@ -63,6 +66,7 @@ class Choice:
             )
         if not 0 <= self.most_skipped <= 1:
             raise DatasetError(f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}. Fix it.")
+        require_bits(self.bits)
 
     def __repr__(self) -> str:
         return f"<Choice text={self.text!r}, relevance={self.relevance!r}>"
@@ -185,7 +189,7 @@ class ReportDataset:
             raise DatasetError(
                 f"Expected images=FOLDER of {self.name}, which was opened without its images, got none. Give it."
             )
-        return self.found.locate(self.rows[index])
+        return replace(self.found.locate(self.rows[index]), bits=self.choice.bits)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -202,7 +206,9 @@ class ReportDataset:
             raise DatasetError(
                 f"Expected masks=FOLDER of {self.name}, which was opened without masks, got none. Give it."
             )
-        return self.mask_folder.read(self.rows[index].id, lambda: self._size(index))
+        row = self.rows[index]
+        shown = f"row {row.row} of its table" if row.row else f"image {index + 1}"
+        return self.mask_folder.read(row.id, lambda: self._size(index), shown)
 
     def _size(self, index: int) -> tuple[int, int]:
         """(columns, rows): kept, since the image must be decoded to know it."""

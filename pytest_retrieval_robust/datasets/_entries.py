@@ -25,6 +25,7 @@ _CHOICES: Mapping[str, Callable[[str], object]] = {
     "masks": str,
     "on_error": str,
     "most_skipped": float,
+    "bits": int,
 }
 _PATHS = ("reports", "images", "path", "root", "views", "labels", "sections", "metadata", "subset", "masks")
 

@@ -227,3 +227,15 @@ def test_inspect_names_broken_images(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "broken: Expected a whole image, got no PNG, JPEG, TIFF, WebP or DICOM: row 8 of its table" in (
         capsys.readouterr().out
     )
+
+
+def test_a_damaged_compressed_dicom_is_skipped_as_any_broken_image(tmp_path: Path, model: DualEncoder) -> None:
+    """Its codec is installed: nothing to install would help."""
+    from .test_dicom import of_jpeg_2000, whole_file
+
+    table = make_table(tmp_path)
+    file = of_jpeg_2000()
+    file.PixelData = file.PixelData[:120] + b"\x55" * (len(file.PixelData) - 120)
+    (tmp_path / "3.png").write_bytes(whole_file(file))
+    _, record = measured(model, load_dataset("table", path=table, on_error="skip", most_skipped=0.1))
+    assert (record["skipped"], record["images"]) == (1, 11)
