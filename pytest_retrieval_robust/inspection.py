@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .datasets._raster import USED_BITS
 from .errors import RobustError, UnreadableImageError
+from .occluders._scene import open_image
 from .pairs import ceiling, duplicate_share, pairs_of
 from .scoring import scores_of
 
@@ -16,11 +21,9 @@ if TYPE_CHECKING:
 _KS = (1, 5, 10)
 
 
-def inspect(
-    dataset: RetrievalDataset, *, model: DualEncoder | None = None, check_images: bool = False
-) -> Iterator[str]:
+def inspect(dataset: RetrievalDataset, *, model: DualEncoder | None = None) -> Iterator[str]:
     """Lines that say what was found: counts, choices, text lengths, duplicates, ceilings; with `model` the reports that
-    its context cuts; with `check_images` every image is decoded, and the broken ones are named."""
+    its context cuts."""
     yield f"{dataset.name}: split {dataset.split}, text {dataset.text}, relevance {dataset.relevance}"
     for key, count in getattr(dataset, "counts", {}).items():
         yield f"  {key}: {count}"
@@ -31,8 +34,6 @@ def inspect(
     yield from _scores(dataset)
     if model is not None:
         yield _truncation(dataset, model)
-    if check_images:
-        yield from _images(dataset)
 
 
 def _texts(dataset: RetrievalDataset) -> Iterator[str]:
@@ -67,7 +68,6 @@ def fair_ceiling(
     1 - C(n - g, k) / C(n, k). The encoder puts that text of an image first which makes it greatest. The mean is over
     images, whose groups are `image_groups`; without them each report is an image's own.
     """
-    from collections import Counter
     from math import comb
 
     same, right = Counter(texts), Counter(zip(texts, groups, strict=True))
@@ -94,29 +94,54 @@ def _truncation(dataset: RetrievalDataset, model: DualEncoder) -> str:
     return f"  {model.name} reads {model.card.context_length} tokens: {cut} reports are longer ({share:.1f} %)"
 
 
-def _images(dataset: RetrievalDataset) -> Iterator[str]:
-    from collections import Counter
+@dataclass(frozen=True)
+class ImageCheck:
+    """What decoding every image showed."""
+
+    lines: Sequence[str]
+    unreadable: int
+    """Images that are broken, missing or refused."""
+
+
+def check_images(dataset: RetrievalDataset) -> ImageCheck:
+    """Decode every image: which modes there are, which rows are broken or missing, and which pictures repeat."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from .datasets._raster import USED_BITS
-
-    used_bits: list[int] = []
-
-    def kind(index: int) -> str:
+    def look(index: int) -> _Seen:
         try:
-            image = dataset.image(index)
+            image = open_image(dataset, index, f"image number {index}")
         except UnreadableImageError as error:
-            return f"broken: {error}"
+            return _Seen(problem=f"broken: {error}")
         except RobustError as error:
-            return f"refused: {error}"
-        if USED_BITS in image.info:
-            used_bits.append(image.info[USED_BITS])
-        return f"{image.mode} images"
+            return _Seen(problem=f"refused: {error}")
+        digest = hashlib.blake2b(f"{image.mode}{image.size}".encode() + image.tobytes(), digest_size=16).digest()
+        return _Seen(image.mode, digest, image.info.get(USED_BITS))
 
     with ThreadPoolExecutor() as pool:
-        kinds = Counter(pool.map(kind, range(len(dataset.image_ids))))
-    for name, count in sorted(kinds.items()):
-        yield f"  {name}" if name.startswith(("broken", "refused")) else f"  {name}: {count}"
+        seen = list(pool.map(look, range(len(dataset.image_ids))))
+    problems = [one.problem for one in seen if one.problem]
+    return ImageCheck(tuple(_of_images(seen, problems)), len(problems))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one image showed."""
+
+    mode: str = ""
+    digest: bytes = b""
+    used_bits: int | None = None
+    problem: str = ""
+
+
+def _of_images(seen: Sequence[_Seen], problems: Sequence[str]) -> Iterator[str]:
+    for mode, count in sorted(Counter(one.mode for one in seen if not one.problem).items()):
+        yield f"  {mode} images: {count}"
+    for problem, count in sorted(Counter(problems).items()):
+        yield f"  {problem}" if count == 1 else f"  {problem} ({count} images)"
+    same = [count for count in Counter(one.digest for one in seen if not one.problem).values() if count > 1]
+    if same:
+        yield f"  images that are there more than once, pixel for pixel: {sum(same)} of {len(same)} pictures"
+    used_bits = [one.used_bits for one in seen if one.used_bits is not None]
     if used_bits and max(used_bits) < 16:
         yield (
             f"  16-bit images use {max(used_bits)} bits at most, so that none is brighter than "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..errors import DatasetError
 from ._records import ImageRow, Sections, alone, patient_or_study, sections_of_captions
-from ._values import require_unique, same_numbers
+from ._values import same_numbers
 
 
 @dataclass(repr=False, slots=True)
@@ -76,10 +76,22 @@ def gathered(read: Sequence[Given], columns: Mapping[str, str | None]) -> Images
         labels[study] = labels.get(study, frozenset()).union(*(one.labels for one in its_rows))
         patient = study if columns.get("patient") is None else patient_or_study(first.patient, study)
         rows.append(ImageRow(first.id or first.place, study, patient, first.view, first.source or first.place, first.number))
-    require_unique(((row.row, row.id) for row in rows), "id")
+    _require_unique([its_rows[0] for its_rows in of_image.values()], rows)
     repeated = len(read) - len(rows)
     counts = {"rows that add a text to an image": repeated} if repeated else {}
     return Images(rows, texts, labels, counts)
+
+
+def _require_unique(images: Sequence[Given], rows: Sequence[ImageRow]) -> None:
+    """`DatasetError` with the rows of two images of one id."""
+    first: dict[str, Given] = {}
+    for given, row in zip(images, rows, strict=True):
+        earlier = first.setdefault(row.id, given)
+        if earlier is not given:
+            raise DatasetError(
+                f"Expected each id once, got that of {earlier.shown} again in {given.shown}, for another image. Give "
+                "each image its own id, or leave ids out."
+            )
 
 
 def _sections(its_rows: Sequence[Given]) -> Sections:

@@ -223,7 +223,7 @@ def test_inspect_says_what_was_found(
 
 def test_inspect_names_broken_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = make_table(tmp_path, broken=(7,))
-    assert main(["inspect", f"table(path={table})", "--images"]) == 0
+    assert main(["inspect", f"table(path={table})", "--images"]) == 1
     assert "broken: Expected a whole image, got no PNG, JPEG, TIFF, WebP or DICOM: row 8 of its table" in (
         capsys.readouterr().out
     )

@@ -466,17 +466,17 @@ def test_a_data_set_is_told_its_bits(tmp_path: Path) -> None:
 
 
 def test_inspect_tells_of_pictures_that_use_few_of_their_bits(tmp_path: Path) -> None:
-    from pytest_retrieval_robust.inspection import inspect
+    from pytest_retrieval_robust.inspection import check_images
 
     dataset = of_twelve_bits(tmp_path)
     for number in range(3):
         Image.fromarray(ramp(14).astype(np.uint16)).save(tmp_path / f"{number}.png")
-    lines = list(inspect(dataset, check_images=True))
+    lines = check_images(dataset).lines
     assert lines[-1] == (
         "  16-bit images use 14 bits at most, so that none is brighter than 25 % of white: bits=14 shows them in full"
     )
     Image.fromarray(ramp(16).astype(np.uint16)).save(tmp_path / "0.png")
-    assert lines[-1] not in list(inspect(dataset, check_images=True))
+    assert lines[-1] not in check_images(dataset).lines
 
 
 def test_bits_are_part_of_the_name_and_of_robust_toml(tmp_path: Path, pytester: pytest.Pytester) -> None:

@@ -177,7 +177,7 @@ def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     [
         ({"image": "imge_path"}, "Did you mean 'image_path'"),
         ({"text": "reprt"}, "Did you mean 'report'"),
-        ({"id": "patient"}, "Expected each id once, got the one of row 1 again in row 2"),
+        ({"id": "patient"}, "Expected each id once, got that of row 1 of its table again in row 2 of its table"),
         ({"group": "patient"}, "another one for the same patient in row 3"),
         ({"split": "test"}, "Expected split_column"),
         ({"text_policy": "findings"}, "Expected text='full'"),
