@@ -139,8 +139,6 @@ class _Header:
     delimiter: str
     has_spaces: bool
     """Whether a space follows each delimiter, which is then no part of a field."""
-    line: str | None
-    """The header's line, where it is not used up."""
 
 
 def _header(lines: Iterator[str], delimiter: str, wanted: Sequence[str]) -> _Header:
@@ -163,10 +161,11 @@ def _header(lines: Iterator[str], delimiter: str, wanted: Sequence[str]) -> _Hea
 
 
 def _split(line: str, delimiter: str) -> _Header:
-    plain = next(csv.reader([line], delimiter=delimiter), [])
+    lines = line.splitlines(keepends=True)
+    plain = next(csv.reader(lines, delimiter=delimiter), [])
     has_spaces = any(name.startswith(" ") for name in plain[1:])
-    names = next(csv.reader([line], delimiter=delimiter, skipinitialspace=has_spaces), [])
-    return _Header([name.strip() for name in names], delimiter, has_spaces, line)
+    names = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=has_spaces), [])
+    return _Header([name.strip() for name in names], delimiter, has_spaces)
 
 
 def _delimited(

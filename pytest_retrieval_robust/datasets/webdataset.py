@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,6 +184,18 @@ class _Shard:
                 sample.add(member)
             if sample is not None:
                 yield sample, contents
+            _require_end(contents, shown)
+
+
+def _require_end(stream: BinaryIO, shown: str) -> None:
+    """A shard that was cut between two members is not whole, although every member of it is."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - tarfile.BLOCKSIZE))
+    if any(stream.read()):
+        raise DatasetError(
+            f"Expected a whole archive, got {shown} without the blank block that ends it. Copy or download it again, or "
+            "pack it again with tar."
+        )
 
 
 def _member(name: str, offset: int, size: int) -> _Member | None:
