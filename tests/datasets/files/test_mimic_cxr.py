@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -252,3 +253,73 @@ def test_links_out_of_the_root_are_refused(tmp_path: Path) -> None:
     image.symlink_to(tmp_path / "outside.jpg")
     with pytest.raises(DatasetError, match="a link leads out of it"):
         dataset.image(0)
+
+
+@pytest.mark.parametrize("below", ["", "mimic-cxr", "files/x", "physionet.org/files/x"])
+def test_the_folder_of_downloads_is_enough(tmp_path: Path, below: str) -> None:
+    """As copied beside each other, and as wget leaves them."""
+    images, reports = mimic(tmp_path / "made")
+    expected = load_dataset("mimic-cxr", images=images, reports=reports)
+    top = tmp_path / "top"
+    if below == "":
+        shutil.copytree(tmp_path / "made", top)
+    elif below == "mimic-cxr":
+        shutil.copytree(images, top / "mimic-cxr-jpg")
+        shutil.copytree(reports, top / "mimic-cxr")
+    else:
+        shutil.copytree(tmp_path / "made", top / Path(below).parent)
+    dataset = load_dataset("mimic-cxr", images=top, reports=top)
+    assert dataset.fingerprint == expected.fingerprint
+    assert dataset.image(0).size == (32, 40)
+
+
+def test_several_versions_in_the_folder_of_downloads(tmp_path: Path) -> None:
+    mimic(tmp_path)
+    mimic(tmp_path, version="2.1.0")
+    with pytest.raises(DatasetError, match="one version of mimic-cxr-jpg below .* got 2: 2.0.0, 2.1.0"):
+        load_dataset("mimic-cxr", images=tmp_path, reports=tmp_path)
+
+
+def test_the_archive_of_reports_in_the_folder_that_is_given(tmp_path: Path) -> None:
+    images, reports = mimic(tmp_path)
+    (tmp_path / "packed").mkdir()
+    mimic_zip(tmp_path / "packed")
+    packed = load_dataset("mimic-cxr", images=images, reports=tmp_path / "packed")
+    assert packed.fingerprint == load_dataset("mimic-cxr", images=images, reports=reports).fingerprint
+
+
+@pytest.mark.parametrize("place", ["report", "archive", "split"])
+def test_fifos_are_refused_at_once(tmp_path: Path, place: str) -> None:
+    images, reports = mimic(tmp_path)
+    file = {
+        "report": reports / "files/p10/p10000032/s53189527.txt",
+        "archive": tmp_path / "reports.zip",
+        "split": images / "mimic-cxr-2.0.0-split.csv.gz",
+    }[place]
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(DatasetError, match="FIFO|no folder at reports='reports.zip'") as caught:
+        load_dataset("mimic-cxr", images=images, reports=file if place == "archive" else reports)
+    assert "10000032" not in str(caught.value)
+
+
+def test_a_report_far_too_large_is_refused(tmp_path: Path) -> None:
+    images, reports = mimic(tmp_path)
+    (reports / "files/p10/p10000032/s53189527.txt").write_bytes(b" " * 5_000_001)
+    with pytest.raises(DatasetError, match="got more than 5000000 bytes for row 3 of the split table"):
+        load_dataset("mimic-cxr", images=images, reports=reports)
+
+
+def test_a_report_of_the_archive_that_expands_without_end(tmp_path: Path) -> None:
+    images, _ = mimic(tmp_path)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("files/p10/p10000032/s50414267.txt", b" " * 50_000_000)
+    with pytest.raises(DatasetError, match="at most 5000000 bytes, got method=8, size=50000000 in member 1"):
+        load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
+    content = bytearray((tmp_path / "r.zip").read_bytes())
+    size = (50_000_000).to_bytes(4, "little")
+    while size in content:  # a header that lies
+        content[content.index(size) : content.index(size) + 4] = (4000).to_bytes(4, "little")
+    (tmp_path / "r.zip").write_bytes(bytes(content))
+    with pytest.raises(DatasetError, match="Expected a whole archive"):
+        load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
+import io
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -206,3 +209,41 @@ def test_links_in_an_archive(tmp_path: Path) -> None:
         archive.addfile(member)
     with pytest.raises(DatasetError, match="a link, a device or a sparse file as member 1"):
         load_dataset("open-i", reports=tmp_path / "a.tar")
+
+
+def test_an_archive_that_expands_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One large member that no reader wants: it has to be unpacked to come to the next one."""
+    from pytest_retrieval_robust.datasets import _streams
+
+    monkeypatch.setattr(_streams, "MOST_EXPANDED", 1_000_000)
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as archive:
+        for name, size in (("large.bin", 2_000_000), ("1.xml", 10)):
+            member = tarfile.TarInfo(name)
+            member.size = size
+            archive.addfile(member, io.BytesIO(bytes(size)))
+    with pytest.raises(DatasetError, match="a compressed archive that goes on after its limit in the archive of reports"):
+        load_dataset("open-i", reports=tmp_path / "a.tgz")
+
+
+def test_a_packed_header_that_claims_gigabytes(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 8 << 30
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
+    with pytest.raises(DatasetError, match="a header that claims too many bytes in the archive of reports"):
+        load_dataset("open-i", reports=tmp_path / "a.tgz")
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2"])
+def test_archives_packed_by_either(tmp_path: Path, kind: str) -> None:
+    reports, _ = open_i(tmp_path)
+    with tarfile.open(tmp_path / f"a.tar.{kind}", f"w:{kind}") as archive:
+        archive.add(reports, "ecgen-radiology")
+    packed = load_dataset("open-i", reports=tmp_path / f"a.tar.{kind}")
+    assert packed.fingerprint == load_dataset("open-i", reports=reports).fingerprint
+
+
+def test_a_fifo_among_the_reports(tmp_path: Path) -> None:
+    reports, _ = open_i(tmp_path)
+    os.mkfifo(reports / "4.xml")
+    with pytest.raises(DatasetError, match="a FIFO where a file is expected: XML file"):
+        load_dataset("open-i", reports=reports)
