@@ -15,8 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
-import numpy as np
-
 from .errors import EmbeddingError, ModelError, RobustError
 from .float32 import ieee_float32
 from .foreign import FOREIGN, described, let_go
@@ -134,12 +132,12 @@ _limits: dict[int, tuple[weakref.ref[Any], Limits]] = {}
 def in_pieces(count: int, limits: Limits, kind: Kind, work: Callable[[slice], T], device: str) -> Iterator[T]:
     """What `work` gives for parts that together are `count` long, in order, each when it is asked for.
 
-    All in one part if it can be; where memory runs out, parts are halved down to 1, and `limits` remembers it. What
-    `work` raises for other reasons, or for a part of 1, is raised.
+    All in one part if it can be; where memory runs out, parts are halved down to 1, and `limits` remembers what fitted.
+    What `work` raises for other reasons, or for a part of 1, is raised: then it was not for the size.
     """
-    start = 0
+    start, most = 0, getattr(limits, kind)
     while start < count:
-        size = min(getattr(limits, kind) or count, count - start)
+        size = min(most or count, count - start)
         done: list[T] = []
         try:
             done.append(work(slice(start, start + size)))
@@ -149,11 +147,12 @@ def in_pieces(count: int, limits: Limits, kind: Kind, work: Callable[[slice], T]
             let_go(error)
         if done:
             start += size
+            setattr(limits, kind, most)
             yield done.pop()
         else:
             # Outside of the except block: the error's traceback would hold on to the memory of the failed part.
             give_memory_back(device)
-            setattr(limits, kind, size // 2)
+            most = size // 2
 
 
 def joined(found: Sequence[Tensor]) -> Tensor:
@@ -168,6 +167,9 @@ _OUT_OF_MEMORY = re.compile(
     r"|resource_exhausted|OOM when allocating",
     re.IGNORECASE,
 )
+
+
+_OF_THE_DEVICE = re.compile(r"(?:CUDA|HIP|NCCL) error|CUBLAS_STATUS|CUDNN_STATUS|device-side assert|MPS backend")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -187,6 +189,18 @@ def is_out_of_memory(error: BaseException) -> bool:
         seen.add(id(current))
         current = current.__cause__ or current.__context__
     return False
+
+
+def advice_on(error: BaseException, device: str, otherwise: str) -> str:
+    """What to do about a foreign error: where the device is at fault, its user can do nothing in the code."""
+    import torch
+
+    if is_out_of_memory(error):
+        return f"Memory of {device} ran out: see what else runs there, or use half precision."
+    if isinstance(error, torch.AcceleratorError) or _OF_THE_DEVICE.search(_text(error)):
+        # A GPU that was taken away, for one.
+        return "Look at the device and at what else runs on it, and run again: what is stored is not encoded again."
+    return otherwise
 
 
 def _text(error: BaseException) -> str:
@@ -250,11 +264,8 @@ def _error_of(encoder: EncodesImages | EncodesReports, method: str, raised: _Rai
     if isinstance(error, RobustError):
         return without_frames(error)
     sentence = f"Expected {method} of {encoder.name} to return embeddings, got {described(error)}."
-    kind: type[ModelError] = ModelError
-    advice = "Fix the encoder, or its input size and device."
-    if is_out_of_memory(error):
-        kind = OutOfMemory
-        advice = f"Memory of {encoder.device} ran out: see what else runs there, or use half precision."
+    kind = OutOfMemory if is_out_of_memory(error) else ModelError
+    advice = advice_on(error, encoder.device, "Fix the encoder, or its input size and device.")
     let_go(error)
     return kind(f"{sentence} {advice}")
 
@@ -267,6 +278,7 @@ def rows_of(found: object, count: int, model: str, method: str, device: str) -> 
 
     Arrays of numpy are taken too. Whether the numbers are of any use is checked later (`encoding.checked`).
     """
+    import numpy as np
     import torch
 
     if isinstance(found, np.ndarray) and found.dtype.kind == "f":
@@ -306,6 +318,8 @@ def _what_is_wrong(found: object, count: int) -> str | None:
 
 
 def _of_another_kind(found: object) -> str:
+    import numpy as np
+
     kind = type(found).__name__
     if found is None:
         return "None. Let the method return its rows."

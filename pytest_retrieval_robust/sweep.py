@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .calling import image_rows, in_pieces, joined, limits_of, without_frames
+from .calling import advice_on, image_rows, in_pieces, joined, limits_of, without_frames
 from .case import CLEAN, Cell, Json, Scores, Timing
 from .clock import Laps
 from .encoding import checked, encode_gallery, require_variety
@@ -522,13 +522,10 @@ def cell_error(model: DualEncoder, occluder: Occluder | None, error: BaseExcepti
     if isinstance(error, RobustError):
         return without_frames(error)
     got = described(error)
-    let_go(error)
-    if isinstance(error, RuntimeError | MemoryError | OSError):
-        # A GPU that was taken away, or has no memory left: what was encoded before is stored.
-        return ModelError(
-            f"Expected {model.device} to hold and rank the embeddings of {model.name}, got {got}. "
-            "Look at the device and at what else runs on it, and run again: what is stored is not encoded again."
-        )
+    expected, otherwise = f"{model.name} to be measured on {model.device}", "Fix the model, or what it is given."
     if occluder is not None:
-        return OcclusionError(f"Expected {occluder.name} to hide a part of each image, got {got}. Fix the occluder.")
-    return ModelError(f"Expected {model.name} to be measured, got {got}. Fix the model, or what it is given.")
+        expected, otherwise = f"{occluder.name} to be measured with {model.name} on {model.device}", "Fix the occluder."
+    kind = OcclusionError if occluder is not None and not isinstance(error, RuntimeError) else ModelError
+    advice = advice_on(error, model.device, otherwise)
+    let_go(error)
+    return kind(f"Expected {expected}, got {got}. {advice}")

@@ -33,7 +33,7 @@ LAYERS = (
     ("judgement",),
     ("models", "datasets", "occluders", "metrics"),
     ("pairs", "store", "embedding_store", "query_keys", "progress"),
-    ("shard_keys", "shards", "encoding", "feeding", "scoring"),
+    ("source_code", "probing", "shard_keys", "shards", "encoding", "feeding", "scoring"),
     ("sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names",),
     ("timing", "precision", "breaking", "replay"),

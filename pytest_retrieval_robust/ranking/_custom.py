@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..calling import is_out_of_memory, without_frames
+from ..calling import advice_on, is_out_of_memory, without_frames
 from ..errors import RankingError, RobustError
 from ..float32 import ieee_float32
 from ..foreign import FOREIGN, described, let_go
@@ -142,10 +142,9 @@ def scored(queries: torch.Tensor, gallery: torch.Tensor, similarity: Similarity)
         if is_out_of_memory(found) or isinstance(found, RobustError):
             raise without_frames(found)
         got = described(found)
+        advice = advice_on(found, str(queries.device), "Fix the scorer, or the device of its weights.")
         let_go(found)
-        raise RankingError(
-            f"Expected similarity to give scores, got {got}. Fix the scorer, or the device of its weights."
-        )
+        raise RankingError(f"Expected similarity to give scores, got {got}. {advice}")
     expected = (len(queries), len(gallery))
     if not isinstance(found, torch.Tensor) or tuple(found.shape) != expected:
         got = f"shape={tuple(found.shape)}" if isinstance(found, torch.Tensor) else f"a {type(found).__name__}"
