@@ -100,7 +100,7 @@ def rounds_beside(
 def measure_alone(model: DualEncoder, batch: TimedBatch, calls: int) -> Alone:
     """Latency of the batch's first image over `calls` calls, and peak memory of the whole batch."""
     # Memory first: its one batch is a warm-up too. A copy on the device would count in it, one on the host does not.
-    before = batch.pixels.cpu()
+    before = batch.pixels.to("cpu", copy=True)
     peak = peak_memory(lambda: run_encoder(model, batch.pixels), model.device)
     with torch.no_grad():
         batch.pixels.copy_(before)
