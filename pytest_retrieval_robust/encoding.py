@@ -41,7 +41,7 @@ def checked(rows: Tensor, names: Sequence[str], encoder: DualEncoder) -> Tensor:
     """The (B, D) rows, if they are what the contract asks for: finite, of length 1 where similarity is their dot
     product."""
     model = encoder.name
-    lengths = rows.norm(dim=1)
+    lengths = torch.linalg.vector_norm(rows, dim=1)
     scored = hasattr(encoder, "similarity")  # then a row may hold anything, a mean and a variance for one
     bad = torch.nonzero(~(lengths.isfinite() if scored else (lengths - 1).abs() <= _UNIT_TOLERANCE))
     if len(bad):

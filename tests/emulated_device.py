@@ -16,12 +16,12 @@ from unittest import mock
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 _INDEXING = ("index", "_unsafe_index", "index_put", "index_put_", "_index_put_impl_")
 _ANSWERS = ("_local_scalar_dense", "is_nonzero", "equal")
-_make_tensor = torch.tensor
 
 
 @dataclass
@@ -111,6 +111,24 @@ class OnDevice(Tensor):
         return OnDevice(self.on_host.to(dtype or self.dtype, copy=True))
 
 
+class _Making(TorchFunctionMode):
+    """What makes a tensor on the device, or moves one there, before torch looks for a real one."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        device, options = _current[0], dict(kwargs or {})
+        if func is Tensor.to and not isinstance(args[0], OnDevice):
+            asked = [device.name if isinstance(one, Tensor) and isinstance(one, OnDevice) else one for one in args[1:]]
+            where = [one for one in (*asked, options.get("device")) if isinstance(one, str | torch.device)]
+            if where and device.is_meant(where[0]):
+                dtypes = [one for one in (*asked, options.get("dtype")) if isinstance(one, torch.dtype)]
+                device.refuse_float64(dtypes[0] if dtypes else args[0].dtype)
+                return OnDevice(args[0].to(dtypes[0] if dtypes else args[0].dtype, copy=True))
+        elif device.is_meant(options.get("device")):
+            device.refuse_float64(options.get("dtype"))
+            return OnDevice(func(*args, **{**options, "device": "cpu"}))
+        return func(*args, **options)
+
+
 class _Mode(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _dispatch(func, args, kwargs or {})
@@ -171,12 +189,6 @@ class _Stream:
         return event
 
 
-def _tensor(data: Any, *args: Any, device: Any = None, **options: Any) -> Tensor:
-    """`torch.tensor` makes its tensor before any dispatch: it is moved afterwards."""
-    made = _make_tensor(data, *args, **options)
-    return made.to(device) if device is not None else made
-
-
 @contextmanager
 def emulated(name: str) -> Iterator[Device]:
     """`cuda:0` or `mps`, in every thread that begins in here."""
@@ -184,11 +196,10 @@ def emulated(name: str) -> Iterator[Device]:
     run = threading.Thread.run
 
     def in_mode(thread: threading.Thread) -> None:
-        with _Mode():
+        with _Making(), _Mode():
             run(thread)
 
     replaced: dict[str, Any] = {
-        "torch.tensor": _tensor,
         "torch.Tensor.pin_memory": lambda tensor, *_: tensor,
         "torch.cuda._lazy_init": lambda: None,
         "torch.cuda.current_stream": lambda *_: _Stream(),
@@ -204,6 +215,7 @@ def emulated(name: str) -> Iterator[Device]:
         with ExitStack() as stack:
             for target, value in replaced.items():
                 stack.enter_context(mock.patch(target, value))
+            stack.enter_context(_Making())
             stack.enter_context(_Mode())
             yield device
     finally:
