@@ -55,7 +55,7 @@ class OnDevice(Tensor):
 
     @staticmethod
     def __new__(cls, on_host: Tensor) -> OnDevice:
-        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made = Tensor._make_wrapper_subclass(
             cls,
             on_host.size(),
             strides=on_host.stride(),
@@ -66,20 +66,22 @@ class OnDevice(Tensor):
             requires_grad=False,
         )
         made.on_host = on_host
-        return made  # type: ignore[no-any-return]
+        return made
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return _dispatch(func, args, kwargs or {})
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> torch.device:  # type: ignore[override]
         return _current[0].real
 
     @property
-    def is_cpu(self) -> bool:
+    def is_cpu(self) -> bool:  # type: ignore[override]
         return False
 
     def numpy(self, *_: Any, **__: Any) -> Any:
@@ -98,7 +100,7 @@ class OnDevice(Tensor):
         return self.to(torch.float64)
 
     def to(self, *args: Any, **options: Any) -> Tensor:
-        asked = [one.on_host if isinstance(one, OnDevice) else one for one in args]
+        asked: list[Any] = [one.on_host if isinstance(one, OnDevice) else one for one in args]
         copies = options.pop("copy", False)
         device, dtype, _, _ = torch._C._nn._parse_to(*asked, **options)
         if args and isinstance(args[0], Tensor):
@@ -129,7 +131,7 @@ class _Making(TorchFunctionMode):
         return func(*args, **options)
 
 
-class _Mode(TorchDispatchMode):
+class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _dispatch(func, args, kwargs or {})
 
@@ -196,7 +198,7 @@ def emulated(name: str) -> Iterator[Device]:
     run = threading.Thread.run
 
     def in_mode(thread: threading.Thread) -> None:
-        with _Making(), _Mode():
+        with _Making(), _Mode():  # type: ignore[no-untyped-call]
             run(thread)
 
     replaced: dict[str, Any] = {
@@ -216,7 +218,7 @@ def emulated(name: str) -> Iterator[Device]:
             for target, value in replaced.items():
                 stack.enter_context(mock.patch(target, value))
             stack.enter_context(_Making())
-            stack.enter_context(_Mode())
+            stack.enter_context(_Mode())  # type: ignore[no-untyped-call]
             yield device
     finally:
         _current.pop(0)

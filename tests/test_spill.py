@@ -59,9 +59,10 @@ def test_without_a_folder_or_on_a_full_disk_arrays_stay_in_memory(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._file, name)
 
-    real = tempfile.TemporaryFile
+    real: Any = tempfile.TemporaryFile
     array = np.arange(12.0).reshape(3, 4)
-    for opened in (lambda **options: Full(real(**options)), _refuse):
+    full: Any = lambda **options: Full(real(**options))  # noqa: E731
+    for opened in (full, _refuse):
         monkeypatch.setattr(tempfile, "TemporaryFile", opened)
         spill = Spill([tmp_path / "missing"])
         put = spill.put(array)
