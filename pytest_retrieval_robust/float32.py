@@ -19,8 +19,8 @@ def ieee_float32() -> Iterator[None]:
     """Products and convolutions of float32 in float32, whatever the caller has set; that comes back afterwards.
 
     CUDA convolutions use TF32 by default, which keeps 10 bits, and `torch.set_float32_matmul_precision` allows it, or
-    bfloat16, in products: that can swap neighbours. The settings are the process's own, so that threads that are in here
-    together share them.
+    bfloat16, in products: that can swap neighbours. The settings are the process's own, so that threads which are in
+    here together share them.
     """
     global _inside
     with _lock:

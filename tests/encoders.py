@@ -34,13 +34,13 @@ class ThroughNumpy(Pixels):
         return rows
 
 
-class Reshaping(Pixels):
-    """Makes a leaf that requires gradients of what it was given, and gives it other memory."""
+class ThroughStorage(Pixels):
+    """Empties all of the memory behind what it was given, and asks for its gradients."""
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         rows = super().encode_images(pixels).clone()
         pixels.requires_grad_()
-        pixels.data = torch.zeros(1)
+        pixels.untyped_storage().fill_(0)
         return rows
 
 
@@ -72,7 +72,7 @@ class ViewOfTheLast(Pixels):
         if self.last is not None:
             self.last.copy_(rows[:1].expand_as(self.last))
         self.last = rows
-        return rows.T.contiguous().T
+        return rows
 
 
 class Arrays(Pixels):
@@ -123,7 +123,7 @@ class OnePicture(Pixels):
 ALL: tuple[type[Pixels], ...] = (
     Mutating,
     ThroughNumpy,
-    Reshaping,
+    ThroughStorage,
     OneBuffer,
     ViewOfTheLast,
     Arrays,
