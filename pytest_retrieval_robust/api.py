@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -183,7 +184,8 @@ def evaluate(
     pairs = pairs_of(dataset, limit)
     store = None if cache_dir is None else EmbeddingStore(Path(cache_dir) / FOLDER)
     asked = [(cell, occluder) for cell in cells.values()]
-    result = run_sweep(model, pairs, asked, tuple(ks), batch_size=batch_size, store=store)
+    precision = getattr(model, "precision", "fp32")
+    result = run_sweep(model, pairs, asked, tuple(ks), precision=precision, batch_size=batch_size, store=store)
     for note in () if store is None else store.notes:
         warnings.warn(note, stacklevel=2)
     measured = {0.0: result.cells[CLEAN], **{level: result.cells[cell] for level, cell in cells.items()}}
@@ -204,7 +206,7 @@ def _checked_level(level: float) -> float:
 def outcome_of(case: Case, found: Measured | RobustError, ranks_key: str | None = None) -> Outcome:
     """The outcome of a measured cell; raises the error that it ended with."""
     if isinstance(found, RobustError):
-        raise found
+        raise copy(found)  # what is kept holds no frames
     return Outcome(
         case=case,
         achieved_level=found.achieved_level,

@@ -6,8 +6,9 @@ A pytest-xdist worker has a session of its own; the controller has one too, but 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from .axes import MEASURING, Axes, axes_of
+from .calling import without_frames
 from .case import CLEAN, BreakingOutcome, Case, Cell, CostMeasurement, Json, Outcome, Plan, ReferenceCost
 from .catalogue import Catalogues
 from .curve import Curve
 from .errors import ConfigError, NotOnThisMachineError, RobustError
+from .foreign import FOREIGN, described, let_go
 from .measurements import Identity
 from .models import LoadRequest, Precision
 from .options import Settings, read_settings
@@ -81,7 +84,7 @@ class RobustSession:
         self.own_failures: set[str] = set()
         self._replayed: Run | None = None
         self._cards: dict[str, Json] = {}
-        self._searched: dict[tuple[str, str], BreakingOutcome] = {}
+        self._searched: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
         self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
         self._alone: dict[tuple[str, str, int, int], Alone] = {}
         self._references: dict[tuple[str, str, str, int, int], ReferenceCost | None] = {}
@@ -207,13 +210,15 @@ class RobustSession:
         if self._loaded is not None and self._loaded[0] == name:
             return self._loaded[1]
         if name in self._failed_loads:
-            raise self._failed_loads[name]
+            raise copy(self._failed_loads[name])
         self.release_model()
         try:
             model = self._load(self.selection.models[name])
         except RobustError as error:
-            self._failed_loads[name] = error
-            raise
+            # Its frames would hold what was loaded so far for the rest of the run.
+            self._failed_loads[name] = without_frames(error)
+        if name in self._failed_loads:
+            raise copy(self._failed_loads[name])
         self._loaded = (name, model)
         self._cards[name] = model.card.as_json()
         return model
@@ -339,7 +344,7 @@ class RobustSession:
 
         found = self._cell(case)
         if isinstance(found, RobustError):
-            raise found
+            raise copy(found)  # what is kept holds no frames
         key = case_key(case)
         self.store.save(key, image_ranks=found.image_ranks, report_ranks=found.report_ranks)
         self._keep_keys(case.model, case.dataset)
@@ -356,8 +361,38 @@ class RobustSession:
     def breaking(self, model: str, dataset: str) -> BreakingOutcome:
         """The smallest occlusions that break the model on the data set, searched on first use."""
         if (model, dataset) not in self._searched:
-            self._searched[model, dataset] = self._search(model, dataset)
-        return self._searched[model, dataset]
+            with self._kept_where_it_fails(self._searched, "search", model, dataset):
+                self._searched[model, dataset] = self._search(model, dataset)
+        found = self._searched[model, dataset]
+        if isinstance(found, RobustError):
+            raise copy(found)
+        return found
+
+    @contextmanager
+    def _kept_where_it_fails(
+        self, found: MutableMapping[tuple[str, str], Any], what: str, model: str, dataset: str
+    ) -> Iterator[None]:
+        """Keeps the error of a sweep or search as what was found, so that it is not begun again for each further test.
+
+        Where something from outside ends it, pytest-timeout for one, that goes on its way.
+        """
+        try:
+            yield
+        except RobustError as error:
+            found[model, dataset] = without_frames(error)
+        except FOREIGN as error:
+            sentence = f"Expected the {what} of {model} on {dataset} to end, got {described(error)}."
+            let_go(error)
+            found[model, dataset] = RobustError(f"{sentence} Fix the model, or the data set's class.")
+        except pytest.skip.Exception:
+            raise  # a loader that skips does so for each test
+        except BaseException as error:
+            found[model, dataset] = RobustError(
+                f"Expected the {what} of {model} on {dataset} to end, but it was interrupted ({type(error).__name__}). "
+                "The first test of a model and data set measures all of their cells: raise its time-out, or lower "
+                "--robust-limit."
+            )
+            raise
 
     def _search(self, model: str, dataset: str) -> BreakingOutcome:
         from .breaking import breaking_arrays, find_breaking
@@ -389,14 +424,11 @@ class RobustSession:
         result = self._swept.get((model, dataset))
         if result is None or not (isinstance(result, RobustError) or wanted in result.cells):
             self._planned.setdefault((model, dataset), set()).add((wanted.occluder, wanted.level, wanted.seed))
-            try:
-                result = self._run_sweep(model, dataset)
-            except RobustError as error:
-                result = error
-            else:
-                self._note_precision(model, dataset)
-            self._swept[model, dataset] = result
+            with self._kept_where_it_fails(self._swept, "sweep", model, dataset):
+                self._swept[model, dataset] = self._run_sweep(model, dataset)
+            result = self._swept[model, dataset]
             if not isinstance(result, RobustError):
+                self._note_precision(model, dataset)
                 self._keep_samples(model, dataset, result)
             if self.embeddings is not None:
                 self.embeddings.prune()
@@ -448,7 +480,7 @@ class RobustSession:
         stage = Stage(
             self.model(model), self.dataset(dataset), self.selection.occluders, self.settings, self.embeddings
         )
-        with suppress(Exception):  # foreign models and readers raise anything
+        with suppress(*FOREIGN):  # foreign models and readers raise anything
             sheet = sheet_of(found, stage)
             if sheet is not None:
                 sheet = replace(sheet, model=model, dataset=dataset)
@@ -463,7 +495,7 @@ class RobustSession:
         from .precision import precision_effect
 
         effect = None
-        with suppress(RobustError, RuntimeError):
+        with suppress(*FOREIGN):
             half = self.model(model)
             if not hasattr(half, "similarity"):  # its rows are no directions
                 exact = self._load(self.selection.models[model], precision="fp32")
@@ -594,10 +626,11 @@ class RobustSession:
 
 
 def _give_memory_back() -> None:
-    import torch
+    """Of all devices that may have been used."""
+    from .calling import give_memory_back
 
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    for device in ("cuda", "mps"):
+        give_memory_back(device)
 
 
 def _is_light(fixtures: Iterable[str]) -> bool:

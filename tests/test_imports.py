@@ -12,7 +12,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
-    ("errors", "foreign", "files", "case", "device", "axes"),
+    ("errors", "foreign", "files", "float32", "spill", "case", "device", "axes"),
+    ("calling",),
     (
         "statistics",
         "resampling",
@@ -24,14 +25,15 @@ LAYERS = (
         "cache",
         "placement",
         "measurements",
+        "ranking",
     ),
     ("policy", "evidence", "options", "samples"),
     ("policy_file", "comparison", "layouts", "deciding", "cost_gate", "breaking_gate"),
     ("gate", "saved"),
     ("judgement",),
     ("models", "datasets", "occluders", "metrics"),
-    ("pairs", "ranking", "store", "embedding_store", "query_keys", "progress"),
-    ("shard_keys", "shards", "encoding", "feeding", "scoring"),
+    ("pairs", "store", "embedding_store", "query_keys", "progress"),
+    ("source_code", "probing", "shard_keys", "shards", "encoding", "feeding", "scoring"),
     ("sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names",),
     ("timing", "precision", "breaking", "replay"),

@@ -57,7 +57,10 @@ class DualEncoder(Protocol):
     """A model that embeds images and reports into one space.
 
     Similarity is the dot product of unit rows. A model that scores otherwise also has
-    `similarity(queries, gallery) -> (Q, G)` for one tile.
+    `similarity(queries, gallery) -> (Q, G)` for one tile, on the device of the rows.
+
+    What a method is given is its own to change. What it returns is copied before anything is called again, so that it
+    may be the same memory each time. Rows may also be on another device, of another floating dtype, or a numpy array.
     """
 
     @property
