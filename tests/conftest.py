@@ -21,6 +21,14 @@ def test_recall_under_occlusion(outcome, clean_outcome, gate):
 SMALL = ("--robust-models=tiny-cxr-clip", "--robust-limit=24", "--robust-levels=0.3", "-p", "no:cacheprovider")
 """A smoke run: 24 pairs, levels 0 and 0.3."""
 
+MET = """
+[[gate]]
+model = "tiny-cxr-clip"
+level = 0.0
+recall = { 1 = 0.2 }
+"""
+"""A gate that the smoke run meets, and that a random order would not."""
+
 
 @pytest.fixture(autouse=True)
 def _runs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
