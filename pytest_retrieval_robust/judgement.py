@@ -409,6 +409,8 @@ def _failures(
     # Tests that passed and measured nothing, such as properties alone, prove nothing wrong: such a run is not judged.
     if measured.measured_models or not ending.passed_tests:
         yield from _missing(measured, ending)
+        if unjudged:
+            yield f"{len(unjudged)} gate{'s were' if len(unjudged) > 1 else ' was'} not judged"
     if measured.scope.partial is not None and INTERRUPTED in measured.scope.partial:
         yield "the run was interrupted"
     judged = [verdict for verdict in verdicts if verdict.verdict != "ungated"]
@@ -416,8 +418,6 @@ def _failures(
         count = sum(verdict.verdict == name and verdict.objects for verdict in judged)
         if count:
             yield f"{count} of {counted(len(judged), 'gate')} {'was' if count == 1 else 'were'} {what}"
-    if unjudged:
-        yield f"{len(unjudged)} gate{'s were' if len(unjudged) > 1 else ' was'} not judged"
     if not ending.measure_only:
         yield from _of_baseline(against, baseline)
     if measured.broken_tests:

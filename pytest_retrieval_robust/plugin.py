@@ -163,7 +163,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         arrange(items, _session_of(config))
     except ConfigError as error:
         if _is_worker(config):
+            # Raised here it would look like a crash: the controller raises it, before any test is dealt out.
             _placement_of(config).tell_wrong(str(error))
+            items.clear()
+            return
         raise pytest.UsageError(str(error)) from error
     kept = set(items)
     roster_of(config).note_set_aside(item for item in before if item not in kept)
@@ -274,7 +277,13 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
-        """xdist: where tests of ours were collected, what workers tell of their sweeps is shown."""
+        """xdist: where tests of ours were collected, what workers tell of their sweeps is shown.
+
+        What a worker found to be typed wrong is an error of this process.
+        """
+        wrong = _placement_of(self._config).wrong()
+        if wrong is not None:
+            raise pytest.UsageError(wrong)
         if self._progress is None and _placement_of(self._config).models():
             from .reports.progress import ProgressShow
             from .store import run_folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from os import PathLike
@@ -18,6 +18,7 @@ from .errors import ConfigError, DatasetError, OcclusionError, UnknownNameError
 from .models import LoadRequest, ModelEntry
 from .models._locators import entry_for, is_locator
 from .models._own import own_entry
+from .naming import renamed
 from .occluders import Occluder, OccluderEntry
 from .options import Settings, parse_call
 
@@ -286,14 +287,13 @@ def _named_as(occluder: Occluder, entry: OccluderEntry) -> Occluder:
     if base == entry.name:
         return occluder
     name = f"{entry.name}{opening}{parameters}"
-    with suppress(AttributeError, TypeError):  # a property, a frozen dataclass, a class with slots
-        occluder.name = name  # type: ignore[misc]  # the protocol promises no more than to read it
-    if occluder.name != name:
+    found = renamed(occluder, name)
+    if found is None:
         raise ConfigError(
             f"Expected the occluder of the entry {entry.name!r} to be named {name!r}, got name={occluder.name!r}, "
             f"which cannot be set. Let its name begin with {entry.name!r}."
         )
-    return occluder
+    return found
 
 
 def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occluder:

@@ -23,6 +23,7 @@ from .curve import Curve
 from .errors import ConfigError, DatasetError, ModelError, NotOnThisMachineError, RobustError
 from .measurements import Identity
 from .models import LoadRequest, Precision
+from .naming import renamed
 from .options import Settings, beside_arguments, beside_test, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
@@ -668,17 +669,14 @@ def _give_memory_back() -> None:
 
 def named_as(thing: T, name: str, kind: str) -> T:
     """The loaded model or data set under the name that was asked for, which every record of a run goes by."""
-    if getattr(thing, "name", None) == name:
-        return thing
-    with suppress(AttributeError, TypeError):  # a property, a frozen dataclass, a class with slots
-        thing.name = name  # type: ignore[attr-defined]
-    if getattr(thing, "name", None) != name:
+    found = renamed(thing, name)
+    if found is None:
         wrong = ModelError if kind == "model" else DatasetError
         raise wrong(
             f"Expected the {kind} of the entry {name!r} to have that name, got an object whose name is another one and "
             f"cannot be set. Give it name={name!r} where it is made."
         )
-    return thing
+    return found
 
 
 def _is_light(fixtures: Iterable[str]) -> bool:

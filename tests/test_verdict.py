@@ -112,7 +112,7 @@ def test_other_tests_of_a_project_with_a_gate_elsewhere_hear_nothing_of_it(
     (gate / "test_mine.py").write_text(THREE_LINES)
     (unit / "test_other.py").write_text(FOREIGN_TEST)
     result = pytester.runpytest_inprocess(*arguments)
-    result.assert_outcomes(passed=1, **({"deselected": 8} if len(arguments) == 2 else {}))
+    assert result.parseoutcomes()["passed"] == 1
     assert (result.ret, last_line(result)) == (0, "")
 
 
@@ -209,12 +209,12 @@ def test_a_model_at_chance_is_not_released_by_its_cost(pytester: pytest.Pytester
     result.stdout.fnmatch_lines(["inconclusive: tiny-general-clip on synthetic-cxr has gates, and no test*"])
     # With its clean recall measured it is at chance, and named by a gate; or not named, and of no account.
     pytester.makepyfile(test_timing=timing + THREE_LINES)
-    assert "1 of 1 gate was not met" not in last_line(pytester.runpytest_inprocess(*small))
-    assert pytester.runpytest_inprocess(*small).ret == 1
+    result = pytester.runpytest_inprocess(*small)
+    assert (result.ret, last_line(result)) == (1, "RELEASE GATE: FAILED because 2 of 3 gates were not met")
     (pytester.path / "robust.toml").write_text("[[gate]]\nrelative_cost = 1000.0\n")
     result = pytester.runpytest_inprocess(*small)
     assert result.ret == 1
-    assert last_line(result).startswith("RELEASE GATE: NOT JUDGED (no model that meets a gate retrieves better*")
+    assert last_line(result).startswith("RELEASE GATE: NOT JUDGED (no model that meets a gate retrieves better")
 
 
 # Left out
@@ -528,7 +528,8 @@ def test_the_policy_lies_beside_the_tests_whatever_was_typed(
     (unit / "test_other.py").write_text(FOREIGN_TEST)
     result = pytester.runpytest_inprocess("--robust-limit=16", "--robust-levels=0.3", *arguments, *workers)
     assert result.ret == 1
-    assert last_line(result) == "RELEASE GATE: FAILED because nothing was measured; ours had to be tested and was not"
+    told = last_line(result)
+    assert told.startswith("RELEASE GATE: FAILED because nothing was measured; ours had to be tested and was not")
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
@@ -556,9 +557,7 @@ def test_two_policies_in_one_run_are_an_error_that_names_both(
     result = pytester.runpytest_inprocess(*typed, *workers)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     second = "none for second/test_second.py" if others is None else "second/robust.toml for second/test_second.py"
-    told = f"*got first/robust.toml for first/test_first.py and {second}. *"
-    (result.stdout if workers else result.stderr).fnmatch_lines([told]) if not workers else None
-    assert "first/robust.toml for first/test_first.py" in result.stderr.str() + result.stdout.str()
+    result.stderr.fnmatch_lines([f"*got first/robust.toml for first/test_first.py and {second}. *"])
 
 
 def test_a_policy_above_counts_where_the_tests_have_none_nearer(pytester: pytest.Pytester) -> None:
@@ -582,10 +581,17 @@ from pytest_retrieval_robust.datasets import DatasetEntry
 from pytest_retrieval_robust.models import ModelEntry
 from pytest_retrieval_robust.occluders import OccluderEntry
 
-class Fixed:
+class Stubborn:
     def __init__(self, thing):
         self._thing = thing
-    name = property(lambda self: "fixed")
+    def __getattribute__(self, name):
+        thing = object.__getattribute__(self, "_thing")
+        return "stubborn" if name == "name" else getattr(thing, name)
+
+class WithoutSetter(Stubborn):
+    name = property(lambda self: "another")
+    def __getattribute__(self, name):
+        return object.__getattribute__(self, name)
     def __getattr__(self, name):
         return getattr(self._thing, name)
 
@@ -593,42 +599,58 @@ class Fixed:
 def pytest_robust_register(catalogues):
     from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 
-    def renamed(thing):
+    def another(thing):
         thing.name = "another"
         return thing
 
-    class Hider(type(load_occluder("patches"))):
-        name = "another"
+    def model(name, made):
+        catalogues.models.add(ModelEntry(name, name, lambda request: made(load_model("tiny-cxr-clip"))))
 
-    catalogues.models.add(ModelEntry("ours", "ours", lambda request: renamed(load_model("tiny-cxr-clip"))))
-    catalogues.models.add(ModelEntry("stiff", "stiff", lambda request: Fixed(load_model("tiny-cxr-clip"))))
-    catalogues.datasets.add(DatasetEntry("data", "data", {}, lambda **_: renamed(load_dataset("synthetic-cxr"))))
-    catalogues.datasets.add(DatasetEntry("rigid", "rigid", {}, lambda **_: Fixed(load_dataset("synthetic-cxr"))))
+    def data(name, made):
+        catalogues.datasets.add(DatasetEntry(name, name, lambda: made(load_dataset("synthetic-cxr"))))
+
+    model("ours", another)
+    model("ours-fixed", WithoutSetter)
+    model("stiff", Stubborn)
+    data("data", lambda data: data)
+    data("data-fixed", WithoutSetter)
+    data("rigid", Stubborn)
+    catalogues.occluders.add(OccluderEntry("hider", "", {}, lambda: load_occluder("patches(fill=mean)")))
+    catalogues.occluders.add(OccluderEntry("wall", "", {}, lambda: Stubborn(load_occluder("patches"))))
 """
 
 
-def test_a_model_and_a_data_set_go_by_the_name_of_their_entry(run_suite: Run, pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(("model", "data"), [("ours", "data"), ("ours-fixed", "data-fixed")])
+def test_everything_goes_by_the_name_of_its_entry(
+    run_suite: Run, pytester: pytest.Pytester, model: str, data: str
+) -> None:
     pytester.makeconftest(NAMED)
-    (pytester.path / "robust.toml").write_text('[[gate]]\nmodel = "ours"\ndataset = "data"\nrecall = { 1 = 0.1 }\n')
-    result = run_suite("--robust-models=ours", "--robust-datasets=data", "--robust-results=out", "--robust-levels=0")
+    hider = "hider(fill=mean)"
+    gate = f'[[gate]]\nmodel = "{model}"\ndataset = "{data}"\noccluder = "{hider}"\nrecall = {{ 1 = 0.01 }}\n'
+    (pytester.path / "robust.toml").write_text(gate + "level = 0.0\n")
+    options = (f"--robust-models={model}", f"--robust-datasets={data}", "--robust-occluders=hider")
+    result = run_suite(*options, "--robust-results=out")
     assert (result.ret, last_line(result).startswith("RELEASE GATE: PASSED")) == (0, True)
     saved = json.loads((pytester.path / "out/run.json").read_text())
-    assert [outcome["case"]["model"] for outcome in saved["outcomes"]] == ["ours"]
-    assert [dataset["name"] for dataset in saved["datasets"]] == ["data"]
+    cases = [outcome["case"] for outcome in saved["outcomes"]]
+    assert [(case["model"], case["dataset"], case["occluder"]) for case in cases] == 2 * [(model, data, hider)]
+    assert [dataset["name"] for dataset in saved["datasets"]] == [data]
+    assert pytester.runpytest_inprocess("--robust-replay=out").ret == 0
 
 
 @pytest.mark.parametrize(
-    ("options", "error"),
+    ("options", "status", "error"),
     [
-        (("--robust-models=stiff",), "ModelError: Expected the model of the entry 'stiff' to have that name*"),
-        (("--robust-datasets=rigid",), "DatasetError: Expected the data set of the entry 'rigid' to have that name*"),
+        ("--robust-models=stiff", 1, "ModelError: Expected the model of the entry 'stiff' to have that name*"),
+        ("--robust-datasets=rigid", 1, "DatasetError: Expected the data set of the entry 'rigid' to have that name*"),
+        ("--robust-occluders=wall", 4, "*Expected the occluder of the entry 'wall' to be named 'wall', got name=*"),
     ],
 )
 def test_a_name_that_cannot_be_set_is_a_sentence(
-    run_suite: Run, pytester: pytest.Pytester, options: tuple[str, ...], error: str
+    run_suite: Run, pytester: pytest.Pytester, options: str, status: int, error: str
 ) -> None:
     pytester.makeconftest(NAMED)
-    result = run_suite(*options)
-    assert result.ret == 1
-    result.stdout.fnmatch_lines([error])
+    result = run_suite(options)
+    assert result.ret == status
+    (result.stdout if status == 1 else result.stderr).fnmatch_lines([error])
     result.stdout.no_fnmatch_line("*KeyError*")
