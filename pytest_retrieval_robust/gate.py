@@ -253,8 +253,8 @@ class Judge:
         gate = gate_label(BASELINE, limit.k, direction, limit)
         if self.comparison is None:
             sentence = (
-                f"{case.model} on {case.dataset}, {case.occluder}: not compared, because no baseline was "
-                "given (--robust-baseline DIR, a folder that --robust-results wrote)."
+                f"{case.model} on {case.dataset}, {case.occluder}: not compared, for no baseline was given "
+                "(--robust-baseline DIR, a folder that --robust-results wrote)."
             )
             return Verdict(case, gate, "ungated", None, -limit.margin, sentence)
         if self.comparison.obstacles:

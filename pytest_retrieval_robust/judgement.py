@@ -364,8 +364,8 @@ def _warnings(
         yield against.problem
     elif policy.asks_for_baseline() and baseline is None:
         yield (
-            "Gates against a baseline were not judged, because none was given. Save one with --robust-results DIR, and "
-            "compare with --robust-baseline DIR."
+            "Gates against a baseline were not judged: none was given. --robust-results DIR makes one, and "
+            "--robust-baseline DIR compares with it."
         )
     if baseline is not None:
         yield from (*baseline.obstacles, *baseline.vanished)

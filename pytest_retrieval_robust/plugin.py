@@ -235,6 +235,8 @@ class Controller:
         """Why there is no record of the run."""
         self._progress: ProgressShow | None = None
         self._ended = Ended()
+        self._crashed: set[str] = set()
+        """Tests of ours in which a worker died: xdist's own report of them is not one of another test."""
         self._session: pytest.Session | None = None
         self._is_shown = False
         self._least_status: pytest.ExitCode | None = None
@@ -256,7 +258,7 @@ class Controller:
             self._progress.erase()  # before pytest writes
         if getattr(report, "robust_ours", False):
             self._collected().add(report)
-        elif report.failed:
+        elif report.failed and report.nodeid not in self._crashed:
             self._ended.others_failed.add(report.nodeid)
 
     def _collected(self) -> RunCollector:
@@ -311,6 +313,7 @@ class Controller:
         model = placement.models().get(crashitem)
         if model is not None:
             placement.tell_crash(crashitem)
+            self._crashed.add(crashitem)
             self._collected().add_crash(crashitem, model)
 
     @pytest.hookimpl(tryfirst=True)

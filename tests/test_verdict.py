@@ -38,17 +38,17 @@ def saved_run(folder: Path) -> dict[str, Any]:
         ('[[gate]]\nmodel = "tiny-cxr-openclip"\nrecall = { 1 = 0.1 }\n', "no gate applies: 1 gate table*"),
         ('[[gate]]\ndataset = "synthetic-scenes"\nrecall = { 1 = 0.1 }\n', "no gate applies: 1 gate table*"),
         ('[[gate]]\noccluder = "box"\nrecall = { 1 = 0.1 }\n', "no gate applies: 1 gate table*"),
-        ('[[gate]]\nlevel = 0.5\nrecall = { 1 = 0.1 }\n', "no gate applies: 1 gate table*"),
+        ("[[gate]]\nlevel = 0.5\nrecall = { 1 = 0.1 }\n", "no gate applies: 1 gate table*"),
         ("[[gate]]\nnot_worse_than_baseline = { k = 1, margin = 0.02 }\n", "every gate compares with a baseline*"),
         ("[[gate]]\nrecall = { 1 = 0.0 }\n", "every gate was left out: *"),
     ],
 )
 def test_a_run_without_a_gate_that_applies_is_not_judged(
-    run_suite: Run, pytester: pytest.Pytester, gates: str | None, why: str
+    bare_suite: Run, pytester: pytest.Pytester, gates: str | None, why: str
 ) -> None:
     if gates is not None:
         (pytester.path / "robust.toml").write_text(gates)
-    result = run_suite("--robust-results=out")
+    result = bare_suite("--robust-results=out")
     result.assert_outcomes(passed=2)
     assert result.ret == 1
     result.stdout.fnmatch_lines([f"RELEASE GATE: NOT JUDGED ({why})"])
@@ -56,18 +56,18 @@ def test_a_run_without_a_gate_that_applies_is_not_judged(
     assert (run["status"], run["failures"]) == ("not judged", [])
 
 
-def test_one_gate_that_is_met_is_a_verdict(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_one_gate_that_is_met_is_a_verdict(bare_suite: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "robust.toml").write_text(MET)
-    result = run_suite("--robust-results=out")
+    result = bare_suite("--robust-results=out")
     assert result.ret == 0
     assert last_line(result) == "RELEASE GATE: PASSED (smoke run: the first 24 pairs; 1 gate met, 1 cell ungated)"
     assert saved_run(pytester.path / "out")["status"] == "passed"
 
 
-def test_an_inconclusive_gate_that_is_allowed_is_no_verdict(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_an_inconclusive_gate_that_is_allowed_is_no_verdict(bare_suite: Run, pytester: pytest.Pytester) -> None:
     gate = '[[gate]]\nlevel = 0.3\nrecall = { 1 = 0.5 }\ndecide = "bound"\nconfidence = 0.999\ninconclusive = "allow"\n'
     (pytester.path / "robust.toml").write_text(gate)
-    result = run_suite()
+    result = bare_suite()
     assert result.ret == 1
     result.stdout.fnmatch_lines(["RELEASE GATE: NOT JUDGED (every gate that was judged is inconclusive; *)"])
 
@@ -102,7 +102,8 @@ def test_a_run_below_a_policy_owes_a_verdict_though_nothing_of_the_suite_is_left
 
 
 @pytest.mark.parametrize(
-    "arguments", [("-k", "other"), ("unit",), ("-m", "not slow", "unit"), ("unit/test_other.py",), ("--deselect", "gate")]
+    "arguments",
+    [("-k", "other"), ("unit",), ("-m", "not slow", "unit"), ("unit/test_other.py",), ("--deselect", "gate")],
 )
 def test_other_tests_of_a_project_with_a_gate_elsewhere_hear_nothing_of_it(
     pytester: pytest.Pytester, arguments: tuple[str, ...]
@@ -119,10 +120,10 @@ def test_other_tests_of_a_project_with_a_gate_elsewhere_hear_nothing_of_it(
 # Measuring alone
 
 
-def test_measuring_alone_judges_nothing_and_is_green(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_measuring_alone_judges_nothing_and_is_green(bare_suite: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "robust.toml").write_text(MISSED)
-    assert run_suite().ret == 1
-    result = run_suite("--robust-measure-only", "--robust-results=out")
+    assert bare_suite().ret == 1
+    result = bare_suite("--robust-measure-only", "--robust-results=out")
     result.assert_outcomes(passed=2)
     assert result.ret == 0
     assert last_line(result) == "MEASURED ONLY (smoke run: the first 24 pairs; 2 measurements)"
@@ -150,9 +151,9 @@ def test_measuring_alone_fails_with_a_test_or_where_nothing_ran(
     assert last_line(result).startswith("RELEASE GATE: FAILED" if status else "MEASURED ONLY")
 
 
-def test_measuring_alone_is_typed_and_stands_in_no_ini_file(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_measuring_alone_is_typed_and_stands_in_no_ini_file(bare_suite: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nrobust_measure_only = true\n")
-    result = run_suite()
+    result = bare_suite()
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*Unknown config option: robust_measure_only*", "RELEASE GATE: NOT JUDGED*"])
 
@@ -178,20 +179,20 @@ def test_a_replay_is_there_to_judge(pytester: pytest.Pytester) -> None:
     ],
 )
 def test_a_gate_that_a_random_order_meets_is_not_met(
-    run_suite: Run, pytester: pytest.Pytester, limit: int, gate: str
+    bare_suite: Run, pytester: pytest.Pytester, limit: int, gate: str
 ) -> None:
     (pytester.path / "robust.toml").write_text(f'[[gate]]\n{gate}\ninconclusive = "allow"\n')
     pytester.makepyfile(test_mine=f"{THREE_LINES}\ndef test_curve(robustness_curve): pass\n")
-    result = run_suite(f"--robust-limit={limit}")
+    result = bare_suite(f"--robust-limit={limit}")
     assert result.ret == 1
     assert "inconclusive" in last_line(result)
     result.stdout.fnmatch_lines(["inconclusive: *"])
 
 
-def test_a_half_level_that_cannot_be_reached_is_not_met(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_a_half_level_that_cannot_be_reached_is_not_met(bare_suite: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "robust.toml").write_text("[[gate]]\nhalf_level = { 10 = 0.3 }\n")
     pytester.makepyfile(test_mine=f"{THREE_LINES}\ndef test_curve(robustness_curve): pass\n")
-    result = run_suite("--robust-limit=10")
+    result = bare_suite("--robust-limit=10")
     assert last_line(result) == "RELEASE GATE: FAILED because 1 of 1 gate was inconclusive"
 
 
@@ -251,7 +252,10 @@ NARROWED = {
     "-m, of all": ("-m", "not slow"),
     "--deselect": ("--deselect", "test_other_file.py"),
     "node ids": ("test_mine.py::test_recall_under_occlusion[tiny-cxr-clip-synthetic-cxr-patches-level0.00-seed0]",),
-    "node ids, of all": ("test_mine.py::test_recall_under_occlusion", "test_other_file.py::test_recall_under_occlusion"),
+    "node ids, of all": (
+        "test_mine.py::test_recall_under_occlusion",
+        "test_other_file.py::test_recall_under_occlusion",
+    ),
     "ignored files": ("--ignore=test_other_file.py",),
     "ignored files, by a glob": ("--ignore-glob=*_file.py",),
     "ignored files, not ours": ("--ignore=test_foreign.py",),
@@ -295,9 +299,9 @@ def test_a_model_that_was_asked_for_is_missed_whatever_k_left_out(
     assert "had to be tested and was not" in last_line(result)
 
 
-def test_a_model_that_was_asked_for_is_missed_in_a_replay(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_a_model_that_was_asked_for_is_missed_in_a_replay(bare_suite: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "robust.toml").write_text(MET)
-    assert run_suite("--robust-results=out").ret == 0
+    assert bare_suite("--robust-results=out").ret == 0
     replay = ("--robust-replay=out", "-p", "no:cacheprovider")
     assert pytester.runpytest_inprocess(*replay).ret == 0
     result = pytester.runpytest_inprocess(*replay, "--robust-models=tiny-cxr-clip,tiny-cxr-openclip")
@@ -440,20 +444,22 @@ def test_a_run_that_fails_elsewhere_has_not_passed(
 
 
 @pytest.mark.parametrize("late", ["pytest_sessionfinish", "pytest_runtestloop"])
-def test_a_run_that_another_plugin_fails_has_not_passed(run_suite: Run, pytester: pytest.Pytester, late: str) -> None:
+def test_a_run_that_another_plugin_fails_has_not_passed(bare_suite: Run, pytester: pytest.Pytester, late: str) -> None:
     (pytester.path / "robust.toml").write_text(MET)
     status = "session.exitstatus = 6" if late == "pytest_sessionfinish" else "session.testsfailed += 1"
     pytester.makeconftest(
         f"import pytest\n@pytest.hookimpl(wrapper=True)\ndef {late}(session):\n    result = yield\n"
         f"    {status}\n    return result\n"
     )
-    result = run_suite("--robust-results=out")
+    result = bare_suite("--robust-results=out")
     assert result.ret != 0
     assert last_line(result).startswith("RELEASE GATE: FAILED because pytest ended with the exit status ")
     assert saved_run(pytester.path / "out")["status"] == "failed"
 
 
-def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
+    bare_suite: Run, pytester: pytest.Pytester
+) -> None:
     """As after a time-out while torch is imported: it cannot be imported again."""
     (pytester.path / "robust.toml").write_text(MET)
     pytester.makeconftest(
@@ -476,7 +482,7 @@ def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(run_suite: 
             summary.Evidence = Broken
         """
     )
-    result = run_suite("--robust-results=out")
+    result = bare_suite("--robust-results=out")
     assert result.ret == 1
     assert last_line(result).startswith("RELEASE GATE: FAILED because its end failed with ImportError at conftest.py:")
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
@@ -484,7 +490,7 @@ def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(run_suite: 
 
 
 def test_a_torch_that_is_half_imported_costs_no_verdict(
-    run_suite: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    bare_suite: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import builtins
 
@@ -499,15 +505,17 @@ def test_a_torch_that_is_half_imported_costs_no_verdict(
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", broken)
-    result = run_suite("--robust-results=out")
+    result = bare_suite("--robust-results=out")
     assert (result.ret, last_line(result).startswith("RELEASE GATE: PASSED")) == (0, True)
     assert saved_run(pytester.path / "out")["host"]["torch"] is None
 
 
-@pytest.mark.parametrize("option", ["--fixtures", "--fixtures-per-test", "--setup-plan", "--setup-only", "--collect-only"])
-def test_a_look_at_the_suite_is_no_run(run_suite: Run, pytester: pytest.Pytester, option: str) -> None:
+@pytest.mark.parametrize(
+    "option", ["--fixtures", "--fixtures-per-test", "--setup-plan", "--setup-only", "--collect-only"]
+)
+def test_a_look_at_the_suite_is_no_run(bare_suite: Run, pytester: pytest.Pytester, option: str) -> None:
     (pytester.path / "robust.toml").write_text(MET)
-    result = run_suite(option, "--robust-results=out")
+    result = bare_suite(option, "--robust-results=out")
     assert (result.ret, last_line(result)) == (0, "")
     assert not (pytester.path / "out").exists()
 
@@ -622,14 +630,14 @@ def pytest_robust_register(catalogues):
 
 @pytest.mark.parametrize(("model", "data"), [("ours", "data"), ("ours-fixed", "data-fixed")])
 def test_everything_goes_by_the_name_of_its_entry(
-    run_suite: Run, pytester: pytest.Pytester, model: str, data: str
+    bare_suite: Run, pytester: pytest.Pytester, model: str, data: str
 ) -> None:
     pytester.makeconftest(NAMED)
     hider = "hider(fill=mean)"
     gate = f'[[gate]]\nmodel = "{model}"\ndataset = "{data}"\noccluder = "{hider}"\nrecall = {{ 1 = 0.01 }}\n'
     (pytester.path / "robust.toml").write_text(gate + "level = 0.0\n")
     options = (f"--robust-models={model}", f"--robust-datasets={data}", "--robust-occluders=hider")
-    result = run_suite(*options, "--robust-results=out")
+    result = bare_suite(*options, "--robust-results=out")
     assert (result.ret, last_line(result).startswith("RELEASE GATE: PASSED")) == (0, True)
     saved = json.loads((pytester.path / "out/run.json").read_text())
     cases = [outcome["case"] for outcome in saved["outcomes"]]
@@ -647,10 +655,10 @@ def test_everything_goes_by_the_name_of_its_entry(
     ],
 )
 def test_a_name_that_cannot_be_set_is_a_sentence(
-    run_suite: Run, pytester: pytest.Pytester, options: str, status: int, error: str
+    bare_suite: Run, pytester: pytest.Pytester, options: str, status: int, error: str
 ) -> None:
     pytester.makeconftest(NAMED)
-    result = run_suite(options)
+    result = bare_suite(options)
     assert result.ret == status
     (result.stdout if status == 1 else result.stderr).fnmatch_lines([error])
     result.stdout.no_fnmatch_line("*KeyError*")
