@@ -466,10 +466,6 @@ def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
         """
         import pytest
 
-        @pytest.fixture(autouse=True)
-        def broken_torch(monkeypatch):
-            yield
-
         def pytest_runtest_logfinish():
             import pytest_retrieval_robust.evidence as evidence
 

@@ -84,7 +84,8 @@ def test_metrics_curves_and_reports_arrive(server: str, tmp_path: Path) -> None:
 
 
 def test_a_run_is_sent_where_the_table_asks_for_it(server: str, run_suite: Run, pytester: pytest.Pytester) -> None:
-    (pytester.path / "robust.toml").write_text(f'[tracking]\nmlflow = "{server}"\nexperiment = "from pytest"\n{ANY_MODEL}')
+    tracking = f'[tracking]\nmlflow = "{server}"\nexperiment = "from pytest"\n'
+    (pytester.path / "robust.toml").write_text(tracking + ANY_MODEL)
     result = run_suite()
     assert result.ret == 0
     assert "View run" not in result.stdout.str()
