@@ -345,7 +345,7 @@ def _if_it_can_fail(found: Verdict, scores: Scores, k: int, *, can_fail: bool) -
 
     A floor of 0 is how a policy takes a broader gate away: it is not judged.
     """
-    if can_fail or found.verdict != "pass":
+    if can_fail or found.verdict == "fail":
         return found
     if found.limit == 0 and not found.gate.startswith((BASELINE, "slope")):
         return replace(found, verdict="ungated", weak=False, sentence=_switched_off(found))

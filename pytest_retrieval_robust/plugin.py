@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .placement import Placement
     from .reports.progress import ProgressShow
     from .roster import Roster
+    from .samples import SampleSheet
     from .session import RobustSession
     from .summary import RunCollector
 
@@ -113,9 +114,8 @@ def pytest_collection(session: pytest.Session) -> bool | None:
         return None
     try:
         state = _session_of(session.config)
-        is_known = state.settings.config_named or state.policy_path is not None
-        if session.config.pluginmanager.hasplugin("dsession") and is_known:
-            _ = state.selection  # before any worker starts; else workers tell, who know where the tests lie
+        if session.config.pluginmanager.hasplugin("dsession") and state.settings.config_named:
+            _ = state.selection  # before any worker starts; else workers tell, who know which robust.toml it is
         return state.replayed_run() is not None or None
     except RobustError as error:
         raise pytest.UsageError(str(error)) from error
@@ -231,6 +231,7 @@ class Controller:
         self._config = config
         self._collector: RunCollector | None = None
         self._run: RunRecord | None = None
+        self._samples: Sequence[SampleSheet] = ()
         self._problem: str | None = None
         """Why there is no record of the run."""
         self._progress: ProgressShow | None = None
@@ -383,6 +384,7 @@ class Controller:
             run = collected.conclude(state, scope, self._ended.failures(session.exitstatus), unfinished)
         run, samples = with_samples(run, state)
         self._run = write_reports(write_results(run, state), state, samples)
+        self._samples = samples
         if self._run.replayed and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK
 
@@ -461,4 +463,4 @@ class Controller:
         failures = (f"pytest ended with the exit status {status}",)
         run = replace(self._run, failures=failures, results=None, reports=())
         state = _session_of(self._config)
-        self._run = write_reports(write_results(run, state), state)
+        self._run = write_reports(write_results(run, state), state, self._samples)

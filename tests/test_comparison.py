@@ -342,3 +342,21 @@ def test_level_0_is_one_cell_whatever_the_seed(tmp_path: Path) -> None:
     found = Comparison(make_run(tmp_path / "a", seeds=seeds).run, make_run(tmp_path / "b", seeds=seeds).run)
     cells = [(cell.case.level, cell.case.seed) for cell in found.cells([10]) if cell.direction == "image-to-report"]
     assert sorted(cells) == [(0.0, 0), (0.2, 0), (0.2, 1), (0.2, 2), (0.4, 0), (0.4, 1), (0.4, 2)]
+
+
+@pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
+def test_a_gate_beside_the_baseline_cannot_pass_where_k_is_the_gallery(tmp_path: Path, metric: str) -> None:
+    text = GATE.replace("margin = 0.05", f'margin = 0.05, metric = "{metric}"')
+    text += 'inconclusive = "allow"\n'
+    small, large = (judged(tmp_path, *(make_run(tmp_path / f"{n}{s}", n) for s in "ab"), text) for n in (10, 500))
+    (found,) = of_baseline(small)
+    # What is at chance with nothing hidden, as so few queries always are, fails before that.
+    assert found.verdict == ("inconclusive" if metric in ("recall", "auc") else "fail")
+    assert (found.objects, "cannot fail" in found.sentence) == (True, found.verdict == "inconclusive")
+    assert [found.verdict for found in of_baseline(large)] == ["pass"]
+
+
+def test_a_margin_as_large_as_the_baseline_lets_nothing_fail(tmp_path: Path) -> None:
+    text = GATE.replace("margin = 0.05", "margin = 0.99")
+    record = judged(tmp_path, make_run(tmp_path / "a", 500), make_run(tmp_path / "b", 500), text)
+    assert [found.verdict for found in of_baseline(record)] == ["inconclusive"]

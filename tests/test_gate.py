@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust.case import (
+    BreakingOutcome,
     Case,
     CostMeasurement,
+    HeatMap,
     Latency,
     Outcome,
     Plan,
@@ -327,3 +329,17 @@ def test_a_model_whose_gates_are_taken_away_is_not_judged(tmp_path: Path) -> Non
     text = '[[gate]]\nrecall = { 10 = 0.9 }\n[[gate]]\nmodel = "ours-v2"\nrecall = { 10 = 0.0 }\n'
     (found,) = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))
     assert (found.verdict, "takes the gate away" in found.sentence) == ("ungated", True)
+
+
+def test_a_search_that_breaks_nothing_is_a_gate_that_cannot_fail(tmp_path: Path) -> None:
+    text = "[[gate]]\nbreaking_share = { k = 10, quantile = 0.1, min = 0.03 }\n"
+    rules = Judge(policy(tmp_path, text + 'inconclusive = "allow"\n'))
+    found = BreakingOutcome(
+        "ours-v2", "synthetic-cxr", 10, 8, "black", 600, 20, (1.0,) * 20, 20, 0, 9.0, HeatMap(20, ((0.0,),))
+    )
+    (verdict,) = rules.breaking(found)
+    assert (verdict.verdict, verdict.objects, "cannot fail" in verdict.sentence) == ("inconclusive", True, True)
+    (verdict,) = rules.breaking(replace(found, shares=(0.5,) * 20, unbroken=0))
+    assert verdict.verdict == "pass"
+    (verdict,) = Judge(policy(tmp_path, text.replace("0.03", "0.0"))).breaking(replace(found, shares=(0.5,) * 20))
+    assert verdict.verdict == "ungated"

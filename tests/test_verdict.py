@@ -26,6 +26,11 @@ def saved_run(folder: Path) -> dict[str, Any]:
     return run
 
 
+ALONE: tuple[str, ...] = ()
+SPREAD = ("-n", "2")
+both = pytest.mark.parametrize("workers", [ALONE, SPREAD], ids=["alone", "xdist"])
+
+
 # Nothing judged
 
 
@@ -73,7 +78,7 @@ def test_an_inconclusive_gate_that_is_allowed_is_no_verdict(bare_suite: Run, pyt
 
 
 @pytest.mark.parametrize("typed", [True, False])
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@both
 def test_tests_that_measure_nothing_owe_a_verdict_too(
     pytester: pytest.Pytester, typed: bool, workers: tuple[str, ...]
 ) -> None:
@@ -231,7 +236,7 @@ def pytest_collection_modifyitems(items):
 """
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@both
 @pytest.mark.parametrize("order", ["tryfirst", "trylast"])
 def test_tests_that_a_conftest_drops_make_a_run_partial(
     pytester: pytest.Pytester, order: str, workers: tuple[str, ...]
@@ -262,11 +267,13 @@ NARROWED = {
 }
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
-@pytest.mark.parametrize(("case", "options"), NARROWED.items(), ids=NARROWED)
+@pytest.mark.parametrize(
+    ("case", "workers"), [*((case, ALONE) for case in NARROWED), ("-k", SPREAD), ("-m, of all", SPREAD)]
+)
 def test_what_left_tests_out_is_said_in_the_last_line(
-    pytester: pytest.Pytester, case: str, options: tuple[str, ...], workers: tuple[str, ...]
+    pytester: pytest.Pytester, case: str, workers: tuple[str, ...]
 ) -> None:
+    options = NARROWED[case]
     marked = "import pytest\npytestmark = pytest.mark.mine\n" + THREE_LINES
     pytester.makepyfile(test_mine=marked, test_other_file=THREE_LINES, test_foreign=FOREIGN_TEST)
     pytester.makeini("[pytest]\nmarkers = mine\n")
@@ -280,7 +287,7 @@ def test_what_left_tests_out_is_said_in_the_last_line(
     assert last_line(result).startswith(f"RELEASE GATE: PASSED ({told}smoke run: the first 24 pairs; 1 gate met")
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@both
 @pytest.mark.parametrize(
     ("models", "policy", "options"),
     [
@@ -430,8 +437,9 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
-@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize(
+    ("what", "workers"), [*((what, ALONE) for what in OTHERS), ("a test", SPREAD), ("a teardown of ours", SPREAD)]
+)
 def test_a_run_that_fails_elsewhere_has_not_passed(
     pytester: pytest.Pytester, what: str, workers: tuple[str, ...]
 ) -> None:
@@ -519,10 +527,10 @@ def test_a_look_at_the_suite_is_no_run(bare_suite: Run, pytester: pytest.Pyteste
 # The policy lies beside the tests
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
-@pytest.mark.parametrize(
-    "arguments", [(), (".",), ("gate",), ("unit", "gate"), ("gate/test_mine.py",), ("--rootdir=.", "."), ("-k", "mine")]
-)
+TYPED = [(), (".",), ("gate",), ("unit", "gate"), ("gate/test_mine.py",), ("--rootdir=.", "."), ("-k", "mine")]
+
+
+@pytest.mark.parametrize(("arguments", "workers"), [*((typed, ALONE) for typed in TYPED), ((), SPREAD)])
 def test_the_policy_lies_beside_the_tests_whatever_was_typed(
     pytester: pytest.Pytester, arguments: tuple[str, ...], workers: tuple[str, ...]
 ) -> None:
@@ -536,7 +544,7 @@ def test_the_policy_lies_beside_the_tests_whatever_was_typed(
     assert told.startswith("RELEASE GATE: FAILED because nothing was measured; ours had to be tested and was not")
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@both
 def test_a_model_of_a_policy_beside_the_tests_is_known_by_its_name(
     pytester: pytest.Pytester, workers: tuple[str, ...]
 ) -> None:
@@ -547,7 +555,7 @@ def test_a_model_of_a_policy_beside_the_tests_is_known_by_its_name(
     assert (result.ret, "ours had to be tested and was not" in last_line(result)) == (1, True)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@both
 @pytest.mark.parametrize("typed", [(), ("--robust-limit=16",)], ids=["nothing typed", "typed"])
 @pytest.mark.parametrize("others", [MISSED, None], ids=["two", "one and none"])
 def test_two_policies_in_one_run_are_an_error_that_names_both(

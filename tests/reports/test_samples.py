@@ -167,8 +167,8 @@ def test_the_smallest_breaking_occlusions_are_shown_where_they_were_searched(
     pytester: pytest.Pytester, page_of: Any
 ) -> None:
     pytester.makepyfile(test_mine="def test_it(breaking): pass\n")
-    options = ("--robust-search-grid=4", "--robust-search-images=6", "--robust-k=5", "--robust-report=a.html", SHOW)
-    options += ("--robust-measure-only",)
+    search = ("--robust-search-grid=4", "--robust-search-images=6", "--robust-k=5")
+    options = (*search, "--robust-report=a.html", SHOW, "--robust-measure-only")
     assert pytester.runpytest_inprocess(*SMALL, *options, "--robust-results=out").ret == 0
     ((facts,), saved) = (json.loads((pytester.path / "out/run.json").read_text())[key] for key in ("datasets", "run"))
     assert (facts["name"], facts["images"], facts["pixel_digest"]) == ("synthetic-cxr", 24, None)
