@@ -348,7 +348,9 @@ def test_level_0_is_one_cell_whatever_the_seed(tmp_path: Path) -> None:
 def test_a_gate_beside_the_baseline_cannot_pass_where_k_is_the_gallery(tmp_path: Path, metric: str) -> None:
     text = GATE.replace("margin = 0.05", f'margin = 0.05, metric = "{metric}"')
     text += 'inconclusive = "allow"\n'
-    small, large = (judged(tmp_path, *(make_run(tmp_path / f"{n}{s}", n) for s in "ab"), text) for n in (10, 500))
+    small, large = (
+        judged(tmp_path, make_run(tmp_path / f"{n}a", n), make_run(tmp_path / f"{n}b", n), text) for n in (10, 500)
+    )
     (found,) = of_baseline(small)
     # What is at chance with nothing hidden, as so few queries always are, fails before that.
     assert found.verdict == ("inconclusive" if metric in ("recall", "auc") else "fail")
