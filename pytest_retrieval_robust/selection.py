@@ -18,6 +18,7 @@ from .errors import ConfigError, DatasetError, OcclusionError, UnknownNameError
 from .models import LoadRequest, ModelEntry
 from .models._locators import entry_for, is_locator
 from .models._own import own_entry
+from .naming import renamed
 from .occluders import Occluder, OccluderEntry
 from .options import Settings, parse_call
 
@@ -133,6 +134,16 @@ def selected_model(name: str, selection: Selection, settings: Settings, catalogu
     return SelectedModel(catalogues.models.get(name), False, settings.download, settings.cache_dir)
 
 
+def must_be_tested(settings: Settings) -> frozenset[str]:
+    """Models that were asked for by name or locator, or are `required`: whatever else a run has, it must have these."""
+    tables = () if settings.config_file is None else settings.config_file.models
+    required = {table.name for table in tables if table.required}
+    typed = settings.models or ()
+    located = {entry_for(item).name for item in typed if is_locator(item)}
+    named = {item for item in typed if not is_locator(item) and item != "all" and not is_glob(item)}
+    return frozenset(required | located | named)
+
+
 def _default_models(catalogues: Catalogues, tables: Mapping[str, ModelTable]) -> list[str]:
     return list(tables) or [entry.name for entry in catalogues.models.entries() if entry.embedded]
 
@@ -240,8 +251,18 @@ def _of_type(entry: DatasetEntry, key: str, value: object) -> object:
 
 def _select_occluders(settings: Settings, catalogues: Catalogues) -> dict[str, Occluder]:
     called = [item for item in settings.occluders for item in _each_of_all(item, catalogues.occluders)]
-    chosen = [build_occluder(entry, texts) for entry, texts in _called(called, catalogues.occluders)]
-    return {occluder.name: occluder for occluder in chosen}
+    chosen: dict[str, Occluder] = {}
+    made_by: dict[str, str] = {}
+    for entry, texts in _called(called, catalogues.occluders):
+        occluder = build_occluder(entry, texts)
+        maker = made_by.setdefault(occluder.name, entry.name)
+        if maker != entry.name:
+            raise ConfigError(
+                f"Expected occluders with different names, got name={occluder.name!r} from {maker!r} and from "
+                f"{entry.name!r}. Give each one a name that begins with that of its entry."
+            )
+        chosen[occluder.name] = occluder
+    return chosen
 
 
 def _each_of_all(item: str, catalogue: Catalogue[OccluderEntry]) -> list[str]:
@@ -259,7 +280,23 @@ def _called(items: Iterable[str], catalogue: Catalogue[E]) -> Iterator[tuple[E, 
 def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
     """The occluder with its parameters parsed from text; `ConfigError` for an unknown or unfit one."""
     with _as_config_error():
-        return entry.build(**_typed(entry, texts))
+        occluder = entry.build(**_typed(entry, texts))
+    return _named_as(occluder, entry)
+
+
+def _named_as(occluder: Occluder, entry: OccluderEntry) -> Occluder:
+    """The occluder under its entry's name, by which gates and options call it, with the parameters of its own name."""
+    base, opening, parameters = occluder.name.partition("(")
+    if base == entry.name:
+        return occluder
+    name = f"{entry.name}{opening}{parameters}"
+    found = renamed(occluder, name)
+    if found is None:
+        raise ConfigError(
+            f"Expected the occluder of the entry {entry.name!r} to be named {name!r}, got name={occluder.name!r}, "
+            f"which cannot be set. Let its name begin with {entry.name!r}."
+        )
+    return found
 
 
 def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occluder:

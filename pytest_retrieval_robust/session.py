@@ -20,12 +20,14 @@ from .axes import MEASURING, Axes, axes_of
 from .calling import without_frames
 from .case import CLEAN, BreakingOutcome, Case, Cell, CostMeasurement, Json, Outcome, Plan, ReferenceCost
 from .catalogue import Catalogues
+from .config_file import ConfigFile, read_config_file
 from .curve import Curve
-from .errors import ConfigError, NotOnThisMachineError, RobustError
+from .errors import ConfigError, DatasetError, ModelError, NotOnThisMachineError, RobustError
 from .foreign import FOREIGN, described, let_go
 from .measurements import Identity
 from .models import LoadRequest, Precision
-from .options import Settings, read_settings
+from .naming import renamed
+from .options import Settings, beside_arguments, beside_test, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
 from .samples import SampleSheet, hand_over, handed_over
@@ -54,11 +56,55 @@ SESSION = pytest.StashKey["RobustSession"]()
 def session_of(config: pytest.Config) -> RobustSession:
     """The run's state, made on first use; `ConfigError` where options or `robust.toml` are wrong."""
     if SESSION not in config.stash:
-        catalogues = Catalogues()
-        # Historic: a conftest that pytest loads later is asked as soon as it is there.
-        config.hook.pytest_robust_register.call_historic(kwargs={"catalogues": catalogues})
-        config.stash[SESSION] = RobustSession(read_settings(config), catalogues, run_store(config))
+        config.stash[SESSION] = RobustSession(read_settings(config), _catalogues(config), run_store(config))
     return config.stash[SESSION]
+
+
+def _catalogues(config: pytest.Config) -> Catalogues:
+    catalogues = Catalogues()
+    # Historic: a conftest that pytest loads later is asked as soon as it is there.
+    config.hook.pytest_robust_register.call_historic(kwargs={"catalogues": catalogues})
+    return catalogues
+
+
+def session_beside(config: pytest.Config, test_file: Path) -> RobustSession:
+    """The run's state, by the `robust.toml` nearest to a test of ours; it must be the same one for all of them.
+
+    Where none lies above the test, that of the test arguments counts. Raises `ConfigError` where two tests have not
+    the same: what the first one was given has been decided by then.
+    """
+    state = session_of(config)
+    if state.settings.config_named:
+        return state
+    found = beside_test(test_file, config) or beside_arguments(config)
+    if state.first_test is None:
+        use_policy(config, found)
+        state.first_test = test_file
+    elif found != state.policy_path:
+        ours = ((state.policy_path, state.first_test), (found, test_file))
+        (one, other) = (f"{_shown(path, config)} for {_shown(test, config)}" for path, test in ours)
+        raise ConfigError(
+            f"Expected one robust.toml for all tests of a run, got {one} and {other}. Run them apart, or name one with "
+            "--robust-config."
+        )
+    return state
+
+
+def use_policy(config: pytest.Config, path: Path | None) -> None:
+    """Take the `robust.toml` at `path`, before anything follows from the one that was guessed from the arguments."""
+    state = session_of(config)
+    if path != state.policy_path:
+        state.take_policy(None if path is None else read_config_file(path), _catalogues(config))
+
+
+def _shown(path: Path | None, config: pytest.Config) -> str:
+    """A path below the rootdir as it stands there, else its last part: folders tell of users."""
+    if path is None:
+        return "none"
+    try:
+        return path.resolve().relative_to(config.rootpath.resolve()).as_posix()
+    except ValueError:
+        return path.name
 
 
 class RobustSession:
@@ -68,6 +114,8 @@ class RobustSession:
         self.settings = settings
         self.catalogues = catalogues
         self.policy: Policy = read_policy(settings.config_file)
+        self.first_test: Path | None = None
+        """The file of the first test of ours, by which the policy was found."""
         self.identity = Identity.new()
         self.store = store
         self._selection: Selection | None = None
@@ -97,6 +145,23 @@ class RobustSession:
         if self._selection is None:
             self._selection = select(self.settings, self.catalogues)
         return self._selection
+
+    @property
+    def policy_path(self) -> Path | None:
+        """Where the `robust.toml` of this run lies."""
+        return None if self.settings.config_file is None else self.settings.config_file.path
+
+    @property
+    def judging_policy(self) -> Policy:
+        """The policy that judges: none with `--robust-measure-only`, which searches and times as the policy says."""
+        return Policy() if self.settings.measure_only else self.policy
+
+    def take_policy(self, config_file: ConfigFile | None, catalogues: Catalogues) -> None:
+        """Another `robust.toml`, and catalogues without the models of the one before; nothing is loaded yet."""
+        self.settings = replace(self.settings, config_file=config_file)
+        self.policy = read_policy(config_file)
+        self.catalogues = catalogues
+        self._selection = None
 
     # Planning: names only
 
@@ -234,7 +299,7 @@ class RobustSession:
         device = device or resolve_device(self.settings.device)
         precision = precision or self.settings.precision
         request = LoadRequest(device, precision, selected.may_download, cache_dir=selected.cache_dir)
-        return selected.entry.load(request)
+        return named_as(selected.entry.load(request), selected.entry.name, "model")
 
     def _copies_of(self, name: str) -> tuple[DualEncoder, ...]:
         """The loaded model on the further devices of this machine, let go together with it."""
@@ -275,7 +340,7 @@ class RobustSession:
 
     def dataset(self, name: str) -> RetrievalDataset:
         if name not in self._datasets:
-            self._datasets[name] = self.selection.datasets[name].load()
+            self._datasets[name] = named_as(self.selection.datasets[name].load(), name, "data set")
         return self._datasets[name]
 
     def occluder(self, name: str) -> Occluder:
@@ -328,7 +393,9 @@ class RobustSession:
         from .timing import rounds_beside
 
         batch = self.timed_batch(case.model, case.dataset, images)
-        timed = rounds_beside(self._load(selected), self.model(case.model), self.dataset(case.dataset), batch)
+        other, model = self._load(selected), self.model(case.model)
+        named_as(model, case.model, "model")  # both entries may give one object, which then has the other's name
+        timed = rounds_beside(other, model, self.dataset(case.dataset), batch)
         timed.warm_up()
         timed.measure(rounds)
         return ReferenceCost(selected.entry.name, timed.baseline_seconds / len(batch.ids), timed.ratios)
@@ -541,7 +608,7 @@ class RobustSession:
         )
         baseline = self.baseline_run()
         comparison = None if baseline is None else Comparison(Run(measured, self._evidence), baseline)
-        return Judge(self.policy, self._evidence, comparison, self._baseline_gates.__getitem__)
+        return Judge(self.judging_policy, self._evidence, comparison, self._baseline_gates.__getitem__)
 
     @cached_property
     def _evidence(self) -> Evidence:
@@ -631,6 +698,18 @@ def _give_memory_back() -> None:
 
     for device in ("cuda", "mps"):
         give_memory_back(device)
+
+
+def named_as(thing: T, name: str, kind: str) -> T:
+    """The loaded model or data set under the name that was asked for, which every record of a run goes by."""
+    found = renamed(thing, name)
+    if found is None:
+        wrong = ModelError if kind == "model" else DatasetError
+        raise wrong(
+            f"Expected the {kind} of the entry {name!r} to have that name, got an object whose name is another one and "
+            f"cannot be set. Give it name={name!r} where it is made."
+        )
+    return found
 
 
 def _is_light(fixtures: Iterable[str]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
-    ("errors", "foreign", "files", "float32", "spill", "case", "device", "axes"),
+    ("errors", "foreign", "files", "float32", "spill", "case", "device", "axes", "release", "naming"),
     ("calling",),
     (
         "statistics",
@@ -23,6 +23,7 @@ LAYERS = (
         "config_file",
         "curve",
         "cache",
+        "roster",
         "placement",
         "measurements",
         "ranking",

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.config_file import read_config_file
 from pytest_retrieval_robust.errors import RobustError
-from pytest_retrieval_robust.judgement import Against, judge_run
+from pytest_retrieval_robust.judgement import Against, Ending, judge_run
 from pytest_retrieval_robust.measurements import Scope
 from pytest_retrieval_robust.policy import Policy
 from pytest_retrieval_robust.policy_file import read_policy
@@ -85,7 +85,7 @@ def test_a_replay_judges_by_another_policy(pytester: pytest.Pytester) -> None:
     make_run(pytester.path / "a").save(pytester.path / "mine")
     met = replay(pytester, "-p", "no:cacheprovider")
     assert met.ret == 0
-    met.stdout.fnmatch_lines(["judged again: the run of *", "RELEASE GATE: PASSED (4 gates met, 1 gates without a *"])
+    met.stdout.fnmatch_lines(["judged again: the run of *", "RELEASE GATE: PASSED (4 gates met, 1 gate without a *"])
     missed = replay(pytester, floor=0.9)
     assert missed.ret == 1
     missed.stdout.fnmatch_lines(
@@ -124,7 +124,7 @@ def test_a_replay_imports_no_model_library_and_collects_no_test(pytester: pytest
         f"print('heavy:', [m for m in {heavy!r} if m in sys.modules], int(code))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=pytester.path)
-    assert done.stdout.splitlines()[-1] == "heavy: [] 0"
+    assert done.stdout.splitlines()[-1] == "heavy: [] 1"  # without a gate nothing is judged
 
 
 def test_a_replay_needs_no_test_and_keeps_what_was_broken(pytester: pytest.Pytester) -> None:
@@ -387,7 +387,7 @@ def test_a_damaged_run_json_is_refused_with_a_sentence_or_read_and_shown(
     (saved_folder / "run.json").write_text(json.dumps(saved))
     try:
         run = load_run(saved_folder)
-        judged = judge_run(run, Policy(), Against(), replayed=True)
+        judged = judge_run(run, Policy(), Against(), Ending(replayed=True))
     except RobustError as error:
         judged, refused = None, str(error)
     if judged is None:

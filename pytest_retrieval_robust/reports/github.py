@@ -63,8 +63,9 @@ def error_commands(run: RunRecord, policy: Path | None, environment: Mapping[str
     if len(few) < len(objections):
         more = f"{len(objections) - len(few)} more gates were not met or are inconclusive: see the summary."
         yield _command("error", {**place, "title": "and more"}, more)
-    if run.failures and not objections:
-        yield _command("error", {**place, "title": "release gate"}, "; ".join(run.failures))
+    if not run.release.is_green and not objections:
+        told = "; ".join(run.release.reasons)
+        yield _command("error", {**place, "title": "release gate"}, told if run.failures else f"not judged: {told}")
 
 
 def _place(policy: Path | None, environment: Mapping[str, str]) -> dict[str, str]:

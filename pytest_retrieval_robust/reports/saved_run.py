@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cache import whole_file
 from ..case import DIRECTIONS, Direction, Json, finite
+from ..foreign import FOREIGN
 from ..options import slug
 from ..saved import SCHEMA_VERSION
 from ..store import dataset_key
@@ -56,6 +57,7 @@ def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
             "partial": run.scope.partial,
             "plan": run.plan.as_json(),
             "replayed": run.replayed,
+            "status": run.release.status.value,
             "failures": list(run.failures),
             "warnings": list(run.warnings),
             "broken": list(run.broken),
@@ -109,17 +111,24 @@ def host_of(run: RunRecord) -> Json:
 
 
 def _host() -> Json:
-    import torch
-    import transformers
-
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        **_libraries(),
     }
+
+
+def _libraries() -> Json:
+    """Versions and the GPU; null where a time-out struck while one was imported, after which it cannot be any more."""
+    try:
+        import torch
+        import transformers
+
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    except FOREIGN:
+        return {"torch": None, "transformers": None, "gpu": None}
+    return {"torch": torch.__version__, "transformers": transformers.__version__, "gpu": gpu}
 
 
 def save_run(run: RunRecord, store: RunStore, folder: Path, replayed: Path | None = None) -> None:

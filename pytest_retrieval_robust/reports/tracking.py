@@ -98,7 +98,7 @@ def _log(client: Any, name: str, run: RunRecord) -> None:
     for start in range(0, len(metrics), _MOST):
         client.log_batch(name, metrics=metrics[start : start + _MOST])
     parameters = [Param(key, plain(value)[:500]) for key, value in _parameters(run).items()]
-    tags = [RunTag("release_gate", "failed" if run.failures else "passed")]
+    tags = [RunTag("release_gate", str(run.release.status))]
     client.log_batch(name, params=parameters, tags=tags)
     client.log_text(name, render_html(run), "report.html")
     client.log_text(name, render_json(run), "run.json")

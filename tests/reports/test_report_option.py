@@ -90,7 +90,7 @@ def test_a_replay_reports_without_a_model_library(pytester: pytest.Pytester) -> 
         "int(code))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=pytester.path)
-    assert done.stdout.splitlines()[-1] == "[] 0"
+    assert done.stdout.splitlines()[-1] == "[] 1"  # without a gate nothing is judged
     out = pytester.path / "out"
     assert "Judged again" in (out / "a.html").read_text(encoding="utf-8")
     assert json.loads((out / "a.json").read_text())["run"]["replayed"]
