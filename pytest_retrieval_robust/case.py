@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal, TypeAlias
 
+from .words import known_word, measured_k
+
 Direction: TypeAlias = Literal["image-to-report", "report-to-image"]
 DIRECTIONS: tuple[Direction, Direction] = ("image-to-report", "report-to-image")
 VerdictName: TypeAlias = Literal["pass", "fail", "inconclusive", "ungated"]
@@ -146,11 +148,14 @@ class Outcome:
     """Where the run's temporary store holds the ranks of this case."""
 
     def scores(self, direction: Direction) -> Scores:
-        return self.image_to_report if direction == "image-to-report" else self.report_to_image
+        """Retrieval in one direction; `ArgumentError` for a word that is none."""
+        both = {"image-to-report": self.image_to_report, "report-to-image": self.report_to_image}
+        return both[known_word("direction", direction, DIRECTIONS)]
 
     def recall(self, k: int, direction: Direction = "image-to-report") -> float:
-        """Recall@k in one direction, a share in [0, 1]; `KeyError` for a k that was not measured."""
-        return self.scores(direction).recall[k]
+        """Recall@k in one direction, a share in [0, 1]; `NotMeasuredError` for a k that was not measured."""
+        recalls = self.scores(direction).recall
+        return recalls[measured_k(k, recalls)]
 
     def as_json(self) -> Json:
         return {

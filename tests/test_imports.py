@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
-    ("errors", "foreign", "files", "case", "device", "axes"),
+    ("errors", "words", "foreign", "files", "case", "device", "axes"),
     (
         "statistics",
         "resampling",
