@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import check_dataset, check_model
 from .case import BreakingOutcome, HeatMap
 from .errors import DatasetError, OcclusionError
 from .occluders._checks import check_whole
@@ -99,6 +100,8 @@ def find_breaking(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read.
     """
+    check_model(model)
+    check_dataset(dataset)
     _check(grid, fill, images, k)
     budget = usual_budget(grid) if budget is None else budget
     if budget < 3 * grid * grid:
@@ -150,6 +153,8 @@ def sensitivity_map(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read, or none has the label, or all have it.
     """
+    check_model(model)
+    check_dataset(dataset)
     _check(grid, fill, images, 1)
     pairs = pairs_of(dataset, limit)
 

@@ -34,7 +34,7 @@ LAYERS = (
     ("shard_keys", "shards", "encoding", "feeding", "scoring"),
     ("sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names",),
-    ("timing", "precision", "breaking", "replay"),
+    ("timing", "precision", "breaking", "replay", "arguments"),
     ("showing",),
     ("api",),
     ("session",),
