@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from .arguments import (
     check_dataset,
+    check_function,
     check_model,
     check_occluder,
     check_optional_whole,
@@ -103,6 +104,10 @@ def encoder_from_callables(
     """
     from .models._callables import CallableEncoder
 
+    check_text("name", name, "our-candidate")
+    for key, function in (("encode_images", encode_images), ("encode_reports", encode_reports), ("prepare", prepare)):
+        check_function(key, function, optional=key == "prepare")
+    check_optional_whole("size", size)
     card = ModelCard(source=source, input_size=size)
     return CallableEncoder(name, encode_images, encode_reports, size=size, prepare=prepare, card=card)
 

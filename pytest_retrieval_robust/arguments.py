@@ -37,7 +37,7 @@ def check_model(model: object) -> None:
 
 def check_dataset(dataset: object) -> None:
     """Raise `ArgumentError` where `dataset` is none, saying what it lacks."""
-    _check_members("dataset", dataset, _DATASET, "Load one with load_dataset.")
+    _check_members("data set", dataset, _DATASET, "Load one with load_dataset.")
 
 
 def check_occluder(occluder: object) -> None:
@@ -46,12 +46,13 @@ def check_occluder(occluder: object) -> None:
 
 
 def _check_members(kind: str, value: object, members: Iterable[str], advice: str) -> None:
+    expected = f"an {kind}" if kind.startswith("o") else f"a {kind}"
     if isinstance(value, type):
-        raise ArgumentError(f"Expected a {kind}, got the class {value.__name__}. Make an object of it first.")
+        raise ArgumentError(f"Expected {expected}, got the class {value.__name__}. Make an object of it first.")
     lacking = [name for name in members if not _has(value, name)]
     if lacking:
         raise ArgumentError(
-            f"Expected a {kind}, got {kind} of type {type(value).__name__}, which has no {', '.join(lacking)}. {advice}"
+            f"Expected {expected}, got an object of type {type(value).__name__} without {', '.join(lacking)}. {advice}"
         )
 
 
@@ -123,6 +124,12 @@ def check_text(name: str, value: object, example: str) -> None:
     """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
         raise ArgumentError(f"Expected {name} as a text such as {example!r}, got {name}={value!r}.")
+
+
+def check_function(name: str, value: object, *, optional: bool = False) -> None:
+    """Something that can be called; None too where it may be left out."""
+    if not callable(value) and not (optional and value is None):
+        raise ArgumentError(f"Expected {name} as a function, got {name} of type {type(value).__name__}.")
 
 
 def check_path(name: str, value: object) -> None:

@@ -134,7 +134,7 @@ class Timing:
         return cls(**data)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """A measured case, both directions."""
 
@@ -146,6 +146,13 @@ class Outcome:
     timing: Timing
     ranks_key: str | None = None
     """Where the run's temporary store holds the ranks of this case."""
+
+    def __repr__(self) -> str:
+        k = max(self.image_to_report.recall, default=None)
+        if k is None:
+            return f"<Outcome {self.case}>"
+        recalls = (f"{self.scores(direction).recall.get(k, math.nan):.3f} {direction}" for direction in DIRECTIONS)
+        return f"<Outcome {self.case}: Recall@{k} {', '.join(recalls)}>"
 
     def scores(self, direction: Direction) -> Scores:
         """Retrieval in one direction; `ArgumentError` for a word that is none."""
@@ -376,12 +383,15 @@ class CostMeasurement:
         return cls(**{**data, **parts})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HeatMap:
     """A number for each cell of a grid over the image, averaged over `images` images; rows from the top."""
 
     images: int
     rows: tuple[tuple[float, ...], ...]
+
+    def __repr__(self) -> str:
+        return f"<HeatMap of {self.images} images, {len(self.rows)} rows>"
 
     def minus(self, other: HeatMap) -> HeatMap:
         """The difference, cell by cell; it counts the images of this one."""
@@ -404,7 +414,7 @@ class HeatMap:
         return cls(data["images"], tuple(tuple(row) for row in data["rows"]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BreakingOutcome:
     """The smallest occlusions that were found to break a model on a data set, and its sensitivity maps."""
 
@@ -429,6 +439,11 @@ class BreakingOutcome:
     by_label: Mapping[str, HeatMap] = field(default_factory=dict)
     arrays_key: str | None = None
     """Where the run's temporary store holds the masks."""
+
+    def __repr__(self) -> str:
+        median = self.quantile(0.5)
+        share = "no image broken" if median is None else f"median share {median:.4f}"
+        return f"<BreakingOutcome {self.model} on {self.dataset}, top {self.k}: {self.images} images, {share}>"
 
     @property
     def case(self) -> Case:

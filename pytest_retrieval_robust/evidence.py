@@ -64,13 +64,15 @@ class Evidence:
 
     def ranks(self, outcome: Outcome, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) ranks of a case, or None where they were not kept."""
+        name = f"{_kind(direction)}_ranks"
         found = None if outcome.ranks_key is None else self._arrays.of_case(outcome.ranks_key)
-        return None if found is None else found.get(f"{_kind(direction)}_ranks")
+        return None if found is None else found.get(name)
 
     def query_keys(self, dataset: str, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) what names each query across runs."""
+        name = f"{_kind(direction)}_query_key"
         found = self._arrays.of_dataset(dataset)
-        return None if found is None else found.get(f"{_kind(direction)}_query_key")
+        return None if found is None else found.get(name)
 
     def clusters(self, dataset: str, direction: Direction, queries: int) -> Clusters:
         """The patient of each query; each query alone where that is not known."""

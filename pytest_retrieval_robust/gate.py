@@ -37,7 +37,7 @@ _QUANTITIES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Judge:
     """A policy, and what it needs to know beside the numbers themselves."""
 

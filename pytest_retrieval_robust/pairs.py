@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .datasets import RetrievalDataset
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pairs:
     """The part of a data set that is evaluated: indices of images, and the reports that belong to them."""
 

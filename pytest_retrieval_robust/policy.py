@@ -86,7 +86,7 @@ class Decision:
         known_word("decide", self.by, ("point", "bound"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rule:
     """One `[[gate]]` table. A selector that is absent (None) matches everything."""
 
@@ -181,7 +181,7 @@ def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
     return Counter(gate.case.model for gate in gates if gate.name.startswith(BASELINE))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Policy:
     """All rules of a `robust.toml`. An empty policy leaves every cell ungated."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .datasets import RetrievalDataset
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SelectedModel:
     """A model of this run."""
 
@@ -45,7 +45,7 @@ class SelectedModel:
         return None if self.may_download and self.entry.fetchable else reason
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SelectedDataset:
     """A data set of this run, not opened yet."""
 
@@ -68,7 +68,7 @@ class SelectedDataset:
         return self.entry.load(**named, **self.options)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Selection:
     """What a run is made of, by name, in the order asked for."""
 

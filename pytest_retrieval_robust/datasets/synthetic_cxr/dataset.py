@@ -30,6 +30,8 @@ GENERATOR_VERSION = 3
 SEEDS = {"train": 20_230, "test": 71_993}
 _KEPT_PIXELS = 1 << 26
 """Drawn pictures are kept in memory up to this many bytes."""
+_QUICK = 2000
+"""Up to so many pairs the reports are counted for a representation."""
 
 
 class SyntheticCxr:
@@ -152,7 +154,10 @@ class SyntheticCxr:
         return masks(self._study(index), *self.settings.shape)
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {len(self.studies)} images, {len(self.reports)} reports>"
+        images = f"{len(self.studies)} images"
+        # Reports are counted by writing them, which takes seconds for tens of thousands.
+        is_quick = len(self.studies) <= _QUICK or "_pairing" in vars(self)
+        return f"<{self.name}: {images}, {len(self.reports)} reports>" if is_quick else f"<{self.name}: {images}>"
 
     def _draw(self, index: int) -> Image.Image:
         return Image.fromarray(render(self._study(index), *self.settings.shape))
