@@ -1,4 +1,4 @@
-"""`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
+"""`retrieval-robust`, or `python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
 `rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs side by side,
 `store` shows and prunes the embeddings that are kept from run to run.
 Of a saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws its curves."""
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from . import __version__
 from .case import DIRECTIONS
 from .options import PASSED_ON
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .datasets import RetrievalDataset
     from .judgement import RunRecord
 
+_SCRIPT = "retrieval-robust"
 _SUITE_FILES = (
     "robust.toml",
     "test_recall.py",
@@ -52,7 +54,10 @@ def copy_suite(target: Path) -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m pytest_retrieval_robust", description=__doc__)
+    by_script = Path(sys.argv[0]).stem == _SCRIPT
+    prog = _SCRIPT if by_script else "python -m pytest_retrieval_robust"
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser.add_argument("--version", action="version", version=f"pytest-retrieval-robust {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     init = commands.add_parser("init", help="copy a ready suite into a folder")
     init.add_argument("folder", type=Path, metavar="DIR")
@@ -106,7 +111,7 @@ def _add_rank(rank: argparse.ArgumentParser) -> None:
 
 def _add_of_a_run(commands: Any) -> None:
     card = commands.add_parser("card", help="a model's section and metadata for its card on the Hugging Face Hub")
-    card.add_argument("--model", required=True, metavar="NAME", help="a model that the run tested")
+    card.add_argument("--model", metavar="NAME", help="a model that the run tested (default: the only one)")
     table = commands.add_parser("table", help="Recall@k as CSV: models x levels x k, in %%")
     table.add_argument("--long", action="store_true", help="one row a point, with intervals and what is kept")
     plot = commands.add_parser("plot", help="curves for a paper; takes the extra plots")
@@ -127,7 +132,7 @@ def _init(parsed: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     print(f"copied {', '.join(path.name for path in copied)} to {parsed.folder}")
-    print(f"next: pytest {parsed.folder} --robust-models all")
+    print(f"next: pytest {parsed.folder}")
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import check_dataset, check_model, check_optional_whole
 from .case import BreakingOutcome, HeatMap
 from .errors import DatasetError, OcclusionError
 from .occluders._checks import check_whole
@@ -44,7 +45,7 @@ def usual_budget(grid: int) -> int:
     return max(3 * grid**2, min(BUDGET, 12 * grid**2))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BreakingResult:
     """What a search found in N images of a data set, in the order of `numbers`."""
 
@@ -66,6 +67,9 @@ class BreakingResult:
     """(N,) hidden versions that the model was asked about."""
     one_minimal: NDArray[np.bool_]
     """(N,) whether giving back any one hidden cell was seen to bring the right report back."""
+
+    def __repr__(self) -> str:
+        return f"<BreakingResult of {self.outcome!r}>"
 
 
 def find_breaking(
@@ -100,6 +104,11 @@ def find_breaking(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read.
     """
+    check_model(model)
+    check_dataset(dataset)
+    check_optional_whole("limit", limit)
+    check_optional_whole("batch_size", batch_size)
+    check_optional_whole("budget", budget)
     _check(grid, fill, images, k)
     budget = usual_budget(grid) if budget is None else budget
     if budget < 3 * grid * grid:
@@ -151,6 +160,10 @@ def sensitivity_map(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read, or none has the label, or all have it.
     """
+    check_model(model)
+    check_dataset(dataset)
+    check_optional_whole("limit", limit)
+    check_optional_whole("batch_size", batch_size)
     _check(grid, fill, images, 1)
     pairs = pairs_of(dataset, limit)
 
@@ -212,7 +225,7 @@ def _probes(
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Searched:
     """What was found in a part of the images, with their exact ranks before and after."""
 

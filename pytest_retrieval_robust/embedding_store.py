@@ -37,7 +37,7 @@ class _DamageError(Exception):
     """A file that is no shard, or not the one that its name says."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShardFile:
     """One shard as a file: its key, its size in bytes, and when it was last written or read (seconds)."""
 

@@ -37,7 +37,7 @@ AHEAD = 2
 """Batches that are read before they are asked for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Part:
     """The place of a batch: its number, and its images' numbers in the data set."""
 
@@ -45,7 +45,7 @@ class Part:
     images: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pixels:
     """The images of a batch that could be read, as the model wants them, on the host."""
 
@@ -54,7 +54,7 @@ class Pixels:
     frames: Sequence[Box]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fed:
     """A batch to be measured: what the store has of it, and its pixels where a cell is missing there."""
 
@@ -88,7 +88,7 @@ class Shelf:
     load: Callable[[str, int], EncodedBatch | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Decoded:
     """An image as the model wants it, and the hash of what it was made from; nothing of one that is skipped."""
 

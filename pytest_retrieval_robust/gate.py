@@ -28,6 +28,7 @@ from .curve import Curve, chance_k, least_squares_slope, retrieves
 from .deciding import ROUNDING, pass_or_fail
 from .policy import BASELINE, OF_A_CURVE, BaselineLimit, Decision, Policy, gate_label
 from .statistics import POWER, detectable_loss_of_share, normal_quantile, surely_reached
+from .words import known_word
 
 if TYPE_CHECKING:
     from .comparison import Comparison, Difference
@@ -49,7 +50,7 @@ _QUANTITIES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Judge:
     """A policy, and what it needs to know beside the numbers themselves."""
 
@@ -404,7 +405,9 @@ def _value_of(curve: Curve, direction: Direction, name: str, k: int) -> float:
     if name == "half_level":
         half = curve.half_level(k, direction)
         return math.inf if half is None else half
-    return curve.area(k, direction) if name == "auc" else curve.slope(k, direction)
+    if known_word("limit", name, OF_A_CURVE) == "auc":
+        return curve.area(k, direction)
+    return curve.slope(k, direction)
 
 
 def _whole(curve: Curve) -> Case:

@@ -44,7 +44,7 @@ CurveKey = tuple[Case, Direction, int]
 """The clean case of a curve, a direction and a k."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BaselineRecord:
     """The run that this one was compared with."""
 
@@ -58,7 +58,7 @@ class BaselineRecord:
     cells: tuple[CellDifference, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunRecord(Measurements):
     """Everything that reports are made of."""
 
@@ -135,7 +135,7 @@ class RunRecord(Measurements):
         return {name: counted[name] for name in names}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Against:
     """What `--robust-baseline` named: a run, or why there is none."""
 

@@ -151,7 +151,7 @@ def add_short_aliases(parser: pytest.Parser) -> None:
                 option.add_to(group, option.alias)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """What was asked for, checked and typed. Names are not resolved yet: that needs the catalogues."""
 

@@ -43,7 +43,7 @@ class SavedRunError(RobustError):
     """A saved run that is missing, damaged, or of another version."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SavedArrays:
     """The arrays of a `ranks.npz`."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .datasets import RetrievalDataset
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SelectedModel:
     """A model of this run."""
 
@@ -46,7 +46,7 @@ class SelectedModel:
         return None if self.may_download and self.entry.fetchable else reason
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SelectedDataset:
     """A data set of this run, not opened yet."""
 
@@ -71,7 +71,7 @@ class SelectedDataset:
         return opened(self.entry.load, self.name, {**named, **self.options})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Selection:
     """What a run is made of, by name, in the order asked for."""
 

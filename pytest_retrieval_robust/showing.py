@@ -41,7 +41,7 @@ FALLEN = 3
 _QUALITY = 75
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stage:
     """What samples are made with."""
 

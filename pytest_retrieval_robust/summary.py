@@ -91,7 +91,7 @@ def told_of(argument: str) -> str:
     return option + _ABSOLUTE.sub(r".../\1", value)
 
 
-@dataclass
+@dataclass(repr=False)
 class RunCollector:
     """Gathers what test reports carry. The same outcome comes with several tests: it is kept once."""
 

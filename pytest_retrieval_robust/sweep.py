@@ -54,7 +54,7 @@ _IN_FLIGHT = 2
 """Batches of a lane that may be under way: the device has the next one before it is done with the last."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measured:
     """A measured cell: scores and ranks of both directions, the shares hidden, and the time it took."""
 
@@ -67,7 +67,7 @@ class Measured:
     timing: Timing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """Every cell that was asked for: measured, or the error that it ended with."""
 
@@ -109,7 +109,7 @@ def run_sweep(
         counter.close()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Kept:
     """What waits of a cell's batch until it is ranked."""
 
@@ -122,7 +122,7 @@ class _Kept:
         return cls(spill.put(batch.rows), spill.put(batch.shares), batch.visible)
 
 
-@dataclass
+@dataclass(repr=False)
 class _Gathered:
     """What has been gathered of one cell while the batches go by."""
 

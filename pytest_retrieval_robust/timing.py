@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .pairs import Pairs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TimedBatch:
     """A data set's first images, prepared by a model, with the reports that are right for them."""
 

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
-    ("errors", "foreign", "files", "float32", "spill", "case", "device", "axes", "release", "naming"),
+    ("errors", "words", "foreign", "files", "float32", "spill", "case", "device", "axes", "release", "naming"),
     ("calling",),
     (
         "statistics",
@@ -37,7 +37,7 @@ LAYERS = (
     ("source_code", "probing", "shard_keys", "shards", "encoding", "feeding", "scoring"),
     ("sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names",),
-    ("timing", "precision", "breaking", "replay"),
+    ("timing", "precision", "breaking", "replay", "arguments"),
     ("showing",),
     ("api",),
     ("session",),

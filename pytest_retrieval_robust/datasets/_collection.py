@@ -91,7 +91,7 @@ class ReportDataset:
     mask_folder: MaskFolder | None = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
+        return f"<{self.name}: {len(self.rows)} images, {len(self.pairing.report_groups)} reports>"
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:  # noqa: ARG002 - Hypothesis gives it
         printer.text(repr(self))

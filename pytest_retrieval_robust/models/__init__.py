@@ -89,7 +89,7 @@ class CountsTruncation(Protocol):
     def truncated(self, texts: Sequence[str]) -> int: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadRequest:
     """How to load a model: `device` is resolved (`cpu`, `cuda:0`, `mps`), never `auto`."""
 

@@ -62,7 +62,7 @@ class Images(Protocol):
     def image(self, index: int) -> Image: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Setting:
     """A model on a data set, for as long as the two are evaluated."""
 
@@ -124,7 +124,7 @@ class Setting:
         return tuple(sorted({name for number in range(len(self.dataset.image_ids)) for name in read(number)}))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scene:
     """One batch: B images of a setting, prepared and on the model's device."""
 
