@@ -21,7 +21,7 @@ from .catalogue import Catalogues
 from .curve import Curve
 from .errors import ConfigError, NotOnThisMachineError, RobustError
 from .measurements import Identity
-from .models import LoadRequest, Precision
+from .models import LoadRequest, Precision, load_entry
 from .options import Settings, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
@@ -229,7 +229,7 @@ class RobustSession:
         device = device or resolve_device(self.settings.device)
         precision = precision or self.settings.precision
         request = LoadRequest(device, precision, selected.may_download, cache_dir=selected.cache_dir)
-        return selected.entry.load(request)
+        return load_entry(selected.entry, request)
 
     def _copies_of(self, name: str) -> tuple[DualEncoder, ...]:
         """The loaded model on the further devices of this machine, let go together with it."""
