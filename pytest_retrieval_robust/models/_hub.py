@@ -185,6 +185,14 @@ def unreadable_tokenizer(name: str, source: str, error: BaseException) -> Robust
     return no_tokenizer(name, source, described(error))
 
 
+def failing_tokenizer(name: str, error: BaseException) -> ModelError:
+    """The error of a tokenizer that was made, and that fails when it is given a text."""
+    return ModelError(
+        f"Expected a tokenizer of {name} that cuts and pads texts, got one that fails: {described(error)}. "
+        "Copy tokenizer_config.json, which names its padding token, beside its vocabulary, or pass tokenizer=FOLDER."
+    )
+
+
 def needs_package(name: str, part: str, package: str) -> ModelError:
     return ModelError(
         f"Expected the package {package}, which the {part} of {name} needs, got an environment without it. "

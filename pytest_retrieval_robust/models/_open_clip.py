@@ -38,6 +38,7 @@ from ._geometry import Geometry
 from ._hub import (
     cached_folder,
     check_tokenizer,
+    failing_tokenizer,
     has_vocabulary,
     missing_text_tower,
     needs_package,
@@ -74,7 +75,7 @@ def load_tag(name: str, architecture: str, tag: str, request: LoadRequest) -> Op
 
     file = attempt(published_file, lambda error: _loading_error(name, error))
     source = f"open_clip:{architecture}/{tag}"
-    card = _card(model, tokenizer, source, sha256_of([file] if file.is_file() else []), file.parent)
+    card = _card(name, model, tokenizer, source, sha256_of([file] if file.is_file() else []), file.parent)
     # open_clip's reader refuses unexpected keys, and drops the harmless ones without a word.
     dropped = {key for key in keys_in([file]) if is_harmless(key)} - set(model.state_dict())
     card = replace(
@@ -129,7 +130,7 @@ def _load(
         fit = fill(name, model, tensors, stored, looks_like(tensors))
         sha256 = stored.sha256
     card = replace(
-        _card(model, tokenizer, source, sha256, folder),
+        _card(name, model, tokenizer, source, sha256, folder),
         activation=_activation(architecture, False),
         key_prefix=prefix or None,
         missing_keys=fit.missing,
@@ -266,7 +267,10 @@ _OPENAI_TEXT = ("text_projection", "positional_embedding", "token_embedding.weig
 """Keys of a text tower that is not a module of its own: a checkpoint may name it so."""
 
 
-def _card(model: Any, tokenizer: Any, source: str, sha256: str | None, folder: Path | None) -> ModelCard:
+def _card(name: str, model: Any, tokenizer: Any, source: str, sha256: str | None, folder: Path | None) -> ModelCard:
+    def token_ids() -> str:
+        return token_ids_digest(lambda texts: tokenizer(list(texts)).tolist())
+
     return ModelCard(
         source=source,
         revision=folder.name if folder is not None and folder.parent.name == "snapshots" else None,
@@ -274,6 +278,7 @@ def _card(model: Any, tokenizer: Any, source: str, sha256: str | None, folder: P
         licence=None if folder is None else licence_of(folder),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         context_length=int(tokenizer.context_length),
+        token_ids_sha256=attempt(token_ids, partial(failing_tokenizer, name)),
     )
 
 
@@ -335,11 +340,7 @@ class OpenClipEncoder:
         self._dtype = torch_dtype(request.precision)
         self._model = model.to(device=request.device, dtype=self._dtype).eval()
         self._tokenizer = tokenizer
-        self.card = replace(
-            card,
-            input_size=self._geometry.side,
-            token_ids_sha256=token_ids_digest(lambda texts: tokenizer(list(texts)).tolist()),
-        )
+        self.card = replace(card, input_size=self._geometry.side)
         self._shape = [step for step in preprocess.transforms if _is_geometry(step)]
         normalise = next(step for step in preprocess.transforms if isinstance(step, Normalize))
         shape = (1, 3, 1, 1)

@@ -116,7 +116,8 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> _
     if request.tokenizer is not None:
         raise ConfigError(
             f"Expected no tokenizer for {name}, which has OpenAI's own, got "
-            f"tokenizer={shown_path(request.tokenizer)!r}. Leave it out, or load the model with its own tokenizer as local-dir:FOLDER."
+            f"tokenizer={shown_path(request.tokenizer)!r}. Leave it out, "
+            "or load the model with its own tokenizer as local-dir:FOLDER."
         )
     rows = tensors["token_embedding.weight"].shape[0]
     tokens = _BytePairs(tensors["positional_embedding"].shape[0])

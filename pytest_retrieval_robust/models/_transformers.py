@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import torch
 from open_clip.tokenizer import basic_clean, get_clean_fn
 from PIL.Image import Image, Resampling
 from torch import Tensor
-from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 from ..errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
 from ..foreign import described
@@ -35,7 +36,15 @@ from ._checkpoint import (
     weight_files,
 )
 from ._geometry import Geometry
-from ._hub import cached_folder, check_tokenizer, how_to_bring, missing_tokenizer, needs_package, unreadable_tokenizer
+from ._hub import (
+    cached_folder,
+    check_tokenizer,
+    failing_tokenizer,
+    how_to_bring,
+    missing_tokenizer,
+    needs_package,
+    unreadable_tokenizer,
+)
 from ._inputs import inputs_digest, token_ids_digest, vocabulary_of
 from ._pictures import (
     FILTERS,
@@ -46,7 +55,7 @@ from ._pictures import (
     shaped,
     stretch_without_antialias,
 )
-from ._prefixes import WRAPPERS, prefix_of, unwrapped
+from ._prefixes import prefix_of, unwrapped
 from ._quiet import quietly
 from ._weights_file import unreadable_weights
 
@@ -146,15 +155,25 @@ def _whole_model(asked: _Source) -> tuple[Any, dict[str, Any]]:
     own = set(model.state_dict())
     prefix = prefix_of(asked.name, map(unwrapped, found), own)
     if prefix or any(unwrapped(key) != key and unwrapped(key) in own for key in found):
-        # Before every key, or anywhere within: neither name is one of the network's own.
-        renamed = {WRAPPERS: "", **({f"^{re.escape(prefix)}": ""} if prefix else {})}
-        model, facts = asked.read("weights", lambda: _loaded(asked, renamed))
+        model, facts = asked.read("weights", lambda: _loaded(asked, _renamed(found, prefix)))
     _require_shapes(asked.name, facts["mismatched_keys"])
     require_no_missing(asked.name, sorted(facts["missing_keys"]))
     weights = {key for key, _ in model.named_parameters()}
     for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
         require_numbers(asked.name, key, tensor, weight=key in weights)
     return model, {**facts, "prefix": prefix}
+
+
+def _renamed(found: Sequence[str], prefix: str) -> dict[str, str]:
+    """Patterns that make the network's own keys of those found: one for each beginning that is taken off."""
+    renamed = {}
+    for key in found:
+        own = unwrapped(key).removeprefix(prefix)
+        if key.endswith(own):
+            renamed[f"^{re.escape(key.removesuffix(own))}(?={re.escape(own.partition('.')[0])}\\b)"] = ""
+        else:  # a part was wrapped within
+            renamed[f"^{re.escape(key)}$"] = own
+    return renamed
 
 
 def _loaded(asked: _Source, renamed: dict[str, str]) -> tuple[Any, dict[str, Any]]:
@@ -200,7 +219,8 @@ def _picture(asked: _Source, overrides: Mapping[str, Any]) -> Picture:
 def _tokenizer(asked: _Source) -> Any:
     given = asked.request.tokenizer
     if given is None:
-        return asked.read("tokenizer", lambda: AutoTokenizer.from_pretrained(asked.place, **asked.where))
+        reader = PreTrainedTokenizerFast if _is_described_by_its_file(asked.folder) else AutoTokenizer
+        return asked.read("tokenizer", lambda: reader.from_pretrained(asked.place, **asked.where))
     check_tokenizer(asked.name, given)
 
     def read() -> Any:
@@ -208,6 +228,23 @@ def _tokenizer(asked: _Source) -> Any:
             return AutoTokenizer.from_pretrained(given, **asked.may)
 
     return attempt(read, partial(unreadable_tokenizer, asked.name, given))
+
+
+def _is_described_by_its_file(folder: Path | None) -> bool:
+    """A SigLIP with a `tokenizer.json` that names no class: the library would look for SigLIP 1's words alone."""
+    if folder is None or not (folder / "tokenizer.json").is_file() or (folder / "spiece.model").is_file():
+        return False
+    settings, config = (_json_of(folder / name) for name in ("tokenizer_config.json", "config.json"))
+    return config.get("model_type") == "siglip" and settings.get("tokenizer_class") in (None, "SiglipTokenizer")
+
+
+def _json_of(file: Path) -> dict[str, Any]:
+    """A small file of settings; empty where it cannot be read, which the library will say."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _reading_error(asked: _Source, part: str, error: BaseException) -> RobustError:
@@ -403,12 +440,15 @@ class TransformersEncoder:
             input_size=picture.side,
             text_cleaning=cleaning,
             inputs_sha256=inputs_digest([], settings, vocabulary_of(tokenizer)),
-            token_ids_sha256=token_ids_digest(lambda texts: self.tokens(texts)["input_ids"].tolist()),
+            token_ids_sha256=attempt(self._ids_digest, partial(failing_tokenizer, name)),
         )
         self._require_one_space()
 
     def __repr__(self) -> str:
         return described_encoder(self)
+
+    def _ids_digest(self) -> str:
+        return token_ids_digest(lambda texts: self.tokens(texts)["input_ids"].tolist())
 
     def _require_one_space(self) -> None:
         """Many models of the library say only when they are given an image or a text that they cannot take it."""

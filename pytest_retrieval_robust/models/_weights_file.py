@@ -40,7 +40,7 @@ _MOST_EXPANSION = 32
 """How many times its own size a compressed checkpoint may unpack to. Weights hardly compress; a bomb is 1,000 times."""
 _LEAST_LIMIT = 1 << 28
 """Bytes that any archive may unpack to."""
-_COMPRESSED: dict[bytes, Callable[[Path], IO[bytes]]] = {
+_COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,

@@ -167,7 +167,7 @@ def test_a_size_that_the_network_was_not_built_for(tmp_path: Path) -> None:
 
 def test_a_wrong_tokenizer_is_blamed_itself(tmp_path: Path) -> None:
     folder = save_siglip(tmp_path / "model")
-    with pytest.raises(NotOnThisMachineError, match="got tokenizer='nowhere' that cannot be opened: no such folder. Fix the path"):
+    with pytest.raises(NotOnThisMachineError, match="got tokenizer='nowhere' that .* no such folder. Fix"):
         load_model("medsiglip", checkpoint=folder, tokenizer="/nowhere", device="cpu")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty/tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
