@@ -28,7 +28,7 @@ from .catalogue import Catalogues
 from .curve import Curve
 from .device import resolve_device
 from .errors import ArgumentError, RobustError
-from .models import DualEncoder, LoadRequest, ModelCard, ModelEntry, Precision, Prepared, check_accepted
+from .models import DualEncoder, LoadRequest, ModelCard, ModelEntry, Precision, Prepared, check_accepted, load_entry
 from .models._locators import entry_for, is_locator
 from .occluders import Occluder
 from .selection import dataset_from_text, occluder_from_text
@@ -84,7 +84,7 @@ def load_model(
         options=options,
     )
     check_accepted(entry, request)
-    return entry.load(request)
+    return load_entry(entry, request)
 
 
 def encoder_from_callables(

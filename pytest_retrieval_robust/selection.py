@@ -18,7 +18,6 @@ from .errors import ConfigError, DatasetError, OcclusionError, UnknownNameError
 from .models import LoadRequest, ModelEntry
 from .models._locators import entry_for, is_locator
 from .models._own import own_entry
-from .naming import renamed
 from .occluders import Occluder, OccluderEntry
 from .options import Settings, parse_call
 
@@ -285,18 +284,14 @@ def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
 
 
 def _named_as(occluder: Occluder, entry: OccluderEntry) -> Occluder:
-    """The occluder under its entry's name, by which gates and options call it, with the parameters of its own name."""
-    base, opening, parameters = occluder.name.partition("(")
-    if base == entry.name:
-        return occluder
-    name = f"{entry.name}{opening}{parameters}"
-    found = renamed(occluder, name)
-    if found is None:
+    """The occluder, whose name must begin with its entry's, by which gates and options call it."""
+    base, _, _ = occluder.name.partition("(")
+    if base != entry.name:
         raise ConfigError(
-            f"Expected the occluder of the entry {entry.name!r} to be named {name!r}, got name={occluder.name!r}, "
-            f"which cannot be set. Let its name begin with {entry.name!r}."
+            f"Expected the occluder of the entry {entry.name!r} to be named so, got name={occluder.name!r}. "
+            f"Give it the name {entry.name!r} where it is made, or register the entry as {base!r}."
         )
-    return found
+    return occluder
 
 
 def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occluder:

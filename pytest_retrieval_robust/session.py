@@ -25,8 +25,7 @@ from .curve import Curve
 from .errors import ConfigError, DatasetError, ModelError, NotOnThisMachineError, RobustError
 from .foreign import FOREIGN, described, let_go
 from .measurements import Identity
-from .models import LoadRequest, Precision
-from .naming import renamed
+from .models import LoadRequest, Precision, load_entry
 from .options import Settings, beside_arguments, beside_test, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
@@ -299,7 +298,7 @@ class RobustSession:
         device = device or resolve_device(self.settings.device)
         precision = precision or self.settings.precision
         request = LoadRequest(device, precision, selected.may_download, cache_dir=selected.cache_dir)
-        return named_as(selected.entry.load(request), selected.entry.name, "model")
+        return load_entry(selected.entry, request)
 
     def _copies_of(self, name: str) -> tuple[DualEncoder, ...]:
         """The loaded model on the further devices of this machine, let go together with it."""
@@ -340,7 +339,13 @@ class RobustSession:
 
     def dataset(self, name: str) -> RetrievalDataset:
         if name not in self._datasets:
-            self._datasets[name] = named_as(self.selection.datasets[name].load(), name, "data set")
+            dataset = self.selection.datasets[name].load()
+            if dataset.name != name:
+                raise DatasetError(
+                    f"Expected the data set of the entry {name!r} to have that name, got name={dataset.name!r}. "
+                    "Give both the same name: results are kept under it."
+                )
+            self._datasets[name] = dataset
         return self._datasets[name]
 
     def occluder(self, name: str) -> Occluder:
@@ -394,7 +399,6 @@ class RobustSession:
 
         batch = self.timed_batch(case.model, case.dataset, images)
         other, model = self._load(selected), self.model(case.model)
-        named_as(model, case.model, "model")  # both entries may give one object, which then has the other's name
         timed = rounds_beside(other, model, self.dataset(case.dataset), batch)
         timed.warm_up()
         timed.measure(rounds)
@@ -698,18 +702,6 @@ def _give_memory_back() -> None:
 
     for device in ("cuda", "mps"):
         give_memory_back(device)
-
-
-def named_as(thing: T, name: str, kind: str) -> T:
-    """The loaded model or data set under the name that was asked for, which every record of a run goes by."""
-    found = renamed(thing, name)
-    if found is None:
-        wrong = ModelError if kind == "model" else DatasetError
-        raise wrong(
-            f"Expected the {kind} of the entry {name!r} to have that name, got an object whose name is another one and "
-            f"cannot be set. Give it name={name!r} where it is made."
-        )
-    return found
 
 
 def _is_light(fixtures: Iterable[str]) -> bool:

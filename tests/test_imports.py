@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
 HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
 LAYERS = (
-    ("errors", "words", "foreign", "files", "float32", "spill", "case", "device", "axes", "release", "naming"),
+    ("errors", "words", "foreign", "files", "float32", "spill", "case", "device", "axes", "release"),
     ("calling",),
     (
         "statistics",
