@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .cache import whole_file
@@ -44,9 +45,10 @@ class Placement:
         return self._read(_CRASHED)
 
     def _write(self, name: str, content: Mapping[str, str]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self._folder / name) as part:
-            part.write_text(json.dumps(dict(content)), encoding="utf-8")
+        with suppress(OSError):  # a full disk is told by who cannot keep its ranks there
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(self._folder / name) as part:
+                part.write_text(json.dumps(dict(content)), encoding="utf-8")
 
     def _read(self, name: str) -> dict[str, str]:
         try:

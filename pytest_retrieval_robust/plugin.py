@@ -66,6 +66,12 @@ def _placement_of(config: pytest.Config) -> Placement:
     return Placement(run_folder(config))
 
 
+def _only_looks(config: pytest.Config) -> bool:
+    """Whether pytest was asked to show something, such as `--collect-only` or `--fixtures`, and to run no test."""
+    looks = ("collectonly", "showfixtures", "show_fixtures_per_test", "cacheshow", "setuponly", "setupplan")
+    return any(getattr(config.option, name, None) for name in looks)
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
@@ -212,8 +218,11 @@ class Controller:
         from .samples import expect_sheets
         from .store import run_folder, shared_folder
 
-        expect_sheets(run_folder(self._config))
-        node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+        try:
+            expect_sheets(run_folder(self._config))
+            node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+        except RobustError as error:
+            raise pytest.UsageError(str(error)) from None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
@@ -261,7 +270,7 @@ class Controller:
         """The outermost wrapper: where another plugin's end of a session fails, the results are written already."""
         if self._progress is not None:
             self._progress.close()
-        if not session.config.option.collectonly and self._is_wanted(session):
+        if not _only_looks(session.config) and self._is_wanted(session):
             self._conclude(session)
         return (yield)
 

@@ -19,6 +19,7 @@ from pytest_retrieval_robust.judgement import Against, judge_run
 from pytest_retrieval_robust.measurements import Identity, Measurements, Scope
 from pytest_retrieval_robust.policy import Policy
 from pytest_retrieval_robust.reports.saved_run import save_run
+from pytest_retrieval_robust.resampling import Clusters
 from pytest_retrieval_robust.scoring import scores_of
 from pytest_retrieval_robust.store import RunStore, case_key, dataset_key
 
@@ -76,11 +77,14 @@ def make_run(
         report_query_key=2_000_000 + order,
         cluster=patients,
         report_cluster=patients,
+        image_right=np.ones(queries, dtype=np.int64),
+        report_right=np.ones(queries, dtype=np.int64),
     )
+    clusters = Clusters.of(patients)
     outcomes = []
     for model, occluder, level, seed in product(models, occluders, levels, seeds):
         ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
-        outcomes.append(_outcome(store, Case(model, "d", occluder, level, seed), ranks, precision, ks))
+        outcomes.append(_outcome(store, Case(model, "d", occluder, level, seed), ranks, precision, ks, clusters))
     dataset = {
         "name": "d",
         "split": "test",
@@ -123,8 +127,10 @@ def ranks_of(queries: int, level: float, seed: int = 0, shift: int = 0) -> Ranks
     return np.clip(ranks, 1, queries)
 
 
-def _outcome(store: RunStore, case: Case, ranks: Ranks, precision: str, ks: tuple[int, ...]) -> Outcome:
+def _outcome(
+    store: RunStore, case: Case, ranks: Ranks, precision: str, ks: tuple[int, ...], patients: Clusters
+) -> Outcome:
     key, places = case_key(case), np.arange(len(ranks))
     store.save(key, image_ranks=ranks, report_ranks=ranks)
-    scores = scores_of(ranks, places, places, ks)
+    scores = scores_of(ranks, places, places, ks, patients)
     return Outcome(case, case.level, case.level, scores, scores, Timing(100.0, 1.0, 0.1, "cpu", precision), key)
