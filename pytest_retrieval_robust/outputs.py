@@ -138,7 +138,7 @@ def _places_beside(folder: Path) -> Iterator[Path]:
 
 def _measured_more(folder: Path, run: Measurements) -> str | None:
     """What the run that lies in a folder has more than this one; None where this one may replace it."""
-    if not has_run(folder):
+    if not (folder.is_dir() and has_run(folder)):
         return None
     try:
         older = load_run(folder).measured

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.case import Case, ModelRecord, Outcome, Plan, Timing
+from pytest_retrieval_robust.case import BreakingOutcome, Case, HeatMap, ModelRecord, Outcome, Plan, Timing
 from pytest_retrieval_robust.comparison import Run
 from pytest_retrieval_robust.evidence import Evidence
 from pytest_retrieval_robust.judgement import Against, judge_run
@@ -20,6 +20,7 @@ from pytest_retrieval_robust.measurements import Identity, Measurements, Scope
 from pytest_retrieval_robust.policy import Policy
 from pytest_retrieval_robust.reports.saved_run import save_run
 from pytest_retrieval_robust.resampling import Clusters
+from pytest_retrieval_robust.saved_checks import search_key
 from pytest_retrieval_robust.scoring import scores_of
 from pytest_retrieval_robust.store import RunStore, case_key, dataset_key
 
@@ -115,6 +116,26 @@ def make_run(
         notes=(),
     )
     return Made(Run(measured, Evidence(store)), store)
+
+
+def with_search(made: Made, model: str, images: int = 20, grid: int = 4, k: int = 10) -> Made:
+    """The same run with a search for the smallest breaking occlusions, whose shares are those of its masks."""
+    rng = np.random.default_rng(0)
+    masks = (rng.random((images, grid, grid)) < 0.1).astype(np.uint8)
+    masks[:, 0, 0] = 1
+    before = np.where(np.arange(images) % 5 == 0, k + 5, 1)
+    shares = np.sort(masks.reshape(images, -1).mean(axis=1)[before <= k])
+    falls = HeatMap(images, tuple(tuple(row) for row in rng.random((grid, grid)).tolist()))
+    search = BreakingOutcome(model, "d", k, grid, "black", 600, images, tuple(shares.tolist()), 0, 3, 99.0, falls)
+    key = search_key(search)
+    made.store.save(
+        key,
+        image_query_key=np.arange(images),
+        breaking_mask=masks,  # type: ignore[arg-type]  # as the package itself saves it
+        rank_before=before,
+        rank_after=np.full(images, k + 1),
+    )
+    return made.measured(breaking=(replace(search, arrays_key=key),))
 
 
 def ranks_of(queries: int, level: float, seed: int = 0, shift: int = 0) -> Ranks:
