@@ -53,6 +53,6 @@ class Placement:
     def _read(self, name: str) -> dict[str, str]:
         try:
             found: dict[str, str] = json.loads((self._folder / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except OSError:
             return {}
         return found

@@ -38,13 +38,14 @@ def shared_folder(config: pytest.Config) -> str:
     Raises `ConfigError` where the system's temporary folder has no room for it.
     """
     if _SHARED not in config.stash:
-        folder = _temporary_folder()
+        folder = temporary_folder()
         config.add_cleanup(folder.cleanup)
         config.stash[_SHARED] = folder.name
     return config.stash[_SHARED]
 
 
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for one run; `ConfigError` where there is no room for it."""
     folder: tempfile.TemporaryDirectory[str] | None = None
     try:
         _remove_abandoned_folders()
