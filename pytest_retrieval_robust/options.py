@@ -109,6 +109,9 @@ OPTIONS = (
     ),
     OptionSpec("--robust-search-grid", "cells along each side for that search (default: 16)", "N"),
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
+    OptionSpec(
+        "--robust-overwrite", "let the results replace a run that measured more (default: they go beside it)", None
+    ),
     OptionSpec("--robust-baseline", "compare with a run that --robust-results wrote", "DIR"),
     OptionSpec("--robust-report", "write a report: .html, .md or .json by suffix; repeatable", "FILE", repeatable=True),
     OptionSpec(
@@ -176,6 +179,8 @@ class Settings:
     search_images: int | None = None
     """None: 100, and only where a gate asks for the search."""
     search_grid: int = 16
+    overwrite: bool = False
+    """Whether results may replace those of a run that measured more."""
     baseline: Path | None = None
     replay: Path | None = None
     reports: tuple[Path, ...] = ()
@@ -235,6 +240,7 @@ def read_settings(config: pytest.Config) -> Settings:
         cache_limit=values.parsed("--robust-cache-limit", CACHE_LIMIT, parse_size),
         search_images=values.parsed("--robust-search-images", "", _limit),
         search_grid=values.parsed("--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)),
+        overwrite=values.switch("--robust-overwrite"),
         baseline=values.path("--robust-baseline"),
         replay=values.path("--robust-replay") if is_replay(config) else None,
         reports=values.paths("--robust-report"),

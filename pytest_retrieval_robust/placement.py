@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .cache import whole_file
@@ -68,9 +69,10 @@ class Placement:
         self._write_json(name, dict(content))
 
     def _write_json(self, name: str, content: Json) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self._folder / name) as part:
-            part.write_text(json.dumps(content), encoding="utf-8")
+        with suppress(OSError):  # a full disk is told by who cannot keep its ranks there
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(self._folder / name) as part:
+                part.write_text(json.dumps(content), encoding="utf-8")
 
     def _read(self, name: str) -> dict[str, str]:
         return self._read_json(name)
@@ -78,6 +80,6 @@ class Placement:
     def _read_json(self, name: str) -> Json:
         try:
             found: Json = json.loads((self._folder / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except OSError:
             return {}
         return found

@@ -275,8 +275,11 @@ class Controller:
         from .samples import expect_sheets
         from .store import run_folder, shared_folder
 
-        expect_sheets(run_folder(self._config))
-        node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+        try:
+            expect_sheets(run_folder(self._config))
+            node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+        except RobustError as error:
+            raise pytest.UsageError(str(error)) from None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:

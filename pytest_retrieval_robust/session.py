@@ -22,7 +22,7 @@ from .case import CLEAN, BreakingOutcome, Case, Cell, CostMeasurement, Json, Out
 from .catalogue import Catalogues
 from .config_file import ConfigFile, read_config_file
 from .curve import Curve
-from .errors import ConfigError, DatasetError, ModelError, NotOnThisMachineError, RobustError
+from .errors import ConfigError, DatasetError, NotOnThisMachineError, RobustError
 from .foreign import FOREIGN, described, let_go
 from .measurements import Identity
 from .models import LoadRequest, Precision, load_entry
@@ -182,8 +182,8 @@ class RobustSession:
             if axes is not None and not _is_light(fixtures):
                 self._plan_item(axes, fixtures)
         self.check_policy(self.whole_plan, levels_typed=self.settings.levels_typed)
-        self.report_entries()
-        self.baseline_run()  # before the first GPU hour, not after the last
+        self.check_outputs()  # before the first GPU hour, not after the last
+        self.baseline_run()
 
     @property
     def whole_plan(self) -> Plan:
@@ -204,22 +204,33 @@ class RobustSession:
 
         Raises `SavedRunError` or `ConfigError` for what is wrong with the run, the policy or the baseline.
         """
+        from .outputs import same_place
         from .saved import load_run
 
         folder, results = self.settings.replay, self.settings.results
         if folder is None or self._replayed is not None:
             return self._replayed
-        if results is not None and results.resolve() == folder.resolve():
+        if results is not None and same_place(results, folder):
             raise ConfigError(
                 f"Expected another folder for --robust-results than for --robust-replay, got {folder.name!r} for both. "
                 "The saved run stays as it is: write the new verdicts elsewhere."
             )
-        self.report_entries()
+        self.check_outputs()
         run = load_run(folder)
         self.check_policy(run.measured.plan, levels_typed=True)
         self.baseline_run()
         self._replayed = run
         return run
+
+    def check_outputs(self) -> None:
+        """Raise `ConfigError` where results or reports cannot be written, or would destroy another run."""
+        from .outputs import check_outputs
+
+        self.report_entries()
+        settings = self.settings
+        if not self.store.is_alone and not self.store.folder.is_dir():
+            return  # a worker on another machine, which writes nothing
+        check_outputs(settings.results, settings.reports, (settings.replay, settings.baseline))
 
     def report_entries(self) -> dict[Path, ReportEntry]:
         """What writes each file of `--robust-report`; `ConfigError` for a suffix that nothing writes."""
@@ -240,22 +251,26 @@ class RobustSession:
 
         Raises `ConfigError` for one that is damaged, of a newer version, or that this run would overwrite.
         """
+        from .outputs import same_place
         from .saved import SavedRunError, has_run, load_run
 
         folder, results = self.settings.baseline, self.settings.results
         if folder is None or self._baseline is not None:
             return self._baseline
-        if results is not None and results.resolve() == folder.resolve():
+        if results is not None and same_place(results, folder):
             raise ConfigError(
                 f"Expected a baseline of another run, got the same folder {folder.name!r} for --robust-baseline and "
                 "--robust-results, which would overwrite it. Write the results elsewhere."
             )
-        if has_run(folder):
-            try:
-                self._baseline = load_run(folder)
-            except SavedRunError as error:
-                raise ConfigError(f"--robust-baseline: {error}") from error
-        return self._baseline
+        if not has_run(folder):
+            return None
+        try:
+            self._baseline = load_run(folder)
+        except SavedRunError as error:
+            problem = str(error)
+        else:
+            return self._baseline
+        raise ConfigError(f"--robust-baseline: {problem}")
 
     def _plan_item(self, axes: Axes, fixtures: Iterable[str]) -> None:
         model, dataset, occluder = axes.model, axes.dataset, axes.occluder

@@ -17,6 +17,8 @@ from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Out
 from .comparison import Run
 from .errors import RobustError
 from .evidence import Evidence
+from .files import require_regular
+from .foreign import FOREIGN, described, let_go
 from .judgement import Against, Ending, RunRecord, judge_run
 from .measurements import INTERRUPTED, Measurements, Scope
 from .release import counted
@@ -267,19 +269,34 @@ def _lacking(run: RunRecord, session: RobustSession, sheets: Sequence[SampleShee
 
 
 def write_results(run: RunRecord, session: RobustSession) -> RunRecord:
-    """Write the run where `--robust-results` says; a folder that cannot be written is said, and nothing is lost."""
-    folder = session.settings.results
-    if folder is None:
+    """Write the run where `--robust-results` says, or beside a run there that measured more.
+
+    A folder that cannot be written is said, and nothing is lost.
+    """
+    settings = session.settings
+    if settings.results is None:
         return run
+    from .outputs import place_for
     from .reports.saved_run import save_run
 
+    folder, note = settings.results, None
     try:
-        save_run(run, session.store, folder, session.settings.replay)
+        if not settings.overwrite:
+            folder, note = place_for(run, folder, (settings.replay, settings.baseline))
+        if note is not None:
+            run = replace(run, warnings=(*run.warnings, note))
+        save_run(run, session.store, folder, settings.replay)
+    except RobustError as error:
+        why = str(error)
     except OSError as error:
         why = error.strerror or type(error).__name__  # its own text names whole paths
-        sentence = f"Expected to write the results to --robust-results, got: {why}. Choose a folder one can write to."
-        return replace(run, warnings=(*run.warnings, sentence), failures=(*run.failures, "its results were not saved"))
-    return replace(run, results=folder)
+    except FOREIGN as error:
+        why = described(error)
+        let_go(error)
+    else:
+        return replace(run, results=folder)
+    sentence = f"Expected to write the results to --robust-results, got: {why}. Choose a folder that can be written."
+    return replace(run, warnings=(*run.warnings, sentence), failures=(*run.failures, "its results were not saved"))
 
 
 def write_reports(run: RunRecord, session: RobustSession, samples: Sequence[SampleSheet] = ()) -> RunRecord:
@@ -312,11 +329,14 @@ def _written(run: RunRecord, path: Path, entry: ReportEntry, samples: Sequence[S
         why = str(error)
     except OSError as error:
         why = error.strerror or type(error).__name__
-    except Exception as error:  # a report of one's own raises what it likes, with what it likes in its text
-        why = type(error).__name__
+    except FOREIGN as error:  # a report of one's own raises what it likes, with what it likes in its text
+        why = described(error)
+        let_go(error)
     else:
         return replace(run, reports=(*run.reports, path))
-    sentence = f"Expected to write the report {path.name}, got: {why}. Choose a place that can be written, or mend it."
+    sentence = (
+        f"Expected to write the report {path.name}, got: {why}. Choose a place that can be written, or fix the report."
+    )
     failures = (*run.failures, f"the report {path.name} was not written")
     return replace(run, warnings=(*run.warnings, sentence), failures=failures)
 
@@ -347,5 +367,7 @@ def annotations_of(run: RunRecord, session: RobustSession) -> list[str]:
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, and the folder that it belongs in."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        require_regular(path)  # a FIFO or device that came there meanwhile is not replaced
     with whole_file(path) as part:
         part.write_bytes(content if isinstance(content, bytes) else content.encode())
