@@ -1,0 +1,24 @@
+"""All rows, in the order of the table."""
+
+from __future__ import annotations
+
+from . import checkpoints, disks, killing, shards
+from .trials import Row
+
+ROWS: tuple[Row, ...] = (*killing.ROWS, *disks.ROWS, *shards.ROWS, *checkpoints.ROWS)
+
+
+def warm_up() -> None:
+    """Import what trials need, so that forked processes have it at once."""
+    import pytest
+    import torch
+
+    import pytest_retrieval_robust.models._transformers
+    import pytest_retrieval_robust.plugin
+    import pytest_retrieval_robust.reports.page
+    import pytest_retrieval_robust.reports.saved_run
+    import pytest_retrieval_robust.reports.terminal
+    import pytest_retrieval_robust.sweep  # noqa: F401
+
+    torch.set_num_threads(1)
+    assert pytest.__version__
