@@ -48,10 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", metavar="ROW", choices=[row.name for row in ROWS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="rows at the same time")
-    parser.add_argument("--show", type=int, default=_SHOWN, metavar="N", help="failures shown of each row")
+    parser.add_argument("--show", type=int, default=_SHOWN, metavar="N", help="kinds of failures shown of each row")
     asked = parser.parse_args(arguments)
     rows = [row for row in ROWS if asked.only is None or row.name in asked.only]
     warm_up()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes of rows are ended too
     scratch = Path(tempfile.mkdtemp(prefix="hostile-"))
     try:
         results = run(rows, scratch, asked.seed, quick=asked.quick, jobs=asked.jobs)
@@ -91,6 +92,7 @@ def _start(result: Result, scratch: Path, seed: int, quick: bool) -> int:
     status = 1
     try:
         os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         folder = scratch / result.row.name
         temporary = folder / "tmp"
         temporary.mkdir(parents=True)
@@ -132,8 +134,25 @@ def table(results: Sequence[Result], shown: int = _SHOWN) -> str:
     failures = sum(len(result.failures) for result in results)
     lines.append(f"| | all | {trials:,} | {trials - failures:,} |")
     for result in results:
-        lines += [f"- {result.row.name}: {trial.name}: {trial.problem}" for trial in result.failures[:shown]]
+        lines += _failures_of_a_kind(result, shown)
     return "\n".join(lines)
+
+
+def _failures_of_a_kind(result: Result, shown: int) -> list[str]:
+    """A line for each kind of failure: how many, the first of them, and what did not hold."""
+    kinds: dict[str, list[Trial]] = {}
+    for trial in result.failures:
+        kinds.setdefault(_kind(trial), []).append(trial)
+    lines = []
+    for trials in list(kinds.values())[:shown]:
+        more = f" and {len(trials) - 1} more" if len(trials) > 1 else ""
+        lines.append(f"- {result.row.name}: {trials[0].name}{more}: {trials[0].problem}")
+    return lines
+
+
+def _kind(trial: Trial) -> str:
+    """The beginning of what did not hold, without its numbers."""
+    return "".join(letter for letter in (trial.problem or "")[:60] if not letter.isdigit())
 
 
 if __name__ == "__main__":

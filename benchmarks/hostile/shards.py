@@ -79,7 +79,7 @@ def _claims_terabytes(file: Path, _: Path) -> None:
 
 
 def _bomb(file: Path, _: Path) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("rows.npy", "w") as member:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("rows.npy", "w", force_zip64=True) as member:
         header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000,), }"
         header += b" " * (117 - len(header)) + b"\n"
         member.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
@@ -117,12 +117,11 @@ _DAMAGES: Mapping[str, Damage] = {
     "other rows": _other_rows,
     "pickled": _pickled,
     "a folder": _folder,
-    "a FIFO": _fifo,
     "a loop of links": _loop,
-    "a device": _device,
     "claims terabytes": _claims_terabytes,
 }
-_ONCE: Mapping[str, Damage] = {"a bomb": _bomb}
+_ONCE: Mapping[str, Damage] = {"a bomb": _bomb, "a FIFO": _fifo, "a device": _device}
+"""Done to one shard alone: each costs a trial's whole time where it is not refused."""
 
 
 def rows(ground: Ground) -> Iterator[Trial]:
@@ -136,9 +135,9 @@ def rows(ground: Ground) -> Iterator[Trial]:
         other = files[number - 1]
         for name, damage in _DAMAGES.items():
             checks.append((f"{name}, shard {number}", partial(_damaged, ground, cache, file, other, damage, right)))
-    # Each damage to every shard at once: the run's numbers must be as before.
+    # Each damage to every shard, at once: the run's numbers must be as before.
     for name, damage in {**_DAMAGES, **_ONCE}.items():
-        checks.append((f"{name}, every shard", partial(_measured_again, ground, cache, damage, expected)))
+        checks.append((f"{name}, in a run", partial(_measured_again, ground, cache, damage, expected)))
     yield from in_children(ground.some(checks, 8), chunk=20)
     fuzzed = [
         (f"fuzzed {number}", partial(_fuzzed, ground, cache, files, right, number))
@@ -148,7 +147,7 @@ def rows(ground: Ground) -> Iterator[Trial]:
 
 
 def _recalls(cache: Path) -> Any:
-    curve = evaluate(ToyEncoder(), ToyDataset(), load_occluder("patches"), levels=LEVELS, cache_dir=cache, batch_size=8)
+    curve = evaluate(ToyEncoder(), ToyDataset(), load_occluder("patches"), levels=LEVELS, cache_dir=cache, batch_size=40)
     directions: Any = ("image-to-report", "report-to-image")
     return [(curve.recall(k, direction)) for k in (1, 5, 10) for direction in directions]
 
@@ -183,7 +182,7 @@ def _right_or_none(found: Arrays | None, right: Arrays) -> str | None:
 def _measured_again(ground: Ground, cache: Path, damage: Damage, expected: Any) -> str | None:
     folder = _copied(ground, cache)
     files = sorted(EmbeddingStore(folder / FOLDER).files(), key=lambda file: file.key)
-    if damage is _bomb:
+    if damage in _ONCE.values():
         files = files[:1]
     for number, file in enumerate(files):
         damage(file.path, files[number - 1].path)
