@@ -146,3 +146,10 @@ def register(catalogues: Catalogues) -> None:
     catalogues.models.add(model_entry("toy-chance", ChanceEncoder))
     catalogues.models.add(model_entry("toy-absent", missing="the weights of toy-absent are not here; bring them"))
     catalogues.datasets.add(DatasetEntry(DATASET, "toys", ToyDataset))
+    catalogues.datasets.add(DatasetEntry("toy-ten", "ten toys", _ten))
+
+
+def _ten() -> ToyDataset:
+    dataset = ToyDataset(10)
+    dataset.name = "toy-ten"
+    return dataset
