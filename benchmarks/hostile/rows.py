@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import checkpoints, disks, killing, shards, verdicts
+from . import checkpoints, disks, encoders, killing, saved_runs, shards, verdicts
 from .trials import Row
 
-ROWS: tuple[Row, ...] = (*killing.ROWS, *disks.ROWS, *shards.ROWS, *checkpoints.ROWS, *verdicts.ROWS)
+ROWS: tuple[Row, ...] = (*killing.ROWS, *disks.ROWS, *shards.ROWS, *checkpoints.ROWS, *encoders.ROWS, *saved_runs.ROWS, *verdicts.ROWS)
 
 
 def warm_up() -> None:
