@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from . import checkpoints, disks, encoders, killing, saved_runs, shards, verdicts
+from . import checkpoints, disks, encoders, images, killing, remote_code, saved_runs, shards, verdicts
 from .trials import Row
 
-ROWS: tuple[Row, ...] = (*killing.ROWS, *disks.ROWS, *shards.ROWS, *checkpoints.ROWS, *encoders.ROWS, *saved_runs.ROWS, *verdicts.ROWS)
+ROWS: tuple[Row, ...] = (*killing.ROWS, *disks.ROWS, *shards.ROWS, *checkpoints.ROWS, *remote_code.ROWS, *images.ROWS, *encoders.ROWS, *saved_runs.ROWS, *verdicts.ROWS)
 
 
 def warm_up() -> None:
     """Import what trials need, so that forked processes have it at once."""
+    import gc
+
     import pytest
     import torch
 
@@ -22,3 +24,5 @@ def warm_up() -> None:
 
     torch.set_num_threads(1)
     assert pytest.__version__
+    gc.collect()
+    gc.freeze()  # pytest collects garbage at each end: of all these modules it took half a second

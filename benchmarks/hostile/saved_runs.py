@@ -67,8 +67,7 @@ def _replayed(home: Path, folder: Path) -> Ended:
     os.chdir(home)
     printed = io.StringIO()
     with redirect_stdout(printed), redirect_stderr(printed):
-        arguments = ["-p", "retrieval_robust", "gate/robust.toml", f"--robust-replay={folder}"]
-        arguments = [*arguments[:2], "--robust-config=gate/robust.toml", arguments[3], "gate", "-p", "no:cacheprovider"]
+        arguments = ["-p", "retrieval_robust", "gate", f"--robust-replay={folder}", "-p", "no:cacheprovider"]
         status = int(pytest.main(arguments))
     return Ended(status, printed.getvalue())
 
