@@ -7,6 +7,7 @@ an attempt did not hold.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import shutil
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = run(rows, scratch, asked.seed, quick=asked.quick, jobs=asked.jobs)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        gc.unfreeze()
     print(table(results, asked.show))
     return int(any(result.failures or not result.trials for result in results))
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.errors import UnreadableImageError
+from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
 
 from .children import in_children
 from .mutations import mutated
@@ -76,7 +76,9 @@ def _outcome_of(table: Path) -> str | None:
     try:
         picture = dataset.image(0)
         np.asarray(picture)
-    except UnreadableImageError as error:
+    except DatasetError as error:
+        if not isinstance(error, UnreadableImageError) and "link" not in str(error):
+            return f"DatasetError in place of UnreadableImageError: {error}"
         if CANARY in str(error):
             return f"names the folder or the patient: {error}"
         if error.__cause__ is not None or error.__context__ is not None:

@@ -178,7 +178,7 @@ _ELSEWHERE = (
     Trap("status set to 0, first", not_passed, STRICT_POLICY, conftest=_sets_status("@pytest.hookimpl(tryfirst=True)", "    session.exitstatus = 0\n")),
     Trap("status set to 0 by a wrapper", not_passed, STRICT_POLICY, conftest=_sets_status("@pytest.hookimpl(wrapper=True, tryfirst=True)", "    yield\n    session.exitstatus = 0\n")),
     Trap("status set to 0, nothing judged", not_passed, None, conftest=_sets_status("", "    session.exitstatus = 0\n")),
-    Trap("a model that bears another name", not_passed, conftest="\n@pytest.hookimpl(optionalhook=True, specname='pytest_robust_register')\ndef other(catalogues):\n    import dataclasses\n    entry = toy.model_entry('real-name')\n    catalogues.models.add(dataclasses.replace(entry, name='entry-name'))\n", policy=STRICT_POLICY, options=("--robust-models=entry-name", *_DATA, "gate")),
+    Trap("a model that bears another name", not_passed, conftest="\n@pytest.hookimpl(optionalhook=True, specname='pytest_robust_register')\ndef pytest_robust_register_another(catalogues):\n    import dataclasses\n    entry = toy.model_entry('real-name')\n    catalogues.models.add(dataclasses.replace(entry, name='entry-name'))\n", policy=STRICT_POLICY, options=("--robust-models=entry-name", *_DATA, "gate")),
 )
 _ROOT_OPTIONS = (*TOY,)
 _WHERE = (
