@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from . import checkpoints, disks, encoders, images, killing, own_data, policies, remote_code, saved_runs, shards, verdicts
+from . import (
+    checkpoints,
+    disks,
+    encoders,
+    images,
+    killing,
+    one_process,
+    own_data,
+    policies,
+    privacy,
+    remote_code,
+    saved_runs,
+    shards,
+    verdicts,
+)
 from .trials import Row
 
-ROWS: tuple[Row, ...] = (*killing.ROWS, *disks.ROWS, *shards.ROWS, *checkpoints.ROWS, *remote_code.ROWS, *images.ROWS, *policies.ROWS, *encoders.ROWS, *own_data.ROWS, *saved_runs.ROWS, *verdicts.ROWS)
+ROWS: tuple[Row, ...] = (*killing.ROWS, *disks.ROWS, *shards.ROWS, *checkpoints.ROWS, *remote_code.ROWS, *images.ROWS, *policies.ROWS, *encoders.ROWS, *own_data.ROWS, *privacy.ROWS, *one_process.ROWS, *saved_runs.ROWS, *verdicts.ROWS)
 
 
 def warm_up() -> None:
