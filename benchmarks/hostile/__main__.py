@@ -122,7 +122,9 @@ def _collect(result: Result, status: int) -> None:
 
 def _say(result: Result) -> None:
     held = len(result.trials) - len(result.failures)
-    print(f"{result.row.name}: {held} of {len(result.trials)} held, {result.seconds:.0f} s", file=sys.stderr, flush=True)
+    print(
+        f"{result.row.name}: {held} of {len(result.trials)} held, {result.seconds:.0f} s", file=sys.stderr, flush=True
+    )
 
 
 def table(results: Sequence[Result], shown: int = _SHOWN) -> str:

@@ -250,7 +250,11 @@ def _damaged_files() -> list[tuple[str, Callable[[Path], None], str]]:
         ("a zip without weights", lambda file: _zip_of(file, {"readme.txt": b"x"}), ".zip"),
         ("a zip with two weights", lambda file: _zip_of(file, {"a.pt": b"x", "b.pt": b"y"}), ".zip"),
         ("a zip with a name that leaves it", lambda file: _zip_of(file, {"../../a.pt": b"x"}), ".zip"),
-        ("defaultdict of a text", lambda file: _raw(file, b"\x80\x02ccollections\ndefaultdict\nX\x01\x00\x00\x00x\x85R."), ".ckpt"),
+        (
+            "defaultdict of a text",
+            lambda file: _raw(file, b"\x80\x02ccollections\ndefaultdict\nX\x01\x00\x00\x00x\x85R."),
+            ".ckpt",
+        ),
         ("list of list", lambda file: _raw(file, b"\x80\x02c__builtin__\nlist\nc__builtin__\nlist\n\x85R."), ".ckpt"),
         ("int of a text", lambda file: _raw(file, b"\x80\x02c__builtin__\nint\nX\x01\x00\x00\x00x\x85R."), ".ckpt"),
     ]
@@ -307,7 +311,14 @@ def _declared_tar(file: Path) -> None:
     file.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
 
 
-_SPECIAL = ("a FIFO", "a device", "a loop of links", "a folder with a FIFO", "a folder with a device", "an endless link")
+_SPECIAL = (
+    "a FIFO",
+    "a device",
+    "a loop of links",
+    "a folder with a FIFO",
+    "a folder with a device",
+    "an endless link",
+)
 
 
 def _not_regular(place: Path, kind: str, canary: Path) -> str | None:

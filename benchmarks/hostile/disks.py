@@ -82,7 +82,9 @@ def _refuse(number: int, below: Path, *, after: int = 0, named: str = "") -> Non
 def _written(event: str, arguments: tuple[Any, ...]) -> str | None:
     if event == "open":
         path, mode, flags = arguments
-        writes = any(sign in mode for sign in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))
+        writes = (
+            any(sign in mode for sign in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))
+        )
     elif event in ("os.mkdir", "os.rename"):
         path, writes = arguments[0], True
     else:

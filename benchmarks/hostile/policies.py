@@ -77,7 +77,11 @@ _POLICIES: Sequence[tuple[str, str, str]] = (
     ("a data set's slip", _HONEST + _table("datasets.table", 'pth = "x.csv"'), _REFUSED),
     ("required that is no boolean", _HONEST + _table("models.toy", 'required = "no"'), _REFUSED),
     ("an unknown table", _HONEST + _table("shadow", "x = 1"), _REFUSED),
-    ("a model shadows a known one", _HONEST + _table("models.tiny-cxr-clip", 'loader = "transformers"', 'checkpoint = "x"'), _REFUSED),
+    (
+        "a model shadows a known one",
+        _HONEST + _table("models.tiny-cxr-clip", 'loader = "transformers"', 'checkpoint = "x"'),
+        _REFUSED,
+    ),
     ("no TOML", "recall: 10\n", _REFUSED),
     ("a table twice", _table("models.a", 'checkpoint = "x"') * 2, _REFUSED),
     ("not UTF-8", "latin", _REFUSED),

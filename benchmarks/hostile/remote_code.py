@@ -29,7 +29,9 @@ def _code(canary: Path) -> str:
 
 def _config(**more: object) -> str:
     towers = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
-    return json.dumps({"model_type": "clip", "projection_dim": 8, "text_config": towers, "vision_config": towers, **more})
+    return json.dumps(
+        {"model_type": "clip", "projection_dim": 8, "text_config": towers, "vision_config": towers, **more}
+    )
 
 
 def _auto_map(**names: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    archives,
     checkpoints,
     disks,
     encoders,
@@ -19,7 +20,22 @@ from . import (
 )
 from .trials import Row
 
-ROWS: tuple[Row, ...] = (*killing.ROWS, *disks.ROWS, *shards.ROWS, *checkpoints.ROWS, *remote_code.ROWS, *images.ROWS, *policies.ROWS, *encoders.ROWS, *own_data.ROWS, *privacy.ROWS, *one_process.ROWS, *saved_runs.ROWS, *verdicts.ROWS)
+ROWS: tuple[Row, ...] = (
+    *killing.ROWS,
+    *disks.ROWS,
+    *shards.ROWS,
+    *checkpoints.ROWS,
+    *remote_code.ROWS,
+    *images.ROWS,
+    *archives.ROWS,
+    *policies.ROWS,
+    *encoders.ROWS,
+    *own_data.ROWS,
+    *privacy.ROWS,
+    *one_process.ROWS,
+    *saved_runs.ROWS,
+    *verdicts.ROWS,
+)
 
 
 def warm_up() -> None:

@@ -250,7 +250,9 @@ def _json_edits() -> Mapping[str, Edit]:
         "level 0 copied, keys kept": _copy_clean(whole=False),
         "levels exchanged": _exchange_levels,
         "model renamed to another": _rename("model", "toy", "toy-third"),
-        "models exchanged": _and(_rename("model", "toy", "x"), _rename("model", "toy-second", "toy"), _rename("model", "x", "toy-second")),
+        "models exchanged": _and(
+            _rename("model", "toy", "x"), _rename("model", "toy-second", "toy"), _rename("model", "x", "toy-second")
+        ),
         "data set renamed": _rename("dataset", "toy-set", "toy-ten"),
         "occluder renamed": _rename("occluder", "patches", "box"),
         "hidden cells dropped": _drop_hidden,
@@ -362,7 +364,9 @@ _DAMAGES: Mapping[str, Callable[[Path], None]] = {
     "ranks.npz a folder": _replaced("ranks.npz", os.mkdir),
     "ranks.npz without end": _replaced("ranks.npz", _to_zero),
     "ranks.npz claims terabytes": _npz_of({"a/image_ranks.npy": _npy("(1000000000000,)")}),
-    "ranks.npz a bomb": _npz_of({"a/image_ranks.npy": _npy("(250000000,)") + bytes(2_000_000_000)}, zipfile.ZIP_DEFLATED),
+    "ranks.npz a bomb": _npz_of(
+        {"a/image_ranks.npy": _npy("(250000000,)") + bytes(2_000_000_000)}, zipfile.ZIP_DEFLATED
+    ),
     "ranks.npz of objects": _npz_of({"a/image_ranks.npy": _npy("(1,)", "|O") + b"cposix\nsystem\n(S'true'\ntR."}),
     "ranks.npz of texts": _npz_of({"a/image_ranks.npy": _npy("(1,)", "<U4") + bytes(16)}),
     "ranks.npz without a member": _npz_of({}),

@@ -79,7 +79,10 @@ def _claims_terabytes(file: Path, _: Path) -> None:
 
 
 def _bomb(file: Path, _: Path) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("rows.npy", "w", force_zip64=True) as member:
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("rows.npy", "w", force_zip64=True) as member,
+    ):
         header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000,), }"
         header += b" " * (117 - len(header)) + b"\n"
         member.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
@@ -147,7 +150,9 @@ def rows(ground: Ground) -> Iterator[Trial]:
 
 
 def _recalls(cache: Path) -> Any:
-    curve = evaluate(ToyEncoder(), ToyDataset(), load_occluder("patches"), levels=LEVELS, cache_dir=cache, batch_size=40)
+    curve = evaluate(
+        ToyEncoder(), ToyDataset(), load_occluder("patches"), levels=LEVELS, cache_dir=cache, batch_size=40
+    )
     directions: Any = ("image-to-report", "report-to-image")
     return [(curve.recall(k, direction)) for k in (1, 5, 10) for direction in directions]
 
