@@ -159,7 +159,8 @@ def test_missing_texts_are_no_text(tmp_path: Path, kind: str) -> None:
 def test_missing_values_of_every_kind() -> None:
     missing: list[Any] = [None, float("nan"), pd.NA, pd.NaT]
     assert all(is_missing(value) for value in missing)
-    assert not any(is_missing(value) for value in ("", 0, False, [], "nan"))
+    there: list[Any] = ["", 0, False, [], "nan"]
+    assert not any(is_missing(value) for value in there)
 
 
 @pytest.mark.parametrize("values", [["one", 2], {"a": "Mr Doe"}, 7, [["x"]]])
