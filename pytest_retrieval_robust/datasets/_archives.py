@@ -45,7 +45,7 @@ def tar_members(archive: Path, suffixes: tuple[str, ...], most_bytes: int, shown
 
 
 def headers(stream: ArchiveStream, shown: str) -> Iterator[tuple[int, tarfile.TarInfo, tarfile.TarFile]]:
-    """(number, member, archive) of the files and folders of an archive; `DatasetError` for what a reader must not trust."""
+    """(number, member, archive) of an archive's files and folders; `DatasetError` for what a reader must not trust."""
     with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r:") as opened:
         for number, member in enumerate(opened, 1):
             opened.members = []  # type: ignore[attr-defined]  # tarfile would keep every header

@@ -47,8 +47,8 @@ class Images:
 def gathered(read: Sequence[Given], columns: Mapping[str, str | None]) -> Images:
     """The images of the rows, in the order of their first rows.
 
-    `columns` names those that hold `id`, `group` and `patient`, None where there is none. Raises `DatasetError` for rows
-    of one image that disagree, for an id that two images have, and for images of one group with different texts.
+    `columns` names those that hold `id`, `group` and `patient`, None where there is none. Raises `DatasetError` for
+    rows of one image that disagree, for an id that two images have, and for images of one group with different texts.
     """
     for key in ("id", "group", "patient"):
         column = columns.get(key)
@@ -75,7 +75,9 @@ def gathered(read: Sequence[Given], columns: Mapping[str, str | None]) -> Images
             )
         labels[study] = labels.get(study, frozenset()).union(*(one.labels for one in its_rows))
         patient = study if columns.get("patient") is None else patient_or_study(first.patient, study)
-        rows.append(ImageRow(first.id or first.place, study, patient, first.view, first.source or first.place, first.number))
+        rows.append(
+            ImageRow(first.id or first.place, study, patient, first.view, first.source or first.place, first.number)
+        )
     _require_unique([its_rows[0] for its_rows in of_image.values()], rows)
     repeated = len(read) - len(rows)
     counts = {"rows that add a text to an image": repeated} if repeated else {}

@@ -177,7 +177,7 @@ class ReportDataset:
         return digest.hexdigest()
 
     def image(self, index: int) -> Image:
-        """Decode image `index`; `UnreadableImageError` names the row of a broken file, `DatasetError` an absent root."""
+        """Decode image `index`; `UnreadableImageError` names a broken file's row, `DatasetError` an absent root."""
         return self._stored(index).decoded()
 
     def content_digest(self, index: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Whether an object is a data set as the package understands it: each mistake as one sentence that quotes no content."""
+"""Whether an object is a data set as the package understands it: each mistake as a sentence that quotes no content."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ Item = TypeVar("Item")
 Kinds = tuple[type[BaseException], ...]
 
 
-def attempted(action: Callable[[], Item], failure: Callable[[BaseException], RobustError], kinds: Kinds = FOREIGN) -> Item:
+def attempted(
+    action: Callable[[], Item], failure: Callable[[BaseException], RobustError], kinds: Kinds = FOREIGN
+) -> Item:
     """What `action` gives; an error of `kinds` becomes the one that `failure` makes of it. Our own pass."""
     try:
         return action()

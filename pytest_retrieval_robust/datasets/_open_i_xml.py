@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +61,7 @@ def _of_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
 def _of_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     for number, file in enumerate(_xml_files(folder), 1):
         shown = f"XML file {number} of its folder, in alphabetical order"
-        yield shown, attempted(lambda file=file: _content(file), lambda error, shown=shown: _unreadable(error, shown))
+        yield shown, attempted(partial(_content, file), partial(_unreadable, shown))
 
 
 def _content(file: Path) -> bytes:
@@ -68,7 +69,7 @@ def _content(file: Path) -> bytes:
         return read_at_most(stream, _MOST_BYTES)
 
 
-def _unreadable(error: BaseException, shown: str) -> DatasetError:
+def _unreadable(shown: str, error: BaseException) -> DatasetError:
     got = str(error) if isinstance(error, NotRegularError | TooLargeError) else kind_of(error)
     return DatasetError(f"Expected a report of at most {_MOST_BYTES} bytes, got {got}: {shown}. Leave it out.")
 

@@ -62,9 +62,11 @@ def pair(
             f"{', '.join(other for other in RULES if other != rule)}."
         )
     joined = 0
+    groups: Sequence[Hashable]
     if rule == "same-text":
-        groups = _joined_by_texts(texts)
-        joined = _count_joined(texts, groups, name)
+        first_images = _joined_by_texts(texts)
+        joined = _count_joined(texts, first_images, name)
+        groups = first_images
     else:
         groups = _GROUPS[rule](studies, labels)
     first: dict[Hashable, tuple[int, int]] = {}
@@ -88,7 +90,7 @@ def _entry(rule: str, image: int, caption: int, text: str, study: str) -> Hashab
 
 
 def _joined_by_texts(texts: Sequence[Sequence[str]]) -> list[int]:
-    """The first image of each image's group: images that share a text are together, and so are those that these join."""
+    """The first image of each image's group: images that share a text are together, with those that these join."""
     parent = list(range(len(texts)))
 
     def root(image: int) -> int:

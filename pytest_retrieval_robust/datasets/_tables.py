@@ -153,7 +153,9 @@ def _header(lines: Iterator[str], delimiter: str, wanted: Sequence[str]) -> _Hea
     # A name in quotes may go on in the next line.
     while line.count('"') % 2 and (following := next(lines, "")):
         line += following
-    candidates = [delimiter] if said is not None else [delimiter, *(other for other in _DELIMITERS if other != delimiter)]
+    candidates = (
+        [delimiter] if said is not None else [delimiter, *(other for other in _DELIMITERS if other != delimiter)]
+    )
     headers = [_split(line, candidate) for candidate in candidates]
     if not wanted and len(headers[0].names) < 2:
         return max(headers, key=lambda header: len(header.names))
@@ -202,17 +204,14 @@ def _places(names: Sequence[str], wanted: Sequence[str], optional: Sequence[str]
 def _missing_column(column: str, names: Sequence[str], shown: str) -> DatasetError:
     """Names of columns are shown where they are close to what was asked for: the first line may be no header."""
     close = difflib.get_close_matches(column, [name for name in names if _NAME.fullmatch(name)], n=3, cutoff=0.6)
-    hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else (
-        "Give the name of its column, and check that the first line holds the names of the columns, divided by commas."
-    )
-    return DatasetError(
-        f"Expected a column {column!r} in {shown}, got {len(names)} columns without it. {hint}"
-    )
+    if close:
+        hint = f"Did you mean {' or '.join(map(repr, close))}?"
+    else:
+        hint = "Give the name of its column, and check that the first line holds the columns' names, divided by commas."
+    return DatasetError(f"Expected a column {column!r} in {shown}, got {len(names)} columns without it. {hint}")
 
 
-def _json_lines(
-    file: Path, wanted: Sequence[str], optional: Sequence[str], progress: _Progress
-) -> Iterator[Columns]:
+def _json_lines(file: Path, wanted: Sequence[str], optional: Sequence[str], progress: _Progress) -> Iterator[Columns]:
     with open_text(file) as stream:
         for line in lines_of(stream):
             if not line.strip():

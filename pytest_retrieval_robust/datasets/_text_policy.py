@@ -38,7 +38,7 @@ def policy(name: str) -> Policy:
 
 
 def as_compared(text: str) -> str:
-    """A text as `same-text` compares it: exactly, but for runs of white space and for how accents are composed (NFC)."""
+    """A text as `same-text` compares it: exactly, but for runs of white space and how accents are composed (NFC)."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 

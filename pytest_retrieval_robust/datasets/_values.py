@@ -87,7 +87,9 @@ def same_numbers(column: Sequence[str], name: str, shown: Sequence[str]) -> list
     which have lost their last digits: two patients could have become one.
     """
     filled = [(text, place) for text, place in zip(column, shown, strict=True) if text]
-    are_numbers = all(_DIGITS.fullmatch(text) or _WHOLE.fullmatch(text) or _EXPONENT.fullmatch(text) for text, _ in filled)
+    are_numbers = all(
+        _DIGITS.fullmatch(text) or _WHOLE.fullmatch(text) or _EXPONENT.fullmatch(text) for text, _ in filled
+    )
     if not are_numbers:
         return list(column)
     rounded = next((place for text, place in filled if _EXPONENT.fullmatch(text)), None)

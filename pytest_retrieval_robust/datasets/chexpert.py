@@ -53,7 +53,8 @@ def find_5x200(
             f"Expected reports=FILE of {name} (Path and Report Impression), because its table has no reports, got "
             "none. Give the table that has them."
         )
-    other, counts = {}, {}
+    other: dict[str, str] = {}
+    counts: dict[str, int] = {}
     if reports is not None:
         other, counts = _reports(require_file(reports, "reports", name, "Path and Report Impression"))
     rows, texts, labels = [], {}, {}
@@ -147,7 +148,7 @@ def find_plus(
 
 
 def _chexbert(table: Path) -> dict[str, frozenset[str]]:
-    """JSON Lines with `path_to_image` and a number per label, whatever the file's suffix. The first of a study counts."""
+    """JSON Lines with `path_to_image` and a number per label, whatever the file's suffix; the first of a study."""
     from ._damage import guarded
 
     labels: dict[str, frozenset[str]] = {}

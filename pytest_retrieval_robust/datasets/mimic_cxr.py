@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def find(
             f"Expected images=FOLDER of {name} beside its reports ({_JPG}), got none. Its tables say which study is in "
             "which split: give images, or metadata=FOLDER to go without images."
         )
-    root = None if images is None else _images_root(require_root(images, "images", name, _JPG), name)
+    root = None if images is None else _images_root(require_root(images, "images", name, _JPG))
     given = metadata if metadata is not None else images
     tables = _below(require_root(given, "metadata", name, "the tables of MIMIC-CXR-JPG"), "mimic-cxr-jpg", _has_tables)
     index = read_index(_table(tables, "split", name), _table(tables, "metadata", name))
@@ -104,7 +105,7 @@ def _below(folder: Path, release: str, is_root: Callable[[Path], bool]) -> Path:
     return folder
 
 
-def _images_root(folder: Path, name: str) -> Path:
+def _images_root(folder: Path) -> Path:
     """Where the images lie: MIMIC-CXR-JPG's first, or else the DICOM files of MIMIC-CXR."""
     for release in ("mimic-cxr-jpg", "mimic-cxr"):
         root = _below(folder, release, _has_patients)
@@ -213,7 +214,7 @@ def _of_folder(root: Path, images: Iterable[ImageRow]) -> Iterator[tuple[str, by
     base = root / "files" if (root / "files").is_dir() else root
     for row in images:
         file = base / f"p{row.patient[:2]}/p{row.patient}/{row.study}.txt"
-        content = attempted(lambda file=file: _content(file), lambda error, row=row: _unreadable(error, row))
+        content = attempted(partial(_content, file), partial(_unreadable, row))
         if content is not None:
             yield row.study, content
 
@@ -227,7 +228,7 @@ def _content(file: Path) -> bytes | None:
         return None
 
 
-def _unreadable(error: BaseException, row: ImageRow) -> DatasetError:
+def _unreadable(row: ImageRow, error: BaseException) -> DatasetError:
     got = str(error) if isinstance(error, NotRegularError | TooLargeError) else kind_of(error)
     return DatasetError(
         f"Expected a report of at most {_MOST_BYTES} bytes, got {got} for row {row.row} of the split table. "

@@ -135,8 +135,10 @@ def _labels(columns: Sequence[str], marks: Sequence[Sequence[Any]], shown: Seque
     """The labels of each row: those whose columns are marked, or those that a single column of words holds."""
     from ._values import as_text, is_mark, positive_labels
 
-    if len(columns) == 1 and any(isinstance(one, list) or not is_mark(as_text(one, columns[0], place))
-                                 for (one,), place in zip(marks, shown, strict=True)):
+    if len(columns) == 1 and any(
+        isinstance(one, list) or not is_mark(as_text(one, columns[0], place))
+        for (one,), place in zip(marks, shown, strict=True)
+    ):
         return [_words(one, columns[0], place) for (one,), place in zip(marks, shown, strict=True)]
     return [
         positive_labels(

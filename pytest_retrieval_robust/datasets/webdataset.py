@@ -193,8 +193,8 @@ def _require_end(stream: BinaryIO, shown: str) -> None:
     stream.seek(max(0, size - tarfile.BLOCKSIZE))
     if any(stream.read()):
         raise DatasetError(
-            f"Expected a whole archive, got {shown} without the blank block that ends it. Copy or download it again, or "
-            "pack it again with tar."
+            f"Expected a whole archive, got {shown} without the blank block that ends it. Copy or download it again, "
+            "or pack it again with tar."
         )
 
 
@@ -213,9 +213,7 @@ def _shown_kind(kind: str) -> str:
     return last if last in (*_IMAGES, "txt", "json") else "another kind"
 
 
-def _given(
-    sample: _Sample, stream: BinaryIO, text: str, fields: dict[str, str], number: int, shard: int
-) -> Given:
+def _given(sample: _Sample, stream: BinaryIO, text: str, fields: dict[str, str], number: int, shard: int) -> Given:
     image = _image(sample)
     wanted = [*fields.values(), *([] if text in (_WHOLE, _LINES) else [text])]
     values = _fields(sample, _content(sample, stream, "json"), wanted) if wanted else {}

@@ -75,7 +75,10 @@ def test_fields_of_a_json(tmp_path: Path) -> None:
         ([("../a.png", b"x"), ("../a.txt", b"x")], "leads out of it in the name of member 1 of shard 1"),
         ([("/a.png", b"x")], "leads out of it in the name of member 1"),
         ([("a.txt", b"x")], "Expected an image .* in sample 1 of shard 1, got members of kind txt"),
-        ([("a.png", png(0)), ("a.txt", b"\xff\xfe")], "in UTF-8, got another encoding in a .txt of sample 1 of shard 1"),
+        (
+            [("a.png", png(0)), ("a.txt", b"\xff\xfe")],
+            "in UTF-8, got another encoding in a .txt of sample 1 of shard 1",
+        ),
         ([("a.png", png(0))], "Expected a .txt member .* in sample 1 of shard 1, got none"),
         (
             [
@@ -256,7 +259,9 @@ def test_a_shard_that_was_cut_between_two_samples(tmp_path: Path) -> None:
     whole = shard(tmp_path / "a.tar", samples(0, 2)).read_bytes()
     second = whole.index(b"cxr/0001.png")
     (tmp_path / "a.tar").write_bytes(whole[:second])
-    with pytest.raises(DatasetError, match="Expected a whole archive, got shard 1 without the blank block that ends it"):
+    with pytest.raises(
+        DatasetError, match="Expected a whole archive, got shard 1 without the blank block that ends it"
+    ):
         load_dataset("webdataset", path=tmp_path)
 
 
@@ -282,14 +287,17 @@ def test_damaged_shards_are_read_or_refused(data: st.DataObject, tmp_path_factor
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
         content[place] = data.draw(st.integers(0, 255))
     (folder / "a.tar").write_bytes(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    problem = None
     try:
         dataset = load_dataset("webdataset", path=folder)
         for number in range(len(dataset.image_ids)):
             dataset.image(number)
     except DatasetError as error:
-        assert error.__cause__ is None
-        assert error.__context__ is None
-        assert not any(word in str(error) for word in ("cxr", "0000.", "Text"))
+        problem = error
+    if problem is not None:
+        assert problem.__cause__ is None
+        assert problem.__context__ is None
+        assert not any(word in str(problem) for word in ("cxr", "0000.", "Text"))
 
 
 def test_splits_of_a_hugging_face_folder_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

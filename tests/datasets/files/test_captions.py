@@ -28,7 +28,11 @@ from pytest_retrieval_robust.scoring import scores_of
 from .test_archives import png, shard
 from .trees import dataset_facts, picture, save
 
-CAPTIONS = [["A dog runs.", "A brown dog."], ["Two cats."], ["A tree.", None, "  ", "Some wood."]]
+CAPTIONS: list[list[str | None]] = [
+    ["A dog runs.", "A brown dog."],
+    ["Two cats."],
+    ["A tree.", None, "  ", "Some wood."],
+]
 EXPECTED = {
     "reports": ["A dog runs.", "A brown dog.", "Two cats.", "A tree.", "Some wood."],
     "image_groups": [0, 1, 2],

@@ -177,7 +177,9 @@ def test_bad_folders_and_archives(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="Expected each image once"):
         load_dataset("open-i", reports=reports)
     (reports / "11.xml").write_bytes(b" " * 6_000_000)
-    with pytest.raises(DatasetError, match="at most 5000000 bytes, got more than 5000000 bytes: XML file 3 of its folder"):
+    with pytest.raises(
+        DatasetError, match="at most 5000000 bytes, got more than 5000000 bytes: XML file 3 of its folder"
+    ):
         load_dataset("open-i", reports=reports)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="got none in reports='empty'"):
@@ -221,7 +223,9 @@ def test_an_archive_that_expands_without_end(tmp_path: Path, monkeypatch: pytest
             member = tarfile.TarInfo(name)
             member.size = size
             archive.addfile(member, io.BytesIO(bytes(size)))
-    with pytest.raises(DatasetError, match="a compressed archive that goes on after its limit in the archive of reports"):
+    with pytest.raises(
+        DatasetError, match="a compressed archive that goes on after its limit in the archive of reports"
+    ):
         load_dataset("open-i", reports=tmp_path / "a.tgz")
 
 
@@ -236,7 +240,8 @@ def test_a_packed_header_that_claims_gigabytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["gz", "bz2"])
 def test_archives_packed_by_either(tmp_path: Path, kind: str) -> None:
     reports, _ = open_i(tmp_path)
-    with tarfile.open(tmp_path / f"a.tar.{kind}", f"w:{kind}") as archive:
+    mode: Any = f"w:{kind}"
+    with tarfile.open(tmp_path / f"a.tar.{kind}", mode) as archive:
         archive.add(reports, "ecgen-radiology")
     packed = load_dataset("open-i", reports=tmp_path / f"a.tar.{kind}")
     assert packed.fingerprint == load_dataset("open-i", reports=reports).fingerprint

@@ -143,7 +143,9 @@ def test_alternate_texts_of_a_study_are_counted_and_the_first_is_taken(tmp_path:
     rows.append((place.format(1).replace("00001", "00002"), "", "valid", "", "Third.", "Third."))
     path = write_table(tmp_path / "df_chexpert_plus_240401.csv", header, rows)
     labels = tmp_path / "impression_fixed.json"
-    labels.write_text("".join(json.dumps({"path_to_image": row[0], "Edema": number % 2}) + "\n" for number, row in enumerate(rows)))
+    labels.write_text(
+        "".join(json.dumps({"path_to_image": row[0], "Edema": number % 2}) + "\n" for number, row in enumerate(rows))
+    )
     dataset: Any = load_dataset("chexpert-plus", path=path, labels=labels)
     assert list(dataset.reports) == ["First.", "Third."]
     assert dataset.counts["studies with several texts, of which the first is taken"] == 1
@@ -165,7 +167,11 @@ def test_chexpert_plus_as_dicom(tmp_path: Path) -> None:
 
 def test_repeated_reports_of_other_tables_are_counted(tmp_path: Path) -> None:
     header = ["ImageID", "StudyID", "PatientID", "Projection", "Report", "Labels"]
-    rows = [("a.png", "s", "", "PA", "uno", ""), ("b.png", "s", "p", "L", "dos", ""), ("c.png", "", "", "PA", "tres", "")]
+    rows = [
+        ("a.png", "s", "", "PA", "uno", ""),
+        ("b.png", "s", "p", "L", "dos", ""),
+        ("c.png", "", "", "PA", "tres", ""),
+    ]
     rows.append(("d.png", "", "", "PA", "cuatro", ""))
     padchest: Any = load_dataset("padchest", path=write_table(tmp_path / "p.csv", header, rows))
     assert list(padchest.reports) == ["uno", "tres", "cuatro"]

@@ -27,7 +27,9 @@ REPORTS = ["Clear.", "Effusion.", "Edema."]
 
 def test_lists_are_what_a_table_of_them_is(tmp_path: Path) -> None:
     files = [save(tmp_path / f"{number}.png", number) for number in range(3)]
-    rows = [(file.name, report, f"p{number // 2}") for number, (file, report) in enumerate(zip(files, REPORTS, strict=True))]
+    rows = [
+        (file.name, report, f"p{number // 2}") for number, (file, report) in enumerate(zip(files, REPORTS, strict=True))
+    ]
     table = write_table(tmp_path / "a.csv", ["image", "report", "patient"], rows)
     expected = load_dataset("table", path=table, patient="patient")
     dataset = dataset_from_lists(
@@ -44,13 +46,14 @@ def test_lists_are_what_a_table_of_them_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["path", "text", "pillow", "bytes", "array"])
 def test_images_of_every_form_are_the_same_picture(tmp_path: Path, form: str) -> None:
     file = save(tmp_path / "a.png", 3)
-    image: Any = {
-        "path": lambda: file,
-        "text": lambda: str(file),
-        "pillow": lambda: Image.open(file),
-        "bytes": file.read_bytes,
-        "array": lambda: np.asarray(picture(3)),
-    }[form]()
+    forms: dict[str, Any] = {
+        "path": file,
+        "text": str(file),
+        "pillow": Image.open(file),
+        "bytes": file.read_bytes(),
+        "array": np.asarray(picture(3)),
+    }
+    image = forms[form]
     dataset: Any = dataset_from_lists("ours", [image], ["A text."])
     assert np.array_equal(np.asarray(dataset.image(0)), np.asarray(picture(3)))
     assert dataset.content_digest(0) == dataset.content_digest(0)
@@ -80,7 +83,9 @@ def test_lists_are_evaluated() -> None:
     images = [picture(number, (64, 64)) for number in range(8)]
     captions = [[f"First {number}.", f"Second {number}."] for number in range(8)]
     dataset = dataset_from_lists("ours", images, captions, patients=[number // 2 for number in range(8)])
-    curve = evaluate(load_model("tiny-cxr-clip"), dataset, load_occluder("patches"), levels=(0.3,), ks=(1, 5), device="cpu")
+    curve = evaluate(
+        load_model("tiny-cxr-clip"), dataset, load_occluder("patches"), levels=(0.3,), ks=(1, 5), device="cpu"
+    )
     outcome = curve.outcomes[0]
     assert (outcome.image_to_report.queries, outcome.image_to_report.gallery) == (8, 16)
     assert (outcome.report_to_image.queries, outcome.report_to_image.gallery) == (16, 8)
@@ -105,7 +110,10 @@ SECRET = "Mr Doe"
         ({"images": [SECRET, None, b""]}, "bytes of image files or arrays, got None for item 1 of its lists"),
         ({"images": [np.zeros((2, 2))] * 3}, r"in uint8, got shape=\(2, 2\), dtype=float64 for item 0"),
         ({"images": [np.zeros((3, 8, 8), np.uint8)] * 3}, r"got shape=\(3, 8, 8\)"),
-        ({"images": [Image.new("I;16", (4, 4))] * 3}, "of 8 bits per channel and at least 1 x 1 pixels, got mode='I;16'"),
+        (
+            {"images": [Image.new("I;16", (4, 4))] * 3},
+            "of 8 bits per channel and at least 1 x 1 pixels, got mode='I;16'",
+        ),
         ({"images": [Image.new("L", (0, 4))] * 3}, r"size=\(0, 4\)"),
         ({"reports": "abc"}, "Expected reports as a list with one item per image, got a str"),
         ({"reports": ["x", 5, "y"]}, "a text or a list of texts as reports, got a number in item 1"),
@@ -195,7 +203,10 @@ def test_mistakes_in_a_data_set(wrong: dict[str, Any], said: str) -> None:
     dataset = Own()
     for member, value in wrong.items():
         setattr(dataset, member, value)
-    for use in (pairs_of, lambda one: evaluate(load_model("tiny-cxr-clip"), one, load_occluder("patches"), device="cpu")):
+    for use in (
+        pairs_of,
+        lambda one: evaluate(load_model("tiny-cxr-clip"), one, load_occluder("patches"), device="cpu"),
+    ):
         with pytest.raises(DatasetError, match=said) as caught:
             use(dataset)
         assert SECRET not in str(caught.value)
@@ -223,7 +234,9 @@ def test_a_member_that_raises() -> None:
         def split(self, value: str) -> None:
             pass
 
-    with pytest.raises(DatasetError, match=r"Expected split of ours, got AttributeError at .*test_own_lists.py") as caught:
+    with pytest.raises(
+        DatasetError, match=r"Expected split of ours, got AttributeError at .*test_own_lists.py"
+    ) as caught:
         pairs_of(Raising())
     assert SECRET not in str(caught.value)
     assert caught.value.__context__ is None
@@ -235,6 +248,14 @@ def entry_of(load: Callable[..., Any], **options: Any) -> Any:
     return dataset_from_text("mine", {}, catalogues.datasets)
 
 
+def _asks_for_a_request(request: object) -> Any:
+    raise AssertionError(request)
+
+
+def _asks_for_one_of_two(which: object, other: int = 1) -> Any:
+    raise AssertionError(which, other)
+
+
 def _raise(error: BaseException) -> Any:
     raise error
 
@@ -242,11 +263,14 @@ def _raise(error: BaseException) -> Any:
 @pytest.mark.parametrize(
     ("load", "said"),
     [
-        (lambda request: Own(), "Expected load of the data set mine to take .* got one that takes request. Write"),
-        (lambda a, b=1: Own(), "got one that takes a, b"),
+        (_asks_for_a_request, "Expected load of the data set mine to take .* got one that takes request. Write"),
+        (_asks_for_one_of_two, "got one that takes which, other"),
         (lambda: None, "Expected a data set with name, .* as mine, got a NoneType without"),
         (lambda: replace(Own(), patients=["p"]), "Expected a patient for each of the 3 images of mine, got 1"),
-        (lambda: _raise(ValueError(SECRET)), r"Expected load of the data set mine to open it, got ValueError at .*\.py"),
+        (
+            lambda: _raise(ValueError(SECRET)),
+            r"Expected load of the data set mine to open it, got ValueError at .*\.py",
+        ),
         (lambda: _raise(SystemExit(SECRET)), "got SystemExit"),
         (lambda: _raise(TypeError(SECRET)), "got TypeError"),
         (lambda: _raise(DatasetError("Expected this.")), "^Expected this.$"),
@@ -260,7 +284,7 @@ def test_mistakes_in_what_opens_a_data_set(load: Callable[..., Any], said: str) 
 
 
 def test_an_entry_is_given_its_parameters() -> None:
-    entry = entry_of(lambda **options: Own(), parameters={"view": str}, canonical_name=lambda **_: "mine(view)")
+    entry = entry_of(lambda **_: Own(), parameters={"view": str}, canonical_name=lambda **_: "mine(view)")
     assert entry.load().name == "ours"
 
 

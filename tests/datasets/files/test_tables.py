@@ -201,9 +201,12 @@ def test_damaged_tables_are_read_or_refused(data: st.DataObject, kind: str, tmp_
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
         content[place] = data.draw(st.integers(0, 255))
     file.write_bytes(bytes(content[:cut]))
+    problem = None
     try:
         list(read_columns(file, ["image", "report"]))
     except DatasetError as error:
-        assert error.__cause__ is None
-        assert error.__context__ is None
-        assert "effusion" not in str(error)
+        problem = error
+    if problem is not None:
+        assert problem.__cause__ is None
+        assert problem.__context__ is None
+        assert "effusion" not in str(problem)

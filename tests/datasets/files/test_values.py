@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
 from pytest_retrieval_robust import load_dataset
@@ -157,9 +157,10 @@ def test_missing_texts_are_no_text(tmp_path: Path, kind: str) -> None:
 
 
 def test_missing_values_of_every_kind() -> None:
-    missing = [None, float("nan"), pd.NA, pd.NaT]
+    missing: list[Any] = [None, float("nan"), pd.NA, pd.NaT]
     assert all(is_missing(value) for value in missing)
-    assert not any(is_missing(value) for value in ("", 0, False, [], "nan"))
+    there: list[Any] = ["", 0, False, [], "nan"]
+    assert not any(is_missing(value) for value in there)
 
 
 @pytest.mark.parametrize("values", [["one", 2], {"a": "Mr Doe"}, 7, [["x"]]])
