@@ -33,7 +33,7 @@ def resolve_device(name: str) -> str:
             return f"cuda:{index}"
     raise ConfigError(
         f"Expected a device of this machine, got device={name!r} with {torch.cuda.device_count()} CUDA devices "
-        f"and mps={torch.backends.mps.is_available()}. Use auto or cpu, or mend the driver."
+        f"and mps={torch.backends.mps.is_available()}. Use auto or cpu, or fix the driver."
     )
 
 

@@ -106,7 +106,7 @@ class EmbeddingStore:
             if reason is not None:
                 notes.append(
                     f"Expected to {what} the embedding store, got: {reason}. The results are whole, but a next run "
-                    "encodes again. Free space or mend the permissions, choose another --robust-cache-dir, or "
+                    "encodes again. Free space or fix the permissions, choose another --robust-cache-dir, or "
                     "--robust-no-cache."
                 )
         return notes
