@@ -147,7 +147,8 @@ def in_pieces(count: int, limits: Limits, kind: Kind, work: Callable[[slice], T]
             let_go(error)
         if done:
             start += size
-            setattr(limits, kind, most)
+            if most is not None:
+                setattr(limits, kind, most)
             yield done.pop()
         else:
             # Outside of the except block: the error's traceback would hold on to the memory of the failed part.

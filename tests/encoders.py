@@ -40,7 +40,7 @@ class ThroughStorage(Pixels):
     def encode_images(self, pixels: Tensor) -> Tensor:
         rows = super().encode_images(pixels).clone()
         pixels.requires_grad_()
-        pixels.untyped_storage().fill_(0)
+        pixels.untyped_storage().fill_(0)  # type: ignore[attr-defined]
         return rows
 
 
