@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from open_clip.tokenizer import basic_clean, get_clean_fn
 from PIL.Image import Image, Resampling
 from torch import Tensor
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
@@ -406,6 +405,8 @@ def cleaning_of(config: Any, tokenizer: Any) -> str | None:
 def _cleaner(cleaning: str | None) -> Callable[[str], str]:
     if cleaning is None:
         return str
+    from open_clip.tokenizer import basic_clean, get_clean_fn
+
     # OpenAI's code makes `&` of `&amp;`; transformers' tokenizer does all but that.
     clean: Callable[[str], str] = basic_clean if cleaning == "basic" else get_clean_fn(cleaning)
     return clean
