@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -210,3 +211,26 @@ def test_without_matplotlib_the_extra_is_named(run: RunRecord, tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(Exception, match=r"pip install 'pytest-retrieval-robust\[plots\]'"):
         draw_figure(series_of(run), tmp_path / "a.pdf", direction="image-to-report")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="FIFOs")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("command", [("card", "--model=ours"), ("table",), ("plot",)])
+def test_what_is_no_file_is_not_waited_for(
+    folder: Path, tmp_path: Path, command: tuple[str, ...], make: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.svg"
+    make(out)
+    assert main([*command, str(folder), f"--out={out}"]) == 2
+    assert "Expected a file or nothing at --out='out.svg'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("card", "--model=ours"), ("table",), ("plot",)])
+def test_a_folder_that_is_not_there_is_told_without_its_path(
+    folder: Path, tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, str(folder), f"--out={tmp_path / 'nowhere/out.svg'}"]) == 2
+    told = capsys.readouterr().err
+    assert told == (
+        "Expected a place for --out that can be written, got: No such file or directory. Choose another one.\n"
+    )
