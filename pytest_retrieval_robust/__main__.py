@@ -277,22 +277,32 @@ def _of_a_run(parsed: argparse.Namespace, action: Callable[[RunRecord], None]) -
     """Do something with a saved run; 2 where it, or what is asked of it, is wrong."""
     from .errors import RobustError
     from .judgement import Against, judge_run
+    from .outputs import check_out
     from .policy import Policy
     from .saved import load_run
 
     try:
+        if parsed.out is not None:
+            check_out(parsed.out)
         action(judge_run(load_run(parsed.folder), Policy(), Against()))
-    except (RobustError, OSError) as error:
+    except RobustError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        print(f"Expected a place for --out that can be written, got: {why}. Choose another one.", file=sys.stderr)
         return 2
     return 0
 
 
 def _give(text: str, out: Path | None) -> None:
+    from .cache import whole_file
+
     if out is None:
         sys.stdout.write(text)
-    else:
-        out.write_text(text, encoding="utf-8", newline="")
+        return
+    with whole_file(out) as part:
+        part.write_text(text, encoding="utf-8", newline="")
 
 
 def _store(parsed: argparse.Namespace) -> int:
@@ -307,7 +317,12 @@ def _store(parsed: argparse.Namespace) -> int:
     except RobustError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    code, lines = store_lines(EmbeddingStore(cache_folder(parsed.cache_dir) / FOLDER, limit), parsed.action, limit)
+    try:
+        code, lines = store_lines(EmbeddingStore(cache_folder(parsed.cache_dir) / FOLDER, limit), parsed.action, limit)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        print(f"Expected a cache folder that can be read, got: {why}. Fix --cache-dir.", file=sys.stderr)
+        return 2
     for line in lines:
         print(line)
     return code
@@ -339,11 +354,16 @@ class _RankCommand:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         from .errors import RobustError
+        from .foreign import FOREIGN, described, let_go
 
         try:
             self.lines = list(self._ranked(config))
         except RobustError as error:
             self.error = f"{type(error).__name__}: {error}"
+            return 2
+        except FOREIGN as error:
+            self.error = f"Expected the model and the data set to work, got {described(error)}. Fix them."
+            let_go(error)
             return 2
         return 0
 

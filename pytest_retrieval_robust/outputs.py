@@ -59,6 +59,15 @@ def _check_results(folder: Path) -> None:
             )
 
 
+def check_out(path: Path) -> None:
+    """Raise `ConfigError` where a command's `--out` is something that may be waited for without end."""
+    if os.path.lexists(path) and not is_regular(path):
+        raise ConfigError(
+            f"Expected a file or nothing at --out={path.name!r}, got a folder, a device, a FIFO or a broken link. "
+            "Choose another name, or leave --out out to have it printed."
+        )
+
+
 def _check_report(path: Path, kept: Sequence[Path]) -> None:
     if os.path.lexists(path) and not is_regular(path):
         raise ConfigError(
