@@ -11,6 +11,7 @@ from .axes import our_fixtures, ours
 from .errors import ConfigError, RobustError
 from .fixtures import (
     _robust_case,
+    asks_for_benchmarks,
     breaking,
     clean_outcome,
     gate,
@@ -24,6 +25,7 @@ from .fixtures import (
     retrieval_model,
     robustness_curve,
     robustness_curves,
+    without_our_cells,
 )
 from .options import add_options, any_on_command_line, is_replay
 
@@ -255,6 +257,12 @@ class Controller:
                 names: list[str] = getattr(item, "fixturenames", [])
                 if "occlusion_timer" in our_fixtures(item) and "benchmark" not in names:
                     names.append("benchmark")
+
+    @pytest.hookimpl(optionalhook=True, wrapper=True)
+    def pytest_benchmark_group_stats(self, config: pytest.Config) -> Generator[None, Any, Any]:
+        """pytest-benchmark: a table of each model is printed only where one of its options was given."""
+        groups = yield
+        return groups if asks_for_benchmarks(config) else without_our_cells(groups)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:

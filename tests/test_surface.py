@@ -109,7 +109,19 @@ class _NoArrays:
         return None
 
 
-WORDS = ("image-to-text", "i2t", "t2i", "image_to_report", "Image-To-Report", "image-to-report ", "", None, 0, True, ["x"])
+WORDS = (
+    "image-to-text",
+    "i2t",
+    "t2i",
+    "image_to_report",
+    "Image-To-Report",
+    "image-to-report ",
+    "",
+    None,
+    0,
+    True,
+    ["x"],
+)
 
 
 @pytest.mark.parametrize("word", WORDS, ids=repr)
@@ -221,9 +233,7 @@ def test_completion_shows_the_public_names_alone() -> None:
 
 
 def test_a_curve_and_an_outcome_are_shown_in_a_line() -> None:
-    assert repr(CURVE) == (
-        "<Curve ours<b> on data, patches, seed 0: Recall@10 1.000 at 0, 0.800 at 0.1, 0.600 at 0.3>"
-    )
+    assert repr(CURVE) == ("<Curve ours<b> on data, patches, seed 0: Recall@10 1.000 at 0, 0.800 at 0.1, 0.600 at 0.3>")
     assert repr(CURVE.outcomes[1]) == (
         "<Outcome ours<b> on data, patches at level 0.1, seed 0: "
         "Recall@10 0.800 image-to-report, 0.700 report-to-image>"
