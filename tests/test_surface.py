@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,7 +51,7 @@ THERE = {1: (0.9, 0.5, 0.3), 10: (1.0, 0.8, 0.6)}
 BACK = {1: (0.8, 0.4, 0.2), 10: (0.95, 0.7, 0.55)}
 
 
-def _scores(recalls: dict[int, tuple[float, ...]], place: int) -> Scores:
+def _scores(recalls: Mapping[int, tuple[float, ...]], place: int) -> Scores:
     return Scores(
         queries=100,
         gallery=90,
@@ -406,7 +406,8 @@ def test_a_wrong_name_says_what_is_close(names: tuple[str, str, str], close: str
 
 def test_numbers_of_other_libraries_are_taken(model: DualEncoder) -> None:
     arguments: dict[str, Any] = {"levels": np.array([0.3]), "ks": np.array([10, 1, 10]), "seed": np.int64(0)}
-    curve = evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), limit=np.int64(24), **arguments)
+    arguments["limit"] = np.int64(24)
+    curve = evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), **arguments)
     assert curve.ks == (1, 10)
     assert curve.levels == (0.0, 0.3)
 
@@ -461,9 +462,9 @@ def test_callables_are_callable() -> None:
 @pytest.mark.parametrize("search", [find_breaking, sensitivity_map])
 def test_searches_refuse_what_is_no_model_and_no_data_set(search: Callable[..., object], model: DualEncoder) -> None:
     dataset = load_dataset("synthetic-cxr")
-    for given in (("tiny-cxr-clip", dataset), (model, "synthetic-cxr"), (dataset, model)):
+    for arguments in (("tiny-cxr-clip", dataset), (model, "synthetic-cxr"), (dataset, model)):
         with pytest.raises(ArgumentError, match="Expected a "):
-            search(*given)
+            search(*arguments)
     for name in ("limit", "batch_size"):
         with pytest.raises(ArgumentError, match=name):
             search(model, dataset, **{name: 0})
