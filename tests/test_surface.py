@@ -44,6 +44,7 @@ from pytest_retrieval_robust.errors import (
 from pytest_retrieval_robust.evidence import STATISTICS, Evidence, statistic
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.policy import BaselineLimit, Decision
+from pytest_retrieval_robust.strategies import picture, unit_rows
 from pytest_retrieval_robust.words import ByLevel, known_word
 
 LEVELS = (0.0, 0.1, 0.3)
@@ -495,3 +496,15 @@ def test_ranks_may_be_a_list() -> None:
 def test_the_interface_is_imported_without_torch() -> None:
     code = "import sys, pytest_retrieval_robust as p; dir(p); assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_pictures_and_rows_of_an_unknown_kind_are_refused() -> None:
+    wrong: Any = "flt"
+    with pytest.raises(ArgumentError, match="Did you mean 'flat'"):
+        picture(3, 3, kind=wrong)
+    wrong = "rgb"
+    with pytest.raises(ArgumentError, match="mode out of 'L', 'RGB'"):
+        picture(3, 3, mode=wrong)
+    wrong = "jax"
+    with pytest.raises(ArgumentError, match="library out of 'numpy', 'torch'"):
+        unit_rows(3, 3, library=wrong)
