@@ -220,7 +220,7 @@ def _probes(
         yield Probe(scene, grid, fill, k, batch=batch_size or usual_batch(model.device))
     if count == 0:
         raise DatasetError(
-            f"Expected images that can be read in {pairs.dataset.name}, got none. Mend its files or its root."
+            f"Expected images that can be read in {pairs.dataset.name}, got none. Fix its files or its root."
         )
 
 

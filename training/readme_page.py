@@ -1,4 +1,4 @@
-"""Writes the sample output of the README from a run of the suite that `init` copies: `python -m training.readme_page`."""
+"""Writes the sample output of the README, from a run of the suite that `init` copies."""
 
 from __future__ import annotations
 
