@@ -1,7 +1,9 @@
-"""`retrieval-robust`, or `python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
-`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs side by side,
-`store` shows and prunes the embeddings that are kept from run to run.
-Of a saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws its curves."""
+"""`retrieval-robust COMMAND`, or `python -m pytest_retrieval_robust COMMAND`.
+
+`init DIR` copies a ready suite, `inspect NAME` shows what a data set holds, `rank MODEL NAME` shows what hiding does to
+the ranks of single images, `compare A B` sets two runs side by side, `store` shows and prunes the embeddings that are
+kept from run to run. Of a saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws curves.
+"""
 
 from __future__ import annotations
 

@@ -352,7 +352,8 @@ def _warnings(
         yield f"Gates at level {levels} were not judged: --robust-levels leaves these levels out."
     idle = policy.idle(planned, measured.plan)
     if idle:
-        yield f"{idle} of {len(policy.rules)} gate tables speak of models, data sets or occluders outside of this run."
+        tables = f"{idle} of {len(policy.rules)} gate tables name{'s' if idle == 1 else ''}"
+        yield f"{tables} models, data sets or occluders that are not in this run."
     if unjudged:
         more = "" if len(unjudged) == 1 else f", and {counted(len(unjudged) - 1, 'more gate')}"
         yield (
@@ -364,14 +365,14 @@ def _warnings(
         yield against.problem
     elif policy.asks_for_baseline() and baseline is None:
         yield (
-            "Gates against a baseline were not judged: none was given. --robust-results DIR makes one, and "
-            "--robust-baseline DIR compares with it."
+            "Baseline gates were skipped: no baseline given. Save one with --robust-results DIR, and compare with "
+            "--robust-baseline DIR."
         )
     if baseline is not None:
         yield from (*baseline.obstacles, *baseline.vanished)
     if against.run is not None and against.run.measured.broken_tests:
         count = against.run.measured.broken_tests
-        yield f"Expected a baseline whose tests all passed, got {count} that failed. Make it again from a good model."
+        yield f"Expected a baseline whose tests all passed, got {count} that failed. Save one of a good model."
     if measured.limit is None:
         yield from weak_gates(verdicts)
     for outcome in measured.outcomes:

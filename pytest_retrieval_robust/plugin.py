@@ -12,6 +12,7 @@ from .axes import our_fixtures, ours
 from .errors import ConfigError, RobustError
 from .fixtures import (
     _robust_case,
+    asks_for_benchmarks,
     breaking,
     clean_outcome,
     gate,
@@ -25,6 +26,7 @@ from .fixtures import (
     retrieval_model,
     robustness_curve,
     robustness_curves,
+    without_our_cells,
 )
 from .options import add_options, any_on_command_line, has_gates_beside, is_replay
 from .roster import Ended, only_looks, roster_of
@@ -342,6 +344,12 @@ class Controller:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self._ended.uncollected.add(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True, wrapper=True)
+    def pytest_benchmark_group_stats(self, config: pytest.Config) -> Generator[None, Any, Any]:
+        """pytest-benchmark: a table of each model is printed only where one of its options was given."""
+        groups = yield
+        return groups if asks_for_benchmarks(config) else without_our_cells(groups)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:

@@ -1,4 +1,4 @@
-"""Words and numbers that a caller chooses among those that exist: an unknown one is an error, never another's answer."""
+"""Words and numbers that a caller chooses among those that exist: an unknown one is an error, never a guess."""
 
 from __future__ import annotations
 

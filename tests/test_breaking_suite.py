@@ -41,8 +41,8 @@ def test_an_option_asks_for_the_search_and_the_summary_tells_of_it(pytester: pyt
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "synthetic-cxr: smallest share whose hiding breaks the top 5, in % (upper bounds)",
-            "3 images, 4 x 4 cells, black*",
+            "synthetic-cxr: smallest hidden area that pushes the report out of the top 5",
+            "in % of the image (upper bounds); 3 images, 4 x 4 cells, black",
             "* 5 %   25 %   50 %   75 %   found  encodings",
             "tiny-cxr-clip *",
             "tiny-cxr-clip on synthetic-cxr: mean fall of the right report's score by hidden cell",

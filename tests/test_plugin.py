@@ -100,11 +100,38 @@ def test_collect_only_lists_ids_and_measures_nothing(run_suite: Run) -> None:
     result.stdout.no_fnmatch_line("*RELEASE GATE*")
 
 
-def test_quiet_prints_the_last_line_alone(run_suite: Run) -> None:
-    result = run_suite("-q")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["RELEASE GATE: PASSED*"])
+def test_quiet_prints_the_table_what_was_not_met_and_the_last_line(run_suite: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "robust.toml").write_text("[[gate]]\nlevel = 0.3\nrecall = { 10 = 1.0 }\n")
+    loud, quiet = run_suite(), run_suite("-q")
+    assert loud.ret == quiet.ret == 1
+    quiet.stdout.fnmatch_lines(
+        ["*image-to-report Recall@10 in %", "tiny-cxr-clip *", "failed: tiny-cxr-clip on *", "RELEASE GATE: FAILED*"]
+    )
+    for line in ("note: *", "loaded: *", "kept: *"):
+        quiet.stdout.no_fnmatch_line(line)
+    assert [line for line in loud.outlines if line.startswith("failed:")] == [
+        line for line in quiet.outlines if line.startswith("failed:")
+    ]
+
+
+def test_quiet_says_which_named_model_is_missing_and_which_test_broke(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile("def test_it(outcome):\n    assert outcome.case.level == 1\n")
+    result = pytester.runpytest_inprocess(*SMALL[1:], "--robust-models=tiny-cxr-clip,chexzero", "-q")
+    result.stdout.fnmatch_lines_random(["broken:*", "not tested: chexzero: *", "RELEASE GATE: FAILED*"])
+
+
+def test_twice_quiet_prints_the_last_line_alone(run_suite: Run) -> None:
+    result = run_suite("-qq")
+    result.stdout.fnmatch_lines(["RELEASE GATE: *"])
     result.stdout.no_fnmatch_line("*Recall@10*")
+
+
+def test_the_legend_is_printed_once_and_explains_each_column(run_suite: Run) -> None:
+    result = run_suite("--robust-occluders=patches,box")
+    for word in ("! below", "kept:", "half:", "~ no gate", "chance:", "ceiling:"):
+        assert sum(word in line for line in result.outlines) == 1, word
 
 
 def test_verbose_prints_every_cell_and_both_directions(run_suite: Run) -> None:

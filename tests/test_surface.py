@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,6 +44,7 @@ from pytest_retrieval_robust.errors import (
 from pytest_retrieval_robust.evidence import STATISTICS, Evidence, statistic
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.policy import BaselineLimit, Decision
+from pytest_retrieval_robust.strategies import picture, unit_rows
 from pytest_retrieval_robust.words import ByLevel, known_word
 
 LEVELS = (0.0, 0.1, 0.3)
@@ -51,7 +52,7 @@ THERE = {1: (0.9, 0.5, 0.3), 10: (1.0, 0.8, 0.6)}
 BACK = {1: (0.8, 0.4, 0.2), 10: (0.95, 0.7, 0.55)}
 
 
-def _scores(recalls: dict[int, tuple[float, ...]], place: int) -> Scores:
+def _scores(recalls: Mapping[int, tuple[float, ...]], place: int) -> Scores:
     return Scores(
         queries=100,
         gallery=90,
@@ -109,7 +110,19 @@ class _NoArrays:
         return None
 
 
-WORDS = ("image-to-text", "i2t", "t2i", "image_to_report", "Image-To-Report", "image-to-report ", "", None, 0, True, ["x"])
+WORDS = (
+    "image-to-text",
+    "i2t",
+    "t2i",
+    "image_to_report",
+    "Image-To-Report",
+    "image-to-report ",
+    "",
+    None,
+    0,
+    True,
+    ["x"],
+)
 
 
 @pytest.mark.parametrize("word", WORDS, ids=repr)
@@ -221,9 +234,7 @@ def test_completion_shows_the_public_names_alone() -> None:
 
 
 def test_a_curve_and_an_outcome_are_shown_in_a_line() -> None:
-    assert repr(CURVE) == (
-        "<Curve ours<b> on data, patches, seed 0: Recall@10 1.000 at 0, 0.800 at 0.1, 0.600 at 0.3>"
-    )
+    assert repr(CURVE) == ("<Curve ours<b> on data, patches, seed 0: Recall@10 1.000 at 0, 0.800 at 0.1, 0.600 at 0.3>")
     assert repr(CURVE.outcomes[1]) == (
         "<Outcome ours<b> on data, patches at level 0.1, seed 0: "
         "Recall@10 0.800 image-to-report, 0.700 report-to-image>"
@@ -396,7 +407,8 @@ def test_a_wrong_name_says_what_is_close(names: tuple[str, str, str], close: str
 
 def test_numbers_of_other_libraries_are_taken(model: DualEncoder) -> None:
     arguments: dict[str, Any] = {"levels": np.array([0.3]), "ks": np.array([10, 1, 10]), "seed": np.int64(0)}
-    curve = evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), limit=np.int64(24), **arguments)
+    arguments["limit"] = np.int64(24)
+    curve = evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), **arguments)
     assert curve.ks == (1, 10)
     assert curve.levels == (0.0, 0.3)
 
@@ -451,9 +463,9 @@ def test_callables_are_callable() -> None:
 @pytest.mark.parametrize("search", [find_breaking, sensitivity_map])
 def test_searches_refuse_what_is_no_model_and_no_data_set(search: Callable[..., object], model: DualEncoder) -> None:
     dataset = load_dataset("synthetic-cxr")
-    for given in (("tiny-cxr-clip", dataset), (model, "synthetic-cxr"), (dataset, model)):
+    for arguments in (("tiny-cxr-clip", dataset), (model, "synthetic-cxr"), (dataset, model)):
         with pytest.raises(ArgumentError, match="Expected a "):
-            search(*given)
+            search(*arguments)
     for name in ("limit", "batch_size"):
         with pytest.raises(ArgumentError, match=name):
             search(model, dataset, **{name: 0})
@@ -484,3 +496,15 @@ def test_ranks_may_be_a_list() -> None:
 def test_the_interface_is_imported_without_torch() -> None:
     code = "import sys, pytest_retrieval_robust as p; dir(p); assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_pictures_and_rows_of_an_unknown_kind_are_refused() -> None:
+    wrong: Any = "flt"
+    with pytest.raises(ArgumentError, match="Did you mean 'flat'"):
+        picture(3, 3, kind=wrong)
+    wrong = "rgb"
+    with pytest.raises(ArgumentError, match="mode out of 'L', 'RGB'"):
+        picture(3, 3, mode=wrong)
+    wrong = "jax"
+    with pytest.raises(ArgumentError, match="library out of 'numpy', 'torch'"):
+        unit_rows(3, 3, library=wrong)

@@ -186,6 +186,21 @@ def test_pytest_benchmark_gets_the_rounds_where_it_is_active(pytester: pytest.Py
     ]
 
 
+def test_pytest_benchmark_prints_tables_of_our_cells_only_if_asked(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=MEASURES, test_theirs="def test_theirs(benchmark): benchmark(sum, [1, 2])")
+    usual = pytester.runpytest_inprocess(*SMALL)
+    usual.assert_outcomes(passed=3)
+    usual.stdout.fnmatch_lines(["*- benchmark: 1 tests -*", "test_theirs *"])
+    usual.stdout.no_fnmatch_line("*benchmark 'tiny-cxr-clip*")
+    asked = pytester.runpytest_inprocess(*SMALL, "--benchmark-columns=min")
+    asked.stdout.fnmatch_lines_random(["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "test_theirs *"])
+
+
+def test_a_suite_of_our_cells_alone_prints_no_heading_of_pytest_benchmark(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=MEASURES)
+    pytester.runpytest_inprocess(*SMALL).stdout.no_fnmatch_line("*Legend*")
+
+
 def test_pytest_benchmark_compares_with_a_saved_run_as_usual(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_mine=MEASURES)
     storage = "--benchmark-storage=saved"

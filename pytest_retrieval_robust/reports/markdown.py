@@ -240,7 +240,7 @@ def _costs(run: RunRecord) -> Iterator[str]:
         )
         for one in run.costs
     ]
-    yield folded("Time an image", table(heads, rows, 3))
+    yield folded("Time per image", table(heads, rows, 3))
 
 
 def _provenance(run: RunRecord) -> Iterator[str]:
