@@ -23,8 +23,8 @@ for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_variable] = "1"  # before numpy and torch: a process that is to be forked must have no threads
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from .rows import ROWS, warm_up
-from .trials import Ground, Row, Trial, what_went_wrong
+from .rows import ROWS, warm_up  # noqa: E402  # see above
+from .trials import Ground, Row, Trial, what_went_wrong  # noqa: E402
 
 _SHOWN = 3
 

@@ -1,4 +1,4 @@
-"""Archives and tables that are hostile or damaged: refused by `DatasetError`, or read right; nothing is written outside."""
+"""Hostile or damaged archives and tables: refused by `DatasetError`, or read right; nothing is written outside."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Attempt:
     name: str
     loader: str
     file: str
-    write: Callable[[Path], None]
+    write: Callable[[Path], object]
     expected: str = _REFUSED
     options: Mapping[str, Any] | None = None
 
@@ -144,8 +144,8 @@ def _declared(size: int) -> bytes:
     return tar_of(members())[: 18 * 1024] + member.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
 
 
-def _bytes(make: Callable[[], bytes]) -> Callable[[Path], None]:
-    return lambda file: file.write_bytes(make()) and None
+def _bytes(make: Callable[[], bytes]) -> Callable[[Path], object]:
+    return lambda file: file.write_bytes(make())
 
 
 def _shard(name: str, make: Callable[[], bytes], expected: str = _REFUSED) -> Attempt:
@@ -176,7 +176,7 @@ def _sparse() -> bytes:
     return tar_of(members())[: 18 * 1024] + bytes(header) + bytes(1024)
 
 
-def _link(target: str) -> Callable[[Path], None]:
+def _link(target: str) -> Callable[[Path], object]:
     return lambda file: file.symlink_to(target)
 
 
@@ -353,7 +353,7 @@ def report_xml(findings: str = "Clear lungs.", head: str = "") -> bytes:
     ).encode()
 
 
-def _xml_folder(content: bytes) -> Callable[[Path], None]:
+def _xml_folder(content: bytes) -> Callable[[Path], object]:
     def write(folder: Path) -> None:
         folder.mkdir()
         (folder / "1.xml").write_bytes(content)
@@ -361,8 +361,13 @@ def _xml_folder(content: bytes) -> Callable[[Path], None]:
     return write
 
 
-def _xml_archive(content: Members) -> Callable[[Path], None]:
-    return lambda file: file.write_bytes(gzip.compress(tar_of(content))) and None
+def _fifo_among_reports(folder: Path) -> None:
+    folder.mkdir()
+    os.mkfifo(folder / "1.xml")
+
+
+def _xml_archive(content: Members) -> Callable[[Path], object]:
+    return lambda file: file.write_bytes(gzip.compress(tar_of(content)))
 
 
 _LAUGHS = (
@@ -399,7 +404,7 @@ _XML = (
         "a FIFO among the reports",
         "open-i",
         "reports",
-        lambda folder: (folder.mkdir(), os.mkfifo(folder / "1.xml")) and None,
+        _fifo_among_reports,
     ),
     Attempt("an archive with ..", "open-i", "r.tgz", _xml_archive([("../1.xml", report_xml())])),
     Attempt("an archive with an absolute name", "open-i", "r.tgz", _xml_archive([("/tmp/1.xml", report_xml())])),
@@ -412,7 +417,7 @@ _XML = (
 )
 
 
-def _zip(change: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED) -> Callable[[Path], None]:
+def _zip(change: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED) -> Callable[[Path], object]:
     """The archive of MIMIC-CXR's reports with changed members, beside the tables and images that it belongs to."""
 
     def write(file: Path) -> None:
@@ -432,7 +437,7 @@ def _zip(change: Callable[[dict[str, bytes]], None], compression: int = zipfile.
 _STUDY = "files/p10/p10000032/s50414267.txt"
 
 
-def _beside_mimic(write: Callable[[Path], None]) -> Callable[[Path], None]:
+def _beside_mimic(write: Callable[[Path], object]) -> Callable[[Path], object]:
     def both(file: Path) -> None:
         from tests.datasets.files import trees
 
@@ -446,7 +451,7 @@ def _in_zip(name: str, change: Callable[[dict[str, bytes]], None], expected: str
     return Attempt(name, "mimic-cxr", "reports.zip", _zip(change, zipfile.ZIP_DEFLATED), expected)
 
 
-def _no_zip(name: str, write: Callable[[Path], None]) -> Attempt:
+def _no_zip(name: str, write: Callable[[Path], object]) -> Attempt:
     return Attempt(name, "mimic-cxr", "reports.zip", _beside_mimic(write))
 
 

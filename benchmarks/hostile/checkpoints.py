@@ -164,7 +164,7 @@ def rows(ground: Ground) -> Iterator[Trial]:
     place = ground.place("payloads")
     canary = place / "canary"
     payloads = _payloads(canary)
-    attempts: list[tuple[str, Callable[[Path], None], str]] = []
+    attempts: list[tuple[str, Callable[[Path], object], str]] = []
     for form, (write, suffix) in _FORMS.items():
         for position, content in _positions(payloads["os.system"]).items():
             attempts.append((f"{form}, {position}", partial(write, content), suffix))
@@ -176,8 +176,8 @@ def rows(ground: Ground) -> Iterator[Trial]:
         attempts.append((f"inert, {name}", partial(_write_inert, name, canary), ".ckpt"))
     attempts += _damaged_files()
     checks: list[tuple[str, Check]] = []
-    for number, (name, write, suffix) in enumerate(ground.some(attempts, 12)):
-        checks.append((name, partial(_refused, place, f"{number}{suffix}", write, canary)))
+    for number, (name, make, suffix) in enumerate(ground.some(attempts, 12)):
+        checks.append((name, partial(_refused, place, f"{number}{suffix}", make, canary)))
     checks += [(name, partial(_not_regular, place, name, canary)) for name in ground.some(_SPECIAL, 2)]
     yield from in_children(checks, chunk=10)
     valid = _valid_files()
@@ -198,7 +198,7 @@ def _write_inert(name: str, canary: Path, file: Path) -> None:
     file.write_bytes(b"".join(lines))
 
 
-def _refused(place: Path, name: str, write: Callable[[Path], None], canary: Path) -> str | None:
+def _refused(place: Path, name: str, write: Callable[[Path], object], canary: Path) -> str | None:
     file = place / name
     write(file)
     return _model_error(file, canary)
@@ -229,19 +229,19 @@ def _said_well(error: RobustError) -> str | None:
     return None
 
 
-def _damaged_files() -> list[tuple[str, Callable[[Path], None], str]]:
+def _damaged_files() -> list[tuple[str, Callable[[Path], object], str]]:
     plain = {"weight": torch.zeros(4, 4)}
     header = json.dumps({"weight": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}).encode()
     return [
-        ("empty", lambda file: file.write_bytes(b"") and None, ".pt"),
-        ("a text", lambda file: file.write_text("<html>404</html>") and None, ".pt"),
-        ("zeros", lambda file: file.write_bytes(bytes(5000)) and None, ".pt"),
+        ("empty", lambda file: file.write_bytes(b""), ".pt"),
+        ("a text", lambda file: file.write_text("<html>404</html>"), ".pt"),
+        ("zeros", lambda file: file.write_bytes(bytes(5000)), ".pt"),
         ("a list of tensors", lambda file: torch.save([torch.zeros(2)], file), ".pt"),
         ("a tensor alone", lambda file: torch.save(torch.zeros(2), file), ".pt"),
         ("an empty dict", lambda file: torch.save({}, file), ".pt"),
         ("another model's weights", lambda file: torch.save(plain, file), ".pt"),
         ("safetensors, claims terabytes", lambda file: _safetensors(file, header), ".safetensors"),
-        ("safetensors, a header of 2**63", lambda file: file.write_bytes(b"\xff" * 8 + b"{}") and None, ".safetensors"),
+        ("safetensors, a header of 2**63", lambda file: file.write_bytes(b"\xff" * 8 + b"{}"), ".safetensors"),
         ("safetensors, cut", lambda file: _safetensors(file, header[:20]), ".safetensors"),
         ("a zip bomb", _zip_bomb, ".zip"),
         ("a gzip bomb", _gzip_bomb, ".tar"),
@@ -275,17 +275,17 @@ def _zip_of(file: Path, members: Mapping[str, bytes]) -> None:
 
 
 def _zip_bomb(file: Path) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("weights.pt", "w", force_zip64=True) as member:
-            for _ in range(320):
-                member.write(bytes(1 << 24))
+    deflated = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with deflated as archive, archive.open("weights.pt", "w", force_zip64=True) as member:
+        for _ in range(320):
+            member.write(bytes(1 << 24))
 
 
 def _gzip_bomb(file: Path) -> None:
     with tarfile.open(file, "w:gz", compresslevel=1) as archive:
         member = tarfile.TarInfo("weights.pt")
         member.size = 5 << 30
-        archive.addfile(member, _Zeros())  # type: ignore[arg-type]
+        archive.addfile(member, _Zeros())
 
 
 class _Zeros:

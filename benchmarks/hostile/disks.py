@@ -123,12 +123,7 @@ def _taken_midway(place: Path) -> None:
 def _with_plugin(plugin: object) -> None:
     import pytest
 
-    original = pytest.main
-
-    def main(arguments: list[str]) -> Any:
-        return original(arguments, plugins=[plugin])
-
-    pytest.main = main  # in this child alone
+    pytest.main = partial(pytest.main, plugins=[plugin])  # in this child alone
 
 
 def _mounted(options: str, place: Path) -> None:

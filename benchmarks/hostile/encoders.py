@@ -265,7 +265,8 @@ def _encoder(change: Change | None, where: str, form: str) -> Any:
     honest = Honest()
     calls: dict[str, Callable[[Any], Any]] = {"images": honest.images, "reports": honest.reports}
     if change is not None:
-        calls[where] = partial(change, honest, honest=calls[where])
+        right = calls[where]
+        calls[where] = lambda given: change(honest, given, right)
     if form == "callables":
         prepare = ToyEncoder().prepare
         return encoder_from_callables("toy", calls["images"], calls["reports"], size=SIDE, prepare=prepare)

@@ -87,7 +87,7 @@ def _outcome_of(table: Path) -> str | None:
     return "picture"
 
 
-def _by_hand(place: Path, number: int, make: Callable[[Path], None], refused: bool) -> str | None:
+def _by_hand(place: Path, number: int, make: Callable[[Path], object], refused: bool) -> str | None:
     file = place / CANARY / f"{number}.img"
     file.parent.mkdir(exist_ok=True)
     make(file)
@@ -185,11 +185,11 @@ def tiff(width: int, height: int, **changes: int) -> bytes:
     return (b"II*\0" + struct.pack("<I", 8) + directory).ljust(200, b"\0") + bytes(16)
 
 
-def _wrote(content: Callable[[], bytes]) -> Callable[[Path], None]:
-    return lambda file: file.write_bytes(content()) and None
+def _wrote(content: Callable[[], bytes]) -> Callable[[Path], object]:
+    return lambda file: file.write_bytes(content())
 
 
-def _grey(**tags: Any) -> Callable[[Path], None]:
+def _grey(**tags: Any) -> Callable[[Path], object]:
     return _wrote(lambda: dicom(np.arange(64, dtype=np.uint16).reshape(8, 8) * 100, **tags))
 
 
@@ -222,7 +222,7 @@ def _loop(file: Path) -> None:
     file.symlink_to(file.name)
 
 
-def _link_to(target: str) -> Callable[[Path], None]:
+def _link_to(target: str) -> Callable[[Path], object]:
     return lambda file: file.symlink_to(target)
 
 
@@ -243,7 +243,7 @@ def _sparse(file: Path) -> None:
 
 
 _HUGE = 1 << 20
-_BY_HAND: Sequence[tuple[str, Callable[[Path], None], bool]] = (
+_BY_HAND: Sequence[tuple[str, Callable[[Path], object], bool]] = (
     ("empty", _wrote(bytes), True),
     ("a text", _wrote(lambda: b"<html>404</html>"), True),
     ("zeros", _wrote(lambda: bytes(4096)), True),

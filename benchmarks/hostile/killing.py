@@ -1,4 +1,4 @@
-"""Runs that are killed, and what is left of them: at random times, amid shards, around every rename; several at once."""
+"""Runs that are killed, and what is left of them: at any time, amid shards, around every rename, several at once."""
 
 from __future__ import annotations
 

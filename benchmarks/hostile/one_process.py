@@ -1,4 +1,4 @@
-"""Three hundred sweeps, failures among them, in one process: memory, descriptors and temporary files stay as they are."""
+"""Hundreds of sweeps in one process, failures among them: memory, descriptors and temporary files do not grow."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -28,11 +29,11 @@ class Own(ToyDataset):
         super().__init__(_PAIRS)
         self.image_ids = [f"{CANARY}-{number}" for number in range(_PAIRS)]
         self.reports = [f"{CANARY} pattern {number}" for number in range(_PAIRS)]
-        self.patients = [f"{CANARY} {number}" for number in range(_PAIRS)]  # type: ignore[misc]
+        self.patients = [f"{CANARY} {number}" for number in range(_PAIRS)]
         self.image_groups = np.arange(_PAIRS)
         self.report_groups = np.arange(_PAIRS)
 
-    patients: Any = ()  # type: ignore[assignment]
+    patients: Any = ()
 
 
 Break = Callable[[Any], None]
@@ -134,23 +135,43 @@ _ODD: Mapping[str, Break] = {
     "pictures of other sizes": _image(lambda image: image.resize((64, 64), Image.Resampling.NEAREST)),
     "patients all alike": _set("patients", lambda patients: [patients[0]] * len(patients)),
 }
+_LOADS = "\n\ndef load(**_):\n    return "
+
+
+def _bad(body: str) -> str:
+    """A class of the conftest that derives from the honest data set, and its loader."""
+    return f"class Bad(toy.ToyDataset):\n{textwrap.indent(textwrap.dedent(body), '    ')}{_LOADS}Bad()\n"
+
+
+_SHOWS = f"""
+def __repr__(self):
+    return {CANARY!r}
+def image(self, index):
+    raise ValueError({CANARY!r})
+"""
+_CLOSES = """
+def image(self, index):
+    import sys
+    sys.stdout.close()
+    raise OSError
+"""
 _REGISTERED: Mapping[str, str] = {
-    "load raises": f"def load(**_):\n    raise ValueError('{CANARY}')\n",
+    "load raises": f"def load(**_):\n    raise ValueError({CANARY!r})\n",
     "load exits": "def load(**_):\n    raise SystemExit(0)\n",
     "load wants an argument": "def load(request):\n    return None\n",
-    "load returns None": "def load(**_):\n    return None\n",
-    "load returns a class": "def load(**_):\n    return toy.ToyDataset\n",
+    "load returns None": f"{_LOADS}None\n",
+    "load returns a class": f"{_LOADS}toy.ToyDataset\n",
     "load is no function": "load = 3\n",
-    "ids raise": f"class Bad(toy.ToyDataset):\n    @property\n    def image_ids(self):\n        raise KeyError('{CANARY}')\ndef load(**_):\n    return Bad()\n",
-    "a repr that shows": f"class Bad(toy.ToyDataset):\n    def __repr__(self):\n        return '{CANARY}'\n    def image(self, index):\n        raise ValueError('{CANARY}')\ndef load(**_):\n    return Bad()\n",
-    "texts of None": "class Bad(toy.ToyDataset):\n    @property\n    def reports(self):\n        return [None] * 120\ndef load(**_):\n    return Bad()\n",
-    "another name": "class Bad(toy.ToyDataset):\n    name = 'another'\ndef load(**_):\n    return Bad()\n",
-    "a name of None": "class Bad(toy.ToyDataset):\n    name = None\ndef load(**_):\n    return Bad()\n",
-    "an image that exits": "class Bad(toy.ToyDataset):\n    def image(self, index):\n        raise SystemExit(0)\ndef load(**_):\n    return Bad()\n",
-    "an image that closes standard output": "class Bad(toy.ToyDataset):\n    def image(self, index):\n        import sys\n        sys.stdout.close()\n        raise OSError\ndef load(**_):\n    return Bad()\n",
-    "missing members": "class Bad:\n    name = 'bad'\ndef load(**_):\n    return Bad()\n",
-    "only three": "def load(**_):\n    return toy.ToyDataset(3)\n",
-    "honest": "def load(**_):\n    return toy.ToyDataset()\n",
+    "ids raise": _bad(f"@property\ndef image_ids(self):\n    raise KeyError({CANARY!r})\n"),
+    "a repr that shows": _bad(_SHOWS),
+    "texts of None": _bad("@property\ndef reports(self):\n    return [None] * 120\n"),
+    "another name": _bad("name = 'another'\n"),
+    "a name of None": _bad("name = None\n"),
+    "an image that exits": _bad("def image(self, index):\n    raise SystemExit(0)\n"),
+    "an image that closes standard output": _bad(_CLOSES),
+    "missing members": f"class Bad:\n    name = 'bad'\n{_LOADS}Bad()\n",
+    "only three": f"{_LOADS}toy.ToyDataset(3)\n",
+    "honest": f"{_LOADS}toy.ToyDataset()\n",
 }
 _REGISTER = """
 from pytest_retrieval_robust.datasets import DatasetEntry

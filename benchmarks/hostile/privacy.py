@@ -1,4 +1,4 @@
-"""What a run may show of patients: canaries in every place of the data, looked for in every output, however it fails."""
+"""What a run may show of patients: canaries in all places of the data, searched in all outputs, however it fails."""
 
 from __future__ import annotations
 
@@ -75,11 +75,6 @@ class LeakyEncoder(toy.ToyEncoder):
             return super().encode_images(pixels)[:1]
         if wanted == "images exit":
             raise SystemExit(secret)
-        if wanted == "images warn":
-            import logging
-            import warnings
-
-            del logging, warnings  # a warning of the user's own code is theirs to show
         return super().encode_images(pixels)
 
     def encode_reports(self, texts: Sequence[str]) -> Any:

@@ -30,7 +30,8 @@ level = 0.1
 recall = { 1 = 0.97 }
 """
 _OPTIONS = (*TOY[:2], "--robust-levels=0.1,0.2", *TOY[3:], "gate")
-Edit = Callable[[Any], None]
+Edit = Callable[[Any], object]
+"""Changes what it is given; what it returns is not looked at."""
 Arrays = dict[str, Any]
 
 
@@ -50,7 +51,7 @@ def rows(ground: Ground) -> Iterator[Trial]:
     yield from in_children(fuzzed, chunk=100)
 
 
-def _judged(home: Path, change: Callable[[Path], None]) -> str | None:
+def _judged(home: Path, change: Edit) -> str | None:
     """Judge a changed copy of the run that fails: it must not pass."""
     folder = home / f"changed-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
@@ -105,7 +106,7 @@ def _edit_json(edit: Edit, folder: Path) -> None:
     file.write_text(json.dumps(data))
 
 
-def _edit_arrays(edit: Callable[[Arrays], None], folder: Path) -> None:
+def _edit_arrays(edit: Edit, folder: Path) -> None:
     """Change the ranks, and correct their digest in run.json as a careful hand would."""
     import hashlib
 
@@ -145,11 +146,11 @@ def _and(*edits: Edit) -> Edit:
 
 
 def _of_hidden(**values: Any) -> Edit:
-    return lambda data: [outcome.update(values) for outcome in _hidden(data)] and None
+    return lambda data: [outcome.update(values) for outcome in _hidden(data)]
 
 
 def _without(key: str) -> Edit:
-    return lambda data: [outcome.pop(key, None) for outcome in data["outcomes"]] and None
+    return lambda data: [outcome.pop(key, None) for outcome in data["outcomes"]]
 
 
 def _of_run(**values: Any) -> Edit:
@@ -266,20 +267,20 @@ def _json_edits() -> Mapping[str, Edit]:
         "recall true": lambda data: _hidden(data)[0]["image-to-report"]["recall"].update({"1": True}),
         "chance 0": lambda data: _hidden(data)[0]["image-to-report"]["chance"].update({"1": 0.0}),
         "a cell twice": lambda data: data["outcomes"].append(copy.deepcopy(data["outcomes"][-1])),
-        "verdicts changed": lambda data: [one.update(verdict="pass") for one in data["verdicts"]] and None,
+        "verdicts changed": lambda data: [one.update(verdict="pass") for one in data["verdicts"]],
         "failures emptied, verdicts changed": _and(
-            _of_run(failures=[]), lambda data: [one.update(verdict="pass") for one in data["verdicts"]] and None
+            _of_run(failures=[]), lambda data: [one.update(verdict="pass") for one in data["verdicts"]]
         ),
     }
 
 
-def _array_edits() -> Mapping[str, Callable[[Arrays], None]]:
+def _array_edits() -> Mapping[str, Edit]:
     def ones(arrays: Arrays) -> None:
         for name in arrays:
             if name.endswith("_ranks"):
                 arrays[name] = np.ones_like(arrays[name])
 
-    def of_ranks(change: Callable[[Any], Any]) -> Callable[[Arrays], None]:
+    def of_ranks(change: Callable[[Any], Any]) -> Edit:
         def edit(arrays: Arrays) -> None:
             for name in arrays:
                 if name.endswith("_ranks"):
@@ -301,17 +302,17 @@ def _array_edits() -> Mapping[str, Callable[[Arrays], None]]:
         "a scalar": of_ranks(lambda ranks: ranks[0]),
         "exchanged": lambda arrays: arrays.update(zip(list(arrays), list(arrays.values())[::-1], strict=True)),
         "empty": lambda arrays: arrays.clear(),
-        "no query keys": lambda arrays: [arrays.pop(name) for name in list(arrays) if "query_key" in name] and None,
-        "no clusters": lambda arrays: [arrays.pop(name) for name in list(arrays) if "cluster" in name] and None,
+        "no query keys": lambda arrays: [arrays.pop(name) for name in list(arrays) if "query_key" in name],
+        "no clusters": lambda arrays: [arrays.pop(name) for name in list(arrays) if "cluster" in name],
         "boolean ranks": of_ranks(lambda ranks: ranks > 0),
     }
 
 
-def _text_in(name: str, content: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(content) and None
+def _text_in(name: str, content: str) -> Edit:
+    return lambda folder: (folder / name).write_text(content)
 
 
-def _npz_of(members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> Callable[[Path], None]:
+def _npz_of(members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> Edit:
     def change(folder: Path) -> None:
         with zipfile.ZipFile(folder / "ranks.npz", "w", compression) as archive:
             for name, content in members.items():
@@ -329,7 +330,7 @@ def _npy(shape: str, descr: str = "<i8") -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
 
 
-def _replaced(name: str, make: Callable[[Path], None]) -> Callable[[Path], None]:
+def _replaced(name: str, make: Edit) -> Edit:
     def change(folder: Path) -> None:
         (folder / name).unlink()
         make(folder / name)
@@ -345,7 +346,7 @@ def _to_zero(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-_DAMAGES: Mapping[str, Callable[[Path], None]] = {
+_DAMAGES: Mapping[str, Edit] = {
     "run.json empty": _text_in("run.json", ""),
     "run.json a list": _text_in("run.json", "[]"),
     "run.json a number": _text_in("run.json", "1"),

@@ -86,7 +86,7 @@ def _bomb(file: Path, _: Path) -> None:
         header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000,), }"
         header += b" " * (117 - len(header)) + b"\n"
         member.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-        for _ in range(250):
+        for _turn in range(250):
             member.write(bytes(1 << 24))
 
 

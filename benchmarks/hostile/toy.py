@@ -30,7 +30,8 @@ MODEL, DATASET = "toy", "toy-set"
 def pattern(number: int) -> NDArray[np.float32]:
     """(16,) what report `number` names, of mean 0."""
     drawn = np.random.default_rng([7, number]).random(PATTERN * PATTERN).astype(np.float32)
-    return drawn - drawn.mean()
+    centred: NDArray[np.float32] = drawn - drawn.mean()
+    return centred
 
 
 @cache
@@ -121,11 +122,13 @@ class ChanceEncoder(ToyEncoder):
     """One whose reports have nothing to do with its images."""
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
-        return super().encode_reports([f"pattern {5000 + int(text.split()[-1])}" for text in texts])
+        found: Tensor = super().encode_reports([f"pattern {5000 + int(text.split()[-1])}" for text in texts])
+        return found
 
 
 def unit(rows: Tensor) -> Tensor:
-    return rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    lengths: Tensor = rows.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    return rows / lengths
 
 
 def model_entry(name: str, encoder: type[ToyEncoder] = ToyEncoder, missing: str | None = None) -> ModelEntry:
@@ -133,7 +136,7 @@ def model_entry(name: str, encoder: type[ToyEncoder] = ToyEncoder, missing: str 
 
     def load(_: LoadRequest) -> Any:
         loaded = encoder()
-        loaded.name = name  # type: ignore[misc]  # of this instance alone
+        loaded.name = name
         return loaded
 
     return ModelEntry(name, "a toy", load, missing=lambda _: missing)
