@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import Catalogue, unknown_name
 from ..errors import DatasetError, UnreadableImageError
+from ..files import is_regular
 from . import DatasetEntry
 from ._captions import Given, gathered
 from ._damage import attempted, guarded, kind_of
@@ -132,6 +134,7 @@ def _opened(path: str | None, split: str, name: str) -> Any:
     library = attempted(_library, lambda error: _no_library(error, name))
     folder = Path(path).expanduser()
     source = str(folder) if folder.is_dir() else str(path)
+    _require_files(folder, name)
 
     def opened() -> Any:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
@@ -152,6 +155,18 @@ def _opened(path: str | None, split: str, name: str) -> Any:
 
     held_sets = attempted(opened, problem)
     return _of_split(held_sets, split, name) if isinstance(held_sets, Mapping) else held_sets
+
+
+def _require_files(folder: Path, name: str) -> None:
+    """The library would wait for a FIFO's writer, or read a device without end."""
+    for parent, _, files in os.walk(folder):
+        for file in files:
+            path = Path(parent, file)
+            if path.exists() and not is_regular(path):
+                raise DatasetError(
+                    f"Expected files and folders alone in the folder of {name}, got a FIFO, a device or a socket. "
+                    "Take it out of the folder."
+                )
 
 
 def _library() -> Any:

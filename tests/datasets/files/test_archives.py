@@ -312,3 +312,21 @@ def test_splits_of_a_hugging_face_folder_are_named(tmp_path: Path, monkeypatch: 
     dataset = load_dataset("hugging-face", path=str(folder), split="train")
     assert list(dataset.reports) == ["One.", "Two."]
     assert np.array_equal(np.asarray(dataset.image(1)), np.asarray(picture(1)))
+
+
+@pytest.mark.parametrize("name", ["test.parquet", "data.csv", "below/a.arrow"])
+def test_a_fifo_in_a_hugging_face_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "saved" / name).parent.mkdir(parents=True)
+    os.mkfifo(tmp_path / "saved" / name)
+    with pytest.raises(DatasetError, match="got a FIFO, a device or a socket"):
+        load_dataset("hugging-face", path=str(tmp_path / "saved"))
+
+
+def test_a_damaged_hugging_face_folder(tmp_path: Path) -> None:
+    path = Path(hugging_face(tmp_path / "saved", split=False))
+    (arrow,) = path.glob("*.arrow")
+    arrow.write_bytes(arrow.read_bytes()[:200])
+    with pytest.raises(DatasetError, match="when it was opened|while it was read") as caught:
+        load_dataset("hugging-face", path=str(path))
+    assert "saved" not in str(caught.value)
+    assert caught.value.__context__ is None

@@ -323,3 +323,25 @@ def test_a_report_of_the_archive_that_expands_without_end(tmp_path: Path) -> Non
     (tmp_path / "r.zip").write_bytes(bytes(content))
     with pytest.raises(DatasetError, match="Expected a whole archive"):
         load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
+
+
+def test_a_cache_that_is_damaged_or_a_fifo_is_made_again(tmp_path: Path, cache: Path) -> None:
+    images, reports = mimic(tmp_path)
+    first = load_dataset("mimic-cxr", images=images, reports=reports)
+    (held,) = (cache / "datasets").iterdir()
+    held.write_bytes(b"\x93NUMPY" + bytes(200))
+    assert load_dataset("mimic-cxr", images=images, reports=reports).fingerprint == first.fingerprint
+    held.unlink()
+    os.mkfifo(held)
+    assert load_dataset("mimic-cxr", images=images, reports=reports).fingerprint == first.fingerprint
+
+
+def test_a_cache_on_a_full_disk_leaves_no_part_behind(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    assert len(opened(tmp_path).image_ids) == 4
+    assert list((cache / "datasets").iterdir()) == []
