@@ -48,7 +48,7 @@ from ._hub import (
 )
 from ._identify import looks_like
 from ._inputs import inputs_digest, token_ids_digest, vocabulary_of
-from ._pictures import FILTERS, WITHOUT_ANTIALIAS, checked_overrides, eight_bit, require_shape
+from ._pictures import checked_overrides, eight_bit, require_shape
 from ._prefixes import without_prefix
 from ._quiet import quietly
 from ._weights_file import read_weights, weights_in
@@ -188,8 +188,8 @@ def _created(name: str, architecture: str, request: LoadRequest, **options: Any)
     """open_clip's network, its transform for evaluation and its tokenizer."""
     wanted = checked_overrides(name, request.options.get("preprocessing", {}))
     overrides = {_ARGUMENTS[key]: value for key, value in wanted.items()}
-    if wanted.get("interpolation") == WITHOUT_ANTIALIAS:
-        raise unknown_name("interpolation of open_clip", WITHOUT_ANTIALIAS, FILTERS)
+    if wanted.get("interpolation", _FILTERS[0]) not in _FILTERS:
+        raise unknown_name("interpolation of open_clip", wanted["interpolation"], _FILTERS)
     if "image_resize_mode" in overrides:
         overrides["image_resize_mode"] = _RESIZE_MODES[overrides["image_resize_mode"]]
 
@@ -241,6 +241,7 @@ def _tokenizer(name: str, architecture: str, given: str | None) -> Any:
     return open_clip.get_tokenizer(architecture)
 
 
+_FILTERS = ("bicubic", "bilinear")
 _ARGUMENTS = {
     "mean": "image_mean",
     "std": "image_std",

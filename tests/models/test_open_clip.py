@@ -142,6 +142,7 @@ def test_a_training_checkpoint_with_its_architecture(tmp_path: Path, architectur
         ({"preprocessing": {"men": [0.5] * 3}}, ConfigError, "Did you mean 'mean'"),
         ({"preprocessing": {"mean": [0.5]}}, ConfigError, r"three numbers .* got mean=\[0.5\]"),
         ({"preprocessing": {"resize": "squash"}}, ConfigError, "Expected a known resize, got resize='squash'"),
+        ({"preprocessing": {"interpolation": "nearest"}}, ConfigError, "known interpolation of open_clip"),
         ({"preprocessing": {"size": "32"}}, ConfigError, "got size='32'"),
         ({"preprocessing": "bicubic"}, ConfigError, "got preprocessing='bicubic'"),
         ({"preprocessing": {"size": 64}}, ModelError, r"visual.positional_embedding of shape"),

@@ -58,12 +58,16 @@ def reweighted(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[st
     return folder
 
 
+def without(folder: Path, keys: set[str]) -> Path:
+    return reweighted(folder, lambda held: {key: weight for key, weight in held.items() if key not in keys})
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "weights cut": lambda folder: _cut(folder / "model.safetensors"),
     "weights empty": lambda folder: (folder / "model.safetensors").write_bytes(b""),
     "header of terabytes": lambda folder: (folder / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 42)),
     "tensor of terabytes": lambda folder: _declare_terabytes(folder / "model.safetensors"),
-    "weights gone": lambda folder: (folder / "model.safetensors").unlink(),
+    "weights gone": lambda folder: _remove(folder, "model.safetensors"),
     "pickled payload": lambda folder: _payload(folder),
     "config no JSON": lambda folder: (folder / "config.json").write_text("{"),
     "config a list": lambda folder: (folder / "config.json").write_text("[]"),
@@ -76,12 +80,17 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     ),
     "tokenizer no JSON": lambda folder: (folder / "tokenizer.json").write_text("{"),
     "tokenizer of words": lambda folder: (folder / "tokenizer.json").write_text('{"model": {"type": "none"}}'),
-    "tokenizer gone": lambda folder: [file.unlink() for file in folder.glob("*token*")],
-    "tokenizer without padding": lambda folder: (folder / "tokenizer_config.json").unlink(),
+    "tokenizer gone": lambda folder: _remove(folder, "*token*"),
+    "tokenizer without padding": lambda folder: _remove(folder, "tokenizer_config.json"),
     "index out of the folder": lambda folder: (folder / "model.safetensors.index.json").write_text(
         json.dumps({"weight_map": {"a": "../../dev/zero"}})
     ),
 }
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for file in folder.glob(pattern):
+        file.unlink()
 
 
 def _cut(file: Path) -> None:
@@ -179,15 +188,13 @@ def test_without_a_processor_the_table_stands_for_it(tmp_path: Path) -> None:
     (save_clip(tmp_path / "trained") / "preprocessor_config.json").unlink()
     clip = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711]}
     said = {"size": 32, "resize": "shortest", **clip}
-    readers: tuple[Callable[[LoadRequest], DualEncoder], ...] = (
-        lambda _: load(tmp_path / "trained", preprocessing=said),
-        lambda: own_entry("mine", None, str(tmp_path / "trained"), None, {"preprocessing": said}, []).load(
-            LoadRequest()
-        ),
-        lambda _: load_model("medsiglip", checkpoint=tmp_path / "trained", preprocessing=said, device="cpu"),
-    )
-    for read in readers:
-        assert torch.equal(images(read(LoadRequest())), images(whole))
+    entry = own_entry("mine", None, str(tmp_path / "trained"), None, {"preprocessing": said}, [])
+    for model in (
+        load(tmp_path / "trained", preprocessing=said),
+        entry.load(LoadRequest()),
+        load_model("medsiglip", checkpoint=tmp_path / "trained", preprocessing=said, device="cpu"),
+    ):
+        assert torch.equal(images(model), images(whole))
 
 
 @pytest.mark.parametrize("left_out", ["size", "resize", "mean", "std"])
@@ -206,13 +213,11 @@ def test_a_temperature_is_not_needed(tmp_path: Path) -> None:
     for save, keys in ((save_clip, {"logit_scale"}), (save_siglip, {"logit_scale", "logit_bias"})):
         whole = load(save(tmp_path / save.__name__))
         texts = whole.encode_reports(TEXTS)
-        reweighted(tmp_path / save.__name__, lambda held, keys=keys: {k: v for k, v in held.items() if k not in keys})
+        without(tmp_path / save.__name__, keys)
         model = load(tmp_path / save.__name__)
         assert set(model.card.missing_keys) == keys
         assert torch.equal(model.encode_reports(TEXTS), texts)
-    folder = reweighted(
-        save_open_clip(tmp_path / "open"), lambda held: {k: v for k, v in held.items() if k != "logit_scale"}
-    )
+    folder = without(save_open_clip(tmp_path / "open"), {"logit_scale"})
     assert load(folder).card.missing_keys == ("logit_scale",)
     assert load(folder).encode_reports(TEXTS).shape == (4, 8)
 
