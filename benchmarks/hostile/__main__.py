@@ -1,4 +1,4 @@
-"""Count the attempts: `python -m benchmarks.hostile [--quick] [--only ROW] [--seed N] [--jobs N]`.
+"""Count the attempts: `python -m benchmarks.hostile [--quick] [--only ROW] [--seed N] [--jobs N] [--write FILE]`.
 
 Each row of the table is made in a process of its own, with a scratch folder that is removed. The exit status is 1 where
 an attempt did not hold.
@@ -27,6 +27,7 @@ from .rows import ROWS, warm_up  # noqa: E402  # see above
 from .trials import Ground, Row, Trial, what_went_wrong  # noqa: E402
 
 _SHOWN = 3
+_BEGIN, _END = "<!-- the table begins -->", "<!-- the table ends -->"
 
 
 @dataclass
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", metavar="ROW", choices=[row.name for row in ROWS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="rows at the same time")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the two marks of a page")
     parser.add_argument("--show", type=int, default=_SHOWN, metavar="N", help="kinds of failures shown of each row")
     asked = parser.parse_args(arguments)
     rows = [row for row in ROWS if asked.only is None or row.name in asked.only]
@@ -60,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         gc.unfreeze()
-    print(table(results, asked.show))
+    print("\n".join([table(results), *failures(results, asked.show)]))
+    if asked.write is not None:
+        write_into(asked.write, table(results))
     return int(any(result.failures or not result.trials for result in results))
 
 
@@ -127,19 +131,31 @@ def _say(result: Result) -> None:
     )
 
 
-def table(results: Sequence[Result], shown: int = _SHOWN) -> str:
-    """The table, in Markdown; below it the first failures of each row."""
+def table(results: Sequence[Result]) -> str:
+    """The table, in Markdown."""
     lines = ["| row | what is promised | trials | held |", "| --- | --- | ---: | ---: |"]
     for result in results:
         count = len(result.trials)
         held = count - len(result.failures)
         lines.append(f"| {result.row.name} | {result.row.promise} | {count:,} | {held:,} |")
     trials = sum(len(result.trials) for result in results)
-    failures = sum(len(result.failures) for result in results)
-    lines.append(f"| | all | {trials:,} | {trials - failures:,} |")
-    for result in results:
-        lines += _failures_of_a_kind(result, shown)
+    failed = sum(len(result.failures) for result in results)
+    lines.append(f"| | all | {trials:,} | {trials - failed:,} |")
     return "\n".join(lines)
+
+
+def write_into(page: Path, text: str) -> None:
+    """Replace what stands between the marks of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    _, mark, after = rest.partition(_END)
+    if not mark:
+        raise SystemExit(f"Expected {_BEGIN} and {_END} in {page.name}, got a page without them.")
+    page.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", encoding="utf-8")
+
+
+def failures(results: Sequence[Result], shown: int = _SHOWN) -> list[str]:
+    """A line for each of the first kinds of failures of each row."""
+    return [line for result in results for line in _failures_of_a_kind(result, shown)]
 
 
 def _failures_of_a_kind(result: Result, shown: int) -> list[str]:

@@ -482,7 +482,7 @@ def _fuzz(ground: Ground) -> Iterator[Trial]:
     place.mkdir()
     images(place)
     checks: list[tuple[str, Check]] = []
-    for number in range(ground.count(1_600, 64)):
+    for number in range(ground.count(1_600, 32)):
         loader, file, content, options = kinds[number % len(kinds)]
         changed = partial(mutated, content, ground.random("archive", number))
         target = place / f"{number}-{file}"

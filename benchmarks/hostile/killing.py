@@ -107,7 +107,7 @@ def at_any_time(ground: Ground) -> Iterator[Trial]:
     if not (whole / "R" / "run.json").is_file():
         yield Trial("the run that is left alone", ended.end)
         return
-    for number in range(ground.count(42, 3)):
+    for number in range(ground.count(42, 2)):
         which = _SIGNALS[number % len(_SIGNALS)]
         delay = ground.random("kill", number).uniform(0.02, 1.0) * took
         yield tried(f"{which.name} {number}", partial(_killed, ground.place(f"kill{number}"), whole, which, delay))
@@ -135,7 +135,7 @@ def amid_shards(ground: Ground) -> Iterator[Trial]:
     """Killed before, amid and after the writing of a shard."""
     whole = project(ground.place("whole"))
     steps = _steps(whole, TINY, whole / "C")
-    wanted = ground.count(24, 2)
+    wanted = ground.count(24, 1)
     if len(steps) < 4:
         yield Trial("steps", f"only {len(steps)} steps of shards were seen")
         return
@@ -169,7 +169,7 @@ def around_renames(ground: Ground) -> Iterator[Trial]:
         steps = _steps(whole, TOY, whole, _REPORT)
         wanted = [number for number, step in enumerate(steps, 1) if not step.name.endswith((".pyc", ".lock"))]
         attempts = [(number, how) for number in wanted for how in _ways(steps[number - 1])]
-        for number, how in ground.some(attempts, 2):
+        for number, how in ground.some(attempts, 1):
             step = steps[number - 1]
             folder = _prepared(ground.place(f"step{number}"), older)
             name = f"{how} {step.kind} {_plain(step.name)}, {'an older run' if older else 'nothing'} in place"

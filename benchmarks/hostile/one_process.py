@@ -36,7 +36,7 @@ class _Failing(ToyEncoder):
 
 
 def rows(ground: Ground) -> Iterator[Trial]:
-    sweeps = ground.count(300, 50)
+    sweeps = ground.count(300, 40)
     yield from in_children([(f"{sweeps} sweeps", lambda: _grown(ground, sweeps))], seconds=400)
 
 
