@@ -420,6 +420,13 @@ def test_what_is_loaded_is_named_by_a_text(load: Callable[[Any], object], wrong:
         load(wrong)
 
 
+@pytest.mark.parametrize("path", ["table.csv", "/data/patient-7/table.csv", "data/folder", "shards.tar", "a.csv.gz"])
+def test_a_path_in_place_of_a_data_sets_name_says_how_it_is_opened(path: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"load_dataset\('table', path=") as caught:
+        load_dataset(path)
+    assert path not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
