@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -27,7 +28,7 @@ from .catalogue import Catalogues
 from .curve import Curve
 from .device import resolve_device
 from .errors import ArgumentError, RobustError, UnknownNameError
-from .models import DualEncoder, LoadRequest, ModelCard, ModelEntry, Precision, Prepared, check_accepted
+from .models import DualEncoder, LoadRequest, ModelCard, ModelEntry, Precision, Prepared, check_accepted, load_entry
 from .models._locators import entry_for, is_locator
 from .occluders import Occluder
 from .selection import dataset_from_text, occluder_from_text
@@ -86,7 +87,7 @@ def load_model(
         options=options,
     )
     check_accepted(entry, request)
-    return entry.load(request)
+    return load_entry(entry, request)
 
 
 def encoder_from_callables(
@@ -113,6 +114,53 @@ def encoder_from_callables(
     check_optional_whole("size", size)
     card = ModelCard(source=source, input_size=size)
     return CallableEncoder(name, encode_images, encode_reports, size=size, prepare=prepare, card=card)
+
+
+def dataset_from_lists(
+    name: str,
+    images: Iterable[Any],
+    reports: Iterable[Any],
+    patients: Iterable[Any] | None = None,
+    *,
+    ids: Iterable[Any] | None = None,
+    studies: Iterable[Any] | None = None,
+    labels: Iterable[Any] | None = None,
+    split: str = "all",
+    relevance: str = "same-text",
+    on_error: str = "fail",
+) -> RetrievalDataset:
+    """A data set of your own from lists that have one item per image, in the same order.
+
+    Args:
+        name: What the data set is called in results.
+        images: Paths (read when they are needed: for more images than memory holds), PIL images, bytes of image files,
+            or uint8 arrays of shape (rows, columns) or (rows, columns, 3).
+        reports: Texts; a list of texts where an image has several captions. None, NaN and blank texts are no text: an
+            image without one is left out.
+        patients: One per image, for intervals over patients; without them each study is its own patient.
+        ids: One per image, unique; by default its place in the list.
+        studies: Images of one study share a report, for `same-study` and `same-labels`.
+        labels: A list of words per image, for `same-labels`.
+        split: What the part of the data is called.
+        relevance: Which reports are right for an image: `same-text`, `strict-id`, `same-study`, `same-labels`.
+        on_error: `skip` leaves out images that cannot be read, at most 5 % of them.
+
+    Raises `DatasetError` for lists of different lengths, an id twice, and items that are none of these.
+    """
+    from .datasets._lists import dataset_of
+
+    return dataset_of(
+        name,
+        images,
+        reports,
+        ids=ids,
+        patients=patients,
+        studies=studies,
+        labels=labels,
+        split=split,
+        relevance=relevance,
+        on_error=on_error,
+    )
 
 
 def load_dataset(name: str, **options: object) -> RetrievalDataset:
@@ -196,7 +244,8 @@ def evaluate(
     pairs = pairs_of(dataset, limit)
     store = None if cache_dir is None else EmbeddingStore(Path(cache_dir) / FOLDER)
     asked = [(cell, occluder) for cell in cells.values()]
-    result = run_sweep(model, pairs, asked, wanted_ks, batch_size=batch_size, store=store)
+    precision = getattr(model, "precision", "fp32")
+    result = run_sweep(model, pairs, asked, wanted_ks, precision=precision, batch_size=batch_size, store=store)
     for note in () if store is None else store.notes:
         warnings.warn(note, stacklevel=2)
     measured = {0.0: result.cells[CLEAN], **{level: result.cells[cell] for level, cell in cells.items()}}
@@ -211,7 +260,7 @@ def evaluate(
 def outcome_of(case: Case, found: Measured | RobustError, ranks_key: str | None = None) -> Outcome:
     """The outcome of a measured cell; raises the error that it ended with."""
     if isinstance(found, RobustError):
-        raise found
+        raise copy(found)  # what is kept holds no frames
     return Outcome(
         case=case,
         achieved_level=found.achieved_level,

@@ -28,6 +28,7 @@ from .progress import Counter, Tell
 from .query_keys import secret_of
 from .ranking import positive_ranks
 from .scenes import sampled_images, setting_of
+from .scoring import in_tiles
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
@@ -281,10 +282,15 @@ def _result(
 
 def _ranks(probe: Probe, hidden: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The exact rank of each image's right report with these cells hidden."""
-    setting = probe.scene.setting
-    rows = probe.encode(np.arange(len(hidden)), hidden).float()
-    scorer = getattr(setting.encoder, "similarity", None)
-    return positive_ranks(rows, setting.reports, probe.scene.groups, setting.report_groups, similarity=scorer)
+    setting, model = probe.scene.setting, probe.scene.setting.encoder
+    rows = probe.encode(np.arange(len(hidden)), hidden)
+    groups = probe.scene.groups, setting.report_groups
+    scorer = getattr(model, "similarity", None)
+
+    def rank(device: str, tile: int) -> NDArray[np.int64]:
+        return positive_ranks(rows.to(device), setting.reports.to(device), *groups, similarity=scorer, tile=tile)
+
+    return in_tiles(model, rank)
 
 
 def _heat_map(falls: NDArray[np.float64]) -> HeatMap:

@@ -236,6 +236,10 @@ class Policy:
         """Whether a gate is about this model in particular, by name or glob."""
         return any(rule.model is not None and rule.limits and _fits(rule.model, model) for rule in self.rules)
 
+    def names_exactly(self, model: str) -> bool:
+        """Whether a gate is about this model by its own name."""
+        return any(rule.model == model and rule.limits for rule in self.rules)
+
     def breaking_limit(self, model: str, dataset: str) -> BreakingLimit | None:
         """The floor of the breaking share of a model on a data set, or None."""
         limits = self.limits_for(Case(model, dataset, BREAKING, 0.0, 0), DIRECTIONS[0])

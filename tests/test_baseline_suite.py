@@ -64,7 +64,7 @@ def with_baseline(project: pytest.Pytester) -> pytest.Pytester:
     result.stdout.fnmatch_lines(
         [
             "*Baseline gates were skipped: no baseline given.*",
-            "RELEASE GATE: PASSED (2 gates met, 1 gates with*",
+            "RELEASE GATE: PASSED (2 gates met, 1 gate with*",
         ]
     )
     return project

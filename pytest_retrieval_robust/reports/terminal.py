@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..case import DIRECTIONS, Case, CostMeasurement, Direction, Json, ModelRecord, Outcome, Scores, VerdictName
-from ..policy import BASELINE
 from .baseline import baseline_lines
 from .breaking import breaking_lines
 from .lines import Line, Span
@@ -45,7 +44,7 @@ def write_summary(run: RunRecord, reporter: pytest.TerminalReporter) -> None:
             for span in line:
                 reporter.write(span.text, **({span.colour: True} if span.colour else {}))
             reporter.write("\n")
-    reporter.write(release_line(run) + "\n", **{"red" if run.failures else "green": True, "bold": True})
+    reporter.write(release_line(run) + "\n", **{"green" if run.release.is_green else "red": True, "bold": True})
 
 
 def _blocks() -> str:
@@ -58,24 +57,8 @@ def _blocks() -> str:
 
 
 def release_line(run: RunRecord) -> str:
-    """`RELEASE GATE: PASSED (...)` or `RELEASE GATE: FAILED because ...`."""
-    if run.failures:
-        return f"RELEASE GATE: FAILED because {'; '.join(run.failures)}"
-    counts = run.verdict_counts()
-    absent = sum(not model.tested for model in run.models)
-    open_gates = sum(verdict.tolerated for verdict in run.verdicts)
-    uncompared = sum(verdict.verdict == "ungated" and verdict.gate.startswith(BASELINE) for verdict in run.verdicts)
-    ungated = sum(verdict.gate == "none" for verdict in run.verdicts)
-    elsewhere = counts["ungated"] - uncompared - ungated
-    parts = {
-        "gates inconclusive, which the policy allows": open_gates,
-        "cells ungated": ungated,
-        "gates without a baseline": uncompared,
-        "gates for other hardware": elsewhere,
-        "models not tested": absent,
-    }
-    told = [f"{counts['pass']} gates met", *(f"{count} {what}" for what, count in parts.items() if count)]
-    return f"RELEASE GATE: PASSED ({', '.join(told)})"
+    """The last line: `RELEASE GATE: PASSED (...)`, `FAILED ...`, `NOT JUDGED (...)` or `MEASURED ONLY (...)`."""
+    return run.release.line
 
 
 def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> Iterable[Line]:

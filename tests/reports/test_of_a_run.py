@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -225,3 +226,26 @@ def test_a_figure_knows_the_two_directions(run: RunRecord, tmp_path: Path) -> No
     with pytest.raises(ArgumentError, match="Did you mean 'image-to-report'"):
         draw_figure(series_of(run), tmp_path / "figure.svg", direction="i2t")  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="FIFOs")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("command", [("card", "--model=ours"), ("table",), ("plot",)])
+def test_what_is_no_file_is_not_waited_for(
+    folder: Path, tmp_path: Path, command: tuple[str, ...], make: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.svg"
+    make(out)
+    assert main([*command, str(folder), f"--out={out}"]) == 2
+    assert "Expected a file or nothing at --out='out.svg'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("card", "--model=ours"), ("table",), ("plot",)])
+def test_a_folder_that_is_not_there_is_told_without_its_path(
+    folder: Path, tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, str(folder), f"--out={tmp_path / 'nowhere/out.svg'}"]) == 2
+    told = capsys.readouterr().err
+    assert told == (
+        "Expected a place for --out that can be written, got: No such file or directory. Choose another one.\n"
+    )

@@ -1,0 +1,1 @@
+"""Attempts to break the package, counted: `python -m benchmarks.hostile`. See docs/hostile.md."""
