@@ -171,8 +171,8 @@ def load_dataset(name: str, **options: object) -> RetrievalDataset:
     check_text("name", name, "synthetic-cxr")
     if "/" in name.partition("(")[0] or name.endswith(_TABLES):
         raise UnknownNameError(
-            "Expected the name of a data set, got a path. Open a table with load_dataset('table', path=...), and shards "
-            "with load_dataset('webdataset', ...)."
+            "Expected the name of a data set, got a path. Open a table with load_dataset('table', path=...), "
+            "and shards with load_dataset('webdataset', ...)."
         )
     return dataset_from_text(name, options, _catalogues().datasets).load()
 

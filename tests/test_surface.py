@@ -31,6 +31,7 @@ from pytest_retrieval_robust import (
 )
 from pytest_retrieval_robust.case import DIRECTIONS, Case, Outcome, Scores, Timing
 from pytest_retrieval_robust.curve import Curve
+from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.errors import (
     ArgumentError,
     ConfigError,
@@ -307,7 +308,7 @@ def test_a_data_set_is_shown_by_its_name_and_size(text: str, shown: str) -> None
 
 
 def test_showing_a_large_data_set_writes_no_reports() -> None:
-    dataset = load_dataset("synthetic-cxr", pairs=2500, prevalence=0.5)
+    dataset = SyntheticCxr(pairs=2500, prevalence=0.5)
     assert repr(dataset) == "<synthetic-cxr(pairs=2500,prevalence=0.5): 2500 images>"
     assert "_texts" not in vars(dataset)
 
