@@ -27,7 +27,7 @@ from .case import CLEAN, Case, Cell, Outcome
 from .catalogue import Catalogues
 from .curve import Curve
 from .device import resolve_device
-from .errors import ArgumentError, RobustError
+from .errors import ArgumentError, RobustError, UnknownNameError
 from .models import DualEncoder, LoadRequest, ModelCard, ModelEntry, Precision, Prepared, check_accepted, load_entry
 from .models._locators import entry_for, is_locator
 from .occluders import Occluder
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     from .datasets import RetrievalDataset
     from .sweep import Measured
+
+
+_TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".gz", ".tar")
 
 
 @cache
@@ -166,6 +169,11 @@ def load_dataset(name: str, **options: object) -> RetrievalDataset:
     Raises `UnknownNameError` or `ConfigError` for what is not known or does not fit, saying what does.
     """
     check_text("name", name, "synthetic-cxr")
+    if "/" in name.partition("(")[0] or name.endswith(_TABLES):
+        raise UnknownNameError(
+            "Expected the name of a data set, got a path. Open a table with load_dataset('table', path=...), "
+            "and shards with load_dataset('webdataset', ...)."
+        )
     return dataset_from_text(name, options, _catalogues().datasets).load()
 
 

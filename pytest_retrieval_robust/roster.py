@@ -41,7 +41,7 @@ def roster_of(config: pytest.Config) -> Roster:
     return config.stash.setdefault(_ROSTER, Roster())
 
 
-@dataclass
+@dataclass(repr=False)
 class Roster:
     """The ids of tests of ours. Sets, because every worker of pytest-xdist collects the same."""
 

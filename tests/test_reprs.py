@@ -16,10 +16,10 @@ import pytest_retrieval_robust
 
 CONTENT = {"path", "folder", "root", "text", "texts", "ids", "id", "image_ids", "patients", "reports", "checkpoint"}
 """Names of fields that hold the user's data or places on their machine."""
-PLAIN = ("datasets", "ranking", "reports")
-"""Data sets have tests of their own; rows of numbers and what a report shows anyway are no secret."""
-HARMLESS = {"Recipe"}
-"""Its `texts` is how texts are cut, not what they say."""
+PLAIN = ("ranking", "reports")
+"""Rows of numbers, and what a report shows anyway, are no secret."""
+HARMLESS = {"Recipe", "_Columns"}
+"""Their `texts` and `text` say how texts are cut and where they stand, not what they say."""
 
 
 def _classes() -> Iterator[type]:
@@ -36,7 +36,7 @@ def test_no_generated_representation_holds_content() -> None:
         for one in _classes()
         if dataclasses.is_dataclass(one) and one.__repr__ is not object.__repr__ and one.__name__ not in HARMLESS
         for field in dataclasses.fields(one)
-        if one.__dataclass_params__.repr and field.repr  # type: ignore[attr-defined]
+        if one.__dataclass_params__.repr and field.repr and not str(field.type).startswith("int")  # type: ignore[attr-defined]
         if field.name in CONTENT or "Path" in str(field.type)
     }
     assert shown == set()

@@ -31,6 +31,7 @@ from pytest_retrieval_robust import (
 )
 from pytest_retrieval_robust.case import DIRECTIONS, Case, Outcome, Scores, Timing
 from pytest_retrieval_robust.curve import Curve
+from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.errors import (
     ArgumentError,
     ConfigError,
@@ -307,7 +308,7 @@ def test_a_data_set_is_shown_by_its_name_and_size(text: str, shown: str) -> None
 
 
 def test_showing_a_large_data_set_writes_no_reports() -> None:
-    dataset = load_dataset("synthetic-cxr", pairs=2500, prevalence=0.5)
+    dataset = SyntheticCxr(pairs=2500, prevalence=0.5)
     assert repr(dataset) == "<synthetic-cxr(pairs=2500,prevalence=0.5): 2500 images>"
     assert "_texts" not in vars(dataset)
 
@@ -418,6 +419,13 @@ def test_numbers_of_other_libraries_are_taken(model: DualEncoder) -> None:
 def test_what_is_loaded_is_named_by_a_text(load: Callable[[Any], object], wrong: object) -> None:
     with pytest.raises(ArgumentError, match="as a text such as"):
         load(wrong)
+
+
+@pytest.mark.parametrize("path", ["table.csv", "/data/patient-7/table.csv", "data/folder", "shards.tar", "a.csv.gz"])
+def test_a_path_in_place_of_a_data_sets_name_says_how_it_is_opened(path: str) -> None:
+    with pytest.raises(UnknownNameError, match=r"load_dataset\('table', path=") as caught:
+        load_dataset(path)
+    assert path not in str(caught.value)
 
 
 @pytest.mark.parametrize(
