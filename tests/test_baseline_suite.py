@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from pytest_retrieval_robust.saved import content_digest
+
 from .conftest import THREE_LINES
 
 BASELINE_TEST = """
@@ -135,6 +137,7 @@ def test_other_data_is_named_before_any_number(with_baseline: pytest.Pytester) -
     run = with_baseline.path / "base/run.json"
     data = json.loads(run.read_text())
     data["datasets"][0]["relevance"] = "strict-id"
+    data["run"]["content_sha256"] = content_digest(data)
     run.write_text(json.dumps(data))
     result = with_baseline.runpytest_inprocess(*OPTIONS, "--robust-baseline=base")
     assert result.ret == 1

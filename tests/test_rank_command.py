@@ -161,3 +161,17 @@ def test_a_locator_stands_for_its_model() -> None:
     assert " rank hf:org/name@main synthetic-cxr " in replay_command(
         "hf-org-name", "synthetic-cxr", Occlusion(Box(), 0.5, 0), options
     )
+
+
+@pytest.mark.parametrize("error", [ValueError("of Jane Roe"), SystemExit("of Jane Roe")])
+def test_a_foreign_error_is_told_without_its_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def raises(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("pytest_retrieval_robust.replay.FirstRanks", raises)
+    code, out, err = rank(capsys, "--level", "0.5")
+    assert code == 2
+    assert f"got {type(error).__name__} at test_rank_command.py" in err
+    assert "Roe" not in out + err

@@ -10,6 +10,7 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from functools import reduce
@@ -106,7 +107,8 @@ def test_a_run_that_was_not_changed_is_read(whole: Path, policy: Policy, made: M
 
 
 def test_another_indentation_is_no_change(folder: Path) -> None:
-    change(folder, lambda data: None)
+    data = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(data, indent=7))
     load_run(folder)
 
 
@@ -203,7 +205,11 @@ def of_run(**values: Any) -> Callable[[Data], None]:
 
 
 def of_each(part: str, **values: Any) -> Callable[[Data], None]:
-    return lambda data: [one.update(values) for one in data[part]] and None
+    def edit(data: Data) -> None:
+        for one in data[part]:
+            one.update(values)
+
+    return edit
 
 
 EDITS: Mapping[str, Callable[[Data], None]] = {
@@ -279,7 +285,7 @@ def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
         yield path
 
 
-VALUES = (
+VALUES: st.SearchStrategy[Any] = (
     st.sampled_from(["deleted", None, 0, 1, 0.5, 1.0, True, "x", "", [], {}]) | st.floats(0, 1) | st.integers(0, 99)
 )
 
@@ -353,18 +359,13 @@ def same_arrays(one: Path, other: Path) -> bool:
         return all(np.array_equal(mine[name], theirs[name]) for name in theirs.files)
 
 
-class damaged:  # noqa: N801 - a context
+@contextmanager
+def damaged(whole: Path) -> Iterator[Path]:
     """A copy of a run for one example."""
-
-    def __init__(self, whole: Path) -> None:
-        self.whole, self.folder = whole, whole.parent / "damaged"
-
-    def __enter__(self) -> Path:
-        shutil.copytree(self.whole, self.folder, dirs_exist_ok=True)
-        return self.folder
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.folder)
+    folder = whole.parent / "damaged"
+    shutil.copytree(whole, folder, dirs_exist_ok=True)
+    yield folder
+    shutil.rmtree(folder)
 
 
 # Arrays, whose author computed both digests again

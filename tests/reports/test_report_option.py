@@ -72,7 +72,12 @@ def test_another_suffix_is_refused_for_a_replay_too(pytester: pytest.Pytester) -
 def test_a_place_that_cannot_be_written_fails_and_the_others_are_written(
     run_suite: Run, pytester: pytest.Pytester
 ) -> None:
-    (pytester.path / "file").write_text("a file")
+    pytester.makeconftest(
+        "import pathlib, pytest\n"
+        "@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_runtestloop(session):  # after all looks at the options\n"
+        "    pathlib.Path('file').write_text('a file')\n"
+    )
     result = run_suite("--robust-report=file/a.html", "--robust-report=b.html")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*Expected to write the report a.html*", "RELEASE GATE: FAILED because*a.html*"])
@@ -142,3 +147,17 @@ def test_a_report_that_cannot_be_moved_into_place_leaves_nothing_and_names_no_fo
     assert result.ret == 1
     assert [path.name for path in (pytester.path / "p10000032").iterdir()] == ["a.html"]
     assert "p10000032" not in (pytester.path / "b.md").read_text(encoding="utf-8")
+
+
+def test_a_report_that_ends_the_process_costs_no_other(run_suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import pytest, sys\n"
+        "from pytest_retrieval_robust.reports import ReportEntry\n"
+        "@pytest.hookimpl(optionalhook=True)\n"
+        "def pytest_robust_register(catalogues):\n"
+        "    catalogues.reports.add(ReportEntry('bad', 'ends', lambda run: sys.exit('of Jane Roe')))\n"
+    )
+    result = run_suite("--robust-report=a.bad", "--robust-report=last.md")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*Expected to write the report a.bad, got: SystemExit at conftest.py:5 in*"])
+    assert "Roe" not in result.stdout.str() + (pytester.path / "last.md").read_text(encoding="utf-8")

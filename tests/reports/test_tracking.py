@@ -190,3 +190,18 @@ def test_names_of_metrics_are_what_mlflow_takes(tmp_path: Path) -> None:
     for name, _, _ in metrics_of(series_of(run)):
         assert len(name) <= 250
         assert not set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-. :/")
+
+
+@pytest.mark.parametrize("error", [ValueError("of Jane Roe"), SystemExit("of Jane Roe"), MemoryError()])
+def test_what_mlflow_raises_is_told_by_its_kind_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def raises(*_: object) -> str:
+        raise error
+
+    pytest.importorskip("mlflow")
+    monkeypatch.setattr("pytest_retrieval_robust.reports.tracking._send", raises)
+    with pytest.raises(RobustError, match=f"got {type(error).__name__}") as caught:
+        send(record(tmp_path, 40, gates="", levels=(0.0, 0.2)), TrackingTable("http://roe:secret@127.0.0.1:9", "x"))
+    assert caught.value.__context__ is None
+    assert "Roe" not in str(caught.value)
