@@ -156,6 +156,11 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
     """Load an entry's model; `ModelError` where its own code fails, or gives something else than that model."""
 
     def explain(error: BaseException) -> ModelError:
+        if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+            return ModelError(
+                f"Expected room for {entry.name} on {request.device}, got {described(error)}. "
+                "See what else runs there, or choose a lower precision or another device."
+            )
         return ModelError(
             f"Expected load(request) of the entry {entry.name!r} to return a model, got {described(error)}. "
             "Fix the loader."

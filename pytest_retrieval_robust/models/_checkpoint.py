@@ -55,7 +55,7 @@ def require_regular_members(name: str, folder: Path) -> None:
 
     An index of shards may name files of its own folder alone.
     """
-    for member in sorted(folder.iterdir()):
+    for member in sorted(folder.iterdir()) if folder.is_dir() else ():
         if member.exists() and not member.is_dir() and not is_regular(member):
             raise ModelError(
                 f"Expected regular files alone in the folder of {name}, got {member.name}, which is a FIFO, a device "

@@ -92,12 +92,7 @@ class _Source:
 
     def read(self, part: str, reader: Callable[[], Any]) -> Any:
         """One part of it, or the error that says what is wrong with that part."""
-
-        def silent() -> Any:
-            with quietly():
-                return reader()
-
-        return attempt(silent, partial(_reading_error, self, part))
+        return attempt(lambda: _silently(reader), partial(_reading_error, self, part))
 
 
 def load_pretrained(
@@ -198,21 +193,50 @@ def _require_shapes(name: str, mismatched: Any) -> None:
 
 def _picture(asked: _Source, overrides: Mapping[str, Any]) -> Picture:
     """As the checkpoint's image processor declares, overridden; where it has none, as the user says."""
-    folder = asked.folder
-    if folder is not None and not any((folder / name).is_file() for name in _PROCESSORS):
-        lacking = [key for key in _NEEDED if key not in overrides]
-        if lacking:
-            raise ModelError(
-                f"Expected {_PROCESSORS[0]} in the folder of {asked.name}, got none, and no {', '.join(lacking)} in "
-                "preprocessing. Save the processor beside the model (processor.save_pretrained(FOLDER)), or set "
-                'preprocessing = { size = 224, resize = "shortest", mean = [...], std = [...] } in its '
-                "[models.NAME] table."
-            )
-        return picture_of(asked.name, None, overrides)
-    processor = asked.read(
-        "image processor", lambda: AutoImageProcessor.from_pretrained(asked.place, backend="pil", **asked.where)
-    )
+    if asked.is_path and _has_no_processor(asked):
+        return _picture_as_said(asked, overrides)
+
+    def read() -> Any:
+        return AutoImageProcessor.from_pretrained(asked.place, backend="pil", **asked.where)
+
+    def nothing_or_error(error: BaseException) -> RobustError:
+        # The hub was asked by now, so that what is not in the cache is not in the repository either.
+        asked_in_vain = not asked.is_path and asked.request.may_download and _has_no_processor(asked)
+        return _NoProcessorError() if asked_in_vain else _reading_error(asked, "image processor", error)
+
+    try:
+        processor = attempt(lambda: _silently(read), nothing_or_error)
+    except _NoProcessorError:
+        processor = None
+    if processor is None:
+        return _picture_as_said(asked, overrides)
     return picture_of(asked.name, processor, overrides)
+
+
+class _NoProcessorError(RobustError):
+    """A repository without an image processor."""
+
+
+def _has_no_processor(asked: _Source) -> bool:
+    folder = asked.folder
+    return folder is not None and not any((folder / name).is_file() for name in _PROCESSORS)
+
+
+def _picture_as_said(asked: _Source, overrides: Mapping[str, Any]) -> Picture:
+    lacking = [key for key in _NEEDED if key not in overrides]
+    if lacking:
+        raise ModelError(
+            f"Expected {_PROCESSORS[0]} in the folder of {asked.name}, got none, and no {', '.join(lacking)} in "
+            "preprocessing. Save the processor beside the model (processor.save_pretrained(FOLDER)), or set "
+            'preprocessing = { size = 224, resize = "shortest", mean = [...], std = [...] } in its '
+            "[models.NAME] table."
+        )
+    return picture_of(asked.name, None, overrides)
+
+
+def _silently(read: Callable[[], Any]) -> Any:
+    with quietly():
+        return read()
 
 
 def _tokenizer(asked: _Source) -> Any:
@@ -221,12 +245,10 @@ def _tokenizer(asked: _Source) -> Any:
         reader = PreTrainedTokenizerFast if _is_described_by_its_file(asked.folder) else AutoTokenizer
         return asked.read("tokenizer", lambda: reader.from_pretrained(asked.place, **asked.where))
     check_tokenizer(asked.name, given)
-
-    def read() -> Any:
-        with quietly():
-            return AutoTokenizer.from_pretrained(given, **asked.may)
-
-    return attempt(read, partial(unreadable_tokenizer, asked.name, given))
+    return attempt(
+        lambda: _silently(lambda: AutoTokenizer.from_pretrained(given, **asked.may)),
+        partial(unreadable_tokenizer, asked.name, given),
+    )
 
 
 def _is_described_by_its_file(folder: Path | None) -> bool:
@@ -266,6 +288,11 @@ def _reading_error(asked: _Source, part: str, error: BaseException) -> RobustErr
     absent = missing_tokenizer(name, asked.place) if part == "tokenizer" and not asked.is_path else None
     if absent is not None:
         return NotOnThisMachineError.because(absent)
+    if part == "image processor" and not asked.is_path and _has_no_processor(asked):
+        return NotOnThisMachineError(
+            f"Expected the image processor of {name} in the Hugging Face cache or on the hub, got {described(error)}. "
+            f"{how_to_bring(asked.place, error)}."
+        )
     files = weight_files(folder) if part == "weights" and folder is not None else []
     if len(files) == 1 and files[0].suffix != ".safetensors":
         return unreadable_weights(name, files[0], error)

@@ -23,7 +23,7 @@ from pytest_retrieval_robust.errors import ConfigError, ModelError, NotOnThisMac
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest, ModelCard, ModelEntry, load_entry
 from pytest_retrieval_robust.models._own import own_entry
 
-from .checkpoints import TEXTS, save_biomedclip, save_clip, save_open_clip, save_siglip, tokenizer
+from .checkpoints import TEXTS, put_into_hub_cache, save_biomedclip, save_clip, save_open_clip, save_siglip, tokenizer
 
 CANARY = "CANFOLDER-patient-doe"
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 40), dtype=np.uint8))
@@ -293,6 +293,32 @@ def test_weights_of_another_kind_are_refused(weight: torch.Tensor, said: str) ->
     tensors = {"weight": weight, "bias": torch.zeros(3)}
     message = refused(lambda: fill("a model", network, tensors, WeightsFile(tensors, "", False), "x"))
     assert said in message
+
+
+def test_a_device_without_room_is_no_fault_of_the_loader() -> None:
+    def full(_: LoadRequest) -> DualEncoder:
+        raise RuntimeError("CUDA error: out of memory")
+
+    message = refused(lambda: load_entry(ModelEntry("ours", "", full), LoadRequest(device="cuda:1")))
+    assert message.startswith("Expected room for ours on cuda:1, got RuntimeError")
+
+
+def test_a_repository_without_an_image_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_clip(tmp_path / "mine")
+    (folder / "preprocessor_config.json").unlink()
+    put_into_hub_cache(folder, tmp_path / "cache", "someone/clip-small")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+
+    def read(may_download: bool, **said: Any) -> DualEncoder:
+        return load_model("hf:someone/clip-small", device="cpu", download=may_download, **said)
+
+    message = refused(lambda: read(False), NotOnThisMachineError)
+    assert "the image processor of hf-someone-clip-small" in message
+    assert "`hf download someone/clip-small`" in message
+    assert "Expected preprocessor_config.json" in refused(lambda: read(True))  # the hub was asked, and has none
+    said = {"size": 32, "resize": "exact", "mean": [0.5] * 3, "std": [0.5] * 3}
+    assert images(read(True, preprocessing=said)).shape == (1, 8)
 
 
 # What is no dual encoder of a fixed square

@@ -263,7 +263,7 @@ def test_foreign_texts_are_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         {"net": WEIGHTS, "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}}},
         {"state_dict": {"model": WEIGHTS}, "epoch": 3},
         {"module": WEIGHTS, "args": {}},
-        {3: torch.zeros(1), **WEIGHTS},
+        dict[Any, Any]({3: torch.zeros(1)}) | WEIGHTS,
     ],
 )
 def test_weights_are_found_where_training_code_keeps_them(tmp_path: Path, content: dict[Any, Any]) -> None:
