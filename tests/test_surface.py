@@ -361,7 +361,11 @@ def test_a_wrong_argument_is_named(model: DualEncoder, name: str, value: Any) ->
     assert name in str(caught.value) or "k=" in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", [None, 3, object(), int, SimpleNamespace(name="x"), "swapped"], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [None, 3, object(), int, SimpleNamespace(name="x"), "swapped"],
+    ids=["none", "number", "object", "type", "namespace", "swapped"],
+)
 @pytest.mark.parametrize("place", range(3))
 def test_an_object_of_another_kind_is_refused_with_what_it_lacks(model: DualEncoder, place: int, wrong: Any) -> None:
     right: list[Any] = [model, load_dataset("synthetic-cxr"), load_occluder("patches")]
