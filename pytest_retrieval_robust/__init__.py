@@ -8,13 +8,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .api import encoder_from_callables, evaluate, load_dataset, load_model, load_occluder
+    from .api import (
+        dataset_from_lists,
+        encoder_from_callables,
+        evaluate,
+        load_dataset,
+        load_model,
+        load_occluder,
+    )
     from .breaking import find_breaking, sensitivity_map
     from .metrics.recall import recall_at_k
     from .ranking import positive_ranks, positive_ranks_both, top_k
 
 __version__ = "0.1.0"
 __all__ = [
+    "dataset_from_lists",
     "encoder_from_callables",
     "evaluate",
     "find_breaking",
@@ -29,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "dataset_from_lists": ".api",
     "encoder_from_callables": ".api",
     "evaluate": ".api",
     "find_breaking": ".breaking",
@@ -41,6 +50,11 @@ _HOMES = {
     "sensitivity_map": ".breaking",
     "top_k": ".ranking",
 }
+
+
+def __dir__() -> list[str]:
+    """The public names alone, for completion: the modules are no part of the interface."""
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> object:

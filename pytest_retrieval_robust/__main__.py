@@ -1,7 +1,9 @@
-"""`python -m pytest_retrieval_robust`: `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds,
-`rank MODEL NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs side by side,
-`store` shows and prunes the embeddings that are kept from run to run.
-Of a saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws its curves."""
+"""`retrieval-robust COMMAND`, or `python -m pytest_retrieval_robust COMMAND`.
+
+`init DIR` copies a ready suite, `inspect NAME` shows what a data set holds, `rank MODEL NAME` shows what hiding does to
+the ranks of single images, `compare A B` sets two runs side by side, `store` shows and prunes the embeddings that are
+kept from run to run. Of a saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws curves.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from . import __version__
 from .case import DIRECTIONS
 from .options import PASSED_ON
 
 if TYPE_CHECKING:
+    from .datasets import RetrievalDataset
     from .judgement import RunRecord
 
+_SCRIPT = "retrieval-robust"
 _SUITE_FILES = (
     "robust.toml",
     "test_recall.py",
@@ -51,7 +56,10 @@ def copy_suite(target: Path) -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m pytest_retrieval_robust", description=__doc__)
+    by_script = Path(sys.argv[0]).stem == _SCRIPT
+    prog = _SCRIPT if by_script else "python -m pytest_retrieval_robust"
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser.add_argument("--version", action="version", version=f"pytest-retrieval-robust {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     init = commands.add_parser("init", help="copy a ready suite into a folder")
     init.add_argument("folder", type=Path, metavar="DIR")
@@ -60,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inspect.add_argument("dataset", metavar="NAME", help="as after --robust-datasets: open-i(reports=FOLDER)")
     inspect.add_argument("--config", type=Path, help="the robust.toml with [datasets.NAME]; by default the one here")
     inspect.add_argument("--model", help="count the reports that this model's context cuts")
-    inspect.add_argument("--images", action="store_true", help="decode every image and name the broken ones")
+    inspect.add_argument("--tests", metavar="PATH", help="the suite whose conftest and robust.toml count")
+    inspect.add_argument("--images", action="store_true", help="decode every image; exit 1: one is broken or missing")
     inspect.add_argument("--limit", type=int, metavar="N", help="with --write-ids: the first N, as --robust-limit")
     inspect.add_argument("--write-ids", type=Path, metavar="FILE", help="write the ids that would be evaluated")
     inspect.set_defaults(run=_inspect)
@@ -104,7 +113,7 @@ def _add_rank(rank: argparse.ArgumentParser) -> None:
 
 def _add_of_a_run(commands: Any) -> None:
     card = commands.add_parser("card", help="a model's section and metadata for its card on the Hugging Face Hub")
-    card.add_argument("--model", required=True, metavar="NAME", help="a model that the run tested")
+    card.add_argument("--model", metavar="NAME", help="a model that the run tested (default: the only one)")
     table = commands.add_parser("table", help="Recall@k as CSV: models x levels x k, in %%")
     table.add_argument("--long", action="store_true", help="one row a point, with intervals and what is kept")
     plot = commands.add_parser("plot", help="curves for a paper; takes the extra plots")
@@ -125,33 +134,100 @@ def _init(parsed: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     print(f"copied {', '.join(path.name for path in copied)} to {parsed.folder}")
-    print(f"next: pytest {parsed.folder} --robust-models all")
+    print(f"next: pytest {parsed.folder}")
     return 0
 
 
 def _inspect(parsed: argparse.Namespace) -> int:
-    from .api import load_model
-    from .catalogue import Catalogues
-    from .config_file import read_config_file
     from .errors import RobustError
-    from .inspection import inspect
-    from .pairs import pairs_of
-    from .selection import named_dataset
 
+    if parsed.tests is not None:
+        return _inspect_of_a_suite(parsed)
     try:
-        file = parsed.config if parsed.config is not None else Path("robust.toml")
-        config = read_config_file(file) if parsed.config is not None or file.is_file() else None
-        tables = () if config is None else config.datasets
-        dataset = named_dataset(parsed.dataset, tables, Catalogues().datasets).load()
-        model = None if parsed.model is None else load_model(parsed.model)
-        for line in inspect(dataset, model=model, check_images=parsed.images):
-            print(line)
-        if parsed.write_ids is not None:
-            _write_ids(pairs_of(dataset, parsed.limit).image_ids, parsed.write_ids)
+        return _shown(parsed, _configured_dataset(parsed))
     except RobustError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    return 0
+
+
+def _configured_dataset(parsed: argparse.Namespace) -> RetrievalDataset:
+    """The data set of that name, with what `robust.toml` says of it."""
+    from .catalogue import Catalogues
+    from .config_file import read_config_file
+    from .errors import UnknownNameError
+    from .selection import named_dataset
+
+    file = parsed.config if parsed.config is not None else Path("robust.toml")
+    config = read_config_file(file) if parsed.config is not None or file.is_file() else None
+    tables = () if config is None else config.datasets
+    try:
+        selected = named_dataset(parsed.dataset, tables, Catalogues().datasets)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error} {_where_else(config is not None)}") from None
+    return selected.load()
+
+
+def _where_else(has_config: bool) -> str:
+    """Where a data set may be known that is not known here."""
+    conftest = "A data set that a conftest registers is known with --tests PATH."
+    if has_config:
+        return conftest
+    beside = sorted(Path().glob("*/robust.toml"))
+    advice = f"give --config {beside[0]}" if beside else "give --config FILE"
+    return f"No robust.toml is in this folder: for one of its [datasets.NAME] tables {advice}. {conftest}"
+
+
+def _shown(parsed: argparse.Namespace, dataset: RetrievalDataset) -> int:
+    """Print what the data set holds; 1 where an image cannot be read."""
+    from .api import load_model
+    from .inspection import check_images, inspect
+    from .pairs import pairs_of
+
+    model = None if parsed.model is None else load_model(parsed.model)
+    for line in inspect(dataset, model=model):
+        print(line)
+    unreadable = 0
+    if parsed.images:
+        checked = check_images(dataset)
+        unreadable = checked.unreadable
+        for line in checked.lines:
+            print(line)
+    if parsed.write_ids is not None:
+        _write_ids(pairs_of(dataset, parsed.limit).image_ids, parsed.write_ids)
+    return 1 if unreadable else 0
+
+
+def _inspect_of_a_suite(parsed: argparse.Namespace) -> int:
+    """Within a pytest that collects nothing, so that a conftest's data sets are known."""
+    command = _InspectCommand(parsed)
+    options = [f"--robust-datasets={parsed.dataset}"]
+    if parsed.config is not None:
+        options.append(f"--robust-config={parsed.config}")
+    code = int(pytest.main(["-p", "retrieval_robust", parsed.tests, *options], plugins=[command]))
+    if command.error is not None:
+        print(command.error, file=sys.stderr)
+    return code
+
+
+class _InspectCommand:
+    """Takes the place of pytest's own work once its options and conftests are read."""
+
+    def __init__(self, parsed: argparse.Namespace) -> None:
+        self._parsed = parsed
+        self.error: str | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        from .errors import RobustError
+        from .session import session_of
+
+        try:
+            _check_single("dataset", self._parsed.dataset)
+            session = session_of(config)
+            return _shown(self._parsed, session.dataset(next(iter(session.selection.datasets))))
+        except RobustError as error:
+            self.error = f"{type(error).__name__}: {error}"
+            return 2
 
 
 def _write_ids(ids: Sequence[str], file: Path) -> None:
@@ -203,22 +279,32 @@ def _of_a_run(parsed: argparse.Namespace, action: Callable[[RunRecord], None]) -
     """Do something with a saved run; 2 where it, or what is asked of it, is wrong."""
     from .errors import RobustError
     from .judgement import Against, judge_run
+    from .outputs import check_out
     from .policy import Policy
     from .saved import load_run
 
     try:
+        if parsed.out is not None:
+            check_out(parsed.out)
         action(judge_run(load_run(parsed.folder), Policy(), Against()))
-    except (RobustError, OSError) as error:
+    except RobustError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        print(f"Expected a place for --out that can be written, got: {why}. Choose another one.", file=sys.stderr)
         return 2
     return 0
 
 
 def _give(text: str, out: Path | None) -> None:
+    from .cache import whole_file
+
     if out is None:
         sys.stdout.write(text)
-    else:
-        out.write_text(text, encoding="utf-8", newline="")
+        return
+    with whole_file(out) as part:
+        part.write_text(text, encoding="utf-8", newline="")
 
 
 def _store(parsed: argparse.Namespace) -> int:
@@ -233,7 +319,12 @@ def _store(parsed: argparse.Namespace) -> int:
     except RobustError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    code, lines = store_lines(EmbeddingStore(cache_folder(parsed.cache_dir) / FOLDER, limit), parsed.action, limit)
+    try:
+        code, lines = store_lines(EmbeddingStore(cache_folder(parsed.cache_dir) / FOLDER, limit), parsed.action, limit)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        print(f"Expected a cache folder that can be read, got: {why}. Fix --cache-dir.", file=sys.stderr)
+        return 2
     for line in lines:
         print(line)
     return code
@@ -265,11 +356,16 @@ class _RankCommand:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
         from .errors import RobustError
+        from .foreign import FOREIGN, described, let_go
 
         try:
             self.lines = list(self._ranked(config))
         except RobustError as error:
             self.error = f"{type(error).__name__}: {error}"
+            return 2
+        except FOREIGN as error:
+            self.error = f"Expected the model and the data set to work, got {described(error)}. Fix them."
+            let_go(error)
             return 2
         return 0
 

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from .case import CLEAN, Case, Cell, Outcome, canonical_level
+from .arguments import (
+    check_dataset,
+    check_function,
+    check_model,
+    check_occluder,
+    check_optional_whole,
+    check_path,
+    check_text,
+    checked_ks,
+    checked_levels,
+    checked_seed,
+    device_name,
+)
+from .case import CLEAN, Case, Cell, Outcome
 from .catalogue import Catalogues
 from .curve import Curve
 from .device import resolve_device
-from .errors import OcclusionError, RobustError
-from .models import DualEncoder, LoadRequest, ModelCard, ModelEntry, Precision, Prepared, check_accepted
+from .errors import ArgumentError, RobustError
+from .models import DualEncoder, LoadRequest, ModelCard, ModelEntry, Precision, Prepared, check_accepted, load_entry
 from .models._locators import entry_for, is_locator
 from .occluders import Occluder
 from .selection import dataset_from_text, occluder_from_text
+from .words import known_word
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,9 +69,13 @@ def load_model(
     Raises `UnknownNameError`, `ConfigError` (an option that the model does not have), `NotOnThisMachineError` (weights
     missing) or `ModelError` (weights damaged, or another model's).
     """
+    check_text("name", name, "tiny-cxr-clip")
+    known_word("precision", precision, get_args(Precision))
+    for key, path in (("checkpoint", checkpoint), ("tokenizer", tokenizer), ("cache_dir", cache_dir)):
+        check_path(key, path)
     entry: ModelEntry = entry_for(name) if is_locator(name) else _catalogues().models.get(name)
     request = LoadRequest(
-        resolve_device(device),
+        resolve_device(device_name(device)),
         precision,
         download,
         checkpoint=None if checkpoint is None else Path(checkpoint),
@@ -65,7 +84,7 @@ def load_model(
         options=options,
     )
     check_accepted(entry, request)
-    return entry.load(request)
+    return load_entry(entry, request)
 
 
 def encoder_from_callables(
@@ -86,8 +105,59 @@ def encoder_from_callables(
     """
     from .models._callables import CallableEncoder
 
+    check_text("name", name, "our-candidate")
+    for key, function in (("encode_images", encode_images), ("encode_reports", encode_reports), ("prepare", prepare)):
+        check_function(key, function, optional=key == "prepare")
+    check_optional_whole("size", size)
     card = ModelCard(source=source, input_size=size)
     return CallableEncoder(name, encode_images, encode_reports, size=size, prepare=prepare, card=card)
+
+
+def dataset_from_lists(
+    name: str,
+    images: Iterable[Any],
+    reports: Iterable[Any],
+    patients: Iterable[Any] | None = None,
+    *,
+    ids: Iterable[Any] | None = None,
+    studies: Iterable[Any] | None = None,
+    labels: Iterable[Any] | None = None,
+    split: str = "all",
+    relevance: str = "same-text",
+    on_error: str = "fail",
+) -> RetrievalDataset:
+    """A data set of your own from lists that have one item per image, in the same order.
+
+    Args:
+        name: What the data set is called in results.
+        images: Paths (read when they are needed: for more images than memory holds), PIL images, bytes of image files,
+            or uint8 arrays of shape (rows, columns) or (rows, columns, 3).
+        reports: Texts; a list of texts where an image has several captions. None, NaN and blank texts are no text: an
+            image without one is left out.
+        patients: One per image, for intervals over patients; without them each study is its own patient.
+        ids: One per image, unique; by default its place in the list.
+        studies: Images of one study share a report, for `same-study` and `same-labels`.
+        labels: A list of words per image, for `same-labels`.
+        split: What the part of the data is called.
+        relevance: Which reports are right for an image: `same-text`, `strict-id`, `same-study`, `same-labels`.
+        on_error: `skip` leaves out images that cannot be read, at most 5 % of them.
+
+    Raises `DatasetError` for lists of different lengths, an id twice, and items that are none of these.
+    """
+    from .datasets._lists import dataset_of
+
+    return dataset_of(
+        name,
+        images,
+        reports,
+        ids=ids,
+        patients=patients,
+        studies=studies,
+        labels=labels,
+        split=split,
+        relevance=relevance,
+        on_error=on_error,
+    )
 
 
 def load_dataset(name: str, **options: object) -> RetrievalDataset:
@@ -95,18 +165,20 @@ def load_dataset(name: str, **options: object) -> RetrievalDataset:
 
     Raises `UnknownNameError` or `ConfigError` for what is not known or does not fit, saying what does.
     """
+    check_text("name", name, "synthetic-cxr")
     return dataset_from_text(name, options, _catalogues().datasets).load()
 
 
 def load_occluder(text: str) -> Occluder:
     """Build an occluder from its name and parameters: `patches` or `patches(grid=14,fill=mean)`."""
+    check_text("text", text, "patches(grid=14,fill=mean)")
     return occluder_from_text(text, _catalogues().occluders)
 
 
 def evaluate(
-    model: DualEncoder,
-    dataset: RetrievalDataset,
-    occluder: Occluder,
+    model: DualEncoder | str,
+    dataset: RetrievalDataset | str,
+    occluder: Occluder | str,
     *,
     levels: Sequence[float] = (0, 0.1, 0.2, 0.3, 0.4, 0.5),
     seed: int = 0,
@@ -116,27 +188,56 @@ def evaluate(
     limit: int | None = None,
     cache_dir: str | PathLike[str] | None = None,
 ) -> Curve:
-    """Recall@k of a model over occlusion levels (fractions of the image area; 0 is always measured).
+    """Recall@k of a model over occlusion levels: the task of arXiv 2501.09134.
 
-    `device`, where given, must be the one that the model was loaded on. With `cache_dir` embeddings are kept there, and
-    those that are there already are not encoded again. Raises the error of the first cell that could not be measured.
-    The task is that of arXiv 2501.09134.
+    Args:
+        model: A loaded model, or the name or locator of one, which is then loaded.
+        dataset: An opened data set, or a name, with parameters in parentheses.
+        occluder: An occluder, or a name, with parameters in parentheses.
+        levels: Fractions of the image area. 0 is always measured, as the reference.
+        seed: Each gives one mask layout.
+        ks: The k of Recall@k.
+        device: Where a named model is loaded. A loaded one has to be there already.
+        batch_size: Images per batch; None for a size that suits the device.
+        limit: Only the first so many pairs.
+        cache_dir: Embeddings are kept there, and those that are there already are not encoded again.
+
+    Returns:
+        A `Curve`: `recall(k)`, `retention(k)`, `area(k)`, `half_level(k)`, `slope(k)`, `outcomes`, `to_dataframe()`.
+
+    Raises:
+        ArgumentError: An argument is of the wrong kind, or out of range.
+        RobustError: The error of the first cell that could not be measured.
     """
     from .embedding_store import FOLDER, EmbeddingStore
     from .pairs import pairs_of
     from .sweep import run_sweep
 
-    if device is not None and resolve_device(device) != model.device:
-        raise RobustError(
+    # Whatever can be refused is refused before a model is loaded.
+    hidden, wanted_ks, seed = checked_levels(levels), checked_ks(ks), checked_seed(seed)
+    check_optional_whole("batch_size", batch_size)
+    check_optional_whole("limit", limit)
+    check_path("cache_dir", cache_dir)
+    for given, check in ((model, check_model), (dataset, check_dataset), (occluder, check_occluder)):
+        if not isinstance(given, str):
+            check(given)
+    if isinstance(occluder, str):
+        occluder = load_occluder(occluder)
+    if isinstance(dataset, str):
+        dataset = load_dataset(dataset)
+    if isinstance(model, str):
+        model = load_model(model, device="auto" if device is None else device)
+    if device is not None and resolve_device(device_name(device)) != model.device:
+        raise ArgumentError(
             f"Expected the device that the model is on, got device={device!r} with {model.name} on {model.device}. "
             "Pass device to load_model instead."
         )
-    hidden = sorted({_checked_level(level) for level in levels} - {0.0})
     cells = {level: Cell(occluder.name, level, seed) for level in hidden}
     pairs = pairs_of(dataset, limit)
     store = None if cache_dir is None else EmbeddingStore(Path(cache_dir) / FOLDER)
     asked = [(cell, occluder) for cell in cells.values()]
-    result = run_sweep(model, pairs, asked, tuple(ks), batch_size=batch_size, store=store)
+    precision = getattr(model, "precision", "fp32")
+    result = run_sweep(model, pairs, asked, wanted_ks, precision=precision, batch_size=batch_size, store=store)
     for note in () if store is None else store.notes:
         warnings.warn(note, stacklevel=2)
     measured = {0.0: result.cells[CLEAN], **{level: result.cells[cell] for level, cell in cells.items()}}
@@ -148,16 +249,10 @@ def evaluate(
     )
 
 
-def _checked_level(level: float) -> float:
-    if not 0 <= level <= 1:
-        raise OcclusionError(f"Expected levels from 0 to 1, got level={level!r}. Give fractions of the image area.")
-    return canonical_level(level)
-
-
 def outcome_of(case: Case, found: Measured | RobustError, ranks_key: str | None = None) -> Outcome:
     """The outcome of a measured cell; raises the error that it ended with."""
     if isinstance(found, RobustError):
-        raise found
+        raise copy(found)  # what is kept holds no frames
     return Outcome(
         case=case,
         achieved_level=found.achieved_level,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import check_dataset, check_model, check_optional_whole
 from .case import BreakingOutcome, HeatMap
 from .errors import DatasetError, OcclusionError
 from .occluders._checks import check_whole
@@ -27,6 +28,7 @@ from .progress import Counter, Tell
 from .query_keys import secret_of
 from .ranking import positive_ranks
 from .scenes import sampled_images, setting_of
+from .scoring import in_tiles
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
@@ -43,7 +45,7 @@ def usual_budget(grid: int) -> int:
     return max(3 * grid**2, min(BUDGET, 12 * grid**2))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BreakingResult:
     """What a search found in N images of a data set, in the order of `numbers`."""
 
@@ -65,6 +67,9 @@ class BreakingResult:
     """(N,) hidden versions that the model was asked about."""
     one_minimal: NDArray[np.bool_]
     """(N,) whether giving back any one hidden cell was seen to bring the right report back."""
+
+    def __repr__(self) -> str:
+        return f"<BreakingResult of {self.outcome!r}>"
 
 
 def find_breaking(
@@ -99,6 +104,11 @@ def find_breaking(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read.
     """
+    check_model(model)
+    check_dataset(dataset)
+    check_optional_whole("limit", limit)
+    check_optional_whole("batch_size", batch_size)
+    check_optional_whole("budget", budget)
     _check(grid, fill, images, k)
     budget = usual_budget(grid) if budget is None else budget
     if budget < 3 * grid * grid:
@@ -150,6 +160,10 @@ def sensitivity_map(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read, or none has the label, or all have it.
     """
+    check_model(model)
+    check_dataset(dataset)
+    check_optional_whole("limit", limit)
+    check_optional_whole("batch_size", batch_size)
     _check(grid, fill, images, 1)
     pairs = pairs_of(dataset, limit)
 
@@ -207,11 +221,11 @@ def _probes(
         yield Probe(scene, grid, fill, k, batch=batch_size or usual_batch(model.device))
     if count == 0:
         raise DatasetError(
-            f"Expected images that can be read in {pairs.dataset.name}, got none. Mend its files or its root."
+            f"Expected images that can be read in {pairs.dataset.name}, got none. Fix its files or its root."
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Searched:
     """What was found in a part of the images, with their exact ranks before and after."""
 
@@ -268,10 +282,15 @@ def _result(
 
 def _ranks(probe: Probe, hidden: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The exact rank of each image's right report with these cells hidden."""
-    setting = probe.scene.setting
-    rows = probe.encode(np.arange(len(hidden)), hidden).float()
-    scorer = getattr(setting.encoder, "similarity", None)
-    return positive_ranks(rows, setting.reports, probe.scene.groups, setting.report_groups, similarity=scorer)
+    setting, model = probe.scene.setting, probe.scene.setting.encoder
+    rows = probe.encode(np.arange(len(hidden)), hidden)
+    groups = probe.scene.groups, setting.report_groups
+    scorer = getattr(model, "similarity", None)
+
+    def rank(device: str, tile: int) -> NDArray[np.int64]:
+        return positive_ranks(rows.to(device), setting.reports.to(device), *groups, similarity=scorer, tile=tile)
+
+    return in_tiles(model, rank)
 
 
 def _heat_map(falls: NDArray[np.float64]) -> HeatMap:

@@ -24,6 +24,15 @@ def judge_breaking(breaking: BreakingOutcome, limit: BreakingLimit, decision: De
             f"the {100 * limit.quantile:g} % quantile takes {needed}. Search more images (--robust-search-images)."
         )
         return Verdict(case, gate, "inconclusive", None, limit.minimum, sentence)
+    if limit.minimum == 0:
+        return Verdict(case, gate, "ungated", None, 0.0, f"{what}: not judged, because a min of 0 takes the gate away.")
+    if breaking.shares[0] >= 1.0:
+        sentence = (
+            f"{what}: nothing that was tried, hiding most of the image included, pushed a report out of the top "
+            f"{limit.k}. This gate cannot fail, because k is too near the size of the gallery, or the encoder does not "
+            "look at the image. Choose a smaller k, or search more pairs."
+        )
+        return Verdict(case, gate, "inconclusive", None, limit.minimum, sentence)
     observed = breaking.quantile(limit.quantile)
     assert observed is not None
     low, high = breaking_bounds(breaking, limit.quantile, decision.confidence)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal, TypeAlias
 
+from .words import known_word, measured_k
+
 Direction: TypeAlias = Literal["image-to-report", "report-to-image"]
 DIRECTIONS: tuple[Direction, Direction] = ("image-to-report", "report-to-image")
 VerdictName: TypeAlias = Literal["pass", "fail", "inconclusive", "ungated"]
@@ -132,7 +134,7 @@ class Timing:
         return cls(**data)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """A measured case, both directions."""
 
@@ -145,12 +147,22 @@ class Outcome:
     ranks_key: str | None = None
     """Where the run's temporary store holds the ranks of this case."""
 
+    def __repr__(self) -> str:
+        k = max(self.image_to_report.recall, default=None)
+        if k is None:
+            return f"<Outcome {self.case}>"
+        recalls = (f"{self.scores(direction).recall.get(k, math.nan):.3f} {direction}" for direction in DIRECTIONS)
+        return f"<Outcome {self.case}: Recall@{k} {', '.join(recalls)}>"
+
     def scores(self, direction: Direction) -> Scores:
-        return self.image_to_report if direction == "image-to-report" else self.report_to_image
+        """Retrieval in one direction; `ArgumentError` for a word that is none."""
+        both = {"image-to-report": self.image_to_report, "report-to-image": self.report_to_image}
+        return both[known_word("direction", direction, DIRECTIONS)]
 
     def recall(self, k: int, direction: Direction = "image-to-report") -> float:
-        """Recall@k in one direction, a share in [0, 1]; `KeyError` for a k that was not measured."""
-        return self.scores(direction).recall[k]
+        """Recall@k in one direction, a share in [0, 1]; `NotMeasuredError` for a k that was not measured."""
+        recalls = self.scores(direction).recall
+        return recalls[measured_k(k, recalls)]
 
     def as_json(self) -> Json:
         return {
@@ -371,12 +383,15 @@ class CostMeasurement:
         return cls(**{**data, **parts})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HeatMap:
     """A number for each cell of a grid over the image, averaged over `images` images; rows from the top."""
 
     images: int
     rows: tuple[tuple[float, ...], ...]
+
+    def __repr__(self) -> str:
+        return f"<HeatMap of {self.images} images, {len(self.rows)} rows>"
 
     def minus(self, other: HeatMap) -> HeatMap:
         """The difference, cell by cell; it counts the images of this one."""
@@ -399,7 +414,7 @@ class HeatMap:
         return cls(data["images"], tuple(tuple(row) for row in data["rows"]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BreakingOutcome:
     """The smallest occlusions that were found to break a model on a data set, and its sensitivity maps."""
 
@@ -424,6 +439,11 @@ class BreakingOutcome:
     by_label: Mapping[str, HeatMap] = field(default_factory=dict)
     arrays_key: str | None = None
     """Where the run's temporary store holds the masks."""
+
+    def __repr__(self) -> str:
+        median = self.quantile(0.5)
+        share = "no image broken" if median is None else f"median share {median:.4f}"
+        return f"<BreakingOutcome {self.model} on {self.dataset}, top {self.k}: {self.images} images, {share}>"
 
     @property
     def case(self) -> Case:

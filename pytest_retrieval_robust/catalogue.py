@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
+from pathlib import PurePath
 from typing import Any, Generic, Protocol, TypeVar
 
 from .errors import ConfigError, UnknownNameError
@@ -85,11 +86,22 @@ def is_glob(pattern: str) -> bool:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """An error that names what is close to `name`, else everything there is."""
+    """An error that names what is close to `name`, else everything there is; a path is told how to be written."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(names) or 'none'}."
-    return UnknownNameError(f"Expected a known {kind}, got {kind.replace(' ', '_')}={name!r}. {hint}")
+    shown = name
+    if kind == "model" and (_PATH_SIGNS & {*name} or name.endswith(_WEIGHT_SUFFIXES)):
+        shown = PurePath(name).name if PurePath(name).is_absolute() else name
+        hint = (
+            "Write hf:ORG/NAME for a repository of the hub and local-dir:FOLDER for a folder; name a file as "
+            "checkpoint in a [models.NAME] table of robust.toml."
+        )
+    return UnknownNameError(f"Expected a known {kind}, got {kind.replace(' ', '_')}={shown!r}. {hint}")
+
+
+_PATH_SIGNS = {"/", "\\"}
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".zip")
 
 
 def _own_files(family: str) -> list[Any]:

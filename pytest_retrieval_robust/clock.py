@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
@@ -40,7 +41,9 @@ class Laps:
     def __init__(self, device: str) -> None:
         self._watch = Stopwatch(device)
         self._device = device
-        self._events: list[tuple[Any, Any]] = []
+        self._events: deque[tuple[Any, Any]] = deque()
+        """Of work that the device may not have done yet, in its order."""
+        self._milliseconds = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -54,19 +57,32 @@ class Laps:
         start = stream.record_event(_event())
         yield
         self._events.append((start, stream.record_event(_event())))
+        # A sweep of hundreds of thousands of batches would keep as many events.
+        while self._events and self._events[0][1].query():
+            self._take()
 
     @property
     def seconds(self) -> float:
         """What was summed so far; waits for the device."""
         synchronise(self._device)
-        milliseconds: float = sum(start.elapsed_time(end) for start, end in self._events)
-        return self._watch.seconds + milliseconds / 1000
+        while self._events:
+            self._take()
+        return self._watch.seconds + self._milliseconds / 1000
+
+    def _take(self) -> None:
+        """Add what passed between the oldest two events, which are over."""
+        start, end = self._events.popleft()
+        self._milliseconds += start.elapsed_time(end)
 
 
 def _event() -> Any:
     import torch
 
     return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+
+
+def _nothing() -> None:
+    """Nothing comes before a timed call."""
 
 
 def seconds_of(action: Callable[[], object], device: str) -> float:
@@ -77,11 +93,21 @@ def seconds_of(action: Callable[[], object], device: str) -> float:
     return watch.seconds
 
 
-def latency_of(action: Callable[[], object], device: str, calls: int) -> Latency:
-    """Seconds of single calls of `action`, each waited for; a few come before the `calls` that are timed."""
+def latency_of(
+    action: Callable[[], object], device: str, calls: int, before: Callable[[], object] = _nothing
+) -> Latency:
+    """Seconds of single calls of `action`, each waited for; a few come before the `calls` that are timed.
+
+    `before` comes before each of them and is not timed.
+    """
     for _ in range(WARM_UP_CALLS):
+        before()
         action()
-    return Latency.of([seconds_of(action, device) for _ in range(calls)])
+    seconds = []
+    for _ in range(calls):
+        before()
+        seconds.append(seconds_of(action, device))
+    return Latency.of(seconds)
 
 
 class InterleavedRounds:
@@ -90,21 +116,33 @@ class InterleavedRounds:
     A machine that drifts, or that others use, hits both alike: the ratios hold where the seconds do not.
     """
 
-    def __init__(self, baseline: Callable[[], object], compared: Callable[[], object], device: str) -> None:
-        self._baseline, self._compared, self._device = baseline, compared, device
+    def __init__(
+        self,
+        baseline: Callable[[], object],
+        compared: Callable[[], object],
+        device: str,
+        *,
+        before: Callable[[], object] = _nothing,
+    ) -> None:
+        """`before` comes before each call of either and is not timed."""
+        self._baseline, self._compared, self._device, self._before = baseline, compared, device, before
         self._latest_baseline = 0.0
         self._pairs: list[tuple[float, float]] = []
 
     def warm_up(self) -> None:
+        self._before()
         self._baseline()
+        self._before()
         self._compared()
         synchronise(self._device)
 
     def measure_baseline(self) -> None:
+        self._before()
         self._latest_baseline = seconds_of(self._baseline, self._device)
 
     def measure_compared(self) -> None:
         """Ends a round: to be called after `measure_baseline`."""
+        self._before()
         self._pairs.append((self._latest_baseline, seconds_of(self._compared, self._device)))
 
     def measure(self, rounds: int) -> None:

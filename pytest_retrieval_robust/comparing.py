@@ -62,5 +62,5 @@ def _exit_code(record: RunRecord, judged: bool) -> int:
     if record.baseline.obstacles or not record.baseline.cells:
         return 2
     if judged:
-        return 1 if record.failures else 0
+        return 0 if record.release.is_green else 1
     return 1 if record.baseline.vanished or significant_losses(record.baseline.cells) else 0

@@ -43,7 +43,7 @@ _FACTS = {
 _OTHER_RANKS = "the ranks of both runs do not belong to the same queries: make the baseline again"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A run and its evidence."""
 

@@ -29,7 +29,7 @@ _KINDS = {str: "a text", dict: "a table", int: "a whole number", bool: "true or 
 _OPTIONS = ("architecture", "preprocessing", "context_length", "trust_remote_code")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelTable:
     """`[models.NAME]`: a model of the user's own."""
 
@@ -45,7 +45,7 @@ class ModelTable:
     """Where each key stands, and "" the table: `robust.toml, line 3`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DatasetTable:
     """`[datasets.NAME]`: where the user's data lies, and which part of it."""
 
@@ -59,7 +59,7 @@ class DatasetTable:
     """Where each key stands, and "" the table: `robust.toml, line 3`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrackingTable:
     """`[tracking]`: where a run is sent once it is judged."""
 
@@ -68,7 +68,7 @@ class TrackingTable:
     experiment: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConfigFile:
     """A parsed `robust.toml`."""
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Any
 
-from .case import Direction, Json, Outcome, Scores
+from .case import DIRECTIONS, Direction, Json, Outcome, Scores
+from .errors import ArgumentError, NotOnThisMachineError
 from .statistics import above_chance
+from .words import ByLevel
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def retention(values: Sequence[float]) -> list[float]:
@@ -96,11 +102,58 @@ def retrieves(scores: Scores) -> bool:
     return above_chance(round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Curve:
-    """Recall over occlusion level for one model, data set, occluder and seed: the outcomes in rising order of level."""
+    """Recall over occlusion level for one model, data set, occluder and seed: the outcomes in rising order of level.
+
+    `print(curve)` shows a table, and so does a notebook. `to_dict()` and `to_dataframe()` hold every number.
+    """
 
     outcomes: tuple[Outcome, ...]
+
+    def __post_init__(self) -> None:
+        if not self.outcomes:
+            raise ArgumentError("Expected a curve of at least one outcome, got outcomes=(). Measure level 0 first.")
+
+    def __repr__(self) -> str:
+        k = max(self.ks, default=None)
+        if k is None:
+            return f"<Curve {self._title()}>"
+        recalls = ", ".join(f"{value:.3f} at {level:g}" for level, value in self.recall(k).items())
+        return f"<Curve {self._title()}: Recall@{k} {recalls}>"
+
+    def __str__(self) -> str:
+        heads, *rows = self._table()
+        width = max(len(row[0]) for row in (heads, *rows))
+        lines = [f"{name:<{width}}" + "".join(f"{cell:>8}" for cell in cells) for name, *cells in (heads, *rows)]
+        return "\n".join([self._title(), *lines])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from html import escape
+
+        heads, *rows = self._table()
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        caption = escape(self._title())
+        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _title(self) -> str:
+        case = self.clean.case
+        return f"{case.model} on {case.dataset}, {case.occluder}, seed {case.seed}"
+
+    def _table(self) -> list[list[str]]:
+        """The heads, and a row for each direction and k: Recall@k in % at each level."""
+        rows = [["Recall in %, share hidden:", *(f"{level:g}" for level in self.levels)]]
+        for direction, k in product(DIRECTIONS, self.ks):
+            recalls = self.recall(k, direction).values()
+            rows.append([f"{direction} Recall@{k}", *(f"{100 * value:.1f}" for value in recalls)])
+        return rows
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The k of Recall@k that were measured, rising."""
+        return tuple(sorted(self.clean.image_to_report.recall))
 
     @property
     def clean(self) -> Outcome:
@@ -112,7 +165,7 @@ class Curve:
 
     def recall(self, k: int, direction: Direction = "image-to-report") -> dict[float, float]:
         """Recall@k at each level: `{0.0: 0.99, 0.1: 0.93}`."""
-        return {outcome.case.level: outcome.recall(k, direction) for outcome in self.outcomes}
+        return ByLevel({outcome.case.level: outcome.recall(k, direction) for outcome in self.outcomes})
 
     def above_chance(self, direction: Direction = "image-to-report") -> bool:
         """Whether clean recall is above chance (one-sided, 0.001): without it retention means nothing."""
@@ -126,7 +179,7 @@ class Curve:
         """Recall@k at each level divided by that at level 0; None where the clean recall is not above chance."""
         if not self.has_something_to_lose(k, direction):
             return None
-        return dict(zip(self.levels, retention(self._values(k, direction)), strict=True))
+        return ByLevel(zip(self.levels, retention(self._values(k, direction)), strict=True))
 
     def area(self, k: int, direction: Direction = "image-to-report") -> float:
         """Mean Recall@k over the measured range of levels (trapezoid rule, divided by the range)."""
@@ -148,7 +201,34 @@ class Curve:
     def _values(self, k: int, direction: Direction) -> list[float]:
         return list(self.recall(k, direction).values())
 
-    def as_json(self, direction: Direction) -> Json:
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Every number as columns of equal length: one row per direction, k and level.
+
+        `pandas.DataFrame(curve.to_dict())` takes it, and so does JSON. `kept` is None where nothing is retained.
+        """
+        names = ("model", "dataset", "occluder", "seed", "direction", "k", "level", "achieved_level", "visible_level")
+        numbers = ("recall", "low", "high", "chance", "kept", "queries", "gallery")
+        columns: dict[str, list[Any]] = {name: [] for name in (*names, *numbers)}
+        for direction, k in product(DIRECTIONS, self.ks):
+            kept = self.retention(k, direction)
+            for outcome in self.outcomes:
+                row = _row(outcome, direction, k, kept)
+                for name, column in columns.items():
+                    column.append(row[name])
+        return columns
+
+    def to_dataframe(self) -> DataFrame:
+        """`to_dict` as a table of pandas, which has to be installed."""
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            reason = "pandas, which makes data frames, is not installed: pip install pandas, or use to_dict()"
+        else:
+            return DataFrame(self.to_dict())
+        raise NotOnThisMachineError.because(reason)
+
+    def as_json(self, direction: Direction = "image-to-report") -> Json:
+        """What `run.json` holds of the curve in one direction, beside the outcomes."""
         case, ks = self.clean.case, sorted(self.clean.scores(direction).recall)
         several = len(self.outcomes) > 1
         retentions = {k: self.retention(k, direction) for k in ks}
@@ -169,6 +249,25 @@ class Curve:
             "slope": {str(k): self.slope(k, direction) if several else None for k in ks},
             "reasons": _reasons(retentions, half_levels, several),
         }
+
+
+def _row(outcome: Outcome, direction: Direction, k: int, kept: Mapping[float, float] | None) -> dict[str, Any]:
+    scores = outcome.scores(direction)
+    low, high = scores.recall_interval.get(k, (None, None))
+    return {
+        **outcome.case.as_json(),
+        "direction": direction,
+        "k": k,
+        "achieved_level": outcome.achieved_level,
+        "visible_level": outcome.visible_level,
+        "recall": outcome.recall(k, direction),
+        "low": low,
+        "high": high,
+        "chance": scores.chance.get(k),
+        "kept": None if kept is None else kept[outcome.case.level],
+        "queries": scores.queries,
+        "gallery": scores.gallery,
+    }
 
 
 def _reasons(

@@ -27,13 +27,14 @@ def resolve_device(name: str) -> str:
         return name
     if name == "mps" and torch.backends.mps.is_available():
         return name
-    if name.startswith("cuda") and torch.cuda.is_available():
-        index = int(name.partition(":")[2] or 0)
+    numbered = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if numbered is not None and torch.cuda.is_available():
+        index = int(numbered[1] or 0)
         if index < torch.cuda.device_count():
             return f"cuda:{index}"
     raise ConfigError(
         f"Expected a device of this machine, got device={name!r} with {torch.cuda.device_count()} CUDA devices "
-        f"and mps={torch.backends.mps.is_available()}. Use auto or cpu, or mend the driver."
+        f"and mps={torch.backends.mps.is_available()}. Use auto or cpu, or fix the driver."
     )
 
 

@@ -13,14 +13,15 @@ import io
 import json
 import os
 import sys
-import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cache import PART, whole_file
+from .cache import PART, remove_abandoned, whole_file
+from .files import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,14 +31,13 @@ FOLDER = "embeddings-1"
 """Within the cache's folder; another form of the files would be another number."""
 _SUFFIX = ".npz"
 _KEY, _ABOUT, _CHECK = "key", "about", "check"
-_ABANDONED_SECONDS = 3600.0
 
 
 class _DamageError(Exception):
     """A file that is no shard, or not the one that its name says."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShardFile:
     """One shard as a file: its key, its size in bytes, and when it was last written or read (seconds)."""
 
@@ -106,7 +106,7 @@ class EmbeddingStore:
             if reason is not None:
                 notes.append(
                     f"Expected to {what} the embedding store, got: {reason}. The results are whole, but a next run "
-                    "encodes again. Free space or mend the permissions, choose another --robust-cache-dir, or "
+                    "encodes again. Free space or fix the permissions, choose another --robust-cache-dir, or "
                     "--robust-no-cache."
                 )
         return notes
@@ -123,7 +123,7 @@ class EmbeddingStore:
 
         What killed runs left half-written goes too. A clock that jumped changes which shards go first, nothing else.
         """
-        self._remove_abandoned()
+        remove_abandoned(self.folder.glob(f"??/*{PART}"))
         removed = []
         files = sorted(self.files(), key=lambda file: (file.used, file.key))
         total, most = sum(file.size for file in files), self.limit if limit is None else limit
@@ -135,12 +135,6 @@ class EmbeddingStore:
                 total -= file.size
                 removed.append(file)
         return removed
-
-    def _remove_abandoned(self) -> None:
-        for path in self.folder.glob(f"??/*{PART}"):
-            with suppress(OSError):
-                if abs(time.time() - path.stat().st_mtime) > _ABANDONED_SECONDS:
-                    path.unlink()
 
     def damaged(self) -> list[ShardFile]:
         """The shards that are not whole, or do not bear their own key: each is read."""
@@ -155,7 +149,8 @@ def read_shard(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises `OSError` where it cannot be read, and `_DamageError` for a damaged or foreign file.
     """
-    content = path.read_bytes()
+    with open_regular(path) as stream:
+        content = stream.read()
     try:
         return _unpacked(content, path.stem)
     except Exception as error:  # readers of archives and arrays raise a dozen kinds
@@ -167,7 +162,7 @@ def about_shard(path: Path) -> dict[str, Any]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as opened:
+        with open_regular(path) as stream, np.load(stream, allow_pickle=False) as opened:
             about: dict[str, Any] = json.loads(opened[_ABOUT].tobytes())
     except Exception:
         return {}
@@ -198,6 +193,9 @@ def _packed(key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, ob
 def _unpacked(content: bytes, key: str) -> dict[str, NDArray[Any]]:
     import numpy as np
 
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > len(content):
+            raise ValueError("a shard is not compressed")  # and so cannot expand beyond its file
     with np.load(io.BytesIO(content), allow_pickle=False) as opened:
         arrays: dict[str, NDArray[np.generic]] = {name: opened[name] for name in opened.files}
     check = arrays.pop(_CHECK)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .calling import encode_reports
 from .errors import EmbeddingError
-from .occluders._scene import broken_encoder
 
 if TYPE_CHECKING:
     from .models import DualEncoder
@@ -30,30 +30,18 @@ def _part(model: DualEncoder, texts: Sequence[str], start: int, shards: ModelSha
     stored = None if shards is None else shards.load_reports(texts)
     if stored is not None:
         return torch.from_numpy(stored).to(model.device)
-    rows = _encode_reports(model, texts, start)
-    if shards is not None:
+    found = encode_reports(model, texts)
+    rows = checked(found.rows, [f"report {start + i}" for i in range(len(texts))], model)
+    if shards is not None and found.whole:
         shards.save_reports(texts, rows.cpu().numpy())
     return rows
 
 
-def _encode_reports(model: DualEncoder, texts: Sequence[str], start: int) -> Tensor:
-    try:
-        rows = model.encode_reports(texts)
-    except Exception as error:
-        raise broken_encoder(model.name, "encode_reports", error) from error
-    return checked(rows, [f"report {start + i}" for i in range(len(texts))], model)
-
-
 def checked(rows: Tensor, names: Sequence[str], encoder: DualEncoder) -> Tensor:
-    """The rows, if they are what the contract asks for: (B, D), finite, of length 1 where similarity is their dot
+    """The (B, D) rows, if they are what the contract asks for: finite, of length 1 where similarity is their dot
     product."""
     model = encoder.name
-    if rows.ndim != 2 or len(rows) != len(names):
-        raise EmbeddingError(
-            f"Expected embeddings of shape ({len(names)}, D) from {model}, got shape={tuple(rows.shape)}. "
-            "Return one row for each input."
-        )
-    lengths = rows.float().norm(dim=1)
+    lengths = torch.linalg.vector_norm(rows, dim=1)
     scored = hasattr(encoder, "similarity")  # then a row may hold anything, a mean and a variance for one
     bad = torch.nonzero(~(lengths.isfinite() if scored else (lengths - 1).abs() <= _UNIT_TOLERANCE))
     if len(bad):
@@ -63,7 +51,7 @@ def checked(rows: Tensor, names: Sequence[str], encoder: DualEncoder) -> Tensor:
             f"{names[first]} ({len(bad)} of {len(names)} rows in its batch). Look for NaN or zero outputs, and "
             "normalise the rows."
         )
-    return rows.detach().float()
+    return rows
 
 
 def require_variety(rows: Tensor, what: str, model: str) -> None:

@@ -7,6 +7,18 @@ class RobustError(Exception):
     """The base of every error that this package raises on purpose."""
 
 
+class ArgumentError(RobustError, ValueError):
+    """A function was called with a word, a number or an object that it cannot take."""
+
+
+class NotMeasuredError(ArgumentError, KeyError):
+    """A k or a level was asked for that the run did not measure."""
+
+    def __str__(self) -> str:
+        # KeyError would show the sentence in quotation marks.
+        return Exception.__str__(self)
+
+
 class ConfigError(RobustError):
     """A command-line option, ini value or `robust.toml` entry is wrong; pytest exits with 4."""
 

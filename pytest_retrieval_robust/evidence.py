@@ -11,12 +11,14 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .case import Direction, Outcome
+from .case import DIRECTIONS, Direction, Outcome
 from .curve import Curve
 from .resampling import Clusters, design_effect, resampled_means
 from .statistics import normal_quantile, wilson_interval
+from .words import known_word, measured_k
 
 Floats: TypeAlias = NDArray[np.float64]
+STATISTICS = ("recall", "retention", "mean_retention", "auc", "half_level", "slope")
 _FEWEST_IN_A_TAIL = 10
 """Resamples beyond a quantile without which it is taken from the normal distribution instead."""
 
@@ -62,13 +64,15 @@ class Evidence:
 
     def ranks(self, outcome: Outcome, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) ranks of a case, or None where they were not kept."""
+        name = f"{_kind(direction)}_ranks"
         found = None if outcome.ranks_key is None else self._arrays.of_case(outcome.ranks_key)
-        return None if found is None else found.get(f"{_kind(direction)}_ranks")
+        return None if found is None else found.get(name)
 
     def query_keys(self, dataset: str, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) what names each query across runs."""
+        name = f"{_kind(direction)}_query_key"
         found = self._arrays.of_dataset(dataset)
-        return None if found is None else found.get(f"{_kind(direction)}_query_key")
+        return None if found is None else found.get(name)
 
     def clusters(self, dataset: str, direction: Direction, queries: int) -> Clusters:
         """The patient of each query; each query alone where that is not known."""
@@ -87,14 +91,15 @@ class Evidence:
         if ranks is not None:
             clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
             effect = design_effect((ranks <= k).astype(np.float64), clusters)
-        return proportion(scores.recall[k], scores.queries, confidence, effect)
+        return proportion(scores.recall[measured_k(k, scores.recall)], scores.queries, confidence, effect)
 
     def of_curve(self, curve: Curve, direction: Direction, k: int, name: str, confidence: float) -> Estimate | None:
         """Retention at the last level, area, half level or slope with bootstrap bounds; None without ranks."""
         samples = self.samples(curve.outcomes, direction, sorted(curve.clean.scores(direction).recall))
         if samples is None:
             return None
-        place = sorted(curve.clean.scores(direction).recall).index(k)
+        measured = sorted(curve.clean.scores(direction).recall)
+        place = measured.index(measured_k(k, measured))
         recalls = np.array([[outcome.recall(k, direction) for outcome in curve.outcomes]])
         value = float(statistic(name, curve.levels, recalls)[0])
         queries = curve.clean.scores(direction).queries
@@ -149,9 +154,13 @@ def tail(samples: Floats, share: float) -> float:
 
 
 def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
-    """(B,) retention at the last level (inf where a sample has no recall to lose), mean retention of the hidden levels,
+    """What the statistic of that name, one of `STATISTICS`, says of each of (B, L) recalls: (B,) numbers.
+
+    Retention at the last level (inf where a sample has no recall to lose), mean retention of the hidden levels,
     area, half level (inf where it is not reached), slope or mean of (B, L) recalls: what `curve` says of one curve, for
-    all samples at once."""
+    all samples at once.
+    """
+    known_word("statistic", name, STATISTICS)
     if name == "recall":
         mean: Floats = recalls.mean(axis=1)
         return mean
@@ -195,4 +204,5 @@ def _half_levels(levels: Sequence[float], recalls: Floats) -> Floats:
 
 
 def _kind(direction: Direction) -> str:
-    return "image" if direction == "image-to-report" else "report"
+    """What the queries are: the stem of their arrays' names."""
+    return "image" if known_word("direction", direction, DIRECTIONS) == "image-to-report" else "report"

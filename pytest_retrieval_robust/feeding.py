@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,15 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .datasets import KnowsContent
-from .errors import ModelError, UnreadableImageError
-from .occluders._scene import open_image
+from .errors import UnreadableImageError
+from .foreign import FOREIGN
+from .occluders._scene import Prepares, open_image, prepare_image, stacked
 from .query_keys import id_hash
 from .shard_keys import dataset_identity
 from .shards import DIGEST_BYTES, EncodedBatch
 
 if TYPE_CHECKING:
     from .case import Cell
-    from .models import DualEncoder, Prepared
+    from .models import DualEncoder
     from .occluders import Box
     from .pairs import Pairs
 
@@ -36,7 +37,7 @@ AHEAD = 2
 """Batches that are read before they are asked for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Part:
     """The place of a batch: its number, and its images' numbers in the data set."""
 
@@ -44,7 +45,7 @@ class Part:
     images: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pixels:
     """The images of a batch that could be read, as the model wants them, on the host."""
 
@@ -53,7 +54,7 @@ class Pixels:
     frames: Sequence[Box]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fed:
     """A batch to be measured: what the store has of it, and its pixels where a cell is missing there."""
 
@@ -87,11 +88,11 @@ class Shelf:
     load: Callable[[str, int], EncodedBatch | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Decoded:
     """An image as the model wants it, and the hash of what it was made from; nothing of one that is skipped."""
 
-    prepared: Prepared | None
+    prepared: Prepares | None
     digest: bytes
 
 
@@ -104,16 +105,16 @@ class Feed:
         starts = range(0, len(pairs.images), size)
         self._parts = [Part(number, pairs.images[start : start + size]) for number, start in enumerate(starts)]
 
-    def __iter__(self) -> Iterator[Fed]:
+    def __iter__(self) -> Generator[Fed]:
         return self._in_turn() if self._model.device == "cpu" else self._ahead()
 
-    def _in_turn(self) -> Iterator[Fed]:
+    def _in_turn(self) -> Generator[Fed]:
         """On a processor the forward pass takes all cores: a decoder beside it holds all of them up, not one."""
         with ThreadPoolExecutor(DECODERS) as pool:
             for part in self._parts:
                 yield self._read(pool, part)
 
-    def _ahead(self) -> Iterator[Fed]:
+    def _ahead(self) -> Generator[Fed]:
         reader = ThreadPoolExecutor(1)
         with ThreadPoolExecutor(DECODERS) as pool:
             try:
@@ -147,11 +148,11 @@ class Feed:
         return self._fed(part, decoded or self._decode_all(pool, part), keys, stored)
 
     def _contents(self, pool: ThreadPoolExecutor, part: Part, code: bytes) -> Contents | None:
-        """None where an image cannot be read: decoding it says why."""
+        """None where an image cannot be read."""
         read = cast(KnowsContent, self._dataset).content_digest
         try:
             digests = list(pool.map(read, part.images))
-        except Exception:  # foreign readers raise anything
+        except FOREIGN:  # decoding the image says why
             return None
         return [(int(number), code + digest) for number, digest in zip(part.images, digests, strict=True)]
 
@@ -166,7 +167,10 @@ class Feed:
         digests = np.frombuffer(b"".join(one.digest for one in decoded), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
         # A shard that saw other pixels is not this batch's, whatever its key says.
         same = {cell: one for cell, one in stored.items() if np.array_equal(one.digests, digests)}
-        pixels = _stacked([one.prepared for one in decoded if one.prepared is not None], self._model.name)
+        prepared = [one.prepared for one in decoded if one.prepared is not None]
+        pixels = None
+        if prepared:
+            pixels = Pixels(stacked(prepared, self._model.name), [one.frame for one in prepared])
         # An image that could not be decoded may be whole tomorrow: nothing is kept of its batch.
         return Fed(part, kept, digests, pixels, same if kept.all() else {}, keys if kept.all() else {})
 
@@ -182,7 +186,7 @@ class Feed:
                 raise
             return _Decoded(None, bytes(DIGEST_BYTES))
         digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest()
-        return _Decoded(self._model.prepare(image), digest)
+        return _Decoded(prepare_image(self._model, image), digest)
 
 
 def _pixel_digests(decoded: Sequence[_Decoded], part: Part) -> Contents | None:
@@ -200,18 +204,6 @@ def _agree(batches: Iterable[EncodedBatch]) -> bool:
 def _stored(keys: Mapping[Cell, str], shelf: Shelf, images: int) -> dict[Cell, EncodedBatch]:
     found = {cell: shelf.load(key, images) for cell, key in keys.items()}
     return {cell: one for cell, one in found.items() if one is not None}
-
-
-def _stacked(prepared: Sequence[Prepared], model: str) -> Pixels | None:
-    if not prepared:
-        return None
-    shapes = {one.pixels.shape for one in prepared}
-    if len(shapes) != 1:
-        raise ModelError(
-            f"Expected prepare() of {model} to give one shape (3, S, S), got shapes={sorted(shapes)}. "
-            "Resize to a fixed square."
-        )
-    return Pixels(np.stack([one.pixels for one in prepared]), [one.frame for one in prepared])
 
 
 def digests_of(batches: Sequence[Fed]) -> str:

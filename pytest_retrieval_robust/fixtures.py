@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 # A processor shows what hiding costs on few images; an accelerator wants a batch that keeps it busy.
+_COST = "relative_cost"
+"""What pytest-benchmark's JSON calls the cost of a cell; no other benchmark has it."""
 TIMED_IMAGES, TIMED_IMAGES_ON_CPU, TIMED_ROUNDS, TIMED_CALLS = 64, 16, 7, 30
 
 
@@ -260,7 +264,7 @@ class OcclusionTimer:
         """What pytest-benchmark's JSON holds beside its own statistics."""
         if self._benchmark is not None:
             self._benchmark.extra_info.update(
-                relative_cost=cost.relative_cost, relative_cost_quartiles=list(cost.spread), hardware=cost.hardware
+                {_COST: cost.relative_cost, "relative_cost_quartiles": list(cost.spread), "hardware": cost.hardware}
             )
 
 
@@ -274,6 +278,19 @@ def has_active_benchmark(config: pytest.Config) -> bool:
     """Whether pytest-benchmark is there and not switched off, as it is under xdist."""
     session = getattr(config, "_benchmarksession", None)
     return session is not None and not session.disabled and config.pluginmanager.hasplugin("benchmark")
+
+
+def asks_for_benchmarks(config: pytest.Config) -> bool:
+    """Whether an option of pytest-benchmark was typed, or stands in `addopts` or PYTEST_ADDOPTS."""
+    in_environment = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    given = [*config.invocation_params.args, *config.getini("addopts"), *in_environment]
+    return any(str(argument).startswith("--benchmark-") for argument in given)
+
+
+def without_our_cells(groups: Sequence[tuple[Any, list[Any]]]) -> list[tuple[Any, list[Any]]]:
+    """pytest-benchmark's groups without the cells of this plugin, and without groups that hold nothing else."""
+    others = [(name, [one for one in found if _COST not in one.get("extra_info", {})]) for name, found in groups]
+    return [(name, found) for name, found in others if found]
 
 
 def _active_benchmark(request: pytest.FixtureRequest) -> Any:

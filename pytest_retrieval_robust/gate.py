@@ -11,17 +11,31 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .breaking_gate import judge_breaking
-from .case import DIRECTIONS, BreakingOutcome, Case, CostMeasurement, Direction, Outcome, Verdict, VerdictName, finite
+from .case import (
+    DIRECTIONS,
+    BreakingOutcome,
+    Case,
+    CostMeasurement,
+    Direction,
+    Outcome,
+    Scores,
+    Verdict,
+    VerdictName,
+    finite,
+)
 from .cost_gate import judge_cost
-from .curve import Curve, chance_k, retrieves
+from .curve import Curve, chance_k, least_squares_slope, retrieves
 from .deciding import ROUNDING, pass_or_fail
 from .policy import BASELINE, OF_A_CURVE, BaselineLimit, Decision, Policy, gate_label
-from .statistics import POWER, detectable_loss_of_share, normal_quantile
+from .statistics import POWER, detectable_loss_of_share, normal_quantile, surely_reached
+from .words import known_word
 
 if TYPE_CHECKING:
     from .comparison import Comparison, Difference
     from .evidence import Estimate, Evidence
 
+ABOVE_CHANCE = "above_chance"
+"""The gate that stands before all others: a model that retrieves nothing has nothing to judge."""
 _WEAK = 0.5
 """A gate that would not notice, with a power of 0.8, that half of a number is gone means nothing."""
 _TOLD = 2
@@ -36,7 +50,7 @@ _QUANTITIES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Judge:
     """A policy, and what it needs to know beside the numbers themselves."""
 
@@ -53,7 +67,7 @@ class Judge:
         if self.policy.names(outcome.case.model):
             broken = untrained(clean)
             if broken is not None:
-                return [Verdict(outcome.case, "above_chance", "fail", None, None, broken)]
+                return [Verdict(outcome.case, ABOVE_CHANCE, "fail", None, None, broken)]
         judged = [
             verdict
             for direction in DIRECTIONS
@@ -70,8 +84,10 @@ class Judge:
             found = self._share(
                 outcome.case, name, k, direction, limit, lambda c: self._recall(outcome, direction, k, c)
             )
-            # A floor that chance reaches, with a k near the gallery's size for one, is met by anything.
-            return replace(found, weak=found.weak or outcome.scores(direction).chance[k] >= limit)
+            scores = outcome.scores(direction)
+            # A floor that chance reaches on average is weak; one that it reaches surely is no gate at all.
+            found = replace(found, weak=found.weak or scores.chance[k] >= limit)
+            return _if_it_can_fail(found, scores, k, can_fail=limit > _by_chance(scores, k))
         if name == "retention" and hidden:
             return self._of_curve(Curve((clean, outcome)), direction, name, k, limit)
         if name.startswith(BASELINE) and limit.over == "cells" and (hidden or limit.metric == "recall"):
@@ -142,9 +158,11 @@ class Judge:
             )
             return Verdict(case, gate_label("half_level", k, direction), "inconclusive", None, limit, sentence)
         over = None if name == "retention" else f"levels 0 to {curve.levels[-1]:g}"
-        return self._share(
+        found = self._share(
             case, name, k, direction, limit, lambda c: self._estimate(curve, direction, name, k, c), over=over
         )
+        can_fail = limit > _least_by_chance(curve, direction, name, k)
+        return _if_it_can_fail(found, curve.clean.scores(direction), k, can_fail=can_fail)
 
     def _estimate(self, curve: Curve, direction: Direction, name: str, k: int, confidence: float) -> Estimate:
         from .evidence import Estimate
@@ -202,6 +220,11 @@ class Judge:
             alpha, gates = self._errors(outcome.case, direction, limit)
             apart = self.comparison.cell_difference(clean, outcome, direction, limit, alpha, gates)
             found = self._paired(outcome.case, direction, limit, apart, f"level {outcome.case.level:g}")
+            if not isinstance(apart, str):
+                # A cell at which the baseline finds next to nothing has next to nothing to lose, and may pass.
+                least = _least_by_chance(Curve((clean, outcome)), direction, limit.metric, limit.k)
+                can_fail = least <= 0 or apart.baseline > least + ROUNDING
+                found = _if_it_can_fail(found, outcome.scores(direction), limit.k, can_fail=can_fail)
         return found
 
     def _baseline_levels(self, curves: Sequence[Curve], direction: Direction, limit: BaselineLimit) -> Verdict:
@@ -215,6 +238,10 @@ class Judge:
             apart = self.comparison.difference(curves, direction, limit, alpha, gates)
             seeds = f" and {len(curves)} seeds" if len(curves) > 1 else ""
             found = self._paired(case, direction, limit, apart, f"{len(curves[0].levels)} levels{seeds} pooled")
+            if not isinstance(apart, str):
+                least = _least_by_chance(curves[0], direction, limit.metric, limit.k)
+                can_fail = apart.baseline - limit.margin > least
+                found = _if_it_can_fail(found, curves[0].clean.scores(direction), limit.k, can_fail=can_fail)
         return found
 
     def _errors(self, case: Case, direction: Direction, limit: BaselineLimit) -> tuple[float, int]:
@@ -289,6 +316,51 @@ class Judge:
         )
 
 
+_SURE = 0.999
+"""How likely a random order must reach a limit for the limit to ask nothing: as `untrained`, the other way round."""
+
+
+def _by_chance(scores: Scores, k: int) -> float:
+    """The Recall@k that a random order reaches as good as surely: 1 where k is the whole gallery."""
+    return surely_reached(scores.queries, scores.chance[k], _SURE)
+
+
+def _least_by_chance(curve: Curve, direction: Direction, name: str, k: int) -> float:
+    """The least that a number of a curve can be, where recall is no lower than what a random order surely has."""
+    surely = min(_by_chance(outcome.scores(direction), k) for outcome in curve.outcomes)
+    clean = curve.clean.recall(k, direction)
+    if name == "slope":
+        middle = math.fsum(curve.levels) / len(curve.levels)
+        steepest = [1.0 if level <= middle else surely for level in curve.levels]
+        return least_squares_slope(curve.levels, steepest)
+    if name == "retention":
+        return surely / clean if clean > 0 else 0.0
+    if name == "half_level":
+        # Half of the clean recall is out of reach, so that the half level is the last one, whatever the model does.
+        return curve.levels[-1] if surely > clean / 2 else 0.0
+    return surely
+
+
+def _if_it_can_fail(found: Verdict, scores: Scores, k: int, *, can_fail: bool) -> Verdict:
+    """The verdict; where a random order meets the limit too, a verdict that is not met and that says so.
+
+    A floor of 0 is how a policy takes a broader gate away: it is not judged.
+    """
+    if can_fail or found.verdict == "fail":
+        return found
+    if found.limit == 0 and not found.gate.startswith((BASELINE, "slope")):
+        return replace(found, verdict="ungated", weak=False, sentence=_switched_off(found))
+    sentence = (
+        f"{found.gate} of {found.case} cannot fail: a random order meets it too, with k={k} and a gallery of "
+        f"{scores.gallery} (chance {scores.chance[k]:.3f}). Choose a smaller k, a stricter limit, or more pairs."
+    )
+    return replace(found, verdict="inconclusive", tolerated=False, weak=True, sentence=sentence)
+
+
+def _switched_off(found: Verdict) -> str:
+    return f"{found.gate} of {found.case}: not judged, because a floor of 0 takes the gate away."
+
+
 def non_inferior(apart: Difference, margin: float) -> VerdictName:
     """Pass: the bound at the error alpha clears the margin. Fail: the bound at alpha / gates shows a loss beyond it."""
     if apart.passes_at >= -margin - ROUNDING:
@@ -333,7 +405,9 @@ def _value_of(curve: Curve, direction: Direction, name: str, k: int) -> float:
     if name == "half_level":
         half = curve.half_level(k, direction)
         return math.inf if half is None else half
-    return curve.area(k, direction) if name == "auc" else curve.slope(k, direction)
+    if known_word("limit", name, OF_A_CURVE) == "auc":
+        return curve.area(k, direction)
+    return curve.slope(k, direction)
 
 
 def _whole(curve: Curve) -> Case:
@@ -346,7 +420,7 @@ def _nothing_to_lose(case: Case, clean: Outcome, name: str, k: int, direction: D
     sentence = (
         f"Expected {case.model} to retrieve better than chance with nothing hidden before its {name.replace('_', ' ')} "
         f"is judged, got clean Recall@{k}={clean.recall(k, direction):.3f} {direction} on {case.dataset}. "
-        "Mend the model, or take the gate away."
+        "Fix the model, or take the gate away."
     )
     return Verdict(case, gate_label(name, k, direction), "fail", None, limit, sentence)
 

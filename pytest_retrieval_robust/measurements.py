@@ -24,7 +24,7 @@ class Scope:
     command: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Identity:
     """Which run this is: its own id, when it started, and with what."""
 
@@ -42,7 +42,7 @@ class Identity:
         return cls(secrets.token_hex(8), datetime.now(UTC).isoformat(timespec="seconds"), __version__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurements:
     """What was measured and on what, and what went wrong other than by a gate."""
 

@@ -21,6 +21,7 @@ GROUP = "retrieval-robust"
 LOADED = time.time()
 """When this process loaded the package: code that is younger on disk need not be the code that runs."""
 CACHE_LIMIT = "20GB"
+_FILE = "robust.toml"
 T = TypeVar("T")
 
 
@@ -33,6 +34,8 @@ class OptionSpec:
     metavar: str | None = "LIST"
     alias: str | None = None
     repeatable: bool = False
+    typed_alone: bool = False
+    """No ini twin: a setting that is easily forgotten must not take the verdict away."""
 
     @property
     def dest(self) -> str:
@@ -52,6 +55,8 @@ class OptionSpec:
             )
 
     def add_ini(self, parser: pytest.Parser) -> None:
+        if self.typed_alone:
+            return
         kind: Literal["bool", "linelist", "string"] = "string"
         if self.is_switch or self.repeatable:
             kind = "bool" if self.is_switch else "linelist"
@@ -104,12 +109,21 @@ OPTIONS = (
     ),
     OptionSpec("--robust-search-grid", "cells along each side for that search (default: 16)", "N"),
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
+    OptionSpec(
+        "--robust-overwrite", "let the results replace a run that measured more (default: they go beside it)", None
+    ),
     OptionSpec("--robust-baseline", "compare with a run that --robust-results wrote", "DIR"),
     OptionSpec("--robust-report", "write a report: .html, .md or .json by suffix; repeatable", "FILE", repeatable=True),
     OptionSpec(
         "--robust-show-samples",
         "let the HTML report show some images and report texts, which may be patient data (default: off)",
         None,
+    ),
+    OptionSpec(
+        "--robust-measure-only",
+        "measure without a verdict, for exploring: no gate is judged, and the last line says MEASURED ONLY",
+        None,
+        typed_alone=True,
     ),
     OptionSpec("--robust-replay", "judge a saved run again, by this policy and baseline; nothing is measured", "DIR"),
 )
@@ -140,7 +154,7 @@ def add_short_aliases(parser: pytest.Parser) -> None:
                 option.add_to(group, option.alias)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """What was asked for, checked and typed. Names are not resolved yet: that needs the catalogues."""
 
@@ -165,10 +179,16 @@ class Settings:
     search_images: int | None = None
     """None: 100, and only where a gate asks for the search."""
     search_grid: int = 16
+    overwrite: bool = False
+    """Whether results may replace those of a run that measured more."""
     baseline: Path | None = None
     replay: Path | None = None
     reports: tuple[Path, ...] = ()
     show_samples: bool = False
+    measure_only: bool = False
+    """No gate is judged."""
+    config_named: bool = False
+    """Whether `robust_config` or `--robust-config` says which `robust.toml` it is: then none is looked for."""
     levels_typed: bool = False
     """Whether `--robust-levels` was typed: then a gate at another level is left out rather than wrong."""
 
@@ -183,9 +203,24 @@ def is_replay(config: pytest.Config) -> bool:
     return bool(config.getoption(_BY_FLAG["--robust-replay"].dest, None))
 
 
+def measures_only(config: pytest.Config) -> bool:
+    """Whether no verdict is asked for."""
+    return bool(config.getoption(_BY_FLAG["--robust-measure-only"].dest, None))
+
+
+def names_config(config: pytest.Config) -> bool:
+    """Whether the command line or the ini file names a `robust.toml`."""
+    return _Values(config).text("--robust-config") != ""
+
+
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; `ConfigError` for anything that was not typed right."""
     values = _Values(config)
+    if measures_only(config) and is_replay(config):
+        raise ConfigError(
+            "Expected --robust-measure-only or --robust-replay, got both. A saved run is replayed to be judged: leave "
+            "one of them out."
+        )
     return Settings(
         models=values.items("--robust-models") or None,
         datasets=values.items("--robust-datasets", "synthetic-cxr"),
@@ -205,10 +240,13 @@ def read_settings(config: pytest.Config) -> Settings:
         cache_limit=values.parsed("--robust-cache-limit", CACHE_LIMIT, parse_size),
         search_images=values.parsed("--robust-search-images", "", _limit),
         search_grid=values.parsed("--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)),
+        overwrite=values.switch("--robust-overwrite"),
         baseline=values.path("--robust-baseline"),
         replay=values.path("--robust-replay") if is_replay(config) else None,
         reports=values.paths("--robust-report"),
         show_samples=values.switch("--robust-show-samples"),
+        measure_only=measures_only(config),
+        config_named=names_config(config),
         levels_typed=config.getoption(_BY_FLAG["--robust-levels"].dest) is not None,
     )
 
@@ -372,12 +410,52 @@ def _config_file(config: pytest.Config, values: _Values) -> ConfigFile | None:
         raise ConfigError(
             f"Expected a readable TOML file, got --robust-config={str(named)!r}, which is not there. Mend the path."
         )
-    path = named or find_upward(config.args, Path(config.invocation_params.dir), config.rootpath)
+    path = named or beside_arguments(config)
     if path is None:
         return None
     from .config_file import read_config_file
 
     return read_config_file(path)
+
+
+def beside_arguments(config: pytest.Config) -> Path | None:
+    """The `robust.toml` that the test arguments lie beside or below; None without one."""
+    return find_upward(config.args, Path(config.invocation_params.dir), config.rootpath)
+
+
+def beside_test(file: Path, config: pytest.Config) -> Path | None:
+    """The `robust.toml` nearest to a test file, upward to the rootdir; None without one."""
+    return _nearest(file.parent.resolve(), config.rootpath.resolve())
+
+
+def has_gates_beside(config: pytest.Config, items: Sequence[pytest.Item], *, left_out: bool) -> bool:
+    """Whether a `robust.toml` with gates asks for a verdict, although no test of ours is left to run.
+
+    Where tests of ours were collected and all `left_out`, it is the one that the arguments lie below. Where there were
+    none, it is one in a folder that was asked for: it may be another tool's, and the tests of a project that happens to
+    have a gate elsewhere must not fail by it.
+    """
+    if left_out:
+        found = beside_arguments(config)
+        return names_config(config) or (found is not None and _holds_gates(found))
+    here = Path(config.invocation_params.dir)
+    arguments = [here / argument.split("::")[0] for argument in config.args]
+    folders = {argument for argument in arguments if argument.is_dir()}
+    if len(folders) == len(arguments):
+        folders.update(item.path.parent for item in items)
+    return any(_holds_gates(folder / _FILE) for folder in folders)
+
+
+def _holds_gates(path: Path) -> bool:
+    import tomllib
+
+    from .files import is_regular
+
+    try:
+        gates = tomllib.loads(path.read_text(encoding="utf-8")).get("gate") if is_regular(path) else None
+    except (OSError, ValueError):
+        return False
+    return isinstance(gates, list) and bool(gates)
 
 
 def find_upward(arguments: Sequence[str], folder: Path, root: Path) -> Path | None:
@@ -398,8 +476,8 @@ def find_upward(arguments: Sequence[str], folder: Path, root: Path) -> Path | No
 
 def _nearest(start: Path, root: Path) -> Path | None:
     for candidate in [start, *start.parents]:
-        if (candidate / "robust.toml").is_file():
-            return candidate / "robust.toml"
+        if (candidate / _FILE).is_file():
+            return candidate / _FILE
         if candidate == root:
             break
     return None

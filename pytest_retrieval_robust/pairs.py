@@ -10,19 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .case import Json
+from .datasets._contract import require_dataset
 from .errors import DatasetError, RankingError
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pairs:
     """The part of a data set that is evaluated: indices of images, and the reports that belong to them."""
 
     dataset: RetrievalDataset
     images: NDArray[np.int64]
     reports: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        """Counts alone: a data set of one's own may print its texts."""
+        return f"<Pairs of {len(self.images)} images and {len(self.reports)} reports>"
 
     @property
     def image_ids(self) -> list[str]:
@@ -46,7 +51,11 @@ class Pairs:
 
 
 def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
-    """The whole data set, or its first `limit` images with the reports that are right for them."""
+    """The whole data set, or its first `limit` images with the reports that are right for them.
+
+    Raises `DatasetError` for an object that is no data set, and for an empty one.
+    """
+    require_dataset(dataset)
     count = len(dataset.image_ids)
     if count == 0 or len(dataset.reports) == 0:
         raise DatasetError(
@@ -85,6 +94,11 @@ def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
     return {k: sum(rank <= k for rank in ranks) / len(pairs.images) for k in ks}
 
 
+def duplicate_share(pairs: Pairs) -> float:
+    """The share of texts that were there before. With several captions per image there are more texts than images."""
+    return 1 - len(set(pairs.texts)) / max(len(pairs.images), len(pairs.reports))
+
+
 def describe(pairs: Pairs, ks: Sequence[int], *, pixel_digest: str | None = None, skipped: int = 0) -> Json:
     """What a run's record says of a data set; without a digest where not every image was read."""
     return {
@@ -98,6 +112,6 @@ def describe(pairs: Pairs, ks: Sequence[int], *, pixel_digest: str | None = None
         "reports": len(pairs.reports),
         "groups": len(np.unique(pairs.report_groups)),
         "skipped": skipped,
-        "duplicate_share": 1 - len(set(pairs.texts)) / len(pairs.images),
+        "duplicate_share": duplicate_share(pairs),
         "ceiling": {str(k): value for k, value in ceiling(pairs, ks).items()},
     }

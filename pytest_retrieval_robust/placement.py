@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .cache import whole_file
+from .case import Json
+from .roster import Roster
 
 _TESTS = "tests.json"
 _CRASHED = "crashed.json"
+_ROSTER = "roster.json"
+_WRONG = "wrong.json"
 
 
 class Placement:
@@ -33,6 +38,23 @@ class Placement:
             self._models = self._read(_TESTS) or None
         return self._models or {}
 
+    def tell_roster(self, roster: Roster) -> None:
+        """Write down which tests were collected; every worker collects the same."""
+        self._write_json(_ROSTER, roster.as_json())
+
+    def roster(self) -> Roster | None:
+        """Which tests the workers collected; None before the first one has, or where it cannot be seen."""
+        found = self._read_json(_ROSTER)
+        return Roster.from_json(found) if found else None
+
+    def tell_wrong(self, sentence: str) -> None:
+        """Write down what was typed wrong: to its controller, a worker that stops looks like one that crashed."""
+        self._write(_WRONG, {"sentence": sentence})
+
+    def wrong(self) -> str | None:
+        """What a worker found to be typed wrong."""
+        return self._read(_WRONG).get("sentence")
+
     def tell_crash(self, test: str) -> None:
         """Write down that a worker died in a test: no other test of its model is run, it might end another worker."""
         model = self.models().get(test)
@@ -44,13 +66,20 @@ class Placement:
         return self._read(_CRASHED)
 
     def _write(self, name: str, content: Mapping[str, str]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self._folder / name) as part:
-            part.write_text(json.dumps(dict(content)), encoding="utf-8")
+        self._write_json(name, dict(content))
+
+    def _write_json(self, name: str, content: Json) -> None:
+        with suppress(OSError):  # a full disk is told by who cannot keep its ranks there
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(self._folder / name) as part:
+                part.write_text(json.dumps(content), encoding="utf-8")
 
     def _read(self, name: str) -> dict[str, str]:
+        return self._read_json(name)
+
+    def _read_json(self, name: str) -> Json:
         try:
-            found: dict[str, str] = json.loads((self._folder / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            found: Json = json.loads((self._folder / name).read_text(encoding="utf-8"))
+        except OSError:
             return {}
         return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from .axes import our_fixtures, ours
 from .errors import ConfigError, RobustError
 from .fixtures import (
     _robust_case,
+    asks_for_benchmarks,
     breaking,
     clean_outcome,
     gate,
@@ -24,13 +26,17 @@ from .fixtures import (
     retrieval_model,
     robustness_curve,
     robustness_curves,
+    without_our_cells,
 )
-from .options import add_options, any_on_command_line, is_replay
+from .options import add_options, any_on_command_line, has_gates_beside, is_replay
+from .roster import Ended, only_looks, roster_of
 
 if TYPE_CHECKING:
     from .judgement import RunRecord
     from .placement import Placement
     from .reports.progress import ProgressShow
+    from .roster import Roster
+    from .samples import SampleSheet
     from .session import RobustSession
     from .summary import RunCollector
 
@@ -50,6 +56,7 @@ __all__ = [
     "robustness_curves",
 ]
 
+_CONTROLLER = "retrieval_robust_controller"
 _WRONG = pytest.StashKey[ConfigError]()
 
 
@@ -82,14 +89,21 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if not _is_worker(config):
-        config.pluginmanager.register(Controller(config), "retrieval_robust_controller")
+        controller = Controller(config)
+        config.pluginmanager.register(controller, _CONTROLLER)
+        config.add_cleanup(controller.keep_exit_status)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Judging a saved run again takes a second: workers would only wait."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(
+    config: pytest.Config,
+) -> Generator[None, int | pytest.ExitCode | None, int | pytest.ExitCode | None]:
+    """Judging a saved run again takes a second: workers would only wait. Nobody may change the exit status at last."""
     if is_replay(config) and config.pluginmanager.hasplugin("xdist"):
         config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+    status = yield
+    controller: Controller | None = config.pluginmanager.get_plugin(_CONTROLLER)
+    return status if controller is None else controller.exit_status(status)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -102,8 +116,8 @@ def pytest_collection(session: pytest.Session) -> bool | None:
         return None
     try:
         state = _session_of(session.config)
-        if session.config.pluginmanager.hasplugin("dsession"):
-            _ = state.selection  # under xdist a worker's usage error would look like a crash
+        if session.config.pluginmanager.hasplugin("dsession") and state.settings.config_named:
+            _ = state.selection  # before any worker starts; else workers tell, who know which robust.toml it is
         return state.replayed_run() is not None or None
     except RobustError as error:
         raise pytest.UsageError(str(error)) from error
@@ -113,11 +127,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not our_fixtures(metafunc.definition):
         return
     from .items import parametrize
+    from .session import session_beside
 
     try:
-        parametrize(metafunc, _session_of(metafunc.config))
+        parametrize(metafunc, session_beside(metafunc.config, metafunc.definition.path))
     except ConfigError as error:
         metafunc.config.stash.setdefault(_WRONG, error)  # raised after collection: here it would be exit 2
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Every test that there is, before node ids, `-k` or a plugin leave any out."""
+    found = yield
+    if isinstance(found, list):
+        roster_of(collector.config).note_collected(found)
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> Generator[None, bool | None, bool | None]:
+    ignored = yield
+    if ignored and (collection_path.suffix == ".py" or collection_path.is_dir()):
+        roster_of(config).note_ignored(collection_path)
+    return ignored
 
 
 @pytest.hookimpl(trylast=True)
@@ -129,9 +161,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         if _WRONG in config.stash:
             raise config.stash[_WRONG]
+        before = list(items)
         arrange(items, _session_of(config))
     except ConfigError as error:
+        if _is_worker(config):
+            # Raised here it would look like a crash: the controller raises it, before any test is dealt out.
+            _placement_of(config).tell_wrong(str(error))
+            items.clear()
+            return
         raise pytest.UsageError(str(error)) from error
+    kept = set(items)
+    roster_of(config).note_set_aside(item for item in before if item not in kept)
     if _is_worker(config):
         from .reports.progress import WorkerProgress
         from .store import run_folder
@@ -139,6 +179,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _placement_of(config).tell_models(models_by_test(items))
         worker: str = config.workerinput["workerid"]  # type: ignore[attr-defined]  # pytest-xdist's
         _session_of(config).tell = WorkerProgress(run_folder(config), worker).tell
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is left is what must finish."""
+    roster = roster_of(session.config)
+    roster.close(session.config, session.items)
+    if _is_worker(session.config) and roster.planned:
+        policy = _session_of(session.config).policy_path
+        roster.policy = None if policy is None else str(policy)
+        _placement_of(session.config).tell_roster(roster)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -165,8 +216,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    finished = report.when == "call" or (report.when == "setup" and not report.passed)
-    if finished and ours(item):
+    if not ours(item):
+        return report
+    report.robust_ours = True  # type: ignore[attr-defined]
+    if report.when == "call" or (report.when == "setup" and not report.passed):
         # A plain attribute crosses pytest-xdist, and stays out of JUnit files, which user_properties would not.
         error = call.excinfo.value if report.failed and call.excinfo is not None else None
         report.robust = _session_of(item.config).record(item, error)  # type: ignore[attr-defined]
@@ -180,7 +233,17 @@ class Controller:
         self._config = config
         self._collector: RunCollector | None = None
         self._run: RunRecord | None = None
+        self._samples: Sequence[SampleSheet] = ()
+        self._problem: str | None = None
+        """Why there is no record of the run."""
         self._progress: ProgressShow | None = None
+        self._ended = Ended()
+        self._crashed: set[str] = set()
+        """Tests of ours in which a worker died: xdist's own report of them is not one of another test."""
+        self._session: pytest.Session | None = None
+        self._is_shown = False
+        self._least_status: pytest.ExitCode | None = None
+        """The exit status of a run that pytest would call a success, and that did not pass."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -196,8 +259,10 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if self._progress is not None:
             self._progress.erase()  # before pytest writes
-        if hasattr(report, "robust"):
+        if getattr(report, "robust_ours", False):
             self._collected().add(report)
+        elif report.failed and report.nodeid not in self._crashed:
+            self._ended.others_failed.add(report.nodeid)
 
     def _collected(self) -> RunCollector:
         if self._collector is None:
@@ -212,12 +277,21 @@ class Controller:
         from .samples import expect_sheets
         from .store import run_folder, shared_folder
 
-        expect_sheets(run_folder(self._config))
-        node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+        try:
+            expect_sheets(run_folder(self._config))
+            node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+        except RobustError as error:
+            raise pytest.UsageError(str(error)) from None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
-        """xdist: where tests of ours were collected, what workers tell of their sweeps is shown."""
+        """xdist: where tests of ours were collected, what workers tell of their sweeps is shown.
+
+        What a worker found to be typed wrong is an error of this process.
+        """
+        wrong = _placement_of(self._config).wrong()
+        if wrong is not None:
+            raise pytest.UsageError(wrong)
         if self._progress is None and _placement_of(self._config).models():
             from .reports.progress import ProgressShow
             from .store import run_folder
@@ -245,6 +319,7 @@ class Controller:
         model = placement.models().get(crashitem)
         if model is not None:
             placement.tell_crash(crashitem)
+            self._crashed.add(crashitem)
             self._collected().add_crash(crashitem, model)
 
     @pytest.hookimpl(tryfirst=True)
@@ -256,14 +331,53 @@ class Controller:
                 if "occlusion_timer" in our_fixtures(item) and "benchmark" not in names:
                     names.append("benchmark")
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """Also `pytest.exit`, which may ask for the exit status 0."""
+        self._ended.interrupted = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self) -> None:
+        self._ended.internal_error = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._ended.uncollected.add(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True, wrapper=True)
+    def pytest_benchmark_group_stats(self, config: pytest.Config) -> Generator[None, Any, Any]:
+        """pytest-benchmark: a table of each model is printed only where one of its options was given."""
+        groups = yield
+        return groups if asks_for_benchmarks(config) else without_our_cells(groups)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
-        """The outermost wrapper: where another plugin's end of a session fails, the results are written already."""
+        """The outermost wrapper: where another plugin's end of a session fails, the results are written already, and
+        the last line is printed here."""
+        self._session = session
         if self._progress is not None:
             self._progress.close()
-        if not session.config.option.collectonly and self._is_wanted(session):
+        if self._is_wanted(session):
+            self._conclude_or_tell(session)
+        try:
+            return (yield)
+        finally:
+            self.keep_exit_status()
+            self._show(self._config.pluginmanager.get_plugin("terminalreporter"))
+
+    def _conclude_or_tell(self, session: pytest.Session) -> None:
+        """Conclude; where that is not possible, as while torch is half imported, the gate fails all the same."""
+        from .foreign import FOREIGN, described
+
+        try:
             self._conclude(session)
-        return (yield)
+        except FOREIGN as error:
+            own = isinstance(error, RobustError)
+            self._problem = str(error) if own else f"its end failed with {described(error)}"
+        if self._problem is not None or not self._is_green():
+            self._least_status = pytest.ExitCode.TESTS_FAILED
+        self.keep_exit_status()
 
     def _conclude(self, session: pytest.Session) -> None:
         from .summary import judged_again, run_scope, with_samples, write_reports, write_results
@@ -272,30 +386,92 @@ class Controller:
         if state.settings.replay is not None:
             run = judged_again(state)
         else:
-            run = self._collected().conclude(state, run_scope(session))
+            roster = self._roster()
+            if roster is not None and roster.policy is not None and not state.settings.config_named:
+                self._take_policy_of_workers(Path(roster.policy))
+            collected = self._collected()
+            scope = run_scope(session, roster, collected.finished, self._ended)
+            unfinished = 0 if roster is None else len(roster.unfinished(collected.finished))
+            run = collected.conclude(state, scope, self._ended.failures(session.exitstatus), unfinished)
         run, samples = with_samples(run, state)
         self._run = write_reports(write_results(run, state), state, samples)
-        if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            if self._run.failures:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            elif self._run.replayed:
-                session.exitstatus = pytest.ExitCode.OK
+        self._samples = samples
+        if self._run.replayed and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK
+
+    def _roster(self) -> Roster | None:
+        """Which tests there were; None where workers collected them and this process cannot see what they wrote."""
+        if self._config.pluginmanager.hasplugin("dsession"):
+            return _placement_of(self._config).roster()
+        return roster_of(self._config)
+
+    def _take_policy_of_workers(self, path: Path) -> None:
+        from .session import use_policy
+
+        if path.is_file():
+            use_policy(self._config, path)
 
     def _is_wanted(self, session: pytest.Session) -> bool:
-        if session.exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
+        """Whether this run owes a verdict: it typed one of our options, ran a test of ours, or has a policy."""
+        if only_looks(self._config) or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
             return False
-        if self._collector is None:
-            return any_on_command_line(self._config)
-        return self._collector.saw_measuring
+        if any_on_command_line(self._config):
+            return True
+        roster = self._roster()
+        planned, collected = (set(), set()) if roster is None else (roster.planned, roster.collected)
+        if collected or (self._collector is not None and self._collector.saw_any):
+            return True
+        return has_gates_beside(self._config, session.items, left_out=bool(planned))
+
+    def _is_green(self) -> bool:
+        return self._run is not None and self._run.release.is_green
+
+    def keep_exit_status(self) -> None:
+        """Set the exit status that the last line stands for, whoever set another one in between."""
+        if self._session is not None:
+            self._session.exitstatus = self.exit_status(self._session.exitstatus) or self._session.exitstatus
+
+    def exit_status(self, status: int | pytest.ExitCode | None) -> int | pytest.ExitCode | None:
+        """The exit status: never 0, nor that of a run without tests, where the gate did not pass."""
+        green = (None, pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        return self._least_status if self._least_status and status in green else status
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._run is not None and not self._config.option.no_summary:
-            from .reports.terminal import write_summary
+        self._show(terminalreporter)
 
-            write_summary(self._run, terminalreporter)
-        if self._run is not None:
-            from .summary import annotations_of
+    def _show(self, reporter: pytest.TerminalReporter | None) -> None:
+        """Print the summary, once: pytest leaves its own out after some errors, and after an exit status of one's own.
 
-            for line in annotations_of(self._run, _session_of(self._config)):
-                terminalreporter.write_line(line)
+        What failed since the results were written is told too: they are written again.
+        """
+        if self._is_shown or (self._run is None and self._problem is None):
+            return
+        self._is_shown = True
+        self._heed_late_failure()
+        if reporter is None:
+            return
+        if self._run is None:
+            reporter.write_line(f"RELEASE GATE: FAILED because {self._problem}", red=True, bold=True)
+            return
+        from .reports.terminal import write_summary
+        from .summary import annotations_of
+
+        if not self._config.option.no_summary:
+            write_summary(self._run, reporter)
+        for line in annotations_of(self._run, _session_of(self._config)):
+            reporter.write_line(line)
+
+    def _heed_late_failure(self) -> None:
+        """Another plugin may fail the run after ours has been judged: then the last line must not say PASSED."""
+        status = 0 if self._session is None else int(self._session.exitstatus)
+        if self._run is None or status in (0, self._least_status) or self._run.failures:
+            return
+        from dataclasses import replace
+
+        from .summary import write_reports, write_results
+
+        failures = (f"pytest ended with the exit status {status}",)
+        run = replace(self._run, failures=failures, results=None, reports=())
+        state = _session_of(self._config)
+        self._run = write_reports(write_results(run, state), state, self._samples)

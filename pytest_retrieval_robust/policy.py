@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from .case import BREAKING, DIRECTIONS, Case, Direction, Json, Plan
 from .catalogue import is_glob
 from .errors import ConfigError
+from .words import known_word
 
 Key: TypeAlias = tuple[str, int | None]
 """The name of a limit, and its k where it has one: ("recall", 10)."""
@@ -61,6 +62,10 @@ class BaselineLimit:
     over: Literal["levels", "cells"] = "levels"
     metric: Literal["recall", "retention", "auc", "half_level"] = "recall"
 
+    def __post_init__(self) -> None:
+        known_word("over", self.over, ("levels", "cells"))
+        known_word("metric", self.metric, ("recall", "retention", "auc", "half_level"))
+
     @property
     def name(self) -> str:
         """The name that it is merged under: limits of another metric, or pooled otherwise, stand beside it."""
@@ -77,8 +82,11 @@ class Decision:
     hardware: str | None
     """What absolute limits hold on: a name or glob."""
 
+    def __post_init__(self) -> None:
+        known_word("decide", self.by, ("point", "bound"))
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Rule:
     """One `[[gate]]` table. A selector that is absent (None) matches everything."""
 
@@ -173,7 +181,7 @@ def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
     return Counter(gate.case.model for gate in gates if gate.name.startswith(BASELINE))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Policy:
     """All rules of a `robust.toml`. An empty policy leaves every cell ungated."""
 
@@ -227,6 +235,10 @@ class Policy:
     def names(self, model: str) -> bool:
         """Whether a gate is about this model in particular, by name or glob."""
         return any(rule.model is not None and rule.limits and _fits(rule.model, model) for rule in self.rules)
+
+    def names_exactly(self, model: str) -> bool:
+        """Whether a gate is about this model by its own name."""
+        return any(rule.model == model and rule.limits for rule in self.rules)
 
     def breaking_limit(self, model: str, dataset: str) -> BreakingLimit | None:
         """The floor of the breaking share of a model on a data set, or None."""

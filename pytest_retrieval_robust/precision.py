@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .calling import encode_reports
 from .case import Json
 from .occluders._scene import encode
 from .scenes import first_images
@@ -31,12 +32,13 @@ def precision_effect(model: DualEncoder, reference: DualEncoder, dataset: Retrie
     texts = pairs.texts[:SAMPLE]
     return {
         "images": _between(encode(model, scene.pixels), encode(reference, scene.pixels.to(reference.device))),
-        "reports": _between(model.encode_reports(texts), reference.encode_reports(texts)),
+        "reports": _between(encode_reports(model, texts).rows, encode_reports(reference, texts).rows),
     }
 
 
 def _between(rows: Tensor, exact: Tensor) -> Json:
-    low, high = rows.double().cpu(), exact.double().cpu()
+    # To the host first: Apple GPUs have no float64.
+    low, high = rows.cpu().double(), exact.cpu().double()
     cosines = torch.nn.functional.cosine_similarity(low, high)
     return {
         "count": len(low),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
-    """Per image and per report a 63-bit key (a keyed hash), and the patient cluster that it belongs to.
+    """Per image and per report a 63-bit key (a keyed hash), the patient cluster that it belongs to, and the number of
+    answers that are right for it, from which chance follows.
 
     Clusters are numbered by first appearance: 0, 1, ... No id, hash or order of a patient's own is in them.
     """
@@ -28,7 +29,16 @@ def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
         "report_query_key": keys_of(pairs.texts, secret),
         "cluster": image_cluster,
         "report_cluster": report_cluster,
+        "image_right": _right_answers(pairs.image_groups, pairs.report_groups),
+        "report_right": _right_answers(pairs.report_groups, pairs.image_groups),
     }
+
+
+def _right_answers(query_groups: NDArray[np.int64], gallery_groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) how many of the gallery belong to the group of each query."""
+    groups, counts = np.unique(gallery_groups, return_counts=True)
+    place = np.searchsorted(groups, query_groups).clip(max=len(groups) - 1)
+    return np.where(groups[place] == query_groups, counts[place], 0).astype(np.int64)
 
 
 def cluster_labels(pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -51,7 +51,7 @@ class RankChange:
         return f"image {self.image}: {self.before} -> {self.after}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HiddenRanks:
     """What hiding did to the ranks."""
 

@@ -20,7 +20,7 @@ from .case import Json
 _FOLDER = "samples"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Retrieved:
     """A report that a model retrieved, and whether it is a right one for the image."""
 
@@ -28,7 +28,7 @@ class Retrieved:
     right: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """An image as the model sees it, whole and with something hidden, and what it retrieves with each."""
 
@@ -57,7 +57,7 @@ class Sample:
         return cls(**{**data, **pictures, **found})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SampleSheet:
     """The samples of a model on a data set: under an occluder, or of the smallest occlusions that break it."""
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from .encoding import encode_gallery
 from .errors import DatasetError, UnreadableImageError
-from .occluders._scene import Scene, Setting, batch_size, open_image, unit_scale
+from .occluders._scene import Prepares, Scene, Setting, batch_size, open_image, prepare_image, stacked, unit_scale
 from .occluders.hashing import by_hash
 from .pairs import Pairs
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
-    from .models import DualEncoder, Prepared
+    from .models import DualEncoder
 
 
 PART = 64
@@ -32,7 +32,7 @@ def first_images(model: DualEncoder, dataset: RetrievalDataset, images: int, gal
     """The data set's first `images` images. The gallery: the reports right for them, and for the first `gallery`."""
     kept, prepared = _prepared(model, dataset, range(len(dataset.image_ids)), images)
     if not kept:
-        raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Mend its files or its root.")
+        raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Fix its files or its root.")
     answered = [*kept, *range(min(gallery, len(dataset.image_ids)))]
     right = np.isin(dataset.report_groups, dataset.image_groups[answered])
     pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
@@ -61,29 +61,30 @@ def sampled_images(setting: Setting, model: DualEncoder, pairs: Pairs, images: i
 
 def _prepared(
     model: DualEncoder, dataset: RetrievalDataset, numbers: Iterable[int], images: int
-) -> tuple[list[int], list[Prepared]]:
+) -> tuple[list[int], list[Prepares]]:
     """The first `images` of these that can be read; broken ones are left out where the data set skips them."""
     kept: list[int] = []
-    prepared: list[Prepared] = []
+    prepared: list[Prepares] = []
     for number in numbers:
         try:
-            prepared.append(model.prepare(open_image(dataset, number, f"its image number {number}")))
+            image = open_image(dataset, number, f"its image number {number}")
         except UnreadableImageError:
             if not getattr(dataset, "skips_unreadable", False):
                 raise
             continue
+        prepared.append(prepare_image(model, image))
         kept.append(number)
         if len(kept) == images:
             break
     return kept, prepared
 
 
-def _scene(setting: Setting, dataset: RetrievalDataset, kept: list[int], prepared: list[Prepared]) -> Scene:
+def _scene(setting: Setting, dataset: RetrievalDataset, kept: list[int], prepared: list[Prepares]) -> Scene:
     return Scene(
         setting,
         kept,
         [dataset.image_ids[number] for number in kept],
-        unit_scale(np.stack([one.pixels for one in prepared]), setting.encoder.device),
+        unit_scale(stacked(prepared, setting.encoder.name), setting.encoder.device),
         [one.frame for one in prepared],
         dataset.image_groups[kept],
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .calling import give_memory_back, is_out_of_memory, limits_of
 from .case import Scores
 from .evidence import proportion
+from .foreign import let_go
 from .metrics.median_rank import median_rank
 from .metrics.recall import chance_recall, recall_at_k
 from .metrics.reciprocal_rank import mean_reciprocal_rank
@@ -20,16 +22,52 @@ from .resampling import Clusters, design_effect
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .calling import EncodesImages
     from .models import DualEncoder
     from .pairs import Pairs
 
+T = TypeVar("T")
 Ranks = NDArray[np.int64]
+TILE, SMALLEST_TILE = 1024, 64
+"""Rows that are compared at a time, and the fewest where memory is short."""
 
 
 def ranks_of(model: DualEncoder, images: Tensor, reports: Tensor, pairs: Pairs) -> tuple[Ranks, Ranks]:
-    """The ranks of the images' reports and of the reports' images, by the model's own similarity where it has one."""
+    """The ranks of the images' reports and of the reports' images, by the model's own similarity where it has one.
+
+    `images` may lie on the host; they are ranked on the model's device.
+    """
     scorer = getattr(model, "similarity", None)
-    return positive_ranks_both(images, reports, pairs.image_groups, pairs.report_groups, similarity=scorer)
+
+    def rank(device: str, tile: int) -> tuple[Ranks, Ranks]:
+        queries, gallery = images.to(device), reports.to(device)
+        return positive_ranks_both(
+            queries, gallery, pairs.image_groups, pairs.report_groups, similarity=scorer, tile=tile
+        )
+
+    return in_tiles(model, rank)
+
+
+def in_tiles(model: EncodesImages, rank: Callable[[str, int], T]) -> T:
+    """What `rank(device, tile)` gives: where memory of the device runs out in smaller tiles, and at last on the host.
+
+    Ranks are exact, so that they are the same in any of these ways. A scorer of the model's own stays on its device.
+    """
+    limits = limits_of(model)
+    stays = hasattr(model, "similarity") or model.device == "cpu"
+    while True:
+        tile = limits.tile or TILE
+        on_host = not stays and tile < SMALLEST_TILE
+        device = "cpu" if on_host else model.device
+        try:
+            return rank(device, TILE if on_host else tile)
+        except Exception as error:
+            if not is_out_of_memory(error) or device == "cpu" or (stays and tile <= SMALLEST_TILE):
+                raise
+            let_go(error)
+        # Outside of the except block: the error's traceback would hold on to the memory of the failed tile.
+        give_memory_back(model.device)
+        limits.tile = tile // 4
 
 
 def both_scores(image_ranks: Ranks, report_ranks: Ranks, pairs: Pairs, ks: Sequence[int]) -> tuple[Scores, Scores]:

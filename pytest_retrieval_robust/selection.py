@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .datasets import RetrievalDataset
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SelectedModel:
     """A model of this run."""
 
@@ -45,7 +45,7 @@ class SelectedModel:
         return None if self.may_download and self.entry.fetchable else reason
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SelectedDataset:
     """A data set of this run, not opened yet."""
 
@@ -64,11 +64,13 @@ class SelectedDataset:
         return SelectedDataset(self.entry, self.name + extra, selected.options)
 
     def load(self) -> RetrievalDataset:
+        from .datasets._contract import opened
+
         named = {"name": self.name} if self.entry.of_files else {}
-        return self.entry.load(**named, **self.options)
+        return opened(self.entry.load, self.name, {**named, **self.options})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Selection:
     """What a run is made of, by name, in the order asked for."""
 
@@ -131,6 +133,16 @@ def selected_model(name: str, selection: Selection, settings: Settings, catalogu
     return SelectedModel(catalogues.models.get(name), False, settings.download, settings.cache_dir)
 
 
+def must_be_tested(settings: Settings) -> frozenset[str]:
+    """Models that were asked for by name or locator, or are `required`: whatever else a run has, it must have these."""
+    tables = () if settings.config_file is None else settings.config_file.models
+    required = {table.name for table in tables if table.required}
+    typed = settings.models or ()
+    located = {entry_for(item).name for item in typed if is_locator(item)}
+    named = {item for item in typed if not is_locator(item) and item != "all" and not is_glob(item)}
+    return frozenset(required | located | named)
+
+
 def _default_models(catalogues: Catalogues, tables: Mapping[str, ModelTable]) -> list[str]:
     return list(tables) or [entry.name for entry in catalogues.models.entries() if entry.embedded]
 
@@ -170,8 +182,9 @@ def _select_datasets(settings: Settings, catalogues: Catalogues) -> dict[str, Se
 def named_dataset(text: str, tables: Iterable[DatasetTable], catalogue: Catalogue[DatasetEntry]) -> SelectedDataset:
     """One data set as typed, `open-i(text=findings)`, with what a table of `robust.toml` says of it."""
     name, texts = parse_call(text)
-    configured = {table.name: _configured(table, catalogue) for table in tables}
-    base = configured.get(name) or SelectedDataset(catalogue.get(name), name, {})
+    # A mistake in another table is no mistake of this one.
+    configured = [_configured(table, catalogue) for table in tables if table.name == name]
+    base = configured[0] if configured else SelectedDataset(catalogue.get(name), name, {})
     return base.with_parameters(_typed(base.entry, texts))
 
 
@@ -237,8 +250,18 @@ def _of_type(entry: DatasetEntry, key: str, value: object) -> object:
 
 def _select_occluders(settings: Settings, catalogues: Catalogues) -> dict[str, Occluder]:
     called = [item for item in settings.occluders for item in _each_of_all(item, catalogues.occluders)]
-    chosen = [build_occluder(entry, texts) for entry, texts in _called(called, catalogues.occluders)]
-    return {occluder.name: occluder for occluder in chosen}
+    chosen: dict[str, Occluder] = {}
+    made_by: dict[str, str] = {}
+    for entry, texts in _called(called, catalogues.occluders):
+        occluder = build_occluder(entry, texts)
+        maker = made_by.setdefault(occluder.name, entry.name)
+        if maker != entry.name:
+            raise ConfigError(
+                f"Expected occluders with different names, got name={occluder.name!r} from {maker!r} and from "
+                f"{entry.name!r}. Give each one a name that begins with that of its entry."
+            )
+        chosen[occluder.name] = occluder
+    return chosen
 
 
 def _each_of_all(item: str, catalogue: Catalogue[OccluderEntry]) -> list[str]:
@@ -256,7 +279,19 @@ def _called(items: Iterable[str], catalogue: Catalogue[E]) -> Iterator[tuple[E, 
 def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
     """The occluder with its parameters parsed from text; `ConfigError` for an unknown or unfit one."""
     with _as_config_error():
-        return entry.build(**_typed(entry, texts))
+        occluder = entry.build(**_typed(entry, texts))
+    return _named_as(occluder, entry)
+
+
+def _named_as(occluder: Occluder, entry: OccluderEntry) -> Occluder:
+    """The occluder, whose name must begin with its entry's, by which gates and options call it."""
+    base, _, _ = occluder.name.partition("(")
+    if base != entry.name:
+        raise ConfigError(
+            f"Expected the occluder of the entry {entry.name!r} to be named so, got name={occluder.name!r}. "
+            f"Give it the name {entry.name!r} where it is made, or register the entry as {base!r}."
+        )
+    return occluder
 
 
 def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occluder:

@@ -6,8 +6,9 @@ A pytest-xdist worker has a session of its own; the controller has one too, but 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from .axes import MEASURING, Axes, axes_of
+from .calling import without_frames
 from .case import CLEAN, BreakingOutcome, Case, Cell, CostMeasurement, Json, Outcome, Plan, ReferenceCost
 from .catalogue import Catalogues
+from .config_file import ConfigFile, read_config_file
 from .curve import Curve
-from .errors import ConfigError, NotOnThisMachineError, RobustError
+from .errors import ConfigError, DatasetError, NotOnThisMachineError, RobustError
+from .foreign import FOREIGN, described, let_go
 from .measurements import Identity
-from .models import LoadRequest, Precision
-from .options import Settings, read_settings
+from .models import LoadRequest, Precision, load_entry
+from .options import Settings, beside_arguments, beside_test, read_settings
 from .policy import Policy, baseline_gates
 from .policy_file import read_policy
 from .samples import SampleSheet, hand_over, handed_over
@@ -51,11 +55,55 @@ SESSION = pytest.StashKey["RobustSession"]()
 def session_of(config: pytest.Config) -> RobustSession:
     """The run's state, made on first use; `ConfigError` where options or `robust.toml` are wrong."""
     if SESSION not in config.stash:
-        catalogues = Catalogues()
-        # Historic: a conftest that pytest loads later is asked as soon as it is there.
-        config.hook.pytest_robust_register.call_historic(kwargs={"catalogues": catalogues})
-        config.stash[SESSION] = RobustSession(read_settings(config), catalogues, run_store(config))
+        config.stash[SESSION] = RobustSession(read_settings(config), _catalogues(config), run_store(config))
     return config.stash[SESSION]
+
+
+def _catalogues(config: pytest.Config) -> Catalogues:
+    catalogues = Catalogues()
+    # Historic: a conftest that pytest loads later is asked as soon as it is there.
+    config.hook.pytest_robust_register.call_historic(kwargs={"catalogues": catalogues})
+    return catalogues
+
+
+def session_beside(config: pytest.Config, test_file: Path) -> RobustSession:
+    """The run's state, by the `robust.toml` nearest to a test of ours; it must be the same one for all of them.
+
+    Where none lies above the test, that of the test arguments counts. Raises `ConfigError` where two tests have not
+    the same: what the first one was given has been decided by then.
+    """
+    state = session_of(config)
+    if state.settings.config_named:
+        return state
+    found = beside_test(test_file, config) or beside_arguments(config)
+    if state.first_test is None:
+        use_policy(config, found)
+        state.first_test = test_file
+    elif found != state.policy_path:
+        ours = ((state.policy_path, state.first_test), (found, test_file))
+        (one, other) = (f"{_shown(path, config)} for {_shown(test, config)}" for path, test in ours)
+        raise ConfigError(
+            f"Expected one robust.toml for all tests of a run, got {one} and {other}. Run them apart, or name one with "
+            "--robust-config."
+        )
+    return state
+
+
+def use_policy(config: pytest.Config, path: Path | None) -> None:
+    """Take the `robust.toml` at `path`, before anything follows from the one that was guessed from the arguments."""
+    state = session_of(config)
+    if path != state.policy_path:
+        state.take_policy(None if path is None else read_config_file(path), _catalogues(config))
+
+
+def _shown(path: Path | None, config: pytest.Config) -> str:
+    """A path below the rootdir as it stands there, else its last part: folders tell of users."""
+    if path is None:
+        return "none"
+    try:
+        return path.resolve().relative_to(config.rootpath.resolve()).as_posix()
+    except ValueError:
+        return path.name
 
 
 class RobustSession:
@@ -65,6 +113,8 @@ class RobustSession:
         self.settings = settings
         self.catalogues = catalogues
         self.policy: Policy = read_policy(settings.config_file)
+        self.first_test: Path | None = None
+        """The file of the first test of ours, by which the policy was found."""
         self.identity = Identity.new()
         self.store = store
         self._selection: Selection | None = None
@@ -81,7 +131,7 @@ class RobustSession:
         self.own_failures: set[str] = set()
         self._replayed: Run | None = None
         self._cards: dict[str, Json] = {}
-        self._searched: dict[tuple[str, str], BreakingOutcome] = {}
+        self._searched: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
         self._timed: tuple[tuple[str, str, int], TimedBatch] | None = None
         self._alone: dict[tuple[str, str, int, int], Alone] = {}
         self._references: dict[tuple[str, str, str, int, int], ReferenceCost | None] = {}
@@ -94,6 +144,23 @@ class RobustSession:
         if self._selection is None:
             self._selection = select(self.settings, self.catalogues)
         return self._selection
+
+    @property
+    def policy_path(self) -> Path | None:
+        """Where the `robust.toml` of this run lies."""
+        return None if self.settings.config_file is None else self.settings.config_file.path
+
+    @property
+    def judging_policy(self) -> Policy:
+        """The policy that judges: none with `--robust-measure-only`, which searches and times as the policy says."""
+        return Policy() if self.settings.measure_only else self.policy
+
+    def take_policy(self, config_file: ConfigFile | None, catalogues: Catalogues) -> None:
+        """Another `robust.toml`, and catalogues without the models of the one before; nothing is loaded yet."""
+        self.settings = replace(self.settings, config_file=config_file)
+        self.policy = read_policy(config_file)
+        self.catalogues = catalogues
+        self._selection = None
 
     # Planning: names only
 
@@ -115,8 +182,8 @@ class RobustSession:
             if axes is not None and not _is_light(fixtures):
                 self._plan_item(axes, fixtures)
         self.check_policy(self.whole_plan, levels_typed=self.settings.levels_typed)
-        self.report_entries()
-        self.baseline_run()  # before the first GPU hour, not after the last
+        self.check_outputs()  # before the first GPU hour, not after the last
+        self.baseline_run()
 
     @property
     def whole_plan(self) -> Plan:
@@ -137,22 +204,33 @@ class RobustSession:
 
         Raises `SavedRunError` or `ConfigError` for what is wrong with the run, the policy or the baseline.
         """
+        from .outputs import same_place
         from .saved import load_run
 
         folder, results = self.settings.replay, self.settings.results
         if folder is None or self._replayed is not None:
             return self._replayed
-        if results is not None and results.resolve() == folder.resolve():
+        if results is not None and same_place(results, folder):
             raise ConfigError(
                 f"Expected another folder for --robust-results than for --robust-replay, got {folder.name!r} for both. "
                 "The saved run stays as it is: write the new verdicts elsewhere."
             )
-        self.report_entries()
+        self.check_outputs()
         run = load_run(folder)
         self.check_policy(run.measured.plan, levels_typed=True)
         self.baseline_run()
         self._replayed = run
         return run
+
+    def check_outputs(self) -> None:
+        """Raise `ConfigError` where results or reports cannot be written, or would destroy another run."""
+        from .outputs import check_outputs
+
+        self.report_entries()
+        settings = self.settings
+        if not self.store.is_alone and not self.store.folder.is_dir():
+            return  # a worker on another machine, which writes nothing
+        check_outputs(settings.results, settings.reports, (settings.replay, settings.baseline))
 
     def report_entries(self) -> dict[Path, ReportEntry]:
         """What writes each file of `--robust-report`; `ConfigError` for a suffix that nothing writes."""
@@ -173,22 +251,26 @@ class RobustSession:
 
         Raises `ConfigError` for one that is damaged, of a newer version, or that this run would overwrite.
         """
+        from .outputs import same_place
         from .saved import SavedRunError, has_run, load_run
 
         folder, results = self.settings.baseline, self.settings.results
         if folder is None or self._baseline is not None:
             return self._baseline
-        if results is not None and results.resolve() == folder.resolve():
+        if results is not None and same_place(results, folder):
             raise ConfigError(
                 f"Expected a baseline of another run, got the same folder {folder.name!r} for --robust-baseline and "
                 "--robust-results, which would overwrite it. Write the results elsewhere."
             )
-        if has_run(folder):
-            try:
-                self._baseline = load_run(folder)
-            except SavedRunError as error:
-                raise ConfigError(f"--robust-baseline: {error}") from error
-        return self._baseline
+        if not has_run(folder):
+            return None
+        try:
+            self._baseline = load_run(folder)
+        except SavedRunError as error:
+            problem = str(error)
+        else:
+            return self._baseline
+        raise ConfigError(f"--robust-baseline: {problem}")
 
     def _plan_item(self, axes: Axes, fixtures: Iterable[str]) -> None:
         model, dataset, occluder = axes.model, axes.dataset, axes.occluder
@@ -207,13 +289,15 @@ class RobustSession:
         if self._loaded is not None and self._loaded[0] == name:
             return self._loaded[1]
         if name in self._failed_loads:
-            raise self._failed_loads[name]
+            raise copy(self._failed_loads[name])
         self.release_model()
         try:
             model = self._load(self.selection.models[name])
         except RobustError as error:
-            self._failed_loads[name] = error
-            raise
+            # Its frames would hold what was loaded so far for the rest of the run.
+            self._failed_loads[name] = without_frames(error)
+        if name in self._failed_loads:
+            raise copy(self._failed_loads[name])
         self._loaded = (name, model)
         self._cards[name] = model.card.as_json()
         return model
@@ -229,7 +313,7 @@ class RobustSession:
         device = device or resolve_device(self.settings.device)
         precision = precision or self.settings.precision
         request = LoadRequest(device, precision, selected.may_download, cache_dir=selected.cache_dir)
-        return selected.entry.load(request)
+        return load_entry(selected.entry, request)
 
     def _copies_of(self, name: str) -> tuple[DualEncoder, ...]:
         """The loaded model on the further devices of this machine, let go together with it."""
@@ -270,7 +354,13 @@ class RobustSession:
 
     def dataset(self, name: str) -> RetrievalDataset:
         if name not in self._datasets:
-            self._datasets[name] = self.selection.datasets[name].load()
+            dataset = self.selection.datasets[name].load()
+            if dataset.name != name:
+                raise DatasetError(
+                    f"Expected the data set of the entry {name!r} to have that name, got name={dataset.name!r}. "
+                    "Give both the same name: results are kept under it."
+                )
+            self._datasets[name] = dataset
         return self._datasets[name]
 
     def occluder(self, name: str) -> Occluder:
@@ -323,7 +413,8 @@ class RobustSession:
         from .timing import rounds_beside
 
         batch = self.timed_batch(case.model, case.dataset, images)
-        timed = rounds_beside(self._load(selected), self.model(case.model), self.dataset(case.dataset), batch)
+        other, model = self._load(selected), self.model(case.model)
+        timed = rounds_beside(other, model, self.dataset(case.dataset), batch)
         timed.warm_up()
         timed.measure(rounds)
         return ReferenceCost(selected.entry.name, timed.baseline_seconds / len(batch.ids), timed.ratios)
@@ -339,7 +430,7 @@ class RobustSession:
 
         found = self._cell(case)
         if isinstance(found, RobustError):
-            raise found
+            raise copy(found)  # what is kept holds no frames
         key = case_key(case)
         self.store.save(key, image_ranks=found.image_ranks, report_ranks=found.report_ranks)
         self._keep_keys(case.model, case.dataset)
@@ -356,8 +447,38 @@ class RobustSession:
     def breaking(self, model: str, dataset: str) -> BreakingOutcome:
         """The smallest occlusions that break the model on the data set, searched on first use."""
         if (model, dataset) not in self._searched:
-            self._searched[model, dataset] = self._search(model, dataset)
-        return self._searched[model, dataset]
+            with self._kept_where_it_fails(self._searched, "search", model, dataset):
+                self._searched[model, dataset] = self._search(model, dataset)
+        found = self._searched[model, dataset]
+        if isinstance(found, RobustError):
+            raise copy(found)
+        return found
+
+    @contextmanager
+    def _kept_where_it_fails(
+        self, found: MutableMapping[tuple[str, str], Any], what: str, model: str, dataset: str
+    ) -> Iterator[None]:
+        """Keeps the error of a sweep or search as what was found, so that it is not begun again for each further test.
+
+        Where something from outside ends it, pytest-timeout for one, that goes on its way.
+        """
+        try:
+            yield
+        except RobustError as error:
+            found[model, dataset] = without_frames(error)
+        except FOREIGN as error:
+            sentence = f"Expected the {what} of {model} on {dataset} to end, got {described(error)}."
+            let_go(error)
+            found[model, dataset] = RobustError(f"{sentence} Fix the model, or the data set's class.")
+        except pytest.skip.Exception:
+            raise  # a loader that skips does so for each test
+        except BaseException as error:
+            found[model, dataset] = RobustError(
+                f"Expected the {what} of {model} on {dataset} to end, but it was interrupted ({type(error).__name__}). "
+                "The first test of a model and data set measures all of their cells: raise its time-out, or lower "
+                "--robust-limit."
+            )
+            raise
 
     def _search(self, model: str, dataset: str) -> BreakingOutcome:
         from .breaking import breaking_arrays, find_breaking
@@ -389,14 +510,11 @@ class RobustSession:
         result = self._swept.get((model, dataset))
         if result is None or not (isinstance(result, RobustError) or wanted in result.cells):
             self._planned.setdefault((model, dataset), set()).add((wanted.occluder, wanted.level, wanted.seed))
-            try:
-                result = self._run_sweep(model, dataset)
-            except RobustError as error:
-                result = error
-            else:
-                self._note_precision(model, dataset)
-            self._swept[model, dataset] = result
+            with self._kept_where_it_fails(self._swept, "sweep", model, dataset):
+                self._swept[model, dataset] = self._run_sweep(model, dataset)
+            result = self._swept[model, dataset]
             if not isinstance(result, RobustError):
+                self._note_precision(model, dataset)
                 self._keep_samples(model, dataset, result)
             if self.embeddings is not None:
                 self.embeddings.prune()
@@ -448,7 +566,7 @@ class RobustSession:
         stage = Stage(
             self.model(model), self.dataset(dataset), self.selection.occluders, self.settings, self.embeddings
         )
-        with suppress(Exception):  # foreign models and readers raise anything
+        with suppress(*FOREIGN):  # foreign models and readers raise anything
             sheet = sheet_of(found, stage)
             if sheet is not None:
                 sheet = replace(sheet, model=model, dataset=dataset)
@@ -463,7 +581,7 @@ class RobustSession:
         from .precision import precision_effect
 
         effect = None
-        with suppress(RobustError, RuntimeError):
+        with suppress(*FOREIGN):
             half = self.model(model)
             if not hasattr(half, "similarity"):  # its rows are no directions
                 exact = self._load(self.selection.models[model], precision="fp32")
@@ -509,7 +627,7 @@ class RobustSession:
         )
         baseline = self.baseline_run()
         comparison = None if baseline is None else Comparison(Run(measured, self._evidence), baseline)
-        return Judge(self.policy, self._evidence, comparison, self._baseline_gates.__getitem__)
+        return Judge(self.judging_policy, self._evidence, comparison, self._baseline_gates.__getitem__)
 
     @cached_property
     def _evidence(self) -> Evidence:
@@ -594,10 +712,11 @@ class RobustSession:
 
 
 def _give_memory_back() -> None:
-    import torch
+    """Of all devices that may have been used."""
+    from .calling import give_memory_back
 
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    for device in ("cuda", "mps"):
+        give_memory_back(device)
 
 
 def _is_light(fixtures: Iterable[str]) -> bool:

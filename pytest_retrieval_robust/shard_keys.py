@@ -16,10 +16,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .case import Json
-from .options import LOADED
+from .errors import ModelError
+from .foreign import FOREIGN
+from .probing import SENTENCES, VOCABULARY, pictures
+from .source_code import UnknownCodeError, code_of, digest_of
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
@@ -28,19 +29,20 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).parent
 _FOLDERS = ("models", "datasets", "occluders")
-_MODULES = ("sweep", "feeding", "encoding", "shards", "shard_keys")
-_BUILT_IN = frozenset(("builtins", "typing", "abc", "collections.abc"))
+_MODULES = ("sweep", "feeding", "encoding", "calling", "float32", "shards", "shard_keys", "probing", "source_code")
 _LIBRARIES = (
     *("torch", "torchvision", "transformers", "open_clip_torch", "timm", "tokenizers", "sentencepiece", "ftfy"),
-    *("numpy", "pillow", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm"),
+    *("numpy", "pillow", "pillow-simd", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg"),
+    *("python-gdcm", "triton", "onnxruntime", "onnxruntime-gpu"),
+    # Torch brings these, but they can be upgraded beside it.
+    *("nvidia-cudnn-cu11", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "nvidia-cudnn"),
+    *("nvidia-cublas-cu11", "nvidia-cublas-cu12", "nvidia-cublas-cu13", "nvidia-cublas"),
 )
-_SENTENCES = (
-    "No acute cardiopulmonary process.",
-    "Stable moderate cardiomegaly with small bilateral pleural effusions; a right-sided PICC ends in the lower SVC.",
-    "pneumothorax? 3.2 cm nodule in the left upper lobe (new since 01/2019), atelectasis & interstitial oedema",
-)
-_SIDES = (240, 320)
+_CODECS = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif")
+"""Of Pillow: what decodes an image may be another library than the one that it was built with."""
 _NOT_OF_THE_WEIGHTS = ("source", "licence")
+_ENCODED = 2
+"""Pictures that are encoded: the first two, one in colour and one grey."""
 
 
 def key_of(*parts: bytes) -> str:
@@ -54,14 +56,14 @@ def key_of(*parts: bytes) -> str:
 def model_identity(model: DualEncoder, precision: str) -> bytes | None:
     """What the embeddings of a model follow from, or None: without a hash of its weights they are never stored.
 
-    The model encodes one picture and three sentences, so that what its card does not tell (a tokenizer's file, a
+    The model encodes fixed pictures and sentences, so that what its card does not tell (a tokenizer's file, a
     preprocessing of one's own) tells too.
     """
     if model.card.sha256 is None:
         return None
     try:
-        behaviour, code = _behaviour(model), _package_code() + own_code(type(model))
-    except Exception:  # an encoder that takes only what it knows, or code of which nothing is known
+        behaviour, code = _behaviour(model), _package_code() + code_of(model)
+    except FOREIGN:  # an encoder that takes only what it knows, or code of which nothing is known
         return None
     card = {name: value for name, value in model.card.as_json().items() if name not in _NOT_OF_THE_WEIGHTS}
     declared = {"card": card, "precision": precision, "device": _device_kind(model.device), "libraries": _libraries()}
@@ -83,8 +85,8 @@ def dataset_identity(dataset: RetrievalDataset) -> bytes | None:
     if knows is None or knows is not makes:
         return None
     try:
-        return own_code(type(dataset))
-    except (_UnknownCodeError, OSError):
+        return code_of(type(dataset))
+    except (UnknownCodeError, OSError):
         return None
 
 
@@ -100,67 +102,62 @@ def batch_key(model: bytes, occlusion: bytes, images: Iterable[tuple[str, bytes]
 
 
 def _behaviour(model: DualEncoder) -> bytes:
+    """What the model makes of fixed pictures and sentences, so that what its card does not tell tells too."""
     import torch
-    from PIL import Image
 
-    from .occluders._scene import unit_scale
+    from .calling import encode_images, encode_reports
+    from .occluders._scene import prepare_image, unit_scale
 
-    noise = np.random.default_rng(0).integers(0, 256, (*_SIDES, 3), dtype=np.uint8)
-    noise[: _SIDES[0] // 2] = 96  # a smooth half beside the noise
-    prepared = model.prepare(Image.fromarray(noise))
+    digest = hashlib.sha256()
+    encoded = 0
+    for picture in pictures():
+        try:
+            prepared = prepare_image(model, picture)
+        except ModelError:  # of a kind that the model does not take
+            digest.update(b"refused")
+            continue
+        digest.update(prepared.pixels.tobytes() + repr(tuple(prepared.frame)).encode())
+        if encoded < _ENCODED:
+            encoded += 1
+            with torch.no_grad():
+                rows = encode_images(model, unit_scale(prepared.pixels[None], model.device)).rows
+            digest.update(rows.cpu().numpy().tobytes())
+    if not encoded:
+        raise UnknownCodeError
     with torch.no_grad():
-        image = model.encode_images(unit_scale(prepared.pixels[None], model.device))
-        reports = model.encode_reports(list(_SENTENCES))
-    digest = hashlib.sha256(prepared.pixels.tobytes() + repr(prepared.frame).encode())
-    for rows in (image, reports):
-        digest.update(rows.float().cpu().numpy().tobytes())
+        digest.update(encode_reports(model, SENTENCES).rows.cpu().numpy().tobytes())
+        try:
+            digest.update(encode_reports(model, VOCABULARY).rows.cpu().numpy().tobytes())
+        except ModelError:  # one that does not cut long texts, for one
+            digest.update(b"refused")
     return digest.digest()
 
 
 def _device_kind(device: str) -> str:
     import torch
 
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    # Processors of another kind add up in another order.
+    return f"{device} {torch.backends.cpu.get_cpu_capability()}"
 
 
 @cache
 def _libraries() -> Json:
-    found: Json = {"python": sys.version_info[:2]}
+    import torch
+    from PIL import features
+
+    found: Json = {"python": sys.version_info[:2], "cuda": torch.version.cuda, "hip": torch.version.hip}
     for library in _LIBRARIES:
         try:
             found[library] = version(library)
         except PackageNotFoundError:
             found[library] = None
-    return found
+    return {**found, **{codec: features.version(codec) for codec in _CODECS if codec in features.get_supported()}}
 
 
 @cache
 def _package_code() -> bytes:
     """Of the package's own code that bears on embeddings: another version of it makes other keys."""
     folders = (file for folder in _FOLDERS for file in sorted((_PACKAGE / folder).rglob("*.py")))
-    return _digest_of([*folders, *(_PACKAGE / f"{module}.py" for module in _MODULES)])
-
-
-@cache
-def own_code(kind: type) -> bytes:
-    """Of a class, and of the files that define it and its bases outside of this package (a conftest's).
-
-    Raises `_UnknownCodeError` for a class without a file, such as a notebook's.
-    """
-    names = {base.__module__ for base in kind.__mro__ if base.__module__.partition(".")[0] != __package__}
-    files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(names - _BUILT_IN)]
-    return kind.__qualname__.encode() + _digest_of([None if file is None else Path(file) for file in files])
-
-
-def _digest_of(files: Sequence[Path | None]) -> bytes:
-    """Of code as it was loaded: a file that was changed since this process began may hold other code."""
-    digest = hashlib.sha256()
-    for file in files:
-        if file is None or file.stat().st_mtime > LOADED:
-            raise _UnknownCodeError
-        digest.update(file.read_bytes() + b"\0")
-    return digest.digest()
-
-
-class _UnknownCodeError(Exception):
-    """Code that cannot be told from other code."""
+    return digest_of([*folders, *(_PACKAGE / f"{module}.py" for module in _MODULES)])

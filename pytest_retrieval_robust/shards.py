@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DIGEST_BYTES = 32
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EncodedBatch:
     """What a cell keeps of the K images of a batch that could be read."""
 
@@ -58,7 +58,7 @@ class EncodedBatch:
         return cls(rows, shares, float(visible), digests) if fits else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelShards:
     """The shards of one model in one precision on one kind of device."""
 

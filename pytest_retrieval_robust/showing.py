@@ -20,6 +20,7 @@ from .pairs import Pairs, pairs_of
 from .ranking import top_k
 from .samples import Retrieved, Sample, SampleSheet
 from .scenes import scene_of
+from .scoring import in_tiles
 from .shards import ModelShards
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ FALLEN = 3
 _QUALITY = 75
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stage:
     """What samples are made with."""
 
@@ -203,7 +204,12 @@ def _retrieved(model: DualEncoder, pairs: Pairs, scene: Scene, pixels: Tensor) -
     """The reports that come first for each image."""
     reports = scene.setting.reports
     score = getattr(model, "similarity", None)
-    best, _ = top_k(encode(model, pixels).detach().float(), reports, min(RETRIEVED, len(reports)), similarity=score)
+    rows, count = encode(model, pixels), min(RETRIEVED, len(reports))
+
+    def find(device: str, tile: int) -> Ranks:
+        return top_k(rows.to(device), reports.to(device), count, similarity=score, tile=tile)[0]
+
+    best = in_tiles(model, find)
     texts, groups = pairs.texts, pairs.report_groups
     return [
         tuple(Retrieved(texts[place], bool(groups[place] == group)) for place in row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 _STEPS = 50
@@ -96,6 +97,23 @@ def above_chance(hits: int, n: int, chance: float, alpha: float = 0.001) -> bool
     (True, False)
     """
     return binomial_upper_tail(hits, n, chance) < alpha
+
+
+@lru_cache(maxsize=4096)
+def surely_reached(n: int, chance: float, probability: float) -> float:
+    """The greatest share of hits that so many queries, each a hit with probability `chance`, reach that likely.
+
+    >>> surely_reached(10, 1.0, 0.999), surely_reached(500, 0.02, 0.999)
+    (1.0, 0.004)
+    """
+    low, high = 0, n  # the tail falls with the number of hits: the last one whose tail is still that likely
+    while low < high:
+        middle = (low + high + 1) // 2
+        if binomial_upper_tail(middle, n, chance) >= probability:
+            low = middle
+        else:
+            high = middle - 1
+    return low / n if n else 0.0
 
 
 def _falling_sum(hits: int, n: int, p: float) -> float:

@@ -60,7 +60,7 @@ def _verified(store: EmbeddingStore) -> tuple[int, list[str]]:
     if damaged:
         lines.append(
             f"Expected whole shards, got {len(damaged)} damaged or foreign ones. They are never used, and written anew "
-            "when their images are next encoded. Look at the disk; delete them, or leave them."
+            "when their images are next encoded. Check the disk. You may delete them."
         )
     return int(bool(damaged)), [*lines, _size(store)]
 

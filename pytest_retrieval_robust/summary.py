@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,18 @@ from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Out
 from .comparison import Run
 from .errors import RobustError
 from .evidence import Evidence
-from .judgement import Against, RunRecord, judge_run
+from .files import require_regular
+from .foreign import FOREIGN, described, let_go
+from .judgement import Against, Ending, RunRecord, judge_run
 from .measurements import INTERRUPTED, Measurements, Scope
+from .release import counted
 from .reports.github import error_commands, write_step_summary
+from .selection import must_be_tested
 
 if TYPE_CHECKING:
     from .config_file import TrackingTable
     from .reports import ReportEntry
+    from .roster import Ended, Roster
     from .samples import SampleSheet
     from .session import RobustSession
 
@@ -34,25 +39,41 @@ _ABSOLUTE = re.compile(rf"(?<![\w.]){_START}(?:(?:{_INSIDE}.)*[/\\])?((?:{_INSID
 """A path to elsewhere within a list or call: results keep its last part alone, for folders tell of users and patients.
 Their names may hold commas and brackets: it ends where a name, a locator or a parameter follows, or the call ends."""
 _OPTION = re.compile(r"(--[\w-]+=|-[A-Za-z](?=[^-=]))?(.*)", re.DOTALL)
+_TEARDOWN = "its teardown failed (pytest's output says more)"
 _CRASHED = (
     "a worker of pytest-xdist died in it (pytest's output says which one). The model's other tests were then left out: "
     "run it alone, without -n, to see why"
 )
 
 
-def run_scope(session: pytest.Session) -> Scope:
+def run_scope(session: pytest.Session, roster: Roster | None, finished: set[str], ended: Ended) -> Scope:
+    """How much of the suite was run, by what was collected and what finished; `roster` is None where that is unknown.
+
+    An option that left nothing out does not make a run partial.
+    """
     option = session.config.option
-    narrowed = {
+    dropped = set() if roster is None else roster.dropped(finished)
+    unfinished = set() if roster is None else roster.unfinished(finished)
+    narrowing = {
         "-k": option.keyword,
         "-m": option.markexpr,
-        "--lf": getattr(option, "lf", False),
         "--sw": getattr(option, "stepwise", False),
         "--deselect": getattr(option, "deselect", None),
         "node ids": any("::" in argument for argument in session.config.args),
-        "stopped early": session.shouldfail or session.shouldstop,
-        INTERRUPTED: session.exitstatus == pytest.ExitCode.INTERRUPTED,
     }
-    reasons = [name for name, given in narrowed.items() if given]
+    reasons = [name for name, given in narrowing.items() if given and (dropped or roster is None)]
+    if dropped and not reasons and not getattr(option, "lf", False):
+        reasons.append(f"{counted(len(dropped), 'test')} left out by a plugin or conftest")
+    stopped = bool(session.shouldfail or session.shouldstop)
+    interrupted = ended.interrupted or ended.internal_error or session.exitstatus == pytest.ExitCode.INTERRUPTED
+    further = {
+        "--lf": getattr(option, "lf", False),  # it leaves out whole files unseen
+        "ignored files": roster is not None and roster.ignored,
+        "stopped early": stopped,
+        INTERRUPTED: interrupted,
+        f"{counted(len(unfinished), 'test')} not finished": unfinished and not (stopped or interrupted),
+    }
+    reasons += [name for name, given in further.items() if given]
     arguments = [told_of(str(one)) for one in session.config.invocation_params.args]
     return Scope(", ".join(reasons) or None, shlex.join(["pytest", *arguments]))
 
@@ -72,12 +93,14 @@ def told_of(argument: str) -> str:
     return option + _ABSOLUTE.sub(r".../\1", value)
 
 
-@dataclass
+@dataclass(repr=False)
 class RunCollector:
     """Gathers what test reports carry. The same outcome comes with several tests: it is kept once."""
 
     saw_any: bool = False
-    saw_measuring: bool = False
+    finished: set[str] = field(default_factory=set)
+    """The tests of ours that came to their end."""
+    passed: set[str] = field(default_factory=set)
     _outcomes: dict[Case, Outcome] = field(default_factory=dict)
     _costs: dict[Case, CostMeasurement] = field(default_factory=dict)
     _breaking: dict[Case, BreakingOutcome] = field(default_factory=dict)
@@ -93,20 +116,25 @@ class RunCollector:
     """The models in whose tests a worker of pytest-xdist died."""
 
     def add(self, report: pytest.TestReport) -> None:
-        record: Json | None = getattr(report, "robust", None)
-        if record is None:
-            return
+        """Take in what the report of a phase of a test of ours carries."""
         self.saw_any = True
-        self.saw_measuring |= record["measuring"]
-        self._add_measured(record)
-        if report.failed:
-            message = "" if record["gate_objected"] else record["failure"]
-            self._broken.setdefault(message, []).append(report.nodeid)
+        record: Json | None = getattr(report, "robust", None)
+        if record is not None:
+            self._add_measured(record)
+            if report.failed:
+                message = "" if record["gate_objected"] else record["failure"]
+                self._broken.setdefault(message, []).append(report.nodeid)
+        if report.when == "call" and report.passed:
+            self.passed.add(report.nodeid)
+        if report.when == "teardown":
+            self.finished.add(report.nodeid)
+            if report.failed:
+                self._broken.setdefault(_TEARDOWN, []).append(report.nodeid)
 
     def add_crash(self, test: str, model: str) -> None:
         """Note that the worker which ran a test died in it."""
-        self.saw_any = self.saw_measuring = True
         self._crashed.add(model)
+        self.finished.add(test)
         self._broken.setdefault(_CRASHED, []).append(test)
         self._not_tested[model] = f"a worker died in {test}"
 
@@ -133,12 +161,25 @@ class RunCollector:
                 self._truncated.setdefault(record["model"], {})[name] = record["truncated_reports"]
                 self._cards[record["model"]]["truncated_reports"] = sum(self._truncated[record["model"]].values())
 
-    def conclude(self, session: RobustSession, scope: Scope) -> RunRecord:
-        """Judge what was gathered. Nothing is measured here."""
+    def conclude(self, session: RobustSession, scope: Scope, failures: Iterable[str], unfinished: int) -> RunRecord:
+        """Judge what was gathered. Nothing is measured here.
+
+        `failures` is what stands against a release beside what was gathered, and `unfinished` tests did not come to
+        their end, for whatever reason.
+        """
         run = Run(self._measurements(session, scope), Evidence(session.store))
-        judged = judge_run(run, session.policy, _against(session), gate_failures=len(self._broken.get("", ())))
         crashes = [f"a worker died in a test of {model}" for model in sorted(self._crashed)]
-        return replace(judged, failures=(*crashes, *judged.failures))
+        stopped = scope.partial is not None and INTERRUPTED in scope.partial
+        cut = [f"{counted(unfinished, 'collected test')} did not finish"] if unfinished and not stopped else []
+        tables = () if session.settings.config_file is None else session.settings.config_file.models
+        ending = Ending(
+            failures=(*crashes, *cut, *failures),
+            gate_failures=len(self._broken.get("", ())),
+            passed_tests=len(self.passed),
+            measure_only=session.settings.measure_only,
+            own_models=frozenset(table.name for table in tables),
+        )
+        return judge_run(run, session.policy, _against(session), ending)
 
     def _measurements(self, session: RobustSession, scope: Scope) -> Measurements:
         broken = {message: tests for message, tests in self._broken.items() if message}
@@ -181,7 +222,8 @@ def judged_again(session: RobustSession) -> RunRecord:
     """The run of `--robust-replay`, judged by this run's policy and baseline."""
     run = session.replayed_run()
     assert run is not None
-    return judge_run(run, session.policy, _against(session), replayed=True)
+    ending = Ending(replayed=True, must_be_tested=must_be_tested(session.settings))
+    return judge_run(run, session.policy, _against(session), ending)
 
 
 def _against(session: RobustSession) -> Against:
@@ -227,19 +269,34 @@ def _lacking(run: RunRecord, session: RobustSession, sheets: Sequence[SampleShee
 
 
 def write_results(run: RunRecord, session: RobustSession) -> RunRecord:
-    """Write the run where `--robust-results` says; a folder that cannot be written is said, and nothing is lost."""
-    folder = session.settings.results
-    if folder is None:
+    """Write the run where `--robust-results` says, or beside a run there that measured more.
+
+    A folder that cannot be written is said, and nothing is lost.
+    """
+    settings = session.settings
+    if settings.results is None:
         return run
+    from .outputs import place_for
     from .reports.saved_run import save_run
 
+    folder, note = settings.results, None
     try:
-        save_run(run, session.store, folder, session.settings.replay)
+        if not settings.overwrite:
+            folder, note = place_for(run, folder, (settings.replay, settings.baseline))
+        if note is not None:
+            run = replace(run, warnings=(*run.warnings, note))
+        save_run(run, session.store, folder, settings.replay)
+    except RobustError as error:
+        why = str(error)
     except OSError as error:
         why = error.strerror or type(error).__name__  # its own text names whole paths
-        sentence = f"Expected to write the results to --robust-results, got: {why}. Choose a folder one can write to."
-        return replace(run, warnings=(*run.warnings, sentence), failures=(*run.failures, "its results were not saved"))
-    return replace(run, results=folder)
+    except FOREIGN as error:
+        why = described(error)
+        let_go(error)
+    else:
+        return replace(run, results=folder)
+    sentence = f"Expected to write the results to --robust-results, got: {why}. Choose a folder that can be written."
+    return replace(run, warnings=(*run.warnings, sentence), failures=(*run.failures, "its results were not saved"))
 
 
 def write_reports(run: RunRecord, session: RobustSession, samples: Sequence[SampleSheet] = ()) -> RunRecord:
@@ -272,11 +329,14 @@ def _written(run: RunRecord, path: Path, entry: ReportEntry, samples: Sequence[S
         why = str(error)
     except OSError as error:
         why = error.strerror or type(error).__name__
-    except Exception as error:  # a report of one's own raises what it likes, with what it likes in its text
-        why = type(error).__name__
+    except FOREIGN as error:  # a report of one's own raises what it likes, with what it likes in its text
+        why = described(error)
+        let_go(error)
     else:
         return replace(run, reports=(*run.reports, path))
-    sentence = f"Expected to write the report {path.name}, got: {why}. Choose a place that can be written, or mend it."
+    sentence = (
+        f"Expected to write the report {path.name}, got: {why}. Choose a place that can be written, or fix the report."
+    )
     failures = (*run.failures, f"the report {path.name} was not written")
     return replace(run, warnings=(*run.warnings, sentence), failures=failures)
 
@@ -307,5 +367,7 @@ def annotations_of(run: RunRecord, session: RobustSession) -> list[str]:
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, and the folder that it belongs in."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        require_regular(path)  # a FIFO or device that came there meanwhile is not replaced
     with whole_file(path) as part:
         part.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -12,25 +12,28 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .calling import advice_on, image_rows, in_pieces, joined, limits_of, without_frames
 from .case import CLEAN, Cell, Json, Scores, Timing
 from .clock import Laps
 from .encoding import checked, encode_gallery, require_variety
-from .errors import DatasetError, ModelError, RobustError
+from .errors import DatasetError, EmbeddingError, ModelError, OcclusionError, RobustError
 from .feeding import Contents, Fed, Feed, Shelf, digests_of
+from .foreign import FOREIGN, described, let_go
 from .occluders._frames import visible_level
-from .occluders._scene import FittingEncoder, Scene, Setting, unit_scale
+from .occluders._scene import Scene, Setting, encode, unit_scale
 from .occluders._scene import batch_size as usual_batch
 from .pairs import Pairs, check_ks, describe
 from .progress import Counter, Tell
@@ -38,11 +41,12 @@ from .query_keys import id_hash, secret_of
 from .scoring import both_scores, ranks_of
 from .shard_keys import occluder_identity
 from .shards import EncodedBatch, ModelShards
+from .spill import Spill, Waiting
 
 if TYPE_CHECKING:
     from .embedding_store import EmbeddingStore
     from .models import DualEncoder
-    from .occluders import Occluder
+    from .occluders import Box, Occluder
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,7 +54,7 @@ _IN_FLIGHT = 2
 """Batches of a lane that may be under way: the device has the next one before it is done with the last."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measured:
     """A measured cell: scores and ranks of both directions, the shares hidden, and the time it took."""
 
@@ -63,7 +67,7 @@ class Measured:
     timing: Timing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """Every cell that was asked for: measured, or the error that it ended with."""
 
@@ -105,11 +109,24 @@ def run_sweep(
         counter.close()
 
 
-@dataclass
+@dataclass(frozen=True, repr=False)
+class _Kept:
+    """What waits of a cell's batch until it is ranked."""
+
+    rows: Waiting
+    shares: Waiting
+    visible: float
+
+    @classmethod
+    def of(cls, batch: EncodedBatch, spill: Spill) -> _Kept:
+        return cls(spill.put(batch.rows), spill.put(batch.shares), batch.visible)
+
+
+@dataclass(repr=False)
 class _Gathered:
     """What has been gathered of one cell while the batches go by."""
 
-    batches: dict[int, EncodedBatch] = field(default_factory=dict)
+    batches: dict[int, _Kept] = field(default_factory=dict)
     error: RobustError | None = None
     encoded: int = 0
     """Images that this run encoded: the others came from the store."""
@@ -120,11 +137,26 @@ class _Gathered:
         """Of several failures the first batch's is told."""
         with self._lock:
             if self.error is None or number < self._failed_at:
-                self.error, self._failed_at = error, number
+                self.error, self._failed_at = without_frames(error), number
 
     @property
-    def in_order(self) -> list[EncodedBatch]:
+    def in_order(self) -> list[_Kept]:
         return [self.batches[number] for number in sorted(self.batches)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a device made of a part of a batch, not checked yet."""
+
+    rows: Tensor
+    shares: NDArray[np.float64]
+    """The share of each image that was hidden."""
+    mask: Tensor | None
+    frames: Sequence[Box]
+
+    def visible(self) -> float:
+        """The sum over the images of the share of their visible part that was hidden."""
+        return 0.0 if self.mask is None else visible_level(self.mask, self.frames) * len(self.frames)
 
 
 class _Lane:
@@ -132,46 +164,62 @@ class _Lane:
 
     def __init__(self, setting: Setting, model: DualEncoder, occluders: Mapping[Cell, Occluder]) -> None:
         self.setting, self.model, self._occluders = setting, model, occluders
-        self._encode = FittingEncoder(model)
+        self.limits = limits_of(model)
         self.encoding = {cell: Laps(model.device) for cell in (CLEAN, *occluders)}
         self.occluding = {cell: Laps(model.device) for cell in (CLEAN, *occluders)}
         self._buffer: Tensor | None = None
         self._is_warm = False
 
-    def scene(self, fed: Fed, pairs: Pairs) -> Scene:
-        """The batch's pixels on this lane's device."""
-        assert fed.pixels is not None
-        numbers, dataset = fed.images, pairs.dataset
-        return Scene(
-            self.setting,
-            [int(number) for number in numbers],
-            [dataset.image_ids[int(number)] for number in numbers],
-            unit_scale(fed.pixels.stacked, self.model.device),
-            fed.pixels.frames,
-            dataset.image_groups[numbers],
-        )
+    def scenes(self, fed: Fed, pairs: Pairs) -> Iterator[Scene]:
+        """The batch on this lane's device: one scene, or several, one after the other, where memory is short."""
+
+        def scene(part: slice) -> Scene:
+            assert fed.pixels is not None
+            numbers, dataset = fed.images[part], pairs.dataset
+            return Scene(
+                self.setting,
+                [int(number) for number in numbers],
+                [dataset.image_ids[int(number)] for number in numbers],
+                unit_scale(fed.pixels.stacked[part], self.model.device),
+                fed.pixels.frames[part],
+                dataset.image_groups[numbers],
+            )
+
+        return in_pieces(len(fed.images), self.limits, "scene", scene, self.model.device)
 
     def warm_up(self, scene: Scene) -> None:
         """Lazy set-up stays out of the timing. What fails here fails again where it is measured, and is said there."""
         if not self._is_warm:
-            with suppress(Exception):
-                self._encode(scene.pixels[:4])
+            with suppress(RobustError):
+                encode(self.model, scene.pixels[:4])
         self._is_warm = True
 
-    def encoded(self, cell: Cell, pixels: Tensor) -> Tensor:
-        with self.encoding[cell].running():
-            return self._encode(pixels)
+    def encoded(self, cell: Cell, occluder: Occluder | None, scene: Scene) -> list[_Part]:
+        """What the model makes of a scene with the cell's share hidden, in parts that memory holds."""
 
-    def hidden(self, cell: Cell, occluder: Occluder, scene: Scene) -> Tensor:
-        """The batch with the cell's share hidden, in a buffer that the next cell writes to again."""
-        with self.occluding[cell].running():
-            return occluder.occlude(
-                scene.pixels, scene.ids, cell.level, cell.seed, scene.frames, out=self._room(scene.pixels)
-            )
+        def work(part: slice) -> _Part:
+            frames = scene.frames[part]
+            if occluder is None:
+                rows = self._rows(cell, scene.pixels[part])
+                return _Part(rows, np.zeros(len(frames)), None, frames)
+            pixels, ids = scene.pixels[part], scene.ids[part]
+            size = (pixels.shape[-2], pixels.shape[-1])
+            mask = occluder.mask(ids, cell.level, cell.seed, size, frames, device=self.model.device)
+            shares = np.array(occluder.shares(ids, cell.level, cell.seed), dtype=np.float64)
+            with self.occluding[cell].running():
+                hidden = occluder.occlude(pixels, ids, cell.level, cell.seed, frames, out=self._room(pixels))
+            return _Part(self._rows(cell, hidden), shares, mask, frames)
+
+        return list(in_pieces(len(scene.ids), self.limits, "images", work, self.model.device))
+
+    def _rows(self, cell: Cell, pixels: Tensor) -> Tensor:
+        with self.encoding[cell].running():
+            return image_rows(self.model, pixels)
 
     def _room(self, pixels: Tensor) -> Tensor:
-        """Memory in use costs less than fresh memory."""
+        """A buffer that the next cell writes to again: memory in use costs less than fresh memory."""
         if self._buffer is None or (self._buffer.shape, self._buffer.dtype) != (pixels.shape, pixels.dtype):
+            self._buffer = None  # before there are two
             self._buffer = torch.empty_like(pixels)
         return self._buffer
 
@@ -179,13 +227,12 @@ class _Lane:
         """The occluders for this batch: what one has to find out, it finds out once for all levels and seeds."""
         found: dict[str, Occluder | RobustError] = {}
         for cell in cells:
-            if cell != CLEAN and self._occluders[cell].name not in found:
+            occluder = self._occluders.get(cell)
+            if occluder is not None and occluder.name not in found:
                 try:
-                    found[self._occluders[cell].name] = self._occluders[cell].bind(scene)
-                except RobustError as error:
-                    found[self._occluders[cell].name] = error
-                except RuntimeError as error:
-                    found[self._occluders[cell].name] = _lost_device(self.model, error)
+                    found[occluder.name] = occluder.bind(scene)
+                except FOREIGN as error:
+                    found[occluder.name] = cell_error(self.model, occluder, error)
         return found
 
 
@@ -205,6 +252,8 @@ class _Sweep:
         counter: Counter,
     ) -> None:
         self._model, self._copies, self._pairs, self._occluders, self._ks = model, copies, pairs, occluders, ks
+        # Beside the shards there is room for embeddings; the temporary folder may be in memory.
+        self._spill = Spill(() if store is None else (store.folder, *store.folder.parents[:2]))
         self._lanes: list[_Lane] = []
         self._counter = counter
         self._stop = Event()
@@ -217,9 +266,10 @@ class _Sweep:
         reports = encode_gallery(self._model, self._pairs.texts, self._batch_size, self._shards)
         setting = Setting(self._model, self._pairs.dataset, reports, self._pairs.report_groups)
         shelf = None if self._shards is None else self._shelf(setting, self._shards)
-        seen = self._measure(Feed(self._model, self._pairs, self._batch_size, self._secret, shelf), setting)
-        reports = self._without_skipped(reports, seen)
-        cells = {cell: self._conclude(cell, gathered, reports) for cell, gathered in self._gathered.items()}
+        with closing(self._spill):
+            seen = self._measure(Feed(self._model, self._pairs, self._batch_size, self._secret, shelf), setting)
+            reports = self._without_skipped(reports, seen)
+            cells = {cell: self._conclude(cell, gathered, reports) for cell, gathered in self._gathered.items()}
         return SweepResult(cells, self._pairs, self._describe_dataset(seen), self._truncated())
 
     # Feeding: what the store may have
@@ -228,6 +278,8 @@ class _Sweep:
         identities = {CLEAN: b""}
         for cell, occluder in self._occluders.items():
             identities[cell] = occluder_identity(occluder, cell.level, cell.seed)
+            # What it reads of the device is read here and kept: the feed's threads have to leave the device alone.
+            self._looked_at(occluder, setting, [])
 
         def keys(contents: Contents) -> dict[Cell, str]:
             numbers = [number for number, _ in contents]
@@ -250,8 +302,8 @@ class _Sweep:
         if looked_at is None:
             return None
         try:
-            found: bytes | None = looked_at(setting, numbers, self._pairs.dataset.image_groups[numbers])
-        except RobustError:
+            found: bytes | None = looked_at(setting, numbers, self._pairs.dataset.image_groups[list(numbers)])
+        except FOREIGN:
             return None  # where the batch is measured, it is said
         return found
 
@@ -261,13 +313,14 @@ class _Sweep:
         """Every batch from the store or through one of the lanes; what was seen of the images, without their pixels."""
         seen: list[Fed] = []
         with ExitStack() as stack:
-            behind = stack.enter_context(ThreadPoolExecutor(1))
+            behind = stack.enter_context(_behind(self._model))
             threads: list[Executor] = []
             busy: deque[Future[list[Future[None]]]] = deque()
-            for fed in feed:
+            # Closed here, and not when the error of an interrupted run is forgotten: it has threads.
+            for fed in stack.enter_context(closing(iter(feed))):
                 seen.append(Fed(fed.part, fed.kept, fed.digests, None))
                 for cell, batch in fed.stored.items():
-                    self._gathered[cell].batches[fed.part.number] = batch
+                    self._gathered[cell].batches[fed.part.number] = _Kept.of(batch, self._spill)
                     self._counter.add(cell.level, len(fed.part.images), encoded=False)
                 if fed.pixels is None:
                     continue
@@ -290,75 +343,65 @@ class _Sweep:
         settings = [setting, *(replace(setting, encoder=m, reports=setting.reports.to(m.device)) for m in models[1:])]
         return [_Lane(one, model, self._occluders) for one, model in zip(settings, models, strict=True)]
 
-    def _through(self, lane: _Lane, fed: Fed, behind: ThreadPoolExecutor) -> list[Future[None]]:
+    def _through(self, lane: _Lane, fed: Fed, behind: Executor) -> list[Future[None]]:
         """Have a batch encoded for the cells that the store does not have; it is kept when the futures are done."""
         missing = [cell for cell in self._gathered if cell not in fed.stored and self._gathered[cell].error is None]
-        if not missing:
-            return []
+        parts: dict[Cell, list[_Part]] = {cell: [] for cell in missing}
+        kept: list[Future[None]] = []
+        done = 0
         try:
-            scene = lane.scene(fed, self._pairs)
-        except RuntimeError as error:
-            for cell in missing:
-                self._gathered[cell].fail(fed.part.number, _lost_device(lane.model, error))
-            return []
-        lane.warm_up(scene)
-        bound = lane.bound(scene, missing)
-        kept = []
-        for cell in missing:
-            if self._stop.is_set():
-                break
-            try:
-                rows, shares, mask = self._measure_cell(lane, cell, bound, scene)
-            except RobustError as error:
-                self._gathered[cell].fail(fed.part.number, error)
-                continue
-            except RuntimeError as error:
-                self._gathered[cell].fail(fed.part.number, _lost_device(lane.model, error))
-                continue
-            kept.append(behind.submit(self._keep, lane.model, cell, rows, shares, mask, scene, fed))
+            for scene in lane.scenes(fed, self._pairs) if missing else ():
+                done += len(scene.ids)
+                lane.warm_up(scene)
+                bound = lane.bound(scene, missing)
+                for cell in list(parts):
+                    if self._stop.is_set():
+                        return kept
+                    try:
+                        parts[cell] += self._measure_cell(lane, cell, bound, scene)
+                    except FOREIGN as error:
+                        self._fail(lane, cell, fed, error)
+                        del parts[cell]
+                        continue
+                    if done == len(fed.images):
+                        kept.append(behind.submit(self._keep, lane, cell, parts.pop(cell), fed))
+        except FOREIGN as error:
+            for cell in parts:
+                self._fail(lane, cell, fed, error)
         return kept
+
+    def _fail(self, lane: _Lane, cell: Cell, fed: Fed, error: BaseException) -> None:
+        self._gathered[cell].fail(fed.part.number, cell_error(lane.model, self._occluders.get(cell), error))
 
     def _measure_cell(
         self, lane: _Lane, cell: Cell, bound: Mapping[str, Occluder | RobustError], scene: Scene
-    ) -> tuple[Tensor, NDArray[np.float64], Tensor | None]:
-        """Embeddings of a batch, not checked yet; the share of each image that was hidden; the mask."""
+    ) -> list[_Part]:
         if cell == CLEAN:
-            return lane.encoded(cell, scene.pixels), np.zeros(len(scene.ids)), None
+            return lane.encoded(cell, None, scene)
         occluder = bound[self._occluders[cell].name]
         if isinstance(occluder, RobustError):
-            raise occluder
-        size = (scene.pixels.shape[-2], scene.pixels.shape[-1])
-        mask = occluder.mask(scene.ids, cell.level, cell.seed, size, scene.frames, device=lane.model.device)
-        shares = np.array(occluder.shares(scene.ids, cell.level, cell.seed), dtype=np.float64)
-        return lane.encoded(cell, lane.hidden(cell, occluder, scene)), shares, mask
+            raise copy(occluder)
+        return lane.encoded(cell, occluder, scene)
 
-    def _keep(
-        self,
-        model: DualEncoder,
-        cell: Cell,
-        rows: Tensor,
-        shares: NDArray[np.float64],
-        mask: Tensor | None,
-        scene: Scene,
-        fed: Fed,
-    ) -> None:
+    def _keep(self, lane: _Lane, cell: Cell, parts: Sequence[_Part], fed: Fed) -> None:
         """Check a batch of a cell, gather it and store it, while the device works on the next."""
-        gathered, count = self._gathered[cell], len(scene.ids)
+        gathered, count = self._gathered[cell], len(fed.images)
+        image_ids = self._pairs.dataset.image_ids
         try:
-            visible = 0.0 if mask is None else visible_level(mask, scene.frames) * count
-            names = [f"the image with id hash {id_hash(image_id, self._secret)}" for image_id in scene.ids]
-            host: NDArray[np.float32] = checked(rows, names, model).cpu().numpy()
-        except RobustError as error:
-            gathered.fail(fed.part.number, error)
+            visible = math.fsum(part.visible() for part in parts)
+            names = [f"the image with id hash {id_hash(image_ids[int(i)], self._secret)}" for i in fed.images]
+            rows: NDArray[np.float32] = checked(joined([part.rows for part in parts]), names, lane.model).cpu().numpy()
+        except FOREIGN as error:  # here the host first waits for what the device was asked to do
+            self._fail(lane, cell, fed, error)
             return
-        except RuntimeError as error:  # here the host first waits for what the device was asked to do
-            gathered.fail(fed.part.number, _lost_device(model, error))
-            return
-        batch = EncodedBatch(host, shares, visible, fed.digests[fed.kept])
-        gathered.batches[fed.part.number] = batch
+        shares = np.concatenate([part.shares for part in parts])
+        batch = EncodedBatch(rows, shares, visible, fed.digests[fed.kept])
+        gathered.batches[fed.part.number] = _Kept.of(batch, self._spill)
         gathered.encoded += count
         self._counter.add(cell.level, len(fed.part.images), encoded=True)
-        if self._shards is not None and cell in fed.keys:
+        # Pieces of another size, which memory may force, may round otherwise than the whole batch that the key means.
+        is_whole = lane.limits.images is None and lane.limits.scene is None
+        if self._shards is not None and cell in fed.keys and is_whole:
             about = {"dataset": self._pairs.dataset.name, "occluder": cell.occluder, "level": cell.level}
             self._shards.save_images(fed.keys[cell], batch, {**about, "seed": cell.seed})
 
@@ -374,11 +417,11 @@ class _Sweep:
         if skipped > most * len(asked.images):
             raise DatasetError(
                 f"Expected at most {100 * most:g} % broken images in {asked.dataset.name}, got "
-                f"skipped={skipped} of {len(asked.images)}. Mend them, or raise most_skipped."
+                f"skipped={skipped} of {len(asked.images)}. Fix them, or raise most_skipped."
             )
         if len(images) == 0:
             raise DatasetError(
-                f"Expected images that can be read in {asked.dataset.name}, got none. Mend its files or its root."
+                f"Expected images that can be read in {asked.dataset.name}, got none. Fix its files or its root."
             )
         stay = np.isin(asked.report_groups, asked.dataset.image_groups[images])
         self._pairs = Pairs(asked.dataset, images, asked.reports[stay])
@@ -390,21 +433,21 @@ class _Sweep:
             return gathered.error
         try:
             return self._rank(cell, gathered, reports)
-        except RobustError as error:
-            return error
-        except RuntimeError as error:
-            return _lost_device(self._model, error)
+        except FOREIGN as error:
+            return cell_error(self._model, self._occluders.get(cell), error)
+        finally:
+            gathered.batches.clear()
 
     def _rank(self, cell: Cell, gathered: _Gathered, reports: Tensor) -> Measured:
         batches, model, pairs = gathered.in_order, self._model, self._pairs
-        images = torch.from_numpy(np.concatenate([one.rows for one in batches if len(one.rows)])).to(model.device)
+        images = torch.from_numpy(self._taken([one.rows for one in batches]))
         if cell == CLEAN:
             require_variety(images, "images", model.name)
         image_ranks, report_ranks = ranks_of(model, images, reports, pairs)
         there, back = both_scores(image_ranks, report_ranks, pairs, self._ks)
         hidden, count = cell.level > 0, len(images)
         return Measured(
-            achieved_level=math.fsum(share for one in batches for share in one.shares) / count if hidden else 0.0,
+            achieved_level=math.fsum(self._taken([one.shares for one in batches])) / count if hidden else 0.0,
             visible_level=sum(one.visible for one in batches) / count if hidden else 0.0,
             image_to_report=there,
             report_to_image=back,
@@ -412,6 +455,21 @@ class _Sweep:
             report_ranks=report_ranks,
             timing=self._timing(cell, gathered.encoded, count),
         )
+
+    def _taken(self, parts: Sequence[Waiting]) -> NDArray[Any]:
+        """The arrays of all batches as one, without a second copy of all of them."""
+        filled = [part for part in parts if part.shape[0]]
+        whole = np.empty((sum(part.shape[0] for part in filled), *filled[0].shape[1:]), filled[0].dtype)
+        start = 0
+        for part in filled:
+            if part.shape[1:] != whole.shape[1:]:
+                raise EmbeddingError(
+                    f"Expected embeddings of one width from {self._model.name}, got D={whole.shape[1]} and "
+                    f"D={part.shape[1]} in two batches. Give each row the same length."
+                )
+            whole[start : start + part.shape[0]] = self._spill.take(part)
+            start += part.shape[0]
+        return whole
 
     def _timing(self, cell: Cell, encoded: int, images: int) -> Timing:
         """Of what this run encoded. Devices work side by side: their speeds add up."""
@@ -454,10 +512,20 @@ def _wait(batch: Future[list[Future[None]]]) -> None:
         kept.result()
 
 
-def _lost_device(model: DualEncoder, error: RuntimeError) -> ModelError:
-    """A GPU that was taken away, or has no memory left: what was encoded before is stored."""
-    said = (str(error).strip().splitlines() or [""])[0]
-    return ModelError(
-        f"Expected {model.device} to hold and rank the embeddings of {model.name}, got {type(error).__name__}: {said} "
-        "Look at the device and at what else runs on it, and run again: what is stored is not encoded again."
-    )
+def _behind(model: DualEncoder) -> Executor:
+    """What checks and stores a batch while the device works on the next. An Apple GPU is used from one thread alone."""
+    return _Here() if model.device.startswith("mps") else ThreadPoolExecutor(1)
+
+
+def cell_error(model: DualEncoder, occluder: Occluder | None, error: BaseException) -> RobustError:
+    """The error of a cell, fit to be kept: it holds no memory of the device and quotes nothing."""
+    if isinstance(error, RobustError):
+        return without_frames(error)
+    got = described(error)
+    expected, otherwise = f"{model.name} to be measured on {model.device}", "Fix the model, or what it is given."
+    if occluder is not None:
+        expected, otherwise = f"{occluder.name} to be measured with {model.name} on {model.device}", "Fix the occluder."
+    kind = OcclusionError if occluder is not None and not isinstance(error, RuntimeError) else ModelError
+    advice = advice_on(error, model.device, otherwise)
+    let_go(error)
+    return kind(f"Expected {expected}, got {got}. {advice}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .calling import run_encoder
 from .case import Latency
 from .clock import InterleavedRounds, latency_of
 from .device import synchronise
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .pairs import Pairs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TimedBatch:
     """A data set's first images, prepared by a model, with the reports that are right for them."""
 
@@ -66,35 +67,57 @@ def prepare_batch(model: DualEncoder, dataset: RetrievalDataset, images: int, ga
 def timed_rounds(model: DualEncoder, batch: TimedBatch, occluder: Occluder, case: Case) -> InterleavedRounds:
     """Rounds over the batch as it is and with a share hidden."""
     buffer = torch.empty_like(batch.pixels)
+    given = _Given(model, batch.pixels)
     # What an occluder finds out beforehand, a search by the model for one, is not what hiding costs.
     bound = occluder.bind(batch.scene)
 
-    def clean() -> None:
-        model.encode_images(batch.pixels)
-
     def occluded() -> None:
         hidden = bound.occlude(batch.pixels, batch.ids, case.level, case.seed, batch.frames, out=buffer)
-        model.encode_images(hidden)
+        run_encoder(model, hidden)
 
-    return InterleavedRounds(clean, clean if case.level == 0 else occluded, model.device)
+    compared = given.encode if case.level == 0 else occluded
+    return InterleavedRounds(given.encode, compared, model.device, before=given.renew)
 
 
 def rounds_beside(
     other: DualEncoder, model: DualEncoder, dataset: RetrievalDataset, batch: TimedBatch
 ) -> InterleavedRounds:
     """Rounds over the batch's images, nothing hidden, by the other model (the baseline) and by this one."""
-    theirs = prepare_batch(other, dataset, len(batch.ids))
+    theirs = _Given(other, prepare_batch(other, dataset, len(batch.ids)).pixels)
+    ours = _Given(model, batch.pixels)
 
     def by_the_other() -> None:
-        other.encode_images(theirs.pixels)
+        theirs.encode()
         synchronise(other.device)  # the rounds wait for this model's device, which may be another one
 
-    return InterleavedRounds(by_the_other, lambda: model.encode_images(batch.pixels), model.device)
+    def renew() -> None:
+        theirs.renew()
+        ours.renew()
+
+    return InterleavedRounds(by_the_other, ours.encode, model.device, before=renew)
 
 
 def measure_alone(model: DualEncoder, batch: TimedBatch, calls: int) -> Alone:
     """Latency of the batch's first image over `calls` calls, and peak memory of the whole batch."""
-    first = batch.pixels[:1]
-    # Memory first: its one batch is a warm-up too.
-    peak = peak_memory(lambda: model.encode_images(batch.pixels), model.device)
-    return Alone(latency_of(lambda: model.encode_images(first), model.device, calls), peak)
+    # Memory first: its one batch is a warm-up too. A copy on the device would count in it, one on the host does not.
+    before = batch.pixels.to("cpu", copy=True)
+    peak = peak_memory(lambda: run_encoder(model, batch.pixels), model.device)
+    with torch.no_grad():
+        batch.pixels.copy_(before)
+    first = _Given(model, batch.pixels[:1])
+    return Alone(latency_of(first.encode, model.device, calls, before=first.renew), peak)
+
+
+class _Given:
+    """Pixels that an encoder may change: they are made new before each call, outside of the time that it takes."""
+
+    def __init__(self, model: DualEncoder, pixels: torch.Tensor) -> None:
+        self._model, self._pixels = model, pixels
+        self._copy = pixels.clone()
+
+    def renew(self) -> None:
+        with torch.no_grad():
+            self._copy.copy_(self._pixels)
+
+    def encode(self) -> None:
+        run_encoder(self._model, self._copy)

@@ -20,6 +20,7 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust.calling import encode_reports
 from pytest_retrieval_robust.curve import retrieves
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.models import DualEncoder
@@ -95,7 +96,7 @@ class Subject:
     @cached_property
     def images_alone(self) -> torch.Tensor:
         """(POOL, D): each image encoded by itself."""
-        return torch.cat([self.model.encode_images(image[None]) for image in self.images])
+        return torch.cat([encode(self.model, image[None]) for image in self.images])
 
     @cached_property
     def texts(self) -> list[str]:
@@ -106,7 +107,7 @@ class Subject:
     @cached_property
     def texts_alone(self) -> torch.Tensor:
         """(POOL, D): each report encoded by itself."""
-        return torch.cat([self.model.encode_reports([text]) for text in self.texts])
+        return torch.cat([encode_reports(self.model, [text]).rows for text in self.texts])
 
     @cached_property
     def ranks(self) -> FirstRanks:
@@ -190,8 +191,8 @@ def test_hidden_pixels_do_not_matter(hiding: Hiding, level: float, seed: int, ot
     changed = torch.where(hiding.mask(level, seed), torch.full_like(pixels, other), pixels)
     hidden, again = hiding.occluded(level, seed), hiding.occluded(level, seed, changed)
     assert torch.equal(hidden, again), "Expected the same pixels whatever was hidden, got others. Mend the occluder."
-    encode, rounding = hiding.subject.model.encode_images, hiding.subject.rounding
-    difference = hiding.subject.difference(encode(again), encode(hidden))
+    model, rounding = hiding.subject.model, hiding.subject.rounding
+    difference = hiding.subject.difference(encode(model, again), encode(model, hidden))
     assert difference <= rounding, (
         f"Expected the same embeddings whatever was hidden, got difference={difference:.2g} above {rounding:g}. "
         "Look for what the model keeps from one call to the next."
@@ -209,7 +210,7 @@ def test_nothing_is_found_at_level_1(subject: Subject, occluder: Occluder) -> No
         pytest.skip(f"{occluder.name} hides {sum(shares) / len(shares):.3f} of the image at level 1, not all of it")
     model, pairs = subject.model, hiding.batch.pairs
     rows = encode(model, hiding.occluded(1.0, 0))
-    groups, reports = (pairs.image_groups, pairs.report_groups), model.encode_reports(pairs.texts)
+    groups, reports = (pairs.image_groups, pairs.report_groups), encode_reports(model, pairs.texts).rows
     ranks = positive_ranks(rows, reports, *groups, similarity=getattr(model, "similarity", None))
     scores = scores_of(ranks, *groups, [k for k in (1, 5, 10) if k <= len(pairs.reports)])
     assert not retrieves(scores), (
@@ -227,7 +228,7 @@ def test_an_image_does_not_depend_on_its_batch(
 ) -> None:
     number, *others = (one % len(subject.images) for one in (number, *neighbours))
     place = min(place, len(others))
-    rows = subject.model.encode_images(subject.images[[*others[:place], number, *others[place:]]])
+    rows = encode(subject.model, subject.images[[*others[:place], number, *others[place:]]])
     _require_same(subject, rows[place], subject.images_alone[number], f"image {number}", others)
 
 
@@ -239,7 +240,7 @@ def test_a_report_does_not_depend_on_its_batch(
 ) -> None:
     place = min(place, len(neighbours))
     batch = [*neighbours[:place], number, *neighbours[place:]]
-    rows = subject.model.encode_reports([subject.texts[one] for one in batch])
+    rows = encode_reports(subject.model, [subject.texts[one] for one in batch]).rows
     what = f"report {number} of {POOL}, from the shortest to the longest,"
     _require_same(subject, rows[place], subject.texts_alone[number], what, neighbours)
 
@@ -254,13 +255,13 @@ def _require_same(subject: Subject, row: torch.Tensor, alone: torch.Tensor, what
 
 @without_traceback
 def test_encoding_images_twice_gives_the_same(subject: Subject) -> None:
-    once, again = (subject.model.encode_images(subject.images) for _ in range(2))
+    once, again = (encode(subject.model, subject.images) for _ in range(2))
     _require_repeated(subject, once, again)
 
 
 @without_traceback
 def test_encoding_reports_twice_gives_the_same(subject: Subject) -> None:
-    once, again = (subject.model.encode_reports(subject.texts) for _ in range(2))
+    once, again = (encode_reports(subject.model, subject.texts).rows for _ in range(2))
     _require_repeated(subject, once, again)
 
 

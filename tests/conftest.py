@@ -21,6 +21,14 @@ def test_recall_under_occlusion(outcome, clean_outcome, gate):
 SMALL = ("--robust-models=tiny-cxr-clip", "--robust-limit=24", "--robust-levels=0.3", "-p", "no:cacheprovider")
 """A smoke run: 24 pairs, levels 0 and 0.3."""
 
+MET = """
+[[gate]]
+model = "tiny-cxr-clip"
+level = 0.0
+recall = { 1 = 0.2 }
+"""
+"""A gate that the smoke run meets, and that a random order would not."""
+
 
 @pytest.fixture(autouse=True)
 def _runs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,14 +55,29 @@ def one_thread() -> Iterator[None]:
 
 
 Run = Callable[..., pytest.RunResult]
+ANY_MODEL = "[[gate]]\nlevel = 0.0\nrecall = { 1 = 0.05 }\n"
+"""A gate that every embedded encoder meets in the smoke run."""
 
 
 @pytest.fixture
-def run_suite(pytester: pytest.Pytester) -> Run:
+def bare_suite(pytester: pytest.Pytester) -> Run:
     """Run pytest on the three-line suite with the options of a smoke run and whatever else is given."""
     pytester.makepyfile(test_mine=THREE_LINES)
 
     def run(*options: str) -> pytest.RunResult:
         return pytester.runpytest_inprocess(*SMALL, *options)
+
+    return run
+
+
+@pytest.fixture
+def run_suite(pytester: pytest.Pytester, bare_suite: Run) -> Run:
+    """The same with a gate that is met, unless the test has a `robust.toml`: without one nothing would be judged."""
+
+    def run(*options: str) -> pytest.RunResult:
+        policy = pytester.path / "robust.toml"
+        if not policy.exists():
+            policy.write_text(ANY_MODEL)
+        return bare_suite(*options)
 
     return run

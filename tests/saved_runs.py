@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.case import Case, ModelRecord, Outcome, Plan, Timing
+from pytest_retrieval_robust.case import BreakingOutcome, Case, HeatMap, ModelRecord, Outcome, Plan, Timing
 from pytest_retrieval_robust.comparison import Run
 from pytest_retrieval_robust.evidence import Evidence
 from pytest_retrieval_robust.judgement import Against, judge_run
 from pytest_retrieval_robust.measurements import Identity, Measurements, Scope
 from pytest_retrieval_robust.policy import Policy
 from pytest_retrieval_robust.reports.saved_run import save_run
+from pytest_retrieval_robust.resampling import Clusters
+from pytest_retrieval_robust.saved_checks import search_key
 from pytest_retrieval_robust.scoring import scores_of
 from pytest_retrieval_robust.store import RunStore, case_key, dataset_key
 
@@ -76,11 +78,14 @@ def make_run(
         report_query_key=2_000_000 + order,
         cluster=patients,
         report_cluster=patients,
+        image_right=np.ones(queries, dtype=np.int64),
+        report_right=np.ones(queries, dtype=np.int64),
     )
+    clusters = Clusters.of(patients)
     outcomes = []
     for model, occluder, level, seed in product(models, occluders, levels, seeds):
         ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
-        outcomes.append(_outcome(store, Case(model, "d", occluder, level, seed), ranks, precision, ks))
+        outcomes.append(_outcome(store, Case(model, "d", occluder, level, seed), ranks, precision, ks, clusters))
     dataset = {
         "name": "d",
         "split": "test",
@@ -113,6 +118,26 @@ def make_run(
     return Made(Run(measured, Evidence(store)), store)
 
 
+def with_search(made: Made, model: str, images: int = 20, grid: int = 4, k: int = 10) -> Made:
+    """The same run with a search for the smallest breaking occlusions, whose shares are those of its masks."""
+    rng = np.random.default_rng(0)
+    masks = (rng.random((images, grid, grid)) < 0.1).astype(np.uint8)
+    masks[:, 0, 0] = 1
+    before = np.where(np.arange(images) % 5 == 0, k + 5, 1)
+    shares = np.sort(masks.reshape(images, -1).mean(axis=1)[before <= k])
+    falls = HeatMap(images, tuple(tuple(row) for row in rng.random((grid, grid)).tolist()))
+    search = BreakingOutcome(model, "d", k, grid, "black", 600, images, tuple(shares.tolist()), 0, 3, 99.0, falls)
+    key = search_key(search)
+    made.store.save(
+        key,
+        image_query_key=np.arange(images),
+        breaking_mask=masks,  # type: ignore[arg-type]  # as the package itself saves it
+        rank_before=before,
+        rank_after=np.full(images, k + 1),
+    )
+    return made.measured(breaking=(replace(search, arrays_key=key),))
+
+
 def ranks_of(queries: int, level: float, seed: int = 0, shift: int = 0) -> Ranks:
     """Ranks from 1 that rise with the level, differently for each query and seed."""
     rng = np.random.default_rng(seed)
@@ -123,8 +148,10 @@ def ranks_of(queries: int, level: float, seed: int = 0, shift: int = 0) -> Ranks
     return np.clip(ranks, 1, queries)
 
 
-def _outcome(store: RunStore, case: Case, ranks: Ranks, precision: str, ks: tuple[int, ...]) -> Outcome:
+def _outcome(
+    store: RunStore, case: Case, ranks: Ranks, precision: str, ks: tuple[int, ...], patients: Clusters
+) -> Outcome:
     key, places = case_key(case), np.arange(len(ranks))
     store.save(key, image_ranks=ranks, report_ranks=ranks)
-    scores = scores_of(ranks, places, places, ks)
+    scores = scores_of(ranks, places, places, ks, patients)
     return Outcome(case, case.level, case.level, scores, scores, Timing(100.0, 1.0, 0.1, "cpu", precision), key)

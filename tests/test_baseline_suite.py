@@ -63,8 +63,8 @@ def with_baseline(project: pytest.Pytester) -> pytest.Pytester:
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
-            "*Gates against a baseline were not judged: none was given.*",
-            "RELEASE GATE: PASSED (2 gates met, 1 gates with*",
+            "*Baseline gates were skipped: no baseline given.*",
+            "RELEASE GATE: PASSED (2 gates met, 1 gate with*",
         ]
     )
     return project

@@ -16,12 +16,14 @@ SUITE = """
 def test_breaking_occlusion(breaking, gate):
     assert gate.breaking_violations(breaking) == []
 """
+WITH_RECALL = SUITE + "def test_recall(clean_outcome): pass\n"
 SMALL = ("--robust-models=tiny-cxr-clip", "--robust-limit=24", "--robust-search-grid=4", "-p", "no:cacheprovider")
 GATE = '[[gate]]\nmodel = "tiny-cxr-clip"\nbreaking_share = {{ k = 5, quantile = 0.5, min = {}, images = {} }}\n'
 
 
 def run(pytester: pytest.Pytester, *options: str, gate: str = "") -> pytest.RunResult:
-    pytester.makepyfile(test_mine=SUITE)
+    # A gate on it is judged where the model is known to retrieve anything.
+    pytester.makepyfile(test_mine=WITH_RECALL if gate else SUITE)
     (pytester.path / "robust.toml").write_text(gate)
     return pytester.runpytest_inprocess(*SMALL, *options)
 
@@ -35,23 +37,27 @@ def test_without_a_gate_nothing_is_searched(pytester: pytest.Pytester) -> None:
 
 
 def test_an_option_asks_for_the_search_and_the_summary_tells_of_it(pytester: pytest.Pytester) -> None:
-    result = run(pytester, "--robust-search-images=3", "--robust-k=5", "-v")
+    result = run(pytester, "--robust-search-images=3", "--robust-k=5", "-v", "--robust-measure-only")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "synthetic-cxr: smallest share whose hiding breaks the top 5, in % (upper bounds)",
-            "3 images, 4 x 4 cells, black*",
+            "synthetic-cxr: smallest hidden area that pushes the report out of the top 5",
+            "in % of the image (upper bounds); 3 images, 4 x 4 cells, black",
             "* 5 %   25 %   50 %   75 %   found  encodings",
             "tiny-cxr-clip *",
             "tiny-cxr-clip on synthetic-cxr: mean fall of the right report's score by hidden cell",
-            "RELEASE GATE: PASSED (0 gates met)",
+            "MEASURED ONLY (smoke run: the first 24 pairs; 1 measurement)",
         ]
     )
 
 
 @pytest.mark.parametrize(
     ("floor", "verdict", "said"),
-    [(0.0, 0, "RELEASE GATE: PASSED (1 gates met)"), (0.99, 1, "*below the floor of 0.9900*")],
+    [
+        (0.001, 0, "1 gate met, 1 cell ungated)"),
+        (0.0, 1, "RELEASE GATE: NOT JUDGED"),
+        (0.99, 1, "*below the floor of 0.9900*"),
+    ],
 )
 def test_a_gate_is_met_or_not(pytester: pytest.Pytester, floor: float, verdict: int, said: str) -> None:
     result = run(pytester, gate=GATE.format(floor, 3))
@@ -60,10 +66,10 @@ def test_a_gate_is_met_or_not(pytester: pytest.Pytester, floor: float, verdict: 
 
 
 def test_too_few_images_for_a_quantile_are_inconclusive(pytester: pytest.Pytester) -> None:
-    result = run(pytester, gate=GATE.format(0.0, 1))
+    result = run(pytester, gate=GATE.format(0.001, 1))
     assert result.ret == 1
     assert "the 50 % quantile takes 2. Search more images" in " ".join(result.stdout.str().split())
-    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because 1 of 1 gates was inconclusive"])
+    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because 1 of 1 gate was inconclusive"])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_a_gate_that_is_written_wrong_says_where(pytester: pytest.Pytester, writ
 
 @pytest.fixture
 def saved(pytester: pytest.Pytester) -> Path:
-    assert run(pytester, "--robust-search-images=3", "--robust-results=out", "-n1").ret == 0
+    assert run(pytester, "--robust-search-images=3", "--robust-results=out", "-n1", "--robust-measure-only").ret == 0
     return pytester.path / "out"
 
 

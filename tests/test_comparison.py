@@ -50,7 +50,7 @@ def test_a_clear_loss_fails_and_says_how_much(tmp_path: Path) -> None:
     record = judged(tmp_path, make_run(tmp_path / "a", 500, shift=300), make_run(tmp_path / "b", 500))
     (found,) = of_baseline(record)
     assert found.verdict == "fail"
-    assert record.failures == ("1 of 1 gates was not met",)
+    assert record.failures == ("1 of 1 gate was not met",)
     assert re.search(r"3 levels pooled, image-to-report: Recall@10 is 0\.\d+, -0\.0\d+ against", found.sentence)
     assert "a loss beyond the margin of 0.05" in found.sentence
 
@@ -60,7 +60,7 @@ def test_a_loss_near_the_margin_is_open_and_says_how_many_queries_would_do(tmp_p
     record = judged(tmp_path, make_run(tmp_path / "a", 100, shift=90), make_run(tmp_path / "b", 100), text)
     (found,) = of_baseline(record)
     assert found.verdict == "inconclusive"
-    assert record.failures == ("1 of 1 gates was inconclusive",)
+    assert record.failures == ("1 of 1 gate was inconclusive",)
     assert f"about {found.more_queries} more queries would settle it" in found.sentence
 
 
@@ -200,7 +200,7 @@ def test_a_renamed_model_is_told(tmp_path: Path) -> None:
 def test_obstacles_fail_every_gate_on_the_baseline(tmp_path: Path) -> None:
     record = judged(tmp_path, make_run(tmp_path / "a"), make_run(tmp_path / "b", facts={"text": "impression"}))
     assert [found.verdict for found in of_baseline(record)] == ["fail"]
-    assert record.failures == ("1 of 1 gates was not met", "the baseline cannot be compared with")
+    assert record.failures == ("1 of 1 gate was not met", "the baseline cannot be compared with")
     assert any("text policy" in warning for warning in record.warnings)
 
 
@@ -214,7 +214,7 @@ def test_levels_that_the_baseline_lacks_leave_the_gate_open(tmp_path: Path) -> N
 def test_without_a_baseline_its_gates_are_ungated_and_noted(tmp_path: Path) -> None:
     record = judge_run(make_run(tmp_path / "a").run, policy(tmp_path, GATE), Against())
     (found,) = of_baseline(record)
-    assert (found.verdict, record.failures) == ("ungated", ())
+    assert (found.verdict, record.failures, record.release.status) == ("ungated", (), "not judged")
     assert any("--robust-baseline DIR compares with it" in warning for warning in record.warnings)
 
 
@@ -342,3 +342,23 @@ def test_level_0_is_one_cell_whatever_the_seed(tmp_path: Path) -> None:
     found = Comparison(make_run(tmp_path / "a", seeds=seeds).run, make_run(tmp_path / "b", seeds=seeds).run)
     cells = [(cell.case.level, cell.case.seed) for cell in found.cells([10]) if cell.direction == "image-to-report"]
     assert sorted(cells) == [(0.0, 0), (0.2, 0), (0.2, 1), (0.2, 2), (0.4, 0), (0.4, 1), (0.4, 2)]
+
+
+@pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
+def test_a_gate_beside_the_baseline_cannot_pass_where_k_is_the_gallery(tmp_path: Path, metric: str) -> None:
+    text = GATE.replace("margin = 0.05", f'margin = 0.05, metric = "{metric}"')
+    text += 'inconclusive = "allow"\n'
+    small, large = (
+        judged(tmp_path, make_run(tmp_path / f"{n}a", n), make_run(tmp_path / f"{n}b", n), text) for n in (10, 500)
+    )
+    (found,) = of_baseline(small)
+    # What is at chance with nothing hidden, as so few queries always are, fails before that.
+    assert found.verdict == ("inconclusive" if metric in ("recall", "auc") else "fail")
+    assert (found.objects, "cannot fail" in found.sentence) == (True, found.verdict == "inconclusive")
+    assert [found.verdict for found in of_baseline(large)] == ["pass"]
+
+
+def test_a_margin_as_large_as_the_baseline_lets_nothing_fail(tmp_path: Path) -> None:
+    text = GATE.replace("margin = 0.05", "margin = 0.99")
+    record = judged(tmp_path, make_run(tmp_path / "a", 500), make_run(tmp_path / "b", 500), text)
+    assert [found.verdict for found in of_baseline(record)] == ["inconclusive"]

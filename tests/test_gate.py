@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust.case import (
+    BreakingOutcome,
     Case,
     CostMeasurement,
+    HeatMap,
     Latency,
     Outcome,
     Plan,
@@ -54,7 +57,7 @@ def test_a_cell_without_a_gate_is_ungated(tmp_path: Path) -> None:
     assert verdicts(tmp_path, "", 0.5) == {"none": "ungated"}
 
 
-@given(floor=st.floats(0, 1), recall=st.floats(0, 1))
+@given(floor=st.floats(0.01, 1), recall=st.floats(0, 1))
 def test_a_floor_passes_exactly_what_reaches_it(
     tmp_path_factory: pytest.TempPathFactory, floor: float, recall: float
 ) -> None:
@@ -241,3 +244,102 @@ def test_equally_specific_gates_that_differ_are_refused(tmp_path: Path) -> None:
 def test_outcomes_survive_the_way_through_json() -> None:
     assert Outcome.from_json(outcome(0.5).as_json()) == outcome(0.5)
     assert CostMeasurement.from_json(cost(1.2).as_json()) == cost(1.2)
+
+
+def small(recall: float, gallery: int, level: float = 0.3) -> Outcome:
+    """An outcome of which k is nearly the whole gallery."""
+    near = Scores(gallery, gallery, {10: min(1.0, 10 / gallery)}, {10: recall}, {10: (0.0, 1.0)}, 1.0, recall)
+    return replace(outcome(recall, level), image_to_report=near)
+
+
+@pytest.mark.parametrize(
+    ("gallery", "floor", "verdict"),
+    [
+        (10, 1.0, "inconclusive"),
+        (10, 0.999, "inconclusive"),
+        (11, 0.5, "inconclusive"),
+        (11, 1.0, "pass"),
+        (24, 0.12, "inconclusive"),
+        (24, 0.5, "pass"),
+        (10, 0.0, "ungated"),
+        (500, 0.0, "ungated"),
+        (500, 0.003, "inconclusive"),
+        (500, 0.02, "pass"),
+    ],
+)
+@pytest.mark.parametrize("settings", ["", 'inconclusive = "allow"\n', 'decide = "bound"\nconfidence = 0.51\n'])
+def test_a_floor_that_a_random_order_surely_reaches_is_not_met(
+    tmp_path: Path, gallery: int, floor: float, verdict: str, settings: str
+) -> None:
+    rules = Judge(policy(tmp_path, f"[[gate]]\nrecall = {{ 10 = {floor} }}\n{settings}"))
+    (found,) = rules.cell(small(1.0, gallery), small(1.0, gallery, 0.0))
+    if not settings.startswith("decide") or verdict != "pass":
+        assert found.verdict == verdict
+    assert found.objects is (found.verdict == "inconclusive")
+    assert not found.tolerated
+
+
+@given(gallery=st.integers(10, 400), floor=st.floats(0.001, 1))
+def test_what_a_gate_passes_can_be_missed_by_a_random_order(
+    tmp_path_factory: pytest.TempPathFactory, gallery: int, floor: float
+) -> None:
+    """Against scipy's binomial distribution."""
+    from scipy.stats import binom
+
+    rules = Judge(policy(tmp_path_factory.getbasetemp(), f"[[gate]]\nrecall = {{ 10 = {floor!r} }}"))
+    (found,) = rules.cell(small(1.0, gallery), small(1.0, gallery, 0.0))
+    needed = math.ceil(floor * gallery - 1e-9)
+    reached = float(binom.sf(needed - 1, gallery, min(1.0, 10 / gallery)))
+    if abs(reached - 0.999) > 1e-9:
+        assert found.verdict == ("inconclusive" if reached >= 0.999 else "pass")
+
+
+@pytest.mark.parametrize(
+    ("limits", "can_fail"),
+    [
+        ("retention = { 10 = 0.9 }", True),
+        ("auc = { 10 = 0.99 }", True),
+        ("half_level = { 10 = 0.2 }", True),
+        ("slope = { 10 = -1.0 }", True),
+        ("slope = { 10 = -5.1 }", False),
+        ("retention = { 10 = 0.001 }", False),
+        ("auc = { 10 = 0.001 }", False),
+    ],
+)
+def test_gates_on_a_curve_that_cannot_fail_are_not_met(tmp_path: Path, limits: str, can_fail: bool) -> None:
+    rules = Judge(policy(tmp_path, f"[[gate]]\n{limits}"))
+    for gallery, met in ((500, can_fail), (10, False)):
+        curve = Curve((small(1.0, gallery, 0.0), small(1.0, gallery, 0.2)))
+        if gallery == 10:
+            curve = Curve(tuple(beating_chance(one) for one in curve.outcomes))
+        judged = [*rules.cell(curve.outcomes[1], curve.clean), *rules.curve(curve)]
+        (found,) = [one for one in judged if one.verdict != "ungated"]
+        assert found.verdict == ("pass" if met else "inconclusive")
+
+
+def beating_chance(outcome: Outcome) -> Outcome:
+    """With a k beside it at which the model is known to retrieve."""
+    scores = outcome.image_to_report
+    both = replace(scores, chance={1: 0.1, **scores.chance}, recall={1: 1.0, **scores.recall})
+    return replace(outcome, image_to_report=both)
+
+
+def test_a_model_whose_gates_are_taken_away_is_not_judged(tmp_path: Path) -> None:
+    """A floor of 0 for one model beside a broader gate."""
+    text = '[[gate]]\nrecall = { 10 = 0.9 }\n[[gate]]\nmodel = "ours-v2"\nrecall = { 10 = 0.0 }\n'
+    (found,) = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))
+    assert (found.verdict, "takes the gate away" in found.sentence) == ("ungated", True)
+
+
+def test_a_search_that_breaks_nothing_is_a_gate_that_cannot_fail(tmp_path: Path) -> None:
+    text = "[[gate]]\nbreaking_share = { k = 10, quantile = 0.1, min = 0.03 }\n"
+    rules = Judge(policy(tmp_path, text + 'inconclusive = "allow"\n'))
+    found = BreakingOutcome(
+        "ours-v2", "synthetic-cxr", 10, 8, "black", 600, 20, (1.0,) * 20, 20, 0, 9.0, HeatMap(20, ((0.0,),))
+    )
+    (verdict,) = rules.breaking(found)
+    assert (verdict.verdict, verdict.objects, "cannot fail" in verdict.sentence) == ("inconclusive", True, True)
+    (verdict,) = rules.breaking(replace(found, shares=(0.5,) * 20, unbroken=0))
+    assert verdict.verdict == "pass"
+    (verdict,) = Judge(policy(tmp_path, text.replace("0.03", "0.0"))).breaking(replace(found, shares=(0.5,) * 20))
+    assert verdict.verdict == "ungated"

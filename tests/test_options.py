@@ -154,9 +154,9 @@ def test_a_wrong_robust_toml_is_exit_4_with_its_line(
     result.stderr.fnmatch_lines([f"ERROR: {said}"])
 
 
-def test_the_command_line_wins_over_the_ini_file(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_the_command_line_wins_over_the_ini_file(bare_suite: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nrobust_levels = 0.7\nrobust_k = 2\n")
-    result = run_suite()
+    result = bare_suite()
     result.stdout.fnmatch_lines(["*Recall@2 in %", "*   0    0.3*"])
 
 

@@ -13,7 +13,7 @@ from pytest_retrieval_robust import load_dataset, load_model
 from pytest_retrieval_robust.catalogue import Catalogues
 from pytest_retrieval_robust.pairs import pairs_of
 
-from .conftest import SMALL, THREE_LINES, Run
+from .conftest import ANY_MODEL, SMALL, THREE_LINES, Run
 
 CELLS = ["test_recall_under_occlusion[tiny-cxr-clip-synthetic-cxr-patches-level0.00-seed0]"]
 CELLS.append(CELLS[0].replace("0.00", "0.30"))
@@ -53,7 +53,7 @@ def test_a_three_line_suite_measures_and_summarises(run_suite: Run) -> None:
             "*   0    0.3*kept  half",
             "tiny-cxr-clip * ??.?~*",
             "note: Only the first 24 pairs of each data set were used: a smoke run, no*",
-            "RELEASE GATE: PASSED (0 gates met, 2 cells ungated)",
+            "RELEASE GATE: PASSED (smoke run: the first 24 pairs; 1 gate met, 1 cell ungated)",
         ]
     )
 
@@ -100,11 +100,38 @@ def test_collect_only_lists_ids_and_measures_nothing(run_suite: Run) -> None:
     result.stdout.no_fnmatch_line("*RELEASE GATE*")
 
 
-def test_quiet_prints_the_last_line_alone(run_suite: Run) -> None:
-    result = run_suite("-q")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["RELEASE GATE: PASSED*"])
+def test_quiet_prints_the_table_what_was_not_met_and_the_last_line(run_suite: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "robust.toml").write_text("[[gate]]\nlevel = 0.3\nrecall = { 10 = 1.0 }\n")
+    loud, quiet = run_suite(), run_suite("-q")
+    assert loud.ret == quiet.ret == 1
+    quiet.stdout.fnmatch_lines(
+        ["*image-to-report Recall@10 in %", "tiny-cxr-clip *", "failed: tiny-cxr-clip on *", "RELEASE GATE: FAILED*"]
+    )
+    for line in ("note: *", "loaded: *", "kept: *"):
+        quiet.stdout.no_fnmatch_line(line)
+    assert [line for line in loud.outlines if line.startswith("failed:")] == [
+        line for line in quiet.outlines if line.startswith("failed:")
+    ]
+
+
+def test_quiet_says_which_named_model_is_missing_and_which_test_broke(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile("def test_it(outcome):\n    assert outcome.case.level == 1\n")
+    result = pytester.runpytest_inprocess(*SMALL[1:], "--robust-models=tiny-cxr-clip,chexzero", "-q")
+    result.stdout.fnmatch_lines_random(["broken:*", "not tested: chexzero: *", "RELEASE GATE: FAILED*"])
+
+
+def test_twice_quiet_prints_the_last_line_alone(run_suite: Run) -> None:
+    result = run_suite("-qq")
+    result.stdout.fnmatch_lines(["RELEASE GATE: *"])
     result.stdout.no_fnmatch_line("*Recall@10*")
+
+
+def test_the_legend_is_printed_once_and_explains_each_column(run_suite: Run) -> None:
+    result = run_suite("--robust-occluders=patches,box")
+    for word in ("! below", "kept:", "half:", "~ no gate", "chance:", "ceiling:"):
+        assert sum(word in line for line in result.outlines) == 1, word
 
 
 def test_verbose_prints_every_cell_and_both_directions(run_suite: Run) -> None:
@@ -152,7 +179,7 @@ def test_a_missed_floor_fails_with_a_full_sentence(run_suite: Run, pytester: pyt
         [
             "failed: tiny-cxr-clip on synthetic-cxr, patches at level 1, seed 0,",
             "  image-to-report: Recall@10 is 0.417, below the floor of 0.500.",
-            "RELEASE GATE: FAILED because 1 of 1 gates was not met",
+            "RELEASE GATE: FAILED because 1 of 1 gate was not met",
         ]
     )
 
@@ -173,7 +200,7 @@ def test_lf_repeats_what_failed(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("--lf", *options)
     result.assert_outcomes(failed=1)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*partial (--lf)*", "RELEASE GATE: FAILED because 1 of 1 gates was not met"])
+    result.stdout.fnmatch_lines(["*partial (--lf)*", "RELEASE GATE: FAILED because 1 of 1 gate was not met"])
 
 
 def test_a_foreign_suite_hears_nothing_of_us(pytester: pytest.Pytester) -> None:
@@ -255,6 +282,7 @@ def test_other_tests_keep_their_places(pytester: pytest.Pytester) -> None:
 
 def test_each_model_is_loaded_once(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_a=THREE_LINES, test_b="def test_curve(robustness_curve): pass", test_c=THREE_LINES)
+    (pytester.path / "robust.toml").write_text(ANY_MODEL)
     pytester.makeconftest(
         OWN_MODEL.replace("    def load(request):", "    def load(request):\n        print('LOADED ours')")
     )
@@ -270,9 +298,9 @@ def test_our_results_stay_out_of_junit(run_suite: Run, pytester: pytest.Pytester
 
 
 def test_a_curve_gate_does_not_mark_a_cell(run_suite: Run, pytester: pytest.Pytester) -> None:
-    pytester.makefile(".toml", robust='[[gate]]\nmodel = "tiny-*"\nauc = { 10 = 0.1 }\n')
+    pytester.makefile(".toml", robust='[[gate]]\nmodel = "tiny-*"\nauc = { 10 = 0.5 }\n')
     result = run_suite()
-    result.stdout.fnmatch_lines(["tiny-cxr-clip *~*~*", "RELEASE GATE: PASSED (1 gates met, 2 cells ungated)"])
+    result.stdout.fnmatch_lines(["tiny-cxr-clip *~*~*", "RELEASE GATE: PASSED (*1 gate met, 2 cells ungated)"])
 
 
 FOREIGN = {
@@ -319,6 +347,7 @@ def test_names_of_another_project_are_its_own(pytester: pytest.Pytester, test: s
 
 def test_a_parameter_of_ones_own_is_left_alone_beside_tests_of_ours(pytester: pytest.Pytester) -> None:
     mark = "import pytest\n\n@pytest.mark.parametrize('retrieval_model', [1, 2])"
+    (pytester.path / "robust.toml").write_text(ANY_MODEL)
     pytester.makepyfile(test_mine=f"{mark}\ndef test_own(retrieval_model, occluder): pass\n{THREE_LINES}")
     result = pytester.runpytest_inprocess(*SMALL)
     result.assert_outcomes(passed=4)
@@ -343,15 +372,15 @@ def test_a_required_model_is_tested_whatever_else_is_asked_for(pytester: pytest.
     result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because candidate had to be tested and was not; *"])
 
 
-def test_gates_beside_a_suite_hold_whatever_stands_beside_it(pytester: pytest.Pytester, run_suite: Run) -> None:
+def test_gates_beside_a_suite_hold_whatever_stands_beside_it(pytester: pytest.Pytester, bare_suite: Run) -> None:
     suite, other = pytester.mkdir("suite"), pytester.mkdir("other")
     (pytester.path / "test_mine.py").rename(suite / "test_mine.py")
     (other / "test_other.py").write_text("def test_other(): pass")
     (suite / "robust.toml").write_text("[[gate]]\nlevel = 0.3\nrecall = { 1 = 1.0 }\n")
     for arguments in (("suite",), ("suite", "other"), ("other", "suite")):
-        assert run_suite(*arguments).ret == 1
+        assert bare_suite(*arguments).ret == 1
     (other / "robust.toml").write_text("[[gate]]\nlevel = 0.3\nrecall = { 10 = 0.0 }\n")
-    result = run_suite("suite", "other")
+    result = bare_suite("suite", "other")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*Expected one robust.toml for all test arguments*"])
 
@@ -463,7 +492,7 @@ def test_what_a_test_of_the_users_says_stays_out_of_the_results(pytester: pytest
 
 
 def test_one_level_alone_is_judged_and_saved(run_suite: Run, pytester: pytest.Pytester) -> None:
-    (pytester.path / "robust.toml").write_text("[[gate]]\nauc = { 10 = 0.1 }\nrecall = { 10 = 0.1 }\n")
+    (pytester.path / "robust.toml").write_text("[[gate]]\nauc = { 10 = 0.1 }\nrecall = { 10 = 0.5 }\n")
     result = run_suite("--robust-levels=0", "--robust-results=out")
     assert result.ret == 1
     result.stdout.fnmatch_lines(

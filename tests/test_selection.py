@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust import dataset_from_lists, load_dataset
 from pytest_retrieval_robust.catalogue import Catalogues
 from pytest_retrieval_robust.datasets import DatasetEntry, RetrievalDataset
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
@@ -43,7 +43,7 @@ def test_a_wrong_parameter_in_python_says_what_is_close(options: dict[str, Any],
 
 
 def test_an_entry_without_parameters_is_loaded_as_before() -> None:
-    opened = cast(RetrievalDataset, object())
+    opened = dataset_from_lists("ours", ["a.png"], ["A text."])
     catalogues = Catalogues()
     catalogues.datasets.add(DatasetEntry("ours", "our test set", lambda: opened))
     selected = dataset_from_text("ours", {}, catalogues.datasets)

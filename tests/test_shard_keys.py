@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from pytest_retrieval_robust import load_dataset, load_model, load_occluder, shard_keys
+from pytest_retrieval_robust import load_dataset, load_model, load_occluder, source_code
 from pytest_retrieval_robust.models import ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders._scene import Setting
@@ -95,10 +95,8 @@ def test_a_model_that_cannot_be_known_again_has_no_identity(model: Plain) -> Non
 
 def test_code_that_changed_since_it_was_loaded_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert model_identity(Plain(), "fp32") is not None
-    shard_keys.own_code.cache_clear()
-    monkeypatch.setattr(shard_keys, "LOADED", 0.0)
+    monkeypatch.setattr(source_code, "LOADED", 0.0)
     assert model_identity(Plain(), "fp32") is None
-    shard_keys.own_code.cache_clear()
 
 
 def test_a_class_without_a_file_is_not_known() -> None:

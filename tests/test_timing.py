@@ -169,9 +169,10 @@ def test_the_spread_is_the_quartiles_of_the_rounds() -> None:
 
 def test_pytest_benchmark_gets_the_rounds_where_it_is_active(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_mine=SUITE)
-    result = pytester.runpytest_inprocess(*SMALL, "--benchmark-json=bench.json", "--robust-results=out")
+    measured = ("--benchmark-json=bench.json", "--robust-results=out", "--robust-measure-only")
+    result = pytester.runpytest_inprocess(*SMALL, *measured)
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "RELEASE GATE: PASSED*"])
+    result.stdout.fnmatch_lines(["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "MEASURED ONLY*"])
     benchmarks = json.loads((pytester.path / "bench.json").read_text())["benchmarks"]
     assert [one["stats"]["rounds"] for one in benchmarks] == [3, 3]
     costs = [CostMeasurement.from_json(c) for c in json.loads((pytester.path / "out/run.json").read_text())["costs"]]
@@ -183,6 +184,21 @@ def test_pytest_benchmark_gets_the_rounds_where_it_is_active(pytester: pytest.Py
         }
         for cost in costs
     ]
+
+
+def test_pytest_benchmark_prints_tables_of_our_cells_only_if_asked(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=MEASURES, test_theirs="def test_theirs(benchmark): benchmark(sum, [1, 2])")
+    usual = pytester.runpytest_inprocess(*SMALL)
+    usual.assert_outcomes(passed=3)
+    usual.stdout.fnmatch_lines(["*- benchmark: 1 tests -*", "test_theirs *"])
+    usual.stdout.no_fnmatch_line("*benchmark 'tiny-cxr-clip*")
+    asked = pytester.runpytest_inprocess(*SMALL, "--benchmark-columns=min")
+    asked.stdout.fnmatch_lines_random(["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "test_theirs *"])
+
+
+def test_a_suite_of_our_cells_alone_prints_no_heading_of_pytest_benchmark(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mine=MEASURES)
+    pytester.runpytest_inprocess(*SMALL).stdout.no_fnmatch_line("*Legend*")
 
 
 def test_pytest_benchmark_compares_with_a_saved_run_as_usual(pytester: pytest.Pytester) -> None:
@@ -206,9 +222,9 @@ def test_a_profiled_benchmark_still_reports_the_rounds_asked_for(pytester: pytes
 @pytest.mark.parametrize("options", [("--benchmark-disable",), ("-p", "no:benchmark"), ("-n", "2")])
 def test_the_same_is_measured_where_it_is_not(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
     pytester.makepyfile(test_mine=SUITE)
-    result = pytester.runpytest_inprocess(*SMALL, *options)
+    result = pytester.runpytest_inprocess(*SMALL, *options, "--robust-measure-only")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["RELEASE GATE: PASSED*"])
+    result.stdout.fnmatch_lines(["MEASURED ONLY*"])
 
 
 @pytest.mark.parametrize("options", [(), ("-p", "no:benchmark"), ("-n", "2")])
@@ -320,12 +336,12 @@ def test_a_cost_above_its_ceiling_fails_with_a_full_sentence(pytester: pytest.Py
     )
     result = pytester.runpytest_inprocess(*SMALL)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["failed: *", "*RELEASE GATE: FAILED because 2 of 2 gates were not met"])
+    result.stdout.fnmatch_lines(["failed: *", "*RELEASE GATE: FAILED because 2 of 3 gates were not met; 1 of 3*"])
 
 
 def test_timing_alone_needs_no_sweep(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_mine=SUITE)
-    result = pytester.runpytest_inprocess(*SMALL, "--robust-results=out")
+    result = pytester.runpytest_inprocess(*SMALL, "--robust-results=out", "--robust-measure-only")
     run = json.loads((pytester.path / "out/run.json").read_text())
     assert result.ret == 0
     assert run["outcomes"] == []

@@ -183,7 +183,7 @@ def test_a_worker_that_dies_fails_the_gate_and_the_other_models_are_measured(
 def test_without_further_workers_a_death_still_ends_in_a_verdict(run_dying: Dying) -> None:
     result = run_dying("ours", "-n", "1", "--max-worker-restart=0", "-x")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because a worker died in a test of ours; nothing was measured*"])
+    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because a worker died in a test of ours; *"])
 
 
 def test_a_usage_error_reads_the_same_under_xdist(run_suite: Run) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from ..catalogue import unknown_name
 from ..errors import DatasetError
 from ._masks import MaskFolder, open_masks
+from ._pixels import require_bits
+from ._places import shown_path
 from ._records import Found, ImageRow, Sections
 from ._relevance import RULES, Pairing, pair
-from ._tables import columns_of, read_columns
+from ._tables import first_column
 from ._text_policy import as_compared, policy
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ VIEWS = ("all", "frontal", "lateral")
 ON_ERROR = ("fail", "skip")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Choice:
     """What a user chooses of a data set of files. Raises `DatasetError` for what is out of range."""
 
@@ -50,6 +52,8 @@ class Choice:
     """`fail`, or `skip`: broken images are counted and left out."""
     most_skipped: float = 0.05
     """The share of images that may be skipped before it is an error after all."""
+    bits: int | None = None
+    """How many bits white has in grey PNG and TIFF files of more than 8 bits, where that is less than they can hold."""
 
     def __post_init__(self) -> None:
         policy(self.text)
@@ -58,10 +62,14 @@ class Choice:
                 raise unknown_name(option, str(getattr(self, option)), known)
         if self.images_per_study is not None and self.images_per_study < 1:
             raise DatasetError(
-                f"Expected 1 or more, got images_per_study={self.images_per_study}. Leave it out for all."
+                f"Expected at least 1, got images_per_study={self.images_per_study}. Omit it to use every image."
             )
         if not 0 <= self.most_skipped <= 1:
-            raise DatasetError(f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}. Mend it.")
+            raise DatasetError(f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}. Fix it.")
+        require_bits(self.bits)
+
+    def __repr__(self) -> str:
+        return f"<Choice text={self.text!r}, relevance={self.relevance!r}>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,15 +83,15 @@ class ReportDataset:
     choice: Choice
     rows: Sequence[ImageRow]
     """The images that are left, in the data's order."""
-    texts: Sequence[str]
-    """(rows,) the text that belongs to each image."""
+    texts: Sequence[tuple[str, ...]]
+    """(rows,) the texts that belong to each image: one, or several captions."""
     pairing: Pairing
     counts: Mapping[str, int] = field(default_factory=dict)
     """What was found, and what each filter left out, in order."""
     mask_folder: MaskFolder | None = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
+        return f"<{self.name}: {len(self.rows)} images, {len(self.pairing.report_groups)} reports>"
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:  # noqa: ARG002 - Hypothesis gives it
         printer.text(repr(self))
@@ -121,7 +129,8 @@ class ReportDataset:
 
     @cached_property
     def reports(self) -> tuple[str, ...]:
-        return tuple(self.texts[image] for image in self.pairing.sources)
+        places = zip(self.pairing.sources.tolist(), self.pairing.captions.tolist(), strict=True)
+        return tuple(self.texts[image][caption] for image, caption in places)
 
     @property
     def image_groups(self) -> NDArray[np.int64]:
@@ -154,7 +163,7 @@ class ReportDataset:
     def _labels(self) -> list[frozenset[str]]:
         labels = labels_of(self.found, self.rows)
         if labels is None:
-            raise DatasetError(f"Expected a label table of {self.name}, got none. Give it to load_dataset.")
+            raise DatasetError(f"Expected a label table of {self.name}, got none. Give one to load_dataset.")
         return labels
 
     @cached_property
@@ -168,7 +177,7 @@ class ReportDataset:
         return digest.hexdigest()
 
     def image(self, index: int) -> Image:
-        """Decode image `index`; `UnreadableImageError` names the broken file, `DatasetError` an absent root."""
+        """Decode image `index`; `UnreadableImageError` names a broken file's row, `DatasetError` an absent root."""
         return self._stored(index).decoded()
 
     def content_digest(self, index: int) -> bytes:
@@ -180,7 +189,7 @@ class ReportDataset:
             raise DatasetError(
                 f"Expected images=FOLDER of {self.name}, which was opened without its images, got none. Give it."
             )
-        return self.found.locate(self.rows[index])
+        return replace(self.found.locate(self.rows[index]), bits=self.choice.bits)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -197,7 +206,9 @@ class ReportDataset:
             raise DatasetError(
                 f"Expected masks=FOLDER of {self.name}, which was opened without masks, got none. Give it."
             )
-        return self.mask_folder.read(self.rows[index].id, lambda: self._size(index))
+        row = self.rows[index]
+        shown = f"row {row.row} of its table" if row.row else f"image {index + 1}"
+        return self.mask_folder.read(row.id, lambda: self._size(index), shown)
 
     def _size(self, index: int) -> tuple[int, int]:
         """(columns, rows): kept, since the image must be decoded to know it."""
@@ -219,6 +230,7 @@ def choose(found: Found, choice: Choice) -> ReportDataset:
     rows = _of_subset(rows, choice, found.name, counts)
     rows = _first_of_study(rows, choice, counts)
     reports = found.read_reports(dict.fromkeys(row.study for row in rows))
+    counts.update(found.counts)
     if found.texts_as_published and choice.text != "full":
         raise DatasetError(
             f"Expected text='full' for {found.name}, whose texts have no sections, got text={choice.text!r}. "
@@ -232,6 +244,8 @@ def choose(found: Found, choice: Choice) -> ReportDataset:
         )
     labels = labels_of(found, rows) if choice.relevance == "same-labels" else None
     pairing = pair(choice.relevance, texts, [row.study for row in rows], labels, name=found.name)
+    if pairing.joined:
+        counts["images that share some of their texts with images of other texts"] = pairing.joined
     masks = None if choice.masks is None else open_masks(choice.masks, (row.id for row in rows), name=found.name)
     return ReportDataset(found, choice, rows, texts, pairing, counts, masks)
 
@@ -265,13 +279,14 @@ def _of_subset(rows: list[ImageRow], choice: Choice, name: str, counts: dict[str
     if choice.subset is None:
         return rows
     if not choice.subset.is_file():
-        raise DatasetError(f"Expected a table of image ids, got subset={str(choice.subset)!r}. Mend the path.")
-    column = columns_of(choice.subset)[:1]
-    wanted = {values[0] for _, values in read_columns(choice.subset, column)}
+        raise DatasetError(
+            f"Expected a table of image ids, got no file at subset={shown_path(choice.subset)!r}. Fix the path."
+        )
+    wanted = set(first_column(choice.subset, "the subset's table"))
     kept = [row for row in rows if row.id in wanted]
     if len(kept) < len(wanted):
         raise DatasetError(
-            f"Expected every id of {choice.subset.name} among the images of {name} (its split and view), got "
+            f"Expected every id of the subset's table among the images of {name} (its split and view), got "
             f"{len(wanted) - len(kept)} of {len(wanted)} that are not. Write the list again with the same choices."
         )
     counts["left out: not in the subset"] = len(rows) - len(kept)
@@ -293,18 +308,29 @@ def _first_of_study(rows: list[ImageRow], choice: Choice, counts: dict[str, int]
 
 def _with_text(
     rows: list[ImageRow], reports: Mapping[str, Sections], choice: Choice, counts: dict[str, int]
-) -> tuple[list[ImageRow], list[str]]:
-    read = policy(choice.text)
-    text_of = {study: as_compared(read(sections)) for study, sections in reports.items()}
-    kept = [row for row in rows if len(text_of.get(row.study, "")) >= max(1, choice.minimum_length)]
-    without = sum(row.study not in text_of for row in rows)
-    empty = sum(text_of.get(row.study) == "" for row in rows)
+) -> tuple[list[ImageRow], list[tuple[str, ...]]]:
+    texts_of = {study: _texts_of(sections, choice.text) for study, sections in reports.items()}
+    shortest = max(1, choice.minimum_length)
+    long_of = {study: tuple(text for text in texts if len(text) >= shortest) for study, texts in texts_of.items()}
+    kept = [row for row in rows if long_of.get(row.study)]
+    without = sum(row.study not in texts_of for row in rows)
+    empty = sum(texts_of.get(row.study) == () for row in rows)
     counts["left out: no report"] = without
     counts[f"left out: empty {choice.text}"] = empty
     if choice.minimum_length > 1:
         counts["left out: short text"] = len(rows) - len(kept) - without - empty
     counts["studies"] = len({row.study for row in kept})
-    return kept, [text_of[row.study] for row in kept]
+    captions = sum(len(long_of[row.study]) for row in kept)
+    if captions > len(kept):
+        counts["captions"] = captions
+    return kept, [long_of[row.study] for row in kept]
+
+
+def _texts_of(sections: Sections, text: str) -> tuple[str, ...]:
+    """The texts of a report as they are compared, without blank ones."""
+    read = sections.captions if text == "full" and sections.captions else (policy(text)(sections),)
+    compared = (as_compared(one) for one in read)
+    return tuple(one for one in compared if one)
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import RobustError
+from ..foreign import let_go
 from . import DatasetEntry
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ _CHOICES: Mapping[str, Callable[[str], object]] = {
     "masks": str,
     "on_error": str,
     "most_skipped": float,
+    "bits": int,
 }
 _PATHS = ("reports", "images", "path", "root", "views", "labels", "sections", "metadata", "subset", "masks")
 
@@ -38,6 +41,16 @@ def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) 
     choices = {"text_policy" if key in own else key: key for key in _CHOICES}
 
     def load(name: str = name, **options: Any) -> ReportDataset:
+        __tracebackhide__ = True
+        try:
+            return opened(name, options)
+        except RobustError as error:
+            problem = error
+        # Without the frames of readers: pytest --showlocals prints what these held, which is ids and reports.
+        let_go(problem)
+        raise problem.with_traceback(None)
+
+    def opened(name: str, options: dict[str, Any]) -> ReportDataset:
         from ._collection import Choice, choose
 
         chosen = {field: options.pop(key) for key, field in choices.items() if key in options}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from ..errors import UnreadableImageError
 from ._pixels import StoredImage
 from ._places import inside
 from ._records import ImageRow
+
+ITS_TABLE = "row {} of its table"
+"""How messages name an image: files and folders may be named after patients."""
 
 
 class FolderImages:
@@ -21,14 +25,15 @@ class FolderImages:
         root: Path,
         key: Callable[[str], str] | None = None,
         also: Callable[[str], Iterable[str]] | None = None,
+        named: str = ITS_TABLE,
     ) -> None:
         """`key` maps a file's name to a row's place; without it a place is a path, and `also` gives what it may be
-        called otherwise."""
-        self._root, self._key, self._also = root, key, also
+        called otherwise. `named` is how messages name an image by its row's number."""
+        self._root, self._key, self._also, self._named = root, key, also, named
 
     def __call__(self, row: ImageRow) -> StoredImage:
         """The image of a row; `UnreadableImageError` where none has its name."""
-        shown = Path(row.place).name + (f" (row {row.row} of its table)" if row.row else "")
+        shown = self._named.format(row.row)
         if self._key is None:
             return StoredImage(self._existing(row.place, shown), shown)
         place = self._by_name.get(row.place)
@@ -41,10 +46,20 @@ class FolderImages:
 
     def _existing(self, place: str, shown: str) -> Path:
         first = inside(self._root, place, shown)
-        if self._also is None or first.exists():
+        if os.path.exists(first):
             return first
-        others = (inside(self._root, other, shown) for other in self._also(place))
-        return next((other for other in others if other.exists()), first)
+        others = (inside(self._root, other, shown) for other in self._otherwise(place))
+        return next((other for other in others if os.path.exists(other)), first)
+
+    def _otherwise(self, place: str) -> Iterator[str]:
+        """What a file that is not there may be called: tables of Windows and macOS write names in ways of their own."""
+        yield from () if self._also is None else self._also(place)
+        for form in ("NFC", "NFD"):
+            other = unicodedata.normalize(form, place)
+            if other != place:
+                yield other
+        if "\\" in place:
+            yield place.replace("\\", "/")
 
     @cached_property
     def _by_name(self) -> dict[str, str]:

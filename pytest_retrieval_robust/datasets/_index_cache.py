@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import cache_folder
+from ..files import open_regular
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -40,14 +40,15 @@ def _key(version: int, files: tuple[Path, ...]) -> str:
 
 def _load(place: Path) -> Arrays | None:
     try:
-        with np.load(place, allow_pickle=False) as held:
+        with open_regular(place) as stream, np.load(stream, allow_pickle=False) as held:
             return dict(held)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # absent, or damaged: made again
+    except Exception:  # absent, or damaged in any way: made again
         return None
 
 
 def _save(arrays: Arrays, place: Path) -> None:
     """Whole or not at all, and for this user alone: they hold ids. A cache that cannot be written costs time only."""
+    name = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=place.parent, suffix=".npz")  # mode 0600
@@ -55,4 +56,5 @@ def _save(arrays: Arrays, place: Path) -> None:
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # its keywords are arrays
         os.replace(name, place)
     except OSError:
-        return
+        if name is not None:
+            Path(name).unlink(missing_ok=True)

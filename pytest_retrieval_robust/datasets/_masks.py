@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
+from ..files import NotRegularError, open_regular
+from ..foreign import FOREIGN, let_go
 from ._places import checked_place, inside, require_root
+from ._raster import frames_of, orientation_of, upright
+from ._reading import Refused, kind_of, quiet
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 _SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|webp|dcm|dicom)\Z", re.IGNORECASE)
 _MODES = ("1", "L")
@@ -21,42 +27,67 @@ _MODES = ("1", "L")
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MaskFolder:
-    """A folder of masks. Made by `open_masks`."""
+    """A folder of masks. Made by `open_masks`. Its `repr` has no path, for pytest prints what a failing test held."""
 
     root: Path
     regions: tuple[str, ...]
     """The names of its folders, in alphabetical order."""
 
-    def read(self, image_id: str, size: Callable[[], tuple[int, int]]) -> dict[str, Mask]:
-        """The masks of an image, (rows, columns) bool; `size` gives the image's (columns, rows).
+    def __repr__(self) -> str:
+        return f"<MaskFolder of {len(self.regions)} regions>"
 
-        A region without a file is absent. `DatasetError` names a file by its last part: folders may be patients'.
+    def read(self, image_id: str, size: Callable[[], tuple[int, int]], shown: str) -> dict[str, Mask]:
+        """The masks of an image, (rows, columns) bool; `size` gives the upright image's (columns, rows).
+
+        A region without a file is absent. `shown` names the image in messages, for a file's name may be a patient's.
         """
-        place = mask_place(image_id)
+        outcome = self._all(mask_place(image_id), size, shown)
+        del image_id  # pytest can show the local variables of whoever raises
+        if isinstance(outcome, DatasetError):
+            raise outcome
+        return outcome
+
+    def _all(self, place: str, size: Callable[[], tuple[int, int]], shown: str) -> dict[str, Mask] | DatasetError:
+        """The masks, or what is wrong with one of them: an error without the frames that know its path."""
         try:
             checked_place(place, "an id")
         except DatasetError:
-            raise DatasetError(
+            return DatasetError(
                 f"Expected image ids that are paths inside masks={self.root.name!r}, got one that leads out of it. "
                 "Give the images ids without '..', a leading '/' or a drive."
-            ) from None
-        found = {region: self._mask(region, place, size) for region in self.regions}
-        return {region: mask for region, mask in found.items() if mask is not None}
+            )
+        found: dict[str, Mask] = {}
+        for region in self.regions:
+            outcome = self._mask(region, place, size, f"region {region!r} of {shown}")
+            if isinstance(outcome, DatasetError):
+                return outcome
+            if outcome is not None:
+                found[region] = outcome
+        return found
 
-    def _mask(self, region: str, place: str, size: Callable[[], tuple[int, int]]) -> Mask | None:
-        shown = f"{PurePosixPath(place).name} of region {region!r}"
-        file = inside(self.root, f"{region}/{place}", shown)
+    def _mask(
+        self, region: str, place: str, size: Callable[[], tuple[int, int]], shown: str
+    ) -> Mask | DatasetError | None:
         try:
-            with file.open("rb") as stream:
-                return _decoded(stream, size(), shown)
+            with open_regular(inside(self.root, f"{region}/{place}", shown)) as stream:
+                return _decoded(stream, size())
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except OSError as error:
-            raise DatasetError(
-                f"Expected a readable mask, got {type(error).__name__} for {shown}. Check its permissions and its disk."
-            ) from error
+        except Refused as refused:
+            problem = refused.named(shown)
+            let_go(refused)
+        except NotRegularError as error:
+            problem = DatasetError(f"Expected a mask, got {error}: {shown}. Put the mask's file there.")
+        except DatasetError as error:  # of the image, whose size was asked for, or of a link that leads out
+            return error.with_traceback(None)
+        except FOREIGN as error:
+            problem = DatasetError(
+                f"Expected a readable mask, got {kind_of(error)}: {shown}. Check its permissions and its disk."
+            )
+            let_go(error)
+        return problem
 
 
 def open_masks(folder: Path, ids: Iterable[str], *, name: str) -> MaskFolder:
@@ -86,34 +117,47 @@ def mask_place(image_id: str) -> str:
     return _SUFFIX.sub("", image_id) + ".png"
 
 
-def _decoded(stream: BinaryIO, size: tuple[int, int], shown: str) -> Mask:
+def _decoded(stream: BinaryIO, size: tuple[int, int]) -> Mask:
+    """The mask, upright as its image is; `Refused` for one that does not fit it."""
     from PIL import Image as images
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", images.DecompressionBombWarning
-            )  # it has the image's own size, or is refused
-            with images.open(stream, formats=("PNG",)) as mask:
-                _require_fit(mask.mode, mask.size, size, shown)
-                found: Mask = np.asarray(mask) != 0
-                return found
-    except DatasetError:
+        with quiet(), images.open(stream, formats=("PNG",)) as mask:
+            _require_kind(mask, size)
+            mask.load()
+            shown = upright(mask, orientation_of(mask))
+            _require_fit(shown.size, size)
+            found: Mask = np.asarray(shown) != 0
+            return found
+    except images.DecompressionBombError:
+        got = "far more pixels than its image"
+    except Refused:
         raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
-        raise DatasetError(
-            f"Expected a whole PNG, got {type(error).__name__} while the mask was decoded: {shown}. Export it again."
-        ) from error
+    except FOREIGN as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
+        got = f"{kind_of(error)} while the mask was decoded"
+        let_go(error)
+    raise Refused("a whole PNG", got, "Export it again.", DatasetError)
 
 
-def _require_fit(mode: str, got: tuple[int, int], expected: tuple[int, int], shown: str) -> None:
-    if mode not in _MODES:
-        raise DatasetError(
-            f"Expected an 8-bit grey mask, nonzero inside the region, got mode={mode!r}: {shown}. Export it so."
+def _require_kind(mask: ImageFile, size: tuple[int, int]) -> None:
+    """What can be said before anything is decoded: a mask of another size may be as large as it likes."""
+    if mask.mode not in _MODES:
+        raise Refused(
+            "an 8-bit grey mask, nonzero inside the region", f"mode={mask.mode!r}", "Export it so.", DatasetError
         )
+    frames = frames_of(mask)
+    if frames != 1:
+        raise Refused("one mask per file", f"{frames} frames", "Export it as a single picture.", DatasetError)
+    if sorted(mask.size) != sorted(size):
+        _require_fit(mask.size, size)
+
+
+def _require_fit(got: tuple[int, int], expected: tuple[int, int]) -> None:
     if got != expected:
         sizes = [f"{columns} x {rows}" for columns, rows in (expected, got)]
-        raise DatasetError(
-            f"Expected a mask of the image's size, {sizes[0]} pixels, got {sizes[1]}: {shown}. Export masks at the "
-            "image's size."
+        raise Refused(
+            f"a mask of the image's size, {sizes[0]} pixels upright",
+            sizes[1],
+            "Export masks at the image's size.",
+            DatasetError,
         )

@@ -19,7 +19,7 @@ VIEWS = ("", "frontal", "lateral")
 _VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Index:
     """Every image of the tables, in the order of the split table. Ids alone: no text, no path."""
 
@@ -45,13 +45,13 @@ def _parse(split_table: Path, metadata: Path) -> Index:
     for number, (image, its_study, its_subject, its_split) in _split_rows(split_table):
         if image in seen:
             raise DatasetError(
-                f"Expected each dicom_id once, got one again in row {number} of {split_table.name}. Download it again."
+                f"Expected each dicom_id once, got one again in row {number} of the split table. Download it again."
             )
         seen.add(image)
         dicom.append(image.encode())
-        study.append(_number(its_study, "study_id", number, split_table))
-        subject.append(_number(its_subject, "subject_id", number, split_table))
-        split.append(_split(its_split, number, split_table))
+        study.append(_number(its_study, "study_id", number))
+        subject.append(_number(its_subject, "subject_id", number))
+        split.append(_split(its_split, number))
         view.append(views.get(image, 0))
     return Index(
         np.array(dicom, dtype=np.bytes_),
@@ -63,7 +63,7 @@ def _parse(split_table: Path, metadata: Path) -> Index:
 
 
 def _split_rows(table: Path) -> Iterator[tuple[int, list[str]]]:
-    return read_columns(table, ["dicom_id", "study_id", "subject_id", "split"])
+    return read_columns(table, ["dicom_id", "study_id", "subject_id", "split"], shown="the split table")
 
 
 def _views(metadata: Path) -> dict[str, int]:
@@ -74,17 +74,21 @@ def _views(metadata: Path) -> dict[str, int]:
             codes[written] = VIEWS.index(view_of(written))
         return codes[written]
 
-    rows: Iterable[tuple[int, list[str]]] = read_columns(metadata, ["dicom_id", "ViewPosition"])
+    rows: Iterable[tuple[int, list[str]]] = read_columns(
+        metadata, ["dicom_id", "ViewPosition"], shown="the metadata table"
+    )
     return {image: code(view) for _, (image, view) in rows}
 
 
-def _number(text: str, column: str, row: int, table: Path) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise DatasetError(f"Expected a number as {column}, got another text in row {row} of {table.name}. Mend it.")
+def _number(text: str, column: str, row: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise DatasetError(f"Expected a number as {column}, got another text in row {row} of the split table. Fix it.")
     return int(text)
 
 
-def _split(text: str, row: int, table: Path) -> int:
+def _split(text: str, row: int) -> int:
     if text not in SPLITS:
-        raise DatasetError(f"Expected one of {', '.join(SPLITS)}, got split={text!r} in row {row} of {table.name}.")
+        raise DatasetError(
+            f"Expected one of {', '.join(SPLITS)} as split, got another text in row {row} of the split table. Fix it."
+        )
     return SPLITS.index(text)

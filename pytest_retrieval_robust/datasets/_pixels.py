@@ -1,26 +1,23 @@
-"""Images from files and archives, as 8-bit PIL images: PNG (8 and 16 bit), JPEG, TIFF, WebP and DICOM."""
+"""Images from files and archives, as 8-bit PIL images: PNG, JPEG, TIFF, WebP and DICOM."""
 
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from io import BufferedReader, BytesIO
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-import numpy as np
-
-from ..errors import UnreadableImageError
+from ..errors import DatasetError, UnreadableImageError
+from ..files import NotRegularError, open_regular
+from ..foreign import FOREIGN, let_go
+from ._reading import COPY_AGAIN, SKIP, Refused, kind_of, quiet, require_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")
-MOST_PIXELS = 150_000_000
-"""Beyond this a file is taken for a decompression bomb: a radiograph has 10 to 25 million pixels."""
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,103 +26,117 @@ class StoredImage:
 
     source: Path | bytes
     shown: str
+    bits: int | None = None
+    """How many bits white has in grey pictures of more than 8 bits, where the files do not say it."""
 
     def decoded(self) -> Image:
         """The whole picture; `UnreadableImageError` where it is missing or broken."""
-        return read_image(self.source, self.shown)
+        return _or_raise(self._attempt(lambda stream: _decoded(stream, self.bits)))
 
     def digest(self) -> bytes:
-        """32 bytes that follow from the stored bytes alone; `UnreadableImageError` where they cannot be read."""
-        if isinstance(self.source, bytes):
-            return hashlib.blake2b(self.source, digest_size=32).digest()
-        with _readable(self.source, self.shown) as stream:
-            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=32)).digest()
+        """32 bytes that follow from the stored bytes and `bits`; `UnreadableImageError` where they cannot be read."""
+        return _or_raise(self._attempt(self._hash))
+
+    def _hash(self, stream: BinaryIO) -> bytes:
+        require_bytes(stream)
+        person = b"" if self.bits is None else b"bits %d" % self.bits
+        digest = hashlib.blake2b(digest_size=32, person=person)
+        while part := stream.read(1 << 20):
+            digest.update(part)
+        return digest.digest()
+
+    def _attempt(self, use: Callable[[BinaryIO], Answer]) -> Answer | DatasetError:
+        """What `use` makes of the file, or our own error, which is made without any that led to it."""
+        try:
+            if isinstance(self.source, bytes):
+                return use(BytesIO(self.source))
+            with open_regular(self.source) as stream:
+                return use(stream)
+        except Refused as refused:
+            problem = refused.named(self.shown)
+            let_go(refused)
+        except FileNotFoundError:
+            problem = UnreadableImageError(f"Expected an image, got no such file: {self.shown}. Copy it there, {SKIP}")
+        except NotRegularError as error:
+            problem = UnreadableImageError(
+                f"Expected an image, got {error}: {self.shown}. Put the image's file there, {SKIP}"
+            )
+        except FOREIGN as error:
+            problem = UnreadableImageError(
+                f"Expected a readable image, got {kind_of(error)}: {self.shown}. Check its permissions and its disk, "
+                f"{SKIP}"
+            )
+            let_go(error)
+        return problem
 
 
-def read_image(source: Path | bytes, shown: str) -> Image:
-    """Decode one image whole.
+def _or_raise(outcome: Answer | DatasetError) -> Answer:
+    """The answer. An error is raised here, where no local variable holds a path: pytest can show them all."""
+    if isinstance(outcome, DatasetError):
+        raise outcome
+    return outcome
 
-    16-bit PNG and TIFF are scaled by 65,535, DICOM as `_dicom` says; 8-bit ones keep their mode. `shown` names the
-    image in messages. Raises `UnreadableImageError`.
+
+def require_bits(bits: object) -> None:
+    """Raise `DatasetError` for an option `bits` that no picture can have."""
+    if bits is None or (isinstance(bits, int) and not isinstance(bits, bool) and 9 <= bits <= 32):
+        return
+    raise DatasetError(
+        f"Expected the number of bits that white has in the pictures, 9 to 32, got bits={bits!r}. Leave it out for "
+        "pictures of 8 bits, and where white is the greatest value that their files can hold."
+    )
+
+
+def read_image(source: Path | bytes, shown: str, bits: int | None = None) -> Image:
+    """Decode the one picture of a file: whole, upright, in 8 bits.
+
+    `bits` says how many bits white has in grey PNG and TIFF files of more than 8 bits; DICOM files say it themselves.
+    `shown` names the image in messages. Raises `UnreadableImageError`, and `DatasetError` where a library is missing.
     """
-    if isinstance(source, bytes):
-        return _decoded(BytesIO(source), shown)
-    with _readable(source, shown) as stream:
-        return _decoded(stream, shown)
+    image = StoredImage(source, shown, bits)
+    del source
+    return image.decoded()
 
 
-@contextmanager
-def _readable(file: Path, shown: str) -> Iterator[BufferedReader]:
-    try:
-        with file.open("rb") as stream:
-            yield stream
-    except FileNotFoundError as error:
-        raise UnreadableImageError(
-            f"Expected an image, got no such file: {shown}. Copy it there, or choose on_error='skip'."
-        ) from error
-    except OSError as error:
-        raise UnreadableImageError(
-            f"Expected a readable image, got {type(error).__name__} for {shown}. Check its permissions and its disk."
-        ) from error
-
-
-def _decoded(stream: BinaryIO, shown: str) -> Image:
+def _decoded(stream: BinaryIO, bits: int | None) -> Image:
+    require_bytes(stream)
     head = stream.read(132)
     stream.seek(0)
     if not head:
-        raise _broken(shown, "an empty file")
-    if head[128:132] == b"DICM":
+        raise Refused("a whole image", "an empty file")
+    try:
+        with quiet():
+            return _picture(stream, head, bits)
+    except Refused:
+        raise
+    except FOREIGN as error:  # Pillow, pydicom and the codecs raise two dozen types for damaged files
+        got = f"{kind_of(error)} while it was decoded"
+        let_go(error)
+    raise Refused("a whole image", got, COPY_AGAIN)
+
+
+def _picture(stream: BinaryIO, head: bytes, bits: int | None) -> Image:
+    if is_dicom(head):
         from ._dicom import read_dicom
 
-        return read_dicom(stream, shown)
-    from PIL import Image as images
-    from PIL import UnidentifiedImageError
+        return read_dicom(stream)
+    from ._raster import read_raster
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", images.DecompressionBombWarning)
-            with images.open(stream, formats=_FORMATS) as image:
-                _require_size(image.size, shown)
-                image.load()
-                return _eight_bit(image, shown)
-    except (images.DecompressionBombError, images.DecompressionBombWarning) as error:
-        raise _broken(shown, "more pixels than a radiograph has, as a decompression bomb has") from error
-    except UnidentifiedImageError as error:
-        raise _broken(shown, "no PNG, JPEG, TIFF, WebP or DICOM") from error
-    except UnreadableImageError:
-        raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
-        raise _broken(shown, f"{type(error).__name__} while it was decoded") from error
+    return read_raster(stream, bits)
 
 
-def _require_size(size: tuple[int, int], shown: str) -> None:
-    if size[0] * size[1] > MOST_PIXELS:
-        raise _broken(shown, f"size={size}, as a decompression bomb has")
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 
 
-def _eight_bit(image: Image, shown: str) -> Image:
-    """16 bits scaled by 65,535: the file's own range, the same for all, so that no picture sets its own contrast."""
-    if image.mode.startswith("I;16"):
-        return from_levels(np.asarray(image, dtype=np.float64), 0, 65535)
-    if image.mode == "I":
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise _broken(shown, f"32-bit values from {values.min()} to {values.max()}, which have no known white")
-        return from_levels(values.astype(np.float64), 0, 65535)
-    if image.mode == "F":
-        raise _broken(shown, "floating-point values, which have no known white")
-    return image.copy()
+def is_dicom(head: bytes) -> bool:
+    """Whether a file begins as DICOM does: with its preamble and prefix, or at once with a data element.
 
-
-def from_levels(values: np.ndarray, black: float, white: float) -> Image:
-    """Values on a linear scale from `black` to `white`, clipped and rounded to 0..255."""
-    from PIL import Image as images
-
-    scaled = np.clip((values - black) / (white - black), 0, 1) * 255
-    return images.fromarray(np.rint(scaled).astype(np.uint8))
-
-
-def _broken(shown: str, got: str) -> UnreadableImageError:
-    return UnreadableImageError(
-        f"Expected a whole image, got {got}: {shown}. Copy it again, or choose on_error='skip'."
-    )
+    Files without a preamble are not what the standard prescribes; DCMTK reads them, and archives hold them.
+    """
+    if head[128:132] == b"DICM":
+        return True
+    if head[:2] not in _FIRST_GROUPS or len(head) < 8:
+        return False
+    has_representation = head[4:6].isalpha() and head[4:6].isupper()
+    is_short = head[6:8] == b"\0\0"  # the length of a first element of implicit representation
+    return has_representation or is_short

@@ -1,189 +1,272 @@
-"""Tables as they lie on disks: CSV and TSV (also .gz), JSON Lines, Parquet. Every row with all its columns, as text."""
+"""Tables as they lie on disks: CSV and TSV (also .gz), JSON Lines, Parquet. Every row with all its columns."""
 
 from __future__ import annotations
 
 import csv
-import gzip
+import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any
 
 from ..catalogue import unknown_name
 from ..errors import DatasetError
+from ..files import NotRegularError, TooLargeError, require_regular
+from ._damage import attempted, guarded, kind_of
+from ._streams import MOST_EXPANDED, lines_of, open_text
+from ._values import as_text
 
 _MOST_FIELD = 10_000_000
 """Characters of one field: a quote that is never closed would otherwise take the rest of the file into one."""
+_DELIMITERS = (",", ";", "\t", "|")
+_NAME = re.compile(r"[A-Za-z_][\w /-]{0,60}")
+"""What may be a column's name: the first row of a table without a header is data, which is not to be shown."""
+ITS_TABLE = "its table"
+
+Columns = tuple[int, list[Any]]
 
 
-class Row(NamedTuple):
-    """A row and its number; the first one below the header is 1."""
+def read_columns(
+    file: Path, wanted: Sequence[str], optional: Sequence[str] = (), *, shown: str = ITS_TABLE
+) -> Iterator[tuple[int, list[str]]]:
+    """(row number, values as text) of the columns `wanted`, then of `optional` ones ("" where there are none).
 
-    number: int
-    values: Sequence[str]
-
-
-def read_columns(file: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, list[str]]]:
-    """(row number, values) of the columns `wanted`, then of `optional` ones ("" where the table has not got them).
-
-    UTF-8, with or without a byte order mark; LF or CRLF; quoting as RFC 4180. Raises `DatasetError` naming the file and
-    row for a missing column, a row of another length, another encoding or a damaged file.
+    The first row below the header is 1. Raises `DatasetError` naming the row, as `read_rows` does, and for a value that
+    is a list or an object.
     """
-    kind = _kind(file)
+    columns = (*wanted, *optional)
+    for number, values in read_rows(file, wanted, optional, shown=shown):
+        place = f"row {number} of {shown}"
+        yield number, [as_text(value, column, place) for column, value in zip(columns, values, strict=True)]
+
+
+def read_rows(
+    file: Path, wanted: Sequence[str], optional: Sequence[str] = (), *, shown: str = ITS_TABLE
+) -> Iterator[Columns]:
+    """(row number, values as the file has them) of the columns `wanted`, then of `optional` ones (None without them).
+
+    UTF-8, with or without a byte order mark; LF or CRLF; quoting as RFC 4180; commas, or semicolons, tabs or bars where
+    these give the columns that are wanted, or Excel's line `sep=` says so. `shown` is what messages call the table.
+
+    Raises `DatasetError` for a missing column, a row of another length, another encoding or a damaged file.
+    """
+    kind = _kind(file, shown)
     if kind == "parquet":
-        yield from _parquet(file, wanted, optional)
-    elif kind == "jsonl":
-        yield from _json_lines(file, wanted, optional)
+        yield from _parquet(file, wanted, optional, shown)
+        return
+    progress = _Progress(shown)
+    read: Callable[[], Iterator[Columns]]
+    if kind == "jsonl":
+        read = lambda: _json_lines(file, wanted, optional, progress)  # noqa: E731
     else:
-        yield from _delimited(file, wanted, optional, "\t" if kind == "tsv" else ",")
+        read = lambda: _delimited(file, wanted, optional, "\t" if kind == "tsv" else ",", progress)  # noqa: E731
+    yield from guarded(read(), progress.problem)
 
 
-def columns_of(file: Path) -> list[str]:
+def columns_of(file: Path, shown: str = ITS_TABLE) -> list[str]:
     """The table's columns; of JSON Lines those of its first row."""
-    kind = _kind(file)
+    kind = _kind(file, shown)
     if kind == "parquet":
-        return list(_parquet_file(file).schema_arrow.names)
-    with _opened(file) as stream, _damage(file):
-        if kind == "jsonl":
-            return list(json.loads(next(stream, "{}")))
-        return next(csv.reader(stream, delimiter="\t" if kind == "tsv" else ","), [])
+        return list(_parquet_file(file, shown).schema_arrow.names)
+    progress = _Progress(shown)
+
+    def read() -> list[str]:
+        with open_text(file) as stream:
+            lines = lines_of(stream)
+            if kind == "jsonl":
+                first = json.loads(next(lines, "{}"))
+                return list(first) if isinstance(first, dict) else []
+            return _header(lines, "\t" if kind == "tsv" else ",", ()).names
+
+    return attempted(read, progress.problem)
 
 
-def _kind(file: Path) -> str:
+def first_column(file: Path, shown: str) -> Iterator[str]:
+    """The values of a table's first column."""
+    names = columns_of(file, shown)[:1]
+    return (values[0] for _, values in read_columns(file, names, shown=shown))
+
+
+def _kind(file: Path, shown: str) -> str:
     name = file.name.lower().removesuffix(".gz")
     kinds = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "pq": "parquet"}
-    found = kinds.get(name.rpartition(".")[2])
-    if found is None:
+    suffix = name.rpartition(".")[2]
+    if suffix not in kinds:
         raise DatasetError(
-            f"Expected a table as .csv, .tsv, .jsonl or .parquet (the first three also .gz), got {file.name}. "
-            "Convert it, or rename it."
+            f"Expected {shown} as .csv, .tsv, .jsonl or .parquet (the first three also .gz), got "
+            f"{_shown_suffix(suffix)}. Convert it, or rename it."
         )
-    return found
+    return kinds[suffix]
 
 
-def _opened(file: Path) -> IO[str]:
-    try:
-        if file.suffix == ".gz":
-            return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
-        return file.open("r", encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise DatasetError(
-            f"Expected a readable table, got {type(error).__name__} for {file.name}. Copy it."
-        ) from error
+def _shown_suffix(suffix: str) -> str:
+    return f".{suffix}" if suffix.isalnum() and len(suffix) <= 5 else "another kind of file"
 
 
-class _damage:
-    """What goes wrong while a table is read, as `DatasetError` that names the row and repeats none of its text."""
+@dataclass
+class _Progress:
+    """How far a table was read, for messages that repeat none of it."""
 
-    def __init__(self, file: Path) -> None:
-        self.file, self.row = file, 0
+    shown: str
+    row: int = 0
 
-    def __enter__(self) -> _damage:
-        return self
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        after = f"after row {self.row} of {self.file.name}"
+    def problem(self, error: BaseException) -> DatasetError:
+        after = f"after row {self.row} of {self.shown}"
         if isinstance(error, UnicodeDecodeError):
-            raise DatasetError(f"Expected UTF-8, got another encoding {after}. Convert it (iconv -t UTF-8).") from None
-        if isinstance(error, csv.Error | EOFError | gzip.BadGzipFile | json.JSONDecodeError | RecursionError):
-            what = "a file that ends too early" if isinstance(error, EOFError) else type(error).__name__
-            raise DatasetError(
-                f"Expected a whole table, got {what} {after}. Mend that row, or copy it again."
-            ) from None
+            return DatasetError(f"Expected UTF-8, got another encoding {after}. Convert it (iconv -t UTF-8).")
+        if isinstance(error, NotRegularError):
+            return DatasetError(f"Expected {self.shown} as a file, got {error}. Copy it to a file.")
+        if isinstance(error, TooLargeError):
+            return DatasetError(
+                f"Expected a table of lines of at most {_MOST_FIELD} characters, and at most {MOST_EXPANDED >> 30} GiB "
+                f"where it is packed, got {error} {after}. Split it."
+            )
+        if isinstance(error, csv.Error):
+            return DatasetError(
+                f"Expected a table quoted as RFC 4180 says, got other quoting {after}. Write a quote inside a quoted "
+                "field twice, close every quote, and keep fields below 10 million characters."
+            )
+        if isinstance(error, EOFError):
+            return DatasetError(f"Expected a whole table, got a file that ends too early {after}. Copy it again.")
+        return DatasetError(f"Expected a whole table, got {kind_of(error)} {after}. Fix that row, or copy it again.")
+
+
+@dataclass(frozen=True)
+class _Header:
+    names: list[str]
+    delimiter: str
+    has_spaces: bool
+    """Whether a space follows each delimiter, which is then no part of a field."""
+
+
+def _header(lines: Iterator[str], delimiter: str, wanted: Sequence[str]) -> _Header:
+    """The columns' names, and how fields are delimited: as the kind of file says, unless the header says otherwise."""
+    line = next(lines, "")
+    said = re.fullmatch(r'"?sep=(.)"?\s*', line)  # Excel's own line
+    if said is not None:
+        delimiter = said[1]
+        line = next(lines, "")
+    while line and not line.strip():
+        line = next(lines, "")
+    # A name in quotes may go on in the next line.
+    while line.count('"') % 2 and (following := next(lines, "")):
+        line += following
+    candidates = (
+        [delimiter] if said is not None else [delimiter, *(other for other in _DELIMITERS if other != delimiter)]
+    )
+    headers = [_split(line, candidate) for candidate in candidates]
+    if not wanted and len(headers[0].names) < 2:
+        return max(headers, key=lambda header: len(header.names))
+    return next((header for header in headers if wanted and set(wanted) <= set(header.names)), headers[0])
+
+
+def _split(line: str, delimiter: str) -> _Header:
+    lines = line.splitlines(keepends=True)
+    plain = next(csv.reader(lines, delimiter=delimiter), [])
+    has_spaces = any(name.startswith(" ") for name in plain[1:])
+    names = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=has_spaces), [])
+    return _Header([name.strip() for name in names], delimiter, has_spaces)
 
 
 def _delimited(
-    file: Path, wanted: Sequence[str], optional: Sequence[str], delimiter: str
-) -> Iterator[tuple[int, list[str]]]:
+    file: Path, wanted: Sequence[str], optional: Sequence[str], delimiter: str, progress: _Progress
+) -> Iterator[Columns]:
     csv.field_size_limit(_MOST_FIELD)
-    with _opened(file) as stream, _damage(file) as damage:
-        reader = csv.reader(stream, delimiter=delimiter, strict=True)
-        header = next(reader, [])
-        places = _places(file, header, wanted, optional)
+    with open_text(file) as stream:
+        lines = lines_of(stream)
+        header = _header(lines, delimiter, wanted)
+        places = _places(header.names, wanted, optional, progress.shown)
+        reader = csv.reader(lines, delimiter=header.delimiter, strict=True, skipinitialspace=header.has_spaces)
         for values in reader:
             if not values:
                 continue  # a blank line
-            damage.row += 1
-            if len(values) != len(header):
+            progress.row += 1
+            if len(values) != len(header.names):
                 raise DatasetError(
-                    f"Expected {len(header)} fields, got fields={len(values)} in row {damage.row} of {file.name}. "
-                    "Mend its quoting."
+                    f"Expected {len(header.names)} fields, got fields={len(values)} in row {progress.row} of "
+                    f"{progress.shown}. Fix its quoting."
                 )
-            yield damage.row, ["" if place is None else values[place] for place in places]
+            yield progress.row, [None if place is None else values[place] for place in places]
 
 
-def _places(file: Path, header: Sequence[str], wanted: Sequence[str], optional: Sequence[str]) -> list[int | None]:
-    for column in wanted:
-        if column not in header:
-            raise DatasetError(str(unknown_name(f"column of {file.name}", column, header)))
-    repeated = next((column for column in (*wanted, *optional) if list(header).count(column) > 1), None)
+def _places(names: Sequence[str], wanted: Sequence[str], optional: Sequence[str], shown: str) -> list[int | None]:
+    missing = next((column for column in wanted if column not in names), None)
+    if missing is not None:
+        raise _missing_column(missing, names, shown)
+    repeated = next((column for column in (*wanted, *optional) if list(names).count(column) > 1), None)
     if repeated is not None:
-        raise DatasetError(f"Expected column names once each, got {repeated!r} twice in {file.name}. Rename one.")
-    return [header.index(column) if column in header else None for column in (*wanted, *optional)]
+        raise DatasetError(f"Expected column names once each, got {repeated!r} twice in {shown}. Rename one.")
+    return [names.index(column) if column in names else None for column in (*wanted, *optional)]
 
 
-def _json_lines(file: Path, wanted: Sequence[str], optional: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    with _opened(file) as stream, _damage(file) as damage:
-        for line in stream:
+def _missing_column(column: str, names: Sequence[str], shown: str) -> DatasetError:
+    """Names of columns are shown where they are close to what was asked for: the first line may be no header."""
+    close = difflib.get_close_matches(column, [name for name in names if _NAME.fullmatch(name)], n=3, cutoff=0.6)
+    if close:
+        hint = f"Did you mean {' or '.join(map(repr, close))}?"
+    else:
+        hint = "Give the name of its column, and check that the first line holds the columns' names, divided by commas."
+    return DatasetError(f"Expected a column {column!r} in {shown}, got {len(names)} columns without it. {hint}")
+
+
+def _json_lines(file: Path, wanted: Sequence[str], optional: Sequence[str], progress: _Progress) -> Iterator[Columns]:
+    with open_text(file) as stream:
+        for line in lines_of(stream):
             if not line.strip():
                 continue
             values = json.loads(line)
-            damage.row += 1
+            progress.row += 1
             if not isinstance(values, dict):
                 raise DatasetError(
-                    f"Expected an object, got another value in row {damage.row} of {file.name}. Mend it."
+                    f"Expected an object, got another value in row {progress.row} of {progress.shown}. Fix it."
                 )
-            _places(file, list(values), wanted, ())
-            yield damage.row, [_text(values.get(column)) for column in (*wanted, *optional)]
+            absent = next((column for column in wanted if column not in values), None)
+            if absent is not None:
+                raise _missing_column(absent, list(values), f"row {progress.row} of {progress.shown}")
+            yield progress.row, [values.get(column) for column in (*wanted, *optional)]
 
 
-def _parquet(file: Path, wanted: Sequence[str], optional: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    table = _parquet_file(file)
+def _parquet(file: Path, wanted: Sequence[str], optional: Sequence[str], shown: str) -> Iterator[Columns]:
+    table = _parquet_file(file, shown)
     names = list(table.schema_arrow.names)
-    _places(file, names, wanted, optional)
+    for column in wanted:
+        if column not in names:
+            raise DatasetError(str(unknown_name(f"column of {shown}", column, names)))
+    _places(names, wanted, optional, shown)
     columns = [column for column in dict.fromkeys((*wanted, *optional)) if column in names]
-    number = 0
-    for batch in table.iter_batches(batch_size=4096, columns=columns):
-        for values in batch.to_pylist():
-            number += 1
-            yield number, [_text(values.get(column)) for column in (*wanted, *optional)]
+    progress = _Progress(shown)
+
+    def read() -> Iterator[Columns]:
+        for batch in table.iter_batches(batch_size=1024, columns=columns):
+            if batch.nbytes > 1024 * _MOST_FIELD:
+                raise TooLargeError("rows that go on after their limit")
+            for values in batch.to_pylist():
+                progress.row += 1
+                yield progress.row, [values.get(column) for column in (*wanted, *optional)]
+
+    yield from guarded(read(), progress.problem)
 
 
-def _parquet_file(file: Path) -> Any:
-    try:
-        from pyarrow import ArrowInvalid
+def _parquet_file(file: Path, shown: str) -> Any:
+    def opened() -> Any:
+        import pyarrow  # noqa: F401 - says whether it is there at all
         from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise DatasetError(
-            f"Expected pyarrow to read {file.name}, got no such package. Run `pip install "
-            "pytest-retrieval-robust[parquet]`."
-        ) from error
-    try:
+
+        require_regular(file)
         return ParquetFile(file)
-    except (ArrowInvalid, OSError) as error:
-        raise DatasetError(f"Expected a whole Parquet file, got {type(error).__name__} for {file.name}.") from error
 
-
-def _text(value: object) -> str:
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    if isinstance(value, list | tuple):
-        return json.dumps(value)
-    return str(value).encode("utf-8", "replace").decode()  # JSON may hold halves of surrogate pairs
-
-
-def require_unique(ids: Iterable[tuple[int, str]], what: str, file: str) -> None:
-    """`DatasetError` with the rows of the first id that is there twice."""
-    seen: dict[str, int] = {}
-    for row, one in ids:
-        if one in seen:
-            raise DatasetError(
-                f"Expected each {what} once, got the one of row {seen[one]} again in row {row} of {file}. "
-                "Leave one of them out."
+    def problem(error: BaseException) -> DatasetError:
+        if isinstance(error, ImportError):
+            return DatasetError(
+                f"Expected pyarrow to read {shown}, got no such package. Run `pip install "
+                "pytest-retrieval-robust[parquet]`."
             )
-        seen[one] = row
+        if isinstance(error, NotRegularError):
+            return DatasetError(f"Expected {shown} as a file, got {error}. Copy it to a file.")
+        return DatasetError(
+            f"Expected a whole Parquet file as {shown}, got {kind_of(error)} when it was opened. Copy it again."
+        )
 
-
-def positive_labels(values: Mapping[str, str]) -> frozenset[str]:
-    """The labels that a row marks positive (`1`, `1.0`); uncertain (-1), negative and blank ones are not."""
-    return frozenset(name for name, value in values.items() if value in ("1", "1.0"))
+    return attempted(opened, problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 
 from ..catalogue import unknown_name
@@ -37,13 +38,29 @@ def policy(name: str) -> Policy:
 
 
 def as_compared(text: str) -> str:
-    """A text as `same-text` compares it: exactly, but for runs of white space."""
-    return " ".join(text.split())
+    """A text as `same-text` compares it: exactly, but for runs of white space and how accents are composed (NFC)."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def decoded(content: bytes, shown: str) -> str:
     """A report's text; `DatasetError` for another encoding than UTF-8, which would be read as other words."""
+    text = _utf8(content)
+    if text is None:
+        raise DatasetError(
+            f"Expected a report in UTF-8, got another encoding in {shown}. Convert it (iconv -t UTF-8), or copy it "
+            "again."
+        )
+    return text
+
+
+def decoded_or_latin(content: bytes) -> tuple[str, bool]:
+    """A report's text, and whether it had to be read as Latin-1 because it is not UTF-8."""
+    text = _utf8(content)
+    return (content.decode("latin-1"), True) if text is None else (text, False)
+
+
+def _utf8(content: bytes) -> str | None:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DatasetError(f"Expected UTF-8, got another encoding in {shown}. Copy it again, or convert it.") from None
+        return None

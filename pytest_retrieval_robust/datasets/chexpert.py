@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ..catalogue import Catalogue
 from ..errors import DatasetError
 from . import DatasetEntry
+from ._damage import kind_of
 from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, held
+from ._records import Found, ImageRow, Sections, held, patient_or_study
 
 if TYPE_CHECKING:
     from ._file_index import FolderImages
@@ -37,33 +41,49 @@ def find_5x200(
     Labels are the five classes; the publication drew its images without a seed, so that no two copies need agree.
     """
     from ._places import checked_place, require_file
-    from ._tables import columns_of, positive_labels, read_columns, require_unique
+    from ._tables import columns_of, read_columns
+    from ._values import positive_labels, require_unique
 
     file = require_file(path, "path", name, "Path or imgpath, and the labels")
-    column = "Path" if "Path" in columns_of(file) else "imgpath"
-    has_reports = "Report Impression" in columns_of(file)
+    columns = columns_of(file)
+    column = "Path" if "Path" in columns else "imgpath"
+    has_reports = "Report Impression" in columns
     if not has_reports and reports is None:
         raise DatasetError(
-            f"Expected reports=FILE of {name} (Path and Report Impression), for {file.name} has no reports, got none. "
-            "Give the table that has them."
+            f"Expected reports=FILE of {name} (Path and Report Impression), because its table has no reports, got "
+            "none. Give the table that has them."
         )
-    other = {} if reports is None else _reports(require_file(reports, "reports", name, "Path and Report Impression"))
+    other: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    if reports is not None:
+        other, counts = _reports(require_file(reports, "reports", name, "Path and Report Impression"))
     rows, texts, labels = [], {}, {}
     optional = ["Report Impression", "Frontal/Lateral", *FIVE]
     for number, (written, text, view, *marks) in read_columns(file, [column], optional):
-        image = checked_place(written, f"row {number} of {file.name}")
+        shown = f"row {number} of its table"
+        image = checked_place(written, shown)
         said = other.get(_key(image), "") if not has_reports else text
         texts[image] = Sections("", said, said)
-        labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)))
+        labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)), shown)
         rows.append(ImageRow(image, image, patient_of(image), _view(view), image, number))
-    require_unique(((row.row, row.id) for row in rows), column, file.name)
-    return Found(name, "all", rows, held(texts), opener(images, name), lambda: labels)
+    require_unique(((row.row, row.id) for row in rows), column)
+    return Found(name, "all", rows, held(texts), opener(images, name), lambda: labels, counts)
 
 
-def _reports(table: Path) -> dict[str, str]:
+def _reports(table: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """The reports by image, the first one of each, and how many images have several that differ."""
     from ._tables import read_columns
 
-    return {_key(image): text for _, (image, text) in read_columns(table, ["Path", "Report Impression"])}
+    texts: dict[str, str] = {}
+    several: set[str] = set()
+    for _, (image, text) in read_columns(table, ["Path", "Report Impression"], shown="the table of reports"):
+        if texts.setdefault(_key(image), text) != text:
+            several.add(_key(image))
+    return texts, _several(len(several), "images")
+
+
+def _several(count: int, of: str) -> dict[str, int]:
+    return {f"{of} with several texts, of which the first is taken": count} if count else {}
 
 
 def _key(image: str) -> str:
@@ -87,26 +107,34 @@ def find_plus(
         name: What the data set is called.
         path: `df_chexpert_plus_240401.csv`.
         images: The folder that `path_to_image` is relative to (the tree that holds `train/` and `valid/`, such as
-            `PNG/PNG`); .png is taken where the table says .jpg, and the other way round. None to go without images.
+            `PNG/PNG`); .png or .dcm is taken where the table says .jpg and there is none. None to go without images.
         labels: CheXbert's labels as published, `impression_fixed.json` or `findings_fixed.json` (JSON Lines).
         split: `valid` (what most users test on), `train` or `all`.
+
+    Its makers anonymised some reports once for each image, so that a study may have several texts: the first one is
+    taken, and `inspect` counts such studies.
     """
     from ._places import checked_place, require_file
-    from ._tables import read_columns, require_unique
+    from ._tables import read_columns
+    from ._values import require_unique
 
     file = require_file(path, "path", name, "df_chexpert_plus_240401.csv")
     columns = ["path_to_image", "deid_patient_id", "split", "section_findings", "section_impression", "report"]
-    rows, texts = [], {}
+    rows: list[ImageRow] = []
+    texts: dict[str, Sections] = {}
+    several: set[str] = set()
     for number, (written, patient, part, findings, impression, full, view) in read_columns(
         file, columns, ["frontal_lateral"]
     ):
         if split not in ("all", part):
             continue
-        image = checked_place(written, f"row {number} of {file.name}")
+        image = checked_place(written, f"row {number} of its table")
         study = str(PurePosixPath(image).parent)
-        texts[study] = Sections(findings.strip(), impression.strip(), full.strip())
-        rows.append(ImageRow(image, study, patient, _view(view), image, number))
-    require_unique(((row.row, row.id) for row in rows), "path_to_image", file.name)
+        sections = Sections(findings.strip(), impression.strip(), full.strip())
+        if texts.setdefault(study, sections) != sections:
+            several.add(study)
+        rows.append(ImageRow(image, study, patient_or_study(patient, study), _view(view), image, number))
+    require_unique(((row.row, row.id) for row in rows), "path_to_image")
     table = None if labels is None else require_file(labels, "labels", name, "CheXbert's labels")
     return Found(
         name=name,
@@ -115,24 +143,44 @@ def find_plus(
         read_reports=held(texts),
         locate=opener(images, name),
         read_labels=None if table is None else lambda: _chexbert(table),
+        counts=_several(len(several), "studies"),
     )
 
 
 def _chexbert(table: Path) -> dict[str, frozenset[str]]:
-    """JSON Lines with `path_to_image` and a number a label, whatever the file's suffix."""
-    import json
+    """JSON Lines with `path_to_image` and a number per label, whatever the file's suffix; the first of a study."""
+    from ._damage import guarded
 
-    labels = {}
-    for number, line in enumerate(table.read_text(encoding="utf-8-sig").splitlines(), 1):
-        try:
-            marks = json.loads(line)
-            image = marks.pop("path_to_image")
-        except (ValueError, KeyError, AttributeError):
-            raise DatasetError(
-                f"Expected an object with path_to_image, got another line {number} in {table.name}. Copy it again."
-            ) from None
-        labels[str(PurePosixPath(image).parent)] = frozenset(key for key, value in marks.items() if value == 1)
+    labels: dict[str, frozenset[str]] = {}
+    line = _Line()
+    for image, marks in guarded(_marks(table, line), line.problem):
+        its_labels = frozenset(key for key, value in marks.items() if value == 1)
+        labels.setdefault(str(PurePosixPath(image).parent), its_labels)
     return labels
+
+
+@dataclass
+class _Line:
+    """The line of the labels' file that is being read, for messages."""
+
+    number: int = 0
+
+    def problem(self, error: BaseException) -> DatasetError:
+        return DatasetError(
+            f"Expected an object with path_to_image, got {kind_of(error)} in line {self.number} of the file of labels. "
+            "Copy it again."
+        )
+
+
+def _marks(table: Path, line: _Line) -> Iterator[tuple[str, dict[str, object]]]:
+    from ._streams import lines_of, open_text
+
+    with open_text(table) as stream:
+        for written in lines_of(stream):
+            line.number += 1
+            if written.strip():
+                marks = json.loads(written)
+                yield marks.pop("path_to_image"), marks
 
 
 def opener(images: str | Path | None, name: str) -> FolderImages | None:
@@ -146,9 +194,10 @@ def opener(images: str | Path | None, name: str) -> FolderImages | None:
 
 
 def _elsewhere(place: str) -> list[str]:
-    """Other editions: without the first folder (`CheXpert-v1.0-small/`), .png for .jpg and the other way round."""
+    """Other editions: without the first folder (`CheXpert-v1.0-small/`), and with another suffix."""
     inner = place.partition("/")[2]
-    return [f"{one.rpartition('.')[0]}.{suffix}" for one in (place, inner) if one for suffix in ("jpg", "png")]
+    stems = [one.rpartition(".")[0] for one in (place, inner) if one]
+    return [f"{stem}.{suffix}" for stem in stems for suffix in ("jpg", "png", "dcm")]
 
 
 def patient_of(image: str) -> str:

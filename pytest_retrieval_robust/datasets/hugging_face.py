@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import Catalogue, unknown_name
 from ..errors import DatasetError, UnreadableImageError
+from ..files import is_regular
 from . import DatasetEntry
+from ._captions import Given, gathered
+from ._damage import attempted, guarded, kind_of
 from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, held
+from ._records import Found, ImageRow, held
 
 if TYPE_CHECKING:
     from ._pixels import StoredImage
+
+_ROW = "row {} of its data set (the first is 0)"
+_SECTIONS = ("findings", "impression")
 
 
 def find(
@@ -29,47 +37,92 @@ def find(
     group: str | None = None,
     patient: str | None = None,
 ) -> Found:
-    """What the data set holds: one row an image.
+    """What the data set holds: one row per image, or several rows with the same image and id and different texts.
 
     Args:
         name: What the data set is called.
         path: A folder, or ORG/NAME of the hub (from the cache with `HF_HUB_OFFLINE=1`).
         split: The split that is read.
-        image, text: The columns of images and of texts.
+        image, text: The columns of images and of texts. A text may be a list: several captions.
         findings, impression: Columns of the sections, for the text policies of those names.
-        id, group, patient: Columns of unique ids (by default the row's number), studies and patients.
+        id, group, patient: Columns of unique ids (by default the row's number), studies and patients. Rows of one id
+            must have the same image: their texts are its captions.
 
     Needs the extra `huggingface`. Rows stay on the disk, memory-mapped; images are decoded when they are needed.
     """
-    from ._tables import require_unique
-
     opened = _opened(path, split, name)
-    given = {"findings": findings, "impression": impression, "id": id, "group": group, "patient": patient}
-    wanted = {key: column for key, column in given.items() if column is not None}
-    for column in (image, text, *wanted.values()):
+    options = {"findings": findings, "impression": impression, "id": id, "group": group, "patient": patient}
+    columns = {key: column for key, column in options.items() if column is not None}
+    for column in (image, text, *columns.values()):
         if column not in opened.column_names:
             raise DatasetError(str(unknown_name(f"column of {name}", column, opened.column_names)))
-    rows: list[ImageRow] = []
-    texts: dict[str, Sections] = {}
-    words = opened.select_columns(list(dict.fromkeys((text, *wanted.values()))))
-    for number, values in enumerate(words):
-        taken = {key: str(values[column] or "") for key, column in wanted.items()}
-        study = taken.get("group") or f"row {number}"
-        sections = Sections(taken.get("findings", ""), taken.get("impression", ""), str(values[text] or ""))
-        if texts.setdefault(study, sections) != sections:
-            raise DatasetError(f"Expected one text a group, got another one in row {number} of {name}.")
-        rows.append(
-            ImageRow(taken.get("id") or str(number), study, taken.get("patient") or study, "", str(number), number)
-        )
-    require_unique(((row.row, row.id) for row in rows), "id", name)
+    pictures = _pictures(opened, image, name)
+    read = _read(opened, text, columns, name)
+    if id is not None:
+        _tell_images_apart(read, pictures, image)
+    images = gathered(read, {"id": id, "group": group, "patient": patient})
     return Found(
         name=name,
         split=split,
-        images=rows,
-        read_reports=held(texts),
-        locate=_locator(opened, image, name, Path(str(path))),
+        images=images.rows,
+        read_reports=held(images.texts),
+        locate=_locator(pictures, image, Path(str(path)).expanduser()),
+        counts=images.counts,
         texts_as_published=findings is None and impression is None,
     )
+
+
+def _read(opened: Any, text: str, columns: Mapping[str, str], name: str) -> list[Given]:
+    from ._values import as_text, captions_of, section_of
+
+    words = opened.select_columns(list(dict.fromkeys((text, *columns.values()))))
+    read: list[Given] = []
+    for number, values in enumerate(guarded(words, lambda error: _damaged(error, name))):
+        shown = _ROW.format(number)
+        sections = {key: section_of(values[columns[key]], columns[key], shown) for key in _SECTIONS if key in columns}
+        taken = {key: as_text(values[column], column, shown) for key, column in columns.items() if key not in sections}
+        read.append(
+            Given(
+                number=number,
+                shown=shown,
+                image=str(number),
+                place=str(number),
+                id=taken.get("id", ""),
+                group=taken.get("group", ""),
+                patient=taken.get("patient", ""),
+                view="",
+                captions=captions_of(values[text], text, shown),
+                findings=sections.get("findings", ""),
+                impression=sections.get("impression", ""),
+                has_sections=bool(sections),
+                source=str(number),
+            )
+        )
+    return read
+
+
+def _tell_images_apart(read: list[Given], pictures: Any, column: str) -> None:
+    """Rows with the id of an earlier one are captions of its image, where they hold the same picture."""
+    first: dict[str, Given] = {}
+    for given in read:
+        if not given.id:
+            continue
+        earlier = first.setdefault(given.id, given)
+        if earlier is not given:
+            content = [_content_key(pictures, column, one.number) for one in (earlier, given)]
+            if content[0] == content[1]:
+                given.image = earlier.image
+
+
+def _content_key(pictures: Any, column: str, number: int) -> object:
+    stored = pictures[number][column]
+    if stored is None:
+        return number
+    return stored["path"] if stored["bytes"] is None else hashlib.blake2b(stored["bytes"]).digest()
+
+
+def _damaged(error: BaseException, name: str) -> DatasetError:
+    return DatasetError(f"Expected a whole data set as {name}, got {kind_of(error)} while it was read. Copy it again.")
 
 
 def _opened(path: str | None, split: str, name: str) -> Any:
@@ -78,27 +131,64 @@ def _opened(path: str | None, split: str, name: str) -> Any:
             f"Expected path=FOLDER or ORG/NAME of {name}, got none. Give it to load_dataset, or under "
             f"[datasets.{name}] in robust.toml."
         )
-    try:
-        import datasets
-    except ImportError as error:
-        raise DatasetError(
-            f"Expected the package datasets to read {name}, got none. Run `pip install "
-            "pytest-retrieval-robust[huggingface]`."
-        ) from error
+    library = attempted(_library, lambda error: _no_library(error, name))
     folder = Path(path).expanduser()
-    try:
+    source = str(folder) if folder.is_dir() else str(path)
+    _require_files(folder, name)
+
+    def opened() -> Any:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            held_sets = datasets.load_from_disk(str(folder))
-            return _of_split(held_sets, split, name) if isinstance(held_sets, Mapping) else held_sets
-        return datasets.load_dataset(str(folder) if folder.is_dir() else str(path), split=split)
-    except DatasetError:
-        raise
-    except Exception as error:  # a dozen kinds, from a missing network to a damaged Arrow file
-        known = str(error).splitlines()[0] if "split" in str(error).lower() else ""  # never a row's own words
-        raise DatasetError(
-            f"Expected a data set with split={split!r} for {name}, got {type(error).__name__} {known}. Mend path or "
-            "split, or bring it where there is a network."
-        ) from error
+            return library.load_from_disk(str(folder))
+        return library.load_dataset(source, split=split)
+
+    def problem(error: BaseException) -> DatasetError:  # a dozen kinds, from a missing network to a damaged Arrow file
+        known = _splits(library, source)
+        if known and split not in known:
+            return DatasetError(str(unknown_name(f"split of {name}", split, known)))
+        if folder.is_dir():
+            advice = "Give a folder of save_to_disk, of Parquet files, or of images with metadata."
+        else:
+            advice = "Fix path, or bring the data set into the cache where there is a network."
+        return DatasetError(
+            f"Expected a data set with split={split!r} for {name}, got {kind_of(error)} when it was opened. {advice}"
+        )
+
+    held_sets = attempted(opened, problem)
+    return _of_split(held_sets, split, name) if isinstance(held_sets, Mapping) else held_sets
+
+
+def _require_files(folder: Path, name: str) -> None:
+    """The library would wait for a FIFO's writer, or read a device without end."""
+    for parent, _, files in os.walk(folder):
+        for file in files:
+            path = Path(parent, file)
+            if path.exists() and not is_regular(path):
+                raise DatasetError(
+                    f"Expected files and folders alone in the folder of {name}, got a FIFO, a device or a socket. "
+                    "Take it out of the folder."
+                )
+
+
+def _library() -> Any:
+    import datasets
+
+    return datasets
+
+
+def _no_library(error: BaseException, name: str) -> DatasetError:
+    got = "none" if isinstance(error, ImportError) else kind_of(error)
+    return DatasetError(
+        f"Expected the package datasets to read {name}, got {got}. Run `pip install "
+        "pytest-retrieval-robust[huggingface]`."
+    )
+
+
+def _splits(library: Any, source: str) -> list[str]:
+    """The splits that there are; none where that cannot be known."""
+    try:
+        return list(library.get_dataset_split_names(source))
+    except Exception:  # whatever made it fail is said already
+        return []
 
 
 def _of_split(held_sets: Mapping[str, Any], split: str, name: str) -> Any:
@@ -107,7 +197,8 @@ def _of_split(held_sets: Mapping[str, Any], split: str, name: str) -> Any:
     return held_sets[split]
 
 
-def _locator(opened: Any, column: str, name: str, root: Path) -> Callable[[ImageRow], StoredImage]:
+def _pictures(opened: Any, column: str, name: str) -> Any:
+    """The column of images, not decoded."""
     import datasets
 
     kind = opened.features[column]
@@ -115,20 +206,29 @@ def _locator(opened: Any, column: str, name: str, root: Path) -> Callable[[Image
         raise DatasetError(
             f"Expected a column of images, got {column}={type(kind).__name__} in {name}. Cast it to datasets.Image()."
         )
-    pictures = opened.select_columns([column]).cast_column(column, datasets.Image(decode=False))
+    return opened.select_columns([column]).cast_column(column, datasets.Image(decode=False))
 
+
+def _locator(pictures: Any, column: str, root: Path) -> Callable[[ImageRow], StoredImage]:
     def locate(row: ImageRow) -> StoredImage:
         from ._pixels import StoredImage
 
-        shown = f"row {row.row} of {name}"
-        held_image = pictures[int(row.place)][column]
-        if held_image is None:
+        shown = _ROW.format(row.row)
+        stored = attempted(
+            lambda: pictures[int(row.place)][column],
+            lambda error: UnreadableImageError(
+                f"Expected a readable row, got {kind_of(error)}: {shown}. Copy the data set again."
+            ),
+        )
+        if stored is None:
             raise UnreadableImageError(f"Expected an image, got none: {shown}. Leave it out.")
-        if held_image["bytes"] is not None:
-            return StoredImage(held_image["bytes"], shown)
-        file = Path(held_image["path"])
+        if stored["bytes"] is not None:
+            return StoredImage(stored["bytes"], shown)
+        file = Path(stored["path"])
         if root.is_dir() and not file.resolve().is_relative_to(root.resolve()):
-            raise DatasetError(f"Expected images inside {root.name}, got one outside of it: {shown}. Copy it there.")
+            raise DatasetError(
+                f"Expected images inside path={root.name!r}, got one outside of it: {shown}. Copy it there."
+            )
         return StoredImage(file, shown)
 
     return locate

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ._file_index import FolderImages
     from ._open_i_xml import Report
 
+_IMAGE = "image {} of its reports"
+_PROJECTION = "row {} of indiana_projections.csv"
 _VIEW_TABLES = ("nlmcxr_dicom_metadata.csv", "nlmcxr_dicom_metadata.csv.gz")
 
 
@@ -46,9 +48,9 @@ def find(
     if source is None or not source.is_file():
         source = require_root(reports, "reports", name, holds)
     root = None if images is None else require_root(images, "images", name, "PNG or DICOM files")
-    opener = None if root is None else FolderImages(root, image_key)
     if source.is_dir() and (source / "indiana_reports.csv").is_file():
-        return _of_tables(name, source, opener)
+        return _of_tables(name, source, None if root is None else FolderImages(root, image_key, named=_PROJECTION))
+    opener = None if root is None else FolderImages(root, image_key, named=_IMAGE)
     table = None if views is None else require_file(views, "views", name, "imageid and View Position")
     beside = [folder / file for folder in (source.parent, source, root) if folder for file in _VIEW_TABLES]
     return _of_xml(name, source, opener, table or next((file for file in beside if file.is_file()), None))
@@ -56,15 +58,16 @@ def find(
 
 def _of_xml(name: str, source: Path, opener: FolderImages | None, table: Path | None) -> Found:
     from ._open_i_xml import read_reports
+    from ._values import require_unique
 
     found = read_reports(source, name)
     views = {} if table is None else _views(table)
+    images = [(report.id, image) for report in found for image in report.images]
     rows = [
-        ImageRow(image, report.id, report.id, views.get(image_key(image), ""), image_key(image), 0)
-        for report in found
-        for image in report.images
+        ImageRow(image, study, study, views.get(image_key(image), ""), image_key(image), number)
+        for number, (study, image) in enumerate(images, 1)
     ]
-    _require_unique_images(rows, source)
+    require_unique(((row.row, row.id) for row in rows), "image", _IMAGE)
     return Found(
         name=name,
         split="all",
@@ -89,24 +92,20 @@ def _counts(reports: list[Report]) -> dict[str, int]:
     }
 
 
-def _require_unique_images(rows: list[ImageRow], source: Path) -> None:
-    from ._tables import require_unique
-
-    require_unique(((number, row.id) for number, row in enumerate(rows, 1)), "image", source.name)
-
-
 def _views(table: Path) -> dict[str, str]:
     from ._tables import read_columns
     from ._views import view_of
 
-    return {image_key(image): view_of(view) for _, (image, view) in read_columns(table, ["imageid", "View Position"])}
+    read = read_columns(table, ["imageid", "View Position"], shown="the table of views")
+    return {image_key(image): view_of(view) for _, (image, view) in read}
 
 
 def _of_tables(name: str, folder: Path, opener: FolderImages | None) -> Found:
     """The two-CSV form: reports by `uid`, images by `filename` with their projection."""
     from ._open_i_xml import whole
     from ._places import checked_place
-    from ._tables import read_columns, require_unique
+    from ._tables import read_columns
+    from ._values import require_unique
     from ._views import view_of
 
     projections = folder / "indiana_projections.csv"
@@ -116,19 +115,19 @@ def _of_tables(name: str, folder: Path, opener: FolderImages | None) -> Found:
         )
     texts, labels = {}, {}
     columns = ["uid", "findings", "impression"]
-    read = list(read_columns(folder / "indiana_reports.csv", columns, ["comparison", "indication", "Problems"]))
-    require_unique(((number, values[0]) for number, values in read), "uid", "indiana_reports.csv")
+    optional = ["comparison", "indication", "Problems"]
+    read = list(read_columns(folder / "indiana_reports.csv", columns, optional, shown="indiana_reports.csv"))
+    require_unique(((number, values[0]) for number, values in read), "uid", "row {} of indiana_reports.csv")
     for _, (uid, findings, impression, comparison, indication, problems) in read:
         parts = {"COMPARISON": comparison, "INDICATION": indication, "FINDINGS": findings, "IMPRESSION": impression}
         texts[uid] = Sections(findings.strip(), impression.strip(), whole(parts))
         labels[uid] = frozenset(part.strip() for part in problems.split(";") if part.strip())
-    rows = [
-        ImageRow(
-            file, uid, uid, view_of(view), image_key(checked_place(file, f"row {number} of {projections.name}")), number
-        )
-        for number, (uid, file, view) in read_columns(projections, ["uid", "filename", "projection"])
-    ]
-    require_unique(((row.row, row.id) for row in rows), "filename", projections.name)
+    rows = []
+    wanted = ["uid", "filename", "projection"]
+    for number, (uid, file, view) in read_columns(projections, wanted, shown="indiana_projections.csv"):
+        checked_place(file, _PROJECTION.format(number))
+        rows.append(ImageRow(file, uid, uid, view_of(view), image_key(file), number))
+    require_unique(((row.row, row.id) for row in rows), "filename", _PROJECTION)
     return Found(name, "all", rows, held(texts), opener, lambda: labels, {"reports": len(texts)})
 
 

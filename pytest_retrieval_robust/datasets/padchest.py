@@ -8,7 +8,7 @@ from pathlib import Path
 from ..catalogue import Catalogue
 from . import DatasetEntry
 from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, held
+from ._records import Found, ImageRow, Sections, alone, held, patient_or_study
 
 _VIEWS = {"PA": "frontal", "AP": "frontal", "AP_horizontal": "frontal", "L": "lateral"}
 
@@ -27,16 +27,24 @@ def find(*, name: str = "padchest", path: str | Path | None = None, images: str 
     """
     from ._file_index import FolderImages
     from ._places import checked_place, require_file, require_root
-    from ._tables import read_columns, require_unique
+    from ._tables import read_columns
+    from ._values import require_unique
 
     file = require_file(path, "path", name, "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv")
     columns = ["ImageID", "StudyID", "PatientID", "Projection", "Report"]
-    rows, texts, written = [], {}, {}
-    for number, (image, study, patient, view, report, labels) in read_columns(file, columns, ["Labels"]):
-        checked_place(image, f"row {number} of {file.name}")
-        rows.append(ImageRow(image, study, patient, _VIEWS.get(view, ""), image, number))
-        texts[study], written[study] = Sections("", "", report.strip()), labels
-    require_unique(((row.row, row.id) for row in rows), "ImageID", file.name)
+    rows: list[ImageRow] = []
+    texts: dict[str, Sections] = {}
+    written: dict[str, str] = {}
+    several: set[str] = set()
+    for number, (image, study_id, patient, view, report, labels) in read_columns(file, columns, ["Labels"]):
+        checked_place(image, f"row {number} of its table")
+        study = study_id or alone(number)
+        rows.append(ImageRow(image, study, patient_or_study(patient, study), _VIEWS.get(view, ""), image, number))
+        sections = Sections("", "", report.strip())
+        if texts.setdefault(study, sections) != sections:
+            several.add(study)
+        written.setdefault(study, labels)
+    require_unique(((row.row, row.id) for row in rows), "ImageID")
     root = None if images is None else require_root(images, "images", name, "PNG files, in <ImageDir>/ or flat")
     return Found(
         name=name,
@@ -45,6 +53,7 @@ def find(*, name: str = "padchest", path: str | Path | None = None, images: str 
         read_reports=held(texts),
         locate=None if root is None else FolderImages(root, str),
         read_labels=lambda: {study: _labels(text) for study, text in written.items()},
+        counts={"studies with several texts, of which the first is taken": len(several)} if several else {},
         texts_as_published=True,
     )
 
@@ -53,7 +62,7 @@ def _labels(text: str) -> frozenset[str]:
     """`['normal', ' unchanged']` as the table writes it; nothing for what is no such list."""
     try:
         found = ast.literal_eval(text) if text.strip() else []
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         return _NONE
     return frozenset(str(label).strip() for label in found if str(label).strip()) if isinstance(found, list) else _NONE
 

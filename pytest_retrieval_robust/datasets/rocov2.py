@@ -25,7 +25,8 @@ def find(*, name: str = "rocov2", root: str | Path | None = None, split: str = "
     """
     from ._file_index import FolderImages
     from ._places import require_root
-    from ._tables import read_columns, require_unique
+    from ._tables import read_columns
+    from ._values import require_unique
 
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)
@@ -34,7 +35,7 @@ def find(*, name: str = "rocov2", root: str | Path | None = None, split: str = "
     if not captions.is_file():
         raise DatasetError(f"Expected {captions.name} of {name} in root={folder.name!r}, got none. Copy it there.")
     read = list(read_columns(captions, ["ID", "Caption"]))
-    require_unique(((number, values[0]) for number, values in read), "ID", captions.name)
+    require_unique(((number, values[0]) for number, values in read), "ID")
     rows = [ImageRow(image, image, image, "", image, number) for number, (image, _) in read]
     tables = [folder / f"{split}_concepts.csv", folder / f"{split}_concepts_manual.csv"]
     concepts = next((table for table in tables if table.is_file()), None)
@@ -52,7 +53,8 @@ def find(*, name: str = "rocov2", root: str | Path | None = None, split: str = "
 def _concepts(table: Path) -> dict[str, frozenset[str]]:
     from ._tables import read_columns
 
-    return {image: frozenset(cuis.split(";")) for _, (image, cuis) in read_columns(table, ["ID", "CUIs"])}
+    read = read_columns(table, ["ID", "CUIs"], shown="the table of concepts")
+    return {image: frozenset(cui.strip() for cui in cuis.split(";") if cui.strip()) for _, (image, cuis) in read}
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..catalogue import Catalogue
 from ..errors import DatasetError
 from . import DatasetEntry
+from ._captions import Given, gathered
 from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, held
+from ._records import Found, held
 
 
 def find(
@@ -28,80 +32,128 @@ def find(
     split_column: str | None = None,
     split: str = "all",
 ) -> Found:
-    """What the table holds: one row an image.
+    """What the table holds: one row per image, or several rows with the same image and different texts.
 
     Args:
         name: What the data set is called.
         path: The table: .csv, .tsv, .jsonl (each also .gz) or .parquet.
-        root: The folder that image paths are relative to; by default the table's own.
-        image, text: The columns of image paths and of report texts.
+        root: The folder that image paths are relative to; by default the table's own. Absolute paths inside it are
+            read too.
+        image, text: The columns of image paths and of report texts. A text may be a list: several captions.
         findings, impression: Columns of the sections, for the text policies of those names; without them the text is
             `text` whole. Choose among them by `text_policy`.
-        id: The column of ids that are unique; by default the image's path.
-        group: The column that joins the images of a study; by default each row is a study of its own.
+        id: The column of ids that are unique for each image; by default the image's path.
+        group: The column that joins the images of a study; by default each image is a study of its own.
         patient: The column of patients, for clustered statistics; by default the study.
         view_column: The column of view positions (AP, PA, LATERAL, frontal, ...).
-        label_columns: Columns of labels for `same-labels`, separated by `;`: 1 is positive. A single column that holds
-            several labels has them separated by `;` or `|`.
+        label_columns: Columns of labels for `same-labels`, separated by `;`: 1, true and yes are positive. A single
+            column that holds several labels has them separated by `;` or `|`, or as a list.
         split_column, split: Only the rows whose column holds this word.
 
-    Raises `DatasetError` with file and row for a missing column, a repeated id, a path that leaves the root, and rows
-    of one group with different reports.
+    Raises `DatasetError` with the row for a missing column, a repeated id, a path that leaves the root, a text that is
+    none, and images of one group with different reports.
     """
     from ._file_index import FolderImages
-    from ._places import checked_place, require_file, require_root
-    from ._tables import read_columns, require_unique
+    from ._places import require_file, require_root
 
-    file = require_file(path, "path", name, "one row an image")
+    file = require_file(path, "path", name, "one row per image")
     folder = require_root(root if root is not None else file.parent, "root", name, "the images")
     labels = [column for column in (label_columns or "").split(";") if column]
     if split != "all" and split_column is None:
         raise DatasetError(f"Expected split_column beside split={split!r} of {name}, got none. Name the column.")
-    given = {"findings": findings, "impression": impression, "id": id, "group": group, "patient": patient}
-    given |= {"view": view_column, "split": split_column}
-    columns = [column for column in given.values() if column is not None]
-    rows: list[ImageRow] = []
-    texts: dict[str, Sections] = {}
-    marks: dict[str, frozenset[str]] = {}
-    for number, values in read_columns(file, [image, text, *columns, *labels]):
-        taken = dict(zip((key for key, column in given.items() if column is not None), values[2:], strict=False))
-        if split != "all" and taken["split"] != split:
-            continue
-        place = checked_place(values[0], f"row {number} of {file.name}")
-        its_id = taken.get("id") or place
-        study = taken["group"] if group is not None else f"row {number}"
-        sections = Sections(taken.get("findings", ""), taken.get("impression", ""), values[1])
-        if texts.setdefault(study, sections) != sections:
-            raise DatasetError(
-                f"Expected one report a group, got another one for the same {group} in row {number} of {file.name}. "
-                "Give each report its own group."
-            )
-        marks[study] = marks.get(study, frozenset()) | _labels(labels, values[2 + len(columns) :])
-        rows.append(ImageRow(its_id, study, taken.get("patient") or study, _view(taken.get("view", "")), place, number))
-    require_unique(((row.row, row.id) for row in rows), "id", file.name)
+    options = {"findings": findings, "impression": impression, "id": id, "group": group, "patient": patient}
+    options |= {"view": view_column, "split": split_column}
+    columns = _Columns(image, text, {key: column for key, column in options.items() if column is not None}, labels)
+    read = _read(file, columns, split, folder)
+    images = gathered(read, {"id": id, "group": group, "patient": patient})
     return Found(
         name=name,
         split=split,
-        images=rows,
-        read_reports=held(texts),
+        images=images.rows,
+        read_reports=held(images.texts),
         locate=FolderImages(folder),
-        read_labels=(lambda: marks) if labels else None,
+        read_labels=(lambda: images.labels) if labels else None,
+        counts=images.counts,
         texts_as_published=findings is None and impression is None,
     )
 
 
-def _view(written: str) -> str:
+@dataclass(frozen=True)
+class _Columns:
+    """The columns that are read, by what they are for."""
+
+    image: str
+    text: str
+    options: Mapping[str, str]
+    labels: Sequence[str]
+
+
+def _read(file: Path, columns: _Columns, split: str, folder: Path) -> list[Given]:
+    from ._places import relative_place, same_file
+    from ._tables import read_rows
+    from ._values import as_text, captions_of, section_of
     from ._views import view_of
 
-    return view_of(written)
+    read: list[Given] = []
+    marks: list[list[Any]] = []
+    wanted = [columns.image, columns.text, *columns.options.values(), *columns.labels]
+    for number, values in read_rows(file, wanted):
+        shown = f"row {number} of its table"
+        raw = dict(zip(columns.options, values[2:], strict=False))
+        taken = {key: as_text(raw[key], columns.options[key], shown) for key in raw if key not in _SECTIONS}
+        if split != "all" and taken["split"] != split:
+            continue
+        place = relative_place(as_text(values[0], columns.image, shown), folder, shown)
+        sections = {key: section_of(raw[key], columns.options[key], shown) for key in _SECTIONS if key in raw}
+        read.append(
+            Given(
+                number=number,
+                shown=shown,
+                image=same_file(place),
+                place=place,
+                id=taken.get("id", ""),
+                group=taken.get("group", ""),
+                patient=taken.get("patient", ""),
+                view=view_of(taken.get("view", "")),
+                captions=captions_of(values[1], columns.text, shown),
+                findings=sections.get("findings", ""),
+                impression=sections.get("impression", ""),
+                has_sections=bool(sections),
+            )
+        )
+        marks.append(values[2 + len(columns.options) :])
+    if columns.labels:
+        for given, its_labels in zip(read, _labels(columns.labels, marks, [one.shown for one in read]), strict=True):
+            given.labels = its_labels
+    return read
 
 
-def _labels(columns: list[str], values: list[str]) -> frozenset[str]:
-    from ._tables import positive_labels
+_SECTIONS = ("findings", "impression")
 
-    if len(columns) == 1 and values[0] not in ("0", "1", "0.0", "1.0", "-1", "-1.0", ""):
-        return frozenset(part.strip() for part in values[0].replace("|", ";").split(";") if part.strip())
-    return positive_labels(dict(zip(columns, values, strict=True)))
+
+def _labels(columns: Sequence[str], marks: Sequence[Sequence[Any]], shown: Sequence[str]) -> list[frozenset[str]]:
+    """The labels of each row: those whose columns are marked, or those that a single column of words holds."""
+    from ._values import as_text, is_mark, positive_labels
+
+    if len(columns) == 1 and any(
+        isinstance(one, list) or not is_mark(as_text(one, columns[0], place))
+        for (one,), place in zip(marks, shown, strict=True)
+    ):
+        return [_words(one, columns[0], place) for (one,), place in zip(marks, shown, strict=True)]
+    return [
+        positive_labels(
+            {column: as_text(value, column, place) for column, value in zip(columns, values, strict=True)}, place
+        )
+        for values, place in zip(marks, shown, strict=True)
+    ]
+
+
+def _words(value: Any, column: str, shown: str) -> frozenset[str]:
+    from ._values import as_text
+
+    parts = value if isinstance(value, list) else as_text(value, column, shown).replace("|", ";").split(";")
+    words = (as_text(part, column, shown).strip() for part in parts)
+    return frozenset(word for word in words if word)
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:

@@ -5,7 +5,7 @@ One file of this folder is one entry: it defines `register(catalogue)` and impor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -34,17 +34,22 @@ class MetricEntry:
     """Takes the parameters by keyword."""
 
 
-def check_ranks(ranks: NDArray[np.int64]) -> None:
-    """Raise `ValueError` where there are no ranks or one is below 1."""
-    if ranks.ndim != 1 or ranks.size == 0 or ranks.min() < 1:
-        lowest = ranks.min() if ranks.size else None
+def checked_ranks(ranks: NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]:
+    """(N,) whole numbers from 1; `ValueError` where there are none, or one is not."""
+    import numpy as np
+
+    found = np.asarray(ranks)
+    are_whole = found.ndim == 1 and found.size > 0 and found.dtype.kind in "iu"
+    if not are_whole or found.min() < 1:
+        lowest = found.min() if are_whole else None
         raise ValueError(
-            f"Expected ranks of shape (N,) from 1, got shape={ranks.shape}, min={lowest}. "
-            "Use what positive_ranks gives."
+            f"Expected ranks of shape (N,) in whole numbers from 1, got shape={found.shape}, dtype={found.dtype}, "
+            f"min={lowest}. Use what positive_ranks gives."
         )
+    return found
 
 
 def check_k(k: int) -> None:
-    """Raise `ValueError` where `k` is below 1."""
-    if k < 1:
+    """Raise `ValueError` where `k` is no whole number of 1 or more."""
+    if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
         raise ValueError(f"Expected k of 1 or more, got k={k!r}. Recall@k looks at the first k answers.")

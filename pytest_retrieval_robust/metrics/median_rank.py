@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import Metric, MetricEntry, check_ranks
+from . import Metric, MetricEntry, checked_ranks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ..catalogue import Catalogue
 
 
-def median_rank(ranks: NDArray[np.int64]) -> float:
+def median_rank(ranks: NDArray[np.int64] | Sequence[int]) -> float:
     """The median of `ranks`, (N,) from 1; the mean of the middle two where N is even.
 
     >>> import numpy as np
@@ -24,8 +25,7 @@ def median_rank(ranks: NDArray[np.int64]) -> float:
     Raises:
         ValueError: No ranks, or a rank below 1.
     """
-    check_ranks(ranks)
-    return float(statistics.median(ranks.tolist()))
+    return float(statistics.median(checked_ranks(ranks).tolist()))
 
 
 def _median_rank() -> Metric:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from . import Metric, MetricEntry, check_k, check_ranks
+from . import Metric, MetricEntry, check_k, checked_ranks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..catalogue import Catalogue
 
 
-def recall_at_k(ranks: NDArray[np.int64], k: int) -> float:
+def recall_at_k(ranks: NDArray[np.int64] | Sequence[int], k: int) -> float:
     """The share of `ranks`, (N,) from 1, that are at most `k`; in [0, 1].
 
     >>> import numpy as np
@@ -27,9 +27,8 @@ def recall_at_k(ranks: NDArray[np.int64], k: int) -> float:
     Raises:
         ValueError: No ranks, a rank below 1, or a k below 1.
     """
-    check_ranks(ranks)
     check_k(k)
-    return float((ranks <= k).mean())
+    return float((checked_ranks(ranks) <= k).mean())
 
 
 def chance_recall(right_counts: Iterable[int], gallery_size: int, k: int) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import Metric, MetricEntry, check_ranks
+from . import Metric, MetricEntry, checked_ranks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ..catalogue import Catalogue
 
 
-def mean_reciprocal_rank(ranks: NDArray[np.int64]) -> float:
+def mean_reciprocal_rank(ranks: NDArray[np.int64] | Sequence[int]) -> float:
     """The mean of 1 / rank over `ranks`, (N,) from 1; in (0, 1].
 
     >>> import numpy as np
@@ -23,8 +24,7 @@ def mean_reciprocal_rank(ranks: NDArray[np.int64]) -> float:
     Raises:
         ValueError: No ranks, or a rank below 1.
     """
-    check_ranks(ranks)
-    return float((1.0 / ranks).mean())
+    return float((1.0 / checked_ranks(ranks)).mean())
 
 
 def _mean_reciprocal_rank() -> Metric:

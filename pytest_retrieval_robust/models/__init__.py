@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from ..catalogue import unknown_name
+from ..errors import ModelError
+from ..foreign import described
+from ._attempt import attempt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +47,18 @@ class ModelCard:
     parameters: int | None = None
     input_size: int | None = None
     context_length: int | None = None
+    inputs_sha256: str | None = None
+    """Of what decides the numbers beside the weights: configuration, tokenizer, preprocessing, context length."""
+    token_ids_sha256: str | None = None
+    """Of the token ids of fixed sentences: another tokenizer, or another release of its library, may give others."""
+    text_cleaning: str | None = None
+    """What is done to a text before it is tokenised, by open_clip's name for it (`canonicalize`)."""
+    activation: str | None = None
+    """Of an open_clip architecture that exists with two: `gelu` or `quickgelu`. Weights fit both without a word."""
+    key_prefix: str | None = None
+    """What stood before every key of the checkpoint and was taken off."""
     missing_keys: tuple[str, ...] = ()
+    """Keys that the checkpoint lacks and no rank depends on: the temperature."""
     unexpected_keys: tuple[str, ...] = ()
     dropped_keys: tuple[str, ...] = ()
 
@@ -57,7 +71,11 @@ class DualEncoder(Protocol):
     """A model that embeds images and reports into one space.
 
     Similarity is the dot product of unit rows. A model that scores otherwise also has
-    `similarity(queries, gallery) -> (Q, G)` for one tile.
+    `similarity(queries, gallery) -> (Q, G)` for one tile, on the device of the rows. One whose weights are not in
+    float32 also has `precision`: "bf16" or "fp16". Without it, "fp32" is recorded.
+
+    What a method is given is its own to change. What it returns is copied before anything is called again, so that it
+    may be the same memory each time. Rows may also be on another device, of another floating dtype, or a numpy array.
     """
 
     @property
@@ -86,7 +104,7 @@ class CountsTruncation(Protocol):
     def truncated(self, texts: Sequence[str]) -> int: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadRequest:
     """How to load a model: `device` is resolved (`cpu`, `cuda:0`, `mps`), never `auto`."""
 
@@ -95,11 +113,11 @@ class LoadRequest:
     may_download: bool = True
     name: str | None = None
     """What the model is to be called; None for the entry's own name."""
-    checkpoint: Path | None = None
+    checkpoint: Path | None = field(default=None, repr=False)
     """The user's own file or folder of weights; None for the published ones."""
-    tokenizer: str | None = None
+    tokenizer: str | None = field(default=None, repr=False)
     """A folder or a hub repository; None for the one that belongs to the model."""
-    cache_dir: Path | None = None
+    cache_dir: Path | None = field(default=None, repr=False)
     """Where plain weight files lie; None for the platform's cache."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The entry's further options (`preprocessing`, `context_length`, ...), checked against `ModelEntry.accepts`."""
@@ -129,3 +147,35 @@ def check_accepted(entry: ModelEntry, request: LoadRequest) -> None:
     for key in given:
         if key not in entry.accepts:
             raise unknown_name(f"option of {entry.name}", key, entry.accepts)
+
+
+_MEMBERS = ("name", "card", "device", "prepare", "encode_images", "encode_reports")
+
+
+def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
+    """Load an entry's model; `ModelError` where its own code fails, or gives something else than that model."""
+
+    def explain(error: BaseException) -> ModelError:
+        return ModelError(
+            f"Expected load(request) of the entry {entry.name!r} to return a model, got {described(error)}. "
+            "Fix the loader."
+        )
+
+    model = attempt(lambda: entry.load(request), explain)
+    lacking = attempt(lambda: [member for member in _MEMBERS if not hasattr(model, member)], explain)
+    if lacking:
+        raise ModelError(
+            f"Expected load(request) of the entry {entry.name!r} to return a dual encoder, got a "
+            f"{type(model).__name__} without {', '.join(lacking)}. See DualEncoder, or use encoder_from_callables."
+        )
+    if not isinstance(model.card, ModelCard):
+        raise ModelError(
+            f"Expected the card of {entry.name} to be a ModelCard, got a {type(model.card).__name__}. "
+            "Give it ModelCard(source=...)."
+        )
+    if model.name != entry.name:
+        raise ModelError(
+            f"Expected the model of the entry {entry.name!r} to have that name, got name={model.name!r}. "
+            "Give both the same name: results are kept under it."
+        )
+    return model

@@ -23,17 +23,20 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from . import LoadRequest, ModelCard, Prepared
+from ._attempt import shown_path
 from ._building import Fit, build, fill
-from ._checkpoint import weight_files
+from ._checkpoint import require_regular_members, weight_files
 from ._composed import ComposedEncoder
 from ._identify import looks_like
 from ._pictures import Picture, eight_bit, resize_and_crop
+from ._prefixes import without_prefix
 from ._towers import bert, last_state, resnet50, table_size
 from ._weights_file import read_weights, weights_in
 from ._wordpiece import load_word_pieces
 
 _LICENCE = "MIT"
 _IMAGE_FILES = ("biovil_t_image_model_proj_size_128.pt", "biovil_image_resnet50_proj_size_128.pt")
+_IMAGE_ANCHOR, _TEXT_ANCHOR = "encoder.encoder.conv1.weight", "cls_projection_head.dense_to_hidden.weight"
 _CROPS = {True: 448, False: 480}
 _SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
 
@@ -119,6 +122,7 @@ def load(name: str, file: Path, request: LoadRequest, *, source: str) -> Compose
     """
     name = request.name or name
     image_file, text_folder = _places(name, file, request)
+    require_regular_members(name, text_folder)
     images, image_fit, image_sha, side = _load_images(name, image_file)
     texts, text_fit, text_sha, (rows, positions) = _load_texts(name, text_folder)
     card = ModelCard(
@@ -126,6 +130,7 @@ def load(name: str, file: Path, request: LoadRequest, *, source: str) -> Compose
         sha256=f"{image_sha}+{text_sha}",
         licence=_LICENCE,
         parameters=sum(parameter.numel() for tower in (images, texts) for parameter in tower.parameters()),
+        key_prefix=image_fit.prefix or text_fit.prefix or None,
         unexpected_keys=image_fit.unexpected + text_fit.unexpected,
         dropped_keys=image_fit.dropped + text_fit.dropped,
     )
@@ -140,9 +145,10 @@ def load(name: str, file: Path, request: LoadRequest, *, source: str) -> Compose
 def _places(name: str, file: Path, request: LoadRequest) -> tuple[Path, Path]:
     if not file.is_dir():
         if request.tokenizer is None or not Path(request.tokenizer).is_dir():
+            given = None if request.tokenizer is None else shown_path(request.tokenizer)
             raise ModelError(
                 f"Expected the folder of the text model beside the image weights {file.name} of {name}, got "
-                f"tokenizer={request.tokenizer!r}. Pass the folder of the hub repository as tokenizer or as checkpoint."
+                f"tokenizer={given!r}. Pass the folder of the hub repository as tokenizer or as checkpoint."
             )
         return file, Path(request.tokenizer)
     found = [file / candidate for candidate in _IMAGE_FILES if (file / candidate).is_file()]
@@ -156,13 +162,18 @@ def _places(name: str, file: Path, request: LoadRequest) -> tuple[Path, Path]:
 
 def _load_images(name: str, file: Path) -> tuple[_Images, Fit, str, int]:
     with read_weights(name, file) as stored:
-        tensors = weights_in(stored.content)
+        tensors, prefix = without_prefix(name, weights_in(stored.content), (_IMAGE_ANCHOR,))
         network = build(lambda: _Images(tensors))
         # The module that would join a prior study: with one image it is never asked.
         used = {key: tensor for key, tensor in tensors.items() if not key.startswith("encoder.vit_pooler.")}
         fit = fill(name, network, used, stored, looks_like(tensors))
         dropped = tuple(sorted(tensors.keys() - used.keys()))
-        return network, replace(fit, dropped=fit.dropped + dropped), stored.sha256, _CROPS[_is_t(tensors)]
+        return (
+            network,
+            replace(fit, dropped=fit.dropped + dropped, prefix=prefix),
+            stored.sha256,
+            _CROPS[_is_t(tensors)],
+        )
 
 
 def _load_texts(name: str, folder: Path) -> tuple[_Texts, Fit, str, tuple[int, int]]:
@@ -173,14 +184,14 @@ def _load_texts(name: str, folder: Path) -> tuple[_Texts, Fit, str, tuple[int, i
             f"{len(files)} of them. Copy the whole folder of the hub repository."
         )
     with read_weights(name, files[0]) as stored:
-        tensors = weights_in(stored.content)
+        tensors, prefix = without_prefix(name, weights_in(stored.content), (_TEXT_ANCHOR,))
         network = build(lambda: _Texts(tensors))
         # The head of masked language modelling belongs to the file, and to no embedding.
         used = {key: tensor for key, tensor in tensors.items() if not key.startswith("cls.predictions.")}
         fit = fill(name, network, used, stored, looks_like(tensors))
         dropped = tuple(sorted(tensors.keys() - used.keys()))
         size = table_size(tensors, "bert.embeddings.")
-        return network, replace(fit, dropped=fit.dropped + dropped), stored.sha256, size
+        return network, replace(fit, dropped=fit.dropped + dropped, prefix=prefix), stored.sha256, size
 
 
 def _without_stop(name: str) -> Any:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ._checkpoint import is_harmless, require_no_missing
+from ._checkpoint import is_harmless, is_temperature, require_no_missing, require_numbers
 from ._weights_file import WeightsFile
 
 N = TypeVar("N", bound=nn.Module)
@@ -19,10 +19,13 @@ N = TypeVar("N", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Fit:
-    """What of a checkpoint found no place in the network, and what was dropped on purpose."""
+    """What of a checkpoint found no place in the network, what was dropped on purpose, and what was not needed."""
 
     unexpected: tuple[str, ...]
     dropped: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    prefix: str = ""
+    """What was taken off the keys before."""
 
 
 def build(factory: Callable[[], N]) -> N:
@@ -50,8 +53,9 @@ def _without_parameters() -> Iterator[None]:
 def fill(name: str, network: nn.Module, tensors: Mapping[str, Tensor], file: WeightsFile, looks_like: str) -> Fit:
     """Give the network the checkpoint's tensors, in float32; its keys must be the network's own.
 
-    Raises `ModelError` for missing keys, listing them, and for a tensor of another shape. Keys that the network does
-    not have are returned, those known to be harmless (`position_ids`) as dropped.
+    Raises `ModelError` for missing keys, listing them, for a tensor of another shape or kind, and for one with NaN.
+    Keys that the network does not have are returned, those known to be harmless (`position_ids`) as dropped. A missing
+    temperature is set to zero and returned: no rank depends on it.
     """
     own = network.state_dict()
     missing = [key for key in own if key not in tensors and not is_counter(key)]
@@ -63,11 +67,19 @@ def fill(name: str, network: nn.Module, tensors: Mapping[str, Tensor], file: Wei
     require_no_missing(name, missing)
     for key in own.keys() & tensors.keys():
         _require_shape(name, key, own[key], tensors[key])
-    network.load_state_dict({key: file.take(tensors[key]) for key in own if key in tensors}, strict=False, assign=True)
+    state = {key: file.take(tensors[key]) for key in own if key in tensors}
+    weights = {key for key, _ in network.named_parameters()}
+    for key, tensor in state.items():
+        require_numbers(name, key, tensor, weight=key in weights)
+    unneeded = [key for key in missing if is_temperature(key)]
+    state |= {key: torch.zeros(own[key].shape) for key in unneeded}
+    network.load_state_dict(state, strict=False, assign=True)
     network.requires_grad_(False)
     strange = sorted(tensors.keys() - own.keys())
     return Fit(
-        tuple(key for key in strange if not is_droppable(key)), tuple(key for key in strange if is_droppable(key))
+        unexpected=tuple(key for key in strange if not is_droppable(key)),
+        dropped=tuple(key for key in strange if is_droppable(key)),
+        missing=tuple(sorted(unneeded)),
     )
 
 
@@ -87,4 +99,11 @@ def _require_shape(name: str, key: str, own: Tensor, found: Any) -> None:
         raise ModelError(
             f"Expected {key} of shape {tuple(own.shape)} for {name}, got shape={shape}. "
             "The checkpoint is of another variant; load it under that variant's name."
+        )
+    plain = found.layout is torch.strided and not (found.is_quantized or found.is_meta or found.is_complex())
+    if not plain or (own.is_floating_point() and not found.is_floating_point()):
+        kind = "a tensor without values" if found.is_meta else f"dtype={found.dtype}, layout={found.layout}"
+        raise ModelError(
+            f"Expected {key} of {name} as a dense tensor of floating-point numbers, got {kind}. "
+            "Save the weights as they are before quantisation or pruning."
         )

@@ -11,14 +11,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..errors import EmbeddingError
+from ..errors import EmbeddingError, ModelError
 from . import ModelCard, Prepared
-from ._checkpoint import unit_rows
+from ._attempt import attempt
+from ._checkpoint import described_encoder, unit_rows
 from ._pictures import resize_and_crop
+
+_NUMBERS = "fiub"
+"""Kinds of numpy types that rows may be of: floats, integers and booleans."""
 
 
 class CallableEncoder:
-    """Calls `encode_images` with float32 (B, 3, S, S) arrays on the 0..1 scale, and `encode_reports` with lists."""
+    """Calls `encode_images` with float32 (B, 3, S, S) arrays on the 0..1 scale, and `encode_reports` with lists.
+
+    Each call is given an array of its own, which it may change, and what it returns is copied at once: it may be a
+    buffer that the next call fills again.
+    """
 
     device = "cpu"
 
@@ -36,26 +44,44 @@ class CallableEncoder:
         self._images, self._reports = encode_images, encode_reports
         self._prepare = prepare or resize_and_crop(size, size, Image.Resampling.BICUBIC)
 
+    def __repr__(self) -> str:
+        return described_encoder(self)
+
     def prepare(self, image: Image.Image) -> Prepared:
-        return self._prepare(image)
+        prepared = self._prepare(image)
+        if not isinstance(prepared, Prepared):
+            raise ModelError(
+                f"Expected prepare of {self.name} to return Prepared(pixels, frame), got a {type(prepared).__name__}. "
+                "Leave prepare out to resize and crop to a square."
+            )
+        return prepared
 
     def encode_images(self, pixels: Tensor) -> Tensor:
-        return self._rows("encode_images", self._images(pixels.float().cpu().numpy()), len(pixels))
+        own = np.array(pixels.detach().float().cpu().numpy(), copy=True, order="C")
+        return self._rows("encode_images", self._images(own), len(pixels))
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
         return self._rows("encode_reports", self._reports(list(texts)), len(texts))
 
     def _rows(self, which: str, given: Any, count: int) -> Tensor:
-        try:
-            rows = given.detach().cpu() if isinstance(given, Tensor) else torch.from_numpy(np.array(given, np.float32))
-        except (TypeError, ValueError) as error:
-            raise EmbeddingError(
-                f"Expected {which} of {self.name} to return an array of numbers, got a {type(given).__name__}. "
-                "Return (B, D) rows, one for each input."
-            ) from error
-        if rows.ndim != 2 or len(rows) != count:
-            raise EmbeddingError(
-                f"Expected {which} of {self.name} to return ({count}, D) rows, got shape={tuple(rows.shape)}. "
-                "Return one row for each input, in its order."
+        def refusal(got: str) -> EmbeddingError:
+            return EmbeddingError(
+                f"Expected {which} of {self.name} to return ({count}, D) rows of real numbers, got {got}. "
+                "Return one row for each input, in its order, as an array, a tensor or nested lists."
             )
-        return unit_rows(rows)
+
+        kind = type(given).__name__
+        rows = attempt(lambda: _array(given), lambda _: refusal(f"a {kind} that is no array of numbers"))
+        if rows.dtype.kind not in _NUMBERS:
+            raise refusal(f"a {kind} of dtype={rows.dtype}")
+        if rows.ndim != 2 or len(rows) != count or rows.shape[1] == 0:
+            raise refusal(f"a {kind} of shape={rows.shape}")
+        return unit_rows(torch.from_numpy(rows.astype(np.float32)))  # copies: what was returned may be used again
+
+
+def _array(given: Any) -> NDArray[Any]:
+    if isinstance(given, Tensor):
+        dense = given.detach().cpu()
+        # numpy knows no bfloat16; complex numbers are refused by their own name.
+        return np.asarray((dense.float() if dense.is_floating_point() else dense).numpy())
+    return np.asarray(given)

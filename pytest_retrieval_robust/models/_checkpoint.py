@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
+from ..files import is_regular, open_regular
+from ._attempt import shown_path
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 HARMLESS_KEYS = ("position_ids",)
 """Buffers that old libraries saved and new ones compute: dropped by name, and listed as dropped."""
+TEMPERATURE = ("logit_scale", "logit_bias")
+"""Scale and shift of all scores alike: no rank depends on them, so a checkpoint may lack them."""
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "open_clip_pytorch_model.bin")
 
 
@@ -31,7 +36,7 @@ def sha256_of(files: Iterable[Path]) -> str | None:
     digest, some = hashlib.sha256(), False
     for path in files:
         some = True
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
     return digest.hexdigest() if some else None
@@ -39,6 +44,38 @@ def sha256_of(files: Iterable[Path]) -> str | None:
 
 def is_harmless(key: str) -> bool:
     return key.rsplit(".", 1)[-1] in HARMLESS_KEYS
+
+
+def is_temperature(key: str) -> bool:
+    return key.rsplit(".", 1)[-1] in TEMPERATURE
+
+
+def require_regular_members(name: str, folder: Path) -> None:
+    """`ModelError` for a FIFO, device or socket in a folder that a library is about to read: it would never end.
+
+    An index of shards may name files of its own folder alone.
+    """
+    for member in sorted(folder.iterdir()):
+        if member.exists() and not member.is_dir() and not is_regular(member):
+            raise ModelError(
+                f"Expected regular files alone in the folder of {name}, got {member.name}, which is a FIFO, a device "
+                "or a socket. Replace it by the file itself."
+            )
+    for index in sorted(folder.glob("*.index.json")):
+        _require_own_shards(name, index)
+
+
+def _require_own_shards(name: str, index: Path) -> None:
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return  # the library will refuse it
+    strange = [shard for shard in shards if not isinstance(shard, str) or Path(shard).name != shard]
+    if strange:
+        raise ModelError(
+            f"Expected {index.name} of {name} to name files of its own folder, got {len(strange)} that lie elsewhere. "
+            "Copy the shards beside it, and write their names alone."
+        )
 
 
 def keys_in(files: Iterable[Path]) -> list[str]:
@@ -54,11 +91,15 @@ def keys_in(files: Iterable[Path]) -> list[str]:
 
 
 def require_no_missing(name: str, missing: Sequence[str]) -> None:
-    """A weight that the checkpoint lacks would stay random: `ModelError` that lists them."""
-    if missing:
-        listed = ", ".join(sorted(missing)[:8]) + (", ..." if len(missing) > 8 else "")
+    """A weight that the checkpoint lacks would stay random: `ModelError` that lists them.
+
+    The temperature may be missing: no rank depends on it.
+    """
+    needed = sorted(key for key in missing if not is_temperature(key))
+    if needed:
+        listed = ", ".join(needed[:8]) + (", ..." if len(needed) > 8 else "")
         raise ModelError(
-            f"Expected a checkpoint with every weight of {name}, got missing_keys={len(missing)}: {listed}. "
+            f"Expected a checkpoint with every weight of {name}, got missing_keys={len(needed)}: {listed}. "
             "Its architecture and the checkpoint do not belong together; load the matching one."
         )
 
@@ -71,7 +112,7 @@ def require_fit(name: str, words: int, rows: int | None, source: str = "its own"
     if words <= 5 or (rows is not None and words > rows):
         fitting = "with a vocabulary" if rows is None else f"that fits the {rows} rows of {name}'s embedding table"
         raise ModelError(
-            f"Expected a tokenizer {fitting}, got tokenizer={source!r} with vocabulary={words}. "
+            f"Expected a tokenizer {fitting}, got tokenizer={shown_path(source)!r} with vocabulary={words}. "
             "Give the tokenizer that the checkpoint was trained with, whole (tokenizer.json or vocab.txt)."
         )
 
@@ -91,6 +132,28 @@ def torch_dtype(precision: str) -> Any:
     import torch
 
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def require_numbers(name: str, key: str, tensor: Tensor, *, weight: bool = True) -> None:
+    """`ModelError` for a weight or buffer with NaN, and for a weight that is infinite: it is damaged.
+
+    A buffer may be infinite, as masks of attention are.
+    """
+    if not tensor.is_floating_point() or tensor.is_meta or bool(tensor.sum().isfinite()):
+        return  # a sum of numbers may overflow, so that only a finite one decides
+    bad = int((~tensor.isfinite() if weight else tensor.isnan()).sum())
+    if bad:
+        raise ModelError(
+            f"Expected finite weights of {name}, got {bad} of {tensor.numel()} values of {key} that are NaN or "
+            "infinite. The checkpoint is damaged, or its training diverged: use an earlier one."
+        )
+
+
+def described_encoder(encoder: Any) -> str:
+    """The neutral one-line `repr` of an encoder: no path is in it."""
+    precision = getattr(encoder, "precision", None)
+    how = "" if precision is None else f", {precision}"
+    return f"<{type(encoder).__name__} {encoder.name} on {encoder.device}{how}>"
 
 
 def unit_rows(features: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -11,7 +12,8 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from . import LoadRequest, ModelCard, Prepared
-from ._checkpoint import torch_dtype, unit_rows
+from ._checkpoint import described_encoder, torch_dtype, unit_rows
+from ._inputs import inputs_digest, token_ids_digest
 from ._pictures import Picture
 
 
@@ -19,6 +21,8 @@ class Tokens(Protocol):
     """Reports to token ids."""
 
     context: int
+    digest: str
+    """Of the vocabulary and its settings."""
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]: ...
 
@@ -42,8 +46,15 @@ class ComposedEncoder:
         tokens: Tokens,
         texts: nn.Module,
     ) -> None:
-        self.name, self.device = name, request.device
-        self.card = ModelCard(**{**card.__dict__, "input_size": picture.side, "context_length": tokens.context})
+        self.name, self.device, self.precision = name, request.device, request.precision
+        settings = [tokens.digest, tokens.context, request.options, picture.side, picture.mean, picture.std]
+        self.card = replace(
+            card,
+            input_size=picture.side,
+            context_length=tokens.context,
+            inputs_sha256=inputs_digest([], settings),
+            token_ids_sha256=token_ids_digest(tokens.ids),
+        )
         self._picture, self._tokens = picture, tokens
         self._dtype = torch_dtype(request.precision)
         self._images = images.to(device=request.device, dtype=self._dtype).eval()
@@ -52,6 +63,9 @@ class ComposedEncoder:
             torch.tensor(constants, device=request.device).reshape(1, -1, 1, 1)
             for constants in (picture.mean, picture.std)
         )
+
+    def __repr__(self) -> str:
+        return described_encoder(self)
 
     def prepare(self, image: Image) -> Prepared:
         """The authors' own geometry."""

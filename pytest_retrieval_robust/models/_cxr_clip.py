@@ -90,6 +90,7 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> W
 
 CXR_CLIP = Recipe(
     licence="CC BY-NC-SA 4.0 (non-commercial)",
+    anchor="text_projection.projection.weight",
     tensors=lambda content: renamed_swin(weights_in(content), _SWIN),
     network=_Network,
     images=lambda network: nn.Sequential(network.image_encoder, network.image_projection),

@@ -176,6 +176,7 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> W
 
 GLORIA = Recipe(
     licence="Apache-2.0",
+    anchor="gloria.img_encoder.global_embedder.weight",
     tensors=_tensors,
     network=_Network,
     images=lambda network: network.img_encoder,

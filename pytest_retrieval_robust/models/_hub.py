@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotOnThisMachineError
+from ..errors import ModelError, NotOnThisMachineError, RobustError
+from ..files import is_regular
+from ..foreign import FOREIGN, described
 from . import LoadRequest
+from ._attempt import attempt, missing_package, shown_path
+from ._checkpoint import require_regular_members
 
 _TRANSFORMERS_WEIGHTS = (
     "model.safetensors",
@@ -60,7 +64,7 @@ def is_open_clip_repository(repository: str, revision: str | None, request: Load
 
     try:
         files = set(list_repo_files(repository, revision=revision))
-    except Exception:  # a dozen kinds of having no network: the loader will say which
+    except FOREIGN:  # a dozen kinds of having no network: the loader will say which
         return False
     ours = "config.json" in files and not files.isdisjoint(_TRANSFORMERS_WEIGHTS)
     return _OPEN_CLIP_CONFIG in files and not ours
@@ -110,10 +114,13 @@ def missing_text_tower(name: str, folder: Path) -> str | None:
 
 def open_clip_text(folder: Path) -> dict[str, Any]:
     """`text_cfg` of a folder's `open_clip_config.json`; empty where it cannot be read, which the loader will say."""
+    file = folder / _OPEN_CLIP_CONFIG
+    if not is_regular(file):
+        return {}
     try:
-        config = json.loads((folder / _OPEN_CLIP_CONFIG).read_text(encoding="utf-8"))
+        config = json.loads(file.read_text(encoding="utf-8"))
         return dict(config["model_cfg"]["text_cfg"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}
 
 
@@ -141,14 +148,17 @@ def repository_folder(
     """The snapshot of a repository, fetched where it may be; `NotOnThisMachineError` where it is not to be had."""
     from huggingface_hub import snapshot_download
 
-    try:
+    def fetch() -> Path:
         offline = not request.may_download
         return Path(snapshot_download(repository, revision=revision, local_files_only=offline, allow_patterns=patterns))
-    except Exception as error:  # a dozen kinds of having no network
-        raise NotOnThisMachineError(
-            f"Expected {repository} for {name} in the Hugging Face cache or on the hub, got {type(error).__name__}. "
+
+    def explain(error: BaseException) -> RobustError:  # a dozen kinds of having no network
+        return NotOnThisMachineError(
+            f"Expected {repository} for {name} in the Hugging Face cache or on the hub, got {described(error)}. "
             f"{how_to_bring(repository, error)}, or give a folder."
-        ) from error
+        )
+
+    return attempt(fetch, explain)
 
 
 def how_to_bring(repository: str, error: BaseException | None = None) -> str:
@@ -158,9 +168,42 @@ def how_to_bring(repository: str, error: BaseException | None = None) -> str:
     return f"{first} `hf download {repository}` where there is a network"
 
 
+def check_tokenizer(name: str, source: str) -> None:
+    """Raise for a path that is no folder, and for a folder whose files a library would read without end."""
+    path = Path(source)
+    if path.is_dir():
+        require_regular_members(name, path)
+    elif path.is_absolute() or path.exists():
+        raise no_tokenizer(name, source, "no such folder")
+
+
+def unreadable_tokenizer(name: str, source: str, error: BaseException) -> RobustError:
+    """The error of a tokenizer that a library could not make of its files."""
+    package = missing_package(error)
+    if package is not None:
+        return needs_package(name, "tokenizer", package)
+    return no_tokenizer(name, source, described(error))
+
+
+def failing_tokenizer(name: str, error: BaseException) -> ModelError:
+    """The error of a tokenizer that was made, and that fails when it is given a text."""
+    return ModelError(
+        f"Expected a tokenizer of {name} that cuts and pads texts, got one that fails: {described(error)}. "
+        "Copy tokenizer_config.json, which names its padding token, beside its vocabulary, or pass tokenizer=FOLDER."
+    )
+
+
+def needs_package(name: str, part: str, package: str) -> ModelError:
+    return ModelError(
+        f"Expected the package {package}, which the {part} of {name} needs, got an environment without it. "
+        f"Run `pip install {package}`."
+    )
+
+
 def no_tokenizer(name: str, source: str, why: str) -> NotOnThisMachineError:
-    how = "Mend the path" if Path(source).is_absolute() else f"Run `hf download {source}` where there is a network"
+    is_path = Path(source).is_absolute() or Path(source).exists()
+    how = "Fix the path" if is_path else f"Run `hf download {source}` where there is a network"
     return NotOnThisMachineError(
-        f"Expected the tokenizer of {name}, got tokenizer={source!r} that cannot be opened "
-        f"({why.strip().splitlines()[0][:160]}). {how}, or pass tokenizer=FOLDER with its vocabulary."
+        f"Expected the tokenizer of {name}, got tokenizer={shown_path(source)!r} that cannot be opened: {why}. "
+        f"{how}, or pass tokenizer=FOLDER with its vocabulary."
     )

@@ -27,7 +27,7 @@ def entry_for(locator: str) -> ModelEntry:
 def _hf(rest: str) -> ModelEntry:
     repository, _, revision = rest.partition("@")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repository):
-        raise ConfigError(f"Expected {_FORMS['hf']}, got model='hf:{rest}'. Mend the repository's name.")
+        raise ConfigError(f"Expected {_FORMS['hf']}, got model='hf:{rest}'. Fix the repository's name.")
     name = slug(f"hf-{rest}")
 
     def load(request: LoadRequest) -> DualEncoder:
@@ -44,6 +44,7 @@ def _hf(rest: str) -> ModelEntry:
         f"{repository} of the Hugging Face hub",
         load,
         lambda _: missing_from_hub(name, repository, revision or None),
+        accepts=_OPTIONS,
     )
 
 
@@ -85,13 +86,21 @@ def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
     def missing(_: LoadRequest) -> str | None:
         if (folder / "open_clip_config.json").is_file() or (folder / "config.json").is_file():
             return None
+        if folder.exists() and not folder.is_dir():
+            return (
+                f"expected a folder with config.json or open_clip_config.json for {name}, got {shown_source!r}, which "
+                "is a file; name it as checkpoint in a [models.NAME] table, with the loader that reads it"
+            )
         return (
             f"expected a folder with config.json or open_clip_config.json for {name}, got {shown_source!r} without "
-            "one; save the model there or mend the path"
+            "one; save the model there or fix the path"
         )
 
-    return ModelEntry(name, f"the checkpoint folder {folder.name}", load, missing, fetchable=False)
+    return ModelEntry(
+        name, f"the checkpoint folder {folder.resolve().name}", load, missing, fetchable=False, accepts=_OPTIONS
+    )
 
 
+_OPTIONS = ("tokenizer", "preprocessing")
 _READERS: dict[str, Callable[[str], ModelEntry]] = {"hf": _hf, "open_clip": _open_clip, "local-dir": _local_dir}
 _FORMS = {"hf": "hf:ORG/NAME[@REV]", "open_clip": "open_clip:ARCH/TAG", "local-dir": "local-dir:PATH"}

@@ -78,6 +78,7 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> W
 
 MEDCLIP = Recipe(
     licence="BSD (setup.py of the authors' repository; it has no licence file)",
+    anchor="text_model.projection_head.weight",
     tensors=lambda content: renamed_swin(weights_in(content), _SWIN),
     network=_Network,
     images=lambda network: network.vision_model,

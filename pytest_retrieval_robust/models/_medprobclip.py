@@ -121,6 +121,7 @@ def _picture(_: str, __: Mapping[str, Tensor], ___: LoadRequest) -> Picture:
 
 MEDPROBCLIP = Recipe(
     licence="MIT",
+    anchor="txt_enc.proj.net.weight",
     tensors=weights_in,
     network=_Network,
     images=lambda network: network.img_enc,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,40 @@ from torch import Tensor
 from torchvision.transforms import Normalize, ToTensor
 
 from ..catalogue import unknown_name
-from ..errors import ConfigError, ModelError, NotOnThisMachineError
+from ..errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
+from ..foreign import described
 from . import LoadRequest, ModelCard, Prepared
+from ._attempt import attempt, missing_package, shown_path
 from ._building import fill
-from ._checkpoint import is_harmless, keys_in, licence_of, require_fit, sha256_of, torch_dtype, unit_rows
+from ._checkpoint import (
+    described_encoder,
+    is_harmless,
+    keys_in,
+    licence_of,
+    require_fit,
+    require_numbers,
+    require_regular_members,
+    sha256_of,
+    torch_dtype,
+    unit_rows,
+)
 from ._geometry import Geometry
 from ._hub import (
     cached_folder,
+    check_tokenizer,
+    failing_tokenizer,
     has_vocabulary,
     missing_text_tower,
-    no_tokenizer,
+    needs_package,
     open_clip_text,
     repository_folder,
+    unreadable_tokenizer,
 )
 from ._identify import looks_like
-from ._pictures import FILTERS, WITHOUT_ANTIALIAS, checked_overrides, eight_bit, require_shape
+from ._inputs import inputs_digest, token_ids_digest, vocabulary_of
+from ._pictures import checked_overrides, eight_bit, require_shape
+from ._prefixes import without_prefix
+from ._quiet import quietly
 from ._weights_file import read_weights, weights_in
 
 
@@ -46,13 +66,24 @@ def load_tag(name: str, architecture: str, tag: str, request: LoadRequest) -> Op
     # Weights trained with QuickGELU fit an architecture without it: open_clip would warn, and compute something else.
     activation = bool(published.get("quick_gelu"))
     model, preprocess, tokenizer = _created(name, architecture, request, pretrained=tag, force_quick_gelu=activation)
-    with _offline_unless(request.may_download):
-        file = Path(open_clip.pretrained.download_pretrained(published))  # in the cache by now
+    for key, tensor in model.state_dict().items():
+        require_numbers(name, key, tensor, weight=not key.endswith("attn_mask"))
+
+    def published_file() -> Path:
+        with _offline_unless(request.may_download):
+            return Path(open_clip.pretrained.download_pretrained(published))  # in the cache by now
+
+    file = attempt(published_file, lambda error: _loading_error(name, error))
     source = f"open_clip:{architecture}/{tag}"
-    card = _card(model, tokenizer, source, sha256_of([file] if file.is_file() else []), file.parent)
+    card = _card(name, model, tokenizer, source, sha256_of([file] if file.is_file() else []), file.parent)
     # open_clip's reader refuses unexpected keys, and drops the harmless ones without a word.
     dropped = {key for key in keys_in([file]) if is_harmless(key)} - set(model.state_dict())
-    card = replace(card, dropped_keys=tuple(sorted(dropped)))
+    card = replace(
+        card,
+        activation=_activation(architecture, activation),
+        dropped_keys=tuple(sorted(dropped)),
+        inputs_sha256=_inputs(architecture, None, tokenizer, request),
+    )
     return OpenClipEncoder(name, model, preprocess, tokenizer, request, card)
 
 
@@ -74,8 +105,9 @@ def load_repository(name: str, repository: str, request: LoadRequest, revision: 
 def load_file(name: str, architecture: str, checkpoint: Path, request: LoadRequest, *, source: str) -> OpenClipEncoder:
     """A checkpoint of one's own for an architecture of `open_clip.list_models()`: a file or a folder with one.
 
-    It may be as open_clip's training writes it (`state_dict`, keys with `module.`). The architecture decides the
-    activation: weights that began as OpenAI's need a `-quickgelu` one, and fit the other without a word.
+    It may be as open_clip's training writes it (`state_dict`), with a prefix before every key. The architecture decides
+    the activation: weights that began as OpenAI's need a `-quickgelu` one, and fit the other without a word, so that
+    the card says which it was.
     """
     if architecture not in open_clip.list_models():
         raise unknown_name("open_clip architecture", architecture, open_clip.list_models())
@@ -85,37 +117,90 @@ def load_file(name: str, architecture: str, checkpoint: Path, request: LoadReque
 def _load(
     name: str, architecture: str, weights: Path, request: LoadRequest, source: str, folder: Path | None
 ) -> OpenClipEncoder:
+    if folder is not None:
+        require_regular_members(name, folder)
     lacking = None if folder is None or request.may_download else missing_text_tower(name, folder)
     if lacking is not None:
         raise NotOnThisMachineError.because(lacking)
     # open_clip itself would only warn of a folder without weights, and leave them random.
     model, preprocess, tokenizer = _created(name, architecture, request, load_weights=False, pretrained_text=False)
     with read_weights(name, weights) as stored:
-        tensors = _as_the_model_names_them(model, weights_in(stored.content))
+        _require_trained_as(name, architecture, stored.content)
+        tensors, prefix = _as_the_model_names_them(name, model, weights_in(stored.content))
         fit = fill(name, model, tensors, stored, looks_like(tensors))
-    card = _card(model, tokenizer, source, stored.sha256, folder)
-    card = replace(card, unexpected_keys=fit.unexpected, dropped_keys=fit.dropped)
+        sha256 = stored.sha256
+    card = replace(
+        _card(name, model, tokenizer, source, sha256, folder),
+        activation=_activation(architecture, False),
+        key_prefix=prefix or None,
+        missing_keys=fit.missing,
+        unexpected_keys=fit.unexpected,
+        dropped_keys=fit.dropped,
+        inputs_sha256=_inputs(architecture, folder, tokenizer, request),
+    )
     return OpenClipEncoder(name, model, preprocess, tokenizer, request, card)
+
+
+_QUICK = "-quickgelu"
+
+
+def _activation(architecture: str, forced: bool) -> str | None:
+    """`gelu` or `quickgelu` for an architecture that has a twin with the other one, else None."""
+    if forced or architecture.endswith(_QUICK):
+        return "quickgelu"
+    return "gelu" if f"{architecture}{_QUICK}" in open_clip.list_models() else None
+
+
+def _require_trained_as(name: str, architecture: str, content: Mapping[str, Any]) -> None:
+    """open_clip's training names the architecture in its checkpoints; with the twin's activation, numbers are wrong."""
+    run = content.get("name")
+    twin = architecture.removesuffix(_QUICK) if architecture.endswith(_QUICK) else f"{architecture}{_QUICK}"
+    if isinstance(run, str) and f"model_{twin}-lr_" in run:
+        raise ModelError(
+            f"Expected weights of {name} that were trained as {architecture}, got a checkpoint that was trained as "
+            f'{twin}: the keys fit, and the activation does not. Set architecture = "{twin}".'
+        )
+
+
+def _inputs(architecture: str, folder: Path | None, tokenizer: Any, request: LoadRequest) -> str:
+    """The digest of the configuration, of the tokenizer and of what the user overrides."""
+    config = None if _local_folder(architecture) else open_clip.get_model_config(architecture)
+    folders = [] if folder is None else [folder]
+    return inputs_digest(folders, [config, dict(request.options)], _vocabulary(tokenizer))
+
+
+def _vocabulary(tokenizer: Any) -> bytes:
+    inner = getattr(tokenizer, "tokenizer", None)
+    if inner is None:
+        return repr(list(tokenizer.bpe_ranks.items())).encode() if hasattr(tokenizer, "bpe_ranks") else b""
+    return vocabulary_of(inner)
+
+
+def _local_folder(architecture: str) -> Path | None:
+    folder = Path(architecture.removeprefix(_LOCAL))
+    return folder if architecture.startswith(_LOCAL) else None
+
+
+_LOCAL = "local-dir:"
 
 
 def _created(name: str, architecture: str, request: LoadRequest, **options: Any) -> tuple[Any, Any, Any]:
     """open_clip's network, its transform for evaluation and its tokenizer."""
     wanted = checked_overrides(name, request.options.get("preprocessing", {}))
     overrides = {_ARGUMENTS[key]: value for key, value in wanted.items()}
-    if wanted.get("interpolation") == WITHOUT_ANTIALIAS:
-        raise unknown_name("interpolation of open_clip", WITHOUT_ANTIALIAS, FILTERS)
+    if wanted.get("interpolation", _FILTERS[0]) not in _FILTERS:
+        raise unknown_name("interpolation of open_clip", wanted["interpolation"], _FILTERS)
     if "image_resize_mode" in overrides:
         overrides["image_resize_mode"] = _RESIZE_MODES[overrides["image_resize_mode"]]
-    with _offline_unless(request.may_download):
-        try:
+
+    def create() -> tuple[Any, Any, Any]:
+        with _offline_unless(request.may_download), quietly():
             model, _, preprocess = open_clip.create_model_and_transforms(
                 architecture, device="cpu", precision="fp32", weights_only=True, **options, **overrides
             )
-            tokenizer = _tokenizer(name, architecture, request.tokenizer)
-        except (ConfigError, NotOnThisMachineError):
-            raise
-        except Exception as error:  # open_clip lets through whatever its readers raise
-            raise _loading_error(name, error) from error
+            return model, preprocess, _tokenizer(name, architecture, request.tokenizer)
+
+    model, preprocess, tokenizer = attempt(create, lambda error: _loading_error(name, error))
     if isinstance(tokenizer, HFTokenizer):
         require_fit(name, len(tokenizer.tokenizer), _embedding_rows(model), request.tokenizer or "its own")
     return model, preprocess, tokenizer
@@ -130,31 +215,33 @@ def _embedding_rows(model: Any) -> int | None:
 
 def _tokenizer(name: str, architecture: str, given: str | None) -> Any:
     """The one given; else a folder's own, or the one that its configuration names; else open_clip's."""
-    folder = Path(architecture.removeprefix("local-dir:"))
-    if folder.is_dir():
+    folder = _local_folder(architecture)
+    if folder is not None:
         text = open_clip_text(folder)
     else:
         text = (open_clip.get_model_config(architecture) or {}).get("text_cfg", {})
     named = text.get("hf_tokenizer_name")
     if given is not None and not named:
         raise ConfigError(
-            f"Expected no tokenizer for {name}, whose text tower has open_clip's own, got tokenizer={given!r}. "
-            "Leave it out."
+            f"Expected no tokenizer for {name}, whose text tower has open_clip's own, got "
+            f"tokenizer={shown_path(given)!r}. Leave it out."
         )
-    if named and (given is not None or (folder.is_dir() and not has_vocabulary(folder))):
+    if named and (given is not None or (folder is not None and not has_vocabulary(folder))):
         source = given or str(named)
-        try:
-            return HFTokenizer(
+        check_tokenizer(name, source)
+        return attempt(
+            lambda: HFTokenizer(
                 source,
                 context_length=text.get("context_length", DEFAULT_CONTEXT_LENGTH),
                 tokenizer_mode=text.get("tokenizer_mode"),
                 **text.get("tokenizer_kwargs", {}),
-            )
-        except Exception as error:  # a damaged folder comes as any of a dozen types
-            raise no_tokenizer(name, source, f"{type(error).__name__}: {error}") from error
+            ),
+            partial(unreadable_tokenizer, name, source),
+        )
     return open_clip.get_tokenizer(architecture)
 
 
+_FILTERS = ("bicubic", "bilinear")
 _ARGUMENTS = {
     "mean": "image_mean",
     "std": "image_std",
@@ -165,18 +252,26 @@ _ARGUMENTS = {
 _RESIZE_MODES = {"exact": "squash", "longest": "longest", "shortest": "shortest"}
 
 
-def _as_the_model_names_them(model: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Without the prefix of distributed training, and with the text tower where this model has it."""
-    if tensors and all(key.startswith("module.") for key in tensors):
-        tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
+def _as_the_model_names_them(name: str, model: Any, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Without the prefix of training code, which is returned, and with the text tower where this model has it."""
+    own = {*model.state_dict(), *_OPENAI_TEXT} if not hasattr(model, "positional_embedding") else model.state_dict()
+    tensors, prefix = without_prefix(name, tensors, own)
     if "positional_embedding" in tensors and not hasattr(model, "positional_embedding"):
         tensors = open_clip.model.convert_to_custom_text_state_dict(tensors)
-    if "logit_scale" in tensors:  # one number, in two shapes
-        tensors = {**tensors, "logit_scale": tensors["logit_scale"].reshape(model.logit_scale.shape)}
-    return tensors
+    scale = tensors.get("logit_scale")
+    if scale is not None and scale.numel() == 1:  # one number, in two shapes
+        tensors = {**tensors, "logit_scale": scale.reshape(model.logit_scale.shape)}
+    return tensors, prefix
 
 
-def _card(model: Any, tokenizer: Any, source: str, sha256: str | None, folder: Path | None) -> ModelCard:
+_OPENAI_TEXT = ("text_projection", "positional_embedding", "token_embedding.weight")
+"""Keys of a text tower that is not a module of its own: a checkpoint may name it so."""
+
+
+def _card(name: str, model: Any, tokenizer: Any, source: str, sha256: str | None, folder: Path | None) -> ModelCard:
+    def token_ids() -> str:
+        return token_ids_digest(lambda texts: tokenizer(list(texts)).tolist())
+
     return ModelCard(
         source=source,
         revision=folder.name if folder is not None and folder.parent.name == "snapshots" else None,
@@ -184,21 +279,24 @@ def _card(model: Any, tokenizer: Any, source: str, sha256: str | None, folder: P
         licence=None if folder is None else licence_of(folder),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         context_length=int(tokenizer.context_length),
+        token_ids_sha256=attempt(token_ids, partial(failing_tokenizer, name)),
     )
 
 
-def _loading_error(name: str, error: Exception) -> Exception:
+def _loading_error(name: str, error: BaseException) -> RobustError:
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
-    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    package = missing_package(error)
+    if package is not None:
+        return needs_package(name, "open_clip model", package)
     absent = (LocalEntryNotFoundError, OfflineModeIsEnabled)
     if isinstance(error, absent) or isinstance(error.__cause__, absent) or "Failed to download" in str(error):
         return NotOnThisMachineError(
-            f"Expected the weights of {name} in the Hugging Face cache or on the hub, got: {first_line} "
+            f"Expected the weights of {name} in the Hugging Face cache or on the hub, got {described(error)}. "
             "Run once where there is a network, or allow downloads (--robust-download)."
         )
     return ModelError(
-        f"Expected a whole open_clip checkpoint for {name}, got {type(error).__name__}: {first_line} "
+        f"Expected a whole open_clip checkpoint for {name}, got {described(error)}. "
         "The architecture and the checkpoint must belong together; load or download the matching one."
     )
 
@@ -237,18 +335,21 @@ class OpenClipEncoder:
     def __init__(
         self, name: str, model: Any, preprocess: Any, tokenizer: Any, request: LoadRequest, card: ModelCard
     ) -> None:
-        self.name, self.device = name, request.device
+        self.name, self.device, self.precision = name, request.device, request.precision
         config = dict(model.visual.preprocess_cfg)
         self._geometry = geometry_of(name, config)
-        self.card = ModelCard(**{**card.__dict__, "input_size": self._geometry.side})
         self._dtype = torch_dtype(request.precision)
         self._model = model.to(device=request.device, dtype=self._dtype).eval()
         self._tokenizer = tokenizer
+        self.card = replace(card, input_size=self._geometry.side)
         self._shape = [step for step in preprocess.transforms if _is_geometry(step)]
         normalise = next(step for step in preprocess.transforms if isinstance(step, Normalize))
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(normalise.mean, device=request.device).reshape(shape)
         self._std = torch.tensor(normalise.std, device=request.device).reshape(shape)
+
+    def __repr__(self) -> str:
+        return described_encoder(self)
 
     def prepare(self, image: Image) -> Prepared:
         """Resize and crop as the checkpoint's transform declares, kept at 8 bits."""

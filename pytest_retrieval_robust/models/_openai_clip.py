@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import open_clip
-from open_clip.tokenizer import SimpleTokenizer
+from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from PIL.Image import Resampling
 from torch import Tensor, nn
 
 from ..errors import ConfigError, ModelError
 from . import LoadRequest
+from ._attempt import shown_path
+from ._checkpoint import sha256_of
 from ._identify import looks_like
 from ._pictures import Picture, Prepare, fit_and_pad, resize_and_crop, stretch
 from ._recipe import Recipe, chosen
@@ -45,6 +48,7 @@ class _BytePairs:
     def __init__(self, context: int) -> None:
         self.context = context
         self._tokenizer = SimpleTokenizer(context_length=context)
+        self.digest = sha256_of([Path(default_bpe())]) or ""
         self.vocabulary = int(self._tokenizer.vocab_size)
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -111,8 +115,9 @@ def side_of(tensors: Mapping[str, Tensor]) -> int:
 def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> _BytePairs:
     if request.tokenizer is not None:
         raise ConfigError(
-            f"Expected no tokenizer for {name}, which has OpenAI's own, got tokenizer={request.tokenizer!r}. "
-            "Leave it out, or load the model with its own tokenizer as local-dir:FOLDER."
+            f"Expected no tokenizer for {name}, which has OpenAI's own, got "
+            f"tokenizer={shown_path(request.tokenizer)!r}. Leave it out, "
+            "or load the model with its own tokenizer as local-dir:FOLDER."
         )
     rows = tensors["token_embedding.weight"].shape[0]
     tokens = _BytePairs(tensors["positional_embedding"].shape[0])
@@ -127,6 +132,7 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> _
 def _recipe(licence: str, ways: Callable[[int], Mapping[str, Picture]]) -> Recipe:
     return Recipe(
         licence=licence,
+        anchor="visual.conv1.weight",
         tensors=_tensors,
         network=_network,
         images=lambda network: network.visual,

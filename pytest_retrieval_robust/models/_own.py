@@ -44,7 +44,7 @@ def own_entry(
     def missing(request: LoadRequest) -> str | None:
         if path is not None and not path.exists():
             return (
-                f"the checkpoint of {name} is not there: {path.name}; mend the path in [models.{name}], which is "
+                f"the checkpoint of {name} is not there: {path.name}; fix the path in [models.{name}], which is "
                 "relative to the folder of its file, or copy the checkpoint to it"
             )
         return None if base.missing is None else base.missing(given(request))
@@ -129,4 +129,4 @@ def _require_path(loader: str, checkpoint: str) -> None:
 
 def _shown(checkpoint: str) -> str:
     # A path stays out of cards and results: they hold the file's own name alone.
-    return checkpoint if _is_hub(checkpoint) else f"checkpoint:{Path(checkpoint).name}"
+    return checkpoint if _is_hub(checkpoint) else f"checkpoint:{Path(checkpoint).resolve().name}"

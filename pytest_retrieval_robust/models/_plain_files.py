@@ -7,15 +7,19 @@ library: `missing` is asked while tests are collected.
 from __future__ import annotations
 
 import os
-import shutil
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..cache import CACHE_VARIABLE, cache_folder
 from ..errors import ModelError, NotOnThisMachineError
+from ..foreign import described
 from . import LoadRequest
+from ._attempt import attempt
+from ._bounded import copy_at_most
+
+_MOST_BYTES = 1 << 35
+"""Of a published file whose server does not say its size."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +86,22 @@ def _is_offline() -> bool:
 def _fetch(name: str, url: str, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     part = place.with_name(f"{place.name}.{os.getpid()}.part")
-    try:
+
+    def fetch() -> None:
         with urllib.request.urlopen(url, timeout=60) as source, part.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
             expected = source.headers.get("Content-Length")
+            copy_at_most(source, target, _MOST_BYTES if expected is None else int(expected))
         if expected is not None and part.stat().st_size != int(expected):
             raise OSError(f"{part.stat().st_size} of {expected} bytes")
         part.replace(place)
-    except (OSError, urllib.error.URLError) as error:
-        raise NotOnThisMachineError(
-            f"Expected to fetch the weights of {name} from {url}, got {type(error).__name__}: {error}. Try again, or "
-            f"bring the file by hand to {place.parent}."
-        ) from error
+
+    def explain(error: BaseException) -> NotOnThisMachineError:
+        return NotOnThisMachineError(
+            f"Expected to fetch the weights of {name} from {url}, got {described(error)}. Try again, or "
+            "bring the file by hand to weights/ of the cache folder."
+        )
+
+    try:
+        attempt(fetch, explain)
     finally:
         part.unlink(missing_ok=True)

@@ -15,7 +15,8 @@ from ._building import build, fill
 from ._composed import ComposedEncoder, Tokens
 from ._identify import looks_like
 from ._pictures import Picture
-from ._weights_file import read_weights
+from ._prefixes import without_prefix
+from ._weights_file import read_weights, weights_in
 
 T = TypeVar("T")
 
@@ -25,8 +26,10 @@ class Recipe:
     """What is a system's own."""
 
     licence: str
+    anchor: str
+    """A key that every file of the system has: what stands before it was put there by training code."""
     tensors: Callable[[Mapping[str, Any]], dict[str, Tensor]]
-    """The content of the file -> the weights, under the names of `network`."""
+    """The weights of the file -> those of `network`, under its names."""
     network: Callable[[Mapping[str, Tensor]], nn.Module]
     """The network that these weights are of; its variant is read from their names and shapes."""
     images: Callable[[Any], nn.Module]
@@ -47,7 +50,8 @@ def load_system(name: str, file: Path, request: LoadRequest, recipe: Recipe, *, 
     """
     name = request.name or name
     with read_weights(name, file) as stored:
-        tensors = recipe.tensors(stored.content)
+        plain, prefix = without_prefix(name, weights_in(stored.content), (recipe.anchor,))
+        tensors = recipe.tensors(plain)
         network = build(lambda: recipe.network(tensors))
         fit = fill(name, network, tensors, stored, looks_like(tensors))
         picture = recipe.picture(name, tensors, request)
@@ -58,6 +62,8 @@ def load_system(name: str, file: Path, request: LoadRequest, recipe: Recipe, *, 
         sha256=sha256,
         licence=recipe.licence,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
+        key_prefix=prefix or None,
+        missing_keys=fit.missing,
         unexpected_keys=fit.unexpected,
         dropped_keys=fit.dropped,
     )

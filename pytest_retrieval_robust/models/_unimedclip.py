@@ -80,6 +80,7 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> W
 
 UNIMEDCLIP = Recipe(
     licence="CC BY-NC 4.0 (non-commercial)",
+    anchor="text_encoder.proj.2.weight",
     tensors=_tensors,
     network=_Network,
     images=lambda network: network.visual,

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+import bz2
 import ctypes
+import errno
+import gzip
+import lzma
 import mmap
 import pickle
 import re
-import shutil
 import sys
 import tarfile
 import tempfile
 import warnings
 import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import ModelError, NotOnThisMachineError
+from ..files import TooLargeError, is_regular
+from ..foreign import described
+from ._attempt import attempt, shown_path
+from ._bounded import Bounded, copy_at_most
 from ._checkpoint import sha256_of, weight_files
 
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")
-_DAMAGED = (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, tarfile.TarError)
+_MOST_EXPANSION = 32
+"""How many times its own size a compressed checkpoint may unpack to. Weights hardly compress; a bomb is 1,000 times."""
+_LEAST_LIMIT = 1 << 28
+"""Bytes that any archive may unpack to."""
+_COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+"""How a compressed tar is opened, by its first bytes."""
 
 # Settings, metrics and callbacks that published checkpoints pickle beside their weights. They are given classes that
 # hold nothing, so that the tensors can be read with `weights_only=True` and none of these libraries is needed.
@@ -75,6 +89,8 @@ _ALLOWED: list[Any] = [
 ]
 
 
+_MOST_NESTED = 4
+_OPTIMISER = "optim"
 _STATE_KEYS = ("model", "state_dict", "model_state_dict")
 
 
@@ -82,7 +98,7 @@ _STATE_KEYS = ("model", "state_dict", "model_state_dict")
 class WeightsFile:
     """What a checkpoint file holds, and the hash of the file."""
 
-    content: Mapping[str, Any]
+    content: Mapping[str, Any] = field(repr=False)
     sha256: str
     mapped: bool
 
@@ -114,30 +130,37 @@ def read_weights(name: str, path: Path) -> Iterator[WeightsFile]:
 
     Tensors may be views of the file: what outlives the `with` must be a copy (`WeightsFile.take`).
 
-    Raises `NotOnThisMachineError` where there is no such file, and `ModelError` for a damaged one, for a pickle that
-    asks for more than tensors and plain values, and for an archive that holds no weights or several.
+    Raises `NotOnThisMachineError` where there is no such file, and `ModelError` for a damaged one, for one that is no
+    regular file, for a pickle that asks for more than tensors and plain values, and for an archive that holds no
+    weights, or several, or unpacks to far more than weights do.
     """
     file = _file_at(name, path)
     with ThreadPoolExecutor(1) as beside:
         hashed = beside.submit(sha256_of, [file])
         with _unpacked(name, file) as inner:
             content, mapped = _content(name, file, inner)
-            yield WeightsFile(content, hashed.result() or "", mapped)
+            sha256 = attempt(hashed.result, partial(_damaged, name, file))
+            yield WeightsFile(content, sha256 or "", mapped)
 
 
 def _file_at(name: str, path: Path) -> Path:
     if path.is_dir():
         files = weight_files(path)
-        if len(files) == 1:
-            return files[0]
-        raise ModelError(
-            f"Expected a folder with one weights file for {name}, got checkpoint={path.name!r} with {len(files)} "
-            "(model.safetensors, pytorch_model.bin). Name the file itself."
-        )
-    if not path.is_file():
+        if len(files) != 1:
+            raise ModelError(
+                f"Expected a folder with one weights file for {name}, got checkpoint={path.name!r} with {len(files)} "
+                "(model.safetensors, pytorch_model.bin). Name the file itself."
+            )
+        path = files[0]
+    if not path.exists():
         raise NotOnThisMachineError(
-            f"Expected a checkpoint file for {name}, got checkpoint={str(path)!r}, which is not there. "
-            "Mend the path or copy the file to it."
+            f"Expected a checkpoint file for {name}, got checkpoint={shown_path(path)!r}, which is not there. "
+            "Fix the path or copy the file to it."
+        )
+    if not is_regular(path):
+        raise ModelError(
+            f"Expected a regular file for {name}, got checkpoint={shown_path(path)!r}, which is a FIFO, a device or a "
+            "socket. Name the file of weights itself."
         )
     return path
 
@@ -145,38 +168,56 @@ def _file_at(name: str, path: Path) -> Path:
 @contextmanager
 def _unpacked(name: str, file: Path) -> Iterator[Path]:
     """The file, or the one weights file of a zip or tar, copied to a temporary folder under a name of our own."""
-    member = _member_of(name, file)
+    explain = partial(_damaged, name, file)
+    member = attempt(lambda: _member_of(name, file), explain)
     if member is None:
         yield file
         return
     suffix, copy_to = member
     with tempfile.TemporaryDirectory() as folder:
         inner = Path(folder) / f"weights{suffix}"
-        try:
-            with inner.open("wb") as target:
-                copy_to(target)
-        except (*_DAMAGED, zlib.error) as error:
-            raise _damaged(name, file, error) from error
+        attempt(lambda: _write(inner, copy_to), explain)
         yield inner
+
+
+def _write(inner: Path, copy_to: Callable[[IO[bytes]], None]) -> None:
+    with inner.open("wb") as target:
+        copy_to(target)
 
 
 def _member_of(name: str, file: Path) -> tuple[str, Callable[[IO[bytes]], None]] | None:
     """How to copy the one weights file of an archive, or None where the file is no archive (or torch's own zip)."""
     if _is_zip(file) and zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
-            names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        names = [entry.filename for entry in entries]
         if any(PurePosixPath(entry).name in ("data.pkl", "constants.pkl") for entry in names):
+            _require_as_torch_stores(file, entries)
             return None
         chosen = _only_weights(name, file, names)
         return PurePosixPath(chosen).suffix, partial(_copy_from_zip, file, chosen)
-    if tarfile.is_tarfile(file):
-        with tarfile.open(file) as tar:
-            names = [entry.name for entry in tar.getmembers() if entry.isfile()]
+    if _is_tar(file):
+        with _opened_tar(file) as tar:
+            names = [entry.name for entry in tar if entry.isfile()]
         if not names or {"pickle", "storages"} <= {*names}:  # a file of zeros; the oldest of torch's formats
             return None
         chosen = _only_weights(name, file, names)
         return PurePosixPath(chosen).suffix, partial(_copy_from_tar, file, chosen)
     return None
+
+
+def _require_as_torch_stores(file: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """torch never compresses what it stores, but would unpack into memory whatever a compressed entry declares."""
+    packed = sum(entry.file_size for entry in entries if entry.compress_type != zipfile.ZIP_STORED)
+    if packed > limit_of(file):
+        raise TooLargeError(f"{packed} bytes")
+    if any(entry.file_size > file.stat().st_size for entry in entries if entry.compress_type == zipfile.ZIP_STORED):
+        raise zipfile.BadZipFile("an entry that is larger than its file")
+
+
+def limit_of(file: Path) -> int:
+    """Bytes that an archive may unpack to."""
+    return max(_LEAST_LIMIT, _MOST_EXPANSION * file.stat().st_size)
 
 
 def _is_zip(file: Path) -> bool:
@@ -197,34 +238,66 @@ def _only_weights(name: str, file: Path, members: list[str]) -> str:
 
 def _copy_from_zip(file: Path, member: str, target: IO[bytes]) -> None:
     with zipfile.ZipFile(file) as archive, archive.open(member) as source:
-        shutil.copyfileobj(source, target, 1 << 20)
+        copy_at_most(source, target, limit_of(file))
 
 
 def _copy_from_tar(file: Path, member: str, target: IO[bytes]) -> None:
-    with tarfile.open(file) as tar:
-        source = tar.extractfile(member)
-        assert source is not None  # a regular file, by the listing
-        shutil.copyfileobj(source, target, 1 << 20)
+    with _opened_tar(file) as tar:
+        # In the order of the file: a compressed stream cannot go back.
+        entry = next(entry for entry in tar if entry.name == member and entry.isfile())
+        source = tar.extractfile(entry)
+        assert source is not None  # a regular file, by the line before
+        copy_at_most(source, target, limit_of(file))
+
+
+def _is_tar(file: Path) -> bool:
+    try:
+        with _opened_tar(file):
+            return True
+    except (tarfile.ReadError, EOFError, gzip.BadGzipFile, lzma.LZMAError):
+        return False
+
+
+@contextmanager
+def _opened_tar(file: Path) -> Iterator[tarfile.TarFile]:
+    """A tar to be read from its beginning to its end; a compressed one unpacks to a limit."""
+    with file.open("rb") as stream:
+        start = stream.read(8)
+    opener = next((opener for sign, opener in _COMPRESSED.items() if start.startswith(sign)), None)
+    if opener is None:
+        with tarfile.open(file, "r:") as tar:
+            yield tar
+        return
+    with opener(file) as plain:
+        bounded: Any = Bounded(plain, limit_of(file))
+        with tarfile.open(fileobj=bounded, mode="r|") as tar:
+            yield tar
 
 
 def _content(name: str, file: Path, inner: Path) -> tuple[Mapping[str, Any], bool]:
     """The tensors and plain values of a weights file, and whether they are views of it."""
-    try:
-        if inner.suffix == ".safetensors":
-            return load_file(inner), False
-        content, mapped = _unpickled(inner)
-    except pickle.UnpicklingError as error:
-        raise _refused(name, file, error) from error
-    except (*_DAMAGED, SafetensorError) as error:
-        if "TorchScript" in str(error):
-            raise _torchscript(name, file) from error
-        raise _damaged(name, file, error) from error
+    content, mapped = attempt(lambda: _loaded(inner), partial(unreadable_weights, name, file))
     if not isinstance(content, Mapping):
         raise ModelError(
             f"Expected a dictionary of weights in {file.name} for {name}, got a {type(content).__name__}. "
             "Save the model's state_dict with torch.save."
         )
     return content, mapped
+
+
+def _loaded(inner: Path) -> tuple[Any, bool]:
+    if inner.suffix == ".safetensors":
+        return load_file(inner), False
+    return _unpickled(inner)
+
+
+def unreadable_weights(name: str, file: Path, error: BaseException) -> ModelError:
+    """The error of a weights file that a library could not read: refused code, or damage."""
+    if isinstance(error, pickle.UnpicklingError):
+        return _refused(name, file, error)
+    if "TorchScript" in str(error):
+        return _torchscript(name, file)
+    return _damaged(name, file, error)
 
 
 def _unpickled(inner: Path) -> tuple[Any, bool]:
@@ -234,8 +307,8 @@ def _unpickled(inner: Path) -> tuple[Any, bool]:
         return torch.load(inner, map_location="cpu", weights_only=True, mmap=mapped), mapped
 
 
-def _refused(name: str, file: Path, error: Exception) -> ModelError:
-    asked = re.search(r"(?:GLOBAL|class) ([\w.]+)", str(error))
+def _refused(name: str, file: Path, error: BaseException) -> ModelError:
+    asked = re.search(r"(?:GLOBAL|class) ([\w.]{1,80})", str(error))
     what = f"asks for {asked[1]}" if asked else "asks for more than tensors and plain values"
     return ModelError(
         f"Expected weights alone in {file.name} for {name}, got a pickle that {what}: reading it could run its code, "
@@ -250,19 +323,49 @@ def _torchscript(name: str, file: Path) -> ModelError:
     )
 
 
-def _damaged(name: str, file: Path, error: Exception) -> ModelError:
-    first_line = (str(error).strip().splitlines() or [""])[0][:200]
+def _damaged(name: str, file: Path, error: BaseException) -> ModelError:
+    size = file.stat().st_size
+    if isinstance(error, TooLargeError):
+        return ModelError(
+            f"Expected weights of {name} that unpack to at most {limit_of(file)} bytes, got {file.name} of {size} "
+            "bytes, which unpacks to more. If it can be trusted, unpack it yourself and name the weights file."
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ModelError(
+            f"Expected room in the temporary folder to unpack {file.name} for {name}, got a full disk. Set TMPDIR to a "
+            "folder with room, or unpack the file yourself and name the weights file."
+        )
     return ModelError(
-        f"Expected a whole weights file for {name}, got {file.name} of {file.stat().st_size} bytes that cannot be "
-        f"read ({type(error).__name__}: {first_line}). It may be a truncated download: fetch it again and compare "
-        "its size and sha256 with the publisher's."
+        f"Expected a whole weights file for {name}, got {file.name} of {size} bytes that cannot be read: "
+        f"{described(error)}. It may be a truncated download: fetch it again and compare its size and sha256 with the "
+        "publisher's."
     )
 
 
 def weights_in(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """The state dict of a file: flat, or under the key that training code keeps it by."""
+    held = _state_dict(content, _MOST_NESTED) or {}
+    return {key: value for key, value in held.items() if isinstance(key, str) and isinstance(value, torch.Tensor)}
+
+
+def _state_dict(content: Mapping[str, Any], levels: int) -> Mapping[str, Any] | None:
+    """The mapping that holds the tensors, down to so many levels; None where it cannot be told."""
+    if levels == 0:
+        return None
     for key in _STATE_KEYS:
         held = content.get(key)
-        if isinstance(held, Mapping) and any(isinstance(value, torch.Tensor) for value in held.values()):
-            return weights_in(held)
-    return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+        found = _state_dict(held, levels - 1) if isinstance(held, Mapping) else None
+        if found is not None:
+            return found
+    if _holds_tensors(content):
+        return content
+    others = [
+        value
+        for key, value in content.items()
+        if isinstance(value, Mapping) and not str(key).startswith(_OPTIMISER) and _holds_tensors(value)
+    ]
+    return others[0] if len(others) == 1 else None
+
+
+def _holds_tensors(content: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, torch.Tensor) for value in content.values())

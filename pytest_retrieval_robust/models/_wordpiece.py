@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from transformers import BertTokenizer
 
 from ..errors import ConfigError
 from . import LoadRequest
-from ._checkpoint import require_fit
-from ._hub import has_vocabulary, no_tokenizer, repository_folder
+from ._attempt import attempt
+from ._checkpoint import require_fit, require_regular_members
+from ._hub import has_vocabulary, no_tokenizer, repository_folder, unreadable_tokenizer
+from ._inputs import inputs_digest
 
 BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
@@ -22,8 +25,8 @@ the default of the library. Left so: it is what the published models were traine
 class WordPieces:
     """A tokenizer with the context length that a model cuts reports at."""
 
-    def __init__(self, tokenizer: Any, context: int, clean: Callable[[str], str] = str) -> None:
-        self._tokenizer, self.context, self._clean = tokenizer, context, clean
+    def __init__(self, tokenizer: Any, context: int, clean: Callable[[str], str] = str, digest: str = "") -> None:
+        self._tokenizer, self.context, self._clean, self.digest = tokenizer, context, clean, digest
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with the special tokens, at most `context` of them, without padding."""
@@ -58,17 +61,18 @@ def load_word_pieces(
     wanted = request.options.get("context_length", context)
     if not isinstance(wanted, int) or isinstance(wanted, bool) or not 2 < wanted <= positions:
         raise ConfigError(
-            f"Expected a context length of 3 to {positions} tokens for {name}, got context_length={wanted!r}. Mend it."
+            f"Expected a context length of 3 to {positions} tokens for {name}, got context_length={wanted!r}. Fix it."
         )
     source = request.tokenizer or default
     folder = _folder_of(name, source, request)
-    try:
-        # By its class: a folder may name one of its own, whose code would have to be run.
-        tokenizer = BertTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except Exception as error:  # a damaged folder comes as any of a dozen types
-        raise no_tokenizer(name, source, f"{type(error).__name__}: {error}") from error
+    require_regular_members(name, folder)
+    # By its class: a folder may name one of its own, whose code would have to be run.
+    tokenizer = attempt(
+        lambda: BertTokenizer.from_pretrained(str(folder), local_files_only=True),
+        partial(unreadable_tokenizer, name, source),
+    )
     require_fit(name, len(tokenizer), rows, Path(source).name)
-    return WordPieces(tokenizer, wanted, clean)
+    return WordPieces(tokenizer, wanted, clean, inputs_digest([folder]))
 
 
 def _folder_of(name: str, source: str, request: LoadRequest) -> Path:

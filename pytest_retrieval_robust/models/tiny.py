@@ -40,7 +40,7 @@ def _load(name: str, request: LoadRequest) -> DualEncoder:
 def check_sums(folder: Path) -> None:
     """Compare the files of embedded weights with the hashes that they were shipped with.
 
-    Raises `ModelError` that names the first damaged or missing file and how to mend it.
+    Raises `ModelError` that names the first damaged or missing file and how to fix it.
     """
     from hashlib import sha256
 

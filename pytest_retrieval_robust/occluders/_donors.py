@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DONORS = 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Donors:
     """Prepared images: `pixels` (D, 3, H, W) as the model wants them, floating on the 0..1 scale, with their ids and
     frames."""

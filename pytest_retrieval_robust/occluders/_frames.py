@@ -41,12 +41,12 @@ class View:
         import torch
 
         start, stop = self._edges(axis)
-        return ((torch.arange(pixels, dtype=torch.float64) + 0.5) / pixels - start) / (stop - start)
+        return ((torch.arange(pixels, dtype=torch.float64, device="cpu") + 0.5) / pixels - start) / (stop - start)
 
     def _edges(self, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
 
-        edges = torch.tensor(self.boxes, dtype=torch.float64).reshape(-1, 4)
+        edges = torch.tensor(self.boxes, dtype=torch.float64, device="cpu").reshape(-1, 4)
         return edges[:, axis, None], edges[:, axis + 2, None]
 
     def pixels_at(self, axis: int, positions: torch.Tensor) -> torch.Tensor:
@@ -57,7 +57,7 @@ class View:
         pixels = self.height if axis else self.width
         own = self.rows if axis else self.columns
         inside = (own >= 0) & (own < 1)
-        numbers = torch.arange(pixels)
+        numbers = torch.arange(pixels, device="cpu")
         low = torch.where(inside, numbers, pixels - 1).amin(1)
         high = torch.where(inside, numbers, 0).amax(1)
         start, stop = self._edges(axis)
@@ -69,7 +69,7 @@ class View:
         import torch
 
         within = (self.rows if axis else self.columns) * grid
-        goals = (torch.arange(grid, dtype=torch.float64) + (within - within.floor())[:, :, None]) / grid
+        goals = (torch.arange(grid, dtype=torch.float64, device="cpu") + (within - within.floor())[:, :, None]) / grid
         return self.pixels_at(axis, goals)
 
     def fits(self, grid: int) -> bool:

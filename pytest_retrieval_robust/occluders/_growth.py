@@ -64,7 +64,7 @@ def _steps(grid: int) -> tuple[torch.Tensor, torch.Tensor]:
 
     paths = [_path(grid, aspect) for aspect in ASPECTS]
     widths, heights = zip(*paths, strict=True)
-    return torch.tensor(widths), torch.tensor(heights)
+    return torch.tensor(widths, device="cpu"), torch.tensor(heights, device="cpu")
 
 
 def _path(grid: int, aspect: float) -> tuple[list[int], list[int]]:

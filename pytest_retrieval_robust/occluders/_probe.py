@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calling import image_rows, in_pieces, limits_of
 from ..errors import EmbeddingError, OcclusionError
+from ..float32 import ieee_float32
 from ._frames import view_of
 from ._scene import encode
 from .cells import hide_cells
@@ -125,24 +127,39 @@ class Probe:
         return torch.from_numpy(right).to(scene.setting.reports.device)
 
     def _ask(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
+        encoder = self.scene.setting.encoder
+        limits = limits_of(encoder)
+        answers: list[Answers] = []
+        for start in range(0, len(images), self.batch):
+            numbers, versions = images[start : start + self.batch], hidden[start : start + self.batch]
+
+            def answer(part: slice, numbers: NDArray[np.int64] = numbers, versions: Hidden = versions) -> Answers:
+                return self._answer(numbers[part], versions[part])
+
+            answers += in_pieces(len(numbers), limits, "images", answer, encoder.device)
+            if self.tell is not None:
+                self.tell(len(numbers))
+        return Answers(*(np.concatenate(column) for column in zip(*answers, strict=True)))
+
+    def _answer(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
+        """Of one part that memory has to hold whole."""
         import torch
 
-        right, margin = [], []
-        for start in range(0, len(images), self.batch):
-            part = slice(start, start + self.batch)
-            rows = self.encode(images[part], hidden[part])
-            setting = self.scene.setting
-            score = getattr(setting.encoder, "similarity", None)
-            scores = rows.float() @ setting.reports.T if score is None else score(rows, setting.reports)
-            is_right = self._right[torch.from_numpy(images[part]).to(scores.device)]
-            _require_numbers(scores, setting.encoder.name)
-            best = scores.masked_fill(~is_right, -torch.inf).amax(1)
-            wrong = scores.masked_fill(is_right, -torch.inf).topk(self.k, dim=1).values[:, -1]
-            right.append(best.double().cpu().numpy())
-            margin.append((best.double() - wrong.double()).cpu().numpy())
-            if self.tell is not None:
-                self.tell(len(rows))
-        return Answers(np.concatenate(right), np.concatenate(margin))
+        from ..ranking import scored
+
+        setting = self.scene.setting
+        rows = image_rows(setting.encoder, self.hidden(images, hidden))
+        similarity = getattr(setting.encoder, "similarity", None)
+        # In shorter numbers a margin would not be certain, and would not agree with the ranks.
+        with ieee_float32(), torch.autocast(rows.device.type, enabled=False):
+            scores = rows @ setting.reports.T if similarity is None else scored(rows, setting.reports, similarity)
+        is_right = self._right[torch.from_numpy(images).to(scores.device)]
+        _require_numbers(scores, setting.encoder.name)
+        best = scores.masked_fill(~is_right, -torch.inf).amax(1)
+        wrong = scores.masked_fill(is_right, -torch.inf).topk(self.k, dim=1).values[:, -1]
+        # To the host first: Apple GPUs have no float64.
+        right, kth_wrong = best.cpu().double().numpy(), wrong.cpu().double().numpy()
+        return Answers(right, right - kth_wrong)
 
 
 def _require_numbers(scores: Tensor, model: str) -> None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calling import encode_images, without_frames
 from ..errors import DatasetError, ModelError, OcclusionError, RobustError, UnreadableImageError
+from ..foreign import FOREIGN, described, let_go
 from . import Box
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Images(Protocol):
     def image(self, index: int) -> Image: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Setting:
     """A model on a data set, for as long as the two are evaluated."""
 
@@ -85,9 +87,10 @@ class Setting:
         dataset, ids, kept = self.dataset, [], []
         for number in by_hash(dataset.image_ids, "donors"):
             try:
-                kept.append(self.encoder.prepare(open_image(dataset, number, f"its image number {number}")))
+                image = open_image(dataset, number, f"its image number {number}")
             except UnreadableImageError:
                 continue
+            kept.append(prepare_image(self.encoder, image))
             ids.append(dataset.image_ids[number])
             if len(ids) == DONORS:
                 break
@@ -96,7 +99,7 @@ class Setting:
                 f"Expected at least two images in {dataset.name} for fill='donor', got images={len(ids)}. "
                 "Choose another fill."
             )
-        pixels = unit_scale(np.stack([one.pixels for one in kept]), self.encoder.device)
+        pixels = unit_scale(stacked(kept, self.encoder.name), self.encoder.device)
         return Donors(ids, pixels, [one.frame for one in kept])
 
     @property
@@ -121,7 +124,7 @@ class Setting:
         return tuple(sorted({name for number in range(len(self.dataset.image_ids)) for name in read(number)}))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scene:
     """One batch: B images of a setting, prepared and on the model's device."""
 
@@ -151,59 +154,100 @@ def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
     return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
 
 
-def open_image(dataset: Images, number: int, shown: str) -> Image:
-    """The image of that number; a foreign error of the data set's reader becomes a `DatasetError` without its text.
+def stacked(prepared: Sequence[Prepares], model: str) -> NDArray[Any]:
+    """(B, 3, S, S) the pixels of a batch, as they were prepared; `ModelError` where they differ in shape."""
+    shapes = {one.pixels.shape for one in prepared}
+    if len(shapes) != 1:
+        raise ModelError(
+            f"Expected prepare() of {model} to give one shape (3, S, S), got shapes={sorted(shapes)}. "
+            "Resize to a fixed square."
+        )
+    return np.stack([one.pixels for one in prepared])
 
-    That text may hold a path with a patient's number, or a report. `shown` names the image in its place.
+
+def open_image(dataset: Images, number: int, shown: str) -> Image:
+    """The image of that number, decoded, in memory of its own; a `DatasetError` for what is none.
+
+    A data set may give the same object each time, which a model's `prepare` may then do with what it likes. The text of
+    a foreign error may hold a path with a patient's number, or a report: `shown` names the image in its place.
     """
-    try:
-        return dataset.image(number)
-    except RobustError:
-        raise
-    except Exception as error:
+    found = _opened(dataset, number)
+    if isinstance(found, RobustError):
+        raise without_frames(found)
+    if isinstance(found, BaseException):
+        got = described(found)
+        let_go(found)
         raise DatasetError(
-            f"Expected image() of {dataset.name} to give an image, got {type(error).__name__} for {shown}. "
-            "Mend the data set's reader, or that file."
-        ) from error
+            f"Expected image() of {dataset.name} to give an image, got {got} for {shown}. "
+            "Fix the data set's reader, or that file."
+        )
+    if isinstance(found, str):
+        raise DatasetError(
+            f"Expected image() of {dataset.name} to give a PIL image with pixels, got {found} for {shown}. "
+            "Return a PIL.Image.Image of at least 1 x 1 pixels."
+        )
+    return found
+
+
+def _opened(dataset: Images, number: int) -> Image | str | BaseException:
+    """The image; what was got in its place; or what the data set's reader raised."""
+    from PIL import Image
+
+    try:
+        found = dataset.image(number)
+        if not isinstance(found, Image.Image):
+            return f"a {type(found).__name__}"
+        # Pillow reads a file only now, unless the data set did.
+        return found.copy() if min(found.size) > 0 else f"size={found.size}"
+    except FOREIGN as error:
+        return error
+
+
+def prepare_image(encoder: Encoder, image: Image) -> Prepares:
+    """What the model's `prepare` gives, in memory of its own; a `ModelError` for whatever it raises."""
+    try:
+        found: Prepares | BaseException = _copied(encoder.prepare(image), encoder.name)
+    except FOREIGN as error:
+        found = error
+    if isinstance(found, RobustError):
+        raise without_frames(found)
+    if isinstance(found, BaseException):
+        got = described(found)
+        let_go(found)
+        raise ModelError(
+            f"Expected prepare of {encoder.name} to give Prepared(pixels, frame), got {got}. Fix prepare, or what it "
+            f"expects of an image: this one had mode={image.mode!r} and size={image.size}."
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A prepared image in memory that nobody else writes to."""
+
+    pixels: NDArray[Any]
+    frame: Box
+
+
+def _copied(prepared: object, model: str) -> Prepares:
+    """A model may give the same memory each time, or read-only memory."""
+    pixels, frame = (getattr(prepared, name, None) for name in ("pixels", "frame"))
+    if pixels is None or frame is None:
+        raise ModelError(
+            f"Expected prepare of {model} to give Prepared(pixels, frame), got a {type(prepared).__name__}. "
+            "Return pytest_retrieval_robust.models.Prepared."
+        )
+    own = np.array(pixels)
+    if own.dtype.kind == "f":
+        own = own.astype(np.float32, copy=False)
+    if own.ndim != 3 or own.shape[0] != 3 or own.dtype not in (np.uint8, np.float32):
+        raise ModelError(
+            f"Expected prepare of {model} to give pixels of shape (3, S, S) in uint8 or float32, got "
+            f"shape={own.shape}, dtype={own.dtype}. Repeat grey to three channels, and scale other numbers to 0..1."
+        )
+    return _Own(own, frame)
 
 
 def encode(encoder: Encoder, pixels: Tensor) -> Tensor:
-    """Encode a batch; when memory runs out, in pieces. What fails is a `ModelError`."""
-    return FittingEncoder(encoder)(pixels)
-
-
-class FittingEncoder:
-    """Encodes batches in pieces that memory holds: halved, down to single images, each time that it runs out.
-
-    What fitted is kept, so that a sweep runs out of memory once and not in every batch.
-    """
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._most: int | None = None
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """(B, 3, S, S) -> (B, D); `ModelError` for whatever the encoder raises."""
-        import torch
-
-        while True:
-            most = min(self._most or len(pixels), len(pixels))
-            try:
-                rows = [self._encoder.encode_images(piece) for piece in torch.split(pixels, most)]
-                return rows[0] if len(rows) == 1 else torch.cat(rows)
-            except torch.OutOfMemoryError as error:
-                if most == 1:
-                    raise broken_encoder(self._encoder.name, "encode_images", error) from error
-            except Exception as error:
-                raise broken_encoder(self._encoder.name, "encode_images", error) from error
-            # Outside of the except block: the error's traceback would hold on to the memory of the failed piece.
-            torch.cuda.empty_cache()
-            self._most = most // 2
-
-
-def broken_encoder(model: str, method: str, error: Exception) -> ModelError:
-    """The error of an encoder that raised one of its own."""
-    return ModelError(
-        f"Expected {method} of {model} to return embeddings, got {type(error).__name__}: {error} "
-        "Mend the encoder, or its input size and device."
-    )
+    """(B, 3, S, S) -> (B, D) float32; `ModelError` for what fails. Neither side sees the other's memory."""
+    return encode_images(encoder, pixels).rows

@@ -70,7 +70,7 @@ def _spline(grid: int, size: int, nodes: int) -> torch.Tensor:
     """(size, nodes, G) float64 whole numbers: what each node weighs in each cell, for every shift of the nodes."""
     import torch
 
-    place = torch.arange(grid) + torch.arange(size)[:, None]
+    place = torch.arange(grid, device="cpu") + torch.arange(size, device="cpu")[:, None]
     first, u = place // size, place % size
     taps = (
         (size - u) ** 3,
@@ -78,7 +78,7 @@ def _spline(grid: int, size: int, nodes: int) -> torch.Tensor:
         -3 * u**3 + 3 * u**2 * size + 3 * u * size**2 + size**3,
         u**3,
     )
-    weights = torch.zeros((size, grid, nodes), dtype=torch.float64)
+    weights = torch.zeros((size, grid, nodes), dtype=torch.float64, device="cpu")
     for tap, weight in enumerate(taps):
         weights.scatter_(2, (first + tap)[:, :, None], weight.double()[:, :, None])
     return weights.mT.contiguous()

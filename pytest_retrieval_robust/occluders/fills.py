@@ -27,7 +27,7 @@ _SHUFFLED_GRID = 16
 _BLUR_GRID, _BLUR_PASSES, _BLUR_WIDTH = 32, 3, 5  # a bell that leaves nothing finer than an eighth of the square
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Canvas:
     """What a fill may look at: the pixels, (B, 3, H, W), which images they are, and where these lie in the square."""
 

@@ -63,7 +63,7 @@ def _growing_square(side: int) -> torch.Tensor:
     rising = sorted(joined, key=lambda cell: (max(cell), cell[1] < cell[0], cell))
     for place, cell in enumerate(rising):
         joined[cell] = place
-    return torch.tensor([[joined[row, column] for column in range(side)] for row in range(side)])
+    return torch.tensor([[joined[row, column] for column in range(side)] for row in range(side)], device="cpu")
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

@@ -25,7 +25,7 @@ from ._checks import (
     checked_rows,
     to_host,
 )
-from ._custom import custom_counts
+from ._custom import beside, custom_counts, scored
 from ._exact import Side, plain_sums
 from ._filter import make_filter, precisions, take_means
 from ._kernels import Kernels, choose
@@ -33,7 +33,7 @@ from ._right_pairs import best_right, right_pairs
 from ._tiles import ROWS, Problem, count_wrong
 from ._top_k import top_k
 
-__all__ = ["Groups", "Rows", "Similarity", "positive_ranks", "positive_ranks_both", "top_k"]
+__all__ = ["Groups", "Rows", "Similarity", "positive_ranks", "positive_ranks_both", "scored", "top_k"]
 
 
 _LARGER = 4  # tiles of a device whose time goes into starting work
@@ -132,7 +132,8 @@ def _ranks(
         else:
             check_finite("queries", q_rows)
             check_finite("gallery", g_rows)
-            counts = custom_counts(q_rows, g_rows, q_groups, g_groups, similarity, tile)
+            scorer = beside(similarity, queries)
+            counts = custom_counts(q_rows, g_rows, q_groups, g_groups, scorer, tile)
     return to_host(counts[:1]) + 1, to_host(counts[1:]) + 1
 
 

@@ -38,8 +38,13 @@ def _as_rows(name: str, rows: Rows) -> torch.Tensor:
         # Torch shares an array's memory, which it may only do with one that can be written.
         plain = rows if rows.flags.writeable and min(rows.strides, default=0) >= 0 else rows.copy()
         found = torch.from_numpy(plain.astype(plain.dtype.newbyteorder("="), copy=False))
-    else:
+    elif isinstance(rows, torch.Tensor):
         found = rows.detach()
+    else:
+        raise RankingError(
+            f"Expected {name} as a torch tensor or a numpy array, got {name} of type {type(rows).__name__}. "
+            "Give embeddings of shape (N, D) in float32."
+        )
     if found.dtype != torch.float32 or found.ndim != 2 or 0 in found.shape:
         raise RankingError(
             f"Expected {name} of shape (N, D) in float32, got shape={tuple(found.shape)}, dtype={found.dtype}. "

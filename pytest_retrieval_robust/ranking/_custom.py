@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import RankingError
-from ._checks import Similarity, parts
+from ..calling import advice_on, is_out_of_memory, without_frames
+from ..errors import RankingError, RobustError
+from ..float32 import ieee_float32
+from ..foreign import FOREIGN, described, let_go
+from ._checks import Rows, Similarity, parts
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def _tiles(
     for some in parts(q_part.stop, tile, q_part.start):
         queries = left.rows[left.order[some]]
         for others in parts(g_part.stop, tile, g_part.start):
-            yield some, others, _scored(queries, right.rows[right.order[others]], similarity).double()
+            yield some, others, scored(queries, right.rows[right.order[others]], similarity).double()
 
 
 def strips(
@@ -109,18 +112,62 @@ def strips(
     another way in another tile, and a tie would be lost. A strip holds no more than a tile does, or one query."""
     rows = max(1, min(tile, tile * tile // len(gallery)))
     for part in parts(len(queries), rows):
-        tiles = [_scored(queries[part], gallery[other], similarity) for other in parts(len(gallery), tile)]
+        tiles = [scored(queries[part], gallery[other], similarity) for other in parts(len(gallery), tile)]
         yield part, torch.cat(tiles, 1)
 
 
-def _scored(queries: torch.Tensor, gallery: torch.Tensor, similarity: Similarity) -> torch.Tensor:
-    scores = similarity(queries, gallery)
+def beside(similarity: Similarity, rows: Rows) -> Similarity:
+    """The scorer, given rows on the device where the caller's lie: it may have weights there.
+
+    Those of an Apple GPU are ranked on the host.
+    """
+    if not isinstance(rows, torch.Tensor) or rows.device.type != "mps":
+        return similarity
+    device = rows.device
+
+    def there(queries: torch.Tensor, gallery: torch.Tensor) -> torch.Tensor:
+        found = similarity(queries.to(device), gallery.to(device))
+        return found.cpu() if isinstance(found, torch.Tensor) else found
+
+    return there
+
+
+def scored(queries: torch.Tensor, gallery: torch.Tensor, similarity: Similarity) -> torch.Tensor:
+    """(q, g) the scores that a scorer of the user's own gives; `RankingError` for what is none.
+
+    Memory that runs out in it is an `OutOfMemory` error, or the error that it raised.
+    """
+    found = _called(queries, gallery, similarity)
+    if isinstance(found, BaseException):
+        if is_out_of_memory(found) or isinstance(found, RobustError):
+            raise without_frames(found)
+        got = described(found)
+        advice = advice_on(found, str(queries.device), "Fix the scorer, or the device of its weights.")
+        let_go(found)
+        raise RankingError(f"Expected similarity to give scores, got {got}. {advice}")
     expected = (len(queries), len(gallery))
-    if tuple(scores.shape) != expected:
+    if not isinstance(found, torch.Tensor) or tuple(found.shape) != expected:
+        got = f"shape={tuple(found.shape)}" if isinstance(found, torch.Tensor) else f"a {type(found).__name__}"
         raise RankingError(
-            f"Expected similarity to give scores of shape {expected}, got shape={tuple(scores.shape)}. "
+            f"Expected similarity to give a tensor of scores of shape {expected}, got {got}. "
             "Return one score for each query and gallery row."
         )
+    if found.is_complex() or found.is_meta or found.layout != torch.strided:
+        raise RankingError(
+            f"Expected similarity to give real scores in a plain tensor, got dtype={found.dtype}, "
+            f"layout={found.layout} on {found.device}. Return one real number for each pair."
+        )
+    scores = found.detach().to(queries.device)
     if scores.isnan().any():
         raise RankingError("Expected similarity to give numbers, got NaN. Check the scorer for 0/0 and inf - inf.")
     return scores
+
+
+def _called(queries: torch.Tensor, gallery: torch.Tensor, similarity: Similarity) -> object:
+    """The scores, or what the scorer raised. It may change what it is given, and give the same memory again."""
+    try:
+        with ieee_float32():
+            found = similarity(queries.clone(), gallery.clone())
+            return found.clone() if isinstance(found, torch.Tensor) else found
+    except FOREIGN as error:
+        return error

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..float32 import ieee_float32
 from ._kernels import Kernels
 
 FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53  # unit roundoffs
@@ -53,20 +54,21 @@ def pair_bounds(
 
 @contextmanager
 def plain_sums(device: torch.device) -> Iterator[None]:
-    """No TF32, autocast or sums in bfloat16 in here: they would break the bounds. The caller's settings come back."""
-    mkldnn: Any = torch.backends.mkldnn
+    """No TF32, autocast or sums in bfloat16 in here: they would break the bounds. The caller's settings come back.
+
+    Nor does torch ask for deterministic algorithms: it refuses some that give the same for any order.
+    """
     cuda: Any = torch.backends.cuda.matmul
-    wanted = [
-        (cuda, "fp32_precision", "ieee"),
-        (mkldnn.matmul, "fp32_precision", "ieee"),
-        (cuda, "allow_bf16_reduced_precision_reduction", False),
-    ]
-    before = [getattr(backend, name) for backend, name, _ in wanted]
-    try:
-        for backend, name, value in wanted:
-            setattr(backend, name, value)
-        with torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        for (backend, name, _), value in zip(wanted, before, strict=True):
-            setattr(backend, name, value)
+    allowed = cuda.allow_bf16_reduced_precision_reduction
+    split = getattr(cuda, "allow_bf16_reduced_precision_reduction_split_k", None)  # not in every version
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    with ieee_float32():
+        try:
+            cuda.allow_bf16_reduced_precision_reduction = False
+            torch.use_deterministic_algorithms(False)
+            with torch.autocast(device.type, enabled=False):
+                yield
+        finally:
+            torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
+            cuda.allow_bf16_reduced_precision_reduction = allowed if split is None else (allowed, split)

@@ -45,7 +45,7 @@ def tally_whole(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds
 
 
 def _tally_by_words(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
-    rows, columns = (torch.zeros((2, n), dtype=torch.int64) for n in scores.shape)
+    rows, columns = (torch.zeros((2, n), dtype=torch.int64, device="cpu") for n in scores.shape)
     for part in parts(len(scores), _ROWS):
         hits = _Hits(scores[part])
         for number, limit in enumerate((q_limits.low, q_limits.high)):
@@ -71,7 +71,7 @@ class _Hits:
         rows, columns = scores.shape
         self._scores = scores
         # What a row has beyond the scores stays False.
-        self._words = torch.zeros((rows, -(-columns // _BYTES)), dtype=torch.int64)
+        self._words = torch.zeros((rows, -(-columns // _BYTES)), dtype=torch.int64, device="cpu")
         self._hits = self._words.view(torch.bool)[:, :columns]
 
     def of_rows(self, thresholds: torch.Tensor, *, above: bool) -> torch.Tensor:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import RankingError
 from ._checks import Rows, Similarity, check_finite, check_norms, checked_rows, parts, to_host
-from ._custom import strips
+from ._custom import beside, strips
 from ._exact import FLOAT64, gamma, plain_sums
 
 
@@ -44,7 +44,7 @@ def top_k(
         if similarity is not None:
             check_finite("queries", q_rows)
             check_finite("gallery", g_rows)
-            best = [_best(strip.double(), k) for _, strip in strips(q_rows, g_rows, similarity, tile)]
+            best = [_best(strip.double(), k) for _, strip in strips(q_rows, g_rows, beside(similarity, queries), tile)]
         else:
             q_norms, g_norms = _norms("queries", q_rows), _norms("gallery", g_rows)
             reach = q_norms * (gamma(q_rows.shape[1], FLOAT64) * float(g_norms.max()))

@@ -42,6 +42,7 @@ def difference_lines(cells: Sequence[CellDifference], shown: int | None = None) 
             f"{f'{100 * cell.low:+.1f} to {100 * cell.high:+.1f}':>16}{p_holm:>8.3f}{p_bh:>6.3f}"
         )
         yield [Span(numbers, colour)]
+    yield [Span("Holm, BH: p adjusted for all cells (any false alarm, share of false alarms)")]
     if shown is not None and len(rows) > shown:
         yield [Span(f"... and {len(rows) - shown} more cells (`-v` shows them all)")]
 

@@ -29,13 +29,13 @@ def breaking_lines(searches: Sequence[BreakingOutcome], verbosity: int, blocks: 
 
 def _table(searches: Sequence[BreakingOutcome]) -> Iterable[Line]:
     first = searches[0]
-    yield [Span(f"{first.dataset}: smallest share whose hiding breaks the top {first.k}, in % (upper bounds)", "bold")]
     yield [
-        Span(
-            f"{first.images} images, {first.grid} x {first.grid} cells, {first.fill}; of images whose report is found "
-            "with nothing hidden"
-        )
+        Span(f"{first.dataset}: smallest hidden area that pushes the report out of the top {first.k}", "bold"),
     ]
+    cells = f"{first.grid} x {first.grid} cells, {first.fill}"
+    yield [Span(f"in % of the image (upper bounds); {first.images} images, {cells}")]
+    yield [Span("found: images whose report is found with nothing hidden")]
+    yield [Span(f"{100 * QUANTILES[0]:g} %: this share of them breaks by hiding no more")]
     heads = "".join(f"{f'{100 * share:g} %':>7}" for share in QUANTILES)
     yield [Span(f"{'':{_NAME}}{heads}   found  encodings")]
     for one in searches:

@@ -15,17 +15,30 @@ from .markdown import code, table, text
 from .series import Point, Series, series_of
 
 
-def model_card(run: RunRecord, name: str) -> str:
+def model_card(run: RunRecord, name: str | None = None) -> str:
     """A README of the metadata, between its `---`, and the section; to be merged into a card that is there already.
+
+    Without a name it is that of the only model that the run tested.
 
     Raises:
         UnknownNameError: The run has no such model.
-        RobustError: It has, and did not test it.
+        RobustError: It has, and did not test it. Or no name was given, and not exactly one model was tested.
     """
+    name = _only_tested(run) if name is None else name
     model = _model(run, name)
     series = [one for one in series_of(run) if one.model == name]
     metadata = "\n".join(_yaml({"model-index": [_index(run, model, series)]}))
     return f"---\n{metadata}\n---\n\n" + "\n\n".join(_section(run, model, series)) + "\n"
+
+
+def _only_tested(run: RunRecord) -> str:
+    tested = list(dict.fromkeys(outcome.case.model for outcome in run.outcomes))
+    if len(tested) != 1:
+        raise RobustError(
+            f"Expected a run that tested one model, got {len(tested)} ({', '.join(tested) or 'none'}). "
+            "Name one with --model."
+        )
+    return tested[0]
 
 
 def _model(run: RunRecord, name: str) -> ModelRecord:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..case import Direction
+from ..case import DIRECTIONS, Direction
 from ..errors import NotOnThisMachineError, RobustError
+from ..words import known_word
 from ._text import short
 from .series import Series
 
@@ -47,8 +48,9 @@ def draw_figure(series: Sequence[Series], path: Path, *, direction: Direction, k
 
     Raises:
         NotOnThisMachineError: matplotlib is missing.
-        RobustError: Nothing of the run is asked for, or the format is another.
+        RobustError: Nothing of the run is asked for, or the direction or the format is another.
     """
+    known_word("direction", direction, DIRECTIONS)
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ..files import require_regular
 from ..judgement import RunRecord
 from ._text import readable
 from .markdown import blocks
@@ -27,6 +29,8 @@ def write_step_summary(run: RunRecord, environment: Mapping[str, str]) -> None:
     if not is_offered(environment) or not place:
         return
     path = Path(place)
+    if os.path.lexists(path):
+        require_regular(path)  # a FIFO would be waited for without end
     used = path.stat().st_size if path.exists() else 0
     written = step_summary(run, _LIMIT - used - 2)
     if written:
@@ -63,8 +67,9 @@ def error_commands(run: RunRecord, policy: Path | None, environment: Mapping[str
     if len(few) < len(objections):
         more = f"{len(objections) - len(few)} more gates were not met or are inconclusive: see the summary."
         yield _command("error", {**place, "title": "and more"}, more)
-    if run.failures and not objections:
-        yield _command("error", {**place, "title": "release gate"}, "; ".join(run.failures))
+    if not run.release.is_green and not objections:
+        told = "; ".join(run.release.reasons)
+        yield _command("error", {**place, "title": "release gate"}, told if run.failures else f"not judged: {told}")
 
 
 def _place(policy: Path | None, environment: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..case import DIRECTIONS, VerdictName
 from ..judgement import RunRecord
+from ..release import Status, counted
 from ..statistics import holm
 from . import ReportEntry
 from ._text import QUANTILES, level_text, number, percent, plain, readable, short
@@ -35,14 +36,17 @@ def render_markdown(run: RunRecord) -> str:
 
 def blocks(run: RunRecord) -> Iterator[str]:
     """Its paragraphs, lists and tables, the most important first."""
-    yield f"## {'✕ Release gate failed' if run.failures else '✓ Release gate passed'}: retrieval under occlusion"
-    if run.failures:
-        yield f"Because {text('; '.join(run.failures))}."
+    release = run.release
+    yield f"## {release.sign} {release.title}: retrieval under occlusion"
+    if release.status is not Status.PASSED:
+        yield text(release.why)
     counts = run.verdict_counts()
-    tested = f"{len(run.measured_models)} of {len(run.models)} models tested"
+    tested = f"{len(run.measured_models)} of {counted(len(run.models), 'model')} tested"
+    partial = "" if run.scope.partial is None else f" A partial run ({text(run.scope.partial)})."
     yield (
-        f"{counts['pass']} gates met, {counts['fail']} not met, {counts['inconclusive']} inconclusive, {tested}."
-        f"{' Judged again from a saved run.' if run.replayed else ''}"
+        f"{counted(counts['pass'], 'gate')} met, {counts['fail']} not met, {counts['inconclusive']} inconclusive, "
+        f"{tested}."
+        f"{partial}{' Judged again from a saved run.' if run.replayed else ''}"
     )
     yield from _list("Not met", [verdict.sentence for verdict in run.verdicts if verdict.verdict == "fail"])
     yield from _list("Broken tests", run.broken, count=run.broken_tests)
@@ -236,7 +240,7 @@ def _costs(run: RunRecord) -> Iterator[str]:
         )
         for one in run.costs
     ]
-    yield folded("Time an image", table(heads, rows, 3))
+    yield folded("Time per image", table(heads, rows, 3))
 
 
 def _provenance(run: RunRecord) -> Iterator[str]:

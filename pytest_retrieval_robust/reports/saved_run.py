@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import json
 import os
 import platform
 import shutil
-from functools import partial
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..cache import whole_file
+from ..cache import part_of, parts_in, remove_abandoned
 from ..case import DIRECTIONS, Direction, Json, finite
+from ..files import open_regular
+from ..foreign import FOREIGN
 from ..options import slug
-from ..saved import SCHEMA_VERSION
+from ..saved import RUN_FILE, SCHEMA_VERSION, content_digest, read_run_json
+from ..saved_arrays import RANKS_FILE, digest_of, is_kept_name, kept_name, open_ranks
 from ..store import dataset_key
 from . import ReportEntry
 from .breaking import save_map
@@ -32,7 +37,7 @@ def register(catalogue: Catalogue[ReportEntry]) -> None:
 
 def render_json(run: RunRecord) -> str:
     """`run.json`: that of `--robust-results`, to the byte, where it was written."""
-    return _text(run_as_json(run)) if run.results is None else (run.results / "run.json").read_text(encoding="utf-8")
+    return _text(run_as_json(run)) if run.results is None else (run.results / RUN_FILE).read_text(encoding="utf-8")
 
 
 def _text(data: Json) -> str:
@@ -41,6 +46,23 @@ def _text(data: Json) -> str:
 
 def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
     """The run as `run.schema.json` describes it: no NaN, and a reason beside every null."""
+    data = _printable(_content(run, ranks_sha256))
+    data["run"]["content_sha256"] = content_digest(data)
+    return data
+
+
+def _printable(data: Json) -> Json:
+    """The same, without halves of surrogate pairs, which names of files may hold and no output can."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        replaced: Json = json.loads(text.encode(errors="replace"))
+        return replaced
+    return data
+
+
+def _content(run: RunRecord, ranks_sha256: str | None) -> Json:
     return {
         "schema_version": SCHEMA_VERSION,
         "run": {
@@ -56,6 +78,7 @@ def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
             "partial": run.scope.partial,
             "plan": run.plan.as_json(),
             "replayed": run.replayed,
+            "status": run.release.status.value,
             "failures": list(run.failures),
             "warnings": list(run.warnings),
             "broken": list(run.broken),
@@ -109,40 +132,147 @@ def host_of(run: RunRecord) -> Json:
 
 
 def _host() -> Json:
-    import torch
-    import transformers
-
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        **_libraries(),
     }
 
 
+def _libraries() -> Json:
+    """Versions and the GPU; null where a time-out struck while one was imported, after which it cannot be any more."""
+    try:
+        import torch
+        import transformers
+
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    except FOREIGN:
+        return {"torch": None, "transformers": None, "gpu": None}
+    return {"torch": torch.__version__, "transformers": transformers.__version__, "gpu": gpu}
+
+
 def save_run(run: RunRecord, store: RunStore, folder: Path, replayed: Path | None = None) -> None:
-    """Write both files, each whole or not at all; `OSError` where the folder cannot be written.
+    """Write both files; `OSError` where that cannot be done, and then an older run is still there.
 
     The ranks of a run that is judged again are those of the folder that it was `replayed` from.
+
+    Everything is written under other names first, and then moved to its place. Two files cannot be moved at once. So
+    the older run's ranks stay under a second name until its `run.json` is replaced too: whenever the process is
+    killed, `run.json` finds the ranks that it speaks of.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if replayed is None:
-        _write(folder / "ranks.npz", lambda path: _save_arrays(path, _arrays(run, store)))
-    else:
-        _write(folder / "ranks.npz", lambda path: shutil.copyfile(replayed / "ranks.npz", path))
-    digest = hashlib.sha256((folder / "ranks.npz").read_bytes()).hexdigest()
-    for found in run.breaking:
-        picture = folder / f"sensitivity-{slug(found.model)}-{slug(found.dataset)}.png"
-        _write(picture, partial(save_map, found.sensitivity))
-    text = _text(run_as_json(run, digest))
-    _write(folder / "run.json", lambda path: path.write_text(text, encoding="utf-8"))
+    remove_abandoned(parts_in(folder))
+    maps = {folder / f"sensitivity-{slug(one.model)}-{slug(one.dataset)}.png": one.sensitivity for one in run.breaking}
+    parts = {path: part_of(path) for path in (folder / RANKS_FILE, folder / RUN_FILE, *maps)}
+    try:
+        ranks = parts[folder / RANKS_FILE]
+        if replayed is None:
+            _save_arrays(ranks, _arrays(run, store))
+        else:
+            _copy_ranks(replayed, ranks)
+        with open_regular(ranks) as stream:
+            digest = digest_of(stream)
+        parts[folder / RUN_FILE].write_text(_text(run_as_json(run, digest)), encoding="utf-8")
+        for path, sensitivity in maps.items():
+            save_map(sensitivity, parts[path])
+        for part in parts.values():
+            _keep(part)
+        with _one_at_a_time(folder):
+            _put_in_place(parts, folder)
+    finally:
+        for part in parts.values():  # those that were not moved: an interrupt may come at any time
+            with suppress(OSError):
+                part.unlink()
 
 
-def _write(path: Path, write: Any) -> None:
-    with whole_file(path) as part:
-        write(part)
+def _copy_ranks(replayed: Path, target: Path) -> None:
+    expected: str = read_run_json(replayed)["run"]["ranks_sha256"]
+    with closing(open_ranks(replayed, expected)) as source, target.open("wb") as stream:
+        shutil.copyfileobj(source, stream)
+
+
+def _keep(part: Path) -> None:
+    """Have a file on the disk before its name says so: a machine may lose its power as well."""
+    with part.open("rb") as stream:
+        try:
+            os.fsync(stream.fileno())
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # some file systems have no such thing
+                raise
+
+
+def _put_in_place(parts: Mapping[Path, Path], folder: Path) -> None:
+    ranks, text = folder / RANKS_FILE, folder / RUN_FILE
+    older = _put_aside(ranks)
+    try:
+        parts[ranks].replace(ranks)
+        parts[text].replace(text)
+    except BaseException:
+        if parts[text].exists():  # the older run.json is still the one
+            _put_back(older, ranks)
+        raise
+    for path, part in parts.items():
+        if path not in (ranks, text):
+            part.replace(path)
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if is_kept_name(path.name):
+                path.unlink()
+
+
+def _put_aside(ranks: Path) -> Path | None:
+    """Give the ranks that are there a second name, by which their `run.json` finds them; None where there are none."""
+    try:
+        with open_regular(ranks) as stream:
+            kept = ranks.with_name(kept_name(digest_of(stream)))
+    except FileNotFoundError:
+        return None
+    if kept.exists():
+        return kept
+    try:
+        os.link(ranks, kept)
+    except OSError:  # no file system has to know second names
+        ranks.replace(kept)
+    return kept
+
+
+def _put_back(older: Path | None, ranks: Path) -> None:
+    with suppress(OSError):
+        if older is None:
+            ranks.unlink()
+        else:
+            older.replace(ranks)
+            older.unlink(missing_ok=True)  # a file is not moved to another name of itself
+
+
+_PATIENCE = 5.0
+"""Seconds in which another run, that writes to the same folder, is waited for."""
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep two runs that end together from mixing their files, where the file system knows locks."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.05)
+            except OSError:
+                break
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:

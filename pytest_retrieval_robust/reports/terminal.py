@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..case import DIRECTIONS, Case, CostMeasurement, Direction, Json, ModelRecord, Outcome, Scores, VerdictName
-from ..policy import BASELINE
 from .baseline import baseline_lines
 from .breaking import breaking_lines
 from .lines import Line, Span
@@ -28,18 +27,24 @@ _BLOCKS, _PLAIN_BLOCKS = "▁▂▃▄▅▆▇█", "_.,-=+*#"
 _SHOWN_SENTENCES, _SHOWN_TABLES, _SHOWN_ROWS = 20, 12, 40
 _WHERE_ALL = "(`-v` shows them all, and so does --robust-report FILE.html)"
 _SEVERAL = 4
+_QUIET = -1
+_LEGEND = (
+    "! below its gate   ? inconclusive   ~ no gate   below each: its 95 % interval",
+    "kept: Recall at the last level / at level 0   half: the level that halves it",
+    "chance: answers in random order   ceiling: a perfect model (equal texts tie)",
+)
 _ANOTHER_SHARE = 0.02
 
 
 def write_summary(run: RunRecord, reporter: pytest.TerminalReporter) -> None:
-    """Print the run; with `-q` its last line alone."""
-    if reporter.verbosity >= 0:
+    """Print the run: with `-q` the tables and what was not met, with `-qq` the last line alone."""
+    if reporter.verbosity >= _QUIET:
         reporter.section("retrieval robustness")
         for line in summary_lines(run, reporter.verbosity, _blocks()):
             for span in line:
                 reporter.write(span.text, **({span.colour: True} if span.colour else {}))
             reporter.write("\n")
-    reporter.write(release_line(run) + "\n", **{"red" if run.failures else "green": True, "bold": True})
+    reporter.write(release_line(run) + "\n", **{"green" if run.release.is_green else "red": True, "bold": True})
 
 
 def _blocks() -> str:
@@ -52,28 +57,16 @@ def _blocks() -> str:
 
 
 def release_line(run: RunRecord) -> str:
-    """`RELEASE GATE: PASSED (...)` or `RELEASE GATE: FAILED because ...`."""
-    if run.failures:
-        return f"RELEASE GATE: FAILED because {'; '.join(run.failures)}"
-    counts = run.verdict_counts()
-    absent = sum(not model.tested for model in run.models)
-    open_gates = sum(verdict.tolerated for verdict in run.verdicts)
-    uncompared = sum(verdict.verdict == "ungated" and verdict.gate.startswith(BASELINE) for verdict in run.verdicts)
-    ungated = sum(verdict.gate == "none" for verdict in run.verdicts)
-    elsewhere = counts["ungated"] - uncompared - ungated
-    parts = {
-        "gates inconclusive, which the policy allows": open_gates,
-        "cells ungated": ungated,
-        "gates without a baseline": uncompared,
-        "gates for other hardware": elsewhere,
-        "models not tested": absent,
-    }
-    told = [f"{counts['pass']} gates met", *(f"{count} {what}" for what, count in parts.items() if count)]
-    return f"RELEASE GATE: PASSED ({', '.join(told)})"
+    """The last line: `RELEASE GATE: PASSED (...)`, `FAILED ...`, `NOT JUDGED (...)` or `MEASURED ONLY (...)`."""
+    return run.release.line
 
 
 def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> Iterable[Line]:
     """The summary but for its last line."""
+    if verbosity < 0:
+        yield from _tables(run, verbosity, blocks)
+        yield from _what_stands_against(run)
+        return
     if run.replayed:
         yield [Span(f"judged again: the run of {run.identity.started} (id {run.identity.id})", "bold")]
     yield from _tables(run, verbosity, blocks)
@@ -91,6 +84,14 @@ def summary_lines(run: RunRecord, verbosity: int = 0, blocks: str = _BLOCKS) -> 
     if run.results is not None:
         yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
     yield from ([Span(f"report: {path}")] for path in run.reports)
+
+
+def _what_stands_against(run: RunRecord) -> Iterable[Line]:
+    """What a quiet log has to hold all the same, or nobody knows why a run failed."""
+    yield from verdict_lines(run)
+    yield from _sentences("broken:", list(run.broken), "red")
+    named = [f"{model.name}: {model.reason}" for model in run.models if model.named and not model.tested]
+    yield from _sentences("not tested:", named, "yellow")
 
 
 def verdict_lines(run: RunRecord) -> Iterable[Line]:
@@ -115,6 +116,9 @@ def _tables(run: RunRecord, verbosity: int, blocks: str) -> Iterable[Line]:
     if len(groups) > shown:
         yield [Span(f"... and {len(groups) - shown} more tables {_WHERE_ALL}")]
         yield []
+    if groups and verbosity >= 0:
+        yield from ([Span(line)] for line in _LEGEND)
+        yield []
 
 
 def _table(run: RunRecord, curves: Sequence[Curve], k: int, direction: Direction, blocks: str) -> Iterable[Line]:
@@ -128,7 +132,6 @@ def _table(run: RunRecord, curves: Sequence[Curve], k: int, direction: Direction
         yield from _hidden_shares(curves, chunk)
         for curve in curves:
             yield from _rows(run, curve, chunk, k, direction, blocks if last else None)
-    yield [Span("! below its gate   ? inconclusive   ~ no gate   below each: its 95 % interval")]
 
 
 def _heading(run: RunRecord, curve: Curve, k: int, direction: Direction) -> Iterable[Line]:

@@ -13,6 +13,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import NotOnThisMachineError, RobustError
+from ..foreign import FOREIGN, let_go
 from ._text import plain
 from .page import render_html
 from .saved_run import render_json
@@ -41,20 +42,26 @@ def send(run: RunRecord, tracking: TrackingTable) -> str:
     """
     try:
         from mlflow import MlflowClient
-    except ImportError as error:
+    except ImportError:
+        client = None
+    else:
+        client = MlflowClient
+    if client is None:
         raise NotOnThisMachineError.because(
             "[tracking] asks for MLflow, which is not installed: pip install 'pytest-retrieval-robust[tracking]'"
-        ) from error
+        )
     try:
         with _quietly(os.environ.get(_RETRIES, "2")):
-            return _send(MlflowClient(tracking_uri=tracking.mlflow), run, tracking.experiment)
-    except Exception as error:  # MLflow passes on whatever its transport raises, with addresses in its text
+            return _send(client(tracking_uri=tracking.mlflow), run, tracking.experiment)
+    except FOREIGN as error:  # MLflow passes on whatever its transport raises, with addresses in its text
         refusal = getattr(error, "error_code", None)
-        told = type(error).__name__ if refusal is None else f"{type(error).__name__} {refusal}"
-        raise RobustError(
-            f"Expected the tracking server of [tracking] to take the run, got {told}. Nothing else depends on it: see "
-            "that the address is a server's, that it runs and can be reached, and that the experiment was not deleted."
-        ) from error
+        what = type(error).__name__ if refusal is None else f"{type(error).__name__} {refusal}"
+        let_go(error)
+    # Outside of the except block: the address may hold a password, and the text of the other error names it.
+    raise RobustError(
+        f"Expected the tracking server of [tracking] to take the run, got {what}. Nothing else depends on it. Check "
+        "that the address is a server's, that it runs and can be reached, and that the experiment was not deleted."
+    )
 
 
 @contextmanager
@@ -82,8 +89,8 @@ def _send(client: Any, run: RunRecord, experiment: str) -> str:
     name: str = client.create_run(place, run_name=f"{run.identity.started} {run.identity.id}").info.run_id
     try:
         _log(client, name, run)
-    except Exception:
-        with suppress(Exception), _quietly("0"):  # of two errors the first is the one to tell
+    except BaseException:  # an interrupt too
+        with suppress(*FOREIGN), _quietly("0"):  # of two errors the first is the one to tell
             client.set_terminated(name, "FAILED")
         raise
     client.set_terminated(name)
@@ -98,7 +105,7 @@ def _log(client: Any, name: str, run: RunRecord) -> None:
     for start in range(0, len(metrics), _MOST):
         client.log_batch(name, metrics=metrics[start : start + _MOST])
     parameters = [Param(key, plain(value)[:500]) for key, value in _parameters(run).items()]
-    tags = [RunTag("release_gate", "failed" if run.failures else "passed")]
+    tags = [RunTag("release_gate", str(run.release.status))]
     client.log_batch(name, params=parameters, tags=tags)
     client.log_text(name, render_html(run), "report.html")
     client.log_text(name, render_json(run), "run.json")

@@ -26,6 +26,7 @@ from ..occluders.boxes import Boxes
 from ..occluders.grid import Grid
 from ..occluders.patches import Patches
 from ..occluders.side import Side
+from ..words import known_word
 from . import _embeddings, _images, _occlusions, _reports
 from ._embeddings import unit_rows
 from ._images import picture
@@ -197,8 +198,7 @@ def embeddings(
     """
     _range("rows", min_rows, max_rows, 4096)
     _range("dims", min_dims, max_dims, 4096)
-    if library not in ("numpy", "torch"):
-        raise RobustError(f"Expected library 'numpy' or 'torch', got library={library!r}. Choose one.")
+    known_word("library", library, ("numpy", "torch"))
     return _embeddings.embeddings(
         library=library, min_rows=min_rows, max_rows=max_rows, min_dims=min_dims, max_dims=max_dims
     )

@@ -8,6 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ..words import known_word
+
 if TYPE_CHECKING:
     import torch
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -68,6 +70,7 @@ def unit_rows(
         seed: Which directions.
         library: `numpy` for an array, `torch` for a tensor.
     """
+    known_word("library", library, ("numpy", "torch"))
     source = np.random.RandomState(seed)  # whose stream is frozen
     apart = source.standard_normal((rows, dims))
     shared = source.standard_normal((1, dims))

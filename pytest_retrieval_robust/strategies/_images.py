@@ -8,6 +8,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ..words import known_word
+
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
     from PIL.Image import Image
@@ -45,6 +47,8 @@ def picture(
     """
     from PIL import Image
 
+    known_word("mode", mode, get_args(Mode))
+    known_word("kind", kind, get_args(Kind))
     channels = 1 if mode == "L" else 3
     shares = np.stack([_shares(kind, width, height, channel, seed) for channel in range(channels)], axis=-1)
     pixels = np.rint(darkest + shares * (brightest - darkest)).astype(np.uint8)

@@ -58,7 +58,7 @@ def test_a_table_runs_the_gate_on_ones_own_weights(pytester: pytest.Pytester, ru
             'loader = "medclp"',
             r"robust\.toml, line 3: Expected a known loader, got loader='medclp'. Did you mean 'medclip",
         ),
-        ('preprocessing = "x"', r"line 1: Expected a known option of candidate, got .*'preprocessing'"),
+        ("context_length = 77", r"line 1: Expected a known option of candidate, got .*'context_length'"),
         ('loader = "cxr-repair"\ntrust_remote_code = true', "trust_remote_code"),
         ("context_length = true", r"line 3: expected a whole number, got context_length=True"),
         ("context_length = '77'", r"line 3: expected a whole number, got context_length='77'"),
@@ -195,11 +195,110 @@ def test_callables_in_python_are_given_plain_arrays() -> None:
     )
 
 
-@pytest.mark.parametrize("rows", [None, "text", np.zeros(3), np.zeros((3, 4, 5)), [[1.0], [2.0, 3.0]]])
-def test_callables_that_return_something_else(rows: Any) -> None:
+class Strange:
+    def __array__(self, *_: object, **__: object) -> Any:
+        raise RuntimeError("Mr Doe. FINDINGS: effusion")
+
+
+@pytest.mark.parametrize(
+    ("rows", "got"),
+    [
+        (None, "a NoneType of dtype=object"),
+        ("text", "a str of dtype=<U4"),
+        ([["0.5", "1.5"], ["2.5", "3.5"]], "a list of dtype=<U3"),
+        ([[None, 1.0], [1.0, 2.0]], "a list of dtype=object"),
+        ([[1.0], [2.0, 3.0]], "a list that is no array of numbers"),
+        ([[1.0, 2.0]], r"a list of shape=\(1, 2\)"),
+        ([[1.0, 2.0]] * 3, r"a list of shape=\(3, 2\)"),
+        ([], r"a list of shape=\(0,\)"),
+        ({"rows": 1}, "a dict of dtype=object"),
+        (Strange(), "a Strange that is no array of numbers"),
+        (np.zeros(3), r"a ndarray of shape=\(3,\)"),
+        (np.zeros((2, 0)), r"a ndarray of shape=\(2, 0\)"),
+        (np.zeros((2, 4, 5)), r"a ndarray of shape=\(2, 4, 5\)"),
+        (np.ones((2, 4), complex), "a ndarray of dtype=complex128"),
+        (np.array([["a", 1], ["b", 2]], object), "a ndarray of dtype=object"),
+        (np.zeros((2, 3), "datetime64[s]"), r"a ndarray of dtype=datetime64\[s\]"),
+        (torch.ones(2, 4, dtype=torch.complex64), "a Tensor of dtype=complex64"),
+        (torch.ones(2, 4, device="meta"), "a Tensor that is no array of numbers"),
+        (torch.ones(2, 4).to_sparse(), "a Tensor that is no array of numbers"),
+    ],
+)
+@pytest.mark.parametrize("which", ["encode_images", "encode_reports"])
+def test_callables_that_return_something_else(rows: Any, got: str, which: str) -> None:
     ours = encoder_from_callables("ours", lambda _: rows, lambda _: rows)
-    with pytest.raises(EmbeddingError, match=r"Expected encode_reports of ours to return .* got .*\. Return"):
-        ours.encode_reports(["a", "b"])
+    given: Any = torch.zeros(2, 3, 4, 4) if which == "encode_images" else ["a", "b"]
+    with pytest.raises(
+        EmbeddingError, match=rf"Expected {which} of ours to return \(2, D\) rows .* got {got}\."
+    ) as caught:
+        getattr(ours, which)(given)
+    assert caught.value.__context__ is None
+    assert "Doe" not in str(caught.value)
+
+
+ROWS = np.arange(1.0, 9.0).reshape(2, 4)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS,
+        ROWS.astype(np.float16),
+        ROWS.astype(np.int8),
+        ROWS.tolist(),
+        [tuple(row) for row in ROWS],
+        list(ROWS),
+        np.asfortranarray(ROWS),
+        ROWS[::-1][::-1],
+        torch.from_numpy(ROWS),
+        torch.from_numpy(ROWS).to(torch.bfloat16),
+        torch.from_numpy(ROWS).requires_grad_(),
+        np.lib.stride_tricks.as_strided(ROWS, writeable=False),
+    ],
+)
+def test_callables_may_return_any_array_of_numbers(rows: Any) -> None:
+    found = encoder_from_callables("ours", lambda _: rows, lambda _: rows).encode_reports(["a", "b"])
+    expected = torch.nn.functional.normalize(torch.from_numpy(ROWS).float(), dim=1)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+def test_callables_may_change_what_they_are_given(dtype: torch.dtype) -> None:
+    def images(pixels: np.ndarray[Any, Any]) -> Any:
+        pixels -= 0.5
+        return pixels.reshape(len(pixels), -1)
+
+    pixels = torch.rand(3, 3, 4, 4).to(dtype)
+    before = pixels.clone()
+    ours = encoder_from_callables("ours", images, list)
+    first, second = ours.encode_images(pixels), ours.encode_images(pixels)
+    assert torch.equal(pixels, before)
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_callables_may_return_one_buffer_again_and_again(as_tensor: bool) -> None:
+    buffer = np.zeros((2, 4), np.float32)
+
+    def reports(texts: list[str]) -> Any:
+        buffer[:] = [[len(text), 1, 0, 0] for text in texts]
+        # Unit rows: dividing by their length would change nothing, so that a view of them could be handed on.
+        buffer[:] /= np.linalg.norm(buffer, axis=1, keepdims=True)
+        return torch.from_numpy(buffer) if as_tensor else buffer.view()
+
+    ours = encoder_from_callables("ours", len, reports)
+    first = ours.encode_reports(["a", "bb"])
+    kept = first.clone()
+    ours.encode_reports(["a long one", "and a longer one"])
+    assert torch.equal(first, kept)
+    assert not np.shares_memory(first.numpy(), buffer)
+
+
+def test_callables_whose_prepare_returns_something_else() -> None:
+    ours = encoder_from_callables("ours", len, len, prepare=lambda image: np.asarray(image))  # type: ignore[arg-type, return-value]
+    with pytest.raises(ModelError, match="Expected prepare of ours to return Prepared.* got a ndarray"):
+        ours.prepare(load_dataset("synthetic-cxr", pairs=1).image(0))
 
 
 def test_options_that_an_entry_does_not_take() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import pickle
 import tarfile
@@ -16,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_retrieval_robust.errors import ModelError, NotOnThisMachineError
+from pytest_retrieval_robust.models import _weights_file
 from pytest_retrieval_robust.models._weights_file import read_weights, weights_in
 
 from . import published
@@ -139,3 +142,139 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read(tmp_path / "nowhere.pt")
     with pytest.raises(ModelError, match="with 0"):
         read(tmp_path)
+
+
+# Damage, and what never ends
+
+
+def refused(file: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        read(file)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    assert str(file.parent) not in str(caught.value)
+    return str(caught.value)
+
+
+def packed(folder: Path, kind: str, content: bytes) -> Path:
+    """One weights file in an archive."""
+    (folder / "weights.bin").write_bytes(content)
+    if kind == "zip":
+        with zipfile.ZipFile(folder / "made.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(folder / "weights.bin", "weights.bin")
+        return folder / "made.zip"
+    mode: Any = f"w:{kind}"
+    with tarfile.open(folder / "made.tar", mode) as tar:
+        tar.add(folder / "weights.bin", "weights.bin")
+    return folder / "made.tar"
+
+
+CONTAINERS = ("torch", "legacy", "zip", "", "gz", "bz2", "xz", "safetensors")
+
+
+def made(folder: Path, kind: str) -> Path:
+    file = folder / ("weights.safetensors" if kind == "safetensors" else "plain.pt")
+    if kind == "safetensors":
+        save_file(WEIGHTS, file)
+        return file
+    saved(file, _use_new_zipfile_serialization=kind != "legacy")
+    return file if kind in ("torch", "legacy") else packed(folder, kind, file.read_bytes())
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_every_container_is_read_whole(tmp_path: Path, kind: str) -> None:
+    assert_same(read(made(tmp_path, kind)))
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_damaged_container_is_an_error_of_ours(tmp_path: Path, kind: str) -> None:
+    """Whatever byte is changed or cut: the weights, or one sentence."""
+    whole = made(tmp_path, kind).read_bytes()
+    random = np.random.default_rng(len(kind))
+    refusals: list[ModelError] = []
+    for number in range(40):
+        changed = bytearray(whole)
+        near = len(whole) if number % 2 else min(len(whole), 2000)  # headers lie at the beginning
+        for place in random.integers(0, near, 1 + number % 5):
+            changed[place] = random.integers(256)
+        if number % 4 == 3:
+            del changed[int(random.integers(len(changed))) :]
+        file = tmp_path / f"changed.{'safetensors' if kind == 'safetensors' else 'pt'}"
+        file.write_bytes(bytes(changed))
+        try:
+            read(file)
+        except ModelError as error:
+            refusals.append(error)
+    assert all(error.__cause__ is error.__context__ is None for error in refusals)
+    assert all(str(error).startswith("Expected ") for error in refusals)
+    assert refusals
+
+
+@pytest.mark.parametrize("kind", ["zip", "gz", "bz2", "xz"])
+def test_what_unpacks_without_end_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    bomb = packed(tmp_path, kind, bytes(1 << 25))
+    (tmp_path / "weights.bin").unlink()
+    assert "unpack to at most" in refused(bomb)
+    assert [file.name for file in tmp_path.iterdir()] == [bomb.name]  # nothing is left behind
+
+
+def test_a_list_of_members_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    with tarfile.open(tmp_path / "made.tar", "w:gz", compresslevel=9) as tar:
+        for number in range(5000):
+            entry = tarfile.TarInfo(f"{number}.txt")
+            entry.size = 512
+            tar.addfile(entry, io.BytesIO(bytes(512)))
+    assert "unpack to at most" in refused(tmp_path / "made.tar")
+
+
+def test_torchs_own_zip_is_never_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(1 << 25))
+    assert "unpack to at most" in refused(tmp_path / "bomb.pt")
+
+
+def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = made(tmp_path, "zip")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_weights_file, "copy_at_most", full)
+    assert "Set TMPDIR to a folder with room" in refused(archive)
+
+
+def test_foreign_texts_are_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise SystemExit("Mr Doe. FINDINGS: effusion")
+
+    monkeypatch.setattr("torch.load", broken)
+    message = refused(saved(tmp_path / "weights.pt"))
+    assert "SystemExit" in message
+    assert "Doe" not in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"net": WEIGHTS, "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}}},
+        {"state_dict": {"model": WEIGHTS}, "epoch": 3},
+        {"module": WEIGHTS, "args": {}},
+        {3: torch.zeros(1), **WEIGHTS},
+    ],
+)
+def test_weights_are_found_where_training_code_keeps_them(tmp_path: Path, content: dict[Any, Any]) -> None:
+    assert_same(read(saved(tmp_path / "weights.pt", content)))
+
+
+def test_a_mapping_that_holds_itself_ends() -> None:
+    content: dict[str, Any] = {"x": torch.zeros(1)}
+    content["model"] = content
+    assert list(weights_in(content)) == ["x"]
+    deep: dict[str, Any] = {}
+    for _ in range(10_000):
+        deep = {"model": deep}
+    assert weights_in(deep) == {}

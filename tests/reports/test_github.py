@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -127,3 +128,10 @@ def test_a_failing_run_annotates_and_summarises(
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     assert "Release gate failed" in (pytester.path / "a.html").read_text(encoding="utf-8")
     assert "test_recall_under_occlusion" in (pytester.path / "tests.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="FIFOs")
+def test_a_fifo_in_place_of_the_summary_is_not_waited_for(run: RunRecord, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "summary")
+    with pytest.raises(OSError, match="a FIFO where a file is expected"):
+        write_step_summary(run, {**ACTIONS, "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")})

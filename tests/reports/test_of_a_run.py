@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ruamel.yaml import YAML
 
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.case import ModelRecord
-from pytest_retrieval_robust.errors import RobustError
+from pytest_retrieval_robust.errors import ArgumentError, RobustError
 from pytest_retrieval_robust.judgement import RunRecord
 from pytest_retrieval_robust.reports.card import model_card
 from pytest_retrieval_robust.reports.figure import draw_figure
@@ -210,3 +211,41 @@ def test_without_matplotlib_the_extra_is_named(run: RunRecord, tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(Exception, match=r"pip install 'pytest-retrieval-robust\[plots\]'"):
         draw_figure(series_of(run), tmp_path / "a.pdf", direction="image-to-report")
+
+
+def test_the_only_model_of_a_run_needs_no_name(run: RunRecord) -> None:
+    assert model_card(run) == model_card(run, "ours")
+
+
+def test_of_several_models_one_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["card", str(folder)]) == 2
+    assert "Expected a run that tested one model, got 2 (" in capsys.readouterr().err
+
+
+def test_a_figure_knows_the_two_directions(run: RunRecord, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="Did you mean 'image-to-report'"):
+        draw_figure(series_of(run), tmp_path / "figure.svg", direction="i2t")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="FIFOs")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("command", [("card", "--model=ours"), ("table",), ("plot",)])
+def test_what_is_no_file_is_not_waited_for(
+    folder: Path, tmp_path: Path, command: tuple[str, ...], make: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.svg"
+    make(out)
+    assert main([*command, str(folder), f"--out={out}"]) == 2
+    assert "Expected a file or nothing at --out='out.svg'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("card", "--model=ours"), ("table",), ("plot",)])
+def test_a_folder_that_is_not_there_is_told_without_its_path(
+    folder: Path, tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, str(folder), f"--out={tmp_path / 'nowhere/out.svg'}"]) == 2
+    told = capsys.readouterr().err
+    assert told == (
+        "Expected a place for --out that can be written, got: No such file or directory. Choose another one.\n"
+    )

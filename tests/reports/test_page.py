@@ -288,7 +288,7 @@ def test_an_empty_run_says_so(run: RunRecord) -> None:
 def test_one_cell_is_a_table_and_no_curve(tmp_path: Path) -> None:
     shown = words(parsed(render_html(record(tmp_path, gates="", levels=(0.0,)))))
     assert "One level was measured: no curve, and nothing to keep." in shown
-    assert "No gate was set" in shown
+    assert "There is no gate: write [[gate]] tables into a robust.toml" in shown
 
 
 def test_what_is_no_number_is_a_dash_and_breaks_nothing(run: RunRecord) -> None:

@@ -167,7 +167,8 @@ def test_the_smallest_breaking_occlusions_are_shown_where_they_were_searched(
     pytester: pytest.Pytester, page_of: Any
 ) -> None:
     pytester.makepyfile(test_mine="def test_it(breaking): pass\n")
-    options = ("--robust-search-grid=4", "--robust-search-images=6", "--robust-k=5", "--robust-report=a.html", SHOW)
+    search = ("--robust-search-grid=4", "--robust-search-images=6", "--robust-k=5")
+    options = (*search, "--robust-report=a.html", SHOW, "--robust-measure-only")
     assert pytester.runpytest_inprocess(*SMALL, *options, "--robust-results=out").ret == 0
     ((facts,), saved) = (json.loads((pytester.path / "out/run.json").read_text())[key] for key in ("datasets", "run"))
     assert (facts["name"], facts["images"], facts["pixel_digest"]) == ("synthetic-cxr", 24, None)
@@ -192,7 +193,7 @@ def test_sensitivity_maps_lie_over_the_mean_of_the_searched_images_where_asked_f
     pytester: pytest.Pytester, page_of: Any
 ) -> None:
     pytester.makepyfile(test_mine="def test_it(breaking): pass\n")
-    options = ("--robust-search-grid=2", "--robust-search-images=24", "--robust-report=a.html")
+    options = ("--robust-search-grid=2", "--robust-search-images=24", "--robust-report=a.html", "--robust-measure-only")
     assert pytester.runpytest_inprocess(*SMALL, *options).ret == 0
     for sign in ("<image", "<use", *PIXELS):
         assert sign not in page_of()
@@ -229,7 +230,7 @@ def test_a_replay_says_why_it_shows_nothing(pytester: pytest.Pytester, page_of: 
     make_run(pytester.path / "store").save(pytester.path / "mine")
     pytester.makeconftest(DATASETS)
     result = pytester.runpytest_inprocess("--robust-replay=mine", "--robust-report=a.html", SHOW)
-    assert result.ret == 0
+    assert result.ret == 1  # without a gate nothing is judged
     assert "a saved run holds no images and no report texts" in " ".join(result.stdout.str().split())
     assert "a saved run holds no images" in page_of()
     assert 'id="samples"' not in page_of()
@@ -265,7 +266,7 @@ def test_images_that_cannot_be_shown_again_fail_no_test(pytester: pytest.Pyteste
         "    catalogues.models.add(ModelEntry('ours', 'reads once', load))\n"
     )
     pytester.makepyfile(test_mine=THREE_LINES)
-    options = ("--robust-models=ours", "--robust-no-cache", "--robust-report=a.html", SHOW)
+    options = ("--robust-models=ours", "--robust-no-cache", "--robust-report=a.html", SHOW, "--robust-measure-only")
     result = pytester.runpytest_inprocess(*SMALL, *options)
     assert result.ret == 0
     assert "lacks samples of ours on synthetic-cxr" in " ".join(result.stdout.str().split())

@@ -67,8 +67,16 @@ def test_a_limited_run_is_recorded_as_such(saved: Path) -> None:
     assert read(saved)["run"]["limit"] == 24
 
 
-def test_a_folder_that_cannot_be_written_fails_and_still_summarises(run_suite: Run, pytester: pytest.Pytester) -> None:
-    (pytester.path / "out").write_text("a file")
+def test_a_folder_that_goes_while_the_run_measures_fails_and_still_summarises(
+    run_suite: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest("""
+        import pathlib, pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtestloop(session):
+            pathlib.Path("out").write_text("a file")
+    """)
     result = run_suite("--robust-results=out")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["tiny-cxr-clip *", "*Expected to write the results*", "RELEASE GATE: FAILED because*"])

@@ -20,7 +20,7 @@ from pytest_retrieval_robust.errors import ConfigError, RobustError
 from pytest_retrieval_robust.reports.series import series_of
 from pytest_retrieval_robust.reports.tracking import metrics_of, send
 
-from ..conftest import Run
+from ..conftest import ANY_MODEL, Run
 from .records import record, renamed
 from .test_page import NASTY
 
@@ -84,7 +84,8 @@ def test_metrics_curves_and_reports_arrive(server: str, tmp_path: Path) -> None:
 
 
 def test_a_run_is_sent_where_the_table_asks_for_it(server: str, run_suite: Run, pytester: pytest.Pytester) -> None:
-    (pytester.path / "robust.toml").write_text(f'[tracking]\nmlflow = "{server}"\nexperiment = "from pytest"\n')
+    tracking = f'[tracking]\nmlflow = "{server}"\nexperiment = "from pytest"\n'
+    (pytester.path / "robust.toml").write_text(tracking + ANY_MODEL)
     result = run_suite()
     assert result.ret == 0
     assert "View run" not in result.stdout.str()
@@ -153,7 +154,7 @@ def test_without_mlflow_the_extra_is_named_and_the_gate_passes(
     run_suite: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    (pytester.path / "robust.toml").write_text('[tracking]\nmlflow = "http://127.0.0.1:1"\n')
+    (pytester.path / "robust.toml").write_text(f'[tracking]\nmlflow = "http://127.0.0.1:1"\n{ANY_MODEL}')
     result = run_suite()
     assert result.ret == 0
     assert "pytest-retrieval-robust[tracking]" in result.stdout.str().replace("\n  ", " ")

@@ -197,7 +197,7 @@ def test_a_run_without_outcomes_says_what_it_measured(tmp_path: Path) -> None:
     assert "No recall was measured" in page
     assert "Nothing was measured" not in page
     assert "### Smallest share whose hiding was found to break it" in written
-    assert "<summary>Time an image</summary>" in written
+    assert "<summary>Time per image</summary>" in written
 
 
 # Names

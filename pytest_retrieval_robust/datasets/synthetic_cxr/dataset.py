@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pytest_retrieval_robust.case import DIRECTIONS
 from pytest_retrieval_robust.datasets.synthetic_cxr.labels import label_matrix, label_names, label_set
 from pytest_retrieval_robust.datasets.synthetic_cxr.masks import masks
 from pytest_retrieval_robust.datasets.synthetic_cxr.pairing import Pairing, ceiling, pair
@@ -22,12 +23,15 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.reports import write_report
 from pytest_retrieval_robust.datasets.synthetic_cxr.settings import FAMILY, RELEVANCES, CxrSettings
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, Study, draw
 from pytest_retrieval_robust.errors import DatasetError
+from pytest_retrieval_robust.words import known_word
 
 # Part of every fingerprint: raise it whenever a picture or a report comes out differently.
 GENERATOR_VERSION = 3
 SEEDS = {"train": 20_230, "test": 71_993}
 _KEPT_PIXELS = 1 << 26
 """Drawn pictures are kept in memory up to this many bytes."""
+_QUICK = 2000
+"""Up to so many pairs the reports are counted for a representation."""
 
 
 class SyntheticCxr:
@@ -149,6 +153,12 @@ class SyntheticCxr:
         and each finding and device (see `synthetic_cxr.masks`)."""
         return masks(self._study(index), *self.settings.shape)
 
+    def __repr__(self) -> str:
+        images = f"{len(self.studies)} images"
+        # Reports are counted by writing them, which takes seconds for tens of thousands.
+        is_quick = len(self.studies) <= _QUICK or "_pairing" in vars(self)
+        return f"<{self.name}: {images}, {len(self.reports)} reports>" if is_quick else f"<{self.name}: {images}>"
+
     def _draw(self, index: int) -> Image.Image:
         return Image.fromarray(render(self._study(index), *self.settings.shape))
 
@@ -182,6 +192,7 @@ class SyntheticCxr:
         """
         if k < 1:
             raise DatasetError(f"Expected k of 1 or more, got k={k!r}; Recall@k looks at the first k answers.")
+        known_word("direction", direction, DIRECTIONS)
         rule = self.relevance if relevance is None else relevance
         if rule not in RELEVANCES:
             raise DatasetError(f"Expected relevance out of {', '.join(RELEVANCES)}, got relevance={rule!r}; change it.")

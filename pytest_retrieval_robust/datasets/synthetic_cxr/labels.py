@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_retrieval_robust.datasets.synthetic_cxr.settings import LABELS
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS, Study
+from pytest_retrieval_robust.words import known_word
 
 _SIDES = ("right", "left")
 # What an abnormal state is called where the slot's name says only what is looked at.
@@ -22,12 +24,14 @@ def label_names(scheme: str) -> tuple[str, ...]:
     >>> len(label_names("sided")), len(label_names("unsided"))
     (28, 18)
     """
+    known_word("labels", scheme, LABELS)
     labels = [name for slot in SLOTS for state in slot.states[1:] for name in _labels(slot.name, state, scheme)]
     return tuple(dict.fromkeys(labels))
 
 
 def label_set(study: Study, scheme: str) -> frozenset[str]:
     """The labels of what the study shows; empty for a normal one."""
+    known_word("labels", scheme, LABELS)
     found = ((slot.name, state) for slot, state in zip(SLOTS, study.states, strict=True) if state != slot.states[0])
     return frozenset(name for slot, state in found for name in _labels(slot, state, scheme))
 

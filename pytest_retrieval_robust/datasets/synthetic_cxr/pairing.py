@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_retrieval_robust.datasets.synthetic_cxr.settings import RELEVANCES
+from pytest_retrieval_robust.words import known_word
+
 
 @dataclass(frozen=True)
 class Pairing:
@@ -29,6 +32,7 @@ def pair(texts: Sequence[str], labels: Sequence[Hashable], relevance: str) -> Pa
     one report, which is right for all of their images. `same-labels`: identical texts are one report too, and every
     report with an image's labels is right for it.
     """
+    known_word("relevance", relevance, RELEVANCES)
     if relevance == "strict-id":
         own = np.arange(len(texts), dtype=np.int64)
         return Pairing(own, own, own)

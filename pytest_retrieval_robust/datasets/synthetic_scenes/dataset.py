@@ -36,6 +36,9 @@ class SyntheticScenes:
     def name(self) -> str:
         return "synthetic-scenes"
 
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self.scenes)} images, {len(self.scenes)} reports>"
+
     @property
     def text(self) -> str:
         return "full"

@@ -37,7 +37,7 @@ def test_an_image_exported_again_under_its_old_name_has_another_digest(tmp_path:
 def test_a_missing_file_has_no_digest_but_a_clear_error(tmp_path: Path) -> None:
     found = table_of(tmp_path)
     (tmp_path / "a.png").unlink()
-    with pytest.raises(UnreadableImageError, match=r"no such file: a\.png"):
+    with pytest.raises(UnreadableImageError, match="no such file: row 1 of its table"):
         found.content_digest(0)
 
 

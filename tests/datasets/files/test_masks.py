@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.datasets._masks import mask_place
-from pytest_retrieval_robust.errors import DatasetError, OcclusionError
+from pytest_retrieval_robust.errors import DatasetError, OcclusionError, UnreadableImageError
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.regions import Regions
 
-from .trees import save, write_table
+from .pictures import animation, oriented, png_claiming, turned
+from .trees import picture, save, write_table
 
 SIZE = (40, 32)  # rows, columns, as `save` makes them
 IMAGES = ("images/a.png", "images/b.png", "images/c.png")
@@ -139,7 +141,7 @@ def test_links_out_of_the_folder_are_refused(table: Path, folder: Path, tmp_path
     outside = tmp_path / "outside"
     (folder / link).rename(outside)
     (folder / link).symlink_to(outside)
-    with pytest.raises(DatasetError, match="a link leads out of it: a.png of region 'lungs'"):
+    with pytest.raises(DatasetError, match="a link leads out of it: region 'lungs' of row 1 of its table"):
         opened(table, folder).masks(0)
 
 
@@ -148,49 +150,53 @@ def test_the_folder_itself_may_be_a_link(table: Path, folder: Path, tmp_path: Pa
     assert "lungs" in opened(table, tmp_path / "link").masks(0)
 
 
-def test_a_mask_of_another_size_names_the_file_and_both_sizes(table: Path, folder: Path) -> None:
+def test_a_mask_of_another_size_names_the_row_and_both_sizes(table: Path, folder: Path) -> None:
     write_mask(folder / "lungs/images/b.png", np.ones((20, 16)))
-    with pytest.raises(DatasetError, match="32 x 40 pixels, got 16 x 20: b.png of region 'lungs'. Export") as caught:
+    with pytest.raises(
+        DatasetError, match="32 x 40 pixels upright, got 16 x 20: region 'lungs' of row 2 .*Export"
+    ) as caught:
         opened(table, folder).masks(1)
-    assert "images/" not in str(caught.value)
+    assert "b.png" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "got UnidentifiedImageError while the mask was decoded: a.png of region 'heart'"),
-        (b"\x89PNG\r\n\x1a\nbroken", "Expected a whole PNG.*a.png of region 'heart'. Export it again"),
+        (b"", "got UnidentifiedImageError while the mask was decoded: region 'heart' of row 1 of its table. Export it"),
+        (b"\x89PNG\r\n\x1a\nbroken", "Expected a whole PNG.*region 'heart' of row 1 of its table. Export it again"),
     ],
 )
-def test_a_broken_mask_names_the_file(table: Path, folder: Path, content: bytes, message: str) -> None:
+def test_a_broken_mask_names_the_row(table: Path, folder: Path, content: bytes, message: str) -> None:
     (folder / "heart/images/a.png").write_bytes(content)
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(DatasetError, match=message) as caught:
         opened(table, folder).masks(0)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 def test_a_mask_that_was_cut_short_is_broken(table: Path, folder: Path) -> None:
     file = folder / "lungs/images/a.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, SIZE, dtype=np.uint8)).save(file)
     file.write_bytes(file.read_bytes()[:-400])
-    with pytest.raises(DatasetError, match="Expected a whole PNG, got OSError.*a.png of region 'lungs'"):
+    with pytest.raises(DatasetError, match="Expected a whole PNG, got OSError.*region 'lungs' of row 1 of its table"):
         opened(table, folder).masks(0)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "I;16"])
 def test_other_kinds_of_pixels_are_refused(table: Path, folder: Path, mode: str) -> None:
     Image.new(mode, SIZE[::-1]).save(folder / "lungs/images/a.png")
-    with pytest.raises(DatasetError, match=f"8-bit grey mask.*got mode='{mode}': a.png of region 'lungs'"):
+    with pytest.raises(DatasetError, match=f"8-bit grey mask.*got mode='{mode}': region 'lungs' of row 1 of its table"):
         opened(table, folder).masks(0)
 
 
 def test_a_folder_in_place_of_a_file_is_an_error(table: Path, folder: Path) -> None:
     (folder / "heart/images/b.png").mkdir()
-    with pytest.raises(DatasetError, match="readable mask, got IsADirectoryError for b.png of region 'heart'"):
+    with pytest.raises(DatasetError, match="a mask, got a folder where a file is expected: region 'heart' of row 2"):
         opened(table, folder).masks(1)
 
 
 def test_a_folder_without_regions_or_none_at_all_is_said_at_once(table: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="got masks="):
+    with pytest.raises(DatasetError, match="no folder at masks="):
         opened(table, tmp_path / "absent")
     (tmp_path / "empty/.hidden").mkdir(parents=True)
     with pytest.raises(DatasetError, match="a folder a region.*got none in masks='empty' of table"):
@@ -235,3 +241,54 @@ def test_an_image_is_decoded_once_to_know_its_size(table: Path, folder: Path, mo
         dataset.masks(0)
         dataset.masks(1)
     assert decoded == [0, 1]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_masks_fit_the_picture_as_it_is_seen(table: Path, folder: Path, orientation: int) -> None:
+    """The mask of a turned photograph is drawn on what a viewer shows, or carries the same orientation itself."""
+    (table.parent / IMAGES[0]).write_bytes(oriented(picture(), "PNG", orientation))
+    stored = mask_of("lungs", "a")
+    seen = turned(stored, orientation)
+    mask = folder / "lungs/images/a.png"
+    (folder / "heart/images/a.png").unlink()
+    write_mask(mask, seen * 255)
+    assert np.array_equal(opened(table, folder).masks(0)["lungs"], seen)
+    mask.write_bytes(oriented(Image.fromarray(stored.astype(np.uint8) * 255), "PNG", orientation))
+    assert np.array_equal(opened(table, folder).masks(0)["lungs"], seen)
+
+
+def test_a_mask_of_the_stored_size_does_not_fit_a_turned_picture(table: Path, folder: Path) -> None:
+    (table.parent / IMAGES[0]).write_bytes(oriented(picture(), "PNG", 6))
+    with pytest.raises(DatasetError, match="40 x 32 pixels upright, got 32 x 40"):
+        opened(table, folder).masks(0)
+
+
+def test_an_animated_mask_is_refused(table: Path, folder: Path) -> None:
+    frames = [Image.fromarray(np.full(SIZE, value, dtype=np.uint8)) for value in (0, 255)]
+    (folder / "lungs/images/a.png").write_bytes(animation("PNG", frames))
+    with pytest.raises(DatasetError, match="one mask per file, got 2 frames: region 'lungs' of row 1 of its table"):
+        opened(table, folder).masks(0)
+
+
+def test_a_fifo_in_place_of_a_mask_is_an_error(table: Path, folder: Path) -> None:
+    (folder / "lungs/images/a.png").unlink()
+    os.mkfifo(folder / "lungs/images/a.png")
+    with pytest.raises(DatasetError, match="a mask, got a FIFO where a file is expected: region 'lungs' of row 1"):
+        opened(table, folder).masks(0)
+
+
+def test_a_mask_that_claims_billions_of_pixels_is_not_decoded(table: Path, folder: Path) -> None:
+    for side in (12_000, 100_000):
+        (folder / "lungs/images/a.png").write_bytes(png_claiming(side, side))
+        with pytest.raises(DatasetError, match=r"got (12000 x 12000|far more pixels than its image): region 'lungs'"):
+            opened(table, folder).masks(0)
+
+
+def test_a_broken_image_is_not_called_a_broken_mask(table: Path, folder: Path) -> None:
+    (table.parent / IMAGES[0]).write_bytes(b"no picture")
+    with pytest.raises(UnreadableImageError, match="no PNG, JPEG, TIFF, WebP or DICOM"):
+        opened(table, folder).masks(0)
+
+
+def test_the_repr_of_a_folder_of_masks_names_no_path(table: Path, folder: Path) -> None:
+    assert repr(opened(table, folder).mask_folder) == "<MaskFolder of 3 regions>"

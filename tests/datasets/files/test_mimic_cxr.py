@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_archives_of_every_kind(tmp_path: Path, method: int) -> None:
     start = content.index(b"s50414267.txt") + 40
     content[start : start + 20] = b"\1" * 20
     (tmp_path / "damaged.zip").write_bytes(bytes(content))
-    with pytest.raises(DatasetError, match="whole archive, got .* for damaged.zip"):
+    with pytest.raises(DatasetError, match="whole archive, got .* in the archive of reports"):
         load_dataset("mimic-cxr", images=images, reports=tmp_path / "damaged.zip")
 
 
@@ -115,7 +116,7 @@ def test_a_report_that_is_there_twice(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
         archive.writestr("files/p10/p10000032/s50414267.txt", "x")
         archive.writestr("old/p10/p10000032/s50414267.txt", "y")
-    with pytest.raises(DatasetError, match="got s50414267.txt 2 times in r.zip"):
+    with pytest.raises(DatasetError, match="got one study 2 times in the archive of reports: members 1, 2"):
         load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
 
 
@@ -125,7 +126,7 @@ def test_only_one_root(tmp_path: Path) -> None:
         load_dataset("mimic-cxr", images=images)
     with pytest.raises(DatasetError, match="got none. Its tables say which study"):
         load_dataset("mimic-cxr", reports=reports)
-    with pytest.raises(DatasetError, match=r"got images='.*nowhere'"):
+    with pytest.raises(DatasetError, match="no folder at images='nowhere'"):
         load_dataset("mimic-cxr", images=tmp_path / "nowhere", reports=reports)
     with pytest.raises(DatasetError, match="mimic-cxr-2.0.0-split.csv.gz"):
         load_dataset("mimic-cxr", images=reports, reports=reports)
@@ -147,7 +148,7 @@ def test_the_dicom_images_of_mimic_cxr(tmp_path: Path) -> None:
     save_dicom(reports / f"files/p10/p10000032/s50414267/{FIRST}.dcm", pixels)
     dataset = load_dataset("mimic-cxr", images=reports, reports=reports, metadata=tables)
     assert dataset.image(0).size == (8, 6)
-    with pytest.raises(UnreadableImageError, match=rf"no such file: {SIDE} \(row 2"):
+    with pytest.raises(UnreadableImageError, match="no such file: row 2 of the split table"):
         dataset.image(1)
 
 
@@ -157,7 +158,8 @@ def test_messages_name_no_patient(tmp_path: Path) -> None:
     (images / f"{FIRST}.jpg").write_bytes(b"")
     with pytest.raises(UnreadableImageError) as caught:
         dataset.image(0)
-    assert f"{FIRST}.jpg (row 1 of the split table)" in str(caught.value)
+    assert "row 1 of the split table" in str(caught.value)
+    assert FIRST not in str(caught.value)
     assert "10000032" not in str(caught.value)
     assert "50414267" not in str(caught.value)
 
@@ -170,11 +172,18 @@ def test_a_missing_report_is_counted(tmp_path: Path) -> None:
     assert SECOND not in dataset.image_ids
 
 
-def test_a_report_of_another_encoding(tmp_path: Path) -> None:
+def test_a_report_that_is_not_utf_8_is_read_as_latin_1_and_counted(tmp_path: Path) -> None:
     images, reports = mimic(tmp_path)
-    (reports / "files/p10/p10000032/s53189527.txt").write_bytes(b" FINDINGS:  gr\xf6sse.\n")
-    with pytest.raises(DatasetError, match="Expected UTF-8, got another encoding in s53189527.txt"):
-        load_dataset("mimic-cxr", images=images, reports=reports)
+    (reports / "files/p10/p10000032/s53189527.txt").write_bytes(b"\n FINDINGS:  gr\xf6sse.\n")
+    dataset: Any = load_dataset("mimic-cxr", images=images, reports=reports)
+    assert dataset.reports[1] == "grösse."
+    assert dataset.counts["reports read as Latin-1, being no UTF-8"] == 1
+    with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
+        for file in sorted(reports.rglob("*.txt")):
+            archive.write(file, file.relative_to(reports))
+    packed: Any = load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
+    assert packed.fingerprint == dataset.fingerprint
+    assert packed.counts == dataset.counts
 
 
 def test_the_index_is_cached_and_follows_its_tables(tmp_path: Path, cache: Path) -> None:
@@ -203,7 +212,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
     ("row", "said"),
     [
         (("a", "x", 10, "test"), "number as study_id, got another text in row 1"),
-        (("a", 5, 10, "dev"), "got split='dev' in row 1"),
+        (("a", 5, 10, "dev"), "as split, got another text in row 1 of the split table"),
     ],
 )
 def test_bad_rows(tmp_path: Path, row: tuple[object, ...], said: str) -> None:
@@ -217,7 +226,7 @@ def test_a_repeated_image(tmp_path: Path) -> None:
     images, _ = mimic(tmp_path)
     rows = [("a", 5, 10, "test")] * 2
     table = write_table(tmp_path / "split.csv", ["dicom_id", "study_id", "subject_id", "split"], rows)
-    with pytest.raises(DatasetError, match="again in row 2 of split.csv"):
+    with pytest.raises(DatasetError, match="again in row 2 of the split table"):
         read_index(table, images / "mimic-cxr-2.0.0-metadata.csv.gz")
 
 
@@ -244,3 +253,95 @@ def test_links_out_of_the_root_are_refused(tmp_path: Path) -> None:
     image.symlink_to(tmp_path / "outside.jpg")
     with pytest.raises(DatasetError, match="a link leads out of it"):
         dataset.image(0)
+
+
+@pytest.mark.parametrize("below", ["", "mimic-cxr", "files/x", "physionet.org/files/x"])
+def test_the_folder_of_downloads_is_enough(tmp_path: Path, below: str) -> None:
+    """As copied beside each other, and as wget leaves them."""
+    images, reports = mimic(tmp_path / "made")
+    expected = load_dataset("mimic-cxr", images=images, reports=reports)
+    top = tmp_path / "top"
+    if below == "":
+        shutil.copytree(tmp_path / "made", top)
+    elif below == "mimic-cxr":
+        shutil.copytree(images, top / "mimic-cxr-jpg")
+        shutil.copytree(reports, top / "mimic-cxr")
+    else:
+        shutil.copytree(tmp_path / "made", top / Path(below).parent)
+    dataset = load_dataset("mimic-cxr", images=top, reports=top)
+    assert dataset.fingerprint == expected.fingerprint
+    assert dataset.image(0).size == (32, 40)
+
+
+def test_several_versions_in_the_folder_of_downloads(tmp_path: Path) -> None:
+    mimic(tmp_path)
+    mimic(tmp_path, version="2.1.0")
+    with pytest.raises(DatasetError, match="one version of mimic-cxr-jpg below .* got 2: 2.0.0, 2.1.0"):
+        load_dataset("mimic-cxr", images=tmp_path, reports=tmp_path)
+
+
+def test_the_archive_of_reports_in_the_folder_that_is_given(tmp_path: Path) -> None:
+    images, reports = mimic(tmp_path)
+    (tmp_path / "packed").mkdir()
+    mimic_zip(tmp_path / "packed")
+    packed = load_dataset("mimic-cxr", images=images, reports=tmp_path / "packed")
+    assert packed.fingerprint == load_dataset("mimic-cxr", images=images, reports=reports).fingerprint
+
+
+@pytest.mark.parametrize("place", ["report", "archive", "split"])
+def test_fifos_are_refused_at_once(tmp_path: Path, place: str) -> None:
+    images, reports = mimic(tmp_path)
+    file = {
+        "report": reports / "files/p10/p10000032/s53189527.txt",
+        "archive": tmp_path / "reports.zip",
+        "split": images / "mimic-cxr-2.0.0-split.csv.gz",
+    }[place]
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(DatasetError, match="FIFO|no folder at reports='reports.zip'") as caught:
+        load_dataset("mimic-cxr", images=images, reports=file if place == "archive" else reports)
+    assert "10000032" not in str(caught.value)
+
+
+def test_a_report_far_too_large_is_refused(tmp_path: Path) -> None:
+    images, reports = mimic(tmp_path)
+    (reports / "files/p10/p10000032/s53189527.txt").write_bytes(b" " * 5_000_001)
+    with pytest.raises(DatasetError, match="got more than 5000000 bytes for row 3 of the split table"):
+        load_dataset("mimic-cxr", images=images, reports=reports)
+
+
+def test_a_report_of_the_archive_that_expands_without_end(tmp_path: Path) -> None:
+    images, _ = mimic(tmp_path)
+    with zipfile.ZipFile(tmp_path / "r.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("files/p10/p10000032/s50414267.txt", b" " * 50_000_000)
+    with pytest.raises(DatasetError, match="at most 5000000 bytes, got method=8, size=50000000 in member 1"):
+        load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
+    content = bytearray((tmp_path / "r.zip").read_bytes())
+    size = (50_000_000).to_bytes(4, "little")
+    while size in content:  # a header that lies
+        content[content.index(size) : content.index(size) + 4] = (4000).to_bytes(4, "little")
+    (tmp_path / "r.zip").write_bytes(bytes(content))
+    with pytest.raises(DatasetError, match="Expected a whole archive"):
+        load_dataset("mimic-cxr", images=images, reports=tmp_path / "r.zip")
+
+
+def test_a_cache_that_is_damaged_or_a_fifo_is_made_again(tmp_path: Path, cache: Path) -> None:
+    images, reports = mimic(tmp_path)
+    first = load_dataset("mimic-cxr", images=images, reports=reports)
+    (held,) = (cache / "datasets").iterdir()
+    held.write_bytes(b"\x93NUMPY" + bytes(200))
+    assert load_dataset("mimic-cxr", images=images, reports=reports).fingerprint == first.fingerprint
+    held.unlink()
+    os.mkfifo(held)
+    assert load_dataset("mimic-cxr", images=images, reports=reports).fingerprint == first.fingerprint
+
+
+def test_a_cache_on_a_full_disk_leaves_no_part_behind(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    assert len(opened(tmp_path).image_ids) == 4
+    assert list((cache / "datasets").iterdir()) == []

@@ -117,7 +117,7 @@ def test_a_subset_that_was_written(table: Path, tmp_path: Path) -> None:
     ids.write_text("image_id\nimages/z.png\n")
     with pytest.raises(DatasetError, match="got 1 of 1 that are not"):
         opened(table, subset=ids)
-    with pytest.raises(DatasetError, match="got subset="):
+    with pytest.raises(DatasetError, match="no file at subset='none.csv'"):
         opened(table, subset=tmp_path / "none.csv")
 
 
@@ -138,12 +138,12 @@ def test_the_fingerprint_follows_what_is_evaluated(table: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/etc/passwd", "path='/etc/passwd' in row 1 of bad.csv"),
-        ("../secret.png", "path='../secret.png' in row 1"),
+        ("/etc/passwd", "an absolute one that lies outside of root="),
+        ("../secret.png", "one that leads out of it in row 1 of its table"),
         ("a/../../b.png", "row 1"),
         ("C:\\x.png", "row 1"),
         ("..\\x.png", "row 1"),
-        ("", "path='' in row 1"),
+        ("", "a blank one in row 1 of its table"),
         ("a\0b", "row 1"),
     ],
 )
@@ -152,6 +152,7 @@ def test_paths_that_leave_the_root(tmp_path: Path, path: str, said: str) -> None
     with pytest.raises(DatasetError) as caught:
         load_dataset("table", path=table)
     assert said in str(caught.value)
+    assert not path.strip() or path not in str(caught.value)
 
 
 def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -160,7 +161,7 @@ def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     place = table.parent / "images/a.png"
     place.unlink()
     os.symlink(outside, place)
-    with pytest.raises(DatasetError, match=r"a link leads out of it: a.png \(row 1 of its table\)"):
+    with pytest.raises(DatasetError, match="a link leads out of it: row 1 of its table"):
         dataset.image(0)
     place.unlink()
     os.symlink(place, place)
@@ -176,7 +177,7 @@ def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     [
         ({"image": "imge_path"}, "Did you mean 'image_path'"),
         ({"text": "reprt"}, "Did you mean 'report'"),
-        ({"id": "patient"}, "Expected each id once, got the one of row 1 again in row 2"),
+        ({"id": "patient"}, "Expected each id once, got that of row 1 of its table again in row 2 of its table"),
         ({"group": "patient"}, "another one for the same patient in row 3"),
         ({"split": "test"}, "Expected split_column"),
         ({"text_policy": "findings"}, "Expected text='full'"),

@@ -1,0 +1,76 @@
+"""Float32 that is float32: without the shortcuts that GPUs and processors take through shorter numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from threading import Lock
+from typing import Any
+
+_lock = Lock()
+_inside = 0
+"""How many threads are in `ieee_float32`: the first one changes torch's settings, the last one gives them back."""
+_give_back: list[Callable[[], object]] = []
+
+
+@contextmanager
+def ieee_float32() -> Iterator[None]:
+    """Products and convolutions of float32 in float32, whatever the caller has set; that comes back afterwards.
+
+    CUDA convolutions use TF32 by default, which keeps 10 bits, and `torch.set_float32_matmul_precision` allows it, or
+    bfloat16, in products: that can swap neighbours. The settings are the process's own, so that threads which are in
+    here together share them.
+    """
+    global _inside
+    with _lock:
+        if _inside == 0:
+            _change()
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _restore()
+
+
+def _change() -> None:
+    import torch
+
+    backends: Any = torch.backends
+    newer = (
+        backends.cuda.matmul,
+        backends.cudnn.conv,
+        backends.cudnn.rnn,
+        backends.mkldnn.matmul,
+        backends.mkldnn.conv,
+        backends.mkldnn.rnn,
+    )
+    before = [one.fp32_precision for one in newer]
+    # The older settings first: they set the newer ones too, and may not be read where the two disagree.
+    matmul = _unless_mixed(torch.get_float32_matmul_precision)
+    if matmul is not None:
+        torch.set_float32_matmul_precision("highest")
+        _give_back.append(partial(torch.set_float32_matmul_precision, matmul))
+    cudnn = _unless_mixed(lambda: backends.cudnn.allow_tf32)
+    if cudnn is not None:
+        backends.cudnn.allow_tf32 = False
+        _give_back.append(partial(setattr, backends.cudnn, "allow_tf32", cudnn))
+    for one, value in zip(newer, before, strict=True):
+        one.fp32_precision = "ieee"
+        _give_back.append(partial(setattr, one, "fp32_precision", value))
+
+
+def _restore() -> None:
+    while _give_back:
+        _give_back.pop(0)()
+
+
+def _unless_mixed(read: Callable[[], Any]) -> Any:
+    """None where torch refuses to say, because the newer settings were used too."""
+    try:
+        return read()
+    except RuntimeError:
+        return None

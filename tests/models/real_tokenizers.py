@@ -1,0 +1,106 @@
+"""Small tokenizers of the kinds that are published: SentencePiece's of SigLIP 1, and Gemma's of SigLIP 2."""
+
+from __future__ import annotations
+
+import json
+import string
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import BpeTrainer
+from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
+
+CORPUS = (
+    "No acute cardiopulmonary process.",
+    "FINDINGS: Heart size is mildly enlarged; small bilateral pleural effusions.",
+    "IMPRESSION: Stable right-sided PICC. No Pneumothorax!",
+    "Épanchement pleural à gauche, œdème, naïve Größe.",
+    string.ascii_letters + string.digits + string.punctuation,
+    " ".join(string.ascii_letters),
+)
+TEXTS = (
+    *CORPUS,
+    "no acute cardiopulmonary process",
+    "a_b ___ [sic] &amp;amp; &lt;10% (50%) 3.2 cm",
+    "  two  spaces\tand\nnew lines  ",
+    "ﬁbrosis “quoted” – dash… ÀÉÎÕÜ ß ẞ İ",
+    "",
+    "word " * 40,
+)
+"""Every letter in both cases, every sign of ASCII, accents, entities, blanks, and one text beyond the context."""
+CONTEXT = 24
+
+
+def save_sentencepiece(folder: Path, kind: str = "SiglipTokenizer") -> Path:
+    """`spiece.model` and its settings alone, as Google's repositories of SigLIP 1 have them: no tokenizer.json."""
+    import sentencepiece
+
+    folder.mkdir(parents=True, exist_ok=True)
+    text = folder / "corpus.txt"
+    # SigLIP's own vocabulary is of lower-case English.
+    text.write_text("\n".join(line.lower() for line in CORPUS * 20), encoding="utf-8")
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text),
+        model_prefix=str(folder / "spiece"),
+        vocab_size=120,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    for made in (text, folder / "spiece.vocab"):
+        made.unlink()
+    special = {"eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
+    settings = {"tokenizer_class": kind, "do_lower_case": True, "model_max_length": CONTEXT, **special}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "special_tokens_map.json").write_text(json.dumps(special))
+    return folder
+
+
+def gemma() -> Tokenizer:
+    """Gemma's kind: pairs with bytes behind them, spaces as a sign, `<eos>` at the end."""
+    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    inner = Tokenizer(BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    inner.normalizer = normalizers.Replace(" ", "▁")
+    inner.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    trainer = BpeTrainer(
+        vocab_size=480, special_tokens=[*special, *(f"<0x{byte:02X}>" for byte in range(256))], show_progress=False
+    )
+    inner.train_from_iterator([*CORPUS, *(line.lower() for line in CORPUS)], trainer)
+    inner.post_processor = TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    return inner
+
+
+def save_gemma(folder: Path, kind: str | None = "GemmaTokenizer") -> Path:
+    """`tokenizer.json` and settings, as Google's repositories of SigLIP 2 have them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    gemma().save(str(folder / "tokenizer.json"))
+    settings: dict[str, Any] = {
+        **{f"{name}_token": f"<{name}>" for name in ("bos", "eos", "pad", "unk")},
+        **{"add_bos_token": False, "add_eos_token": True, "padding_side": "right", "model_max_length": CONTEXT},
+    }
+    if kind is not None:
+        settings["tokenizer_class"] = kind
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def save_model(folder: Path, words: int = 512) -> Path:
+    """A SigLIP of 32 pixels beside the tokenizer: `model_type: siglip`, as both SigLIP 1 and SigLIP 2 say."""
+    import torch
+
+    torch.manual_seed(0)
+    tower: Any = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**tower, "vocab_size": words, "max_position_embeddings": CONTEXT}
+    SiglipModel(
+        SiglipConfig(text_config=text, vision_config={**tower, "image_size": 32, "patch_size": 8})
+    ).eval().save_pretrained(folder)
+    size: Any = {"height": 32, "width": 32}
+    SiglipImageProcessor(size=size).save_pretrained(folder)
+    return folder
