@@ -94,9 +94,8 @@ def test_every_published_file_has_its_anchor(variant: str) -> None:
 def test_a_system_of_its_own_loads_with_a_prefix(tmp_path: Path, prefix: str) -> None:
     plain = save_openai_layout(tmp_path / "plain.pt")
     weights = torch.load(plain, weights_only=True)
-    lightning = {"state_dict": {f"{prefix}{key}": weight for key, weight in weights.items()}, "epoch": 3}
-    lightning["state_dict"]["loss.weight"] = torch.ones(2)
-    torch.save(lightning, tmp_path / "trained.ckpt")
+    trained = {f"{prefix}{key}": weight for key, weight in weights.items()} | {"loss.weight": torch.ones(2)}
+    torch.save({"state_dict": trained, "epoch": 3}, tmp_path / "trained.ckpt")
     first, second = (
         load_model("cxr-repair", checkpoint=tmp_path / name, device="cpu") for name in ("plain.pt", "trained.ckpt")
     )
