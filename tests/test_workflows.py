@@ -450,7 +450,7 @@ def measure(folder: Path, workflow: Path, options: str, policy: str) -> Done:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def policy_of(model: str, floor: float = 0.1) -> str:
+def policy_of(model: str, floor: float = 0.3) -> str:
     return POLICY.format(weights=WEIGHTS / model, floor=floor)
 
 
