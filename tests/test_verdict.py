@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -469,7 +470,8 @@ def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
     bare_suite: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a time-out while torch is imported: it cannot be imported again."""
-    from pytest_retrieval_robust import summary
+    # Not by the package's attribute: an earlier inner run may have left a module there that pytester forgot.
+    summary = import_module("pytest_retrieval_robust.summary")
 
     def broken(*_: object) -> None:
         raise ImportError("torch can only be initialized once per process, Mr Doe")
