@@ -26,6 +26,8 @@ from .shard_keys import dataset_identity
 from .shards import DIGEST_BYTES, EncodedBatch
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from .case import Cell
     from .models import DualEncoder
     from .occluders import Box
@@ -185,8 +187,15 @@ class Feed:
             if not getattr(self._dataset, "skips_unreadable", False):
                 raise
             return _Decoded(None, bytes(DIGEST_BYTES))
-        digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest()
-        return _Decoded(prepare_image(self._model, image), digest)
+        return _Decoded(prepare_image(self._model, image), picture_digest(image))
+
+
+def picture_digest(image: Image) -> bytes:
+    """32 bytes that change with what an image shows: its pixels, and the colours that they stand for."""
+    digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes())
+    if image.palette is not None:
+        digest.update(repr((image.palette.mode, image.getpalette(None), image.info.get("transparency"))).encode())
+    return digest.digest()
 
 
 def _pixel_digests(decoded: Sequence[_Decoded], part: Part) -> Contents | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .datasets._raster import USED_BITS
 from .errors import RobustError, UnreadableImageError
+from .feeding import picture_digest
 from .occluders._scene import open_image
 from .pairs import ceiling, duplicate_share, pairs_of
 from .scoring import scores_of
@@ -114,7 +114,7 @@ def check_images(dataset: RetrievalDataset) -> ImageCheck:
             return _Seen(problem=f"broken: {error}")
         except RobustError as error:
             return _Seen(problem=f"refused: {error}")
-        digest = hashlib.blake2b(f"{image.mode}{image.size}".encode() + image.tobytes(), digest_size=16).digest()
+        digest = picture_digest(image)
         return _Seen(image.mode, digest, image.info.get(USED_BITS))
 
     with ThreadPoolExecutor() as pool:

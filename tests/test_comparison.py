@@ -215,7 +215,7 @@ def test_without_a_baseline_its_gates_are_ungated_and_noted(tmp_path: Path) -> N
     record = judge_run(make_run(tmp_path / "a").run, policy(tmp_path, GATE), Against())
     (found,) = of_baseline(record)
     assert (found.verdict, record.failures, record.release.status) == ("ungated", (), "not judged")
-    assert any("--robust-baseline DIR compares with it" in warning for warning in record.warnings)
+    assert any("compare with --robust-baseline DIR" in warning for warning in record.warnings)
 
 
 def test_a_baseline_that_is_not_there_yet_fails_and_says_how_to_make_it(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import resource
 import signal
 import subprocess
 import sys
+import tracemalloc
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +235,25 @@ def test_processes_share_a_folder_without_seeing_half_a_shard(tmp_path: Path) ->
     started = [subprocess.Popen([sys.executable, "-c", HAMMER, str(tmp_path), str(seed)]) for seed in range(3)]
     assert [process.wait() for process in started] == [0, 0, 0]
     assert EmbeddingStore(tmp_path).damaged() == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="FIFOs")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_in_place_of_a_shard_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    store, path = saved(tmp_path)
+    path.unlink()
+    make(path)
+    assert store.load(path.stem) is None
+    assert about_shard(path) == {}
+    assert [file.path for file in store.damaged()] == [path]
+
+
+def test_a_shard_that_would_expand_beyond_its_file_is_not_read(tmp_path: Path) -> None:
+    store, path = saved(tmp_path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.npy", bytes(50_000_000))
+    tracemalloc.start()
+    assert store.load(path.stem) is None
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10_000_000

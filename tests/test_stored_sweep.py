@@ -21,6 +21,7 @@ from pytest_retrieval_robust.datasets._collection import ReportDataset
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.embedding_store import EmbeddingStore
 from pytest_retrieval_robust.errors import EmbeddingError, ModelError, RobustError, UnreadableImageError
+from pytest_retrieval_robust.feeding import picture_digest
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders.patches import Patches
@@ -174,6 +175,17 @@ def test_an_image_exported_again_under_its_old_id_is_noticed(encoder: DualEncode
     assert after.dataset["pixel_digest"] != before.dataset["pixel_digest"]
     assert {one.timing.from_store for one in measured(after).values()} == {IMAGES - SIZE}
     assert same(after, sweep(encoder, None, dataset))
+
+
+def test_other_colours_of_the_same_palette_indices_are_another_picture() -> None:
+    grey = Image.new("P", (2, 1))
+    grey.putdata([0, 1])
+    grey.putpalette([0, 0, 0, 255, 255, 255])
+    inverted = grey.copy()
+    inverted.putpalette([255, 255, 255, 0, 0, 0])
+    assert grey.tobytes() == inverted.tobytes()
+    assert picture_digest(grey) == picture_digest(grey.copy())
+    assert picture_digest(grey) != picture_digest(inverted)
 
 
 def test_a_broken_image_is_skipped_alike_from_the_store(encoder: DualEncoder, tmp_path: Path) -> None:

@@ -396,6 +396,13 @@ def test_names_are_loaded_and_give_the_same_numbers(model: DualEncoder) -> None:
     assert by_name.clean.case == loaded.clean.case
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_outcome_has_the_precision_of_its_model(precision: Any) -> None:
+    model = load_model("tiny-cxr-clip", precision=precision)
+    curve = evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), levels=(0, 0.2), limit=12)
+    assert {outcome.timing.precision for outcome in curve.outcomes} == {precision}
+
+
 @pytest.mark.parametrize(
     ("names", "close"),
     [

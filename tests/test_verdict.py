@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -466,29 +467,20 @@ def test_a_run_that_another_plugin_fails_has_not_passed(bare_suite: Run, pyteste
 
 
 def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
-    bare_suite: Run, pytester: pytest.Pytester
+    bare_suite: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a time-out while torch is imported: it cannot be imported again."""
+    # Not by the package's attribute: an earlier inner run may have left a module there that pytester forgot.
+    summary = import_module("pytest_retrieval_robust.summary")
+
+    def broken(*_: object) -> None:
+        raise ImportError("torch can only be initialized once per process, Mr Doe")
+
+    monkeypatch.setattr(summary, "Evidence", broken)  # undone afterwards: the runs of other tests use the same module
     (pytester.path / "robust.toml").write_text(MET)
-    pytester.makeconftest(
-        """
-        import pytest
-
-        def pytest_runtest_logfinish():
-            import pytest_retrieval_robust.evidence as evidence
-
-            class Broken:
-                def __init__(self, *args):
-                    raise ImportError("torch can only be initialized once per process, Mr Doe")
-
-            evidence.Evidence = Broken
-            import pytest_retrieval_robust.summary as summary
-            summary.Evidence = Broken
-        """
-    )
     result = bare_suite("--robust-results=out")
     assert result.ret == 1
-    assert last_line(result).startswith("RELEASE GATE: FAILED because its end failed with ImportError at conftest.py:")
+    assert last_line(result).startswith("RELEASE GATE: FAILED because its end failed with ImportError at ")
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
     result.stdout.no_fnmatch_line("*Doe*")
 

@@ -95,7 +95,7 @@ def test_of_one_model(retrieval_model):
 def test_without_a_model(occluder):
     assert occluder.name == "patches"
 """
-VARYING = ("id", "started", "command")
+VARYING = ("id", "started", "command", "content_sha256")
 
 
 def saved(folder: Path) -> dict[str, Any]:

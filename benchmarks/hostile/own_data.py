@@ -171,7 +171,7 @@ _REGISTERED: Mapping[str, str] = {
     "an image that closes standard output": _bad(_CLOSES),
     "missing members": f"class Bad:\n    name = 'bad'\n{_LOADS}Bad()\n",
     "only three": f"{_LOADS}toy.ToyDataset(3)\n",
-    "honest": f"{_LOADS}toy.ToyDataset()\n",
+    "honest": _bad("name = 'mine'\n"),
 }
 _REGISTER = """
 from pytest_retrieval_robust.datasets import DatasetEntry
@@ -227,7 +227,7 @@ def _registered(ground: Ground, name: str, code: str) -> str | None:
         if word in ended.output:
             return f"{word} in the output: {ended.end}"
     passes = ended.status == 0 and "PASSED" in ended.last_line
-    if name in ("honest", "another name"):
+    if name == "honest":
         return None if passes else f"status {ended.status}: {ended.end}"
     if passes or ended.status not in (1, 4):
         return f"status {ended.status}, {ended.last_line}"

@@ -151,6 +151,11 @@ def _is_whole(text: str) -> bool:
 def _require_distinct(ids: Sequence[str], shown: str) -> None:
     first: dict[str, int] = {}
     for number, one in enumerate(ids):
+        if not one:
+            raise DatasetError(
+                f"Expected an id of each image of {shown}, got an empty text for image number {number}. "
+                "Masks and stored embeddings follow ids: give each image its own."
+            )
         earlier = first.setdefault(one, number)
         if earlier != number:
             raise DatasetError(
@@ -175,6 +180,6 @@ def _require_groups(groups: object, member: str, count: int, of: str, shown: str
 
 def _kind(value: object) -> str:
     names = {type(None): "None", int: "a number", float: "a number", bool: "true or false", list: "a list"}
-    if value == "":
+    if isinstance(value, str) and not value:
         return "an empty text"
     return names.get(type(value), f"a {type(value).__name__}")

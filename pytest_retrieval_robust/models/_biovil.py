@@ -36,7 +36,7 @@ from ._wordpiece import load_word_pieces
 
 _LICENCE = "MIT"
 _IMAGE_FILES = ("biovil_t_image_model_proj_size_128.pt", "biovil_image_resnet50_proj_size_128.pt")
-_IMAGE_ANCHOR, _TEXT_ANCHOR = "encoder.encoder.conv1.weight", "cls_projection_head.dense_to_hidden.weight"
+IMAGE_ANCHOR, TEXT_ANCHOR = "encoder.encoder.conv1.weight", "cls_projection_head.dense_to_hidden.weight"
 _CROPS = {True: 448, False: 480}
 _SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
 
@@ -162,7 +162,7 @@ def _places(name: str, file: Path, request: LoadRequest) -> tuple[Path, Path]:
 
 def _load_images(name: str, file: Path) -> tuple[_Images, Fit, str, int]:
     with read_weights(name, file) as stored:
-        tensors, prefix = without_prefix(name, weights_in(stored.content), (_IMAGE_ANCHOR,))
+        tensors, prefix = without_prefix(name, weights_in(stored.content), (IMAGE_ANCHOR,))
         network = build(lambda: _Images(tensors))
         # The module that would join a prior study: with one image it is never asked.
         used = {key: tensor for key, tensor in tensors.items() if not key.startswith("encoder.vit_pooler.")}
@@ -184,7 +184,7 @@ def _load_texts(name: str, folder: Path) -> tuple[_Texts, Fit, str, tuple[int, i
             f"{len(files)} of them. Copy the whole folder of the hub repository."
         )
     with read_weights(name, files[0]) as stored:
-        tensors, prefix = without_prefix(name, weights_in(stored.content), (_TEXT_ANCHOR,))
+        tensors, prefix = without_prefix(name, weights_in(stored.content), (TEXT_ANCHOR,))
         network = build(lambda: _Texts(tensors))
         # The head of masked language modelling belongs to the file, and to no embedding.
         used = {key: tensor for key, tensor in tensors.items() if not key.startswith("cls.predictions.")}

@@ -155,15 +155,15 @@ HOOK = """
 """
 
 
-def test_callables_in_a_conftest(pytester: pytest.Pytester, run_suite: Run) -> None:
+def test_callables_in_a_conftest(pytester: pytest.Pytester, bare_suite: Run) -> None:
     pytester.makeconftest(SERVICE + HOOK)
-    run_suite("--robust-models=service").assert_outcomes(passed=2)
+    bare_suite("--robust-models=service", "--robust-measure-only").assert_outcomes(passed=2)
     # The hook's marker keeps a project without the plugin alive.
     pytester.makepyfile(test_mine="def test_nothing(): pass")
     assert pytester.runpytest("-p", "no:retrieval_robust").ret == pytest.ExitCode.OK
 
 
-def test_callables_by_an_entry_point(pytester: pytest.Pytester, run_suite: Run) -> None:
+def test_callables_by_an_entry_point(pytester: pytest.Pytester, bare_suite: Run) -> None:
     pytester.makepyfile(
         our_models=SERVICE + '\n    def register(catalogue):\n        catalogue.add(ModelEntry("service", "", load))'
     )
@@ -171,7 +171,7 @@ def test_callables_by_an_entry_point(pytester: pytest.Pytester, run_suite: Run) 
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-models\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[pytest_retrieval_robust.models]\nours = our_models:register\n")
     pytester.syspathinsert()
-    run_suite("--robust-models=service").assert_outcomes(passed=2)
+    bare_suite("--robust-models=service", "--robust-measure-only").assert_outcomes(passed=2)
 
 
 def test_callables_in_python_are_given_plain_arrays() -> None:

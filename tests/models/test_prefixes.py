@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.errors import ModelError
+from pytest_retrieval_robust.models import _biovil
 from pytest_retrieval_robust.models._prefixes import without_prefix
+from pytest_retrieval_robust.models._recipe import Recipe
+
+from . import published
+from .test_own import save_openai_layout
 
 OWN = ("visual.conv.weight", "visual.conv.bias", "text.table.weight", "text.head.weight", "logit_scale")
 PARTS = st.lists(st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda part: part not in {"text", "visual"}))
@@ -56,3 +66,52 @@ def test_unprefixed_weights_are_taken_before_a_copy_of_them() -> None:
 def test_another_networks_keys_have_no_prefix() -> None:
     tensors = {"backbone.conv.weight": 0, "model.logit_scale": 1}
     assert without_prefix("a model", tensors, OWN) == (tensors, "")
+
+
+RECIPES = {
+    "medclip_resnet": "_medclip.MEDCLIP",
+    "medclip_vit": "_medclip.MEDCLIP",
+    "cxrclip_resnet": "_cxr_clip.CXR_CLIP",
+    "cxrclip_swin": "_cxr_clip.CXR_CLIP",
+    "cxr_repair": "_openai_clip.CXR_REPAIR",
+    "gloria_resnet50": "_gloria.GLORIA",
+    "medprobclip": "_medprobclip.MEDPROBCLIP",
+}
+
+
+@pytest.mark.parametrize("variant", RECIPES)
+def test_every_published_file_has_its_anchor(variant: str) -> None:
+    """By it the prefix of a checkpoint of one's own is found; the published file itself has none."""
+    module, _, constant = RECIPES[variant].partition(".")
+    recipe: Recipe = getattr(import_module(f"pytest_retrieval_robust.models.{module}"), constant)
+    keys = {key: 0 for key, *_ in published.manifest(variant)["entries"]}
+    assert without_prefix(variant, keys, (recipe.anchor,)) == (keys, "")
+    trained = {f"module.model.{key}": 0 for key in keys}
+    assert without_prefix(variant, trained, (recipe.anchor,)) == (keys, "module.model.")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod."])
+def test_a_system_of_its_own_loads_with_a_prefix(tmp_path: Path, prefix: str) -> None:
+    plain = save_openai_layout(tmp_path / "plain.pt")
+    weights = torch.load(plain, weights_only=True)
+    trained = {f"{prefix}{key}": weight for key, weight in weights.items()} | {"loss.weight": torch.ones(2)}
+    torch.save({"state_dict": trained, "epoch": 3}, tmp_path / "trained.ckpt")
+    first, second = (
+        load_model("cxr-repair", checkpoint=tmp_path / name, device="cpu") for name in ("plain.pt", "trained.ckpt")
+    )
+    assert torch.equal(first.encode_reports(["Edema."]), second.encode_reports(["Edema."]))
+    assert second.card.unexpected_keys == ("loss.weight",)
+    assert second.card.key_prefix == (None if prefix == "_orig_mod." else prefix)
+
+
+@pytest.mark.parametrize(
+    ("variant", "anchor"),
+    [
+        ("biovil_image", _biovil.IMAGE_ANCHOR),
+        ("biovil_t_image", _biovil.IMAGE_ANCHOR),
+        ("cxr_bert", _biovil.TEXT_ANCHOR),
+    ],
+)
+def test_biovils_files_have_their_anchors(variant: str, anchor: str) -> None:
+    keys = {key: 0 for key, *_ in published.manifest(variant)["entries"]}
+    assert without_prefix(variant, keys, (anchor,)) == (keys, "")

@@ -449,7 +449,7 @@ def test_a_wrong_name_in_a_conftest_is_one_sentence(pytester: pytest.Pytester, r
         from pytest_retrieval_robust.models import ModelEntry
 
         def pytest_robust_register(catalogues):
-            make = lambda request: encoder_from_callables("theirs", None, None)
+            make = lambda request: encoder_from_callables("theirs", list, list)
             catalogues.models.add(ModelEntry("ours", "", make))
         """
     )

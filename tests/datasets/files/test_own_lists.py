@@ -181,6 +181,8 @@ GROUPS: NDArray[Any] = np.arange(3)
         ({"fingerprint": b"x"}, "Expected fingerprint of ours as a text, got a bytes. Give a hash"),
         ({"image_ids": ["a", "b", "a"]}, "id of ours once, got that of image number 0 again for number 2"),
         ({"image_ids": ["a", None, "b"]}, "Expected texts as image_ids of ours, got None for image number 1"),
+        ({"image_ids": ["a", "", "b"]}, "Expected an id of each image of ours, got an empty text for image number 1"),
+        ({"image_ids": np.array(["a", "b", "c"])}, "Expected image_ids of ours as a list of texts, got a ndarray"),
         ({"image_ids": [1, 2, 3]}, "Expected texts as image_ids of ours, got a number for image number 0"),
         ({"reports": ["a", "b", 3.5]}, "Expected texts as reports of ours, got a number for report number 2"),
         ({"reports": ["a", "b\ud800", "c"]}, "got half of a surrogate pair for report number 1"),
