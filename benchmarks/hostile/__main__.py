@@ -126,9 +126,9 @@ def _collect(result: Result, status: int) -> None:
 
 def _say(result: Result) -> None:
     held = len(result.trials) - len(result.failures)
-    print(
-        f"{result.row.name}: {held} of {len(result.trials)} held, {result.seconds:.0f} s", file=sys.stderr, flush=True
-    )
+    lines = [f"{result.row.name}: {held} of {len(result.trials)} held, {result.seconds:.0f} s"]
+    lines += _failures_of_a_kind(result, _SHOWN)
+    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def table(results: Sequence[Result]) -> str:

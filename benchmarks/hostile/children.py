@@ -21,7 +21,7 @@ from types import FrameType
 from .trials import Check, Trial, what_went_wrong
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 10.0
+SECONDS = 20.0
 """What one trial may take before it counts as hung."""
 MEMORY = 1 << 30
 """How many bytes one trial may add to the memory that its process holds."""
