@@ -12,6 +12,7 @@ from typing import Any
 
 from .catalogue import unknown_name
 from .errors import ConfigError
+from .files import require_regular
 
 _TABLES = ("gate", "models", "datasets", "tracking")
 _TRACKING_KEYS = ("mlflow", "experiment")
@@ -91,12 +92,18 @@ class ConfigFile:
 def read_config_file(path: Path) -> ConfigFile:
     """Read and check the file; `ConfigError` with the line of the first thing that is wrong."""
     try:
+        require_regular(path)
         text = path.read_text(encoding="utf-8")
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"Expected TOML in {path}, got: {error}. Mend that line.") from error
+        raise ConfigError(f"Expected TOML in {path}, got: {error}. Fix that line.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Expected a readable UTF-8 file, got {path}: {error}. Mend the file.") from error
+        raise ConfigError(f"Expected a readable UTF-8 file, got {path}: {error}. Fix the file.") from error
+    except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
+        raise ConfigError(
+            f"Expected TOML in {path}, got a number too long or tables too deep to be read "
+            f"({type(error).__name__}). Fix the file."
+        ) from error
     _check_keys(tables, _TABLES, "table", lambda key: place(path, text, None, 0, key))
     gates = tables.get("gate", [])
     if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust.config_file import read_config_file
 from pytest_retrieval_robust.errors import ConfigError
 from pytest_retrieval_robust.options import call_name, find_upward, parse_call, parse_levels, slug, split_list
 
@@ -188,3 +190,16 @@ def test_an_alias_that_is_taken_is_left_alone(pytester: pytest.Pytester) -> None
     )
     pytester.makepyfile("def test_it(request): assert request.config.getoption('--models') == 'mine'")
     assert pytester.runpytest_subprocess("--models=mine").ret == 0
+
+
+@pytest.mark.parametrize("text", [f"a = {'[' * 5000}", f"a = {'1' * 5000}"], ids=["deep", "long"])
+def test_a_policy_that_python_cannot_read_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "robust.toml").write_text(text)
+    with pytest.raises(ConfigError, match="Expected TOML in .*, got "):
+        read_config_file(tmp_path / "robust.toml")
+
+
+def test_a_policy_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "robust.toml")
+    with pytest.raises(ConfigError, match="a FIFO where a file is expected"):
+        read_config_file(tmp_path / "robust.toml")
