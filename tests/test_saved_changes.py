@@ -99,6 +99,10 @@ def verdicts(run: RunRecord) -> list[tuple[Case, str, str]]:
     return [(one.case, one.gate, one.verdict) for one in run.verdicts]
 
 
+def objections(run: RunRecord) -> list[tuple[Case, str, bool]]:
+    return [(one.case, one.gate, one.objects) for one in run.verdicts]
+
+
 def test_a_run_that_was_not_changed_is_read(whole: Path, policy: Policy, made: Made) -> None:
     read = judge_run(load_run(whole), policy, Against())
     assert verdicts(read) == verdicts(judge_run(made.run, policy, Against()))
@@ -309,7 +313,9 @@ def test_no_single_value_can_be_changed(whole: Path, made: Made, policy: Policy,
     is_other = alter(data, draw, list(places_in(data)))
     with damaged(whole) as folder:
         (folder / "run.json").write_text(json.dumps(data))
-        if is_other and "content_sha256" in data["run"]:
+        run = data.get("run")
+        lost_its_digest_alone = isinstance(run, dict) and "content_sha256" not in run
+        if is_other and not lost_its_digest_alone:
             with pytest.raises(SavedRunError, match="^Expected "):
                 load_run(folder)
         else:
@@ -332,7 +338,8 @@ def test_without_the_digest_no_value_of_a_cell_makes_it_greener(
             read = judge_run(load_run(folder), policy, Against())
         except SavedRunError:
             return
-    assert verdicts(read) == verdicts(judge_run(made.run, policy, Against()))
+    # A search at another k is inconclusive, which stops a release as a gate that is not met does.
+    assert objections(read) == objections(judge_run(made.run, policy, Against()))
     assert read.failures
 
 
