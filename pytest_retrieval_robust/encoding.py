@@ -21,7 +21,14 @@ _UNIT_TOLERANCE = 1e-3
 def encode_gallery(model: DualEncoder, texts: Sequence[str], size: int, shards: ModelShards | None = None) -> Tensor:
     """(G, D) the checked embeddings of a gallery of reports, `size` at a time; stored ones are not encoded."""
     parts = [texts[start : start + size] for start in range(0, len(texts), size)]
-    rows = torch.cat([_part(model, part, number * size, shards) for number, part in enumerate(parts)])
+    embedded = [_part(model, part, number * size, shards) for number, part in enumerate(parts)]
+    widths = sorted({part.shape[1] for part in embedded})
+    if len(widths) > 1:
+        raise EmbeddingError(
+            f"Expected embeddings of one width from {model.name}, got widths={widths} for its batches of reports. "
+            "Return rows of the same length for every batch."
+        )
+    rows = torch.cat(embedded)
     require_variety(rows, "reports", model.name)
     return rows
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.case import CLEAN, DIRECTIONS, Cell
+from pytest_retrieval_robust.encoding import encode_gallery
 from pytest_retrieval_robust.errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError
 from pytest_retrieval_robust.models import DualEncoder, Frame, ModelCard, Prepared
 from pytest_retrieval_robust.occluders.area import visible_level
@@ -306,3 +307,13 @@ def test_the_wrong_device_is_an_error() -> None:
 
 def test_the_embedded_encoder_keeps_the_protocol() -> None:
     assert isinstance(load_model("tiny-cxr-clip", device="cpu"), DualEncoder)
+
+
+def test_reports_whose_later_batch_has_another_width_are_refused() -> None:
+    class Narrowing(Pixels):
+        def encode_reports(self, texts: Sequence[str]) -> Tensor:
+            width = 8 if "a" in texts else 6
+            return torch.eye(8)[: len(texts), :width]
+
+    with pytest.raises(EmbeddingError, match=r"one width from pixels, got widths=\[6, 8\]"):
+        encode_gallery(Narrowing({}), ["a", "b", "c", "d", "e"], 3)

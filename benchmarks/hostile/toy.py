@@ -139,7 +139,7 @@ def model_entry(name: str, encoder: type[ToyEncoder] = ToyEncoder, missing: str 
         loaded.name = name
         return loaded
 
-    return ModelEntry(name, "a toy", load, missing=lambda _: missing)
+    return ModelEntry(name, "a toy", load, missing=lambda _: missing, fetchable=missing is None)
 
 
 def register(catalogues: Catalogues) -> None:

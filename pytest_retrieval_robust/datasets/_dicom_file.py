@@ -20,6 +20,7 @@ COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", PALETTE)
 _NOT_READ = ("YBR_PARTIAL_422", "YBR_PARTIAL_420", "HSV", "ARGB", "CMYK", "XYB")
 """Words of the standard that may be repeated in a message. Any other word may be a patient's name."""
 _BITS_ALLOCATED = (1, 8, 16, 32)
+_PIECE = 1 << 20
 _PREFIX_END = 132
 _EXTRA = "Run `pip install pytest-retrieval-robust[dicom]`."
 
@@ -57,13 +58,30 @@ def _expanded(stream: BytesIO, has_prefix: bool) -> BytesIO:
     if about.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         stream.seek(0)
         return stream
-    expander = zlib.decompressobj(-zlib.MAX_WBITS)
-    content = expander.decompress(stream.read(), MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
+    deflated = stream.read()
+    size, whole = _expanded_size(deflated)
+    if size > MOST_BYTES:
         raise Refused(f"a file of at most {MOST_BYTES} bytes", "a deflated one that expands to more", LEAVE_OUT)
-    if not expander.eof:
+    if not whole:
         raise Refused("a whole image", "a deflated DICOM file that was cut short", COPY_AGAIN)
+    content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated)
     return BytesIO(_explicit_header() + content)
+
+
+def _expanded_size(deflated: bytes) -> tuple[int, bool]:
+    """How many bytes a stream expands to, and whether its end was reached; beyond `MOST_BYTES` it is left.
+
+    Counted in pieces, so that one which is refused takes no memory.
+    """
+    expander = zlib.decompressobj(-zlib.MAX_WBITS)
+    size, rest = 0, deflated
+    while not expander.eof and size <= MOST_BYTES:
+        piece = expander.decompress(rest, _PIECE)
+        rest = expander.unconsumed_tail
+        size += len(piece)
+        if not piece and not rest:
+            break
+    return size, expander.eof
 
 
 def _explicit_header() -> bytes:

@@ -662,3 +662,19 @@ def test_a_deflated_file_is_not_expanded_without_end(monkeypatch: pytest.MonkeyP
     assert len(bomb) < 20_000
     with pytest.raises(UnreadableImageError, match="a deflated one that expands to more"):
         read_image(bomb, "the image")
+
+
+def test_a_deflated_file_that_is_refused_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tracemalloc
+
+    from pytest_retrieval_robust.datasets import _dicom_file
+
+    monkeypatch.setattr(_dicom_file, "MOST_BYTES", 50 << 20)
+    content = deflated(bytes(100 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableImageError, match="a deflated one that expands to more"):
+            read_image(content, "the image")
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
