@@ -29,7 +29,7 @@ def detectable_loss_of_share(beyond: float, deviates: float, error: float, share
     >>> round(detectable_loss_of_share(0.02, 3.7, 0.01, 0.5, 1000), 3)
     0.057
     >>> round(detectable_loss_of_share(0.02, 3.7, 0.01, 0.9, 1000), 3)
-    0.065
+    0.066
     """
     # As if one more query were hit and one more missed: where all are hit, nothing would vary.
     smoothed, loss = (share * n + 1) / (n + 2), beyond + deviates * error

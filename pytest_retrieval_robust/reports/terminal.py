@@ -236,7 +236,7 @@ def sparkline(shares: Sequence[float], blocks: str = _BLOCKS) -> str:
     """One block a share in [0, 1].
 
     >>> sparkline([1.0, 0.5, 0.0])
-    '█▄▁'
+    '█▅▁'
     """
     return "".join(blocks[min(int(share * len(blocks)), len(blocks) - 1)] for share in shares)
 
