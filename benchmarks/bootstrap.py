@@ -1,10 +1,13 @@
-"""What the bootstrap over patients takes, beside scipy's: `OMP_NUM_THREADS=1 python -m benchmarks.bootstrap`.
+"""What the bootstrap over patients takes, beside scipy's: `OMP_NUM_THREADS=1 python -m
+benchmarks.bootstrap`.
 
-Ours is 10,000 resamples of all levels and k at once: of a first curve, and of any further one of the same patients,
-whose draws are kept. scipy's is `scipy.stats.bootstrap`, percentile, vectorised, in the batch that is fastest here: of
-all levels and k on the same draws, and of one. All in turns on one core; each figure is the median over rounds, and
-each ratio, to scipy's of one level and k, that of the ratios of a round. What they say of that one is printed beside
-it. scipy comes with `.[dev]`.
+Ours is 10,000 resamples of all levels and k at once: of a first curve, and of any
+further one of the same patients, whose draws are kept. scipy's is
+`scipy.stats.bootstrap`, percentile, vectorised, in the batch that is fastest here: of
+all levels and k on the same draws, and of one. All in turns on one core; each figure is
+the median over rounds, and each ratio, to scipy's of one level and k, that of the
+ratios of a round. What they say of that one is printed beside it. scipy comes with
+`.[dev]`.
 """
 
 from __future__ import annotations
@@ -20,7 +23,12 @@ import scipy
 from numpy.typing import NDArray
 from scipy import stats
 
-from pytest_retrieval_robust.resampling import RESAMPLES, Clusters, _kept_draws, resampled_means
+from pytest_retrieval_robust.resampling import (
+    RESAMPLES,
+    Clusters,
+    _kept_draws,
+    resampled_means,
+)
 
 Floats = NDArray[np.float64]
 QUERIES, PATIENTS, LEVELS, KS, ROUNDS = 5000, 2500, 6, 3, 5
@@ -29,17 +37,29 @@ BATCHES = (3, 10, 30, 100, 300)
 
 def main() -> None:
     """Print each case's table."""
-    print(f"numpy {np.__version__}, scipy {scipy.__version__}, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}")
+    print(
+        f"numpy {np.__version__}, scipy {scipy.__version__},"
+        f" OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}"
+    )
     rng = np.random.default_rng(0)
-    hits = (rng.random((QUERIES, 1)) < np.linspace(0.9, 0.4, LEVELS * KS)).astype(np.float64)
+    hits = (rng.random((QUERIES, 1)) < np.linspace(0.9, 0.4, LEVELS * KS)).astype(
+        np.float64
+    )
     alone = np.arange(QUERIES, dtype=np.int64)
-    repeated = np.sort(np.append(np.arange(PATIENTS), rng.integers(0, PATIENTS, QUERIES - PATIENTS)))
-    for labels, what in ((alone, "a patient each"), (repeated, f"of {PATIENTS:,} patients")):
+    repeated = np.sort(
+        np.append(np.arange(PATIENTS), rng.integers(0, PATIENTS, QUERIES - PATIENTS))
+    )
+    for labels, what in (
+        (alone, "a patient each"),
+        (repeated, f"of {PATIENTS:,} patients"),
+    ):
         _side_by_side(f"{QUERIES:,} queries, {what}", hits, Clusters.of(labels))
 
 
 def _side_by_side(title: str, hits: Floats, clusters: Clusters) -> None:
-    batch = min(BATCHES, key=lambda one: _seconds(lambda: scipys(hits[:, :1], clusters, one)))
+    batch = min(
+        BATCHES, key=lambda one: _seconds(lambda: scipys(hits[:, :1], clusters, one))
+    )
     actions: dict[str, Callable[[], Floats]] = {
         f"ours, {LEVELS} levels x {KS} k": lambda: first(hits, clusters),
         "ours, the same of a further curve": lambda: resampled_means(hits, clusters),
@@ -47,8 +67,14 @@ def _side_by_side(title: str, hits: Floats, clusters: Clusters) -> None:
         f"scipy, {LEVELS} levels x {KS} k": lambda: scipys(hits, clusters, batch),
         "scipy, one level and k": lambda: scipys(hits[:, :1], clusters, batch),
     }
-    rounds = [{name: _seconds(action) for name, action in actions.items()} for _ in range(ROUNDS + 1)][1:]
-    print(f"\n{title}, {RESAMPLES:,} resamples\n\n| | s | times scipy's | standard error | 2.5 % | 97.5 % |")
+    rounds = [
+        {name: _seconds(action) for name, action in actions.items()}
+        for _ in range(ROUNDS + 1)
+    ][1:]
+    print(
+        f"\n{title}, {RESAMPLES:,} resamples\n\n| | s | times scipy's | standard error"
+        " | 2.5 % | 97.5 % |"
+    )
     print("| --- | --- | --- | --- | --- | --- |")
     base = list(actions)[-1]
     for name, action in actions.items():
@@ -56,7 +82,10 @@ def _side_by_side(title: str, hits: Floats, clusters: Clusters) -> None:
         ratio = median(one[name] / one[base] for one in rounds)
         low, high = np.quantile(samples, (0.025, 0.975))
         took = f"{median(one[name] for one in rounds):.3f} | {ratio:.3f}"
-        print(f"| {name} | {took} | {samples.std():.5f} | {low:.4f} | {high:.4f} |", flush=True)
+        print(
+            f"| {name} | {took} | {samples.std():.5f} | {low:.4f} | {high:.4f} |",
+            flush=True,
+        )
 
 
 def first(hits: Floats, clusters: Clusters) -> Floats:
@@ -70,7 +99,10 @@ def scipys(hits: Floats, clusters: Clusters, batch: int) -> Floats:
     data: tuple[Floats, ...] = (hits.T,)
     statistic: Callable[..., Any] = np.mean
     if not clusters.alone:
-        data, statistic = (clusters.sums(hits).T, clusters.sizes.astype(np.float64)[None]), _ratio
+        data, statistic = (
+            (clusters.sums(hits).T, clusters.sizes.astype(np.float64)[None]),
+            _ratio,
+        )
     found = stats.bootstrap(
         data,
         statistic,

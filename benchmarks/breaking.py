@@ -1,7 +1,8 @@
-"""What a search for the smallest breaking occlusion costs, and how near it comes: `python -m benchmarks.breaking`.
+"""What a search for the smallest breaking occlusion costs, and how near it comes:
+`python -m benchmarks.breaking`.
 
-For each embedded encoder of radiographs: encodings an image on a grid of 16; then, on a grid of 4, what is found beside
-the fewest cells that trying every set finds.
+For each embedded encoder of radiographs: encodings an image on a grid of 16; then, on a
+grid of 4, what is found beside the fewest cells that trying every set finds.
 """
 
 from __future__ import annotations
@@ -28,23 +29,35 @@ def main() -> None:
         result = find_breaking(model, data, images=IMAGES)
         outcome = result.outcome
         print(
-            f"{name}: {IMAGES} images, 16 x 16: {outcome.encodings:.0f} encodings an image, at most "
-            f"{result.encodings.max()}; median {outcome.quantile(0.5)}, 5 % quantile {outcome.quantile(0.05)}; "
-            f"{outcome.one_minimal} one-minimal of {len(outcome.shares)} found",
+            f"{name}: {IMAGES} images, 16 x 16: {outcome.encodings:.0f} encodings an"
+            f" image, at most {result.encodings.max()}; median {outcome.quantile(0.5)},"
+            f" 5 % quantile {outcome.quantile(0.05)}; {outcome.one_minimal} one-minimal"
+            f" of {len(outcome.shares)} found",
             flush=True,
         )
         for fill in ("black", "mean"):
-            found = find_breaking(model, data, images=EXHAUSTIVE, grid=4, fill=fill, budget=800)
+            found = find_breaking(
+                model, data, images=EXHAUSTIVE, grid=4, fill=fill, budget=800
+            )
             cells = [int(mask.sum()) for mask in found.masks]
             exact = fewest(model, fill)
             same = sum(a == b for a, b in zip(cells, exact, strict=True))
-            print(f"  4 x 4, {fill}: the fewest in {same} of {EXHAUSTIVE}; found {cells}, fewest {exact}", flush=True)
+            print(
+                f"  4 x 4, {fill}: the fewest in {same} of {EXHAUSTIVE}; found {cells},"
+                f" fewest {exact}",
+                flush=True,
+            )
 
 
 def fewest(model: DualEncoder, fill: str) -> list[int]:
     """By trying every set of cells, the small ones first."""
     pairs = pairs_of(load_dataset("synthetic-cxr"))
-    probe = Probe(next(sampled_images(setting_of(model, pairs), model, pairs, EXHAUSTIVE)), 4, fill, 10)
+    probe = Probe(
+        next(sampled_images(setting_of(model, pairs), model, pairs, EXHAUSTIVE)),
+        4,
+        fill,
+        10,
+    )
     return [_fewest(probe, image) for image in range(EXHAUSTIVE)]
 
 
@@ -53,7 +66,9 @@ def _fewest(probe: Probe, image: int) -> int:
     if probe._ask(np.array([image]), nothing).margin[0] < -1e-5:
         return 0
     for size in range(1, probe.grid**2 + 1):
-        sets = np.array(list(combinations(range(probe.grid**2), size)), dtype=np.int64).reshape(-1, size)
+        sets = np.array(
+            list(combinations(range(probe.grid**2), size)), dtype=np.int64
+        ).reshape(-1, size)
         versions = np.zeros((len(sets), probe.grid**2), dtype=np.bool_)
         versions[np.arange(len(sets))[:, None], sets] = True
         if (probe._ask(np.full(len(versions), image), versions).margin < -1e-5).any():

@@ -1,18 +1,22 @@
-"""What the plugin costs a pytest run: `OMP_NUM_THREADS=1 python -m benchmarks.collection [--rounds N] [--cases N]`.
+"""What the plugin costs a pytest run: `OMP_NUM_THREADS=1 python -m
+benchmarks.collection [--rounds N] [--cases N]`.
 
-Each run is a process of its own, the sides in turn, every round in the other order. A figure is the median over rounds
-of the processor time from the process's start to its end, which other work on the machine disturbs least, and a ratio
-the median of the ratios of a round. A foreign suite, with the plugin and with `-p no:retrieval_robust`: one test, and
-5,000 empty parametrised ones. Then cases of ours beside as many empty parametrised tests, with collection, reports and
-summary.
+Each run is a process of its own, the sides in turn, every round in the other order. A
+figure is the median over rounds of the processor time from the process's start to its
+end, which other work on the machine disturbs least, and a ratio the median of the
+ratios of a round. A foreign suite, with the plugin and with `-p no:retrieval_robust`:
+one test, and 5,000 empty parametrised ones. Then cases of ours beside as many empty
+parametrised tests, with collection, reports and summary.
 
-What a case is here: a cell of 100 levels and as many mask seeds as it takes, of a model and a data set of a few images
-whose measuring costs nothing, since one cell's ranks stand for all. "fixtures": a test that asks for the five fixtures
-and measures nothing. "outcomes": a test that asks for its outcome and is gated: the ranks of each case are kept, its
-bounds estimated, its verdict made, by the test and again at the end; then come the bootstrap of each curve, the spread
-between masks, and the tables. The other side imports torch too, for it takes seconds, and since pytest attaches its log
-handlers to each logger that does not propagate: torch has dozens. It has one parameter, or the same five through
-fixtures of its own.
+What a case is here: a cell of 100 levels and as many mask seeds as it takes, of a model
+and a data set of a few images whose measuring costs nothing, since one cell's ranks
+stand for all. "fixtures": a test that asks for the five fixtures and measures nothing.
+"outcomes": a test that asks for its outcome and is gated: the ranks of each case are
+kept, its bounds estimated, its verdict made, by the test and again at the end; then
+come the bootstrap of each curve, the spread between masks, and the tables. The other
+side imports torch too, for it takes seconds, and since pytest attaches its log handlers
+to each logger that does not propagate: torch has dozens. It has one parameter, or the
+same five through fixtures of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +36,10 @@ from statistics import median
 LEVELS = 100
 WITHOUT = ("-p", "no:retrieval_robust")
 ONE = "def test_one(): pass\n"
-EMPTY = "import pytest\n\n@pytest.mark.parametrize('number', range({count}))\ndef test_empty(number): pass\n"
+EMPTY = (
+    "import pytest\n\n@pytest.mark.parametrize('number', range({count}))\ndef"
+    " test_empty(number): pass\n"
+)
 FIVE = """
 import pytest
 
@@ -120,15 +127,29 @@ class Side:
     options: tuple[str, ...]
 
     def seconds(self, folder: Path) -> float:
-        """Processor time of its process, from start to end; `RuntimeError` where a test fails or none runs."""
+        """Processor time of its process, from start to end; `RuntimeError` where a test
+        fails or none runs.
+        """
         for name, text in self.files.items():
             (folder / name).write_text(text)
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *self.options]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            *self.options,
+        ]
         before = _of_children()
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False
+        )
         took = _of_children() - before
         if done.returncode != 0 or not re.search(r"\d+ passed", done.stdout):
-            raise RuntimeError(f"Expected tests that pass, got {done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(
+                "Expected tests that pass, got"
+                f" {done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )
         return took
 
 
@@ -144,11 +165,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cases", type=int, default=10_000)
     arguments = parser.parse_args()
-    print(f"Python {sys.version.split()[0]}, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}")
-    for title, text in (("one test", ONE), ("5,000 empty tests", EMPTY.format(count=5000))):
-        sides = {"without": Side({"test_a.py": text}, WITHOUT), "with the plugin": Side({"test_a.py": text}, ())}
+    print(
+        f"Python {sys.version.split()[0]},"
+        f" OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}"
+    )
+    for title, text in (
+        ("one test", ONE),
+        ("5,000 empty tests", EMPTY.format(count=5000)),
+    ):
+        sides = {
+            "without": Side({"test_a.py": text}, WITHOUT),
+            "with the plugin": Side({"test_a.py": text}, ()),
+        }
         side_by_side(f"A foreign suite, {title}", sides, arguments.rounds)
-    side_by_side(f"{arguments.cases:,} cases", cases(arguments.cases // LEVELS), arguments.rounds)
+    side_by_side(
+        f"{arguments.cases:,} cases", cases(arguments.cases // LEVELS), arguments.rounds
+    )
 
 
 def cases(seeds: int) -> dict[str, Side]:
@@ -163,10 +195,16 @@ def cases(seeds: int) -> dict[str, Side]:
         "--robust-no-cache",
     )
     return {
-        "empty, one parameter": Side({"test_a.py": EMPTY.format(count=LEVELS * seeds), **torch}, WITHOUT),
-        "empty, five parameters": Side({"test_a.py": FIVE.format(levels=LEVELS, seeds=seeds), **torch}, WITHOUT),
+        "empty, one parameter": Side(
+            {"test_a.py": EMPTY.format(count=LEVELS * seeds), **torch}, WITHOUT
+        ),
+        "empty, five parameters": Side(
+            {"test_a.py": FIVE.format(levels=LEVELS, seeds=seeds), **torch}, WITHOUT
+        ),
         "ours, fixtures": Side({"test_a.py": FIXTURES, "conftest.py": READY}, options),
-        "ours, outcomes": Side({"test_a.py": OUTCOMES, "conftest.py": READY, "robust.toml": GATE}, options),
+        "ours, outcomes": Side(
+            {"test_a.py": OUTCOMES, "conftest.py": READY, "robust.toml": GATE}, options
+        ),
     }
 
 
@@ -178,13 +216,22 @@ def side_by_side(title: str, sides: Mapping[str, Side], rounds: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             for name in order:
                 (Path(folder) / name).mkdir()
-            taken.append({name: sides[name].seconds(Path(folder) / name) for name in order})
-    print(f"\n{title}, {rounds} rounds\n\n| | s | times the first | least and most |\n| --- | --- | --- | --- |")
+            taken.append(
+                {name: sides[name].seconds(Path(folder) / name) for name in order}
+            )
+    print(
+        f"\n{title}, {rounds} rounds\n\n| | s | times the first | least and most |\n|"
+        " --- | --- | --- | --- |"
+    )
     first = next(iter(sides))
     for name in sides:
         ratios = sorted(one[name] / one[first] for one in taken)
         seconds = median(one[name] for one in taken)
-        print(f"| {name} | {seconds:.2f} | {median(ratios):.3f} | {ratios[0]:.3f} to {ratios[-1]:.3f} |", flush=True)
+        print(
+            f"| {name} | {seconds:.2f} | {median(ratios):.3f} | {ratios[0]:.3f} to"
+            f" {ratios[-1]:.3f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Loading checkpoints of the published sizes: peak memory over the weights, and time over torch.load plus building.
+"""Loading checkpoints of the published sizes: peak memory over the weights, and time
+over torch.load plus building.
 
     python -m benchmarks.loading [VARIANT ...]
 
-Each measurement is a process of its own, the two sides in turn, the least of the rounds. The reference is the plain
-way: `torch.load` of the file, and the network built with its random weights; it is not even filled. Ours also hashes
-the file, checks every key, and opens the tokenizer.
+Each measurement is a process of its own, the two sides in turn, the least of the
+rounds. The reference is the plain way: `torch.load` of the file, and the network built
+with its random weights; it is not even filled. Ours also hashes the file, checks every
+key, and opens the tokenizer.
 """
 
 from __future__ import annotations
@@ -50,7 +52,10 @@ def main() -> None:
             file = published.save(variant, Path(folder))
             tokenizer = published.save_tokenizer(Path(folder) / "tokenizer")
             arguments = [str(file), _NAMES[variant.partition("_")[0]], str(tokenizer)]
-            rounds = [(_measured(_OURS, arguments), _measured(_PLAIN, arguments)) for _ in range(_ROUNDS)]
+            rounds = [
+                (_measured(_OURS, arguments), _measured(_PLAIN, arguments))
+                for _ in range(_ROUNDS)
+            ]
             _print(variant, file.stat().st_size, rounds)
 
 
@@ -61,12 +66,15 @@ def _measured(body: str, arguments: list[str]) -> tuple[float, int]:
     return seconds, peak
 
 
-def _print(variant: str, size: int, rounds: list[tuple[tuple[float, int], tuple[float, int]]]) -> None:
+def _print(
+    variant: str, size: int, rounds: list[tuple[tuple[float, int], tuple[float, int]]]
+) -> None:
     ours, plain = (min(side[which][0] for side in rounds) for which in (0, 1))
     peak, plain_peak = (min(side[which][1] for side in rounds) for which in (0, 1))
     print(
-        f"{variant}: {size / 1e6:.0f} MB; peak {peak / size:.2f}x the weights (plain {plain_peak / size:.2f}x); "
-        f"{ours:.2f} s against {plain:.2f} s, {ours / plain:.2f}x",
+        f"{variant}: {size / 1e6:.0f} MB; peak {peak / size:.2f}x the weights (plain"
+        f" {plain_peak / size:.2f}x); {ours:.2f} s against {plain:.2f} s,"
+        f" {ours / plain:.2f}x",
         flush=True,
     )
 

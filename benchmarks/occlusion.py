@@ -1,9 +1,12 @@
-"""What hiding costs: masks and fill beside a copy of the same bytes and beside other libraries' erasing.
+"""What hiding costs: masks and fill beside a copy of the same bytes and beside other
+libraries' erasing.
 
-`python -m benchmarks.occlusion` (peers: `pip install 'pytest-retrieval-robust[benchmarks]'`). All is timed in turns on
-one thread; each figure is the median over rounds of a ratio to the copy of that round. `first` is the first level of a
-batch, whose order of cells is drawn; `further` is any other level of it, which only moves the threshold. On a CUDA
-device the same is measured there: `python -m benchmarks.occlusion cuda`.
+`python -m benchmarks.occlusion` (peers: `pip install
+'pytest-retrieval-robust[benchmarks]'`). All is timed in turns on one thread; each
+figure is the median over rounds of a ratio to the copy of that round. `first` is the
+first level of a batch, whose order of cells is drawn; `further` is any other level of
+it, which only moves the threshold. On a CUDA device the same is measured there: `python
+-m benchmarks.occlusion cuda`.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ FILLS = ("black", "white", "grey", "noise", "mean", "blur", "shuffled")
 ROUNDS, LEVEL = 41, 0.3
 
 
-def in_turns(actions: dict[str, Action], device: str, rounds: int = ROUNDS) -> dict[str, list[float]]:
+def in_turns(
+    actions: dict[str, Action], device: str, rounds: int = ROUNDS
+) -> dict[str, list[float]]:
     """Seconds of each action in each round; every round runs all of them, one after another."""
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for number in range(rounds + 2):
@@ -45,7 +50,9 @@ def _wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def show(title: str, actions: dict[str, Action], to: str, device: str, rounds: int = ROUNDS) -> None:
+def show(
+    title: str, actions: dict[str, Action], to: str, device: str, rounds: int = ROUNDS
+) -> None:
     """Print each action's median milliseconds and its ratio to the action `to`."""
     seconds = in_turns(actions, device, rounds)
     print(f"\n{title}")
@@ -76,7 +83,9 @@ def peers(pixels: Tensor) -> dict[str, Action]:
         from torchvision.transforms import v2
 
         erase = v2.RandomErasing(p=1.0, scale=(LEVEL, LEVEL))
-        found["torchvision RandomErasing"] = lambda: torch.stack([erase(one) for one in pixels])
+        found["torchvision RandomErasing"] = lambda: torch.stack(
+            [erase(one) for one in pixels]
+        )
     except ImportError:
         print("torchvision is not installed")
     try:
@@ -94,7 +103,10 @@ def against_copies(device: str, batch: int) -> None:
     for dtype in (torch.float32, torch.uint8):
         pixels = (torch.rand(batch, 3, 224, 224, device=device) * 255).to(dtype)
         pixels = pixels / 255 if dtype.is_floating_point else pixels
-        out, ids = torch.empty_like(pixels), [f"image-{number}" for number in range(batch)]
+        out, ids = (
+            torch.empty_like(pixels),
+            [f"image-{number}" for number in range(batch)],
+        )
         patches = load_occluder("patches")
         actions: dict[str, Action] = {
             "copy_": lambda out=out, pixels=pixels: out.copy_(pixels),  # type: ignore[misc]
@@ -102,7 +114,12 @@ def against_copies(device: str, batch: int) -> None:
             "patches, further": further(patches, pixels, ids, out),
             **peers(pixels),
         }
-        show(f"30 % of [{batch}, 3, 224, 224] {dtype} on {device}", actions, "copy_", device)
+        show(
+            f"30 % of [{batch}, 3, 224, 224] {dtype} on {device}",
+            actions,
+            "copy_",
+            device,
+        )
 
 
 def generators(device: str) -> None:
@@ -112,14 +129,28 @@ def generators(device: str) -> None:
     def order(occluder: Occluder) -> Action:
         return lambda: occluder.order(ids, 0, device)  # type: ignore[attr-defined]
 
-    show(f"the order of the cells of 64 images on {device}", {n: order(o) for n, o in made.items()}, "patches", device)
+    show(
+        f"the order of the cells of 64 images on {device}",
+        {n: order(o) for n, o in made.items()},
+        "patches",
+        device,
+    )
 
 
 def fills(device: str) -> None:
     pixels = torch.rand(64, 3, 224, 224, device=device)
     out, ids = torch.empty_like(pixels), [f"image-{number}" for number in range(64)]
-    made = {fill: further(load_occluder(f"patches(fill={fill})"), pixels, ids, out) for fill in FILLS}
-    show(f"fills of [64, 3, 224, 224] float32 on {device}", made, "black", device, rounds=9)
+    made = {
+        fill: further(load_occluder(f"patches(fill={fill})"), pixels, ids, out)
+        for fill in FILLS
+    }
+    show(
+        f"fills of [64, 3, 224, 224] float32 on {device}",
+        made,
+        "black",
+        device,
+        rounds=9,
+    )
 
 
 def sizes(device: str) -> None:
@@ -135,13 +166,19 @@ def sizes(device: str) -> None:
         return run
 
     show(
-        f"masks of 64 images, 16 x 16 cells, on {device}", {f"{s} px": mask(s) for s in (16, 224, 448)}, "16 px", device
+        f"masks of 64 images, 16 x 16 cells, on {device}",
+        {f"{s} px": mask(s) for s in (16, 224, 448)},
+        "16 px",
+        device,
     )
 
 
 def main(device: str) -> None:
     torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, {device}", torch.cuda.get_device_name() if device == "cuda" else "")
+    print(
+        f"torch {torch.__version__}, {device}",
+        torch.cuda.get_device_name() if device == "cuda" else "",
+    )
     against_copies(device, 256 if device == "cuda" else 64)
     generators(device)
     fills(device)

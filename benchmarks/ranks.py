@@ -1,16 +1,21 @@
-"""Exact ranks in both directions beside a matrix product and peers: `OMP_NUM_THREADS=1 python -m benchmarks.ranks`.
+"""Exact ranks in both directions beside a matrix product and peers: `OMP_NUM_THREADS=1
+python -m benchmarks.ranks`.
 
-Pairs of unit rows whose residuals correlate so that Recall@1 is near 0.4, around a mean that all share. The yardstick
-is the fastest float32 product of the same size, torch's by tiles or numpy's of the whole matrix. All in turns in one
-process on one thread; each figure is the process's own time, as the median over rounds with the least and the largest,
-and each ratio is to the yardstick of its own round.
+Pairs of unit rows whose residuals correlate so that Recall@1 is near 0.4, around a mean
+that all share. The yardstick is the fastest float32 product of the same size, torch's
+by tiles or numpy's of the whole matrix. All in turns in one process on one thread; each
+figure is the process's own time, as the median over rounds with the least and the
+largest, and each ratio is to the yardstick of its own round.
 
-Every rank is compared with a float64 evaluation of all pairs. Peers come with `.[benchmarks]`, the compiled loops with
-`.[fast]`; what is not installed is left out with a line. CLIP_benchmark's and torchmetrics' ways need several full
-matrices, and much time: they run at a smaller size, beside a product of that size. The first is written anew from what
-it does: full matrix, the k best as one-hot numbers, times the matrix of right pairs.
+Every rank is compared with a float64 evaluation of all pairs. Peers come with
+`.[benchmarks]`, the compiled loops with `.[fast]`; what is not installed is left out
+with a line. CLIP_benchmark's and torchmetrics' ways need several full matrices, and
+much time: they run at a smaller size, beside a product of that size. The first is
+written anew from what it does: full matrix, the k best as one-hot numbers, times the
+matrix of right pairs.
 
-A processor without AVX512-BF16 or AMX emulates bfloat16, so that float32 filters: the first line says which it is.
+A processor without AVX512-BF16 or AMX emulates bfloat16, so that float32 filters: the
+first line says which it is.
 """
 
 from __future__ import annotations
@@ -44,19 +49,36 @@ LOOP_TOLERANCE = 1e-13  # what the loop does not tell apart
 
 def main() -> None:
     """Print each table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=20_000, help="queries, and items of the gallery")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--size", type=int, default=20_000, help="queries, and items of the gallery"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cosines", type=float, nargs="*", default=COSINES)
-    parser.add_argument("--small", type=int, default=2_000, help="size for what is slow or needs full matrices")
-    parser.add_argument("--large", type=int, default=60_000, help="size that is predicted from --size; 0 leaves it out")
+    parser.add_argument(
+        "--small",
+        type=int,
+        default=2_000,
+        help="size for what is slow or needs full matrices",
+    )
+    parser.add_argument(
+        "--large",
+        type=int,
+        default=60_000,
+        help="size that is predicted from --size; 0 leaves it out",
+    )
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     if asked.memory_of:
         print(_memory(asked.memory_of))
         return
-    print(f"{hardware_name('cpu')}, torch {torch.__version__}, numpy {np.__version__}, {_setting()}")
+    print(
+        f"{hardware_name('cpu')}, torch {torch.__version__}, numpy {np.__version__},"
+        f" {_setting()}"
+    )
     for cosine in asked.cosines:
         _compare(asked.size, cosine, asked.rounds)
     _beside_peers(asked.size, asked.small, asked.rounds)
@@ -67,7 +89,9 @@ def main() -> None:
 
 def _setting() -> str:
     bfloat16 = (
-        "bfloat16 in hardware" if has_bfloat16(torch.device("cpu")) else "no bfloat16 in hardware: float32 filter"
+        "bfloat16 in hardware"
+        if has_bfloat16(torch.device("cpu"))
+        else "no bfloat16 in hardware: float32 filter"
     )
     loops = "compiled loops" if compiled() else "plain loops (numba is not installed)"
     return f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}, {bfloat16}, {loops}"
@@ -84,13 +108,19 @@ def made(size: int, cosine: float) -> tuple[Floats, Floats]:
         return _unit(rng.standard_normal((*shape, DIMENSION), dtype=np.float32))
 
     gallery, shared = directions(size), directions()
-    queries = _unit(CORRELATION * gallery + (1 - CORRELATION**2) ** 0.5 * directions(size))
+    queries = _unit(
+        CORRELATION * gallery + (1 - CORRELATION**2) ** 0.5 * directions(size)
+    )
     apart = (1 - cosine) ** 0.5
-    return _unit(cosine**0.5 * shared + apart * queries), _unit(cosine**0.5 * shared + apart * gallery)
+    return _unit(cosine**0.5 * shared + apart * queries), _unit(
+        cosine**0.5 * shared + apart * gallery
+    )
 
 
 def _unit(rows: Floats) -> Floats:
-    scaled: Floats = (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+    scaled: Floats = (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(
+        np.float32
+    )
     return scaled
 
 
@@ -101,11 +131,19 @@ def _compare(size: int, cosine: float, rounds: int) -> None:
     actions: Actions = {
         "torch's product, by tiles": lambda: product_by_tiles(queries, gallery),
         "numpy's product, whole": lambda: queries @ gallery.T,
-        "both directions in one pass": lambda: positive_ranks_both(queries, gallery, own, own),
+        "both directions in one pass": lambda: positive_ranks_both(
+            queries, gallery, own, own
+        ),
     }
-    differ = [int((a != b).sum()) for a, b in zip(found, loop_ranks(queries, gallery), strict=True)]
+    differ = [
+        int((a != b).sum())
+        for a, b in zip(found, loop_ranks(queries, gallery), strict=True)
+    ]
     recall = ", ".join(f"{float((ranks == 1).mean()):.3f}" for ranks in found)
-    print(f"\nN = {size:,}, mean cosine {cosine}, Recall@1 {recall}; ranks that differ from float64: {sum(differ)}")
+    print(
+        f"\nN = {size:,}, mean cosine {cosine}, Recall@1 {recall}; ranks that differ"
+        f" from float64: {sum(differ)}"
+    )
     _table(actions, rounds, yardsticks=2)
 
 
@@ -119,27 +157,41 @@ def _beside_peers(size: int, small: int, rounds: int) -> None:
         print(f"\nN = {size:,}, beside faiss")
         actions: Actions = {
             "torch's product, by tiles": lambda: product_by_tiles(queries, gallery),
-            "both directions in one pass": lambda: positive_ranks_both(queries, gallery, own, own),
-            "faiss IndexFlatIP, 10 best, both ways": lambda: (_faiss(queries, gallery), _faiss(gallery, queries)),
+            "both directions in one pass": lambda: positive_ranks_both(
+                queries, gallery, own, own
+            ),
+            "faiss IndexFlatIP, 10 best, both ways": lambda: (
+                _faiss(queries, gallery),
+                _faiss(gallery, queries),
+            ),
         }
         _table(actions, rounds, yardsticks=1)
     few, others = made(small, 0.0)
     some = np.arange(small)
     slow: Actions = {
         "torch's product, by tiles": lambda: product_by_tiles(few, others),
-        "both directions in one pass": lambda: positive_ranks_both(few, others, some, some),
+        "both directions in one pass": lambda: positive_ranks_both(
+            few, others, some, some
+        ),
         "CLIP_benchmark's way": lambda: _one_hot_recalls(few, others),
     }
     if "torchmetrics" not in missing:
-        slow["torchmetrics RetrievalHitRate, 3 k, both ways"] = lambda: _torchmetrics(few, others)
+        slow["torchmetrics RetrievalHitRate, 3 k, both ways"] = lambda: _torchmetrics(
+            few, others
+        )
     print(f"\nN = {small:,}, beside what is slow")
     _table(slow, rounds, yardsticks=1)
 
 
 def _extra_memory(size: int) -> None:
     command = [sys.executable, "-m", "benchmarks.ranks", "--memory-of", str(size)]
-    grown = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    print(f"\nMemory beyond the embeddings, N = {size:,}: {grown / 1024:.0f} MiB (a matrix: {size**2 >> 18:,} MiB)")
+    grown = int(
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    )
+    print(
+        f"\nMemory beyond the embeddings, N = {size:,}: {grown / 1024:.0f} MiB (a"
+        f" matrix: {size**2 >> 18:,} MiB)"
+    )
 
 
 def _memory(size: int) -> int:
@@ -163,21 +215,30 @@ def _scale(size: int, large: int, rounds: int) -> None:
     seconds = {}
     for count in (size, large):
         rows, own = made(count, 0.5), np.arange(count)
-        seconds[count] = median(_seconds(lambda: positive_ranks_both(*rows, own, own)) for _ in range(rounds))  # noqa: B023
+        seconds[count] = median(
+            _seconds(lambda: positive_ranks_both(*rows, own, own))
+            for _ in range(rounds)
+        )
     predicted = seconds[size] * (large / size) ** 2
     print(
-        f"\nN = {large:,}: {seconds[large]:.1f} s; {predicted:.1f} s from N = {size:,} by the number of pairs "
-        f"({seconds[large] / predicted - 1:+.1%})"
+        f"\nN = {large:,}: {seconds[large]:.1f} s; {predicted:.1f} s from N = {size:,}"
+        f" by the number of pairs ({seconds[large] / predicted - 1:+.1%})"
     )
 
 
 def _table(actions: Actions, rounds: int, yardsticks: int) -> None:
-    taken = [{name: _seconds(action) for name, action in actions.items()} for _ in range(rounds + 1)][1:]
+    taken = [
+        {name: _seconds(action) for name, action in actions.items()}
+        for _ in range(rounds + 1)
+    ][1:]
     bases = list(actions)[:yardsticks]
     best = min(bases, key=lambda name: median(one[name] for one in taken))
     print("\n| | s | times the best product |\n| --- | --- | --- |")
     for name in actions:
-        times, ratios = [one[name] for one in taken], [one[name] / one[best] for one in taken]
+        times, ratios = (
+            [one[name] for one in taken],
+            [one[name] / one[best] for one in taken],
+        )
         print(f"| {name} | {_spread(times)} | {_spread(ratios)} |", flush=True)
 
 
@@ -204,7 +265,9 @@ def product_by_tiles(queries: Floats, gallery: Floats) -> None:
             torch.mm(left, right.T, out=scores[: len(left), : len(right)])
 
 
-def loop_ranks(queries: Floats, gallery: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def loop_ranks(
+    queries: Floats, gallery: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ranks of pairs (i, i) by float64 scores of everything."""
     others = gallery.astype(np.float64)
     floors = np.einsum("nd,nd->n", queries.astype(np.float64), others) - LOOP_TOLERANCE
@@ -231,13 +294,19 @@ def _faiss(queries: Floats, gallery: Floats) -> object:
 def _one_hot_recalls(queries: Floats, gallery: Floats) -> list[float]:
     scores = torch.from_numpy(queries) @ torch.from_numpy(gallery).T
     right = torch.eye(len(queries), dtype=torch.bool)
-    return [_one_hot_recall(table, right, k) for k in KS for table in (scores, scores.T)]
+    return [
+        _one_hot_recall(table, right, k) for k in KS for table in (scores, scores.T)
+    ]
 
 
 def _one_hot_recall(scores: torch.Tensor, right: torch.Tensor, k: int) -> float:
     hits = []
-    for table, wanted in zip(torch.split(scores, 64), torch.split(right, 64), strict=True):
-        best = torch.nn.functional.one_hot(table.topk(k, dim=1).indices, scores.shape[1])
+    for table, wanted in zip(
+        torch.split(scores, 64), torch.split(right, 64), strict=True
+    ):
+        best = torch.nn.functional.one_hot(
+            table.topk(k, dim=1).indices, scores.shape[1]
+        )
         hits.append((best.sum(1) * wanted).sum(1) > 0)
     return float(torch.cat(hits).float().mean())
 

@@ -1,7 +1,8 @@
 """How fast `synthetic-cxr` is drawn, on one core: `python -m benchmarks.rendering`.
 
-Images a second of CPU time, the best of five interleaved rounds, and beside it the same pictures decoded from PNG in
-memory and shrunk from 1,024 pixels: what a reader of files pays for them.
+Images a second of CPU time, the best of five interleaved rounds, and beside it the same
+pictures decoded from PNG in memory and shrunk from 1,024 pixels: what a reader of files
+pays for them.
 """
 
 from __future__ import annotations
@@ -27,8 +28,14 @@ def main() -> None:
     for size, count in SIZES.items():
         drawn = read = 0.0
         for _ in range(_ROUNDS):
-            drawn = max(drawn, _rate(count, lambda n, side=size: render(studies[n], side, side)))  # type: ignore[misc]
-            read = max(read, _rate(len(files), lambda n, side=size: _read(files[n], side)))  # type: ignore[misc]
+            drawn = max(
+                drawn,
+                _rate(count, lambda n, side=size: render(studies[n], side, side)),  # type: ignore[misc]
+            )
+            read = max(
+                read,
+                _rate(len(files), lambda n, side=size: _read(files[n], side)),  # type: ignore[misc]
+            )
         print(f"{size:6d} {drawn:9.0f} {read:28.0f} {drawn / read:7.1f}")
 
 
@@ -47,7 +54,9 @@ def _png(number: int) -> bytes:
 
 
 def _read(content: bytes, side: int) -> Image.Image:
-    return Image.open(io.BytesIO(content)).resize((side, side), Image.Resampling.BICUBIC)
+    return Image.open(io.BytesIO(content)).resize(
+        (side, side), Image.Resampling.BICUBIC
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""What a report takes, of 8 models x 6 levels x 3 occluders x 2 directions x 3 k: `python -m benchmarks.reports`.
+"""What a report takes, of 8 models x 6 levels x 3 occluders x 2 directions x 3 k:
+`python -m benchmarks.reports`.
 
-Writing: seconds of each report beside those of `run.json`, in turns, each the median over rounds after one that is not
-counted. Opening: seconds until Chromium has drawn the page from the disk, beside an empty page, in turns; left out
-where there is no Chromium. The run has gates, a baseline, costs, and a search with 15 maps for each model.
+Writing: seconds of each report beside those of `run.json`, in turns, each the median
+over rounds after one that is not counted. Opening: seconds until Chromium has drawn the
+page from the disk, beside an empty page, in turns; left out where there is no Chromium.
+The run has gates, a baseline, costs, and a search with 15 maps for each model.
 """
 
 from __future__ import annotations
@@ -42,9 +44,13 @@ def main() -> None:
 def big_run(folder: Path) -> RunRecord:
     """A run as large as the reports promise to be quick for."""
     gates = "[[gate]]\nrecall = { 10 = 0.5 }\n"
-    one = record(folder, 500, gates=gates, levels=LEVELS, ks=(1, 5, 10), shift=60, beside=True)
+    one = record(
+        folder, 500, gates=gates, levels=LEVELS, ks=(1, 5, 10), shift=60, beside=True
+    )
     run = multiplied(one, MODELS, ["patches", "border", "worst"])
-    searches = tuple(searched(model, place, 100, 16, 14) for place, model in enumerate(MODELS))
+    searches = tuple(
+        searched(model, place, 100, 16, 14) for place, model in enumerate(MODELS)
+    )
     return replace(run, breaking=searches, costs=timed(run))
 
 
@@ -54,20 +60,35 @@ def _writing(run: RunRecord) -> None:
         "report.md": render_markdown,
         "report.html": render_html,
     }
-    rounds = [{name: _seconds(partial(render, run)) for name, render in reports.items()} for _ in range(ROUNDS + 1)][1:]
-    print(f"{len(run.outcomes)} cells\n\n| | seconds | times run.json | MB |\n| --- | --- | --- | --- |")
+    rounds = [
+        {name: _seconds(partial(render, run)) for name, render in reports.items()}
+        for _ in range(ROUNDS + 1)
+    ][1:]
+    print(
+        f"{len(run.outcomes)} cells\n\n| | seconds | times run.json | MB |\n| --- | ---"
+        " | --- | --- |"
+    )
     for name, render in reports.items():
         ratio = median(one[name] / one["run.json"] for one in rounds)
         size = len(render(run).encode()) / 1e6
-        print(f"| {name} | {median(one[name] for one in rounds):.2f} | {ratio:.1f} | {size:.2f} |")
+        print(
+            f"| {name} | {median(one[name] for one in rounds):.2f} | {ratio:.1f} |"
+            f" {size:.2f} |"
+        )
 
 
 def _opening(run: RunRecord, folder: Path) -> None:
-    pages = {"empty.html": "<!doctype html><title>empty</title>", "report.html": render_html(run)}
+    pages = {
+        "empty.html": "<!doctype html><title>empty</title>",
+        "report.html": render_html(run),
+    }
     for name, content in pages.items():
         (folder / name).write_text(content, encoding="utf-8")
     with chromium(folder) as browser:
-        drawn = "return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        drawn = (
+            "return new Promise(done => requestAnimationFrame(() =>"
+            " requestAnimationFrame(done)))"
+        )
 
         def opened(name: str) -> float:
             address = (folder / name).as_uri()
@@ -80,7 +101,10 @@ def _opening(run: RunRecord, folder: Path) -> None:
 
         rounds = [{name: opened(name) for name in pages} for _ in range(ROUNDS + 1)][1:]
         version = browser.capabilities["browserVersion"]
-    print(f"\nChromium {version}, from `get` to the second frame\n\n| | seconds | slowest |\n| --- | --- | --- |")
+    print(
+        f"\nChromium {version}, from `get` to the second frame\n\n| | seconds | slowest"
+        " |\n| --- | --- | --- |"
+    )
     for name in pages:
         times = [one[name] for one in rounds]
         print(f"| {name} | {median(times):.2f} | {max(times):.2f} |")

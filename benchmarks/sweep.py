@@ -1,10 +1,13 @@
-"""A sweep beside the forward passes that it cannot do without: `python -m benchmarks.sweep [--images 500]`.
+"""A sweep beside the forward passes that it cannot do without: `python -m
+benchmarks.sweep [--images 500]`.
 
-JPEGs of 1,024 x 1,024, ViT-B/32 of open_clip's size with random weights, levels 0 to 0.5 of `patches`. In turns, in one
-process: the forward passes alone, over pixels that are prepared and hidden already; the sweep without a store; a cold
-sweep, which also stores; a warm one. Each ratio is to the forward passes of its own round, and the median over rounds
-is printed with the least and the largest. `--precision bf16` runs all of it on weights in bfloat16 and, in the same
-round, the forward passes in float32, and prints what becomes of each Recall@k.
+JPEGs of 1,024 x 1,024, ViT-B/32 of open_clip's size with random weights, levels 0 to
+0.5 of `patches`. In turns, in one process: the forward passes alone, over pixels that
+are prepared and hidden already; the sweep without a store; a cold sweep, which also
+stores; a warm one. Each ratio is to the forward passes of its own round, and the median
+over rounds is printed with the least and the largest. `--precision bf16` runs all of it
+on weights in bfloat16 and, in the same round, the forward passes in float32, and prints
+what becomes of each Recall@k.
 
 A processor without AVX512-BF16 or AMX emulates bfloat16: the first line says which it is.
 """
@@ -53,12 +56,27 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int)
     asked = parser.parse_args()
-    has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {asked.device}, bfloat16 units: {has_bf16}")
+    has_bf16 = (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {asked.device},"
+        f" bfloat16 units: {has_bf16}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         dataset = _jpegs(Path(folder), asked.images)
-        models = {name: _model(Path(folder), name, asked.device) for name in dict.fromkeys(("fp32", asked.precision))}
-        _rounds(models, asked.precision, dataset, Path(folder), asked.rounds, asked.batch_size)
+        models = {
+            name: _model(Path(folder), name, asked.device)
+            for name in dict.fromkeys(("fp32", asked.precision))
+        }
+        _rounds(
+            models,
+            asked.precision,
+            dataset,
+            Path(folder),
+            asked.rounds,
+            asked.batch_size,
+        )
 
 
 def _jpegs(folder: Path, count: int) -> RetrievalDataset:
@@ -66,9 +84,15 @@ def _jpegs(folder: Path, count: int) -> RetrievalDataset:
     random = np.random.default_rng(0)
     lines = ["image,report"]
     for number in range(count):
-        coarse = Image.fromarray(random.integers(0, 255, (16, 16), dtype=np.uint8)).resize((SIDE, SIDE))
-        grain = np.asarray(coarse, dtype=np.int16) + random.integers(-6, 7, (SIDE, SIDE), dtype=np.int16)
-        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=90)
+        coarse = Image.fromarray(
+            random.integers(0, 255, (16, 16), dtype=np.uint8)
+        ).resize((SIDE, SIDE))
+        grain = np.asarray(coarse, dtype=np.int16) + random.integers(
+            -6, 7, (SIDE, SIDE), dtype=np.int16
+        )
+        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(
+            folder / f"{number}.jpg", quality=90
+        )
         lines.append(f"{number}.jpg,finding number {number} in zone {number % 7}")
     (folder / "table.csv").write_text("\n".join(lines))
     return load_dataset("table", path=str(folder / "table.csv"))
@@ -78,8 +102,16 @@ def _model(folder: Path, precision: Precision, device: str) -> DualEncoder:
     file = folder / f"{ARCHITECTURE}.pt"
     if not file.exists():
         torch.manual_seed(0)
-        torch.save(open_clip.create_model(ARCHITECTURE, pretrained=None).state_dict(), file)
-    return load_file("vit", ARCHITECTURE, file, LoadRequest(device, precision), source="random weights")
+        torch.save(
+            open_clip.create_model(ARCHITECTURE, pretrained=None).state_dict(), file
+        )
+    return load_file(
+        "vit",
+        ARCHITECTURE,
+        file,
+        LoadRequest(device, precision),
+        source="random weights",
+    )
 
 
 def _rounds(
@@ -90,13 +122,24 @@ def _rounds(
     rounds: int,
     batch_size: int | None,
 ) -> None:
-    model, size = models[precision], batch_size or (256 if models[precision].device.startswith("cuda") else 64)
+    model, size = (
+        models[precision],
+        batch_size or (256 if models[precision].device.startswith("cuda") else 64),
+    )
     first = dataset.image(0)
-    pixels = torch.from_numpy(np.stack([model.prepare(first).pixels] * size)).to(model.device).float() / 255
+    pixels = (
+        torch.from_numpy(np.stack([model.prepare(first).pixels] * size))
+        .to(model.device)
+        .float()
+        / 255
+    )
     ratios: dict[str, list[float]] = {}
     for number in range(rounds):
         sides = [
-            *(Side(f"forward passes, {name}", _forward(one, pixels, dataset)) for name, one in models.items()),
+            *(
+                Side(f"forward passes, {name}", _forward(one, pixels, dataset))
+                for name, one in models.items()
+            ),
             *_sweeps(model, dataset, folder / f"store-{number}", precision, size),
         ]
         seconds = {side.name: _seconds(side.action) for side in sides}
@@ -105,26 +148,50 @@ def _rounds(
                 ratios.setdefault(f"{name} / forward passes, {base}", []).append(
                     took / seconds[f"forward passes, {base}"]
                 )
-        ratios.setdefault("cold sweep / sweep", []).append(seconds["cold sweep, with a store"] / seconds["sweep"])
+        ratios.setdefault("cold sweep / sweep", []).append(
+            seconds["cold sweep, with a store"] / seconds["sweep"]
+        )
         ratios.setdefault("warm sweep / cold sweep", []).append(
             seconds["warm sweep"] / seconds["cold sweep, with a store"]
         )
-        print(", ".join(f"{name} {took:.1f} s" for name, took in seconds.items()), flush=True)
+        print(
+            ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items()),
+            flush=True,
+        )
     for name, found in ratios.items():
         print(f"{name}: {median(found):.3f} [{min(found):.3f}-{max(found):.3f}]")
     if precision != "fp32":
-        _print_recalls({name: sweep(one, dataset, None, name, size) for name, one in models.items()})
+        _print_recalls(
+            {
+                name: sweep(one, dataset, None, name, size)
+                for name, one in models.items()
+            }
+        )
 
 
-def _sweeps(model: DualEncoder, dataset: RetrievalDataset, folder: Path, precision: Precision, size: int) -> list[Side]:
+def _sweeps(
+    model: DualEncoder,
+    dataset: RetrievalDataset,
+    folder: Path,
+    precision: Precision,
+    size: int,
+) -> list[Side]:
     return [
         Side("sweep", lambda: sweep(model, dataset, None, precision, size)),
-        Side("cold sweep, with a store", lambda: sweep(model, dataset, EmbeddingStore(folder), precision, size)),
-        Side("warm sweep", lambda: sweep(model, dataset, EmbeddingStore(folder), precision, size)),
+        Side(
+            "cold sweep, with a store",
+            lambda: sweep(model, dataset, EmbeddingStore(folder), precision, size),
+        ),
+        Side(
+            "warm sweep",
+            lambda: sweep(model, dataset, EmbeddingStore(folder), precision, size),
+        ),
     ]
 
 
-def _forward(model: DualEncoder, pixels: torch.Tensor, dataset: RetrievalDataset) -> Callable[[], None]:
+def _forward(
+    model: DualEncoder, pixels: torch.Tensor, dataset: RetrievalDataset
+) -> Callable[[], None]:
     """As many forward passes as a sweep does, in batches of its size."""
     images = len(dataset.image_ids)
 
@@ -139,9 +206,21 @@ def _forward(model: DualEncoder, pixels: torch.Tensor, dataset: RetrievalDataset
 
 
 def sweep(
-    model: DualEncoder, dataset: RetrievalDataset, store: EmbeddingStore | None, precision: Precision, size: int
+    model: DualEncoder,
+    dataset: RetrievalDataset,
+    store: EmbeddingStore | None,
+    precision: Precision,
+    size: int,
 ) -> SweepResult:
-    return run_sweep(model, pairs_of(dataset), CELLS, KS, precision=precision, batch_size=size, store=store)
+    return run_sweep(
+        model,
+        pairs_of(dataset),
+        CELLS,
+        KS,
+        precision=precision,
+        batch_size=size,
+        store=store,
+    )
 
 
 def _seconds(action: Callable[[], object]) -> float:
@@ -152,14 +231,23 @@ def _seconds(action: Callable[[], object]) -> float:
 
 def _print_recalls(results: dict[Precision, SweepResult]) -> None:
     exact, half = results.values()
-    print("| level | k | Recall@k fp32 | Recall@k bf16 | change |\n| --- | --- | --- | --- | --- |")
+    print(
+        "| level | k | Recall@k fp32 | Recall@k bf16 | change |\n| --- | --- | --- |"
+        " --- | --- |"
+    )
     for cell, one in exact.cells.items():
         other = half.cells[cell]
         assert isinstance(one, Measured)
         assert isinstance(other, Measured)
         for k in KS:
-            before, after = one.image_to_report.recall[k], other.image_to_report.recall[k]
-            print(f"| {cell.level:g} | {k} | {before:.4f} | {after:.4f} | {after - before:+.4f} |")
+            before, after = (
+                one.image_to_report.recall[k],
+                other.image_to_report.recall[k],
+            )
+            print(
+                f"| {cell.level:g} | {k} | {before:.4f} | {after:.4f} |"
+                f" {after - before:+.4f} |"
+            )
 
 
 if __name__ == "__main__":

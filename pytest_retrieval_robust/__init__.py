@@ -1,6 +1,8 @@
-"""Measure how well image-text retrieval models find the right report when part of the image is hidden.
+"""Measure how well image-text retrieval models find the right report when part of the
+image is hidden.
 
-The public names are imported on first use, so that the pytest plugin costs nothing to projects that do not use it.
+The public names are imported on first use, so that the pytest plugin costs nothing to
+projects that do not use it.
 """
 
 from __future__ import annotations

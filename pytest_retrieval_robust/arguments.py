@@ -1,4 +1,6 @@
-"""What the functions of the Python interface are called with, checked before anything is loaded or measured."""
+"""What the functions of the Python interface are called with, checked before anything
+is loaded or measured.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,12 @@ _OCCLUDER = ("name", "bind", "shares", "mask", "occlude")
 
 def check_model(model: object) -> None:
     """Raise `ArgumentError` where `model` is none, saying what it lacks."""
-    _check_members("model", model, _MODEL, "Load one with load_model, or make one with encoder_from_callables.")
+    _check_members(
+        "model",
+        model,
+        _MODEL,
+        "Load one with load_model, or make one with encoder_from_callables.",
+    )
 
 
 def check_dataset(dataset: object) -> None:
@@ -45,19 +52,27 @@ def check_occluder(occluder: object) -> None:
     _check_members("occluder", occluder, _OCCLUDER, "Build one with load_occluder.")
 
 
-def _check_members(kind: str, value: object, members: Iterable[str], advice: str) -> None:
+def _check_members(
+    kind: str, value: object, members: Iterable[str], advice: str
+) -> None:
     expected = f"an {kind}" if kind.startswith("o") else f"a {kind}"
     if isinstance(value, type):
-        raise ArgumentError(f"Expected {expected}, got the class {value.__name__}. Make an object of it first.")
+        raise ArgumentError(
+            f"Expected {expected}, got the class {value.__name__}. Make an object of it"
+            " first."
+        )
     lacking = [name for name in members if not _has(value, name)]
     if lacking:
         raise ArgumentError(
-            f"Expected {expected}, got an object of type {type(value).__name__} without {', '.join(lacking)}. {advice}"
+            f"Expected {expected}, got an object of type {type(value).__name__} without"
+            f" {', '.join(lacking)}. {advice}"
         )
 
 
 def _has(value: object, name: str) -> bool:
-    """The type is asked before the object, because a property may do work or raise an error of its own."""
+    """The type is asked before the object, because a property may do work or raise an
+    error of its own.
+    """
     if hasattr(type(value), name) or name in getattr(value, "__dict__", ()):
         return True
     return hasattr(type(value), "__getattr__") and hasattr(value, name)
@@ -66,7 +81,9 @@ def _has(value: object, name: str) -> bool:
 def checked_levels(levels: object) -> list[float]:
     """The levels to hide, rising, each once and without 0; errors say what a level is."""
     advice = "Give fractions of the image area: levels=(0.1, 0.3)."
-    return sorted({_level(level, advice) for level in _items("levels", levels, advice)} - {0.0})
+    return sorted(
+        {_level(level, advice) for level in _items("levels", levels, advice)} - {0.0}
+    )
 
 
 def _items(name: str, values: object, advice: str) -> list[object]:
@@ -75,23 +92,34 @@ def _items(name: str, values: object, advice: str) -> list[object]:
             return list(values)
         except TypeError:  # an array without an axis
             pass
-    raise ArgumentError(f"Expected {name} as a sequence of numbers, got {name}={values!r}. {advice}")
+    raise ArgumentError(
+        f"Expected {name} as a sequence of numbers, got {name}={values!r}. {advice}"
+    )
 
 
 def _level(level: object, advice: str) -> float:
     if isinstance(level, bool) or not isinstance(level, Real):
-        raise ArgumentError(f"Expected levels that are numbers from 0 to 1, got level={level!r}. {advice}")
+        raise ArgumentError(
+            f"Expected levels that are numbers from 0 to 1, got level={level!r}."
+            f" {advice}"
+        )
     number = float(level)
     if math.isnan(number) or not 0 <= number <= 1:
-        share = f" For {number:g} % write {number / 100:g}." if 1 < number <= 100 else ""
-        raise OcclusionError(f"Expected levels from 0 to 1, got level={level!r}. {advice}{share}")
+        share = (
+            f" For {number:g} % write {number / 100:g}." if 1 < number <= 100 else ""
+        )
+        raise OcclusionError(
+            f"Expected levels from 0 to 1, got level={level!r}. {advice}{share}"
+        )
     return canonical_level(number)
 
 
 def checked_ks(ks: object) -> tuple[int, ...]:
     """The k of Recall@k, rising and each once."""
     advice = "Give whole numbers of 1 or more: ks=(1, 5, 10)."
-    found = sorted({checked_whole("k", k, 1, advice=advice) for k in _items("ks", ks, advice)})
+    found = sorted(
+        {checked_whole("k", k, 1, advice=advice) for k in _items("ks", ks, advice)}
+    )
     if not found:
         raise ArgumentError(f"Expected at least one k, got ks={ks!r}. {advice}")
     return tuple(found)
@@ -99,10 +127,14 @@ def checked_ks(ks: object) -> tuple[int, ...]:
 
 def checked_seed(seed: object) -> int:
     """The seed of a mask layout."""
-    return checked_whole("seed", seed, 0, _MOST_SEED, advice="Each whole number gives one mask layout.")
+    return checked_whole(
+        "seed", seed, 0, _MOST_SEED, advice="Each whole number gives one mask layout."
+    )
 
 
-def checked_whole(name: str, value: Any, least: int, most: int | None = None, *, advice: str) -> int:
+def checked_whole(
+    name: str, value: Any, least: int, most: int | None = None, *, advice: str
+) -> int:
     """`value` as an int, NumPy's whole numbers included."""
     try:
         number = None if isinstance(value, bool) else operator.index(value)
@@ -111,7 +143,9 @@ def checked_whole(name: str, value: Any, least: int, most: int | None = None, *,
     if number is not None and number >= least and (most is None or number <= most):
         return number
     reach = f"of {least} or more" if most is None else f"from {least} to {most}"
-    raise ArgumentError(f"Expected {name} as a whole number {reach}, got {name}={value!r}. {advice}")
+    raise ArgumentError(
+        f"Expected {name} as a whole number {reach}, got {name}={value!r}. {advice}"
+    )
 
 
 def check_optional_whole(name: str, value: object) -> None:
@@ -123,23 +157,31 @@ def check_optional_whole(name: str, value: object) -> None:
 def check_text(name: str, value: object, example: str) -> None:
     """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
-        raise ArgumentError(f"Expected {name} as a text such as {example!r}, got {name}={value!r}.")
+        raise ArgumentError(
+            f"Expected {name} as a text such as {example!r}, got {name}={value!r}."
+        )
 
 
 def check_function(name: str, value: object, *, optional: bool = False) -> None:
     """Something that can be called; None too where it may be left out."""
     if not callable(value) and not (optional and value is None):
-        raise ArgumentError(f"Expected {name} as a function, got {name} of type {type(value).__name__}.")
+        raise ArgumentError(
+            f"Expected {name} as a function, got {name} of type {type(value).__name__}."
+        )
 
 
 def check_path(name: str, value: object) -> None:
     """None, a text or a path."""
     if value is not None and not isinstance(value, str | PathLike):
-        raise ArgumentError(f"Expected {name} as a path, got {name} of type {type(value).__name__}.")
+        raise ArgumentError(
+            f"Expected {name} as a path, got {name} of type {type(value).__name__}."
+        )
 
 
 def device_name(device: object) -> str:
     """`cpu`, `cuda:1`, `mps` or `auto`, also from a torch.device."""
     if isinstance(device, str) or type(device).__name__ == "device":
         return str(device)
-    raise ArgumentError(f"Expected device as a text such as 'cpu' or 'cuda:0', got device={device!r}.")
+    raise ArgumentError(
+        f"Expected device as a text such as 'cpu' or 'cuda:0', got device={device!r}."
+    )

@@ -1,8 +1,9 @@
 """The smallest occlusion that breaks a model, and which parts of an image it leans on.
 
-For an image whose right report is among a model's k best, the *breaking share* is the smallest share of the image
-whose hiding pushes it out. The search is greedy, so what it finds is an upper bound on the smallest, and called that.
-Its first step hides every cell alone: the mean fall of the right report's score is the *sensitivity map*.
+For an image whose right report is among a model's k best, the *breaking share* is the
+smallest share of the image whose hiding pushes it out. The search is greedy, so what it
+finds is an upper bound on the smallest, and called that. Its first step hides every
+cell alone: the mean fall of the right report's score is the *sensitivity map*.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ FEWEST_LABELLED = 5
 
 
 def usual_budget(grid: int) -> int:
-    """Encodings an image for a grid: 12 a cell, within the `BUDGET` unless that is fewer than a search needs."""
+    """Encodings an image for a grid: 12 a cell, within the `BUDGET` unless that is
+    fewer than a search needs.
+    """
     return max(3 * grid**2, min(BUDGET, 12 * grid**2))
 
 
@@ -53,10 +56,13 @@ class BreakingResult:
     numbers: NDArray[np.int64]
     """(N,) the images' numbers in the data set."""
     masks: NDArray[np.bool_]
-    """(N, G, G) the breaking occlusions: nothing hidden where the right report is not found to begin with."""
+    """(N, G, G) the breaking occlusions: nothing hidden where the right report is not
+    found to begin with.
+    """
     shares: NDArray[np.float64]
-    """(N,) the share of the image that each hides: an upper bound on the smallest; NaN where there is nothing to break.
-    1 where nothing that was tried broke it."""
+    """(N,) the share of the image that each hides: an upper bound on the smallest; NaN
+    where there is nothing to break. 1 where nothing that was tried broke it.
+    """
     ranks_before: NDArray[np.int64]
     """(N,) the right report's rank with nothing hidden, exact, from 1."""
     ranks_after: NDArray[np.int64]
@@ -88,17 +94,16 @@ def find_breaking(
     """Search the smallest occlusion that pushes an image's right report out of the top k.
 
     Args:
-        model: A loaded model.
-        dataset: An opened data set; all of its reports are the gallery.
-        k: The right report counts as found among the k best.
-        grid: Cells along each side of the source image, 2 to 256.
-        fill: What hides: one of `fills.FILLS`.
-        images: How many images, chosen by their ids alone.
-        budget: Encodings an image at most, at least three a cell; None for `usual_budget(grid)`, 800 for a grid of 16.
+        model: A loaded model. dataset: An opened data set; all of its reports are the
+        gallery. k: The right report counts as found among the k best. grid: Cells along
+        each side of the source image, 2 to 256. fill: What hides: one of `fills.FILLS`.
+        images: How many images, chosen by their ids alone. budget: Encodings an image
+        at most, at least three a cell; None for `usual_budget(grid)`, 800 for a grid of
+        16.
             With fewer, a result is worse, never wrong.
         limit: Only the first so many images of the data set, with their reports.
-        batch_size: Hidden versions that are encoded at a time.
-        tell: Called with the progress after each batch. Its total is the most that the search may take.
+        batch_size: Hidden versions that are encoded at a time. tell: Called with the
+        progress after each batch. Its total is the most that the search may take.
 
     Raises:
         OcclusionError: An argument is out of range.
@@ -113,16 +118,20 @@ def find_breaking(
     budget = usual_budget(grid) if budget is None else budget
     if budget < 3 * grid * grid:
         raise OcclusionError(
-            f"Expected a budget of at least three encodings a cell, got budget={budget} for grid={grid}. "
-            f"Give {3 * grid * grid} or more, or use fewer cells."
+            f"Expected a budget of at least three encodings a cell, got budget={budget}"
+            f" for grid={grid}. Give {3 * grid * grid} or more, or use fewer cells."
         )
     pairs = pairs_of(dataset, limit)
-    counter = Counter(model.name, dataset.name, min(images, len(pairs.images)) * budget, tell)
+    counter = Counter(
+        model.name, dataset.name, min(images, len(pairs.images)) * budget, tell
+    )
     parts = []
     try:
         for probe in _probes(model, pairs, k, grid, fill, images, batch_size):
             probe = replace(probe, tell=partial(counter.add, None, encoded=True))
-            found = probe.run([search_breaking(grid * grid, budget) for _ in probe.scene.ids])
+            found = probe.run(
+                [search_breaking(grid * grid, budget) for _ in probe.scene.ids]
+            )
             parts.append(_searched(probe, found))
     finally:
         counter.close()
@@ -140,11 +149,13 @@ def sensitivity_map(
     batch_size: int | None = None,
     label: str | None = None,
 ) -> HeatMap:
-    """The mean fall of the right report's score when each cell of an image alone is hidden (arXiv 1311.2901).
+    """The mean fall of the right report's score when each cell of an image alone is
+    hidden (arXiv 1311.2901).
 
-    It costs `grid * grid + 1` encodings an image. Any fill is a picture of something too: grey over a clear lung looks
-    like fluid. The map of a label is therefore a difference, that of images with the label less that of images without:
-    where the model loses more because the finding is there.
+    It costs `grid * grid + 1` encodings an image. Any fill is a picture of something
+    too: grey over a clear lung looks like fluid. The map of a label is therefore a
+    difference, that of images with the label less that of images without: where the
+    model loses more because the finding is there.
 
     Args:
         model: A loaded model.
@@ -169,7 +180,11 @@ def sensitivity_map(
 
     def map_of(chosen: Pairs) -> HeatMap:
         probes = _probes(model, chosen, 1, grid, fill, images, batch_size)
-        found = [fall for probe in probes for fall in probe.run([search_falls(grid * grid) for _ in probe.scene.ids])]
+        found = [
+            fall
+            for probe in probes
+            for fall in probe.run([search_falls(grid * grid) for _ in probe.scene.ids])
+        ]
         return _heat_map(np.stack(found).reshape(-1, grid, grid))
 
     if label is None:
@@ -190,16 +205,21 @@ def _split(pairs: Pairs, label: str) -> tuple[Pairs, Pairs]:
     names = label_names_of(pairs.dataset)
     if label not in names:
         raise DatasetError(
-            f"Expected a label of {pairs.dataset.name} ({', '.join(names) or 'it has none'}), got label={label!r}. "
-            "Choose one of them."
+            f"Expected a label of {pairs.dataset.name}"
+            f" ({', '.join(names) or 'it has none'}), got label={label!r}. Choose one"
+            " of them."
         )
     has = pairs.dataset.label_matrix[pairs.images, names.index(label)]  # type: ignore[attr-defined]
     if has.all() or not has.any():
         raise DatasetError(
-            f"Expected images with and without the label, got {int(has.sum())} of {len(has)} of {pairs.dataset.name} "
-            f"with label={label!r}. Choose another label."
+            f"Expected images with and without the label, got {int(has.sum())} of"
+            f" {len(has)} of {pairs.dataset.name} with label={label!r}. Choose another"
+            " label."
         )
-    having, lacking = (Pairs(pairs.dataset, pairs.images[which], pairs.reports) for which in (has, ~has))
+    having, lacking = (
+        Pairs(pairs.dataset, pairs.images[which], pairs.reports)
+        for which in (has, ~has)
+    )
     return having, lacking
 
 
@@ -212,7 +232,13 @@ def label_names_of(dataset: RetrievalDataset) -> tuple[str, ...]:
 
 
 def _probes(
-    model: DualEncoder, pairs: Pairs, k: int, grid: int, fill: str, images: int, batch_size: int | None
+    model: DualEncoder,
+    pairs: Pairs,
+    k: int,
+    grid: int,
+    fill: str,
+    images: int,
+    batch_size: int | None,
 ) -> Iterator[Probe]:
     """The searched images, a part of them at a time; `DatasetError` where none can be read."""
     count = 0
@@ -221,7 +247,8 @@ def _probes(
         yield Probe(scene, grid, fill, k, batch=batch_size or usual_batch(model.device))
     if count == 0:
         raise DatasetError(
-            f"Expected images that can be read in {pairs.dataset.name}, got none. Fix its files or its root."
+            f"Expected images that can be read in {pairs.dataset.name}, got none. Fix"
+            " its files or its root."
         )
 
 
@@ -237,18 +264,34 @@ class _Searched:
 
 def _searched(probe: Probe, found: Sequence[Breaking]) -> _Searched:
     hidden = np.stack([one.cells for one in found])
-    return _Searched(probe.scene.numbers, found, _ranks(probe, np.zeros_like(hidden)), _ranks(probe, hidden))
+    return _Searched(
+        probe.scene.numbers,
+        found,
+        _ranks(probe, np.zeros_like(hidden)),
+        _ranks(probe, hidden),
+    )
 
 
 def _result(
-    model: DualEncoder, pairs: Pairs, parts: Sequence[_Searched], k: int, grid: int, fill: str, budget: int
+    model: DualEncoder,
+    pairs: Pairs,
+    parts: Sequence[_Searched],
+    k: int,
+    grid: int,
+    fill: str,
+    budget: int,
 ) -> BreakingResult:
     found = [one for part in parts for one in part.found]
-    before, after = (np.concatenate([getattr(part, name) for part in parts]) for name in ("before", "after"))
+    before, after = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("before", "after")
+    )
     hidden = np.stack([one.cells for one in found])
     was_found = before <= k
     shares = np.where(was_found, hidden.mean(axis=1), np.nan)
-    numbers = np.array([number for part in parts for number in part.numbers], dtype=np.int64)
+    numbers = np.array(
+        [number for part in parts for number in part.numbers], dtype=np.int64
+    )
     falls = np.stack([one.falls for one in found]).reshape(-1, grid, grid)
     one_minimal = np.array([one.one_minimal for one in found], dtype=np.bool_)
     encodings = np.array([one.encodings for one in found], dtype=np.int64)
@@ -288,17 +331,30 @@ def _ranks(probe: Probe, hidden: NDArray[np.bool_]) -> NDArray[np.int64]:
     scorer = getattr(model, "similarity", None)
 
     def rank(device: str, tile: int) -> NDArray[np.int64]:
-        return positive_ranks(rows.to(device), setting.reports.to(device), *groups, similarity=scorer, tile=tile)
+        return positive_ranks(
+            rows.to(device),
+            setting.reports.to(device),
+            *groups,
+            similarity=scorer,
+            tile=tile,
+        )
 
     return in_tiles(model, rank)
 
 
 def _heat_map(falls: NDArray[np.float64]) -> HeatMap:
-    return HeatMap(len(falls), tuple(tuple(float(fall) for fall in row) for row in falls.mean(axis=0)))
+    return HeatMap(
+        len(falls),
+        tuple(tuple(float(fall) for fall in row) for row in falls.mean(axis=0)),
+    )
 
 
-def _by_label(pairs: Pairs, numbers: NDArray[np.int64], falls: NDArray[np.float64]) -> dict[str, HeatMap]:
-    """A map for each label that enough of the images have, and enough lack: the difference of the two."""
+def _by_label(
+    pairs: Pairs, numbers: NDArray[np.int64], falls: NDArray[np.float64]
+) -> dict[str, HeatMap]:
+    """A map for each label that enough of the images have, and enough lack: the
+    difference of the two.
+    """
     names = label_names_of(pairs.dataset)
     if not names:
         return {}
@@ -311,8 +367,12 @@ def _by_label(pairs: Pairs, numbers: NDArray[np.int64], falls: NDArray[np.float6
     }
 
 
-def breaking_arrays(result: BreakingResult, pairs: Pairs) -> dict[str, NDArray[np.int64]]:
-    """What a saved run keeps of each image: its query key, the mask, and the ranks before and after."""
+def breaking_arrays(
+    result: BreakingResult, pairs: Pairs
+) -> dict[str, NDArray[np.int64]]:
+    """What a saved run keeps of each image: its query key, the mask, and the ranks
+    before and after.
+    """
     from .query_keys import keys_of
 
     ids = [pairs.dataset.image_ids[number] for number in result.numbers]

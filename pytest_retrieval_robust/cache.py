@@ -1,4 +1,6 @@
-"""Where this package keeps what it may make or fetch again, and how a file comes to be there whole."""
+"""Where this package keeps what it may make or fetch again, and how a file comes to be
+there whole.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ PART = ".part"
 """How the name of a file ends that is not whole yet."""
 CACHE_VARIABLE = "RETRIEVAL_ROBUST_CACHE"
 _APPLICATION = "pytest-retrieval-robust"
-_PART_NAME = re.compile(rf"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{{8}})?[0-9a-f]{{8}}{re.escape(PART)}\Z")
+_PART_NAME = re.compile(
+    rf"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{{8}})?[0-9a-f]{{8}}{re.escape(PART)}\Z"
+)
 _ABANDONED_SECONDS = 3600.0
 """After which a half-written file of another machine is no longer waited for."""
 
@@ -35,7 +39,9 @@ def cache_folder(given: Path | None = None) -> Path:
 
 
 def process_mark() -> str:
-    """What the names of this process's files tell of it: `PID-HOST`, so that others can see whether it still runs."""
+    """What the names of this process's files tell of it: `PID-HOST`, so that others can
+    see whether it still runs.
+    """
     return f"{os.getpid()}-{_host_mark()}"
 
 
@@ -46,7 +52,8 @@ def part_of(path: Path) -> Path:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Where to write what shall stand at `path`: it appears there whole, or not at all and nothing is left of it.
+    """Where to write what shall stand at `path`: it appears there whole, or not at all
+    and nothing is left of it.
 
     Several processes may do so at once; the last one's stays.
     """
@@ -54,7 +61,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.replace(path)
-    except BaseException:  # an interrupt too: what is half-written may hold patients' images
+    except (
+        BaseException
+    ):  # an interrupt too: what is half-written may hold patients' images
         with suppress(OSError):
             part.unlink()
         raise
@@ -69,7 +78,10 @@ def parts_in(folder: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(parts: Iterable[Path]) -> None:
-    """Remove those half-written files whose process has died. Another live run's are never touched."""
+    """Remove those half-written files whose process has died.
+
+    Another live run's are never touched.
+    """
     for part in parts:
         with suppress(OSError):
             if _is_abandoned(part):
@@ -81,7 +93,11 @@ def _is_abandoned(part: Path) -> bool:
     status = part.lstat()
     if not stat.S_ISREG(status.st_mode):
         return False
-    if found is not None and found["host"] in (None, _host_mark()) and os.name == "posix":
+    if (
+        found is not None
+        and found["host"] in (None, _host_mark())
+        and os.name == "posix"
+    ):
         return not is_running(int(found["pid"]))
     # Nobody here can ask whether a process of another machine still runs.
     return abs(time.time() - status.st_mtime) > _ABANDONED_SECONDS
@@ -100,9 +116,13 @@ def is_running(process: int) -> bool:
 
 @cache
 def _host_mark() -> str:
-    """Eight hex digits for this machine, or this container of it: process ids mean the same only within one."""
+    """Eight hex digits for this machine, or this container of it: process ids mean the
+    same only within one.
+    """
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
         space = ""
-    return hashlib.blake2b(f"{platform.node()} {space}".encode(), digest_size=4).hexdigest()
+    return hashlib.blake2b(
+        f"{platform.node()} {space}".encode(), digest_size=4
+    ).hexdigest()

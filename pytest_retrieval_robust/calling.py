@@ -1,9 +1,11 @@
-"""Calling an encoder that somebody else wrote: the one place where pixels and texts go in and rows come out.
+"""Calling an encoder that somebody else wrote: the one place where pixels and texts go
+in and rows come out.
 
-It is given a copy of its own, so that it may do with it what it likes. Its rows are copied before it runs again, in the
-order of the device's work, so that it may give the same memory each time. It runs in true float32 (`float32`). What it
-raises becomes an error of ours that quotes nothing and holds nothing of its memory. Where memory runs out, a batch goes
-in pieces.
+It is given a copy of its own, so that it may do with it what it likes. Its rows are
+copied before it runs again, in the order of the device's work, so that it may give the
+same memory each time. It runs in true float32 (`float32`). What it raises becomes an
+error of ours that quotes nothing and holds nothing of its memory. Where memory runs
+out, a batch goes in pieces.
 """
 
 from __future__ import annotations
@@ -57,7 +59,10 @@ class Encoded(NamedTuple):
     rows: Tensor
     """(B, D) float32 on the encoder's device, in memory that nobody else writes to."""
     whole: bool
-    """Whether it was made in one call. Pieces of another size may round otherwise, so they are not to be stored."""
+    """Whether it was made in one call.
+
+    Pieces of another size may round otherwise, so they are not to be stored.
+    """
 
 
 @dataclass
@@ -80,7 +85,8 @@ class OutOfMemory(ModelError):
 def encode_images(encoder: EncodesImages, pixels: Tensor) -> Encoded:
     """(B, 3, S, S) on the encoder's device -> its rows.
 
-    Raises `ModelError` for whatever the encoder raises, and `EmbeddingError` for what is no embeddings.
+    Raises `ModelError` for whatever the encoder raises, and `EmbeddingError` for what
+    is no embeddings.
     """
     limits = limits_of(encoder)
 
@@ -120,8 +126,13 @@ def limits_of(encoder: object) -> Limits:
     known = _limits.get(id(encoder))
     if known is not None and known[0]() is encoder:
         return known[1]
-    limits, key = Limits(), id(encoder)  # by its identity: encoders need not be hashable
-    with suppress(TypeError):  # of a class with slots, it is found out again at each call
+    limits, key = (
+        Limits(),
+        id(encoder),
+    )  # by its identity: encoders need not be hashable
+    with suppress(
+        TypeError
+    ):  # of a class with slots, it is found out again at each call
         _limits[key] = weakref.ref(encoder, lambda _: _limits.pop(key, None)), limits
     return limits
 
@@ -129,11 +140,15 @@ def limits_of(encoder: object) -> Limits:
 _limits: dict[int, tuple[weakref.ref[Any], Limits]] = {}
 
 
-def in_pieces(count: int, limits: Limits, kind: Kind, work: Callable[[slice], T], device: str) -> Iterator[T]:
-    """What `work` gives for parts that together are `count` long, in order, each when it is asked for.
+def in_pieces(
+    count: int, limits: Limits, kind: Kind, work: Callable[[slice], T], device: str
+) -> Iterator[T]:
+    """What `work` gives for parts that together are `count` long, in order, each when
+    it is asked for.
 
-    All in one part if it can be; where memory runs out, parts are halved down to 1, and `limits` remembers what fitted.
-    What `work` raises for other reasons, or for a part of 1, is raised: then it was not for the size.
+    All in one part if it can be; where memory runs out, parts are halved down to 1, and
+    `limits` remembers what fitted. What `work` raises for other reasons, or for a part
+    of 1, is raised: then it was not for the size.
     """
     start, most = 0, getattr(limits, kind)
     while start < count:
@@ -151,7 +166,8 @@ def in_pieces(count: int, limits: Limits, kind: Kind, work: Callable[[slice], T]
                 setattr(limits, kind, most)
             yield done.pop()
         else:
-            # Outside of the except block: the error's traceback would hold on to the memory of the failed part.
+            # Outside of the except block: the error's traceback would hold on to the
+            # memory of the failed part.
             give_memory_back(device)
             most = size // 2
 
@@ -164,17 +180,21 @@ def joined(found: Sequence[Tensor]) -> Tensor:
 
 
 _OUT_OF_MEMORY = re.compile(
-    r"out of memory|not enough memory|can(?:no|')t allocate|failed to allocate|alloc(?:ation)?_failed"
+    r"out of memory|not enough memory|can(?:no|')t allocate|failed to"
+    r" allocate|alloc(?:ation)?_failed"
     r"|resource_exhausted|OOM when allocating",
     re.IGNORECASE,
 )
 
 
-_OF_THE_DEVICE = re.compile(r"(?:CUDA|HIP|NCCL) error|CUBLAS_STATUS|CUDNN_STATUS|device-side assert|MPS backend")
+_OF_THE_DEVICE = re.compile(
+    r"(?:CUDA|HIP|NCCL) error|CUBLAS_STATUS|CUDNN_STATUS|device-side assert|MPS backend"
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on whatever device: torch's own error, CUDA's, cuBLAS's, cuDNN's, MPS's, the host's.
+    """Whether memory ran out, on whatever device: torch's own error, CUDA's, cuBLAS's,
+    cuDNN's, MPS's, the host's.
 
     An encoder that wraps such an error in one of its own ran out of memory too.
     """
@@ -193,14 +213,22 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def advice_on(error: BaseException, device: str, otherwise: str) -> str:
-    """What to do about a foreign error: where the device is at fault, its user can do nothing in the code."""
+    """What to do about a foreign error: where the device is at fault, its user can do
+    nothing in the code.
+    """
     import torch
 
     if is_out_of_memory(error):
-        return f"Memory of {device} ran out: see what else runs there, or use half precision."
+        return (
+            f"Memory of {device} ran out: see what else runs there, or use half"
+            " precision."
+        )
     if isinstance(error, torch.AcceleratorError) or _OF_THE_DEVICE.search(_text(error)):
         # A GPU that was taken away, for one.
-        return "Look at the device and at what else runs on it, and run again: what is stored is not encoded again."
+        return (
+            "Look at the device and at what else runs on it, and run again: what is"
+            " stored is not encoded again."
+        )
     return otherwise
 
 
@@ -213,7 +241,9 @@ def _text(error: BaseException) -> str:
 
 
 def give_memory_back(device: str) -> None:
-    """Have the device's allocator let go of what nothing uses, which it keeps for later otherwise."""
+    """Have the device's allocator let go of what nothing uses, which it keeps for later
+    otherwise.
+    """
     import torch
 
     if device.startswith("cuda") and torch.cuda.is_available():
@@ -223,7 +253,9 @@ def give_memory_back(device: str) -> None:
 
 
 def without_frames(error: E) -> E:
-    """The error, fit to be kept: without the frames, and the errors behind it, that hold a model or a batch."""
+    """The error, fit to be kept: without the frames, and the errors behind it, that
+    hold a model or a batch.
+    """
     let_go(error)
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
@@ -239,7 +271,12 @@ class _Raised:
     error: BaseException
 
 
-def _rows(encoder: EncodesImages | EncodesReports, method: str, given: Callable[[], Any], count: int) -> Tensor:
+def _rows(
+    encoder: EncodesImages | EncodesReports,
+    method: str,
+    given: Callable[[], Any],
+    count: int,
+) -> Tensor:
     found = _called(encoder, method, given, count)
     if isinstance(found, _Raised):
         # Here and not in an except block, so that no error of a foreign encoder hangs on to ours.
@@ -249,24 +286,38 @@ def _rows(encoder: EncodesImages | EncodesReports, method: str, given: Callable[
 
 
 def _called(
-    encoder: EncodesImages | EncodesReports, method: str, given: Callable[[], Any], count: int | None = None
+    encoder: EncodesImages | EncodesReports,
+    method: str,
+    given: Callable[[], Any],
+    count: int | None = None,
 ) -> Any:
     """What the encoder gives, as rows if their `count` is said; or what it raised."""
     try:
         with ieee_float32():
             found = getattr(encoder, method)(given())
-        return found if count is None else rows_of(found, count, encoder.name, method, encoder.device)
+        return (
+            found
+            if count is None
+            else rows_of(found, count, encoder.name, method, encoder.device)
+        )
     except FOREIGN as error:
         return _Raised(error)
 
 
-def _error_of(encoder: EncodesImages | EncodesReports, method: str, raised: _Raised) -> RobustError:
+def _error_of(
+    encoder: EncodesImages | EncodesReports, method: str, raised: _Raised
+) -> RobustError:
     error = raised.error
     if isinstance(error, RobustError):
         return without_frames(error)
-    sentence = f"Expected {method} of {encoder.name} to return embeddings, got {described(error)}."
+    sentence = (
+        f"Expected {method} of {encoder.name} to return embeddings, got"
+        f" {described(error)}."
+    )
     kind = OutOfMemory if is_out_of_memory(error) else ModelError
-    advice = advice_on(error, encoder.device, "Fix the encoder, or its input size and device.")
+    advice = advice_on(
+        error, encoder.device, "Fix the encoder, or its input size and device."
+    )
     let_go(error)
     return kind(f"{sentence} {advice}")
 
@@ -275,9 +326,11 @@ def _error_of(encoder: EncodesImages | EncodesReports, method: str, raised: _Rai
 
 
 def rows_of(found: object, count: int, model: str, method: str, device: str) -> Tensor:
-    """(count, D) float32: a copy, on `device`, of the rows that an encoder returned; `EmbeddingError` for other things.
+    """(count, D) float32: a copy, on `device`, of the rows that an encoder returned;
+    `EmbeddingError` for other things.
 
-    Arrays of numpy are taken too. Whether the numbers are of any use is checked later (`encoding.checked`).
+    Arrays of numpy are taken too. Whether the numbers are of any use is checked later
+    (`encoding.checked`).
     """
     import numpy as np
     import torch
@@ -287,7 +340,10 @@ def rows_of(found: object, count: int, model: str, method: str, device: str) -> 
         found = torch.from_numpy(np.array(found, dtype=found.dtype.newbyteorder("=")))
     wrong = _what_is_wrong(found, count)
     if wrong is not None:
-        raise EmbeddingError(f"Expected embeddings of shape ({count}, D) from {method} of {model}, got {wrong}")
+        raise EmbeddingError(
+            f"Expected embeddings of shape ({count}, D) from {method} of {model}, got"
+            f" {wrong}"
+        )
     assert isinstance(found, torch.Tensor)
     rows = torch.empty(tuple(found.shape), dtype=torch.float32, device=device)
     return rows.copy_(found.detach())
@@ -302,16 +358,25 @@ def _what_is_wrong(found: object, count: int) -> str | None:
     if found.is_nested or found.layout != torch.strided:
         return "a sparse or nested tensor. Return a plain one, such as rows.to_dense()."
     if found.is_meta:
-        return 'a tensor on the device "meta", which holds no numbers. Load the weights before it is used.'
+        return (
+            'a tensor on the device "meta", which holds no numbers. Load the weights'
+            " before it is used."
+        )
     if found.is_complex():
-        return f"dtype={found.dtype}. Return real rows: their dot product would lose the imaginary part."
+        return (
+            f"dtype={found.dtype}. Return real rows: their dot product would lose the"
+            " imaginary part."
+        )
     if not found.is_floating_point():
-        return f"dtype={found.dtype}. Return floating rows, before anything is rounded or counted."
+        return (
+            f"dtype={found.dtype}. Return floating rows, before anything is rounded or"
+            " counted."
+        )
     shape = tuple(found.shape)
     if found.ndim == 3 and len(found) == count:
         return (
-            f"shape={shape}. These look like a row per token: pool them, by the class token's row or by the mean of "
-            "those that are no padding."
+            f"shape={shape}. These look like a row per token: pool them, by the class"
+            " token's row or by the mean of those that are no padding."
         )
     if found.ndim != 2 or len(found) != count or found.shape[1] == 0:
         return f"shape={shape}. Return one row for each input, in its order."
@@ -327,9 +392,18 @@ def _of_another_kind(found: object) -> str:
     if isinstance(found, np.ndarray):
         return f"an array of dtype={found.dtype}. Return floating rows."
     if isinstance(found, Mapping) or hasattr(found, "to_tuple"):
-        return f"a {kind}. Return the tensor within it that holds the embeddings, such as output.image_embeds."
+        return (
+            f"a {kind}. Return the tensor within it that holds the embeddings, such as"
+            " output.image_embeds."
+        )
     if isinstance(found, tuple):
-        return f"a {kind} of {len(found)}. Return the one of its parts that holds the embeddings."
+        return (
+            f"a {kind} of {len(found)}. Return the one of its parts that holds the"
+            " embeddings."
+        )
     if isinstance(found, list):
-        return f"a {kind} of {len(found)}. Make one tensor of it, such as torch.stack(rows)."
+        return (
+            f"a {kind} of {len(found)}. Make one tensor of it, such as"
+            " torch.stack(rows)."
+        )
     return f"a {kind}. Return a tensor."

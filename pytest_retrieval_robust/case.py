@@ -1,7 +1,9 @@
-"""The nouns of a run: Case, Outcome, Verdict and what goes with them. Frozen, plain data that travels as JSON.
+"""The nouns of a run: Case, Outcome, Verdict and what goes with them. Frozen, plain
+data that travels as JSON.
 
-Outcomes cross from pytest-xdist's workers to the controller as the dictionaries that `as_json` gives, and the same
-dictionaries are written to `run.json`: one form, one place that knows it.
+Outcomes cross from pytest-xdist's workers to the controller as the dictionaries that
+`as_json` gives, and the same dictionaries are written to `run.json`: one form, one
+place that knows it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ def canonical_level(level: float) -> float:
 
 @dataclass(frozen=True, order=True)
 class Case:
-    """One cell of the evaluation: a model on a data set under an occluder at a level with a mask seed."""
+    """One cell of the evaluation: a model on a data set under an occluder at a level
+    with a mask seed.
+    """
 
     model: str
     dataset: str
@@ -52,15 +56,26 @@ class Case:
 
     @classmethod
     def from_json(cls, data: Json) -> Case:
-        return cls(data["model"], data["dataset"], data["occluder"], canonical_level(data["level"]), data["seed"])
+        return cls(
+            data["model"],
+            data["dataset"],
+            data["occluder"],
+            canonical_level(data["level"]),
+            data["seed"],
+        )
 
     def __str__(self) -> str:
-        return f"{self.model} on {self.dataset}, {self.occluder} at level {self.level:g}, seed {self.seed}"
+        return (
+            f"{self.model} on {self.dataset}, {self.occluder} at level {self.level:g},"
+            f" seed {self.seed}"
+        )
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is done to the images: an occluder at a level with a mask seed. Level 0 is the same cell for all."""
+    """What is done to the images: an occluder at a level with a mask seed. Level 0 is
+    the same cell for all.
+    """
 
     occluder: str
     level: float
@@ -72,7 +87,10 @@ CLEAN = Cell("none", 0.0, 0)
 
 @dataclass(frozen=True)
 class Scores:
-    """Retrieval in one direction. Recalls, chances and intervals are shares in [0, 1]; ranks count from 1."""
+    """Retrieval in one direction.
+
+    Recalls, chances and intervals are shares in [0, 1]; ranks count from 1.
+    """
 
     queries: int
     gallery: int
@@ -88,7 +106,9 @@ class Scores:
             "gallery": self.gallery,
             "chance": {str(k): v for k, v in self.chance.items()},
             "recall": {str(k): v for k, v in self.recall.items()},
-            "recall_interval": {str(k): list(v) for k, v in self.recall_interval.items()},
+            "recall_interval": {
+                str(k): list(v) for k, v in self.recall_interval.items()
+            },
             "median_rank": self.median_rank,
             "mrr": self.mrr,
         }
@@ -108,7 +128,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Timing:
-    """What the sweep's forward passes took. Seconds are sums over the images; prepare and decode are not in them."""
+    """What the sweep's forward passes took.
+
+    Seconds are sums over the images; prepare and decode are not in them.
+    """
 
     images_per_second: float | None
     """None where nothing was encoded, since all embeddings came from the store."""
@@ -151,16 +174,24 @@ class Outcome:
         k = max(self.image_to_report.recall, default=None)
         if k is None:
             return f"<Outcome {self.case}>"
-        recalls = (f"{self.scores(direction).recall.get(k, math.nan):.3f} {direction}" for direction in DIRECTIONS)
+        recalls = (
+            f"{self.scores(direction).recall.get(k, math.nan):.3f} {direction}"
+            for direction in DIRECTIONS
+        )
         return f"<Outcome {self.case}: Recall@{k} {', '.join(recalls)}>"
 
     def scores(self, direction: Direction) -> Scores:
         """Retrieval in one direction; `ArgumentError` for a word that is none."""
-        both = {"image-to-report": self.image_to_report, "report-to-image": self.report_to_image}
+        both = {
+            "image-to-report": self.image_to_report,
+            "report-to-image": self.report_to_image,
+        }
         return both[known_word("direction", direction, DIRECTIONS)]
 
     def recall(self, k: int, direction: Direction = "image-to-report") -> float:
-        """Recall@k in one direction, a share in [0, 1]; `NotMeasuredError` for a k that was not measured."""
+        """Recall@k in one direction, a share in [0, 1]; `NotMeasuredError` for a k that
+        was not measured.
+        """
         recalls = self.scores(direction).recall
         return recalls[measured_k(k, recalls)]
 
@@ -200,13 +231,19 @@ class Verdict:
     limit: float | None
     sentence: str
     bounds: tuple[float, float] | None = None
-    """Lower and upper bound of what was observed, each held with `confidence`; None where there are none."""
+    """Lower and upper bound of what was observed, each held with `confidence`; None
+    where there are none.
+    """
     decided_by: Literal["point", "bound"] | None = None
     confidence: float | None = None
     detectable_loss: float | None = None
-    """The smallest loss, from what was observed, at which this gate would fail with a probability of 0.8."""
+    """The smallest loss, from what was observed, at which this gate would fail with a
+    probability of 0.8.
+    """
     more_queries: int | None = None
-    """How many more queries an inconclusive gate would take to be decided, should the observed value stay."""
+    """How many more queries an inconclusive gate would take to be decided, should the
+    observed value stay.
+    """
     tolerated: bool = False
     """An inconclusive one that the policy lets pass."""
     weak: bool = False
@@ -215,7 +252,9 @@ class Verdict:
     @property
     def objects(self) -> bool:
         """Whether it stops a release."""
-        return self.verdict == "fail" or (self.verdict == "inconclusive" and not self.tolerated)
+        return self.verdict == "fail" or (
+            self.verdict == "inconclusive" and not self.tolerated
+        )
 
     def as_json(self) -> Json:
         return {
@@ -225,7 +264,11 @@ class Verdict:
             "observed": self.observed,
             "limit": self.limit,
             "sentence": self.sentence,
-            "bounds": None if self.bounds is None else [finite(bound) for bound in self.bounds],
+            "bounds": (
+                None
+                if self.bounds is None
+                else [finite(bound) for bound in self.bounds]
+            ),
             "decided_by": self.decided_by,
             "confidence": self.confidence,
             "detectable_loss": self.detectable_loss,
@@ -242,7 +285,9 @@ def finite(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run was asked to measure: every combination of these, before `-k` and the like leave any out."""
+    """What a run was asked to measure: every combination of these, before `-k` and the
+    like leave any out.
+    """
 
     models: tuple[str, ...]
     datasets: tuple[str, ...]
@@ -268,7 +313,9 @@ class Plan:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which a share of one or more `values`, in any order, lies; linear between neighbours."""
+    """The value below which a share of one or more `values`, in any order, lies; linear
+    between neighbours.
+    """
     rising = sorted(values)
     place = share * (len(rising) - 1)
     low = min(int(place), len(rising) - 1)
@@ -278,7 +325,9 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds that one image alone (batch 1) takes with nothing hidden, once it is prepared and on the device."""
+    """Seconds that one image alone (batch 1) takes with nothing hidden, once it is
+    prepared and on the device.
+    """
 
     p50: float
     p95: float
@@ -315,7 +364,11 @@ class ReferenceCost:
         return median(self.ratios)
 
     def as_json(self) -> Json:
-        return {"model": self.model, "seconds": self.seconds, "ratios": list(self.ratios)}
+        return {
+            "model": self.model,
+            "seconds": self.seconds,
+            "ratios": list(self.ratios),
+        }
 
     @classmethod
     def from_json(cls, data: Json) -> ReferenceCost:
@@ -324,7 +377,10 @@ class ReferenceCost:
 
 @dataclass(frozen=True)
 class CostMeasurement:
-    """What hiding costs, measured afresh and interleaved. Seconds per image, medians over the rounds."""
+    """What hiding costs, measured afresh and interleaved.
+
+    Seconds per image, medians over the rounds.
+    """
 
     case: Case
     clean_seconds: float
@@ -341,9 +397,13 @@ class CostMeasurement:
     latency: Latency | None = None
     """Of one image alone; measured at level 0."""
     peak_memory_bytes: int | None = None
-    """While a batch is encoded; measured at level 0. On a CPU that of the whole process, since it started."""
+    """While a batch is encoded; measured at level 0. On a CPU that of the whole
+    process, since it started.
+    """
     reference: ReferenceCost | None = None
-    """At level 0, where a gate asks for `cost_relative_to` another model and that one could be loaded."""
+    """At level 0, where a gate asks for `cost_relative_to` another model and that one
+    could be loaded.
+    """
 
     @property
     def images_per_second(self) -> float:
@@ -351,7 +411,9 @@ class CostMeasurement:
 
     @property
     def spread(self) -> tuple[float, float]:
-        """(lower, upper) quartile of the ratios; the median twice where single rounds are not known."""
+        """(lower, upper) quartile of the ratios; the median twice where single rounds
+        are not known.
+        """
         ratios = self.ratios or (self.relative_cost,)
         return quantile(ratios, 0.25), quantile(ratios, 0.75)
 
@@ -378,14 +440,18 @@ class CostMeasurement:
             "case": Case.from_json(data["case"]),
             "ratios": tuple(data.get("ratios", ())),
             "latency": None if latency is None else Latency.from_json(latency),
-            "reference": None if reference is None else ReferenceCost.from_json(reference),
+            "reference": (
+                None if reference is None else ReferenceCost.from_json(reference)
+            ),
         }
         return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True, repr=False)
 class HeatMap:
-    """A number for each cell of a grid over the image, averaged over `images` images; rows from the top."""
+    """A number for each cell of a grid over the image, averaged over `images` images;
+    rows from the top.
+    """
 
     images: int
     rows: tuple[tuple[float, ...], ...]
@@ -396,13 +462,20 @@ class HeatMap:
     def minus(self, other: HeatMap) -> HeatMap:
         """The difference, cell by cell; it counts the images of this one."""
         pairs = zip(self.rows, other.rows, strict=True)
-        return HeatMap(self.images, tuple(tuple(a - b for a, b in zip(*both, strict=True)) for both in pairs))
+        return HeatMap(
+            self.images,
+            tuple(tuple(a - b for a, b in zip(*both, strict=True)) for both in pairs),
+        )
 
     @property
     def peak(self) -> tuple[int, int]:
         """(row, column) of the greatest number."""
         return max(
-            ((row, column) for row, numbers in enumerate(self.rows) for column in range(len(numbers))),
+            (
+                (row, column)
+                for row, numbers in enumerate(self.rows)
+                for column in range(len(numbers))
+            ),
             key=lambda cell: self.rows[cell[0]][cell[1]],
         )
 
@@ -416,7 +489,9 @@ class HeatMap:
 
 @dataclass(frozen=True, repr=False)
 class BreakingOutcome:
-    """The smallest occlusions that were found to break a model on a data set, and its sensitivity maps."""
+    """The smallest occlusions that were found to break a model on a data set, and its
+    sensitivity maps.
+    """
 
     model: str
     dataset: str
@@ -427,7 +502,9 @@ class BreakingOutcome:
     images: int
     """How many were searched."""
     shares: tuple[float, ...]
-    """Rising: the breaking share of each image whose right report is in the top k with nothing hidden."""
+    """Rising: the breaking share of each image whose right report is in the top k with
+    nothing hidden.
+    """
     unbroken: int
     """Images that nothing that was tried broke; their share is 1."""
     one_minimal: int
@@ -443,7 +520,10 @@ class BreakingOutcome:
     def __repr__(self) -> str:
         median = self.quantile(0.5)
         share = "no image broken" if median is None else f"median share {median:.4f}"
-        return f"<BreakingOutcome {self.model} on {self.dataset}, top {self.k}: {self.images} images, {share}>"
+        return (
+            f"<BreakingOutcome {self.model} on {self.dataset}, top {self.k}:"
+            f" {self.images} images, {share}>"
+        )
 
     @property
     def case(self) -> Case:
@@ -451,7 +531,9 @@ class BreakingOutcome:
         return Case(self.model, self.dataset, BREAKING, 0.0, 0)
 
     def quantile(self, share: float) -> float | None:
-        """The least breaking share that at least this share of the images reaches or stays below; None without any."""
+        """The least breaking share that at least this share of the images reaches or
+        stays below; None without any.
+        """
         if not self.shares:
             return None
         return self.shares[max(0, math.ceil(share * len(self.shares) - 1e-9) - 1)]
@@ -472,16 +554,27 @@ class BreakingOutcome:
             "one_minimal": self.one_minimal,
             "encodings": self.encodings,
             "sensitivity": self.sensitivity.as_json(),
-            "by_label": {label: found.as_json() for label, found in self.by_label.items()},
+            "by_label": {
+                label: found.as_json() for label, found in self.by_label.items()
+            },
             "arrays_key": self.arrays_key,
         }
 
     @classmethod
     def from_json(cls, data: Json) -> BreakingOutcome:
         plain = {key: data[key] for key in data if key not in ("median", "quantile_5")}
-        maps = {label: HeatMap.from_json(found) for label, found in data["by_label"].items()}
+        maps = {
+            label: HeatMap.from_json(found) for label, found in data["by_label"].items()
+        }
         sensitivity = HeatMap.from_json(data["sensitivity"])
-        return cls(**{**plain, "shares": tuple(data["shares"]), "sensitivity": sensitivity, "by_label": maps})
+        return cls(
+            **{
+                **plain,
+                "shares": tuple(data["shares"]),
+                "sensitivity": sensitivity,
+                "by_label": maps,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -497,9 +590,25 @@ class ModelRecord:
 
     def as_json(self) -> Json:
         status = "tested" if self.tested else "not tested"
-        return {"name": self.name, "status": status, "reason": self.reason, "named": self.named, **self.card}
+        return {
+            "name": self.name,
+            "status": status,
+            "reason": self.reason,
+            "named": self.named,
+            **self.card,
+        }
 
     @classmethod
     def from_json(cls, data: Json) -> ModelRecord:
-        card = {key: value for key, value in data.items() if key not in ("name", "status", "reason", "named")}
-        return cls(data["name"], data["status"] == "tested", data["reason"], card, data.get("named", False))
+        card = {
+            key: value
+            for key, value in data.items()
+            if key not in ("name", "status", "reason", "named")
+        }
+        return cls(
+            data["name"],
+            data["status"] == "tested",
+            data["reason"],
+            card,
+            data.get("named", False),
+        )

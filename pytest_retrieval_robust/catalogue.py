@@ -1,4 +1,6 @@
-"""Catalogues: what is there by name, how names, globs and `all` are resolved, and what is close to a wrong name."""
+"""Catalogues: what is there by name, how names, globs and `all` are resolved, and what
+is close to a wrong name.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ E = TypeVar("E", bound=Entry)
 
 
 class Catalogue(Generic[E]):
-    """Entries by name. The package's own files and the entry points are read on first use, not before.
+    """Entries by name. The package's own files and the entry points are read on first
+    use, not before.
 
-    A file of the family's folder, an entry point of the group `pytest_retrieval_robust.<family>` and a conftest's
-    `pytest_robust_register` hook all do the same thing: they call `add`.
+    A file of the family's folder, an entry point of the group
+    `pytest_retrieval_robust.<family>` and a conftest's `pytest_robust_register` hook
+    all do the same thing: they call `add`.
     """
 
     def __init__(self, kind: str, family: str) -> None:
@@ -42,8 +46,8 @@ class Catalogue(Generic[E]):
         """Add an entry; a second one of the same name is an error."""
         if entry.name in self._entries:
             raise ConfigError(
-                f"Expected a new name for a {self.kind}, got name={entry.name!r}, which is registered already. "
-                "Choose another name or register it once."
+                f"Expected a new name for a {self.kind}, got name={entry.name!r}, which"
+                " is registered already. Choose another name or register it once."
             )
         self._entries[entry.name] = entry
 
@@ -86,18 +90,27 @@ def is_glob(pattern: str) -> bool:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """An error that names what is close to `name`, else everything there is; a path is told how to be written."""
+    """An error that names what is close to `name`, else everything there is; a path is
+    told how to be written.
+    """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(names) or 'none'}."
+    hint = (
+        f"Did you mean {' or '.join(map(repr, close))}?"
+        if close
+        else f"Known: {', '.join(names) or 'none'}."
+    )
     shown = name
     if kind == "model" and (_PATH_SIGNS & {*name} or name.endswith(_WEIGHT_SUFFIXES)):
         shown = PurePath(name).name if PurePath(name).is_absolute() else name
         hint = (
-            "Write hf:ORG/NAME for a repository of the hub and local-dir:FOLDER for a folder; name a file as "
-            "checkpoint in a [models.NAME] table of robust.toml."
+            "Write hf:ORG/NAME for a repository of the hub and local-dir:FOLDER for a"
+            " folder; name a file as checkpoint in a [models.NAME] table of"
+            " robust.toml."
         )
-    return UnknownNameError(f"Expected a known {kind}, got {kind.replace(' ', '_')}={shown!r}. {hint}")
+    return UnknownNameError(
+        f"Expected a known {kind}, got {kind.replace(' ', '_')}={shown!r}. {hint}"
+    )
 
 
 _PATH_SIGNS = {"/", "\\"}
@@ -109,7 +122,11 @@ def _own_files(family: str) -> list[Any]:
     import pkgutil
 
     package = import_module(f"{__package__}.{family}")
-    files = sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
+    files = sorted(
+        found.name
+        for found in pkgutil.iter_modules(package.__path__)
+        if not found.name.startswith("_")
+    )
     modules = [import_module(f"{package.__name__}.{file}") for file in files]
     return [module.register for module in modules if hasattr(module, "register")]
 
@@ -121,7 +138,9 @@ def _entry_points(family: str) -> Sequence[Any]:
 
 
 class Catalogues:
-    """The families that a plugin or conftest may add to: `catalogues.models.add(ModelEntry(...))`."""
+    """The families that a plugin or conftest may add to:
+    `catalogues.models.add(ModelEntry(...))`.
+    """
 
     def __init__(self) -> None:
         self.models: Catalogue[Any] = Catalogue("model", "models")

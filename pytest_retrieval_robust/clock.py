@@ -1,4 +1,6 @@
-"""Device-synchronised time: sums, interleaved rounds of two actions, and the latency of single calls."""
+"""Device-synchronised time: sums, interleaved rounds of two actions, and the latency of
+single calls.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from .case import Latency
 from .device import synchronise
 
 WARM_UP_CALLS = 3
-"""Single calls before a latency is measured: the first of a shape also allocates and chooses kernels."""
+"""Single calls before a latency is measured: the first of a shape also allocates and
+chooses kernels.
+"""
 
 
 class Stopwatch:
@@ -33,7 +37,8 @@ class Stopwatch:
 
 
 class Laps:
-    """Sums the seconds that a device works on what runs inside, without waiting for it where it keeps time itself.
+    """Sums the seconds that a device works on what runs inside, without waiting for it
+    where it keeps time itself.
 
     CUDA's own events time the work while the host prepares the next; elsewhere it is a `Stopwatch`.
     """
@@ -94,9 +99,13 @@ def seconds_of(action: Callable[[], object], device: str) -> float:
 
 
 def latency_of(
-    action: Callable[[], object], device: str, calls: int, before: Callable[[], object] = _nothing
+    action: Callable[[], object],
+    device: str,
+    calls: int,
+    before: Callable[[], object] = _nothing,
 ) -> Latency:
-    """Seconds of single calls of `action`, each waited for; a few come before the `calls` that are timed.
+    """Seconds of single calls of `action`, each waited for; a few come before the
+    `calls` that are timed.
 
     `before` comes before each of them and is not timed.
     """
@@ -111,9 +120,11 @@ def latency_of(
 
 
 class InterleavedRounds:
-    """Seconds of a baseline and of what is compared with it, one right after the other in every round.
+    """Seconds of a baseline and of what is compared with it, one right after the other
+    in every round.
 
-    A machine that drifts, or that others use, hits both alike: the ratios hold where the seconds do not.
+    A machine that drifts, or that others use, hits both alike: the ratios hold where
+    the seconds do not.
     """
 
     def __init__(
@@ -125,7 +136,12 @@ class InterleavedRounds:
         before: Callable[[], object] = _nothing,
     ) -> None:
         """`before` comes before each call of either and is not timed."""
-        self._baseline, self._compared, self._device, self._before = baseline, compared, device, before
+        self._baseline, self._compared, self._device, self._before = (
+            baseline,
+            compared,
+            device,
+            before,
+        )
         self._latest_baseline = 0.0
         self._pairs: list[tuple[float, float]] = []
 
@@ -143,7 +159,9 @@ class InterleavedRounds:
     def measure_compared(self) -> None:
         """Ends a round: to be called after `measure_baseline`."""
         self._before()
-        self._pairs.append((self._latest_baseline, seconds_of(self._compared, self._device)))
+        self._pairs.append(
+            (self._latest_baseline, seconds_of(self._compared, self._device))
+        )
 
     def measure(self, rounds: int) -> None:
         for _ in range(rounds):

@@ -1,4 +1,6 @@
-"""`python -m pytest_retrieval_robust compare A B`: two saved runs, the baseline first, outside of pytest."""
+"""`python -m pytest_retrieval_robust compare A B`: two saved runs, the baseline first,
+outside of pytest.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +21,28 @@ from .saved import load_run
 SHOWN = 20
 
 
-def compare(baseline: Path, candidate: Path, policy_file: Path | None, verbose: bool) -> tuple[int, list[str]]:
-    """(exit code, lines): 0 fine, 1 a gate or, without a policy, a significant loss, 2 not comparable.
+def compare(
+    baseline: Path, candidate: Path, policy_file: Path | None, verbose: bool
+) -> tuple[int, list[str]]:
+    """(exit code, lines): 0 fine, 1 a gate or, without a policy, a significant loss, 2
+    not comparable.
 
     Raises `RobustError` for a run or policy that cannot be read.
     """
-    policy = Policy() if policy_file is None else read_policy(read_config_file(policy_file))
+    policy = (
+        Policy() if policy_file is None else read_policy(read_config_file(policy_file))
+    )
     run = load_run(candidate)
     if policy_file is not None:
-        check_names(policy, run.measured.plan, Catalogues(), read_config_file(policy_file))
+        check_names(
+            policy, run.measured.plan, Catalogues(), read_config_file(policy_file)
+        )
     policy.check(run.measured.plan, levels_typed=True)
     record = judge_run(run, policy, Against(load_run(baseline)))
-    lines = ["".join(span.text for span in line) for line in _lines(record, policy_file is not None, verbose)]
+    lines = [
+        "".join(span.text for span in line)
+        for line in _lines(record, policy_file is not None, verbose)
+    ]
     return _exit_code(record, policy_file is not None), lines
 
 
@@ -45,7 +57,10 @@ def _lines(record: RunRecord, judged: bool, verbose: bool) -> Iterator[Line]:
         return
     if not found.cells:
         yield [
-            Span("The two have no cell in common. Compare runs of the same models, data sets, occluders and levels.")
+            Span(
+                "The two have no cell in common. Compare runs of the same models, data"
+                " sets, occluders and levels."
+            )
         ]
         return
     yield from difference_lines(found.cells, None if verbose else SHOWN)
@@ -54,7 +69,9 @@ def _lines(record: RunRecord, judged: bool, verbose: bool) -> Iterator[Line]:
         yield [Span(release_line(record))]
         return
     losses = significant_losses(found.cells)
-    yield [Span(f"{len(losses)} of {len(found.cells)} cells lost (Holm's p below 0.05)")]
+    yield [
+        Span(f"{len(losses)} of {len(found.cells)} cells lost (Holm's p below 0.05)")
+    ]
 
 
 def _exit_code(record: RunRecord, judged: bool) -> int:
@@ -63,4 +80,8 @@ def _exit_code(record: RunRecord, judged: bool) -> int:
         return 2
     if judged:
         return 0 if record.release.is_green else 1
-    return 1 if record.baseline.vanished or significant_losses(record.baseline.cells) else 0
+    return (
+        1
+        if record.baseline.vanished or significant_losses(record.baseline.cells)
+        else 0
+    )

@@ -45,11 +45,14 @@ def area_under_curve(levels: Sequence[float], values: Sequence[float]) -> float:
     """
     _check(levels, values, at_least=2)
     points = pairwise(zip(levels, values, strict=True))
-    return math.fsum((b - a) * (v + w) / 2 for (a, v), (b, w) in points) / (levels[-1] - levels[0])
+    return math.fsum((b - a) * (v + w) / 2 for (a, v), (b, w) in points) / (
+        levels[-1] - levels[0]
+    )
 
 
 def half_level(levels: Sequence[float], values: Sequence[float]) -> float | None:
-    """The first level at which the value is half of that at level 0, interpolated linearly; None if not reached.
+    """The first level at which the value is half of that at level 0, interpolated
+    linearly; None if not reached.
 
     >>> half_level([0.0, 0.25, 0.5], [1.0, 0.75, 0.25])
     0.375
@@ -68,7 +71,8 @@ def half_level(levels: Sequence[float], values: Sequence[float]) -> float | None
 
 
 def least_squares_slope(levels: Sequence[float], values: Sequence[float]) -> float:
-    """The slope of the straight line that fits best: change of the value for a level rising from 0 to 1.
+    """The slope of the straight line that fits best: change of the value for a level
+    rising from 0 to 1.
 
     >>> least_squares_slope([0.0, 0.5, 1.0], [1.0, 0.75, 0.5])
     -0.5
@@ -78,7 +82,9 @@ def least_squares_slope(levels: Sequence[float], values: Sequence[float]) -> flo
     """
     _check(levels, values, at_least=2)
     middle, mean = math.fsum(levels) / len(levels), math.fsum(values) / len(values)
-    covariance = math.fsum((a - middle) * (v - mean) for a, v in zip(levels, values, strict=True))
+    covariance = math.fsum(
+        (a - middle) * (v - mean) for a, v in zip(levels, values, strict=True)
+    )
     return covariance / math.fsum((a - middle) ** 2 for a in levels)
 
 
@@ -86,46 +92,64 @@ def _check(levels: Sequence[float], values: Sequence[float], at_least: int) -> N
     rising = all(a < b for a, b in pairwise(levels))
     if len(levels) < at_least or len(levels) != len(values) or not rising:
         raise ValueError(
-            f"Expected at least {at_least} rising levels and as many values, got levels={list(levels)!r}, "
-            f"values={list(values)!r}. Sort the outcomes by level."
+            f"Expected at least {at_least} rising levels and as many values, got"
+            f" levels={list(levels)!r}, values={list(values)!r}. Sort the outcomes by"
+            " level."
         )
 
 
 def chance_k(scores: Scores) -> int:
-    """The one k at which "above chance" is decided: the largest with a chance of at most 0.1, else the smallest."""
-    return max((k for k, chance in scores.chance.items() if chance <= 0.1), default=min(scores.chance))
+    """The one k at which "above chance" is decided: the largest with a chance of at
+    most 0.1, else the smallest.
+    """
+    return max(
+        (k for k, chance in scores.chance.items() if chance <= 0.1),
+        default=min(scores.chance),
+    )
 
 
 def retrieves(scores: Scores) -> bool:
     """Whether recall is above chance (one-sided, 0.001) at `chance_k`."""
     k = chance_k(scores)
-    return above_chance(round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k])
+    return above_chance(
+        round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k]
+    )
 
 
 @dataclass(frozen=True, repr=False)
 class Curve:
-    """Recall over occlusion level for one model, data set, occluder and seed: the outcomes in rising order of level.
+    """Recall over occlusion level for one model, data set, occluder and seed: the
+    outcomes in rising order of level.
 
-    `print(curve)` shows a table, and so does a notebook. `to_dict()` and `to_dataframe()` hold every number.
+    `print(curve)` shows a table, and so does a notebook. `to_dict()` and
+    `to_dataframe()` hold every number.
     """
 
     outcomes: tuple[Outcome, ...]
 
     def __post_init__(self) -> None:
         if not self.outcomes:
-            raise ArgumentError("Expected a curve of at least one outcome, got outcomes=(). Measure level 0 first.")
+            raise ArgumentError(
+                "Expected a curve of at least one outcome, got outcomes=(). Measure"
+                " level 0 first."
+            )
 
     def __repr__(self) -> str:
         k = max(self.ks, default=None)
         if k is None:
             return f"<Curve {self._title()}>"
-        recalls = ", ".join(f"{value:.3f} at {level:g}" for level, value in self.recall(k).items())
+        recalls = ", ".join(
+            f"{value:.3f} at {level:g}" for level, value in self.recall(k).items()
+        )
         return f"<Curve {self._title()}: Recall@{k} {recalls}>"
 
     def __str__(self) -> str:
         heads, *rows = self._table()
         width = max(len(row[0]) for row in (heads, *rows))
-        lines = [f"{name:<{width}}" + "".join(f"{cell:>8}" for cell in cells) for name, *cells in (heads, *rows)]
+        lines = [
+            f"{name:<{width}}" + "".join(f"{cell:>8}" for cell in cells)
+            for name, *cells in (heads, *rows)
+        ]
         return "\n".join([self._title(), *lines])
 
     def _repr_html_(self) -> str:
@@ -134,7 +158,10 @@ class Curve:
 
         heads, *rows = self._table()
         head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
-        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
+            for row in rows
+        )
         caption = escape(self._title())
         return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -144,10 +171,17 @@ class Curve:
 
     def _table(self) -> list[list[str]]:
         """The heads, and a row for each direction and k: Recall@k in % at each level."""
-        rows = [["Recall in %, share hidden:", *(f"{level:g}" for level in self.levels)]]
+        rows = [
+            ["Recall in %, share hidden:", *(f"{level:g}" for level in self.levels)]
+        ]
         for direction, k in product(DIRECTIONS, self.ks):
             recalls = self.recall(k, direction).values()
-            rows.append([f"{direction} Recall@{k}", *(f"{100 * value:.1f}" for value in recalls)])
+            rows.append(
+                [
+                    f"{direction} Recall@{k}",
+                    *(f"{100 * value:.1f}" for value in recalls),
+                ]
+            )
         return rows
 
     @property
@@ -163,30 +197,54 @@ class Curve:
     def levels(self) -> tuple[float, ...]:
         return tuple(outcome.case.level for outcome in self.outcomes)
 
-    def recall(self, k: int, direction: Direction = "image-to-report") -> dict[float, float]:
+    def recall(
+        self, k: int, direction: Direction = "image-to-report"
+    ) -> dict[float, float]:
         """Recall@k at each level: `{0.0: 0.99, 0.1: 0.93}`."""
-        return ByLevel({outcome.case.level: outcome.recall(k, direction) for outcome in self.outcomes})
+        return ByLevel(
+            {
+                outcome.case.level: outcome.recall(k, direction)
+                for outcome in self.outcomes
+            }
+        )
 
     def above_chance(self, direction: Direction = "image-to-report") -> bool:
-        """Whether clean recall is above chance (one-sided, 0.001): without it retention means nothing."""
+        """Whether clean recall is above chance (one-sided, 0.001): without it retention
+        means nothing.
+        """
         return retrieves(self.clean.scores(direction))
 
-    def has_something_to_lose(self, k: int, direction: Direction = "image-to-report") -> bool:
-        """Whether retention and half level mean anything: clean recall above chance, and Recall@k above 0."""
+    def has_something_to_lose(
+        self, k: int, direction: Direction = "image-to-report"
+    ) -> bool:
+        """Whether retention and half level mean anything: clean recall above chance,
+        and Recall@k above 0.
+        """
         return self.above_chance(direction) and self.clean.recall(k, direction) > 0
 
-    def retention(self, k: int, direction: Direction = "image-to-report") -> dict[float, float] | None:
-        """Recall@k at each level divided by that at level 0; None where the clean recall is not above chance."""
+    def retention(
+        self, k: int, direction: Direction = "image-to-report"
+    ) -> dict[float, float] | None:
+        """Recall@k at each level divided by that at level 0; None where the clean
+        recall is not above chance.
+        """
         if not self.has_something_to_lose(k, direction):
             return None
-        return ByLevel(zip(self.levels, retention(self._values(k, direction)), strict=True))
+        return ByLevel(
+            zip(self.levels, retention(self._values(k, direction)), strict=True)
+        )
 
     def area(self, k: int, direction: Direction = "image-to-report") -> float:
-        """Mean Recall@k over the measured range of levels (trapezoid rule, divided by the range)."""
+        """Mean Recall@k over the measured range of levels (trapezoid rule, divided by
+        the range).
+        """
         return area_under_curve(self.levels, self._values(k, direction))
 
-    def half_level(self, k: int, direction: Direction = "image-to-report") -> float | None:
-        """The level at which Recall@k falls to half of its clean value, interpolated; None if not reached.
+    def half_level(
+        self, k: int, direction: Direction = "image-to-report"
+    ) -> float | None:
+        """The level at which Recall@k falls to half of its clean value, interpolated;
+        None if not reached.
 
         None also where the clean recall is not above chance: see `has_something_to_lose`.
         """
@@ -204,9 +262,20 @@ class Curve:
     def to_dict(self) -> dict[str, list[Any]]:
         """Every number as columns of equal length: one row per direction, k and level.
 
-        `pandas.DataFrame(curve.to_dict())` takes it, and so does JSON. `kept` is None where nothing is retained.
+        `pandas.DataFrame(curve.to_dict())` takes it, and so does JSON. `kept` is None
+        where nothing is retained.
         """
-        names = ("model", "dataset", "occluder", "seed", "direction", "k", "level", "achieved_level", "visible_level")
+        names = (
+            "model",
+            "dataset",
+            "occluder",
+            "seed",
+            "direction",
+            "k",
+            "level",
+            "achieved_level",
+            "visible_level",
+        )
         numbers = ("recall", "low", "high", "chance", "kept", "queries", "gallery")
         columns: dict[str, list[Any]] = {name: [] for name in (*names, *numbers)}
         for direction, k in product(DIRECTIONS, self.ks):
@@ -222,7 +291,10 @@ class Curve:
         try:
             from pandas import DataFrame
         except ImportError:
-            reason = "pandas, which makes data frames, is not installed: pip install pandas, or use to_dict()"
+            reason = (
+                "pandas, which makes data frames, is not installed: pip install pandas,"
+                " or use to_dict()"
+            )
         else:
             return DataFrame(self.to_dict())
         raise NotOnThisMachineError.because(reason)
@@ -241,17 +313,25 @@ class Curve:
             "direction": direction,
             "levels": list(self.levels),
             "retention": {
-                str(k): None if values is None else {f"{level:g}": v for level, v in values.items()}
+                str(k): (
+                    None
+                    if values is None
+                    else {f"{level:g}": v for level, v in values.items()}
+                )
                 for k, values in retentions.items()
             },
             "auc": {str(k): self.area(k, direction) if several else None for k in ks},
             "half_level": {str(k): value for k, value in half_levels.items()},
-            "slope": {str(k): self.slope(k, direction) if several else None for k in ks},
+            "slope": {
+                str(k): self.slope(k, direction) if several else None for k in ks
+            },
             "reasons": _reasons(retentions, half_levels, several),
         }
 
 
-def _row(outcome: Outcome, direction: Direction, k: int, kept: Mapping[float, float] | None) -> dict[str, Any]:
+def _row(
+    outcome: Outcome, direction: Direction, k: int, kept: Mapping[float, float] | None
+) -> dict[str, Any]:
     scores = outcome.scores(direction)
     low, high = scores.recall_interval.get(k, (None, None))
     return {
@@ -271,13 +351,17 @@ def _row(outcome: Outcome, direction: Direction, k: int, kept: Mapping[float, fl
 
 
 def _reasons(
-    retentions: Mapping[int, dict[float, float] | None], half_levels: Mapping[int, float | None], several: bool
+    retentions: Mapping[int, dict[float, float] | None],
+    half_levels: Mapping[int, float | None],
+    several: bool,
 ) -> Json:
     """Why a null of the curve is null."""
     reasons: Json = {}
     if any(value is None for value in retentions.values()):
         reasons["retention"] = "clean recall is not above chance"
-    if any(value is None and retentions[k] is not None for k, value in half_levels.items()):
+    if any(
+        value is None and retentions[k] is not None for k, value in half_levels.items()
+    ):
         reasons["half_level"] = "not reached"
     elif any(value is None for value in half_levels.values()):
         reasons["half_level"] = "clean recall is not above chance"

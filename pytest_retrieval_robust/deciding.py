@@ -17,6 +17,8 @@ def pass_or_fail(passes: bool) -> VerdictName:
 
 
 def tolerated(verdict: Verdict, decision: Decision) -> Verdict:
-    """What was measured and is open may pass where the policy says so; what was not measured never does."""
+    """What was measured and is open may pass where the policy says so; what was not
+    measured never does.
+    """
     is_open = verdict.verdict == "inconclusive" and verdict.observed is not None
     return replace(verdict, tolerated=is_open and decision.tolerates_inconclusive)

@@ -13,7 +13,8 @@ _WORKERS = "PYTEST_XDIST_WORKER_COUNT"
 
 
 def resolve_device(name: str) -> str:
-    """`auto` becomes a CUDA device, `mps` or `cpu`, whichever is there; a named device must be there.
+    """`auto` becomes a CUDA device, `mps` or `cpu`, whichever is there; a named device
+    must be there.
 
     Workers of pytest-xdist share several CUDA devices out among them (`device_number`).
     """
@@ -33,13 +34,15 @@ def resolve_device(name: str) -> str:
         if index < torch.cuda.device_count():
             return f"cuda:{index}"
     raise ConfigError(
-        f"Expected a device of this machine, got device={name!r} with {torch.cuda.device_count()} CUDA devices "
-        f"and mps={torch.backends.mps.is_available()}. Use auto or cpu, or fix the driver."
+        f"Expected a device of this machine, got device={name!r} with"
+        f" {torch.cuda.device_count()} CUDA devices and"
+        f" mps={torch.backends.mps.is_available()}. Use auto or cpu, or fix the driver."
     )
 
 
 def device_number(worker: str | None, devices: int) -> int:
-    """Which of one or more devices a worker of pytest-xdist (`gw3`) takes; the first one without workers.
+    """Which of one or more devices a worker of pytest-xdist (`gw3`) takes; the first
+    one without workers.
 
     >>> [device_number(worker, devices=2) for worker in (None, "gw0", "gw1", "gw2")]
     [0, 0, 1, 0]
@@ -49,7 +52,8 @@ def device_number(worker: str | None, devices: int) -> int:
 
 
 def further_devices(name: str) -> list[str]:
-    """The CUDA devices of its kind beside the one that `auto` stands for; none where a device is named, or alone.
+    """The CUDA devices of its kind beside the one that `auto` stands for; none where a
+    device is named, or alone.
 
     Of several pytest-xdist workers each has its own share of them.
     """
@@ -80,7 +84,9 @@ def further_numbers(worker: str | None, workers: int, devices: int) -> list[int]
 
 
 def synchronise(device: str) -> None:
-    """Wait until the device has done what it was asked, so that a clock read afterwards counts it."""
+    """Wait until the device has done what it was asked, so that a clock read afterwards
+    counts it.
+    """
     import torch
 
     if device.startswith("cuda"):

@@ -1,9 +1,11 @@
 """Embeddings on disk, by content: what was encoded once, by any run, is not encoded again.
 
-A shard is what one model makes of one batch under one occlusion, or of one part of a gallery. Its name is a hash of all
-that it follows from (`shard_keys`), so that nothing has to be invalidated and processes may share a folder without
-locks: whoever writes a shard again writes the same. Nothing that goes wrong here ends a run: a shard that cannot be
-read is measured again, one that cannot be written is not kept, and a sentence of `notes` says so.
+A shard is what one model makes of one batch under one occlusion, or of one part of a
+gallery. Its name is a hash of all that it follows from (`shard_keys`), so that nothing
+has to be invalidated and processes may share a folder without locks: whoever writes a
+shard again writes the same. Nothing that goes wrong here ends a run: a shard that
+cannot be read is measured again, one that cannot be written is not kept, and a sentence
+of `notes` says so.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class _DamageError(Exception):
 
 @dataclass(frozen=True, repr=False)
 class ShardFile:
-    """One shard as a file: its key, its size in bytes, and when it was last written or read (seconds)."""
+    """One shard as a file: its key, its size in bytes, and when it was last written or
+    read (seconds).
+    """
 
     path: Path
     size: int
@@ -54,8 +58,8 @@ class EmbeddingStore:
     """A folder of shards, each a few named arrays.
 
     Args:
-        folder: Made when the first shard is written, readable by its owner alone: embeddings tell of patients.
-        limit: Bytes that `prune` keeps.
+        folder: Made when the first shard is written, readable by its owner alone:
+        embeddings tell of patients. limit: Bytes that `prune` keeps.
     """
 
     def __init__(self, folder: Path, limit: int = sys.maxsize) -> None:
@@ -65,7 +69,9 @@ class EmbeddingStore:
         self._unwritable: str | None = None
 
     def load(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """The arrays of a shard; None where there is none, or none that is whole and bears its own key."""
+        """The arrays of a shard; None where there is none, or none that is whole and
+        bears its own key.
+        """
         path = self._path(key)
         try:
             arrays = read_shard(path)
@@ -81,8 +87,12 @@ class EmbeddingStore:
             os.utime(path)
         return arrays
 
-    def save(self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]) -> None:
-        """Keep the arrays under `key`, whole or not at all; `about` is shown by the command `store`."""
+    def save(
+        self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
+    ) -> None:
+        """Keep the arrays under `key`, whole or not at all; `about` is shown by the
+        command `store`.
+        """
         if self._unwritable is not None:
             return
         path = self._path(key)
@@ -99,15 +109,17 @@ class EmbeddingStore:
         notes = []
         if self._damaged:
             notes.append(
-                "Expected whole shards in the embedding store, got damaged or foreign ones: their images were encoded "
-                "again. Look at the disk if it goes on; `python -m pytest_retrieval_robust store verify` counts them."
+                "Expected whole shards in the embedding store, got damaged or foreign"
+                " ones: their images were encoded again. Look at the disk if it goes"
+                " on; `python -m pytest_retrieval_robust store verify` counts them."
             )
         for what, reason in (("read", self._unreadable), ("write", self._unwritable)):
             if reason is not None:
                 notes.append(
-                    f"Expected to {what} the embedding store, got: {reason}. The results are whole, but a next run "
-                    "encodes again. Free space or fix the permissions, choose another --robust-cache-dir, or "
-                    "--robust-no-cache."
+                    f"Expected to {what} the embedding store, got: {reason}. The"
+                    " results are whole, but a next run encodes again. Free space or"
+                    " fix the permissions, choose another --robust-cache-dir, or"
+                    " --robust-no-cache."
                 )
         return notes
 
@@ -119,18 +131,25 @@ class EmbeddingStore:
                 yield ShardFile(path, found.st_size, found.st_mtime)
 
     def prune(self, limit: int | None = None) -> list[ShardFile]:
-        """Remove the shards that were not used for the longest time, until the others fit; returns the removed ones.
+        """Remove the shards that were not used for the longest time, until the others
+        fit; returns the removed ones.
 
-        What killed runs left half-written goes too. A clock that jumped changes which shards go first, nothing else.
+        What killed runs left half-written goes too. A clock that jumped changes which
+        shards go first, nothing else.
         """
         remove_abandoned(self.folder.glob(f"??/*{PART}"))
         removed = []
         files = sorted(self.files(), key=lambda file: (file.used, file.key))
-        total, most = sum(file.size for file in files), self.limit if limit is None else limit
+        total, most = (
+            sum(file.size for file in files),
+            self.limit if limit is None else limit,
+        )
         for file in files:
             if total <= most:
                 break
-            with suppress(OSError):  # gone already, or in a folder that may only be read
+            with suppress(
+                OSError
+            ):  # gone already, or in a folder that may only be read
                 file.path.unlink()
                 total -= file.size
                 removed.append(file)
@@ -158,11 +177,16 @@ def read_shard(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def about_shard(path: Path) -> dict[str, Any]:
-    """What was said of a shard when it was saved, read without the rest; empty for a damaged one."""
+    """What was said of a shard when it was saved, read without the rest; empty for a
+    damaged one.
+    """
     import numpy as np
 
     try:
-        with open_regular(path) as stream, np.load(stream, allow_pickle=False) as opened:
+        with (
+            open_regular(path) as stream,
+            np.load(stream, allow_pickle=False) as opened,
+        ):
             about: dict[str, Any] = json.loads(opened[_ABOUT].tobytes())
     except Exception:
         return {}
@@ -179,11 +203,16 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _packed(key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]) -> bytes:
+def _packed(
+    key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
+) -> bytes:
     import numpy as np
 
     words = {_KEY: key, _ABOUT: json.dumps(dict(about))}
-    texts = {name: np.frombuffer(text.encode(), dtype=np.uint8) for name, text in words.items()}
+    texts = {
+        name: np.frombuffer(text.encode(), dtype=np.uint8)
+        for name, text in words.items()
+    }
     members = {**texts, **arrays}
     stream = io.BytesIO()
     np.savez(stream, **members, **{_CHECK: _digest(members)})  # type: ignore[arg-type]  # the stub knows no keyword arrays
@@ -195,9 +224,13 @@ def _unpacked(content: bytes, key: str) -> dict[str, NDArray[Any]]:
 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(member.file_size for member in archive.infolist()) > len(content):
-            raise ValueError("a shard is not compressed")  # and so cannot expand beyond its file
+            raise ValueError(
+                "a shard is not compressed"
+            )  # and so cannot expand beyond its file
     with np.load(io.BytesIO(content), allow_pickle=False) as opened:
-        arrays: dict[str, NDArray[np.generic]] = {name: opened[name] for name in opened.files}
+        arrays: dict[str, NDArray[np.generic]] = {
+            name: opened[name] for name in opened.files
+        }
     check = arrays.pop(_CHECK)
     if not np.array_equal(check, _digest(arrays)):
         raise ValueError("another content")
@@ -213,7 +246,9 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
 
     digest = hashlib.blake2b(digest_size=32)
     for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())
+        digest.update(
+            f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes()
+        )
     return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
@@ -226,5 +261,7 @@ def _private_folder(folder: Path) -> None:
 
 def _write_privately(file: Path, content: bytes) -> None:
     """Readable by its owner alone, wherever it is moved to."""
-    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as stream:
+    with os.fdopen(
+        os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb"
+    ) as stream:
         stream.write(content)

@@ -1,4 +1,6 @@
-"""The package's exceptions: each message says what was expected, what was got, and what to do next."""
+"""The package's exceptions: each message says what was expected, what was got, and what
+to do next.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,15 @@ class UnknownNameError(ConfigError):
 
 
 class NotOnThisMachineError(RobustError):
-    """Weights or files that a model or data set needs are missing here; the message says how to bring them."""
+    """Weights or files that a model or data set needs are missing here; the message
+    says how to bring them.
+    """
 
     @classmethod
     def because(cls, reason: str) -> NotOnThisMachineError:
-        """The error whose sentence is `reason`, which is written to stand inside another sentence too."""
+        """The error whose sentence is `reason`, which is written to stand inside
+        another sentence too.
+        """
         return cls(f"{reason[0].upper()}{reason[1:]}.")
 
 
@@ -53,8 +59,12 @@ class UnreadableImageError(DatasetError):
 
 
 class OcclusionError(RobustError):
-    """An occluder was asked for something impossible: a level outside [0, 1], a wrong shape, an unknown fill."""
+    """An occluder was asked for something impossible: a level outside [0, 1], a wrong
+    shape, an unknown fill.
+    """
 
 
 class RankingError(RobustError):
-    """Ranks cannot be computed: no right answer for a query, wrong shapes, or a k above the gallery."""
+    """Ranks cannot be computed: no right answer for a query, wrong shapes, or a k above
+    the gallery.
+    """

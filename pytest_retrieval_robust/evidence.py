@@ -1,4 +1,6 @@
-"""What the queries of a run say of a number: its bounds and its standard error, from ranks and patients."""
+"""What the queries of a run say of a number: its bounds and its standard error, from
+ranks and patients.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Estimate:
     queries: int
 
     def queries_to_clear(self, limit: float, confidence: float) -> int | None:
-        """How many more queries until the bound clears the limit, should the value stay; None where none would do."""
+        """How many more queries until the bound clears the limit, should the value
+        stay; None where none would do.
+        """
         distance = abs(self.value - limit)
         if distance < 1e-12 or not math.isfinite(self.error):
             return None
@@ -65,10 +69,16 @@ class Evidence:
     def ranks(self, outcome: Outcome, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) ranks of a case, or None where they were not kept."""
         name = f"{_kind(direction)}_ranks"
-        found = None if outcome.ranks_key is None else self._arrays.of_case(outcome.ranks_key)
+        found = (
+            None
+            if outcome.ranks_key is None
+            else self._arrays.of_case(outcome.ranks_key)
+        )
         return None if found is None else found.get(name)
 
-    def query_keys(self, dataset: str, direction: Direction) -> NDArray[np.int64] | None:
+    def query_keys(
+        self, dataset: str, direction: Direction
+    ) -> NDArray[np.int64] | None:
         """(N,) what names each query across runs."""
         name = f"{_kind(direction)}_query_key"
         found = self._arrays.of_dataset(dataset)
@@ -84,44 +94,75 @@ class Evidence:
             self._clusters[dataset, name] = Clusters.of(labels)
         return self._clusters[dataset, name]
 
-    def recall(self, outcome: Outcome, direction: Direction, k: int, confidence: float) -> Estimate:
-        """Recall@k with Wilson's bounds; where patients repeat, those of as many queries as they are worth."""
+    def recall(
+        self, outcome: Outcome, direction: Direction, k: int, confidence: float
+    ) -> Estimate:
+        """Recall@k with Wilson's bounds; where patients repeat, those of as many
+        queries as they are worth.
+        """
         scores = outcome.scores(direction)
         ranks, effect = self.ranks(outcome, direction), 1.0
         if ranks is not None:
             clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
             effect = design_effect((ranks <= k).astype(np.float64), clusters)
-        return proportion(scores.recall[measured_k(k, scores.recall)], scores.queries, confidence, effect)
+        return proportion(
+            scores.recall[measured_k(k, scores.recall)],
+            scores.queries,
+            confidence,
+            effect,
+        )
 
-    def of_curve(self, curve: Curve, direction: Direction, k: int, name: str, confidence: float) -> Estimate | None:
-        """Retention at the last level, area, half level or slope with bootstrap bounds; None without ranks."""
-        samples = self.samples(curve.outcomes, direction, sorted(curve.clean.scores(direction).recall))
+    def of_curve(
+        self, curve: Curve, direction: Direction, k: int, name: str, confidence: float
+    ) -> Estimate | None:
+        """Retention at the last level, area, half level or slope with bootstrap bounds;
+        None without ranks.
+        """
+        samples = self.samples(
+            curve.outcomes, direction, sorted(curve.clean.scores(direction).recall)
+        )
         if samples is None:
             return None
         measured = sorted(curve.clean.scores(direction).recall)
         place = measured.index(measured_k(k, measured))
-        recalls = np.array([[outcome.recall(k, direction) for outcome in curve.outcomes]])
+        recalls = np.array(
+            [[outcome.recall(k, direction) for outcome in curve.outcomes]]
+        )
         value = float(statistic(name, curve.levels, recalls)[0])
         queries = curve.clean.scores(direction).queries
-        return estimate_of(value, statistic(name, curve.levels, samples[:, :, place]), queries, confidence)
+        return estimate_of(
+            value,
+            statistic(name, curve.levels, samples[:, :, place]),
+            queries,
+            confidence,
+        )
 
-    def samples(self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]) -> Floats | None:
-        """(B, L, K) Recall@k of the outcomes in resamples of the patients; None where ranks are missing."""
+    def samples(
+        self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
+    ) -> Floats | None:
+        """(B, L, K) Recall@k of the outcomes in resamples of the patients; None where
+        ranks are missing.
+        """
         key = (tuple(outcome.ranks_key for outcome in outcomes), direction, tuple(ks))
         if key not in self._samples:
             self._samples[key] = self._resampled(outcomes, direction, ks)
         return self._samples[key]
 
-    def _resampled(self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]) -> Floats | None:
+    def _resampled(
+        self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
+    ) -> Floats | None:
         ranks = [self.ranks(outcome, direction) for outcome in outcomes]
         found = [one for one in ranks if one is not None]
         if len(found) < len(ranks) or len({len(one) for one in found}) != 1:
             return None
         hits = hits_of(found, ks)
         clusters = self.clusters(outcomes[0].case.dataset, direction, len(hits))
-        # One patient who loses all when anything is hidden, and one who gains all: everything varies.
+        # One patient who loses all when anything is hidden, and one who gains all:
+        # everything varies.
         clean_alone = np.repeat([1.0] + [0.0] * (len(found) - 1), len(ks))
-        means = resampled_means(hits, clusters, pseudo=np.stack([clean_alone, 1 - clean_alone]))
+        means = resampled_means(
+            hits, clusters, pseudo=np.stack([clean_alone, 1 - clean_alone])
+        )
         return means.reshape(len(means), len(found), len(ks))
 
 
@@ -131,15 +172,23 @@ def hits_of(ranks: Sequence[NDArray[np.int64]], ks: Sequence[int]) -> Floats:
     return table.reshape(len(table), -1).astype(np.float64)
 
 
-def proportion(value: float, queries: int, confidence: float, effect: float = 1.0) -> Estimate:
-    """A share of hits with Wilson's bounds, each held with `confidence`; `effect` is the design effect."""
+def proportion(
+    value: float, queries: int, confidence: float, effect: float = 1.0
+) -> Estimate:
+    """A share of hits with Wilson's bounds, each held with `confidence`; `effect` is
+    the design effect.
+    """
     effective = queries / effect
-    low, high = wilson_interval(min(value * effective, effective), effective, 2 * confidence - 1)
+    low, high = wilson_interval(
+        min(value * effective, effective), effective, 2 * confidence - 1
+    )
     z = normal_quantile(confidence)
     return Estimate(value, low, high, (high - low) / (2 * z), queries)
 
 
-def estimate_of(value: float, samples: Floats, queries: int, confidence: float) -> Estimate:
+def estimate_of(
+    value: float, samples: Floats, queries: int, confidence: float
+) -> Estimate:
     """A number with the bounds that its bootstrap samples give, each held with `confidence`."""
     low, high = tail(samples, 1 - confidence), -tail(-samples, 1 - confidence)
     error = float(samples.std()) if np.isfinite(samples).all() else math.inf
@@ -147,18 +196,22 @@ def estimate_of(value: float, samples: Floats, queries: int, confidence: float) 
 
 
 def tail(samples: Floats, share: float) -> float:
-    """The value that a `share` of the samples lies below; from the normal distribution where that is too few to say."""
+    """The value that a `share` of the samples lies below; from the normal distribution
+    where that is too few to say.
+    """
     if share * len(samples) >= _FEWEST_IN_A_TAIL or not np.isfinite(samples).all():
         return float(np.quantile(samples, share, method="lower"))
     return float(samples.mean() + normal_quantile(share) * samples.std())
 
 
 def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
-    """What the statistic of that name, one of `STATISTICS`, says of each of (B, L) recalls: (B,) numbers.
+    """What the statistic of that name, one of `STATISTICS`, says of each of (B, L)
+    recalls: (B,) numbers.
 
-    Retention at the last level (inf where a sample has no recall to lose), mean retention of the hidden levels,
-    area, half level (inf where it is not reached), slope or mean of (B, L) recalls: what `curve` says of one curve, for
-    all samples at once.
+    Retention at the last level (inf where a sample has no recall to lose), mean
+    retention of the hidden levels, area, half level (inf where it is not reached),
+    slope or mean of (B, L) recalls: what `curve` says of one curve, for all samples at
+    once.
     """
     known_word("statistic", name, STATISTICS)
     if name == "recall":
@@ -205,4 +258,8 @@ def _half_levels(levels: Sequence[float], recalls: Floats) -> Floats:
 
 def _kind(direction: Direction) -> str:
     """What the queries are: the stem of their arrays' names."""
-    return "image" if known_word("direction", direction, DIRECTIONS) == "image-to-report" else "report"
+    return (
+        "image"
+        if known_word("direction", direction, DIRECTIONS) == "image-to-report"
+        else "report"
+    )

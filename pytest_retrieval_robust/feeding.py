@@ -1,6 +1,8 @@
-"""Batches with fixed boundaries: what is stored is taken from the store, the rest decoded and prepared by threads.
+"""Batches with fixed boundaries: what is stored is taken from the store, the rest
+decoded and prepared by threads.
 
-While a GPU encodes one batch, the next ones are read. Every batch is decoded at most once, for all cells.
+While a GPU encodes one batch, the next ones are read. Every batch is decoded at most
+once, for all cells.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from .pairs import Pairs
 
 DECODERS = min(8, os.cpu_count() or 1)
-"""Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs let others run meanwhile."""
+"""Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs let others
+run meanwhile.
+"""
 AHEAD = 2
 """Batches that are read before they are asked for."""
 
@@ -58,7 +62,9 @@ class Pixels:
 
 @dataclass(frozen=True, repr=False)
 class Fed:
-    """A batch to be measured: what the store has of it, and its pixels where a cell is missing there."""
+    """A batch to be measured: what the store has of it, and its pixels where a cell is
+    missing there.
+    """
 
     part: Part
     kept: NDArray[np.bool_]
@@ -92,7 +98,9 @@ class Shelf:
 
 @dataclass(frozen=True, repr=False)
 class _Decoded:
-    """An image as the model wants it, and the hash of what it was made from; nothing of one that is skipped."""
+    """An image as the model wants it, and the hash of what it was made from; nothing of
+    one that is skipped.
+    """
 
     prepared: Prepares | None
     digest: bytes
@@ -101,17 +109,34 @@ class _Decoded:
 class Feed:
     """The batches of a model's images, in order."""
 
-    def __init__(self, model: DualEncoder, pairs: Pairs, size: int, secret: bytes, shelf: Shelf | None) -> None:
-        self._model, self._dataset, self._secret, self._shelf = model, pairs.dataset, secret, shelf
+    def __init__(
+        self,
+        model: DualEncoder,
+        pairs: Pairs,
+        size: int,
+        secret: bytes,
+        shelf: Shelf | None,
+    ) -> None:
+        self._model, self._dataset, self._secret, self._shelf = (
+            model,
+            pairs.dataset,
+            secret,
+            shelf,
+        )
         self._code = dataset_identity(pairs.dataset)
         starts = range(0, len(pairs.images), size)
-        self._parts = [Part(number, pairs.images[start : start + size]) for number, start in enumerate(starts)]
+        self._parts = [
+            Part(number, pairs.images[start : start + size])
+            for number, start in enumerate(starts)
+        ]
 
     def __iter__(self) -> Generator[Fed]:
         return self._in_turn() if self._model.device == "cpu" else self._ahead()
 
     def _in_turn(self) -> Generator[Fed]:
-        """On a processor the forward pass takes all cores: a decoder beside it holds all of them up, not one."""
+        """On a processor the forward pass takes all cores: a decoder beside it holds
+        all of them up, not one.
+        """
         with ThreadPoolExecutor(DECODERS) as pool:
             for part in self._parts:
                 yield self._read(pool, part)
@@ -130,7 +155,9 @@ class Feed:
                         waiting.append(reader.submit(self._read, pool, part))
                     yield fed
             finally:
-                reader.shutdown(cancel_futures=True)  # whoever stops asking does not wait for further batches
+                reader.shutdown(
+                    cancel_futures=True
+                )  # whoever stops asking does not wait for further batches
 
     def _read(self, pool: ThreadPoolExecutor, part: Part) -> Fed:
         keys: Mapping[Cell, str] = {}
@@ -146,17 +173,29 @@ class Feed:
             stored = _stored(keys, self._shelf, len(part.images))
             if len(stored) == len(self._shelf.cells) and _agree(stored.values()):
                 whole = np.ones(len(part.images), dtype=np.bool_)
-                return Fed(part, whole, stored[self._shelf.cells[0]].digests, None, stored, keys)
+                return Fed(
+                    part,
+                    whole,
+                    stored[self._shelf.cells[0]].digests,
+                    None,
+                    stored,
+                    keys,
+                )
         return self._fed(part, decoded or self._decode_all(pool, part), keys, stored)
 
-    def _contents(self, pool: ThreadPoolExecutor, part: Part, code: bytes) -> Contents | None:
+    def _contents(
+        self, pool: ThreadPoolExecutor, part: Part, code: bytes
+    ) -> Contents | None:
         """None where an image cannot be read."""
         read = cast(KnowsContent, self._dataset).content_digest
         try:
             digests = list(pool.map(read, part.images))
         except FOREIGN:  # decoding the image says why
             return None
-        return [(int(number), code + digest) for number, digest in zip(part.images, digests, strict=True)]
+        return [
+            (int(number), code + digest)
+            for number, digest in zip(part.images, digests, strict=True)
+        ]
 
     def _fed(
         self,
@@ -166,15 +205,30 @@ class Feed:
         stored: Mapping[Cell, EncodedBatch],
     ) -> Fed:
         kept = np.array([one.prepared is not None for one in decoded], dtype=np.bool_)
-        digests = np.frombuffer(b"".join(one.digest for one in decoded), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+        digests = np.frombuffer(
+            b"".join(one.digest for one in decoded), dtype=np.uint8
+        ).reshape(-1, DIGEST_BYTES)
         # A shard that saw other pixels is not this batch's, whatever its key says.
-        same = {cell: one for cell, one in stored.items() if np.array_equal(one.digests, digests)}
+        same = {
+            cell: one
+            for cell, one in stored.items()
+            if np.array_equal(one.digests, digests)
+        }
         prepared = [one.prepared for one in decoded if one.prepared is not None]
         pixels = None
         if prepared:
-            pixels = Pixels(stacked(prepared, self._model.name), [one.frame for one in prepared])
+            pixels = Pixels(
+                stacked(prepared, self._model.name), [one.frame for one in prepared]
+            )
         # An image that could not be decoded may be whole tomorrow: nothing is kept of its batch.
-        return Fed(part, kept, digests, pixels, same if kept.all() else {}, keys if kept.all() else {})
+        return Fed(
+            part,
+            kept,
+            digests,
+            pixels,
+            same if kept.all() else {},
+            keys if kept.all() else {},
+        )
 
     def _decode_all(self, pool: ThreadPoolExecutor, part: Part) -> list[_Decoded]:
         return list(pool.map(self._decode, part.images))
@@ -182,7 +236,9 @@ class Feed:
     def _decode(self, index: np.int64) -> _Decoded:
         name = id_hash(self._dataset.image_ids[int(index)], self._secret)
         try:
-            image = open_image(self._dataset, int(index), f"the image with id hash {name}")
+            image = open_image(
+                self._dataset, int(index), f"the image with id hash {name}"
+            )
         except UnreadableImageError:
             if not getattr(self._dataset, "skips_unreadable", False):
                 raise
@@ -191,18 +247,33 @@ class Feed:
 
 
 def picture_digest(image: Image) -> bytes:
-    """32 bytes that change with what an image shows: its pixels, and the colours that they stand for."""
+    """32 bytes that change with what an image shows: its pixels, and the colours that
+    they stand for.
+    """
     digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes())
     if image.palette is not None:
-        digest.update(repr((image.palette.mode, image.getpalette(None), image.info.get("transparency"))).encode())
+        digest.update(
+            repr(
+                (
+                    image.palette.mode,
+                    image.getpalette(None),
+                    image.info.get("transparency"),
+                )
+            ).encode()
+        )
     return digest.digest()
 
 
 def _pixel_digests(decoded: Sequence[_Decoded], part: Part) -> Contents | None:
-    """Of a data set that does not know its images' content: what they decode to. None where one is broken."""
+    """Of a data set that does not know its images' content: what they decode to. None
+    where one is broken.
+    """
     if any(one.prepared is None for one in decoded):
         return None
-    return [(int(number), one.digest) for number, one in zip(part.images, decoded, strict=True)]
+    return [
+        (int(number), one.digest)
+        for number, one in zip(part.images, decoded, strict=True)
+    ]
 
 
 def _agree(batches: Iterable[EncodedBatch]) -> bool:
@@ -210,7 +281,9 @@ def _agree(batches: Iterable[EncodedBatch]) -> bool:
     return len({one.digests.tobytes() for one in batches}) == 1
 
 
-def _stored(keys: Mapping[Cell, str], shelf: Shelf, images: int) -> dict[Cell, EncodedBatch]:
+def _stored(
+    keys: Mapping[Cell, str], shelf: Shelf, images: int
+) -> dict[Cell, EncodedBatch]:
     found = {cell: shelf.load(key, images) for cell, key in keys.items()}
     return {cell: one for cell, one in found.items() if one is not None}
 

@@ -1,7 +1,7 @@
 """Files that are read without waiting for ever, and streams that end.
 
-A FIFO, a device or a socket where a file is expected would block a run, or feed it without end; a compressed stream of
-a few kilobytes may hold terabytes.
+A FIFO, a device or a socket where a file is expected would block a run, or feed it
+without end; a compressed stream of a few kilobytes may hold terabytes.
 """
 
 from __future__ import annotations
@@ -34,14 +34,23 @@ def is_regular(path: Path) -> bool:
 
 
 def require_regular(path: Path) -> None:
-    """Raise `NotRegularError` for what is no regular file, and `OSError` for what cannot be looked at."""
+    """Raise `NotRegularError` for what is no regular file, and `OSError` for what
+    cannot be looked at.
+    """
     _require(path.stat().st_mode)
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file to be read; `NotRegularError` for anything else, without waiting for a FIFO's writer."""
+    """Open a regular file to be read; `NotRegularError` for anything else, without
+    waiting for a FIFO's writer.
+    """
     require_regular(path)
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags = (
+        os.O_RDONLY
+        | getattr(os, "O_NONBLOCK", 0)
+        | getattr(os, "O_BINARY", 0)
+        | getattr(os, "O_CLOEXEC", 0)
+    )
     descriptor = os.open(path, flags)
     try:
         _require(os.fstat(descriptor).st_mode)  # it may have been exchanged since
@@ -52,7 +61,9 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_at_most(stream: Readable, limit: int) -> bytes:
-    """The rest of a stream; `TooLargeError` where it is longer than `limit` bytes, of which no more are held."""
+    """The rest of a stream; `TooLargeError` where it is longer than `limit` bytes, of
+    which no more are held.
+    """
     parts: list[bytes] = []
     left = limit + 1
     while left > 0:
@@ -65,7 +76,11 @@ def read_at_most(stream: Readable, limit: int) -> bytes:
 
 
 def _require(mode: int) -> None:
-    kinds = {stat.S_ISFIFO: "a FIFO", stat.S_ISSOCK: "a socket", stat.S_ISDIR: "a folder"}
+    kinds = {
+        stat.S_ISFIFO: "a FIFO",
+        stat.S_ISSOCK: "a socket",
+        stat.S_ISDIR: "a folder",
+    }
     if not stat.S_ISREG(mode):
         kind = next((name for holds, name in kinds.items() if holds(mode)), "a device")
         raise NotRegularError(f"{kind} where a file is expected")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .session import RobustSession
 
 T = TypeVar("T")
-# A processor shows what hiding costs on few images; an accelerator wants a batch that keeps it busy.
+# A processor shows what hiding costs on few images; an accelerator wants a batch that
+# keeps it busy.
 _COST = "relative_cost"
 """What pytest-benchmark's JSON calls the cost of a cell; no other benchmark has it."""
 TIMED_IMAGES, TIMED_IMAGES_ON_CPU, TIMED_ROUNDS, TIMED_CALLS = 64, 16, 7, 30
@@ -83,7 +84,13 @@ def _robust_case(
 ) -> Case:
     from .case import Case
 
-    return Case(retrieval_model.name, retrieval_dataset.name, occluder.name, occlusion_level, occlusion_seed)
+    return Case(
+        retrieval_model.name,
+        retrieval_dataset.name,
+        occluder.name,
+        occlusion_level,
+        occlusion_seed,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +122,9 @@ def robustness_curve(
     from .case import Case
 
     session = _session(request)
-    case = Case(retrieval_model.name, retrieval_dataset.name, occluder.name, 0.0, occlusion_seed)
+    case = Case(
+        retrieval_model.name, retrieval_dataset.name, occluder.name, 0.0, occlusion_seed
+    )
     return _or_fail(session, case.model, lambda: session.curve(case))
 
 
@@ -136,15 +145,23 @@ def robustness_curves(
 
 @pytest.fixture(scope="session")
 def breaking(
-    request: pytest.FixtureRequest, retrieval_model: DualEncoder, retrieval_dataset: RetrievalDataset
+    request: pytest.FixtureRequest,
+    retrieval_model: DualEncoder,
+    retrieval_dataset: RetrievalDataset,
 ) -> BreakingOutcome:
-    """The smallest occlusions that push right reports out of the model's top k, searched in some of the images."""
+    """The smallest occlusions that push right reports out of the model's top k,
+    searched in some of the images.
+    """
     session, model = _session(request), retrieval_model.name
-    return _or_fail(session, model, lambda: session.breaking(model, retrieval_dataset.name))
+    return _or_fail(
+        session, model, lambda: session.breaking(model, retrieval_dataset.name)
+    )
 
 
 class Gate:
-    """The policy of this run, as a test asks it: sentences of what it forbids, none where all is well."""
+    """The policy of this run, as a test asks it: sentences of what it forbids, none
+    where all is well.
+    """
 
     def __init__(self, session: RobustSession) -> None:
         self._session = session
@@ -153,19 +170,27 @@ class Gate:
 
     def violations(self, outcome: Outcome, clean_outcome: Outcome) -> list[str]:
         """What the gates on recall, retention and single cells beside the baseline find wrong."""
-        return self._sentences(self._session.judge((clean_outcome, outcome)).cell(outcome, clean_outcome))
+        return self._sentences(
+            self._session.judge((clean_outcome, outcome)).cell(outcome, clean_outcome)
+        )
 
     def curve_violations(self, curve: Curve) -> list[str]:
         """What the gates on area under the curve, half level and slope find wrong."""
         return self._sentences(self._session.judge(curve.outcomes).curve(curve))
 
     def baseline_violations(self, curves: Sequence[Curve]) -> list[str]:
-        """What the gates that pool all levels beside the baseline find wrong; a curve for each mask seed.
+        """What the gates that pool all levels beside the baseline find wrong; a curve
+        for each mask seed.
 
         Skips the test where there is no baseline, or no gate asks for one.
         """
-        if self._session.baseline_run() is None or not self._session.policy.asks_for_baseline():
-            pytest.skip("no baseline was given, or no gate asks for one: see --robust-baseline")
+        if (
+            self._session.baseline_run() is None
+            or not self._session.policy.asks_for_baseline()
+        ):
+            pytest.skip(
+                "no baseline was given, or no gate asks for one: see --robust-baseline"
+            )
         outcomes = [outcome for curve in curves for outcome in curve.outcomes]
         return self._sentences(self._session.judge(outcomes).baseline(curves))
 
@@ -192,23 +217,35 @@ def gate(request: pytest.FixtureRequest) -> Gate:
 class OcclusionTimer:
     """Measures, afresh and interleaved, what an image costs at this level and at level 0.
 
-    At level 0 also the latency of one image alone, peak memory, and the cost beside the model that a gate names in
-    `cost_relative_to`.
+    At level 0 also the latency of one image alone, peak memory, and the cost beside the
+    model that a gate names in `cost_relative_to`.
     """
 
-    def __init__(self, session: RobustSession, case: Case, benchmark: Any = None) -> None:
-        """`benchmark` is pytest-benchmark's fixture; None where the package's own clock takes its place."""
+    def __init__(
+        self, session: RobustSession, case: Case, benchmark: Any = None
+    ) -> None:
+        """`benchmark` is pytest-benchmark's fixture; None where the package's own clock
+        takes its place.
+        """
         self._session, self._case, self._benchmark = session, case, benchmark
         self.measurement: CostMeasurement | None = None
 
     def __call__(
-        self, images: int | None = None, rounds: int = TIMED_ROUNDS, calls: int = TIMED_CALLS
+        self,
+        images: int | None = None,
+        rounds: int = TIMED_ROUNDS,
+        calls: int = TIMED_CALLS,
     ) -> CostMeasurement:
-        """Time `rounds` pairs of batches of `images` images (None: 16 on a CPU, else 64) and `calls` single images.
+        """Time `rounds` pairs of batches of `images` images (None: 16 on a CPU, else
+        64) and `calls` single images.
 
         Preparing and warming up are not timed.
         """
-        self.measurement = _or_fail(self._session, self._case.model, lambda: self._measured(images, rounds, calls))
+        self.measurement = _or_fail(
+            self._session,
+            self._case.model,
+            lambda: self._measured(images, rounds, calls),
+        )
         return self.measurement
 
     def _measured(self, images: int | None, rounds: int, calls: int) -> CostMeasurement:
@@ -225,14 +262,18 @@ class OcclusionTimer:
         self._note(cost)
         return cost
 
-    def _interleaved(self, model: DualEncoder, images: int, rounds: int) -> CostMeasurement:
+    def _interleaved(
+        self, model: DualEncoder, images: int, rounds: int
+    ) -> CostMeasurement:
         from .case import CostMeasurement
         from .hardware import hardware_name
         from .timing import timed_rounds
 
         batch = self._session.timed_batch(self._case.model, self._case.dataset, images)
         count = len(batch.ids)
-        timed = timed_rounds(model, batch, self._session.occluder(self._case.occluder), self._case)
+        timed = timed_rounds(
+            model, batch, self._session.occluder(self._case.occluder), self._case
+        )
         timed.warm_up()
         self._time(timed, rounds)
         return CostMeasurement(
@@ -252,32 +293,55 @@ class OcclusionTimer:
             timed.measure(rounds)
             return
         self._benchmark.group = f"{self._case.model} on {self._case.dataset}"
-        self._benchmark.pedantic(timed.measure_compared, setup=timed.measure_baseline, rounds=rounds)
-        timed.keep(rounds)  # --benchmark-cprofile calls it again, slowed by the profiler
+        self._benchmark.pedantic(
+            timed.measure_compared, setup=timed.measure_baseline, rounds=rounds
+        )
+        timed.keep(
+            rounds
+        )  # --benchmark-cprofile calls it again, slowed by the profiler
 
-    def _with_clean_costs(self, cost: CostMeasurement, images: int, rounds: int, calls: int) -> CostMeasurement:
+    def _with_clean_costs(
+        self, cost: CostMeasurement, images: int, rounds: int, calls: int
+    ) -> CostMeasurement:
         alone = self._session.alone(self._case.model, self._case.dataset, images, calls)
         reference = self._session.reference_cost(self._case, images, rounds)
-        return replace(cost, latency=alone.latency, peak_memory_bytes=alone.peak_memory_bytes, reference=reference)
+        return replace(
+            cost,
+            latency=alone.latency,
+            peak_memory_bytes=alone.peak_memory_bytes,
+            reference=reference,
+        )
 
     def _note(self, cost: CostMeasurement) -> None:
         """What pytest-benchmark's JSON holds beside its own statistics."""
         if self._benchmark is not None:
             self._benchmark.extra_info.update(
-                {_COST: cost.relative_cost, "relative_cost_quartiles": list(cost.spread), "hardware": cost.hardware}
+                {
+                    _COST: cost.relative_cost,
+                    "relative_cost_quartiles": list(cost.spread),
+                    "hardware": cost.hardware,
+                }
             )
 
 
 @pytest.fixture
-def occlusion_timer(request: pytest.FixtureRequest, _robust_case: Case) -> OcclusionTimer:
-    """A callable that times this test's case: through pytest-benchmark where it is active, else by the same clock."""
+def occlusion_timer(
+    request: pytest.FixtureRequest, _robust_case: Case
+) -> OcclusionTimer:
+    """A callable that times this test's case: through pytest-benchmark where it is
+    active, else by the same clock.
+    """
     return OcclusionTimer(_session(request), _robust_case, _active_benchmark(request))
 
 
 def has_active_benchmark(config: pytest.Config) -> bool:
     """Whether pytest-benchmark is there and not switched off, as it is under xdist."""
     session = getattr(config, "_benchmarksession", None)
-    return session is not None and not session.disabled and config.pluginmanager.hasplugin("benchmark")
+    return (
+        session is not None
+        and not session.disabled
+        and config.pluginmanager.hasplugin("benchmark")
+    )
 
 
 def asks_for_benchmarks(config: pytest.Config) -> bool:
@@ -287,12 +351,23 @@ def asks_for_benchmarks(config: pytest.Config) -> bool:
     return any(str(argument).startswith("--benchmark-") for argument in given)
 
 
-def without_our_cells(groups: Sequence[tuple[Any, list[Any]]]) -> list[tuple[Any, list[Any]]]:
-    """pytest-benchmark's groups without the cells of this plugin, and without groups that hold nothing else."""
-    others = [(name, [one for one in found if _COST not in one.get("extra_info", {})]) for name, found in groups]
+def without_our_cells(
+    groups: Sequence[tuple[Any, list[Any]]],
+) -> list[tuple[Any, list[Any]]]:
+    """pytest-benchmark's groups without the cells of this plugin, and without groups
+    that hold nothing else.
+    """
+    others = [
+        (name, [one for one in found if _COST not in one.get("extra_info", {})])
+        for name, found in groups
+    ]
     return [(name, found) for name, found in others if found]
 
 
 def _active_benchmark(request: pytest.FixtureRequest) -> Any:
     """pytest-benchmark's fixture; None where it is missing or switched off."""
-    return request.getfixturevalue("benchmark") if has_active_benchmark(request.config) else None
+    return (
+        request.getfixturevalue("benchmark")
+        if has_active_benchmark(request.config)
+        else None
+    )

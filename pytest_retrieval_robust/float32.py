@@ -1,4 +1,6 @@
-"""Float32 that is float32: without the shortcuts that GPUs and processors take through shorter numbers."""
+"""Float32 that is float32: without the shortcuts that GPUs and processors take through
+shorter numbers.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,20 @@ from typing import Any
 
 _lock = Lock()
 _inside = 0
-"""How many threads are in `ieee_float32`: the first one changes torch's settings, the last one gives them back."""
+"""How many threads are in `ieee_float32`: the first one changes torch's settings, the
+last one gives them back.
+"""
 _give_back: list[Callable[[], object]] = []
 
 
 @contextmanager
 def ieee_float32() -> Iterator[None]:
-    """Products and convolutions of float32 in float32, whatever the caller has set; that comes back afterwards.
+    """Products and convolutions of float32 in float32, whatever the caller has set;
+    that comes back afterwards.
 
-    CUDA convolutions use TF32 by default, which keeps 10 bits, and `torch.set_float32_matmul_precision` allows it, or
-    bfloat16, in products: that can swap neighbours. The settings are the process's own, so that threads which are in
+    CUDA convolutions use TF32 by default, which keeps 10 bits, and
+    `torch.set_float32_matmul_precision` allows it, or bfloat16, in products: that can
+    swap neighbours. The settings are the process's own, so that threads which are in
     here together share them.
     """
     global _inside
@@ -49,7 +55,8 @@ def _change() -> None:
         backends.mkldnn.rnn,
     )
     before = [one.fp32_precision for one in newer]
-    # The older settings first: they set the newer ones too, and may not be read where the two disagree.
+    # The older settings first: they set the newer ones too, and may not be read where
+    # the two disagree.
     matmul = _unless_mixed(torch.get_float32_matmul_precision)
     if matmul is not None:
         torch.set_float32_matmul_precision("highest")

@@ -1,7 +1,8 @@
 """What may be said of an error that is not ours: its class and where it arose, never its text.
 
-The text of a foreign exception may quote a report, a patient's name or a path. A user who looks for a broken encoder
-needs the place, which is the file and line of their own code.
+The text of a foreign exception may quote a report, a patient's name or a path. A user
+who looks for a broken encoder needs the place, which is the file and line of their own
+code.
 """
 
 from __future__ import annotations
@@ -14,29 +15,44 @@ from pathlib import Path
 from types import TracebackType
 
 SHOW_VARIABLE = "RETRIEVAL_ROBUST_SHOW_ERRORS"
-"""Set to 1, texts of foreign errors are shown: for a developer's machine, where no patient's data can leak."""
+"""Set to 1, texts of foreign errors are shown: for a developer's machine, where no
+patient's data can leak.
+"""
 FOREIGN = (Exception, SystemExit)
-"""What foreign code may raise that is an error of it. An interrupt and pytest's own outcomes are not."""
+"""What foreign code may raise that is an error of it.
+
+An interrupt and pytest's own outcomes are not.
+"""
 
 _PACKAGE = Path(__file__).resolve().parent
 _LIBRARIES = tuple(
-    sorted({Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
+    sorted(
+        {
+            Path(sysconfig.get_path(kind)).resolve()
+            for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+        }
+    )
 )
 _MOST_FRAMES = 3
 
 
 def described(error: BaseException) -> str:
-    """The class of a foreign error and the user's own frames in which it arose, the innermost first.
+    """The class of a foreign error and the user's own frames in which it arose, the
+    innermost first.
 
-    For example `ValueError at encoder.py:12 in embed, from conftest.py:30 in load`. Values and texts are left out,
-    unless the environment variable `RETRIEVAL_ROBUST_SHOW_ERRORS` is 1.
+    For example `ValueError at encoder.py:12 in embed, from conftest.py:30 in load`.
+    Values and texts are left out, unless the environment variable
+    `RETRIEVAL_ROBUST_SHOW_ERRORS` is 1.
     """
     kind = type(error).__name__
     places = _places(error)
     where = f" at {', from '.join(places)}" if places else ""
     if shows_texts():
         return f"{kind}{where}: {error}"
-    return f"{kind}{where} (its text is withheld, because it may quote a report: {SHOW_VARIABLE}=1 shows it)"
+    return (
+        f"{kind}{where} (its text is withheld, because it may quote a report:"
+        f" {SHOW_VARIABLE}=1 shows it)"
+    )
 
 
 def shows_texts() -> bool:
@@ -45,7 +61,8 @@ def shows_texts() -> bool:
 
 
 def let_go(error: BaseException) -> None:
-    """Drop the local variables that an error's frames hold, its causes included: a model, a batch, activations.
+    """Drop the local variables that an error's frames hold, its causes included: a
+    model, a batch, activations.
 
     Frames that still run keep theirs.
     """
@@ -79,7 +96,9 @@ def _frames(start: TracebackType | None) -> Iterator[tuple[Path, int, str]]:
 
 
 def _shown(file: Path) -> Path:
-    """Relative to the current folder where it lies below it, else the name alone: folders may tell of people."""
+    """Relative to the current folder where it lies below it, else the name alone:
+    folders may tell of people.
+    """
     try:
         return file.relative_to(Path.cwd())
     except (ValueError, OSError):

@@ -1,4 +1,7 @@
-"""What numbers were measured on, and how much memory a piece of work takes there. Light: torch comes late."""
+"""What numbers were measured on, and how much memory a piece of work takes there.
+
+Light: torch comes late.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def hardware_name(device: str) -> str:
-    """What the numbers of a device hold for: `NVIDIA H100 80GB HBM3`, `AMD EPYC 9B45 x 2 threads`, `Apple M2 (mps)`.
+    """What the numbers of a device hold for: `NVIDIA H100 80GB HBM3`, `AMD EPYC 9B45 x
+    2 threads`, `Apple M2 (mps)`.
 
     It names the part and no machine: neither a host nor a user.
     """
@@ -33,7 +37,13 @@ def hardware_name(device: str) -> str:
 @cache
 def _processor() -> str:
     """The processor's model, as the system tells it; its architecture where it does not."""
-    return _from_cpu_info() or _from_sysctl() or platform.processor() or platform.machine() or "unknown processor"
+    return (
+        _from_cpu_info()
+        or _from_sysctl()
+        or platform.processor()
+        or platform.machine()
+        or "unknown processor"
+    )
 
 
 def _from_cpu_info() -> str:
@@ -50,16 +60,20 @@ def _from_sysctl() -> str:
         return ""
     command = ["sysctl", "-n", "machdep.cpu.brand_string"]
     with suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
     return ""
 
 
 def peak_memory(action: Callable[[], object], device: str) -> int | None:
-    """Bytes that were held at most while `action` ran on `device`; None where the system does not tell.
+    """Bytes that were held at most while `action` ran on `device`; None where the
+    system does not tell.
 
-    What they count differs, so compare them on one device only. CUDA: what torch had allocated at once, weights and
-    inputs included. CPU: the most that the whole process ever held resident, Python and all that ran before included.
-    mps: what the driver holds afterwards.
+    What they count differs, so compare them on one device only. CUDA: what torch had
+    allocated at once, weights and inputs included. CPU: the most that the whole process
+    ever held resident, Python and all that ran before included. mps: what the driver
+    holds afterwards.
     """
     import torch
 

@@ -1,4 +1,6 @@
-"""What happens to collected tests: parameters from names, one skip for a model that is not here, order by model."""
+"""What happens to collected tests: parameters from names, one skip for a model that is
+not here, order by model.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
 def parametrize(metafunc: pytest.Metafunc, session: RobustSession) -> None:
     """Give every axis that a test uses its values, in one order, so that ids are stable."""
-    taken = {name for mark in metafunc.definition.iter_markers("parametrize") for name in argument_names(mark)}
+    taken = {
+        name
+        for mark in metafunc.definition.iter_markers("parametrize")
+        for name in argument_names(mark)
+    }
     used = our_fixtures(metafunc.definition)
     for axis in AXES:
         if axis in used and axis not in taken:
@@ -37,7 +43,9 @@ def _id(axis: str, value: Any) -> str:
 
 
 def check_names(items: Iterable[pytest.Item], session: RobustSession) -> None:
-    """Raise `ConfigError` where a test's own `parametrize` mark names what this run was not asked for."""
+    """Raise `ConfigError` where a test's own `parametrize` mark names what this run was
+    not asked for.
+    """
     selection = session.selection
     for item in items:
         axes = axes_of(item) or Axes()
@@ -46,16 +54,23 @@ def check_names(items: Iterable[pytest.Item], session: RobustSession) -> None:
         _check_name(item, "--robust-occluders", axes.occluder, selection.occluders)
 
 
-def _check_name(item: pytest.Item, option: str, name: str | None, known: Collection[str]) -> None:
+def _check_name(
+    item: pytest.Item, option: str, name: str | None, known: Collection[str]
+) -> None:
     if name is not None and name not in known:
         raise ConfigError(
-            f"Expected parameters that {option} names ({', '.join(known)}), got {name!r} in {item.nodeid}. "
-            f"Add it to {option}, or take it out of the test's parametrize mark."
+            f"Expected parameters that {option} names ({', '.join(known)}), got"
+            f" {name!r} in {item.nodeid}. Add it to {option}, or take it out of the"
+            " test's parametrize mark."
         )
 
 
-def absent_models_once(items: Iterable[pytest.Item], session: RobustSession) -> list[pytest.Item]:
-    """Leave one test of each model that is not on this machine: a skip that says why, or a failure if it was named."""
+def absent_models_once(
+    items: Iterable[pytest.Item], session: RobustSession
+) -> list[pytest.Item]:
+    """Leave one test of each model that is not on this machine: a skip that says why,
+    or a failure if it was named.
+    """
     kept: list[pytest.Item] = []
     reasons: dict[str | None, str | None] = {None: None}
     for item in items:
@@ -66,14 +81,27 @@ def absent_models_once(items: Iterable[pytest.Item], session: RobustSession) -> 
         reason = reasons[model]
         if first or reason is None:
             kept.append(item)
-        if model is not None and first and reason is not None and not session.selection.models[model].named:
+        if (
+            model is not None
+            and first
+            and reason is not None
+            and not session.selection.models[model].named
+        ):
             item.add_marker(pytest.mark.skip(reason=f"not tested: {reason}"))
     return kept
 
 
-def in_model_order(items: Sequence[pytest.Item], session: RobustSession) -> list[pytest.Item]:
-    """Our tests sorted by model and data set within their own slots; all other tests keep their places."""
-    found = [(slot, axes) for slot, item in enumerate(items) if (axes := axes_of(item)) and axes.model is not None]
+def in_model_order(
+    items: Sequence[pytest.Item], session: RobustSession
+) -> list[pytest.Item]:
+    """Our tests sorted by model and data set within their own slots; all other tests
+    keep their places.
+    """
+    found = [
+        (slot, axes)
+        for slot, item in enumerate(items)
+        if (axes := axes_of(item)) and axes.model is not None
+    ]
     models = {name: place for place, name in enumerate(session.selection.models)}
     datasets = {name: place for place, name in enumerate(session.selection.datasets)}
 
@@ -86,8 +114,12 @@ def in_model_order(items: Sequence[pytest.Item], session: RobustSession) -> list
     return ordered
 
 
-def only_searched_where_asked(items: Iterable[pytest.Item], session: RobustSession) -> None:
-    """A search costs hundreds of encodings an image: without a gate on it, or an option for it, it is skipped."""
+def only_searched_where_asked(
+    items: Iterable[pytest.Item], session: RobustSession
+) -> None:
+    """A search costs hundreds of encodings an image: without a gate on it, or an option
+    for it, it is skipped.
+    """
     if session.settings.search_images is not None:
         return
     for item in items:
@@ -97,12 +129,17 @@ def only_searched_where_asked(items: Iterable[pytest.Item], session: RobustSessi
         if axes.model is None or axes.dataset is None:
             continue
         if session.policy.breaking_limit(axes.model, axes.dataset) is None:
-            reason = f"no gate asks for the breaking share of {axes.model}; --robust-search-images N searches anyway"
+            reason = (
+                f"no gate asks for the breaking share of {axes.model};"
+                " --robust-search-images N searches anyway"
+            )
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def arrange(items: list[pytest.Item], session: RobustSession) -> None:
-    """What happens to the collected tests of a run, in place; `ConfigError` where the policy cannot judge them."""
+    """What happens to the collected tests of a run, in place; `ConfigError` where the
+    policy cannot judge them.
+    """
     check_names(items, session)
     items[:] = in_model_order(absent_models_once(items, session), session)
     session.plan(items)
@@ -111,11 +148,19 @@ def arrange(items: list[pytest.Item], session: RobustSession) -> None:
 
 def models_by_test(items: Iterable[pytest.Item]) -> dict[str, str]:
     """The model of each test that has one, by the test's id."""
-    return {item.nodeid: axes.model for item in items if (axes := axes_of(item)) and axes.model is not None}
+    return {
+        item.nodeid: axes.model
+        for item in items
+        if (axes := axes_of(item)) and axes.model is not None
+    }
 
 
-def skip_if_model_failed(item: pytest.Item, session: RobustSession, placement: Placement | None) -> None:
-    """A model that could not be loaded, or that ended a worker, fails one test; the others would say the same."""
+def skip_if_model_failed(
+    item: pytest.Item, session: RobustSession, placement: Placement | None
+) -> None:
+    """A model that could not be loaded, or that ended a worker, fails one test; the
+    others would say the same.
+    """
     model = (axes_of(item) or Axes()).model
     if model is not None and session.has_failed_to_load(model):
         pytest.skip(f"{model} could not be loaded: the first of its tests says why")

@@ -1,4 +1,6 @@
-"""From what was measured to one record of the run: verdicts, intervals, what was not judged, and whether it passes."""
+"""From what was measured to one record of the run: verdicts, intervals, what was not
+judged, and whether it passes.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,10 @@ class RunRecord(Measurements):
             return Release(Status.FAILED, self.failures)
         if self.measure_only:
             measured = len(self.outcomes) + len(self.costs) + len(self.breaking)
-            return Release(Status.MEASURED_ONLY, (*self._narrowed(), counted(measured, "measurement")))
+            return Release(
+                Status.MEASURED_ONLY,
+                (*self._narrowed(), counted(measured, "measurement")),
+            )
         if self.not_judged is not None:
             return Release(Status.NOT_JUDGED, (self.not_judged,))
         return Release(Status.PASSED, (*self._narrowed(), ", ".join(self._counts())))
@@ -99,7 +104,9 @@ class RunRecord(Measurements):
             yield f"smoke run: the first {counted(self.limit, 'pair')}"
 
     def _counts(self) -> Iterator[str]:
-        ungated = [verdict.gate for verdict in self.verdicts if verdict.verdict == "ungated"]
+        ungated = [
+            verdict.gate for verdict in self.verdicts if verdict.verdict == "ungated"
+        ]
         cells = ungated.count("none")
         uncompared = sum(gate.startswith(BASELINE) for gate in ungated)
         elsewhere = sum(gate in ABSOLUTE for gate in ungated)
@@ -108,11 +115,19 @@ class RunRecord(Measurements):
         absent = sum(not model.tested for model in self.models)
         yield counted(self.verdict_counts()["pass"], "gate met", "gates met")
         for count, one, many in (
-            (tolerated, "gate inconclusive, which the policy allows", "gates inconclusive, which the policy allows"),
+            (
+                tolerated,
+                "gate inconclusive, which the policy allows",
+                "gates inconclusive, which the policy allows",
+            ),
             (cells, "cell ungated", "cells ungated"),
             (uncompared, "gate without a baseline", "gates without a baseline"),
             (elsewhere, "gate for other hardware", "gates for other hardware"),
-            (taken_away, "gate taken away by a limit of 0", "gates taken away by a limit of 0"),
+            (
+                taken_away,
+                "gate taken away by a limit of 0",
+                "gates taken away by a limit of 0",
+            ),
             (absent, "model not tested", "models not tested"),
         ):
             if count:
@@ -120,11 +135,15 @@ class RunRecord(Measurements):
 
     @cached_property
     def cell_verdicts(self) -> Mapping[Case, set[VerdictName]]:
-        """What the gates on single cells say of each case; curves and costs have verdicts of their own."""
+        """What the gates on single cells say of each case; curves and costs have
+        verdicts of their own.
+        """
         found: dict[Case, set[VerdictName]] = {}
         for verdict in self.verdicts:
             beside = is_of_cells(verdict.gate) and verdict.verdict != "ungated"
-            if beside or verdict.gate.startswith(("recall@", "retention@", "above_chance")):
+            if beside or verdict.gate.startswith(
+                ("recall@", "retention@", "above_chance")
+            ):
                 found.setdefault(verdict.case, set()).add(verdict.verdict)
         return found
 
@@ -148,20 +167,30 @@ class Ending:
     """How a run ended, apart from what it measured: what its tests and pytest itself say."""
 
     failures: tuple[str, ...] = ()
-    """What stands against the release whatever the gates say: a worker that died, a test elsewhere that failed."""
+    """What stands against the release whatever the gates say: a worker that died, a
+    test elsewhere that failed.
+    """
     gate_failures: int = 0
-    """Tests that failed by a gate: they are explained by verdicts, or counted where they are not."""
+    """Tests that failed by a gate: they are explained by verdicts, or counted where
+    they are not.
+    """
     passed_tests: int = 0
     """Tests of ours that passed, whether they measured anything or not."""
     replayed: bool = False
     measure_only: bool = False
     own_models: frozenset[str] = frozenset()
-    """Models of the tables of `robust.toml`: what gates them is to be judged, whether they are here or not."""
+    """Models of the tables of `robust.toml`: what gates them is to be judged, whether
+    they are here or not.
+    """
     must_be_tested: frozenset[str] = frozenset()
-    """Models that must have been measured, beside those whose record says that they were asked for by name."""
+    """Models that must have been measured, beside those whose record says that they
+    were asked for by name.
+    """
 
 
-def judge_run(run: Run, policy: Policy, against: Against, ending: Ending | None = None) -> RunRecord:
+def judge_run(
+    run: Run, policy: Policy, against: Against, ending: Ending | None = None
+) -> RunRecord:
     """Judge a run that has been measured, now or at another time. Nothing is measured here."""
     ending = ending or Ending()
     if ending.measure_only:
@@ -173,14 +202,18 @@ def judge_run(run: Run, policy: Policy, against: Against, ending: Ending | None 
     verdicts = () if ending.measure_only else tuple(_verdicts(judge, measured))
     unjudged = list(_unjudged(policy, planned, verdicts, measured, ending))
     baseline = None if comparison is None else _baseline_record(comparison)
-    warnings = _warnings(measured, policy, planned, verdicts, unjudged, against, baseline)
+    warnings = _warnings(
+        measured, policy, planned, verdicts, unjudged, against, baseline
+    )
     return RunRecord(
         **{field.name: getattr(measured, field.name) for field in fields(Measurements)},
         gates_sha256=policy.sha256,
         policy=policy.tables,
         verdicts=verdicts,
         warnings=tuple(dict.fromkeys(warnings)),
-        failures=tuple(_failures(measured, verdicts, unjudged, against, baseline, ending)),
+        failures=tuple(
+            _failures(measured, verdicts, unjudged, against, baseline, ending)
+        ),
         intervals=dict(_intervals(measured.curves, run.evidence)),
         layouts=tuple(layout_variation(measured.curves, run.evidence)),
         baseline=baseline,
@@ -210,23 +243,38 @@ def _of_gates(judge: Judge, measured: Measurements) -> Iterator[Verdict]:
 
 
 def _verdicts(judge: Judge, measured: Measurements) -> list[Verdict]:
-    """What each gate says; and where a gate judged a model whose clean recall is not known, that it is not known."""
+    """What each gate says; and where a gate judged a model whose clean recall is not
+    known, that it is not known.
+    """
     verdicts = list(_of_gates(judge, measured))
-    judged = {(v.case.model, v.case.dataset): v.case.clean() for v in verdicts if v.verdict != "ungated"}
+    judged = {
+        (v.case.model, v.case.dataset): v.case.clean()
+        for v in verdicts
+        if v.verdict != "ungated"
+    }
     known = _clean_outcomes(measured)
     for (model, dataset), case in judged.items():
         if (model, dataset) not in known:
             sentence = (
-                f"{model} on {dataset} has gates, and no test measured its recall with nothing hidden: it may be at "
-                "chance. Run a test that takes clean_outcome or robustness_curve beside it, as test_recall.py does."
+                f"{model} on {dataset} has gates, and no test measured its recall with"
+                " nothing hidden: it may be at chance. Run a test that takes"
+                " clean_outcome or robustness_curve beside it, as test_recall.py does."
             )
-            verdicts.append(Verdict(case, ABOVE_CHANCE, "inconclusive", None, None, sentence))
+            verdicts.append(
+                Verdict(case, ABOVE_CHANCE, "inconclusive", None, None, sentence)
+            )
     return verdicts
 
 
 def _clean_outcomes(measured: Measurements) -> dict[tuple[str, str], Outcome]:
-    """The outcome with nothing hidden of each model on each data set: one of several that are the same."""
-    return {(one.case.model, one.case.dataset): one for one in measured.outcomes if one.case.level == 0}
+    """The outcome with nothing hidden of each model on each data set: one of several
+    that are the same.
+    """
+    return {
+        (one.case.model, one.case.dataset): one
+        for one in measured.outcomes
+        if one.case.level == 0
+    }
 
 
 def _without_seed(curve: Curve) -> tuple[str, str, str]:
@@ -241,26 +289,39 @@ def _unjudged(
     measured: Measurements,
     ending: Ending,
 ) -> Iterator[PlannedGate]:
-    """Gates that no verdict speaks of, although the run covers them: a test was skipped, failed, or is not there.
+    """Gates that no verdict speaks of, although the run covers them: a test was
+    skipped, failed, or is not there.
 
-    A partial run covers what it left of the suite. A model that only `all` or a glob brought in, and that is not here,
-    is covered where a gate names it.
+    A partial run covers what it left of the suite. A model that only `all` or a glob
+    brought in, and that is not here, is covered where a gate names it.
     """
     if measured.scope.partial:
         return
     judged = {(verdict.case, verdict.gate) for verdict in verdicts}
-    at_chance = {(v.case.model, v.case.dataset) for v in verdicts if v.gate == ABOVE_CHANCE and v.verdict == "fail"}
+    at_chance = {
+        (v.case.model, v.case.dataset)
+        for v in verdicts
+        if v.gate == ABOVE_CHANCE and v.verdict == "fail"
+    }
     named = {model.name for model in measured.models if model.named}
-    covered = measured.measured_models | ending.own_models | ending.must_be_tested | named
+    covered = (
+        measured.measured_models | ending.own_models | ending.must_be_tested | named
+    )
     for gate in planned:
         model = gate.case.model
-        told = (gate.case, gate.label) in judged or (model, gate.case.dataset) in at_chance
+        told = (gate.case, gate.label) in judged or (
+            model,
+            gate.case.dataset,
+        ) in at_chance
         if not told and (model in covered or policy.names_exactly(model)):
             yield gate
 
 
 def _not_judged(
-    measured: Measurements, policy: Policy, planned: Sequence[PlannedGate], verdicts: Sequence[Verdict]
+    measured: Measurements,
+    policy: Policy,
+    planned: Sequence[PlannedGate],
+    verdicts: Sequence[Verdict],
 ) -> str | None:
     """Why no gate counts as met, and what to do; None where one does.
 
@@ -268,52 +329,87 @@ def _not_judged(
     """
     clean = _clean_outcomes(measured)
     retrieving = {key for key, outcome in clean.items() if untrained(outcome) is None}
-    if any(v.verdict == "pass" and (v.case.model, v.case.dataset) in retrieving for v in verdicts):
+    if any(
+        v.verdict == "pass" and (v.case.model, v.case.dataset) in retrieving
+        for v in verdicts
+    ):
         return None
     tables = sum(bool(rule.limits) for rule in policy.rules)
     if not measured.measured_models:
         return (
-            "nothing was measured: no test of this run that was run takes outcome, robustness_curve or another "
-            "fixture that measures; run the whole suite, or explore with --robust-measure-only"
+            "nothing was measured: no test of this run that was run takes outcome,"
+            " robustness_curve or another fixture that measures; run the whole suite,"
+            " or explore with --robust-measure-only"
         )
     if not tables:
         return (
-            "there is no gate: write [[gate]] tables into a robust.toml beside the tests, name one with "
-            "--robust-config, or explore with --robust-measure-only"
+            "there is no gate: write [[gate]] tables into a robust.toml beside the"
+            " tests, name one with --robust-config, or explore with"
+            " --robust-measure-only"
         )
     if not planned:
         return (
-            f"no gate applies: {counted(tables, 'gate table')} of robust.toml, and none for these models, data sets, "
-            "occluders and levels; compare the names, or explore with --robust-measure-only"
+            f"no gate applies: {counted(tables, 'gate table')} of robust.toml, and none"
+            " for these models, data sets, occluders and levels; compare the names, or"
+            " explore with --robust-measure-only"
         )
     judged = [verdict for verdict in verdicts if verdict.verdict != "ungated"]
     if any(verdict.verdict == "pass" for verdict in judged):
-        return "no model that meets a gate retrieves better than chance with nothing hidden; gate its recall too"
+        return (
+            "no model that meets a gate retrieves better than chance with nothing"
+            " hidden; gate its recall too"
+        )
     if judged:
-        return "every gate that was judged is inconclusive; measure more queries, or decide by point"
+        return (
+            "every gate that was judged is inconclusive; measure more queries, or"
+            " decide by point"
+        )
     if measured.scope.partial:
-        return f"{measured.scope.partial} left out every test that has a gate; run the whole suite"
+        return (
+            f"{measured.scope.partial} left out every test that has a gate; run the"
+            " whole suite"
+        )
     if all(gate.name.startswith(BASELINE) for gate in planned):
-        return "every gate compares with a baseline, and none was given; add --robust-baseline DIR"
-    return "every gate was left out: for want of a baseline, for other hardware, or by a limit of 0; see the notes"
+        return (
+            "every gate compares with a baseline, and none was given; add"
+            " --robust-baseline DIR"
+        )
+    return (
+        "every gate was left out: for want of a baseline, for other hardware, or by a"
+        " limit of 0; see the notes"
+    )
 
 
 def _baseline_record(comparison: Comparison) -> BaselineRecord:
     identity = comparison.baseline.measured.identity
     cells = () if comparison.obstacles else tuple(comparison.cells())
     return BaselineRecord(
-        identity.id, identity.started, identity.version, comparison.obstacles, comparison.vanished, cells
+        identity.id,
+        identity.started,
+        identity.version,
+        comparison.obstacles,
+        comparison.vanished,
+        cells,
     )
 
 
-def _intervals(curves: Iterable[Curve], evidence: Evidence) -> Iterator[tuple[CurveKey, CurveIntervals]]:
+def _intervals(
+    curves: Iterable[Curve], evidence: Evidence
+) -> Iterator[tuple[CurveKey, CurveIntervals]]:
     for curve, direction in product(curves, DIRECTIONS):
         ks = sorted(curve.clean.scores(direction).recall)
-        samples = evidence.samples(curve.outcomes, direction, ks) if len(curve.outcomes) > 1 else None
+        samples = (
+            evidence.samples(curve.outcomes, direction, ks)
+            if len(curve.outcomes) > 1
+            else None
+        )
         if samples is None:
             continue
         for place, k in enumerate(ks):
-            yield (curve.clean.case, direction, k), _curve_intervals(curve.levels, samples[:, :, place])
+            yield (
+                (curve.clean.case, direction, k),
+                _curve_intervals(curve.levels, samples[:, :, place]),
+            )
 
 
 def _curve_intervals(levels: Sequence[float], samples: Floats) -> CurveIntervals:
@@ -323,11 +419,16 @@ def _curve_intervals(levels: Sequence[float], samples: Floats) -> CurveIntervals
         return Interval(tail(values, 0.025), -tail(-values, 0.025))
 
     retention = {
-        level: interval(statistic("retention", levels[: place + 1], samples[:, : place + 1]))
+        level: interval(
+            statistic("retention", levels[: place + 1], samples[:, : place + 1])
+        )
         for place, level in enumerate(levels)
         if place > 0
     }
-    auc, half, slope = (interval(statistic(name, levels, samples)) for name in ("auc", "half_level", "slope"))
+    auc, half, slope = (
+        interval(statistic(name, levels, samples))
+        for name in ("auc", "half_level", "slope")
+    )
     return CurveIntervals(retention, auc, half, slope)
 
 
@@ -343,58 +444,88 @@ def _warnings(
     yield from measured.notes
     if measured.scope.partial:
         why = measured.scope.partial
-        yield f"This run is partial ({why}): it is no baseline, and cells that it lacks are not judged."
+        yield (
+            f"This run is partial ({why}): it is no baseline, and cells that it lacks"
+            " are not judged."
+        )
     if measured.limit is not None:
-        yield f"Only the first {measured.limit} pairs of each data set were used: a smoke run, no baseline."
+        yield (
+            f"Only the first {measured.limit} pairs of each data set were used: a smoke"
+            " run, no baseline."
+        )
     left_out = policy.unmeasured_levels(measured.plan)
     if left_out:
         levels = ", ".join(f"{level:g}" for level in left_out)
-        yield f"Gates at level {levels} were not judged: --robust-levels leaves these levels out."
+        yield (
+            f"Gates at level {levels} were not judged: --robust-levels leaves these"
+            " levels out."
+        )
     idle = policy.idle(planned, measured.plan)
     if idle:
-        tables = f"{idle} of {len(policy.rules)} gate tables name{'s' if idle == 1 else ''}"
+        tables = (
+            f"{idle} of {len(policy.rules)} gate tables name{'s' if idle == 1 else ''}"
+        )
         yield f"{tables} models, data sets or occluders that are not in this run."
     if unjudged:
-        more = "" if len(unjudged) == 1 else f", and {counted(len(unjudged) - 1, 'more gate')}"
+        more = (
+            ""
+            if len(unjudged) == 1
+            else f", and {counted(len(unjudged) - 1, 'more gate')}"
+        )
         yield (
-            f"No test of this run measured what the policy gates: {unjudged[0]}{more}. Run the whole suite "
-            "(`python -m pytest_retrieval_robust init` copies one) at the levels of --robust-levels, take the gate "
-            "away, or explore with --robust-measure-only."
+            f"No test of this run measured what the policy gates: {unjudged[0]}{more}."
+            " Run the whole suite (`python -m pytest_retrieval_robust init` copies"
+            " one) at the levels of --robust-levels, take the gate away, or explore"
+            " with --robust-measure-only."
         )
     if against.problem is not None:
         yield against.problem
     elif policy.asks_for_baseline() and baseline is None:
         yield (
-            "Baseline gates were skipped: no baseline given. Save one with --robust-results DIR, and compare with "
-            "--robust-baseline DIR."
+            "Baseline gates were skipped: no baseline given. Save one with"
+            " --robust-results DIR, and compare with --robust-baseline DIR."
         )
     if baseline is not None:
         yield from (*baseline.obstacles, *baseline.vanished)
     if against.run is not None and against.run.measured.broken_tests:
         count = against.run.measured.broken_tests
-        yield f"Expected a baseline whose tests all passed, got {count} that failed. Save one of a good model."
+        yield (
+            f"Expected a baseline whose tests all passed, got {count} that failed. Save"
+            " one of a good model."
+        )
     if measured.limit is None:
         yield from weak_gates(verdicts)
     for outcome in measured.outcomes:
-        first_cell = outcome.case.level == 0 and outcome.case.seed == measured.plan.seeds[0]
-        sentence = untrained(outcome) if first_cell and not policy.names(outcome.case.model) else None
+        first_cell = (
+            outcome.case.level == 0 and outcome.case.seed == measured.plan.seeds[0]
+        )
+        sentence = (
+            untrained(outcome)
+            if first_cell and not policy.names(outcome.case.model)
+            else None
+        )
         if sentence is not None:
             yield sentence
     yield from _visible_differences(measured)
 
 
 def _visible_differences(measured: Measurements) -> Iterator[str]:
-    """Models that crop see another share of what is hidden: said where two differ by more than 0.02."""
+    """Models that crop see another share of what is hidden: said where two differ by
+    more than 0.02.
+    """
     shares: dict[tuple[str, str, float], dict[str, float]] = {}
     for outcome in measured.outcomes:
         case = outcome.case
-        shares.setdefault((case.dataset, case.occluder, case.level), {})[case.model] = outcome.visible_level
+        shares.setdefault((case.dataset, case.occluder, case.level), {})[case.model] = (
+            outcome.visible_level
+        )
     for (dataset, occluder, level), seen in shares.items():
         low, high = min(seen, key=seen.__getitem__), max(seen, key=seen.__getitem__)
         if seen[high] - seen[low] > _VISIBLY:
             yield (
-                f"At level {level:g} of {occluder} on {dataset}, {low} sees {seen[low]:.2f} of its input hidden and "
-                f"{high} {seen[high]:.2f}: they crop differently."
+                f"At level {level:g} of {occluder} on {dataset}, {low} sees"
+                f" {seen[low]:.2f} of its input hidden and {high} {seen[high]:.2f}:"
+                " they crop differently."
             )
 
 
@@ -407,22 +538,32 @@ def _failures(
     ending: Ending,
 ) -> Iterator[str]:
     yield from ending.failures
-    # Tests that passed and measured nothing, such as properties alone, prove nothing wrong: such a run is not judged.
+    # Tests that passed and measured nothing, such as properties alone, prove nothing
+    # wrong: such a run is not judged.
     if measured.measured_models or not ending.passed_tests:
         yield from _missing(measured, ending)
         if unjudged:
-            yield f"{len(unjudged)} gate{'s were' if len(unjudged) > 1 else ' was'} not judged"
+            yield (
+                f"{len(unjudged)} gate{'s were' if len(unjudged) > 1 else ' was'} not"
+                " judged"
+            )
     if measured.scope.partial is not None and INTERRUPTED in measured.scope.partial:
         yield "the run was interrupted"
     judged = [verdict for verdict in verdicts if verdict.verdict != "ungated"]
     for name, what in (("fail", "not met"), ("inconclusive", "inconclusive")):
         count = sum(verdict.verdict == name and verdict.objects for verdict in judged)
         if count:
-            yield f"{count} of {counted(len(judged), 'gate')} {'was' if count == 1 else 'were'} {what}"
+            yield (
+                f"{count} of {counted(len(judged), 'gate')}"
+                f" {'was' if count == 1 else 'were'} {what}"
+            )
     if not ending.measure_only:
         yield from _of_baseline(against, baseline)
     if measured.broken_tests:
-        yield f"{counted(measured.broken_tests, 'test')} failed for another reason than a gate"
+        yield (
+            f"{counted(measured.broken_tests, 'test')} failed for another reason than a"
+            " gate"
+        )
     if ending.gate_failures and not any(verdict.objects for verdict in judged):
         yield f"{counted(ending.gate_failures, 'gate test')} failed"
 
@@ -431,11 +572,16 @@ def _missing(measured: Measurements, ending: Ending) -> Iterator[str]:
     """What had to be measured and was not, whatever was left out of the suite."""
     if not measured.measured_models:
         yield "nothing was measured"
-    named = [model.name for model in measured.models if model.named and not model.tested]
+    named = [
+        model.name for model in measured.models if model.named and not model.tested
+    ]
     tested = {model.name for model in measured.models if model.tested}
     missing = dict.fromkeys([*named, *sorted(ending.must_be_tested - tested)])
     if missing:
-        yield f"{', '.join(missing)} had to be tested and {'was' if len(missing) == 1 else 'were'} not"
+        yield (
+            f"{', '.join(missing)} had to be tested and"
+            f" {'was' if len(missing) == 1 else 'were'} not"
+        )
 
 
 def _of_baseline(against: Against, baseline: BaselineRecord | None) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""What a run measured, apart from what is thought of it: it can be judged now, or again later from the saved run."""
+"""What a run measured, apart from what is thought of it: it can be judged now, or again
+later from the saved run.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from .case import BreakingOutcome, Case, CostMeasurement, Json, ModelRecord, Outcome, Plan
+from .case import (
+    BreakingOutcome,
+    Case,
+    CostMeasurement,
+    Json,
+    ModelRecord,
+    Outcome,
+    Plan,
+)
 from .curve import Curve
 
 INTERRUPTED = "interrupted"
@@ -39,7 +49,11 @@ class Identity:
         """That of a run that starts now."""
         from . import __version__
 
-        return cls(secrets.token_hex(8), datetime.now(UTC).isoformat(timespec="seconds"), __version__)
+        return cls(
+            secrets.token_hex(8),
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            __version__,
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,7 +86,11 @@ class Measurements:
 
     @cached_property
     def measured_models(self) -> set[str]:
-        cases = (*(o.case for o in self.outcomes), *(c.case for c in self.costs), *(b.case for b in self.breaking))
+        cases = (
+            *(o.case for o in self.outcomes),
+            *(c.case for c in self.costs),
+            *(b.case for b in self.breaking),
+        )
         return {case.model for case in cases}
 
     @property
@@ -86,6 +104,11 @@ def curves_of(outcomes: Iterable[Outcome]) -> list[Curve]:
     grouped: dict[tuple[str, str, str, int], list[Outcome]] = {}
     for outcome in outcomes:
         case = outcome.case
-        grouped.setdefault((case.model, case.dataset, case.occluder, case.seed), []).append(outcome)
-    rising = [tuple(sorted(group, key=lambda outcome: outcome.case.level)) for group in grouped.values()]
+        grouped.setdefault(
+            (case.model, case.dataset, case.occluder, case.seed), []
+        ).append(outcome)
+    rising = [
+        tuple(sorted(group, key=lambda outcome: outcome.case.level))
+        for group in grouped.values()
+    ]
     return [Curve(group) for group in rising if group[0].case.level == 0]

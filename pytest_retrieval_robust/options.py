@@ -1,4 +1,7 @@
-"""Command line, ini values and `robust.toml` become one frozen `Settings`. Strings are parsed here and nowhere else."""
+"""Command line, ini values and `robust.toml` become one frozen `Settings`.
+
+Strings are parsed here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
 GROUP = "retrieval-robust"
 LOADED = time.time()
-"""When this process loaded the package: code that is younger on disk need not be the code that runs."""
+"""When this process loaded the package: code that is younger on disk need not be the
+code that runs.
+"""
 CACHE_LIMIT = "20GB"
 _FILE = "robust.toml"
 T = TypeVar("T")
@@ -27,7 +32,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """One option: its prefixed flag, its ini twin (the same word with underscores) and what it means."""
+    """One option: its prefixed flag, its ini twin (the same word with underscores) and
+    what it means.
+    """
 
     flag: str
     meaning: str
@@ -47,11 +54,22 @@ class OptionSpec:
 
     def add_to(self, group: pytest.OptionGroup, flag: str | None = None) -> None:
         if self.is_switch:
-            group.addoption(flag or self.flag, dest=self.dest, action="store_true", default=None, help=self.meaning)
+            group.addoption(
+                flag or self.flag,
+                dest=self.dest,
+                action="store_true",
+                default=None,
+                help=self.meaning,
+            )
         else:
             action = "append" if self.repeatable else "store"
             group.addoption(
-                flag or self.flag, dest=self.dest, metavar=self.metavar, action=action, default=None, help=self.meaning
+                flag or self.flag,
+                dest=self.dest,
+                metavar=self.metavar,
+                action=action,
+                default=None,
+                help=self.meaning,
             )
 
     def add_ini(self, parser: pytest.Parser) -> None:
@@ -66,69 +84,115 @@ class OptionSpec:
 OPTIONS = (
     OptionSpec(
         "--robust-models",
-        "models: names, globs, all, or locators hf:ORG/NAME[@REV], open_clip:ARCH/TAG, local-dir:PATH "
-        "(default: those of robust.toml, else the embedded ones)",
+        "models: names, globs, all, or locators hf:ORG/NAME[@REV], open_clip:ARCH/TAG,"
+        " local-dir:PATH (default: those of robust.toml, else the embedded ones)",
         alias="--models",
     ),
     OptionSpec(
         "--robust-datasets",
-        "data sets: names, globs, or with parameters: synthetic-cxr(prevalence=0.65) (default: synthetic-cxr)",
+        "data sets: names, globs, or with parameters: synthetic-cxr(prevalence=0.65)"
+        " (default: synthetic-cxr)",
         alias="--datasets",
     ),
     OptionSpec(
         "--robust-occluders",
-        "occluders: names, globs, all, or with parameters: patches(grid=14,fill=mean) (default: patches)",
+        "occluders: names, globs, all, or with parameters: patches(grid=14,fill=mean)"
+        " (default: patches)",
         alias="--occluders",
     ),
     OptionSpec(
         "--robust-levels",
-        "fractions of the image area to hide; 0 is always measured (default: 0,0.1,0.2,0.3,0.4,0.5)",
+        "fractions of the image area to hide; 0 is always measured (default:"
+        " 0,0.1,0.2,0.3,0.4,0.5)",
         alias="--levels",
     ),
     OptionSpec("--robust-seeds", "one mask layout a seed (default: 0)"),
     OptionSpec("--robust-k", "the k of Recall@k (default: 1,5,10)"),
-    OptionSpec("--robust-config", "gates and models (default: the nearest robust.toml)", "FILE"),
-    OptionSpec("--robust-device", "auto, cpu, cuda, cuda:1 or mps (default: auto)", "NAME"),
-    OptionSpec("--robust-precision", "of the encoders: fp32, bf16 or fp16 (default: fp32)", "P"),
+    OptionSpec(
+        "--robust-config", "gates and models (default: the nearest robust.toml)", "FILE"
+    ),
+    OptionSpec(
+        "--robust-device", "auto, cpu, cuda, cuda:1 or mps (default: auto)", "NAME"
+    ),
+    OptionSpec(
+        "--robust-precision", "of the encoders: fp32, bf16 or fp16 (default: fp32)", "P"
+    ),
     OptionSpec("--robust-batch-size", "images a batch (default: auto)", "N"),
-    OptionSpec("--robust-limit", "only the first N pairs of each data set: a smoke run, recorded as such", "N"),
-    OptionSpec("--robust-download", "let `all` fetch missing weights; a model asked for by name may always", None),
+    OptionSpec(
+        "--robust-limit",
+        "only the first N pairs of each data set: a smoke run, recorded as such",
+        "N",
+    ),
+    OptionSpec(
+        "--robust-download",
+        "let `all` fetch missing weights; a model asked for by name may always",
+        None,
+    ),
     OptionSpec(
         "--robust-cache-dir",
-        "where embeddings are kept, and weights that are plain files lie (default: the platform's cache)",
+        "where embeddings are kept, and weights that are plain files lie (default: the"
+        " platform's cache)",
         "DIR",
     ),
-    OptionSpec("--robust-no-cache", "neither take embeddings from the cache nor keep them there", None),
     OptionSpec(
-        "--robust-cache-limit", f"how large the kept embeddings may grow, as 500MB (default: {CACHE_LIMIT})", "SIZE"
+        "--robust-no-cache",
+        "neither take embeddings from the cache nor keep them there",
+        None,
+    ),
+    OptionSpec(
+        "--robust-cache-limit",
+        f"how large the kept embeddings may grow, as 500MB (default: {CACHE_LIMIT})",
+        "SIZE",
     ),
     OptionSpec(
         "--robust-search-images",
-        "images in which the smallest breaking occlusion is searched (default: 100, for models with a gate on it)",
+        "images in which the smallest breaking occlusion is searched (default: 100, for"
+        " models with a gate on it)",
         "N",
     ),
-    OptionSpec("--robust-search-grid", "cells along each side for that search (default: 16)", "N"),
+    OptionSpec(
+        "--robust-search-grid",
+        "cells along each side for that search (default: 16)",
+        "N",
+    ),
     OptionSpec("--robust-results", "write the run: run.json and ranks.npz", "DIR"),
     OptionSpec(
-        "--robust-overwrite", "let the results replace a run that measured more (default: they go beside it)", None
+        "--robust-overwrite",
+        "let the results replace a run that measured more (default: they go beside it)",
+        None,
     ),
-    OptionSpec("--robust-baseline", "compare with a run that --robust-results wrote", "DIR"),
-    OptionSpec("--robust-report", "write a report: .html, .md or .json by suffix; repeatable", "FILE", repeatable=True),
+    OptionSpec(
+        "--robust-baseline", "compare with a run that --robust-results wrote", "DIR"
+    ),
+    OptionSpec(
+        "--robust-report",
+        "write a report: .html, .md or .json by suffix; repeatable",
+        "FILE",
+        repeatable=True,
+    ),
     OptionSpec(
         "--robust-show-samples",
-        "let the HTML report show some images and report texts, which may be patient data (default: off)",
+        "let the HTML report show some images and report texts, which may be patient"
+        " data (default: off)",
         None,
     ),
     OptionSpec(
         "--robust-measure-only",
-        "measure without a verdict, for exploring: no gate is judged, and the last line says MEASURED ONLY",
+        "measure without a verdict, for exploring: no gate is judged, and the last line"
+        " says MEASURED ONLY",
         None,
         typed_alone=True,
     ),
-    OptionSpec("--robust-replay", "judge a saved run again, by this policy and baseline; nothing is measured", "DIR"),
+    OptionSpec(
+        "--robust-replay",
+        "judge a saved run again, by this policy and baseline; nothing is measured",
+        "DIR",
+    ),
 )
 PASSED_ON = ("config", "device", "precision", "cache-dir")
-"""Those, without their prefix, that the command `rank` takes too: they say which model this is, and where it runs."""
+"""Those, without their prefix, that the command `rank` takes too: they say which model
+this is, and where it runs.
+"""
 _BY_FLAG = {option.flag: option for option in OPTIONS}
 
 
@@ -156,7 +220,10 @@ def add_short_aliases(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """What was asked for, checked and typed. Names are not resolved yet: that needs the catalogues."""
+    """What was asked for, checked and typed.
+
+    Names are not resolved yet: that needs the catalogues.
+    """
 
     models: tuple[str, ...] | None
     """None: the models of `robust.toml`, else the embedded ones."""
@@ -188,9 +255,13 @@ class Settings:
     measure_only: bool = False
     """No gate is judged."""
     config_named: bool = False
-    """Whether `robust_config` or `--robust-config` says which `robust.toml` it is: then none is looked for."""
+    """Whether `robust_config` or `--robust-config` says which `robust.toml` it is: then
+    none is looked for.
+    """
     levels_typed: bool = False
-    """Whether `--robust-levels` was typed: then a gate at another level is left out rather than wrong."""
+    """Whether `--robust-levels` was typed: then a gate at another level is left out
+    rather than wrong.
+    """
 
 
 def any_on_command_line(config: pytest.Config) -> bool:
@@ -199,7 +270,10 @@ def any_on_command_line(config: pytest.Config) -> bool:
 
 
 def is_replay(config: pytest.Config) -> bool:
-    """Whether a saved run is to be judged again. Typed alone: as an ini value it would keep every test from running."""
+    """Whether a saved run is to be judged again.
+
+    Typed alone: as an ini value it would keep every test from running.
+    """
     return bool(config.getoption(_BY_FLAG["--robust-replay"].dest, None))
 
 
@@ -218,16 +292,24 @@ def read_settings(config: pytest.Config) -> Settings:
     values = _Values(config)
     if measures_only(config) and is_replay(config):
         raise ConfigError(
-            "Expected --robust-measure-only or --robust-replay, got both. A saved run is replayed to be judged: leave "
-            "one of them out."
+            "Expected --robust-measure-only or --robust-replay, got both. A saved run"
+            " is replayed to be judged: leave one of them out."
         )
     return Settings(
         models=values.items("--robust-models") or None,
         datasets=values.items("--robust-datasets", "synthetic-cxr"),
         occluders=values.items("--robust-occluders", "patches"),
         levels=values.parsed("--robust-levels", "0,0.1,0.2,0.3,0.4,0.5", parse_levels),
-        seeds=values.parsed("--robust-seeds", "0", lambda flag, text: _integers(flag, text, 0, 2**31 - 1)),
-        ks=values.parsed("--robust-k", "1,5,10", lambda flag, text: _integers(flag, text, 1, 2**31 - 1)),
+        seeds=values.parsed(
+            "--robust-seeds",
+            "0",
+            lambda flag, text: _integers(flag, text, 0, 2**31 - 1),
+        ),
+        ks=values.parsed(
+            "--robust-k",
+            "1,5,10",
+            lambda flag, text: _integers(flag, text, 1, 2**31 - 1),
+        ),
         device=values.parsed("--robust-device", "auto", _device),
         precision=values.parsed("--robust-precision", "fp32", _precision),
         batch_size=values.parsed("--robust-batch-size", "auto", _batch_size),
@@ -239,7 +321,9 @@ def read_settings(config: pytest.Config) -> Settings:
         keeps_embeddings=not values.switch("--robust-no-cache"),
         cache_limit=values.parsed("--robust-cache-limit", CACHE_LIMIT, parse_size),
         search_images=values.parsed("--robust-search-images", "", _limit),
-        search_grid=values.parsed("--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)),
+        search_grid=values.parsed(
+            "--robust-search-grid", "16", lambda flag, text: _integer(flag, text, 2, 64)
+        ),
         overwrite=values.switch("--robust-overwrite"),
         baseline=values.path("--robust-baseline"),
         replay=values.path("--robust-replay") if is_replay(config) else None,
@@ -280,8 +364,13 @@ class _Values:
 
     def paths(self, flag: str) -> tuple[Path, ...]:
         dest = _BY_FLAG[flag].dest
-        texts: list[str] = self._config.getoption(dest) or self._config.getini(dest) or []
-        return tuple(Path(self._config.invocation_params.dir, text) for text in dict.fromkeys(texts))
+        texts: list[str] = (
+            self._config.getoption(dest) or self._config.getini(dest) or []
+        )
+        return tuple(
+            Path(self._config.invocation_params.dir, text)
+            for text in dict.fromkeys(texts)
+        )
 
 
 def split_list(flag: str, text: str) -> list[str]:
@@ -302,8 +391,8 @@ def split_list(flag: str, text: str) -> list[str]:
     items = [item.strip() for item in items]
     if depth != 0 or not all(items):
         raise ConfigError(
-            f"Expected comma-separated items with matching parentheses, got {flag}={text!r}. "
-            "Write it as one,two(name=value,name=value)."
+            "Expected comma-separated items with matching parentheses, got"
+            f" {flag}={text!r}. Write it as one,two(name=value,name=value)."
         )
     return items
 
@@ -316,22 +405,32 @@ def parse_call(text: str) -> tuple[str, dict[str, str]]:
     """
     found = re.fullmatch(r"([^()=]+)(?:\((.*)\))?", text)
     if found is None:
-        raise ConfigError(f"Expected NAME or NAME(key=value,...), got item={text!r}. Mend the item.")
+        raise ConfigError(
+            f"Expected NAME or NAME(key=value,...), got item={text!r}. Mend the item."
+        )
     pairs = [pair.partition("=") for pair in found[2].split(",")] if found[2] else []
     if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
-        raise ConfigError(f"Expected key=value pairs inside the parentheses, got item={text!r}. Mend the item.")
+        raise ConfigError(
+            f"Expected key=value pairs inside the parentheses, got item={text!r}. Mend"
+            " the item."
+        )
     return found[1].strip(), {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def call_name(name: str, settings: DataclassInstance, **written: str) -> str:
-    """What `parse_call` reads: the name, with the fields that are not the defaults in alphabetical order.
+    """What `parse_call` reads: the name, with the fields that are not the defaults in
+    alphabetical order.
 
     `written` gives fields whose text is not that of `str`.
     """
     from dataclasses import fields
 
     named = [f for f in fields(settings) if f.repr]  # what is not shown is no parameter
-    changed = {f.name: getattr(settings, f.name) for f in named if getattr(settings, f.name) != f.default}
+    changed = {
+        f.name: getattr(settings, f.name)
+        for f in named
+        if getattr(settings, f.name) != f.default
+    }
     texts = {key: written.get(key) or _written(value) for key, value in changed.items()}
     inner = ",".join(f"{key}={texts[key]}" for key in sorted(texts))
     return f"{name}({inner})" if inner else name
@@ -354,26 +453,43 @@ def _level(flag: str, item: str) -> float:
     except ValueError:
         level = float("nan")
     if not 0.0 <= level <= 1.0:
-        hint = f" Did you mean {level / 100:g}?" if 1.0 < level <= 100.0 else " Give fractions such as 0,0.1,0.3."
-        raise ConfigError(f"Expected fractions of the image area from 0 to 1, got {flag}={item!r}.{hint}")
-    from .case import canonical_level  # late: this module loads in every pytest run, that one need not
+        hint = (
+            f" Did you mean {level / 100:g}?"
+            if 1.0 < level <= 100.0
+            else " Give fractions such as 0,0.1,0.3."
+        )
+        raise ConfigError(
+            "Expected fractions of the image area from 0 to 1, got"
+            f" {flag}={item!r}.{hint}"
+        )
+    from .case import (
+        canonical_level,
+    )  # late: this module loads in every pytest run, that one need not
 
     return canonical_level(level)
 
 
 def _integers(flag: str, text: str, low: int, high: int) -> tuple[int, ...]:
-    return tuple(sorted({_integer(flag, item, low, high) for item in split_list(flag, text)}))
+    return tuple(
+        sorted({_integer(flag, item, low, high) for item in split_list(flag, text)})
+    )
 
 
 def _integer(flag: str, item: str, low: int, high: int) -> int:
     if not re.fullmatch(r"\d+", item) or not low <= int(item) <= high:
-        raise ConfigError(f"Expected whole numbers from {low} to {high}, got {flag}={item!r}. Mend the value.")
+        raise ConfigError(
+            f"Expected whole numbers from {low} to {high}, got {flag}={item!r}. Mend"
+            " the value."
+        )
     return int(item)
 
 
 def _device(flag: str, text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
-        raise ConfigError(f"Expected auto, cpu, cuda, cuda:N or mps, got {flag}={text!r}. Choose one of them.")
+        raise ConfigError(
+            f"Expected auto, cpu, cuda, cuda:N or mps, got {flag}={text!r}. Choose one"
+            " of them."
+        )
     return text
 
 
@@ -381,7 +497,9 @@ def _precision(flag: str, text: str) -> Literal["fp32", "bf16", "fp16"]:
     for precision in ("fp32", "bf16", "fp16"):
         if text == precision:
             return precision
-    raise ConfigError(f"Expected fp32, bf16 or fp16, got {flag}={text!r}. Choose one of them.")
+    raise ConfigError(
+        f"Expected fp32, bf16 or fp16, got {flag}={text!r}. Choose one of them."
+    )
 
 
 def _batch_size(flag: str, text: str) -> int | None:
@@ -396,7 +514,10 @@ def parse_size(flag: str, text: str) -> int:
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B", text.strip())
     if found is None:
-        raise ConfigError(f"Expected a size such as 500MB or 20GB, got {flag}={text!r}. Write a number and kB to TB.")
+        raise ConfigError(
+            f"Expected a size such as 500MB or 20GB, got {flag}={text!r}. Write a"
+            " number and kB to TB."
+        )
     return int(float(found[1]) * 1000 ** " kMGT".index(found[2] or " "))
 
 
@@ -408,7 +529,8 @@ def _config_file(config: pytest.Config, values: _Values) -> ConfigFile | None:
     named = values.path("--robust-config")
     if named is not None and not named.is_file():
         raise ConfigError(
-            f"Expected a readable TOML file, got --robust-config={str(named)!r}, which is not there. Mend the path."
+            f"Expected a readable TOML file, got --robust-config={str(named)!r}, which"
+            " is not there. Mend the path."
         )
     path = named or beside_arguments(config)
     if path is None:
@@ -428,12 +550,16 @@ def beside_test(file: Path, config: pytest.Config) -> Path | None:
     return _nearest(file.parent.resolve(), config.rootpath.resolve())
 
 
-def has_gates_beside(config: pytest.Config, items: Sequence[pytest.Item], *, left_out: bool) -> bool:
-    """Whether a `robust.toml` with gates asks for a verdict, although no test of ours is left to run.
+def has_gates_beside(
+    config: pytest.Config, items: Sequence[pytest.Item], *, left_out: bool
+) -> bool:
+    """Whether a `robust.toml` with gates asks for a verdict, although no test of ours
+    is left to run.
 
-    Where tests of ours were collected and all `left_out`, it is the one that the arguments lie below. Where there were
-    none, it is one in a folder that was asked for: it may be another tool's, and the tests of a project that happens to
-    have a gate elsewhere must not fail by it.
+    Where tests of ours were collected and all `left_out`, it is the one that the
+    arguments lie below. Where there were none, it is one in a folder that was asked
+    for: it may be another tool's, and the tests of a project that happens to have a
+    gate elsewhere must not fail by it.
     """
     if left_out:
         found = beside_arguments(config)
@@ -452,7 +578,11 @@ def _holds_gates(path: Path) -> bool:
     from .files import is_regular
 
     try:
-        gates = tomllib.loads(path.read_text(encoding="utf-8")).get("gate") if is_regular(path) else None
+        gates = (
+            tomllib.loads(path.read_text(encoding="utf-8")).get("gate")
+            if is_regular(path)
+            else None
+        )
     except (OSError, ValueError):
         return False
     return isinstance(gates, list) and bool(gates)
@@ -464,12 +594,16 @@ def find_upward(arguments: Sequence[str], folder: Path, root: Path) -> Path | No
     Raises `ConfigError` where two arguments have two different ones: gates of neither may be lost.
     """
     starts = [folder / argument.split("::")[0] for argument in arguments] or [folder]
-    found = dict.fromkeys(file for start in starts if (file := _nearest(start.resolve(), root.resolve())) is not None)
+    found = dict.fromkeys(
+        file
+        for start in starts
+        if (file := _nearest(start.resolve(), root.resolve())) is not None
+    )
     if len(found) > 1:
         shown = " and ".join(str(file) for file in list(found)[:2])
         raise ConfigError(
-            f"Expected one robust.toml for all test arguments, got {shown}. Run them apart, or name one with "
-            "--robust-config."
+            f"Expected one robust.toml for all test arguments, got {shown}. Run them"
+            " apart, or name one with --robust-config."
         )
     return next(iter(found), None)
 
@@ -484,5 +618,7 @@ def _nearest(start: Path, root: Path) -> Path | None:
 
 
 def slug(name: str) -> str:
-    """A name as words that `-k` and file systems can take: `patches(grid=14)` is `patches-grid14`."""
+    """A name as words that `-k` and file systems can take: `patches(grid=14)` is
+    `patches-grid14`.
+    """
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name.replace("=", "")).strip("-")

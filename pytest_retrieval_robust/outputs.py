@@ -1,4 +1,6 @@
-"""Where a run may write: looked at before anything is measured, and never in place of a run that measured more."""
+"""Where a run may write: looked at before anything is measured, and never in place of a
+run that measured more.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,11 @@ def same_place(one: Path, other: Path) -> bool:
 # Before the first measurement
 
 
-def check_outputs(results: Path | None, reports: Sequence[Path], saved: Iterable[Path | None]) -> None:
-    """Raise `ConfigError` for results or reports that cannot be written, or that would destroy one of the runs `saved`.
+def check_outputs(
+    results: Path | None, reports: Sequence[Path], saved: Iterable[Path | None]
+) -> None:
+    """Raise `ConfigError` for results or reports that cannot be written, or that would
+    destroy one of the runs `saved`.
 
     What runs that were killed left half-written there is removed. Nothing else is changed.
     """
@@ -48,43 +53,51 @@ def _check_results(folder: Path) -> None:
     problem = _problem_of_folder(folder)
     if problem is not None:
         raise ConfigError(
-            f"Expected a folder for --robust-results that can be written, got {folder.name!r}: {problem}. Choose "
-            "another folder."
+            "Expected a folder for --robust-results that can be written, got"
+            f" {folder.name!r}: {problem}. Choose another folder."
         )
     for name in (RUN_FILE, RANKS_FILE):
         if os.path.lexists(folder / name) and not is_regular(folder / name):
             raise ConfigError(
-                f"Expected a file or nothing at {name} in the folder of --robust-results, got something else in "
-                f"{folder.name!r}. Remove it, or choose another folder."
+                f"Expected a file or nothing at {name} in the folder of"
+                f" --robust-results, got something else in {folder.name!r}. Remove it,"
+                " or choose another folder."
             )
 
 
 def check_out(path: Path) -> None:
-    """Raise `ConfigError` where a command's `--out` is something that may be waited for without end."""
+    """Raise `ConfigError` where a command's `--out` is something that may be waited for
+    without end.
+    """
     if os.path.lexists(path) and not is_regular(path):
         raise ConfigError(
-            f"Expected a file or nothing at --out={path.name!r}, got a folder, a device, a FIFO or a broken link. "
-            "Choose another name, or leave --out out to have it printed."
+            f"Expected a file or nothing at --out={path.name!r}, got a folder, a"
+            " device, a FIFO or a broken link. Choose another name, or leave --out out"
+            " to have it printed."
         )
 
 
 def _check_report(path: Path, kept: Sequence[Path]) -> None:
     if os.path.lexists(path) and not is_regular(path):
         raise ConfigError(
-            f"Expected a file or nothing at --robust-report={path.name!r}, got a folder, a device, a FIFO or a broken "
-            "link. Remove it, or choose another name."
+            f"Expected a file or nothing at --robust-report={path.name!r}, got a"
+            " folder, a device, a FIFO or a broken link. Remove it, or choose another"
+            " name."
         )
     problem = _problem_of_folder(path.parent)
     if problem is not None:
         raise ConfigError(
-            f"Expected a folder that can be written for --robust-report={path.name!r}, got {path.parent.name!r}: "
-            f"{problem}. Choose another folder."
+            f"Expected a folder that can be written for --robust-report={path.name!r},"
+            f" got {path.parent.name!r}: {problem}. Choose another folder."
         )
-    is_of_a_run = os.path.lexists(path.parent / RANKS_FILE) or any(same_place(path.parent, folder) for folder in kept)
+    is_of_a_run = os.path.lexists(path.parent / RANKS_FILE) or any(
+        same_place(path.parent, folder) for folder in kept
+    )
     if path.name in (RUN_FILE, RANKS_FILE) and is_of_a_run:
         raise ConfigError(
-            f"Expected a report beside no saved run, got --robust-report={path.name!r} in {path.parent.name!r}, which "
-            "would replace a part of the run there. Choose another name."
+            f"Expected a report beside no saved run, got --robust-report={path.name!r}"
+            f" in {path.parent.name!r}, which would replace a part of the run there."
+            " Choose another name."
         )
 
 
@@ -116,10 +129,14 @@ def _nearest(folder: Path) -> Path:
 # After the last one
 
 
-def place_for(run: Measurements, folder: Path, others: Iterable[Path | None]) -> tuple[Path, str | None]:
-    """Where the results of a run are written, and a sentence where that is not the `folder` that was asked for.
+def place_for(
+    run: Measurements, folder: Path, others: Iterable[Path | None]
+) -> tuple[Path, str | None]:
+    """Where the results of a run are written, and a sentence where that is not the
+    `folder` that was asked for.
 
-    A run that measured less than the one that lies there goes beside it, but never into one of the folders `others`.
+    A run that measured less than the one that lies there goes beside it, but never into
+    one of the folders `others`.
     """
     reason = _measured_more(folder, run)
     if reason is None:
@@ -127,17 +144,23 @@ def place_for(run: Measurements, folder: Path, others: Iterable[Path | None]) ->
     taken = [other for other in others if other is not None]
     for place in _places_beside(folder):
         is_free = not os.path.lexists(place) or place.is_dir()
-        if is_free and not any(same_place(place, other) for other in taken) and _measured_more(place, run) is None:
+        if (
+            is_free
+            and not any(same_place(place, other) for other in taken)
+            and _measured_more(place, run) is None
+        ):
             break
     sentence = (
-        f"The results were written to {place.name!r}, because {folder.name!r} holds {reason}. It stays as it is; "
-        "--robust-overwrite replaces it."
+        f"The results were written to {place.name!r}, because {folder.name!r} holds"
+        f" {reason}. It stays as it is; --robust-overwrite replaces it."
     )
     return place, sentence
 
 
 def _places_beside(folder: Path) -> Iterator[Path]:
-    """`DIR.partial`, `DIR.partial-2`, ...: inside of the folder where there is no writing beside it."""
+    """`DIR.partial`, `DIR.partial-2`, ...: inside of the folder where there is no
+    writing beside it.
+    """
     whole = folder if folder.name not in ("", "..") else Path(os.path.realpath(folder))
     above = whole.parent if os.access(whole.parent, os.W_OK) else whole
     yield above / f"{whole.name}{_PARTIAL}"
@@ -146,7 +169,9 @@ def _places_beside(folder: Path) -> Iterator[Path]:
 
 
 def _measured_more(folder: Path, run: Measurements) -> str | None:
-    """What the run that lies in a folder has more than this one; None where this one may replace it."""
+    """What the run that lies in a folder has more than this one; None where this one
+    may replace it.
+    """
     if not (folder.is_dir() and has_run(folder)):
         return None
     try:
@@ -155,7 +180,9 @@ def _measured_more(folder: Path, run: Measurements) -> str | None:
         return "a run of a newer version"
     except SavedRunError:
         is_whole = run.full and _cells(run) > 0
-        return None if is_whole else "what may be a damaged run, and this one is not whole"
+        return (
+            None if is_whole else "what may be a damaged run, and this one is not whole"
+        )
     if older.identity.id == run.identity.id:
         return None
     if older.full and not run.full:

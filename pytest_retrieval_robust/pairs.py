@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Pairs:
-    """The part of a data set that is evaluated: indices of images, and the reports that belong to them."""
+    """The part of a data set that is evaluated: indices of images, and the reports that
+    belong to them.
+    """
 
     dataset: RetrievalDataset
     images: NDArray[np.int64]
@@ -59,8 +61,9 @@ def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
     count = len(dataset.image_ids)
     if count == 0 or len(dataset.reports) == 0:
         raise DatasetError(
-            f"Expected a data set with images and reports, got images={count}, reports={len(dataset.reports)} in "
-            f"{dataset.name}. Check its paths and filters."
+            f"Expected a data set with images and reports, got images={count},"
+            f" reports={len(dataset.reports)} in {dataset.name}. Check its paths and"
+            " filters."
         )
     images = np.arange(count if limit is None else min(limit, count))
     wanted = np.isin(dataset.report_groups, dataset.image_groups[images])
@@ -73,13 +76,16 @@ def check_ks(pairs: Pairs, ks: Sequence[int]) -> None:
     smallest = min(len(pairs.images), len(pairs.reports))
     if max(ks) > smallest:
         raise RankingError(
-            f"Expected every k to be at most the gallery's size of {smallest}, got k={max(ks)} on "
-            f"{pairs.dataset.name}. Lower --robust-k or evaluate more pairs."
+            f"Expected every k to be at most the gallery's size of {smallest}, got"
+            f" k={max(ks)} on {pairs.dataset.name}. Lower --robust-k or evaluate more"
+            " pairs."
         )
 
 
 def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
-    """The image-to-report Recall@k that a perfect encoder reaches: identical wrong texts tie, and count against."""
+    """The image-to-report Recall@k that a perfect encoder reaches: identical wrong
+    texts tie, and count against.
+    """
     best: dict[int, int] = {}
     texts = list(zip(pairs.texts, pairs.report_groups.tolist(), strict=True))
     same_text: dict[str, int] = {}
@@ -95,11 +101,20 @@ def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
 
 
 def duplicate_share(pairs: Pairs) -> float:
-    """The share of texts that were there before. With several captions per image there are more texts than images."""
+    """The share of texts that were there before.
+
+    With several captions per image there are more texts than images.
+    """
     return 1 - len(set(pairs.texts)) / max(len(pairs.images), len(pairs.reports))
 
 
-def describe(pairs: Pairs, ks: Sequence[int], *, pixel_digest: str | None = None, skipped: int = 0) -> Json:
+def describe(
+    pairs: Pairs,
+    ks: Sequence[int],
+    *,
+    pixel_digest: str | None = None,
+    skipped: int = 0,
+) -> Json:
     """What a run's record says of a data set; without a digest where not every image was read."""
     return {
         "name": pairs.dataset.name,

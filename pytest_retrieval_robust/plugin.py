@@ -1,4 +1,7 @@
-"""pytest's hooks, a few lines each. It loads in every pytest run of its environment, so it imports nothing heavy."""
+"""pytest's hooks, a few lines each.
+
+It loads in every pytest run of its environment, so it imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -98,9 +101,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_cmdline_main(
     config: pytest.Config,
 ) -> Generator[None, int | pytest.ExitCode | None, int | pytest.ExitCode | None]:
-    """Judging a saved run again takes a second: workers would only wait. Nobody may change the exit status at last."""
+    """Judging a saved run again takes a second: workers would only wait. Nobody may
+    change the exit status at last.
+    """
     if is_replay(config) and config.pluginmanager.hasplugin("xdist"):
-        config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+        config.option.numprocesses, config.option.dist, config.option.tx = (
+            None,
+            "no",
+            [],
+        )
     status = yield
     controller: Controller | None = config.pluginmanager.get_plugin(_CONTROLLER)
     return status if controller is None else controller.exit_status(status)
@@ -108,7 +117,8 @@ def pytest_cmdline_main(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> bool | None:
-    """Check what was typed before anything is collected; a project that types none of our options costs nothing.
+    """Check what was typed before anything is collected; a project that types none of
+    our options costs nothing.
 
     With `--robust-replay` nothing is collected: no test module, and so no torch, is imported.
     """
@@ -116,8 +126,13 @@ def pytest_collection(session: pytest.Session) -> bool | None:
         return None
     try:
         state = _session_of(session.config)
-        if session.config.pluginmanager.hasplugin("dsession") and state.settings.config_named:
-            _ = state.selection  # before any worker starts; else workers tell, who know which robust.toml it is
+        if (
+            session.config.pluginmanager.hasplugin("dsession")
+            and state.settings.config_named
+        ):
+            # before any worker starts; else workers tell, who know which robust.toml it
+            # is
+            _ = state.selection
         return state.replayed_run() is not None or None
     except RobustError as error:
         raise pytest.UsageError(str(error)) from error
@@ -132,7 +147,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         parametrize(metafunc, session_beside(metafunc.config, metafunc.definition.path))
     except ConfigError as error:
-        metafunc.config.stash.setdefault(_WRONG, error)  # raised after collection: here it would be exit 2
+        metafunc.config.stash.setdefault(
+            _WRONG, error
+        )  # raised after collection: here it would be exit 2
 
 
 @pytest.hookimpl(wrapper=True)
@@ -145,7 +162,9 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, An
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> Generator[None, bool | None, bool | None]:
+def pytest_ignore_collect(
+    collection_path: Path, config: pytest.Config
+) -> Generator[None, bool | None, bool | None]:
     ignored = yield
     if ignored and (collection_path.suffix == ".py" or collection_path.is_dir()):
         roster_of(config).note_ignored(collection_path)
@@ -153,7 +172,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> Gener
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
     if _WRONG not in config.stash and not any(map(ours, items)):
         return
     from .items import arrange, models_by_test
@@ -165,7 +186,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         arrange(items, _session_of(config))
     except ConfigError as error:
         if _is_worker(config):
-            # Raised here it would look like a crash: the controller raises it, before any test is dealt out.
+            # Raised here it would look like a crash: the controller raises it, before
+            # any test is dealt out.
             _placement_of(config).tell_wrong(str(error))
             items.clear()
             return
@@ -194,7 +216,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A model's tests to one worker, where nothing else was asked for than to spread tests over workers."""
+    """A model's tests to one worker, where nothing else was asked for than to spread
+    tests over workers.
+    """
     if config.getoption("dist") != "load":
         return None
     from .scheduling import ModelScheduling
@@ -220,14 +244,19 @@ def pytest_runtest_makereport(
         return report
     report.robust_ours = True  # type: ignore[attr-defined]
     if report.when == "call" or (report.when == "setup" and not report.passed):
-        # A plain attribute crosses pytest-xdist, and stays out of JUnit files, which user_properties would not.
-        error = call.excinfo.value if report.failed and call.excinfo is not None else None
+        # A plain attribute crosses pytest-xdist, and stays out of JUnit files, which
+        # user_properties would not.
+        error = (
+            call.excinfo.value if report.failed and call.excinfo is not None else None
+        )
         report.robust = _session_of(item.config).record(item, error)  # type: ignore[attr-defined]
     return report
 
 
 class Controller:
-    """The hooks of the one process that sees every report, prints and writes: never an xdist worker."""
+    """The hooks of the one process that sees every report, prints and writes: never an
+    xdist worker.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -239,7 +268,9 @@ class Controller:
         self._progress: ProgressShow | None = None
         self._ended = Ended()
         self._crashed: set[str] = set()
-        """Tests of ours in which a worker died: xdist's own report of them is not one of another test."""
+        """Tests of ours in which a worker died: xdist's own report of them is not one
+        of another test.
+        """
         self._session: pytest.Session | None = None
         self._is_shown = False
         self._least_status: pytest.ExitCode | None = None
@@ -323,8 +354,12 @@ class Controller:
             self._collected().add_crash(crashitem, model)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """pytest-benchmark knows a benchmark by its fixture's name (`--benchmark-only`, `--benchmark-skip`)."""
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """pytest-benchmark knows a benchmark by its fixture's name (`--benchmark-only`,
+        `--benchmark-skip`).
+        """
         if has_active_benchmark(config):
             for item in items:
                 names: list[str] = getattr(item, "fixturenames", [])
@@ -346,15 +381,20 @@ class Controller:
             self._ended.uncollected.add(report.nodeid)
 
     @pytest.hookimpl(optionalhook=True, wrapper=True)
-    def pytest_benchmark_group_stats(self, config: pytest.Config) -> Generator[None, Any, Any]:
-        """pytest-benchmark: a table of each model is printed only where one of its options was given."""
+    def pytest_benchmark_group_stats(
+        self, config: pytest.Config
+    ) -> Generator[None, Any, Any]:
+        """pytest-benchmark: a table of each model is printed only where one of its
+        options was given.
+        """
         groups = yield
         return groups if asks_for_benchmarks(config) else without_our_cells(groups)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
-        """The outermost wrapper: where another plugin's end of a session fails, the results are written already, and
-        the last line is printed here."""
+        """The outermost wrapper: where another plugin's end of a session fails, the
+        results are written already, and the last line is printed here.
+        """
         self._session = session
         if self._progress is not None:
             self._progress.close()
@@ -367,40 +407,63 @@ class Controller:
             self._show(self._config.pluginmanager.get_plugin("terminalreporter"))
 
     def _conclude_or_tell(self, session: pytest.Session) -> None:
-        """Conclude; where that is not possible, as while torch is half imported, the gate fails all the same."""
+        """Conclude; where that is not possible, as while torch is half imported, the
+        gate fails all the same.
+        """
         from .foreign import FOREIGN, described
 
         try:
             self._conclude(session)
         except FOREIGN as error:
             own = isinstance(error, RobustError)
-            self._problem = str(error) if own else f"its end failed with {described(error)}"
+            self._problem = (
+                str(error) if own else f"its end failed with {described(error)}"
+            )
         if self._problem is not None or not self._is_green():
             self._least_status = pytest.ExitCode.TESTS_FAILED
         self.keep_exit_status()
 
     def _conclude(self, session: pytest.Session) -> None:
-        from .summary import judged_again, run_scope, with_samples, write_reports, write_results
+        from .summary import (
+            judged_again,
+            run_scope,
+            with_samples,
+            write_reports,
+            write_results,
+        )
 
         state = _session_of(session.config)
         if state.settings.replay is not None:
             run = judged_again(state)
         else:
             roster = self._roster()
-            if roster is not None and roster.policy is not None and not state.settings.config_named:
+            if (
+                roster is not None
+                and roster.policy is not None
+                and not state.settings.config_named
+            ):
                 self._take_policy_of_workers(Path(roster.policy))
             collected = self._collected()
             scope = run_scope(session, roster, collected.finished, self._ended)
-            unfinished = 0 if roster is None else len(roster.unfinished(collected.finished))
-            run = collected.conclude(state, scope, self._ended.failures(session.exitstatus), unfinished)
+            unfinished = (
+                0 if roster is None else len(roster.unfinished(collected.finished))
+            )
+            run = collected.conclude(
+                state, scope, self._ended.failures(session.exitstatus), unfinished
+            )
         run, samples = with_samples(run, state)
         self._run = write_reports(write_results(run, state), state, samples)
         self._samples = samples
-        if self._run.replayed and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        if (
+            self._run.replayed
+            and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+        ):
             session.exitstatus = pytest.ExitCode.OK
 
     def _roster(self) -> Roster | None:
-        """Which tests there were; None where workers collected them and this process cannot see what they wrote."""
+        """Which tests there were; None where workers collected them and this process
+        cannot see what they wrote.
+        """
         if self._config.pluginmanager.hasplugin("dsession"):
             return _placement_of(self._config).roster()
         return roster_of(self._config)
@@ -412,13 +475,20 @@ class Controller:
             use_policy(self._config, path)
 
     def _is_wanted(self, session: pytest.Session) -> bool:
-        """Whether this run owes a verdict: it typed one of our options, ran a test of ours, or has a policy."""
-        if only_looks(self._config) or session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+        """Whether this run owes a verdict: it typed one of our options, ran a test of
+        ours, or has a policy.
+        """
+        if (
+            only_looks(self._config)
+            or session.exitstatus == pytest.ExitCode.USAGE_ERROR
+        ):
             return False
         if any_on_command_line(self._config):
             return True
         roster = self._roster()
-        planned, collected = (set(), set()) if roster is None else (roster.planned, roster.collected)
+        planned, collected = (
+            (set(), set()) if roster is None else (roster.planned, roster.collected)
+        )
         if collected or (self._collector is not None and self._collector.saw_any):
             return True
         return has_gates_beside(self._config, session.items, left_out=bool(planned))
@@ -429,19 +499,28 @@ class Controller:
     def keep_exit_status(self) -> None:
         """Set the exit status that the last line stands for, whoever set another one in between."""
         if self._session is not None:
-            self._session.exitstatus = self.exit_status(self._session.exitstatus) or self._session.exitstatus
+            self._session.exitstatus = (
+                self.exit_status(self._session.exitstatus) or self._session.exitstatus
+            )
 
-    def exit_status(self, status: int | pytest.ExitCode | None) -> int | pytest.ExitCode | None:
-        """The exit status: never 0, nor that of a run without tests, where the gate did not pass."""
+    def exit_status(
+        self, status: int | pytest.ExitCode | None
+    ) -> int | pytest.ExitCode | None:
+        """The exit status: never 0, nor that of a run without tests, where the gate did
+        not pass.
+        """
         green = (None, pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
         return self._least_status if self._least_status and status in green else status
 
     @pytest.hookimpl(trylast=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
         self._show(terminalreporter)
 
     def _show(self, reporter: pytest.TerminalReporter | None) -> None:
-        """Print the summary, once: pytest leaves its own out after some errors, and after an exit status of one's own.
+        """Print the summary, once: pytest leaves its own out after some errors, and
+        after an exit status of one's own.
 
         What failed since the results were written is told too: they are written again.
         """
@@ -452,7 +531,9 @@ class Controller:
         if reporter is None:
             return
         if self._run is None:
-            reporter.write_line(f"RELEASE GATE: FAILED because {self._problem}", red=True, bold=True)
+            reporter.write_line(
+                f"RELEASE GATE: FAILED because {self._problem}", red=True, bold=True
+            )
             return
         from .reports.terminal import write_summary
         from .summary import annotations_of
@@ -463,7 +544,9 @@ class Controller:
             reporter.write_line(line)
 
     def _heed_late_failure(self) -> None:
-        """Another plugin may fail the run after ours has been judged: then the last line must not say PASSED."""
+        """Another plugin may fail the run after ours has been judged: then the last
+        line must not say PASSED.
+        """
         status = 0 if self._session is None else int(self._session.exitstatus)
         if self._run is None or status in (0, self._least_status) or self._run.failures:
             return

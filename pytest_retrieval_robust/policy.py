@@ -1,4 +1,6 @@
-"""The policy of a release: which limits apply to which case, and how they are decided. Names only: no judging."""
+"""The policy of a release: which limits apply to which case, and how they are decided.
+Names only: no judging.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,12 @@ ABSOLUTE = ("images_per_second", "latency_p50", "latency_p95", "peak_memory_gib"
 """Limits that mean nothing on another machine."""
 BASELINE = "not_worse_than_baseline"
 _OF_ALL_LEVELS = (*OF_A_CURVE, *OF_A_MODEL, "breaking_share")
-DEFAULTS: Mapping[str, Any] = {"decide": "point", "confidence": 0.95, "inconclusive": "fail", "hardware": None}
+DEFAULTS: Mapping[str, Any] = {
+    "decide": "point",
+    "confidence": 0.95,
+    "inconclusive": "fail",
+    "hardware": None,
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class RelativeLimit:
 
 @dataclass(frozen=True)
 class BreakingLimit:
-    """`breaking_share = { k = 10, quantile = 0.05, min = 0.03 }`: at most that share of images may break by less.
+    """`breaking_share = { k = 10, quantile = 0.05, min = 0.03 }`: at most that share of
+    images may break by less.
 
     `images` and `grid` say how it is searched; None leaves that to the command line.
     """
@@ -55,7 +63,9 @@ class BreakingLimit:
 
 @dataclass(frozen=True)
 class BaselineLimit:
-    """`not_worse_than_baseline = { k = 10, margin = 0.02, over = "levels" }`: no loss beyond the margin."""
+    """`not_worse_than_baseline = { k = 10, margin = 0.02, over = "levels" }`: no loss
+    beyond the margin.
+    """
 
     k: int
     margin: float
@@ -68,7 +78,9 @@ class BaselineLimit:
 
     @property
     def name(self) -> str:
-        """The name that it is merged under: limits of another metric, or pooled otherwise, stand beside it."""
+        """The name that it is merged under: limits of another metric, or pooled
+        otherwise, stand beside it.
+        """
         return f"{BASELINE} of {self.metric} over {self.over}"
 
 
@@ -101,8 +113,10 @@ class Rule:
     """`decide`, `confidence`, `inconclusive`, `hardware`, where the table has them."""
 
     def matches(self, case: Case, direction: Direction, name: str) -> bool:
-        """Whether the table's limit of that name applies to a case. A limit over all levels heeds no level, and the
-        smallest breaking occlusion no occluder; without a direction a limit means image-to-report, a setting both."""
+        """Whether the table's limit of that name applies to a case. A limit over all
+        levels heeds no level, and the smallest breaking occlusion no occluder; without
+        a direction a limit means image-to-report, a setting both.
+        """
         return (
             _fits(self.model, case.model)
             and _fits(self.dataset, case.dataset)
@@ -119,7 +133,10 @@ class Rule:
     @property
     def specificity(self) -> tuple[int, ...]:
         """Compared in the order model, data set, occluder, level: exact over glob over absent."""
-        named = (0 if pattern is None else 1 if is_glob(pattern) else 2 for pattern in self._patterns)
+        named = (
+            0 if pattern is None else 1 if is_glob(pattern) else 2
+            for pattern in self._patterns
+        )
         return (*named, 0 if self.level is None else 2)
 
     @property
@@ -128,12 +145,17 @@ class Rule:
 
     def values(self) -> dict[Key, Any]:
         """Limits and settings alike, which are merged alike."""
-        return {**self.limits, **{(name, None): value for name, value in self.settings.items()}}
+        return {
+            **self.limits,
+            **{(name, None): value for name, value in self.settings.items()},
+        }
 
 
 def is_over_levels(name: str) -> bool:
     """Whether a limit of that name is one for all levels."""
-    return name in _OF_ALL_LEVELS or (name.startswith(BASELINE) and name.endswith("levels"))
+    return name in _OF_ALL_LEVELS or (
+        name.startswith(BASELINE) and name.endswith("levels")
+    )
 
 
 def _fits(pattern: str | None, name: str) -> bool:
@@ -159,25 +181,36 @@ class PlannedGate:
         return f"{self.label} of {self.case}"
 
 
-def gate_label(name: str, k: int | None, direction: Direction, limit: Any = None) -> str:
-    """How verdicts call a gate: `recall@10 image-to-report`, `relative_cost`, `breaking_share@10`."""
+def gate_label(
+    name: str, k: int | None, direction: Direction, limit: Any = None
+) -> str:
+    """How verdicts call a gate: `recall@10 image-to-report`, `relative_cost`,
+    `breaking_share@10`.
+    """
     if isinstance(limit, BreakingLimit):
         return f"{name}@{limit.k}"
     if k is None:
         return name
     if isinstance(limit, BaselineLimit):
         metric = "" if limit.metric == "recall" else f" {limit.metric}"
-        return f"{BASELINE}@{k}{metric}{'' if limit.over == 'levels' else ' cell'} {direction}"
+        return (
+            f"{BASELINE}@{k}{metric}{'' if limit.over == 'levels' else ' cell'}"
+            f" {direction}"
+        )
     return f"{name}@{k} {direction}"
 
 
 def is_of_cells(gate: str) -> bool:
-    """Whether a gate beside the baseline, by its label, is judged cell by cell and not over all levels together."""
+    """Whether a gate beside the baseline, by its label, is judged cell by cell and not
+    over all levels together.
+    """
     return gate.startswith(BASELINE) and " cell " in gate
 
 
 def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
-    """How many planned gates beside the baseline each model has: what a false block is shared out among."""
+    """How many planned gates beside the baseline each model has: what a false block is
+    shared out among.
+    """
     return Counter(gate.case.model for gate in gates if gate.name.startswith(BASELINE))
 
 
@@ -194,32 +227,57 @@ class Policy:
         """A hash of the tables, whatever their layout and comments; None without any."""
         if not self.tables:
             return None
-        return hashlib.sha256(json.dumps(self.tables, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps(self.tables, sort_keys=True).encode()
+        ).hexdigest()
 
     def limits_for(self, case: Case, direction: Direction) -> dict[Key, Any]:
         """The limits of a case: tables merge key by key, the most specific one wins each key."""
-        return {key: value for key, value in self._merged(case, direction).items() if key[0] not in DEFAULTS}
+        return {
+            key: value
+            for key, value in self._merged(case, direction).items()
+            if key[0] not in DEFAULTS
+        }
 
     def decision(self, case: Case, direction: Direction, key: Key) -> Decision:
-        """How a limit of a case is decided: as the table that states it says, else as broader tables do."""
+        """How a limit of a case is decided: as the table that states it says, else as
+        broader tables do.
+        """
         stating = self._stating(case, direction, key)
         merged = self._merged(case, direction, stating)
-        chosen = {name: merged.get((name, None), default) for name, default in DEFAULTS.items()}
-        return Decision(chosen["decide"], chosen["confidence"], chosen["inconclusive"] == "allow", chosen["hardware"])
+        chosen = {
+            name: merged.get((name, None), default)
+            for name, default in DEFAULTS.items()
+        }
+        return Decision(
+            chosen["decide"],
+            chosen["confidence"],
+            chosen["inconclusive"] == "allow",
+            chosen["hardware"],
+        )
 
     def _stating(self, case: Case, direction: Direction, key: Key) -> list[Rule]:
         """The most specific tables that state a limit of a case."""
-        stating = [rule for rule in self.rules if key in rule.limits and rule.matches(case, direction, key[0])]
+        stating = [
+            rule
+            for rule in self.rules
+            if key in rule.limits and rule.matches(case, direction, key[0])
+        ]
         most = max((rule.specificity for rule in stating), default=())
         return [rule for rule in stating if rule.specificity == most]
 
-    def _merged(self, case: Case, direction: Direction, stating: Sequence[Rule] = ()) -> dict[Key, Any]:
-        """Every limit and setting of a case; the settings of tables in `stating` count whatever else they select, for
-        their limit may heed less than they do."""
+    def _merged(
+        self, case: Case, direction: Direction, stating: Sequence[Rule] = ()
+    ) -> dict[Key, Any]:
+        """Every limit and setting of a case; the settings of tables in `stating` count
+        whatever else they select, for their limit may heed less than they do.
+        """
         chosen: dict[Key, list[tuple[Rule, Any]]] = {}
         for rule in self.rules:
             for key, value in rule.values().items():
-                if rule.matches(case, direction, key[0]) or (rule in stating and key[0] in DEFAULTS):
+                if rule.matches(case, direction, key[0]) or (
+                    rule in stating and key[0] in DEFAULTS
+                ):
                     held = chosen.setdefault(key, [])
                     if held and rule.specificity > held[0][0].specificity:
                         held.clear()
@@ -234,7 +292,10 @@ class Policy:
 
     def names(self, model: str) -> bool:
         """Whether a gate is about this model in particular, by name or glob."""
-        return any(rule.model is not None and rule.limits and _fits(rule.model, model) for rule in self.rules)
+        return any(
+            rule.model is not None and rule.limits and _fits(rule.model, model)
+            for rule in self.rules
+        )
 
     def names_exactly(self, model: str) -> bool:
         """Whether a gate is about this model by its own name."""
@@ -253,57 +314,100 @@ class Policy:
         return None if limit is None or limit.model == model else limit.model
 
     def asks_for_baseline(self) -> bool:
-        return any(name.startswith(BASELINE) for rule in self.rules for name, _ in rule.limits)
+        return any(
+            name.startswith(BASELINE) for rule in self.rules for name, _ in rule.limits
+        )
 
     def planned(self, plan: Plan) -> list[PlannedGate]:
-        """Every gate that the policy has for a plan, in order; `-k` and the like have no say here."""
+        """Every gate that the policy has for a plan, in order; `-k` and the like have
+        no say here.
+        """
         found: dict[PlannedGate, None] = {}
         for model, dataset in product(plan.models, plan.datasets):
             breaking = self.breaking_limit(model, dataset)
             if breaking is not None:
-                case, label = Case(model, dataset, BREAKING, 0.0, 0), f"breaking_share@{breaking.k}"
-                found[PlannedGate(case, DIRECTIONS[0], "breaking_share", label, True)] = None
-            for occluder, seed, level in product(plan.occluders, plan.seeds, plan.levels):
+                case, label = (
+                    Case(model, dataset, BREAKING, 0.0, 0),
+                    f"breaking_share@{breaking.k}",
+                )
+                found[
+                    PlannedGate(case, DIRECTIONS[0], "breaking_share", label, True)
+                ] = None
+            for occluder, seed, level in product(
+                plan.occluders, plan.seeds, plan.levels
+            ):
                 case = Case(model, dataset, occluder, level, seed)
                 for direction in DIRECTIONS:
                     found.update(dict.fromkeys(self._planned_of(case, direction, plan)))
         return list(found)
 
-    def _planned_of(self, case: Case, direction: Direction, plan: Plan) -> Iterator[PlannedGate]:
-        for (name, k), limit in sorted(self.limits_for(case, direction).items(), key=lambda item: str(item[0])):
+    def _planned_of(
+        self, case: Case, direction: Direction, plan: Plan
+    ) -> Iterator[PlannedGate]:
+        for (name, k), limit in sorted(
+            self.limits_for(case, direction).items(), key=lambda item: str(item[0])
+        ):
             if _is_judged_at(case, name, limit, plan):
-                yield PlannedGate(case, direction, name, gate_label(name, k, direction, limit), is_over_levels(name))
+                yield PlannedGate(
+                    case,
+                    direction,
+                    name,
+                    gate_label(name, k, direction, limit),
+                    is_over_levels(name),
+                )
 
     def check(self, plan: Plan, *, levels_typed: bool = False) -> None:
-        """Raise `ConfigError` for rules that contradict each other, or name a k or level that is not measured."""
+        """Raise `ConfigError` for rules that contradict each other, or name a k or
+        level that is not measured.
+        """
         for rule in self.rules:
             for name, k in rule.limits:
                 if k is not None and k not in plan.ks:
                     raise ConfigError(
-                        f"{rule.place}: expected a k that is measured ({', '.join(map(str, plan.ks))}), got "
-                        f"{name.partition(' ')[0]} at k={k}. Add it to --robust-k or mend the gate."
+                        f"{rule.place}: expected a k that is measured"
+                        f" ({', '.join(map(str, plan.ks))}), got"
+                        f" {name.partition(' ')[0]} at k={k}. Add it to --robust-k or"
+                        " mend the gate."
                     )
-            if rule.level is not None and rule.level not in plan.levels and not levels_typed:
+            if (
+                rule.level is not None
+                and rule.level not in plan.levels
+                and not levels_typed
+            ):
                 raise ConfigError(
-                    f"{rule.place}: expected a level that is measured ({', '.join(f'{x:g}' for x in plan.levels)}), "
-                    f"got level={rule.level:g}. Add it to --robust-levels or mend the gate."
+                    f"{rule.place}: expected a level that is measured"
+                    f" ({', '.join(f'{x:g}' for x in plan.levels)}), got"
+                    f" level={rule.level:g}. Add it to --robust-levels or mend the"
+                    " gate."
                 )
-        self.planned(plan)  # raises where two tables are equally specific for a case of the plan
+        self.planned(
+            plan
+        )  # raises where two tables are equally specific for a case of the plan
 
     def idle(self, gates: Sequence[PlannedGate], plan: Plan) -> int:
-        """How many tables with limits speak of none of the planned gates: other models, data sets or occluders."""
+        """How many tables with limits speak of none of the planned gates: other models,
+        data sets or occluders.
+        """
         return sum(
-            bool(rule.limits) and not any(rule.matches(gate.case, gate.direction, gate.name) for gate in gates)
+            bool(rule.limits)
+            and not any(
+                rule.matches(gate.case, gate.direction, gate.name) for gate in gates
+            )
             for rule in self.rules
             if rule.level is None or rule.level in plan.levels
         )
 
     def unmeasured_levels(self, plan: Plan) -> list[float]:
         """Levels that gates speak of and that the plan leaves out."""
-        return sorted({rule.level for rule in self.rules if rule.level is not None} - set(plan.levels))
+        return sorted(
+            {rule.level for rule in self.rules if rule.level is not None}
+            - set(plan.levels)
+        )
 
     def check_ties(self, known: Plan) -> None:
-        """Raise `ConfigError` for two gates that are equally specific for anything that is known."""
+        """Raise `ConfigError` for two gates that are equally specific for anything that
+        is known.
+        """
         for one, other in combinations(self.rules, 2):
             if one.specificity == other.specificity and _contradict(one, other):
                 for case in _both_match(one, other, known):
@@ -312,17 +416,29 @@ class Policy:
 
 
 def _is_judged_at(case: Case, name: str, limit: Any, plan: Plan) -> bool:
-    """Whether a limit that applies to a case is judged there, rather than once for its curve or model."""
-    first, last, clean = case.seed == plan.seeds[0], case.level == plan.levels[-1], case.level == 0
+    """Whether a limit that applies to a case is judged there, rather than once for its
+    curve or model.
+    """
+    first, last, clean = (
+        case.seed == plan.seeds[0],
+        case.level == plan.levels[-1],
+        case.level == 0,
+    )
     if name.startswith(BASELINE):
-        return not (clean and limit.metric == "retention") if limit.over == "cells" else first and last
+        return (
+            not (clean and limit.metric == "retention")
+            if limit.over == "cells"
+            else first and last
+        )
     if name in OF_A_CURVE:
         return last
     if name == "cost_relative_to" and limit.model == case.model:
         return False
     if name in OF_A_MODEL:
         return clean and first
-    return name != "breaking_share" and not (clean and name in ("retention", "relative_cost"))
+    return name != "breaking_share" and not (
+        clean and name in ("retention", "relative_cost")
+    )
 
 
 def _contradict(one: Rule, other: Rule) -> bool:
@@ -353,13 +469,16 @@ def _tie(key: Key, first: Rule, second: Rule, case: Case) -> ConfigError:
     name = key[0].partition(" ")[0]
     what = name if key[1] is None else f"{name}@{key[1]}"
     return ConfigError(
-        f"{second.place}: expected one most specific gate for {what} of {case}, got another that is equally specific "
-        f"({first.place}). Make one of them name more, or remove it."
+        f"{second.place}: expected one most specific gate for {what} of {case}, got"
+        f" another that is equally specific ({first.place}). Make one of them name"
+        " more, or remove it."
     )
 
 
 def patterns_of(rules: Iterable[Rule]) -> Iterator[tuple[Rule, str, str]]:
-    """(rule, selector, pattern) of every name that the rules hold; the other model of a cost is one too."""
+    """(rule, selector, pattern) of every name that the rules hold; the other model of a
+    cost is one too.
+    """
     for rule in rules:
         for selector in ("model", "dataset", "occluder"):
             pattern = getattr(rule, selector)

@@ -10,7 +10,8 @@ from threading import Lock
 
 @dataclass(frozen=True)
 class Progress:
-    """A sweep or search under way: `done` of `total` encodings, of which this run made `encoded` in `seconds`.
+    """A sweep or search under way: `done` of `total` encodings, of which this run made
+    `encoded` in `seconds`.
 
     These are counted after the first batch, which warms up what the others use.
     """
@@ -28,7 +29,9 @@ class Progress:
     @property
     def images_per_second(self) -> float | None:
         """Encodings a second; None while nothing was encoded."""
-        return self.encoded / self.seconds if self.encoded and self.seconds > 0 else None
+        return (
+            self.encoded / self.seconds if self.encoded and self.seconds > 0 else None
+        )
 
     @property
     def seconds_left(self) -> float | None:
@@ -75,5 +78,13 @@ class Counter:
     def _say(self) -> None:
         if self.tell is not None:
             seconds = 0.0 if self._begun is None else time.monotonic() - self._begun
-            told = Progress(self.model, self.dataset, self._level, self._done, self.total, self._encoded, seconds)
+            told = Progress(
+                self.model,
+                self.dataset,
+                self._level,
+                self._done,
+                self.total,
+                self._encoded,
+                seconds,
+            )
             self.tell(told)

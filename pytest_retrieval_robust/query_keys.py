@@ -1,7 +1,8 @@
-"""Keys that name a query in saved runs: the same in every run of the same data, and no way back to an id or a text.
+"""Keys that name a query in saved runs: the same in every run of the same data, and no
+way back to an id or a text.
 
-The hash's key is made of all ids and texts and is written nowhere: without the data nobody can test a guess, and with
-the data there is nothing left to guess.
+The hash's key is made of all ids and texts and is written nowhere: without the data
+nobody can test a guess, and with the data there is nothing left to guess.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 
 def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
-    """Per image and per report a 63-bit key (a keyed hash), the patient cluster that it belongs to, and the number of
-    answers that are right for it, from which chance follows.
+    """Per image and per report a 63-bit key (a keyed hash), the patient cluster that it
+    belongs to, and the number of answers that are right for it, from which chance
+    follows.
 
-    Clusters are numbered by first appearance: 0, 1, ... No id, hash or order of a patient's own is in them.
+    Clusters are numbered by first appearance: 0, 1, ... No id, hash or order of a
+    patient's own is in them.
     """
     secret = secret_of(pairs)
     image_cluster, report_cluster = cluster_labels(pairs)
@@ -34,7 +37,9 @@ def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def _right_answers(query_groups: NDArray[np.int64], gallery_groups: NDArray[np.int64]) -> NDArray[np.int64]:
+def _right_answers(
+    query_groups: NDArray[np.int64], gallery_groups: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """(N,) how many of the gallery belong to the group of each query."""
     groups, counts = np.unique(gallery_groups, return_counts=True)
     place = np.searchsorted(groups, query_groups).clip(max=len(groups) - 1)
@@ -44,11 +49,15 @@ def _right_answers(query_groups: NDArray[np.int64], gallery_groups: NDArray[np.i
 def cluster_labels(pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The patient of each image, and of each report: that of the first image it is right for.
 
-    A text that several patients share is one query, and can belong to one of them only; one that no image matches is
-    alone.
+    A text that several patients share is one query, and can belong to one of them only;
+    one that no image matches is alone.
     """
-    numbers = {patient: number for number, patient in enumerate(dict.fromkeys(pairs.patients))}
-    of_images = np.array([numbers[patient] for patient in pairs.patients], dtype=np.int64)
+    numbers = {
+        patient: number for number, patient in enumerate(dict.fromkeys(pairs.patients))
+    }
+    of_images = np.array(
+        [numbers[patient] for patient in pairs.patients], dtype=np.int64
+    )
     groups, first = np.unique(pairs.image_groups, return_index=True)
     place = np.searchsorted(groups, pairs.report_groups).clip(max=len(groups) - 1)
     matched = groups[place] == pairs.report_groups
@@ -71,5 +80,10 @@ def id_hash(image_id: str, secret: bytes) -> str:
 
 def keys_of(words: list[str], secret: bytes) -> NDArray[np.int64]:
     """(N,) a 63-bit keyed hash of each word."""
-    digests = (hashlib.blake2b(word.encode(), key=secret, digest_size=8).digest() for word in words)
-    return np.array([int.from_bytes(digest, "big") >> 1 for digest in digests], dtype=np.int64)
+    digests = (
+        hashlib.blake2b(word.encode(), key=secret, digest_size=8).digest()
+        for word in words
+    )
+    return np.array(
+        [int.from_bytes(digest, "big") >> 1 for digest in digests], dtype=np.int64
+    )

@@ -1,4 +1,6 @@
-"""The one decision of a run: passed, failed, not judged or measured only. Every report says it in these words."""
+"""The one decision of a run: passed, failed, not judged or measured only. Every report
+says it in these words.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,12 @@ class Status(StrEnum):
     """`--robust-measure-only`: no verdict was asked for."""
 
 
-_SIGNS = {Status.PASSED: "✓", Status.FAILED: "✕", Status.NOT_JUDGED: "?", Status.MEASURED_ONLY: "–"}
+_SIGNS = {
+    Status.PASSED: "✓",
+    Status.FAILED: "✕",
+    Status.NOT_JUDGED: "?",
+    Status.MEASURED_ONLY: "–",
+}
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,21 @@ class Release:
     @property
     def title(self) -> str:
         """`Release gate passed`, the heading of a report."""
-        return "Measured only" if self.status is Status.MEASURED_ONLY else f"Release gate {self.status}"
+        return (
+            "Measured only"
+            if self.status is Status.MEASURED_ONLY
+            else f"Release gate {self.status}"
+        )
 
     @property
     def why(self) -> str:
         """The reasons as one sentence, with its full stop."""
         told = "; ".join(self.reasons)
-        return f"Because {told}." if self.status is Status.FAILED else f"{told[:1].upper()}{told[1:]}."
+        return (
+            f"Because {told}."
+            if self.status is Status.FAILED
+            else f"{told[:1].upper()}{told[1:]}."
+        )
 
     @property
     def line(self) -> str:
@@ -62,7 +77,9 @@ class Release:
         if self.status is Status.FAILED:
             return f"RELEASE GATE: FAILED because {told}"
         status = self.status.upper()
-        head = status if self.status is Status.MEASURED_ONLY else f"RELEASE GATE: {status}"
+        head = (
+            status if self.status is Status.MEASURED_ONLY else f"RELEASE GATE: {status}"
+        )
         return f"{head} ({told})"
 
 

@@ -1,4 +1,6 @@
-"""Ranks of a data set's first images with something hidden, and the command line that shows them again."""
+"""Ranks of a data set's first images with something hidden, and the command line that
+shows them again.
+"""
 
 from __future__ import annotations
 
@@ -75,15 +77,22 @@ class HiddenRanks:
     @property
     def lost(self) -> list[RankChange]:
         """The images whose right report is no longer found, the worst hit first."""
-        return sorted((change for change in self.changes if change.is_lost), key=lambda lost: (-lost.after, lost.image))
+        return sorted(
+            (change for change in self.changes if change.is_lost),
+            key=lambda lost: (-lost.after, lost.image),
+        )
 
 
 class FirstRanks:
     """A model's ranking of all of a data set's reports, exact, for the data set's first images."""
 
-    def __init__(self, model: DualEncoder, dataset: RetrievalDataset, images: int = IMAGES) -> None:
+    def __init__(
+        self, model: DualEncoder, dataset: RetrievalDataset, images: int = IMAGES
+    ) -> None:
         if images < 1:
-            raise RobustError(f"Expected at least one image, got images={images}. Give 50.")
+            raise RobustError(
+                f"Expected at least one image, got images={images}. Give 50."
+            )
         self._model, self.dataset = model, dataset
         pairs = pairs_of(dataset)
         scene, _ = first_images(model, dataset, images)
@@ -95,33 +104,50 @@ class FirstRanks:
         """How many reports are ranked."""
         return len(self.scene.setting.report_groups)
 
-    def hidden(self, occluder: Occluder, level: float, seed: int, image: int | None = None) -> HiddenRanks:
+    def hidden(
+        self, occluder: Occluder, level: float, seed: int, image: int | None = None
+    ) -> HiddenRanks:
         """The ranks with `level` hidden, of all images or of the one with that number.
 
-        A model-guided occluder searches with this model and gallery. One image alone is hidden within the same batch,
-        so that its row is rounded as it is among the others.
+        A model-guided occluder searches with this model and gallery. One image alone is
+        hidden within the same batch, so that its row is rounded as it is among the
+        others.
 
         Raises:
             RobustError: `image` is not among the images that were ranked.
         """
-        places = list(range(len(self.scene.numbers))) if image is None else [self._place(image)]
+        places = (
+            list(range(len(self.scene.numbers)))
+            if image is None
+            else [self._place(image)]
+        )
         part = _part(self.scene, places)
         bound = occluder.bind(part)
         size = (part.pixels.shape[-2], part.pixels.shape[-1])
-        mask = bound.mask(part.ids, level, seed, size, part.frames, device=part.pixels.device)
+        mask = bound.mask(
+            part.ids, level, seed, size, part.frames, device=part.pixels.device
+        )
         pixels = self.scene.pixels.clone()
         pixels[places] = bound.occlude(part.pixels, part.ids, level, seed, part.frames)
-        rows = zip(part.numbers, self.before[places].tolist(), self._ranks(pixels)[places].tolist(), strict=True)
+        rows = zip(
+            part.numbers,
+            self.before[places].tolist(),
+            self._ranks(pixels)[places].tolist(),
+            strict=True,
+        )
         changes = [RankChange(*row) for row in rows]
         shares = bound.shares(part.ids, level, seed)
-        return HiddenRanks(sum(shares) / len(shares), visible_level(mask, part.frames), changes)
+        return HiddenRanks(
+            sum(shares) / len(shares), visible_level(mask, part.frames), changes
+        )
 
     def _place(self, image: int) -> int:
         numbers = list(self.scene.numbers)
         if image not in numbers:
             raise RobustError(
-                f"Expected the number of one of the first {len(numbers)} images that can be read, from 0, got "
-                f"image={image}. Give another number, or --images {max(len(numbers), image + 1)}."
+                f"Expected the number of one of the first {len(numbers)} images that"
+                f" can be read, from 0, got image={image}. Give another number, or"
+                f" --images {max(len(numbers), image + 1)}."
             )
         return numbers.index(image)
 
@@ -132,7 +158,11 @@ class FirstRanks:
         rows = torch.cat([encode(self._model, part) for part in parts]).float()
         similarity = getattr(self._model, "similarity", None)
         return positive_ranks(
-            rows, setting.reports.float(), self.scene.groups, setting.report_groups, similarity=similarity
+            rows,
+            setting.reports.float(),
+            self.scene.groups,
+            setting.report_groups,
+            similarity=similarity,
         )
 
 
@@ -149,13 +179,29 @@ def _part(scene: Scene, places: Sequence[int]) -> Scene:
 
 
 def replay_lines(
-    ranks: FirstRanks, model: str, occluder: Occluder, level: float, seed: int, image: int | None = None
+    ranks: FirstRanks,
+    model: str,
+    occluder: Occluder,
+    level: float,
+    seed: int,
+    image: int | None = None,
 ) -> Iterator[str]:
-    """What `rank` prints: the shares hidden, and each image whose rank changed; or `image` alone. No id, no text."""
+    """What `rank` prints: the shares hidden, and each image whose rank changed; or
+    `image` alone. No id, no text.
+    """
     found = ranks.hidden(occluder, level, seed, image)
-    yield f"{model} on {ranks.dataset.name}, {occluder.name} at level {level!r}, seed {seed}"
-    yield f"  hidden: {found.share:.4f} of the image, {found.visible_share:.4f} of what the model sees"
-    yield f"  rank of the right report among {ranks.gallery}, with nothing hidden -> hidden:"
+    yield (
+        f"{model} on {ranks.dataset.name}, {occluder.name} at level {level!r}, seed"
+        f" {seed}"
+    )
+    yield (
+        f"  hidden: {found.share:.4f} of the image, {found.visible_share:.4f} of what"
+        " the model sees"
+    )
+    yield (
+        f"  rank of the right report among {ranks.gallery}, with nothing hidden ->"
+        " hidden:"
+    )
     if image is not None:
         yield f"    {found.changes[0]}"
         return
@@ -187,21 +233,56 @@ class ReplayOptions:
     words: Sequence[str]
 
 
-def replay_options(settings: Settings, typed: Callable[[str], object], tests: str) -> ReplayOptions:
-    """The options of `rank` for a suite in the folder `tests`; `typed` gives what was typed for an option of a run."""
-    asked = {f"--{name}": typed(f"robust_{name.replace('-', '_')}") for name in PASSED_ON}
+def replay_options(
+    settings: Settings, typed: Callable[[str], object], tests: str
+) -> ReplayOptions:
+    """The options of `rank` for a suite in the folder `tests`; `typed` gives what was
+    typed for an option of a run.
+    """
+    asked = {
+        f"--{name}": typed(f"robust_{name.replace('-', '_')}") for name in PASSED_ON
+    }
     asked["--tests"] = None if tests == "." else tests
-    words = [str(word) for option in asked.items() if option[1] is not None for word in option]
-    return ReplayOptions({entry_for(item).name: item for item in settings.models or () if is_locator(item)}, words)
+    words = [
+        str(word)
+        for option in asked.items()
+        if option[1] is not None
+        for word in option
+    ]
+    return ReplayOptions(
+        {
+            entry_for(item).name: item
+            for item in settings.models or ()
+            if is_locator(item)
+        },
+        words,
+    )
 
 
-def replay_command(model: str, dataset: str, example: Example, options: ReplayOptions) -> str:
+def replay_command(
+    model: str, dataset: str, example: Example, options: ReplayOptions
+) -> str:
     """The command line that shows the ranks of an example again.
 
-    The level is written so that it is read again as the same number: a share of whole cells stays one.
+    The level is written so that it is read again as the same number: a share of whole
+    cells stays one.
     """
-    words = ["python", "-m", "pytest_retrieval_robust", "rank", options.locators.get(model, model), dataset]
-    words += ["--occluder", example.occluder.name, "--level", repr(float(example.level)), "--seed", str(example.seed)]
+    words = [
+        "python",
+        "-m",
+        "pytest_retrieval_robust",
+        "rank",
+        options.locators.get(model, model),
+        dataset,
+    ]
+    words += [
+        "--occluder",
+        example.occluder.name,
+        "--level",
+        repr(float(example.level)),
+        "--seed",
+        str(example.seed),
+    ]
     return " ".join(map(_quoted, [*words, *options.words]))
 
 
@@ -209,4 +290,8 @@ def _quoted(word: str) -> str:
     """In double quotes, which every shell takes, where that is enough."""
     if re.fullmatch(r"[\w./:@%+,=-]+", word):
         return word
-    return shlex.quote(word) if os.name == "posix" and re.search(r'["$`\\!]', word) else f'"{word}"'
+    return (
+        shlex.quote(word)
+        if os.name == "posix" and re.search(r'["$`\\!]', word)
+        else f'"{word}"'
+    )

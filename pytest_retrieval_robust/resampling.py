@@ -1,4 +1,6 @@
-"""The bootstrap over patients: what an average over queries might have been, had other patients been there."""
+"""The bootstrap over patients: what an average over queries might have been, had other
+patients been there.
+"""
 
 from __future__ import annotations
 
@@ -54,13 +56,17 @@ def resampled_means(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """(B, V) means of `values` (N, V) in `resamples` samples of as many patients, drawn with replacement.
+    """(B, V) means of `values` (N, V) in `resamples` samples of as many patients, drawn
+    with replacement.
 
-    `pseudo` (P, V) are patients added to the sample, of average size and with these values for each of their queries.
-    Without them a sample in which nothing differs would have an interval of no width, however small it is: the cure
-    is that of A. Agresti and Y. Min (Statistics in Medicine 24, 2005), who add one discordant pair to two shares.
+    `pseudo` (P, V) are patients added to the sample, of average size and with these
+    values for each of their queries. Without them a sample in which nothing differs
+    would have an interval of no width, however small it is: the cure is that of A.
+    Agresti and Y. Min (Statistics in Medicine 24, 2005), who add one discordant pair to
+    two shares.
 
-    The draws depend on `seed` and the number of patients alone, so the same runs have the same bounds.
+    The draws depend on `seed` and the number of patients alone, so the same runs have
+    the same bounds.
     """
     sums, sizes = clusters.sums(values), clusters.sizes.astype(np.float64)
     if pseudo is not None:
@@ -76,8 +82,14 @@ def resampled_means(
 
 
 def _drawn(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
-    """Chunks of (rows, C) how often each sample has each patient; kept where they fit, for every curve wants them."""
-    return _kept_draws(count, resamples, seed) if count * resamples <= _KEPT else _draws(count, resamples, seed)
+    """Chunks of (rows, C) how often each sample has each patient; kept where they fit,
+    for every curve wants them.
+    """
+    return (
+        _kept_draws(count, resamples, seed)
+        if count * resamples <= _KEPT
+        else _draws(count, resamples, seed)
+    )
 
 
 @lru_cache(maxsize=2)
@@ -86,22 +98,30 @@ def _kept_draws(count: int, resamples: int, seed: int) -> list[NDArray[np.uint8]
 
 
 def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    rng, kind = np.random.Generator(np.random.SFC64(seed)), np.uint16 if count <= 1 << 16 else np.uint32
+    rng, kind = (
+        np.random.Generator(np.random.SFC64(seed)),
+        np.uint16 if count <= 1 << 16 else np.uint32,
+    )
     step = max(1, min(_CHUNK // count, resamples))
     offsets = (np.arange(step, dtype=np.int64) * count)[:, None]
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
         drawn = rng.integers(0, count, size=(rows, count), dtype=kind)
-        times = np.bincount((drawn + offsets[:rows]).ravel(), minlength=rows * count).reshape(rows, count)
-        # No patient is drawn 256 times: of fewer patients there are fewer draws, of more it is as good as impossible.
+        times = np.bincount(
+            (drawn + offsets[:rows]).ravel(), minlength=rows * count
+        ).reshape(rows, count)
+        # No patient is drawn 256 times: of fewer patients there are fewer draws, of
+        # more it is as good as impossible.
         yield times.astype(np.uint8)
 
 
 def design_effect(values: NDArray[np.float64], clusters: Clusters) -> float:
-    """How many times the variance of the mean of `values` (N,) is what it would be for independent queries; from 1.
+    """How many times the variance of the mean of `values` (N,) is what it would be for
+    independent queries; from 1.
 
-    Below 1 it is put down to chance: it would promise more than independent queries can. Where nothing varies, or all
-    is one patient's, it cannot be known, and is the largest that it can be: a patient is worth one query.
+    Below 1 it is put down to chance: it would promise more than independent queries
+    can. Where nothing varies, or all is one patient's, it cannot be known, and is the
+    largest that it can be: a patient is worth one query.
     """
     if clusters.alone:
         return 1.0

@@ -1,7 +1,9 @@
-"""Which tests of ours there are, and what became of them: a verdict must know what was left out, and by whom.
+"""Which tests of ours there are, and what became of them: a verdict must know what was
+left out, and by whom.
 
-`-k` and the like, plugins and conftests drop tests after they were collected, in whatever order they please. So what
-was collected at first is compared with what finished, whoever took part in between.
+`-k` and the like, plugins and conftests drop tests after they were collected, in
+whatever order they please. So what was collected at first is compared with what
+finished, whoever took part in between.
 """
 
 from __future__ import annotations
@@ -23,16 +25,28 @@ if TYPE_CHECKING:
     from .case import Json
 
 _ROSTER = pytest.StashKey["Roster"]()
-_OURS = re.compile(rf"def \w+\([^)]*\b({'|'.join(('retrieval_model', 'retrieval_dataset', *MEASURING))})\b")
+_OURS = re.compile(
+    r"def"
+    rf" \w+\([^)]*\b({'|'.join(('retrieval_model', 'retrieval_dataset', *MEASURING))})\b"
+)
 """A function that takes one of our fixtures."""
 _MOST_FILES = 2000
 """Files of ignored folders that are looked into: a folder of data is no suite."""
 _SETS = ("planned", "set_aside", "collected", "ignored")
-_LOOKS = ("collectonly", "showfixtures", "show_fixtures_per_test", "cacheshow", "setuponly", "setupplan")
+_LOOKS = (
+    "collectonly",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "cacheshow",
+    "setuponly",
+    "setupplan",
+)
 
 
 def only_looks(config: pytest.Config) -> bool:
-    """Whether pytest was asked to show something, such as `--collect-only` or `--fixtures`, and to run no test."""
+    """Whether pytest was asked to show something, such as `--collect-only` or
+    `--fixtures`, and to run no test.
+    """
     return any(getattr(config.option, name, None) for name in _LOOKS)
 
 
@@ -48,7 +62,9 @@ class Roster:
     planned: set[str] = field(default_factory=set)
     """All that the collected files hold, before anything was dropped."""
     set_aside: set[str] = field(default_factory=set)
-    """Those that this package leaves out itself, because one test says for all that a model is not here."""
+    """Those that this package leaves out itself, because one test says for all that a
+    model is not here.
+    """
     collected: set[str] = field(default_factory=set)
     """What was left when the collection was over."""
     ignored: set[str] = field(default_factory=set)
@@ -61,7 +77,9 @@ class Roster:
 
     def note_collected(self, items: Iterable[object]) -> None:
         """Remember the tests of ours among what a module holds."""
-        self._items += [item for item in items if isinstance(item, pytest.Item) and ours(item)]
+        self._items += [
+            item for item in items if isinstance(item, pytest.Item) and ours(item)
+        ]
 
     def note_ignored(self, path: Path) -> None:
         self._ignored_paths.append(path)
@@ -79,7 +97,10 @@ class Roster:
         self._ignored_paths.clear()
 
     def as_json(self) -> Json:
-        return {"policy": self.policy, **{name: sorted(getattr(self, name)) for name in _SETS}}
+        return {
+            "policy": self.policy,
+            **{name: sorted(getattr(self, name)) for name in _SETS},
+        }
 
     @classmethod
     def from_json(cls, data: Json) -> Roster:
@@ -116,8 +137,16 @@ class Ended:
         if self.others_failed:
             yield f"{counted(len(self.others_failed), 'other test')} failed"
         told = self.internal_error or self.uncollected or self.others_failed
-        expected = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-        if not told and not self.interrupted and exit_status not in (*expected, pytest.ExitCode.INTERRUPTED):
+        expected = (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        )
+        if (
+            not told
+            and not self.interrupted
+            and exit_status not in (*expected, pytest.ExitCode.INTERRUPTED)
+        ):
             yield f"pytest ended with the exit status {int(exit_status)}"
 
 
@@ -127,7 +156,9 @@ def _suites_among(paths: Iterable[Path], config: pytest.Config) -> Iterator[str]
     unwanted: list[str] = [*config.getini("norecursedirs"), "__pycache__"]
     for path in paths:
         for file in _files_of(path, unwanted):
-            if any(fnmatch(file.name, pattern) for pattern in patterns) and _speaks_of_us(file):
+            if any(
+                fnmatch(file.name, pattern) for pattern in patterns
+            ) and _speaks_of_us(file):
                 yield file.name
 
 
@@ -139,7 +170,11 @@ def _files_of(path: Path, unwanted: list[str]) -> Iterator[Path]:
         return  # no test would have been looked for there
     seen = 0
     for folder, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if not any(fnmatch(name, pattern) for pattern in unwanted)]
+        folders[:] = [
+            name
+            for name in folders
+            if not any(fnmatch(name, pattern) for pattern in unwanted)
+        ]
         for name in files:
             seen += 1
             if seen > _MOST_FILES:

@@ -1,7 +1,9 @@
-"""Reading a saved run, as `--robust-results` wrote it: `run.json` and `ranks.npz`. Nothing heavier than numpy.
+"""Reading a saved run, as `--robust-results` wrote it: `run.json` and `ranks.npz`.
+Nothing heavier than numpy.
 
-A gate is judged by what is read here, so a run that was damaged or changed must not pass for a whole one: see
-`saved_checks` for what is compared, and `content_digest` for the rest.
+A gate is judged by what is read here, so a run that was damaged or changed must not
+pass for a whole one: see `saved_checks` for what is compared, and `content_digest` for
+the rest.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ _MOST_BYTES = 1 << 28
 _LARGEST = 1 << 63
 """No number of a run is larger."""
 _NO_DIGEST = (
-    "This saved run has no digest of its content, as runs of earlier versions: a change that nothing else in it "
-    "contradicts is not noticed. Measure it again to have one."
+    "This saved run has no digest of its content, as runs of earlier versions: a change"
+    " that nothing else in it contradicts is not noticed. Measure it again to have one."
 )
 _OF_A_DATASET = (
     "name",
@@ -88,19 +90,27 @@ class SavedArrays:
 
 
 def has_run(folder: Path) -> bool:
-    """Whether something lies there that is a saved run, or was one: `load_run` says what is wrong with it."""
+    """Whether something lies there that is a saved run, or was one: `load_run` says
+    what is wrong with it.
+    """
     try:
         os.stat(folder)
         names = (RUN_FILE, RANKS_FILE)
-        return any(os.path.lexists(folder / name) for name in names) or not folder.is_dir()
+        return (
+            any(os.path.lexists(folder / name) for name in names) or not folder.is_dir()
+        )
     except FileNotFoundError:
         return os.path.lexists(folder)  # a link to nowhere
     except (OSError, ValueError):
-        return True  # a loop of links, a folder that may not be looked into, a name that none can have
+        # a loop of links, a folder that may not be looked into, a name that none can
+        # have
+        return True
 
 
 def load_run(folder: Path) -> Run:
-    """The run that was saved in `folder`; `SavedRunError` says what is wrong with it and what to do."""
+    """The run that was saved in `folder`; `SavedRunError` says what is wrong with it
+    and what to do.
+    """
     data = read_run_json(folder)
     _check_schema(data, folder)
     measured = _measurements(data)
@@ -108,7 +118,14 @@ def load_run(folder: Path) -> Run:
     arrays = _arrays(folder, measured, data["run"]["ranks_sha256"])
     _raise_first(array_contradictions(measured, arrays), folder)
     _check_digest(data, folder)
-    return Run(measured, Evidence(SavedArrays({name: array for name, array in arrays.items() if _is_used(name)})))
+    return Run(
+        measured,
+        Evidence(
+            SavedArrays(
+                {name: array for name, array in arrays.items() if _is_used(name)}
+            )
+        ),
+    )
 
 
 def _is_used(name: str) -> bool:
@@ -116,13 +133,16 @@ def _is_used(name: str) -> bool:
 
 
 def content_digest(data: Json) -> str:
-    """The SHA-256 of all that a `run.json` says, the digest of its ranks included and this one left out.
+    """The SHA-256 of all that a `run.json` says, the digest of its ranks included and
+    this one left out.
 
-    It is the same however the file is indented. It finds accidents and careless edits: it is no signature, and whoever
-    changes a run on purpose can compute it again.
+    It is the same however the file is indented. It finds accidents and careless edits:
+    it is no signature, and whoever changes a run on purpose can compute it again.
     """
     run = {key: value for key, value in data["run"].items() if key != "content_sha256"}
-    text = json.dumps({**data, "run": run}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(
+        {**data, "run": run}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -130,8 +150,8 @@ def _check_digest(data: Json, folder: Path) -> None:
     written = data["run"].get("content_sha256")
     if written is not None and written != content_digest(data):
         raise SavedRunError(
-            f"Expected the content that {_shown(folder)} was written with, got another: it was changed after it was "
-            "written. Make the run again."
+            f"Expected the content that {_shown(folder)} was written with, got another:"
+            " it was changed after it was written. Make the run again."
         )
 
 
@@ -139,8 +159,8 @@ def _raise_first(found: Iterable[Contradiction], folder: Path) -> None:
     """Raise `SavedRunError` for the first contradiction."""
     for one in found:
         raise SavedRunError(
-            f"Expected {one.expected}, got {one.got} in {_shown(folder)}: it, or the ranks beside it, was changed "
-            "after it was written. Make the run again."
+            f"Expected {one.expected}, got {one.got} in {_shown(folder)}: it, or the"
+            " ranks beside it, was changed after it was written. Make the run again."
         )
 
 
@@ -155,8 +175,8 @@ def _check_schema(data: Json, folder: Path) -> None:
     if wrong is not None:
         what = wrong.removeprefix("data").removeprefix(".")[:_LONGEST]
         raise SavedRunError(
-            f"Expected a run as this version writes it, got {_shown(folder)}, which breaks its schema: {what}. "
-            "Make the run again."
+            f"Expected a run as this version writes it, got {_shown(folder)}, which"
+            f" breaks its schema: {what}. Make the run again."
         )
 
 
@@ -179,15 +199,21 @@ def _validator() -> Callable[[Json], str | None]:
 
 
 def read_run_json(folder: Path) -> Json:
-    """What `run.json` holds, of a version that is known; `SavedRunError` says why it cannot be had."""
+    """What `run.json` holds, of a version that is known; `SavedRunError` says why it
+    cannot be had.
+    """
     data = _parsed(_text(folder), folder)
     version = data.get("schema_version") if isinstance(data, dict) else None
     if type(version) is not int:
-        raise SavedRunError(f"Expected a saved run, got {_shown(folder)} without a schema_version. Fix the path.")
+        raise SavedRunError(
+            f"Expected a saved run, got {_shown(folder)} without a schema_version. Fix"
+            " the path."
+        )
     if version > SCHEMA_VERSION:
         raise NewerRunError(
-            f"Expected a saved run of schema {SCHEMA_VERSION} or older, got schema_version={version} in "
-            f"{folder.name}. A newer version of pytest-retrieval-robust wrote it: install that one."
+            f"Expected a saved run of schema {SCHEMA_VERSION} or older, got"
+            f" schema_version={version} in {folder.name}. A newer version of"
+            " pytest-retrieval-robust wrote it: install that one."
         )
     return data  # type: ignore[no-any-return]
 
@@ -203,8 +229,8 @@ def _text(folder: Path) -> bytes:
     except ValueError:
         why = "a name that no file can have"
     raise SavedRunError(
-        f"Expected a folder that --robust-results wrote, got {folder.name!r} without a readable {RUN_FILE} ({why}). "
-        "Fix the path."
+        f"Expected a folder that --robust-results wrote, got {folder.name!r} without a"
+        f" readable {RUN_FILE} ({why}). Fix the path."
     )
 
 
@@ -221,7 +247,9 @@ def _parsed(text: bytes, folder: Path) -> Any:
             parse_float=_finite,
             parse_int=_small,
         )
-        json.dumps(data, ensure_ascii=False).encode()  # half of a surrogate pair could not be printed
+        json.dumps(
+            data, ensure_ascii=False
+        ).encode()  # half of a surrogate pair could not be printed
         return data
     except _NotJsonError as error:
         why = str(error)
@@ -230,9 +258,14 @@ def _parsed(text: bytes, folder: Path) -> Any:
     except UnicodeError:
         why = "text that is not UTF-8"
     except FOREIGN as error:
-        why = "values nested without end" if isinstance(error, RecursionError) else type(error).__name__
+        why = (
+            "values nested without end"
+            if isinstance(error, RecursionError)
+            else type(error).__name__
+        )
     raise SavedRunError(
-        f"Expected a whole {RUN_FILE} in {folder.name}, got: {why}. It was cut off or changed: make the run again."
+        f"Expected a whole {RUN_FILE} in {folder.name}, got: {why}. It was cut off or"
+        " changed: make the run again."
     )
 
 
@@ -272,7 +305,10 @@ def _measurements(data: Json) -> Measurements:
         costs=tuple(map(CostMeasurement.from_json, data["costs"])),
         breaking=tuple(map(BreakingOutcome.from_json, data["breaking"])),
         models=tuple(map(ModelRecord.from_json, data["models"])),
-        datasets=tuple({**{key: dataset[key] for key in _OF_A_DATASET}, **dataset} for dataset in data["datasets"]),
+        datasets=tuple(
+            {**{key: dataset[key] for key in _OF_A_DATASET}, **dataset}
+            for dataset in data["datasets"]
+        ),
         broken=tuple(run["broken"]),
         broken_tests=run["broken_tests"],
         # Those of the run itself speak of the machine that measured.
@@ -280,11 +316,14 @@ def _measurements(data: Json) -> Measurements:
     )
 
 
-def _arrays(folder: Path, measured: Measurements, expected: str | None) -> Mapping[str, NDArray[Any]]:
+def _arrays(
+    folder: Path, measured: Measurements, expected: str | None
+) -> Mapping[str, NDArray[Any]]:
     if expected is None:
         raise SavedRunError(
-            f"Expected the SHA-256 of the ranks in {_shown(folder)}, got ranks_sha256=None: this file is a report "
-            "(--robust-report), not a saved run. Give the folder that --robust-results wrote."
+            f"Expected the SHA-256 of the ranks in {_shown(folder)}, got"
+            " ranks_sha256=None: this file is a report (--robust-report), not a saved"
+            " run. Give the folder that --robust-results wrote."
         )
     try:
         with closing(open_ranks(folder, expected)) as stream:
@@ -294,6 +333,6 @@ def _arrays(folder: Path, measured: Measurements, expected: str | None) -> Mappi
     except (OSError, MemoryError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
     raise SavedRunError(
-        f"Expected the {RANKS_FILE} that {_shown(folder)} speaks of, got: {why}. Take both files of one run, or make "
-        "the run again."
+        f"Expected the {RANKS_FILE} that {_shown(folder)} speaks of, got: {why}. Take"
+        " both files of one run, or make the run again."
     )

@@ -1,7 +1,8 @@
 """The arrays of a saved run, `ranks.npz`: read without believing what the file claims of itself.
 
-An archive of a few kilobytes may expand to terabytes, or hold what only unpickling reads. So it is known beforehand
-which arrays a run has, of which kind and how long: `run.json` says so. Nothing else is read, and nothing is unpickled.
+An archive of a few kilobytes may expand to terabytes, or hold what only unpickling
+reads. So it is known beforehand which arrays a run has, of which kind and how long:
+`run.json` says so. Nothing else is read, and nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -91,25 +92,35 @@ def open_ranks(folder: Path, expected: str) -> BufferedReader:
         if digest == expected:
             return stream
         stream.close()
-        problem = f"another (sha256 {digest[:12]}..., not {expected[:12]}...): it was cut off, changed or mixed with "
+        problem = (
+            f"another (sha256 {digest[:12]}..., not {expected[:12]}...): it was cut"
+            " off, changed or mixed with "
+        )
         problem += "another run's"
     raise DamagedArraysError(problem)
 
 
-def read_arrays(stream: BufferedReader, forms: Mapping[str, ArrayForm]) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    stream: BufferedReader, forms: Mapping[str, ArrayForm]
+) -> dict[str, NDArray[Any]]:
     """The arrays of an archive, which has to hold those of `forms` and no others.
 
     Raises `DamagedArraysError` for anything else.
     """
     most = sum(form.size for form in forms.values())
     if most > _MOST_BYTES:
-        raise DamagedArraysError(f"arrays of {most} bytes, of which at most {_MOST_BYTES} are read")
+        raise DamagedArraysError(
+            f"arrays of {most} bytes, of which at most {_MOST_BYTES} are read"
+        )
     if stream.seek(0, 2) > most + _SLACK_PER_ARRAY * len(forms) + _SLACK:
         raise DamagedArraysError("a file that is larger than its arrays")
     try:
         with zipfile.ZipFile(stream) as archive:
             members = _members(archive.infolist(), forms)
-            return {name: _read(archive, member, forms[name]) for name, member in members.items()}
+            return {
+                name: _read(archive, member, forms[name])
+                for name, member in members.items()
+            }
     except DamagedArraysError:
         raise
     except FOREIGN as error:  # readers of archives raise a dozen kinds
@@ -117,33 +128,52 @@ def read_arrays(stream: BufferedReader, forms: Mapping[str, ArrayForm]) -> dict[
     raise DamagedArraysError(problem)
 
 
-def _members(found: Sequence[zipfile.ZipInfo], forms: Mapping[str, ArrayForm]) -> Mapping[str, zipfile.ZipInfo]:
+def _members(
+    found: Sequence[zipfile.ZipInfo], forms: Mapping[str, ArrayForm]
+) -> Mapping[str, zipfile.ZipInfo]:
     members = {member.filename.removesuffix(".npy"): member for member in found}
-    missing = [name for name, form in forms.items() if name not in members and not form.optional]
+    missing = [
+        name
+        for name, form in forms.items()
+        if name not in members and not form.optional
+    ]
     unknown = [name for name in members if name not in forms]
     if missing:
         raise DamagedArraysError(f"{len(missing)} of {len(forms)} arrays missing")
     if unknown or len(members) < len(found):
-        raise DamagedArraysError(f"{len(found) - len(members) + len(unknown)} arrays that are not of this run")
+        raise DamagedArraysError(
+            f"{len(found) - len(members) + len(unknown)} arrays that are not of"
+            " this run"
+        )
     return members
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, form: ArrayForm) -> NDArray[Any]:
+def _read(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, form: ArrayForm
+) -> NDArray[Any]:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DamagedArraysError("a kind of compression that no run has")
     with archive.open(member) as opened:
         shape, is_transposed, dtype = _head(opened)
         wanted = np.dtype(form.dtype)
-        if shape != form.shape or is_transposed or (dtype.kind, dtype.itemsize) != (wanted.kind, wanted.itemsize):
+        if (
+            shape != form.shape
+            or is_transposed
+            or (dtype.kind, dtype.itemsize) != (wanted.kind, wanted.itemsize)
+        ):
             raise DamagedArraysError("an array of another length or kind")
         content = opened.read(form.size)
-        if len(content) != form.size or opened.read(1):  # the end is where the checksum is looked at
+        if len(content) != form.size or opened.read(
+            1
+        ):  # the end is where the checksum is looked at
             raise DamagedArraysError("an array of another length than it says")
     return np.frombuffer(content, dtype=dtype).reshape(form.shape).astype(wanted)
 
 
 def _head(opened: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether it is in Fortran's order, and kind; at most 10,000 characters are looked at."""
+    """Shape, whether it is in Fortran's order, and kind; at most 10,000 characters are
+    looked at.
+    """
     version = npy.read_magic(opened)
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     if version not in readers:

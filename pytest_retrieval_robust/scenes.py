@@ -1,4 +1,6 @@
-"""Batches of a data set's images that a model looks at outside of a sweep: for timing, and for searches."""
+"""Batches of a data set's images that a model looks at outside of a sweep: for timing,
+and for searches.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ import numpy as np
 
 from .encoding import encode_gallery
 from .errors import DatasetError, UnreadableImageError
-from .occluders._scene import Prepares, Scene, Setting, batch_size, open_image, prepare_image, stacked, unit_scale
+from .occluders._scene import (
+    Prepares,
+    Scene,
+    Setting,
+    batch_size,
+    open_image,
+    prepare_image,
+    stacked,
+    unit_scale,
+)
 from .occluders.hashing import by_hash
 from .pairs import Pairs
 
@@ -28,29 +39,47 @@ def setting_of(model: DualEncoder, pairs: Pairs) -> Setting:
     return Setting(model, pairs.dataset, reports, pairs.report_groups)
 
 
-def first_images(model: DualEncoder, dataset: RetrievalDataset, images: int, gallery: int = 0) -> tuple[Scene, Pairs]:
-    """The data set's first `images` images. The gallery: the reports right for them, and for the first `gallery`."""
+def first_images(
+    model: DualEncoder, dataset: RetrievalDataset, images: int, gallery: int = 0
+) -> tuple[Scene, Pairs]:
+    """The data set's first `images` images.
+
+    The gallery: the reports right for them, and for the first `gallery`.
+    """
     kept, prepared = _prepared(model, dataset, range(len(dataset.image_ids)), images)
     if not kept:
-        raise DatasetError(f"Expected images that can be read in {dataset.name}, got none. Fix its files or its root.")
+        raise DatasetError(
+            f"Expected images that can be read in {dataset.name}, got none. Fix its"
+            " files or its root."
+        )
     answered = [*kept, *range(min(gallery, len(dataset.image_ids)))]
     right = np.isin(dataset.report_groups, dataset.image_groups[answered])
     pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
     return _scene(setting_of(model, pairs), pairs.dataset, kept, prepared), pairs
 
 
-def scene_of(setting: Setting, model: DualEncoder, dataset: RetrievalDataset, numbers: Sequence[int]) -> Scene:
+def scene_of(
+    setting: Setting,
+    model: DualEncoder,
+    dataset: RetrievalDataset,
+    numbers: Sequence[int],
+) -> Scene:
     """The images of these numbers, which can be read."""
     return _scene(setting, dataset, *_prepared(model, dataset, numbers, len(numbers)))
 
 
-def sampled_images(setting: Setting, model: DualEncoder, pairs: Pairs, images: int) -> Iterator[Scene]:
-    """`images` of the pairs' images, chosen by their ids alone: the same in every run, in any order of the data.
+def sampled_images(
+    setting: Setting, model: DualEncoder, pairs: Pairs, images: int
+) -> Iterator[Scene]:
+    """`images` of the pairs' images, chosen by their ids alone: the same in every run,
+    in any order of the data.
 
     They come in scenes of at most `PART` images, so that memory does not grow with their number.
     """
     dataset = pairs.dataset
-    left = iter([int(pairs.images[place]) for place in by_hash(pairs.image_ids, "sample")])
+    left = iter(
+        [int(pairs.images[place]) for place in by_hash(pairs.image_ids, "sample")]
+    )
     while images > 0:
         kept, prepared = _prepared(model, dataset, left, min(images, PART))
         if not kept:
@@ -62,7 +91,9 @@ def sampled_images(setting: Setting, model: DualEncoder, pairs: Pairs, images: i
 def _prepared(
     model: DualEncoder, dataset: RetrievalDataset, numbers: Iterable[int], images: int
 ) -> tuple[list[int], list[Prepares]]:
-    """The first `images` of these that can be read; broken ones are left out where the data set skips them."""
+    """The first `images` of these that can be read; broken ones are left out where the
+    data set skips them.
+    """
     kept: list[int] = []
     prepared: list[Prepares] = []
     for number in numbers:
@@ -79,7 +110,12 @@ def _prepared(
     return kept, prepared
 
 
-def _scene(setting: Setting, dataset: RetrievalDataset, kept: list[int], prepared: list[Prepares]) -> Scene:
+def _scene(
+    setting: Setting,
+    dataset: RetrievalDataset,
+    kept: list[int],
+    prepared: list[Prepares],
+) -> Scene:
     return Scene(
         setting,
         kept,

@@ -1,4 +1,6 @@
-"""From embeddings to what is told of a case: ranks of both directions, Recall@k, and their intervals."""
+"""From embeddings to what is told of a case: ranks of both directions, Recall@k, and
+their intervals.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,11 @@ TILE, SMALLEST_TILE = 1024, 64
 """Rows that are compared at a time, and the fewest where memory is short."""
 
 
-def ranks_of(model: DualEncoder, images: Tensor, reports: Tensor, pairs: Pairs) -> tuple[Ranks, Ranks]:
-    """The ranks of the images' reports and of the reports' images, by the model's own similarity where it has one.
+def ranks_of(
+    model: DualEncoder, images: Tensor, reports: Tensor, pairs: Pairs
+) -> tuple[Ranks, Ranks]:
+    """The ranks of the images' reports and of the reports' images, by the model's own
+    similarity where it has one.
 
     `images` may lie on the host; they are ranked on the model's device.
     """
@@ -42,16 +47,23 @@ def ranks_of(model: DualEncoder, images: Tensor, reports: Tensor, pairs: Pairs) 
     def rank(device: str, tile: int) -> tuple[Ranks, Ranks]:
         queries, gallery = images.to(device), reports.to(device)
         return positive_ranks_both(
-            queries, gallery, pairs.image_groups, pairs.report_groups, similarity=scorer, tile=tile
+            queries,
+            gallery,
+            pairs.image_groups,
+            pairs.report_groups,
+            similarity=scorer,
+            tile=tile,
         )
 
     return in_tiles(model, rank)
 
 
 def in_tiles(model: EncodesImages, rank: Callable[[str, int], T]) -> T:
-    """What `rank(device, tile)` gives: where memory of the device runs out in smaller tiles, and at last on the host.
+    """What `rank(device, tile)` gives: where memory of the device runs out in smaller
+    tiles, and at last on the host.
 
-    Ranks are exact, so that they are the same in any of these ways. A scorer of the model's own stays on its device.
+    Ranks are exact, so that they are the same in any of these ways. A scorer of the
+    model's own stays on its device.
     """
     limits = limits_of(model)
     stays = hasattr(model, "similarity") or model.device == "cpu"
@@ -62,19 +74,34 @@ def in_tiles(model: EncodesImages, rank: Callable[[str, int], T]) -> T:
         try:
             return rank(device, TILE if on_host else tile)
         except Exception as error:
-            if not is_out_of_memory(error) or device == "cpu" or (stays and tile <= SMALLEST_TILE):
+            if (
+                not is_out_of_memory(error)
+                or device == "cpu"
+                or (stays and tile <= SMALLEST_TILE)
+            ):
                 raise
             let_go(error)
-        # Outside of the except block: the error's traceback would hold on to the memory of the failed tile.
+        # Outside of the except block: the error's traceback would hold on to the memory
+        # of the failed tile.
         give_memory_back(model.device)
         limits.tile = tile // 4
 
 
-def both_scores(image_ranks: Ranks, report_ranks: Ranks, pairs: Pairs, ks: Sequence[int]) -> tuple[Scores, Scores]:
+def both_scores(
+    image_ranks: Ranks, report_ranks: Ranks, pairs: Pairs, ks: Sequence[int]
+) -> tuple[Scores, Scores]:
     """The scores of both directions, with intervals that know which queries are of one patient."""
     of_images, of_reports = cluster_labels(pairs)
-    there = scores_of(image_ranks, pairs.image_groups, pairs.report_groups, ks, Clusters.of(of_images))
-    return there, scores_of(report_ranks, pairs.report_groups, pairs.image_groups, ks, Clusters.of(of_reports))
+    there = scores_of(
+        image_ranks, pairs.image_groups, pairs.report_groups, ks, Clusters.of(of_images)
+    )
+    return there, scores_of(
+        report_ranks,
+        pairs.report_groups,
+        pairs.image_groups,
+        ks,
+        Clusters.of(of_reports),
+    )
 
 
 def scores_of(
@@ -84,9 +111,11 @@ def scores_of(
     ks: Sequence[int],
     patients: Clusters | None = None,
 ) -> Scores:
-    """Recall@k with Wilson intervals, chance, median rank and mean reciprocal rank of one direction.
+    """Recall@k with Wilson intervals, chance, median rank and mean reciprocal rank of
+    one direction.
 
-    Where patients repeat, the intervals are those of as many independent queries as theirs are worth.
+    Where patients repeat, the intervals are those of as many independent queries as
+    theirs are worth.
     """
     groups, counts = np.unique(gallery_groups, return_counts=True)
     right = counts[np.searchsorted(groups, query_groups)]
@@ -102,7 +131,11 @@ def scores_of(
     )
 
 
-def _interval(hits: NDArray[np.bool_], patients: Clusters | None) -> tuple[float, float]:
-    effect = 1.0 if patients is None else design_effect(hits.astype(np.float64), patients)
+def _interval(
+    hits: NDArray[np.bool_], patients: Clusters | None
+) -> tuple[float, float]:
+    effect = (
+        1.0 if patients is None else design_effect(hits.astype(np.float64), patients)
+    )
     found = proportion(float(hits.mean()), len(hits), 0.975, effect)
     return found.low, found.high

@@ -1,4 +1,6 @@
-"""From what was typed to what is meant: models, data sets and occluders by name, with nothing loaded."""
+"""From what was typed to what is meant: models, data sets and occluders by name, with
+nothing loaded.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,15 @@ class SelectedModel:
     cache_dir: Path | None = None
 
     def absent(self) -> str | None:
-        """Why it cannot be tested here, decided from files alone; None where it can, or may be fetched."""
+        """Why it cannot be tested here, decided from files alone; None where it can, or
+        may be fetched.
+        """
         reason = (
             None
             if self.entry.missing is None
-            else self.entry.missing(LoadRequest(may_download=self.may_download, cache_dir=self.cache_dir))
+            else self.entry.missing(
+                LoadRequest(may_download=self.may_download, cache_dir=self.cache_dir)
+            )
         )
         return None if self.may_download and self.entry.fetchable else reason
 
@@ -54,13 +60,17 @@ class SelectedDataset:
     options: Mapping[str, object]
 
     def with_parameters(self, parameters: Mapping[str, object]) -> SelectedDataset:
-        """With further parameters, which are then part of the name; `ConfigError` for an unfit one."""
+        """With further parameters, which are then part of the name; `ConfigError` for
+        an unfit one.
+        """
         if not parameters and self.entry.of_files:
             return self
         selected = configured_dataset(self.entry, {**self.options, **parameters})
         if not self.options:
             return selected
-        extra = configured_dataset(self.entry, parameters).name.removeprefix(self.entry.name)
+        extra = configured_dataset(self.entry, parameters).name.removeprefix(
+            self.entry.name
+        )
         return SelectedDataset(self.entry, self.name + extra, selected.options)
 
     def load(self) -> RetrievalDataset:
@@ -80,8 +90,14 @@ class Selection:
 
 
 def select(settings: Settings, catalogues: Catalogues) -> Selection:
-    """Resolve names, globs, `all` and locators; `ConfigError` says what is close to an unknown one."""
-    tables = {} if settings.config_file is None else {table.name: table for table in settings.config_file.models}
+    """Resolve names, globs, `all` and locators; `ConfigError` says what is close to an
+    unknown one.
+    """
+    tables = (
+        {}
+        if settings.config_file is None
+        else {table.name: table for table in settings.config_file.models}
+    )
     for table in tables.values():
         _add_table(table, catalogues)
     return Selection(
@@ -93,18 +109,32 @@ def select(settings: Settings, catalogues: Catalogues) -> Selection:
 
 def _add_table(table: ModelTable, catalogues: Catalogues) -> None:
     if table.name in catalogues.models.names():
-        # Whichever of the two were taken, the other one's weights would stay untested under its name.
+        # Whichever of the two were taken, the other one's weights would stay untested
+        # under its name.
         raise ConfigError(
-            f"{table.places['']}: expected a name of its own for a checkpoint of yours, got [models.{table.name}], "
-            "which the catalogue has already. Choose another name."
+            f"{table.places['']}: expected a name of its own for a checkpoint of yours,"
+            f" got [models.{table.name}], which the catalogue has already. Choose"
+            " another name."
         )
     try:
         entry = own_entry(
-            table.name, table.loader, table.checkpoint, table.tokenizer, table.options, catalogues.models.entries()
+            table.name,
+            table.loader,
+            table.checkpoint,
+            table.tokenizer,
+            table.options,
+            catalogues.models.entries(),
         )
     except UnknownNameError as error:
         # The key that is unknown, or whose value is, else the table.
-        place = next((table.places[key] for key in table.places if key and f"{key}=" in str(error)), table.places[""])
+        place = next(
+            (
+                table.places[key]
+                for key in table.places
+                if key and f"{key}=" in str(error)
+            ),
+            table.places[""],
+        )
         raise ConfigError(f"{place}: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"{table.places['']}: {error}") from error
@@ -116,35 +146,67 @@ def _select_models(
 ) -> dict[str, SelectedModel]:
     chosen: dict[str, SelectedModel] = {}
     for item in settings.models or _default_models(catalogues, tables):
-        named = settings.models is not None and item != "all" and (is_locator(item) or not is_glob(item))
+        named = (
+            settings.models is not None
+            and item != "all"
+            and (is_locator(item) or not is_glob(item))
+        )
         for entry in _model_entries(item, catalogues):
             required = entry.name in tables and tables[entry.name].required
-            _add_model(chosen, entry, named or required, named or settings.download, settings.cache_dir)
+            _add_model(
+                chosen,
+                entry,
+                named or required,
+                named or settings.download,
+                settings.cache_dir,
+            )
     for table in tables.values():
         if table.required and table.name not in chosen:
-            _add_model(chosen, catalogues.models.get(table.name), True, False, settings.cache_dir)
+            _add_model(
+                chosen,
+                catalogues.models.get(table.name),
+                True,
+                False,
+                settings.cache_dir,
+            )
     return chosen
 
 
-def selected_model(name: str, selection: Selection, settings: Settings, catalogues: Catalogues) -> SelectedModel:
-    """A model of the run, or another one of the catalogue, which fetches weights with --robust-download alone."""
+def selected_model(
+    name: str, selection: Selection, settings: Settings, catalogues: Catalogues
+) -> SelectedModel:
+    """A model of the run, or another one of the catalogue, which fetches weights with
+    --robust-download alone.
+    """
     if name in selection.models:
         return selection.models[name]
-    return SelectedModel(catalogues.models.get(name), False, settings.download, settings.cache_dir)
+    return SelectedModel(
+        catalogues.models.get(name), False, settings.download, settings.cache_dir
+    )
 
 
 def must_be_tested(settings: Settings) -> frozenset[str]:
-    """Models that were asked for by name or locator, or are `required`: whatever else a run has, it must have these."""
+    """Models that were asked for by name or locator, or are `required`: whatever else a
+    run has, it must have these.
+    """
     tables = () if settings.config_file is None else settings.config_file.models
     required = {table.name for table in tables if table.required}
     typed = settings.models or ()
     located = {entry_for(item).name for item in typed if is_locator(item)}
-    named = {item for item in typed if not is_locator(item) and item != "all" and not is_glob(item)}
+    named = {
+        item
+        for item in typed
+        if not is_locator(item) and item != "all" and not is_glob(item)
+    }
     return frozenset(required | located | named)
 
 
-def _default_models(catalogues: Catalogues, tables: Mapping[str, ModelTable]) -> list[str]:
-    return list(tables) or [entry.name for entry in catalogues.models.entries() if entry.embedded]
+def _default_models(
+    catalogues: Catalogues, tables: Mapping[str, ModelTable]
+) -> list[str]:
+    return list(tables) or [
+        entry.name for entry in catalogues.models.entries() if entry.embedded
+    ]
 
 
 def _model_entries(item: str, catalogues: Catalogues) -> list[ModelEntry]:
@@ -154,7 +216,11 @@ def _model_entries(item: str, catalogues: Catalogues) -> list[ModelEntry]:
 
 
 def _add_model(
-    chosen: dict[str, SelectedModel], entry: ModelEntry, named: bool, may_download: bool, cache_dir: Path | None
+    chosen: dict[str, SelectedModel],
+    entry: ModelEntry,
+    named: bool,
+    may_download: bool,
+    cache_dir: Path | None,
 ) -> None:
     held = chosen.get(entry.name)
     if held is not None and held.entry.summary != entry.summary:
@@ -166,7 +232,9 @@ def _add_model(
         chosen[entry.name] = SelectedModel(entry, named, may_download, cache_dir)
 
 
-def _select_datasets(settings: Settings, catalogues: Catalogues) -> dict[str, SelectedDataset]:
+def _select_datasets(
+    settings: Settings, catalogues: Catalogues
+) -> dict[str, SelectedDataset]:
     catalogue = catalogues.datasets
     tables = () if settings.config_file is None else settings.config_file.datasets
     configured = {table.name: _configured(table, catalogue) for table in tables}
@@ -174,24 +242,38 @@ def _select_datasets(settings: Settings, catalogues: Catalogues) -> dict[str, Se
     for item in settings.datasets:
         name, texts = parse_call(item)
         for found in _dataset_names(name, catalogue, configured):
-            base = configured.get(found) or SelectedDataset(catalogue.get(found), found, {})
+            base = configured.get(found) or SelectedDataset(
+                catalogue.get(found), found, {}
+            )
             chosen.append(base.with_parameters(_typed(base.entry, texts)))
     return {selected.name: selected for selected in chosen}
 
 
-def named_dataset(text: str, tables: Iterable[DatasetTable], catalogue: Catalogue[DatasetEntry]) -> SelectedDataset:
-    """One data set as typed, `open-i(text=findings)`, with what a table of `robust.toml` says of it."""
+def named_dataset(
+    text: str, tables: Iterable[DatasetTable], catalogue: Catalogue[DatasetEntry]
+) -> SelectedDataset:
+    """One data set as typed, `open-i(text=findings)`, with what a table of
+    `robust.toml` says of it.
+    """
     name, texts = parse_call(text)
     # A mistake in another table is no mistake of this one.
-    configured = [_configured(table, catalogue) for table in tables if table.name == name]
-    base = configured[0] if configured else SelectedDataset(catalogue.get(name), name, {})
+    configured = [
+        _configured(table, catalogue) for table in tables if table.name == name
+    ]
+    base = (
+        configured[0] if configured else SelectedDataset(catalogue.get(name), name, {})
+    )
     return base.with_parameters(_typed(base.entry, texts))
 
 
 def _dataset_names(
-    pattern: str, catalogue: Catalogue[DatasetEntry], configured: Mapping[str, SelectedDataset]
+    pattern: str,
+    catalogue: Catalogue[DatasetEntry],
+    configured: Mapping[str, SelectedDataset],
 ) -> list[str]:
-    """Names that a LIST's item stands for; those of the user's files only where a table says where they lie."""
+    """Names that a LIST's item stands for; those of the user's files only where a table
+    says where they lie.
+    """
     if pattern in configured:
         return [pattern]
     if pattern != "all" and not is_glob(pattern):
@@ -204,22 +286,28 @@ def _dataset_names(
     return found
 
 
-def _configured(table: DatasetTable, catalogue: Catalogue[DatasetEntry]) -> SelectedDataset:
+def _configured(
+    table: DatasetTable, catalogue: Catalogue[DatasetEntry]
+) -> SelectedDataset:
     """A table's data set under the table's name; `ConfigError` with the line of what is wrong."""
     try:
         entry = catalogue.get(table.loader)
     except UnknownNameError as error:
         place = table.places.get("loader", table.places[""])
-        raise ConfigError(f"{place}: {error} A table of another name needs a loader.") from error
+        raise ConfigError(
+            f"{place}: {error} A table of another name needs a loader."
+        ) from error
     if not entry.of_files:
         raise ConfigError(
-            f"{table.places['']}: expected a data set of files, got loader={table.loader!r}. It takes its "
-            f"parameters in parentheses: --robust-datasets '{table.loader}(...)'."
+            f"{table.places['']}: expected a data set of files, got"
+            f" loader={table.loader!r}. It takes its parameters in parentheses:"
+            f" --robust-datasets '{table.loader}(...)'."
         )
     if table.name != table.loader and table.name in catalogue.names():
         raise ConfigError(
-            f"{table.places['']}: expected a name of its own, got [datasets.{table.name}] with another loader, "
-            f"{table.loader!r}. Choose another name."
+            f"{table.places['']}: expected a name of its own, got"
+            f" [datasets.{table.name}] with another loader, {table.loader!r}. Choose"
+            " another name."
         )
     options = {}
     for key, value in table.options.items():
@@ -234,9 +322,15 @@ def _configured(table: DatasetTable, catalogue: Catalogue[DatasetEntry]) -> Sele
 
 
 def _beside(folder: Path, written: str) -> str:
-    """A path as written in a file: relative to the file's folder, unless it is a repository of the hub."""
+    """A path as written in a file: relative to the file's folder, unless it is a
+    repository of the hub.
+    """
     path = folder / Path(written).expanduser()
-    return written if re.fullmatch(r"[\w.-]+/[\w.-]+", written) and not path.exists() else str(path)
+    return (
+        written
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", written) and not path.exists()
+        else str(path)
+    )
 
 
 def _of_type(entry: DatasetEntry, key: str, value: object) -> object:
@@ -244,12 +338,20 @@ def _of_type(entry: DatasetEntry, key: str, value: object) -> object:
     fits = {int: (int,), float: (int, float), str: (str, PathLike)}.get(wanted)  # type: ignore[call-overload]
     if fits is not None and (isinstance(value, bool) or not isinstance(value, fits)):
         kind = {int: "a whole number", float: "a number", str: "a text"}[wanted]  # type: ignore[index]
-        raise ConfigError(f"Expected {kind}, got {key}={value!r} for {entry.name}. Mend the value.")
+        raise ConfigError(
+            f"Expected {kind}, got {key}={value!r} for {entry.name}. Mend the value."
+        )
     return value
 
 
-def _select_occluders(settings: Settings, catalogues: Catalogues) -> dict[str, Occluder]:
-    called = [item for item in settings.occluders for item in _each_of_all(item, catalogues.occluders)]
+def _select_occluders(
+    settings: Settings, catalogues: Catalogues
+) -> dict[str, Occluder]:
+    called = [
+        item
+        for item in settings.occluders
+        for item in _each_of_all(item, catalogues.occluders)
+    ]
     chosen: dict[str, Occluder] = {}
     made_by: dict[str, str] = {}
     for entry, texts in _called(called, catalogues.occluders):
@@ -257,8 +359,9 @@ def _select_occluders(settings: Settings, catalogues: Catalogues) -> dict[str, O
         maker = made_by.setdefault(occluder.name, entry.name)
         if maker != entry.name:
             raise ConfigError(
-                f"Expected occluders with different names, got name={occluder.name!r} from {maker!r} and from "
-                f"{entry.name!r}. Give each one a name that begins with that of its entry."
+                f"Expected occluders with different names, got name={occluder.name!r}"
+                f" from {maker!r} and from {entry.name!r}. Give each one a name that"
+                " begins with that of its entry."
             )
         chosen[occluder.name] = occluder
     return chosen
@@ -266,18 +369,28 @@ def _select_occluders(settings: Settings, catalogues: Catalogues) -> dict[str, O
 
 def _each_of_all(item: str, catalogue: Catalogue[OccluderEntry]) -> list[str]:
     """`all` means what every model and data set can do at the cost of one encoding an image."""
-    return [item] if item != "all" else [entry.name for entry in catalogue.entries() if not entry.by_name_only]
+    return (
+        [item]
+        if item != "all"
+        else [entry.name for entry in catalogue.entries() if not entry.by_name_only]
+    )
 
 
-def _called(items: Iterable[str], catalogue: Catalogue[E]) -> Iterator[tuple[E, Mapping[str, str]]]:
-    """The entries that items such as `patches(grid=14)` or `syn*(pairs=100)` stand for, with their parameters."""
+def _called(
+    items: Iterable[str], catalogue: Catalogue[E]
+) -> Iterator[tuple[E, Mapping[str, str]]]:
+    """The entries that items such as `patches(grid=14)` or `syn*(pairs=100)` stand for,
+    with their parameters.
+    """
     for item in items:
         name, texts = parse_call(item)
         yield from ((catalogue.get(found), texts) for found in catalogue.select(name))
 
 
 def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
-    """The occluder with its parameters parsed from text; `ConfigError` for an unknown or unfit one."""
+    """The occluder with its parameters parsed from text; `ConfigError` for an unknown
+    or unfit one.
+    """
     with _as_config_error():
         occluder = entry.build(**_typed(entry, texts))
     return _named_as(occluder, entry)
@@ -288,8 +401,9 @@ def _named_as(occluder: Occluder, entry: OccluderEntry) -> Occluder:
     base, _, _ = occluder.name.partition("(")
     if base != entry.name:
         raise ConfigError(
-            f"Expected the occluder of the entry {entry.name!r} to be named so, got name={occluder.name!r}. "
-            f"Give it the name {entry.name!r} where it is made, or register the entry as {base!r}."
+            f"Expected the occluder of the entry {entry.name!r} to be named so, got"
+            f" name={occluder.name!r}. Give it the name {entry.name!r} where it is"
+            f" made, or register the entry as {base!r}."
         )
     return occluder
 
@@ -300,18 +414,26 @@ def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occlud
     return build_occluder(catalogue.get(name), texts)
 
 
-def configured_dataset(entry: DatasetEntry, options: Mapping[str, object]) -> SelectedDataset:
+def configured_dataset(
+    entry: DatasetEntry, options: Mapping[str, object]
+) -> SelectedDataset:
     """The data set with its parameters, unopened; `ConfigError` for an unknown or unfit one."""
     for key, value in options.items():
         _check_known(entry, key)
         if entry.of_files and value is not None:
             _of_type(entry, key, value)
     with _as_config_error():
-        name = entry.name if entry.canonical_name is None else entry.canonical_name(**options)
+        name = (
+            entry.name
+            if entry.canonical_name is None
+            else entry.canonical_name(**options)
+        )
     return SelectedDataset(entry, name, options)
 
 
-def dataset_from_text(text: str, options: Mapping[str, object], catalogue: Catalogue[DatasetEntry]) -> SelectedDataset:
+def dataset_from_text(
+    text: str, options: Mapping[str, object], catalogue: Catalogue[DatasetEntry]
+) -> SelectedDataset:
     """`synthetic-cxr(pairs=100)` with further parameters by keyword."""
     name, texts = parse_call(text)
     entry = catalogue.get(name)
@@ -329,7 +451,9 @@ E = TypeVar("E", bound=_Parametrised)
 
 
 def _typed(entry: _Parametrised, texts: Mapping[str, str]) -> dict[str, object]:
-    """The parameters as values; `ConfigError` for an unknown one, or a text that is not of its type."""
+    """The parameters as values; `ConfigError` for an unknown one, or a text that is not
+    of its type.
+    """
     typed = {}
     for key, text in texts.items():
         _check_known(entry, key)
@@ -340,7 +464,8 @@ def _typed(entry: _Parametrised, texts: Mapping[str, str]) -> dict[str, object]:
         except ValueError as error:
             kind = getattr(read, "__name__", "its own")
             raise ConfigError(
-                f"Expected {key} of {entry.name} to be of type {kind}, got {key}={text!r}. Mend the value."
+                f"Expected {key} of {entry.name} to be of type {kind}, got"
+                f" {key}={text!r}. Mend the value."
             ) from error
     return typed
 

@@ -1,8 +1,10 @@
-"""What stored embeddings follow from, as keys: the same key means the same numbers, or it must not be given.
+"""What stored embeddings follow from, as keys: the same key means the same numbers, or
+it must not be given.
 
-A key takes in the model's declared identity and what it makes of a fixed picture and fixed sentences, the code of this
-package and the versions of the libraries that bear on the numbers, the kind of device, the images' own bytes, and what
-the occluder looks at. Whatever changes, changes the key: nothing ever has to be invalidated.
+A key takes in the model's declared identity and what it makes of a fixed picture and
+fixed sentences, the code of this package and the versions of the libraries that bear on
+the numbers, the kind of device, the images' own bytes, and what the occluder looks at.
+Whatever changes, changes the key: nothing ever has to be invalidated.
 """
 
 from __future__ import annotations
@@ -29,14 +31,46 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).parent
 _FOLDERS = ("models", "datasets", "occluders")
-_MODULES = ("sweep", "feeding", "encoding", "calling", "float32", "shards", "shard_keys", "probing", "source_code")
+_MODULES = (
+    "sweep",
+    "feeding",
+    "encoding",
+    "calling",
+    "float32",
+    "shards",
+    "shard_keys",
+    "probing",
+    "source_code",
+)
 _LIBRARIES = (
-    *("torch", "torchvision", "transformers", "open_clip_torch", "timm", "tokenizers", "sentencepiece", "ftfy"),
-    *("numpy", "pillow", "pillow-simd", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg"),
+    *(
+        "torch",
+        "torchvision",
+        "transformers",
+        "open_clip_torch",
+        "timm",
+        "tokenizers",
+        "sentencepiece",
+        "ftfy",
+    ),
+    *(
+        "numpy",
+        "pillow",
+        "pillow-simd",
+        "pydicom",
+        "pylibjpeg",
+        "pylibjpeg-libjpeg",
+        "pylibjpeg-openjpeg",
+    ),
     *("python-gdcm", "triton", "onnxruntime", "onnxruntime-gpu"),
     # Torch brings these, but they can be upgraded beside it.
     *("nvidia-cudnn-cu11", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "nvidia-cudnn"),
-    *("nvidia-cublas-cu11", "nvidia-cublas-cu12", "nvidia-cublas-cu13", "nvidia-cublas"),
+    *(
+        "nvidia-cublas-cu11",
+        "nvidia-cublas-cu12",
+        "nvidia-cublas-cu13",
+        "nvidia-cublas",
+    ),
 )
 _CODECS = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif")
 """Of Pillow: what decodes an image may be another library than the one that it was built with."""
@@ -54,34 +88,53 @@ def key_of(*parts: bytes) -> str:
 
 
 def model_identity(model: DualEncoder, precision: str) -> bytes | None:
-    """What the embeddings of a model follow from, or None: without a hash of its weights they are never stored.
+    """What the embeddings of a model follow from, or None: without a hash of its
+    weights they are never stored.
 
-    The model encodes fixed pictures and sentences, so that what its card does not tell (a tokenizer's file, a
-    preprocessing of one's own) tells too.
+    The model encodes fixed pictures and sentences, so that what its card does not tell
+    (a tokenizer's file, a preprocessing of one's own) tells too.
     """
     if model.card.sha256 is None:
         return None
     try:
         behaviour, code = _behaviour(model), _package_code() + code_of(model)
-    except FOREIGN:  # an encoder that takes only what it knows, or code of which nothing is known
+    except (
+        FOREIGN
+    ):  # an encoder that takes only what it knows, or code of which nothing is known
         return None
-    card = {name: value for name, value in model.card.as_json().items() if name not in _NOT_OF_THE_WEIGHTS}
-    declared = {"card": card, "precision": precision, "device": _device_kind(model.device), "libraries": _libraries()}
+    card = {
+        name: value
+        for name, value in model.card.as_json().items()
+        if name not in _NOT_OF_THE_WEIGHTS
+    }
+    declared = {
+        "card": card,
+        "precision": precision,
+        "device": _device_kind(model.device),
+        "libraries": _libraries(),
+    }
     return b"".join((json.dumps(declared, sort_keys=True).encode(), behaviour, code))
 
 
 def occluder_identity(occluder: Occluder, level: float, seed: int) -> bytes:
     """What an occluder hides at a level with a seed, apart from what it looks at (`looked_at`)."""
-    return json.dumps([type(occluder).__qualname__, occluder.name, level, seed]).encode()
+    return json.dumps(
+        [type(occluder).__qualname__, occluder.name, level, seed]
+    ).encode()
 
 
 def dataset_identity(dataset: RetrievalDataset) -> bytes | None:
-    """What makes pixels of an image's stored bytes; None where the data set cannot be believed to know them.
+    """What makes pixels of an image's stored bytes; None where the data set cannot be
+    believed to know them.
 
-    A class that has an `image` of its own and inherits `content_digest` knows nothing of what it makes itself.
+    A class that has an `image` of its own and inherits `content_digest` knows nothing
+    of what it makes itself.
     """
     kinds = type(dataset).__mro__
-    knows, makes = (next((k for k in kinds if name in vars(k)), None) for name in ("content_digest", "image"))
+    knows, makes = (
+        next((k for k in kinds if name in vars(k)), None)
+        for name in ("content_digest", "image")
+    )
     if knows is None or knows is not makes:
         return None
     try:
@@ -92,17 +145,27 @@ def dataset_identity(dataset: RetrievalDataset) -> bytes | None:
 
 def texts_key(model: bytes, texts: Sequence[str]) -> str:
     """The key of the embeddings of a part of a gallery."""
-    return key_of(b"reports", model, *(text.encode("utf-8", "surrogatepass") for text in texts))
+    return key_of(
+        b"reports", model, *(text.encode("utf-8", "surrogatepass") for text in texts)
+    )
 
 
-def batch_key(model: bytes, occlusion: bytes, images: Iterable[tuple[str, bytes]]) -> str:
+def batch_key(
+    model: bytes, occlusion: bytes, images: Iterable[tuple[str, bytes]]
+) -> str:
     """The key of a batch under an occlusion: ids and content digests of its images, in order."""
-    words = (part for image_id, content in images for part in (image_id.encode("utf-8", "surrogatepass"), content))
+    words = (
+        part
+        for image_id, content in images
+        for part in (image_id.encode("utf-8", "surrogatepass"), content)
+    )
     return key_of(b"images", model, occlusion, *words)
 
 
 def _behaviour(model: DualEncoder) -> bytes:
-    """What the model makes of fixed pictures and sentences, so that what its card does not tell tells too."""
+    """What the model makes of fixed pictures and sentences, so that what its card does
+    not tell tells too.
+    """
     import torch
 
     from .calling import encode_images, encode_reports
@@ -120,14 +183,18 @@ def _behaviour(model: DualEncoder) -> bytes:
         if encoded < _ENCODED:
             encoded += 1
             with torch.no_grad():
-                rows = encode_images(model, unit_scale(prepared.pixels[None], model.device)).rows
+                rows = encode_images(
+                    model, unit_scale(prepared.pixels[None], model.device)
+                ).rows
             digest.update(rows.cpu().numpy().tobytes())
     if not encoded:
         raise UnknownCodeError
     with torch.no_grad():
         digest.update(encode_reports(model, SENTENCES).rows.cpu().numpy().tobytes())
         try:
-            digest.update(encode_reports(model, VOCABULARY).rows.cpu().numpy().tobytes())
+            digest.update(
+                encode_reports(model, VOCABULARY).rows.cpu().numpy().tobytes()
+            )
         except ModelError:  # one that does not cut long texts, for one
             digest.update(b"refused")
     return digest.digest()
@@ -147,17 +214,34 @@ def _libraries() -> Json:
     import torch
     from PIL import features
 
-    found: Json = {"python": sys.version_info[:2], "cuda": torch.version.cuda, "hip": torch.version.hip}
+    found: Json = {
+        "python": sys.version_info[:2],
+        "cuda": torch.version.cuda,
+        "hip": torch.version.hip,
+    }
     for library in _LIBRARIES:
         try:
             found[library] = version(library)
         except PackageNotFoundError:
             found[library] = None
-    return {**found, **{codec: features.version(codec) for codec in _CODECS if codec in features.get_supported()}}
+    return {
+        **found,
+        **{
+            codec: features.version(codec)
+            for codec in _CODECS
+            if codec in features.get_supported()
+        },
+    }
 
 
 @cache
 def _package_code() -> bytes:
-    """Of the package's own code that bears on embeddings: another version of it makes other keys."""
-    folders = (file for folder in _FOLDERS for file in sorted((_PACKAGE / folder).rglob("*.py")))
+    """Of the package's own code that bears on embeddings: another version of it makes
+    other keys.
+    """
+    folders = (
+        file
+        for folder in _FOLDERS
+        for file in sorted((_PACKAGE / folder).rglob("*.py"))
+    )
     return digest_of([*folders, *(_PACKAGE / f"{module}.py" for module in _MODULES)])

@@ -1,4 +1,6 @@
-"""What the embedding store keeps of one model: batches of images under an occlusion, and parts of galleries."""
+"""What the embedding store keeps of one model: batches of images under an occlusion,
+and parts of galleries.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,19 @@ class EncodedBatch:
         }
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], images: int) -> EncodedBatch | None:
+    def of_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], images: int
+    ) -> EncodedBatch | None:
         """The batch of a shard; None where the arrays are not those of `images` images."""
         try:
-            rows, shares, visible, digests = (arrays[name] for name in ("rows", "shares", "visible", "digests"))
+            rows, shares, visible, digests = (
+                arrays[name] for name in ("rows", "shares", "visible", "digests")
+            )
         except KeyError:
             return None
         fits = (
-            (digests.shape, digests.dtype) == ((images, DIGEST_BYTES), np.dtype(np.uint8))
+            (digests.shape, digests.dtype)
+            == ((images, DIGEST_BYTES), np.dtype(np.uint8))
             and (rows.ndim, rows.dtype) == (2, np.dtype(np.float32))
             and (visible.shape, visible.dtype) == ((), np.dtype(np.float64))
             and shares.dtype == np.float64
@@ -67,20 +74,37 @@ class ModelShards:
     identity: bytes
 
     @classmethod
-    def of(cls, store: EmbeddingStore | None, model: DualEncoder, precision: str) -> ModelShards | None:
-        """None without a store, and for a model that cannot be told from another: see `shard_keys.model_identity`."""
+    def of(
+        cls, store: EmbeddingStore | None, model: DualEncoder, precision: str
+    ) -> ModelShards | None:
+        """None without a store, and for a model that cannot be told from another: see
+        `shard_keys.model_identity`.
+        """
         identity = None if store is None else model_identity(model, precision)
-        return None if store is None or identity is None else cls(store, model.name, identity)
+        return (
+            None
+            if store is None or identity is None
+            else cls(store, model.name, identity)
+        )
 
     def load_reports(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """(G, D) the stored embeddings of a part of a gallery."""
         arrays = self.store.load(texts_key(self.identity, texts))
         rows = None if arrays is None else arrays.get("rows")
-        fits = rows is not None and rows.dtype == np.float32 and rows.ndim == 2 and len(rows) == len(texts)
+        fits = (
+            rows is not None
+            and rows.dtype == np.float32
+            and rows.ndim == 2
+            and len(rows) == len(texts)
+        )
         return rows if fits else None
 
     def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
-        self.store.save(texts_key(self.identity, texts), {"rows": rows}, {"model": self.name, "holds": "reports"})
+        self.store.save(
+            texts_key(self.identity, texts),
+            {"rows": rows},
+            {"model": self.name, "holds": "reports"},
+        )
 
     def image_key(self, occlusion: bytes, images: Sequence[tuple[str, bytes]]) -> str:
         """The key of a batch: (id, content digest) of its images under an occlusion."""
@@ -90,5 +114,9 @@ class ModelShards:
         arrays = self.store.load(key)
         return None if arrays is None else EncodedBatch.of_arrays(arrays, images)
 
-    def save_images(self, key: str, batch: EncodedBatch, about: Mapping[str, object]) -> None:
-        self.store.save(key, batch.as_arrays(), {"model": self.name, "holds": "images", **about})
+    def save_images(
+        self, key: str, batch: EncodedBatch, about: Mapping[str, object]
+    ) -> None:
+        self.store.save(
+            key, batch.as_arrays(), {"model": self.name, "holds": "images", **about}
+        )

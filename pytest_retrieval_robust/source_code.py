@@ -1,7 +1,9 @@
-"""Which code of the user's own an object follows from: the files of its class, and of all that these import.
+"""Which code of the user's own an object follows from: the files of its class, and of
+all that these import.
 
-The standard library and installed packages are known by their versions. What is imported by a name that is computed at
-run time, and files that code reads as data, are not seen.
+The standard library and installed packages are known by their versions. What is
+imported by a name that is computed at run time, and files that code reads as data, are
+not seen.
 """
 
 from __future__ import annotations
@@ -35,17 +37,23 @@ class UnknownCodeError(Exception):
 def code_of(thing: object) -> bytes:
     """A digest of the user's own code that an object, or a class, follows from.
 
-    Raises `UnknownCodeError` for a class without a file, such as a notebook's, and for code that was changed on disk
-    since this process began.
+    Raises `UnknownCodeError` for a class without a file, such as a notebook's, and for
+    code that was changed on disk since this process began.
     """
     kinds = [thing] if isinstance(thing, type) else list(_parts(thing))
     names = sorted({name for kind in kinds for name in _modules_of(kind)})
-    named = sorted(kind.__qualname__ for kind in kinds if isinstance(kind, type) and not _is_installed(kind.__module__))
+    named = sorted(
+        kind.__qualname__
+        for kind in kinds
+        if isinstance(kind, type) and not _is_installed(kind.__module__)
+    )
     return " ".join(named).encode() + _digest_of_modules(names)
 
 
 def digest_of(files: Iterable[Path | None]) -> bytes:
-    """Of code as it was loaded: a file that was changed since this process began may hold other code."""
+    """Of code as it was loaded: a file that was changed since this process began may
+    hold other code.
+    """
     digest = hashlib.sha256()
     for file in files:
         if file is None or file.stat().st_mtime > LOADED:
@@ -75,7 +83,9 @@ def _parts(thing: object) -> Iterator[type | types.FunctionType]:
 
 def _within(value: object) -> Iterable[Any]:
     if isinstance(value, types.FunctionType):
-        return [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+        return [
+            cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)
+        ]
     if isinstance(value, types.MethodType):
         return [value.__self__, value.__func__]
     if isinstance(value, partial):
@@ -87,10 +97,19 @@ def _within(value: object) -> Iterable[Any]:
     if isinstance(value, type | types.ModuleType):
         return []
     modules = getattr(value, "modules", None)
-    if "torch" in sys.modules and isinstance(value, sys.modules["torch"].nn.Module) and callable(modules):
-        # All of its layers, however deep: torch's own are installed, a user's may be anywhere among them.
+    if (
+        "torch" in sys.modules
+        and isinstance(value, sys.modules["torch"].nn.Module)
+        and callable(modules)
+    ):
+        # All of its layers, however deep: torch's own are installed, a user's may be
+        # anywhere among them.
         return [type(layer) for layer in modules()]
-    return [] if _is_installed(type(value).__module__) else list(getattr(value, "__dict__", {}).values())
+    return (
+        []
+        if _is_installed(type(value).__module__)
+        else list(getattr(value, "__dict__", {}).values())
+    )
 
 
 def _is_filled(cell: types.CellType) -> bool:
@@ -101,10 +120,16 @@ def _is_filled(cell: types.CellType) -> bool:
 
 
 def _modules_of(kind: type | types.FunctionType) -> Iterator[str]:
-    """The names of the modules outside of this package that define a class and its bases, or a function."""
+    """The names of the modules outside of this package that define a class and its
+    bases, or a function.
+    """
     for one in kind.__mro__ if isinstance(kind, type) else (kind,):
         name = one.__module__
-        if name and name.partition(".")[0] not in (_PACKAGE, *sys.stdlib_module_names) and not _is_installed(name):
+        if (
+            name
+            and name.partition(".")[0] not in (_PACKAGE, *sys.stdlib_module_names)
+            and not _is_installed(name)
+        ):
             yield name
 
 
@@ -112,14 +137,20 @@ def _modules_of(kind: type | types.FunctionType) -> Iterator[str]:
 
 
 def _digest_of_modules(names: Iterable[str]) -> bytes:
-    """Of these modules and of all of the user's own that they import, with the versions of what is installed."""
+    """Of these modules and of all of the user's own that they import, with the versions
+    of what is installed.
+    """
     files: dict[str, Path] = {}
     installed: set[str] = set()
     waiting = [(name, True) for name in names]
     while waiting:
         name, has_to_be = waiting.pop()
         top = name.partition(".")[0]
-        if name in files or top == _PACKAGE or (top in sys.stdlib_module_names and name not in sys.modules):
+        if (
+            name in files
+            or top == _PACKAGE
+            or (top in sys.stdlib_module_names and name not in sys.modules)
+        ):
             continue
         file = _file_of(name)
         if file is None:
@@ -131,12 +162,18 @@ def _digest_of_modules(names: Iterable[str]) -> bytes:
             continue
         files[name] = file
         waiting += [(other, False) for other in _imports_of(name, file)]
-    words = "".join(f"{name}\0" for name in sorted(files)) + "".join(_version_of(top) for top in sorted(installed))
-    return hashlib.sha256(words.encode() + digest_of(files[name] for name in sorted(files))).digest()
+    words = "".join(f"{name}\0" for name in sorted(files)) + "".join(
+        _version_of(top) for top in sorted(installed)
+    )
+    return hashlib.sha256(
+        words.encode() + digest_of(files[name] for name in sorted(files))
+    ).digest()
 
 
 def _imports_of(name: str, file: Path) -> Iterator[str]:
-    """The modules that a file may import, wherever in it; some of the names may be those of no module."""
+    """The modules that a file may import, wherever in it; some of the names may be
+    those of no module.
+    """
     if file.suffix != ".py":
         return
     module = sys.modules.get(name)
@@ -210,7 +247,9 @@ def _is_library(file: Path) -> bool:
 def _standard_folders() -> tuple[Path, ...]:
     import sysconfig
 
-    return tuple({Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib")})
+    return tuple(
+        {Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib")}
+    )
 
 
 @cache

@@ -1,4 +1,6 @@
-"""Arrays that wait on disk until they are needed: all of a sweep's embeddings together may not fit into memory."""
+"""Arrays that wait on disk until they are needed: all of a sweep's embeddings together
+may not fit into memory.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ class Waiting:
 
 
 class Spill:
-    """A file without a name, which only this process can read and of which nothing is left when it ends or is killed.
+    """A file without a name, which only this process can read and of which nothing is
+    left when it ends or is killed.
 
     Where no folder can be written, or the disk is full, arrays are held in memory.
 
@@ -86,7 +89,9 @@ class Spill:
             self._is_open = True
             for folder in self._folders:
                 with suppress(OSError):
-                    self._file = tempfile.TemporaryFile(dir=folder, prefix="retrieval-robust-", buffering=0)  # noqa: SIM115
+                    self._file = tempfile.TemporaryFile(
+                        dir=folder, prefix="retrieval-robust-", buffering=0
+                    )
                     break
         return self._file
 

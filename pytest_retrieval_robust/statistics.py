@@ -1,4 +1,7 @@
-"""Intervals and tests for recall, a share of hits among queries. Pure Python: reports and gates load nothing else."""
+"""Intervals and tests for recall, a share of hits among queries.
+
+Pure Python: reports and gates load nothing else.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from statistics import NormalDist
 
 _STEPS = 50
 """Towards a fixed point that is within 1e-4 after ten."""
-_NEGLIGIBLE = 1e-18  # a term below this share of the sum cannot change the sum's last digit
+_NEGLIGIBLE = (
+    1e-18  # a term below this share of the sum cannot change the sum's last digit
+)
 
 
 POWER = 0.8
@@ -21,10 +26,14 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
-def detectable_loss_of_share(beyond: float, deviates: float, error: float, share: float, n: int) -> float:
-    """The loss that leads `beyond` a limit and so many standard errors further, from a share of `n` queries.
+def detectable_loss_of_share(
+    beyond: float, deviates: float, error: float, share: float, n: int
+) -> float:
+    """The loss that leads `beyond` a limit and so many standard errors further, from a
+    share of `n` queries.
 
-    The error grows on the way to a half as that of a share of hits does: what has lost hits varies more.
+    The error grows on the way to a half as that of a share of hits does: what has lost
+    hits varies more.
 
     >>> round(detectable_loss_of_share(0.02, 3.7, 0.01, 0.5, 1000), 3)
     0.057
@@ -40,11 +49,14 @@ def detectable_loss_of_share(beyond: float, deviates: float, error: float, share
     return loss
 
 
-def wilson_interval(hits: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for a share of `hits` among `n` (E. B. Wilson, 1927); (0, 1) where n is 0.
+def wilson_interval(
+    hits: float, n: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's score interval for a share of `hits` among `n` (E. B. Wilson, 1927); (0,
+    1) where n is 0.
 
-    Where queries come in clusters, `hits` and `n` are divided by their design effect, so they need not be whole
-    (E. L. Korn and B. I. Graubard, 1998).
+    Where queries come in clusters, `hits` and `n` are divided by their design effect,
+    so they need not be whole (E. L. Korn and B. I. Graubard, 1998).
 
     >>> low, high = wilson_interval(8, 10)
     >>> round(low, 4), round(high, 4)
@@ -55,7 +67,10 @@ def wilson_interval(hits: float, n: float, confidence: float = 0.95) -> tuple[fl
     """
     _check_hits(hits, n)
     if not 0 < confidence < 1:
-        raise ValueError(f"Expected a confidence between 0 and 1, got confidence={confidence!r}. Use 0.95.")
+        raise ValueError(
+            f"Expected a confidence between 0 and 1, got confidence={confidence!r}. Use"
+            " 0.95."
+        )
     if n == 0:
         return 0.0, 1.0
     z = normal_quantile(0.5 + confidence / 2)
@@ -69,7 +84,8 @@ def wilson_interval(hits: float, n: float, confidence: float = 0.95) -> tuple[fl
 
 
 def binomial_upper_tail(hits: int, n: int, p: float) -> float:
-    """P(X >= hits) for X binomial with `n` trials of probability `p`; exact but for rounding (1e-8 at n = 1e6).
+    """P(X >= hits) for X binomial with `n` trials of probability `p`; exact but for
+    rounding (1e-8 at n = 1e6).
 
     >>> binomial_upper_tail(2, 2, 0.5)
     0.25
@@ -79,19 +95,24 @@ def binomial_upper_tail(hits: int, n: int, p: float) -> float:
     """
     _check_hits(hits, n)
     if not 0 <= p <= 1:
-        raise ValueError(f"Expected a probability from 0 to 1, got p={p!r}. Give the chance of one hit.")
+        raise ValueError(
+            f"Expected a probability from 0 to 1, got p={p!r}. Give the chance of one"
+            " hit."
+        )
     if hits == 0:
         return 1.0
     if p in (0.0, 1.0):
         return p
-    # Each tail is summed from its largest term outwards; the other side of the mean goes by its complement.
+    # Each tail is summed from its largest term outwards; the other side of the mean
+    # goes by its complement.
     if hits > n * p:
         return min(1.0, _falling_sum(hits, n, p))
     return max(0.0, 1.0 - _falling_sum(n - hits + 1, n, 1 - p))
 
 
 def above_chance(hits: int, n: int, chance: float, alpha: float = 0.001) -> bool:
-    """Whether so many hits would be rarer than `alpha` if each query hit with probability `chance` (one-sided).
+    """Whether so many hits would be rarer than `alpha` if each query hit with
+    probability `chance` (one-sided).
 
     >>> above_chance(30, 100, 0.1), above_chance(12, 100, 0.1)
     (True, False)
@@ -101,12 +122,16 @@ def above_chance(hits: int, n: int, chance: float, alpha: float = 0.001) -> bool
 
 @lru_cache(maxsize=4096)
 def surely_reached(n: int, chance: float, probability: float) -> float:
-    """The greatest share of hits that so many queries, each a hit with probability `chance`, reach that likely.
+    """The greatest share of hits that so many queries, each a hit with probability
+    `chance`, reach that likely.
 
     >>> surely_reached(10, 1.0, 0.999), surely_reached(500, 0.02, 0.999)
     (1.0, 0.004)
     """
-    low, high = 0, n  # the tail falls with the number of hits: the last one whose tail is still that likely
+    low, high = (
+        0,
+        n,
+    )  # the tail falls with the number of hits: the last one whose tail is still that likely
     while low < high:
         middle = (low + high + 1) // 2
         if binomial_upper_tail(middle, n, chance) >= probability:
@@ -117,7 +142,9 @@ def surely_reached(n: int, chance: float, probability: float) -> float:
 
 
 def _falling_sum(hits: int, n: int, p: float) -> float:
-    """The sum of the binomial terms from `hits` to `n`, where hits is at or above the mean, so that terms fall."""
+    """The sum of the binomial terms from `hits` to `n`, where hits is at or above the
+    mean, so that terms fall.
+    """
     log_choose = math.lgamma(n + 1) - math.lgamma(hits + 1) - math.lgamma(n - hits + 1)
     first = math.exp(log_choose + hits * math.log(p) + (n - hits) * math.log1p(-p))
     odds = p / (1 - p)
@@ -131,7 +158,8 @@ def _falling_sum(hits: int, n: int, p: float) -> float:
 
 
 def mcnemar_exact(wins: int, losses: int) -> float:
-    """Two-sided p of the exact McNemar test: `wins` queries only the candidate hit, `losses` only the baseline.
+    """Two-sided p of the exact McNemar test: `wins` queries only the candidate hit,
+    `losses` only the baseline.
 
     >>> round(mcnemar_exact(0, 6), 9)
     0.03125
@@ -140,12 +168,16 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return min(1.0, 2 * binomial_upper_tail(max(wins, losses), wins + losses, 0.5))
 
 
-def paired_score_bounds(wins: float, losses: float, n: float, alpha: float) -> tuple[float, float]:
-    """One-sided bounds, each at error `alpha`, of a difference of two shares of the same `n` queries.
+def paired_score_bounds(
+    wins: float, losses: float, n: float, alpha: float
+) -> tuple[float, float]:
+    """One-sided bounds, each at error `alpha`, of a difference of two shares of the
+    same `n` queries.
 
-    The score method of T. Tango (Statistics in Medicine 17, 1998): the differences whose score test against
-    (wins - losses) / n has an error above `alpha`. It holds where McNemar's conditional test has no answer: with a
-    margin, and where no query differs. Counts divided by a design effect need not be whole.
+    The score method of T. Tango (Statistics in Medicine 17, 1998): the differences
+    whose score test against (wins - losses) / n has an error above `alpha`. It holds
+    where McNemar's conditional test has no answer: with a margin, and where no query
+    differs. Counts divided by a design effect need not be whole.
 
     >>> low, high = paired_score_bounds(10, 10, 500, 0.05)
     >>> round(low, 4), round(high, 4)
@@ -156,11 +188,13 @@ def paired_score_bounds(wins: float, losses: float, n: float, alpha: float) -> t
     """
     if not (min(wins, losses) >= 0 and wins + losses <= n + 1e-9 and n > 0):
         raise ValueError(
-            f"Expected counts from 0 that sum to at most n, got wins={wins!r}, losses={losses!r}, n={n!r}. "
-            "Count the queries that one model alone hit."
+            f"Expected counts from 0 that sum to at most n, got wins={wins!r},"
+            f" losses={losses!r}, n={n!r}. Count the queries that one model alone hit."
         )
     if not 0 < alpha < 0.5:
-        raise ValueError(f"Expected an error between 0 and 0.5, got alpha={alpha!r}. Use 0.05.")
+        raise ValueError(
+            f"Expected an error between 0 and 0.5, got alpha={alpha!r}. Use 0.05."
+        )
     z = normal_quantile(1 - alpha)
     low = _root(lambda delta: _score(wins, losses, n, delta) - z)
     high = _root(lambda delta: _score(wins, losses, n, delta) + z)
@@ -168,7 +202,8 @@ def paired_score_bounds(wins: float, losses: float, n: float, alpha: float) -> t
 
 
 def paired_score_p(wins: float, losses: float) -> float:
-    """Two-sided p of the score test of no difference, McNemar's without a correction; counts need not be whole.
+    """Two-sided p of the score test of no difference, McNemar's without a correction;
+    counts need not be whole.
 
     >>> round(paired_score_p(4.0, 12.0), 4)
     0.0455
@@ -179,9 +214,14 @@ def paired_score_p(wins: float, losses: float) -> float:
 
 
 def _score(wins: float, losses: float, n: float, delta: float) -> float:
-    """Standardised distance of the observed difference from `delta`; the share of losses is the likeliest for it."""
+    """Standardised distance of the observed difference from `delta`; the share of
+    losses is the likeliest for it.
+    """
     slope = wins + losses - (2 * n - wins + losses) * delta
-    lost = (slope + math.sqrt(max(0.0, slope * slope + 8 * n * losses * delta * (1 - delta)))) / (4 * n)
+    lost = (
+        slope
+        + math.sqrt(max(0.0, slope * slope + 8 * n * losses * delta * (1 - delta)))
+    ) / (4 * n)
     variance = n * (2 * max(lost, -delta, 0.0) + delta * (1 - delta))
     distance = wins - losses - n * delta
     if variance > 1e-15:
@@ -204,7 +244,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    order, adjusted, reached = sorted(range(len(p_values)), key=p_values.__getitem__), [0.0] * len(p_values), 0.0
+    order, adjusted, reached = (
+        sorted(range(len(p_values)), key=p_values.__getitem__),
+        [0.0] * len(p_values),
+        0.0,
+    )
     for rank, place in enumerate(order):
         reached = max(reached, min(1.0, p_values[place] * (len(p_values) - rank)))
         adjusted[place] = reached
@@ -212,20 +256,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """P values adjusted so that the share of false alarms among the alarms stays at its level (1995).
+    """P values adjusted so that the share of false alarms among the alarms stays at its
+    level (1995).
 
     >>> benjamini_hochberg([0.01, 0.04, 0.02])
     [0.03, 0.04, 0.03]
     """
     count = len(p_values)
-    order, adjusted, reached = sorted(range(count), key=p_values.__getitem__, reverse=True), [0.0] * count, 1.0
+    order, adjusted, reached = (
+        sorted(range(count), key=p_values.__getitem__, reverse=True),
+        [0.0] * count,
+        1.0,
+    )
     for rank, place in enumerate(order):
         reached = min(reached, p_values[place] * count / (count - rank))
         adjusted[place] = reached
     return adjusted
 
 
-def quantile_bounds(values: Sequence[float], share: float, confidence: float) -> tuple[float, float]:
+def quantile_bounds(
+    values: Sequence[float], share: float, confidence: float
+) -> tuple[float, float]:
     """One-sided bounds of a quantile of what `values` were drawn from, each held with `confidence`.
 
     Order statistics, exact for any distribution; -inf and inf where there are too few values.
@@ -236,13 +287,20 @@ def quantile_bounds(values: Sequence[float], share: float, confidence: float) ->
     (-inf, inf)
     """
     rising, n = sorted(values), len(values)
-    # Of the values that lie at or below the quantile there are at least i with a probability of tails[i].
+    # Of the values that lie at or below the quantile there are at least i with a
+    # probability of tails[i].
     tails = [binomial_upper_tail(i, n, share) for i in range(n + 1)]
     below = sum(tail >= confidence - 1e-12 for tail in tails) - 1
     above = sum(tail > 1 - confidence + 1e-12 for tail in tails)
-    return (rising[below - 1] if below > 0 else -math.inf, rising[above - 1] if above <= n else math.inf)
+    return (
+        rising[below - 1] if below > 0 else -math.inf,
+        rising[above - 1] if above <= n else math.inf,
+    )
 
 
 def _check_hits(hits: float, n: float) -> None:
     if not 0 <= hits <= n:
-        raise ValueError(f"Expected 0 <= hits <= n, got hits={hits!r}, n={n!r}. Count hits among n queries.")
+        raise ValueError(
+            f"Expected 0 <= hits <= n, got hits={hits!r}, n={n!r}. Count hits among n"
+            " queries."
+        )

@@ -1,4 +1,6 @@
-"""Ranks of a run, one small file a case, so that they cross from workers to the controller without a network."""
+"""Ranks of a run, one small file a case, so that they cross from workers to the
+controller without a network.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ _PROBE = 1 << 16
 
 
 def shared_folder(config: pytest.Config) -> str:
-    """The folder of a run that has workers: made once by the controller, which removes it at the end.
+    """The folder of a run that has workers: made once by the controller, which removes
+    it at the end.
 
     Raises `ConfigError` where the system's temporary folder has no room for it.
     """
@@ -49,9 +52,13 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     folder: tempfile.TemporaryDirectory[str] | None = None
     try:
         _remove_abandoned_folders()
-        folder = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{process_mark()}-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(
+            prefix=f"{_PREFIX}{process_mark()}-", ignore_cleanup_errors=True
+        )
         probe = Path(folder.name, "room")
-        probe.write_bytes(bytes(_PROBE))  # a disk may be full, and still take an empty folder
+        probe.write_bytes(
+            bytes(_PROBE)
+        )  # a disk may be full, and still take an empty folder
         probe.unlink()
     except OSError as error:
         why = error.strerror or type(error).__name__
@@ -60,13 +67,15 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     if folder is not None:
         folder.cleanup()
     raise ConfigError(
-        f"Expected room in the system's temporary folder, got: {why}. Free space there, or set TMPDIR to another "
-        "folder."
+        f"Expected room in the system's temporary folder, got: {why}. Free space there,"
+        " or set TMPDIR to another folder."
     )
 
 
 def _remove_abandoned_folders() -> None:
-    """Remove what killed runs of this user left in the temporary folder: it may hold samples of images and texts."""
+    """Remove what killed runs of this user left in the temporary folder: it may hold
+    samples of images and texts.
+    """
     if os.name != "posix":
         return
     mine = process_mark().partition("-")[2]
@@ -76,11 +85,15 @@ def _remove_abandoned_folders() -> None:
             continue
         with suppress(OSError):
             if folder.lstat().st_uid == os.getuid():
-                shutil.rmtree(folder, ignore_errors=True)  # of a link it removes nothing
+                shutil.rmtree(
+                    folder, ignore_errors=True
+                )  # of a link it removes nothing
 
 
 def run_folder(config: pytest.Config) -> Path:
-    """Where the ranks of this run lie: in the folder that the controller told a worker, else in its own."""
+    """Where the ranks of this run lie: in the folder that the controller told a worker,
+    else in its own.
+    """
     told: str | None = getattr(config, "workerinput", {}).get("retrieval_robust_store")
     return Path(told or shared_folder(config))
 
@@ -92,7 +105,9 @@ def run_store(config: pytest.Config) -> RunStore:
 
 def case_key(case: Case) -> str:
     """A file name for a case: readable by nobody, the same in every process."""
-    words = "\0".join((case.model, case.dataset, case.occluder, f"{case.level:.6f}", str(case.seed)))
+    words = "\0".join(
+        (case.model, case.dataset, case.occluder, f"{case.level:.6f}", str(case.seed))
+    )
     return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
 
 
@@ -104,8 +119,9 @@ def dataset_key(name: str) -> str:
 class RunStore:
     """Named arrays, in a folder and as far as there is room in memory too.
 
-    Files appear whole or not at all, and whoever writes a key again writes the same. With `alone` no other process is
-    to read them: then only those that memory has no room for become files.
+    Files appear whole or not at all, and whoever writes a key again writes the same.
+    With `alone` no other process is to read them: then only those that memory has no
+    room for become files.
     """
 
     def __init__(self, folder: Path, *, alone: bool = False) -> None:
@@ -140,15 +156,18 @@ class RunStore:
 
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(self._folder / f"{key}.npz") as part, part.open("wb") as stream:
+            with (
+                whole_file(self._folder / f"{key}.npz") as part,
+                part.open("wb") as stream,
+            ):
                 np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub knows no keyword arrays
         except OSError as error:
             why = error.strerror or type(error).__name__
         else:
             return
         raise RobustError(
-            f"Expected room for ranks in the system's temporary folder, got: {why}. Free space there, or set TMPDIR to "
-            "another folder."
+            f"Expected room for ranks in the system's temporary folder, got: {why}."
+            " Free space there, or set TMPDIR to another folder."
         )
 
     def of_case(self, ranks_key: str) -> dict[str, NDArray[np.int64]] | None:
@@ -160,7 +179,10 @@ class RunStore:
         return self.load(dataset_key(name))
 
     def load(self, key: str) -> dict[str, NDArray[np.int64]] | None:
-        """The arrays saved under `key`, or None. They are not to be changed: others are given the same."""
+        """The arrays saved under `key`, or None.
+
+        They are not to be changed: others are given the same.
+        """
         import numpy as np
 
         if key in self._held:

@@ -1,4 +1,6 @@
-"""Words and numbers that a caller chooses among those that exist: an unknown one is an error, never a guess."""
+"""Words and numbers that a caller chooses among those that exist: an unknown one is an
+error, never a guess.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ def known_word(name: str, value: object, known: Collection[W]) -> W:
             return word
     close = _close(value, known)
     question = "" if close is None else f" Did you mean {close!r}?"
-    raise ArgumentError(f"Expected {name} out of {', '.join(map(repr, known))}, got {name}={value!r}.{question}")
+    raise ArgumentError(
+        f"Expected {name} out of {', '.join(map(repr, known))}, got"
+        f" {name}={value!r}.{question}"
+    )
 
 
 def _close(value: object, known: Collection[str]) -> str | None:
@@ -60,12 +65,16 @@ def measured_k(k: Any, measured: Collection[int]) -> int:
         return number
     listed = ", ".join(str(one) for one in sorted(measured))
     raise NotMeasuredError(
-        f"Expected a k that was measured ({listed}), got k={k!r}. Measure it with ks=(...) or --robust-k."
+        f"Expected a k that was measured ({listed}), got k={k!r}. Measure it with"
+        " ks=(...) or --robust-k."
     )
 
 
 class ByLevel(dict[float, float]):
-    """A number for each measured level. A level is looked up to six decimals, so that 0.1 + 0.2 finds 0.3."""
+    """A number for each measured level.
+
+    A level is looked up to six decimals, so that 0.1 + 0.2 finds 0.3.
+    """
 
     def __missing__(self, level: Any) -> float:
         is_number = isinstance(level, int | float) and not isinstance(level, bool)

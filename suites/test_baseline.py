@@ -8,5 +8,7 @@ from pytest_retrieval_robust.curve import Curve
 from pytest_retrieval_robust.fixtures import Gate
 
 
-def test_not_worse_than_baseline(robustness_curves: Sequence[Curve], gate: Gate) -> None:
+def test_not_worse_than_baseline(
+    robustness_curves: Sequence[Curve], gate: Gate
+) -> None:
     assert gate.baseline_violations(robustness_curves) == []

@@ -1,4 +1,6 @@
-"""The smallest occlusion that breaks a model is as large as the policy asks; searched only where a gate asks."""
+"""The smallest occlusion that breaks a model is as large as the policy asks; searched
+only where a gate asks.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Properties that every model, data set and occluder must have before its Recall@k means anything.
 
-Hypothesis draws the examples and shows the simplest one that fails. What tests are given here prints as names and
-numbers alone: an example of a failure must hold no id and no report of a patient.
+Hypothesis draws the examples and shows the simplest one that fails. What tests are
+given here prints as names and numbers alone: an example of a failure must hold no id
+and no report of a patient.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ from pytest_retrieval_robust.occluders._scene import encode
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, DONOR
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
 from pytest_retrieval_robust.ranking import positive_ranks
-from pytest_retrieval_robust.replay import TOP, FirstRanks, HiddenRanks, replay_command, replay_options
+from pytest_retrieval_robust.replay import (
+    TOP,
+    FirstRanks,
+    HiddenRanks,
+    replay_command,
+    replay_options,
+)
 from pytest_retrieval_robust.scoring import scores_of
 from pytest_retrieval_robust.session import session_of
 from pytest_retrieval_robust.strategies import Occlusion, corners, levels
@@ -43,13 +50,20 @@ SEARCHED_AT_LEVEL_1 = 24
 """Pairs for a model-guided occluder, which encodes each image dozens of times."""
 IMAGES_FOR_RANKS = 50
 KEPT_SHARE = 0.9
-"""Of the images found in the top 10: how many must stay there when a corner of at most 1 % is hidden."""
+"""Of the images found in the top 10: how many must stay there when a corner of at most
+1 % is hidden.
+"""
 ROUNDING = {"fp32": 1e-4, "fp16": 5e-3, "bf16": 4e-2}
-"""How far a number of an embedding may differ between batches, for rows of length 1. Another batch is another order of
-summation: in float32 that moves an embedding by some 1e-6. Half precision rounds every layer to 11 bits (fp16) or 8
-(bf16), and each of these roundings may then fall the other way."""
-# What Hypothesis explains of a failure, by a few dozen examples more, is plain from examples so small.
-few_examples = settings(max_examples=10, deadline=None, phases=set(Phase) - {Phase.explain})
+"""How far a number of an embedding may differ between batches, for rows of length 1.
+Another batch is another order of summation: in float32 that moves an embedding by some
+1e-6. Half precision rounds every layer to 11 bits (fp16) or 8 (bf16), and each of these
+roundings may then fall the other way.
+"""
+# What Hypothesis explains of a failure, by a few dozen examples more, is plain from
+# examples so small.
+few_examples = settings(
+    max_examples=10, deadline=None, phases=set(Phase) - {Phase.explain}
+)
 SEEDS = st.integers(0, 2**31 - 1)
 NUMBERS = st.integers(0, POOL - 1)
 NEIGHBOURS = st.lists(NUMBERS, min_size=1, max_size=7)
@@ -58,7 +72,9 @@ T = TypeVar("T")
 
 
 def without_traceback(action: Callable[P, T]) -> Callable[P, T]:
-    """Errors fail in one sentence: pytest would print the arguments of the function that failed, reports among them."""
+    """Errors fail in one sentence: pytest would print the arguments of the function
+    that failed, reports among them.
+    """
 
     @wraps(action)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -68,7 +84,10 @@ def without_traceback(action: Callable[P, T]) -> Callable[P, T]:
             raise  # ours, which hold numbers alone
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
-            sentence = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
+            sentence = (
+                f"{type(error).__name__}: {error} ({Path(last.filename).name}, line"
+                f" {last.lineno})"
+            )
         pytest.fail(sentence, pytrace=False)
 
     return guarded
@@ -77,12 +96,20 @@ def without_traceback(action: Callable[P, T]) -> Callable[P, T]:
 class Subject:
     """A model on a data set, and what several tests need of the two."""
 
-    def __init__(self, request: pytest.FixtureRequest, model: DualEncoder, dataset: RetrievalDataset) -> None:
+    def __init__(
+        self,
+        request: pytest.FixtureRequest,
+        model: DualEncoder,
+        dataset: RetrievalDataset,
+    ) -> None:
         self.model, self.dataset = model, dataset
         self._config = request.config
         precision = session_of(request.config).settings.precision
-        # Convolutions of an accelerator may round float32 to TF32, which keeps as many bits as fp16.
-        self.rounding = ROUNDING["fp16" if precision == "fp32" and model.device != "cpu" else precision]
+        # Convolutions of an accelerator may round float32 to TF32, which keeps as many
+        # bits as fp16.
+        self.rounding = ROUNDING[
+            "fp16" if precision == "fp32" and model.device != "cpu" else precision
+        ]
         self._hidden: dict[Occlusion, HiddenRanks] = {}
 
     def __repr__(self) -> str:
@@ -100,14 +127,18 @@ class Subject:
 
     @cached_property
     def texts(self) -> list[str]:
-        """POOL reports from the shortest to the longest: padding would show most where lengths differ."""
+        """POOL reports from the shortest to the longest: padding would show most where
+        lengths differ.
+        """
         ordered = sorted(self.dataset.reports, key=len)
         return [ordered[int(place)] for place in np.linspace(0, len(ordered) - 1, POOL)]
 
     @cached_property
     def texts_alone(self) -> torch.Tensor:
         """(POOL, D): each report encoded by itself."""
-        return torch.cat([encode_reports(self.model, [text]).rows for text in self.texts])
+        return torch.cat(
+            [encode_reports(self.model, [text]).rows for text in self.texts]
+        )
 
     @cached_property
     def ranks(self) -> FirstRanks:
@@ -116,17 +147,23 @@ class Subject:
     def hidden_ranks(self, occlusion: Occlusion) -> HiddenRanks:
         """The ranks under an occlusion; Hypothesis tries many of them again."""
         if occlusion not in self._hidden:
-            self._hidden[occlusion] = self.ranks.hidden(occlusion.occluder, occlusion.level, occlusion.seed)
+            self._hidden[occlusion] = self.ranks.hidden(
+                occlusion.occluder, occlusion.level, occlusion.seed
+            )
         return self._hidden[occlusion]
 
     def replay(self, occlusion: Occlusion) -> str:
         """The command line that shows the ranks under an occlusion again."""
         here = os.path.relpath(Path(__file__).parent)
-        options = replay_options(session_of(self._config).settings, self._config.getoption, here)
+        options = replay_options(
+            session_of(self._config).settings, self._config.getoption, here
+        )
         return replay_command(self.model.name, self.dataset.name, occlusion, options)
 
     def difference(self, one: torch.Tensor, other: torch.Tensor) -> float:
-        """The largest difference of two embeddings, relative to their numbers where these are above 1."""
+        """The largest difference of two embeddings, relative to their numbers where
+        these are above 1.
+        """
         one, other = one.float(), other.float()
         return float(((one - other).abs() / other.abs().clamp(min=1)).max())
 
@@ -137,9 +174,12 @@ class Hiding:
     def __init__(self, subject: Subject, occluder: Occluder, images: int) -> None:
         self.subject = subject
         # One that keeps the report out of the first k looks for wrong reports to put before it.
-        gallery = POOL + occluder.rank_kept if isinstance(occluder, GuidedOccluder) else 0
+        gallery = (
+            POOL + occluder.rank_kept if isinstance(occluder, GuidedOccluder) else 0
+        )
         self.batch = prepare_batch(subject.model, subject.dataset, images, gallery)
-        # A model-guided occluder searches here: once for all examples, and with the images as they are.
+        # A model-guided occluder searches here: once for all examples, and with the
+        # images as they are.
         self.occluder = occluder.bind(self.batch.scene)
 
     def __repr__(self) -> str:
@@ -152,17 +192,25 @@ class Hiding:
     def mask(self, level: float, seed: int) -> torch.Tensor:
         pixels = self.batch.pixels
         size = (pixels.shape[-2], pixels.shape[-1])
-        return self.occluder.mask(self.batch.ids, level, seed, size, self.batch.frames, device=pixels.device)
+        return self.occluder.mask(
+            self.batch.ids, level, seed, size, self.batch.frames, device=pixels.device
+        )
 
-    def occluded(self, level: float, seed: int, pixels: torch.Tensor | None = None) -> torch.Tensor:
+    def occluded(
+        self, level: float, seed: int, pixels: torch.Tensor | None = None
+    ) -> torch.Tensor:
         pixels = self.batch.pixels if pixels is None else pixels
-        return self.occluder.occlude(pixels, self.batch.ids, level, seed, self.batch.frames)
+        return self.occluder.occlude(
+            pixels, self.batch.ids, level, seed, self.batch.frames
+        )
 
 
 @pytest.fixture(scope="session")
 @without_traceback
 def subject(
-    request: pytest.FixtureRequest, retrieval_model: DualEncoder, retrieval_dataset: RetrievalDataset
+    request: pytest.FixtureRequest,
+    retrieval_model: DualEncoder,
+    retrieval_dataset: RetrievalDataset,
 ) -> Subject:
     return Subject(request, retrieval_model, retrieval_dataset)
 
@@ -178,24 +226,34 @@ def hiding(subject: Subject, occluder: Occluder) -> Hiding:
 @without_traceback
 def test_level_0_changes_nothing(hiding: Hiding, seed: int) -> None:
     unchanged = torch.equal(hiding.occluded(0.0, seed), hiding.batch.pixels)
-    assert unchanged, "Expected the images as they are at level 0, got other pixels. Mend the occluder."
+    assert unchanged, (
+        "Expected the images as they are at level 0, got other pixels. Mend the"
+        " occluder."
+    )
 
 
 @few_examples
 @given(level=levels(), seed=SEEDS, other=st.floats(0, 1, width=32))
 @without_traceback
-def test_hidden_pixels_do_not_matter(hiding: Hiding, level: float, seed: int, other: float) -> None:
+def test_hidden_pixels_do_not_matter(
+    hiding: Hiding, level: float, seed: int, other: float
+) -> None:
     if hiding.fill not in (*CONTENT_FREE, DONOR):
         pytest.skip(f"the fill of {hiding.occluder.name} is made of the image")
     pixels = hiding.batch.pixels
-    changed = torch.where(hiding.mask(level, seed), torch.full_like(pixels, other), pixels)
+    changed = torch.where(
+        hiding.mask(level, seed), torch.full_like(pixels, other), pixels
+    )
     hidden, again = hiding.occluded(level, seed), hiding.occluded(level, seed, changed)
-    assert torch.equal(hidden, again), "Expected the same pixels whatever was hidden, got others. Mend the occluder."
+    assert torch.equal(hidden, again), (
+        "Expected the same pixels whatever was hidden, got others. Mend the occluder."
+    )
     model, rounding = hiding.subject.model, hiding.subject.rounding
     difference = hiding.subject.difference(encode(model, again), encode(model, hidden))
     assert difference <= rounding, (
-        f"Expected the same embeddings whatever was hidden, got difference={difference:.2g} above {rounding:g}. "
-        "Look for what the model keeps from one call to the next."
+        "Expected the same embeddings whatever was hidden, got"
+        f" difference={difference:.2g} above {rounding:g}. Look for what the model"
+        " keeps from one call to the next."
     )
 
 
@@ -203,20 +261,35 @@ def test_hidden_pixels_do_not_matter(hiding: Hiding, level: float, seed: int, ot
 def test_nothing_is_found_at_level_1(subject: Subject, occluder: Occluder) -> None:
     if getattr(occluder, "fill", None) not in CONTENT_FREE:
         pytest.skip(f"the fill of {occluder.name} is made of images")
-    images = SEARCHED_AT_LEVEL_1 if isinstance(occluder, GuidedOccluder) else PAIRS_AT_LEVEL_1
+    images = (
+        SEARCHED_AT_LEVEL_1
+        if isinstance(occluder, GuidedOccluder)
+        else PAIRS_AT_LEVEL_1
+    )
     hiding = Hiding(subject, occluder, images)
     shares = hiding.occluder.shares(hiding.batch.ids, 1.0, 0)
     if min(shares) < 1:
-        pytest.skip(f"{occluder.name} hides {sum(shares) / len(shares):.3f} of the image at level 1, not all of it")
+        pytest.skip(
+            f"{occluder.name} hides {sum(shares) / len(shares):.3f} of the image at"
+            " level 1, not all of it"
+        )
     model, pairs = subject.model, hiding.batch.pairs
     rows = encode(model, hiding.occluded(1.0, 0))
-    groups, reports = (pairs.image_groups, pairs.report_groups), encode_reports(model, pairs.texts).rows
-    ranks = positive_ranks(rows, reports, *groups, similarity=getattr(model, "similarity", None))
-    scores = scores_of(ranks, *groups, [k for k in (1, 5, 10) if k <= len(pairs.reports)])
+    groups, reports = (
+        (pairs.image_groups, pairs.report_groups),
+        encode_reports(model, pairs.texts).rows,
+    )
+    ranks = positive_ranks(
+        rows, reports, *groups, similarity=getattr(model, "similarity", None)
+    )
+    scores = scores_of(
+        ranks, *groups, [k for k in (1, 5, 10) if k <= len(pairs.reports)]
+    )
     assert not retrieves(scores), (
-        f"Expected recall at chance with all of the image hidden, got recall={dict(scores.recall)} with "
-        f"chance={dict(scores.chance)} of {len(ranks)} images. Look for what tells images apart beside their pixels: "
-        "padding, order, state."
+        "Expected recall at chance with all of the image hidden, got"
+        f" recall={dict(scores.recall)} with chance={dict(scores.chance)} of"
+        f" {len(ranks)} images. Look for what tells images apart beside their pixels:"
+        " padding, order, state."
     )
 
 
@@ -228,8 +301,12 @@ def test_an_image_does_not_depend_on_its_batch(
 ) -> None:
     number, *others = (one % len(subject.images) for one in (number, *neighbours))
     place = min(place, len(others))
-    rows = encode(subject.model, subject.images[[*others[:place], number, *others[place:]]])
-    _require_same(subject, rows[place], subject.images_alone[number], f"image {number}", others)
+    rows = encode(
+        subject.model, subject.images[[*others[:place], number, *others[place:]]]
+    )
+    _require_same(
+        subject, rows[place], subject.images_alone[number], f"image {number}", others
+    )
 
 
 @few_examples
@@ -245,11 +322,18 @@ def test_a_report_does_not_depend_on_its_batch(
     _require_same(subject, rows[place], subject.texts_alone[number], what, neighbours)
 
 
-def _require_same(subject: Subject, row: torch.Tensor, alone: torch.Tensor, what: str, others: Sequence[int]) -> None:
+def _require_same(
+    subject: Subject,
+    row: torch.Tensor,
+    alone: torch.Tensor,
+    what: str,
+    others: Sequence[int],
+) -> None:
     difference = subject.difference(row, alone)
     assert difference <= subject.rounding, (
-        f"Expected {what} to be embedded alike alone and beside {others}, got difference={difference:.2g} above "
-        f"{subject.rounding:g}. Encode without padding, or mask it, and without statistics of the batch (model.eval())."
+        f"Expected {what} to be embedded alike alone and beside {others}, got"
+        f" difference={difference:.2g} above {subject.rounding:g}. Encode without"
+        " padding, or mask it, and without statistics of the batch (model.eval())."
     )
 
 
@@ -265,38 +349,54 @@ def test_encoding_reports_twice_gives_the_same(subject: Subject) -> None:
     _require_repeated(subject, once, again)
 
 
-def _require_repeated(subject: Subject, once: torch.Tensor, again: torch.Tensor) -> None:
+def _require_repeated(
+    subject: Subject, once: torch.Tensor, again: torch.Tensor
+) -> None:
     """Bit for bit on a processor; an accelerator may add in another order each time."""
     allowed = 0.0 if subject.model.device == "cpu" else subject.rounding
     difference = subject.difference(again, once)
     assert difference <= allowed, (
-        f"Expected the same embeddings twice, got difference={difference:.2g} above {allowed:g}. Switch dropout and "
-        "other randomness off (model.eval()), and keep nothing from one call to the next."
+        f"Expected the same embeddings twice, got difference={difference:.2g} above"
+        f" {allowed:g}. Switch dropout and other randomness off (model.eval()), and"
+        " keep nothing from one call to the next."
     )
 
 
 @settings(few_examples, max_examples=12)
 @given(corner=corners(max_share=0.01))
 @without_traceback
-def test_a_hidden_corner_keeps_what_is_found(subject: Subject, corner: Occlusion) -> None:
-    """Of the first 50 images, those whose right report is among the top 10 of all reports: 90 % of them, rounded down,
-    keep it there when a corner of at most 1 % is hidden by a fill that shows nothing of the image.
+def test_a_hidden_corner_keeps_what_is_found(
+    subject: Subject, corner: Occlusion
+) -> None:
+    """Of the first 50 images, those whose right report is among the top 10 of all
+    reports: 90 % of them, rounded down, keep it there when a corner of at most 1 % is
+    hidden by a fill that shows nothing of the image.
 
-    The embedded encoders keep 92 % at least over all corners, which leaves one image to spare. That the very rank stays
-    would say little: the best few reports often differ in a word, and a white corner moves the rank of every third
-    image of tiny-cxr-clip-robust.
+    The embedded encoders keep 92 % at least over all corners, which leaves one image to
+    spare. That the very rank stays would say little: the best few reports often differ
+    in a word, and a white corner moves the rank of every third image of
+    tiny-cxr-clip-robust.
     """
     ranks = subject.ranks
     setting = ranks.scene.setting
-    clean = scores_of(ranks.before, ranks.scene.groups, setting.report_groups, [min(TOP, ranks.gallery)])
+    clean = scores_of(
+        ranks.before,
+        ranks.scene.groups,
+        setting.report_groups,
+        [min(TOP, ranks.gallery)],
+    )
     if not retrieves(clean):
-        pytest.skip(f"{subject!r}: recall is not above chance with nothing hidden, so there is no rank to keep")
+        pytest.skip(
+            f"{subject!r}: recall is not above chance with nothing hidden, so there is"
+            " no rank to keep"
+        )
     hidden = subject.hidden_ranks(corner)
     needed = math.floor(KEPT_SHARE * hidden.found)
     assert hidden.kept >= needed, (
-        f"Expected {needed} of the {hidden.found} images found in the top {TOP} to stay there, got kept={hidden.kept} "
-        f"with share={hidden.share:.4f}, seed={corner.seed}.\n"
-        f"Worst hit, rank before -> after: {', '.join(map(str, hidden.lost[:5]))}.\n"
-        f"All of them: {subject.replay(corner)}\n"
-        "Look at what the model reads in the corners: burned-in letters, the edge of the field."
+        f"Expected {needed} of the {hidden.found} images found in the top {TOP} to stay"
+        f" there, got kept={hidden.kept} with share={hidden.share:.4f},"
+        f" seed={corner.seed}.\nWorst hit, rank before -> after:"
+        f" {', '.join(map(str, hidden.lost[:5]))}.\nAll of them:"
+        f" {subject.replay(corner)}\nLook at what the model reads in the corners:"
+        " burned-in letters, the edge of the field."
     )

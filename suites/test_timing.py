@@ -1,4 +1,6 @@
-"""What hiding costs, relative to level 0 and measured interleaved with it, against the gates of robust.toml."""
+"""What hiding costs, relative to level 0 and measured interleaved with it, against the
+gates of robust.toml.
+"""
 
 from __future__ import annotations
 

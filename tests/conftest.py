@@ -1,4 +1,6 @@
-"""A small project with a suite of three lines, run through pytester on the embedded model and data set."""
+"""A small project with a suite of three lines, run through pytester on the embedded
+model and data set.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-# pytester forgets the modules that an inner run imported, and torch cannot be imported twice: they are imported here.
+# pytester forgets the modules that an inner run imported, and torch cannot be imported
+# twice: they are imported here.
 import pytest_retrieval_robust.models._transformers
 import pytest_retrieval_robust.reports.saved_run
 import pytest_retrieval_robust.reports.terminal
@@ -18,7 +21,13 @@ THREE_LINES = """
 def test_recall_under_occlusion(outcome, clean_outcome, gate):
     assert gate.violations(outcome, clean_outcome) == []
 """
-SMALL = ("--robust-models=tiny-cxr-clip", "--robust-limit=24", "--robust-levels=0.3", "-p", "no:cacheprovider")
+SMALL = (
+    "--robust-models=tiny-cxr-clip",
+    "--robust-limit=24",
+    "--robust-levels=0.3",
+    "-p",
+    "no:cacheprovider",
+)
 """A smoke run: 24 pairs, levels 0 and 0.3."""
 
 MET = """
@@ -32,7 +41,9 @@ recall = { 1 = 0.2 }
 
 @pytest.fixture(autouse=True)
 def _runs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runs within these tests leave no word in the summary of the step that runs the tests, and are no workers."""
+    """The runs within these tests leave no word in the summary of the step that runs
+    the tests, and are no workers.
+    """
     for name in ("GITHUB_ACTIONS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
 
@@ -45,7 +56,9 @@ def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """For thousands of small tensors: a second thread gains little, and on a busy machine it waits for its turn."""
+    """For thousands of small tensors: a second thread gains little, and on a busy
+    machine it waits for its turn.
+    """
     import torch
 
     before = torch.get_num_threads()
@@ -61,7 +74,9 @@ ANY_MODEL = "[[gate]]\nlevel = 0.0\nrecall = { 1 = 0.05 }\n"
 
 @pytest.fixture
 def bare_suite(pytester: pytest.Pytester) -> Run:
-    """Run pytest on the three-line suite with the options of a smoke run and whatever else is given."""
+    """Run pytest on the three-line suite with the options of a smoke run and whatever
+    else is given.
+    """
     pytester.makepyfile(test_mine=THREE_LINES)
 
     def run(*options: str) -> pytest.RunResult:
@@ -72,7 +87,9 @@ def bare_suite(pytester: pytest.Pytester) -> Run:
 
 @pytest.fixture
 def run_suite(pytester: pytest.Pytester, bare_suite: Run) -> Run:
-    """The same with a gate that is met, unless the test has a `robust.toml`: without one nothing would be judged."""
+    """The same with a gate that is met, unless the test has a `robust.toml`: without
+    one nothing would be judged.
+    """
 
     def run(*options: str) -> pytest.RunResult:
         policy = pytester.path / "robust.toml"

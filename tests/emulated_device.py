@@ -1,8 +1,10 @@
-"""A device that is none: its tensors say `cuda:0` or `mps:0`, live on the processor, and refuse what it would.
+"""A device that is none: its tensors say `cuda:0` or `mps:0`, live on the processor,
+and refuse what it would.
 
-They may not be mixed with the host's, may not become arrays of numpy, and on an emulated Apple GPU may not be float64.
-So a tensor that is left on the wrong side fails on a machine without a GPU. What a real device computes otherwise, and
-in what order it works, is not emulated.
+They may not be mixed with the host's, may not become arrays of numpy, and on an
+emulated Apple GPU may not be float64. So a tensor that is left on the wrong side fails
+on a machine without a GPU. What a real device computes otherwise, and in what order it
+works, is not emulated.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class Device:
     def refuse_float64(self, dtype: object) -> None:
         if self.name.startswith("mps") and dtype == torch.float64:
             raise TypeError(
-                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."
+                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework"
+                " doesn't support float64."
             )
 
 
@@ -85,7 +88,10 @@ class OnDevice(Tensor):
         return False
 
     def numpy(self, *_: Any, **__: Any) -> Any:
-        raise TypeError(f"can't convert {_current[0].name} device type tensor to numpy. Use Tensor.cpu() first.")
+        raise TypeError(
+            f"can't convert {_current[0].name} device type tensor to numpy. Use"
+            " Tensor.cpu() first."
+        )
 
     __array__ = numpy
 
@@ -100,7 +106,9 @@ class OnDevice(Tensor):
         return self.to(torch.float64)
 
     def to(self, *args: Any, **options: Any) -> Tensor:
-        asked: list[Any] = [one.on_host if isinstance(one, OnDevice) else one for one in args]
+        asked: list[Any] = [
+            one.on_host if isinstance(one, OnDevice) else one for one in args
+        ]
         copies = options.pop("copy", False)
         device, dtype, _, _ = torch._C._nn._parse_to(*asked, **options)
         if args and isinstance(args[0], Tensor):
@@ -116,15 +124,34 @@ class OnDevice(Tensor):
 class _Making(TorchFunctionMode):
     """What makes a tensor on the device, or moves one there, before torch looks for a real one."""
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         device, options = _current[0], dict(kwargs or {})
         if func is Tensor.to and not isinstance(args[0], OnDevice):
-            asked = [device.name if isinstance(one, Tensor) and isinstance(one, OnDevice) else one for one in args[1:]]
-            where = [one for one in (*asked, options.get("device")) if isinstance(one, str | torch.device)]
+            asked = [
+                (
+                    device.name
+                    if isinstance(one, Tensor) and isinstance(one, OnDevice)
+                    else one
+                )
+                for one in args[1:]
+            ]
+            where = [
+                one
+                for one in (*asked, options.get("device"))
+                if isinstance(one, str | torch.device)
+            ]
             if where and device.is_meant(where[0]):
-                dtypes = [one for one in (*asked, options.get("dtype")) if isinstance(one, torch.dtype)]
+                dtypes = [
+                    one
+                    for one in (*asked, options.get("dtype"))
+                    if isinstance(one, torch.dtype)
+                ]
                 device.refuse_float64(dtypes[0] if dtypes else args[0].dtype)
-                return OnDevice(args[0].to(dtypes[0] if dtypes else args[0].dtype, copy=True))
+                return OnDevice(
+                    args[0].to(dtypes[0] if dtypes else args[0].dtype, copy=True)
+                )
         elif device.is_meant(options.get("device")):
             device.refuse_float64(options.get("dtype"))
             return OnDevice(func(*args, **{**options, "device": "cpu"}))
@@ -132,14 +159,19 @@ class _Making(TorchFunctionMode):
 
 
 class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return _dispatch(func, args, kwargs or {})
 
 
 def _dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     device, name = _current[0], func.overloadpacket.__name__
     tensors: list[Tensor] = []
-    tree_map(lambda one: tensors.append(one) if isinstance(one, Tensor) else None, (args, kwargs))
+    tree_map(
+        lambda one: tensors.append(one) if isinstance(one, Tensor) else None,
+        (args, kwargs),
+    )
     there = [one for one in tensors if isinstance(one, OnDevice)]
     here = [one for one in tensors if not isinstance(one, OnDevice) and one.dim() > 0]
     target = kwargs.get("device")
@@ -151,25 +183,39 @@ def _dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         func(*tree_map(_host_of, args), **kwargs)
         return args[0]
     if there and here and not (name in _INDEXING and isinstance(args[0], OnDevice)):
-        raise RuntimeError(f"Expected all tensors to be on the same device, found {device.name} and cpu, in {func}")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, found {device.name} and"
+            f" cpu, in {func}"
+        )
     if not there and not device.is_meant(target):
         return func(*args, **kwargs)
     device.refuse_float64(kwargs.get("dtype"))
-    options = {**kwargs, "device": torch.device("cpu")} if "device" in kwargs else kwargs
+    options = (
+        {**kwargs, "device": torch.device("cpu")} if "device" in kwargs else kwargs
+    )
     found = func(*tree_map(_host_of, args), **tree_map(_host_of, options))
     if name in _ANSWERS:
         return found
     # What was changed in place, or written to, is the caller's own tensor.
     own = {id(one.on_host): one for one in there}
-    return tree_map(lambda one: own.get(id(one), OnDevice(one)) if isinstance(one, Tensor) else one, found)
+    return tree_map(
+        lambda one: own.get(id(one), OnDevice(one)) if isinstance(one, Tensor) else one,
+        found,
+    )
 
 
 def _copied(func: Any, args: Any, kwargs: dict[str, Any], device: Device) -> Tensor:
     source, target = args[0], kwargs.get("device")
-    goes_there = device.is_meant(target) if target is not None else isinstance(source, OnDevice)
+    goes_there = (
+        device.is_meant(target) if target is not None else isinstance(source, OnDevice)
+    )
     if goes_there:
         device.refuse_float64(kwargs.get("dtype"))
-    options = {name: value for name, value in kwargs.items() if name not in ("device", "non_blocking")}
+    options = {
+        name: value
+        for name, value in kwargs.items()
+        if name not in ("device", "non_blocking")
+    }
     found: Tensor = func(_host_of(source), **options)
     return OnDevice(found) if goes_there else found
 

@@ -76,7 +76,9 @@ class ViewOfTheLast(Pixels):
 
 
 class Arrays(Pixels):
-    """Returns arrays of numpy: one that may not be written to, and views of one that is written to again."""
+    """Returns arrays of numpy: one that may not be written to, and views of one that is
+    written to again.
+    """
 
     def encode_images(self, pixels: Tensor) -> Any:
         rows = super().encode_images(pixels).numpy()

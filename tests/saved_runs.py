@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.case import BreakingOutcome, Case, HeatMap, ModelRecord, Outcome, Plan, Timing
+from pytest_retrieval_robust.case import (
+    BreakingOutcome,
+    Case,
+    HeatMap,
+    ModelRecord,
+    Outcome,
+    Plan,
+    Timing,
+)
 from pytest_retrieval_robust.comparison import Run
 from pytest_retrieval_robust.evidence import Evidence
 from pytest_retrieval_robust.judgement import Against, judge_run
@@ -36,7 +44,9 @@ class Made:
     run: Run
     store: RunStore
 
-    def save(self, folder: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
+    def save(
+        self, folder: Path, change: Callable[[dict[str, Any]], None] | None = None
+    ) -> Path:
         """Write it as `--robust-results` does; `change` may alter run.json afterwards."""
         save_run(judge_run(self.run, Policy(), Against()), self.store, folder)
         if change is not None:
@@ -47,7 +57,9 @@ class Made:
 
     def measured(self, **changes: Any) -> Made:
         """The same run with other facts."""
-        return replace(self, run=Run(replace(self.run.measured, **changes), self.run.evidence))
+        return replace(
+            self, run=Run(replace(self.run.measured, **changes), self.run.evidence)
+        )
 
 
 def make_run(
@@ -66,9 +78,11 @@ def make_run(
     occluders: tuple[str, ...] = ("patches",),
     ks: tuple[int, ...] = KS,
 ) -> Made:
-    """A run on `queries` images of a data set of that many reports. Each query's rank rises with the level; `shift`
-    moves every fourth query's rank further down once something is hidden, and `order` permutes the queries. `studies`
-    images are a patient's: either all of them are moved or none. No rank is better than `floor`."""
+    """A run on `queries` images of a data set of that many reports. Each query's rank
+    rises with the level; `shift` moves every fourth query's rank further down once
+    something is hidden, and `order` permutes the queries. `studies` images are a
+    patient's: either all of them are moved or none. No rank is better than `floor`.
+    """
     store = RunStore(folder)
     order = np.arange(queries) if order is None else order
     patients = ((order % 4) * 4 * queries + order // 4) // studies
@@ -85,7 +99,16 @@ def make_run(
     outcomes = []
     for model, occluder, level, seed in product(models, occluders, levels, seeds):
         ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
-        outcomes.append(_outcome(store, Case(model, "d", occluder, level, seed), ranks, precision, ks, clusters))
+        outcomes.append(
+            _outcome(
+                store,
+                Case(model, "d", occluder, level, seed),
+                ranks,
+                precision,
+                ks,
+                clusters,
+            )
+        )
     dataset = {
         "name": "d",
         "split": "test",
@@ -109,7 +132,10 @@ def make_run(
         outcomes=tuple(outcomes),
         costs=(),
         breaking=(),
-        models=tuple(ModelRecord(model, True, None, {"sha256": "a" * 64}, named=True) for model in models),
+        models=tuple(
+            ModelRecord(model, True, None, {"sha256": "a" * 64}, named=True)
+            for model in models
+        ),
         datasets=(dataset,),
         broken=(),
         broken_tests=0,
@@ -118,15 +144,34 @@ def make_run(
     return Made(Run(measured, Evidence(store)), store)
 
 
-def with_search(made: Made, model: str, images: int = 20, grid: int = 4, k: int = 10) -> Made:
-    """The same run with a search for the smallest breaking occlusions, whose shares are those of its masks."""
+def with_search(
+    made: Made, model: str, images: int = 20, grid: int = 4, k: int = 10
+) -> Made:
+    """The same run with a search for the smallest breaking occlusions, whose shares are
+    those of its masks.
+    """
     rng = np.random.default_rng(0)
     masks = (rng.random((images, grid, grid)) < 0.1).astype(np.uint8)
     masks[:, 0, 0] = 1
     before = np.where(np.arange(images) % 5 == 0, k + 5, 1)
     shares = np.sort(masks.reshape(images, -1).mean(axis=1)[before <= k])
-    falls = HeatMap(images, tuple(tuple(row) for row in rng.random((grid, grid)).tolist()))
-    search = BreakingOutcome(model, "d", k, grid, "black", 600, images, tuple(shares.tolist()), 0, 3, 99.0, falls)
+    falls = HeatMap(
+        images, tuple(tuple(row) for row in rng.random((grid, grid)).tolist())
+    )
+    search = BreakingOutcome(
+        model,
+        "d",
+        k,
+        grid,
+        "black",
+        600,
+        images,
+        tuple(shares.tolist()),
+        0,
+        3,
+        99.0,
+        falls,
+    )
     key = search_key(search)
     made.store.save(
         key,
@@ -143,15 +188,30 @@ def ranks_of(queries: int, level: float, seed: int = 0, shift: int = 0) -> Ranks
     rng = np.random.default_rng(seed)
     hardness = rng.random(queries)
     hidden = np.random.default_rng([seed, round(1000 * level)]).random(queries)
-    ranks = 1 + np.floor(30 * hardness**3 * (1 + 4 * level * hidden) + 25 * level * hidden).astype(np.int64)
+    ranks = 1 + np.floor(
+        30 * hardness**3 * (1 + 4 * level * hidden) + 25 * level * hidden
+    ).astype(np.int64)
     ranks[::4] += shift if level > 0 else 0
     return np.clip(ranks, 1, queries)
 
 
 def _outcome(
-    store: RunStore, case: Case, ranks: Ranks, precision: str, ks: tuple[int, ...], patients: Clusters
+    store: RunStore,
+    case: Case,
+    ranks: Ranks,
+    precision: str,
+    ks: tuple[int, ...],
+    patients: Clusters,
 ) -> Outcome:
     key, places = case_key(case), np.arange(len(ranks))
     store.save(key, image_ranks=ranks, report_ranks=ranks)
     scores = scores_of(ranks, places, places, ks, patients)
-    return Outcome(case, case.level, case.level, scores, scores, Timing(100.0, 1.0, 0.1, "cpu", precision), key)
+    return Outcome(
+        case,
+        case.level,
+        case.level,
+        scores,
+        scores,
+        Timing(100.0, 1.0, 0.1, "cpu", precision),
+        key,
+    )

@@ -1,4 +1,6 @@
-"""A whole suite beside the run of an earlier one, as a user meets it: a real model, before and after it got worse."""
+"""A whole suite beside the run of an earlier one, as a user meets it: a real model,
+before and after it got worse.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,11 @@ model = "ours"
 recall = { 10 = 0.1 }
 not_worse_than_baseline = { k = 10, margin = 0.05 }
 """
-OPTIONS = ("--robust-models=ours", "--robust-datasets=synthetic-cxr(pairs=150)", "--robust-levels=0,0.1")
+OPTIONS = (
+    "--robust-models=ours",
+    "--robust-datasets=synthetic-cxr(pairs=150)",
+    "--robust-levels=0,0.1",
+)
 
 
 @pytest.fixture
@@ -79,7 +85,9 @@ def test_the_same_model_passes_and_a_worse_one_fails(
     same = with_baseline.runpytest_inprocess(*compared)
     same.assert_outcomes(passed=3)
     assert same.ret == 0
-    same.stdout.fnmatch_lines(["against the baseline of *", "RELEASE GATE: PASSED (3 gates met)"])
+    same.stdout.fnmatch_lines(
+        ["against the baseline of *", "RELEASE GATE: PASSED (3 gates met)"]
+    )
     monkeypatch.setenv("NOISE", "0.4")
     worse = with_baseline.runpytest_inprocess(*compared, "--junitxml=junit.xml")
     worse.assert_outcomes(passed=2, failed=1)
@@ -90,32 +98,57 @@ def test_the_same_model_passes_and_a_worse_one_fails(
             "*FAILED because 1 of 3 gates was not met",
         ]
     )
-    assert "a loss beyond the margin of 0.05" in (with_baseline.path / "junit.xml").read_text()
+    assert (
+        "a loss beyond the margin of 0.05"
+        in (with_baseline.path / "junit.xml").read_text()
+    )
     data = json.loads((with_baseline.path / "mine/run.json").read_text())
-    assert {v["verdict"] for v in data["verdicts"] if v["gate"].startswith("not_worse")} == {"fail"}
+    assert {
+        v["verdict"] for v in data["verdicts"] if v["gate"].startswith("not_worse")
+    } == {"fail"}
 
 
-def test_two_workers_judge_as_one_process_does(with_baseline: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_workers_judge_as_one_process_does(
+    with_baseline: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NOISE", "0.4")
-    result = with_baseline.runpytest_inprocess(*OPTIONS, "--robust-baseline=base", "-n2")
+    result = with_baseline.runpytest_inprocess(
+        *OPTIONS, "--robust-baseline=base", "-n2"
+    )
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because 1 of 3 gates was not met"])
+    result.stdout.fnmatch_lines(
+        ["RELEASE GATE: FAILED because 1 of 3 gates was not met"]
+    )
 
 
-def test_k_changes_no_verdict(with_baseline: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gates that share out a false block are those that were planned, not those that were run."""
+def test_k_changes_no_verdict(
+    with_baseline: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gates that share out a false block are those that were planned, not those
+    that were run.
+    """
     monkeypatch.setenv("NOISE", "0.2")
     sentences = []
     for narrowed in ((), ("-k", "not_worse")):
         compared = ("--robust-baseline=base", "--robust-results=mine")
         with_baseline.runpytest_inprocess(*OPTIONS, *compared, *narrowed)
         data = json.loads((with_baseline.path / "mine/run.json").read_text())
-        sentences.append([v["sentence"] for v in data["verdicts"] if v["gate"].startswith("not_worse")])
+        sentences.append(
+            [
+                v["sentence"]
+                for v in data["verdicts"]
+                if v["gate"].startswith("not_worse")
+            ]
+        )
     assert sentences[0] == sentences[1] != []
 
 
-def test_a_baseline_that_is_not_there_yet_is_a_state_of_its_own(project: pytest.Pytester) -> None:
-    result = project.runpytest_inprocess(*OPTIONS, "--robust-baseline=nowhere", "--robust-results=first")
+def test_a_baseline_that_is_not_there_yet_is_a_state_of_its_own(
+    project: pytest.Pytester,
+) -> None:
+    result = project.runpytest_inprocess(
+        *OPTIONS, "--robust-baseline=nowhere", "--robust-results=first"
+    )
     result.assert_outcomes(passed=2, skipped=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
@@ -128,9 +161,13 @@ def test_a_baseline_that_is_not_there_yet_is_a_state_of_its_own(project: pytest.
 
 
 def test_a_smoke_run_is_not_compared(with_baseline: pytest.Pytester) -> None:
-    result = with_baseline.runpytest_inprocess(*OPTIONS, "--robust-baseline=base", "--robust-limit=50")
+    result = with_baseline.runpytest_inprocess(
+        *OPTIONS, "--robust-baseline=base", "--robust-limit=50"
+    )
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*not comparable with*", "*the baseline cannot be compared with*"])
+    result.stdout.fnmatch_lines(
+        ["*not comparable with*", "*the baseline cannot be compared with*"]
+    )
 
 
 def test_other_data_is_named_before_any_number(with_baseline: pytest.Pytester) -> None:
@@ -141,14 +178,24 @@ def test_other_data_is_named_before_any_number(with_baseline: pytest.Pytester) -
     run.write_text(json.dumps(data))
     result = with_baseline.runpytest_inprocess(*OPTIONS, "--robust-baseline=base")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*Expected the same relevance rule of synthetic-cxr(pairs=150) in both runs*"])
+    result.stdout.fnmatch_lines(
+        ["*Expected the same relevance rule of synthetic-cxr(pairs=150) in both runs*"]
+    )
 
 
-def test_a_cell_that_was_skipped_leaves_its_gates_unjudged(project: pytest.Pytester) -> None:
-    body = THREE_LINES.replace("    assert", "    pytest.skip() if outcome.case.level else None\n    assert")
+def test_a_cell_that_was_skipped_leaves_its_gates_unjudged(
+    project: pytest.Pytester,
+) -> None:
+    body = THREE_LINES.replace(
+        "    assert", "    pytest.skip() if outcome.case.level else None\n    assert"
+    )
     project.makepyfile(test_recall=f"import pytest\n{body}", test_baseline="")
-    assert project.runpytest_inprocess(*OPTIONS).ret == 0  # the skipped test had its outcome, which is judged
-    project.makepyfile(test_recall=f"import pytest\n@pytest.mark.skip\n{THREE_LINES.strip()}\n")
+    assert (
+        project.runpytest_inprocess(*OPTIONS).ret == 0
+    )  # the skipped test had its outcome, which is judged
+    project.makepyfile(
+        test_recall=f"import pytest\n@pytest.mark.skip\n{THREE_LINES.strip()}\n"
+    )
     assert project.runpytest_inprocess(*OPTIONS).ret == 1
     project.makepyfile(
         test_recall="""
@@ -158,4 +205,6 @@ def test_a_cell_that_was_skipped_leaves_its_gates_unjudged(project: pytest.Pytes
     )
     result = project.runpytest_inprocess(*OPTIONS)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*No test of this run measured what the policy gates:*", "*were not judged"])
+    result.stdout.fnmatch_lines(
+        ["*No test of this run measured what the policy gates:*", "*were not judged"]
+    )

@@ -1,4 +1,6 @@
-"""Where encoders that others wrote are called: memory of either side is its own, and what fails is one sentence."""
+"""Where encoders that others wrote are called: memory of either side is its own, and
+what fails is one sentence.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pytest_retrieval_robust import encoder_from_callables, evaluate, load_occluder, scoring
+from pytest_retrieval_robust import (
+    encoder_from_callables,
+    evaluate,
+    load_occluder,
+    scoring,
+)
 from pytest_retrieval_robust.breaking import find_breaking, sensitivity_map
 from pytest_retrieval_robust.calling import (
     Limits,
@@ -28,25 +35,47 @@ from pytest_retrieval_robust.calling import (
 )
 from pytest_retrieval_robust.case import Case, Cell
 from pytest_retrieval_robust.embedding_store import EmbeddingStore
-from pytest_retrieval_robust.errors import EmbeddingError, ModelError, RankingError, RobustError
+from pytest_retrieval_robust.errors import (
+    EmbeddingError,
+    ModelError,
+    RankingError,
+    RobustError,
+)
 from pytest_retrieval_robust.models import ModelCard
 from pytest_retrieval_robust.pairs import pairs_of
 from pytest_retrieval_robust.precision import precision_effect
 from pytest_retrieval_robust.ranking import positive_ranks_both
 from pytest_retrieval_robust.scenes import first_images
 from pytest_retrieval_robust.sweep import Measured, SweepResult, run_sweep
-from pytest_retrieval_robust.timing import measure_alone, prepare_batch, rounds_beside, timed_rounds
+from pytest_retrieval_robust.timing import (
+    measure_alone,
+    prepare_batch,
+    rounds_beside,
+    timed_rounds,
+)
 
 from .encoders import ALL, Arrays, Mutating, OneBuffer, OnePicture
 from .test_sweep import RECORDS, Pixels, Records, noisy_model
 
-OCCLUDERS = ("patches", "patches(fill=donor)", "box(fill=mean)", "salient(grid=4)", "lines")
+OCCLUDERS = (
+    "patches",
+    "patches(fill=donor)",
+    "box(fill=mean)",
+    "salient(grid=4)",
+    "lines",
+)
 METHODS = ("encode_images", "encode_reports", "prepare")
-CELLS = [(Cell(name, level, 0), load_occluder(name)) for name in OCCLUDERS for level in (0.2, 0.5)]
+CELLS = [
+    (Cell(name, level, 0), load_occluder(name))
+    for name in OCCLUDERS
+    for level in (0.2, 0.5)
+]
 
 
 class Rows(dict[str, NDArray[np.float32]]):
-    """A row for every text: a model that is to be known again is asked about texts that are not in the data."""
+    """A row for every text: a model that is to be known again is asked about texts that
+    are not in the data.
+    """
 
     def __missing__(self, text: str) -> NDArray[np.float32]:
         return np.random.default_rng(len(text)).normal(size=257).astype(np.float32)
@@ -72,11 +101,16 @@ def honest() -> dict[Cell, bytes]:
 @pytest.mark.parametrize("kind", [*ALL, OnePicture])
 @pytest.mark.parametrize("batch_size", [7, 64])
 def test_an_encoder_that_treats_memory_as_its_own_ranks_as_an_honest_one(
-    kind: type[Pixels], batch_size: int, honest: dict[Cell, bytes], monkeypatch: pytest.MonkeyPatch
+    kind: type[Pixels],
+    batch_size: int,
+    honest: dict[Cell, bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if kind is OnePicture:  # not safe to call from several threads, which is asked for
         monkeypatch.setattr("pytest_retrieval_robust.feeding.DECODERS", 1)
-    result = run_sweep(encoder_of(kind), pairs_of(RECORDS), CELLS, (1,), batch_size=batch_size)
+    result = run_sweep(
+        encoder_of(kind), pairs_of(RECORDS), CELLS, (1,), batch_size=batch_size
+    )
     assert ranks(result) == honest
 
 
@@ -87,10 +121,24 @@ def test_several_lanes_and_a_store_change_nothing_about_it(
     card = ModelCard("test", sha256="ab")
     models = [encoder_of(kind, card=card) for _ in range(3)]
     store = EmbeddingStore(tmp_path)
-    two = run_sweep(models[0], pairs_of(RECORDS), CELLS, (1,), batch_size=4, store=store, copies=lambda: models[1:2])
-    again = run_sweep(models[2], pairs_of(RECORDS), CELLS, (1,), batch_size=4, store=store)
+    two = run_sweep(
+        models[0],
+        pairs_of(RECORDS),
+        CELLS,
+        (1,),
+        batch_size=4,
+        store=store,
+        copies=lambda: models[1:2],
+    )
+    again = run_sweep(
+        models[2], pairs_of(RECORDS), CELLS, (1,), batch_size=4, store=store
+    )
     assert ranks(two) == ranks(again) == honest
-    assert all(one.timing.from_store == 30 for one in again.cells.values() if isinstance(one, Measured))
+    assert all(
+        one.timing.from_store == 30
+        for one in again.cells.values()
+        if isinstance(one, Measured)
+    )
 
 
 class Shared(Records):
@@ -101,19 +149,44 @@ class Shared(Records):
         return kept.setdefault(index, super().image(index))
 
 
-def test_a_model_that_changes_an_image_does_not_change_the_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_changes_an_image_does_not_change_the_data_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("pytest_retrieval_robust.feeding.DECODERS", 1)
     dataset = Shared(RECORDS.texts, RECORDS.reports)
-    found = [ranks(run_sweep(encoder_of(OnePicture), pairs_of(dataset), [], (1,))) for _ in range(2)]
-    assert found[0] == found[1] == ranks(run_sweep(encoder_of(Pixels), pairs_of(dataset), [], (1,)))
+    found = [
+        ranks(run_sweep(encoder_of(OnePicture), pairs_of(dataset), [], (1,)))
+        for _ in range(2)
+    ]
+    assert (
+        found[0]
+        == found[1]
+        == ranks(run_sweep(encoder_of(Pixels), pairs_of(dataset), [], (1,)))
+    )
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_searches_find_the_same_by_it(kind: type[Pixels]) -> None:
-    searched = [find_breaking(encoder_of(one), RECORDS, k=3, grid=4, images=9) for one in (Pixels, kind)]
-    for name in ("numbers", "masks", "shares", "ranks_before", "ranks_after", "falls", "encodings"):
-        assert getattr(searched[0], name).tobytes() == getattr(searched[1], name).tobytes()
-    maps = [sensitivity_map(encoder_of(one), RECORDS, grid=4, images=9) for one in (Pixels, kind)]
+    searched = [
+        find_breaking(encoder_of(one), RECORDS, k=3, grid=4, images=9)
+        for one in (Pixels, kind)
+    ]
+    for name in (
+        "numbers",
+        "masks",
+        "shares",
+        "ranks_before",
+        "ranks_after",
+        "falls",
+        "encodings",
+    ):
+        assert (
+            getattr(searched[0], name).tobytes() == getattr(searched[1], name).tobytes()
+        )
+    maps = [
+        sensitivity_map(encoder_of(one), RECORDS, grid=4, images=9)
+        for one in (Pixels, kind)
+    ]
     assert maps[0] == maps[1]
 
 
@@ -129,7 +202,10 @@ def test_what_is_timed_sees_the_same_pixels_at_each_call() -> None:
     case = Case("pixels", "records", "patches", 0.3, 0)
     seen: list[float] = []
     patches = load_occluder("patches")
-    for rounds in (timed_rounds(model, batch, patches, case), rounds_beside(other, model, RECORDS, batch)):
+    for rounds in (
+        timed_rounds(model, batch, patches, case),
+        rounds_beside(other, model, RECORDS, batch),
+    ):
         seen.clear()
         rounds.warm_up()
         rounds.measure(3)
@@ -142,7 +218,11 @@ def test_half_precisions_effect_is_measured_on_what_was_read() -> None:
     scene, _ = first_images(encoder_of(Pixels), RECORDS, 8)
     assert float(scene.pixels.amax()) > 0
     effect = precision_effect(encoder_of(Mutating), encoder_of(Arrays), RECORDS)
-    assert effect["images"]["largest_difference"] == effect["reports"]["largest_difference"] == 0.0
+    assert (
+        effect["images"]["largest_difference"]
+        == effect["reports"]["largest_difference"]
+        == 0.0
+    )
 
 
 def test_callables_may_change_what_they_are_given() -> None:
@@ -160,8 +240,16 @@ def test_callables_may_change_what_they_are_given() -> None:
         return rows.prepare(image)
 
     model = encoder_from_callables("mine", images, reports, size=16, prepare=prepared)
-    expected = evaluate(noisy_model(RECORDS), RECORDS, load_occluder("patches"), levels=(0.2, 0.4), ks=(1, 5))
-    got = evaluate(model, RECORDS, load_occluder("patches"), levels=(0.2, 0.4), ks=(1, 5))
+    expected = evaluate(
+        noisy_model(RECORDS),
+        RECORDS,
+        load_occluder("patches"),
+        levels=(0.2, 0.4),
+        ks=(1, 5),
+    )
+    got = evaluate(
+        model, RECORDS, load_occluder("patches"), levels=(0.2, 0.4), ks=(1, 5)
+    )
     assert got.recall(1) == expected.recall(1)
     assert got.recall(5) == expected.recall(5)
 
@@ -200,7 +288,9 @@ ROWS = torch.nn.functional.normalize(torch.ones(2, 3), dim=1)
     ],
 )
 @pytest.mark.parametrize("method", ["encode_images", "encode_reports"])
-def test_what_is_no_rows_is_refused_in_a_sentence(given: Any, said: str, method: str) -> None:
+def test_what_is_no_rows_is_refused_in_a_sentence(
+    given: Any, said: str, method: str
+) -> None:
     model = encoder_of(Pixels)
     setattr(model, method, lambda _: given)
     asks: dict[str, Callable[[], object]] = {
@@ -209,7 +299,9 @@ def test_what_is_no_rows_is_refused_in_a_sentence(given: Any, said: str, method:
     }
     with pytest.raises(EmbeddingError, match=said) as caught:
         asks[method]()
-    assert str(caught.value).startswith(f"Expected embeddings of shape (2, D) from {method} of pixels, got")
+    assert str(caught.value).startswith(
+        f"Expected embeddings of shape (2, D) from {method} of pixels, got"
+    )
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
@@ -236,8 +328,13 @@ def test_rows_of_other_forms_are_copied_as_float32(given: Any) -> None:
         assert found.data_ptr() != given.data_ptr()
 
 
-@pytest.mark.parametrize("error", [SystemExit("patient Doe"), KeyError("patient Doe"), ModelError("ours, patient 3")])
-def test_what_an_encoder_raises_is_its_own_error_without_a_text(error: BaseException) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit("patient Doe"), KeyError("patient Doe"), ModelError("ours, patient 3")],
+)
+def test_what_an_encoder_raises_is_its_own_error_without_a_text(
+    error: BaseException,
+) -> None:
     def fail(_: Any) -> Tensor:
         raise error
 
@@ -247,7 +344,10 @@ def test_what_an_encoder_raises_is_its_own_error_without_a_text(error: BaseExcep
     def searched(model: Pixels) -> Any:
         return find_breaking(model, RECORDS, k=3, grid=4, images=2)
 
-    for method, run in [("encode_images", searched), *((name, swept) for name in METHODS)]:
+    for method, run in [
+        ("encode_images", searched),
+        *((name, swept) for name in METHODS),
+    ]:
         model = encoder_of(Pixels)
         setattr(model, method, fail)
         try:
@@ -271,7 +371,9 @@ def test_what_an_encoder_raises_is_its_own_error_without_a_text(error: BaseExcep
         (lambda *_: 1 / 0, "got ZeroDivisionError at tests/test_calling.py"),
     ],
 )
-def test_a_scorer_of_ones_own_that_breaks_is_one_sentence(scores: Callable[..., Any], said: str) -> None:
+def test_a_scorer_of_ones_own_that_breaks_is_one_sentence(
+    scores: Callable[..., Any], said: str
+) -> None:
     model: Any = encoder_of(Pixels)
     model.similarity = scores
     with pytest.raises(RankingError, match=said):
@@ -287,8 +389,12 @@ def test_a_scorer_may_change_what_it_is_given() -> None:
 
     model: Any = encoder_of(Pixels)
     model.similarity = scores
-    expected = evaluate(encoder_of(Pixels), RECORDS, load_occluder("patches"), levels=(0.3,), ks=(1,))
-    assert evaluate(model, RECORDS, load_occluder("patches"), levels=(0.3,), ks=(1,)).recall(1) == expected.recall(1)
+    expected = evaluate(
+        encoder_of(Pixels), RECORDS, load_occluder("patches"), levels=(0.3,), ks=(1,)
+    )
+    assert evaluate(
+        model, RECORDS, load_occluder("patches"), levels=(0.3,), ks=(1,)
+    ).recall(1) == expected.recall(1)
 
 
 # Memory that runs out
@@ -299,18 +405,27 @@ def test_a_scorer_may_change_what_it_is_given() -> None:
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
         torch.AcceleratorError("CUDA error: out of memory"),
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError(
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+        ),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
-        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        RuntimeError(
+            "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"
+        ),
         RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
-        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate"
+            " memory: you tried to"
+        ),
         RuntimeError("HIP out of memory"),
         MemoryError(),
         Exception("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes"),
     ],
     ids=lambda error: str(error)[:40],
 )
-def test_memory_that_runs_out_in_any_way_halves_what_is_encoded(error: Exception) -> None:
+def test_memory_that_runs_out_in_any_way_halves_what_is_encoded(
+    error: Exception,
+) -> None:
     class Small(Pixels):
         failures = 0
 
@@ -331,7 +446,9 @@ def test_memory_that_runs_out_in_any_way_halves_what_is_encoded(error: Exception
     assert is_out_of_memory(error)
     model = encoder_of(Small)
     result = run_sweep(model, pairs_of(RECORDS), CELLS, (1,))
-    assert ranks(result) == ranks(run_sweep(encoder_of(Pixels), pairs_of(RECORDS), CELLS, (1,)))
+    assert ranks(result) == ranks(
+        run_sweep(encoder_of(Pixels), pairs_of(RECORDS), CELLS, (1,))
+    )
     in_the_sweep = Small.failures
     assert in_the_sweep <= 2 * 4  # 30, 15, 7, and then 3 images, and reports, at a time
     find_breaking(model, RECORDS, k=3, grid=4, images=9)
@@ -343,7 +460,9 @@ def test_an_error_that_wraps_one_of_memory_is_one_and_others_are_not() -> None:
     wrapped.__cause__ = torch.OutOfMemoryError("CUDA out of memory")
     assert is_out_of_memory(wrapped)
     assert not is_out_of_memory(ValueError("a size of 3 was expected"))
-    assert not is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
+    assert not is_out_of_memory(
+        RuntimeError("CUDA error: device-side assert triggered")
+    )
 
 
 def test_the_parts_cover_all_once_whatever_fits() -> None:
@@ -360,7 +479,9 @@ def test_the_parts_cover_all_once_whatever_fits() -> None:
         assert limits.images is None if fits >= 17 else 0 < (limits.images or 0) <= fits
 
 
-def test_an_error_that_no_size_avoids_leaves_the_size_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_no_size_avoids_leaves_the_size_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model, failing = encoder_of(Pixels), encoder_of(Pixels)
 
     def fail(_: Tensor) -> Tensor:
@@ -381,12 +502,16 @@ def test_pieces_that_memory_forced_are_not_stored_as_a_whole(tmp_path: Path) -> 
         def encode_images(self, pixels: Tensor) -> Tensor:
             if len(pixels) > self.room:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return torch.nn.functional.normalize(super().encode_images(pixels) + 1e-4 * len(pixels), dim=1)
+            return torch.nn.functional.normalize(
+                super().encode_images(pixels) + 1e-4 * len(pixels), dim=1
+            )
 
         def encode_reports(self, texts: Any) -> Tensor:
             if len(texts) > self.room:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return torch.nn.functional.normalize(super().encode_reports(texts) + 1e-4 * len(texts), dim=1)
+            return torch.nn.functional.normalize(
+                super().encode_reports(texts) + 1e-4 * len(texts), dim=1
+            )
 
     card = ModelCard("test", sha256="ab")
     undisturbed = run_sweep(encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,))
@@ -394,13 +519,23 @@ def test_pieces_that_memory_forced_are_not_stored_as_a_whole(tmp_path: Path) -> 
     disturbed.room = 5  # type: ignore[attr-defined]
     store = EmbeddingStore(tmp_path)
     run_sweep(disturbed, pairs_of(RECORDS), CELLS, (1,), store=store)
-    resumed = run_sweep(encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,), store=store)
-    warm = run_sweep(encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,), store=store)
+    resumed = run_sweep(
+        encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,), store=store
+    )
+    warm = run_sweep(
+        encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,), store=store
+    )
     assert ranks(resumed) == ranks(warm) == ranks(undisturbed)
-    assert all(one.timing.from_store == 30 for one in warm.cells.values() if isinstance(one, Measured))
+    assert all(
+        one.timing.from_store == 30
+        for one in warm.cells.values()
+        if isinstance(one, Measured)
+    )
 
 
-def test_memory_that_runs_out_while_ranks_are_counted_takes_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_while_ranks_are_counted_takes_smaller_tiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tiles: list[int] = []
     real = positive_ranks_both
 
@@ -421,7 +556,9 @@ def test_memory_that_runs_out_while_ranks_are_counted_takes_smaller_tiles(monkey
     result = run_sweep(model, pairs_of(RECORDS), CELLS[:2], (1,))
     assert tiles == [1024, 256, 64, 64, 64]
     monkeypatch.undo()
-    assert ranks(result) == ranks(run_sweep(encoder_of(Scoring), pairs_of(RECORDS), CELLS[:2], (1,)))
+    assert ranks(result) == ranks(
+        run_sweep(encoder_of(Scoring), pairs_of(RECORDS), CELLS[:2], (1,))
+    )
 
 
 # What an error holds
@@ -442,7 +579,9 @@ class Heavy(Pixels):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("search", [False, True])
-def test_the_error_of_a_failed_measurement_holds_no_memory(method: str, search: bool) -> None:
+def test_the_error_of_a_failed_measurement_holds_no_memory(
+    method: str, search: bool
+) -> None:
     model = encoder_of(Heavy)
     model.watched = []  # type: ignore[attr-defined]
     watched = model.watched  # type: ignore[attr-defined]
@@ -476,19 +615,31 @@ def test_an_occluder_that_breaks_is_its_cells_error_alone() -> None:
             return getattr(patches, name)
 
     cell: Any = Cell("breaking", 0.3, 0)
-    result = run_sweep(encoder_of(OneBuffer), pairs_of(RECORDS), [(cell, Breaking()), *CELLS[:2]], (1,))
+    result = run_sweep(
+        encoder_of(OneBuffer), pairs_of(RECORDS), [(cell, Breaking()), *CELLS[:2]], (1,)
+    )
     error = result.cells.pop(cell)
     assert isinstance(error, RobustError)
-    assert "Expected breaking to be measured with pixels on cpu, got KeyError at tests/test_calling.py" in str(error)
+    assert (
+        "Expected breaking to be measured with pixels on cpu, got KeyError at"
+        " tests/test_calling.py" in str(error)
+    )
     assert "Doe" not in str(error)
     assert len(ranks(result)) == 3
 
 
-@pytest.mark.parametrize("given", [None, np.zeros((4, 4)), Image.new("L", (0, 3)), "file.png"])
+@pytest.mark.parametrize(
+    "given", [None, np.zeros((4, 4)), Image.new("L", (0, 3)), "file.png"]
+)
 def test_an_image_that_is_none_is_refused_in_a_sentence(given: Any) -> None:
     class Odd(Records):
         def image(self, index: int) -> Any:
             return given if index == 3 else super().image(index)
 
-    with pytest.raises(RobustError, match="Expected image.. of records to give a PIL image with pixels, got"):
-        run_sweep(encoder_of(Pixels), pairs_of(Odd(RECORDS.texts, RECORDS.reports)), [], (1,))
+    with pytest.raises(
+        RobustError,
+        match="Expected image.. of records to give a PIL image with pixels, got",
+    ):
+        run_sweep(
+            encoder_of(Pixels), pairs_of(Odd(RECORDS.texts, RECORDS.reports)), [], (1,)
+        )

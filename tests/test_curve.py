@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.curve import area_under_curve, half_level, least_squares_slope, retention
+from pytest_retrieval_robust.curve import (
+    area_under_curve,
+    half_level,
+    least_squares_slope,
+    retention,
+)
 
 LEVELS = [0.0, 0.1, 0.2, 0.4]
 
@@ -22,10 +27,14 @@ def test_the_area_of_a_constant_is_the_constant(value: float) -> None:
 
 
 @given(st.floats(-2, 2), st.floats(-2, 2))
-def test_a_straight_line_has_its_slope_and_its_middle(slope: float, offset: float) -> None:
+def test_a_straight_line_has_its_slope_and_its_middle(
+    slope: float, offset: float
+) -> None:
     values = [offset + slope * level for level in LEVELS]
     assert least_squares_slope(LEVELS, values) == pytest.approx(slope, abs=1e-9)
-    assert area_under_curve(LEVELS, values) == pytest.approx(offset + slope * 0.2, abs=1e-9)
+    assert area_under_curve(LEVELS, values) == pytest.approx(
+        offset + slope * 0.2, abs=1e-9
+    )
 
 
 def test_slope_is_least_squares_on_uneven_levels() -> None:

@@ -1,4 +1,6 @@
-"""The core on devices that this machine does not have: what is on the wrong side, or of a wrong kind there, fails."""
+"""The core on devices that this machine does not have: what is on the wrong side, or of
+a wrong kind there, fails.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,31 @@ from .test_calling import encoder_of
 from .test_sweep import RECORDS, Pixels
 
 NAMES = (
-    *("patches", "grid", "box", "boxes", "border", "side", "blobs", "lines", "marker", "pacemaker", "ecg-leads"),
+    *(
+        "patches",
+        "grid",
+        "box",
+        "boxes",
+        "border",
+        "side",
+        "blobs",
+        "lines",
+        "marker",
+        "pacemaker",
+        "ecg-leads",
+    ),
     *("burned-in-text", "salient(grid=4)", "non-salient(grid=4)", "worst(grid=4,k=3)"),
-    *(f"patches(fill={fill})" for fill in ("white", "noise", "mean", "blur", "shuffled", "donor")),
+    *(
+        f"patches(fill={fill})"
+        for fill in ("white", "noise", "mean", "blur", "shuffled", "donor")
+    ),
 )
 CELLS = [(Cell(name, 0.4, 1), load_occluder(name)) for name in NAMES]
-FEW = [cell for cell in CELLS if cell[0].occluder in ("patches", "grid", "patches(fill=mean)", "salient(grid=4)")]
+FEW = [
+    cell
+    for cell in CELLS
+    if cell[0].occluder in ("patches", "grid", "patches(fill=mean)", "salient(grid=4)")
+]
 
 
 class There(Pixels):
@@ -43,7 +64,13 @@ class There(Pixels):
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         assert isinstance(pixels, OnDevice) == (self.device != "cpu")
-        rows = torch.cat([pixels[:, 0].flatten(1) - 0.5, torch.full((len(pixels), 1), 0.1, device=self.device)], dim=1)
+        rows = torch.cat(
+            [
+                pixels[:, 0].flatten(1) - 0.5,
+                torch.full((len(pixels), 1), 0.1, device=self.device),
+            ],
+            dim=1,
+        )
         return torch.nn.functional.normalize(rows, dim=1)
 
 
@@ -83,15 +110,32 @@ def test_a_sweep_on_a_device_gives_what_the_processor_gives(
 ) -> None:
     store = EmbeddingStore(tmp_path)
     for _ in ("cold", "warm"):
-        found = run_sweep(there(device=device), pairs_of(RECORDS), CELLS, (1,), batch_size=8, store=store)
+        found = run_sweep(
+            there(device=device),
+            pairs_of(RECORDS),
+            CELLS,
+            (1,),
+            batch_size=8,
+            store=store,
+        )
         assert ranks(found) == expected
 
 
 @pytest.mark.parametrize("kind", [There, Scoring])
-def test_cropped_images_and_a_scorer_of_ones_own_do_too(device: str, kind: type[Pixels]) -> None:
+def test_cropped_images_and_a_scorer_of_ones_own_do_too(
+    device: str, kind: type[Pixels]
+) -> None:
     frame = (-0.25, 0.1, 1.25, 0.9)
     here, away = (
-        ranks(run_sweep(there(kind, device=where, frame=frame), pairs_of(RECORDS), FEW, (1,), batch_size=8))
+        ranks(
+            run_sweep(
+                there(kind, device=where, frame=frame),
+                pairs_of(RECORDS),
+                FEW,
+                (1,),
+                batch_size=8,
+            )
+        )
         for where in ("cpu", device)
     )
     assert here == away
@@ -111,16 +155,29 @@ def test_the_emulated_device_refuses_what_a_device_would(device: str) -> None:
 def test_an_apple_gpu_is_used_from_one_thread_alone(tmp_path: Path) -> None:
     with emulated("mps") as used:
         model = there(device="mps")
-        run_sweep(model, pairs_of(RECORDS), FEW, (1,), batch_size=4, store=EmbeddingStore(tmp_path))
+        run_sweep(
+            model,
+            pairs_of(RECORDS),
+            FEW,
+            (1,),
+            batch_size=4,
+            store=EmbeddingStore(tmp_path),
+        )
     assert used.threads == {threading.get_ident()}
 
 
 def test_searches_on_a_device_find_what_the_processor_finds(device: str) -> None:
     for kind in (There, Scoring):
-        found = [find_breaking(there(kind, device=where), RECORDS, k=3, grid=4, images=6) for where in ("cpu", device)]
+        found = [
+            find_breaking(there(kind, device=where), RECORDS, k=3, grid=4, images=6)
+            for where in ("cpu", device)
+        ]
         assert found[0].masks.tobytes() == found[1].masks.tobytes()
         assert found[0].ranks_after.tolist() == found[1].ranks_after.tolist()
-        maps = [sensitivity_map(there(kind, device=where), RECORDS, grid=4, images=6) for where in ("cpu", device)]
+        maps = [
+            sensitivity_map(there(kind, device=where), RECORDS, grid=4, images=6)
+            for where in ("cpu", device)
+        ]
         assert np.allclose(maps[0].rows, maps[1].rows, atol=1e-6)
 
 
@@ -146,11 +203,17 @@ def test_memory_that_runs_out_at_every_step_ends_with_the_same_ranks(
             return super().encode_images(pixels)
 
     monkeypatch.setattr(sweep, "unit_scale", upload)
-    found = ranks(run_sweep(there(Small, device=device), pairs_of(RECORDS), FEW, (1,), batch_size=8))
+    found = ranks(
+        run_sweep(
+            there(Small, device=device), pairs_of(RECORDS), FEW, (1,), batch_size=8
+        )
+    )
     assert found == {cell: expected[cell] for cell in found}
 
 
-def test_a_default_device_of_the_users_own_changes_nothing(expected: dict[Cell, Any]) -> None:
+def test_a_default_device_of_the_users_own_changes_nothing(
+    expected: dict[Cell, Any],
+) -> None:
     class Careful(Pixels):
         """Names its device wherever it makes a tensor."""
 
@@ -170,13 +233,21 @@ def test_a_default_device_of_the_users_own_changes_nothing(expected: dict[Cell, 
     finally:
         torch.set_default_device(None)
     assert found == expected
-    assert searched.masks.tobytes() == find_breaking(there(), RECORDS, k=3, grid=4, images=6).masks.tobytes()
+    assert (
+        searched.masks.tobytes()
+        == find_breaking(there(), RECORDS, k=3, grid=4, images=6).masks.tobytes()
+    )
 
 
-def test_deterministic_algorithms_change_nothing_and_stay_asked_for(expected: dict[Cell, Any]) -> None:
+def test_deterministic_algorithms_change_nothing_and_stay_asked_for(
+    expected: dict[Cell, Any],
+) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        assert ranks(run_sweep(there(), pairs_of(RECORDS), CELLS, (1,), batch_size=8)) == expected
+        assert (
+            ranks(run_sweep(there(), pairs_of(RECORDS), CELLS, (1,), batch_size=8))
+            == expected
+        )
         assert torch.are_deterministic_algorithms_enabled()
         assert torch.is_deterministic_algorithms_warn_only_enabled()
     finally:

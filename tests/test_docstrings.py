@@ -12,7 +12,9 @@ import pytest_retrieval_robust
 
 PACKAGE = Path(pytest_retrieval_robust.__file__).parent
 WITH_EXAMPLES = sorted(
-    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+        ".__init__"
+    )
     for path in PACKAGE.rglob("*.py")
     if "    >>> " in path.read_text(encoding="utf-8") and "_suite" not in path.parts
 )

@@ -38,14 +38,19 @@ def saved(folder: Path, key: str = KEY) -> tuple[EmbeddingStore, Path]:
     kept=arrays(np.bool_, st.integers(0, 5)),
 )
 def test_what_was_saved_comes_back_bit_for_bit(
-    rows: NDArray[np.float32], kept: NDArray[np.bool_], tmp_path_factory: pytest.TempPathFactory
+    rows: NDArray[np.float32],
+    kept: NDArray[np.bool_],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     store = EmbeddingStore(tmp_path_factory.mktemp("store"))
     store.save(KEY, {"rows": rows, "kept": kept}, {})
     found = store.load(KEY)
     assert found is not None
     assert sorted(found) == ["kept", "rows"]
-    assert (found["rows"].tobytes(), found["rows"].shape) == (rows.tobytes(), rows.shape)
+    assert (found["rows"].tobytes(), found["rows"].shape) == (
+        rows.tobytes(),
+        rows.shape,
+    )
     assert found["kept"].tobytes() == kept.tobytes()
     assert store.notes == []
 
@@ -53,7 +58,12 @@ def test_what_was_saved_comes_back_bit_for_bit(
 def test_a_key_that_was_never_saved_is_none_and_no_news(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "absent")
     assert store.load(KEY) is None
-    assert (store.notes, list(store.files()), store.prune(), store.damaged()) == ([], [], [], [])
+    assert (store.notes, list(store.files()), store.prune(), store.damaged()) == (
+        [],
+        [],
+        [],
+        [],
+    )
 
 
 def test_no_changed_byte_makes_another_number(tmp_path: Path) -> None:
@@ -95,7 +105,9 @@ def test_a_shard_under_another_name_is_foreign(tmp_path: Path) -> None:
     assert len(store.notes) == 1
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["an array", "an archive that says it is encrypted"])
+@pytest.mark.parametrize(
+    "encrypted", [False, True], ids=["an array", "an archive that says it is encrypted"]
+)
 def test_another_programs_file_is_no_shard(tmp_path: Path, encrypted: bool) -> None:
     store, path = saved(tmp_path)
     if encrypted:
@@ -115,11 +127,17 @@ class Bomb:
         return os.mkdir, ("exploded",)
 
 
-def test_a_shard_with_a_pickle_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_with_a_pickle_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     store, path = saved(tmp_path / "store")
     stream = io.BytesIO()
-    np.savez(stream, rows=np.array([Bomb()], dtype=object), key=np.frombuffer(KEY.encode(), dtype=np.uint8))
+    np.savez(
+        stream,
+        rows=np.array([Bomb()], dtype=object),
+        key=np.frombuffer(KEY.encode(), dtype=np.uint8),
+    )
     path.write_bytes(stream.getvalue())
     assert store.load(KEY) is None
     assert not (tmp_path / "exploded").exists()
@@ -138,7 +156,9 @@ def small_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small_files")
-def test_a_full_disk_leaves_nothing_half_written_and_is_said_once(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_half_written_and_is_said_once(
+    tmp_path: Path,
+) -> None:
     store, path = saved(tmp_path)
     store.save(OTHER, {"rows": ROWS}, {})
     assert not path.exists()
@@ -159,7 +179,9 @@ def test_a_folder_that_cannot_be_written_is_said_and_read_on(tmp_path: Path) -> 
 
 def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
     _, path = saved(tmp_path / "new")
-    assert [one.stat().st_mode & 0o77 for one in (path, path.parent, path.parent.parent)] == [0, 0, 0]
+    assert [
+        one.stat().st_mode & 0o77 for one in (path, path.parent, path.parent.parent)
+    ] == [0, 0, 0]
 
 
 def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
@@ -167,7 +189,9 @@ def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
     keys = [f"{number:02x}" * 20 for number in range(5)]
     for number, key in enumerate(keys):
         store.save(key, {"rows": ROWS}, {})
-        os.utime(tmp_path / key[:2] / f"{key}.npz", (1_000_000 + number, 1_000_000 + number))
+        os.utime(
+            tmp_path / key[:2] / f"{key}.npz", (1_000_000 + number, 1_000_000 + number)
+        )
     assert store.load(keys[0]) is not None  # used just now
     size = next(store.files()).size
     removed = store.prune(2 * size)
@@ -175,7 +199,9 @@ def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
     assert sorted(file.key for file in store.files()) == [keys[0], keys[4]]
 
 
-def test_a_folder_that_cannot_be_pruned_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_pruned_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, _ = saved(tmp_path)
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -196,7 +222,9 @@ def test_a_clock_that_jumped_keeps_the_limit(tmp_path: Path) -> None:
     assert list(store.files()) == []
 
 
-def test_what_a_killed_run_left_is_removed_but_not_what_another_is_writing(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_removed_but_not_what_another_is_writing(
+    tmp_path: Path,
+) -> None:
     store, path = saved(tmp_path)
     left, writing = path.with_suffix(".1-a.part"), path.with_suffix(".2-b.part")
     left.write_bytes(b"half")
@@ -232,14 +260,21 @@ assert store.notes == [], store.notes
 
 
 def test_processes_share_a_folder_without_seeing_half_a_shard(tmp_path: Path) -> None:
-    started = [subprocess.Popen([sys.executable, "-c", HAMMER, str(tmp_path), str(seed)]) for seed in range(3)]
+    started = [
+        subprocess.Popen([sys.executable, "-c", HAMMER, str(tmp_path), str(seed)])
+        for seed in range(3)
+    ]
     assert [process.wait() for process in started] == [0, 0, 0]
     assert EmbeddingStore(tmp_path).damaged() == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="FIFOs")
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
-def test_what_is_no_file_in_place_of_a_shard_is_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")]
+)
+def test_what_is_no_file_in_place_of_a_shard_is_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     store, path = saved(tmp_path)
     path.unlink()
     make(path)

@@ -1,4 +1,6 @@
-"""Files that would block or never end are refused at once; foreign errors are described without their texts."""
+"""Files that would block or never end are refused at once; foreign errors are described
+without their texts.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.files import NotRegularError, TooLargeError, is_regular, open_regular, read_at_most
+from pytest_retrieval_robust.files import (
+    NotRegularError,
+    TooLargeError,
+    is_regular,
+    open_regular,
+    read_at_most,
+)
 from pytest_retrieval_robust.foreign import SHOW_VARIABLE, described, let_go
 
 
@@ -28,7 +36,11 @@ def test_devices_sockets_and_folders_are_refused(tmp_path: Path) -> None:
     link.symlink_to("/dev/zero")
     with socket.socket(socket.AF_UNIX) as unix:
         unix.bind(str(tmp_path / "socket"))
-        for path, kind in ((link, "a device"), (tmp_path, "a folder"), (tmp_path / "socket", "a socket")):
+        for path, kind in (
+            (link, "a device"),
+            (tmp_path, "a folder"),
+            (tmp_path / "socket", "a socket"),
+        ):
             with pytest.raises(NotRegularError, match=kind):
                 open_regular(path)
 
@@ -63,12 +75,16 @@ def _failing(text: str) -> ValueError:
 
 def test_a_foreign_error_is_described_by_its_class_and_place() -> None:
     told = described(_failing("Mr Doe"))
-    assert told.startswith("ValueError at tests/test_files.py:") or told.startswith("ValueError at test_files.py:")
+    assert told.startswith("ValueError at tests/test_files.py:") or told.startswith(
+        "ValueError at test_files.py:"
+    )
     assert " in embed, from " in told
     assert "Doe" not in told
 
 
-def test_its_text_is_shown_where_that_was_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_text_is_shown_where_that_was_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(SHOW_VARIABLE, "1")
     assert "cannot tokenise 'Mr Doe'" in described(_failing("Mr Doe"))
 
@@ -76,5 +92,9 @@ def test_its_text_is_shown_where_that_was_allowed(monkeypatch: pytest.MonkeyPatc
 def test_an_error_lets_go_of_what_its_frames_hold() -> None:
     error = _failing("x")
     let_go(error)
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "embed"]
+    frames = [
+        frame
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_name == "embed"
+    ]
     assert [frame.f_locals for frame in frames] == [{}]

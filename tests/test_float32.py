@@ -65,7 +65,9 @@ for found in (inside, within):
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_whatever_was_set_comes_back(setting: str) -> None:
-    subprocess.run([sys.executable, "-c", SCRIPT.format(setting=SETTINGS[setting])], check=True)
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(setting=SETTINGS[setting])], check=True
+    )
 
 
 def _settings() -> tuple[str, str]:
@@ -90,7 +92,10 @@ def test_encoders_and_scorers_run_in_true_float32() -> None:
             return queries @ gallery.T
 
     before = _settings()
-    cells = [(Cell(name, 0.3, 0), load_occluder(name)) for name in ("patches", "salient(grid=4)")]
+    cells = [
+        (Cell(name, 0.3, 0), load_occluder(name))
+        for name in ("patches", "salient(grid=4)")
+    ]
     run_sweep(encoder_of(Watching), pairs_of(RECORDS), cells, (1,))
     find_breaking(encoder_of(Watching), RECORDS, k=3, grid=4, images=3)
     assert seen == {("ieee", "ieee")}
@@ -113,8 +118,12 @@ def test_threads_that_overlap_leave_the_settings_as_they_were() -> None:
     assert _settings() == before
 
 
-def test_a_search_multiplies_as_ranks_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In shorter numbers `broken` would not be certain: the exact rank afterwards would contradict it."""
+def test_a_search_multiplies_as_ranks_are_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In shorter numbers `broken` would not be certain: the exact rank afterwards would
+    contradict it.
+    """
     seen = []
     real = Tensor.__matmul__
 

@@ -27,20 +27,36 @@ def policy(tmp_path: Path, text: str) -> Policy:
 
 
 @pytest.mark.parametrize(("page", "block"), BLOCKS)
-def test_every_policy_that_is_shown_can_be_read(tmp_path: Path, page: str, block: str) -> None:
-    tables = [block] if "[[gate]]" in block else [f"[[gate]]\n{line}" for line in block.splitlines()]
+def test_every_policy_that_is_shown_can_be_read(
+    tmp_path: Path, page: str, block: str
+) -> None:
+    tables = (
+        [block]
+        if "[[gate]]" in block
+        else [f"[[gate]]\n{line}" for line in block.splitlines()]
+    )
     assert all(policy(tmp_path, table).rules for table in tables), page
 
 
 def test_every_key_is_in_a_table_of_the_page() -> None:
     from pytest_retrieval_robust.policy_file import _KEYS
 
-    rows = "".join(line for line in (ROOT / "docs/gate.md").read_text().splitlines() if line.startswith("| `"))
+    rows = "".join(
+        line
+        for line in (ROOT / "docs/gate.md").read_text().splitlines()
+        if line.startswith("| `")
+    )
     first_cells = re.findall(r"`([a-z_0-9]+)", rows)
     assert set(_KEYS) <= set(first_cells)
 
 
-@pytest.mark.parametrize("setting", [name for name, value in DEFAULTS.items() if value is not None])
+@pytest.mark.parametrize(
+    "setting", [name for name, value in DEFAULTS.items() if value is not None]
+)
 def test_the_defaults_of_the_page_are_those_of_the_code(setting: str) -> None:
-    (shown,) = re.findall(rf"^\| `{setting}` \| `(.*?)` \|", (ROOT / "docs/gate.md").read_text(), re.MULTILINE)
+    (shown,) = re.findall(
+        rf"^\| `{setting}` \| `(.*?)` \|",
+        (ROOT / "docs/gate.md").read_text(),
+        re.MULTILINE,
+    )
     assert shown.strip('"') == str(DEFAULTS[setting])

@@ -1,4 +1,6 @@
-"""The attempts of `benchmarks.hostile`: a few of each row, and that its own tools see what does not hold."""
+"""The attempts of `benchmarks.hostile`: a few of each row, and that its own tools see
+what does not hold.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ ROOT = Path(__file__).parents[1]
 def test_a_few_attempts_of_each_row_hold() -> None:
     command = [sys.executable, "-m", "benchmarks.hostile", "--quick"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for row in ROWS:
         assert f"| {row.name} |" in ended.stdout
@@ -64,7 +68,9 @@ def _takes_memory() -> str | None:
         (_takes_memory, "MiB of memory"),
     ],
 )
-def test_what_does_not_hold_is_said_and_the_next_attempt_is_made(check: Callable[[], str | None], said: str) -> None:
+def test_what_does_not_hold_is_said_and_the_next_attempt_is_made(
+    check: Callable[[], str | None], said: str
+) -> None:
     checks = [("bad", check), ("good", lambda: None)]
     bad, good = in_children(checks, chunk=2, seconds=1, memory=100 << 20)
     assert said in (bad.problem or "")
@@ -88,18 +94,25 @@ def test_the_table_of_a_page_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- the table begins -->\nold\n<!-- the table ends -->\nb\n")
     write_into(page, "| new |")
-    assert page.read_text() == "a\n<!-- the table begins -->\n| new |\n<!-- the table ends -->\nb\n"
+    assert (
+        page.read_text()
+        == "a\n<!-- the table begins -->\n| new |\n<!-- the table ends -->\nb\n"
+    )
 
 
 def test_a_row_without_a_trial_is_no_success(tmp_path: Path) -> None:
-    (result,) = run([Row("empty", "nothing", lambda _: iter(()))], tmp_path, 0, quick=True)
+    (result,) = run(
+        [Row("empty", "nothing", lambda _: iter(()))], tmp_path, 0, quick=True
+    )
     assert result == Result(result.row, result.file, [], result.seconds)
     assert "| empty | nothing | 0 | 0 |" in table([result])
 
 
 @given(content=st.binary(min_size=1, max_size=300), seed=st.integers(0, 2**32))
 def test_a_mutation_follows_from_its_seed(content: bytes, seed: int) -> None:
-    assert mutated(content, random.Random(seed)) == mutated(content, random.Random(seed))
+    assert mutated(content, random.Random(seed)) == mutated(
+        content, random.Random(seed)
+    )
 
 
 def test_mutations_change_nearly_every_copy() -> None:
@@ -109,7 +122,10 @@ def test_mutations_change_nearly_every_copy() -> None:
 
 
 def test_mutated_json_leaves_the_original_alone() -> None:
-    data = {"outcomes": [{"recall": {"1": 0.5}}, {"recall": {"1": 0.25}}], "run": {"limit": None}}
+    data = {
+        "outcomes": [{"recall": {"1": 0.5}}, {"recall": {"1": 0.25}}],
+        "run": {"limit": None},
+    }
     before = repr(data)
     found = [mutated_json(data, random.Random(seed)) for seed in range(200)]
     assert repr(data) == before

@@ -10,9 +10,29 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pytest_retrieval_robust"
-HEAVY = ("torch", "numpy", "PIL", "transformers", "open_clip", "torchvision", "huggingface_hub", "hypothesis")
+HEAVY = (
+    "torch",
+    "numpy",
+    "PIL",
+    "transformers",
+    "open_clip",
+    "torchvision",
+    "huggingface_hub",
+    "hypothesis",
+)
 LAYERS = (
-    ("errors", "words", "foreign", "files", "float32", "spill", "case", "device", "axes", "release"),
+    (
+        "errors",
+        "words",
+        "foreign",
+        "files",
+        "float32",
+        "spill",
+        "case",
+        "device",
+        "axes",
+        "release",
+    ),
     ("calling",),
     (
         "statistics",
@@ -35,7 +55,16 @@ LAYERS = (
     ("judgement",),
     ("models", "datasets", "occluders", "metrics"),
     ("pairs", "store", "embedding_store", "query_keys", "progress"),
-    ("saved_checks", "source_code", "probing", "shard_keys", "shards", "encoding", "feeding", "scoring"),
+    (
+        "saved_checks",
+        "source_code",
+        "probing",
+        "shard_keys",
+        "shards",
+        "encoding",
+        "feeding",
+        "scoring",
+    ),
     ("saved", "sweep", "selection", "strategies", "inspection", "scenes"),
     ("policy_names", "outputs"),
     ("timing", "precision", "breaking", "replay", "arguments"),
@@ -43,7 +72,16 @@ LAYERS = (
     ("api",),
     ("session",),
     ("store_command",),
-    ("items", "fixtures", "summary", "reports", "comparing", "hookspecs", "scheduling", "__main__"),
+    (
+        "items",
+        "fixtures",
+        "summary",
+        "reports",
+        "comparing",
+        "hookspecs",
+        "scheduling",
+        "__main__",
+    ),
     ("plugin", "__init__"),
 )
 LEVEL = {module: number for number, layer in enumerate(LAYERS) for module in layer}
@@ -51,15 +89,27 @@ FAMILIES = ("models", "datasets", "occluders", "metrics", "reports")
 
 
 def imports_of(path: Path) -> set[str]:
-    """The package's own top-level modules that a file imports when it is loaded, `TYPE_CHECKING` blocks apart."""
+    """The package's own top-level modules that a file imports when it is loaded,
+    `TYPE_CHECKING` blocks apart.
+    """
     module = path.relative_to(PACKAGE.parent).with_suffix("").parts
     found: set[str] = set()
     for node in _runtime_nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             base = module[: len(module) - node.level] if node.level else ()
-            names = [*base, *(node.module or "").split(".")] if node.module else list(base)
-            targets = [[*names, alias.name] for alias in node.names] if len(names) == 1 else [names]
-            found |= {target[1] for target in targets if target[0] == PACKAGE.name and len(target) > 1}
+            names = (
+                [*base, *(node.module or "").split(".")] if node.module else list(base)
+            )
+            targets = (
+                [[*names, alias.name] for alias in node.names]
+                if len(names) == 1
+                else [names]
+            )
+            found |= {
+                target[1]
+                for target in targets
+                if target[0] == PACKAGE.name and len(target) > 1
+            }
     return found
 
 
@@ -78,9 +128,12 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_suite" not in path.pa
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_imports_only_from_its_own_layer_or_below(path: Path) -> None:
     own = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    # Public names and late factories reach upward on purpose: they are what makes the package cheap to import.
+    # Public names and late factories reach upward on purpose: they are what makes the
+    # package cheap to import.
     allowed = {"__init__": set(LEVEL), "session": {"api"}}.get(own, set())
-    above = {name for name in imports_of(path) if LEVEL.get(name, 0) > LEVEL[own]} - allowed
+    above = {
+        name for name in imports_of(path) if LEVEL.get(name, 0) > LEVEL[own]
+    } - allowed
     assert above == set()
 
 
@@ -92,19 +145,37 @@ def test_families_do_not_import_each_other(path: Path) -> None:
 
 
 def test_loading_the_plugin_loads_nothing_heavy() -> None:
-    code = f"import sys, pytest_retrieval_robust.plugin; print([m for m in {HEAVY!r} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    code = (
+        f"import sys, pytest_retrieval_robust.plugin; print([m for m in {HEAVY!r} if m"
+        " in sys.modules])"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 def test_collecting_a_suite_loads_no_model_library(tmp_path: Path) -> None:
-    (tmp_path / "test_mine.py").write_text("def test_recall(outcome, clean_outcome, gate): pass\n")
-    (tmp_path / "conftest.py").write_text(
-        "import sys\n"
-        f"def pytest_unconfigure(): print('heavy:', [m for m in {('torch', 'transformers', 'open_clip')!r} "
-        "if m in sys.modules])\n"
+    (tmp_path / "test_mine.py").write_text(
+        "def test_recall(outcome, clean_outcome, gate): pass\n"
     )
-    command = [sys.executable, "-m", "pytest", "--collect-only", "--robust-models=all", str(tmp_path)]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    (tmp_path / "conftest.py").write_text(
+        "import sys\ndef pytest_unconfigure(): print('heavy:', [m for m in"
+        f" {('torch', 'transformers', 'open_clip')!r} if m in sys.modules])\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "--robust-models=all",
+        str(tmp_path),
+    ]
+    printed = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=tmp_path
+    ).stdout
     assert "heavy: []" in printed
 
 

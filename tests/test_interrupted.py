@@ -52,16 +52,36 @@ needs_alarm = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs S
 
 
 @needs_alarm
-def test_a_sweep_that_was_interrupted_is_not_begun_again(pytester: pytest.Pytester) -> None:
+def test_a_sweep_that_was_interrupted_is_not_begun_again(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makeconftest(CONFTEST)
-    pytester.makepyfile(test_mine="def test_recall(outcome, gate):\n    assert gate.violations(outcome) == []\n")
-    options = ("--robust-models=hanging", "--robust-limit=12", "--robust-levels=0.2,0.3", "-p", "no:cacheprovider")
+    pytester.makepyfile(
+        test_mine=(
+            "def test_recall(outcome, gate):\n    assert gate.violations(outcome) =="
+            " []\n"
+        )
+    )
+    options = (
+        "--robust-models=hanging",
+        "--robust-limit=12",
+        "--robust-levels=0.2,0.3",
+        "-p",
+        "no:cacheprovider",
+    )
     run = pytester.runpytest_subprocess(*options, "--robust-no-cache", timeout=120)
     run.assert_outcomes(errors=3)
     assert (pytester.path / "sweeps.txt").read_text() == "x"
-    said = [line for line in run.outlines if "Expected the sweep of hanging on synthetic-cxr to end" in line]
+    said = [
+        line
+        for line in run.outlines
+        if "Expected the sweep of hanging on synthetic-cxr to end" in line
+    ]
     assert len(said) >= 2
-    assert "it was interrupted (Failed). The first test of a model and data set measures all of their cells" in said[0]
+    assert (
+        "it was interrupted (Failed). The first test of a model and data set measures"
+        " all of their cells" in said[0]
+    )
 
 
 class _TimeOutError(BaseException):
@@ -70,7 +90,9 @@ class _TimeOutError(BaseException):
 
 @needs_alarm
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_an_alarm_in_the_middle_of_a_sweep_ends_its_threads(lanes: int, tmp_path: Any) -> None:
+def test_an_alarm_in_the_middle_of_a_sweep_ends_its_threads(
+    lanes: int, tmp_path: Any
+) -> None:
     class Slow(Pixels):
         armed = True
 
@@ -83,18 +105,32 @@ def test_an_alarm_in_the_middle_of_a_sweep_ends_its_threads(lanes: int, tmp_path
     def ring(*_: Any) -> None:
         raise _TimeOutError
 
-    cells = [(Cell("patches", level, 0), load_occluder("patches")) for level in (0.2, 0.4)]
+    cells = [
+        (Cell("patches", level, 0), load_occluder("patches")) for level in (0.2, 0.4)
+    ]
     card = ModelCard("test", sha256="ab")
     models = [encoder_of(Slow, card=card) for _ in range(lanes)]
     before, threads = signal.signal(signal.SIGALRM, ring), threading.active_count()
     store = EmbeddingStore(tmp_path)
     try:
         with pytest.raises(_TimeOutError):
-            run_sweep(models[0], pairs_of(RECORDS), cells, (1,), batch_size=3, store=store, copies=lambda: models[1:])
+            run_sweep(
+                models[0],
+                pairs_of(RECORDS),
+                cells,
+                (1,),
+                batch_size=3,
+                store=store,
+                copies=lambda: models[1:],
+            )
     finally:
         signal.signal(signal.SIGALRM, before)
     assert threading.active_count() == threads
     # What was stored before fits, and the same model goes on.
-    again = run_sweep(models[0], pairs_of(RECORDS), cells, (1,), batch_size=3, store=store)
-    whole = run_sweep(encoder_of(Pixels, card=card), pairs_of(RECORDS), cells, (1,), batch_size=3)
+    again = run_sweep(
+        models[0], pairs_of(RECORDS), cells, (1,), batch_size=3, store=store
+    )
+    whole = run_sweep(
+        encoder_of(Pixels, card=card), pairs_of(RECORDS), cells, (1,), batch_size=3
+    )
     assert ranks(again) == ranks(whole)

@@ -1,4 +1,6 @@
-"""What a run writes: looked at in time, whole or not at all, and never in place of a run that measured more."""
+"""What a run writes: looked at in time, whole or not at all, and never in place of a
+run that measured more.
+"""
 
 from __future__ import annotations
 
@@ -101,11 +103,14 @@ def test_what_cannot_be_written_or_read_is_said_before_anything_is_measured(
     make(pytester.path / name)
     pytester.makepyfile("def test_it(outcome):\n    open('measured', 'w').close()\n")
     before = sorted(os.listdir(pytester.path))
-    result = pytester.runpytest_inprocess(option, "--robust-models=tiny-cxr-clip", "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(
+        option, "--robust-models=tiny-cxr-clip", "-p", "no:cacheprovider"
+    )
     assert result.ret == 4
     assert str(result.stderr).startswith("ERROR: ")
     assert (
-        sorted(set(os.listdir(pytester.path)) - {"__pycache__", ".benchmarks"}) == before
+        sorted(set(os.listdir(pytester.path)) - {"__pycache__", ".benchmarks"})
+        == before
     )  # nothing measured, nothing left
 
 
@@ -122,13 +127,27 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     [
         ("--robust-replay=mine", "--robust-report=mine/run.json"),
         ("--robust-replay=mine", "--robust-report=other/run.json"),
-        ("--robust-replay=mine", "--robust-baseline=other", "--robust-report=other/run.json"),
-        ("--robust-replay=mine", "--robust-results=other", "--robust-report=other/run.json"),
+        (
+            "--robust-replay=mine",
+            "--robust-baseline=other",
+            "--robust-report=other/run.json",
+        ),
+        (
+            "--robust-replay=mine",
+            "--robust-results=other",
+            "--robust-report=other/run.json",
+        ),
         ("--robust-replay=mine", "--robust-results=link"),
-        ("--robust-replay=mine", "--robust-baseline=other", "--robust-results=./other/../other"),
+        (
+            "--robust-replay=mine",
+            "--robust-baseline=other",
+            "--robust-results=./other/../other",
+        ),
     ],
 )
-def test_no_output_replaces_a_run_that_is_read(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
+def test_no_output_replaces_a_run_that_is_read(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
     mine = make_run(pytester.path / "a").save(pytester.path / "mine")
     other = make_run(pytester.path / "b").save(pytester.path / "other")
     (pytester.path / "link").symlink_to("mine")
@@ -153,16 +172,30 @@ def writing(event: str, arguments: tuple[Any, ...], folder: Path) -> bool:
     """Whether something is about to be changed below a folder."""
     if event == "open":
         path, mode, flags = arguments
-        changes = any(sign in mode for sign in "wax+") if isinstance(mode, str) else bool(flags & WRITES)
+        changes = (
+            any(sign in mode for sign in "wax+")
+            if isinstance(mode, str)
+            else bool(flags & WRITES)
+        )
     else:
-        path, changes = arguments[0] if arguments else None, event in ("os.rename", "os.remove", "os.link", "os.mkdir")
-    return changes and isinstance(path, str | os.PathLike) and Path(os.fsdecode(path)).is_relative_to(folder)
+        path, changes = (
+            arguments[0] if arguments else None,
+            event in ("os.rename", "os.remove", "os.link", "os.mkdir"),
+        )
+    return (
+        changes
+        and isinstance(path, str | os.PathLike)
+        and Path(os.fsdecode(path)).is_relative_to(folder)
+    )
 
 
-def in_a_child(folder: Path, action: Callable[[], object], at: int, end: Callable[[], None]) -> int:
+def in_a_child(
+    folder: Path, action: Callable[[], object], at: int, end: Callable[[], None]
+) -> int:
     """Do something in a process of its own that meets its `end` at the step `at`.
 
-    Its exit status: 0 where it has fewer steps, 3 where it failed, 4 where it did what it should all the same.
+    Its exit status: 0 where it has fewer steps, 3 where it failed, 4 where it did what
+    it should all the same.
     """
     child = os.fork()
     if child == 0:
@@ -213,7 +246,9 @@ def newer(tmp_path: Path) -> Made:
     return with_search(make_run(tmp_path / "newer", shift=9), "ours", images=10)
 
 
-def each_step(folder: Path, older: Made | None, newer: Made, end: Callable[[], None]) -> Iterator[int]:
+def each_step(
+    folder: Path, older: Made | None, newer: Made, end: Callable[[], None]
+) -> Iterator[int]:
     """Save a newer run over an older one, and let it end at each step in turn."""
     for at in range(1, 100):
         if older is not None:
@@ -227,7 +262,9 @@ def each_step(folder: Path, older: Made | None, newer: Made, end: Callable[[], N
 
 
 @posix
-def test_a_run_that_is_killed_leaves_the_older_or_the_newer_one_whole(tmp_path: Path, older: Made, newer: Made) -> None:
+def test_a_run_that_is_killed_leaves_the_older_or_the_newer_one_whole(
+    tmp_path: Path, older: Made, newer: Made
+) -> None:
     folder = tmp_path / "out"
     runs = {made.run.measured.identity.id: made for made in (older, newer)}
     seen = set()
@@ -237,7 +274,11 @@ def test_a_run_that_is_killed_leaves_the_older_or_the_newer_one_whole(tmp_path: 
         assert read.outcomes == runs[read.identity.id].run.measured.outcomes
         seen.add(read.identity.id)
         saver(newer, folder)()  # the next run leaves nothing of it
-        assert sorted(os.listdir(folder)) == ["ranks.npz", "run.json", "sensitivity-ours-d.png"]
+        assert sorted(os.listdir(folder)) == [
+            "ranks.npz",
+            "run.json",
+            "sensitivity-ours-d.png",
+        ]
         assert load_run(folder).measured.identity.id == newer.run.measured.identity.id
     assert seen == set(runs)
 
@@ -257,12 +298,16 @@ def test_a_run_that_cannot_be_written_leaves_the_older_one_byte_for_byte(
             before = content_of(folder)
             continue
         assert status == 3, "it said nothing"
-        kept = {name: content for name, content in now.items() if not name.endswith(".part")}
+        kept = {
+            name: content for name, content in now.items() if not name.endswith(".part")
+        }
         assert {name: kept[name] for name in before} == before
 
 
 @posix
-def test_where_no_older_run_is_a_half_written_one_is_none(tmp_path: Path, newer: Made) -> None:
+def test_where_no_older_run_is_a_half_written_one_is_none(
+    tmp_path: Path, newer: Made
+) -> None:
     folder = tmp_path / "out"
     for _ in each_step(folder, None, newer, full):
         if (folder / "run.json").exists():
@@ -293,7 +338,9 @@ LESSER = {
     "partial": lambda made: made.measured(scope=Scope("-k", "pytest -k x")),
     "interrupted": lambda made: made.measured(scope=Scope("interrupted", "pytest")),
     "limited": lambda made: made.measured(limit=200),
-    "of fewer cells": lambda made: made.measured(outcomes=made.run.measured.outcomes[:2]),
+    "of fewer cells": lambda made: made.measured(
+        outcomes=made.run.measured.outcomes[:2]
+    ),
     "empty": lambda made: made.measured(outcomes=(), models=()),
 }
 
@@ -305,12 +352,17 @@ def test_a_lesser_run_goes_beside(tmp_path: Path, kind: str) -> None:
     place, note = place_for(lesser, folder, ())
     assert place == tmp_path / "out.partial"
     assert note is not None
-    assert note.startswith("The results were written to 'out.partial', because 'out' holds ")
+    assert note.startswith(
+        "The results were written to 'out.partial', because 'out' holds "
+    )
 
 
 def test_an_equal_or_greater_run_replaces(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "a").save(tmp_path / "out")
-    equal, greater = make_run(tmp_path / "b").run.measured, make_run(tmp_path / "c", seeds=(0, 1)).run.measured
+    equal, greater = (
+        make_run(tmp_path / "b").run.measured,
+        make_run(tmp_path / "c", seeds=(0, 1)).run.measured,
+    )
     assert place_for(equal, folder, ()) == (folder, None)
     assert place_for(greater, folder, ()) == (folder, None)
 
@@ -324,11 +376,20 @@ def test_the_same_run_judged_once_more_replaces_itself(tmp_path: Path) -> None:
 
 def test_one_partial_run_after_another_each_finds_its_place(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "a").save(tmp_path / "out")
-    make_run(tmp_path / "b").measured(scope=Scope("-k", "")).save(tmp_path / "out.partial")
+    make_run(tmp_path / "b").measured(scope=Scope("-k", "")).save(
+        tmp_path / "out.partial"
+    )
     (tmp_path / "out.partial-2").write_text("mine")
-    empty = make_run(tmp_path / "c").measured(outcomes=(), models=(), scope=Scope("-k", "")).run.measured
+    empty = (
+        make_run(tmp_path / "c")
+        .measured(outcomes=(), models=(), scope=Scope("-k", ""))
+        .run.measured
+    )
     assert place_for(empty, folder, ())[0] == tmp_path / "out.partial-3"
-    assert place_for(empty, folder, [tmp_path / "out.partial-3"])[0] == tmp_path / "out.partial-4"
+    assert (
+        place_for(empty, folder, [tmp_path / "out.partial-3"])[0]
+        == tmp_path / "out.partial-4"
+    )
 
 
 def test_a_damaged_run_is_replaced_by_a_whole_one_alone(tmp_path: Path) -> None:
@@ -338,7 +399,9 @@ def test_a_damaged_run_is_replaced_by_a_whole_one_alone(tmp_path: Path) -> None:
     assert place_for(made.run.measured, folder, ())[0] == folder
     assert place_for(LESSER["partial"](made).run.measured, folder, ())[0] != folder
     (folder / "run.json").write_text('{"schema_version": 99}')
-    assert place_for(made.run.measured, folder, ())[0] != folder  # of a newer version: it may be whole
+    assert (
+        place_for(made.run.measured, folder, ())[0] != folder
+    )  # of a newer version: it may be whole
 
 
 RUNS = {
@@ -361,7 +424,9 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_an_older_run_survives_byte_for_byte(run_suite: Run, pytester: pytest.Pytester, name: str) -> None:
+def test_an_older_run_survives_byte_for_byte(
+    run_suite: Run, pytester: pytest.Pytester, name: str
+) -> None:
     pytester.syspathinsert()
     pytester.makepyfile(
         interrupting="""
@@ -371,15 +436,23 @@ def test_an_older_run_survives_byte_for_byte(run_suite: Run, pytester: pytest.Py
     )
     run_suite("--robust-results=out")
     before = content_of(pytester.path / "out")
-    with suppress(KeyboardInterrupt):  # pytester passes it on, once the inner run has ended
+    with suppress(
+        KeyboardInterrupt
+    ):  # pytester passes it on, once the inner run has ended
         run_suite("--robust-results=out", *RUNS[name])
     assert content_of(pytester.path / "out") == before
 
 
-def test_a_partial_run_is_written_beside_unless_told_otherwise(run_suite: Run, pytester: pytest.Pytester) -> None:
+def test_a_partial_run_is_written_beside_unless_told_otherwise(
+    run_suite: Run, pytester: pytest.Pytester
+) -> None:
     run_suite("--robust-results=out")
-    result = run_suite("--robust-results=out", "--robust-report=run.md", "-k", "level0.00")
-    result.stdout.fnmatch_lines(["*note: The results were written to 'out.partial', because 'out' holds*"])
+    result = run_suite(
+        "--robust-results=out", "--robust-report=run.md", "-k", "level0.00"
+    )
+    result.stdout.fnmatch_lines(
+        ["*note: The results were written to 'out.partial', because 'out' holds*"]
+    )
     beside = load_run(pytester.path / "out.partial").measured
     assert [outcome.case.level for outcome in beside.outcomes] == [0.0]
     run_suite("--robust-results=out", "-k", "level0.00", "--robust-overwrite")
@@ -402,7 +475,12 @@ def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) ->
             leave(name)
         os.waitpid(child, 0)
     assert len(list(parts_in(tmp_path))) == 3
-    strangers = ["mine.part", "page.html.part", "notes.12-34.part", "page.html.1-xx.part"]
+    strangers = [
+        "mine.part",
+        "page.html.part",
+        "notes.12-34.part",
+        "page.html.1-xx.part",
+    ]
     for name in strangers:
         (tmp_path / name).write_text("mine")
     other_host = tmp_path / f"page.html.{2**22 + 5}-{'0' * 16}.part"
@@ -411,7 +489,11 @@ def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) ->
         live.write_text("half")
         check_outputs(tmp_path, [tmp_path / "page.html"], [])
         assert live.exists()
-        assert {path.name for path in tmp_path.iterdir()} == {*strangers, live.name, other_host.name}
+        assert {path.name for path in tmp_path.iterdir()} == {
+            *strangers,
+            live.name,
+            other_host.name,
+        }
         live.write_text("whole")
     os.utime(other_host, (1_000_000, 1_000_000))
     check_outputs(tmp_path, [], [])
@@ -454,25 +536,36 @@ sys.addaudithook(refuse)
 
 
 @pytest.mark.parametrize("workers", [(), ("-n1",)])
-def test_a_full_temporary_folder_is_a_usage_error(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+def test_a_full_temporary_folder_is_a_usage_error(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
     pytester.makepyfile(full=REFUSE)
     pytester.makepyfile(test_mine="def test_it(outcome):\n    pass\n")
-    result = pytester.runpytest_subprocess("-p", "full", "--robust-models=tiny-cxr-clip", *workers)
+    result = pytester.runpytest_subprocess(
+        "-p", "full", "--robust-models=tiny-cxr-clip", *workers
+    )
     assert result.ret == 4
     output = result.stdout.str() + result.stderr.str()
-    assert "Expected room in the system's temporary folder, got: No space left on device. Free space" in output
+    assert (
+        "Expected room in the system's temporary folder, got: No space left on device."
+        " Free space" in output
+    )
     assert "INTERNALERROR" not in output
     assert "Traceback" not in output
 
 
 def test_no_room_for_ranks_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RobustError, match="Expected room for ranks in the system's temporary folder") as caught:
+    with pytest.raises(
+        RobustError, match="Expected room for ranks in the system's temporary folder"
+    ) as caught:
         store.RunStore(tmp_path / "file").save("x", ranks=np.arange(3))
     assert caught.value.__context__ is None
 
 
-def test_no_room_for_what_processes_tell_each_other_ends_nothing(tmp_path: Path) -> None:
+def test_no_room_for_what_processes_tell_each_other_ends_nothing(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "file").write_text("")
     placement = Placement(tmp_path / "file")
     placement.tell_models({"test_x": "m"})

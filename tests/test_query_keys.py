@@ -1,4 +1,6 @@
-"""Query keys: stable for the same data, different for others, and no way back for whoever lacks the data."""
+"""Query keys: stable for the same data, different for others, and no way back for
+whoever lacks the data.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +26,12 @@ def test_what_a_saved_run_shows_is_not_the_key() -> None:
     pairs = pairs_of(load_dataset("synthetic-cxr", pairs=12))
     public = bytes.fromhex(pairs.dataset.fingerprint)[:64]
     assert secret_of(pairs) != public
-    guessed = hashlib.blake2b(pairs.image_ids[0].encode(), key=public, digest_size=8).digest()
-    assert int.from_bytes(guessed, "big") >> 1 not in set(query_arrays(pairs)["image_query_key"])
-    assert id_hash(pairs.image_ids[0], public) != id_hash(pairs.image_ids[0], secret_of(pairs))
+    guessed = hashlib.blake2b(
+        pairs.image_ids[0].encode(), key=public, digest_size=8
+    ).digest()
+    assert int.from_bytes(guessed, "big") >> 1 not in set(
+        query_arrays(pairs)["image_query_key"]
+    )
+    assert id_hash(pairs.image_ids[0], public) != id_hash(
+        pairs.image_ids[0], secret_of(pairs)
+    )

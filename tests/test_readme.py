@@ -23,7 +23,11 @@ SAMPLE = README.split("<!-- sample: generated -->")[1].split("<!-- sample: end -
 
 def shown_recalls(model: str) -> list[str]:
     """The numbers of a model's row in the sample, whose name may stand on a line of its own."""
-    (row,) = re.findall(rf"^{re.escape(model)}(?:\n)? +((?:[\d.]+[~!? ] *){{{len(LEVELS)}}})", SAMPLE, re.MULTILINE)
+    (row,) = re.findall(
+        rf"^{re.escape(model)}(?:\n)? +((?:[\d.]+[~!? ] *){{{len(LEVELS)}}})",
+        SAMPLE,
+        re.MULTILINE,
+    )
     return re.findall(r"[\d.]+", row)
 
 
@@ -41,15 +45,25 @@ def test_the_sample_is_of_a_run_that_nothing_failed_in() -> None:
 
 
 def test_the_levels_of_the_sample_are_the_default_ones() -> None:
-    assert re.search(r"^ +" + " +".join(f"{level:g}" for level in LEVELS) + " +kept +half$", SAMPLE, re.MULTILINE)
+    assert re.search(
+        r"^ +" + " +".join(f"{level:g}" for level in LEVELS) + " +kept +half$",
+        SAMPLE,
+        re.MULTILINE,
+    )
 
 
 def test_what_evaluate_returns_has_every_member_that_is_told_of() -> None:
     section = README.split("## In Python")[1].split("\n## ")[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    cells = [
+        line.split("|")[1] for line in section.splitlines() if line.startswith("| `")
+    ]
     names = re.findall(r"`(\w+)", " ".join(cells))
     assert {"recall", "to_dataframe", "ks"} <= set(names)
-    assert [name for name in names if not hasattr(Curve, name) and name not in Curve.__dataclass_fields__] == []
+    assert [
+        name
+        for name in names
+        if not hasattr(Curve, name) and name not in Curve.__dataclass_fields__
+    ] == []
 
 
 def test_the_example_in_python_runs() -> None:
@@ -78,4 +92,6 @@ def test_the_tables_that_are_to_be_filled_in_can_be_read(tmp_path: Path) -> None
 
 def test_the_suite_refers_to_nothing_that_a_wheel_lacks(tmp_path: Path) -> None:
     for file in copy_suite(tmp_path):
-        assert not re.search(r"docs/|README|ARCHITECTURE|training/", file.read_text()), file.name
+        assert not re.search(
+            r"docs/|README|ARCHITECTURE|training/", file.read_text()
+        ), file.name

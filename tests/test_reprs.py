@@ -1,4 +1,6 @@
-"""What pytest and a debugger print of our objects: `--showlocals`, `-vv` and failed assertions call `repr`."""
+"""What pytest and a debugger print of our objects: `--showlocals`, `-vv` and failed
+assertions call `repr`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,19 @@ from PIL import Image
 
 import pytest_retrieval_robust
 
-CONTENT = {"path", "folder", "root", "text", "texts", "ids", "id", "image_ids", "patients", "reports", "checkpoint"}
+CONTENT = {
+    "path",
+    "folder",
+    "root",
+    "text",
+    "texts",
+    "ids",
+    "id",
+    "image_ids",
+    "patients",
+    "reports",
+    "checkpoint",
+}
 """Names of fields that hold the user's data or places on their machine."""
 PLAIN = ("ranking", "reports")
 """Rows of numbers, and what a report shows anyway, are no secret."""
@@ -23,20 +37,30 @@ HARMLESS = {"Recipe", "_Columns"}
 
 
 def _classes() -> Iterator[type]:
-    for found in pkgutil.walk_packages(pytest_retrieval_robust.__path__, "pytest_retrieval_robust."):
+    for found in pkgutil.walk_packages(
+        pytest_retrieval_robust.__path__, "pytest_retrieval_robust."
+    ):
         if "_suite" in found.name or found.name.split(".")[1] in PLAIN:
             continue
         module = importlib.import_module(found.name)
-        yield from (one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == found.name)
+        yield from (
+            one
+            for one in vars(module).values()
+            if inspect.isclass(one) and one.__module__ == found.name
+        )
 
 
 def test_no_generated_representation_holds_content() -> None:
     shown = {
         f"{one.__name__}.{field.name}"
         for one in _classes()
-        if dataclasses.is_dataclass(one) and one.__repr__ is not object.__repr__ and one.__name__ not in HARMLESS
+        if dataclasses.is_dataclass(one)
+        and one.__repr__ is not object.__repr__
+        and one.__name__ not in HARMLESS
         for field in dataclasses.fields(one)
-        if one.__dataclass_params__.repr and field.repr and not str(field.type).startswith("int")  # type: ignore[attr-defined]
+        if one.__dataclass_params__.repr  # type: ignore[attr-defined]
+        and field.repr
+        and not str(field.type).startswith("int")
         if field.name in CONTENT or "Path" in str(field.type)
     }
     assert shown == set()
@@ -57,20 +81,33 @@ def test_mine(outcome, clean_outcome, gate, retrieval_dataset, robustness_curve,
 
 
 @pytest.mark.parametrize("style", ["long", "short", "auto"])
-def test_local_variables_of_a_failed_test_show_no_content(pytester: pytest.Pytester, style: str) -> None:
+def test_local_variables_of_a_failed_test_show_no_content(
+    pytester: pytest.Pytester, style: str
+) -> None:
     data = pytester.mkdir(f"{CANARY}-folder")
     rows = ["image,report,patient"]
     for number in range(12):
         Image.new("L", (64, 64), 20 * number).save(data / f"{CANARY}-{number}.png")
-        rows.append(f"{CANARY}-{number}.png,{CANARY} report number {number}.,{CANARY}-patient-{number}")
+        rows.append(
+            f"{CANARY}-{number}.png,{CANARY} report number"
+            f" {number}.,{CANARY}-patient-{number}"
+        )
     (data / "table.csv").write_text("\n".join(rows))
     Path("robust.toml").write_text(
-        f"# {CANARY} comment\n[datasets.mine]\nloader = 'table'\npath = '{data.name}/table.csv'\n"
-        "[[gate]]\nmodel = 'tiny-cxr-clip'\nrecall = { 1 = 0.5 }\n"
+        f"# {CANARY} comment\n[datasets.mine]\nloader = 'table'\npath ="
+        f" '{data.name}/table.csv'\n[[gate]]\nmodel = 'tiny-cxr-clip'\nrecall = {{ 1 ="
+        " 0.5 }\n"
     )
     pytester.makepyfile(SUITE)
-    options = ["--robust-models=tiny-cxr-clip", "--robust-datasets=mine", "--robust-levels=0.3", "--robust-k=1"]
-    result = pytester.runpytest_inprocess(*options, "-vv", "--showlocals", f"--tb={style}", "-rA", "--no-header")
+    options = [
+        "--robust-models=tiny-cxr-clip",
+        "--robust-datasets=mine",
+        "--robust-levels=0.3",
+        "--robust-k=1",
+    ]
+    result = pytester.runpytest_inprocess(
+        *options, "-vv", "--showlocals", f"--tb={style}", "-rA", "--no-header"
+    )
     assert "Error" in result.stdout.str() or "assert" in result.stdout.str()
     leaking = [line for line in (*result.outlines, *result.errlines) if CANARY in line]
     assert leaking == []

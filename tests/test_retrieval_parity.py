@@ -1,4 +1,6 @@
-"""Recall@k against the evaluators of CXR-CLIP's authors and of LAION's CLIP_benchmark, on the same embeddings."""
+"""Recall@k against the evaluators of CXR-CLIP's authors and of LAION's CLIP_benchmark,
+on the same embeddings.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,13 @@ Ranks = NDArray[np.int64]
 
 
 def ranks_of(name: str) -> dict[str, Ranks]:
-    """By CLIP_benchmark's names: each pair its own text, identical texts all right, each text once."""
-    arrays = {key: published.goldens("retrieval")[f"{name}/{key}"] for key in ("image", "text", "text_index")}
+    """By CLIP_benchmark's names: each pair its own text, identical texts all right,
+    each text once.
+    """
+    arrays = {
+        key: published.goldens("retrieval")[f"{name}/{key}"]
+        for key in ("image", "text", "text_index")
+    }
     image, text, index = arrays["image"], arrays["text"], arrays["text_index"]
     own = np.arange(len(image))
     groups, first = np.unique(index, return_index=True)
@@ -35,8 +42,15 @@ def ranks_of(name: str) -> dict[str, Ranks]:
 def test_cxr_clips_evaluator(name: str) -> None:
     """Distinct texts are the gallery: Recall@1, 5, 10 and the mean rank over images."""
     ranks = ranks_of(name)["dedup_image_to_text"]
-    found = [recall_at_k(ranks, 1), recall_at_k(ranks, 5), recall_at_k(ranks, 10), float(ranks.mean())]
-    assert found == pytest.approx(published.goldens("retrieval")[f"{name}/cxrclip"], abs=1e-12)
+    found = [
+        recall_at_k(ranks, 1),
+        recall_at_k(ranks, 5),
+        recall_at_k(ranks, 10),
+        float(ranks.mean()),
+    ]
+    assert found == pytest.approx(
+        published.goldens("retrieval")[f"{name}/cxrclip"], abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -1,4 +1,6 @@
-"""A saved run that was changed, by accident or by hand: refused, or judged as before, never greener."""
+"""A saved run that was changed, by accident or by hand: refused, or judged as before,
+never greener.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ breaking_share = { k = 10, quantile = 0.5, min = 0.5 }
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A run that meets none of the gates, with everything that a run may hold."""
-    run = make_run(tmp_path_factory.mktemp("store"), 60, models=("ours", "theirs"), studies=2)
+    run = make_run(
+        tmp_path_factory.mktemp("store"), 60, models=("ours", "theirs"), studies=2
+    )
     record = judge_run(run.run, Policy(), Against())
     costs = tuple(replace(cost, rounds=len(cost.ratios)) for cost in timed(record))
     return with_search(run.measured(costs=costs), "ours")
@@ -103,7 +107,9 @@ def objections(run: RunRecord) -> list[tuple[Case, str, bool]]:
     return [(one.case, one.gate, one.objects) for one in run.verdicts]
 
 
-def test_a_run_that_was_not_changed_is_read(whole: Path, policy: Policy, made: Made) -> None:
+def test_a_run_that_was_not_changed_is_read(
+    whole: Path, policy: Policy, made: Made
+) -> None:
     read = judge_run(load_run(whole), policy, Against())
     assert verdicts(read) == verdicts(judge_run(made.run, policy, Against()))
     assert {verdict.verdict for verdict in read.verdicts} >= {"fail"}
@@ -116,7 +122,9 @@ def test_another_indentation_is_no_change(folder: Path) -> None:
     load_run(folder)
 
 
-def test_a_run_without_a_digest_is_read_and_a_note_says_so(folder: Path, whole: Path, policy: Policy) -> None:
+def test_a_run_without_a_digest_is_read_and_a_note_says_so(
+    folder: Path, whole: Path, policy: Policy
+) -> None:
     change(folder, lambda data: data["run"].pop("content_sha256"))
     read = judge_run(load_run(folder), policy, Against())
     assert verdicts(read) == verdicts(judge_run(load_run(whole), policy, Against()))
@@ -149,7 +157,8 @@ def ranks_of_level_0(data: Data) -> None:
         clean = next(
             one
             for one in data["outcomes"]
-            if one["case"]["level"] == 0 and one["case"]["model"] == outcome["case"]["model"]
+            if one["case"]["level"] == 0
+            and one["case"]["model"] == outcome["case"]["model"]
         )
         case = outcome["case"]
         outcome.update(deepcopy(clean))
@@ -178,7 +187,9 @@ def another_seed(data: Data) -> None:
 
 
 def removed_cells(data: Data) -> None:
-    data["outcomes"] = [outcome for outcome in data["outcomes"] if outcome["case"]["level"] == 0]
+    data["outcomes"] = [
+        outcome for outcome in data["outcomes"] if outcome["case"]["level"] == 0
+    ]
 
 
 def removed_cells_and_levels(data: Data) -> None:
@@ -199,7 +210,9 @@ def scores(name: str, value: Any) -> Callable[[Data], None]:
         for outcome in data["outcomes"]:
             for direction in DIRECTIONS:
                 number = outcome[direction][name]
-                outcome[direction][name] = dict.fromkeys(number, value) if isinstance(number, dict) else value
+                outcome[direction][name] = (
+                    dict.fromkeys(number, value) if isinstance(number, dict) else value
+                )
 
     return edit
 
@@ -252,11 +265,15 @@ EDITS: Mapping[str, Callable[[Data], None]] = {
     "no digest of ranks": of_run(ranks_sha256=None),
     "broken tests without a sentence": of_run(broken_tests=3),
     "sentences without broken tests": of_run(broken=["test_x: it broke"]),
-    "a model that was not tested": of_each("models", status="not tested", reason="gone"),
+    "a model that was not tested": of_each(
+        "models", status="not tested", reason="gone"
+    ),
     "a lower cost": of_each("costs", relative_cost=1.0),
     "no time": of_each("costs", occluded_seconds=0),
     "fewer rounds": of_each("costs", rounds=2),
-    "greater breaking shares": lambda data: data["breaking"][0].update(shares=[0.9] * 20),
+    "greater breaking shares": (
+        lambda data: data["breaking"][0].update(shares=[0.9] * 20)
+    ),
     "no breaking shares": lambda data: data["breaking"][0].update(shares=[]),
     "a search of another": lambda data: data["breaking"][0].update(model="theirs"),
     "a search without masks": of_each("breaking", arrays_key=None),
@@ -265,14 +282,21 @@ EDITS: Mapping[str, Callable[[Data], None]] = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_an_edit_is_refused_although_the_digest_was_computed_again(folder: Path, name: str) -> None:
+def test_an_edit_is_refused_although_the_digest_was_computed_again(
+    folder: Path, name: str
+) -> None:
     change(folder, EDITS[name], sealed=True)
     with pytest.raises(SavedRunError, match=r"^Expected .* got:? .*\. "):
         load_run(folder)
 
 
-@pytest.mark.parametrize("edit", [of_run(partial="-k"), of_run(id="0" * 16), of_each("costs", clean_seconds=9.0)])
-def test_what_nothing_else_contradicts_is_refused_by_the_digest(folder: Path, edit: Callable[[Data], None]) -> None:
+@pytest.mark.parametrize(
+    "edit",
+    [of_run(partial="-k"), of_run(id="0" * 16), of_each("costs", clean_seconds=9.0)],
+)
+def test_what_nothing_else_contradicts_is_refused_by_the_digest(
+    folder: Path, edit: Callable[[Data], None]
+) -> None:
     change(folder, edit)
     with pytest.raises(SavedRunError, match="changed after it was written"):
         load_run(folder)
@@ -282,7 +306,13 @@ def test_what_nothing_else_contradicts_is_refused_by_the_digest(folder: Path, ed
 
 
 def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inside = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inner in inside:
         yield from places_in(inner, (*path, key))
     if path:
@@ -290,7 +320,9 @@ def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 
 
 VALUES: st.SearchStrategy[Any] = (
-    st.sampled_from(["deleted", None, 0, 1, 0.5, 1.0, True, "x", "", [], {}]) | st.floats(0, 1) | st.integers(0, 99)
+    st.sampled_from(["deleted", None, 0, 1, 0.5, 1.0, True, "x", "", [], {}])
+    | st.floats(0, 1)
+    | st.integers(0, 99)
 )
 
 
@@ -308,7 +340,9 @@ def alter(data: Data, draw: st.DataObject, places: list[tuple[Any, ...]]) -> boo
 
 @settings(max_examples=200)
 @given(st.data())
-def test_no_single_value_can_be_changed(whole: Path, made: Made, policy: Policy, draw: st.DataObject) -> None:
+def test_no_single_value_can_be_changed(
+    whole: Path, made: Made, policy: Policy, draw: st.DataObject
+) -> None:
     data = json.loads((whole / "run.json").read_text())
     is_other = alter(data, draw, list(places_in(data)))
     with damaged(whole) as folder:
@@ -351,7 +385,10 @@ def test_any_byte_of_the_ranks_counts(whole: Path, draw: st.DataObject) -> None:
     content[place] ^= draw.draw(st.integers(1, 255))
     with damaged(whole) as folder:
         (folder / "ranks.npz").write_bytes(content)
-        with pytest.raises(SavedRunError, match=r"^Expected the ranks\.npz .* cut off, changed or mixed"):
+        with pytest.raises(
+            SavedRunError,
+            match=r"^Expected the ranks\.npz .* cut off, changed or mixed",
+        ):
             load_run(folder)
         take_ranks(folder)
         try:
@@ -399,7 +436,9 @@ ARRAY_EDITS: Mapping[str, Callable[[Arrays], Any]] = {
     "ranks of 1": of_ranks(np.ones_like),
     "ranks of 0": of_ranks(np.zeros_like),
     "negative ranks": of_ranks(lambda ranks: -ranks),
-    "ranks beyond the gallery": of_ranks(lambda ranks: ranks + (ranks == ranks.max()) * 1000),
+    "ranks beyond the gallery": of_ranks(
+        lambda ranks: ranks + (ranks == ranks.max()) * 1000
+    ),
     "fractions": of_ranks(lambda ranks: ranks.astype(float)),
     "texts": of_ranks(lambda ranks: ranks.astype(str)),
     "truth values": of_ranks(lambda ranks: ranks > 0),
@@ -416,13 +455,23 @@ ARRAY_EDITS: Mapping[str, Callable[[Arrays], Any]] = {
     "no ranks": without("_ranks"),
     "no query keys": without("_query_key"),
     "no patients": without("cluster"),
-    "other patients": lambda arrays: arrays.update({"d/cluster": np.zeros(60, dtype=np.int64)}),
+    "other patients": lambda arrays: arrays.update(
+        {"d/cluster": np.zeros(60, dtype=np.int64)}
+    ),
     "no masks": without("breaking"),
     "other masks": lambda arrays: arrays.update(
-        {name: np.ones_like(arrays[name]) for name in arrays if name.endswith("breaking_mask")}
+        {
+            name: np.ones_like(arrays[name])
+            for name in arrays
+            if name.endswith("breaking_mask")
+        }
     ),
-    "more right answers": lambda arrays: arrays.update({"d/image_right": np.full(60, 2)}),
-    "no right answers": lambda arrays: arrays.update({"d/image_right": np.zeros(60, dtype=np.int64)}),
+    "more right answers": lambda arrays: arrays.update(
+        {"d/image_right": np.full(60, 2)}
+    ),
+    "no right answers": lambda arrays: arrays.update(
+        {"d/image_right": np.zeros(60, dtype=np.int64)}
+    ),
     "nothing": lambda arrays: arrays.clear(),
     "something else": lambda arrays: arrays.update(other=np.arange(3)),
 }
@@ -430,7 +479,9 @@ ARRAY_EDITS: Mapping[str, Callable[[Arrays], Any]] = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ARRAY_EDITS)
-def test_changed_arrays_are_refused_although_all_digests_were_computed_again(folder: Path, name: str) -> None:
+def test_changed_arrays_are_refused_although_all_digests_were_computed_again(
+    folder: Path, name: str
+) -> None:
     change_arrays(folder, ARRAY_EDITS[name])
     with pytest.raises(SavedRunError, match=r"^Expected .* got:? .*\. "):
         load_run(folder)
@@ -445,7 +496,12 @@ def test_runs_without_numbers_of_right_answers_are_read(folder: Path) -> None:
 
 
 def head(shape: str, kind: str = "<i8") -> bytes:
-    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    text = (
+        f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(
+            117
+        )
+        + b"\n"
+    )
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
 
 
@@ -458,9 +514,15 @@ def replace_member(folder: Path, content: bytes, **about: Any) -> None:
     """Give the first array of the archive another content, and `about` other facts."""
     name = first_member(folder)
     stream = io.BytesIO()
-    with zipfile.ZipFile(folder / "ranks.npz") as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new:
+    with (
+        zipfile.ZipFile(folder / "ranks.npz") as old,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         for member in old.infolist():
-            new.writestr(member.filename, content if member.filename == name else old.read(member))
+            new.writestr(
+                member.filename,
+                content if member.filename == name else old.read(member),
+            )
     raw = bytearray(stream.getvalue())
     if "flags" in about:
         place = raw.index(b"PK\x01\x02")
@@ -496,7 +558,9 @@ def replace_member(folder: Path, content: bytes, **about: Any) -> None:
         "a head",
     ],
 )
-def test_an_array_that_is_not_what_run_json_says_is_not_read(folder: Path, content: bytes) -> None:
+def test_an_array_that_is_not_what_run_json_says_is_not_read(
+    folder: Path, content: bytes
+) -> None:
     replace_member(folder, content)
     with pytest.raises(SavedRunError, match=r"^Expected the ranks\.npz "):
         load_run(folder)
@@ -534,7 +598,9 @@ def to_itself(path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="FIFOs")
 @pytest.mark.parametrize("file", ["run.json", "ranks.npz"])
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, to_zero, to_itself])
-def test_what_is_no_file_is_refused_without_waiting(folder: Path, file: str, make: Callable[[Path], None]) -> None:
+def test_what_is_no_file_is_refused_without_waiting(
+    folder: Path, file: str, make: Callable[[Path], None]
+) -> None:
     (folder / file).unlink()
     make(folder / file)
     with pytest.raises(SavedRunError, match=r"^Expected .* got"):
@@ -556,14 +622,18 @@ def test_what_is_no_file_is_refused_without_waiting(folder: Path, file: str, mak
         (b"\xff\xfe", "not UTF-8"),
     ],
 )
-def test_text_that_no_run_has_is_refused_in_a_sentence(folder: Path, text: bytes, told: str) -> None:
+def test_text_that_no_run_has_is_refused_in_a_sentence(
+    folder: Path, text: bytes, told: str
+) -> None:
     (folder / "run.json").write_bytes(text)
     with pytest.raises(SavedRunError, match=told) as caught:
         load_run(folder)
     assert caught.value.__context__ is None  # its text would be printed behind ours
 
 
-def test_a_run_json_without_end_is_not_held(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_json_without_end_is_not_held(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pytest_retrieval_robust.saved._MOST_BYTES", 1000)
     with pytest.raises(SavedRunError, match="more than 1000 bytes"):
         load_run(folder)

@@ -1,4 +1,6 @@
-"""Who is given which test under pytest-xdist: real schedulers, and workers that only note what they are given."""
+"""Who is given which test under pytest-xdist: real schedulers, and workers that only
+note what they are given.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ MODELS = ("", "clip", "clip-2", "clip-2-b", "other")
 """The model of a test, "" for none; some names begin others."""
 SUITES = st.lists(st.sampled_from(MODELS), min_size=1, max_size=40)
 FOREIGN = st.lists(st.just(""), min_size=1, max_size=60)
-with_fixtures = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+with_fixtures = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 _NUMBERS = count()
 
 
@@ -72,7 +76,9 @@ class Play:
             self.add_worker()
         self.scheduler.schedule()
 
-    def run(self, choose: Callable[[list[Worker]], Worker], dies_in: str | None = None) -> None:
+    def run(
+        self, choose: Callable[[list[Worker]], Worker], dies_in: str | None = None
+    ) -> None:
         """Until nobody can run any more, as `xdist.dsession` does it; `choose` says who is next."""
         while running := [worker for worker in self.workers if worker.can_run]:
             worker = choose(running)
@@ -85,7 +91,9 @@ class Play:
                 self.scheduler.schedule()
             else:
                 worker.done.append(worker.given.pop(0))
-                self.scheduler.mark_test_complete(worker, place, self.durations.choice((0.01, 1.0)))
+                self.scheduler.mark_test_complete(
+                    worker, place, self.durations.choice((0.01, 1.0))
+                )
             if self.scheduler.tests_finished:
                 for one in self.scheduler.nodes:
                     one.shutdown()
@@ -117,7 +125,9 @@ def play(
         models = {test: model for test, model in zip(ids, suite, strict=True) if model}
         if models:
             placement.tell_models(models)
-        scheduler = ModelScheduling(config(workers), Producer("test", enabled=False), placement)
+        scheduler = ModelScheduling(
+            config(workers), Producer("test", enabled=False), placement
+        )
         return Play(ids, scheduler), placement
 
     return begin
@@ -127,7 +137,9 @@ Begin = Callable[[Sequence[str], int], tuple[Play, Placement]]
 
 
 def ids_of(suite: Sequence[str]) -> list[str]:
-    return [f"test_a.py::test_one[{model}-{place}]" for place, model in enumerate(suite)]
+    return [
+        f"test_a.py::test_one[{model}-{place}]" for place, model in enumerate(suite)
+    ]
 
 
 @with_fixtures
@@ -138,19 +150,33 @@ def test_every_test_runs_once_and_a_models_tests_on_one_worker_in_order(
     session, _ = play(suite, workers)
     session.start(workers)
     session.run(random.choice)
-    assert sorted(place for done in session.done for place in done) == list(range(len(suite)))
+    assert sorted(place for done in session.done for place in done) == list(
+        range(len(suite))
+    )
     for model in set(suite) - {""}:
-        own = [places for done in session.done if (places := [place for place in done if suite[place] == model])]
+        own = [
+            places
+            for done in session.done
+            if (places := [place for place in done if suite[place] == model])
+        ]
         assert own == [[place for place, other in enumerate(suite) if other == model]]
 
 
 @with_fixtures
-@given(suite=FOREIGN, workers=st.integers(1, 4), random=st.randoms(use_true_random=False))
+@given(
+    suite=FOREIGN, workers=st.integers(1, 4), random=st.randoms(use_true_random=False)
+)
 def test_a_foreign_suite_is_spread_as_xdist_spreads_it(
-    play: Begin, config: Callable[[int], pytest.Config], suite: list[str], workers: int, random: Random
+    play: Begin,
+    config: Callable[[int], pytest.Config],
+    suite: list[str],
+    workers: int,
+    random: Random,
 ) -> None:
     session, _ = play(suite, workers)
-    plain = Play(session.ids, LoadScheduling(config(workers), Producer("test", enabled=False)))
+    plain = Play(
+        session.ids, LoadScheduling(config(workers), Producer("test", enabled=False))
+    )
     seed = random.random()
     for one in (session, plain):
         one.start(workers)
@@ -159,11 +185,19 @@ def test_a_foreign_suite_is_spread_as_xdist_spreads_it(
 
 
 @with_fixtures
-@given(models=st.integers(1, 4), tests=st.integers(2, 5), others=st.integers(0, 10), workers=st.integers(1, 4))
+@given(
+    models=st.integers(1, 4),
+    tests=st.integers(2, 5),
+    others=st.integers(0, 10),
+    workers=st.integers(1, 4),
+)
 def test_models_of_one_size_are_shared_out_evenly(
     play: Begin, models: int, tests: int, others: int, workers: int
 ) -> None:
-    suite = [*(model for model in MODELS[1 : models + 1] for _ in range(tests)), *[""] * others]
+    suite = [
+        *(model for model in MODELS[1 : models + 1] for _ in range(tests)),
+        *[""] * others,
+    ]
     session, _ = play(suite, workers)
     session.start(workers)
     session.run(lambda running: min(running, key=lambda worker: len(worker.done)))
@@ -182,11 +216,17 @@ def test_when_a_worker_dies_every_other_test_is_still_given_out(
     session.run(random.choice, session.ids[dies_in])
     done = sorted(place for places in session.done for place in places)
     assert done == [place for place in range(len(suite)) if place != dies_in]
-    assert placement.crashes() == ({suite[dies_in]: session.ids[dies_in]} if suite[dies_in] else {})
+    assert placement.crashes() == (
+        {suite[dies_in]: session.ids[dies_in]} if suite[dies_in] else {}
+    )
 
 
-@pytest.mark.parametrize("mode", ["each", "loadscope", "loadfile", "loadgroup", "worksteal"])
-def test_another_way_of_spreading_is_left_as_it_was_asked_for(pytester: pytest.Pytester, mode: str) -> None:
+@pytest.mark.parametrize(
+    "mode", ["each", "loadscope", "loadfile", "loadgroup", "worksteal"]
+)
+def test_another_way_of_spreading_is_left_as_it_was_asked_for(
+    pytester: pytest.Pytester, mode: str
+) -> None:
     from pytest_retrieval_robust.plugin import pytest_xdist_make_scheduler
 
     config = pytester.parseconfig(f"--dist={mode}", "--tx=2*popen")

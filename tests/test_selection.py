@@ -22,7 +22,9 @@ from pytest_retrieval_robust.selection import dataset_from_text
         ("synthetic-cxr", {"pairs": 9, "prevalence": 0.65}),
     ],
 )
-def test_parameters_stand_in_the_name_or_beside_it(text: str, options: dict[str, Any]) -> None:
+def test_parameters_stand_in_the_name_or_beside_it(
+    text: str, options: dict[str, Any]
+) -> None:
     data = load_dataset(text, **options)
     assert data.name == "synthetic-cxr(pairs=9,prevalence=0.65)"
     assert data.fingerprint == SyntheticCxr(9, prevalence=0.65).fingerprint
@@ -36,7 +38,9 @@ def test_parameters_stand_in_the_name_or_beside_it(text: str, options: dict[str,
         ({"relevance": "same-label"}, "did you mean 'same-labels'?"),
     ],
 )
-def test_a_wrong_parameter_in_python_says_what_is_close(options: dict[str, Any], said: str) -> None:
+def test_a_wrong_parameter_in_python_says_what_is_close(
+    options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         load_dataset("synthetic-cxr", **options)
     assert said in str(caught.value)
@@ -54,7 +58,9 @@ def test_an_entry_without_parameters_is_loaded_as_before() -> None:
 
 def test_parameters_without_a_name_for_them_are_refused() -> None:
     with pytest.raises(ConfigError, match="Expected canonical_name beside parameters"):
-        DatasetEntry("ours", "", lambda: cast(RetrievalDataset, object()), {"split": str})
+        DatasetEntry(
+            "ours", "", lambda: cast(RetrievalDataset, object()), {"split": str}
+        )
 
 
 def test_nothing_is_opened_when_a_name_is_resolved() -> None:
@@ -62,6 +68,11 @@ def test_nothing_is_opened_when_a_name_is_resolved() -> None:
         raise AssertionError("opened")
 
     catalogues = Catalogues()
-    entry = DatasetEntry("ours", "", load, {"split": str}, lambda split="test": f"ours({split})")
+    entry = DatasetEntry(
+        "ours", "", load, {"split": str}, lambda split="test": f"ours({split})"
+    )
     catalogues.datasets.add(entry)
-    assert dataset_from_text("ours(split=dev)", {}, catalogues.datasets).name == "ours(dev)"
+    assert (
+        dataset_from_text("ours(split=dev)", {}, catalogues.datasets).name
+        == "ours(dev)"
+    )

@@ -21,10 +21,19 @@ from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders._scene import Setting
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
 from pytest_retrieval_robust.occluders.patches import Patches
-from pytest_retrieval_robust.shard_keys import batch_key, key_of, model_identity, occluder_identity, texts_key
+from pytest_retrieval_robust.shard_keys import (
+    batch_key,
+    key_of,
+    model_identity,
+    occluder_identity,
+    texts_key,
+)
 
 
-@given(st.lists(st.binary(max_size=3), max_size=4), st.lists(st.binary(max_size=3), max_size=4))
+@given(
+    st.lists(st.binary(max_size=3), max_size=4),
+    st.lists(st.binary(max_size=3), max_size=4),
+)
 def test_parts_keep_their_borders(one: list[bytes], other: list[bytes]) -> None:
     assert (key_of(*one) == key_of(*other)) == (one == other)
 
@@ -63,7 +72,10 @@ class Plain:
     fails: bool = False
 
     def prepare(self, image: Image.Image) -> Prepared:
-        return Prepared(np.asarray(image.resize((8, 8))).transpose(2, 0, 1).copy(), (0.0, 0.0, 1.0, 1.0 + self.shift))
+        return Prepared(
+            np.asarray(image.resize((8, 8))).transpose(2, 0, 1).copy(),
+            (0.0, 0.0, 1.0, 1.0 + self.shift),
+        )
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         return torch.nn.functional.normalize(pixels.flatten(1), dim=1)
@@ -83,17 +95,30 @@ def test_what_a_card_does_not_tell_changes_a_models_identity() -> None:
         Plain(shift=0.5),
         Plain(words=2.0),
     ]
-    found = [model_identity(model, "fp32") for model in models] + [model_identity(Plain(), "bf16")]
+    found = [model_identity(model, "fp32") for model in models] + [
+        model_identity(Plain(), "bf16")
+    ]
     assert all(one != other for one, other in combinations(found, 2))
-    assert model_identity(Plain(name="another", card=ModelCard("elsewhere", sha256="ab")), "fp32") == found[0]
+    assert (
+        model_identity(
+            Plain(name="another", card=ModelCard("elsewhere", sha256="ab")), "fp32"
+        )
+        == found[0]
+    )
 
 
-@pytest.mark.parametrize("model", [Plain(card=ModelCard("test")), Plain(fails=True)], ids=["no hash", "fails"])
+@pytest.mark.parametrize(
+    "model",
+    [Plain(card=ModelCard("test")), Plain(fails=True)],
+    ids=["no hash", "fails"],
+)
 def test_a_model_that_cannot_be_known_again_has_no_identity(model: Plain) -> None:
     assert model_identity(model, "fp32") is None
 
 
-def test_code_that_changed_since_it_was_loaded_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_changed_since_it_was_loaded_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert model_identity(Plain(), "fp32") is not None
     monkeypatch.setattr(source_code, "LOADED", 0.0)
     assert model_identity(Plain(), "fp32") is None
@@ -129,14 +154,23 @@ class Telling(Patches):
     ],
     ids=["level", "seed", "grid", "fill", "class"],
 )
-def test_another_occlusion_has_another_identity(one: Occluder, level: float, seed: int) -> None:
-    assert occluder_identity(one, level, seed) != occluder_identity(load_occluder("patches"), 0.1, 0)
+def test_another_occlusion_has_another_identity(
+    one: Occluder, level: float, seed: int
+) -> None:
+    assert occluder_identity(one, level, seed) != occluder_identity(
+        load_occluder("patches"), 0.1, 0
+    )
 
 
 def setting(shift: float = 0.0, groups: int = 0) -> Setting:
-    rows = torch.nn.functional.normalize(torch.arange(8.0).reshape(4, 2) + 1 + shift, dim=1)
+    rows = torch.nn.functional.normalize(
+        torch.arange(8.0).reshape(4, 2) + 1 + shift, dim=1
+    )
     return Setting(
-        load_model("tiny-cxr-clip", device="cpu"), load_dataset("synthetic-cxr", pairs=20), rows, np.arange(4) + groups
+        load_model("tiny-cxr-clip", device="cpu"),
+        load_dataset("synthetic-cxr", pairs=20),
+        rows,
+        np.arange(4) + groups,
     )
 
 
@@ -171,5 +205,7 @@ def test_donors_and_masks_are_looked_at() -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(here.dataset, name)
 
-    assert regions.looked_at(replace(here, dataset=OtherMasks()), numbers, groups) != seen
+    assert (
+        regions.looked_at(replace(here, dataset=OtherMasks()), numbers, groups) != seen
+    )
     assert regions.looked_at(here, numbers, groups) == seen

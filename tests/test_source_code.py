@@ -1,4 +1,6 @@
-"""Code of a user's own that embeddings follow from is known by its content, however it is imported."""
+"""Code of a user's own that embeddings follow from is known by its content, however it
+is imported.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from pytest_retrieval_robust.source_code import code_of
 print(code_of(conftest.model()).hex(), (dataset_identity(conftest.Data()) or b"").hex())
 """
 FILES = {
-    "conftest.py": """
+    "conftest.py": (
+        """
 import functools, json
 import helper
 from tools import scaling
@@ -46,7 +49,8 @@ def model():
     made = Model()
     made.wrapped = wrapped(made.prepare)
     return made
-""",
+"""
+    ),
     "helper.py": "from tools.constants import LIMIT\ndef pixels(image): return image\n",
     "tools/__init__.py": "",
     "tools/scaling.py": "from . import sibling\n",
@@ -70,7 +74,13 @@ def identities(folder: Path, **changed: str) -> list[str]:
         file = folder / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
-    found = subprocess.run([sys.executable, "-B", "-c", SCRIPT], cwd=folder, check=True, capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-B", "-c", SCRIPT],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return found.stdout.split()
 
 
@@ -116,10 +126,24 @@ def pytest_robust_register(catalogues):
 """
 
 
-def test_a_helper_that_treats_grey_images_otherwise_misses_the_store(pytester: pytest.Pytester, tmp_path: Path) -> None:
+def test_a_helper_that_treats_grey_images_otherwise_misses_the_store(
+    pytester: pytest.Pytester, tmp_path: Path
+) -> None:
     pytester.makeconftest(HELPED)
-    pytester.makepyfile(test_mine="def test_recall(outcome):\n    print('STORED', outcome.timing.from_store)\n")
-    options = ("--robust-models=helped", "--robust-limit=12", "--robust-levels=0.3", "-s", "-p", "no:cacheprovider")
+    pytester.makepyfile(
+        test_mine=(
+            "def test_recall(outcome):\n    print('STORED',"
+            " outcome.timing.from_store)\n"
+        )
+    )
+    options = (
+        "--robust-models=helped",
+        "--robust-limit=12",
+        "--robust-levels=0.3",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+    )
 
     def stored(helper: str) -> list[str]:
         pytester.makepyfile(helper=helper)
@@ -128,8 +152,8 @@ def test_a_helper_that_treats_grey_images_otherwise_misses_the_store(pytester: p
 
     plain = "def pixels(image):\n    return image\n"
     inverted = (
-        "from PIL import ImageChops\n\n"
-        "def pixels(image):\n    return ImageChops.invert(image) if image.mode == 'L' else image\n"
+        "from PIL import ImageChops\n\ndef pixels(image):\n    return"
+        " ImageChops.invert(image) if image.mode == 'L' else image\n"
     )
     assert set(stored(plain)) == {"0"}
     assert set(stored(plain)) == {"12"}

@@ -24,14 +24,21 @@ from .test_calling import encoder_of
 from .test_sweep import RECORDS, Pixels
 
 ARRAYS = st.tuples(
-    st.sampled_from([np.float32, np.float64]), st.tuples(st.integers(0, 5), st.integers(1, 4)), st.integers(0, 2**31)
+    st.sampled_from([np.float32, np.float64]),
+    st.tuples(st.integers(0, 5), st.integers(1, 4)),
+    st.integers(0, 2**31),
 )
 
 
 @given(st.lists(ARRAYS, max_size=8), st.randoms(use_true_random=False))
-def test_what_is_put_away_comes_back_in_any_order(kinds: list[Any], random: Any) -> None:
+def test_what_is_put_away_comes_back_in_any_order(
+    kinds: list[Any], random: Any
+) -> None:
     spill = Spill()
-    arrays = [np.random.default_rng(seed).normal(size=shape).astype(dtype) for dtype, shape, seed in kinds]
+    arrays = [
+        np.random.default_rng(seed).normal(size=shape).astype(dtype)
+        for dtype, shape, seed in kinds
+    ]
     waiting = list(enumerate([spill.put(array) for array in arrays]))
     random.shuffle(waiting)
     for place, one in waiting:
@@ -42,7 +49,9 @@ def test_what_is_put_away_comes_back_in_any_order(kinds: list[Any], random: Any)
 def test_nothing_is_left_of_the_file(tmp_path: Path) -> None:
     spill = Spill([tmp_path])
     spill.put(np.ones((100, 100)))
-    assert list(tmp_path.iterdir()) == []  # it never had a name, so not even a kill leaves it
+    assert (
+        list(tmp_path.iterdir()) == []
+    )  # it never had a name, so not even a kill leaves it
     spill.close()
 
 
@@ -78,10 +87,14 @@ class Wide(Pixels):
     """Rows so wide that they are most of what a sweep holds."""
 
     def encode_images(self, pixels: Tensor) -> Tensor:
-        return torch.nn.functional.normalize(super().encode_images(pixels).repeat(1, 40), dim=1)
+        return torch.nn.functional.normalize(
+            super().encode_images(pixels).repeat(1, 40), dim=1
+        )
 
     def encode_reports(self, texts: Any) -> Tensor:
-        return torch.nn.functional.normalize(super().encode_reports(texts).repeat(1, 40), dim=1)
+        return torch.nn.functional.normalize(
+            super().encode_reports(texts).repeat(1, 40), dim=1
+        )
 
 
 def test_memory_does_not_grow_with_the_number_of_cells() -> None:
@@ -91,7 +104,9 @@ def test_memory_does_not_grow_with_the_number_of_cells() -> None:
         asked = [(Cell("patches", 0.1, seed), patches) for seed in range(cells)]
         tracemalloc.start()
         try:
-            result = run_sweep(encoder_of(Wide), pairs_of(RECORDS), asked, (1,), batch_size=8)
+            result = run_sweep(
+                encoder_of(Wide), pairs_of(RECORDS), asked, (1,), batch_size=8
+            )
             assert all(isinstance(one, Measured) for one in result.cells.values())
             return tracemalloc.get_traced_memory()[1]
         finally:

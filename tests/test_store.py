@@ -17,7 +17,9 @@ def room_for_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_retrieval_robust.store._ROOM", 2 * RANKS.nbytes)
 
 
-def test_a_process_alone_writes_only_what_memory_has_no_room_for(tmp_path: Path) -> None:
+def test_a_process_alone_writes_only_what_memory_has_no_room_for(
+    tmp_path: Path,
+) -> None:
     store = RunStore(tmp_path, alone=True)
     for key in ("a", "b", "c", "a"):
         store.save(key, ranks=RANKS)
@@ -29,5 +31,7 @@ def test_a_process_that_shares_writes_everything(tmp_path: Path) -> None:
     worker, controller = RunStore(tmp_path), RunStore(tmp_path, alone=True)
     for key in "abc":
         worker.save(key, ranks=RANKS)
-    assert all(np.array_equal((controller.load(key) or {})["ranks"], RANKS) for key in "abc")
+    assert all(
+        np.array_equal((controller.load(key) or {})["ranks"], RANKS) for key in "abc"
+    )
     assert controller.load("d") is None

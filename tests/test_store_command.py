@@ -10,25 +10,42 @@ import pytest
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.embedding_store import FOLDER, EmbeddingStore
 
-ABOUT = {"model": "tiny", "holds": "images", "dataset": "synthetic-cxr", "occluder": "patches", "level": 0.1, "seed": 0}
+ABOUT = {
+    "model": "tiny",
+    "holds": "images",
+    "dataset": "synthetic-cxr",
+    "occluder": "patches",
+    "level": 0.1,
+    "seed": 0,
+}
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     store = EmbeddingStore(tmp_path / FOLDER)
     for number in range(3):
-        store.save(f"{number:02x}" * 20, {"rows": np.zeros((4, 512), np.float32)}, ABOUT)
-    store.save("ff" * 20, {"rows": np.zeros((4, 512), np.float32)}, {"model": "tiny", "holds": "reports"})
+        store.save(
+            f"{number:02x}" * 20, {"rows": np.zeros((4, 512), np.float32)}, ABOUT
+        )
+    store.save(
+        "ff" * 20,
+        {"rows": np.zeros((4, 512), np.float32)},
+        {"model": "tiny", "holds": "reports"},
+    )
     return tmp_path
 
 
-def said(capsys: pytest.CaptureFixture[str], cache: Path, *words: str) -> tuple[int, str]:
+def said(
+    capsys: pytest.CaptureFixture[str], cache: Path, *words: str
+) -> tuple[int, str]:
     code = main(["store", *words, "--cache-dir", str(cache)])
     told = capsys.readouterr()
     return code, told.out + told.err
 
 
-def test_list_says_what_is_kept_of_each_model(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_says_what_is_kept_of_each_model(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, text = said(capsys, cache)
     assert code == 0
     assert "tiny, images of synthetic-cxr: 3 shards, " in text
@@ -36,14 +53,22 @@ def test_list_says_what_is_kept_of_each_model(cache: Path, capsys: pytest.Captur
     assert "4 shards, " in text.splitlines()[-1]
 
 
-def test_prune_leaves_what_fits(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prune_leaves_what_fits(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, text = said(capsys, cache, "prune", "--limit", "15kB")
     assert (code, text.splitlines()[0][:16]) == (0, "removed 3 shards")
     assert len(list(EmbeddingStore(cache / FOLDER).files())) == 1
-    assert said(capsys, cache, "prune", "--limit", "0B")[1].splitlines()[-1].startswith("0 shards, 0 B of at most 0 B")
+    assert (
+        said(capsys, cache, "prune", "--limit", "0B")[1]
+        .splitlines()[-1]
+        .startswith("0 shards, 0 B of at most 0 B")
+    )
 
 
-def test_verify_fails_where_a_shard_is_damaged(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_fails_where_a_shard_is_damaged(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert said(capsys, cache, "verify")[0] == 0
     path = next(EmbeddingStore(cache / FOLDER).files()).path
     path.write_bytes(path.read_bytes()[:100])
@@ -64,6 +89,8 @@ def test_a_size_that_is_none_is_refused_and_nothing_removed(
     assert len(list(EmbeddingStore(cache / FOLDER).files())) == 4
 
 
-def test_an_absent_cache_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_absent_cache_is_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, text = said(capsys, tmp_path / "absent", "size")
     assert (code, text[:13]) == (0, "0 shards, 0 B")

@@ -20,7 +20,11 @@ import pytest_retrieval_robust.strategies as public
 from pytest_retrieval_robust.errors import OcclusionError, RobustError
 from pytest_retrieval_robust.models import LoadRequest
 from pytest_retrieval_robust.models._gloria import GLORIA
-from pytest_retrieval_robust.models._pictures import fit_and_pad, pad_and_resize, resize_and_crop
+from pytest_retrieval_robust.models._pictures import (
+    fit_and_pad,
+    pad_and_resize,
+    resize_and_crop,
+)
 from pytest_retrieval_robust.strategies import (
     Blobs,
     Border,
@@ -77,24 +81,32 @@ def test_the_repr_makes_the_occlusion_again(occlusion: Occlusion) -> None:
 
 @pytest.mark.parametrize("family", [Patches, Box, Boxes, Blobs, Grid, Border, Side])
 def test_every_area_occluder_is_drawn(family: type) -> None:
-    found = find(occlusions(), lambda one: type(one.occluder) is family and one.share > 0)
+    found = find(
+        occlusions(), lambda one: type(one.occluder) is family and one.share > 0
+    )
     assert (found.occluder.cells, found.share, found.seed) == (32, 1 / 1024, 0)  # type: ignore[attr-defined]
 
 
 def test_occlusions_shrink_to_the_corner_and_to_nothing_hidden() -> None:
     assert find(occlusions(), lambda _: True) == Occlusion(TOP_LEFT, 0.0, 0)
-    assert find(occlusions(), lambda found: found.share > 0) == Occlusion(TOP_LEFT, 1 / 1024, 0)
-    assert find(occlusions(), lambda found: found.share >= 0.25) == Occlusion(TOP_LEFT, 0.25, 0)
-
-
-def test_what_needs_patches_shrinks_to_patches() -> None:
-    assert find(occlusions(), lambda found: "patches" in found.occluder.name and found.share > 0) == Occlusion(
-        Patches(32), 1 / 1024, 0
+    assert find(occlusions(), lambda found: found.share > 0) == Occlusion(
+        TOP_LEFT, 1 / 1024, 0
+    )
+    assert find(occlusions(), lambda found: found.share >= 0.25) == Occlusion(
+        TOP_LEFT, 0.25, 0
     )
 
 
+def test_what_needs_patches_shrinks_to_patches() -> None:
+    assert find(
+        occlusions(), lambda found: "patches" in found.occluder.name and found.share > 0
+    ) == Occlusion(Patches(32), 1 / 1024, 0)
+
+
 def test_a_failing_share_stays_while_the_shape_becomes_simpler() -> None:
-    hides_the_middle = find(occlusions(), lambda found: bool(found.mask(["a"], 64)[..., 32, 32].any()))
+    hides_the_middle = find(
+        occlusions(), lambda found: bool(found.mask(["a"], 64)[..., 32, 32].any())
+    )
     assert hides_the_middle.occluder == TOP_LEFT
     assert hides_the_middle.share <= (17 / 32) ** 2 + 1 / 1024
 
@@ -140,7 +152,9 @@ def test_images_shrink_to_a_black_pixel() -> None:
 
 @pytest.mark.parametrize("kind", ["flat", "ramp", "checkers", "film", "noise"])
 def test_a_picture_has_the_levels_asked_for(kind: Any) -> None:
-    grey, colour = (np.asarray(picture(64, 48, mode, kind, 10, 200)) for mode in ("L", "RGB"))
+    grey, colour = (
+        np.asarray(picture(64, 48, mode, kind, 10, 200)) for mode in ("L", "RGB")
+    )
     assert (grey.shape, colour.shape) == ((48, 64), (48, 64, 3))
     assert grey.min() == 10 or kind == "noise"
     assert grey.max() == {"flat": 10, "noise": grey.max()}.get(kind, 200)
@@ -173,7 +187,9 @@ def test_reports_shrink_to_a_word() -> None:
 
 
 @given(embeddings(min_rows=2, max_rows=9, min_dims=2, max_dims=5))
-def test_embeddings_are_unit_rows_of_the_sizes_asked_for(rows: NDArray[np.float32]) -> None:
+def test_embeddings_are_unit_rows_of_the_sizes_asked_for(
+    rows: NDArray[np.float32],
+) -> None:
     assert rows.dtype == np.float32
     assert 2 <= rows.shape[0] <= 9
     assert 2 <= rows.shape[1] <= 5
@@ -188,11 +204,17 @@ def test_embeddings_may_be_tensors(rows: torch.Tensor) -> None:
 
 def test_embeddings_shrink_to_few_rows_and_dims() -> None:
     assert find(embeddings(), lambda _: True).shape == (1, 1)
-    assert find(embeddings(), lambda rows: len(rows) > 2 and len(np.unique(rows, axis=0)) > 2).shape == (3, 2)
+    assert find(
+        embeddings(), lambda rows: len(rows) > 2 and len(np.unique(rows, axis=0)) > 2
+    ).shape == (3, 2)
 
 
 def test_some_embeddings_are_equal_nearly_equal_or_in_one_cone() -> None:
-    duplicate, near, narrow = unit_rows(2, 64, repeated=1), unit_rows(2, 64, repeated=1, spread=1e-7), unit_rows(9, 64)
+    duplicate, near, narrow = (
+        unit_rows(2, 64, repeated=1),
+        unit_rows(2, 64, repeated=1, spread=1e-7),
+        unit_rows(9, 64),
+    )
     assert (duplicate[0] == duplicate[1]).all()
     assert (near[0] != near[1]).any()
     assert np.abs(near[0] - near[1]).max() < 1e-6
@@ -207,7 +229,9 @@ STRATEGIES: dict[str, SearchStrategy[Any]] = {
     "corners(0.01)": corners(),
     "images(min_side=1, max_side=32)": images(max_side=32),
     "reports(max_sentences=100)": reports(),
-    "embeddings('torch', min_rows=1, max_rows=16, min_dims=2, max_dims=16)": embeddings("torch", min_dims=2),
+    "embeddings('torch', min_rows=1, max_rows=16, min_dims=2, max_dims=16)": embeddings(
+        "torch", min_dims=2
+    ),
 }
 
 
@@ -221,11 +245,22 @@ def test_the_repr_of_a_strategy_makes_it_again(shown: str) -> None:
     ("strategy", "shown"),
     [
         (images(), "picture(1, 1, mode='L', kind='flat', darkest=0)"),
-        (embeddings(min_rows=9), "unit_rows(9, 1, repeated=0, spread=0.0, common=0.0, seed=0)"),
-        (occlusions(), "Occlusion(occluder=Box(grid=32, fill='black', at='top-left'), level=0.0, seed=0)"),
+        (
+            embeddings(min_rows=9),
+            "unit_rows(9, 1, repeated=0, spread=0.0, common=0.0, seed=0)",
+        ),
+        (
+            occlusions(),
+            (
+                "Occlusion(occluder=Box(grid=32, fill='black', at='top-left'),"
+                " level=0.0, seed=0)"
+            ),
+        ),
     ],
 )
-def test_a_failing_example_is_printed_as_a_call_that_makes_it_again(strategy: SearchStrategy[Any], shown: str) -> None:
+def test_a_failing_example_is_printed_as_a_call_that_makes_it_again(
+    strategy: SearchStrategy[Any], shown: str
+) -> None:
     @given(strategy)
     def fails(value: object) -> None:
         assert value is None
@@ -253,13 +288,21 @@ MISUSES: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("message", MISUSES)
 def test_misuse_says_what_was_got_when_the_strategy_is_made(message: str) -> None:
-    with pytest.raises(OcclusionError if "share" in message or "level" in message else RobustError, match=message):
+    with pytest.raises(
+        OcclusionError if "share" in message or "level" in message else RobustError,
+        match=message,
+    ):
         MISUSES[message]()
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_examples_of_the_docstrings_run(module: str) -> None:
-    assert doctest.testmod(import_module(f"pytest_retrieval_robust.strategies{module}")).failed == 0
+    assert (
+        doctest.testmod(
+            import_module(f"pytest_retrieval_robust.strategies{module}")
+        ).failed
+        == 0
+    )
 
 
 def test_the_examples_of_the_page_run() -> None:

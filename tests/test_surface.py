@@ -59,7 +59,10 @@ def _scores(recalls: Mapping[int, tuple[float, ...]], place: int) -> Scores:
         gallery=90,
         chance={1: 1 / 90, 10: 1 / 9},
         recall={k: values[place] for k, values in recalls.items()},
-        recall_interval={k: (values[place] - 0.05, values[place] + 0.05) for k, values in recalls.items()},
+        recall_interval={
+            k: (values[place] - 0.05, values[place] + 0.05)
+            for k, values in recalls.items()
+        },
         median_rank=2.0,
         mrr=0.5,
     )
@@ -94,12 +97,18 @@ OF_DIRECTION: dict[str, Callable[[Any], object]] = {
     "above_chance": lambda word: CURVE.above_chance(word),
     "has_something_to_lose": lambda word: CURVE.has_something_to_lose(1, word),
     "as_json": lambda word: CURVE.as_json(word),
-    "evidence.recall": lambda word: Evidence(_NoArrays()).recall(CURVE.clean, word, 1, 0.95),
+    "evidence.recall": (
+        lambda word: Evidence(_NoArrays()).recall(CURVE.clean, word, 1, 0.95)
+    ),
     "evidence.ranks": lambda word: Evidence(_NoArrays()).ranks(CURVE.clean, word),
     "evidence.query_keys": lambda word: Evidence(_NoArrays()).query_keys("data", word),
     "evidence.clusters": lambda word: Evidence(_NoArrays()).clusters("data", word, 3),
-    "evidence.of_curve": lambda word: Evidence(_NoArrays()).of_curve(CURVE, word, 1, "auc", 0.95),
-    "ceiling": lambda word: load_dataset("synthetic-cxr", pairs=3).ceiling(1, direction=word),  # type: ignore[attr-defined]
+    "evidence.of_curve": (
+        lambda word: Evidence(_NoArrays()).of_curve(CURVE, word, 1, "auc", 0.95)
+    ),
+    "ceiling": lambda word: load_dataset("synthetic-cxr", pairs=3).ceiling(  # type: ignore[attr-defined]
+        1, direction=word
+    ),
 }
 
 
@@ -128,8 +137,12 @@ WORDS = (
 
 @pytest.mark.parametrize("word", WORDS, ids=repr)
 @pytest.mark.parametrize("name", sorted(OF_DIRECTION))
-def test_an_unknown_direction_is_refused_with_the_known_ones(name: str, word: object) -> None:
-    with pytest.raises(ValueError, match="'image-to-report', 'report-to-image'") as caught:
+def test_an_unknown_direction_is_refused_with_the_known_ones(
+    name: str, word: object
+) -> None:
+    with pytest.raises(
+        ValueError, match="'image-to-report', 'report-to-image'"
+    ) as caught:
         OF_DIRECTION[name](word)
     assert isinstance(caught.value, RobustError)
     assert repr(word) in str(caught.value)
@@ -159,8 +172,14 @@ def test_no_other_word_is_taken_for_a_known_one(word: object) -> None:
 
 
 def test_the_two_directions_are_told_apart() -> None:
-    assert CURVE.recall(10) == CURVE.recall(10, "image-to-report") == dict(zip(LEVELS, THERE[10], strict=True))
-    assert CURVE.recall(10, "report-to-image") == dict(zip(LEVELS, BACK[10], strict=True))
+    assert (
+        CURVE.recall(10)
+        == CURVE.recall(10, "image-to-report")
+        == dict(zip(LEVELS, THERE[10], strict=True))
+    )
+    assert CURVE.recall(10, "report-to-image") == dict(
+        zip(LEVELS, BACK[10], strict=True)
+    )
 
 
 OF_K: dict[str, Callable[[Any], object]] = {
@@ -171,7 +190,9 @@ OF_K: dict[str, Callable[[Any], object]] = {
     "half_level": lambda k: CURVE.half_level(k),
     "slope": lambda k: CURVE.slope(k),
     "has_something_to_lose": lambda k: CURVE.has_something_to_lose(k),
-    "evidence.recall": lambda k: Evidence(_NoArrays()).recall(CURVE.clean, "image-to-report", k, 0.95),
+    "evidence.recall": (
+        lambda k: Evidence(_NoArrays()).recall(CURVE.clean, "image-to-report", k, 0.95)
+    ),
 }
 
 
@@ -180,7 +201,9 @@ OF_K: dict[str, Callable[[Any], object]] = {
 def test_a_k_that_was_not_measured_says_which_were(name: str, k: object) -> None:
     with pytest.raises(NotMeasuredError) as caught:
         OF_K[name](k)
-    assert str(caught.value).startswith("Expected a k that was measured (1, 10), got k=")
+    assert str(caught.value).startswith(
+        "Expected a k that was measured (1, 10), got k="
+    )
     assert isinstance(caught.value, ValueError | KeyError)
 
 
@@ -214,7 +237,9 @@ def test_an_unknown_statistic_is_refused(name: str) -> None:
 
 def test_each_known_statistic_is_another_number() -> None:
     recalls = np.array([[0.9, 0.5, 0.3]])
-    assert len({round(float(statistic(name, LEVELS, recalls)[0]), 6) for name in STATISTICS}) == len(STATISTICS)
+    assert len(
+        {round(float(statistic(name, LEVELS, recalls)[0]), 6) for name in STATISTICS}
+    ) == len(STATISTICS)
 
 
 def test_a_policy_made_in_python_knows_its_words() -> None:
@@ -230,14 +255,24 @@ def test_a_policy_made_in_python_knows_its_words() -> None:
 
 
 def test_completion_shows_the_public_names_alone() -> None:
-    assert set(dir(pytest_retrieval_robust)) == {*pytest_retrieval_robust.__all__, "__version__"}
-    assert all(hasattr(pytest_retrieval_robust, name) for name in dir(pytest_retrieval_robust))
+    assert set(dir(pytest_retrieval_robust)) == {
+        *pytest_retrieval_robust.__all__,
+        "__version__",
+    }
+    assert all(
+        hasattr(pytest_retrieval_robust, name) for name in dir(pytest_retrieval_robust)
+    )
 
 
 def test_a_curve_and_an_outcome_are_shown_in_a_line() -> None:
-    assert repr(CURVE) == ("<Curve ours<b> on data, patches, seed 0: Recall@10 1.000 at 0, 0.800 at 0.1, 0.600 at 0.3>")
-    assert repr(CURVE.outcomes[1]) == (
-        "<Outcome ours<b> on data, patches at level 0.1, seed 0: "
+    assert (
+        repr(CURVE)
+        == "<Curve ours<b> on data, patches, seed 0: Recall@10 1.000 at 0, 0.800 at"
+        " 0.1, 0.600 at 0.3>"
+    )
+    assert (
+        repr(CURVE.outcomes[1])
+        == "<Outcome ours<b> on data, patches at level 0.1, seed 0: "
         "Recall@10 0.800 image-to-report, 0.700 report-to-image>"
     )
 
@@ -265,9 +300,19 @@ def test_a_notebook_shows_a_table_without_running_a_name() -> None:
 def test_the_columns_of_a_curve_hold_every_number() -> None:
     columns = json.loads(json.dumps(CURVE.to_dict()))
     assert {len(column) for column in columns.values()} == {2 * 2 * len(LEVELS)}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    assert [(row["direction"], row["k"], row["level"]) for row in rows] == list(product(DIRECTIONS, (1, 10), LEVELS))
-    assert [row["recall"] for row in rows] == [*THERE[1], *THERE[10], *BACK[1], *BACK[10]]
+    rows = [
+        dict(zip(columns, row, strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
+    assert [(row["direction"], row["k"], row["level"]) for row in rows] == list(
+        product(DIRECTIONS, (1, 10), LEVELS)
+    )
+    assert [row["recall"] for row in rows] == [
+        *THERE[1],
+        *THERE[10],
+        *BACK[1],
+        *BACK[10],
+    ]
     assert rows[1]["kept"] == pytest.approx(0.5 / 0.9)
     assert (rows[1]["low"], rows[1]["high"]) == (0.45, 0.55)
 
@@ -279,7 +324,9 @@ def test_a_data_frame_has_the_columns_of_the_dictionary() -> None:
     assert frame.to_dict("list") == CURVE.to_dict()
 
 
-def test_a_data_frame_without_pandas_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_frame_without_pandas_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(NotOnThisMachineError, match="pip install pandas") as caught:
         CURVE.to_dataframe()
@@ -340,9 +387,16 @@ def model() -> DualEncoder:
         ((1.01,), "from 0 to 1"),
     ],
 )
-def test_levels_that_are_none_are_refused(model: DualEncoder, levels: Any, said: str) -> None:
+def test_levels_that_are_none_are_refused(
+    model: DualEncoder, levels: Any, said: str
+) -> None:
     with pytest.raises((ArgumentError, OcclusionError), match=said):
-        evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), levels=levels)
+        evaluate(
+            model,
+            load_dataset("synthetic-cxr"),
+            load_occluder("patches"),
+            levels=levels,
+        )
 
 
 WRONG: list[tuple[str, Any]] = [
@@ -357,7 +411,12 @@ WRONG: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("name", "value"), WRONG, ids=str)
 def test_a_wrong_argument_is_named(model: DualEncoder, name: str, value: Any) -> None:
     with pytest.raises(ArgumentError, match="Expected .*, got ") as caught:
-        evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), **{name: value})
+        evaluate(
+            model,
+            load_dataset("synthetic-cxr"),
+            load_occluder("patches"),
+            **{name: value},
+        )
     assert name in str(caught.value) or "k=" in str(caught.value)
 
 
@@ -367,7 +426,9 @@ def test_a_wrong_argument_is_named(model: DualEncoder, name: str, value: Any) ->
     ids=["none", "number", "object", "type", "namespace", "swapped"],
 )
 @pytest.mark.parametrize("place", range(3))
-def test_an_object_of_another_kind_is_refused_with_what_it_lacks(model: DualEncoder, place: int, wrong: Any) -> None:
+def test_an_object_of_another_kind_is_refused_with_what_it_lacks(
+    model: DualEncoder, place: int, wrong: Any
+) -> None:
     right: list[Any] = [model, load_dataset("synthetic-cxr"), load_occluder("patches")]
     given = [*right]
     given[place] = right[(place + 1) % 3] if wrong == "swapped" else wrong
@@ -377,7 +438,9 @@ def test_an_object_of_another_kind_is_refused_with_what_it_lacks(model: DualEnco
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_a_wrong_object_is_refused_before_a_name_is_loaded(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_object_is_refused_before_a_name_is_loaded(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def load(*_: object, **__: object) -> None:
         pytest.fail("loaded")
 
@@ -390,8 +453,19 @@ def test_a_wrong_object_is_refused_before_a_name_is_loaded(place: int, monkeypat
 
 
 def test_names_are_loaded_and_give_the_same_numbers(model: DualEncoder) -> None:
-    by_name = evaluate("tiny-cxr-clip", "synthetic-cxr", "patches(fill=mean)", device="cpu", **EVALUATED)
-    loaded = evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches(fill=mean)"), **EVALUATED)
+    by_name = evaluate(
+        "tiny-cxr-clip",
+        "synthetic-cxr",
+        "patches(fill=mean)",
+        device="cpu",
+        **EVALUATED,
+    )
+    loaded = evaluate(
+        model,
+        load_dataset("synthetic-cxr"),
+        load_occluder("patches(fill=mean)"),
+        **EVALUATED,
+    )
     assert by_name.recall(1) == loaded.recall(1)
     assert by_name.clean.case == loaded.clean.case
 
@@ -399,7 +473,13 @@ def test_names_are_loaded_and_give_the_same_numbers(model: DualEncoder) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_an_outcome_has_the_precision_of_its_model(precision: Any) -> None:
     model = load_model("tiny-cxr-clip", precision=precision)
-    curve = evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), levels=(0, 0.2), limit=12)
+    curve = evaluate(
+        model,
+        load_dataset("synthetic-cxr"),
+        load_occluder("patches"),
+        levels=(0, 0.2),
+        limit=12,
+    )
     assert {outcome.timing.precision for outcome in curve.outcomes} == {precision}
 
 
@@ -412,29 +492,44 @@ def test_an_outcome_has_the_precision_of_its_model(precision: Any) -> None:
         (("tiny-cxr-clip", "synthetic-cxr", "patches(grd=3)"), "grid"),
     ],
 )
-def test_a_wrong_name_says_what_is_close(names: tuple[str, str, str], close: str) -> None:
+def test_a_wrong_name_says_what_is_close(
+    names: tuple[str, str, str], close: str
+) -> None:
     with pytest.raises(UnknownNameError, match=f"Did you mean '{close}'"):
         evaluate(*names)
 
 
 def test_numbers_of_other_libraries_are_taken(model: DualEncoder) -> None:
-    arguments: dict[str, Any] = {"levels": np.array([0.3]), "ks": np.array([10, 1, 10]), "seed": np.int64(0)}
+    arguments: dict[str, Any] = {
+        "levels": np.array([0.3]),
+        "ks": np.array([10, 1, 10]),
+        "seed": np.int64(0),
+    }
     arguments["limit"] = np.int64(24)
-    curve = evaluate(model, load_dataset("synthetic-cxr"), load_occluder("patches"), **arguments)
+    curve = evaluate(
+        model, load_dataset("synthetic-cxr"), load_occluder("patches"), **arguments
+    )
     assert curve.ks == (1, 10)
     assert curve.levels == (0.0, 0.3)
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "", " ", ["x"], Path("x")], ids=repr)
 @pytest.mark.parametrize("load", [load_model, load_dataset, load_occluder])
-def test_what_is_loaded_is_named_by_a_text(load: Callable[[Any], object], wrong: object) -> None:
+def test_what_is_loaded_is_named_by_a_text(
+    load: Callable[[Any], object], wrong: object
+) -> None:
     with pytest.raises(ArgumentError, match="as a text such as"):
         load(wrong)
 
 
-@pytest.mark.parametrize("path", ["table.csv", "/data/patient-7/table.csv", "data/folder", "shards.tar", "a.csv.gz"])
+@pytest.mark.parametrize(
+    "path",
+    ["table.csv", "/data/patient-7/table.csv", "data/folder", "shards.tar", "a.csv.gz"],
+)
 def test_a_path_in_place_of_a_data_sets_name_says_how_it_is_opened(path: str) -> None:
-    with pytest.raises(UnknownNameError, match=r"load_dataset\('table', path=") as caught:
+    with pytest.raises(
+        UnknownNameError, match=r"load_dataset\('table', path="
+    ) as caught:
         load_dataset(path)
     assert path not in str(caught.value)
 
@@ -455,7 +550,9 @@ def test_a_path_in_place_of_a_data_sets_name_says_how_it_is_opened(path: str) ->
         ({"chekpoint": "x"}, UnknownNameError),
     ],
 )
-def test_a_wrong_way_to_load_a_model_is_refused(options: dict[str, Any], error: type[Exception]) -> None:
+def test_a_wrong_way_to_load_a_model_is_refused(
+    options: dict[str, Any], error: type[Exception]
+) -> None:
     with pytest.raises(error, match="Expected "):
         load_model("tiny-cxr-clip", **options)
 
@@ -470,7 +567,11 @@ def test_callables_are_callable() -> None:
         return batch
 
     wrong: Any = 3
-    for arguments in ((wrong, encode, encode), ("ours", wrong, encode), ("ours", encode, None)):
+    for arguments in (
+        (wrong, encode, encode),
+        ("ours", wrong, encode),
+        ("ours", encode, None),
+    ):
         with pytest.raises(ArgumentError, match="Expected "):
             encoder_from_callables(*arguments)
     with pytest.raises(ArgumentError, match="size"):
@@ -480,9 +581,15 @@ def test_callables_are_callable() -> None:
 
 
 @pytest.mark.parametrize("search", [find_breaking, sensitivity_map])
-def test_searches_refuse_what_is_no_model_and_no_data_set(search: Callable[..., object], model: DualEncoder) -> None:
+def test_searches_refuse_what_is_no_model_and_no_data_set(
+    search: Callable[..., object], model: DualEncoder
+) -> None:
     dataset = load_dataset("synthetic-cxr")
-    for arguments in (("tiny-cxr-clip", dataset), (model, "synthetic-cxr"), (dataset, model)):
+    for arguments in (
+        ("tiny-cxr-clip", dataset),
+        (model, "synthetic-cxr"),
+        (dataset, model),
+    ):
         with pytest.raises(ArgumentError, match="Expected a "):
             search(*arguments)
     for name in ("limit", "batch_size"):
@@ -496,7 +603,11 @@ def test_rows_that_are_no_array_are_refused(rows: Any) -> None:
         top_k(rows, rows, 1)
 
 
-@pytest.mark.parametrize("ranks", [[], [0], [1.0, 2.0], [float("nan")], [[1, 2]], "12", None, [True]], ids=repr)
+@pytest.mark.parametrize(
+    "ranks",
+    [[], [0], [1.0, 2.0], [float("nan")], [[1, 2]], "12", None, [True]],
+    ids=repr,
+)
 def test_ranks_that_are_none_are_refused(ranks: Any) -> None:
     with pytest.raises(ValueError, match="Expected ranks"):
         recall_at_k(ranks, 1)
@@ -513,7 +624,10 @@ def test_ranks_may_be_a_list() -> None:
 
 
 def test_the_interface_is_imported_without_torch() -> None:
-    code = "import sys, pytest_retrieval_robust as p; dir(p); assert 'torch' not in sys.modules"
+    code = (
+        "import sys, pytest_retrieval_robust as p; dir(p); assert 'torch' not in"
+        " sys.modules"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -17,7 +17,13 @@ from torch import Tensor
 from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.case import CLEAN, DIRECTIONS, Cell
 from pytest_retrieval_robust.encoding import encode_gallery
-from pytest_retrieval_robust.errors import DatasetError, EmbeddingError, ModelError, RankingError, RobustError
+from pytest_retrieval_robust.errors import (
+    DatasetError,
+    EmbeddingError,
+    ModelError,
+    RankingError,
+    RobustError,
+)
 from pytest_retrieval_robust.models import DualEncoder, Frame, ModelCard, Prepared
 from pytest_retrieval_robust.occluders.area import visible_level
 from pytest_retrieval_robust.pairs import ceiling, pairs_of
@@ -55,14 +61,18 @@ class Records:
 
     @property
     def image_groups(self) -> NDArray[np.int64]:
-        return np.array([self.reports.index(text) for text in self.texts], dtype=np.int64)
+        return np.array(
+            [self.reports.index(text) for text in self.texts], dtype=np.int64
+        )
 
     @property
     def report_groups(self) -> NDArray[np.int64]:
         return np.arange(len(self.reports))
 
     def image(self, index: int) -> Image.Image:
-        return Image.fromarray(np.random.default_rng(index).integers(0, 255, (20, 30), dtype=np.uint8))
+        return Image.fromarray(
+            np.random.default_rng(index).integers(0, 255, (20, 30), dtype=np.uint8)
+        )
 
 
 @dataclass
@@ -80,7 +90,9 @@ class Pixels:
         return Prepared(np.repeat(grey[None], 3, axis=0), self.frame)
 
     def encode_images(self, pixels: Tensor) -> Tensor:
-        rows = torch.cat([pixels[:, 0].flatten(1) - 0.5, torch.full((len(pixels), 1), 0.1)], dim=1)
+        rows = torch.cat(
+            [pixels[:, 0].flatten(1) - 0.5, torch.full((len(pixels), 1), 0.1)], dim=1
+        )
         return torch.nn.functional.normalize(rows, dim=1)
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
@@ -89,12 +101,18 @@ class Pixels:
 
 
 def noisy_model(dataset: Records, noise: float = 0.6) -> Pixels:
-    """Reports are embedded as their first image's pixels and noise, so that retrieval is good and not perfect."""
+    """Reports are embedded as their first image's pixels and noise, so that retrieval
+    is good and not perfect.
+    """
     model, rng = Pixels({}), np.random.default_rng(0)
     rows: dict[str, NDArray[np.float32]] = {}
     for index, text in enumerate(dataset.texts):
-        row = model.encode_images(torch.from_numpy(model.prepare(dataset.image(index)).pixels)[None] / 255)[0].numpy()
-        rows.setdefault(text, (row + noise * rng.normal(size=row.shape) / 4).astype(np.float32))
+        row = model.encode_images(
+            torch.from_numpy(model.prepare(dataset.image(index)).pixels)[None] / 255
+        )[0].numpy()
+        rows.setdefault(
+            text, (row + noise * rng.normal(size=row.shape) / 4).astype(np.float32)
+        )
     model.rows = rows
     return model
 
@@ -102,31 +120,45 @@ def noisy_model(dataset: Records, noise: float = 0.6) -> Pixels:
 RECORDS = Records.of(*(f"report {number % 23}" for number in range(30)))
 
 
-def naive_ranks(queries: Tensor, gallery: Tensor, right: Callable[[int, int], bool]) -> list[int]:
+def naive_ranks(
+    queries: Tensor, gallery: Tensor, right: Callable[[int, int], bool]
+) -> list[int]:
     scores = queries.double() @ gallery.double().T
     ranks = []
     for q, row in enumerate(scores.tolist()):
         best = max(score for g, score in enumerate(row) if right(q, g))
-        ranks.append(1 + sum(score >= best for g, score in enumerate(row) if not right(q, g)))
+        ranks.append(
+            1 + sum(score >= best for g, score in enumerate(row) if not right(q, g))
+        )
     return ranks
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_a_sweep_gives_what_a_naive_loop_gives(batch_size: int) -> None:
     model, cell = noisy_model(RECORDS), Cell("patches", 0.4, 3)
-    result = run_sweep(model, pairs_of(RECORDS), [(cell, PATCHES)], (1, 5), batch_size=batch_size)
+    result = run_sweep(
+        model, pairs_of(RECORDS), [(cell, PATCHES)], (1, 5), batch_size=batch_size
+    )
     measured = result.cells[cell]
     assert isinstance(measured, Measured)
     reports = model.encode_reports(RECORDS.reports)
     rows = []
     for index, image_id in enumerate(RECORDS.image_ids):
-        pixels = torch.from_numpy(model.prepare(RECORDS.image(index)).pixels)[None] / 255
+        pixels = (
+            torch.from_numpy(model.prepare(RECORDS.image(index)).pixels)[None] / 255
+        )
         hidden = pixels * ~PATCHES.mask([image_id], 0.4, 3, 16, model.frame)
         rows.append(model.encode_images(hidden))
     groups = RECORDS.image_groups
-    assert measured.image_ranks.tolist() == naive_ranks(torch.cat(rows), reports, lambda q, g: groups[q] == g)
-    assert measured.report_ranks.tolist() == naive_ranks(reports, torch.cat(rows), lambda q, g: groups[g] == q)
-    assert measured.image_to_report.recall[5] == pytest.approx(np.mean(measured.image_ranks <= 5))
+    assert measured.image_ranks.tolist() == naive_ranks(
+        torch.cat(rows), reports, lambda q, g: groups[q] == g
+    )
+    assert measured.report_ranks.tolist() == naive_ranks(
+        reports, torch.cat(rows), lambda q, g: groups[g] == q
+    )
+    assert measured.image_to_report.recall[5] == pytest.approx(
+        np.mean(measured.image_ranks <= 5)
+    )
     assert measured.achieved_level == pytest.approx(0.3984375)
     assert measured.visible_level == pytest.approx(0.3984375)
 
@@ -142,7 +174,9 @@ def test_a_cropping_model_sees_another_share() -> None:
 
 
 def test_evaluate_gives_a_curve_of_both_directions() -> None:
-    curve = evaluate(noisy_model(RECORDS), RECORDS, PATCHES, levels=(0.3, 0.1 + 0.2, 1), ks=(1, 5))
+    curve = evaluate(
+        noisy_model(RECORDS), RECORDS, PATCHES, levels=(0.3, 0.1 + 0.2, 1), ks=(1, 5)
+    )
     assert curve.levels == (0.0, 0.3, 1.0)
     for direction in DIRECTIONS:
         recall = curve.recall(5, direction)
@@ -150,8 +184,13 @@ def test_evaluate_gives_a_curve_of_both_directions() -> None:
 
 
 def test_recall_of_the_embedded_encoder_falls_with_occlusion() -> None:
-    model, dataset = load_model("tiny-cxr-clip", device="cpu"), load_dataset("synthetic-cxr")
-    recall = evaluate(model, dataset, PATCHES, levels=(0.1, 0.5), device="cpu").recall(10)
+    model, dataset = (
+        load_model("tiny-cxr-clip", device="cpu"),
+        load_dataset("synthetic-cxr"),
+    )
+    recall = evaluate(model, dataset, PATCHES, levels=(0.1, 0.5), device="cpu").recall(
+        10
+    )
     assert recall[0.0] > 0.9
     assert recall[0.0] > recall[0.1] > recall[0.5]
 
@@ -194,7 +233,12 @@ def broken(kind: type[Pixels], dataset: Records = RECORDS) -> Pixels:
 
 def test_an_encoder_that_breaks_at_one_level_loses_no_other() -> None:
     cells = [Cell("patches", level, 0) for level in (0.1, 0.5)]
-    result = run_sweep(broken(NaNUnderOcclusion), pairs_of(RECORDS), [(cell, PATCHES) for cell in cells], (1,))
+    result = run_sweep(
+        broken(NaNUnderOcclusion),
+        pairs_of(RECORDS),
+        [(cell, PATCHES) for cell in cells],
+        (1,),
+    )
     assert isinstance(result.cells[CLEAN], Measured)
     assert isinstance(result.cells[cells[0]], Measured)
     error = result.cells[cells[1]]
@@ -212,11 +256,16 @@ def test_an_encoder_that_breaks_at_one_level_loses_no_other() -> None:
         (
             Raises,
             ModelError,
-            r"encode_images of pixels .*, got ValueError at tests/test_sweep.py:\d+ in encode_images",
+            (
+                r"encode_images of pixels .*, got ValueError at tests/test_sweep.py:\d+"
+                r" in encode_images"
+            ),
         ),
     ],
 )
-def test_a_broken_image_encoder_is_a_clear_error(kind: type[Pixels], error: type[RobustError], said: str) -> None:
+def test_a_broken_image_encoder_is_a_clear_error(
+    kind: type[Pixels], error: type[RobustError], said: str
+) -> None:
     with pytest.raises(error, match=said):
         evaluate(broken(kind), RECORDS, PATCHES, levels=(), ks=(1,))
 
@@ -227,7 +276,13 @@ def test_images_of_different_shapes_are_an_error() -> None:
             return Image.new("L", (16, 16), index % 2)
 
     with pytest.raises(ModelError, match="one shape"):
-        evaluate(broken(TwoShapes), Sizes(RECORDS.texts, RECORDS.reports), PATCHES, levels=(), ks=(1,))
+        evaluate(
+            broken(TwoShapes),
+            Sizes(RECORDS.texts, RECORDS.reports),
+            PATCHES,
+            levels=(),
+            ks=(1,),
+        )
 
 
 def test_reports_that_all_look_the_same_are_an_error() -> None:
@@ -238,7 +293,9 @@ def test_reports_that_all_look_the_same_are_an_error() -> None:
 
 
 def test_a_k_above_the_gallery_is_an_error() -> None:
-    with pytest.raises(RankingError, match="at most the gallery's size of 23, got k=24"):
+    with pytest.raises(
+        RankingError, match="at most the gallery's size of 23, got k=24"
+    ):
         evaluate(noisy_model(RECORDS), RECORDS, PATCHES, ks=(1, 24))
 
 
@@ -292,9 +349,13 @@ def test_a_scorer_of_the_models_own_decides_the_ranks() -> None:
         def similarity(self, queries: Tensor, gallery: Tensor) -> Tensor:
             return -torch.cdist(queries, gallery)
 
-    expected = evaluate(noisy_model(RECORDS), RECORDS, PATCHES, levels=(0.3,), ks=(1, 5))
+    expected = evaluate(
+        noisy_model(RECORDS), RECORDS, PATCHES, levels=(0.3,), ks=(1, 5)
+    )
     got = evaluate(broken(Distance), RECORDS, PATCHES, levels=(0.3,), ks=(1, 5))
-    for direction in DIRECTIONS:  # on unit rows the distance ranks as the dot product does
+    for (
+        direction
+    ) in DIRECTIONS:  # on unit rows the distance ranks as the dot product does
         assert got.recall(5, direction) == expected.recall(5, direction)
 
 
@@ -315,5 +376,7 @@ def test_reports_whose_later_batch_has_another_width_are_refused() -> None:
             width = 8 if "a" in texts else 6
             return torch.eye(8)[: len(texts), :width]
 
-    with pytest.raises(EmbeddingError, match=r"one width from pixels, got widths=\[6, 8\]"):
+    with pytest.raises(
+        EmbeddingError, match=r"one width from pixels, got widths=\[6, 8\]"
+    ):
         encode_gallery(Narrowing({}), ["a", "b", "c", "d", "e"], 3)

@@ -1,4 +1,6 @@
-"""What hiding costs: the clock, and the timer through pytest-benchmark and without it. No assertion on seconds."""
+"""What hiding costs: the clock, and the timer through pytest-benchmark and without it.
+No assertion on seconds.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pytest_retrieval_robust
-from pytest_retrieval_robust.case import Case, CostMeasurement, Latency, ReferenceCost, quantile
-from pytest_retrieval_robust.clock import WARM_UP_CALLS, InterleavedRounds, Stopwatch, latency_of
+from pytest_retrieval_robust.case import (
+    Case,
+    CostMeasurement,
+    Latency,
+    ReferenceCost,
+    quantile,
+)
+from pytest_retrieval_robust.clock import (
+    WARM_UP_CALLS,
+    InterleavedRounds,
+    Stopwatch,
+    latency_of,
+)
 
 from .conftest import SMALL
 
@@ -45,13 +58,23 @@ def pytest_robust_register(catalogues):
     catalogues.models.add(ModelEntry("absent", "is not on this machine", load, **missing))
     catalogues.models.add(ModelEntry("damaged", "cannot be loaded", load))
 """
-RELATIVE = '[[gate]]\nmodel = "tiny-cxr-clip"\ncost_relative_to = {{ model = "{other}", max = 1e9 }}\n'
+RELATIVE = (
+    '[[gate]]\nmodel = "tiny-cxr-clip"\ncost_relative_to = {{ model = "{other}", max ='
+    " 1e9 }}\n"
+)
 CASE = Case("tiny-cxr-clip", "synthetic-cxr", "patches", 0.0, 0)
 SECONDS = st.floats(1e-9, 1e6)
 RATIOS = st.lists(SECONDS, min_size=1, max_size=9).map(tuple)
 COSTS = st.builds(
     CostMeasurement,
-    case=st.builds(Case, st.just("m"), st.just("d"), st.just("o"), st.sampled_from((0.0, 0.3)), st.integers(0, 9)),
+    case=st.builds(
+        Case,
+        st.just("m"),
+        st.just("d"),
+        st.just("o"),
+        st.sampled_from((0.0, 0.3)),
+        st.integers(0, 9),
+    ),
     clean_seconds=SECONDS,
     occluded_seconds=SECONDS,
     relative_cost=SECONDS,
@@ -79,7 +102,9 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             yield now
 
     clock = readings()
-    monkeypatch.setattr("pytest_retrieval_robust.clock.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr(
+        "pytest_retrieval_robust.clock.time.perf_counter", lambda: next(clock)
+    )
     return durations
 
 
@@ -92,7 +117,9 @@ def schema_of_costs() -> jsonschema.Draft202012Validator:
     """The part of the saved run's schema that speaks of costs."""
     file = Path(pytest_retrieval_robust.__file__).parent / "reports/run.schema.json"
     whole = json.loads(file.read_text())
-    return jsonschema.Draft202012Validator({"$defs": whole["$defs"], **whole["properties"]["costs"]})
+    return jsonschema.Draft202012Validator(
+        {"$defs": whole["$defs"], **whole["properties"]["costs"]}
+    )
 
 
 def costs_of(pytester: pytest.Pytester, *options: str) -> dict[float, dict[str, Any]]:
@@ -104,13 +131,24 @@ def costs_of(pytester: pytest.Pytester, *options: str) -> dict[float, dict[str, 
     return {cost["case"]["level"]: cost for cost in costs}
 
 
-def test_the_relative_cost_is_the_median_of_interleaved_ratios(ticks: list[float]) -> None:
-    ticks += [1.0, 1.1, 2.0, 2.6, 10.0, 50.0]  # clean and occluded in turn; the machine slows down meanwhile
+def test_the_relative_cost_is_the_median_of_interleaved_ratios(
+    ticks: list[float],
+) -> None:
+    ticks += [
+        1.0,
+        1.1,
+        2.0,
+        2.6,
+        10.0,
+        50.0,
+    ]  # clean and occluded in turn; the machine slows down meanwhile
     rounds = InterleavedRounds(nothing, nothing, "cpu")
     rounds.measure(3)
     assert rounds.ratios == pytest.approx((1.1, 1.3, 5.0))
     assert rounds.ratio == pytest.approx(1.3)
-    assert (rounds.baseline_seconds, rounds.compared_seconds) == pytest.approx((2.0, 2.6))
+    assert (rounds.baseline_seconds, rounds.compared_seconds) == pytest.approx(
+        (2.0, 2.6)
+    )
     assert rounds.rounds == 3
 
 
@@ -154,8 +192,18 @@ def test_a_cost_comes_back_from_json_and_fits_the_schema(cost: CostMeasurement) 
 
 def test_a_cost_saved_without_its_rounds_is_read_too() -> None:
     whole = CostMeasurement(CASE, 1.0, 2.0, 2.0, 3, 4, "cpu")
-    first = ("case", "clean_seconds", "occluded_seconds", "relative_cost", "rounds", "images", "device")
-    read = CostMeasurement.from_json({key: value for key, value in whole.as_json().items() if key in first})
+    first = (
+        "case",
+        "clean_seconds",
+        "occluded_seconds",
+        "relative_cost",
+        "rounds",
+        "images",
+        "device",
+    )
+    read = CostMeasurement.from_json(
+        {key: value for key, value in whole.as_json().items() if key in first}
+    )
     assert read == whole
     assert read.spread == (2.0, 2.0)
 
@@ -167,15 +215,26 @@ def test_the_spread_is_the_quartiles_of_the_rounds() -> None:
     assert ReferenceCost("other", 1.0, ratios).ratio == cost.relative_cost
 
 
-def test_pytest_benchmark_gets_the_rounds_where_it_is_active(pytester: pytest.Pytester) -> None:
+def test_pytest_benchmark_gets_the_rounds_where_it_is_active(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(test_mine=SUITE)
-    measured = ("--benchmark-json=bench.json", "--robust-results=out", "--robust-measure-only")
+    measured = (
+        "--benchmark-json=bench.json",
+        "--robust-results=out",
+        "--robust-measure-only",
+    )
     result = pytester.runpytest_inprocess(*SMALL, *measured)
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "MEASURED ONLY*"])
+    result.stdout.fnmatch_lines(
+        ["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "MEASURED ONLY*"]
+    )
     benchmarks = json.loads((pytester.path / "bench.json").read_text())["benchmarks"]
     assert [one["stats"]["rounds"] for one in benchmarks] == [3, 3]
-    costs = [CostMeasurement.from_json(c) for c in json.loads((pytester.path / "out/run.json").read_text())["costs"]]
+    costs = [
+        CostMeasurement.from_json(c)
+        for c in json.loads((pytester.path / "out/run.json").read_text())["costs"]
+    ]
     assert [one["extra_info"] for one in benchmarks] == [
         {
             "relative_cost": cost.relative_cost,
@@ -186,41 +245,67 @@ def test_pytest_benchmark_gets_the_rounds_where_it_is_active(pytester: pytest.Py
     ]
 
 
-def test_pytest_benchmark_prints_tables_of_our_cells_only_if_asked(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_mine=MEASURES, test_theirs="def test_theirs(benchmark): benchmark(sum, [1, 2])")
+def test_pytest_benchmark_prints_tables_of_our_cells_only_if_asked(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_mine=MEASURES,
+        test_theirs="def test_theirs(benchmark): benchmark(sum, [1, 2])",
+    )
     usual = pytester.runpytest_inprocess(*SMALL)
     usual.assert_outcomes(passed=3)
     usual.stdout.fnmatch_lines(["*- benchmark: 1 tests -*", "test_theirs *"])
     usual.stdout.no_fnmatch_line("*benchmark 'tiny-cxr-clip*")
     asked = pytester.runpytest_inprocess(*SMALL, "--benchmark-columns=min")
-    asked.stdout.fnmatch_lines_random(["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "test_theirs *"])
+    asked.stdout.fnmatch_lines_random(
+        ["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "test_theirs *"]
+    )
 
 
-def test_a_suite_of_our_cells_alone_prints_no_heading_of_pytest_benchmark(pytester: pytest.Pytester) -> None:
+def test_a_suite_of_our_cells_alone_prints_no_heading_of_pytest_benchmark(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(test_mine=MEASURES)
     pytester.runpytest_inprocess(*SMALL).stdout.no_fnmatch_line("*Legend*")
 
 
-def test_pytest_benchmark_compares_with_a_saved_run_as_usual(pytester: pytest.Pytester) -> None:
+def test_pytest_benchmark_compares_with_a_saved_run_as_usual(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(test_mine=MEASURES)
     storage = "--benchmark-storage=saved"
-    pytester.runpytest_inprocess(*SMALL, storage, "--benchmark-autosave").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess(
+        *SMALL, storage, "--benchmark-autosave"
+    ).assert_outcomes(passed=2)
     result = pytester.runpytest_inprocess(*SMALL, storage, "--benchmark-compare")
     result.assert_outcomes(passed=2)
     for level in ("0.00", "0.30"):
         # One line of this run and one of the saved run for each test.
-        named = f"test_timing[[]tiny-cxr-clip-synthetic-cxr-patches-level{level}-seed0[]]"
+        named = (
+            f"test_timing[[]tiny-cxr-clip-synthetic-cxr-patches-level{level}-seed0[]]"
+        )
         result.stdout.fnmatch_lines_random([f"{named} (NOW)*", f"{named} (0001_*"])
 
 
-def test_a_profiled_benchmark_still_reports_the_rounds_asked_for(pytester: pytest.Pytester) -> None:
+def test_a_profiled_benchmark_still_reports_the_rounds_asked_for(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(test_mine=MEASURES)
-    costs = costs_of(pytester, "--benchmark-cprofile=tottime", "--benchmark-cprofile-loops=2")
-    assert [(cost["rounds"], len(cost["ratios"])) for cost in costs.values()] == [(3, 3), (3, 3)]
+    costs = costs_of(
+        pytester, "--benchmark-cprofile=tottime", "--benchmark-cprofile-loops=2"
+    )
+    assert [(cost["rounds"], len(cost["ratios"])) for cost in costs.values()] == [
+        (3, 3),
+        (3, 3),
+    ]
 
 
-@pytest.mark.parametrize("options", [("--benchmark-disable",), ("-p", "no:benchmark"), ("-n", "2")])
-def test_the_same_is_measured_where_it_is_not(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "options", [("--benchmark-disable",), ("-p", "no:benchmark"), ("-n", "2")]
+)
+def test_the_same_is_measured_where_it_is_not(
+    pytester: pytest.Pytester, options: tuple[str, ...]
+) -> None:
     pytester.makepyfile(test_mine=SUITE)
     result = pytester.runpytest_inprocess(*SMALL, *options, "--robust-measure-only")
     result.assert_outcomes(passed=2)
@@ -239,7 +324,11 @@ def test_level_0_is_measured_alone_and_beside_another_model(
     assert clean["peak_memory_bytes"] > 0
     assert clean["reference"]["model"] == "tiny-general-clip"
     assert len(clean["reference"]["ratios"]) == 3
-    assert (hidden["latency"], hidden["peak_memory_bytes"], hidden["reference"]) == (None, None, None)
+    assert (hidden["latency"], hidden["peak_memory_bytes"], hidden["reference"]) == (
+        None,
+        None,
+        None,
+    )
     assert [len(cost["ratios"]) for cost in costs.values()] == [3, 3]
     assert clean["hardware"] == hidden["hardware"] != ""
 
@@ -254,27 +343,39 @@ def test_there_is_no_reference_by_itself_or_by_a_model_that_cannot_be_loaded(
     assert costs_of(pytester)[0.0]["reference"] is None
 
 
-def test_a_reference_that_cannot_be_loaded_does_not_spoil_its_own_tests(pytester: pytest.Pytester) -> None:
+def test_a_reference_that_cannot_be_loaded_does_not_spoil_its_own_tests(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makeconftest(UNLOADABLE)
     pytester.makepyfile(test_mine=MEASURES)
     pytester.makefile(".toml", robust=RELATIVE.format(other="damaged"))
-    result = pytester.runpytest_inprocess(*SMALL, "--robust-models=tiny-cxr-clip,damaged")
+    result = pytester.runpytest_inprocess(
+        *SMALL, "--robust-models=tiny-cxr-clip,damaged"
+    )
     result.assert_outcomes(passed=2, errors=1, skipped=1)
     result.stdout.fnmatch_lines(["ModelError: Expected weights, got none."])
 
 
-def test_a_reference_that_nobody_knows_is_an_error_that_says_what_is_close(pytester: pytest.Pytester) -> None:
+def test_a_reference_that_nobody_knows_is_an_error_that_says_what_is_close(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(test_mine=MEASURES)
     pytester.makefile(".toml", robust=RELATIVE.format(other="tiny-generel-clip"))
     result = pytester.runpytest_inprocess(*SMALL)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*got model='tiny-generel-clip'. Did you mean 'tiny-general-clip'*"])
+    result.stderr.fnmatch_lines(
+        ["*got model='tiny-generel-clip'. Did you mean 'tiny-general-clip'*"]
+    )
 
 
-def test_what_level_0_takes_is_measured_once_for_all_masks(pytester: pytest.Pytester) -> None:
+def test_what_level_0_takes_is_measured_once_for_all_masks(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(test_mine=MEASURES)
     pytester.makefile(".toml", robust=RELATIVE.format(other="tiny-general-clip"))
-    pytester.runpytest_inprocess(*SMALL, "--robust-results=out", "--robust-levels=0", "--robust-seeds=0,1")
+    pytester.runpytest_inprocess(
+        *SMALL, "--robust-results=out", "--robust-levels=0", "--robust-seeds=0,1"
+    )
     first, second = json.loads((pytester.path / "out/run.json").read_text())["costs"]
     assert first["case"] != second["case"]
     for key in ("latency", "peak_memory_bytes", "reference"):
@@ -282,8 +383,7 @@ def test_what_level_0_takes_is_measured_once_for_all_masks(pytester: pytest.Pyte
 
 
 def test_every_timed_batch_is_encoded_afresh(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(
-        """
+    pytester.makeconftest("""
         import pytest
         from pytest_retrieval_robust.models import ModelEntry
 
@@ -306,8 +406,7 @@ def test_every_timed_batch_is_encoded_afresh(pytester: pytest.Pytester) -> None:
         def calls(retrieval_model):
             CALLS.clear()
             return CALLS
-        """
-    )
+        """)
     pytester.makepyfile(
         test_mine=f"""
         def test_timing(calls, occlusion_timer):
@@ -318,30 +417,54 @@ def test_every_timed_batch_is_encoded_afresh(pytester: pytest.Pytester) -> None:
             assert calls[-8:] == [4, 4] * (1 + 3)
         """
     )
-    options = ("--robust-models=counted", "--robust-levels=0.3", "-p", "no:cacheprovider", "-p", "no:benchmark")
+    options = (
+        "--robust-models=counted",
+        "--robust-levels=0.3",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:benchmark",
+    )
     pytester.runpytest_inprocess(*options).assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("wrong", ["images=0", "rounds=0", "calls=0"])
-def test_a_timer_asked_for_nothing_says_so(pytester: pytest.Pytester, wrong: str) -> None:
-    pytester.makepyfile(test_mine=f"def test_timing(occlusion_timer): occlusion_timer({wrong})")
+def test_a_timer_asked_for_nothing_says_so(
+    pytester: pytest.Pytester, wrong: str
+) -> None:
+    pytester.makepyfile(
+        test_mine=f"def test_timing(occlusion_timer): occlusion_timer({wrong})"
+    )
     result = pytester.runpytest_inprocess(*SMALL)
     result.stdout.fnmatch_lines([f"*Expected {wrong[:-2]} of 1 or more, got {wrong}.*"])
 
 
-def test_a_cost_above_its_ceiling_fails_with_a_full_sentence(pytester: pytest.Pytester) -> None:
+def test_a_cost_above_its_ceiling_fails_with_a_full_sentence(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(test_mine=SUITE)
     pytester.makefile(
-        ".toml", robust='[[gate]]\nlevel = 0.3\nrelative_cost = 0.01\nimages_per_second = 1e9\nhardware = "*"\n'
+        ".toml",
+        robust=(
+            "[[gate]]\nlevel = 0.3\nrelative_cost = 0.01\nimages_per_second ="
+            ' 1e9\nhardware = "*"\n'
+        ),
     )
     result = pytester.runpytest_inprocess(*SMALL)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["failed: *", "*RELEASE GATE: FAILED because 2 of 3 gates were not met; 1 of 3*"])
+    result.stdout.fnmatch_lines(
+        [
+            "failed: *",
+            "*RELEASE GATE: FAILED because 2 of 3 gates were not met; 1 of 3*",
+        ]
+    )
 
 
 def test_timing_alone_needs_no_sweep(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_mine=SUITE)
-    result = pytester.runpytest_inprocess(*SMALL, "--robust-results=out", "--robust-measure-only")
+    result = pytester.runpytest_inprocess(
+        *SMALL, "--robust-results=out", "--robust-measure-only"
+    )
     run = json.loads((pytester.path / "out/run.json").read_text())
     assert result.ret == 0
     assert run["outcomes"] == []

@@ -1,4 +1,6 @@
-"""The workflows of docs/ci.md: linted, shown as they are, with options that exist, and their steps are run."""
+"""The workflows of docs/ci.md: linted, shown as they are, with options that exist, and
+their steps are run.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ from .conftest import THREE_LINES
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "ci.md"
 WORKFLOWS = sorted((ROOT / "docs" / "workflows").iterdir())
-GATE, BASELINE = (ROOT / "docs" / "workflows" / name for name in ("release-gate.yml", "robustness-baseline.yml"))
+GATE, BASELINE = (
+    ROOT / "docs" / "workflows" / name
+    for name in ("release-gate.yml", "robustness-baseline.yml")
+)
 GITHUBS_BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 """How a step with `shell: bash` is run."""
 LOOK_UP, JUDGE = "Find the newest baseline of main", "Measure and judge"
@@ -42,7 +47,11 @@ def loaded(text: str) -> Any:
 
 def steps(workflow: Path) -> list[dict[str, Any]]:
     """All steps of all jobs."""
-    return [step for job in loaded(workflow.read_text())["jobs"].values() for step in job["steps"]]
+    return [
+        step
+        for job in loaded(workflow.read_text())["jobs"].values()
+        for step in job["steps"]
+    ]
 
 
 def step(workflow: Path, name: str) -> dict[str, Any]:
@@ -53,9 +62,17 @@ def step(workflow: Path, name: str) -> dict[str, Any]:
 def tool(name: str, *arguments: str | Path) -> str:
     """What a tool of this environment objects to: "" where it exits 0."""
     command = [str(Path(sysconfig.get_path("scripts"), name)), *map(str, arguments)]
-    environment = {name: text for name, text in os.environ.items() if "TOKEN" not in name}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    return "" if done.returncode == 0 else (done.stdout + done.stderr or f"exit {done.returncode}")
+    environment = {
+        name: text for name, text in os.environ.items() if "TOKEN" not in name
+    }
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False
+    )
+    return (
+        ""
+        if done.returncode == 0
+        else (done.stdout + done.stderr or f"exit {done.returncode}")
+    )
 
 
 def schema(name: str) -> Linter:
@@ -64,7 +81,14 @@ def schema(name: str) -> Linter:
 
 def zizmor(path: Path) -> str:
     return tool(
-        "zizmor", "--offline", "--no-config", "--no-progress", "--strict-collection", "--persona", "auditor", path
+        "zizmor",
+        "--offline",
+        "--no-config",
+        "--no-progress",
+        "--strict-collection",
+        "--persona",
+        "auditor",
+        path,
     )
 
 
@@ -83,10 +107,14 @@ def shellcheck(path: Path) -> str:
 
 def bash_syntax(path: Path) -> str:
     done = [
-        subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+        subprocess.run(
+            ["bash", "-n"], input=script, capture_output=True, text=True, check=False
+        )
         for script in scripts(path)
     ]
-    return "".join(one.stderr or f"exit {one.returncode}" for one in done if one.returncode)
+    return "".join(
+        one.stderr or f"exit {one.returncode}" for one in done if one.returncode
+    )
 
 
 LINTERS: Mapping[str, Linter] = {
@@ -102,7 +130,14 @@ BROKEN = (
     ("zizmor", "permissions: {}", "permissions: write-all"),
     ("zizmor", "  pull_request:", "  pull_request_target:"),
     ("zizmor", "$GITHUB_REPOSITORY", "${{ github.head_ref }}"),
-    ("zizmor", "concurrency:\n  group: release-gate-${{ github.ref }}\n  cancel-in-progress: true\n", ""),
+    (
+        "zizmor",
+        (
+            "concurrency:\n  group: release-gate-${{ github.ref }}\n "
+            " cancel-in-progress: true\n"
+        ),
+        "",
+    ),
     ("schema", "runs-on:", "run-on:"),
     ("schema", "timeout-minutes: 60", "timeout-minutes: an hour"),
     ("schema", "contents: read", "contents: reed"),
@@ -117,8 +152,16 @@ BROKEN = (
 def commands(script: str) -> Iterator[list[str]]:
     """The words of every call of pytest or of this package in a script."""
     for line in script.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True) if re.search(r"\bpytest\b|pytest_retrieval_robust", line) else []
-        if words[:1] == ["pytest"] or words[:3] == ["python", "-m", "pytest_retrieval_robust"]:
+        words = (
+            shlex.split(line, comments=True)
+            if re.search(r"\bpytest\b|pytest_retrieval_robust", line)
+            else []
+        )
+        if words[:1] == ["pytest"] or words[:3] == [
+            "python",
+            "-m",
+            "pytest_retrieval_robust",
+        ]:
             yield words
 
 
@@ -131,11 +174,15 @@ def unknown(words: list[str]) -> list[str]:
     flags = {word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)}
     if words[0] == "pytest":
         ours = {option.flag for option in OPTIONS}
-        known = ours | {flag for flag in flags_of(pytest_help()) if not flag.startswith("--robust-")}
+        known = ours | {
+            flag for flag in flags_of(pytest_help()) if not flag.startswith("--robust-")
+        }
     else:
         shown = help_of_command(words[3])
         known = {"-m"} | flags_of(shown)
-        if not shown.startswith(f"usage: python -m pytest_retrieval_robust {words[3]} "):
+        if not shown.startswith(
+            f"usage: python -m pytest_retrieval_robust {words[3]} "
+        ):
             return [words[3]]
     return sorted(flags - known)
 
@@ -150,20 +197,28 @@ _HELP: dict[str, str] = {}
 def pytest_help() -> str:
     if "pytest" not in _HELP:
         command = [sys.executable, "-m", "pytest", "--help", "-p", "no:cacheprovider"]
-        _HELP["pytest"] = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        _HELP["pytest"] = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
     return _HELP["pytest"]
 
 
 def help_of_command(name: str) -> str:
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), pytest.raises(SystemExit):
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        pytest.raises(SystemExit),
+    ):
         main([name, "--help"])
     return printed.getvalue()
 
 
 def section(title: str) -> str:
     """What stands under a heading of the page."""
-    (found,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.M | re.S)
+    (found,) = re.findall(
+        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.M | re.S
+    )
     return str(found)
 
 
@@ -192,12 +247,16 @@ def test_both_workflows_are_there() -> None:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("linter", LINTERS)
-def test_a_workflow_is_clean(linter: str, workflow: Path, copy: Callable[[Path], Path]) -> None:
+def test_a_workflow_is_clean(
+    linter: str, workflow: Path, copy: Callable[[Path], Path]
+) -> None:
     assert LINTERS[linter](copy(workflow)) == ""
 
 
 @pytest.mark.parametrize(("linter", "good", "bad"), BROKEN)
-def test_a_broken_copy_is_refused(linter: str, good: str, bad: str, copy: Callable[[Path], Path]) -> None:
+def test_a_broken_copy_is_refused(
+    linter: str, good: str, bad: str, copy: Callable[[Path], Path]
+) -> None:
     path = copy(GATE)
     text = path.read_text()
     assert good in text
@@ -208,22 +267,38 @@ def test_a_broken_copy_is_refused(linter: str, good: str, bad: str, copy: Callab
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_the_options_of_a_workflow_exist(workflow: Path) -> None:
     assert [words for script in scripts(workflow) for words in commands(script)] != []
-    assert [word for script in scripts(workflow) for word in unknown_options(script)] == []
+    assert [
+        word for script in scripts(workflow) for word in unknown_options(script)
+    ] == []
 
 
 @pytest.mark.parametrize(
     ("script", "unknown"),
     [
-        ("pytest gate/ --robust-results r --junit-xml j.xml -n 2 --benchmark-json=b.json", []),
-        ("pytest gate/ --robust-result r --junit-xlm j.xml", ["--junit-xlm", "--robust-result"]),
-        ("echo begin\npytest gate/ \\\n  --robust-no-such-thing", ["--robust-no-such-thing"]),
+        (
+            (
+                "pytest gate/ --robust-results r --junit-xml j.xml -n 2"
+                " --benchmark-json=b.json"
+            ),
+            [],
+        ),
+        (
+            "pytest gate/ --robust-result r --junit-xlm j.xml",
+            ["--junit-xlm", "--robust-result"],
+        ),
+        (
+            "echo begin\npytest gate/ \\\n  --robust-no-such-thing",
+            ["--robust-no-such-thing"],
+        ),
         ("python -m pytest_retrieval_robust init gate --force", ["--force"]),
         ("python -m pytest_retrieval_robust ini gate", ["ini"]),
         ("python -m pytest_retrieval_robust inspect open-i --images", []),
         ("gh run list --no-such-thing", []),
     ],
 )
-def test_an_option_that_does_not_exist_is_found(script: str, unknown: list[str]) -> None:
+def test_an_option_that_does_not_exist_is_found(
+    script: str, unknown: list[str]
+) -> None:
     assert unknown_options(script) == unknown
 
 
@@ -237,15 +312,23 @@ def test_a_job_may_read_and_no_more(workflow: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_results_are_kept_when_the_gate_fails_and_the_baseline_is_not(workflow: Path) -> None:
-    uploads = {one["with"]["name"]: one for one in steps(workflow) if "upload-artifact" in one.get("uses", "")}
+def test_results_are_kept_when_the_gate_fails_and_the_baseline_is_not(
+    workflow: Path,
+) -> None:
+    uploads = {
+        one["with"]["name"]: one
+        for one in steps(workflow)
+        if "upload-artifact" in one.get("uses", "")
+    }
     assert uploads.pop("robustness-results")["if"] == "always()"
     assert all("if" not in one for one in uploads.values())
     assert set(uploads) == ({"robustness-baseline"} if workflow == BASELINE else set())
 
 
 def test_the_gate_asks_for_what_the_baseline_publishes() -> None:
-    (published,) = (one for one in steps(BASELINE) if one["name"] == "Publish the baseline")
+    (published,) = (
+        one for one in steps(BASELINE) if one["name"] == "Publish the baseline"
+    )
     download = step(GATE, "Download it")
     name = published["with"]["name"]
     assert download["with"]["name"] == name
@@ -259,7 +342,9 @@ def test_the_gate_asks_for_what_the_baseline_publishes() -> None:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_the_page_shows_the_workflow_as_it_is(workflow: Path) -> None:
-    place = rf"^\[{workflow.name}\]\(workflows/{workflow.name}\):\n\n```yaml\n(.*?)^```$"
+    place = (
+        rf"^\[{workflow.name}\]\(workflows/{workflow.name}\):\n\n```yaml\n(.*?)^```$"
+    )
     shown = re.search(place, PAGE.read_text(), re.M | re.S)
     assert shown is not None
     assert shown[1] == workflow.read_text()
@@ -274,12 +359,20 @@ def test_the_page_links_to_what_exists() -> None:
 def test_the_page_pins_versions_that_were_tested() -> None:
     (pins,) = blocks(section("Set up, in this order").replace("\n   ", "\n"), "text")
     tested = (ROOT / "constraints.txt").read_text().splitlines()
-    assert [pin for pin in pins.split() if pin not in (*tested, f"pytest-retrieval-robust=={__version__}")] == []
+    assert [
+        pin
+        for pin in pins.split()
+        if pin not in (*tested, f"pytest-retrieval-robust=={__version__}")
+    ] == []
 
 
 def test_the_pages_commands_have_options_that_exist() -> None:
     text = PAGE.read_text()
-    typed = [line.removeprefix("$ ") for block in blocks(text, "console") for line in block.splitlines()]
+    typed = [
+        line.removeprefix("$ ")
+        for block in blocks(text, "console")
+        for line in block.splitlines()
+    ]
     typed += re.findall(r"`(pytest [^`\n]+|python -m [^`\n]+)`", text)
     found = [words for line in typed for words in commands(line)]
     assert len(found) >= 4
@@ -298,7 +391,11 @@ def test_the_gpu_variant_fits_both_workflows(copy: Callable[[Path], Path]) -> No
     for workflow in WORKFLOWS:
         whole = loaded(workflow.read_text())
         (job,) = whole["jobs"].values()
-        job |= {key: value for key, value in loaded(variant).items() if key != "if" or workflow == GATE}
+        job |= {
+            key: value
+            for key, value in loaded(variant).items()
+            if key != "if" or workflow == GATE
+        }
         path = copy(workflow)
         path.write_text(json.dumps(whole))
         assert LINTERS["schema"](path) + LINTERS["timeouts"](path) == ""
@@ -334,7 +431,14 @@ for found in jq.compile(words[9]).input_value(json.loads(os.environ["ANSWER"])):
 """
 
 
-def artifact(run: int, day: int, *, expired: bool = False, branch: str = "main", fork: bool = False) -> dict[str, Any]:
+def artifact(
+    run: int,
+    day: int,
+    *,
+    expired: bool = False,
+    branch: str = "main",
+    fork: bool = False,
+) -> dict[str, Any]:
     """As GitHub's REST API describes one."""
     return {
         "name": "robustness-baseline",
@@ -368,7 +472,9 @@ def look_up(tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
             "GITHUB_STEP_SUMMARY": str(summary),
         }
         if found is not None:
-            environment["ANSWER"] = json.dumps({"total_count": len(found), "artifacts": found})
+            environment["ANSWER"] = json.dumps(
+                {"total_count": len(found), "artifacts": found}
+            )
         done = subprocess.run(
             [*GITHUBS_BASH, "-c", step(GATE, LOOK_UP)["run"]],
             env=environment,
@@ -376,14 +482,22 @@ def look_up(tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
             text=True,
             check=False,
         )
-        assert ("::warning title=no baseline yet::" in done.stdout) == ("No baseline yet" in summary.read_text())
+        assert ("::warning title=no baseline yet::" in done.stdout) == (
+            "No baseline yet" in summary.read_text()
+        )
         return done.returncode, output.read_text(), summary.read_text()
 
     return run
 
 
-def test_the_newest_baseline_of_main_is_taken(look_up: Callable[..., tuple[int, str, str]]) -> None:
-    assert look_up([artifact(7, 1), artifact(9, 3), artifact(8, 2)]) == (0, "run-id=9\n", "")
+def test_the_newest_baseline_of_main_is_taken(
+    look_up: Callable[..., tuple[int, str, str]],
+) -> None:
+    assert look_up([artifact(7, 1), artifact(9, 3), artifact(8, 2)]) == (
+        0,
+        "run-id=9\n",
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -402,11 +516,16 @@ def test_what_is_no_baseline_of_main_is_said_and_crashes_nothing(
 ) -> None:
     code, output, summary = look_up(found)
     assert (code, output) == (0, "run-id=\n")
-    assert "Run the workflow robustness-baseline.yml on main, then run this job again." in summary
+    assert (
+        "Run the workflow robustness-baseline.yml on main, then run this job again."
+        in summary
+    )
     assert look_up([*found, artifact(5, 9)]) == (0, "run-id=5\n", "")
 
 
-def test_a_look_up_that_fails_is_not_taken_for_none(look_up: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_look_up_that_fails_is_not_taken_for_none(
+    look_up: Callable[..., tuple[int, str, str]],
+) -> None:
     code, output, summary = look_up(None)
     assert code != 0
     assert (output, summary) == ("", "")
@@ -434,7 +553,9 @@ Done = subprocess.CompletedProcess[str]
 
 
 def measure(folder: Path, workflow: Path, options: str, policy: str) -> Done:
-    """Run a workflow's step as it is, in a project whose suite is three lines; `options` come from the environment."""
+    """Run a workflow's step as it is, in a project whose suite is three lines;
+    `options` come from the environment.
+    """
     gate = folder / "gate"
     gate.mkdir(exist_ok=True)
     (gate / "test_recall.py").write_text(THREE_LINES)
@@ -447,7 +568,14 @@ def measure(folder: Path, workflow: Path, options: str, policy: str) -> Done:
         "OMP_NUM_THREADS": "1",
     }
     command = [*GITHUBS_BASH, "-c", step(workflow, JUDGE)["run"]]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def policy_of(model: str, floor: float = 0.3) -> str:
@@ -455,7 +583,11 @@ def policy_of(model: str, floor: float = 0.3) -> str:
 
 
 def uploaded(workflow: Path, name: str, folder: Path) -> list[Path]:
-    (paths,) = (one["with"]["path"] for one in steps(workflow) if one.get("with", {}).get("name") == name)
+    (paths,) = (
+        one["with"]["path"]
+        for one in steps(workflow)
+        if one.get("with", {}).get("name") == name
+    )
     return [folder / path for path in paths.split()]
 
 
@@ -477,12 +609,16 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """The same with a floor that is too high."""
     folder = tmp_path_factory.mktemp("failed")
-    return folder, measure(folder, BASELINE, SMOKE, policy_of("tiny-cxr-clip", floor=0.99))
+    return folder, measure(
+        folder, BASELINE, SMOKE, policy_of("tiny-cxr-clip", floor=0.99)
+    )
 
 
 def test_the_baselines_step_writes_all_that_is_uploaded(passed: Path) -> None:
     for name in ("robustness-baseline", "robustness-results"):
-        assert [path for path in uploaded(BASELINE, name, passed) if not path.exists()] == []
+        assert [
+            path for path in uploaded(BASELINE, name, passed) if not path.exists()
+        ] == []
     written = ["junit.xml", "ranks.npz", "report.html", "report.md", "run.json"]
     assert sorted(path.name for path in (passed / "results").iterdir()) == written
     assert (passed / "results/junit.xml").read_text().count("<testcase") == 2
@@ -491,7 +627,11 @@ def test_the_baselines_step_writes_all_that_is_uploaded(passed: Path) -> None:
 def test_a_failed_step_leaves_its_results(failed: tuple[Path, Done]) -> None:
     folder, done = failed
     assert done.returncode == 1
-    assert [path for path in uploaded(BASELINE, "robustness-results", folder) if not path.exists()] == []
+    assert [
+        path
+        for path in uploaded(BASELINE, "robustness-results", folder)
+        if not path.exists()
+    ] == []
     junit = (folder / "results/junit.xml").read_text()
     assert 'failures="1"' in junit
     assert "below the floor of 0.990" in junit
@@ -500,7 +640,11 @@ def test_a_failed_step_leaves_its_results(failed: tuple[Path, Done]) -> None:
 def test_nothing_of_a_patient_is_uploaded_or_logged(failed: tuple[Path, Done]) -> None:
     folder, done = failed
     files = (folder / "results").iterdir()
-    written = done.stdout + done.stderr + "".join(path.read_bytes().decode("latin-1") for path in files)
+    written = (
+        done.stdout
+        + done.stderr
+        + "".join(path.read_bytes().decode("latin-1") for path in files)
+    )
     dataset = load_dataset("synthetic-cxr")
     for index in range(24):
         assert dataset.reports[index][:40] not in written
@@ -508,7 +652,9 @@ def test_nothing_of_a_patient_is_uploaded_or_logged(failed: tuple[Path, Done]) -
         assert dataset.patients[index] not in written
 
 
-def test_one_changed_number_is_another_policy(passed: Path, failed: tuple[Path, Done]) -> None:
+def test_one_changed_number_is_another_policy(
+    passed: Path, failed: tuple[Path, Done]
+) -> None:
     assert saved(passed)["gates_sha256"] != saved(failed[0])["gates_sha256"]
 
 
@@ -526,15 +672,26 @@ def test_a_smoke_run_is_refused_as_baseline(passed: Path, tmp_path: Path) -> Non
     assert "--robust-limit 24" in done.stdout
 
 
-def test_without_a_baseline_the_gate_fails_says_so_and_leaves_its_results(tmp_path: Path) -> None:
+def test_without_a_baseline_the_gate_fails_says_so_and_leaves_its_results(
+    tmp_path: Path,
+) -> None:
     done = measure(tmp_path, GATE, SMOKE, policy_of("tiny-cxr-clip") + NO_LOSS)
     assert done.returncode == 1
     assert "no baseline yet" in done.stdout
-    assert [path for path in uploaded(GATE, "robustness-results", tmp_path) if not path.exists()] == []
+    assert [
+        path
+        for path in uploaded(GATE, "robustness-results", tmp_path)
+        if not path.exists()
+    ] == []
 
 
-def test_beside_its_baseline_the_same_model_passes_and_a_worse_one_fails(tmp_path: Path) -> None:
-    good, worse = (policy_of(model) + NO_LOSS for model in ("tiny-cxr-clip-robust", "tiny-cxr-clip"))
+def test_beside_its_baseline_the_same_model_passes_and_a_worse_one_fails(
+    tmp_path: Path,
+) -> None:
+    good, worse = (
+        policy_of(model) + NO_LOSS
+        for model in ("tiny-cxr-clip-robust", "tiny-cxr-clip")
+    )
     made = measure(tmp_path, BASELINE, SMALL, good)
     assert made.returncode == 0, made.stdout + made.stderr
     (tmp_path / "results").rename(tmp_path / "baseline")

@@ -1,4 +1,6 @@
-"""Runs under pytest-xdist as a user meets them, on the embedded model; `test_scheduling` has the details."""
+"""Runs under pytest-xdist as a user meets them, on the embedded model;
+`test_scheduling` has the details.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from .conftest import THREE_LINES, Run
 
 NAMES = ("ours", "ours-2", "ours-2-b")
 """Of one network under three names, each of which begins the next."""
-OPTIONS = (f"--robust-models={','.join(NAMES)}", "--robust-limit=24", "--robust-levels=0.3", "-p", "no:cacheprovider")
+OPTIONS = (
+    f"--robust-models={','.join(NAMES)}",
+    "--robust-limit=24",
+    "--robust-levels=0.3",
+    "-p",
+    "no:cacheprovider",
+)
 THREE_MODELS = f"""
 from pathlib import Path
 
@@ -110,24 +118,52 @@ def saved(folder: Path) -> dict[str, Any]:
 
 def samples(page: Path) -> str:
     """The part of a page that shows images and texts."""
-    return page.read_text(encoding="utf-8").split('<section id="samples"')[1].split("</section>")[0]
+    return (
+        page.read_text(encoding="utf-8")
+        .split('<section id="samples"')[1]
+        .split("</section>")[0]
+    )
 
 
 def summary(result: pytest.RunResult) -> list[str]:
-    start = next(place for place, line in enumerate(result.outlines) if "retrieval robustness" in line)
-    end = next(place for place, line in enumerate(result.outlines) if line.startswith("RELEASE GATE: "))
-    return [line for line in result.outlines[start : end + 1] if not line.startswith(("results: ", "report: "))]
+    start = next(
+        place
+        for place, line in enumerate(result.outlines)
+        if "retrieval robustness" in line
+    )
+    end = next(
+        place
+        for place, line in enumerate(result.outlines)
+        if line.startswith("RELEASE GATE: ")
+    )
+    return [
+        line
+        for line in result.outlines[start : end + 1]
+        if not line.startswith(("results: ", "report: "))
+    ]
 
 
-def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does(pytester: pytest.Pytester) -> None:
+def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makeconftest(THREE_MODELS)
     pytester.makepyfile(test_mine=SUITE)
-    (pytester.path / "robust.toml").write_text('[[gate]]\nmodel = "ours*"\nrecall = { 10 = 0.5 }\n')
+    (pytester.path / "robust.toml").write_text(
+        '[[gate]]\nmodel = "ours*"\nrecall = { 10 = 0.5 }\n'
+    )
     page = ("--robust-show-samples", "--robust-report")
-    alone = pytester.runpytest_inprocess(*OPTIONS, "--robust-results=alone", *page, "alone.html")
+    alone = pytester.runpytest_inprocess(
+        *OPTIONS, "--robust-results=alone", *page, "alone.html"
+    )
     (pytester.path / "loads.txt").unlink()
     spread = pytester.runpytest_inprocess(
-        *OPTIONS, "--robust-results=spread", "--robust-report=spread.md", *page, "spread.html", "-n", "2"
+        *OPTIONS,
+        "--robust-results=spread",
+        "--robust-report=spread.md",
+        *page,
+        "spread.html",
+        "-n",
+        "2",
     )
     for result in (alone, spread):
         result.assert_outcomes(passed=17)
@@ -135,8 +171,15 @@ def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does
     assert summary(spread) == summary(alone)
     assert sorted((pytester.path / "loads.txt").read_text().split()) == sorted(NAMES)
     assert saved(pytester.path / "spread") == saved(pytester.path / "alone")
-    assert (pytester.path / "spread.md").read_text(encoding="utf-8").startswith("## ✓ Release gate passed")
-    ranks = [(pytester.path / name / "ranks.npz").read_bytes() for name in ("alone", "spread")]
+    assert (
+        (pytester.path / "spread.md")
+        .read_text(encoding="utf-8")
+        .startswith("## ✓ Release gate passed")
+    )
+    ranks = [
+        (pytester.path / name / "ranks.npz").read_bytes()
+        for name in ("alone", "spread")
+    ]
     assert ranks[0] == ranks[1]
     shown = [samples(pytester.path / f"{name}.html") for name in ("alone", "spread")]
     assert shown[0] == shown[1]
@@ -172,18 +215,32 @@ def test_a_worker_that_dies_fails_the_gate_and_the_other_models_are_measured(
             "worker 'gw*' crashed while running 'test_mine.py::*ours-2*",
             "  a worker of pytest-xdist died in it*",
             "not tested: ours-2: a worker died in*",
-            "RELEASE GATE: FAILED because a worker died in a test of ours-2; ours-2 had to be tested and was not; *",
+            (
+                "RELEASE GATE: FAILED because a worker died in a test of ours-2; ours-2"
+                " had to be tested and was not; *"
+            ),
         ]
     )
     run = saved(pytester.path / "out")
-    assert {outcome["case"]["model"] for outcome in run["outcomes"]} == {"ours", "ours-2-b"}
-    assert [model["status"] for model in run["models"]] == ["tested", "not tested", "tested"]
+    assert {outcome["case"]["model"] for outcome in run["outcomes"]} == {
+        "ours",
+        "ours-2-b",
+    }
+    assert [model["status"] for model in run["models"]] == [
+        "tested",
+        "not tested",
+        "tested",
+    ]
 
 
-def test_without_further_workers_a_death_still_ends_in_a_verdict(run_dying: Dying) -> None:
+def test_without_further_workers_a_death_still_ends_in_a_verdict(
+    run_dying: Dying,
+) -> None:
     result = run_dying("ours", "-n", "1", "--max-worker-restart=0", "-x")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["RELEASE GATE: FAILED because a worker died in a test of ours; *"])
+    result.stdout.fnmatch_lines(
+        ["RELEASE GATE: FAILED because a worker died in a test of ours; *"]
+    )
 
 
 def test_a_usage_error_reads_the_same_under_xdist(run_suite: Run) -> None:
@@ -192,8 +249,13 @@ def test_a_usage_error_reads_the_same_under_xdist(run_suite: Run) -> None:
     result.stderr.fnmatch_lines(["*Did you mean 'tiny-cxr-clip'*"])
 
 
-def test_a_foreign_suite_on_two_workers_hears_nothing_of_us(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("import pytest\n@pytest.mark.parametrize('n', range(9))\ndef test_other(n): pass")
+def test_a_foreign_suite_on_two_workers_hears_nothing_of_us(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.parametrize('n', range(9))\ndef test_other(n):"
+        " pass"
+    )
     result = pytester.runpytest_inprocess("-n", "2")
     result.assert_outcomes(passed=9)
     assert result.ret == 0

@@ -1,4 +1,6 @@
-"""Training batches: each is a pure function of the seed and its number, so a run can go on from any step."""
+"""Training batches: each is a pure function of the seed and its number, so a run can go
+on from any step.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,14 @@ class Batch:
 class Batches:
     """Batches of `size` pairs in a fresh order each time the pairs run out."""
 
-    def __init__(self, corpus: Corpus, ids: NDArray[np.int64], size: int, seed: int, hidden: float) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        ids: NDArray[np.int64],
+        size: int,
+        seed: int,
+        hidden: float,
+    ) -> None:
         self._corpus, self._ids, self._seed, self._hidden = corpus, ids, seed, hidden
         self._size = min(size, len(corpus.reports))
         self._lengths = (ids == ids.max()).argmax(axis=1)
@@ -51,18 +60,35 @@ class Batches:
         return Batch(normalise(pixels), torch.from_numpy(tokens[:, :longest]), labels)
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
-        """Every pair once, in batches of reports of about the same length: short ones then cost less."""
+        """Every pair once, in batches of reports of about the same length: short ones
+        then cost less.
+        """
         random = np.random.Generator(np.random.PCG64([self._seed, 0, epoch]))
         batches = []
-        for block in np.array_split(random.permutation(len(self._lengths)), self._blocks):
-            whole = block[np.argsort(self._lengths[block], kind="stable")][: len(block) // self._size * self._size]
+        for block in np.array_split(
+            random.permutation(len(self._lengths)), self._blocks
+        ):
+            whole = block[np.argsort(self._lengths[block], kind="stable")][
+                : len(block) // self._size * self._size
+            ]
             batches += list(whole.reshape(-1, self._size))
-        return np.concatenate([batches[number] for number in random.permutation(len(batches))])
+        return np.concatenate(
+            [batches[number] for number in random.permutation(len(batches))]
+        )
 
 
-def _shifted(pictures: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+def _shifted(
+    pictures: NDArray[np.uint8], random: np.random.Generator
+) -> NDArray[np.uint8]:
     """Move each picture by up to `_SHIFT` pixels each way."""
     size, more = pictures.shape[1], [(0, 0)] * (pictures.ndim - 3)
-    padded = np.pad(pictures, [(0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), *more], mode="edge")
+    padded = np.pad(
+        pictures, [(0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), *more], mode="edge"
+    )
     moves = random.integers(0, 2 * _SHIFT + 1, (len(pictures), 2)).tolist()
-    return np.stack([one[y : y + size, x : x + size] for one, (y, x) in zip(padded, moves, strict=True)])
+    return np.stack(
+        [
+            one[y : y + size, x : x + size]
+            for one, (y, x) in zip(padded, moves, strict=True)
+        ]
+    )

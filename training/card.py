@@ -45,24 +45,40 @@ Recall on 500 held-out pairs (chance 0.002, 0.01, 0.02), this training seed:
 Apache-2.0.
 """
 _USE = {
-    "clip": """from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
+    "clip": (
+        """from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
-model = CLIPModel.from_pretrained(folder, dtype="float32")""",
-    "open_clip": """import open_clip
+model = CLIPModel.from_pretrained(folder, dtype="float32")"""
+    ),
+    "open_clip": (
+        """import open_clip
 
 model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
-tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")""",
+tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")"""
+    ),
 }
 _DATA = {
-    "synthetic-cxr": "The training split of `synthetic-cxr`: frontal chest radiographs drawn by numpy, with template "
-    "reports.\nNo combination of findings and no report of the test split occurs in it, by construction.",
-    "synthetic-scenes": "The training split of `synthetic-scenes`: coloured shapes with captions. No radiograph was "
-    "seen.\nThe tokenizer also learned from reports, as a general one has met such words, so that no report is cut.",
+    "synthetic-cxr": (
+        "The training split of `synthetic-cxr`: frontal chest radiographs drawn by"
+        " numpy, with template reports.\nNo combination of findings and no report of"
+        " the test split occurs in it, by construction."
+    ),
+    "synthetic-scenes": (
+        "The training split of `synthetic-scenes`: coloured shapes with captions. No"
+        " radiograph was seen.\nThe tokenizer also learned from reports, as a general"
+        " one has met such words, so that no report is cut."
+    ),
 }
 _WHAT = {
-    "synthetic-cxr": "A very small image-text encoder for procedural chest radiographs and their reports.",
-    "synthetic-scenes": "A very small image-text encoder for pictures of coloured shapes: the counterpart of a general "
-    "CLIP,\nwhich knows pictures and words, but not this kind. On radiographs it is expected to be at chance.",
+    "synthetic-cxr": (
+        "A very small image-text encoder for procedural chest radiographs and their"
+        " reports."
+    ),
+    "synthetic-scenes": (
+        "A very small image-text encoder for pictures of coloured shapes: the"
+        " counterpart of a general CLIP,\nwhich knows pictures and words, but not this"
+        " kind. On radiographs it is expected to be at chance."
+    ),
 }
 
 
@@ -75,14 +91,18 @@ def model_card(figures: Figures, recipe: Recipe) -> str:
         what=_WHAT[recipe.source],
         use=_USE[recipe.network],
         data=_DATA[recipe.source],
-        labels="the findings" if recipe.source == "synthetic-cxr" else "what lies where",
+        labels=(
+            "the findings" if recipe.source == "synthetic-cxr" else "what lies where"
+        ),
         millions=figures.parameters / 1e6,
         percent=100 * recipe.decay,
         hiding=_hiding(recipe),
         minutes=figures.cpu_minutes,
         tables="\n\n".join(_table(figures, dataset) for dataset in figures.curves),
-        caveat="These figures say nothing about radiographs of patients: findings are independent here, each can be "
-        "seen, and\nreports come from templates.",
+        caveat=(
+            "These figures say nothing about radiographs of patients: findings are"
+            " independent here, each can be seen, and\nreports come from templates."
+        ),
     )
 
 
@@ -91,9 +111,10 @@ def _hiding(recipe: Recipe) -> str:
         return ""
     grids = ", ".join(map(str, GRIDS))
     return (
-        f"{100 * recipe.hidden:.0f} % of the pictures were partly hidden: up to {100 * DEEPEST:.0f} % of the area, "
-        f"grids of {grids} cells a side, black or the image's mean.\nThe grid {KEPT_OUT['grid']} and the fill "
-        f"`{KEPT_OUT['fill']}` were kept out, to see what generalises.\n"
+        f"{100 * recipe.hidden:.0f} % of the pictures were partly hidden: up to"
+        f" {100 * DEEPEST:.0f} % of the area, grids of {grids} cells a side, black or"
+        f" the image's mean.\nThe grid {KEPT_OUT['grid']} and the fill"
+        f" `{KEPT_OUT['fill']}` were kept out, to see what generalises.\n"
     )
 
 
@@ -101,7 +122,9 @@ def _table(figures: Figures, dataset: str) -> str:
     lines = [
         f"On `{dataset}`, with a share of the area hidden:",
         "",
-        "| occluder | direction | k | " + " | ".join(f"{level:g}" for level in LEVELS) + " |",
+        "| occluder | direction | k | "
+        + " | ".join(f"{level:g}" for level in LEVELS)
+        + " |",
         "| --- | --- | --- |" + " --- |" * len(LEVELS),
     ]
     for occluder, directions in figures.curves[dataset].items():

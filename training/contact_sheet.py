@@ -1,4 +1,6 @@
-"""Draws the documentation's pictures of the embedded data set: `python -m training.contact_sheet`."""
+"""Draws the documentation's pictures of the embedded data set: `python -m
+training.contact_sheet`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.datasets.synthetic_cxr.masks import ORGANS, masks
 from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, SLOTS, Study, states_with
+from pytest_retrieval_robust.datasets.synthetic_cxr.studies import (
+    NORMAL,
+    SLOTS,
+    Study,
+    states_with,
+)
 
 DOCS = Path(__file__).parents[1] / "docs"
 _CELL, _COLUMNS, _CAPTION = 200, 8, 26
@@ -57,27 +64,42 @@ def main() -> None:
     images = DOCS / "images"
     images.mkdir(parents=True, exist_ok=True)
     data = SyntheticCxr()
-    shown = [Study(5, number, states_with(**found)) for number, found in enumerate(SINGLE)] + list(data.studies[:16])
+    shown = [
+        Study(5, number, states_with(**found)) for number, found in enumerate(SINGLE)
+    ] + list(data.studies[:16])
     contact_sheet(shown).save(images / "synthetic-cxr-48.png", optimize=True)
-    mask_sheet(list(data.studies[20:26])).save(images / "synthetic-cxr-masks.png", optimize=True)
+    mask_sheet(list(data.studies[20:26])).save(
+        images / "synthetic-cxr-masks.png", optimize=True
+    )
     lines = []
     for number in range(12):
         name = f"synthetic-cxr-{number:02d}.png"
         data.image(number).save(images / name, optimize=True)
-        lines.append(f"| ![synthetic radiograph](images/{name}) | {data.reports[number]} |")
-    table = "\n".join(["| synthetic radiograph | its report |", "| --- | --- |", *lines])
+        lines.append(
+            f"| ![synthetic radiograph](images/{name}) | {data.reports[number]} |"
+        )
+    table = "\n".join(
+        ["| synthetic radiograph | its report |", "| --- | --- |", *lines]
+    )
     replace_part(DOCS / "synthetic-cxr.md", "reports", table)
 
 
 def contact_sheet(studies: list[Study]) -> Image.Image:
     """Rows of captioned pictures under a title."""
     rows = -(-len(studies) // _COLUMNS)
-    sheet = Image.new("L", (_COLUMNS * (_CELL + 4), rows * (_CELL + _CAPTION) + 20), 255)
+    sheet = Image.new(
+        "L", (_COLUMNS * (_CELL + 4), rows * (_CELL + _CAPTION) + 20), 255
+    )
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
     pen.text((4, 2), _TITLE, fill=0, font=ImageFont.load_default(14))
     for number, study in enumerate(studies):
-        left, top = number % _COLUMNS * (_CELL + 4), number // _COLUMNS * (_CELL + _CAPTION) + 20
-        sheet.paste(Image.fromarray(render(study, _CELL, _CELL)), (left, top + _CAPTION))
+        left, top = (
+            number % _COLUMNS * (_CELL + 4),
+            number // _COLUMNS * (_CELL + _CAPTION) + 20,
+        )
+        sheet.paste(
+            Image.fromarray(render(study, _CELL, _CELL)), (left, top + _CAPTION)
+        )
         for line, words in enumerate(_wrapped(caption(study), font)):
             pen.text((left + 2, top + 12 * line), words, fill=0, font=font)
     return sheet
@@ -85,10 +107,21 @@ def contact_sheet(studies: list[Study]) -> Image.Image:
 
 def mask_sheet(studies: list[Study]) -> Image.Image:
     """Each study plain, with its organs, and with its findings in colour."""
-    colours = np.array([(70, 130, 230), (230, 80, 80), (80, 200, 80), (240, 220, 60), (220, 90, 230), (80, 220, 220)])
+    colours = np.array(
+        [
+            (70, 130, 230),
+            (230, 80, 80),
+            (80, 200, 80),
+            (240, 220, 60),
+            (220, 90, 230),
+            (80, 220, 220),
+        ]
+    )
     columns = []
     for study in studies:
-        plain = np.repeat(render(study, _CELL, _CELL)[..., None], 3, axis=2).astype(np.float64)
+        plain = np.repeat(render(study, _CELL, _CELL)[..., None], 3, axis=2).astype(
+            np.float64
+        )
         found = masks(study, _CELL, _CELL)
         organs, findings = plain.copy(), plain.copy()
         for number, (name, mask) in enumerate(found.items()):
@@ -100,11 +133,17 @@ def mask_sheet(studies: list[Study]) -> Image.Image:
 
 def caption(study: Study) -> str:
     """The abnormal states in words."""
-    words = [f"{slot.name} {study[slot.name]}" for slot in SLOTS if study.has(slot.name)]
-    return "normal" if study.states == NORMAL else ", ".join(words).replace(" present", "")
+    words = [
+        f"{slot.name} {study[slot.name]}" for slot in SLOTS if study.has(slot.name)
+    ]
+    return (
+        "normal" if study.states == NORMAL else ", ".join(words).replace(" present", "")
+    )
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+def _wrapped(
+    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+) -> list[str]:
     """At most two lines that fit a cell; the rest is cut."""
     lines = [""]
     for word in text.split():

@@ -1,4 +1,6 @@
-"""The training pairs: pictures drawn once, kept in files, and shared by every run that wants the same."""
+"""The training pairs: pictures drawn once, kept in files, and shared by every run that
+wants the same.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ CHUNK = 500
 
 @dataclass(frozen=True)
 class Corpus:
-    """Pictures (pairs, size, size) or (pairs, size, size, 3) uint8, reports, and labels (pairs, slots).
+    """Pictures (pairs, size, size) or (pairs, size, size, 3) uint8, reports, and labels
+    (pairs, slots).
 
     `sizes` holds for each slot the number of its states; a label is the number of a state.
     """
@@ -37,12 +40,19 @@ class Corpus:
 
 
 def make_corpus(
-    source: str, pairs: int, size: int, folder: Path, workers: int, say: Callable[[str], None] = print
+    source: str,
+    pairs: int,
+    size: int,
+    folder: Path,
+    workers: int,
+    say: Callable[[str], None] = print,
 ) -> Corpus:
-    """The first `pairs` training pairs of `source`, from the files under `folder` or drawn into them.
+    """The first `pairs` training pairs of `source`, from the files under `folder` or
+    drawn into them.
 
-    A run that is killed while it draws goes on where it stopped. The result does not depend on the number of
-    `workers`, nor on other processes that draw the same pairs at the same time.
+    A run that is killed while it draws goes on where it stopped. The result does not
+    depend on the number of `workers`, nor on other processes that draw the same pairs
+    at the same time.
     """
     described = SOURCES[source]
     place = folder / f"corpus-{source}-{fingerprint(described.package, size)}"
@@ -61,7 +71,9 @@ def make_corpus(
 def fingerprint(package: ModuleType, size: int) -> str:
     """Changes with the picture size and with every change of the code that draws."""
     folder = Path(inspect.getfile(package))
-    files = sorted(folder.parent.glob("*.py")) if folder.name == "__init__.py" else [folder]
+    files = (
+        sorted(folder.parent.glob("*.py")) if folder.name == "__init__.py" else [folder]
+    )
     content = b"".join(file.name.encode() + file.read_bytes() for file in files)
     return sha256(f"{size} {CHUNK} ".encode() + content).hexdigest()[:12]
 
@@ -86,4 +98,8 @@ def _gather(files: list[Path], pairs: int, source: Source) -> Corpus:
 
 def _read(file: Path) -> Drawn:
     with np.load(file) as stored:
-        return Drawn(stored["pictures"], json.loads(stored["reports"].tobytes()), stored["labels"])
+        return Drawn(
+            stored["pictures"],
+            json.loads(stored["reports"].tobytes()),
+            stored["labels"],
+        )

@@ -19,7 +19,10 @@ def main() -> None:
 
 def _overview() -> str:
     lines = [
-        "| encoder | on | Recall@1 | Recall@5 | Recall@10 | report to image Recall@1 | pairs seen | CPU minutes |",
+        (
+            "| encoder | on | Recall@1 | Recall@5 | Recall@10 | report to image"
+            " Recall@1 | pairs seen | CPU minutes |"
+        ),
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, recipe in RECIPES.items():
@@ -29,17 +32,29 @@ def _overview() -> str:
             clean = [[one.recall(dataset, k)[0] for one in found] for k in (1, 5, 10)]
             back = [one.recall(dataset, 1, "report-to-image")[0] for one in found]
             columns = " | ".join(_spread(values) for values in [*clean, back])
-            lines.append(f"| `{name}` | `{dataset}` | {columns} | {recipe.pairs:,} | {minutes} |")
+            lines.append(
+                f"| `{name}` | `{dataset}` | {columns} | {recipe.pairs:,} | {minutes} |"
+            )
     return "\n".join(lines)
 
 
 def _spread(values: list[float]) -> str:
     """Mean and standard deviation over the seeds."""
-    return f"{mean(values):.3f} ± {stdev(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
+    return (
+        f"{mean(values):.3f} ± {stdev(values):.3f}"
+        if len(values) > 1
+        else f"{values[0]:.3f}"
+    )
 
 
 def _curves(name: str) -> str:
-    lines = [f"### `{name}`", "", "| occluder | k | seed | " + " | ".join(f"{level:g}" for level in LEVELS) + " |"]
+    lines = [
+        f"### `{name}`",
+        "",
+        "| occluder | k | seed | "
+        + " | ".join(f"{level:g}" for level in LEVELS)
+        + " |",
+    ]
     lines.append("| --- | --- | --- |" + " --- |" * len(LEVELS))
     found = read_figures(name)
     dataset = str(found[0].recipe["source"])
@@ -50,7 +65,9 @@ def _curves(name: str) -> str:
 
 
 def _row(one: Figures, dataset: str, occluder: str, k: int) -> str:
-    shown = " | ".join(f"{recall:.3f}" for recall in one.recall(dataset, k, occluder=occluder))
+    shown = " | ".join(
+        f"{recall:.3f}" for recall in one.recall(dataset, k, occluder=occluder)
+    )
     return f"| `{occluder}` | {k} | {one.seed} | {shown} |"
 
 

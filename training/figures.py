@@ -15,14 +15,19 @@ FIGURES = Path(__file__).parent / "figures"
 CUTS = (1, 5, 10)
 LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 OCCLUDERS = ("patches", "patches(fill=mean)", "patches(fill=white)", "patches(grid=10)")
-DIRECTIONS: tuple[Literal["image-to-report"], Literal["report-to-image"]] = ("image-to-report", "report-to-image")
+DIRECTIONS: tuple[Literal["image-to-report"], Literal["report-to-image"]] = (
+    "image-to-report",
+    "report-to-image",
+)
 # data set, occluder, direction, k: recall at each of `LEVELS`
 Curves = dict[str, dict[str, dict[str, dict[str, list[float]]]]]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """One training run: what it was, what it cost, what it reached on 500 test pairs of each data set."""
+    """One training run: what it was, what it cost, what it reached on 500 test pairs of
+    each data set.
+    """
 
     name: str
     seed: int
@@ -34,7 +39,11 @@ class Figures:
     curves: Curves = field(default_factory=dict)
 
     def recall(
-        self, dataset: str, k: int, direction: str = "image-to-report", occluder: str = "patches"
+        self,
+        dataset: str,
+        k: int,
+        direction: str = "image-to-report",
+        occluder: str = "patches",
     ) -> list[float]:
         """Recall@k (0..1) at each of `LEVELS`."""
         return self.curves[dataset][occluder][direction][str(k)]
@@ -50,18 +59,40 @@ class Figures:
 def read_figures(name: str, folder: Path = FIGURES) -> list[Figures]:
     """The figures of every seed of `name`, in the order of the seeds."""
     files = sorted(folder.glob(f"{name}-seed*.json"))
-    return sorted((Figures(**json.loads(file.read_text(encoding="utf-8"))) for file in files), key=lambda f: f.seed)
+    return sorted(
+        (Figures(**json.loads(file.read_text(encoding="utf-8"))) for file in files),
+        key=lambda f: f.seed,
+    )
 
 
-def measure(folder: Path, datasets: tuple[str, ...], limit: int | None = None) -> Curves:
-    """Recall of the saved encoder in `folder` on each data set, with nothing and with up to a half hidden."""
+def measure(
+    folder: Path, datasets: tuple[str, ...], limit: int | None = None
+) -> Curves:
+    """Recall of the saved encoder in `folder` on each data set, with nothing and with
+    up to a half hidden.
+    """
     model = load_model(f"local-dir:{folder}", device="cpu")
-    return {name: {text: _curve(model, name, text, limit) for text in OCCLUDERS} for name in datasets}
-
-
-def _curve(model: DualEncoder, dataset: str, occluder: str, limit: int | None) -> dict[str, dict[str, list[float]]]:
-    curve = evaluate(model, load_dataset(dataset), load_occluder(occluder), levels=LEVELS, ks=CUTS, limit=limit)
     return {
-        direction: {str(k): [round(value, 4) for value in curve.recall(k, direction).values()] for k in CUTS}
+        name: {text: _curve(model, name, text, limit) for text in OCCLUDERS}
+        for name in datasets
+    }
+
+
+def _curve(
+    model: DualEncoder, dataset: str, occluder: str, limit: int | None
+) -> dict[str, dict[str, list[float]]]:
+    curve = evaluate(
+        model,
+        load_dataset(dataset),
+        load_occluder(occluder),
+        levels=LEVELS,
+        ks=CUTS,
+        limit=limit,
+    )
+    return {
+        direction: {
+            str(k): [round(value, 4) for value in curve.recall(k, direction).values()]
+            for k in CUTS
+        }
         for direction in DIRECTIONS
     }

@@ -1,4 +1,6 @@
-"""The training loop: contrastive loss, a throw-away head for the findings, averaged weights, and a state on disk."""
+"""The training loop: contrastive loss, a throw-away head for the findings, averaged
+weights, and a state on disk.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class OtherRunError(RuntimeError):
 
 
 class FindingsHead(nn.Module):
-    """One linear layer for both towers that names the state of every slot; `sizes` are the numbers of states."""
+    """One linear layer for both towers that names the state of every slot; `sizes` are
+    the numbers of states.
+    """
 
     def __init__(self, width: int, sizes: tuple[int, ...]) -> None:
         super().__init__()
@@ -36,8 +40,13 @@ class FindingsHead(nn.Module):
 
     def losses(self, rows: Tensor, labels: Tensor) -> Tensor:
         """(slots,) cross-entropies of (batch, width) unit rows against (batch, slots) states."""
-        parts = self.linear(rows * self.linear.in_features**0.5).split(self.sizes, dim=1)
-        losses = [nn.functional.cross_entropy(part, labels[:, slot]) for slot, part in enumerate(parts)]
+        parts = self.linear(rows * self.linear.in_features**0.5).split(
+            self.sizes, dim=1
+        )
+        losses = [
+            nn.functional.cross_entropy(part, labels[:, slot])
+            for slot, part in enumerate(parts)
+        ]
         return torch.stack(losses)
 
 
@@ -54,7 +63,11 @@ class _Run:
 
     def state(self) -> dict[str, Any]:
         parts = (self.towers, self.averaged, self.head, self.optimiser)
-        return {"parts": [part.state_dict() for part in parts], "step": self.step, "cpu_seconds": self.cpu_seconds}
+        return {
+            "parts": [part.state_dict() for part in parts],
+            "step": self.step,
+            "cpu_seconds": self.cpu_seconds,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         towers, averaged, head, optimiser = state["parts"]
@@ -77,15 +90,22 @@ def fit(
 ) -> tuple[Towers, float]:
     """Train `towers`; give back the averaged towers and the CPU seconds that the training took.
 
-    The file `state` is written about once a minute, and read where it exists: a run that was killed at any moment
-    ends with the same weights, bit for bit on the same number of threads. Raises `OtherRunError` where the file
-    belongs to a run with another `identity`. `stop_after` ends the run early, as a kill would.
+    The file `state` is written about once a minute, and read where it exists: a run
+    that was killed at any moment ends with the same weights, bit for bit on the same
+    number of threads. Raises `OtherRunError` where the file belongs to a run with
+    another `identity`. `stop_after` ends the run early, as a kill would.
     """
     head = FindingsHead(PROJECTION, sizes)
-    averaged = AveragedModel(towers, avg_fn=lambda old, new, _: old.lerp(new, 1 - recipe.average))
+    averaged = AveragedModel(
+        towers, avg_fn=lambda old, new, _: old.lerp(new, 1 - recipe.average)
+    )
     run = _Run(towers.train(), averaged, head, _optimiser(towers, head, recipe))
     _resume(run, identity, state, say)
-    began, cpu, saved = time.monotonic(), time.process_time() - run.cpu_seconds, time.monotonic()
+    began, cpu, saved = (
+        time.monotonic(),
+        time.process_time() - run.cpu_seconds,
+        time.monotonic(),
+    )
     first = run.step
     while run.step < recipe.steps and run.step != stop_after:
         paired, named = _train_on(batches[run.step], run, recipe)
@@ -93,8 +113,13 @@ def fit(
         if run.step % _REPORT_EVERY == 0 or run.step == recipe.steps:
             rate = (run.step - first) * recipe.batch / (time.monotonic() - began)
             left = (recipe.steps - run.step) * recipe.batch / rate / 60
-            losses = f"contrastive {paired.item():.3f} findings {named.mean().item():.3f}"
-            say(f"step {run.step}/{recipe.steps}: {losses} | {rate:.0f} pairs/s, {left:.1f} min left")
+            losses = (
+                f"contrastive {paired.item():.3f} findings {named.mean().item():.3f}"
+            )
+            say(
+                f"step {run.step}/{recipe.steps}: {losses} | {rate:.0f} pairs/s,"
+                f" {left:.1f} min left"
+            )
         if time.monotonic() - saved > _SAVE_EVERY_S:
             run.cpu_seconds, saved = time.process_time() - cpu, time.monotonic()
             _save(run, identity, state)
@@ -107,7 +132,9 @@ def fit(
 
 
 def _train_on(batch: Batch, run: _Run, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """One step: the contrastive loss, and the (slots,) losses of naming the findings from the pictures."""
+    """One step: the contrastive loss, and the (slots,) losses of naming the findings
+    from the pictures.
+    """
     for group in run.optimiser.param_groups:
         group["lr"] = recipe.rate * recipe.factor(run.step)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -124,10 +151,15 @@ def _train_on(batch: Batch, run: _Run, recipe: Recipe) -> tuple[Tensor, Tensor]:
     return paired, named
 
 
-def _optimiser(towers: Towers, head: FindingsHead, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimiser(
+    towers: Towers, head: FindingsHead, recipe: Recipe
+) -> torch.optim.Optimizer:
     parameters = [*towers.parameters(), *head.parameters()]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {
+            "params": [p for p in parameters if p.ndim > 1],
+            "weight_decay": recipe.weight_decay,
+        },
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
@@ -136,13 +168,20 @@ def _optimiser(towers: Towers, head: FindingsHead, recipe: Recipe) -> torch.opti
 def _contrastive(images: Tensor, texts: Tensor, logit_scale: Tensor) -> Tensor:
     scores = logit_scale.exp() * images @ texts.T
     own = torch.arange(len(scores))
-    return (nn.functional.cross_entropy(scores, own) + nn.functional.cross_entropy(scores.T, own)) / 2
+    return (
+        nn.functional.cross_entropy(scores, own)
+        + nn.functional.cross_entropy(scores.T, own)
+    ) / 2
 
 
 @torch.no_grad()
 def _measure_statistics(towers: Towers, batches: Batches) -> None:
     """Batch normalisation of averaged weights needs statistics of its own."""
-    norms = [module for module in towers.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [
+        module
+        for module in towers.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm)
+    ]
     if not norms:
         return
     for norm in norms:
@@ -160,16 +199,27 @@ def _save(run: _Run, identity: dict[str, str | int | float], file: Path) -> None
     os.replace(written, file)
 
 
-def _resume(run: _Run, identity: dict[str, str | int | float], file: Path, say: Callable[[str], None]) -> None:
+def _resume(
+    run: _Run,
+    identity: dict[str, str | int | float],
+    file: Path,
+    say: Callable[[str], None],
+) -> None:
     if not file.exists():
         return
     state = torch.load(file, weights_only=True)
     held = state["identity"]
     if held != identity:
-        differing = sorted(key for key in {*held, *identity} if held.get(key) != identity.get(key))
-        shown = ", ".join(f"{key}={held.get(key)!r} there and {identity.get(key)!r} here" for key in differing)
+        differing = sorted(
+            key for key in {*held, *identity} if held.get(key) != identity.get(key)
+        )
+        shown = ", ".join(
+            f"{key}={held.get(key)!r} there and {identity.get(key)!r} here"
+            for key in differing
+        )
         raise OtherRunError(
-            f"Expected {file} to be of the same run, got {shown}. Delete its folder, or give another one with --work."
+            f"Expected {file} to be of the same run, got {shown}. Delete its folder, or"
+            " give another one with --work."
         )
     run.restore(state)
     say(f"going on from step {run.step}")

@@ -1,4 +1,6 @@
-"""Hides parts of training pictures, with the package's own patches: how an encoder is made robust."""
+"""Hides parts of training pictures, with the package's own patches: how an encoder is
+made robust.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,11 @@ KEPT_OUT = {"grid": 10, "fill": "white"}
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
-def hide_some(pixels: Tensor, numbers: Sequence[int], share: float, random: np.random.Generator) -> Tensor:
-    """Hide a part of each of about `share` of the pictures: level in (0, `DEEPEST`], one of `GRIDS` and of `FILLS`.
+def hide_some(
+    pixels: Tensor, numbers: Sequence[int], share: float, random: np.random.Generator
+) -> Tensor:
+    """Hide a part of each of about `share` of the pictures: level in (0, `DEEPEST`],
+    one of `GRIDS` and of `FILLS`.
 
     `pixels` is (batch, 3, size, size) on the 0..1 scale; `numbers` tell the pictures apart.
     """
@@ -27,8 +32,14 @@ def hide_some(pixels: Tensor, numbers: Sequence[int], share: float, random: np.r
         drawn, level, grid, fill = random.random(4).tolist()
         seed = int(random.integers(1 << 30))
         if drawn < share:
-            patches = Patches(grid=GRIDS[int(grid * len(GRIDS))], fill=FILLS[int(fill * len(FILLS))])
+            patches = Patches(
+                grid=GRIDS[int(grid * len(GRIDS))], fill=FILLS[int(fill * len(FILLS))]
+            )
             hidden[row : row + 1] = patches.occlude(
-                pixels[row : row + 1].contiguous(), [f"train-{number}"], DEEPEST * (1 - level), seed, _WHOLE
+                pixels[row : row + 1].contiguous(),
+                [f"train-{number}"],
+                DEEPEST * (1 - level),
+                seed,
+                _WHOLE,
             )
     return hidden

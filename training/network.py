@@ -34,7 +34,10 @@ class Towers(nn.Module):
         raise NotImplementedError
 
     def texts(self, ids: Tensor) -> Tensor:
-        """(batch, tokens) ids to (batch, 128) unit rows. Causal attention, pooled at the end: padding needs no mask."""
+        """(batch, tokens) ids to (batch, 128) unit rows.
+
+        Causal attention, pooled at the end: padding needs no mask.
+        """
         raise NotImplementedError
 
 
@@ -45,11 +48,15 @@ class ClipTowers(Towers):
 
     def images(self, pixels: Tensor) -> Tensor:
         pooled = self.inner.vision_model(pixel_values=pixels).pooler_output
-        return nn.functional.normalize(self.inner.visual_projection(pooled).float(), dim=-1)
+        return nn.functional.normalize(
+            self.inner.visual_projection(pooled).float(), dim=-1
+        )
 
     def texts(self, ids: Tensor) -> Tensor:
         pooled = self.inner.text_model(input_ids=ids).pooler_output
-        return nn.functional.normalize(self.inner.text_projection(pooled).float(), dim=-1)
+        return nn.functional.normalize(
+            self.inner.text_projection(pooled).float(), dim=-1
+        )
 
     @property
     def logit_scale(self) -> Tensor:  # type: ignore[override]
@@ -71,13 +78,17 @@ class OpenClipTowers(Towers):
         return nn.functional.normalize(self.inner.encode_image(last).float(), dim=-1)
 
     def texts(self, ids: Tensor) -> Tensor:
-        # What `encode_text` does, for contexts of any length, and in float32: torch's fused attention is slow in
-        # bfloat16 on a CPU. The end has the highest id.
+        # What `encode_text` does, for contexts of any length, and in float32: torch's
+        # fused attention is slow in bfloat16 on a CPU. The end has the highest id.
         inner, length = self.inner, ids.shape[1]
         with torch.autocast("cpu", enabled=False):
             rows = inner.token_embedding(ids) + inner.positional_embedding[:length]
-            rows = inner.ln_final(inner.transformer(rows, attn_mask=inner.attn_mask[:length, :length]))
-            pooled = rows[torch.arange(len(ids)), ids.argmax(dim=1)] @ inner.text_projection
+            rows = inner.ln_final(
+                inner.transformer(rows, attn_mask=inner.attn_mask[:length, :length])
+            )
+            pooled = (
+                rows[torch.arange(len(ids)), ids.argmax(dim=1)] @ inner.text_projection
+            )
         return nn.functional.normalize(pooled, dim=-1)
 
     @property
@@ -93,7 +104,11 @@ def build_towers(kind: str, tokenizer: PreTrainedTokenizerFast) -> Towers:
 def on_unit_scale(pictures: NDArray[np.uint8]) -> Tensor:
     """(batch, size, size[, 3]) grey levels or RGB to (batch, 3, size, size) on the 0..1 scale."""
     scaled = torch.from_numpy(pictures).float() / 255
-    return scaled.permute(0, 3, 1, 2) if scaled.ndim == 4 else scaled[:, None].expand(-1, 3, -1, -1)
+    return (
+        scaled.permute(0, 3, 1, 2)
+        if scaled.ndim == 4
+        else scaled[:, None].expand(-1, 3, -1, -1)
+    )
 
 
 def normalise(pixels: Tensor) -> Tensor:
@@ -102,10 +117,18 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 def open_clip_config(vocabulary: int) -> dict[str, Any]:
-    """The architecture in open_clip's own JSON; a tokenizer beside it is loaded by the folder's path."""
+    """The architecture in open_clip's own JSON; a tokenizer beside it is loaded by the
+    folder's path.
+    """
     return {
         "embed_dim": PROJECTION,
-        "vision_cfg": {"image_size": SIZE, "layers": [2, 2, 2, 1], "width": 16, "head_width": 16, "patch_size": None},
+        "vision_cfg": {
+            "image_size": SIZE,
+            "layers": [2, 2, 2, 1],
+            "width": 16,
+            "head_width": 16,
+            "patch_size": None,
+        },
         "text_cfg": {
             "context_length": CONTEXT,
             "vocab_size": vocabulary,
@@ -119,8 +142,13 @@ def open_clip_config(vocabulary: int) -> dict[str, Any]:
 
 def _open_clip(tokenizer: PreTrainedTokenizerFast) -> OpenClipTowers:
     config = open_clip_config(len(tokenizer))
-    vision, text = config["vision_cfg"], {k: v for k, v in config["text_cfg"].items() if k != "hf_tokenizer_name"}
-    return OpenClipTowers(open_clip.CLIP(embed_dim=config["embed_dim"], vision_cfg=vision, text_cfg=text))
+    vision, text = (
+        config["vision_cfg"],
+        {k: v for k, v in config["text_cfg"].items() if k != "hf_tokenizer_name"},
+    )
+    return OpenClipTowers(
+        open_clip.CLIP(embed_dim=config["embed_dim"], vision_cfg=vision, text_cfg=text)
+    )
 
 
 def _clip(tokenizer: PreTrainedTokenizerFast) -> ClipTowers:
@@ -134,13 +162,19 @@ def _clip(tokenizer: PreTrainedTokenizerFast) -> ClipTowers:
     }
     text = _tower(128, 3, 4) | tokens
     vision = _tower(_WIDTH, 4, 5) | {"image_size": SIZE, "patch_size": PATCH}
-    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=PROJECTION, attn_implementation="eager")
+    config = CLIPConfig(
+        text_config=text,
+        vision_config=vision,
+        projection_dim=PROJECTION,
+        attn_implementation="eager",
+    )
     model = CLIPModel(config)
     with torch.no_grad():
         _place_patches(model.vision_model.embeddings.position_embedding.weight)
         for name, weight in model.vision_model.named_parameters():
             if name.endswith(("q_proj.weight", "k_proj.weight")):
-                # Sharper attention from the start: otherwise the tower averages over the picture for long.
+                # Sharper attention from the start: otherwise the tower averages over
+                # the picture for long.
                 weight.mul_(4)
     return ClipTowers(model)
 
@@ -158,11 +192,15 @@ def _tower(width: int, layers: int, heads: int) -> dict[str, object]:
 
 
 def _place_patches(weight: Tensor) -> None:
-    """Start the (1 + patches, width) position table with sines and cosines of each patch's row and column."""
+    """Start the (1 + patches, width) position table with sines and cosines of each
+    patch's row and column.
+    """
     side, quarter = SIZE // PATCH, weight.shape[1] // 4
     place = torch.arange(side, dtype=torch.float32) * 8 / side
     waves = place[:, None] * 3 / 50 ** (torch.arange(quarter) / quarter)
     y, x = waves[:, None].expand(-1, side, -1), waves[None].expand(side, -1, -1)
-    table = torch.cat([y.sin(), y.cos(), x.sin(), x.cos()], dim=-1).reshape(side * side, 4 * quarter)
+    table = torch.cat([y.sin(), y.cos(), x.sin(), x.cos()], dim=-1).reshape(
+        side * side, 4 * quarter
+    )
     weight[1:] = 0.5 * table
     nn.init.normal_(weight[:1], std=1 / math.sqrt(weight.shape[1]))

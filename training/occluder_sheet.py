@@ -1,4 +1,6 @@
-"""Draws the pictures and writes the tables of `docs/occluders.md`: `python -m training.occluder_sheet`."""
+"""Draws the pictures and writes the tables of `docs/occluders.md`: `python -m
+training.occluder_sheet`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from pytest_retrieval_robust import encoder_from_callables, load_dataset, load_model, load_occluder
+from pytest_retrieval_robust import (
+    encoder_from_callables,
+    load_dataset,
+    load_model,
+    load_occluder,
+)
 from pytest_retrieval_robust.case import Cell
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.errors import RobustError
@@ -37,7 +44,9 @@ FILM = (2544, 3056)
 """Width and height of a usual film of a computed radiograph."""
 _MANY = 200
 _SHOWN = 11
-"""The number of the image in the pictures: consolidation and a nodule on the right, no devices, no black rim."""
+"""The number of the image in the pictures: consolidation and a nodule on the right, no
+devices, no black rim.
+"""
 _GREYS = 64
 """What is left of 256 grey levels in the pictures, for the sake of their size."""
 _GAP, _CAPTION, _LABEL = 3, 13, 96
@@ -57,17 +66,37 @@ class Sheet:
         columns = max(len(tiles) for _, tiles in self.rows)
         head = 18 if self.heads else 0
         down, across = self.tile + _CAPTION + _GAP, self.tile + _GAP
-        sheet = Image.new("L", (self.label + columns * across, head + len(self.rows) * down), 255)
-        pen, small, large = ImageDraw.Draw(sheet), ImageFont.load_default(11), ImageFont.load_default(13)
+        sheet = Image.new(
+            "L", (self.label + columns * across, head + len(self.rows) * down), 255
+        )
+        pen, small, large = (
+            ImageDraw.Draw(sheet),
+            ImageFont.load_default(11),
+            ImageFont.load_default(13),
+        )
         for number, words in enumerate(self.heads):
-            pen.text((self.label + number * columns // len(self.heads) * across, 1), words, fill=0, font=large)
+            pen.text(
+                (self.label + number * columns // len(self.heads) * across, 1),
+                words,
+                fill=0,
+                font=large,
+            )
         for row, (label, tiles) in enumerate(self.rows):
             top = head + row * down
-            pen.multiline_text((2, top + _CAPTION + self.tile // 2 - 10), label, fill=0, font=large, spacing=2)
+            pen.multiline_text(
+                (2, top + _CAPTION + self.tile // 2 - 10),
+                label,
+                fill=0,
+                font=large,
+                spacing=2,
+            )
             for column, (caption, picture) in enumerate(tiles):
                 left = self.label + column * across
                 pen.text((left + 1, top), caption, fill=0, font=small)
-                sheet.paste(picture.resize((self.tile, self.tile), Image.Resampling.BOX), (left, top + _CAPTION))
+                sheet.paste(
+                    picture.resize((self.tile, self.tile), Image.Resampling.BOX),
+                    (left, top + _CAPTION),
+                )
         return sheet
 
 
@@ -89,29 +118,52 @@ def main() -> None:
 
 def save(sheet: Image.Image, name: str) -> None:
     """As a small greyscale PNG."""
-    coarse = sheet.point([round(round(grey * (_GREYS - 1) / 255) * 255 / (_GREYS - 1)) for grey in range(256)])
+    coarse = sheet.point(
+        [
+            round(round(grey * (_GREYS - 1) / 255) * 255 / (_GREYS - 1))
+            for grey in range(256)
+        ]
+    )
     coarse.save(DOCS / "images" / f"occluders-{name}.png", optimize=True)
 
 
 def scene_of(data: RetrievalDataset, numbers: Sequence[int], side: int = 224) -> Scene:
-    """Images of a data set as they are, for occluders that look at images, masks or donors but ask no model."""
+    """Images of a data set as they are, for occluders that look at images, masks or
+    donors but ask no model.
+    """
     plain = _plain(side)
     setting = Setting(plain, data, torch.zeros(1, 1), np.zeros(1, dtype=np.int64))
-    pixels = unit_scale(np.stack([plain.prepare(data.image(number)).pixels for number in numbers]), "cpu")
+    pixels = unit_scale(
+        np.stack([plain.prepare(data.image(number)).pixels for number in numbers]),
+        "cpu",
+    )
     ids = [data.image_ids[number] for number in numbers]
-    return Scene(setting, numbers, ids, pixels, [WHOLE] * len(ids), data.image_groups[np.array(numbers)])
+    return Scene(
+        setting,
+        numbers,
+        ids,
+        pixels,
+        [WHOLE] * len(ids),
+        data.image_groups[np.array(numbers)],
+    )
 
 
 def _plain(side: int) -> DualEncoder:
-    """Prepares as most models do, short side to the square and the middle kept; it has no network."""
+    """Prepares as most models do, short side to the square and the middle kept; it has
+    no network.
+    """
     nothing: Any = None
     return encoder_from_callables("plain", nothing, nothing, size=side)
 
 
-def hidden(scene: Scene, occluder: Occluder, level: float, seed: int = 0) -> Image.Image:
+def hidden(
+    scene: Scene, occluder: Occluder, level: float, seed: int = 0
+) -> Image.Image:
     """The scene's one image under a bound occluder."""
     pixels = occluder.occlude(scene.pixels, scene.ids, level, seed, scene.frames)
-    return Image.fromarray((pixels[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+    return Image.fromarray(
+        (pixels[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    )
 
 
 def area_sheet(data: RetrievalDataset) -> Image.Image:
@@ -120,13 +172,19 @@ def area_sheet(data: RetrievalDataset) -> Image.Image:
     sheet = Sheet(112, ["seed 0", "seed 1"], label=66)
     for name in AREA:
         occluder = load_occluder(name)
-        tiles = [(f"{level:g}", hidden(scene, occluder, level, seed)) for seed in (0, 1) for level in levels]
+        tiles = [
+            (f"{level:g}", hidden(scene, occluder, level, seed))
+            for seed in (0, 1)
+            for level in levels
+        ]
         sheet.rows.append((name, tiles))
     return sheet.draw()
 
 
 def severity_sheet(data: RetrievalDataset) -> Image.Image:
-    """The drawn occluders and the regions on the same radiograph, with the share that each hides."""
+    """The drawn occluders and the regions on the same radiograph, with the share that
+    each hides.
+    """
     scene, levels = scene_of(data, [_SHOWN]), (0.1, 0.3, 0.6, 1.0)
     sheet = Sheet(112, ["seed 0", "seed 1"])
     for name in (*DRAWN, *REGIONS):
@@ -135,7 +193,12 @@ def severity_sheet(data: RetrievalDataset) -> Image.Image:
         for seed in (0, 1):
             for level in levels:
                 share = occluder.shares(scene.ids, level, seed)[0]
-                tiles.append((f"{level:g}: {100 * share:.1f} %", hidden(scene, occluder, level, seed)))
+                tiles.append(
+                    (
+                        f"{level:g}: {100 * share:.1f} %",
+                        hidden(scene, occluder, level, seed),
+                    )
+                )
         sheet.rows.append((name.replace("(region=", "\n(region=\n"), tiles))
     return sheet.draw()
 
@@ -148,7 +211,9 @@ def fill_sheet(data: RetrievalDataset) -> Image.Image:
         occluder = load_occluder(f"patches(fill={fill})").bind(scene)
         tiles.append((f"fill={fill}", hidden(scene, occluder, 0.3)))
     sheet = Sheet(224, [], label=0)
-    sheet.rows.extend(("", tiles[start : start + 3]) for start in range(0, len(tiles), 3))
+    sheet.rows.extend(
+        ("", tiles[start : start + 3]) for start in range(0, len(tiles), 3)
+    )
     return sheet.draw()
 
 
@@ -156,15 +221,25 @@ def guided_sheet(data: RetrievalDataset) -> Image.Image:
     """The model-guided occluders on one radiograph, with the rank of its report among all."""
     model, pairs = load_model(GUIDE, device="cpu"), pairs_of(data)
     setting = setting_of(model, pairs)
-    asked = next(sampled_images(setting, model, Pairs(data, np.array([_SHOWN]), pairs.reports), 1))
+    asked = next(
+        sampled_images(
+            setting, model, Pairs(data, np.array([_SHOWN]), pairs.reports), 1
+        )
+    )
     shown = scene_of(data, [_SHOWN])
     sheet = Sheet(160, [], label=88)
     for name in GUIDED:
         occluder, tiles = load_occluder(name).bind(asked), []
         for level in (0, 0.1, 0.2, 0.3, 0.5):
-            rows = model.encode_images(occluder.occlude(asked.pixels, asked.ids, level, 0, asked.frames))
-            rank = positive_ranks(rows, setting.reports, asked.groups, setting.report_groups)[0]
-            tiles.append((f"{level:g}: report at rank {rank}", hidden(shown, occluder, level)))
+            rows = model.encode_images(
+                occluder.occlude(asked.pixels, asked.ids, level, 0, asked.frames)
+            )
+            rank = positive_ranks(
+                rows, setting.reports, asked.groups, setting.report_groups
+            )[0]
+            tiles.append(
+                (f"{level:g}: report at rank {rank}", hidden(shown, occluder, level))
+            )
         sheet.rows.append((name, tiles))
     return sheet.draw()
 
@@ -191,16 +266,33 @@ def crop_table(data: RetrievalDataset) -> str:
 
 
 def recall_tables(data: RetrievalDataset) -> str:
-    """Recall@10 of embedded encoders under the area occluders, the fills and the severity occluders."""
+    """Recall@10 of embedded encoders under the area occluders, the fills and the
+    severity occluders.
+    """
     fills = [load_occluder(f"patches(fill={fill})").name for fill in FILLS]
-    parts = (("level 0.3", AREA, 0.3), ("level 0.3", fills, 0.3), ("severity 1", (*DRAWN, *REGIONS), 1.0))
-    cells = {Cell(name, level, 0): load_occluder(name) for _, names, level in parts for name in names}
+    parts = (
+        ("level 0.3", AREA, 0.3),
+        ("level 0.3", fills, 0.3),
+        ("severity 1", (*DRAWN, *REGIONS), 1.0),
+    )
+    cells = {
+        Cell(name, level, 0): load_occluder(name)
+        for _, names, level in parts
+        for name in names
+    }
     found = {}
     for name in MEASURED:
-        found[name] = run_sweep(load_model(name, device="cpu"), pairs_of(data), list(cells.items()), [10]).cells
+        found[name] = run_sweep(
+            load_model(name, device="cpu"), pairs_of(data), list(cells.items()), [10]
+        ).cells
     tables = []
     for first, names, level in parts:
-        rows = {f"`{model}`": [_recall(found[model][Cell(name, level, 0)]) for name in names] for model in MEASURED}
+        rows = {
+            f"`{model}`": [
+                _recall(found[model][Cell(name, level, 0)]) for name in names
+            ]
+            for model in MEASURED
+        }
         tables.append(_table(first, names, rows))
     return "\n\n".join(tables)
 
@@ -213,9 +305,20 @@ def _recall(measured: Measured | RobustError) -> str:
 
 def _table(first: str, names: Sequence[str], rows: dict[str, list[str]]) -> str:
     """Occluders from left to right, of a family's parameters only the value."""
-    heads = [f"`{name.removeprefix('patches(').removeprefix('regions(').removesuffix(')')}`" for name in names]
-    lines = [f"| {first} | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(heads)]
-    return "\n".join([*lines, *(f"| {row} | " + " | ".join(shown) + " |" for row, shown in rows.items())])
+    heads = [
+        f"`{name.removeprefix('patches(').removeprefix('regions(').removesuffix(')')}`"
+        for name in names
+    ]
+    lines = [
+        f"| {first} | " + " | ".join(heads) + " |",
+        "| --- |" + " --- |" * len(heads),
+    ]
+    return "\n".join(
+        [
+            *lines,
+            *(f"| {row} | " + " | ".join(shown) + " |" for row, shown in rows.items()),
+        ]
+    )
 
 
 if __name__ == "__main__":

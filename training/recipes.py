@@ -12,8 +12,9 @@ SIZE = 96
 class Recipe:
     """`pairs` are seen in all, `batch` at a time, out of a pool of `pool` different ones.
 
-    `findings` weighs the loss of naming the findings against the contrastive one; it falls in a straight line to
-    `findings_end`. `hidden` is the share of pictures that are partly hidden in training (see `training.hiding`).
+    `findings` weighs the loss of naming the findings against the contrastive one; it
+    falls in a straight line to `findings_end`. `hidden` is the share of pictures that
+    are partly hidden in training (see `training.hiding`).
     """
 
     network: str = "clip"

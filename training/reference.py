@@ -42,7 +42,9 @@ def train(
     limit: int | None = None,
     say: Callable[[str], None] = print,
 ) -> Figures:
-    """Train `name` into the folder `out` and measure it from there, on `limit` held-out pairs (None: all 500)."""
+    """Train `name` into the folder `out` and measure it from there, on `limit` held-out
+    pairs (None: all 500).
+    """
     torch.set_num_threads(threads)
     corpus = make_corpus(recipe.source, recipe.pool, SIZE, work, threads, say)
     tokenizer = train_tokenizer(_texts(recipe, corpus, work, threads, say))
@@ -51,7 +53,13 @@ def train(
     towers = build_towers(recipe.network, tokenizer)
     parameters = sum(weight.numel() for weight in towers.parameters())
     say(f"{name} seed {seed}: {parameters} parameters, {len(tokenizer)} tokens")
-    batches = Batches(corpus, _token_ids(tokenizer, corpus.reports, say), recipe.batch, seed, recipe.hidden)
+    batches = Batches(
+        corpus,
+        _token_ids(tokenizer, corpus.reports, say),
+        recipe.batch,
+        seed,
+        recipe.hidden,
+    )
     identity = {"name": name, "seed": seed, **recipe.as_json()}
     state = work / f"{name}-seed{seed}" / "state.pt"
     trained, seconds = fit(towers, batches, corpus.sizes, recipe, identity, state, say)
@@ -74,19 +82,40 @@ def train(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Train a reference encoder, from nothing but this repository.")
+    parser = argparse.ArgumentParser(
+        description="Train a reference encoder, from nothing but this repository."
+    )
     parser.add_argument("name", choices=list(RECIPES))
-    parser.add_argument("--seed", type=int, default=0, help="initial weights, order, shifts (default: %(default)s)")
-    parser.add_argument("--pairs", type=int, help="pairs seen in training (default: the recipe's)")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
-    parser.add_argument("--work", type=Path, default=WORK, help="corpus and state (default: .training)")
-    parser.add_argument("--out", type=Path, help="folder to write (default: NAME-seedN/encoder under --work)")
-    parser.add_argument("--figures", type=Path, help="folder for the figures (default: beside --out)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="initial weights, order, shifts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pairs", type=int, help="pairs seen in training (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, help="CPU threads (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=WORK, help="corpus and state (default: .training)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder to write (default: NAME-seedN/encoder under --work)",
+    )
+    parser.add_argument(
+        "--figures", type=Path, help="folder for the figures (default: beside --out)"
+    )
     given = parser.parse_args(arguments)
     recipe = RECIPES[given.name]
     recipe = recipe if given.pairs is None else replace(recipe, pairs=given.pairs)
     out = given.out or given.work / f"{given.name}-seed{given.seed}" / "encoder"
-    figures = train(given.name, recipe, given.seed, out, given.work, given.threads, say=_say)
+    figures = train(
+        given.name, recipe, given.seed, out, given.work, given.threads, say=_say
+    )
     _say(f"wrote {out} and {figures.write(given.figures or out.parent)}")
     _compare(figures, recipe)
 
@@ -104,7 +133,9 @@ def _compare(figures: Figures, recipe: Recipe) -> None:
         _say(line)
 
 
-def _texts(recipe: Recipe, corpus: Corpus, work: Path, threads: int, say: Callable[[str], None]) -> list[str]:
+def _texts(
+    recipe: Recipe, corpus: Corpus, work: Path, threads: int, say: Callable[[str], None]
+) -> list[str]:
     """What the tokenizer learns from: a general one has met reports, too."""
     texts = corpus.reports[:_TOKENIZER_TEXTS]
     if recipe.source == "synthetic-cxr":
@@ -114,13 +145,20 @@ def _texts(recipe: Recipe, corpus: Corpus, work: Path, threads: int, say: Callab
 
 
 def _token_ids(
-    tokenizer: PreTrainedTokenizerFast, reports: Sequence[str], say: Callable[[str], None]
+    tokenizer: PreTrainedTokenizerFast,
+    reports: Sequence[str],
+    say: Callable[[str], None],
 ) -> NDArray[np.int64]:
     """(reports, context) token ids, padded with the end."""
-    ids = tokenizer(list(reports), padding="max_length", truncation=True, max_length=CONTEXT)["input_ids"]
+    ids = tokenizer(
+        list(reports), padding="max_length", truncation=True, max_length=CONTEXT
+    )["input_ids"]
     tokens = np.array(ids, dtype=np.int64)
     used = (tokens != tokenizer.eos_token_id).sum(axis=1) + 1
-    say(f"{used.mean():.1f} tokens a report, {(used == CONTEXT).mean():.1%} fill the context")
+    say(
+        f"{used.mean():.1f} tokens a report, {(used == CONTEXT).mean():.1%} fill the"
+        " context"
+    )
     return tokens
 
 

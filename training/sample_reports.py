@@ -1,7 +1,8 @@
-"""Makes the sample pages of docs/reports.md and their pictures: `python -m training.sample_reports`.
+"""Makes the sample pages of docs/reports.md and their pictures: `python -m
+training.sample_reports`.
 
-A candidate that is worse than its baseline: both are embedded encoders, under the name that a release would have. It
-takes some minutes, and Chromium with its driver.
+A candidate that is worse than its baseline: both are embedded encoders, under the name
+that a release would have. It takes some minutes, and Chromium with its driver.
 """
 
 from __future__ import annotations
@@ -83,13 +84,31 @@ def main() -> None:
         folder = Path(name)
         _arrange(folder)
         few = "--robust-models=candidate,tiny-cxr-clip-robust"
-        _run(folder, few, "--robust-occluders=patches,border", "--robust-results=baseline")
+        _run(
+            folder,
+            few,
+            "--robust-occluders=patches,border",
+            "--robust-results=baseline",
+        )
         (folder / "robust.toml").write_text(_gates("step-90000") + _search("0.1", 20))
         models = "candidate,tiny-cxr-clip-robust,tiny-general-clip"
-        beside = ("--robust-occluders=patches,border,worst", "--robust-baseline=baseline")
-        _run(folder, f"--robust-models={models}", *beside, "--robust-report=sample-report.html")
+        beside = (
+            "--robust-occluders=patches,border,worst",
+            "--robust-baseline=baseline",
+        )
+        _run(
+            folder,
+            f"--robust-models={models}",
+            *beside,
+            "--robust-report=sample-report.html",
+        )
         (folder / "robust.toml").write_text(_gates("step-90000") + _search("0.25", 40))
-        _run(folder, few, "--robust-show-samples", "--robust-report=sample-report-samples.html")
+        _run(
+            folder,
+            few,
+            "--robust-show-samples",
+            "--robust-report=sample-report-samples.html",
+        )
         for page in {shot.page for shot in SHOTS}:
             shutil.copyfile(folder / page, DOCS / page)
         with chromium(folder) as browser:
@@ -112,7 +131,9 @@ def _gates(checkpoint: str) -> str:
 def _search(quantile: str, images: int) -> str:
     """For the models that find something with nothing hidden."""
     table = _SEARCH.replace("QUANTILE", quantile).replace("IMAGES", str(images))
-    return "".join(table.replace("MODEL", model) for model in ("candidate", "tiny-cxr-*"))
+    return "".join(
+        table.replace("MODEL", model) for model in ("candidate", "tiny-cxr-*")
+    )
 
 
 def _run(folder: Path, *options: str) -> None:
@@ -122,19 +143,37 @@ def _run(folder: Path, *options: str) -> None:
 def _call(folder: Path, *arguments: str) -> None:
     """Whatever the gate says of it: these candidates are there to fail."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    subprocess.run([sys.executable, "-m", *arguments], cwd=folder, env=environment, check=False)
+    subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=folder, env=environment, check=False
+    )
 
 
 def _take(browser: Chrome, shot: Shot) -> None:
-    size = {"width": shot.width, "height": 900, "deviceScaleFactor": 1, "mobile": shot.width < 600}
+    size = {
+        "width": shot.width,
+        "height": 900,
+        "deviceScaleFactor": 1,
+        "mobile": shot.width < 600,
+    }
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get((DOCS / shot.page).as_uri())
-    browser.execute_script("document.documentElement.dataset.theme = arguments[0]", shot.theme)
-    script = "return document.querySelector(arguments[0]).getBoundingClientRect().top + scrollY"
+    browser.execute_script(
+        "document.documentElement.dataset.theme = arguments[0]", shot.theme
+    )
+    script = (
+        "return document.querySelector(arguments[0]).getBoundingClientRect().top +"
+        " scrollY"
+    )
     top = max(0, browser.execute_script(script, shot.part) - shot.above)
     clip = {"x": 0, "y": top, "width": shot.width, "height": shot.height, "scale": 1}
-    taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
-    picture = Image.open(io.BytesIO(base64.b64decode(taken["data"]))).convert("RGB").quantize(255)
+    taken = browser.execute_cdp_cmd(
+        "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
+    )
+    picture = (
+        Image.open(io.BytesIO(base64.b64decode(taken["data"])))
+        .convert("RGB")
+        .quantize(255)
+    )
     picture.save(DOCS / "images" / shot.name, optimize=True)
 
 

@@ -44,9 +44,16 @@ def _save_clip(towers: ClipTowers, folder: Path) -> None:
 
 
 def _save_open_clip(towers: Towers, vocabulary: int, folder: Path) -> None:
-    weights = {name: weight.half().contiguous() for name, weight in towers.inner.state_dict().items()}
+    weights = {
+        name: weight.half().contiguous()
+        for name, weight in towers.inner.state_dict().items()
+    }
     # open_clip makes the causal mask anew, and counts no batches at inference.
-    weights = {name: weight for name, weight in weights.items() if not name.endswith("num_batches_tracked")}
+    weights = {
+        name: weight
+        for name, weight in weights.items()
+        if not name.endswith("num_batches_tracked")
+    }
     save_file(weights, folder / "open_clip_model.safetensors")
     config = {
         "model_cfg": open_clip_config(vocabulary),
@@ -58,14 +65,20 @@ def _save_open_clip(towers: Towers, vocabulary: int, folder: Path) -> None:
             "resize_mode": "shortest",
         },
     }
-    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / "open_clip_config.json").write_text(
+        json.dumps(config, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def _tidy(file: Path) -> None:
-    """Keep where the files were written out of them, and name the tokenizer's class as every release knows it."""
+    """Keep where the files were written out of them, and name the tokenizer's class as
+    every release knows it.
+    """
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     for key in ("_name_or_path", "name_or_path"):
         content.pop(key, None)
     if "tokenizer_class" in content:
         content["tokenizer_class"] = "PreTrainedTokenizerFast"
-    file.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    file.write_text(
+        json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )

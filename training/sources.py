@@ -28,7 +28,9 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Source:
-    """Draws pairs by their numbers; `sizes` holds for each slot of the labels the number of its states."""
+    """Draws pairs by their numbers; `sizes` holds for each slot of the labels the
+    number of its states.
+    """
 
     package: ModuleType
     draw: Callable[[range, int], Drawn]
@@ -38,7 +40,11 @@ class Source:
 def _studies(numbers: range, size: int) -> Drawn:
     studies = [draw(SEEDS["train"], number, "train") for number in numbers]
     pictures = np.stack([render(study, size, size) for study in studies])
-    return Drawn(pictures, [write_report(study) for study in studies], np.array([study.labels() for study in studies]))
+    return Drawn(
+        pictures,
+        [write_report(study) for study in studies],
+        np.array([study.labels() for study in studies]),
+    )
 
 
 def _scenes(numbers: range, size: int) -> Drawn:
@@ -49,6 +55,8 @@ def _scenes(numbers: range, size: int) -> Drawn:
 
 
 SOURCES = {
-    "synthetic-cxr": Source(synthetic_cxr, _studies, tuple(len(slot.states) for slot in SLOTS)),
+    "synthetic-cxr": Source(
+        synthetic_cxr, _studies, tuple(len(slot.states) for slot in SLOTS)
+    ),
     "synthetic-scenes": Source(synthetic_scenes, _scenes, scenes.LABEL_SIZES),
 }

@@ -1,10 +1,20 @@
-"""The reference encoders' tokenizer: a small lower-cased byte-pair encoding of the training reports."""
+"""The reference encoders' tokenizer: a small lower-cased byte-pair encoding of the
+training reports.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 CONTEXT = 77
@@ -15,15 +25,21 @@ UNKNOWN, START, END = "<|unknown|>", "<|startoftext|>", "<|endoftext|>"
 def train_tokenizer(reports: Sequence[str]) -> PreTrainedTokenizerFast:
     """A tokenizer of at most `VOCABULARY` entries that wraps a text in start and end.
 
-    The end has the highest id and also pads: CLIP pools at the first end, which is then also the largest id.
+    The end has the highest id and also pads: CLIP pools at the first end, which is then
+    also the largest id.
     """
     learned = _learn(reports)
     tokenizer = Tokenizer(models.BPE(*_parts(learned), unk_token=UNKNOWN))
-    tokenizer.normalizer, tokenizer.pre_tokenizer = learned.normalizer, learned.pre_tokenizer
+    tokenizer.normalizer, tokenizer.pre_tokenizer = (
+        learned.normalizer,
+        learned.pre_tokenizer,
+    )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([START, END])
     ends = [(token, tokenizer.token_to_id(token)) for token in (START, END)]
-    tokenizer.post_processor = processors.TemplateProcessing(single=f"{START} $A {END}", special_tokens=ends)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{START} $A {END}", special_tokens=ends
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=START,
@@ -37,7 +53,9 @@ def train_tokenizer(reports: Sequence[str]) -> PreTrainedTokenizerFast:
 
 def _learn(reports: Sequence[str]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Lowercase()]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     printable = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
     trainer = trainers.BpeTrainer(

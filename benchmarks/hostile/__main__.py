@@ -1,7 +1,8 @@
-"""Count the attempts: `python -m benchmarks.hostile [--quick] [--only ROW] [--seed N] [--jobs N] [--write FILE]`.
+"""Count the attempts: `python -m benchmarks.hostile [--quick] [--only ROW] [--seed N]
+[--jobs N] [--write FILE]`.
 
-Each row of the table is made in a process of its own, with a scratch folder that is removed. The exit status is 1 where
-an attempt did not hold.
+Each row of the table is made in a process of its own, with a scratch folder that is
+removed. The exit status is 1 where an attempt did not hold.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_variable] = "1"  # before numpy and torch: a process that is to be forked must have no threads
+    os.environ[
+        _variable
+    ] = (  # before numpy and torch: a process that is to be forked must have no threads
+        "1"
+    )
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from .rows import ROWS, warm_up  # noqa: E402  # see above
@@ -45,17 +50,43 @@ class Result:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few trials of each row, in less than a minute")
-    parser.add_argument("--only", action="append", metavar="ROW", choices=[row.name for row in ROWS])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.hostile", description=__doc__
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a few trials of each row, in less than a minute",
+    )
+    parser.add_argument(
+        "--only", action="append", metavar="ROW", choices=[row.name for row in ROWS]
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="rows at the same time")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the two marks of a page")
-    parser.add_argument("--show", type=int, default=_SHOWN, metavar="N", help="kinds of failures shown of each row")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=min(2, os.cpu_count() or 1),
+        help="rows at the same time",
+    )
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="put the table between the two marks of a page",
+    )
+    parser.add_argument(
+        "--show",
+        type=int,
+        default=_SHOWN,
+        metavar="N",
+        help="kinds of failures shown of each row",
+    )
     asked = parser.parse_args(arguments)
     rows = [row for row in ROWS if asked.only is None or row.name in asked.only]
     warm_up()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes of rows are ended too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # so that the processes of rows are ended too
     scratch = Path(tempfile.mkdtemp(prefix="hostile-"))
     try:
         results = run(rows, scratch, asked.seed, quick=asked.quick, jobs=asked.jobs)
@@ -68,7 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(result.failures or not result.trials for result in results))
 
 
-def run(rows: Sequence[Row], scratch: Path, seed: int, *, quick: bool, jobs: int = 1) -> list[Result]:
+def run(
+    rows: Sequence[Row], scratch: Path, seed: int, *, quick: bool, jobs: int = 1
+) -> list[Result]:
     """Make every trial of the rows, `jobs` rows at the same time."""
     results = [Result(row, scratch / f"{row.name}.jsonl") for row in rows]
     waiting, running = list(results), dict[int, tuple[Result, float]]()
@@ -76,7 +109,10 @@ def run(rows: Sequence[Row], scratch: Path, seed: int, *, quick: bool, jobs: int
         while waiting or running:
             while waiting and len(running) < jobs:
                 result = waiting.pop(0)
-                running[_start(result, scratch, seed, quick)] = (result, time.monotonic())
+                running[_start(result, scratch, seed, quick)] = (
+                    result,
+                    time.monotonic(),
+                )
             pid, status = os.waitpid(-1, 0)
             if pid in running:
                 result, began = running.pop(pid)
@@ -90,7 +126,9 @@ def run(rows: Sequence[Row], scratch: Path, seed: int, *, quick: bool, jobs: int
 
 
 def _start(result: Result, scratch: Path, seed: int, quick: bool) -> int:
-    """Fork the process of a row, which leads a group of its own, so that its children can be ended with it."""
+    """Fork the process of a row, which leads a group of its own, so that its children
+    can be ended with it.
+    """
     sys.stdout.flush()
     pid = os.fork()
     if pid:
@@ -111,33 +149,50 @@ def _start(result: Result, scratch: Path, seed: int, quick: bool) -> int:
         status = 0
     except BaseException as error:
         with result.file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(Trial("the row itself", what_went_wrong(error)))) + "\n")
+            stream.write(
+                json.dumps(asdict(Trial("the row itself", what_went_wrong(error))))
+                + "\n"
+            )
     finally:
         os._exit(status)
 
 
 def _collect(result: Result, status: int) -> None:
-    lines = result.file.read_text(encoding="utf-8").splitlines() if result.file.is_file() else []
+    lines = (
+        result.file.read_text(encoding="utf-8").splitlines()
+        if result.file.is_file()
+        else []
+    )
     result.trials += [Trial(**json.loads(line)) for line in lines]
     if os.waitstatus_to_exitcode(status) < 0:
-        result.trials.append(Trial("the row itself", f"its process died with status {status}"))
+        result.trials.append(
+            Trial("the row itself", f"its process died with status {status}")
+        )
     shutil.rmtree(result.file.with_suffix(""), ignore_errors=True)
 
 
 def _say(result: Result) -> None:
     held = len(result.trials) - len(result.failures)
-    lines = [f"{result.row.name}: {held} of {len(result.trials)} held, {result.seconds:.0f} s"]
+    lines = [
+        f"{result.row.name}: {held} of {len(result.trials)} held,"
+        f" {result.seconds:.0f} s"
+    ]
     lines += _failures_of_a_kind(result, _SHOWN)
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def table(results: Sequence[Result]) -> str:
     """The table, in Markdown."""
-    lines = ["| row | what is promised | trials | held |", "| --- | --- | ---: | ---: |"]
+    lines = [
+        "| row | what is promised | trials | held |",
+        "| --- | --- | ---: | ---: |",
+    ]
     for result in results:
         count = len(result.trials)
         held = count - len(result.failures)
-        lines.append(f"| {result.row.name} | {result.row.promise} | {count:,} | {held:,} |")
+        lines.append(
+            f"| {result.row.name} | {result.row.promise} | {count:,} | {held:,} |"
+        )
     trials = sum(len(result.trials) for result in results)
     failed = sum(len(result.failures) for result in results)
     lines.append(f"| | all | {trials:,} | {trials - failed:,} |")
@@ -149,7 +204,9 @@ def write_into(page: Path, text: str) -> None:
     before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
     _, mark, after = rest.partition(_END)
     if not mark:
-        raise SystemExit(f"Expected {_BEGIN} and {_END} in {page.name}, got a page without them.")
+        raise SystemExit(
+            f"Expected {_BEGIN} and {_END} in {page.name}, got a page without them."
+        )
     page.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", encoding="utf-8")
 
 
@@ -166,13 +223,17 @@ def _failures_of_a_kind(result: Result, shown: int) -> list[str]:
     lines = []
     for trials in list(kinds.values())[:shown]:
         more = f" and {len(trials) - 1} more" if len(trials) > 1 else ""
-        lines.append(f"- {result.row.name}: {trials[0].name}{more}: {trials[0].problem}")
+        lines.append(
+            f"- {result.row.name}: {trials[0].name}{more}: {trials[0].problem}"
+        )
     return lines
 
 
 def _kind(trial: Trial) -> str:
     """The beginning of what did not hold, without its numbers."""
-    return "".join(letter for letter in (trial.problem or "")[:60] if not letter.isdigit())
+    return "".join(
+        letter for letter in (trial.problem or "")[:60] if not letter.isdigit()
+    )
 
 
 if __name__ == "__main__":

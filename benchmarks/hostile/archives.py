@@ -1,4 +1,6 @@
-"""Hostile or damaged archives and tables: refused by `DatasetError`, or read right; nothing is written outside."""
+"""Hostile or damaged archives and tables: refused by `DatasetError`, or read right;
+nothing is written outside.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def rows(ground: Ground) -> Iterator[Trial]:
     for attempt in ground.some(attempts, 10):
         place = ground.place(attempt.name) / "inside"
         place.mkdir()
-        checks.append((f"{attempt.loader}: {attempt.name}", partial(_by_hand, place, attempt)))
+        checks.append(
+            (f"{attempt.loader}: {attempt.name}", partial(_by_hand, place, attempt))
+        )
     yield from in_children(checks, seconds=20)
     yield from _fuzz(ground)
 
@@ -65,11 +69,17 @@ def _by_hand(place: Path, attempt: Attempt) -> str | None:
         return f"wrote {sorted(made)[0]}"
     if ended not in (_READ, _REFUSED):
         return ended
-    return None if attempt.expected in (_EITHER, ended) else f"expected {attempt.expected}, was {ended}"
+    return (
+        None
+        if attempt.expected in (_EITHER, ended)
+        else f"expected {attempt.expected}, was {ended}"
+    )
 
 
 def opened(loader: str, file: Path, options: Mapping[str, Any]) -> str:
-    """Open a data set and read all of it: `read`, `refused`, or what was wrong with how it ended."""
+    """Open a data set and read all of it: `read`, `refused`, or what was wrong with how
+    it ended.
+    """
     try:
         dataset = load_dataset(loader, **_paths(loader, file), **options)
         texts = [str(text) for text in dataset.reports]
@@ -113,8 +123,13 @@ def _png(number: int) -> bytes:
 def members(count: int = _PAIRS) -> list[tuple[str, bytes]]:
     found: list[tuple[str, bytes]] = []
     for number in range(count):
-        fields = json.dumps({"report": f"text {number}", "patient": f"p{number}"}).encode()
-        found += [(f"{number:03d}.png", _png(number)), (f"{number:03d}.txt", f"text {number}".encode())]
+        fields = json.dumps(
+            {"report": f"text {number}", "patient": f"p{number}"}
+        ).encode()
+        found += [
+            (f"{number:03d}.png", _png(number)),
+            (f"{number:03d}.txt", f"text {number}".encode()),
+        ]
         found.append((f"{number:03d}.json", fields))
     return found
 
@@ -141,7 +156,9 @@ def _declared(size: int) -> bytes:
     """A member that declares a size, and has a few bytes."""
     member = tarfile.TarInfo("900.png")
     member.size = size
-    return tar_of(members())[: 18 * 1024] + member.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
+    return (
+        tar_of(members())[: 18 * 1024] + member.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
+    )
 
 
 def _bytes(make: Callable[[], bytes]) -> Callable[[Path], object]:
@@ -191,9 +208,17 @@ _SHARDS = (
     _shard("a name with a line end", _with(*_pair("a\nb")), _EITHER),
     _shard("a name that is no UTF-8", _with(*_pair("a\udcff")), _EITHER),
     _shard("an empty key", _with((".png", _png(0)), (".txt", b"x")), _EITHER),
-    _shard("a symbolic link", _with_special(_special("900.png", tarfile.SYMTYPE, "/etc/passwd"))),
-    _shard("a hard link", _with_special(_special("900.png", tarfile.LNKTYPE, "000.png"))),
-    _shard("a hard link outside", _with_special(_special("900.png", tarfile.LNKTYPE, "../../etc/passwd"))),
+    _shard(
+        "a symbolic link",
+        _with_special(_special("900.png", tarfile.SYMTYPE, "/etc/passwd")),
+    ),
+    _shard(
+        "a hard link", _with_special(_special("900.png", tarfile.LNKTYPE, "000.png"))
+    ),
+    _shard(
+        "a hard link outside",
+        _with_special(_special("900.png", tarfile.LNKTYPE, "../../etc/passwd")),
+    ),
     _shard("a character device", _with_special(_special("900.png", tarfile.CHRTYPE))),
     _shard("a block device", _with_special(_special("900.png", tarfile.BLKTYPE))),
     _shard("a FIFO within", _with_special(_special("900.png", tarfile.FIFOTYPE))),
@@ -210,9 +235,17 @@ _SHARDS = (
     _shard("a key twice", lambda: tar_of([*members(), *members()])),
     _shard("an image without a text", lambda: tar_of([("0.png", _png(0))])),
     _shard("a text without an image", lambda: tar_of([("0.txt", b"x")])),
-    _shard("a text of another encoding", lambda: tar_of([("0.png", _png(0)), ("0.txt", b"\xff\xfe\xff")])),
-    _shard("a text of 20 MB", lambda: tar_of([("0.png", _png(0)), ("0.txt", b"x" * 20_000_000)])),
-    _shard("a broken image", lambda: tar_of([("0.png", _png(0)[:40]), ("0.txt", b"x")])),
+    _shard(
+        "a text of another encoding",
+        lambda: tar_of([("0.png", _png(0)), ("0.txt", b"\xff\xfe\xff")]),
+    ),
+    _shard(
+        "a text of 20 MB",
+        lambda: tar_of([("0.png", _png(0)), ("0.txt", b"x" * 20_000_000)]),
+    ),
+    _shard(
+        "a broken image", lambda: tar_of([("0.png", _png(0)[:40]), ("0.txt", b"x")])
+    ),
     Attempt("a shard that is a FIFO", "webdataset", "a.tar", os.mkfifo),
     Attempt("a shard that is a device", "webdataset", "a.tar", _link("/dev/zero")),
     Attempt("a shard that is a loop", "webdataset", "a.tar", _link("a.tar")),
@@ -225,7 +258,11 @@ _SHARDS = (
         options={"text": "report"},
     ),
     Attempt(
-        "JSON that is a list", "webdataset", "a.tar", _bytes(lambda: _json_shard(b"[]")), options={"text": "report"}
+        "JSON that is a list",
+        "webdataset",
+        "a.tar",
+        _bytes(lambda: _json_shard(b"[]")),
+        options={"text": "report"},
     ),
     Attempt(
         "JSON of a number",
@@ -252,7 +289,10 @@ def _json_shard(content: bytes) -> bytes:
 
 
 def table(change: Callable[[list[list[str]]], None] | None = None) -> bytes:
-    listed = [["image", "report"], *([f"{number}.png", f"text {number}"] for number in range(_PAIRS))]
+    listed = [
+        ["image", "report"],
+        *([f"{number}.png", f"text {number}"] for number in range(_PAIRS)),
+    ]
     if change is not None:
         change(listed)
     text = io.StringIO()
@@ -261,7 +301,10 @@ def table(change: Callable[[list[list[str]]], None] | None = None) -> bytes:
 
 
 def _json_lines() -> bytes:
-    lines = [{"image": f"{number}.png", "report": f"text {number}"} for number in range(_PAIRS)]
+    lines = [
+        {"image": f"{number}.png", "report": f"text {number}"}
+        for number in range(_PAIRS)
+    ]
     return "\n".join(map(json.dumps, lines)).encode()
 
 
@@ -270,13 +313,17 @@ def _parquet() -> bytes:
     import pyarrow.parquet
 
     names = [f"{number}.png" for number in range(_PAIRS)]
-    content = pyarrow.table({"image": names, "report": [f"text {number}" for number in range(_PAIRS)]})
+    content = pyarrow.table(
+        {"image": names, "report": [f"text {number}" for number in range(_PAIRS)]}
+    )
     buffer = io.BytesIO()
     pyarrow.parquet.write_table(content, buffer)
     return buffer.getvalue()
 
 
-def _table(name: str, make: Callable[[], bytes], expected: str = _REFUSED, file: str = "t.csv") -> Attempt:
+def _table(
+    name: str, make: Callable[[], bytes], expected: str = _REFUSED, file: str = "t.csv"
+) -> Attempt:
     return Attempt(name, "table", file, _bytes(make), expected)
 
 
@@ -306,7 +353,10 @@ _TABLES = (
     _table("an empty path", _place("")),
     _table("a device as an image", _place("/dev/zero")),
     _table("empty", bytes),
-    _table("a header alone", lambda: table(lambda listed: listed.__delitem__(slice(1, None)))),
+    _table(
+        "a header alone",
+        lambda: table(lambda listed: listed.__delitem__(slice(1, None))),
+    ),
     _table("a column is missing", lambda: table().replace(b"report", b"words", 1)),
     _table("a column twice", lambda: b"image,report,report\n0.png,a,b\n"),
     _table("a row too short", lambda: table() + b"7.png\n"),
@@ -315,7 +365,9 @@ _TABLES = (
     _table("null bytes", lambda: table() + b"\0\0\0\n"),
     _table("Latin-1", lambda: table() + b"0.png,\xe9\xe8\n"),
     _table("UTF-16", lambda: table().decode().encode("utf-16")),
-    _table("a field of 30 MB", lambda: table() + b'0.png,"' + b"x" * 30_000_000 + b'"\n'),
+    _table(
+        "a field of 30 MB", lambda: table() + b'0.png,"' + b"x" * 30_000_000 + b'"\n'
+    ),
     _table("an id twice", lambda: b"image,report\n0.png,a\n0.png,b\n", _EITHER),
     _table("gzip that is none", table, file="t.csv.gz"),
     _table("gzip, cut", lambda: gzip.compress(table())[:-12], file="t.csv.gz"),
@@ -328,17 +380,51 @@ _TABLES = (
     _table("JSON Lines, no JSON", _line(b"{'a': 1}"), file="t.jsonl"),
     _table("JSON Lines, a list", _line(b"[1]"), file="t.jsonl"),
     _table("JSON Lines, deep", _line(b"[" * 100_000), file="t.jsonl"),
-    _table("JSON Lines, deep and closed", _line(b'{"image":' * 50_000 + b"1" + b"}" * 50_000), file="t.jsonl"),
-    _table("JSON Lines, 5,000 digits", _line(b'{"image": "0.png", "report": ' + b"9" * 5_000 + b"}"), file="t.jsonl"),
-    _table("JSON Lines, NaN", _line(b'{"image": "0.png", "report": NaN}'), _EITHER, "t.jsonl"),
-    _table("JSON Lines, a number", _line(b'{"image": "0.png", "report": 3}'), file="t.jsonl"),
-    _table("JSON Lines, an object", _line(b'{"image": "0.png", "report": {"a": 1}}'), file="t.jsonl"),
-    _table("JSON Lines, an image of null", _line(b'{"image": null, "report": "x"}'), file="t.jsonl"),
-    _table("JSON Lines, a lone surrogate", _line(b'{"image": "0.png", "report": "\\ud800"}'), _EITHER, "t.jsonl"),
+    _table(
+        "JSON Lines, deep and closed",
+        _line(b'{"image":' * 50_000 + b"1" + b"}" * 50_000),
+        file="t.jsonl",
+    ),
+    _table(
+        "JSON Lines, 5,000 digits",
+        _line(b'{"image": "0.png", "report": ' + b"9" * 5_000 + b"}"),
+        file="t.jsonl",
+    ),
+    _table(
+        "JSON Lines, NaN",
+        _line(b'{"image": "0.png", "report": NaN}'),
+        _EITHER,
+        "t.jsonl",
+    ),
+    _table(
+        "JSON Lines, a number",
+        _line(b'{"image": "0.png", "report": 3}'),
+        file="t.jsonl",
+    ),
+    _table(
+        "JSON Lines, an object",
+        _line(b'{"image": "0.png", "report": {"a": 1}}'),
+        file="t.jsonl",
+    ),
+    _table(
+        "JSON Lines, an image of null",
+        _line(b'{"image": null, "report": "x"}'),
+        file="t.jsonl",
+    ),
+    _table(
+        "JSON Lines, a lone surrogate",
+        _line(b'{"image": "0.png", "report": "\\ud800"}'),
+        _EITHER,
+        "t.jsonl",
+    ),
     _table("Parquet", _parquet, _READ, "t.parquet"),
     _table("Parquet that is none", table, file="t.parquet"),
     _table("Parquet, cut", lambda: _parquet()[:-20], file="t.parquet"),
-    _table("Parquet, a footer of 2**31", lambda: _parquet()[:-8] + b"\xff\xff\xff\x7fPAR1", file="t.parquet"),
+    _table(
+        "Parquet, a footer of 2**31",
+        lambda: _parquet()[:-8] + b"\xff\xff\xff\x7fPAR1",
+        file="t.parquet",
+    ),
 )
 
 
@@ -347,9 +433,10 @@ _TABLES = (
 
 def report_xml(findings: str = "Clear lungs.", head: str = "") -> bytes:
     return (
-        f'<?xml version="1.0" encoding="utf-8"?>\n{head}<eCitation><uId id="CXR1"/><MedlineCitation><Article><Abstract>'
-        f'<AbstractText Label="FINDINGS">{findings}</AbstractText></Abstract></Article></MedlineCitation>'
-        '<parentImage id="0"><figureId>F1</figureId></parentImage></eCitation>'
+        f'<?xml version="1.0" encoding="utf-8"?>\n{head}<eCitation><uId'
+        ' id="CXR1"/><MedlineCitation><Article><Abstract><AbstractText'
+        f' Label="FINDINGS">{findings}</AbstractText></Abstract></Article></MedlineCitation><parentImage'
+        ' id="0"><figureId>F1</figureId></parentImage></eCitation>'
     ).encode()
 
 
@@ -372,7 +459,9 @@ def _xml_archive(content: Members) -> Callable[[Path], object]:
 
 _LAUGHS = (
     "<!DOCTYPE x [<!ENTITY a0 'ha'>"
-    + "".join(f"<!ENTITY a{level} '{f'&a{level - 1};' * 10}'>" for level in range(1, 10))
+    + "".join(
+        f"<!ENTITY a{level} '{f'&a{level - 1};' * 10}'>" for level in range(1, 10)
+    )
     + "]>"
 )
 _QUADRATIC = f"<!DOCTYPE x [<!ENTITY a '{'x' * 100_000}'>]>"
@@ -387,18 +476,29 @@ def _xml(name: str, content: bytes, expected: str = _REFUSED) -> Attempt:
 
 _XML = (
     _xml("honest", report_xml(), _READ),
-    Attempt("an honest archive", "open-i", "r.tgz", _xml_archive([("1.xml", report_xml())]), _READ),
+    Attempt(
+        "an honest archive",
+        "open-i",
+        "r.tgz",
+        _xml_archive([("1.xml", report_xml())]),
+        _READ,
+    ),
     _xml("an entity bomb", report_xml("&a9;", _LAUGHS)),
     _xml("a quadratic bomb", report_xml("&a;" * 10_000, _QUADRATIC)),
     _xml("an entity of a file", report_xml("&a;", _FILE_ENTITY)),
     _xml("an entity of the net", report_xml("&a;", _NET_ENTITY)),
     _xml("a parameter entity", report_xml("x", _PARAMETER)),
-    _xml("a document type alone", report_xml("x", "<!DOCTYPE x SYSTEM 'file:///etc/hostname'>")),
+    _xml(
+        "a document type alone",
+        report_xml("x", "<!DOCTYPE x SYSTEM 'file:///etc/hostname'>"),
+    ),
     _xml("deep", b"<a>" * 200_000),
     _xml("cut", report_xml()[:200]),
     _xml("empty", b""),
     _xml("no XML", b"{}"),
-    _xml("another encoding than it says", report_xml("\u00e9").decode().encode("latin-1")),
+    _xml(
+        "another encoding than it says", report_xml("\u00e9").decode().encode("latin-1")
+    ),
     _xml("an encoding that is none", report_xml().replace(b"utf-8", b"utf-99")),
     Attempt(
         "a FIFO among the reports",
@@ -406,19 +506,43 @@ _XML = (
         "reports",
         _fifo_among_reports,
     ),
-    Attempt("an archive with ..", "open-i", "r.tgz", _xml_archive([("../1.xml", report_xml())])),
-    Attempt("an archive with an absolute name", "open-i", "r.tgz", _xml_archive([("/tmp/1.xml", report_xml())])),
-    Attempt("an archive of a bomb", "open-i", "r.tgz", _xml_archive([("1.xml", b"<a>" + bytes(1 << 28))])),
+    Attempt(
+        "an archive with ..",
+        "open-i",
+        "r.tgz",
+        _xml_archive([("../1.xml", report_xml())]),
+    ),
+    Attempt(
+        "an archive with an absolute name",
+        "open-i",
+        "r.tgz",
+        _xml_archive([("/tmp/1.xml", report_xml())]),
+    ),
+    Attempt(
+        "an archive of a bomb",
+        "open-i",
+        "r.tgz",
+        _xml_archive([("1.xml", b"<a>" + bytes(1 << 28))]),
+    ),
     Attempt("an archive that is none", "open-i", "r.tgz", _bytes(lambda: b"x" * 100)),
     Attempt(
-        "an archive, cut", "open-i", "r.tgz", _bytes(lambda: gzip.compress(tar_of([("1.xml", report_xml())]))[:80])
+        "an archive, cut",
+        "open-i",
+        "r.tgz",
+        _bytes(lambda: gzip.compress(tar_of([("1.xml", report_xml())]))[:80]),
     ),
-    Attempt("an archive without reports", "open-i", "r.tgz", _xml_archive([("a.txt", b"x")])),
+    Attempt(
+        "an archive without reports", "open-i", "r.tgz", _xml_archive([("a.txt", b"x")])
+    ),
 )
 
 
-def _zip(change: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED) -> Callable[[Path], object]:
-    """The archive of MIMIC-CXR's reports with changed members, beside the tables and images that it belongs to."""
+def _zip(
+    change: Callable[[dict[str, bytes]], None], compression: int = zipfile.ZIP_STORED
+) -> Callable[[Path], object]:
+    """The archive of MIMIC-CXR's reports with changed members, beside the tables and
+    images that it belongs to.
+    """
 
     def write(file: Path) -> None:
         from tests.datasets.files import trees
@@ -447,8 +571,12 @@ def _beside_mimic(write: Callable[[Path], object]) -> Callable[[Path], object]:
     return both
 
 
-def _in_zip(name: str, change: Callable[[dict[str, bytes]], None], expected: str = _REFUSED) -> Attempt:
-    return Attempt(name, "mimic-cxr", "reports.zip", _zip(change, zipfile.ZIP_DEFLATED), expected)
+def _in_zip(
+    name: str, change: Callable[[dict[str, bytes]], None], expected: str = _REFUSED
+) -> Attempt:
+    return Attempt(
+        name, "mimic-cxr", "reports.zip", _zip(change, zipfile.ZIP_DEFLATED), expected
+    )
 
 
 def _no_zip(name: str, write: Callable[[Path], object]) -> Attempt:
@@ -458,7 +586,11 @@ def _no_zip(name: str, write: Callable[[Path], object]) -> Attempt:
 _ZIPS = (
     _in_zip("honest", lambda _: None, _READ),
     # A name that no study has is never read.
-    _in_zip("a name with ..", lambda content: content.update({"../../s1.txt": b"x"}), _EITHER),
+    _in_zip(
+        "a name with ..",
+        lambda content: content.update({"../../s1.txt": b"x"}),
+        _EITHER,
+    ),
     _in_zip("a bomb", lambda content: content.update({_STUDY: bytes(1 << 30)})),
     _in_zip("empty", lambda content: content.clear()),
     _no_zip("a zip that is none", _bytes(lambda: b"PK\x03\x04" + bytes(100))),
@@ -470,7 +602,12 @@ _ZIPS = (
 def _fuzz(ground: Ground) -> Iterator[Trial]:
     kinds: list[tuple[str, str, bytes, Mapping[str, Any]]] = [
         ("webdataset", "f.tar", tar_of(members()), {}),
-        ("webdataset", "f.tar", tar_of(members()), {"text": "report", "patient": "patient"}),
+        (
+            "webdataset",
+            "f.tar",
+            tar_of(members()),
+            {"text": "report", "patient": "patient"},
+        ),
         ("table", "f.csv", table(), {}),
         ("table", "f.csv.gz", gzip.compress(table()), {}),
         ("table", "f.jsonl", _json_lines(), {}),
@@ -486,11 +623,18 @@ def _fuzz(ground: Ground) -> Iterator[Trial]:
         loader, file, content, options = kinds[number % len(kinds)]
         changed = partial(mutated, content, ground.random("archive", number))
         target = place / f"{number}-{file}"
-        checks.append((f"fuzzed {file} {number}", partial(_fuzzed, loader, target, changed, options)))
+        checks.append(
+            (
+                f"fuzzed {file} {number}",
+                partial(_fuzzed, loader, target, changed, options),
+            )
+        )
     yield from in_children(checks, chunk=100)
 
 
-def _fuzzed(loader: str, target: Path, changed: Callable[[], bytes], options: Mapping[str, Any]) -> str | None:
+def _fuzzed(
+    loader: str, target: Path, changed: Callable[[], bytes], options: Mapping[str, Any]
+) -> str | None:
     target.write_bytes(changed())
     outside = listing(target.parent.parent)
     ended = opened(loader, target, options)
@@ -501,4 +645,10 @@ def _fuzzed(loader: str, target: Path, changed: Callable[[], bytes], options: Ma
     return None if ended in (_READ, _REFUSED) else ended
 
 
-ROWS = (Row("archives", "shards, archives and tables, hostile or damaged: refused or read right", rows),)
+ROWS = (
+    Row(
+        "archives",
+        "shards, archives and tables, hostile or damaged: refused or read right",
+        rows,
+    ),
+)

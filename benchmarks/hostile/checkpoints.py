@@ -1,4 +1,6 @@
-"""Checkpoints that hold code, are damaged or never end: nothing runs, and only `ModelError` is raised."""
+"""Checkpoints that hold code, are damaged or never end: nothing runs, and only
+`ModelError` is raised.
+"""
 
 from __future__ import annotations
 
@@ -57,10 +59,14 @@ def _payloads(canary: Path) -> Mapping[str, Any]:
         "eval": Payload(builtins.eval, f"open({str(canary)!r}, 'w')"),
         "exec": Payload(builtins.exec, code),
         "open": Payload(builtins.open, str(canary), "w"),
-        "getattr": Payload(builtins.getattr, Payload(importlib.import_module, "os"), "system"),
+        "getattr": Payload(
+            builtins.getattr, Payload(importlib.import_module, "os"), "system"
+        ),
         "__import__": Payload(builtins.__import__, "antigravity"),
         "subprocess.Popen": Payload(subprocess.Popen, ["touch", str(canary)]),
-        "subprocess.check_output": Payload(subprocess.check_output, ["touch", str(canary)]),
+        "subprocess.check_output": Payload(
+            subprocess.check_output, ["touch", str(canary)]
+        ),
         "runpy.run_path": Payload(runpy.run_path, str(script)),
         "timeit.timeit": Payload(timeit.timeit, code),
         "shutil.copy": Payload(shutil.copy, str(script), str(canary)),
@@ -81,7 +87,11 @@ def _positions(payload: Any) -> Mapping[str, Any]:
         "in a list": {"weight": weight, "history": [1, payload]},
         "in a tuple": {"weight": weight, "history": (payload,)},
         "in an ordered dict": collections.OrderedDict(weight=weight, extra=payload),
-        "beside, of a training run": {"model": {"weight": weight}, "optimizer": payload, "epoch": 3},
+        "beside, of a training run": {
+            "model": {"weight": weight},
+            "optimizer": payload,
+            "epoch": 3,
+        },
         "in a set": {"weight": weight, "names": _InSet(payload)},
         "deep": {"config": {"a": {"b": {"c": [{"d": payload}]}}}, "weight": weight},
     }
@@ -121,7 +131,11 @@ def _oldest_form(content: Any, file: Path) -> None:
     """torch's format of before 0.1.10: a tar with pickles."""
     with tarfile.open(file, "w") as archive:
         for name in ("sys_info", "pickle", "tensors", "storages"):
-            _add(archive, name, pickle.dumps(content if name != "tensors" else 0, protocol=2))
+            _add(
+                archive,
+                name,
+                pickle.dumps(content if name != "tensors" else 0, protocol=2),
+            )
 
 
 def _zipped_form(content: Any, file: Path) -> None:
@@ -154,7 +168,10 @@ _FORMS: Mapping[str, tuple[Callable[[Any, Path], None], str]] = {
 }
 _INERT = (
     *("argparse.Namespace", "pathlib.PosixPath", "omegaconf.dictconfig.DictConfig"),
-    *("pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", "numpy.core.multiarray._reconstruct"),
+    *(
+        "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+        "numpy.core.multiarray._reconstruct",
+    ),
     *("numpy.dtype", "numpy.ndarray", "collections.defaultdict", "_codecs.encode"),
 )
 """Names that published checkpoints ask for beside their weights."""
@@ -171,14 +188,27 @@ def rows(ground: Ground) -> Iterator[Trial]:
     for name, payload in payloads.items():
         for form in ("zip", "legacy", "bare pickle"):
             write, suffix = _FORMS[form]
-            attempts.append((f"{form}, {name}", partial(write, {"weight": torch.zeros(2), "x": payload}), suffix))
+            attempts.append(
+                (
+                    f"{form}, {name}",
+                    partial(write, {"weight": torch.zeros(2), "x": payload}),
+                    suffix,
+                )
+            )
     for name in _INERT:
-        attempts.append((f"inert, {name}", partial(_write_inert, name, canary), ".ckpt"))
+        attempts.append(
+            (f"inert, {name}", partial(_write_inert, name, canary), ".ckpt")
+        )
     attempts += _damaged_files()
     checks: list[tuple[str, Check]] = []
     for number, (name, make, suffix) in enumerate(ground.some(attempts, 12)):
-        checks.append((name, partial(_refused, place, f"{number}{suffix}", make, canary)))
-    checks += [(name, partial(_not_regular, place, name, canary)) for name in ground.some(_SPECIAL, 2)]
+        checks.append(
+            (name, partial(_refused, place, f"{number}{suffix}", make, canary))
+        )
+    checks += [
+        (name, partial(_not_regular, place, name, canary))
+        for name in ground.some(_SPECIAL, 2)
+    ]
     yield from in_children(checks, chunk=10)
     valid = _valid_files()
     fuzzed = [
@@ -189,7 +219,9 @@ def rows(ground: Ground) -> Iterator[Trial]:
 
 
 def _write_inert(name: str, canary: Path, file: Path) -> None:
-    """A pickle that builds an object of an allowed name from a call with hostile arguments, and sets its state."""
+    """A pickle that builds an object of an allowed name from a call with hostile
+    arguments, and sets its state.
+    """
     module, _, attribute = name.rpartition(".")
     command = f"touch {canary}"
     lines = [b"\x80\x02}X\x06\x00\x00\x00configc", f"{module}\n{attribute}\n".encode()]
@@ -198,7 +230,9 @@ def _write_inert(name: str, canary: Path, file: Path) -> None:
     file.write_bytes(b"".join(lines))
 
 
-def _refused(place: Path, name: str, write: Callable[[Path], object], canary: Path) -> str | None:
+def _refused(
+    place: Path, name: str, write: Callable[[Path], object], canary: Path
+) -> str | None:
     file = place / name
     write(file)
     return _model_error(file, canary)
@@ -231,7 +265,9 @@ def _said_well(error: RobustError) -> str | None:
 
 def _damaged_files() -> list[tuple[str, Callable[[Path], object], str]]:
     plain = {"weight": torch.zeros(4, 4)}
-    header = json.dumps({"weight": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}).encode()
+    header = json.dumps(
+        {"weight": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}
+    ).encode()
     return [
         ("empty", lambda file: file.write_bytes(b""), ".pt"),
         ("a text", lambda file: file.write_text("<html>404</html>"), ".pt"),
@@ -240,23 +276,61 @@ def _damaged_files() -> list[tuple[str, Callable[[Path], object], str]]:
         ("a tensor alone", lambda file: torch.save(torch.zeros(2), file), ".pt"),
         ("an empty dict", lambda file: torch.save({}, file), ".pt"),
         ("another model's weights", lambda file: torch.save(plain, file), ".pt"),
-        ("safetensors, claims terabytes", lambda file: _safetensors(file, header), ".safetensors"),
-        ("safetensors, a header of 2**63", lambda file: file.write_bytes(b"\xff" * 8 + b"{}"), ".safetensors"),
-        ("safetensors, cut", lambda file: _safetensors(file, header[:20]), ".safetensors"),
+        (
+            "safetensors, claims terabytes",
+            lambda file: _safetensors(file, header),
+            ".safetensors",
+        ),
+        (
+            "safetensors, a header of 2**63",
+            lambda file: file.write_bytes(b"\xff" * 8 + b"{}"),
+            ".safetensors",
+        ),
+        (
+            "safetensors, cut",
+            lambda file: _safetensors(file, header[:20]),
+            ".safetensors",
+        ),
         ("a zip bomb", _zip_bomb, ".zip"),
         ("a gzip bomb", _gzip_bomb, ".tar"),
         ("a torch zip whose pickle is a bomb", _pickle_bomb, ".pt"),
         ("a tar that declares 10 GB", _declared_tar, ".tar"),
-        ("a zip without weights", lambda file: _zip_of(file, {"readme.txt": b"x"}), ".zip"),
-        ("a zip with two weights", lambda file: _zip_of(file, {"a.pt": b"x", "b.pt": b"y"}), ".zip"),
-        ("a zip with a name that leaves it", lambda file: _zip_of(file, {"../../a.pt": b"x"}), ".zip"),
+        (
+            "a zip without weights",
+            lambda file: _zip_of(file, {"readme.txt": b"x"}),
+            ".zip",
+        ),
+        (
+            "a zip with two weights",
+            lambda file: _zip_of(file, {"a.pt": b"x", "b.pt": b"y"}),
+            ".zip",
+        ),
+        (
+            "a zip with a name that leaves it",
+            lambda file: _zip_of(file, {"../../a.pt": b"x"}),
+            ".zip",
+        ),
         (
             "defaultdict of a text",
-            lambda file: _raw(file, b"\x80\x02ccollections\ndefaultdict\nX\x01\x00\x00\x00x\x85R."),
+            lambda file: _raw(
+                file, b"\x80\x02ccollections\ndefaultdict\nX\x01\x00\x00\x00x\x85R."
+            ),
             ".ckpt",
         ),
-        ("list of list", lambda file: _raw(file, b"\x80\x02c__builtin__\nlist\nc__builtin__\nlist\n\x85R."), ".ckpt"),
-        ("int of a text", lambda file: _raw(file, b"\x80\x02c__builtin__\nint\nX\x01\x00\x00\x00x\x85R."), ".ckpt"),
+        (
+            "list of list",
+            lambda file: _raw(
+                file, b"\x80\x02c__builtin__\nlist\nc__builtin__\nlist\n\x85R."
+            ),
+            ".ckpt",
+        ),
+        (
+            "int of a text",
+            lambda file: _raw(
+                file, b"\x80\x02c__builtin__\nint\nX\x01\x00\x00\x00x\x85R."
+            ),
+            ".ckpt",
+        ),
     ]
 
 
@@ -276,7 +350,10 @@ def _zip_of(file: Path, members: Mapping[str, bytes]) -> None:
 
 def _zip_bomb(file: Path) -> None:
     deflated = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-    with deflated as archive, archive.open("weights.pt", "w", force_zip64=True) as member:
+    with (
+        deflated as archive,
+        archive.open("weights.pt", "w", force_zip64=True) as member,
+    ):
         for _ in range(320):
             member.write(bytes(1 << 24))
 
@@ -340,14 +417,23 @@ def _not_regular(place: Path, kind: str, canary: Path) -> str | None:
             member.symlink_to("/dev/zero")
     problem = _model_error(path, canary)
     # What is not there, or is no file, may be said to be missing.
-    return None if problem is not None and problem.startswith("NotOnThisMachineError") else problem
+    return (
+        None
+        if problem is not None and problem.startswith("NotOnThisMachineError")
+        else problem
+    )
 
 
 def _valid_files() -> list[tuple[bytes, str]]:
     """Small whole files in every form."""
     from safetensors.torch import save
 
-    state = {"state_dict": {"a.weight": torch.arange(12.0).reshape(3, 4), "b": torch.ones(2, dtype=torch.float16)}}
+    state = {
+        "state_dict": {
+            "a.weight": torch.arange(12.0).reshape(3, 4),
+            "b": torch.ones(2, dtype=torch.float16),
+        }
+    }
     content = {**state, "epoch": 3, "config": {"name": "x", "sizes": [1, 2, 3]}}
     files = []
     for write, suffix in _FORMS.values():
@@ -358,7 +444,13 @@ def _valid_files() -> list[tuple[bytes, str]]:
     return files
 
 
-def _fuzzed(ground: Ground, place: Path, valid: list[tuple[bytes, str]], canary: Path, number: int) -> str | None:
+def _fuzzed(
+    ground: Ground,
+    place: Path,
+    valid: list[tuple[bytes, str]],
+    canary: Path,
+    number: int,
+) -> str | None:
     rng = ground.random("checkpoint", number)
     content, suffix = valid[number % len(valid)]
     file = place / f"fuzzed-{os.getpid()}{suffix}"
@@ -366,4 +458,10 @@ def _fuzzed(ground: Ground, place: Path, valid: list[tuple[bytes, str]], canary:
     return _model_error(file, canary)
 
 
-ROWS = (Row("checkpoints", "checkpoints with payloads, damaged or endless: nothing runs, only ModelError", rows),)
+ROWS = (
+    Row(
+        "checkpoints",
+        "checkpoints with payloads, damaged or endless: nothing runs, only ModelError",
+        rows,
+    ),
+)

@@ -1,6 +1,8 @@
-"""Child processes: forked from one that has imported everything, so that a trial costs no start of Python.
+"""Child processes: forked from one that has imported everything, so that a trial costs
+no start of Python.
 
-A trial in a child may hang, crash, fill memory or leave threads behind: the parent ends it, says so and goes on.
+A trial in a child may hang, crash, fill memory or leave threads behind: the parent ends
+it, says so and goes on.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class _TookTooLongError(BaseException):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit status (minus the signal where one ended it), and all that it printed."""
+    """How a child ended: its exit status (minus the signal where one ended it), and all
+    that it printed.
+    """
 
     status: int
     output: str
@@ -44,14 +48,22 @@ class Ended:
 
     @property
     def last_line(self) -> str:
-        """The line of the verdict, without the reason that follows; empty where none was printed."""
-        lines = [line for line in self.output.splitlines() if line.startswith(("RELEASE GATE:", "MEASURED ONLY"))]
+        """The line of the verdict, without the reason that follows; empty where none
+        was printed.
+        """
+        lines = [
+            line
+            for line in self.output.splitlines()
+            if line.startswith(("RELEASE GATE:", "MEASURED ONLY"))
+        ]
         return lines[-1] if lines else ""
 
     @property
     def end(self) -> str:
         """The end of the output, for a message."""
-        return " / ".join(line.strip() for line in self.output.splitlines()[-6:] if line.strip())[-300:]
+        return " / ".join(
+            line.strip() for line in self.output.splitlines()[-6:] if line.strip()
+        )[-300:]
 
 
 class Child:
@@ -77,7 +89,11 @@ class Child:
                 _, status = os.waitpid(self.pid, 0)
                 break
             time.sleep(0.01)
-        text = self._output.read_text(encoding="utf-8", errors="replace") if self._output.is_file() else ""
+        text = (
+            self._output.read_text(encoding="utf-8", errors="replace")
+            if self._output.is_file()
+            else ""
+        )
         return Ended(os.waitstatus_to_exitcode(status), text, timed_out)
 
 
@@ -117,8 +133,12 @@ def start_pytest(
     plugins: Sequence[str] = (),
     output: Path | None = None,
 ) -> Child:
-    """Start pytest in `folder`, with this package's plugin and those named alone; `before` runs in the child."""
-    named = [word for plugin in ("retrieval_robust", *plugins) for word in ("-p", plugin)]
+    """Start pytest in `folder`, with this package's plugin and those named alone;
+    `before` runs in the child.
+    """
+    named = [
+        word for plugin in ("retrieval_robust", *plugins) for word in ("-p", plugin)
+    ]
 
     def action() -> int:
         import pytest
@@ -131,7 +151,9 @@ def start_pytest(
             before()
         return int(pytest.main([*named, *arguments]))
 
-    return start(action, output or folder.parent / f"{folder.name}.{time.monotonic_ns()}.out")
+    return start(
+        action, output or folder.parent / f"{folder.name}.{time.monotonic_ns()}.out"
+    )
 
 
 def run_pytest(
@@ -144,13 +166,25 @@ def run_pytest(
     seconds: float = 120.0,
 ) -> Ended:
     """Run pytest to its end: see `start_pytest`."""
-    child = start_pytest(folder, arguments, environment=environment, before=before, plugins=plugins)
+    child = start_pytest(
+        folder, arguments, environment=environment, before=before, plugins=plugins
+    )
     return child.wait(seconds)
 
 
 def _set_environment(changes: Mapping[str, str | None]) -> None:
-    fixed = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    removed = ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS", "CI")
+    fixed = {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": str(ROOT),
+        "HF_HUB_OFFLINE": "1",
+    }
+    removed = (
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+        "PYTEST_XDIST_WORKER",
+        "PYTEST_ADDOPTS",
+        "CI",
+    )
     for name, value in {**dict.fromkeys(removed), **fixed, **changes}.items():
         if value is None:
             os.environ.pop(name, None)
@@ -160,9 +194,16 @@ def _set_environment(changes: Mapping[str, str | None]) -> None:
 
 
 def in_children(
-    checks: Sequence[tuple[str, Check]], *, chunk: int = 1, seconds: float = SECONDS, memory: int = MEMORY
+    checks: Sequence[tuple[str, Check]],
+    *,
+    chunk: int = 1,
+    seconds: float = SECONDS,
+    memory: int = MEMORY,
 ) -> Iterator[Trial]:
-    """Make the checks in children, `chunk` of them in each. What hangs, dies or fills memory did not hold."""
+    """Make the checks in children, `chunk` of them in each.
+
+    What hangs, dies or fills memory did not hold.
+    """
     done = 0
     while done < len(checks):
         part = checks[done : done + chunk]
@@ -173,7 +214,9 @@ def in_children(
         done += max(finished, 1)
 
 
-def _in_one_child(checks: Sequence[tuple[str, Check]], seconds: float, memory: int) -> Iterator[Trial]:
+def _in_one_child(
+    checks: Sequence[tuple[str, Check]], seconds: float, memory: int
+) -> Iterator[Trial]:
     """The trials of one child: all of them, or up to the one that it died in."""
     reading, writing = os.pipe()
     child = start(lambda: _make(checks, writing, seconds, memory), Path(os.devnull))
@@ -184,7 +227,11 @@ def _in_one_child(checks: Sequence[tuple[str, Check]], seconds: float, memory: i
             if line is None:
                 os.kill(child.pid, signal.SIGKILL)
                 child.wait()
-                yield Trial(name, f"hung for more than {2 * seconds + 10:g} seconds, and took no signal")
+                yield Trial(
+                    name,
+                    f"hung for more than {2 * seconds + 10:g} seconds, and took no"
+                    " signal",
+                )
                 return
             if not line:
                 yield Trial(name, _death(child.wait().status))
@@ -198,7 +245,9 @@ def _line_within(descriptor: int, seconds: float) -> bytes | None:
     line = bytearray()
     until = time.monotonic() + seconds
     while not line.endswith(b"\n"):
-        ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
+        ready, _, _ = select.select(
+            [descriptor], [], [], max(0.0, until - time.monotonic())
+        )
         if not ready:
             return None
         byte = os.read(descriptor, 1)
@@ -215,7 +264,9 @@ def _death(status: int) -> str:
     return f"the process died with {how}"
 
 
-def _make(checks: Sequence[tuple[str, Check]], writing: int, seconds: float, memory: int) -> int:
+def _make(
+    checks: Sequence[tuple[str, Check]], writing: int, seconds: float, memory: int
+) -> int:
     signal.signal(signal.SIGALRM, _alarm)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
@@ -223,7 +274,9 @@ def _make(checks: Sequence[tuple[str, Check]], writing: int, seconds: float, mem
     for _, check in checks:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         problem = _within(check, seconds)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * _KIBIBYTE
+        grown = (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        ) * _KIBIBYTE
         if problem is None and grown > memory:
             problem = f"took {grown >> 20} MiB of memory"
         os.write(writing, json.dumps(problem).encode() + b"\n")
@@ -231,7 +284,9 @@ def _make(checks: Sequence[tuple[str, Check]], writing: int, seconds: float, mem
 
 
 def _limit_memory(more: int) -> None:
-    """Let this process map so many more bytes, so that one that takes all cannot take the machine's."""
+    """Let this process map so many more bytes, so that one that takes all cannot take
+    the machine's.
+    """
     pages = Path("/proc/self/statm")
     if pages.is_file():
         mapped = int(pages.read_text().split()[0]) * resource.getpagesize()

@@ -20,13 +20,20 @@ from .projects import TOY, differs, project, ranks_digest
 from .trials import Ground, Row, Trial, tried
 
 Prepare = Callable[[Path], None]
-_ALL = ("gate", "--robust-results=R", "--robust-report=P/report.html", "--robust-cache-dir=C")
+_ALL = (
+    "gate",
+    "--robust-results=R",
+    "--robust-report=P/report.html",
+    "--robust-cache-dir=C",
+)
 _FULL, _READ_ONLY = errno.ENOSPC, errno.EROFS
 
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Something wrong with a place: how to make it before the run, or what to do within its process."""
+    """Something wrong with a place: how to make it before the run, or what to do within
+    its process.
+    """
 
     name: str
     prepare: Prepare | None = None
@@ -60,8 +67,8 @@ def _device(place: Path) -> None:
 
 
 def _refuse(number: int, below: Path, *, after: int = 0, named: str = "") -> None:
-    """Let every attempt to write below a folder fail as a full or read-only disk does, `after` so many that succeed;
-    with `named` only those whose path holds this word.
+    """Let every attempt to write below a folder fail as a full or read-only disk does,
+    `after` so many that succeed; with `named` only those whose path holds this word.
 
     A mount would be the same to the package, but needs rights that a runner of tests does not have.
     """
@@ -70,7 +77,11 @@ def _refuse(number: int, below: Path, *, after: int = 0, named: str = "") -> Non
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal seen
         place = _written(event, arguments)
-        if place is None or named not in place or not Path(os.path.abspath(place)).is_relative_to(below):
+        if (
+            place is None
+            or named not in place
+            or not Path(os.path.abspath(place)).is_relative_to(below)
+        ):
             return
         seen += 1
         if seen > after:
@@ -83,31 +94,47 @@ def _written(event: str, arguments: tuple[Any, ...]) -> str | None:
     if event == "open":
         path, mode, flags = arguments
         writes = (
-            any(sign in mode for sign in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))
+            any(sign in mode for sign in "wax+")
+            if isinstance(mode, str)
+            else bool(flags & (os.O_WRONLY | os.O_RDWR))
         )
     elif event in ("os.mkdir", "os.rename"):
         path, writes = arguments[0], True
     else:
         return None
-    return os.fsdecode(path) if writes and isinstance(path, str | bytes | os.PathLike) else None
+    return (
+        os.fsdecode(path)
+        if writes and isinstance(path, str | bytes | os.PathLike)
+        else None
+    )
 
 
 def _small_files(folder: Path) -> None:
-    """No result may grow beyond 600 bytes: a write fails amid a file, as where a disk becomes full."""
+    """No result may grow beyond 600 bytes: a write fails amid a file, as where a disk
+    becomes full.
+    """
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         place = _written(event, arguments)
-        if event == "open" and place is not None and Path(os.path.abspath(place)).is_relative_to(folder / "R"):
+        if (
+            event == "open"
+            and place is not None
+            and Path(os.path.abspath(place)).is_relative_to(folder / "R")
+        ):
             resource.setrlimit(resource.RLIMIT_FSIZE, (600, resource.RLIM_INFINITY))
         elif event in ("os.rename", "os.remove"):  # what is printed lies in a file too
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            resource.setrlimit(
+                resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            )
 
     sys.addaudithook(hook)
 
 
 def _taken_midway(place: Path) -> None:
-    """Let a file take the place before the first measurement, but after all looks at the options."""
+    """Let a file take the place before the first measurement, but after all looks at
+    the options.
+    """
     import pytest
 
     class Taker:
@@ -130,7 +157,10 @@ def _mounted(options: str, place: Path) -> None:
     """An empty file system in memory; where it may not be mounted, a folder without rights."""
     place.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(command, capture_output=True, check=False).returncode != 0
+    ):
         place.chmod(0o500)
 
 
@@ -151,8 +181,14 @@ _BEFORE = (
 )
 _MIDWAY = (
     Obstacle("a full disk", within=partial(_refuse, _FULL), midway=True),
-    Obstacle("a disk that becomes full", within=partial(_refuse, _FULL, after=2), midway=True),
-    Obstacle("a disk that becomes read-only", within=partial(_refuse, _READ_ONLY, after=1), midway=True),
+    Obstacle(
+        "a disk that becomes full", within=partial(_refuse, _FULL, after=2), midway=True
+    ),
+    Obstacle(
+        "a disk that becomes read-only",
+        within=partial(_refuse, _READ_ONLY, after=1),
+        midway=True,
+    ),
     Obstacle("a place that becomes a file", within=_taken_midway, midway=True),
 )
 
@@ -173,10 +209,22 @@ def rows(ground: Ground) -> Iterator[Trial]:
         ]
     attempts += [
         ("report: a folder in place", partial(_report, Obstacle("", _folder))),
-        ("every file: no more than 600 bytes, an older run in place", partial(_older_survives, _small_files)),
-        ("results: a full disk, an older run in place", partial(_older_survives, partial(_refuse_results, _FULL, 0))),
-        ("results: full after one file, an older run", partial(_older_survives, partial(_refuse_results, _FULL, 1))),
-        ("results: full after two files, an older run", partial(_older_survives, partial(_refuse_results, _FULL, 2))),
+        (
+            "every file: no more than 600 bytes, an older run in place",
+            partial(_older_survives, _small_files),
+        ),
+        (
+            "results: a full disk, an older run in place",
+            partial(_older_survives, partial(_refuse_results, _FULL, 0)),
+        ),
+        (
+            "results: full after one file, an older run",
+            partial(_older_survives, partial(_refuse_results, _FULL, 1)),
+        ),
+        (
+            "results: full after two files, an older run",
+            partial(_older_survives, partial(_refuse_results, _FULL, 2)),
+        ),
         ("temporary folder: missing", partial(_temporary, None, ())),
         ("temporary folder: full", partial(_temporary, _FULL, ())),
         ("temporary folder: missing, xdist", partial(_temporary, None, ("-n1",))),
@@ -210,17 +258,26 @@ def in_order(ended: Ended) -> str | None:
     for word in ("INTERNALERROR", "Traceback (most recent call last)"):
         if word in ended.output:
             return f"{word} in the output: {ended.end}"
-    return None if ended.status in (0, 1, 4) else f"exit status {ended.status}: {ended.end}"
+    return (
+        None
+        if ended.status in (0, 1, 4)
+        else f"exit status {ended.status}: {ended.end}"
+    )
 
 
 def _refused(ended: Ended, obstacle: Obstacle) -> str | None:
-    """What cannot be written is said before anything is measured where it can be seen, and never passes."""
+    """What cannot be written is said before anything is measured where it can be seen,
+    and never passes.
+    """
     if problem := in_order(ended):
         return problem
     if ended.status == 0 or "GATE: PASSED" in ended.last_line:
         return f"passed although it could not write: {ended.last_line}"
     if not obstacle.midway and ended.status != 4:
-        return f"noticed after the measurement only: status {ended.status}, {ended.last_line}"
+        return (
+            f"noticed after the measurement only: status {ended.status},"
+            f" {ended.last_line}"
+        )
     return None
 
 
@@ -231,7 +288,11 @@ def _results(obstacle: Obstacle, folder: Path) -> str | None:
 def _report(obstacle: Obstacle, folder: Path) -> str | None:
     """A report is written whole, in place of what can be replaced, or the run fails."""
     file = folder / "P" / "report.html"
-    ended = _ran(folder, file if obstacle.prepare in (*_REPLACEABLE, _folder, _fifo) else file.parent, obstacle)
+    ended = _ran(
+        folder,
+        file if obstacle.prepare in (*_REPLACEABLE, _folder, _fifo) else file.parent,
+        obstacle,
+    )
     written = file.is_file() and file.read_bytes().rstrip().endswith(b"</html>")
     if ended.status == 0 and written:
         return in_order(ended)
@@ -256,7 +317,9 @@ def _older_survives(within: Prepare, folder: Path) -> str | None:
     """The run that was there before is there afterwards, byte for byte, and can be judged."""
     first = run_pytest(folder, (*TOY, *_ALL))
     before = (folder / "R" / "run.json").read_bytes(), ranks_digest(folder / "R")
-    ended = run_pytest(folder, (*TOY, *_ALL), before=partial(within, folder), seconds=40)
+    ended = run_pytest(
+        folder, (*TOY, *_ALL), before=partial(within, folder), seconds=40
+    )
     if problem := in_order(ended):
         return problem
     if ended.status == 0:
@@ -270,22 +333,35 @@ def _temporary(number: int | None, workers: Sequence[str], folder: Path) -> str 
     temporary = folder / "temporary"
     if number is not None:
         temporary.mkdir()
-    within = None if number is None else partial(_refuse, number, temporary, named="retrieval-robust")
+    within = (
+        None
+        if number is None
+        else partial(_refuse, number, temporary, named="retrieval-robust")
+    )
     plugins = ("xdist",) if workers else ()
     environment = {"TMPDIR": str(temporary)}
     ended = run_pytest(
-        folder, (*TOY, *_ALL, *workers), environment=environment, before=within, plugins=plugins, seconds=90
+        folder,
+        (*TOY, *_ALL, *workers),
+        environment=environment,
+        before=within,
+        plugins=plugins,
+        seconds=90,
     )
     if problem := in_order(ended):
         return problem
     if ended.status == 0:
         # Python looks for another folder where TMPDIR is missing: then all must be there.
-        return None if (folder / "R" / "run.json").is_file() else "passed without results"
+        return (
+            None if (folder / "R" / "run.json").is_file() else "passed without results"
+        )
     return None
 
 
 def _given(option: str, prepare: Prepare, folder: Path) -> str | None:
-    """A path that a user gives and that cannot be read: exit status 4, or a failure with a sentence."""
+    """A path that a user gives and that cannot be read: exit status 4, or a failure
+    with a sentence.
+    """
     prepare(folder / "loop")
     ended = run_pytest(folder, (*TOY, "gate", option), seconds=40)
     if problem := in_order(ended):
@@ -294,5 +370,10 @@ def _given(option: str, prepare: Prepare, folder: Path) -> str | None:
 
 
 ROWS: Sequence[Row] = (
-    Row("disks", "full, read-only, taken or vanished places: said in time, nothing older is lost", rows),
+    Row(
+        "disks",
+        "full, read-only, taken or vanished places: said in time, nothing older is"
+        " lost",
+        rows,
+    ),
 )

@@ -1,4 +1,6 @@
-"""Encoders that misbehave: the numbers are those of an honest one, or the encoder is refused in a sentence."""
+"""Encoders that misbehave: the numbers are those of an honest one, or the encoder is
+refused in a sentence.
+"""
 
 from __future__ import annotations
 
@@ -166,7 +168,9 @@ _NUMBERS: Mapping[str, Change] = {
     "a reversed view": _returns(lambda rows: torch.flip(torch.flip(rows, [0]), [0])),
     "numpy": _returns(lambda rows: rows.numpy()),
     "lists": _returns(lambda rows: rows.tolist()),
-    "global seeds": _does(lambda: (torch.manual_seed(0), np.random.seed(0), random.seed(0))),
+    "global seeds": _does(
+        lambda: (torch.manual_seed(0), np.random.seed(0), random.seed(0))
+    ),
     "default dtype": _does(lambda: torch.set_default_dtype(torch.float64)),
     "default device": _does(lambda: torch.set_default_device("meta")),
     "threads": _does(lambda: torch.set_num_threads(1)),
@@ -197,13 +201,19 @@ _REFUSED: Mapping[str, Change] = {
     "a dict": _returns(lambda rows: {"pooler_output": rows}),
     "an ordered dict": _returns(lambda rows: OrderedDict(last_hidden_state=rows)),
     "a tuple": _returns(lambda rows: (rows, rows)),
-    "objects": _returns(lambda rows: np.array([[CANARY] * 16] * len(rows), dtype=object)),
+    "objects": _returns(
+        lambda rows: np.array([[CANARY] * 16] * len(rows), dtype=object)
+    ),
     "complex": _returns(lambda rows: torch.complex(rows, rows)),
     "meta": _returns(lambda rows: rows.to("meta")),
     "sparse": _returns(lambda rows: rows.to_sparse()),
-    "quantised": _returns(lambda rows: torch.quantize_per_tensor(rows, 0.1, 0, torch.qint8)),
+    "quantised": _returns(
+        lambda rows: torch.quantize_per_tensor(rows, 0.1, 0, torch.qint8)
+    ),
     "another width later": _later_call,
-    "ragged lists": _returns(lambda rows: [row.tolist()[: 1 + place % 3] for place, row in enumerate(rows)]),
+    "ragged lists": _returns(
+        lambda rows: [row.tolist()[: 1 + place % 3] for place, row in enumerate(rows)]
+    ),
     "a generator": _returns(lambda rows: (row for row in rows)),
     "ValueError": _raises(lambda: ValueError(CANARY)),
     "KeyError": _raises(lambda: KeyError(CANARY)),
@@ -213,11 +223,19 @@ _REFUSED: Mapping[str, Change] = {
     "RecursionError": _raises(lambda: RecursionError(CANARY)),
     "MemoryError": _raises(lambda: MemoryError(CANARY)),
     "AssertionError": _raises(lambda: AssertionError(CANARY)),
-    "an error of two texts": _raises(lambda: UnicodeEncodeError("utf-8", CANARY, 0, 1, CANARY)),
-    "an error without a text": _raises(lambda: type("Odd", (Exception,), {"__str__": lambda _: 1 / 0})()),
+    "an error of two texts": _raises(
+        lambda: UnicodeEncodeError("utf-8", CANARY, 0, 1, CANARY)
+    ),
+    "an error without a text": _raises(
+        lambda: type("Odd", (Exception,), {"__str__": lambda _: 1 / 0})()
+    ),
 }
 _WHERE = ("images", "reports")
-_NOT_ON = {("reports", "input zeroed"), ("reports", "input normalised in place"), ("reports", "input filled")}
+_NOT_ON = {
+    ("reports", "input zeroed"),
+    ("reports", "input normalised in place"),
+    ("reports", "input filled"),
+}
 
 
 def rows(ground: Ground) -> Iterator[Trial]:
@@ -228,11 +246,18 @@ def rows(ground: Ground) -> Iterator[Trial]:
                 if (where, name) in _NOT_ON:
                     continue
                 for form in ("class", "callables"):
-                    checks.append((f"{name}, {where}, {form}", partial(_measured, change, where, form, name, refused)))
+                    checks.append(
+                        (
+                            f"{name}, {where}, {form}",
+                            partial(_measured, change, where, form, name, refused),
+                        )
+                    )
     yield from in_children(ground.some(checks, 24))
 
 
-def _measured(change: Change, where: str, form: str, name: str, refused: bool) -> str | None:
+def _measured(
+    change: Change, where: str, form: str, name: str, refused: bool
+) -> str | None:
     expected = _recalls(_encoder(None, "", form))
     try:
         found = _recalls(_encoder(change, where, form))
@@ -246,7 +271,10 @@ def _measured(change: Change, where: str, form: str, name: str, refused: bool) -
     if others:
         direction, k, level = others[0]
         got = f"{found[others[0]]:.3f} instead of {expected[others[0]]:.3f}"
-        return f"other numbers in {len(others)} of {len(expected)} places: {direction} Recall@{k} at {level}: {got}"
+        return (
+            f"other numbers in {len(others)} of {len(expected)} places: {direction}"
+            f" Recall@{k} at {level}: {got}"
+        )
     return "it was taken" if refused else None
 
 
@@ -263,20 +291,31 @@ def _said_well(error: RobustError) -> str | None:
 
 def _encoder(change: Change | None, where: str, form: str) -> Any:
     honest = Honest()
-    calls: dict[str, Callable[[Any], Any]] = {"images": honest.images, "reports": honest.reports}
+    calls: dict[str, Callable[[Any], Any]] = {
+        "images": honest.images,
+        "reports": honest.reports,
+    }
     if change is not None:
         right = calls[where]
         calls[where] = lambda given: change(honest, given, right)
     if form == "callables":
         prepare = ToyEncoder().prepare
-        return encoder_from_callables("toy", calls["images"], calls["reports"], size=SIDE, prepare=prepare)
+        return encoder_from_callables(
+            "toy", calls["images"], calls["reports"], size=SIDE, prepare=prepare
+        )
     encoder: Any = ToyEncoder()
     encoder.encode_images, encoder.encode_reports = calls["images"], calls["reports"]
     return encoder
 
 
 def _recalls(encoder: Any) -> dict[tuple[str, int, float], float]:
-    curve = evaluate(encoder, ToyDataset(_PAIRS), load_occluder("patches"), levels=LEVELS, batch_size=_BATCH)
+    curve = evaluate(
+        encoder,
+        ToyDataset(_PAIRS),
+        load_occluder("patches"),
+        levels=LEVELS,
+        batch_size=_BATCH,
+    )
     directions: Any = ("image-to-report", "report-to-image")
     return {
         (direction, k, level): share
@@ -286,4 +325,10 @@ def _recalls(encoder: Any) -> dict[tuple[str, int, float], float]:
     }
 
 
-ROWS = (Row("encoders", "encoders that misbehave: honest numbers, or refused in a sentence", rows),)
+ROWS = (
+    Row(
+        "encoders",
+        "encoders that misbehave: honest numbers, or refused in a sentence",
+        rows,
+    ),
+)

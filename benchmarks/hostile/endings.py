@@ -18,7 +18,9 @@ def passed_in_part(ended: Ended) -> bool:
 
 
 def failed(ended: Ended) -> bool:
-    return ended.status not in (0, 4) and ended.last_line.startswith("RELEASE GATE: FAILED")
+    return ended.status not in (0, 4) and ended.last_line.startswith(
+        "RELEASE GATE: FAILED"
+    )
 
 
 def not_judged(ended: Ended) -> bool:
@@ -27,13 +29,17 @@ def not_judged(ended: Ended) -> bool:
 
 def not_passed(ended: Ended) -> bool:
     """Anything but green: the line may be of either kind, or a usage error comes before it."""
-    says_so = ended.last_line.startswith(("RELEASE GATE: FAILED", "RELEASE GATE: NOT JUDGED"))
+    says_so = ended.last_line.startswith(
+        ("RELEASE GATE: FAILED", "RELEASE GATE: NOT JUDGED")
+    )
     return ended.status != 0 and (says_so or ended.status == 4)
 
 
 def never_green(ended: Ended) -> bool:
     """For runs that pytest itself ends early, where there may be no line at all."""
-    return ended.status != 0 and not any(word in ended.last_line for word in ("PASSED", "MEASURED"))
+    return ended.status != 0 and not any(
+        word in ended.last_line for word in ("PASSED", "MEASURED")
+    )
 
 
 def measured_only(ended: Ended) -> bool:
@@ -50,4 +56,6 @@ def refused(ended: Ended) -> bool:
 
 def says_nothing_false(ended: Ended) -> bool:
     """For listings: no verdict that contradicts the exit status."""
-    return "PASSED" not in ended.last_line and not (ended.status == 0 and "FAILED" in ended.last_line)
+    return "PASSED" not in ended.last_line and not (
+        ended.status == 0 and "FAILED" in ended.last_line
+    )

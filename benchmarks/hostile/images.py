@@ -1,4 +1,6 @@
-"""Images that are damaged, huge, endless or of a strange kind: a picture, or `UnreadableImageError`, and no warning."""
+"""Images that are damaged, huge, endless or of a strange kind: a picture, or
+`UnreadableImageError`, and no warning.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,19 @@ def rows(ground: Ground) -> Iterator[Trial]:
     yield from in_children(checks)
     valid = valid_images()
     fuzzed = [
-        (f"fuzzed {list(valid)[number % len(valid)]} {number}", partial(_fuzzed, ground, place, valid, number))
+        (
+            f"fuzzed {list(valid)[number % len(valid)]} {number}",
+            partial(_fuzzed, ground, place, valid, number),
+        )
         for number in range(ground.count(8_300, 150))
     ]
     yield from in_children(fuzzed, chunk=500)
 
 
 def read(place: Path, name: str) -> str | None:
-    """Read one image through a table; what is wrong with how it went, "picture" where one was read."""
+    """Read one image through a table; what is wrong with how it went, "picture" where
+    one was read.
+    """
     table = place / f"table-{os.getpid()}.csv"
     table.write_text(f"image,report\n{CANARY}/{name},a report\n", encoding="utf-8")
     messages = _Messages()
@@ -87,7 +94,9 @@ def _outcome_of(table: Path) -> str | None:
     return "picture"
 
 
-def _by_hand(place: Path, number: int, make: Callable[[Path], object], refused: bool) -> str | None:
+def _by_hand(
+    place: Path, number: int, make: Callable[[Path], object], refused: bool
+) -> str | None:
     file = place / CANARY / f"{number}.img"
     file.parent.mkdir(exist_ok=True)
     make(file)
@@ -97,7 +106,9 @@ def _by_hand(place: Path, number: int, make: Callable[[Path], object], refused: 
     return found
 
 
-def _fuzzed(ground: Ground, place: Path, valid: Mapping[str, bytes], number: int) -> str | None:
+def _fuzzed(
+    ground: Ground, place: Path, valid: Mapping[str, bytes], number: int
+) -> str | None:
     kind = list(valid)[number % len(valid)]
     file = place / CANARY / f"fuzzed-{os.getpid()}"
     file.parent.mkdir(exist_ok=True)
@@ -121,7 +132,9 @@ def valid_images() -> dict[str, bytes]:
         "JPEG with EXIF": encoded(Image.fromarray(colours), "JPEG", exif=exif),
         "TIFF": encoded(Image.fromarray(grey), "TIFF"),
         "TIFF of 16 bits": encoded(Image.fromarray(deep), "TIFF"),
-        "TIFF, compressed": encoded(Image.fromarray(grey), "TIFF", compression="tiff_lzw"),
+        "TIFF, compressed": encoded(
+            Image.fromarray(grey), "TIFF", compression="tiff_lzw"
+        ),
         "WebP": encoded(Image.fromarray(colours), "WEBP"),
         "WebP without loss": encoded(Image.fromarray(colours), "WEBP", lossless=True),
         "DICOM": dicom(deep),
@@ -137,14 +150,19 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def dicom(pixels: np.ndarray[Any, Any], syntax: str = "1.2.840.10008.1.2.1", **tags: Any) -> bytes:
+def dicom(
+    pixels: np.ndarray[Any, Any], syntax: str = "1.2.840.10008.1.2.1", **tags: Any
+) -> bytes:
     """A DICOM file of one picture, with the canary as the patient's name."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import UID, SecondaryCaptureImageStorage
 
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = UID(syntax)
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = SecondaryCaptureImageStorage, UID("1.2.3")
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
+        SecondaryCaptureImageStorage,
+        UID("1.2.3"),
+    )
     file = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     file.SOPClassUID, file.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
     file.PatientName, file.PatientID = f"{CANARY}^JANE", f"{CANARY}-1"
@@ -165,23 +183,51 @@ def dicom(pixels: np.ndarray[Any, Any], syntax: str = "1.2.840.10008.1.2.1", **t
     return buffer.getvalue()
 
 
-def png(width: int, height: int, data: bytes, *more: tuple[bytes, bytes], depth: int = 8) -> bytes:
+def png(
+    width: int, height: int, data: bytes, *more: tuple[bytes, bytes], depth: int = 8
+) -> bytes:
     """A PNG of grey whose header says what it likes."""
     header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), *more, (b"IDAT", zlib.compress(data, 1)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
+    chunks = [
+        (b"IHDR", header),
+        *more,
+        (b"IDAT", zlib.compress(data, 1)),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        _chunk(name, content) for name, content in chunks
+    )
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    return (
+        struct.pack(">I", len(content))
+        + name
+        + content
+        + struct.pack(">I", zlib.crc32(name + content))
+    )
 
 
 def tiff(width: int, height: int, **changes: int) -> bytes:
     """A TIFF whose header says what it likes, with 16 bytes of pixels."""
-    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 200, 277: 1, 278: height, 279: 16}
+    tags = {
+        256: width,
+        257: height,
+        258: 8,
+        259: 1,
+        262: 1,
+        273: 200,
+        277: 1,
+        278: height,
+        279: 16,
+    }
     tags |= {int(name[1:]): value for name, value in changes.items()}
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
-    directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", tags.get(0, 0))
+    entries = b"".join(
+        struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items())
+    )
+    directory = (
+        struct.pack("<H", len(tags)) + entries + struct.pack("<I", tags.get(0, 0))
+    )
     return (b"II*\0" + struct.pack("<I", 8) + directory).ljust(200, b"\0") + bytes(16)
 
 
@@ -190,7 +236,9 @@ def _wrote(content: Callable[[], bytes]) -> Callable[[Path], object]:
 
 
 def _grey(**tags: Any) -> Callable[[Path], object]:
-    return _wrote(lambda: dicom(np.arange(64, dtype=np.uint16).reshape(8, 8) * 100, **tags))
+    return _wrote(
+        lambda: dicom(np.arange(64, dtype=np.uint16).reshape(8, 8) * 100, **tags)
+    )
 
 
 def _broken_meta() -> bytes:
@@ -208,13 +256,17 @@ def _deflated_bomb() -> bytes:
     start = content.find(b"1.2.840.10008.1.2.1.99") + 22
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
     element = b"\x09\x00\x10\x10OB\0\0" + (3 << 30).to_bytes(4, "little")
-    body = compressor.compress(element) + b"".join(compressor.compress(bytes(1 << 24)) for _ in range(192))
+    body = compressor.compress(element) + b"".join(
+        compressor.compress(bytes(1 << 24)) for _ in range(192)
+    )
     length = len(content) - len(content[start:])
     return content[:length] + body + compressor.flush()
 
 
 def _animated(kind: str) -> bytes:
-    frames = [Image.fromarray(np.full((8, 8), value, np.uint8)) for value in (0, 120, 255)]
+    frames = [
+        Image.fromarray(np.full((8, 8), value, np.uint8)) for value in (0, 120, 255)
+    ]
     return encoded(frames[0], kind, save_all=True, append_images=frames[1:])
 
 
@@ -249,7 +301,11 @@ _BY_HAND: Sequence[tuple[str, Callable[[Path], object], bool]] = (
     ("zeros", _wrote(lambda: bytes(4096)), True),
     ("a GIF", _wrote(lambda: encoded(Image.new("L", (8, 8)), "GIF")), True),
     ("a BMP", _wrote(lambda: encoded(Image.new("L", (8, 8)), "BMP")), True),
-    ("an EPS", _wrote(lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nquit\n"), True),
+    (
+        "an EPS",
+        _wrote(lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nquit\n"),
+        True,
+    ),
     ("an SVG", _wrote(lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>"), True),
     ("a FIFO", os.mkfifo, True),
     ("a socket", _socket, True),
@@ -262,23 +318,55 @@ _BY_HAND: Sequence[tuple[str, Callable[[Path], object], bool]] = (
     ("PNG of a million squared", _wrote(lambda: png(_HUGE, _HUGE, b"")), True),
     ("PNG of 2**31 - 1", _wrote(lambda: png(2**31 - 1, 1, b"")), True),
     ("PNG of width 0", _wrote(lambda: png(0, 8, b"")), True),
-    ("PNG of 160 million pixels", _wrote(lambda: png(16_000, 10_000, bytes(16_001 * 10_000))), True),
-    ("PNG of 140 million pixels", _wrote(lambda: png(14_000, 10_000, bytes(14_001 * 10_000))), False),
+    (
+        "PNG of 160 million pixels",
+        _wrote(lambda: png(16_000, 10_000, bytes(16_001 * 10_000))),
+        True,
+    ),
+    (
+        "PNG of 140 million pixels",
+        _wrote(lambda: png(14_000, 10_000, bytes(14_001 * 10_000))),
+        False,
+    ),
     ("PNG whose data is a bomb", _wrote(lambda: png(8, 8, bytes(1 << 30))), False),
     (
         "PNG with a text that is a bomb",
-        _wrote(lambda: png(8, 8, bytes(72), (b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 29), 1)))),
+        _wrote(
+            lambda: png(
+                8, 8, bytes(72), (b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 29), 1))
+            )
+        ),
         False,
     ),
-    ("PNG with 100,000 texts", _wrote(lambda: png(8, 8, bytes(72), *[(b"tEXt", b"a\0b")] * 100_000)), False),
+    (
+        "PNG with 100,000 texts",
+        _wrote(lambda: png(8, 8, bytes(72), *[(b"tEXt", b"a\0b")] * 100_000)),
+        False,
+    ),
     (
         "PNG with a profile that is a bomb",
-        _wrote(lambda: png(8, 8, bytes(72), (b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 29), 1)))),
+        _wrote(
+            lambda: png(
+                8, 8, bytes(72), (b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 29), 1))
+            )
+        ),
         False,
     ),
-    ("PNG, cut", _wrote(lambda: encoded(Image.new("L", (64, 64), 7), "PNG")[:60]), True),
-    ("PNG, a wrong checksum", _wrote(lambda: png(8, 8, bytes(72))[:-6] + b"xxxxxx"), False),
-    ("JPEG, cut", _wrote(lambda: encoded(Image.effect_noise((64, 64), 50), "JPEG")[:400]), True),
+    (
+        "PNG, cut",
+        _wrote(lambda: encoded(Image.new("L", (64, 64), 7), "PNG")[:60]),
+        True,
+    ),
+    (
+        "PNG, a wrong checksum",
+        _wrote(lambda: png(8, 8, bytes(72))[:-6] + b"xxxxxx"),
+        False,
+    ),
+    (
+        "JPEG, cut",
+        _wrote(lambda: encoded(Image.effect_noise((64, 64), 50), "JPEG")[:400]),
+        True,
+    ),
     ("JPEG of 65,535 squared", _wrote(lambda: _jpeg_of(65_535, 65_535)), True),
     ("JPEG of 0 by 0", _wrote(lambda: _jpeg_of(0, 0)), True),
     ("TIFF of a million squared", _wrote(lambda: tiff(_HUGE, _HUGE)), True),
@@ -289,13 +377,21 @@ _BY_HAND: Sequence[tuple[str, Callable[[Path], object], bool]] = (
     ("TIFF of 64 bits", _wrote(lambda: tiff(4, 4, _258=64)), True),
     ("TIFF, an unknown compression", _wrote(lambda: tiff(4, 4, _259=34_712)), True),
     ("TIFF whose directories are a loop", _wrote(lambda: tiff(4, 4, _0=8)), False),
-    ("WebP, a huge canvas", _wrote(lambda: b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff" * 6), True),
+    (
+        "WebP, a huge canvas",
+        _wrote(lambda: b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff" * 6),
+        True,
+    ),
     ("WebP, animated", _wrote(lambda: _animated("WEBP")), True),
     ("PNG, animated", _wrote(lambda: _animated("PNG")), True),
     ("TIFF of several pages", _wrote(lambda: _animated("TIFF")), True),
     ("DICOM", _grey(), False),
     ("DICOM, a slope of NaN", _grey(RescaleSlope="NaN", RescaleIntercept="0"), True),
-    ("DICOM, an intercept of inf", _grey(RescaleSlope="1", RescaleIntercept="inf"), True),
+    (
+        "DICOM, an intercept of inf",
+        _grey(RescaleSlope="1", RescaleIntercept="inf"),
+        True,
+    ),
     ("DICOM, a slope of 0", _grey(RescaleSlope="0", RescaleIntercept="0"), False),
     ("DICOM, a window of NaN", _grey(WindowCenter="NaN", WindowWidth="100"), True),
     ("DICOM of 65,535 squared", _grey(Rows=65_535, Columns=65_535), True),
@@ -304,7 +400,11 @@ _BY_HAND: Sequence[tuple[str, Callable[[Path], object], bool]] = (
     ("DICOM without pixels", _grey(PixelData=b""), True),
     (
         "DICOM, another transfer syntax",
-        _wrote(lambda: dicom(np.zeros((8, 8), np.uint16)).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0")),
+        _wrote(
+            lambda: dicom(np.zeros((8, 8), np.uint16)).replace(
+                b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0"
+            )
+        ),
         True,
     ),
     ("DICOM, a damaged header", _wrote(_broken_meta), True),
@@ -320,4 +420,10 @@ def _jpeg_of(width: int, height: int) -> bytes:
     return bytes(content)
 
 
-ROWS = (Row("images", "damaged and hostile images: a picture or UnreadableImageError, no warning", rows),)
+ROWS = (
+    Row(
+        "images",
+        "damaged and hostile images: a picture or UnreadableImageError, no warning",
+        rows,
+    ),
+)

@@ -1,4 +1,6 @@
-"""Runs that are killed, and what is left of them: at any time, amid shards, around every rename, several at once."""
+"""Runs that are killed, and what is left of them: at any time, amid shards, around
+every rename, several at once.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def _step_of(event: str, arguments: tuple[Any, ...], below: Path) -> Step | None
 def _writes(mode: object, flags: object) -> bool:
     if isinstance(mode, str):
         return any(sign in mode for sign in "wax+")
-    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    return isinstance(flags, int) and bool(
+        flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    )
 
 
 def _watch(below: Path, seen: Callable[[int, Step], None]) -> None:
@@ -99,7 +103,9 @@ def _die_at(below: Path, number: int, how: str) -> None:
 
 
 def at_any_time(ground: Ground) -> Iterator[Trial]:
-    """SIGKILL, SIGINT and SIGTERM at random times; the resumed run must be as one that was left alone."""
+    """SIGKILL, SIGINT and SIGTERM at random times; the resumed run must be as one that
+    was left alone.
+    """
     whole = project(ground.place("whole"))
     began = time.monotonic()
     ended = run_pytest(whole, (*TINY, *_OPTIONS))
@@ -110,10 +116,15 @@ def at_any_time(ground: Ground) -> Iterator[Trial]:
     for number in range(ground.count(42, 2)):
         which = _SIGNALS[number % len(_SIGNALS)]
         delay = ground.random("kill", number).uniform(0.02, 1.0) * took
-        yield tried(f"{which.name} {number}", partial(_killed, ground.place(f"kill{number}"), whole, which, delay))
+        yield tried(
+            f"{which.name} {number}",
+            partial(_killed, ground.place(f"kill{number}"), whole, which, delay),
+        )
 
 
-def _killed(folder: Path, whole: Path, which: signal.Signals, delay: float) -> str | None:
+def _killed(
+    folder: Path, whole: Path, which: signal.Signals, delay: float
+) -> str | None:
     child = start_pytest(project(folder), (*TINY, *_OPTIONS))
     time.sleep(delay)
     child.send(which)
@@ -143,36 +154,56 @@ def amid_shards(ground: Ground) -> Iterator[Trial]:
         at = 1 + number * len(steps) // wanted
         how = "amid" if steps[at - 1].kind == "open" and number % 2 else "before"
         folder = project(ground.place(f"shard{number}"))
-        yield tried(f"{how} {steps[at - 1].kind} {number}", partial(_dies_and_resumes, folder, whole, at, how))
+        yield tried(
+            f"{how} {steps[at - 1].kind} {number}",
+            partial(_dies_and_resumes, folder, whole, at, how),
+        )
 
 
 def _dies_and_resumes(folder: Path, whole: Path, at: int, how: str) -> str | None:
-    ended = run_pytest(folder, (*TINY, *_OPTIONS), before=partial(_die_at, folder / "C", at, how))
+    ended = run_pytest(
+        folder, (*TINY, *_OPTIONS), before=partial(_die_at, folder / "C", at, how)
+    )
     if ended.status >= 0:
         return f"it did not die at step {at}: status {ended.status}"
     return _resumed(folder, whole, TINY)
 
 
-def _steps(folder: Path, options: tuple[str, ...], below: Path, *more: str) -> list[Step]:
+def _steps(
+    folder: Path, options: tuple[str, ...], below: Path, *more: str
+) -> list[Step]:
     """What an undisturbed run does below a folder."""
     log = folder.with_name(f"{folder.name}.steps")
-    run_pytest(folder, (*options, *_OPTIONS, *more), before=partial(_record, below, log))
+    run_pytest(
+        folder, (*options, *_OPTIONS, *more), before=partial(_record, below, log)
+    )
     lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     pairs = [line.split(" ", 1) for line in lines]
     return [Step(kind, name) for kind, name in pairs]
 
 
 def around_renames(ground: Ground) -> Iterator[Trial]:
-    """Killed at every step of writing results and reports, with an older run in place and without."""
+    """Killed at every step of writing results and reports, with an older run in place
+    and without.
+    """
     for older in (False, True):
         whole = _prepared(ground.place("whole"), older)
         steps = _steps(whole, TOY, whole, _REPORT)
-        wanted = [number for number, step in enumerate(steps, 1) if not step.name.endswith((".pyc", ".lock"))]
-        attempts = [(number, how) for number in wanted for how in _ways(steps[number - 1])]
+        wanted = [
+            number
+            for number, step in enumerate(steps, 1)
+            if not step.name.endswith((".pyc", ".lock"))
+        ]
+        attempts = [
+            (number, how) for number in wanted for how in _ways(steps[number - 1])
+        ]
         for number, how in ground.some(attempts, 1):
             step = steps[number - 1]
             folder = _prepared(ground.place(f"step{number}"), older)
-            name = f"{how} {step.kind} {_plain(step.name)}, {'an older run' if older else 'nothing'} in place"
+            name = (
+                f"{how} {step.kind} {_plain(step.name)},"
+                f" {'an older run' if older else 'nothing'} in place"
+            )
             yield tried(name, partial(_dies_around, folder, whole, number, how, older))
 
 
@@ -193,10 +224,15 @@ def _prepared(folder: Path, older: bool) -> Path:
     return folder
 
 
-def _dies_around(folder: Path, whole: Path, number: int, how: str, older: bool) -> str | None:
-    ended = run_pytest(folder, (*TOY, *_OPTIONS, _REPORT), before=partial(_die_at, folder, number, how))
+def _dies_around(
+    folder: Path, whole: Path, number: int, how: str, older: bool
+) -> str | None:
+    ended = run_pytest(
+        folder, (*TOY, *_OPTIONS, _REPORT), before=partial(_die_at, folder, number, how)
+    )
     if ended.status >= 0:
-        # What it writes may be smaller than the limit: then nothing was interrupted, and all must be right.
+        # What it writes may be smaller than the limit: then nothing was interrupted,
+        # and all must be right.
         return differs(folder / "R", whole / "R")
     if problem := _saved_is_whole(folder, older):
         return problem
@@ -213,7 +249,11 @@ def _saved_is_whole(folder: Path, older: bool) -> str | None:
     if not older and not (folder / "R" / "run.json").is_file():
         return None
     ended = run_pytest(folder, ("gate", "--robust-replay=R", "-p", "no:cacheprovider"))
-    return None if ended.last_line.startswith("RELEASE GATE: PASSED") else f"the saved run is lost: {ended.end}"
+    return (
+        None
+        if ended.last_line.startswith("RELEASE GATE: PASSED")
+        else f"the saved run is lost: {ended.end}"
+    )
 
 
 def several_at_once(ground: Ground) -> Iterator[Trial]:
@@ -228,7 +268,12 @@ def several_at_once(ground: Ground) -> Iterator[Trial]:
         runs = 2 + number % 2
         group = ground.place(f"group{number}")
         folders = [project(group / str(place)) for place in range(runs)]
-        options = (*TINY, "gate", "--robust-results=R", f"--robust-cache-dir={group / 'C'}")
+        options = (
+            *TINY,
+            "gate",
+            "--robust-results=R",
+            f"--robust-cache-dir={group / 'C'}",
+        )
         children = [start_pytest(folder, options) for folder in folders]
         time.sleep(ground.random("several", number).uniform(0.1, 0.9) * took * runs / 2)
         children[0].send(signal.SIGKILL)
@@ -236,16 +281,37 @@ def several_at_once(ground: Ground) -> Iterator[Trial]:
             child.wait()
         run_pytest(folders[0], options)
         for folder in folders:
-            yield tried(f"{runs} runs, {number}", partial(differs, folder / "R", whole / "R"))
+            yield tried(
+                f"{runs} runs, {number}", partial(differs, folder / "R", whole / "R")
+            )
         damaged = EmbeddingStore(group / "C" / FOLDER).damaged()
         left = leftovers(group)
         fine = not damaged and not left
-        yield Trial(f"the cache {number}", None if fine else f"{len(damaged)} damaged shards, {len(left)} .part files")
+        yield Trial(
+            f"the cache {number}",
+            None if fine else f"{len(damaged)} damaged shards, {len(left)} .part files",
+        )
 
 
 ROWS = (
-    Row("kills", "killed by SIGKILL, SIGINT or SIGTERM at any time: the resumed run is the same", at_any_time),
-    Row("kills-shards", "killed amid the writing of shards: the resumed run is the same", amid_shards),
-    Row("kills-renames", "killed at each step of writing results and reports: nothing is lost", around_renames),
-    Row("several-runs", "two or three runs on one cache, one of them killed: all the same", several_at_once),
+    Row(
+        "kills",
+        "killed by SIGKILL, SIGINT or SIGTERM at any time: the resumed run is the same",
+        at_any_time,
+    ),
+    Row(
+        "kills-shards",
+        "killed amid the writing of shards: the resumed run is the same",
+        amid_shards,
+    ),
+    Row(
+        "kills-renames",
+        "killed at each step of writing results and reports: nothing is lost",
+        around_renames,
+    ),
+    Row(
+        "several-runs",
+        "two or three runs on one cache, one of them killed: all the same",
+        several_at_once,
+    ),
 )

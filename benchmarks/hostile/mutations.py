@@ -9,7 +9,20 @@ from typing import Any, TypeAlias
 
 Place: TypeAlias = tuple[Any, Any]
 """A container of JSON and the key or index within it."""
-_LENGTHS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)
+_LENGTHS = (
+    0,
+    1,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    2**63 - 1,
+    2**64 - 1,
+)
 _VALUES: Sequence[Any] = (
     *(None, True, False, 0, 1, -1, 2**31, 2**70, 0.0, 0.5, 1.0, -0.5, 1e308, 1e-320),
     *("", "x", "0", "\ud800", "../..", [], {}, [[]], {"1": 1.0}),
@@ -83,7 +96,9 @@ _CHANGES: Sequence[Callable[[bytearray, random.Random], None]] = (
 
 
 def mutated_json(data: Any, rng: random.Random) -> Any:
-    """A copy of some JSON with one or two values changed, removed, exchanged or copied to another place."""
+    """A copy of some JSON with one or two values changed, removed, exchanged or copied
+    to another place.
+    """
     changed = copy.deepcopy(data)
     for _ in range(rng.choice((1, 1, 1, 2))):
         places = list(_places(changed))
@@ -104,7 +119,9 @@ def _change_one(places: list[Place], rng: random.Random) -> None:
         container[key] = _near(container[key], rng)
     else:
         # Values of the same key are what a careless or dishonest hand would exchange.
-        alike = [place for place in places if place[1] == key and place[0] is not container]
+        alike = [
+            place for place in places if place[1] == key and place[0] is not container
+        ]
         other, other_key = rng.choice(alike or places)
         value = copy.deepcopy(other[other_key])
         if kind == "swap":
@@ -126,7 +143,13 @@ def _near(value: Any, rng: random.Random) -> Any:
 
 
 def _places(data: Any) -> Iterator[Place]:
-    keys = list(data) if isinstance(data, dict) else list(range(len(data))) if isinstance(data, list) else []
+    keys = (
+        list(data)
+        if isinstance(data, dict)
+        else list(range(len(data)))
+        if isinstance(data, list)
+        else []
+    )
     for key in keys:
         yield data, key
         yield from _places(data[key])

@@ -1,4 +1,6 @@
-"""Hundreds of sweeps in one process, failures among them: memory, descriptors and temporary files do not grow."""
+"""Hundreds of sweeps in one process, failures among them: memory, descriptors and
+temporary files do not grow.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class _Failing(ToyEncoder):
 
 def rows(ground: Ground) -> Iterator[Trial]:
     sweeps = ground.count(300, 40)
-    yield from in_children([(f"{sweeps} sweeps", lambda: _grown(ground, sweeps))], seconds=400)
+    yield from in_children(
+        [(f"{sweeps} sweeps", lambda: _grown(ground, sweeps))], seconds=400
+    )
 
 
 def _grown(ground: Ground, sweeps: int) -> str | None:
@@ -63,7 +67,15 @@ def _sweep(number: int, cache: Path | None) -> None:
     encoder = _Failing() if number % 5 == 0 else ToyEncoder()
     occluder = load_occluder(_OCCLUDERS[number % len(_OCCLUDERS)])
     with suppress(RobustError):
-        evaluate(encoder, ToyDataset(60), occluder, levels=(0.1, 0.3), seed=number, cache_dir=cache, batch_size=16)
+        evaluate(
+            encoder,
+            ToyDataset(60),
+            occluder,
+            levels=(0.1, 0.3),
+            seed=number,
+            cache_dir=cache,
+            batch_size=16,
+        )
 
 
 def _held() -> tuple[int, int]:
@@ -73,4 +85,10 @@ def _held() -> tuple[int, int]:
     return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd"))
 
 
-ROWS = (Row("one-process", "hundreds of sweeps in one process: memory, descriptors, temporary files", rows),)
+ROWS = (
+    Row(
+        "one-process",
+        "hundreds of sweeps in one process: memory, descriptors, temporary files",
+        rows,
+    ),
+)

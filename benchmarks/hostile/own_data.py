@@ -1,4 +1,6 @@
-"""Data sets of one's own that break the protocol: right numbers, or refused in a sentence, texts and ids unsaid."""
+"""Data sets of one's own that break the protocol: right numbers, or refused in a
+sentence, texts and ids unsaid.
+"""
 
 from __future__ import annotations
 
@@ -108,13 +110,23 @@ _REFUSED: Mapping[str, Break] = {
     "an image as bytes": _image(lambda image: image.tobytes()),
     "an image of 0 by 0": _image(lambda _: Image.new("L", (0, 0))),
     "an image that raises": _image(_raises(lambda: ValueError(CANARY))),
-    "an image that raises OSError": _image(_raises(lambda: OSError(2, CANARY, f"/data/{CANARY}.png"))),
+    "an image that raises OSError": _image(
+        _raises(lambda: OSError(2, CANARY, f"/data/{CANARY}.png"))
+    ),
     "an image that exits": _image(_raises(lambda: SystemExit(0))),
     "an image that stops": _image(_raises(lambda: StopIteration(CANARY))),
     **{
         f"without {name}": _without(name)
         for name in (
-            *("name", "fingerprint", "split", "text", "relevance", "image_ids", "reports"),
+            *(
+                "name",
+                "fingerprint",
+                "split",
+                "text",
+                "relevance",
+                "image_ids",
+                "reports",
+            ),
             *("image_groups", "report_groups", "patients", "image"),
         )
     },
@@ -127,20 +139,29 @@ _ODD: Mapping[str, Break] = {
     "ids as an array": _set("image_ids", np.array),
     "texts as a tuple": _set("reports", tuple),
     "texts as an array": _set("reports", np.array),
-    "a lone surrogate in an id": _set("image_ids", lambda ids: ["\ud800" + ids[0], *ids[1:]]),
+    "a lone surrogate in an id": _set(
+        "image_ids", lambda ids: ["\ud800" + ids[0], *ids[1:]]
+    ),
     "a null byte in an id": _set("image_ids", lambda ids: ["\0" + ids[0], *ids[1:]]),
     "a long id": _set("image_ids", lambda ids: ["x" * 100_000, *ids[1:]]),
     "pictures in colour": _image(lambda image: image.convert("RGB")),
     "pictures with transparency": _image(lambda image: image.convert("RGBA")),
-    "pictures of other sizes": _image(lambda image: image.resize((64, 64), Image.Resampling.NEAREST)),
-    "patients all alike": _set("patients", lambda patients: [patients[0]] * len(patients)),
+    "pictures of other sizes": _image(
+        lambda image: image.resize((64, 64), Image.Resampling.NEAREST)
+    ),
+    "patients all alike": _set(
+        "patients", lambda patients: [patients[0]] * len(patients)
+    ),
 }
 _LOADS = "\n\ndef load(**_):\n    return "
 
 
 def _bad(body: str) -> str:
     """A class of the conftest that derives from the honest data set, and its loader."""
-    return f"class Bad(toy.ToyDataset):\n{textwrap.indent(textwrap.dedent(body), '    ')}{_LOADS}Bad()\n"
+    return (
+        "class"
+        f" Bad(toy.ToyDataset):\n{textwrap.indent(textwrap.dedent(body), '    ')}{_LOADS}Bad()\n"
+    )
 
 
 _SHOWS = f"""
@@ -162,7 +183,9 @@ _REGISTERED: Mapping[str, str] = {
     "load returns None": f"{_LOADS}None\n",
     "load returns a class": f"{_LOADS}toy.ToyDataset\n",
     "load is no function": "load = 3\n",
-    "ids raise": _bad(f"@property\ndef image_ids(self):\n    raise KeyError({CANARY!r})\n"),
+    "ids raise": _bad(
+        f"@property\ndef image_ids(self):\n    raise KeyError({CANARY!r})\n"
+    ),
     "a repr that shows": _bad(_SHOWS),
     "texts of None": _bad("@property\ndef reports(self):\n    return [None] * 120\n"),
     "another name": _bad("name = 'another'\n"),
@@ -183,8 +206,12 @@ def pytest_robust_register_mine(catalogues):
 
 
 def rows(ground: Ground) -> Iterator[Trial]:
-    checks: list[tuple[str, Check]] = [(name, partial(_measured, change, True)) for name, change in _REFUSED.items()]
-    checks += [(name, partial(_measured, change, False)) for name, change in _ODD.items()]
+    checks: list[tuple[str, Check]] = [
+        (name, partial(_measured, change, True)) for name, change in _REFUSED.items()
+    ]
+    checks += [
+        (name, partial(_measured, change, False)) for name, change in _ODD.items()
+    ]
     yield from in_children(ground.some(checks, 10), chunk=4)
     for name, code in ground.some(_REGISTERED.items(), 2):
         yield tried(f"registered: {name}", partial(_registered, ground, name, code))
@@ -201,15 +228,27 @@ def _measured(change: Break, refused: bool) -> str | None:
             return f"names an id or quotes a text: {error}"
         if error.__cause__ is not None or error.__context__ is not None:
             return "the error carries a foreign one"
-        return None if str(error).startswith("Expected") else f"not a sentence of ours: {error}"
+        return (
+            None
+            if str(error).startswith("Expected")
+            else f"not a sentence of ours: {error}"
+        )
     if refused:
         return "it was taken"
-    return None if _near(found, expected) else f"other numbers: {found} instead of {expected}"
+    return (
+        None
+        if _near(found, expected)
+        else f"other numbers: {found} instead of {expected}"
+    )
 
 
 def _near(found: list[Any], expected: list[Any]) -> bool:
     """Alike but for one image: another id has other masks."""
-    pairs = [(found[place][level], expected[place][level]) for place in range(2) for level in expected[place]]
+    pairs = [
+        (found[place][level], expected[place][level])
+        for place in range(2)
+        for level in expected[place]
+    ]
     return all(abs(one - other) <= 1 / _PAIRS + 1e-9 for one, other in pairs)
 
 
@@ -219,8 +258,12 @@ def _recalls(data: Any) -> list[Any]:
 
 
 def _registered(ground: Ground, name: str, code: str) -> str | None:
-    folder = project(ground.place(name), files={"conftest.py": CONFTEST + code + _REGISTER})
-    ended = run_pytest(folder, (TOY[0], "--robust-datasets=mine", *TOY[2:], "gate"), seconds=40)
+    folder = project(
+        ground.place(name), files={"conftest.py": CONFTEST + code + _REGISTER}
+    )
+    ended = run_pytest(
+        folder, (TOY[0], "--robust-datasets=mine", *TOY[2:], "gate"), seconds=40
+    )
     if ended.timed_out:
         return "hung"
     for word in ("INTERNALERROR", "Traceback (most recent call last)", CANARY):
@@ -234,4 +277,10 @@ def _registered(ground: Ground, name: str, code: str) -> str | None:
     return None if "Expected" in ended.output else f"no sentence of ours: {ended.end}"
 
 
-ROWS = (Row("own-data", "data sets of one's own that break the protocol: right numbers or a sentence", rows),)
+ROWS = (
+    Row(
+        "own-data",
+        "data sets of one's own that break the protocol: right numbers or a sentence",
+        rows,
+    ),
+)

@@ -14,7 +14,11 @@ from .trials import Ground, Row, Trial, tried
 
 _REFUSED = "refused"
 """Exit status 4; the other expectations are beginnings of the last line."""
-_PASSED, _FAILED, _NOT_JUDGED = "RELEASE GATE: PASSED", "RELEASE GATE: FAILED", "RELEASE GATE: NOT JUDGED"
+_PASSED, _FAILED, _NOT_JUDGED = (
+    "RELEASE GATE: PASSED",
+    "RELEASE GATE: FAILED",
+    "RELEASE GATE: NOT JUDGED",
+)
 
 
 def _gate(*lines: str) -> str:
@@ -50,36 +54,93 @@ _POLICIES: Sequence[tuple[str, str, str]] = (
     ("a slip in the table's name", _HONEST.replace("[[gate]]", "[[gates]]"), _REFUSED),
     ("a gate in capitals", _HONEST.replace("[[gate]]", "[[Gate]]"), _REFUSED),
     ("a gate that is no list", _HONEST.replace("[[gate]]", "[gate]"), _REFUSED),
-    ("a gate twice, the second weaker", _HARD + _gate("recall = { 1 = 0.0 }"), _REFUSED),
-    ("a direction that is none", _gate('direction = "i2t"', "recall = { 10 = 0.3 }"), _REFUSED),
+    (
+        "a gate twice, the second weaker",
+        _HARD + _gate("recall = { 1 = 0.0 }"),
+        _REFUSED,
+    ),
+    (
+        "a direction that is none",
+        _gate('direction = "i2t"', "recall = { 10 = 0.3 }"),
+        _REFUSED,
+    ),
     ("a model that is none", _gate('model = "tou"', "recall = { 10 = 0.3 }"), _REFUSED),
-    ("a data set that is none", _gate('dataset = "toyset"', "recall = { 10 = 0.3 }"), _REFUSED),
-    ("an occluder that is none", _gate('occluder = "patchs"', "recall = { 10 = 0.3 }"), _REFUSED),
+    (
+        "a data set that is none",
+        _gate('dataset = "toyset"', "recall = { 10 = 0.3 }"),
+        _REFUSED,
+    ),
+    (
+        "an occluder that is none",
+        _gate('occluder = "patchs"', "recall = { 10 = 0.3 }"),
+        _REFUSED,
+    ),
     ("a level of text", '[[gate]]\nlevel = "0.2"\nrecall = { 10 = 0.3 }\n', _REFUSED),
     ("a level of NaN", "[[gate]]\nlevel = nan\nrecall = { 10 = 0.3 }\n", _REFUSED),
     ("a level of 20", "[[gate]]\nlevel = 20\nrecall = { 10 = 0.3 }\n", _REFUSED),
-    ("a level that is nearly measured", "[[gate]]\nlevel = 0.2000001\nrecall = { 10 = 0.3 }\n", _PASSED),
-    ("a level of another run", "[[gate]]\nlevel = 0.3\nrecall = { 10 = 0.3 }\n", "not passed"),
+    (
+        "a level that is nearly measured",
+        "[[gate]]\nlevel = 0.2000001\nrecall = { 10 = 0.3 }\n",
+        _PASSED,
+    ),
+    (
+        "a level of another run",
+        "[[gate]]\nlevel = 0.3\nrecall = { 10 = 0.3 }\n",
+        "not passed",
+    ),
     ("retention of NaN", _gate("retention = { 10 = nan }"), _REFUSED),
-    ("retention at level 0", "[[gate]]\nlevel = 0.0\nretention = { 10 = 0.5 }\n", "not passed"),
+    (
+        "retention at level 0",
+        "[[gate]]\nlevel = 0.0\nretention = { 10 = 0.5 }\n",
+        "not passed",
+    ),
     ("a cost of 0", _gate("relative_cost = 0"), _REFUSED),
     ("a cost of NaN", _gate("relative_cost = nan"), _REFUSED),
     ("a speed of text", _gate('images_per_second = "9"'), _REFUSED),
-    ("a margin of NaN", _gate("not_worse_than_baseline = { k = 10, margin = nan }"), _REFUSED),
-    ("a margin below 0", _gate("not_worse_than_baseline = { k = 10, margin = -0.1 }"), _REFUSED),
-    ("a margin without k", _gate("not_worse_than_baseline = { margin = 0.02 }"), _REFUSED),
+    (
+        "a margin of NaN",
+        _gate("not_worse_than_baseline = { k = 10, margin = nan }"),
+        _REFUSED,
+    ),
+    (
+        "a margin below 0",
+        _gate("not_worse_than_baseline = { k = 10, margin = -0.1 }"),
+        _REFUSED,
+    ),
+    (
+        "a margin without k",
+        _gate("not_worse_than_baseline = { margin = 0.02 }"),
+        _REFUSED,
+    ),
     ("decide by a word", _gate("recall = { 10 = 0.3 }", 'decide = "maybe"'), _REFUSED),
     ("a confidence of 0", _gate("recall = { 10 = 0.3 }", "confidence = 0"), _REFUSED),
     ("a confidence of 1", _gate("recall = { 10 = 0.3 }", "confidence = 1.0"), _REFUSED),
     ("a confidence of 95", _gate("recall = { 10 = 0.3 }", "confidence = 95"), _REFUSED),
-    ("tolerated by a word", _gate("recall = { 10 = 0.3 }", 'inconclusive = "fine"'), _REFUSED),
-    ("a model's slip", _HONEST + _table("models.mine", 'loader = "open_clop"', 'checkpoint = "x"'), _REFUSED),
-    ("a data set's slip", _HONEST + _table("datasets.table", 'pth = "x.csv"'), _REFUSED),
-    ("required that is no boolean", _HONEST + _table("models.toy", 'required = "no"'), _REFUSED),
+    (
+        "tolerated by a word",
+        _gate("recall = { 10 = 0.3 }", 'inconclusive = "fine"'),
+        _REFUSED,
+    ),
+    (
+        "a model's slip",
+        _HONEST + _table("models.mine", 'loader = "open_clop"', 'checkpoint = "x"'),
+        _REFUSED,
+    ),
+    (
+        "a data set's slip",
+        _HONEST + _table("datasets.table", 'pth = "x.csv"'),
+        _REFUSED,
+    ),
+    (
+        "required that is no boolean",
+        _HONEST + _table("models.toy", 'required = "no"'),
+        _REFUSED,
+    ),
     ("an unknown table", _HONEST + _table("shadow", "x = 1"), _REFUSED),
     (
         "a model shadows a known one",
-        _HONEST + _table("models.tiny-cxr-clip", 'loader = "transformers"', 'checkpoint = "x"'),
+        _HONEST
+        + _table("models.tiny-cxr-clip", 'loader = "transformers"', 'checkpoint = "x"'),
         _REFUSED,
     ),
     ("no TOML", "recall: 10\n", _REFUSED),
@@ -109,7 +170,10 @@ def _judged(folder: Path, text: str, expected: str) -> str | None:
         return problem
     if _is(ended, expected):
         return None
-    return f"expected {expected}, got status {ended.status}, {ended.last_line or 'no line'}: {ended.end[-150:]}"
+    return (
+        f"expected {expected}, got status {ended.status},"
+        f" {ended.last_line or 'no line'}: {ended.end[-150:]}"
+    )
 
 
 def _is(ended: Ended, expected: str) -> bool:
@@ -121,7 +185,11 @@ def _is(ended: Ended, expected: str) -> bool:
     passes = ended.last_line.startswith(_PASSED) and ended.status == 0
     if expected.endswith("or refused"):
         return refused or passes
-    return passes if expected == _PASSED else ended.last_line.startswith(expected) and ended.status == 1
+    return (
+        passes
+        if expected == _PASSED
+        else ended.last_line.startswith(expected) and ended.status == 1
+    )
 
 
 def _write(file: Path, text: str) -> None:
@@ -148,7 +216,9 @@ def _in_order(ended: Ended) -> str | None:
 
 
 def _fuzzed(ground: Ground, number: int) -> str | None:
-    """Chance changes to a policy that fails: whatever they make of it, there is a verdict or a usage error."""
+    """Chance changes to a policy that fails: whatever they make of it, there is a
+    verdict or a usage error.
+    """
     folder = project(ground.place("fuzzed"), policy=None)
     content = mutated((POLICY + _HARD).encode(), ground.random("policy", number))
     (folder / "gate" / "robust.toml").write_bytes(content)
@@ -159,7 +229,17 @@ def _fuzzed(ground: Ground, number: int) -> str | None:
         return None
     gates = ended.last_line.startswith((_PASSED, _FAILED, _NOT_JUDGED))
     agrees = (ended.status == 0) == ended.last_line.startswith(_PASSED)
-    return None if gates and agrees else f"status {ended.status}, {ended.last_line or 'no line'} ({content!r})"
+    return (
+        None
+        if gates and agrees
+        else f"status {ended.status}, {ended.last_line or 'no line'} ({content!r})"
+    )
 
 
-ROWS = (Row("policies", "policy files with slips and tricks: exit status 4, or judged right", rows),)
+ROWS = (
+    Row(
+        "policies",
+        "policy files with slips and tricks: exit status 4, or judged right",
+        rows,
+    ),
+)

@@ -1,4 +1,6 @@
-"""What a run may show of patients: canaries in all places of the data, searched in all outputs, however it fails."""
+"""What a run may show of patients: canaries in all places of the data, searched in all
+outputs, however it fails.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,9 @@ class LeakyEncoder(toy.ToyEncoder):
 class ShownDataset(toy.ToyDataset):
     """A data set of one's own whose repr shows all that it holds."""
 
-    texts: list[str] = dataclasses.field(default_factory=lambda: [f"CANARYTEXT {one}" for one in range(_PAIRS)])
+    texts: list[str] = dataclasses.field(
+        default_factory=lambda: [f"CANARYTEXT {one}" for one in range(_PAIRS)]
+    )
     name = "shown"
 
     def __post_init__(self) -> None:
@@ -103,7 +107,11 @@ class ShownDataset(toy.ToyDataset):
     def image(self, index: int) -> Any:
         if os.environ.get(_FAILURE) == "own data raise":
             raise ValueError(f"no CANARYFILE of {self.image_ids[index]}")
-        return None if os.environ.get(_FAILURE) == "own data return None" else super().image(index)
+        return (
+            None
+            if os.environ.get(_FAILURE) == "own data return None"
+            else super().image(index)
+        )
 
 
 def register(catalogues: Catalogues) -> None:
@@ -125,8 +133,18 @@ def _world(folder: Path, failure: str) -> Path:
     for number in range(_PAIRS):
         name = f"CANARYFOLDER/CANARYFILE{number:03d}.png"
         toy.picture(number).save(data / name)
-        row = {"image": name, "report": f"CANARYTEXT pattern {number}", "id": f"CANARYID{number}"}
-        rows.append({**row, "study": f"CANARYSTUDY{number}", "patient": f"CANARYPATIENT{number}"})
+        row = {
+            "image": name,
+            "report": f"CANARYTEXT pattern {number}",
+            "id": f"CANARYID{number}",
+        }
+        rows.append(
+            {
+                **row,
+                "study": f"CANARYSTUDY{number}",
+                "patient": f"CANARYPATIENT{number}",
+            }
+        )
     _spoil(failure, data, rows)
     with (data / "table.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
@@ -166,14 +184,41 @@ def _spoil(failure: str, data: Path, rows: list[dict[str, str]]) -> None:
 def _warning_dicom() -> bytes:
     """A value that breaks its kind: pydicom warns and quotes it."""
     content = dicom(np.arange(64, dtype=np.uint16).reshape(8, 8) * 900)
-    return content.replace(b"1.2.3\0", b"CANARY", 1).replace(b"1.2.3\0", b"CANARYDOE"[:6], 1)
+    return content.replace(b"1.2.3\0", b"CANARY", 1).replace(
+        b"1.2.3\0", b"CANARYDOE"[:6], 1
+    )
 
 
 _FAILURES = (
-    *("nothing", "gates not met", "images raise", "images raise from", "images are NaN", "images of one row"),
-    *("images exit", "reports raise", "reports, a missing word", "reports are text", "model does not load"),
-    *("image missing", "image broken", "image a FIFO", "image a DICOM that warns", "image beyond the root"),
-    *("image elsewhere", "image of floats", "id twice", "two texts of one study", "text empty"),
+    *(
+        "nothing",
+        "gates not met",
+        "images raise",
+        "images raise from",
+        "images are NaN",
+        "images of one row",
+    ),
+    *(
+        "images exit",
+        "reports raise",
+        "reports, a missing word",
+        "reports are text",
+        "model does not load",
+    ),
+    *(
+        "image missing",
+        "image broken",
+        "image a FIFO",
+        "image a DICOM that warns",
+        "image beyond the root",
+    ),
+    *(
+        "image elsewhere",
+        "image of floats",
+        "id twice",
+        "two texts of one study",
+        "text empty",
+    ),
     *("own data raise", "own data return None"),
 )
 _FLAGS: Mapping[str, Sequence[str]] = {
@@ -181,37 +226,73 @@ _FLAGS: Mapping[str, Sequence[str]] = {
     "-vv -l": ("-vv", "-l"),
     "all shown": ("-vv", "--showlocals", "--tb=long", "-rA"),
     "--full-trace": ("--full-trace", "-s"),
-    "-W always": ("-Walways", "--tb=native", "-o", "log_cli=true", "-o", "log_cli_level=DEBUG"),
+    "-W always": (
+        "-Walways",
+        "--tb=native",
+        "-o",
+        "log_cli=true",
+        "-o",
+        "log_cli_level=DEBUG",
+    ),
 }
 _OUTPUTS = (
-    *("--robust-results=R", "--robust-report=report.html", "--robust-report=report.md", "--robust-report=report.json"),
+    *(
+        "--robust-results=R",
+        "--robust-report=report.html",
+        "--robust-report=report.md",
+        "--robust-report=report.json",
+    ),
     *("--junitxml=junit.xml", "-o", "junit_logging=all", "--robust-cache-dir=C"),
 )
 
 
 def rows(ground: Ground) -> Iterator[Trial]:
     attempts = [(failure, flags, False) for failure in _FAILURES for flags in _FLAGS]
-    attempts += [(failure, "as it is", True) for failure in ("nothing", "reports raise", "image missing")]
+    attempts += [
+        (failure, "as it is", True)
+        for failure in ("nothing", "reports raise", "image missing")
+    ]
     for failure, flags, workers in ground.some(attempts, 8):
         name = f"{failure}, {flags}{', workers' if workers else ''}"
-        yield tried(name, partial(_searched, ground, name, failure, _FLAGS[flags], workers))
+        yield tried(
+            name, partial(_searched, ground, name, failure, _FLAGS[flags], workers)
+        )
 
 
-def _searched(ground: Ground, name: str, failure: str, flags: Sequence[str], workers: bool) -> str | None:
+def _searched(
+    ground: Ground, name: str, failure: str, flags: Sequence[str], workers: bool
+) -> str | None:
     folder = _world(ground.place(name), failure)
     temporary = folder.with_name(f"{folder.name}-temporary")
     temporary.mkdir()
     data_set = "shown" if failure.startswith("own data") else "clinic"
-    policy = ("--robust-levels=0.2",) if failure != "gates not met" else ("--robust-levels=0.2", "--robust-k=1,10")
-    options = ["gate", f"--robust-models={toy.MODEL}", f"--robust-datasets={data_set}", *policy, *_OUTPUTS, *flags]
+    policy = (
+        ("--robust-levels=0.2",)
+        if failure != "gates not met"
+        else ("--robust-levels=0.2", "--robust-k=1,10")
+    )
+    options = [
+        "gate",
+        f"--robust-models={toy.MODEL}",
+        f"--robust-datasets={data_set}",
+        *policy,
+        *_OUTPUTS,
+        *flags,
+    ]
     if failure == "gates not met":
         toml = folder / "gate" / "robust.toml"
         toml.write_text(toml.read_text().replace("0.3", "0.999"))
-    environment = {_FAILURE: failure, "GITHUB_STEP_SUMMARY": str(folder / "step.md"), "TMPDIR": str(temporary)}
+    environment = {
+        _FAILURE: failure,
+        "GITHUB_STEP_SUMMARY": str(folder / "step.md"),
+        "TMPDIR": str(temporary),
+    }
     environment |= {"GITHUB_ACTIONS": "true"}
     options += ["-n2"] if workers else []
     plugins = ("xdist",) if workers else ()
-    ended = run_pytest(folder, options, environment=environment, plugins=plugins, seconds=60)
+    ended = run_pytest(
+        folder, options, environment=environment, plugins=plugins, seconds=60
+    )
     if ended.timed_out:
         return "hung"
     return _canary_in(folder, temporary, ended)
@@ -221,16 +302,26 @@ def _canary_in(folder: Path, temporary: Path, ended: Ended) -> str | None:
     """The first canary of any output, and where; None where there is none."""
     texts: dict[str, bytes] = {"the terminal": ended.output.encode()}
     # What stands in the data is no output.
-    made = [path for path in folder.rglob("*") if path.is_relative_to(folder / "gate" / "data") is False]
+    made = [
+        path
+        for path in folder.rglob("*")
+        if path.is_relative_to(folder / "gate" / "data") is False
+    ]
     for path in [*made, *temporary.rglob("*")]:
         texts[f"the name of {path.name}"] = path.name.encode()
-        if path.is_file() and path.name not in ("robust.toml", "conftest.py") and path.suffix != ".pyc":
+        if (
+            path.is_file()
+            and path.name not in ("robust.toml", "conftest.py")
+            and path.suffix != ".pyc"
+        ):
             texts[path.name] = _content(path)
     for place, content in texts.items():
         for canary in CANARIES:
             start = content.find(canary.encode())
             if start >= 0:
-                shown = content[max(0, start - 60) : start + 40].decode(errors="replace")
+                shown = content[max(0, start - 60) : start + 40].decode(
+                    errors="replace"
+                )
                 return f"{canary} in {place}: {shown!r}"
     return None
 
@@ -240,8 +331,16 @@ def _content(path: Path) -> bytes:
     content = path.read_bytes()
     if path.suffix == ".npz":
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            content += b"".join(name.encode() + archive.read(name) for name in archive.namelist())
+            content += b"".join(
+                name.encode() + archive.read(name) for name in archive.namelist()
+            )
     return content
 
 
-ROWS = (Row("privacy", "canaries in ids, texts, names and errors: in no output, however a run fails", rows),)
+ROWS = (
+    Row(
+        "privacy",
+        "canaries in ids, texts, names and errors: in no output, however a run fails",
+        rows,
+    ),
+)

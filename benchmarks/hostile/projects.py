@@ -29,10 +29,16 @@ recall = { 10 = 0.3 }
 """
 STRICT_POLICY = POLICY.replace("0.3", "0.999")
 TOY = (
-    *(f"--robust-models={toy.MODEL}", f"--robust-datasets={toy.DATASET}", "--robust-levels=0.2"),
+    *(
+        f"--robust-models={toy.MODEL}",
+        f"--robust-datasets={toy.DATASET}",
+        "--robust-levels=0.2",
+    ),
     *("-p", "no:cacheprovider"),
 )
-"""A run of the toy world; `TINY` is one of an embedded model, with tokens, transformers and a store."""
+"""A run of the toy world; `TINY` is one of an embedded model, with tokens, transformers
+and a store.
+"""
 TINY = (
     *("--robust-models=tiny-cxr-clip", "--robust-limit=48", "--robust-levels=0.1,0.2"),
     *("-p", "no:cacheprovider"),
@@ -42,7 +48,11 @@ _VOLATILE = ("id", "started", "command", "timing", "warnings", "host")
 
 
 def project(
-    folder: Path, *, policy: str | None = POLICY, suite: str = SUITE, files: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    policy: str | None = POLICY,
+    suite: str = SUITE,
+    files: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a project whose suite lies in `gate/`; `files` adds or replaces files."""
     contents = {"conftest.py": CONFTEST, "gate/test_recall.py": suite}
@@ -84,7 +94,8 @@ def _lasting(data: Any) -> Any:
         return {
             key: _lasting(value)
             for key, value in data.items()
-            if key not in _VOLATILE and not (key.endswith(("sha256", "digest")) and key != "pixel_digest")
+            if key not in _VOLATILE
+            and not (key.endswith(("sha256", "digest")) and key != "pixel_digest")
         }
     return [_lasting(value) for value in data] if isinstance(data, list) else data
 

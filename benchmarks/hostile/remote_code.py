@@ -1,4 +1,6 @@
-"""Folders that bring code along: model, tokenizer, processor, loading script, pickles. None of it runs."""
+"""Folders that bring code along: model, tokenizer, processor, loading script, pickles.
+None of it runs.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,20 @@ def _code(canary: Path) -> str:
 
 
 def _config(**more: object) -> str:
-    towers = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+    towers = {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
     return json.dumps(
-        {"model_type": "clip", "projection_dim": 8, "text_config": towers, "vision_config": towers, **more}
+        {
+            "model_type": "clip",
+            "projection_dim": 8,
+            "text_config": towers,
+            "vision_config": towers,
+            **more,
+        }
     )
 
 
@@ -41,18 +54,25 @@ def _auto_map(**names: str) -> dict[str, object]:
 def _model(folder: Path, canary: Path) -> None:
     (folder / "code.py").write_text(_code(canary))
     named = _auto_map(AutoConfig="Config", AutoModel="Model")
-    (folder / "config.json").write_text(_config(**{**named, "model_type": "unheard-of"}))
+    (folder / "config.json").write_text(
+        _config(**{**named, "model_type": "unheard-of"})
+    )
 
 
 def _known_model(folder: Path, canary: Path) -> None:
     (folder / "code.py").write_text(_code(canary))
-    (folder / "config.json").write_text(_config(**_auto_map(AutoConfig="Config", AutoModel="Model")))
+    (folder / "config.json").write_text(
+        _config(**_auto_map(AutoConfig="Config", AutoModel="Model"))
+    )
 
 
 def _tokenizer(folder: Path, canary: Path) -> None:
     (folder / "code.py").write_text(_code(canary))
     (folder / "config.json").write_text(_config())
-    named = {"auto_map": {"AutoTokenizer": ["code.Tokenizer", None]}, "tokenizer_class": "Tokenizer"}
+    named = {
+        "auto_map": {"AutoTokenizer": ["code.Tokenizer", None]},
+        "tokenizer_class": "Tokenizer",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(named))
 
 
@@ -61,12 +81,16 @@ def _processor(folder: Path, canary: Path) -> None:
     (folder / "config.json").write_text(_config())
     named = _auto_map(AutoImageProcessor="Processor", AutoProcessor="Processor")
     for name in ("preprocessor_config.json", "processor_config.json"):
-        (folder / name).write_text(json.dumps({**named, "image_processor_type": "Processor"}))
+        (folder / name).write_text(
+            json.dumps({**named, "image_processor_type": "Processor"})
+        )
 
 
 def _evil_bin(folder: Path, canary: Path) -> None:
     (folder / "config.json").write_text(_config())
-    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Payload(os.system, f"touch {canary}"), protocol=2))
+    (folder / "pytorch_model.bin").write_bytes(
+        pickle.dumps(Payload(os.system, f"touch {canary}"), protocol=2)
+    )
 
 
 def _evil_index(folder: Path, canary: Path) -> None:
@@ -80,18 +104,34 @@ def _evil_index(folder: Path, canary: Path) -> None:
 
 def _evil_open_clip(folder: Path, canary: Path) -> None:
     tower = {"image_size": 32, "layers": 1, "width": 16, "patch_size": 8}
-    text = {"context_length": 8, "vocab_size": 100, "width": 16, "heads": 2, "layers": 1}
-    config = {"model_cfg": {"embed_dim": 8, "vision_cfg": tower, "text_cfg": text}, "preprocess_cfg": {}}
+    text = {
+        "context_length": 8,
+        "vocab_size": 100,
+        "width": 16,
+        "heads": 2,
+        "layers": 1,
+    }
+    config = {
+        "model_cfg": {"embed_dim": 8, "vision_cfg": tower, "text_cfg": text},
+        "preprocess_cfg": {},
+    }
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     evil = pickle.dumps(Payload(os.system, f"touch {canary}"), protocol=2)
     (folder / "open_clip_pytorch_model.bin").write_bytes(evil)
 
 
 def _evil_extras(folder: Path, canary: Path) -> None:
-    """Pickles under names that training leaves behind, and code that Python would import by itself."""
+    """Pickles under names that training leaves behind, and code that Python would
+    import by itself.
+    """
     evil = pickle.dumps(Payload(os.system, f"touch {canary}"), protocol=2)
     (folder / "config.json").write_text(_config())
-    for name in ("training_args.bin", "optimizer.pt", "tokenizer.pkl", "pytorch_model.bin"):
+    for name in (
+        "training_args.bin",
+        "optimizer.pt",
+        "tokenizer.pkl",
+        "pytorch_model.bin",
+    ):
         (folder / name).write_bytes(evil)
     for name in ("conftest.py", "sitecustomize.py", "__init__.py", "setup.py"):
         (folder / name).write_text(_code(canary))
@@ -118,14 +158,21 @@ def _script_and_data(folder: Path, canary: Path) -> None:
     (folder / "data.csv").write_text("image,text\na.png,b\n")
 
 
-_DATA: Mapping[str, Write] = {"a loading script": _script, "a loading script beside data": _script_and_data}
+_DATA: Mapping[str, Write] = {
+    "a loading script": _script,
+    "a loading script beside data": _script_and_data,
+}
 
 
 def rows(ground: Ground) -> Iterator[Trial]:
     checks: list[tuple[str, Check]] = [
-        (name, partial(_refused, ground.place(name), write, False)) for name, write in _MODELS.items()
+        (name, partial(_refused, ground.place(name), write, False))
+        for name, write in _MODELS.items()
     ]
-    checks += [(name, partial(_refused, ground.place(name), write, True)) for name, write in _DATA.items()]
+    checks += [
+        (name, partial(_refused, ground.place(name), write, True))
+        for name, write in _DATA.items()
+    ]
     yield from in_children(ground.some(checks, 4), seconds=60)
 
 
@@ -150,4 +197,10 @@ def _refused(place: Path, write: Write, data: bool) -> str | None:
     return "THE CODE WAS RUN" if canary.exists() else problem
 
 
-ROWS = (Row("remote-code", "folders that bring code along: none of it runs, refused in a sentence", rows),)
+ROWS = (
+    Row(
+        "remote-code",
+        "folders that bring code along: none of it runs, refused in a sentence",
+        rows,
+    ),
+)

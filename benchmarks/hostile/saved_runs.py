@@ -1,4 +1,6 @@
-"""Saved runs that were changed by hand or by chance: refused, or judged as before; never greener."""
+"""Saved runs that were changed by hand or by chance: refused, or judged as before;
+never greener.
+"""
 
 from __future__ import annotations
 
@@ -37,17 +39,32 @@ Arrays = dict[str, Any]
 
 def rows(ground: Ground) -> Iterator[Trial]:
     home = project(ground.place("failing"), policy=_FAILING)
-    ended = run_pytest(home, (*_OPTIONS, "--robust-models=toy,toy-second", "--robust-results=R"))
+    ended = run_pytest(
+        home, (*_OPTIONS, "--robust-models=toy,toy-second", "--robust-results=R")
+    )
     if not ended.last_line.startswith("RELEASE GATE: FAILED"):
         yield Trial("the run that fails honestly", f"{ended.last_line}: {ended.end}")
         return
-    checks: list[tuple[str, Check]] = [("unchanged", partial(_judged, home, lambda _: None))]
-    checks += [(name, partial(_judged, home, partial(_edit_json, edit))) for name, edit in _json_edits().items()]
-    checks += [(name, partial(_judged, home, partial(_edit_arrays, edit))) for name, edit in _array_edits().items()]
-    checks += [(name, partial(_judged, home, damage)) for name, damage in _DAMAGES.items()]
+    checks: list[tuple[str, Check]] = [
+        ("unchanged", partial(_judged, home, lambda _: None))
+    ]
+    checks += [
+        (name, partial(_judged, home, partial(_edit_json, edit)))
+        for name, edit in _json_edits().items()
+    ]
+    checks += [
+        (name, partial(_judged, home, partial(_edit_arrays, edit)))
+        for name, edit in _array_edits().items()
+    ]
+    checks += [
+        (name, partial(_judged, home, damage)) for name, damage in _DAMAGES.items()
+    ]
     yield from in_children(ground.some(checks, 10), chunk=5)
     count = ground.count(2_400, 30)
-    fuzzed = [(f"fuzzed {number}", partial(_fuzzed, ground, home, number)) for number in range(count)]
+    fuzzed = [
+        (f"fuzzed {number}", partial(_fuzzed, ground, home, number))
+        for number in range(count)
+    ]
     yield from in_children(fuzzed, chunk=100)
 
 
@@ -68,7 +85,14 @@ def _replayed(home: Path, folder: Path) -> Ended:
     os.chdir(home)
     printed = io.StringIO()
     with redirect_stdout(printed), redirect_stderr(printed):
-        arguments = ["-p", "retrieval_robust", "gate", f"--robust-replay={folder}", "-p", "no:cacheprovider"]
+        arguments = [
+            "-p",
+            "retrieval_robust",
+            "gate",
+            f"--robust-replay={folder}",
+            "-p",
+            "no:cacheprovider",
+        ]
         status = int(pytest.main(arguments))
     return Ended(status, printed.getvalue())
 
@@ -162,7 +186,11 @@ def _copy_clean(whole: bool) -> Edit:
 
     def edit(data: Any) -> None:
         for outcome in _hidden(data):
-            source = next(one for one in _clean(data) if one["case"]["model"] == outcome["case"]["model"])
+            source = next(
+                one
+                for one in _clean(data)
+                if one["case"]["model"] == outcome["case"]["model"]
+            )
             kept = copy.deepcopy(outcome["case"])
             kept_key = outcome.get("ranks_key")
             outcome.clear()
@@ -206,7 +234,9 @@ def _drop_from_plan(data: Any) -> None:
 
 
 def _drop_model(data: Any) -> None:
-    data["outcomes"] = [one for one in data["outcomes"] if one["case"]["model"] != "toy"]
+    data["outcomes"] = [
+        one for one in data["outcomes"] if one["case"]["model"] != "toy"
+    ]
     data["models"] = [one for one in data["models"] if one["name"] != "toy"]
 
 
@@ -239,11 +269,23 @@ def _json_edits() -> Mapping[str, Edit]:
         "schema 0": lambda data: data.update(schema_version=0),
         "nothing else": lambda _: None,
     }
-    edits: dict[str, Edit] = {f"recall 1.0, {name}": _and(_raise_recall, edit) for name, edit in silent.items()}
+    edits: dict[str, Edit] = {
+        f"recall 1.0, {name}": _and(_raise_recall, edit)
+        for name, edit in silent.items()
+    }
     for key in ("outcomes", "models", "datasets", "verdicts", "curves"):
         edits[f"no {key}"] = lambda data, key=key: data.update({key: []})  # type: ignore[misc]
         edits[f"{key} absent"] = lambda data, key=key: data.pop(key, None)  # type: ignore[misc]
-    for key in ("plan", "partial", "limit", "ranks_sha256", "gates_sha256", "id", "broken", "failures"):
+    for key in (
+        "plan",
+        "partial",
+        "limit",
+        "ranks_sha256",
+        "gates_sha256",
+        "id",
+        "broken",
+        "failures",
+    ):
         edits[f"run.{key} absent"] = lambda data, key=key: data["run"].pop(key, None)  # type: ignore[misc]
     return {
         **edits,
@@ -252,7 +294,9 @@ def _json_edits() -> Mapping[str, Edit]:
         "levels exchanged": _exchange_levels,
         "model renamed to another": _rename("model", "toy", "toy-third"),
         "models exchanged": _and(
-            _rename("model", "toy", "x"), _rename("model", "toy-second", "toy"), _rename("model", "x", "toy-second")
+            _rename("model", "toy", "x"),
+            _rename("model", "toy-second", "toy"),
+            _rename("model", "x", "toy-second"),
         ),
         "data set renamed": _rename("dataset", "toy-set", "toy-ten"),
         "occluder renamed": _rename("occluder", "patches", "box"),
@@ -262,14 +306,35 @@ def _json_edits() -> Mapping[str, Edit]:
         "k dropped": _drop_k,
         "partial": _and(_drop_hidden, _of_run(partial="-k")),
         "limit": _and(_raise_recall, _of_run(limit=10)),
-        "recall above 1": lambda data: _hidden(data)[0]["image-to-report"]["recall"].update({"1": 1.5}),
-        "recall null": lambda data: _hidden(data)[0]["image-to-report"]["recall"].update({"1": None}),
-        "recall true": lambda data: _hidden(data)[0]["image-to-report"]["recall"].update({"1": True}),
-        "chance 0": lambda data: _hidden(data)[0]["image-to-report"]["chance"].update({"1": 0.0}),
-        "a cell twice": lambda data: data["outcomes"].append(copy.deepcopy(data["outcomes"][-1])),
-        "verdicts changed": lambda data: [one.update(verdict="pass") for one in data["verdicts"]],
+        "recall above 1": (
+            lambda data: _hidden(data)[0]["image-to-report"]["recall"].update(
+                {"1": 1.5}
+            )
+        ),
+        "recall null": (
+            lambda data: _hidden(data)[0]["image-to-report"]["recall"].update(
+                {"1": None}
+            )
+        ),
+        "recall true": (
+            lambda data: _hidden(data)[0]["image-to-report"]["recall"].update(
+                {"1": True}
+            )
+        ),
+        "chance 0": (
+            lambda data: _hidden(data)[0]["image-to-report"]["chance"].update(
+                {"1": 0.0}
+            )
+        ),
+        "a cell twice": (
+            lambda data: data["outcomes"].append(copy.deepcopy(data["outcomes"][-1]))
+        ),
+        "verdicts changed": lambda data: [
+            one.update(verdict="pass") for one in data["verdicts"]
+        ],
         "failures emptied, verdicts changed": _and(
-            _of_run(failures=[]), lambda data: [one.update(verdict="pass") for one in data["verdicts"]]
+            _of_run(failures=[]),
+            lambda data: [one.update(verdict="pass") for one in data["verdicts"]],
         ),
     }
 
@@ -300,10 +365,16 @@ def _array_edits() -> Mapping[str, Edit]:
         "no ranks": of_ranks(lambda ranks: ranks[:0]),
         "ranks too few": of_ranks(lambda ranks: ranks[:-1]),
         "a scalar": of_ranks(lambda ranks: ranks[0]),
-        "exchanged": lambda arrays: arrays.update(zip(list(arrays), list(arrays.values())[::-1], strict=True)),
+        "exchanged": lambda arrays: arrays.update(
+            zip(list(arrays), list(arrays.values())[::-1], strict=True)
+        ),
         "empty": lambda arrays: arrays.clear(),
-        "no query keys": lambda arrays: [arrays.pop(name) for name in list(arrays) if "query_key" in name],
-        "no clusters": lambda arrays: [arrays.pop(name) for name in list(arrays) if "cluster" in name],
+        "no query keys": lambda arrays: [
+            arrays.pop(name) for name in list(arrays) if "query_key" in name
+        ],
+        "no clusters": lambda arrays: [
+            arrays.pop(name) for name in list(arrays) if "cluster" in name
+        ],
         "boolean ranks": of_ranks(lambda ranks: ranks > 0),
     }
 
@@ -312,7 +383,9 @@ def _text_in(name: str, content: str) -> Edit:
     return lambda folder: (folder / name).write_text(content)
 
 
-def _npz_of(members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> Edit:
+def _npz_of(
+    members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED
+) -> Edit:
     def change(folder: Path) -> None:
         with zipfile.ZipFile(folder / "ranks.npz", "w", compression) as archive:
             for name, content in members.items():
@@ -326,7 +399,12 @@ def _npz_of(members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED)
 
 
 def _npy(shape: str, descr: str = "<i8") -> bytes:
-    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    header = (
+        f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(
+            117
+        )
+        + b"\n"
+    )
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
 
 
@@ -351,9 +429,13 @@ _DAMAGES: Mapping[str, Edit] = {
     "run.json a list": _text_in("run.json", "[]"),
     "run.json a number": _text_in("run.json", "1"),
     "run.json deep": _text_in("run.json", "[" * 200_000),
-    "run.json deep, closed": _text_in("run.json", '{"a":' * 50_000 + "1" + "}" * 50_000),
+    "run.json deep, closed": _text_in(
+        "run.json", '{"a":' * 50_000 + "1" + "}" * 50_000
+    ),
     "run.json with NaN": _text_in("run.json", '{"schema_version": NaN}'),
-    "run.json with a huge number": _text_in("run.json", '{"schema_version": ' + "9" * 6_000 + "}"),
+    "run.json with a huge number": _text_in(
+        "run.json", '{"schema_version": ' + "9" * 6_000 + "}"
+    ),
     "run.json of another version": _text_in("run.json", '{"schema_version": 99}'),
     "run.json a FIFO": _replaced("run.json", os.mkfifo),
     "run.json a loop": _replaced("run.json", _loop),
@@ -364,15 +446,28 @@ _DAMAGES: Mapping[str, Edit] = {
     "ranks.npz a loop": _replaced("ranks.npz", _loop),
     "ranks.npz a folder": _replaced("ranks.npz", os.mkdir),
     "ranks.npz without end": _replaced("ranks.npz", _to_zero),
-    "ranks.npz claims terabytes": _npz_of({"a/image_ranks.npy": _npy("(1000000000000,)")}),
-    "ranks.npz a bomb": _npz_of(
-        {"a/image_ranks.npy": _npy("(250000000,)") + bytes(2_000_000_000)}, zipfile.ZIP_DEFLATED
+    "ranks.npz claims terabytes": _npz_of(
+        {"a/image_ranks.npy": _npy("(1000000000000,)")}
     ),
-    "ranks.npz of objects": _npz_of({"a/image_ranks.npy": _npy("(1,)", "|O") + b"cposix\nsystem\n(S'true'\ntR."}),
-    "ranks.npz of texts": _npz_of({"a/image_ranks.npy": _npy("(1,)", "<U4") + bytes(16)}),
+    "ranks.npz a bomb": _npz_of(
+        {"a/image_ranks.npy": _npy("(250000000,)") + bytes(2_000_000_000)},
+        zipfile.ZIP_DEFLATED,
+    ),
+    "ranks.npz of objects": _npz_of(
+        {"a/image_ranks.npy": _npy("(1,)", "|O") + b"cposix\nsystem\n(S'true'\ntR."}
+    ),
+    "ranks.npz of texts": _npz_of(
+        {"a/image_ranks.npy": _npy("(1,)", "<U4") + bytes(16)}
+    ),
     "ranks.npz without a member": _npz_of({}),
     "ranks.npz with a foreign member": _npz_of({"../../x": b"x"}),
 }
 
 
-ROWS = (Row("saved-runs", "saved runs that were changed: refused or judged alike, never greener", rows),)
+ROWS = (
+    Row(
+        "saved-runs",
+        "saved runs that were changed: refused or judged alike, never greener",
+        rows,
+    ),
+)

@@ -75,7 +75,10 @@ def _claims_terabytes(file: Path, _: Path) -> None:
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2000000000000,), }"
     header += b" " * (117 - len(header)) + b"\n"
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("rows.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        archive.writestr(
+            "rows.npy",
+            b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header,
+        )
 
 
 def _bomb(file: Path, _: Path) -> None:
@@ -137,10 +140,20 @@ def rows(ground: Ground) -> Iterator[Trial]:
     for number, file in enumerate(files):
         other = files[number - 1]
         for name, damage in _DAMAGES.items():
-            checks.append((f"{name}, shard {number}", partial(_damaged, ground, cache, file, other, damage, right)))
+            checks.append(
+                (
+                    f"{name}, shard {number}",
+                    partial(_damaged, ground, cache, file, other, damage, right),
+                )
+            )
     # Each damage to every shard, at once: the run's numbers must be as before.
     for name, damage in {**_DAMAGES, **_ONCE}.items():
-        checks.append((f"{name}, in a run", partial(_measured_again, ground, cache, damage, expected)))
+        checks.append(
+            (
+                f"{name}, in a run",
+                partial(_measured_again, ground, cache, damage, expected),
+            )
+        )
     yield from in_children(ground.some(checks, 8), chunk=20)
     fuzzed = [
         (f"fuzzed {number}", partial(_fuzzed, ground, cache, files, right, number))
@@ -151,10 +164,17 @@ def rows(ground: Ground) -> Iterator[Trial]:
 
 def _recalls(cache: Path) -> Any:
     curve = evaluate(
-        ToyEncoder(), ToyDataset(), load_occluder("patches"), levels=LEVELS, cache_dir=cache, batch_size=40
+        ToyEncoder(),
+        ToyDataset(),
+        load_occluder("patches"),
+        levels=LEVELS,
+        cache_dir=cache,
+        batch_size=40,
     )
     directions: Any = ("image-to-report", "report-to-image")
-    return [(curve.recall(k, direction)) for k in (1, 5, 10) for direction in directions]
+    return [
+        (curve.recall(k, direction)) for k in (1, 5, 10) for direction in directions
+    ]
 
 
 def _copied(ground: Ground, cache: Path) -> Path:
@@ -165,7 +185,12 @@ def _copied(ground: Ground, cache: Path) -> Path:
 
 
 def _damaged(
-    ground: Ground, cache: Path, file: ShardFile, other: ShardFile, damage: Damage, right: Mapping[str, Arrays]
+    ground: Ground,
+    cache: Path,
+    file: ShardFile,
+    other: ShardFile,
+    damage: Damage,
+    right: Mapping[str, Arrays],
 ) -> str | None:
     folder = _copied(ground, cache)
     store = EmbeddingStore(folder / FOLDER)
@@ -180,11 +205,15 @@ def _in(folder: Path, cache: Path, file: ShardFile) -> Path:
 def _right_or_none(found: Arrays | None, right: Arrays) -> str | None:
     if found is None:
         return None
-    same = found.keys() == right.keys() and all(np.array_equal(found[name], right[name]) for name in right)
+    same = found.keys() == right.keys() and all(
+        np.array_equal(found[name], right[name]) for name in right
+    )
     return None if same else "wrong arrays were read"
 
 
-def _measured_again(ground: Ground, cache: Path, damage: Damage, expected: Any) -> str | None:
+def _measured_again(
+    ground: Ground, cache: Path, damage: Damage, expected: Any
+) -> str | None:
     folder = _copied(ground, cache)
     files = sorted(EmbeddingStore(folder / FOLDER).files(), key=lambda file: file.key)
     if damage in _ONCE.values():
@@ -196,11 +225,17 @@ def _measured_again(ground: Ground, cache: Path, damage: Damage, expected: Any) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the note on damaged shards
         found = _recalls(folder)
-    return None if found == expected else f"other numbers: {found} instead of {expected}"
+    return (
+        None if found == expected else f"other numbers: {found} instead of {expected}"
+    )
 
 
 def _fuzzed(
-    ground: Ground, cache: Path, files: list[ShardFile], right: Mapping[str, Arrays], number: int
+    ground: Ground,
+    cache: Path,
+    files: list[ShardFile],
+    right: Mapping[str, Arrays],
+    number: int,
 ) -> str | None:
     rng = ground.random("shard", number)
     file = rng.choice(files)

@@ -1,7 +1,9 @@
-"""A small world in which retrieval is real and cheap: pictures of drawn patterns, and reports that name them.
+"""A small world in which retrieval is real and cheap: pictures of drawn patterns, and
+reports that name them.
 
-The honest encoder finds every report while nothing is hidden, and fewer with each level. It costs milliseconds, so that
-thousands of trials can be made. Nothing of it needs transformers.
+The honest encoder finds every report while nothing is hidden, and fewer with each
+level. It costs milliseconds, so that thousands of trials can be made. Nothing of it
+needs transformers.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ MODEL, DATASET = "toy", "toy-set"
 @cache
 def pattern(number: int) -> NDArray[np.float32]:
     """(16,) what report `number` names, of mean 0."""
-    drawn = np.random.default_rng([7, number]).random(PATTERN * PATTERN).astype(np.float32)
+    drawn = (
+        np.random.default_rng([7, number]).random(PATTERN * PATTERN).astype(np.float32)
+    )
     centred: NDArray[np.float32] = drawn - drawn.mean()
     return centred
 
@@ -108,8 +112,12 @@ class ToyEncoder:
     card = ModelCard(source="toy", sha256="7" * 64, input_size=SIDE)
 
     def prepare(self, image: Image.Image) -> Prepared:
-        small = np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST))
-        return Prepared(np.ascontiguousarray(small.transpose(2, 0, 1)), (0.0, 0.0, 1.0, 1.0))
+        small = np.asarray(
+            image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
+        )
+        return Prepared(
+            np.ascontiguousarray(small.transpose(2, 0, 1)), (0.0, 0.0, 1.0, 1.0)
+        )
 
     def encode_images(self, pixels: Tensor) -> Any:
         return unit(image_rows(pixels))
@@ -122,7 +130,9 @@ class ChanceEncoder(ToyEncoder):
     """One whose reports have nothing to do with its images."""
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
-        found: Tensor = super().encode_reports([f"pattern {5000 + int(text.split()[-1])}" for text in texts])
+        found: Tensor = super().encode_reports(
+            [f"pattern {5000 + int(text.split()[-1])}" for text in texts]
+        )
         return found
 
 
@@ -131,7 +141,9 @@ def unit(rows: Tensor) -> Tensor:
     return rows / lengths
 
 
-def model_entry(name: str, encoder: type[ToyEncoder] = ToyEncoder, missing: str | None = None) -> ModelEntry:
+def model_entry(
+    name: str, encoder: type[ToyEncoder] = ToyEncoder, missing: str | None = None
+) -> ModelEntry:
     """An entry of the catalogue whose model bears the entry's name."""
 
     def load(_: LoadRequest) -> Any:
@@ -139,15 +151,23 @@ def model_entry(name: str, encoder: type[ToyEncoder] = ToyEncoder, missing: str 
         loaded.name = name
         return loaded
 
-    return ModelEntry(name, "a toy", load, missing=lambda _: missing, fetchable=missing is None)
+    return ModelEntry(
+        name, "a toy", load, missing=lambda _: missing, fetchable=missing is None
+    )
 
 
 def register(catalogues: Catalogues) -> None:
-    """Add the toys: one that works, one at chance, one whose weights are not here, and their data set."""
+    """Add the toys: one that works, one at chance, one whose weights are not here, and
+    their data set.
+    """
     catalogues.models.add(model_entry(MODEL))
     catalogues.models.add(model_entry("toy-second"))
     catalogues.models.add(model_entry("toy-chance", ChanceEncoder))
-    catalogues.models.add(model_entry("toy-absent", missing="the weights of toy-absent are not here; bring them"))
+    catalogues.models.add(
+        model_entry(
+            "toy-absent", missing="the weights of toy-absent are not here; bring them"
+        )
+    )
     catalogues.datasets.add(DatasetEntry(DATASET, "toys", ToyDataset))
     catalogues.datasets.add(DatasetEntry("toy-ten", "ten toys", _ten))
 

@@ -28,7 +28,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Ground:
-    """Where a row makes its trials: a scratch folder of its own, a seed, and whether only a few are wanted."""
+    """Where a row makes its trials: a scratch folder of its own, a seed, and whether
+    only a few are wanted.
+    """
 
     folder: Path
     seed: int
@@ -77,5 +79,7 @@ def tried(name: str, check: Check) -> Trial:
 def what_went_wrong(error: BaseException) -> str:
     """The class and text of an error that no check expected, and where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    place = (
+        f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    )
     return f"{type(error).__name__}{place}: {error}"

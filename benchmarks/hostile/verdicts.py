@@ -26,13 +26,22 @@ def _sprung(trap: Trap, folder: Path) -> str | None:
     project(folder, policy=trap.policy, suite=trap.suite, files=files)
     if trap.first:
         run_pytest(folder, trap.first)
-    ended = run_pytest(folder / trap.folder, trap.options, plugins=trap.plugins, seconds=_SLOWEST)
+    ended = run_pytest(
+        folder / trap.folder, trap.options, plugins=trap.plugins, seconds=_SLOWEST
+    )
     if "INTERNALERROR" in ended.output or ended.timed_out:
         return f"INTERNALERROR or hung: {ended.end}"
     if trap.expected(ended):
         return None
     wanted = trap.expected.__name__.replace("_", " ")
-    return f"expected {wanted}, got status {ended.status} and {ended.last_line or 'no line'!r}: {ended.end[-120:]}"
+    return (
+        f"expected {wanted}, got status {ended.status} and"
+        f" {ended.last_line or 'no line'!r}: {ended.end[-120:]}"
+    )
 
 
-ROWS = (Row("verdicts", "the last line and the exit status: a green gate is a verdict", rows),)
+ROWS = (
+    Row(
+        "verdicts", "the last line and the exit status: a green gate is a verdict", rows
+    ),
+)

@@ -35,7 +35,10 @@ ON_ERROR = ("fail", "skip")
 
 @dataclass(frozen=True, repr=False)
 class Choice:
-    """What a user chooses of a data set of files. Raises `DatasetError` for what is out of range."""
+    """What a user chooses of a data set of files.
+
+    Raises `DatasetError` for what is out of range.
+    """
 
     text: str
     relevance: str = "same-text"
@@ -53,19 +56,29 @@ class Choice:
     most_skipped: float = 0.05
     """The share of images that may be skipped before it is an error after all."""
     bits: int | None = None
-    """How many bits white has in grey PNG and TIFF files of more than 8 bits, where that is less than they can hold."""
+    """How many bits white has in grey PNG and TIFF files of more than 8 bits, where
+    that is less than they can hold.
+    """
 
     def __post_init__(self) -> None:
         policy(self.text)
-        for option, known in (("relevance", RULES), ("view", VIEWS), ("on_error", ON_ERROR)):
+        for option, known in (
+            ("relevance", RULES),
+            ("view", VIEWS),
+            ("on_error", ON_ERROR),
+        ):
             if getattr(self, option) not in known:
                 raise unknown_name(option, str(getattr(self, option)), known)
         if self.images_per_study is not None and self.images_per_study < 1:
             raise DatasetError(
-                f"Expected at least 1, got images_per_study={self.images_per_study}. Omit it to use every image."
+                f"Expected at least 1, got images_per_study={self.images_per_study}."
+                " Omit it to use every image."
             )
         if not 0 <= self.most_skipped <= 1:
-            raise DatasetError(f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}. Fix it.")
+            raise DatasetError(
+                f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}."
+                " Fix it."
+            )
         require_bits(self.bits)
 
     def __repr__(self) -> str:
@@ -91,7 +104,10 @@ class ReportDataset:
     mask_folder: MaskFolder | None = None
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {len(self.rows)} images, {len(self.pairing.report_groups)} reports>"
+        return (
+            f"<{self.name}: {len(self.rows)} images, {len(self.pairing.report_groups)}"
+            " reports>"
+        )
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:  # noqa: ARG002 - Hypothesis gives it
         printer.text(repr(self))
@@ -129,7 +145,9 @@ class ReportDataset:
 
     @cached_property
     def reports(self) -> tuple[str, ...]:
-        places = zip(self.pairing.sources.tolist(), self.pairing.captions.tolist(), strict=True)
+        places = zip(
+            self.pairing.sources.tolist(), self.pairing.captions.tolist(), strict=True
+        )
         return tuple(self.texts[image][caption] for image, caption in places)
 
     @property
@@ -152,18 +170,26 @@ class ReportDataset:
     @cached_property
     def label_matrix(self) -> NDArray[np.bool_]:
         """(images, labels) the labels of each image's study."""
-        return np.array([[name in labels for name in self.label_names] for labels in self._labels], dtype=np.bool_)
+        return np.array(
+            [[name in labels for name in self.label_names] for labels in self._labels],
+            dtype=np.bool_,
+        )
 
     @property
     def report_label_matrix(self) -> NDArray[np.bool_]:
-        """(reports, labels) the labels of each report; of a text that several studies have, those of the first."""
+        """(reports, labels) the labels of each report; of a text that several studies
+        have, those of the first.
+        """
         return self.label_matrix[self.pairing.sources]
 
     @cached_property
     def _labels(self) -> list[frozenset[str]]:
         labels = labels_of(self.found, self.rows)
         if labels is None:
-            raise DatasetError(f"Expected a label table of {self.name}, got none. Give one to load_dataset.")
+            raise DatasetError(
+                f"Expected a label table of {self.name}, got none. Give one to"
+                " load_dataset."
+            )
         return labels
 
     @cached_property
@@ -177,34 +203,44 @@ class ReportDataset:
         return digest.hexdigest()
 
     def image(self, index: int) -> Image:
-        """Decode image `index`; `UnreadableImageError` names a broken file's row, `DatasetError` an absent root."""
+        """Decode image `index`; `UnreadableImageError` names a broken file's row,
+        `DatasetError` an absent root.
+        """
         return self._stored(index).decoded()
 
     def content_digest(self, index: int) -> bytes:
-        """32 bytes that change with the file of image `index`, read but not decoded; errors as for `image`."""
+        """32 bytes that change with the file of image `index`, read but not decoded;
+        errors as for `image`.
+        """
         return self._stored(index).digest()
 
     def _stored(self, index: int) -> StoredImage:
         if self.found.locate is None:
             raise DatasetError(
-                f"Expected images=FOLDER of {self.name}, which was opened without its images, got none. Give it."
+                f"Expected images=FOLDER of {self.name}, which was opened without its"
+                " images, got none. Give it."
             )
         return replace(self.found.locate(self.rows[index]), bits=self.choice.bits)
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """The regions of which there may be masks, in alphabetical order; none without `masks=FOLDER`."""
+        """The regions of which there may be masks, in alphabetical order; none without
+        `masks=FOLDER`.
+        """
         return () if self.mask_folder is None else self.mask_folder.regions
 
     def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
-        """Where the regions are in image `index`: (rows, columns) bool in the image's own pixels, true inside.
+        """Where the regions are in image `index`: (rows, columns) bool in the image's
+        own pixels, true inside.
 
-        A region without a file for this image is absent. Raises `DatasetError` for a file that is broken or does not
-        fit the image, and where the data set was opened without masks.
+        A region without a file for this image is absent. Raises `DatasetError` for a
+        file that is broken or does not fit the image, and where the data set was opened
+        without masks.
         """
         if self.mask_folder is None:
             raise DatasetError(
-                f"Expected masks=FOLDER of {self.name}, which was opened without masks, got none. Give it."
+                f"Expected masks=FOLDER of {self.name}, which was opened without masks,"
+                " got none. Give it."
             )
         row = self.rows[index]
         shown = f"row {row.row} of its table" if row.row else f"image {index + 1}"
@@ -222,7 +258,9 @@ class ReportDataset:
 
 
 def choose(found: Found, choice: Choice) -> ReportDataset:
-    """Apply the filters, take the texts and pair them; every image that is left out is counted by its reason."""
+    """Apply the filters, take the texts and pair them; every image that is left out is
+    counted by its reason.
+    """
     counts = dict(found.counts)
     rows = list(found.images)
     counts["images"] = len(rows)
@@ -233,25 +271,36 @@ def choose(found: Found, choice: Choice) -> ReportDataset:
     counts.update(found.counts)
     if found.texts_as_published and choice.text != "full":
         raise DatasetError(
-            f"Expected text='full' for {found.name}, whose texts have no sections, got text={choice.text!r}. "
-            "Leave it out."
+            f"Expected text='full' for {found.name}, whose texts have no sections, got"
+            f" text={choice.text!r}. Leave it out."
         )
     rows, texts = _with_text(rows, reports, choice, counts)
     if not rows:
         raise DatasetError(
-            f"Expected images with reports in {found.name}, got none: {_listed(counts)}. Check split={found.split!r}, "
-            f"view={choice.view!r}, text={choice.text!r} and the paths."
+            f"Expected images with reports in {found.name}, got none:"
+            f" {_listed(counts)}. Check split={found.split!r}, view={choice.view!r},"
+            f" text={choice.text!r} and the paths."
         )
     labels = labels_of(found, rows) if choice.relevance == "same-labels" else None
-    pairing = pair(choice.relevance, texts, [row.study for row in rows], labels, name=found.name)
+    pairing = pair(
+        choice.relevance, texts, [row.study for row in rows], labels, name=found.name
+    )
     if pairing.joined:
-        counts["images that share some of their texts with images of other texts"] = pairing.joined
-    masks = None if choice.masks is None else open_masks(choice.masks, (row.id for row in rows), name=found.name)
+        counts["images that share some of their texts with images of other texts"] = (
+            pairing.joined
+        )
+    masks = (
+        None
+        if choice.masks is None
+        else open_masks(choice.masks, (row.id for row in rows), name=found.name)
+    )
     return ReportDataset(found, choice, rows, texts, pairing, counts, masks)
 
 
 def labels_of(found: Found, rows: Sequence[ImageRow]) -> list[frozenset[str]] | None:
-    """The label set of each row's study, or None; `DatasetError` where a study has none in the table."""
+    """The label set of each row's study, or None; `DatasetError` where a study has none
+    in the table.
+    """
     if found.read_labels is None:
         return None
     labels = found.read_labels()
@@ -259,13 +308,16 @@ def labels_of(found: Found, rows: Sequence[ImageRow]) -> list[frozenset[str]] | 
     if without is not None:
         count = sum(row.study not in labels for row in rows)
         raise DatasetError(
-            f"Expected labels of every study of {found.name}, got none for {count} of {len(rows)} images. Choose "
-            "another relevance, or a subset that is labelled."
+            f"Expected labels of every study of {found.name}, got none for {count} of"
+            f" {len(rows)} images. Choose another relevance, or a subset that is"
+            " labelled."
         )
     return [labels[row.study] for row in rows]
 
 
-def _of_view(rows: list[ImageRow], choice: Choice, counts: dict[str, int]) -> list[ImageRow]:
+def _of_view(
+    rows: list[ImageRow], choice: Choice, counts: dict[str, int]
+) -> list[ImageRow]:
     for view, count in sorted(Counter(row.view or "unknown" for row in rows).items()):
         counts[f"view {view}"] = count
     if choice.view == "all":
@@ -275,25 +327,31 @@ def _of_view(rows: list[ImageRow], choice: Choice, counts: dict[str, int]) -> li
     return kept
 
 
-def _of_subset(rows: list[ImageRow], choice: Choice, name: str, counts: dict[str, int]) -> list[ImageRow]:
+def _of_subset(
+    rows: list[ImageRow], choice: Choice, name: str, counts: dict[str, int]
+) -> list[ImageRow]:
     if choice.subset is None:
         return rows
     if not choice.subset.is_file():
         raise DatasetError(
-            f"Expected a table of image ids, got no file at subset={shown_path(choice.subset)!r}. Fix the path."
+            "Expected a table of image ids, got no file at"
+            f" subset={shown_path(choice.subset)!r}. Fix the path."
         )
     wanted = set(first_column(choice.subset, "the subset's table"))
     kept = [row for row in rows if row.id in wanted]
     if len(kept) < len(wanted):
         raise DatasetError(
-            f"Expected every id of the subset's table among the images of {name} (its split and view), got "
-            f"{len(wanted) - len(kept)} of {len(wanted)} that are not. Write the list again with the same choices."
+            f"Expected every id of the subset's table among the images of {name} (its"
+            f" split and view), got {len(wanted) - len(kept)} of {len(wanted)} that are"
+            " not. Write the list again with the same choices."
         )
     counts["left out: not in the subset"] = len(rows) - len(kept)
     return kept
 
 
-def _first_of_study(rows: list[ImageRow], choice: Choice, counts: dict[str, int]) -> list[ImageRow]:
+def _first_of_study(
+    rows: list[ImageRow], choice: Choice, counts: dict[str, int]
+) -> list[ImageRow]:
     if choice.images_per_study is None:
         return rows
     taken: Counter[str] = Counter()
@@ -307,11 +365,19 @@ def _first_of_study(rows: list[ImageRow], choice: Choice, counts: dict[str, int]
 
 
 def _with_text(
-    rows: list[ImageRow], reports: Mapping[str, Sections], choice: Choice, counts: dict[str, int]
+    rows: list[ImageRow],
+    reports: Mapping[str, Sections],
+    choice: Choice,
+    counts: dict[str, int],
 ) -> tuple[list[ImageRow], list[tuple[str, ...]]]:
-    texts_of = {study: _texts_of(sections, choice.text) for study, sections in reports.items()}
+    texts_of = {
+        study: _texts_of(sections, choice.text) for study, sections in reports.items()
+    }
     shortest = max(1, choice.minimum_length)
-    long_of = {study: tuple(text for text in texts if len(text) >= shortest) for study, texts in texts_of.items()}
+    long_of = {
+        study: tuple(text for text in texts if len(text) >= shortest)
+        for study, texts in texts_of.items()
+    }
     kept = [row for row in rows if long_of.get(row.study)]
     without = sum(row.study not in texts_of for row in rows)
     empty = sum(texts_of.get(row.study) == () for row in rows)
@@ -328,7 +394,11 @@ def _with_text(
 
 def _texts_of(sections: Sections, text: str) -> tuple[str, ...]:
     """The texts of a report as they are compared, without blank ones."""
-    read = sections.captions if text == "full" and sections.captions else (policy(text)(sections),)
+    read = (
+        sections.captions
+        if text == "full" and sections.captions
+        else (policy(text)(sections),)
+    )
     compared = (as_compared(one) for one in read)
     return tuple(one for one in compared if one)
 

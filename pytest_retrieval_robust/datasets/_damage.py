@@ -1,7 +1,8 @@
 """Errors of libraries that read files, as errors of our own that carry nothing of what was read.
 
-A foreign error's text may quote a report or a path. Python prints the text of every error that another one was raised
-in answer to, so that ours are raised outside of the handlers.
+A foreign error's text may quote a report or a path. Python prints the text of every
+error that another one was raised in answer to, so that ours are raised outside of the
+handlers.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ Kinds = tuple[type[BaseException], ...]
 
 
 def attempted(
-    action: Callable[[], Item], failure: Callable[[BaseException], RobustError], kinds: Kinds = FOREIGN
+    action: Callable[[], Item],
+    failure: Callable[[BaseException], RobustError],
+    kinds: Kinds = FOREIGN,
 ) -> Item:
-    """What `action` gives; an error of `kinds` becomes the one that `failure` makes of it. Our own pass."""
+    """What `action` gives; an error of `kinds` becomes the one that `failure` makes of
+    it. Our own pass.
+    """
     try:
         return action()
     except RobustError:
@@ -31,9 +36,13 @@ def attempted(
 
 
 def guarded(
-    items: Iterable[Item], failure: Callable[[BaseException], RobustError], kinds: Kinds = FOREIGN
+    items: Iterable[Item],
+    failure: Callable[[BaseException], RobustError],
+    kinds: Kinds = FOREIGN,
 ) -> Iterator[Item]:
-    """The items; an error of `kinds` while they are read becomes the one that `failure` makes of it. Our own pass."""
+    """The items; an error of `kinds` while they are read becomes the one that `failure`
+    makes of it. Our own pass.
+    """
     iterator = iter(items)
     while True:
         try:
@@ -52,7 +61,9 @@ def guarded(
 
 
 def kind_of(error: BaseException) -> str:
-    """What may be said of a library's error about a file: its class, and its text where the user allowed it."""
+    """What may be said of a library's error about a file: its class, and its text where
+    the user allowed it.
+    """
     kind = type(error).__name__
     if kind == "error":  # zlib's, struct's
         kind = f"{type(error).__module__}.error"

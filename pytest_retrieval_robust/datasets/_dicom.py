@@ -1,7 +1,8 @@
 """DICOM radiographs to 8 bits: modality LUT, VOI window, presentation. Needs the extra `dicom`.
 
-DICOM PS3.3 C.7.6.3 (image pixel), C.11.1 (modality LUT), C.11.2 (VOI LUT) and C.11.4/C.11.6 (presentation LUT),
-written out here: pydicom decodes the pixels. Where a header contradicts the standard, DCMTK's answer is ours, or none.
+DICOM PS3.3 C.7.6.3 (image pixel), C.11.1 (modality LUT), C.11.2 (VOI LUT) and
+C.11.4/C.11.6 (presentation LUT), written out here: pydicom decodes the pixels. Where a
+header contradicts the standard, DCMTK's answer is ours, or none.
 """
 
 from __future__ import annotations
@@ -12,8 +13,26 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ._dicom_file import GREY, PALETTE, first, number, read_file, require_picture, stored_pixels, whole, word
-from ._reading import CONVERT, COPY_AGAIN, LEAST_SHARE, LEAVE_OUT, Refused, Values, by_value
+from ._dicom_file import (
+    GREY,
+    PALETTE,
+    first,
+    number,
+    read_file,
+    require_picture,
+    stored_pixels,
+    whole,
+    word,
+)
+from ._reading import (
+    CONVERT,
+    COPY_AGAIN,
+    LEAST_SHARE,
+    LEAVE_OUT,
+    Refused,
+    Values,
+    by_value,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,9 +44,10 @@ _DISCRETE, _LINEAR, _INDIRECT = 0, 1, 2
 def read_dicom(stream: BinaryIO) -> Image:
     """One DICOM image as it is meant to be seen, in 8 bits: `L`, or `RGB` for colour.
 
-    The modality LUT or rescale, then the first VOI LUT or window; without either, the values' own minimum is black and
-    their maximum white, padding apart. Inverted where the presentation LUT's shape says so, or, without one,
-    MONOCHROME1. Raises `Refused`, and whatever pydicom raises for damaged files.
+    The modality LUT or rescale, then the first VOI LUT or window; without either, the
+    values' own minimum is black and their maximum white, padding apart. Inverted where
+    the presentation LUT's shape says so, or, without one, MONOCHROME1. Raises
+    `Refused`, and whatever pydicom raises for damaged files.
     """
     from PIL import Image as images
 
@@ -35,7 +55,9 @@ def read_dicom(stream: BinaryIO) -> Image:
     photometric = require_picture(file)
     pixels = stored_pixels(file, photometric)
     if photometric in GREY:
-        return images.fromarray(_grey(file, pixels, is_inverted=_is_inverted(file, photometric)))
+        return images.fromarray(
+            _grey(file, pixels, is_inverted=_is_inverted(file, photometric))
+        )
     return images.fromarray(_colour(file, pixels, photometric))
 
 
@@ -53,16 +75,26 @@ def _colour(file: Any, pixels: NDArray[Any], photometric: str) -> NDArray[np.uin
 def _palette(file: Any, colour: str) -> _Table:
     descriptor = file[f"{colour}PaletteColorLookupTableDescriptor"].value
     segments = file.get(f"Segmented{colour}PaletteColorLookupTableData")
-    data = file.get(f"{colour}PaletteColorLookupTableData") if segments is None else segments
-    return _Table(descriptor, data, _is_little_endian(file), is_segmented=segments is not None)
+    data = (
+        file.get(f"{colour}PaletteColorLookupTableData")
+        if segments is None
+        else segments
+    )
+    return _Table(
+        descriptor, data, _is_little_endian(file), is_segmented=segments is not None
+    )
 
 
 def _require_visible(tables: Sequence[_Table]) -> None:
-    """Raise `Refused` for tables whose entries use a small part of the bits that their descriptor gives them."""
+    """Raise `Refused` for tables whose entries use a small part of the bits that their
+    descriptor gives them.
+    """
     if all(table.greatest * LEAST_SHARE < table.most for table in tables):
         greatest = max(table.greatest for table in tables)
         raise Refused(
-            "a look-up table to be seen by", f"entries up to {greatest:g} of {tables[0].most}, all but black", CONVERT
+            "a look-up table to be seen by",
+            f"entries up to {greatest:g} of {tables[0].most}, all but black",
+            CONVERT,
         )
 
 
@@ -91,18 +123,23 @@ def _between(values: Values, black: float, white: float) -> Values:
 def _is_inverted(file: Any, photometric: str) -> bool:
     """Whether the greatest values are black.
 
-    In the modules that have it the shape repeats what the photometric interpretation says: INVERSE of MONOCHROME1,
-    IDENTITY of MONOCHROME2 (PS3.3 C.8.11.3). Where the two contradict each other, it is what comes last in the
-    pipeline, and DCMTK follows it.
+    In the modules that have it the shape repeats what the photometric interpretation
+    says: INVERSE of MONOCHROME1, IDENTITY of MONOCHROME2 (PS3.3 C.8.11.3). Where the
+    two contradict each other, it is what comes last in the pipeline, and DCMTK follows
+    it.
     """
     shape = word(file, "PresentationLUTShape")
     if shape not in ("", "IDENTITY", "INVERSE"):
-        raise Refused("PresentationLUTShape IDENTITY or INVERSE", "another one", LEAVE_OUT)
+        raise Refused(
+            "PresentationLUTShape IDENTITY or INVERSE", "another one", LEAVE_OUT
+        )
     return shape == "INVERSE" if shape else photometric == "MONOCHROME1"
 
 
 def _padding(file: Any, stored: Values) -> NDArray[np.bool_]:
-    """Which stored values stand for no picture at all (PS3.3 C.7.5.1.1.2): they set no contrast and are black."""
+    """Which stored values stand for no picture at all (PS3.3 C.7.5.1.1.2): they set no
+    contrast and are black.
+    """
     one = _as_stored(file, "PixelPaddingValue")
     if one is None:
         return np.zeros(stored.shape, dtype=np.bool_)
@@ -113,13 +150,19 @@ def _padding(file: Any, stored: Values) -> NDArray[np.bool_]:
 
 
 def _as_stored(file: Any, key: str) -> int | None:
-    """A padding value as the pixels have it: it may be written unsigned where they are signed, and the other way."""
+    """A padding value as the pixels have it: it may be written unsigned where they are
+    signed, and the other way.
+    """
     value = whole(file, key)
     if value is None:
         return None
     modulus = 2 ** int(file.BitsAllocated)
     unsigned = int(value % modulus)
-    return unsigned - modulus if file.PixelRepresentation and unsigned >= modulus // 2 else unsigned
+    return (
+        unsigned - modulus
+        if file.PixelRepresentation and unsigned >= modulus // 2
+        else unsigned
+    )
 
 
 def _modality(file: Any) -> Callable[[Values], Values]:
@@ -135,7 +178,9 @@ def _modality(file: Any) -> Callable[[Values], Values]:
 
 
 def _voi(file: Any) -> Callable[[Values], Values] | None:
-    """PS3.3 C.11.2: the first table, or the first window, on a scale of 0 to 1; None where there is neither."""
+    """PS3.3 C.11.2: the first table, or the first window, on a scale of 0 to 1; None
+    where there is neither.
+    """
     table = first(file, "VOILUTSequence")
     if table is not None:
         looked_up = _table_of(file, table)
@@ -150,12 +195,20 @@ def _voi(file: Any) -> Callable[[Values], Values] | None:
 def _window(centre: float, width: float, function: str) -> Callable[[Values], Values]:
     least = 1 if function == "LINEAR" else 0
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-        raise Refused("VOILUTFunction LINEAR, LINEAR_EXACT or SIGMOID", "another one", LEAVE_OUT)
+        raise Refused(
+            "VOILUTFunction LINEAR, LINEAR_EXACT or SIGMOID", "another one", LEAVE_OUT
+        )
     if width < least or width == 0:
-        raise Refused(f"a WindowWidth of {'1 or more' if least else 'more than 0'}", f"{width:g}", LEAVE_OUT)
+        raise Refused(
+            f"a WindowWidth of {'1 or more' if least else 'more than 0'}",
+            f"{width:g}",
+            LEAVE_OUT,
+        )
     if function == "SIGMOID":
         # Beyond 700 exp overflows, and its answer has long been 0 or 1.
-        return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+        return lambda values: (
+            1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+        )
     if function == "LINEAR_EXACT":
         return lambda values: np.clip((values - centre) / width + 0.5, 0, 1)
     if width == 1:
@@ -164,7 +217,12 @@ def _window(centre: float, width: float, function: str) -> Callable[[Values], Va
 
 
 def _table_of(file: Any, item: Any) -> _Table:
-    return _Table(item.LUTDescriptor, item.LUTData, _is_little_endian(file), is_signed=bool(file.PixelRepresentation))
+    return _Table(
+        item.LUTDescriptor,
+        item.LUTData,
+        _is_little_endian(file),
+        is_signed=bool(file.PixelRepresentation),
+    )
 
 
 def _is_little_endian(file: Any) -> bool:
@@ -175,7 +233,13 @@ class _Table:
     """A modality, VOI or palette look-up table (PS3.3 C.11.1.1, C.7.6.3.1.5)."""
 
     def __init__(
-        self, descriptor: Any, data: Any, is_little: bool, *, is_signed: bool = False, is_segmented: bool = False
+        self,
+        descriptor: Any,
+        data: Any,
+        is_little: bool,
+        *,
+        is_signed: bool = False,
+        is_segmented: bool = False,
     ) -> None:
         count, self._start, bits = (int(part) for part in descriptor)
         if not 1 <= bits <= 16:
@@ -187,7 +251,11 @@ class _Table:
         words = _words(data, count, bits, is_little, is_segmented)
         entries = _segmented(words, count) if is_segmented else words[:count]
         if len(entries) < count:
-            raise Refused("a whole look-up table", f"{len(entries)} of {count} entries", COPY_AGAIN)
+            raise Refused(
+                "a whole look-up table",
+                f"{len(entries)} of {count} entries",
+                COPY_AGAIN,
+            )
         self._entries = np.asarray(entries, dtype=np.float64)
         self.greatest = float(self._entries.max())
 
@@ -205,13 +273,19 @@ class _Table:
         return shares
 
 
-def _words(data: Any, count: int, bits: int, is_little: bool, is_segmented: bool) -> NDArray[Any]:
-    """The table's numbers: bytes of one or two each, or what pydicom has read as numbers already."""
+def _words(
+    data: Any, count: int, bits: int, is_little: bool, is_segmented: bool
+) -> NDArray[Any]:
+    """The table's numbers: bytes of one or two each, or what pydicom has read as
+    numbers already.
+    """
     if data is None:
         raise Refused("a whole look-up table", "none", COPY_AGAIN)
     if not isinstance(data, bytes):
         return np.atleast_1d(np.asarray(data, dtype=np.int64))
-    whole_words = np.frombuffer(data[: len(data) // 2 * 2], dtype="<u2" if is_little else ">u2")
+    whole_words = np.frombuffer(
+        data[: len(data) // 2 * 2], dtype="<u2" if is_little else ">u2"
+    )
     is_packed = bits <= 8 and (is_segmented or len(data) in (count, count + count % 2))
     if is_packed and len(data) % 2:
         return np.frombuffer(data, dtype=np.uint8)
@@ -221,13 +295,21 @@ def _words(data: Any, count: int, bits: int, is_little: bool, is_segmented: bool
 
 
 def _segmented(words: NDArray[Any], count: int) -> list[int]:
-    """The entries of a segmented table (PS3.3 C.7.9.2), at most `count` of them: a few bytes may mean billions."""
+    """The entries of a segmented table (PS3.3 C.7.9.2), at most `count` of them: a few
+    bytes may mean billions.
+    """
     entries: list[int] = []
     _expand(words.tolist(), words.itemsize == 1, entries, count, most_segments=None)
     return entries[:count]
 
 
-def _expand(words: list[int], is_packed: bool, entries: list[int], count: int, most_segments: int | None) -> None:
+def _expand(
+    words: list[int],
+    is_packed: bool,
+    entries: list[int],
+    count: int,
+    most_segments: int | None,
+) -> None:
     place = segments = 0
     while place + 1 < len(words) and len(entries) < count and segments != most_segments:
         kind, length = words[place : place + 2]
@@ -244,7 +326,9 @@ def _expand(words: list[int], is_packed: bool, entries: list[int], count: int, m
             place += width
             _expand(words[target:], is_packed, entries, count, most_segments=length)
         else:
-            raise Refused("a whole look-up table", "segments that make none", COPY_AGAIN)
+            raise Refused(
+                "a whole look-up table", "segments that make none", COPY_AGAIN
+            )
         segments += 1
 
 
@@ -257,7 +341,9 @@ def _line(start: int, end: int, length: int) -> list[int]:
 
 
 def _offset(parts: list[int], is_packed: bool) -> int:
-    """The word that an indirect segment points to: two words, the less significant one first, count bytes."""
+    """The word that an indirect segment points to: two words, the less significant one
+    first, count bytes.
+    """
     if is_packed:
         pairs = (parts[:2], parts[2:])
         low, high = (pair[0] | pair[1] << 8 for pair in pairs)

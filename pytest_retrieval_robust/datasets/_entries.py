@@ -1,4 +1,6 @@
-"""Catalogue entries of data sets of files: a reader's own options, and the choices that all readers share."""
+"""Catalogue entries of data sets of files: a reader's own options, and the choices that
+all readers share.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +29,32 @@ _CHOICES: Mapping[str, Callable[[str], object]] = {
     "most_skipped": float,
     "bits": int,
 }
-_PATHS = ("reports", "images", "path", "root", "views", "labels", "sections", "metadata", "subset", "masks")
+_PATHS = (
+    "reports",
+    "images",
+    "path",
+    "root",
+    "views",
+    "labels",
+    "sections",
+    "metadata",
+    "subset",
+    "masks",
+)
 
 
-def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) -> DatasetEntry:
+def entry_of(
+    name: str, summary: str, find: Callable[..., Found], *, text: str
+) -> DatasetEntry:
     """The entry of a reader: `find(name=..., **own options)`; `text` is its default text policy."""
     defaults = {
-        key: parameter.default for key, parameter in inspect.signature(find).parameters.items() if key != "name"
+        key: parameter.default
+        for key, parameter in inspect.signature(find).parameters.items()
+        if key != "name"
     }
-    own: dict[str, Callable[[str], object]] = {key: _reader_of(default) for key, default in defaults.items()}
+    own: dict[str, Callable[[str], object]] = {
+        key: _reader_of(default) for key, default in defaults.items()
+    }
 
     # A table of one's own calls its column `text`; the policy is then `text_policy`.
     choices = {"text_policy" if key in own else key: key for key in _CHOICES}
@@ -46,27 +65,40 @@ def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) 
             return opened(name, options)
         except RobustError as error:
             problem = error
-        # Without the frames of readers: pytest --showlocals prints what these held, which is ids and reports.
+        # Without the frames of readers: pytest --showlocals prints what these held,
+        # which is ids and reports.
         let_go(problem)
         raise problem.with_traceback(None)
 
     def opened(name: str, options: dict[str, Any]) -> ReportDataset:
         from ._collection import Choice, choose
 
-        chosen = {field: options.pop(key) for key, field in choices.items() if key in options}
+        chosen = {
+            field: options.pop(key) for key, field in choices.items() if key in options
+        }
         for key in ("subset", "masks"):
             if chosen.get(key) is not None:
                 chosen[key] = Path(chosen[key]).expanduser()
-        choice = Choice(**{"text": text, **chosen})  # before any file is read: a slip is said at once
+        choice = Choice(
+            **{"text": text, **chosen}
+        )  # before any file is read: a slip is said at once
         return choose(find(name=name, **options), choice)
 
     def canonical_name(**options: Any) -> str:
-        known = {"relevance": "same-text", "view": "all", "on_error": "fail", "most_skipped": 0.05, "text": text}
+        known = {
+            "relevance": "same-text",
+            "view": "all",
+            "on_error": "fail",
+            "most_skipped": 0.05,
+            "text": text,
+        }
         known |= {"text_policy": text, **defaults}
         said = [
             f"{key}={value}"
             for key in (*own, *choices)
-            if key not in _PATHS and (value := options.get(key)) is not None and value != known.get(key)
+            if key not in _PATHS
+            and (value := options.get(key)) is not None
+            and value != known.get(key)
         ]
         return f"{name}({','.join(said)})" if said else name
 
@@ -82,4 +114,8 @@ def entry_of(name: str, summary: str, find: Callable[..., Found], *, text: str) 
 
 
 def _reader_of(default: object) -> Callable[[str], object]:
-    return type(default) if isinstance(default, int | float) and not isinstance(default, bool) else str
+    return (
+        type(default)
+        if isinstance(default, int | float) and not isinstance(default, bool)
+        else str
+    )

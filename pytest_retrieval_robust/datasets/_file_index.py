@@ -18,7 +18,9 @@ ITS_TABLE = "row {} of its table"
 
 
 class FolderImages:
-    """Finds the images of a root by relative path; where tables name files without folders, by name."""
+    """Finds the images of a root by relative path; where tables name files without
+    folders, by name.
+    """
 
     def __init__(
         self,
@@ -27,8 +29,10 @@ class FolderImages:
         also: Callable[[str], Iterable[str]] | None = None,
         named: str = ITS_TABLE,
     ) -> None:
-        """`key` maps a file's name to a row's place; without it a place is a path, and `also` gives what it may be
-        called otherwise. `named` is how messages name an image by its row's number."""
+        """`key` maps a file's name to a row's place; without it a place is a path, and
+        `also` gives what it may be called otherwise. `named` is how messages name an
+        image by its row's number.
+        """
         self._root, self._key, self._also, self._named = root, key, also, named
 
     def __call__(self, row: ImageRow) -> StoredImage:
@@ -39,8 +43,8 @@ class FolderImages:
         place = self._by_name.get(row.place)
         if place is None:
             raise UnreadableImageError(
-                f"Expected an image, got no such file below images={self._root.name!r}: {shown}. Copy it there, or "
-                "choose on_error='skip'."
+                f"Expected an image, got no such file below images={self._root.name!r}:"
+                f" {shown}. Copy it there, or choose on_error='skip'."
             )
         return StoredImage(inside(self._root, place, shown), shown)
 
@@ -52,7 +56,9 @@ class FolderImages:
         return next((other for other in others if os.path.exists(other)), first)
 
     def _otherwise(self, place: str) -> Iterator[str]:
-        """What a file that is not there may be called: tables of Windows and macOS write names in ways of their own."""
+        """What a file that is not there may be called: tables of Windows and macOS
+        write names in ways of their own.
+        """
         yield from () if self._also is None else self._also(place)
         for form in ("NFC", "NFD"):
             other = unicodedata.normalize(form, place)
@@ -67,6 +73,10 @@ class FolderImages:
         found: dict[str, str] = {}
         for folder, _, files in os.walk(self._root):
             for file in sorted(files):  # .png after .dcm: it wins, being read faster
-                if file.lower().endswith((".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")):
-                    found[self._key(file)] = os.path.relpath(os.path.join(folder, file), self._root)
+                if file.lower().endswith(
+                    (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")
+                ):
+                    found[self._key(file)] = os.path.relpath(
+                        os.path.join(folder, file), self._root
+                    )
         return found

@@ -1,4 +1,6 @@
-"""Arrays that were made from large files, kept in the cache folder until one of the files changes."""
+"""Arrays that were made from large files, kept in the cache folder until one of the
+files changes.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,12 @@ from ..files import open_regular
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 
-def cached_arrays(kind: str, version: int, files: tuple[Path, ...], make: Callable[[], Arrays]) -> Arrays:
-    """The arrays of these files: from the cache where path, size and time of all are what they were, else made and
-    cached. `version` is that of `make`."""
+def cached_arrays(
+    kind: str, version: int, files: tuple[Path, ...], make: Callable[[], Arrays]
+) -> Arrays:
+    """The arrays of these files: from the cache where path, size and time of all are
+    what they were, else made and cached. `version` is that of `make`.
+    """
     place = cache_folder() / "datasets" / f"{kind}-{_key(version, files)}.npz"
     held = _load(place)
     if held is not None:
@@ -34,7 +39,11 @@ def _key(version: int, files: tuple[Path, ...]) -> str:
     digest = hashlib.blake2b(str(version).encode(), digest_size=16)
     for file in files:
         status = file.stat()
-        digest.update(f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+        digest.update(
+            f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(
+                "utf-8", "surrogateescape"
+            )
+        )
     return digest.hexdigest()
 
 
@@ -47,7 +56,9 @@ def _load(place: Path) -> Arrays | None:
 
 
 def _save(arrays: Arrays, place: Path) -> None:
-    """Whole or not at all, and for this user alone: they hold ids. A cache that cannot be written costs time only."""
+    """Whole or not at all, and for this user alone: they hold ids. A cache that cannot
+    be written costs time only.
+    """
     name = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

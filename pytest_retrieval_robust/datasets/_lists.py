@@ -39,7 +39,9 @@ class HeldImage:
 
     def digest(self) -> bytes:
         """32 bytes that follow from its pixels."""
-        digest = hashlib.blake2b(f"{self.picture.mode}{self.picture.size}".encode(), digest_size=32)
+        digest = hashlib.blake2b(
+            f"{self.picture.mode}{self.picture.size}".encode(), digest_size=32
+        )
         digest.update(self.picture.tobytes())
         return digest.digest()
 
@@ -60,22 +62,34 @@ def dataset_of(
     """The data set of `api.dataset_from_lists`."""
     for option, value in (("name", name), ("split", split)):
         if not isinstance(value, str) or not value.strip():
-            raise DatasetError(f"Expected {option} as a text, got {_kind(value)}. Choose one.")
+            raise DatasetError(
+                f"Expected {option} as a text, got {_kind(value)}. Choose one."
+            )
     given = {"images": images, "reports": reports, "ids": ids, "patients": patients}
     given |= {"studies": studies, "labels": labels}
-    lists = {key: _as_list(value, key) for key, value in given.items() if value is not None or key in _NEEDED}
+    lists = {
+        key: _as_list(value, key)
+        for key, value in given.items()
+        if value is not None or key in _NEEDED
+    }
     count = len(lists["images"])
     for key, values in lists.items():
         if len(values) != count:
             raise DatasetError(
-                f"Expected {key} of the same length as images, got {len(values)} for {count} images in {name}. "
-                "Give one for each image, in the same order; several captions of an image are a list in its place."
+                f"Expected {key} of the same length as images, got {len(values)} for"
+                f" {count} images in {name}. Give one for each image, in the same"
+                " order; several captions of an image are a list in its place."
             )
     choice = Choice("full", relevance, on_error=on_error)
-    sources = [_source(image, _SHOWN.format(number)) for number, image in enumerate(lists["images"])]
+    sources = [
+        _source(image, _SHOWN.format(number))
+        for number, image in enumerate(lists["images"])
+    ]
     read = [_given(number, lists) for number in range(count)]
     columns = {"id": "ids", "group": "studies", "patient": "patients"}
-    columns_given = {key: column if column in lists else None for key, column in columns.items()}
+    columns_given = {
+        key: column if column in lists else None for key, column in columns.items()
+    }
     found = gathered(read, columns_given)
     return choose(
         Found(
@@ -95,8 +109,15 @@ _NEEDED = ("images", "reports")
 
 
 def _as_list(values: Any, option: str) -> list[Any]:
-    if values is None or isinstance(values, str | bytes | dict | Path) or not isinstance(values, Iterable):
-        raise DatasetError(f"Expected {option} as a list with one item per image, got {_kind(values)}. Make it a list.")
+    if (
+        values is None
+        or isinstance(values, str | bytes | dict | Path)
+        or not isinstance(values, Iterable)
+    ):
+        raise DatasetError(
+            f"Expected {option} as a list with one item per image, got {_kind(values)}."
+            " Make it a list."
+        )
     return list(values)
 
 
@@ -110,7 +131,10 @@ def _given(number: int, lists: dict[str, list[Any]]) -> Given:
     texts = report.tolist() if isinstance(report, np.ndarray) else report
     its_id = word("ids")
     if "ids" in lists and not its_id.strip():
-        raise DatasetError(f"Expected an id of each image, got none for {shown}. Leave ids out, or give all of them.")
+        raise DatasetError(
+            f"Expected an id of each image, got none for {shown}. Leave ids out, or"
+            " give all of them."
+        )
     return Given(
         number=number,
         shown=shown,
@@ -121,7 +145,11 @@ def _given(number: int, lists: dict[str, list[Any]]) -> Given:
         patient=word("patients"),
         view="",
         captions=captions_of(texts, "reports", shown),
-        labels=_labels(lists["labels"][number], shown) if "labels" in lists else frozenset(),
+        labels=(
+            _labels(lists["labels"][number], shown)
+            if "labels" in lists
+            else frozenset()
+        ),
     )
 
 
@@ -130,8 +158,13 @@ def _labels(value: Any, shown: str) -> frozenset[str]:
     if is_missing(value):
         return frozenset()
     words = [value] if isinstance(value, str) else value
-    if not isinstance(words, Iterable) or not all(isinstance(word, str) for word in words):
-        raise DatasetError(f"Expected labels as a list of words per image, got {_kind(value)} for {shown}. Fix it.")
+    if not isinstance(words, Iterable) or not all(
+        isinstance(word, str) for word in words
+    ):
+        raise DatasetError(
+            f"Expected labels as a list of words per image, got {_kind(value)} for"
+            f" {shown}. Fix it."
+        )
     return frozenset(words)
 
 
@@ -147,29 +180,48 @@ def _source(image: Any, shown: str) -> Path | bytes | Image:
     if isinstance(image, np.ndarray):
         return _from_array(image, shown)
     raise DatasetError(
-        f"Expected images as paths, PIL images, bytes of image files or arrays, got {_kind(image)} for {shown}. "
-        "Give one of these."
+        "Expected images as paths, PIL images, bytes of image files or arrays, got"
+        f" {_kind(image)} for {shown}. Give one of these."
     )
 
 
 def _own(image: Image, shown: str) -> Image:
-    """A copy, upright as its file would be read: the user's image may be changed, or closed, while a run goes on."""
+    """A copy, upright as its file would be read: the user's image may be changed, or
+    closed, while a run goes on.
+    """
     from PIL import ImageOps
 
     if min(image.size) < 1 or image.mode not in _EIGHT_BITS:
         raise DatasetError(
-            f"Expected images of 8 bits per channel and at least 1 x 1 pixels, got mode={image.mode!r}, "
-            f"size={image.size} for {shown}. Scale others to 0..255, or give the path of the file."
+            "Expected images of 8 bits per channel and at least 1 x 1 pixels, got"
+            f" mode={image.mode!r}, size={image.size} for {shown}. Scale others to"
+            " 0..255, or give the path of the file."
         )
     return attempted(
         lambda: ImageOps.exif_transpose(image),
         lambda error: DatasetError(
-            f"Expected an image that can be read, got {kind_of(error)} for {shown}. Give the path of its file."
+            f"Expected an image that can be read, got {kind_of(error)} for {shown}."
+            " Give the path of its file."
         ),
     )
 
 
-_EIGHT_BITS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+_EIGHT_BITS = (
+    "1",
+    "L",
+    "LA",
+    "La",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBa",
+    "RGBX",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+)
 
 
 def _from_array(pixels: np.ndarray[Any, Any], shown: str) -> Image:
@@ -179,8 +231,9 @@ def _from_array(pixels: np.ndarray[Any, Any], shown: str) -> Image:
     is_colour = pixels.ndim == 3 and pixels.shape[2] == 3
     if pixels.dtype != np.uint8 or not (is_grey or is_colour) or 0 in pixels.shape:
         raise DatasetError(
-            f"Expected arrays of shape (rows, columns) or (rows, columns, 3) in uint8, got shape={pixels.shape}, "
-            f"dtype={pixels.dtype} for {shown}. Scale them to 0..255, and put colours last."
+            "Expected arrays of shape (rows, columns) or (rows, columns, 3) in uint8,"
+            f" got shape={pixels.shape}, dtype={pixels.dtype} for {shown}. Scale them"
+            " to 0..255, and put colours last."
         )
     return images.fromarray(np.ascontiguousarray(pixels))
 
@@ -188,7 +241,9 @@ def _from_array(pixels: np.ndarray[Any, Any], shown: str) -> Image:
 def _located(source: Path | bytes | Image, row: ImageRow) -> StoredImage:
     if isinstance(source, Path | bytes):
         return StoredImage(source, _SHOWN.format(row.row))
-    return cast(StoredImage, HeldImage(source))  # it answers what is asked of a stored one
+    return cast(
+        StoredImage, HeldImage(source)
+    )  # it answers what is asked of a stored one
 
 
 def _kind(value: object) -> str:

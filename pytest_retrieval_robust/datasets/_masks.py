@@ -29,7 +29,11 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, repr=False)
 class MaskFolder:
-    """A folder of masks. Made by `open_masks`. Its `repr` has no path, for pytest prints what a failing test held."""
+    """A folder of masks.
+
+    Made by `open_masks`. Its `repr` has no path, for pytest prints what a failing test
+    held.
+    """
 
     root: Path
     regions: tuple[str, ...]
@@ -38,10 +42,14 @@ class MaskFolder:
     def __repr__(self) -> str:
         return f"<MaskFolder of {len(self.regions)} regions>"
 
-    def read(self, image_id: str, size: Callable[[], tuple[int, int]], shown: str) -> dict[str, Mask]:
-        """The masks of an image, (rows, columns) bool; `size` gives the upright image's (columns, rows).
+    def read(
+        self, image_id: str, size: Callable[[], tuple[int, int]], shown: str
+    ) -> dict[str, Mask]:
+        """The masks of an image, (rows, columns) bool; `size` gives the upright image's
+        (columns, rows).
 
-        A region without a file is absent. `shown` names the image in messages, for a file's name may be a patient's.
+        A region without a file is absent. `shown` names the image in messages, for a
+        file's name may be a patient's.
         """
         outcome = self._all(mask_place(image_id), size, shown)
         del image_id  # pytest can show the local variables of whoever raises
@@ -49,14 +57,19 @@ class MaskFolder:
             raise outcome
         return outcome
 
-    def _all(self, place: str, size: Callable[[], tuple[int, int]], shown: str) -> dict[str, Mask] | DatasetError:
-        """The masks, or what is wrong with one of them: an error without the frames that know its path."""
+    def _all(
+        self, place: str, size: Callable[[], tuple[int, int]], shown: str
+    ) -> dict[str, Mask] | DatasetError:
+        """The masks, or what is wrong with one of them: an error without the frames
+        that know its path.
+        """
         try:
             checked_place(place, "an id")
         except DatasetError:
             return DatasetError(
-                f"Expected image ids that are paths inside masks={self.root.name!r}, got one that leads out of it. "
-                "Give the images ids without '..', a leading '/' or a drive."
+                f"Expected image ids that are paths inside masks={self.root.name!r},"
+                " got one that leads out of it. Give the images ids without '..', a"
+                " leading '/' or a drive."
             )
         found: dict[str, Mask] = {}
         for region in self.regions:
@@ -79,31 +92,46 @@ class MaskFolder:
             problem = refused.named(shown)
             let_go(refused)
         except NotRegularError as error:
-            problem = DatasetError(f"Expected a mask, got {error}: {shown}. Put the mask's file there.")
-        except DatasetError as error:  # of the image, whose size was asked for, or of a link that leads out
+            problem = DatasetError(
+                f"Expected a mask, got {error}: {shown}. Put the mask's file there."
+            )
+        # of the image, whose size was asked for, or of a link that leads out
+        except DatasetError as error:
             return error.with_traceback(None)
         except FOREIGN as error:
             problem = DatasetError(
-                f"Expected a readable mask, got {kind_of(error)}: {shown}. Check its permissions and its disk."
+                f"Expected a readable mask, got {kind_of(error)}: {shown}. Check its"
+                " permissions and its disk."
             )
             let_go(error)
         return problem
 
 
 def open_masks(folder: Path, ids: Iterable[str], *, name: str) -> MaskFolder:
-    """The masks in `folder` for images of these ids; `DatasetError` where two of them would have the same mask."""
-    root = require_root(folder, "masks", name, "one folder a region, which holds a PNG an image")
-    regions = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."))
+    """The masks in `folder` for images of these ids; `DatasetError` where two of them
+    would have the same mask.
+    """
+    root = require_root(
+        folder, "masks", name, "one folder a region, which holds a PNG an image"
+    )
+    regions = tuple(
+        sorted(
+            entry.name
+            for entry in root.iterdir()
+            if entry.is_dir() and entry.name[0] != "."
+        )
+    )
     if not regions:
         raise DatasetError(
-            f"Expected a folder a region, as in masks/lungs/<image id>.png, got none in masks={root.name!r} of {name}. "
-            "Give the folder above them."
+            "Expected a folder a region, as in masks/lungs/<image id>.png, got none in"
+            f" masks={root.name!r} of {name}. Give the folder above them."
         )
     places = [mask_place(image_id) for image_id in ids]
     if len(set(places)) < len(places):
         raise DatasetError(
-            f"Expected image ids of {name} that differ without their suffixes, since each has the mask of that name, "
-            f"got {len(places) - len(set(places))} of {len(places)} that do not. Give the images other ids."
+            f"Expected image ids of {name} that differ without their suffixes, since"
+            f" each has the mask of that name, got {len(places) - len(set(places))} of"
+            f" {len(places)} that do not. Give the images other ids."
         )
     return MaskFolder(root, regions)
 
@@ -133,21 +161,32 @@ def _decoded(stream: BinaryIO, size: tuple[int, int]) -> Mask:
         got = "far more pixels than its image"
     except Refused:
         raise
-    except FOREIGN as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
+    # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
+    except FOREIGN as error:
         got = f"{kind_of(error)} while the mask was decoded"
         let_go(error)
     raise Refused("a whole PNG", got, "Export it again.", DatasetError)
 
 
 def _require_kind(mask: ImageFile, size: tuple[int, int]) -> None:
-    """What can be said before anything is decoded: a mask of another size may be as large as it likes."""
+    """What can be said before anything is decoded: a mask of another size may be as
+    large as it likes.
+    """
     if mask.mode not in _MODES:
         raise Refused(
-            "an 8-bit grey mask, nonzero inside the region", f"mode={mask.mode!r}", "Export it so.", DatasetError
+            "an 8-bit grey mask, nonzero inside the region",
+            f"mode={mask.mode!r}",
+            "Export it so.",
+            DatasetError,
         )
     frames = frames_of(mask)
     if frames != 1:
-        raise Refused("one mask per file", f"{frames} frames", "Export it as a single picture.", DatasetError)
+        raise Refused(
+            "one mask per file",
+            f"{frames} frames",
+            "Export it as a single picture.",
+            DatasetError,
+        )
     if sorted(mask.size) != sorted(size):
         _require_fit(mask.size, size)
 

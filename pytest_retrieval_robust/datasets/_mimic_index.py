@@ -1,4 +1,6 @@
-"""MIMIC-CXR-JPG's tables as arrays, kept in the cache folder: 377,110 rows take seconds to parse and no time to map."""
+"""MIMIC-CXR-JPG's tables as arrays, kept in the cache folder: 377,110 rows take seconds
+to parse and no time to map.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,15 @@ class Index:
 
 
 def read_index(split_table: Path, metadata: Path) -> Index:
-    """The index of two tables: from the cache where they have not changed since, else parsed and cached."""
-    arrays = cached_arrays("mimic-cxr", _VERSION, (split_table, metadata), lambda: vars(_parse(split_table, metadata)))
+    """The index of two tables: from the cache where they have not changed since, else
+    parsed and cached.
+    """
+    arrays = cached_arrays(
+        "mimic-cxr",
+        _VERSION,
+        (split_table, metadata),
+        lambda: vars(_parse(split_table, metadata)),
+    )
     return Index(*(arrays[name] for name in Index.__dataclass_fields__))
 
 
@@ -45,7 +54,8 @@ def _parse(split_table: Path, metadata: Path) -> Index:
     for number, (image, its_study, its_subject, its_split) in _split_rows(split_table):
         if image in seen:
             raise DatasetError(
-                f"Expected each dicom_id once, got one again in row {number} of the split table. Download it again."
+                f"Expected each dicom_id once, got one again in row {number} of the"
+                " split table. Download it again."
             )
         seen.add(image)
         dicom.append(image.encode())
@@ -63,7 +73,9 @@ def _parse(split_table: Path, metadata: Path) -> Index:
 
 
 def _split_rows(table: Path) -> Iterator[tuple[int, list[str]]]:
-    return read_columns(table, ["dicom_id", "study_id", "subject_id", "split"], shown="the split table")
+    return read_columns(
+        table, ["dicom_id", "study_id", "subject_id", "split"], shown="the split table"
+    )
 
 
 def _views(metadata: Path) -> dict[str, int]:
@@ -82,13 +94,17 @@ def _views(metadata: Path) -> dict[str, int]:
 
 def _number(text: str, column: str, row: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise DatasetError(f"Expected a number as {column}, got another text in row {row} of the split table. Fix it.")
+        raise DatasetError(
+            f"Expected a number as {column}, got another text in row {row} of the split"
+            " table. Fix it."
+        )
     return int(text)
 
 
 def _split(text: str, row: int) -> int:
     if text not in SPLITS:
         raise DatasetError(
-            f"Expected one of {', '.join(SPLITS)} as split, got another text in row {row} of the split table. Fix it."
+            f"Expected one of {', '.join(SPLITS)} as split, got another text in row"
+            f" {row} of the split table. Fix it."
         )
     return SPLITS.index(text)

@@ -1,7 +1,7 @@
 """MIMIC-CXR reports to sections, by the rules of the data set's own parser.
 
-Source of the rules, the spellings and the studies' exceptions: github.com/MIT-LCP/mimic-cxr, txt/section_parser.py and
-txt/create_section_files.py.
+Source of the rules, the spellings and the studies' exceptions:
+github.com/MIT-LCP/mimic-cxr, txt/section_parser.py and txt/create_section_files.py.
 """
 
 from __future__ import annotations
@@ -14,30 +14,56 @@ from ._records import Sections
 _HEADER = re.compile(r"\n ([A-Z ()/,-]+):\s")
 
 _SPELLINGS: Mapping[str, str] = {
-    "impression": """impression|conclusion|findings and impression|findings/impression|findings/ impression|ndication|
-        impresson|imprression|imoression|impressoin|imprssion|impresion|imperssion|mpression|impession""",
-    "findings": """findings|chest, two views|finding|findins|findindgs|findgings|findngs|findnings|finidngs|
-        reference findings""",
-    "comparison": """comparison|comparisons|reference exam|comparison exam|comparison film|comparision|comparsion|
-        comparrison|comparisions""",
-    "indication": "indication|reason for examination|reason for exam|clinical indication|idication",
+    "impression": (
+        """impression|conclusion|findings and impression|findings/impression|findings/ impression|ndication|
+        impresson|imprression|imoression|impressoin|imprssion|impresion|imperssion|mpression|impession"""
+    ),
+    "findings": (
+        """findings|chest, two views|finding|findins|findindgs|findgings|findngs|findnings|finidngs|
+        reference findings"""
+    ),
+    "comparison": (
+        """comparison|comparisons|reference exam|comparison exam|comparison film|comparision|comparsion|
+        comparrison|comparisions"""
+    ),
+    "indication": (
+        "indication|reason for examination|reason for exam|clinical"
+        " indication|idication"
+    ),
     "history": "history|clinical history|clinical information|patient history|pfi",
     "examination": "examination|exam|type of examination",
     "recommendations": "recommendation(s)|recommendations|recommendation",
     "wet read": "wet read|wetread",
-    **{name: name for name in ("technique", "notification", "addendum", "date", "comment", "preamble")},
+    **{
+        name: name
+        for name in (
+            "technique",
+            "notification",
+            "addendum",
+            "date",
+            "comment",
+            "preamble",
+        )
+    },
 }
-_CANONICAL = {spelling.strip(): name for name, spellings in _SPELLINGS.items() for spelling in spellings.split("|")}
+_CANONICAL = {
+    spelling.strip(): name
+    for name, spellings in _SPELLINGS.items()
+    for spelling in spellings.split("|")
+}
 _CONTAINED = ("impression", "findings", "history", "comparison", "addendum")
 _VIEWS = re.compile(
-    "chest|portable|pa and lateral|lateral and pa|ap and lateral|lateral and ap|frontal and|two views|frontal view|"
-    "pa view|ap view|one view|lateral view|bone window|frontal upright|frontal semi-upright|ribs|pa and lat"
+    "chest|portable|pa and lateral|lateral and pa|ap and lateral|lateral and ap|frontal"
+    " and|two views|frontal view|pa view|ap view|one view|lateral view|bone"
+    " window|frontal upright|frontal semi-upright|ribs|pa and lat"
 )
 
 MISNAMED: Mapping[str, str] = {
     study: name
     for name, studies in {
-        "recommendations": """s50913680 s59768032 s59067458 s59087630 s58157373 s56482935 s58375018""",
+        "recommendations": (
+            """s50913680 s59768032 s59067458 s59087630 s58157373 s56482935 s58375018"""
+        ),
         "examination": "s59363654 s53356173 s50743547 s59215320 s55157853",
         "technique": "s59279892 s53202765 s50808053",
         "indication": "s57936451 s50058765 s51966317 s55124749 s54365831 s54654948",
@@ -81,11 +107,16 @@ RANGES: Mapping[str, tuple[int, int]] = {
 def sections_of(text: str) -> dict[str, str]:
     """Section name -> its text; the last one of a name wins.
 
-    Headers are capitals after a newline and one space, up to a colon; what the first line below a header holds is never
-    taken for a header. Empty findings and impressions are dropped. Where neither is left, what follows the first blank
-    line of the last section is `last_paragraph`.
+    Headers are capitals after a newline and one space, up to a colon; what the first
+    line below a header holds is never taken for a header. Empty findings and
+    impressions are dropped. Where neither is left, what follows the first blank line of
+    the last section is `last_paragraph`.
     """
-    parts = [(name, body) for name, body in _split(text) if body.strip() or name not in ("impression", "findings")]
+    parts = [
+        (name, body)
+        for name, body in _split(text)
+        if body.strip() or name not in ("impression", "findings")
+    ]
     names = {name for name, _ in parts}
     if not names & {"impression", "findings"} and parts and "\n \n" in parts[-1][1]:
         name, body = parts.pop()
@@ -102,7 +133,12 @@ def _split(text: str) -> list[tuple[str, str]]:
     while header is not None:
         start = header.end()
         following = _HEADER.search(text, start + max(0, text[start:].find("\n")))
-        parts.append((canonical(header.group(1)), text[start : following.start() if following else len(text)]))
+        parts.append(
+            (
+                canonical(header.group(1)),
+                text[start : following.start() if following else len(text)],
+            )
+        )
         header = following
     return parts
 
@@ -127,7 +163,9 @@ def conclusion_of(study: str, text: str) -> str | None:
 
 
 def read_sections(study: str, text: str) -> Sections:
-    """Findings and impression of a report; an exception's conclusion is its impression, and all that it has."""
+    """Findings and impression of a report; an exception's conclusion is its impression,
+    and all that it has.
+    """
     conclusion = conclusion_of(study, text)
     if conclusion is not None:
         return Sections("", conclusion, text)

@@ -30,24 +30,29 @@ class Report(NamedTuple):
 
 
 def read_reports(source: Path, name: str) -> list[Report]:
-    """All reports of a folder of XML files, or of a tar archive of them, in the order of their numbers.
+    """All reports of a folder of XML files, or of a tar archive of them, in the order
+    of their numbers.
 
-    Raises `DatasetError` naming the file by its number for malformed XML, a declared entity or document type, a file
-    that is far too large, or an id that is there twice.
+    Raises `DatasetError` naming the file by its number for malformed XML, a declared
+    entity or document type, a file that is far too large, or an id that is there twice.
     """
     reports: dict[str, Report] = {}
     seen: dict[str, str] = {}
-    for shown, content in _of_folder(source) if source.is_dir() else _of_archive(source):
+    for shown, content in (
+        _of_folder(source) if source.is_dir() else _of_archive(source)
+    ):
         report = parse(content, shown)
         if report.id in reports:
             raise DatasetError(
-                f"Expected each report once, got the uId of {seen[report.id]} again in {shown}. Leave one of them out."
+                f"Expected each report once, got the uId of {seen[report.id]} again in"
+                f" {shown}. Leave one of them out."
             )
         reports[report.id], seen[report.id] = report, shown
     if not reports:
         raise DatasetError(
-            f"Expected XML reports of {name} (ecgen-radiology/1.xml, ...), got none in reports={source.name!r}. "
-            "Give the folder, or the archive NLMCXR_reports.tgz."
+            f"Expected XML reports of {name} (ecgen-radiology/1.xml, ...), got none in"
+            f" reports={source.name!r}. Give the folder, or the archive"
+            " NLMCXR_reports.tgz."
         )
     return sorted(reports.values(), key=lambda report: (len(report.id), report.id))
 
@@ -70,8 +75,15 @@ def _content(file: Path) -> bytes:
 
 
 def _unreadable(shown: str, error: BaseException) -> DatasetError:
-    got = str(error) if isinstance(error, NotRegularError | TooLargeError) else kind_of(error)
-    return DatasetError(f"Expected a report of at most {_MOST_BYTES} bytes, got {got}: {shown}. Leave it out.")
+    got = (
+        str(error)
+        if isinstance(error, NotRegularError | TooLargeError)
+        else kind_of(error)
+    )
+    return DatasetError(
+        f"Expected a report of at most {_MOST_BYTES} bytes, got {got}: {shown}. Leave"
+        " it out."
+    )
 
 
 def _xml_files(folder: Path) -> Iterable[Path]:
@@ -83,16 +95,25 @@ def parse(content: bytes, shown: str) -> Report:
     root = attempted(lambda: _root(content), lambda error: _malformed(error, shown))
     identity = root.find("uId")
     if identity is None or not identity.get("id"):
-        raise DatasetError(f"Expected an eCitation with a uId, got none in {shown}. Leave it out.")
+        raise DatasetError(
+            f"Expected an eCitation with a uId, got none in {shown}. Leave it out."
+        )
     images = [image.get("id") for image in root.iter("parentImage")]
     if not all(images):
-        raise DatasetError(f"Expected an id of every parentImage, got one without in {shown}. Fix it.")
-    parts = {part.get("Label", ""): (part.text or "").strip() for part in root.iter("AbstractText")}
+        raise DatasetError(
+            f"Expected an id of every parentImage, got one without in {shown}. Fix it."
+        )
+    parts = {
+        part.get("Label", ""): (part.text or "").strip()
+        for part in root.iter("AbstractText")
+    }
     return Report(
         str(identity.get("id")),
         Sections(parts.get("FINDINGS", ""), parts.get("IMPRESSION", ""), whole(parts)),
         tuple(map(str, images)),
-        frozenset((heading.text or "").strip() for heading in root.iterfind("MeSH/major")),
+        frozenset(
+            (heading.text or "").strip() for heading in root.iterfind("MeSH/major")
+        ),
     )
 
 
@@ -109,14 +130,20 @@ def _malformed(error: BaseException, shown: str) -> DatasetError:
 
     if isinstance(error, DefusedXmlException):
         return DatasetError(
-            f"Expected a report without document type or entities, got {type(error).__name__} in {shown}. It is not "
-            "as published; download it again."
+            "Expected a report without document type or entities, got"
+            f" {type(error).__name__} in {shown}. It is not as published; download it"
+            " again."
         )
     line = f" at line {error.position[0]}" if isinstance(error, ParseError) else ""
-    return DatasetError(f"Expected well-formed XML, got {type(error).__name__}{line} in {shown}. Fix it.")
+    return DatasetError(
+        f"Expected well-formed XML, got {type(error).__name__}{line} in {shown}."
+        " Fix it."
+    )
 
 
 def whole(parts: dict[str, str]) -> str:
     """All of a report: its sections under their headings, in the order that all reports have."""
     headings = ("COMPARISON", "INDICATION", "FINDINGS", "IMPRESSION")
-    return " ".join(f"{heading}: {parts[heading]}" for heading in headings if parts.get(heading))
+    return " ".join(
+        f"{heading}: {parts[heading]}" for heading in headings if parts.get(heading)
+    )

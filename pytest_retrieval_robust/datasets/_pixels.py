@@ -22,19 +22,25 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, repr=False)
 class StoredImage:
-    """An image as it lies on disk: a file, or bytes of an archive or a table. `shown` names it in messages."""
+    """An image as it lies on disk: a file, or bytes of an archive or a table. `shown`
+    names it in messages.
+    """
 
     source: Path | bytes
     shown: str
     bits: int | None = None
-    """How many bits white has in grey pictures of more than 8 bits, where the files do not say it."""
+    """How many bits white has in grey pictures of more than 8 bits, where the files do
+    not say it.
+    """
 
     def decoded(self) -> Image:
         """The whole picture; `UnreadableImageError` where it is missing or broken."""
         return _or_raise(self._attempt(lambda stream: _decoded(stream, self.bits)))
 
     def digest(self) -> bytes:
-        """32 bytes that follow from the stored bytes and `bits`; `UnreadableImageError` where they cannot be read."""
+        """32 bytes that follow from the stored bytes and `bits`; `UnreadableImageError`
+        where they cannot be read.
+        """
         return _or_raise(self._attempt(self._hash))
 
     def _hash(self, stream: BinaryIO) -> bytes:
@@ -46,7 +52,9 @@ class StoredImage:
         return digest.digest()
 
     def _attempt(self, use: Callable[[BinaryIO], Answer]) -> Answer | DatasetError:
-        """What `use` makes of the file, or our own error, which is made without any that led to it."""
+        """What `use` makes of the file, or our own error, which is made without any
+        that led to it.
+        """
         try:
             if isinstance(self.source, bytes):
                 return use(BytesIO(self.source))
@@ -56,22 +64,30 @@ class StoredImage:
             problem = refused.named(self.shown)
             let_go(refused)
         except FileNotFoundError:
-            problem = UnreadableImageError(f"Expected an image, got no such file: {self.shown}. Copy it there, {SKIP}")
+            problem = UnreadableImageError(
+                f"Expected an image, got no such file: {self.shown}. Copy it there,"
+                f" {SKIP}"
+            )
         except NotRegularError as error:
             problem = UnreadableImageError(
-                f"Expected an image, got {error}: {self.shown}. Put the image's file there, {SKIP}"
+                f"Expected an image, got {error}: {self.shown}. Put the image's file"
+                f" there, {SKIP}"
             )
         except FOREIGN as error:
             problem = UnreadableImageError(
-                f"Expected a readable image, got {kind_of(error)}: {self.shown}. Check its permissions and its disk, "
-                f"{SKIP}"
+                f"Expected a readable image, got {kind_of(error)}: {self.shown}. Check"
+                f" its permissions and its disk, {SKIP}"
             )
             let_go(error)
         return problem
 
 
 def _or_raise(outcome: Answer | DatasetError) -> Answer:
-    """The answer. An error is raised here, where no local variable holds a path: pytest can show them all."""
+    """The answer.
+
+    An error is raised here, where no local variable holds a path: pytest can show them
+    all.
+    """
     if isinstance(outcome, DatasetError):
         raise outcome
     return outcome
@@ -79,19 +95,23 @@ def _or_raise(outcome: Answer | DatasetError) -> Answer:
 
 def require_bits(bits: object) -> None:
     """Raise `DatasetError` for an option `bits` that no picture can have."""
-    if bits is None or (isinstance(bits, int) and not isinstance(bits, bool) and 9 <= bits <= 32):
+    if bits is None or (
+        isinstance(bits, int) and not isinstance(bits, bool) and 9 <= bits <= 32
+    ):
         return
     raise DatasetError(
-        f"Expected the number of bits that white has in the pictures, 9 to 32, got bits={bits!r}. Leave it out for "
-        "pictures of 8 bits, and where white is the greatest value that their files can hold."
+        "Expected the number of bits that white has in the pictures, 9 to 32, got"
+        f" bits={bits!r}. Leave it out for pictures of 8 bits, and where white is the"
+        " greatest value that their files can hold."
     )
 
 
 def read_image(source: Path | bytes, shown: str, bits: int | None = None) -> Image:
     """Decode the one picture of a file: whole, upright, in 8 bits.
 
-    `bits` says how many bits white has in grey PNG and TIFF files of more than 8 bits; DICOM files say it themselves.
-    `shown` names the image in messages. Raises `UnreadableImageError`, and `DatasetError` where a library is missing.
+    `bits` says how many bits white has in grey PNG and TIFF files of more than 8 bits;
+    DICOM files say it themselves. `shown` names the image in messages. Raises
+    `UnreadableImageError`, and `DatasetError` where a library is missing.
     """
     image = StoredImage(source, shown, bits)
     del source
@@ -109,7 +129,8 @@ def _decoded(stream: BinaryIO, bits: int | None) -> Image:
             return _picture(stream, head, bits)
     except Refused:
         raise
-    except FOREIGN as error:  # Pillow, pydicom and the codecs raise two dozen types for damaged files
+    # Pillow, pydicom and the codecs raise two dozen types for damaged files
+    except FOREIGN as error:
         got = f"{kind_of(error)} while it was decoded"
         let_go(error)
     raise Refused("a whole image", got, COPY_AGAIN)
@@ -129,14 +150,18 @@ _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether a file begins as DICOM does: with its preamble and prefix, or at once with a data element.
+    """Whether a file begins as DICOM does: with its preamble and prefix, or at once
+    with a data element.
 
-    Files without a preamble are not what the standard prescribes; DCMTK reads them, and archives hold them.
+    Files without a preamble are not what the standard prescribes; DCMTK reads them, and
+    archives hold them.
     """
     if head[128:132] == b"DICM":
         return True
     if head[:2] not in _FIRST_GROUPS or len(head) < 8:
         return False
     has_representation = head[4:6].isalpha() and head[4:6].isupper()
-    is_short = head[6:8] == b"\0\0"  # the length of a first element of implicit representation
+    is_short = (
+        head[6:8] == b"\0\0"
+    )  # the length of a first element of implicit representation
     return has_representation or is_short

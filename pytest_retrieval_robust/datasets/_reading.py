@@ -1,4 +1,6 @@
-"""What the readers of pictures share: how large a file may be, how one is refused, and libraries that keep quiet."""
+"""What the readers of pictures share: how large a file may be, how one is refused, and
+libraries that keep quiet.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,15 @@ from ..foreign import shows_texts
 Values = NDArray[np.float64]
 
 MOST_PIXELS = 150_000_000
-"""Beyond this a file is taken for a decompression bomb: a radiograph has 10 to 25 million pixels."""
+"""Beyond this a file is taken for a decompression bomb: a radiograph has 10 to 25
+million pixels.
+"""
 MOST_BYTES = 1 << 30
 """Of a file as it is stored, and of a deflated DICOM file after it was expanded."""
 LEAST_SHARE = 16
-"""A picture whose greatest value is less than white divided by this shows 16 of 256 levels: all but black."""
+"""A picture whose greatest value is less than white divided by this shows 16 of 256
+levels: all but black.
+"""
 
 SKIP = "or choose on_error='skip'."
 COPY_AGAIN = f"Copy it again, {SKIP}"
@@ -32,17 +38,31 @@ LEAVE_OUT = f"Leave it out, {SKIP}"
 
 
 class Refused(Exception):
-    """Why a picture is not read. Readers raise it with no name of the file, which they do not know."""
+    """Why a picture is not read.
+
+    Readers raise it with no name of the file, which they do not know.
+    """
 
     def __init__(
-        self, expected: str, got: str, advice: str = COPY_AGAIN, kind: type[DatasetError] = UnreadableImageError
+        self,
+        expected: str,
+        got: str,
+        advice: str = COPY_AGAIN,
+        kind: type[DatasetError] = UnreadableImageError,
     ) -> None:
         super().__init__(expected, got)
-        self._expected, self._got, self._advice, self._kind = expected, got, advice, kind
+        self._expected, self._got, self._advice, self._kind = (
+            expected,
+            got,
+            advice,
+            kind,
+        )
 
     def named(self, shown: str) -> DatasetError:
         """The error for the file that is called `shown` in messages."""
-        return self._kind(f"Expected {self._expected}, got {self._got}: {shown}. {self._advice}")
+        return self._kind(
+            f"Expected {self._expected}, got {self._got}: {shown}. {self._advice}"
+        )
 
 
 def kind_of(error: BaseException) -> str:
@@ -52,10 +72,14 @@ def kind_of(error: BaseException) -> str:
 
 
 def require_size(columns: int, rows: int) -> None:
-    """Raise `Refused` for a picture of too many pixels, before anything of its size is allocated."""
+    """Raise `Refused` for a picture of too many pixels, before anything of its size is
+    allocated.
+    """
     if columns * rows > MOST_PIXELS:
         raise Refused(
-            f"at most {MOST_PIXELS} pixels", f"size={columns} x {rows}, as a decompression bomb has", LEAVE_OUT
+            f"at most {MOST_PIXELS} pixels",
+            f"size={columns} x {rows}, as a decompression bomb has",
+            LEAVE_OUT,
         )
 
 
@@ -67,15 +91,21 @@ def require_bytes(stream: BinaryIO) -> None:
         raise Refused(f"a file of at most {MOST_BYTES} bytes", f"{size}", LEAVE_OUT)
 
 
-def by_value(pixels: NDArray[Any], shown: Callable[[Values], Values]) -> NDArray[np.uint8]:
-    """The pixels through `shown`, which answers on a scale of 0 to 1, clipped and rounded to 0..255.
+def by_value(
+    pixels: NDArray[Any], shown: Callable[[Values], Values]
+) -> NDArray[np.uint8]:
+    """The pixels through `shown`, which answers on a scale of 0 to 1, clipped and
+    rounded to 0..255.
 
-    `shown` is asked once for each value of up to 16 bits that occurs, in their order; of more bits, for each pixel.
+    `shown` is asked once for each value of up to 16 bits that occurs, in their order;
+    of more bits, for each pixel.
     """
     if pixels.itemsize > 2:
         return _levels(shown(pixels.astype(np.float64)))
     patterns = pixels.view(f"u{pixels.itemsize}")
-    domain = np.arange(2 ** (8 * pixels.itemsize), dtype=patterns.dtype).view(pixels.dtype)
+    domain = np.arange(2 ** (8 * pixels.itemsize), dtype=patterns.dtype).view(
+        pixels.dtype
+    )
     occurs = np.zeros(len(domain), dtype=np.bool_)
     occurs[patterns] = True
     levels = np.zeros(len(domain), dtype=np.uint8)
@@ -86,11 +116,14 @@ def by_value(pixels: NDArray[Any], shown: Callable[[Values], Values]) -> NDArray
 
 def _levels(shares: Values) -> NDArray[np.uint8]:
     if not np.isfinite(shares).all():
-        raise Refused("a scale that makes levels of all values", "one that overflows", LEAVE_OUT)
+        raise Refused(
+            "a scale that makes levels of all values", "one that overflows", LEAVE_OUT
+        )
     return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
 
 
-# Warnings and log records of these libraries quote what stands in a file: a patient's name among it.
+# Warnings and log records of these libraries quote what stands in a file: a patient's
+# name among it.
 _LOGGERS = ("pydicom", "PIL", "pylibjpeg", "libjpeg", "openjpeg", "rle", "gdcm")
 _MODULES = rf"({'|'.join(_LOGGERS)}|pytest_retrieval_robust\.datasets\._(pixels|raster|tiff|dicom\w*|masks))(\.|$)"
 _FILTER = ("ignore", None, Warning, re.compile(_MODULES), 0)
@@ -104,11 +137,12 @@ _filtered: list[list[Any]] = []
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warning and no log record of a library that reads pictures goes anywhere while one is read.
+    """No warning and no log record of a library that reads pictures goes anywhere while
+    one is read.
 
-    Nor does Pillow fill up files that were cut short, as training code often has it do. Safe in several threads, unlike
-    `warnings.catch_warnings`: only what is still as it was set here is put back. Other modules' warnings and records
-    pass.
+    Nor does Pillow fill up files that were cut short, as training code often has it do.
+    Safe in several threads, unlike `warnings.catch_warnings`: only what is still as it
+    was set here is put back. Other modules' warnings and records pass.
     """
     global _readers
     with _lock:
@@ -152,7 +186,9 @@ def _hush_warnings() -> None:
 def _let_speak() -> None:
     from PIL import ImageFile
 
-    ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES or _takes_truncated
+    ImageFile.LOAD_TRUNCATED_IMAGES = (
+        ImageFile.LOAD_TRUNCATED_IMAGES or _takes_truncated
+    )
     for name, level in _levels_before.items():
         logger = logging.getLogger(name)
         if logger.level == _ABOVE_ALL:

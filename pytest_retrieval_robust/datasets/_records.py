@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from ._pixels import StoredImage
 
-# Pytest prints the reprs of local variables (-vv, --showlocals): those of records show numbers alone.
+# Pytest prints the reprs of local variables (-vv, --showlocals): those of records show
+# numbers alone.
 
 
 class ImageRow(NamedTuple):
@@ -24,9 +25,13 @@ class ImageRow(NamedTuple):
     view: str
     """`frontal`, `lateral`, or "" where the data does not say."""
     place: str
-    """Where the image lies, as the reader's `locate` understands it; not a promise that it exists."""
+    """Where the image lies, as the reader's `locate` understands it; not a promise that
+    it exists.
+    """
     row: int
-    """The row of the table that names it (the first one below the header is 1), for messages; 0 for none."""
+    """The row of the table that names it (the first one below the header is 1), for
+    messages; 0 for none.
+    """
 
     def __repr__(self) -> str:
         return f"<ImageRow {self.row}>"
@@ -53,12 +58,16 @@ def sections_of_captions(captions: Sequence[str]) -> Sections:
 
 
 def alone(row: int) -> str:
-    """The study of an image whose table names none: one of its own, which no name in a table can be."""
+    """The study of an image whose table names none: one of its own, which no name in a
+    table can be.
+    """
     return f"\0row {row}"
 
 
 def patient_or_study(patient: str, study: str) -> str:
-    """The patient of an image; where the table leaves it blank, one for each study, which no table can name."""
+    """The patient of an image; where the table leaves it blank, one for each study,
+    which no table can name.
+    """
     return patient or f"\0study {study}"
 
 
@@ -73,7 +82,9 @@ class Found:
     read_reports: Callable[[Iterable[str]], Mapping[str, Sections]]
     """Study ids -> their reports. A study without one is absent from the mapping."""
     locate: Callable[[ImageRow], StoredImage] | None
-    """Where the bytes of one image are; None where the data set was opened without images. Safe in several threads."""
+    """Where the bytes of one image are; None where the data set was opened without
+    images. Safe in several threads.
+    """
     read_labels: Callable[[], Mapping[str, frozenset[str]]] | None = None
     """Study id -> its labels, read when they are needed; None where the data has none."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -82,7 +93,9 @@ class Found:
     """The data has one text per study without sections: every text policy but `full` is refused."""
 
 
-def held(texts: Mapping[str, Sections]) -> Callable[[Iterable[str]], Mapping[str, Sections]]:
+def held(
+    texts: Mapping[str, Sections],
+) -> Callable[[Iterable[str]], Mapping[str, Sections]]:
     """A `read_reports` of reports that are in memory already."""
 
     def read(studies: Iterable[str]) -> Mapping[str, Sections]:

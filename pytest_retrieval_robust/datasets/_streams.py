@@ -41,7 +41,9 @@ class _Limited(io.RawIOBase):
 
 
 def open_text(file: Path, limit: int = MOST_EXPANDED) -> io.TextIOWrapper:
-    """A text file in UTF-8, also gzip; `TooLargeError` is raised by reading more than `limit` bytes of a packed one."""
+    """A text file in UTF-8, also gzip; `TooLargeError` is raised by reading more than
+    `limit` bytes of a packed one.
+    """
     stream: BinaryIO = open_regular(file)
     if file.name.lower().endswith(".gz"):
         packed = gzip.GzipFile(fileobj=stream)
@@ -58,7 +60,9 @@ def lines_of(stream: io.TextIOBase) -> Iterator[str]:
 
 
 class ArchiveStream:
-    """An archive as tarfile wants it: forward only where it is packed, no read larger than 64 MiB, and an end."""
+    """An archive as tarfile wants it: forward only where it is packed, no read larger
+    than 64 MiB, and an end.
+    """
 
     def __init__(self, stream: BinaryIO, *, is_packed: bool) -> None:
         self._stream, self._is_packed = stream, is_packed

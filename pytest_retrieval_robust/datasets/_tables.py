@@ -1,4 +1,6 @@
-"""Tables as they lie on disks: CSV and TSV (also .gz), JSON Lines, Parquet. Every row with all its columns."""
+"""Tables as they lie on disks: CSV and TSV (also .gz), JSON Lines, Parquet. Every row
+with all its columns.
+"""
 
 from __future__ import annotations
 
@@ -19,38 +21,60 @@ from ._streams import MOST_EXPANDED, lines_of, open_text
 from ._values import as_text
 
 _MOST_FIELD = 10_000_000
-"""Characters of one field: a quote that is never closed would otherwise take the rest of the file into one."""
+"""Characters of one field: a quote that is never closed would otherwise take the rest
+of the file into one.
+"""
 _DELIMITERS = (",", ";", "\t", "|")
 _NAME = re.compile(r"[A-Za-z_][\w /-]{0,60}")
-"""What may be a column's name: the first row of a table without a header is data, which is not to be shown."""
+"""What may be a column's name: the first row of a table without a header is data, which
+is not to be shown.
+"""
 ITS_TABLE = "its table"
 
 Columns = tuple[int, list[Any]]
 
 
 def read_columns(
-    file: Path, wanted: Sequence[str], optional: Sequence[str] = (), *, shown: str = ITS_TABLE
+    file: Path,
+    wanted: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    shown: str = ITS_TABLE,
 ) -> Iterator[tuple[int, list[str]]]:
-    """(row number, values as text) of the columns `wanted`, then of `optional` ones ("" where there are none).
+    """(row number, values as text) of the columns `wanted`, then of `optional` ones (""
+    where there are none).
 
-    The first row below the header is 1. Raises `DatasetError` naming the row, as `read_rows` does, and for a value that
-    is a list or an object.
+    The first row below the header is 1. Raises `DatasetError` naming the row, as
+    `read_rows` does, and for a value that is a list or an object.
     """
     columns = (*wanted, *optional)
     for number, values in read_rows(file, wanted, optional, shown=shown):
         place = f"row {number} of {shown}"
-        yield number, [as_text(value, column, place) for column, value in zip(columns, values, strict=True)]
+        yield (
+            number,
+            [
+                as_text(value, column, place)
+                for column, value in zip(columns, values, strict=True)
+            ],
+        )
 
 
 def read_rows(
-    file: Path, wanted: Sequence[str], optional: Sequence[str] = (), *, shown: str = ITS_TABLE
+    file: Path,
+    wanted: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    shown: str = ITS_TABLE,
 ) -> Iterator[Columns]:
-    """(row number, values as the file has them) of the columns `wanted`, then of `optional` ones (None without them).
+    """(row number, values as the file has them) of the columns `wanted`, then of
+    `optional` ones (None without them).
 
-    UTF-8, with or without a byte order mark; LF or CRLF; quoting as RFC 4180; commas, or semicolons, tabs or bars where
-    these give the columns that are wanted, or Excel's line `sep=` says so. `shown` is what messages call the table.
+    UTF-8, with or without a byte order mark; LF or CRLF; quoting as RFC 4180; commas,
+    or semicolons, tabs or bars where these give the columns that are wanted, or Excel's
+    line `sep=` says so. `shown` is what messages call the table.
 
-    Raises `DatasetError` for a missing column, a row of another length, another encoding or a damaged file.
+    Raises `DatasetError` for a missing column, a row of another length, another
+    encoding or a damaged file.
     """
     kind = _kind(file, shown)
     if kind == "parquet":
@@ -61,7 +85,9 @@ def read_rows(
     if kind == "jsonl":
         read = lambda: _json_lines(file, wanted, optional, progress)  # noqa: E731
     else:
-        read = lambda: _delimited(file, wanted, optional, "\t" if kind == "tsv" else ",", progress)  # noqa: E731
+        read = lambda: _delimited(
+            file, wanted, optional, "\t" if kind == "tsv" else ",", progress
+        )
     yield from guarded(read(), progress.problem)
 
 
@@ -91,18 +117,29 @@ def first_column(file: Path, shown: str) -> Iterator[str]:
 
 def _kind(file: Path, shown: str) -> str:
     name = file.name.lower().removesuffix(".gz")
-    kinds = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "pq": "parquet"}
+    kinds = {
+        "csv": "csv",
+        "tsv": "tsv",
+        "jsonl": "jsonl",
+        "ndjson": "jsonl",
+        "parquet": "parquet",
+        "pq": "parquet",
+    }
     suffix = name.rpartition(".")[2]
     if suffix not in kinds:
         raise DatasetError(
-            f"Expected {shown} as .csv, .tsv, .jsonl or .parquet (the first three also .gz), got "
-            f"{_shown_suffix(suffix)}. Convert it, or rename it."
+            f"Expected {shown} as .csv, .tsv, .jsonl or .parquet (the first three also"
+            f" .gz), got {_shown_suffix(suffix)}. Convert it, or rename it."
         )
     return kinds[suffix]
 
 
 def _shown_suffix(suffix: str) -> str:
-    return f".{suffix}" if suffix.isalnum() and len(suffix) <= 5 else "another kind of file"
+    return (
+        f".{suffix}"
+        if suffix.isalnum() and len(suffix) <= 5
+        else "another kind of file"
+    )
 
 
 @dataclass
@@ -115,22 +152,35 @@ class _Progress:
     def problem(self, error: BaseException) -> DatasetError:
         after = f"after row {self.row} of {self.shown}"
         if isinstance(error, UnicodeDecodeError):
-            return DatasetError(f"Expected UTF-8, got another encoding {after}. Convert it (iconv -t UTF-8).")
+            return DatasetError(
+                f"Expected UTF-8, got another encoding {after}. Convert it (iconv -t"
+                " UTF-8)."
+            )
         if isinstance(error, NotRegularError):
-            return DatasetError(f"Expected {self.shown} as a file, got {error}. Copy it to a file.")
+            return DatasetError(
+                f"Expected {self.shown} as a file, got {error}. Copy it to a file."
+            )
         if isinstance(error, TooLargeError):
             return DatasetError(
-                f"Expected a table of lines of at most {_MOST_FIELD} characters, and at most {MOST_EXPANDED >> 30} GiB "
-                f"where it is packed, got {error} {after}. Split it."
+                f"Expected a table of lines of at most {_MOST_FIELD} characters, and at"
+                f" most {MOST_EXPANDED >> 30} GiB where it is packed, got {error}"
+                f" {after}. Split it."
             )
         if isinstance(error, csv.Error):
             return DatasetError(
-                f"Expected a table quoted as RFC 4180 says, got other quoting {after}. Write a quote inside a quoted "
-                "field twice, close every quote, and keep fields below 10 million characters."
+                f"Expected a table quoted as RFC 4180 says, got other quoting {after}."
+                " Write a quote inside a quoted field twice, close every quote, and"
+                " keep fields below 10 million characters."
             )
         if isinstance(error, EOFError):
-            return DatasetError(f"Expected a whole table, got a file that ends too early {after}. Copy it again.")
-        return DatasetError(f"Expected a whole table, got {kind_of(error)} {after}. Fix that row, or copy it again.")
+            return DatasetError(
+                f"Expected a whole table, got a file that ends too early {after}. Copy"
+                " it again."
+            )
+        return DatasetError(
+            f"Expected a whole table, got {kind_of(error)} {after}. Fix that row, or"
+            " copy it again."
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +192,9 @@ class _Header:
 
 
 def _header(lines: Iterator[str], delimiter: str, wanted: Sequence[str]) -> _Header:
-    """The columns' names, and how fields are delimited: as the kind of file says, unless the header says otherwise."""
+    """The columns' names, and how fields are delimited: as the kind of file says,
+    unless the header says otherwise.
+    """
     line = next(lines, "")
     said = re.fullmatch(r'"?sep=(.)"?\s*', line)  # Excel's own line
     if said is not None:
@@ -154,64 +206,106 @@ def _header(lines: Iterator[str], delimiter: str, wanted: Sequence[str]) -> _Hea
     while line.count('"') % 2 and (following := next(lines, "")):
         line += following
     candidates = (
-        [delimiter] if said is not None else [delimiter, *(other for other in _DELIMITERS if other != delimiter)]
+        [delimiter]
+        if said is not None
+        else [delimiter, *(other for other in _DELIMITERS if other != delimiter)]
     )
     headers = [_split(line, candidate) for candidate in candidates]
     if not wanted and len(headers[0].names) < 2:
         return max(headers, key=lambda header: len(header.names))
-    return next((header for header in headers if wanted and set(wanted) <= set(header.names)), headers[0])
+    return next(
+        (header for header in headers if wanted and set(wanted) <= set(header.names)),
+        headers[0],
+    )
 
 
 def _split(line: str, delimiter: str) -> _Header:
     lines = line.splitlines(keepends=True)
     plain = next(csv.reader(lines, delimiter=delimiter), [])
     has_spaces = any(name.startswith(" ") for name in plain[1:])
-    names = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=has_spaces), [])
+    names = next(
+        csv.reader(lines, delimiter=delimiter, skipinitialspace=has_spaces), []
+    )
     return _Header([name.strip() for name in names], delimiter, has_spaces)
 
 
 def _delimited(
-    file: Path, wanted: Sequence[str], optional: Sequence[str], delimiter: str, progress: _Progress
+    file: Path,
+    wanted: Sequence[str],
+    optional: Sequence[str],
+    delimiter: str,
+    progress: _Progress,
 ) -> Iterator[Columns]:
     csv.field_size_limit(_MOST_FIELD)
     with open_text(file) as stream:
         lines = lines_of(stream)
         header = _header(lines, delimiter, wanted)
         places = _places(header.names, wanted, optional, progress.shown)
-        reader = csv.reader(lines, delimiter=header.delimiter, strict=True, skipinitialspace=header.has_spaces)
+        reader = csv.reader(
+            lines,
+            delimiter=header.delimiter,
+            strict=True,
+            skipinitialspace=header.has_spaces,
+        )
         for values in reader:
             if not values:
                 continue  # a blank line
             progress.row += 1
             if len(values) != len(header.names):
                 raise DatasetError(
-                    f"Expected {len(header.names)} fields, got fields={len(values)} in row {progress.row} of "
-                    f"{progress.shown}. Fix its quoting."
+                    f"Expected {len(header.names)} fields, got fields={len(values)} in"
+                    f" row {progress.row} of {progress.shown}. Fix its quoting."
                 )
-            yield progress.row, [None if place is None else values[place] for place in places]
+            yield (
+                progress.row,
+                [None if place is None else values[place] for place in places],
+            )
 
 
-def _places(names: Sequence[str], wanted: Sequence[str], optional: Sequence[str], shown: str) -> list[int | None]:
+def _places(
+    names: Sequence[str], wanted: Sequence[str], optional: Sequence[str], shown: str
+) -> list[int | None]:
     missing = next((column for column in wanted if column not in names), None)
     if missing is not None:
         raise _missing_column(missing, names, shown)
-    repeated = next((column for column in (*wanted, *optional) if list(names).count(column) > 1), None)
+    repeated = next(
+        (column for column in (*wanted, *optional) if list(names).count(column) > 1),
+        None,
+    )
     if repeated is not None:
-        raise DatasetError(f"Expected column names once each, got {repeated!r} twice in {shown}. Rename one.")
-    return [names.index(column) if column in names else None for column in (*wanted, *optional)]
+        raise DatasetError(
+            f"Expected column names once each, got {repeated!r} twice in {shown}."
+            " Rename one."
+        )
+    return [
+        names.index(column) if column in names else None
+        for column in (*wanted, *optional)
+    ]
 
 
 def _missing_column(column: str, names: Sequence[str], shown: str) -> DatasetError:
-    """Names of columns are shown where they are close to what was asked for: the first line may be no header."""
-    close = difflib.get_close_matches(column, [name for name in names if _NAME.fullmatch(name)], n=3, cutoff=0.6)
+    """Names of columns are shown where they are close to what was asked for: the first
+    line may be no header.
+    """
+    close = difflib.get_close_matches(
+        column, [name for name in names if _NAME.fullmatch(name)], n=3, cutoff=0.6
+    )
     if close:
         hint = f"Did you mean {' or '.join(map(repr, close))}?"
     else:
-        hint = "Give the name of its column, and check that the first line holds the columns' names, divided by commas."
-    return DatasetError(f"Expected a column {column!r} in {shown}, got {len(names)} columns without it. {hint}")
+        hint = (
+            "Give the name of its column, and check that the first line holds the"
+            " columns' names, divided by commas."
+        )
+    return DatasetError(
+        f"Expected a column {column!r} in {shown}, got {len(names)} columns without it."
+        f" {hint}"
+    )
 
 
-def _json_lines(file: Path, wanted: Sequence[str], optional: Sequence[str], progress: _Progress) -> Iterator[Columns]:
+def _json_lines(
+    file: Path, wanted: Sequence[str], optional: Sequence[str], progress: _Progress
+) -> Iterator[Columns]:
     with open_text(file) as stream:
         for line in lines_of(stream):
             if not line.strip():
@@ -220,22 +314,29 @@ def _json_lines(file: Path, wanted: Sequence[str], optional: Sequence[str], prog
             progress.row += 1
             if not isinstance(values, dict):
                 raise DatasetError(
-                    f"Expected an object, got another value in row {progress.row} of {progress.shown}. Fix it."
+                    f"Expected an object, got another value in row {progress.row} of"
+                    f" {progress.shown}. Fix it."
                 )
             absent = next((column for column in wanted if column not in values), None)
             if absent is not None:
-                raise _missing_column(absent, list(values), f"row {progress.row} of {progress.shown}")
+                raise _missing_column(
+                    absent, list(values), f"row {progress.row} of {progress.shown}"
+                )
             yield progress.row, [values.get(column) for column in (*wanted, *optional)]
 
 
-def _parquet(file: Path, wanted: Sequence[str], optional: Sequence[str], shown: str) -> Iterator[Columns]:
+def _parquet(
+    file: Path, wanted: Sequence[str], optional: Sequence[str], shown: str
+) -> Iterator[Columns]:
     table = _parquet_file(file, shown)
     names = list(table.schema_arrow.names)
     for column in wanted:
         if column not in names:
             raise DatasetError(str(unknown_name(f"column of {shown}", column, names)))
     _places(names, wanted, optional, shown)
-    columns = [column for column in dict.fromkeys((*wanted, *optional)) if column in names]
+    columns = [
+        column for column in dict.fromkeys((*wanted, *optional)) if column in names
+    ]
     progress = _Progress(shown)
 
     def read() -> Iterator[Columns]:
@@ -244,7 +345,10 @@ def _parquet(file: Path, wanted: Sequence[str], optional: Sequence[str], shown: 
                 raise TooLargeError("rows that go on after their limit")
             for values in batch.to_pylist():
                 progress.row += 1
-                yield progress.row, [values.get(column) for column in (*wanted, *optional)]
+                yield (
+                    progress.row,
+                    [values.get(column) for column in (*wanted, *optional)],
+                )
 
     yield from guarded(read(), progress.problem)
 
@@ -260,13 +364,16 @@ def _parquet_file(file: Path, shown: str) -> Any:
     def problem(error: BaseException) -> DatasetError:
         if isinstance(error, ImportError):
             return DatasetError(
-                f"Expected pyarrow to read {shown}, got no such package. Run `pip install "
-                "pytest-retrieval-robust[parquet]`."
+                f"Expected pyarrow to read {shown}, got no such package. Run `pip"
+                " install pytest-retrieval-robust[parquet]`."
             )
         if isinstance(error, NotRegularError):
-            return DatasetError(f"Expected {shown} as a file, got {error}. Copy it to a file.")
+            return DatasetError(
+                f"Expected {shown} as a file, got {error}. Copy it to a file."
+            )
         return DatasetError(
-            f"Expected a whole Parquet file as {shown}, got {kind_of(error)} when it was opened. Copy it again."
+            f"Expected a whole Parquet file as {shown}, got {kind_of(error)} when it"
+            " was opened. Copy it again."
         )
 
     return attempted(opened, problem)

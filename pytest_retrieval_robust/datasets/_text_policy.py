@@ -1,4 +1,6 @@
-"""Which part of a report is the text: named, because the choice alone moves the ceiling of strict Recall@k."""
+"""Which part of a report is the text: named, because the choice alone moves the ceiling
+of strict Recall@k.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ Policy = Callable[[Sections], str]
 
 
 def _both(sections: Sections) -> str:
-    return " ".join(part for part in (sections.findings, sections.impression) if part.strip())
+    return " ".join(
+        part for part in (sections.findings, sections.impression) if part.strip()
+    )
 
 
 def _longest(sections: Sections) -> str:
@@ -27,7 +31,9 @@ POLICIES: Mapping[str, Policy] = {
     "longest": _longest,
     "full": lambda sections: sections.full,
 }
-"""`findings+impression` and `longest` (by characters, findings first) take the one that is there; `full` is all."""
+"""`findings+impression` and `longest` (by characters, findings first) take the one that
+is there; `full` is all.
+"""
 
 
 def policy(name: str) -> Policy:
@@ -38,17 +44,21 @@ def policy(name: str) -> Policy:
 
 
 def as_compared(text: str) -> str:
-    """A text as `same-text` compares it: exactly, but for runs of white space and how accents are composed (NFC)."""
+    """A text as `same-text` compares it: exactly, but for runs of white space and how
+    accents are composed (NFC).
+    """
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def decoded(content: bytes, shown: str) -> str:
-    """A report's text; `DatasetError` for another encoding than UTF-8, which would be read as other words."""
+    """A report's text; `DatasetError` for another encoding than UTF-8, which would be
+    read as other words.
+    """
     text = _utf8(content)
     if text is None:
         raise DatasetError(
-            f"Expected a report in UTF-8, got another encoding in {shown}. Convert it (iconv -t UTF-8), or copy it "
-            "again."
+            f"Expected a report in UTF-8, got another encoding in {shown}. Convert it"
+            " (iconv -t UTF-8), or copy it again."
         )
     return text
 

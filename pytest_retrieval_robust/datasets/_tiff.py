@@ -31,16 +31,25 @@ def is_tiff(head: bytes) -> bool:
 def require_one_page(stream: BinaryIO) -> None:
     """Raise `Refused` where a TIFF holds several pictures. The stream is put back to its beginning.
 
-    Smaller copies of the picture and transparency masks are no pictures of their own, where the file marks them so.
+    Smaller copies of the picture and transparency masks are no pictures of their own,
+    where the file marks them so.
     """
     pages = _pages(stream)
     stream.seek(0)
     pictures = sum(pages)
     if pictures > 1:
-        several = f"{pictures} pages" if len(pages) < _MOST_PAGES else f"{_MOST_PAGES} pages or more"
+        several = (
+            f"{pictures} pages"
+            if len(pages) < _MOST_PAGES
+            else f"{_MOST_PAGES} pages or more"
+        )
         raise Refused("one picture per file", several, CONVERT)
     if pictures == 1 and not pages[0]:
-        raise Refused("the picture on the first page", "a smaller copy of it or a mask there", CONVERT)
+        raise Refused(
+            "the picture on the first page",
+            "a smaller copy of it or a mask there",
+            CONVERT,
+        )
 
 
 def _pages(stream: BinaryIO) -> list[bool]:
@@ -52,7 +61,9 @@ def _pages(stream: BinaryIO) -> list[bool]:
     while offset and offset not in visited and len(pages) < _MOST_PAGES:
         visited.add(offset)
         page = _page(stream, layout, offset)
-        if page is None:  # a careless writer's last offset leads nowhere: the pages before are whole
+        if (
+            page is None
+        ):  # a careless writer's last offset leads nowhere: the pages before are whole
             break
         is_picture, offset = page
         pages.append(is_picture)
@@ -70,7 +81,9 @@ def _first(head: bytes) -> tuple[_Layout, int]:
 
 
 def _page(stream: BinaryIO, layout: _Layout, offset: int) -> tuple[bool, int] | None:
-    """Whether the directory at `offset` is of a picture, and where the next one is; None where none is there."""
+    """Whether the directory at `offset` is of a picture, and where the next one is;
+    None where none is there.
+    """
     if offset >= stream.seek(0, 2):
         return None
     stream.seek(offset)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-_FRONTAL = ("PA", "AP", "AP_HORIZONTAL", "FRONTAL", "POSTEROANTERIOR", "ANTEROPOSTERIOR")
+_FRONTAL = (
+    "PA",
+    "AP",
+    "AP_HORIZONTAL",
+    "FRONTAL",
+    "POSTEROANTERIOR",
+    "ANTEROPOSTERIOR",
+)
 _LATERAL = ("L", "LL", "RL", "LATERAL", "LARGE LATERAL")
 
 
 def view_of(written: str) -> str:
-    """`frontal`, `lateral`, or "" for a blank or other position (obliques, swimmer's, expiratory films)."""
+    """`frontal`, `lateral`, or "" for a blank or other position (obliques, swimmer's,
+    expiratory films).
+    """
     position = written.strip().upper()
     if position in _FRONTAL:
         return "frontal"

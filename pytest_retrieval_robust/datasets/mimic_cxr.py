@@ -12,7 +12,13 @@ import numpy as np
 
 from ..catalogue import Catalogue, unknown_name
 from ..errors import DatasetError
-from ..files import NotRegularError, TooLargeError, is_regular, open_regular, read_at_most
+from ..files import (
+    NotRegularError,
+    TooLargeError,
+    is_regular,
+    open_regular,
+    read_at_most,
+)
 from . import DatasetEntry
 from ._damage import attempted, kind_of
 from ._entries import entry_of
@@ -22,10 +28,22 @@ if TYPE_CHECKING:
     from ._mimic_index import Index
     from ._pixels import StoredImage
 
-_JPG = "MIMIC-CXR-JPG's folder with files/ and the tables mimic-cxr-2.0.0-split.csv.gz and -metadata.csv.gz"
+_JPG = (
+    "MIMIC-CXR-JPG's folder with files/ and the tables mimic-cxr-2.0.0-split.csv.gz and"
+    " -metadata.csv.gz"
+)
 _REPORTS = "MIMIC-CXR's folder with files/p10/..., or mimic-cxr-reports.zip"
-_BELOW = ("", "{0}", "{0}/*", "files/{0}/*", "physionet.org/files/{0}/*", "*/physionet.org/files/{0}/*")
-"""Where a release lies in a folder of downloads, whose own folder is `{0}`: as copied, or as wget leaves it."""
+_BELOW = (
+    "",
+    "{0}",
+    "{0}/*",
+    "files/{0}/*",
+    "physionet.org/files/{0}/*",
+    "*/physionet.org/files/{0}/*",
+)
+"""Where a release lies in a folder of downloads, whose own folder is `{0}`: as copied,
+or as wget leaves it.
+"""
 _MOST_BYTES = 5_000_000
 """Of a report; the longest published ones have a few kB."""
 _ZIP = "mimic-cxr-reports.zip"
@@ -44,17 +62,18 @@ def find(
     """What lies on the disk.
 
     Args:
-        name: What the data set is called.
-        images: The root of MIMIC-CXR-JPG, or that of MIMIC-CXR with its DICOM files, or the folder that both were
+        name: What the data set is called. images: The root of MIMIC-CXR-JPG, or that of
+        MIMIC-CXR with its DICOM files, or the folder that both were
             downloaded to; None to go without images.
-        reports: The root of MIMIC-CXR, or `mimic-cxr-reports.zip` as published, or the folder of downloads.
-        metadata: The folder of MIMIC-CXR-JPG's tables, where it is not `images`.
-        labels: The label table for `same-labels`; by default `mimic-cxr-2.0.0-chexpert.csv.gz` beside the others.
-        split: `test`, `validate`, `train` or `all`: the official one.
+        reports: The root of MIMIC-CXR, or `mimic-cxr-reports.zip` as published, or the
+        folder of downloads. metadata: The folder of MIMIC-CXR-JPG's tables, where it is
+        not `images`. labels: The label table for `same-labels`; by default
+        `mimic-cxr-2.0.0-chexpert.csv.gz` beside the others. split: `test`, `validate`,
+        `train` or `all`: the official one.
 
-    `view` goes by ViewPosition: AP and PA are frontal, LATERAL and LL lateral. Sections are those of the official
-    parser, its exceptions included (`_mimic_sections`). A report that is not UTF-8 is read as Latin-1 and counted.
-    Patients are subject ids.
+    `view` goes by ViewPosition: AP and PA are frontal, LATERAL and LL lateral. Sections
+    are those of the official parser, its exceptions included (`_mimic_sections`). A
+    report that is not UTF-8 is read as Latin-1 and counted. Patients are subject ids.
     """
     from ._mimic_index import SPLITS, read_index
     from ._places import require_file, require_root
@@ -64,18 +83,32 @@ def find(
     source = _report_source(reports, name)
     if images is None and metadata is None:
         raise DatasetError(
-            f"Expected images=FOLDER of {name} beside its reports ({_JPG}), got none. Its tables say which study is in "
-            "which split: give images, or metadata=FOLDER to go without images."
+            f"Expected images=FOLDER of {name} beside its reports ({_JPG}), got none."
+            " Its tables say which study is in which split: give images, or"
+            " metadata=FOLDER to go without images."
         )
-    root = None if images is None else _images_root(require_root(images, "images", name, _JPG))
+    root = (
+        None
+        if images is None
+        else _images_root(require_root(images, "images", name, _JPG))
+    )
     given = metadata if metadata is not None else images
-    tables = _below(require_root(given, "metadata", name, "the tables of MIMIC-CXR-JPG"), "mimic-cxr-jpg", _has_tables)
+    tables = _below(
+        require_root(given, "metadata", name, "the tables of MIMIC-CXR-JPG"),
+        "mimic-cxr-jpg",
+        _has_tables,
+    )
     index = read_index(_table(tables, "split", name), _table(tables, "metadata", name))
     label_table = next(iter(sorted(tables.glob("mimic-cxr-2.*-chexpert.csv*"))), None)
     if labels is not None:
-        label_table = require_file(labels, "labels", name, "study_id and a column a label")
+        label_table = require_file(
+            labels, "labels", name, "study_id and a column a label"
+        )
     rows = _rows(index, split)
-    counts = {f"images of {one}": int((index.split == number).sum()) for number, one in enumerate(SPLITS)}
+    counts = {
+        f"images of {one}": int((index.split == number).sum())
+        for number, one in enumerate(SPLITS)
+    }
     return Found(
         name=name,
         split=split,
@@ -88,17 +121,21 @@ def find(
 
 
 def _below(folder: Path, release: str, is_root: Callable[[Path], bool]) -> Path:
-    """The root of a release in a folder that may lie above it; the folder itself where there is none.
+    """The root of a release in a folder that may lie above it; the folder itself where
+    there is none.
 
     Raises `DatasetError` where there are several versions.
     """
     for pattern in _BELOW:
-        found = [folder] if not pattern else sorted(folder.glob(pattern.format(release)))
+        found = (
+            [folder] if not pattern else sorted(folder.glob(pattern.format(release)))
+        )
         roots = [one for one in found if one.is_dir() and is_root(one)]
         if len(roots) > 1:
             raise DatasetError(
-                f"Expected one version of {release} below the folder that was given, got {len(roots)}: "
-                f"{', '.join(one.name for one in roots)}. Give the folder of one of them."
+                f"Expected one version of {release} below the folder that was given,"
+                f" got {len(roots)}: {', '.join(one.name for one in roots)}. Give the"
+                " folder of one of them."
             )
         if roots:
             return roots[0]
@@ -120,7 +157,11 @@ def _has_tables(folder: Path) -> bool:
 
 def _has_patients(folder: Path) -> bool:
     """Whether a folder holds `files/p10/` or `p10/`, and so on."""
-    return any(path.is_dir() for base in (folder / "files", folder) for path in base.glob("p1[0-9]"))
+    return any(
+        path.is_dir()
+        for base in (folder / "files", folder)
+        for path in base.glob("p1[0-9]")
+    )
 
 
 def _has_reports(folder: Path) -> bool:
@@ -131,8 +172,9 @@ def _table(folder: Path, kind: str, name: str) -> Path:
     found = sorted(folder.glob(f"mimic-cxr-2.*-{kind}.csv*"))
     if not found:
         raise DatasetError(
-            f"Expected mimic-cxr-2.0.0-{kind}.csv.gz of {name} in {folder.name}, got none. It comes with "
-            "MIMIC-CXR-JPG: copy it there, or give its folder as metadata."
+            f"Expected mimic-cxr-2.0.0-{kind}.csv.gz of {name} in {folder.name}, got"
+            " none. It comes with MIMIC-CXR-JPG: copy it there, or give its folder as"
+            " metadata."
         )
     return found[0]
 
@@ -140,12 +182,25 @@ def _table(folder: Path, kind: str, name: str) -> Path:
 def _rows(index: Index, split: str) -> list[ImageRow]:
     from ._mimic_index import SPLITS, VIEWS
 
-    wanted = np.arange(len(index.split)) if split == "all" else np.flatnonzero(index.split == SPLITS.index(split))
+    wanted = (
+        np.arange(len(index.split))
+        if split == "all"
+        else np.flatnonzero(index.split == SPLITS.index(split))
+    )
     views = np.array(VIEWS)[index.view[wanted]]
-    columns = (index.dicom[wanted].astype(str), index.study[wanted], index.subject[wanted], views, wanted + 1)
+    columns = (
+        index.dicom[wanted].astype(str),
+        index.study[wanted],
+        index.subject[wanted],
+        views,
+        wanted + 1,
+    )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     # The place follows from the ids: 377,110 of them would cost more than all else.
-    return [ImageRow(image, f"s{study}", str(subject), view, "", row) for image, study, subject, view, row in rows]
+    return [
+        ImageRow(image, f"s{study}", str(subject), view, "", row)
+        for image, study, subject, view, row in rows
+    ]
 
 
 def _locator(root: Path) -> Callable[[ImageRow], StoredImage]:
@@ -155,7 +210,9 @@ def _locator(root: Path) -> Callable[[ImageRow], StoredImage]:
         from ._pixels import StoredImage
         from ._places import inside
 
-        shown = f"row {row.row} of the split table"  # files and folders are named after patients
+        shown = (  # files and folders are named after patients
+            f"row {row.row} of the split table"
+        )
         place = f"{base}p{row.patient[:2]}/p{row.patient}/{row.study}/{row.id}"
         jpeg = inside(root, f"{place}.jpg", shown)
         if jpeg.exists():
@@ -171,13 +228,16 @@ def _report_source(reports: str | Path | None, name: str) -> Path:
 
     if reports is None:
         raise DatasetError(
-            f"Expected reports=FOLDER or ZIP of {name} ({_REPORTS}), got none: MIMIC-CXR-JPG holds no reports, they "
-            f"come with MIMIC-CXR. Give it to load_dataset, or under [datasets.{name}] in robust.toml."
+            f"Expected reports=FOLDER or ZIP of {name} ({_REPORTS}), got none:"
+            " MIMIC-CXR-JPG holds no reports, they come with MIMIC-CXR. Give it to"
+            f" load_dataset, or under [datasets.{name}] in robust.toml."
         )
     path = Path(reports).expanduser()
     if is_regular(path) and zipfile.is_zipfile(path):
         return path
-    root = _below(require_root(reports, "reports", name, _REPORTS), "mimic-cxr", _has_reports)
+    root = _below(
+        require_root(reports, "reports", name, _REPORTS), "mimic-cxr", _has_reports
+    )
     packed = root / _ZIP
     return packed if not _has_patients(root) and is_regular(packed) else root
 
@@ -229,10 +289,14 @@ def _content(file: Path) -> bytes | None:
 
 
 def _unreadable(row: ImageRow, error: BaseException) -> DatasetError:
-    got = str(error) if isinstance(error, NotRegularError | TooLargeError) else kind_of(error)
+    got = (
+        str(error)
+        if isinstance(error, NotRegularError | TooLargeError)
+        else kind_of(error)
+    )
     return DatasetError(
-        f"Expected a report of at most {_MOST_BYTES} bytes, got {got} for row {row.row} of the split table. "
-        "Copy it again."
+        f"Expected a report of at most {_MOST_BYTES} bytes, got {got} for row {row.row}"
+        " of the split table. Copy it again."
     )
 
 
@@ -242,12 +306,27 @@ def _labels(table: Path) -> dict[str, frozenset[str]]:
     from ._values import positive_labels
 
     shown = "the table of labels"
-    names = [column for column in columns_of(table, shown) if column not in ("subject_id", "study_id")]
+    names = [
+        column
+        for column in columns_of(table, shown)
+        if column not in ("subject_id", "study_id")
+    ]
     return {
-        f"s{study}": positive_labels(dict(zip(names, values, strict=True)), f"row {number} of {shown}")
-        for number, (study, *values) in read_columns(table, ["study_id", *names], shown=shown)
+        f"s{study}": positive_labels(
+            dict(zip(names, values, strict=True)), f"row {number} of {shown}"
+        )
+        for number, (study, *values) in read_columns(
+            table, ["study_id", *names], shown=shown
+        )
     }
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(entry_of("mimic-cxr", "MIMIC-CXR-JPG with MIMIC-CXR's reports", find, text="findings+impression"))
+    catalogue.add(
+        entry_of(
+            "mimic-cxr",
+            "MIMIC-CXR-JPG with MIMIC-CXR's reports",
+            find,
+            text="findings+impression",
+        )
+    )

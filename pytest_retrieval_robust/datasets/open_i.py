@@ -1,4 +1,6 @@
-"""Open-i / IU X-Ray: the Indiana University chest X-ray collection, from NLM's XML or from the two-CSV form."""
+"""Open-i / IU X-Ray: the Indiana University chest X-ray collection, from NLM's XML or
+from the two-CSV form.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ def find(
         reports: The folder of NLM's XML files, the archive `NLMCXR_reports.tgz`, or a folder with
             `indiana_reports.csv` and `indiana_projections.csv`.
         images: The folder of PNG or DICOM files, flat or nested; None to go without.
-        views: The table of DICOM metadata with `imageid` and `View Position`, which the XML lacks; by default the one
+        views: The table of DICOM metadata with `imageid` and `View Position`, which the
+        XML lacks; by default the one
             beside the reports or images (`nlmcxr_dicom_metadata.csv[.gz]`), if any.
 
     A study is its own patient: the publication does not say which studies are of one person.
@@ -47,16 +50,40 @@ def find(
     source = Path(reports).expanduser() if reports is not None else None
     if source is None or not source.is_file():
         source = require_root(reports, "reports", name, holds)
-    root = None if images is None else require_root(images, "images", name, "PNG or DICOM files")
+    root = (
+        None
+        if images is None
+        else require_root(images, "images", name, "PNG or DICOM files")
+    )
     if source.is_dir() and (source / "indiana_reports.csv").is_file():
-        return _of_tables(name, source, None if root is None else FolderImages(root, image_key, named=_PROJECTION))
+        return _of_tables(
+            name,
+            source,
+            None if root is None else FolderImages(root, image_key, named=_PROJECTION),
+        )
     opener = None if root is None else FolderImages(root, image_key, named=_IMAGE)
-    table = None if views is None else require_file(views, "views", name, "imageid and View Position")
-    beside = [folder / file for folder in (source.parent, source, root) if folder for file in _VIEW_TABLES]
-    return _of_xml(name, source, opener, table or next((file for file in beside if file.is_file()), None))
+    table = (
+        None
+        if views is None
+        else require_file(views, "views", name, "imageid and View Position")
+    )
+    beside = [
+        folder / file
+        for folder in (source.parent, source, root)
+        if folder
+        for file in _VIEW_TABLES
+    ]
+    return _of_xml(
+        name,
+        source,
+        opener,
+        table or next((file for file in beside if file.is_file()), None),
+    )
 
 
-def _of_xml(name: str, source: Path, opener: FolderImages | None, table: Path | None) -> Found:
+def _of_xml(
+    name: str, source: Path, opener: FolderImages | None, table: Path | None
+) -> Found:
     from ._open_i_xml import read_reports
     from ._values import require_unique
 
@@ -64,7 +91,14 @@ def _of_xml(name: str, source: Path, opener: FolderImages | None, table: Path | 
     views = {} if table is None else _views(table)
     images = [(report.id, image) for report in found for image in report.images]
     rows = [
-        ImageRow(image, study, study, views.get(image_key(image), ""), image_key(image), number)
+        ImageRow(
+            image,
+            study,
+            study,
+            views.get(image_key(image), ""),
+            image_key(image),
+            number,
+        )
         for number, (study, image) in enumerate(images, 1)
     ]
     require_unique(((row.row, row.id) for row in rows), "image", _IMAGE)
@@ -88,7 +122,9 @@ def _counts(reports: list[Report]) -> dict[str, int]:
         "studies with images": sum(bool(report.images) for report in reports),
         "reports with empty findings": findings.count(False),
         "reports with empty impression": impression.count(False),
-        "reports with neither": sum(not (one or other) for one, other in zip(findings, impression, strict=True)),
+        "reports with neither": sum(
+            not (one or other) for one, other in zip(findings, impression, strict=True)
+        ),
     }
 
 
@@ -111,28 +147,52 @@ def _of_tables(name: str, folder: Path, opener: FolderImages | None) -> Found:
     projections = folder / "indiana_projections.csv"
     if not projections.is_file():
         raise DatasetError(
-            "Expected indiana_projections.csv beside indiana_reports.csv, got none. Copy it into the same folder."
+            "Expected indiana_projections.csv beside indiana_reports.csv, got none."
+            " Copy it into the same folder."
         )
     texts, labels = {}, {}
     columns = ["uid", "findings", "impression"]
     optional = ["comparison", "indication", "Problems"]
-    read = list(read_columns(folder / "indiana_reports.csv", columns, optional, shown="indiana_reports.csv"))
-    require_unique(((number, values[0]) for number, values in read), "uid", "row {} of indiana_reports.csv")
+    read = list(
+        read_columns(
+            folder / "indiana_reports.csv",
+            columns,
+            optional,
+            shown="indiana_reports.csv",
+        )
+    )
+    require_unique(
+        ((number, values[0]) for number, values in read),
+        "uid",
+        "row {} of indiana_reports.csv",
+    )
     for _, (uid, findings, impression, comparison, indication, problems) in read:
-        parts = {"COMPARISON": comparison, "INDICATION": indication, "FINDINGS": findings, "IMPRESSION": impression}
+        parts = {
+            "COMPARISON": comparison,
+            "INDICATION": indication,
+            "FINDINGS": findings,
+            "IMPRESSION": impression,
+        }
         texts[uid] = Sections(findings.strip(), impression.strip(), whole(parts))
-        labels[uid] = frozenset(part.strip() for part in problems.split(";") if part.strip())
+        labels[uid] = frozenset(
+            part.strip() for part in problems.split(";") if part.strip()
+        )
     rows = []
     wanted = ["uid", "filename", "projection"]
-    for number, (uid, file, view) in read_columns(projections, wanted, shown="indiana_projections.csv"):
+    for number, (uid, file, view) in read_columns(
+        projections, wanted, shown="indiana_projections.csv"
+    ):
         checked_place(file, _PROJECTION.format(number))
         rows.append(ImageRow(file, uid, uid, view_of(view), image_key(file), number))
     require_unique(((row.row, row.id) for row in rows), "filename", _PROJECTION)
-    return Found(name, "all", rows, held(texts), opener, lambda: labels, {"reports": len(texts)})
+    return Found(
+        name, "all", rows, held(texts), opener, lambda: labels, {"reports": len(texts)}
+    )
 
 
 def image_key(file: str) -> str:
-    """One image's files of several publications: `CXR7_IM-0001-3001.png`, `7_IM-0001-3001.dcm[.png]`.
+    """One image's files of several publications: `CXR7_IM-0001-3001.png`,
+    `7_IM-0001-3001.dcm[.png]`.
 
     The XML writes the images of report 1 as `CXR1_1_IM-...`, all others without the second number.
     """
@@ -144,5 +204,10 @@ def image_key(file: str) -> str:
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
     catalogue.add(
-        entry_of("open-i", "Open-i / IU X-Ray: 3,955 reports with 7,470 images", find, text="findings+impression")
+        entry_of(
+            "open-i",
+            "Open-i / IU X-Ray: 3,955 reports with 7,470 images",
+            find,
+            text="findings+impression",
+        )
     )

@@ -1,4 +1,6 @@
-"""WebDataset tar shards: indexed by one pass over their headers, images read where they lie; nothing is unpacked."""
+"""WebDataset tar shards: indexed by one pass over their headers, images read where they
+lie; nothing is unpacked.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,8 @@ class _Sample:
     def add(self, member: _Member) -> None:
         if member.kind in self.members:
             raise DatasetError(
-                f"Expected each member of a sample once, got a second one of kind .{_shown_kind(member.kind)} in "
-                f"{self.shown}. Leave one out."
+                "Expected each member of a sample once, got a second one of kind"
+                f" .{_shown_kind(member.kind)} in {self.shown}. Leave one out."
             )
         self.members[member.kind] = member
 
@@ -74,19 +76,27 @@ def find(
     """What the shards hold: samples of one key, each with an image and one or several texts.
 
     Args:
-        name: What the data set is called.
-        path: A folder of .tar files, one .tar file, or a pattern such as `/data/test-{000..063}.tar` or `test-*.tar`.
-        text: `txt`: the member of that kind is the text; several such as `0.txt` and `1.txt` are captions. `txt-lines`:
-            each line of the .txt is a caption, as LAION's CLIP_benchmark packs them. Any other word: that field of the
-            sample's .json member, a text or a list of captions.
+        name: What the data set is called. path: A folder of .tar files, one .tar file,
+        or a pattern such as `/data/test-{000..063}.tar` or `test-*.tar`. text: `txt`:
+        the member of that kind is the text; several such as `0.txt` and `1.txt` are
+        captions. `txt-lines`:
+            each line of the .txt is a caption, as LAION's CLIP_benchmark packs them.
+            Any other word: that field of the sample's .json member, a text or a list of
+            captions.
         group, patient: Fields of the .json member that name the study and the patient.
 
-    Members without a key or a kind, hidden ones (`._a.png`, `.DS_Store`) and `__meta__.json` are passed over, as
-    webdataset does. Shards must be uncompressed: a compressed one could not be read from the middle. Memory holds ids
-    and texts, and one image at a time for each thread. Raises `DatasetError` naming shard and sample by their numbers.
+    Members without a key or a kind, hidden ones (`._a.png`, `.DS_Store`) and
+    `__meta__.json` are passed over, as webdataset does. Shards must be uncompressed: a
+    compressed one could not be read from the middle. Memory holds ids and texts, and
+    one image at a time for each thread. Raises `DatasetError` naming shard and sample
+    by their numbers.
     """
     shards = _shards(path, name)
-    fields = {key: column for key, column in (("group", group), ("patient", patient)) if column}
+    fields = {
+        key: column
+        for key, column in (("group", group), ("patient", patient))
+        if column
+    }
     read: list[Given] = []
     seen: dict[str, str] = {}
     passed_over = 0
@@ -95,8 +105,8 @@ def find(
         for sample, stream in reader.samples():
             if sample.key in seen:
                 raise DatasetError(
-                    f"Expected each key once, got the key of {seen[sample.key]} again in {sample.shown}. "
-                    "Leave one of them out."
+                    f"Expected each key once, got the key of {seen[sample.key]} again"
+                    f" in {sample.shown}. Leave one of them out."
                 )
             seen[sample.key] = sample.shown
             read.append(_given(sample, stream, text, fields, len(read) + 1, number))
@@ -121,16 +131,23 @@ def _shards(path: str | Path | None, name: str) -> list[Path]:
 
     if path is None:
         raise DatasetError(
-            f"Expected path=FOLDER, FILE or PATTERN of {name} (tar shards), got none. Give it to load_dataset, or "
-            f"under [datasets.{name}] in robust.toml."
+            f"Expected path=FOLDER, FILE or PATTERN of {name} (tar shards), got none."
+            f" Give it to load_dataset, or under [datasets.{name}] in robust.toml."
         )
     given = Path(path).expanduser()
     if given.is_dir():
         found = sorted(given.glob("*.tar"))
     else:
-        found = [file for pattern in _expanded(given.name) for file in sorted(given.parent.glob(pattern))]
+        found = [
+            file
+            for pattern in _expanded(given.name)
+            for file in sorted(given.parent.glob(pattern))
+        ]
     if not found:
-        raise DatasetError(f"Expected .tar shards of {name}, got none at path={shown_path(path)!r}. Fix the path.")
+        raise DatasetError(
+            f"Expected .tar shards of {name}, got none at path={shown_path(path)!r}."
+            " Fix the path."
+        )
     return found
 
 
@@ -142,10 +159,16 @@ def _expanded(pattern: str) -> list[str]:
     first, last = braces.groups()
     if int(last) - int(first) >= _MOST_SHARDS:
         raise DatasetError(
-            f"Expected at most {_MOST_SHARDS} shards, got path={pattern!r}. Give the folder, or a pattern with *."
+            f"Expected at most {_MOST_SHARDS} shards, got path={pattern!r}. Give the"
+            " folder, or a pattern with *."
         )
-    numbers = (str(number).zfill(len(first)) for number in range(int(first), int(last) + 1))
-    return [pattern[: braces.start()] + number + pattern[braces.end() :] for number in numbers]
+    numbers = (
+        str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)
+    )
+    return [
+        pattern[: braces.start()] + number + pattern[braces.end() :]
+        for number in numbers
+    ]
 
 
 class _Shard:
@@ -160,7 +183,9 @@ class _Shard:
         """The samples with the shard's stream, which is at no known place."""
         from ._archives import archive_problem
 
-        yield from guarded(self._read(), lambda error: archive_problem(error, f"shard {self._number}"))
+        yield from guarded(
+            self._read(), lambda error: archive_problem(error, f"shard {self._number}")
+        )
 
     def _read(self) -> Iterator[tuple[_Sample, BinaryIO]]:
         from ._archives import headers
@@ -193,8 +218,8 @@ def _require_end(stream: BinaryIO, shown: str) -> None:
     stream.seek(max(0, size - tarfile.BLOCKSIZE))
     if any(stream.read()):
         raise DatasetError(
-            f"Expected a whole archive, got {shown} without the blank block that ends it. Copy or download it again, "
-            "or pack it again with tar."
+            f"Expected a whole archive, got {shown} without the blank block that ends"
+            " it. Copy or download it again, or pack it again with tar."
         )
 
 
@@ -202,26 +227,45 @@ def _member(name: str, offset: int, size: int) -> _Member | None:
     """None for a member that belongs to no sample."""
     folder, _, file = name.rpartition("/")
     stem, dot, kind = file.partition(".")
-    if not dot or not kind or not stem or (stem.startswith("__") and stem.endswith("__")):
+    if (
+        not dot
+        or not kind
+        or not stem
+        or (stem.startswith("__") and stem.endswith("__"))
+    ):
         return None
     return _Member(f"{folder}/{stem}".lstrip("/"), kind.lower(), offset, size)
 
 
 def _shown_kind(kind: str) -> str:
-    """The last part of a kind, if it is a known one: a file's name may have dots, and be a patient's."""
+    """The last part of a kind, if it is a known one: a file's name may have dots, and
+    be a patient's.
+    """
     last = kind.rpartition(".")[2]
     return last if last in (*_IMAGES, "txt", "json") else "another kind"
 
 
-def _given(sample: _Sample, stream: BinaryIO, text: str, fields: dict[str, str], number: int, shard: int) -> Given:
+def _given(
+    sample: _Sample,
+    stream: BinaryIO,
+    text: str,
+    fields: dict[str, str],
+    number: int,
+    shard: int,
+) -> Given:
     image = _image(sample)
     wanted = [*fields.values(), *([] if text in (_WHOLE, _LINES) else [text])]
     values = _fields(sample, _content(sample, stream, "json"), wanted) if wanted else {}
     if text in (_WHOLE, _LINES):
         captions = _texts(sample, stream, text)
     else:
-        captions = tuple(one.strip() for one in captions_of(values[text], text, sample.shown))
-    words = {key: as_text(values[column], column, sample.shown).strip() for key, column in fields.items()}
+        captions = tuple(
+            one.strip() for one in captions_of(values[text], text, sample.shown)
+        )
+    words = {
+        key: as_text(values[column], column, sample.shown).strip()
+        for key, column in fields.items()
+    }
     return Given(
         number=number,
         shown=sample.shown,
@@ -239,39 +283,61 @@ def _given(sample: _Sample, stream: BinaryIO, text: str, fields: dict[str, str],
 def _image(sample: _Sample) -> _Member:
     """The image of a sample: `a.png` before `a.mask.png`; `DatasetError` where it is not one."""
     exact = [member for kind, member in sample.members.items() if kind in _IMAGES]
-    dotted = [member for kind, member in sample.members.items() if kind.rpartition(".")[2] in _IMAGES]
+    dotted = [
+        member
+        for kind, member in sample.members.items()
+        if kind.rpartition(".")[2] in _IMAGES
+    ]
     found = exact or dotted
     if not found:
         kinds = ", ".join(sorted({_shown_kind(kind) for kind in sample.members}))
-        dots = " A key ends at the first dot of a file's name." if any("." in kind for kind in sample.members) else ""
+        dots = (
+            " A key ends at the first dot of a file's name."
+            if any("." in kind for kind in sample.members)
+            else ""
+        )
         raise DatasetError(
-            f"Expected an image ({', '.join(_IMAGES)}) in {sample.shown}, got members of kind {kinds}. Pack the "
-            f"members of a sample one after the other.{dots}"
+            f"Expected an image ({', '.join(_IMAGES)}) in {sample.shown}, got members"
+            f" of kind {kinds}. Pack the members of a sample one after the other.{dots}"
         )
     if len(found) > 1:
         raise DatasetError(
-            f"Expected one image in {sample.shown}, got {len(found)}. Name the image KEY.png, without a further dot, "
-            "and what else there is KEY.NAME.png."
+            f"Expected one image in {sample.shown}, got {len(found)}. Name the image"
+            " KEY.png, without a further dot, and what else there is KEY.NAME.png."
         )
     if found[0].size > _MOST_IMAGE:
         raise DatasetError(
-            f"Expected an image of at most {_MOST_IMAGE} bytes in {sample.shown}, got size={found[0].size}. "
-            "Leave it out."
+            f"Expected an image of at most {_MOST_IMAGE} bytes in {sample.shown}, got"
+            f" size={found[0].size}. Leave it out."
         )
     return found[0]
 
 
 def _texts(sample: _Sample, stream: BinaryIO, text: str) -> tuple[str, ...]:
-    """The texts of `a.txt`, `a.0.txt`, `a.caption1.txt`: those with numbers in the order of the numbers."""
-    numbered = sorted((kind for kind in sample.members if _NUMBERED.fullmatch(kind)), key=_natural)
+    """The texts of `a.txt`, `a.0.txt`, `a.caption1.txt`: those with numbers in the
+    order of the numbers.
+    """
+    numbered = sorted(
+        (kind for kind in sample.members if _NUMBERED.fullmatch(kind)), key=_natural
+    )
     kinds = ["txt", *numbered] if "txt" in sample.members or not numbered else numbered
-    read = [decoded(_content(sample, stream, kind), f"a .txt of {sample.shown}").strip() for kind in kinds]
-    return tuple(line for one in read for line in one.splitlines()) if text == _LINES else tuple(read)
+    read = [
+        decoded(_content(sample, stream, kind), f"a .txt of {sample.shown}").strip()
+        for kind in kinds
+    ]
+    return (
+        tuple(line for one in read for line in one.splitlines())
+        if text == _LINES
+        else tuple(read)
+    )
 
 
 def _natural(kind: str) -> list[tuple[int, str]]:
     """`2.txt` before `10.txt`."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,9})", kind)]
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part)
+        for part in re.split(r"(\d{1,9})", kind)
+    ]
 
 
 def _content(sample: _Sample, stream: BinaryIO, kind: str) -> bytes:
@@ -279,8 +345,9 @@ def _content(sample: _Sample, stream: BinaryIO, kind: str) -> bytes:
     if member is None or member.size > _MOST_TEXT:
         got = "none" if member is None else f"size={member.size}"
         raise DatasetError(
-            f"Expected a .{_shown_kind(kind)} member of at most {_MOST_TEXT} bytes in {sample.shown}, got {got}. "
-            "Add it, or name the field of the .json that holds the text."
+            f"Expected a .{_shown_kind(kind)} member of at most {_MOST_TEXT} bytes in"
+            f" {sample.shown}, got {got}. Add it, or name the field of the .json that"
+            " holds the text."
         )
     place, size = member.offset, member.size
 
@@ -294,7 +361,8 @@ def _content(sample: _Sample, stream: BinaryIO, kind: str) -> bytes:
     return attempted(
         read,
         lambda error: DatasetError(
-            f"Expected a whole archive, got {kind_of(error)} in {sample.shown}. Copy or download it again."
+            f"Expected a whole archive, got {kind_of(error)} in {sample.shown}. Copy or"
+            " download it again."
         ),
     )
 
@@ -303,14 +371,19 @@ def _fields(sample: _Sample, content: bytes, wanted: list[str]) -> dict[str, Any
     values = attempted(
         lambda: json.loads(content),
         lambda error: DatasetError(
-            f"Expected a JSON object with {', '.join(wanted)}, got {kind_of(error)} in {sample.shown}. Fix it."
+            f"Expected a JSON object with {', '.join(wanted)}, got {kind_of(error)} in"
+            f" {sample.shown}. Fix it."
         ),
     )
-    missing = next((key for key in wanted if not isinstance(values, dict) or key not in values), None)
+    missing = next(
+        (key for key in wanted if not isinstance(values, dict) or key not in values),
+        None,
+    )
     if missing is not None:
         got = f"none with {missing!r}" if isinstance(values, dict) else "another value"
         raise DatasetError(
-            f"Expected a JSON object with {', '.join(wanted)}, got {got} in {sample.shown}. Fix it, or name its field."
+            f"Expected a JSON object with {', '.join(wanted)}, got {got} in"
+            f" {sample.shown}. Fix it, or name its field."
         )
     return {key: values[key] for key in wanted}
 
@@ -328,11 +401,14 @@ def _located(shards: list[Path], row: ImageRow) -> StoredImage:
     content = attempted(
         read,
         lambda error: UnreadableImageError(
-            f"Expected a readable shard, got {kind_of(error)} for {shown}. Check its permissions and its disk."
+            f"Expected a readable shard, got {kind_of(error)} for {shown}. Check its"
+            " permissions and its disk."
         ),
     )
     return StoredImage(content, shown)
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(entry_of("webdataset", "WebDataset tar shards of your own", find, text="full"))
+    catalogue.add(
+        entry_of("webdataset", "WebDataset tar shards of your own", find, text="full")
+    )

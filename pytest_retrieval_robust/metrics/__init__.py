@@ -1,6 +1,7 @@
 """Metrics, which turn ranks into one number: the protocol and what a catalogue entry is.
 
-One file of this folder is one entry: it defines `register(catalogue)` and imports anything heavy inside functions.
+One file of this folder is one entry: it defines `register(catalogue)` and imports
+anything heavy inside functions.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class Metric(Protocol):
 
 @dataclass(frozen=True)
 class MetricEntry:
-    """A metric of the catalogue: a name, one line about it, its parameters with their types, and how to build it."""
+    """A metric of the catalogue: a name, one line about it, its parameters with their
+    types, and how to build it.
+    """
 
     name: str
     summary: str
@@ -43,8 +46,9 @@ def checked_ranks(ranks: NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]
     if not are_whole or found.min() < 1:
         lowest = found.min() if are_whole else None
         raise ValueError(
-            f"Expected ranks of shape (N,) in whole numbers from 1, got shape={found.shape}, dtype={found.dtype}, "
-            f"min={lowest}. Use what positive_ranks gives."
+            "Expected ranks of shape (N,) in whole numbers from 1, got"
+            f" shape={found.shape}, dtype={found.dtype}, min={lowest}. Use what"
+            " positive_ranks gives."
         )
     return found
 
@@ -52,4 +56,7 @@ def checked_ranks(ranks: NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]
 def check_k(k: int) -> None:
     """Raise `ValueError` where `k` is no whole number of 1 or more."""
     if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
-        raise ValueError(f"Expected k of 1 or more, got k={k!r}. Recall@k looks at the first k answers.")
+        raise ValueError(
+            f"Expected k of 1 or more, got k={k!r}. Recall@k looks at the first k"
+            " answers."
+        )

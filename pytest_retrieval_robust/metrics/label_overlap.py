@@ -12,7 +12,9 @@ _ROWS = 256
 
 
 def label_overlap(
-    neighbours: NDArray[np.int64], query_labels: NDArray[np.bool_], gallery_labels: NDArray[np.bool_]
+    neighbours: NDArray[np.int64],
+    query_labels: NDArray[np.bool_],
+    gallery_labels: NDArray[np.bool_],
 ) -> float:
     """The mean Jaccard index, 0..1, of each query's labels with those of its first k answers.
 
@@ -32,23 +34,33 @@ def label_overlap(
         ValueError: Shapes that do not fit, or an index outside the gallery.
     """
     _check_labels(query_labels, gallery_labels)
-    if neighbours.ndim != 2 or neighbours.size == 0 or len(neighbours) != len(query_labels):
+    if (
+        neighbours.ndim != 2
+        or neighbours.size == 0
+        or len(neighbours) != len(query_labels)
+    ):
         raise ValueError(
-            f"Expected neighbours of shape ({len(query_labels)}, k), got shape={neighbours.shape}. "
-            "Use the indices that top_k gives."
+            f"Expected neighbours of shape ({len(query_labels)}, k), got"
+            f" shape={neighbours.shape}. Use the indices that top_k gives."
         )
     if neighbours.min() < 0 or neighbours.max() >= len(gallery_labels):
         raise ValueError(
-            f"Expected gallery indices from 0 to {len(gallery_labels) - 1}, got neighbours from {neighbours.min()} "
-            f"to {neighbours.max()}. Pass the labels of the gallery that was searched."
+            f"Expected gallery indices from 0 to {len(gallery_labels) - 1}, got"
+            f" neighbours from {neighbours.min()} to {neighbours.max()}. Pass the"
+            " labels of the gallery that was searched."
         )
     found = gallery_labels[neighbours]
     queries = query_labels[:, None]
-    return float(_jaccard((found & queries).sum(axis=2), (found | queries).sum(axis=2)).mean())
+    return float(
+        _jaccard((found & queries).sum(axis=2), (found | queries).sum(axis=2)).mean()
+    )
 
 
-def chance_label_overlap(query_labels: NDArray[np.bool_], gallery_labels: NDArray[np.bool_]) -> float:
-    """The `label_overlap` of answers in random order, for every k: the mean over all pairs of query and gallery item.
+def chance_label_overlap(
+    query_labels: NDArray[np.bool_], gallery_labels: NDArray[np.bool_]
+) -> float:
+    """The `label_overlap` of answers in random order, for every k: the mean over all
+    pairs of query and gallery item.
 
     Args:
         query_labels: (Q, L) bool.
@@ -65,22 +77,34 @@ def chance_label_overlap(query_labels: NDArray[np.bool_], gallery_labels: NDArra
     for start in range(0, len(query_labels), _ROWS):
         queries = query_labels[start : start + _ROWS].astype(np.float64)
         both = queries @ gallery.T
-        total += float(_jaccard(both, queries.sum(axis=1)[:, None] + gallery.sum(axis=1) - both).sum())
+        total += float(
+            _jaccard(
+                both, queries.sum(axis=1)[:, None] + gallery.sum(axis=1) - both
+            ).sum()
+        )
     return total / (len(query_labels) * len(gallery_labels))
 
 
 def _jaccard(both: NDArray[Any], either: NDArray[Any]) -> NDArray[np.float64]:
     import numpy as np
 
-    shares: NDArray[np.float64] = np.divide(both, either, out=np.ones(both.shape), where=either != 0)
+    shares: NDArray[np.float64] = np.divide(
+        both, either, out=np.ones(both.shape), where=either != 0
+    )
     return shares
 
 
-def _check_labels(query_labels: NDArray[np.bool_], gallery_labels: NDArray[np.bool_]) -> None:
+def _check_labels(
+    query_labels: NDArray[np.bool_], gallery_labels: NDArray[np.bool_]
+) -> None:
     shapes = query_labels.shape, gallery_labels.shape
-    fits = all(len(shape) == 2 and shape[0] > 0 for shape in shapes) and shapes[0][1] == shapes[1][1]
+    fits = (
+        all(len(shape) == 2 and shape[0] > 0 for shape in shapes)
+        and shapes[0][1] == shapes[1][1]
+    )
     if not fits or query_labels.dtype.kind != "b" or gallery_labels.dtype.kind != "b":
         raise ValueError(
-            f"Expected bool labels of shapes (Q, L) and (G, L), got shapes={shapes}, "
-            f"dtypes={(str(query_labels.dtype), str(gallery_labels.dtype))}. Use the label matrices of a data set."
+            f"Expected bool labels of shapes (Q, L) and (G, L), got shapes={shapes},"
+            f" dtypes={(str(query_labels.dtype), str(gallery_labels.dtype))}. Use the"
+            " label matrices of a data set."
         )

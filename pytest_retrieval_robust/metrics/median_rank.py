@@ -35,6 +35,9 @@ def _median_rank() -> Metric:
 def register(catalogue: Catalogue[MetricEntry]) -> None:
     catalogue.add(
         MetricEntry(
-            name="median-rank", summary="median rank of the best right answer", parameters={}, build=_median_rank
+            name="median-rank",
+            summary="median rank of the best right answer",
+            parameters={},
+            build=_median_rank,
         )
     )

@@ -32,7 +32,8 @@ def recall_at_k(ranks: NDArray[np.int64] | Sequence[int], k: int) -> float:
 
 
 def chance_recall(right_counts: Iterable[int], gallery_size: int, k: int) -> float:
-    """The Recall@k of answers in random order: the mean of 1 - C(N-g, k) / C(N, k) over queries with g right of N.
+    """The Recall@k of answers in random order: the mean of 1 - C(N-g, k) / C(N, k) over
+    queries with g right of N.
 
     >>> chance_recall([1, 1], 100, 10)
     0.1
@@ -49,21 +50,27 @@ def chance_recall(right_counts: Iterable[int], gallery_size: int, k: int) -> flo
     counts = Counter(int(count) for count in right_counts)
     if not counts or min(counts) < 1 or max(counts) > gallery_size:
         raise ValueError(
-            f"Expected counts of right items from 1 to gallery_size={gallery_size}, got counts={sorted(counts)[:3]}. "
-            "Leave out queries without a right item."
+            f"Expected counts of right items from 1 to gallery_size={gallery_size}, got"
+            f" counts={sorted(counts)[:3]}. Leave out queries without a right item."
         )
-    total = math.fsum(times * _chance(right, gallery_size, k) for right, times in counts.items())
+    total = math.fsum(
+        times * _chance(right, gallery_size, k) for right, times in counts.items()
+    )
     return total / counts.total()
 
 
 def _chance(right: int, gallery_size: int, k: int) -> float:
-    """1 - C(N-g, k) / C(N, k) as 1 minus a short product, whose logarithm keeps small chances exact."""
+    """1 - C(N-g, k) / C(N, k) as 1 minus a short product, whose logarithm keeps small
+    chances exact.
+    """
     few, many = sorted((right, k))
     if few + many > gallery_size:
         return 1.0
     if few == 1:
         return many / gallery_size
-    return -math.expm1(math.fsum(math.log1p(-many / (gallery_size - i)) for i in range(few)))
+    return -math.expm1(
+        math.fsum(math.log1p(-many / (gallery_size - i)) for i in range(few))
+    )
 
 
 def _recall(k: int) -> Metric:

@@ -1,7 +1,7 @@
 """Dual encoders: the protocol, what a catalogue entry is, and what a model says of itself.
 
-One file of this folder is one entry (or a few of one kind): it defines `register(catalogue)` and imports anything
-heavy inside functions.
+One file of this folder is one entry (or a few of one kind): it defines
+`register(catalogue)` and imports anything heavy inside functions.
 """
 
 from __future__ import annotations
@@ -31,9 +31,13 @@ class Prepared:
     """An image as the authors' own resize, pad and crop leave it, before normalisation."""
 
     pixels: NDArray[np.uint8] | NDArray[np.float32]
-    """(3, S, S): uint8 in 0..255 where the authors' pipeline is 8-bit there, else float32 on the 0..1 scale."""
+    """(3, S, S): uint8 in 0..255 where the authors' pipeline is 8-bit there, else
+    float32 on the 0..1 scale.
+    """
     frame: Frame
-    """(left, top, right, bottom) of the source image in that square, relative; beyond 0..1 where it is cropped."""
+    """(left, top, right, bottom) of the source image in that square, relative; beyond
+    0..1 where it is cropped.
+    """
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,21 @@ class ModelCard:
     input_size: int | None = None
     context_length: int | None = None
     inputs_sha256: str | None = None
-    """Of what decides the numbers beside the weights: configuration, tokenizer, preprocessing, context length."""
+    """Of what decides the numbers beside the weights: configuration, tokenizer,
+    preprocessing, context length.
+    """
     token_ids_sha256: str | None = None
-    """Of the token ids of fixed sentences: another tokenizer, or another release of its library, may give others."""
+    """Of the token ids of fixed sentences: another tokenizer, or another release of its
+    library, may give others.
+    """
     text_cleaning: str | None = None
-    """What is done to a text before it is tokenised, by open_clip's name for it (`canonicalize`)."""
+    """What is done to a text before it is tokenised, by open_clip's name for it
+    (`canonicalize`).
+    """
     activation: str | None = None
-    """Of an open_clip architecture that exists with two: `gelu` or `quickgelu`. Weights fit both without a word."""
+    """Of an open_clip architecture that exists with two: `gelu` or `quickgelu`. Weights
+    fit both without a word.
+    """
     key_prefix: str | None = None
     """What stood before every key of the checkpoint and was taken off."""
     missing_keys: tuple[str, ...] = ()
@@ -63,7 +75,10 @@ class ModelCard:
     dropped_keys: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
 
 
 @runtime_checkable
@@ -71,11 +86,13 @@ class DualEncoder(Protocol):
     """A model that embeds images and reports into one space.
 
     Similarity is the dot product of unit rows. A model that scores otherwise also has
-    `similarity(queries, gallery) -> (Q, G)` for one tile, on the device of the rows. One whose weights are not in
-    float32 also has `precision`: "bf16" or "fp16". Without it, "fp32" is recorded.
+    `similarity(queries, gallery) -> (Q, G)` for one tile, on the device of the rows.
+    One whose weights are not in float32 also has `precision`: "bf16" or "fp16". Without
+    it, "fp32" is recorded.
 
-    What a method is given is its own to change. What it returns is copied before anything is called again, so that it
-    may be the same memory each time. Rows may also be on another device, of another floating dtype, or a numpy array.
+    What a method is given is its own to change. What it returns is copied before
+    anything is called again, so that it may be the same memory each time. Rows may also
+    be on another device, of another floating dtype, or a numpy array.
     """
 
     @property
@@ -94,7 +111,9 @@ class DualEncoder(Protocol):
         """(B, 3, S, S) on the 0..1 scale, on the model's device -> (B, D) unit rows, float32."""
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
-        """Texts -> (B, D) unit rows, float32; a row must not depend on its neighbours beyond float rounding."""
+        """Texts -> (B, D) unit rows, float32; a row must not depend on its neighbours
+        beyond float rounding.
+        """
 
 
 @runtime_checkable
@@ -120,7 +139,9 @@ class LoadRequest:
     cache_dir: Path | None = field(default=None, repr=False)
     """Where plain weight files lie; None for the platform's cache."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """The entry's further options (`preprocessing`, `context_length`, ...), checked against `ModelEntry.accepts`."""
+    """The entry's further options (`preprocessing`, `context_length`, ...), checked
+    against `ModelEntry.accepts`.
+    """
 
 
 @dataclass(frozen=True)
@@ -131,7 +152,10 @@ class ModelEntry:
     summary: str
     load: Callable[[LoadRequest], DualEncoder]
     missing: Callable[[LoadRequest], str | None] | None = None
-    """What is not on this machine and how to bring it, or None. Looks at files only; imports no model library."""
+    """What is not on this machine and how to bring it, or None.
+
+    Looks at files only; imports no model library.
+    """
     embedded: bool = False
     """Ships in the package, so that it runs everywhere."""
     fetchable: bool = True
@@ -143,7 +167,9 @@ class ModelEntry:
 def check_accepted(entry: ModelEntry, request: LoadRequest) -> None:
     """Raise `ConfigError` where the request holds what the entry does not take."""
     given = [*request.options]
-    given += [key for key in ("checkpoint", "tokenizer") if getattr(request, key) is not None]
+    given += [
+        key for key in ("checkpoint", "tokenizer") if getattr(request, key) is not None
+    ]
     for key in given:
         if key not in entry.accepts:
             raise unknown_name(f"option of {entry.name}", key, entry.accepts)
@@ -153,34 +179,40 @@ _MEMBERS = ("name", "card", "device", "prepare", "encode_images", "encode_report
 
 
 def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
-    """Load an entry's model; `ModelError` where its own code fails, or gives something else than that model."""
+    """Load an entry's model; `ModelError` where its own code fails, or gives something
+    else than that model.
+    """
 
     def explain(error: BaseException) -> ModelError:
         if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
             return ModelError(
-                f"Expected room for {entry.name} on {request.device}, got {described(error)}. "
-                "See what else runs there, or choose a lower precision or another device."
+                f"Expected room for {entry.name} on {request.device}, got"
+                f" {described(error)}. See what else runs there, or choose a lower"
+                " precision or another device."
             )
         return ModelError(
-            f"Expected load(request) of the entry {entry.name!r} to return a model, got {described(error)}. "
-            "Fix the loader."
+            f"Expected load(request) of the entry {entry.name!r} to return a model, got"
+            f" {described(error)}. Fix the loader."
         )
 
     model = attempt(lambda: entry.load(request), explain)
-    lacking = attempt(lambda: [member for member in _MEMBERS if not hasattr(model, member)], explain)
+    lacking = attempt(
+        lambda: [member for member in _MEMBERS if not hasattr(model, member)], explain
+    )
     if lacking:
         raise ModelError(
-            f"Expected load(request) of the entry {entry.name!r} to return a dual encoder, got a "
-            f"{type(model).__name__} without {', '.join(lacking)}. See DualEncoder, or use encoder_from_callables."
+            f"Expected load(request) of the entry {entry.name!r} to return a dual"
+            f" encoder, got a {type(model).__name__} without {', '.join(lacking)}. See"
+            " DualEncoder, or use encoder_from_callables."
         )
     if not isinstance(model.card, ModelCard):
         raise ModelError(
-            f"Expected the card of {entry.name} to be a ModelCard, got a {type(model.card).__name__}. "
-            "Give it ModelCard(source=...)."
+            f"Expected the card of {entry.name} to be a ModelCard, got a"
+            f" {type(model.card).__name__}. Give it ModelCard(source=...)."
         )
     if model.name != entry.name:
         raise ModelError(
-            f"Expected the model of the entry {entry.name!r} to have that name, got name={model.name!r}. "
-            "Give both the same name: results are kept under it."
+            f"Expected the model of the entry {entry.name!r} to have that name, got"
+            f" name={model.name!r}. Give both the same name: results are kept under it."
         )
     return model

@@ -1,4 +1,6 @@
-"""A dual encoder from two plain callables: a remote service, an ONNX session, or any other code of the user's own."""
+"""A dual encoder from two plain callables: a remote service, an ONNX session, or any
+other code of the user's own.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,11 @@ _NUMBERS = "fiub"
 
 
 class CallableEncoder:
-    """Calls `encode_images` with float32 (B, 3, S, S) arrays on the 0..1 scale, and `encode_reports` with lists.
+    """Calls `encode_images` with float32 (B, 3, S, S) arrays on the 0..1 scale, and
+    `encode_reports` with lists.
 
-    Each call is given an array of its own, which it may change, and what it returns is copied at once: it may be a
-    buffer that the next call fills again.
+    Each call is given an array of its own, which it may change, and what it returns is
+    copied at once: it may be a buffer that the next call fills again.
     """
 
     device = "cpu"
@@ -51,8 +54,9 @@ class CallableEncoder:
         prepared = self._prepare(image)
         if not isinstance(prepared, Prepared):
             raise ModelError(
-                f"Expected prepare of {self.name} to return Prepared(pixels, frame), got a {type(prepared).__name__}. "
-                "Leave prepare out to resize and crop to a square."
+                f"Expected prepare of {self.name} to return Prepared(pixels, frame),"
+                f" got a {type(prepared).__name__}. Leave prepare out to resize and"
+                " crop to a square."
             )
         return prepared
 
@@ -66,22 +70,30 @@ class CallableEncoder:
     def _rows(self, which: str, given: Any, count: int) -> Tensor:
         def refusal(got: str) -> EmbeddingError:
             return EmbeddingError(
-                f"Expected {which} of {self.name} to return ({count}, D) rows of real numbers, got {got}. "
-                "Return one row for each input, in its order, as an array, a tensor or nested lists."
+                f"Expected {which} of {self.name} to return ({count}, D) rows of real"
+                f" numbers, got {got}. Return one row for each input, in its order, as"
+                " an array, a tensor or nested lists."
             )
 
         kind = type(given).__name__
-        rows = attempt(lambda: _array(given), lambda _: refusal(f"a {kind} that is no array of numbers"))
+        rows = attempt(
+            lambda: _array(given),
+            lambda _: refusal(f"a {kind} that is no array of numbers"),
+        )
         if rows.dtype.kind not in _NUMBERS:
             raise refusal(f"a {kind} of dtype={rows.dtype}")
         if rows.ndim != 2 or len(rows) != count or rows.shape[1] == 0:
             raise refusal(f"a {kind} of shape={rows.shape}")
-        return unit_rows(torch.from_numpy(rows.astype(np.float32)))  # copies: what was returned may be used again
+        return unit_rows(
+            torch.from_numpy(rows.astype(np.float32))
+        )  # copies: what was returned may be used again
 
 
 def _array(given: Any) -> NDArray[Any]:
     if isinstance(given, Tensor):
         dense = given.detach().cpu()
         # numpy knows no bfloat16; complex numbers are refused by their own name.
-        return np.asarray((dense.float() if dense.is_floating_point() else dense).numpy())
+        return np.asarray(
+            (dense.float() if dense.is_floating_point() else dense).numpy()
+        )
     return np.asarray(given)

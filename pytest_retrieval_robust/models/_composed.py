@@ -30,9 +30,11 @@ class Tokens(Protocol):
 
 
 class ComposedEncoder:
-    """Normalises and encodes on the device; texts of one length go together, so that nothing is ever padded.
+    """Normalises and encodes on the device; texts of one length go together, so that
+    nothing is ever padded.
 
-    `images` maps (B, 3, S, S) normalised pixels to (B, D) features, `texts` (B, L) token ids to (B, D).
+    `images` maps (B, 3, S, S) normalised pixels to (B, D) features, `texts` (B, L)
+    token ids to (B, D).
     """
 
     def __init__(
@@ -47,7 +49,14 @@ class ComposedEncoder:
         texts: nn.Module,
     ) -> None:
         self.name, self.device, self.precision = name, request.device, request.precision
-        settings = [tokens.digest, tokens.context, request.options, picture.side, picture.mean, picture.std]
+        settings = [
+            tokens.digest,
+            tokens.context,
+            request.options,
+            picture.side,
+            picture.mean,
+            picture.std,
+        ]
         self.card = replace(
             card,
             input_size=picture.side,
@@ -87,7 +96,9 @@ class ComposedEncoder:
             places[len(row)].append(place)
         rows: list[Tensor | None] = [None] * len(ids)
         for together in places.values():
-            encoded = self._texts(torch.tensor([ids[place] for place in together], device=self.device))
+            encoded = self._texts(
+                torch.tensor([ids[place] for place in together], device=self.device)
+            )
             for place, row in zip(together, encoded, strict=True):
                 rows[place] = row
         return self._rows(torch.stack([row for row in rows if row is not None]))
@@ -98,4 +109,6 @@ class ComposedEncoder:
 
     def truncated(self, texts: Sequence[str]) -> int:
         """How many texts are longer than the context, special tokens counted."""
-        return sum(length > self._tokens.context for length in self._tokens.lengths(texts))
+        return sum(
+            length > self._tokens.context for length in self._tokens.lengths(texts)
+        )

@@ -1,7 +1,9 @@
-"""CXR-CLIP (You et al., 2023): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT, from the authors' files.
+"""CXR-CLIP (You et al., 2023): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT, from the
+authors' files.
 
-After https://github.com/Soombit-ai/cxr-clip, as it is evaluated: 256 tokens, the last token's state for a text, and
-for Swin the state of token 0, which is the top left cell of its 7 x 7 grid and no class token.
+After https://github.com/Soombit-ai/cxr-clip, as it is evaluated: 256 tokens, the last
+token's state for a text, and for Swin the state of token 0, which is the top left cell
+of its 7 x 7 grid and no class token.
 """
 
 from __future__ import annotations
@@ -80,12 +82,20 @@ def _is_swin(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
-    return Picture(resize_and_crop(224, 224, Resampling.BILINEAR), 224, *(_HALF if _is_swin(tensors) else _IMAGENET))
+    return Picture(
+        resize_and_crop(224, 224, Resampling.BILINEAR),
+        224,
+        *(_HALF if _is_swin(tensors) else _IMAGENET),
+    )
 
 
-def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> WordPieces:
+def _tokens(
+    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
+) -> WordPieces:
     rows, positions = table_size(tensors, f"{_BERT}embeddings.")
-    return load_word_pieces(name, CLINICAL_BERT, request, rows=rows, positions=positions, context=_CONTEXT)
+    return load_word_pieces(
+        name, CLINICAL_BERT, request, rows=rows, positions=positions, context=_CONTEXT
+    )
 
 
 CXR_CLIP = Recipe(
@@ -93,7 +103,9 @@ CXR_CLIP = Recipe(
     anchor="text_projection.projection.weight",
     tensors=lambda content: renamed_swin(weights_in(content), _SWIN),
     network=_Network,
-    images=lambda network: nn.Sequential(network.image_encoder, network.image_projection),
+    images=lambda network: nn.Sequential(
+        network.image_encoder, network.image_projection
+    ),
     texts=lambda network: nn.Sequential(network.text_encoder, network.text_projection),
     picture=_picture,
     tokens=_tokens,

@@ -1,4 +1,7 @@
-"""Where the source image lands in the square that an encoder sees. Pure arithmetic, no image library."""
+"""Where the source image lands in the square that an encoder sees.
+
+Pure arithmetic, no image library.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ Resize: TypeAlias = Literal["shortest", "longest", "exact"]
 class Geometry:
     """A resize followed by a centred crop or pad to a square of `side` pixels.
 
-    `resize` is `shortest` or `longest` (that side becomes `size`, the aspect is kept) or `exact` (both do).
+    `resize` is `shortest` or `longest` (that side becomes `size`, the aspect is kept)
+    or `exact` (both do).
     """
 
     resize: Resize
@@ -33,7 +37,9 @@ class Geometry:
         return (self.size, new_long) if width <= height else (new_long, self.size)
 
     def frame(self, width: int, height: int) -> Frame:
-        """The box of a (width, height) source image in the square, relative to the square's side."""
+        """The box of a (width, height) source image in the square, relative to the
+        square's side.
+        """
         new_width, new_height = self.resized(width, height)
         left, top = self.offset(new_width), self.offset(new_height)
         return (
@@ -44,7 +50,9 @@ class Geometry:
         )
 
     def offset(self, length: int) -> int:
-        """Pixels cut before the square begins; negative where the image is padded. Halves go to the even number."""
+        """Pixels cut before the square begins; negative where the image is padded.
+        Halves go to the even number.
+        """
         if length < self.side:
             return -((self.side - length) // 2)
         return round((length - self.side) / 2)

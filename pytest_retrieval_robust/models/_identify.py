@@ -1,4 +1,6 @@
-"""What a checkpoint looks like, from its keys and shapes: for messages that say more than "keys are missing"."""
+"""What a checkpoint looks like, from its keys and shapes: for messages that say more
+than "keys are missing".
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,34 @@ _SIGNS = (
     ("encoder.encoder.conv1.weight", "the image side of BioViL (biovil)"),
     ("cls_projection_head.dense_to_hidden.weight", "CXR-BERT, the text side of BioViL"),
     ("lora_vit.", "RobustMedCLIP, an adapted BiomedCLIP"),
-    ("visual.trunk.", "an open_clip model with a timm image tower (open_clip:ARCH/TAG, local-dir:FOLDER)"),
-    ("vision_model.embeddings.patch_embedding.weight", "a transformers CLIP or SigLIP (local-dir:FOLDER)"),
+    (
+        "visual.trunk.",
+        (
+            "an open_clip model with a timm image tower (open_clip:ARCH/TAG,"
+            " local-dir:FOLDER)"
+        ),
+    ),
+    (
+        "vision_model.embeddings.patch_embedding.weight",
+        "a transformers CLIP or SigLIP (local-dir:FOLDER)",
+    ),
 )
 
 
 def looks_like(tensors: Mapping[str, Tensor]) -> str:
-    """A phrase such as "MedCLIP with ResNet-50 (medclip)"; the first keys where nothing is known."""
+    """A phrase such as "MedCLIP with ResNet-50 (medclip)"; the first keys where nothing
+    is known.
+    """
     for sign, phrase in _SIGNS:
         if any(key.startswith(sign) for key in tensors):
             return phrase
     kernel = tensors.get("visual.conv1.weight")
     if kernel is not None and kernel.ndim == 4 and "token_embedding.weight" in tensors:
-        return f"OpenAI's key layout of CLIP, ViT of width {kernel.shape[0]} with {kernel.shape[-1]}-pixel patches"
-    return f"nothing known here (its first keys: {', '.join(sorted(tensors)[:3]) or 'none'})"
+        return (
+            f"OpenAI's key layout of CLIP, ViT of width {kernel.shape[0]} with"
+            f" {kernel.shape[-1]}-pixel patches"
+        )
+    return (
+        "nothing known here (its first keys:"
+        f" {', '.join(sorted(tensors)[:3]) or 'none'})"
+    )

@@ -1,4 +1,6 @@
-"""A digest of what decides a model's numbers beside its weights: configuration, tokenizer, preprocessing."""
+"""A digest of what decides a model's numbers beside its weights: configuration,
+tokenizer, preprocessing.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +14,55 @@ from ..files import is_regular
 from ._checkpoint import sha256_of
 
 _DECIDING = (
-    *("config.json", "open_clip_config.json", "preprocessor_config.json", "processor_config.json"),
-    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt"),
+    *(
+        "config.json",
+        "open_clip_config.json",
+        "preprocessor_config.json",
+        "processor_config.json",
+    ),
+    *(
+        "tokenizer*.json",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "vocab*",
+        "merges.txt",
+    ),
     *("*.model", "*.tiktoken", "*.bpe", "*.py"),
 )
 """Files of a folder that bear on embeddings; `*.py` is the code of a model that may run its own."""
 SENTENCES = (
     "No acute cardiopulmonary process.",
-    "FINDINGS: Stable MODERATE cardiomegaly; small bilateral pleural effusions, a right-sided PICC ends in the SVC.",
-    "pneumothorax? 3.2 cm nodule in the left upper lobe (new since 01/2019) &amp; interstitial oedema: 50% [sic] ___",
+    (
+        "FINDINGS: Stable MODERATE cardiomegaly; small bilateral pleural effusions, a"
+        " right-sided PICC ends in the SVC."
+    ),
+    (
+        "pneumothorax? 3.2 cm nodule in the left upper lobe (new since 01/2019) &amp;"
+        " interstitial oedema: 50% [sic] ___"
+    ),
     "Épanchement pleural à gauche; naïve Größe, ﬁbrosis “quoted” – dash…",
     " \t two  spaces\nand a new line ",
     "",
 )
-"""What a tokenizer is asked for its ids: cases, punctuation, numbers, accents, entities and blanks."""
+"""What a tokenizer is asked for its ids: cases, punctuation, numbers, accents, entities
+and blanks.
+"""
 
 
-def inputs_digest(folders: Iterable[Path], settings: object = None, vocabulary: bytes = b"") -> str:
-    """One hash of the deciding files of folders, by their names and contents, of settings, and of a vocabulary."""
+def inputs_digest(
+    folders: Iterable[Path], settings: object = None, vocabulary: bytes = b""
+) -> str:
+    """One hash of the deciding files of folders, by their names and contents, of
+    settings, and of a vocabulary.
+    """
     digest = hashlib.sha256()
     for folder in folders:
-        found = {file.name: file for pattern in _DECIDING for file in folder.glob(pattern) if is_regular(file)}
+        found = {
+            file.name: file
+            for pattern in _DECIDING
+            for file in folder.glob(pattern)
+            if is_regular(file)
+        }
         for name in sorted(found):
             digest.update(f"{name} {sha256_of([found[name]])}\n".encode())
         digest.update(b"\n")
@@ -43,12 +73,16 @@ def inputs_digest(folders: Iterable[Path], settings: object = None, vocabulary: 
 
 def token_ids_digest(ids: Callable[[Sequence[str]], Iterable[Sequence[int]]]) -> str:
     """The hash of the token ids that a model reads of fixed sentences, each one alone."""
-    rows: list[Any] = [[int(number) for number in row] for text in SENTENCES for row in ids([text])]
+    rows: list[Any] = [
+        [int(number) for number in row] for text in SENTENCES for row in ids([text])
+    ]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def vocabulary_of(tokenizer: Any) -> bytes:
-    """A tokenizer of transformers as bytes: its words, merges and settings, wherever its files lie."""
+    """A tokenizer of transformers as bytes: its words, merges and settings, wherever
+    its files lie.
+    """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         return bytes(backend.to_str().encode())

@@ -1,7 +1,8 @@
-"""MedCLIP (Wang et al., 2022): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT, from the authors' files.
+"""MedCLIP (Wang et al., 2022): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT, from the
+authors' files.
 
-After https://github.com/RyanWangZf/MedCLIP. A text's feature there depends on the padding of its batch; here every
-text is encoded without padding, as if alone.
+After https://github.com/RyanWangZf/MedCLIP. A text's feature there depends on the
+padding of its batch; here every text is encoded without padding, as if alone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _FILTERS = {"processor": Resampling.BICUBIC, "dataset": Resampling.BILINEAR}
 
 
 class _Images(nn.Module):
-    """ResNet-50 whose last layer is the projection, or Swin's pooled output and a projection; one grey channel."""
+    """ResNet-50 whose last layer is the projection, or Swin's pooled output and a
+    projection; one grey channel.
+    """
 
     def __init__(self, swin: bool) -> None:
         super().__init__()
@@ -43,7 +46,9 @@ class _Images(nn.Module):
 
 
 class _Texts(nn.Module):
-    """The mean over all positions of layers 1, 2 and 12, then the mean of the three, then a projection."""
+    """The mean over all positions of layers 1, 2 and 12, then the mean of the three,
+    then a projection.
+    """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -71,9 +76,13 @@ def _picture(name: str, _: Mapping[str, Tensor], request: LoadRequest) -> Pictur
     return Picture(pad_and_resize(224, filter_), 224, *grey)
 
 
-def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> WordPieces:
+def _tokens(
+    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
+) -> WordPieces:
     rows, positions = table_size(tensors, f"{_BERT}embeddings.")
-    return load_word_pieces(name, CLINICAL_BERT, request, rows=rows, positions=positions, context=_CONTEXT)
+    return load_word_pieces(
+        name, CLINICAL_BERT, request, rows=rows, positions=positions, context=_CONTEXT
+    )
 
 
 MEDCLIP = Recipe(
@@ -86,5 +95,7 @@ MEDCLIP = Recipe(
     picture=_picture,
     tokens=_tokens,
 )
-"""Options: `preprocessing` = "processor" (bicubic, the authors' MedCLIPProcessor; default) or "dataset" (bilinear,
-their training and evaluation data sets); `context_length` (77, to 512)."""
+"""Options: `preprocessing` = "processor" (bicubic, the authors' MedCLIPProcessor;
+default) or "dataset" (bilinear, their training and evaluation data sets);
+`context_length` (77, to 512).
+"""

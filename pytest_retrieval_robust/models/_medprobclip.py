@@ -1,8 +1,10 @@
-"""MedProbCLIP: a vision transformer and BiomedBERT that give distributions, ranked by the authors' own match score.
+"""MedProbCLIP: a vision transformer and BiomedBERT that give distributions, ranked by
+the authors' own match score.
 
-After the authors' repository (ff80f22). A row holds a mean and a log variance, (B, 1024), and is not of length 1; the
-score of a pair is -a d + b with d = 1/2 sum((m - n)^2 / (s + t) + log(s + t + 1e-6)), s and t the two variances. The
-cosine of the means ranks differently. On a GPU the authors ran the encoders in half precision.
+After the authors' repository (ff80f22). A row holds a mean and a log variance, (B,
+1024), and is not of length 1; the score of a pair is -a d + b with d = 1/2 sum((m -
+n)^2 / (s + t) + log(s + t + 1e-6)), s and t the two variances. The cosine of the means
+ranks differently. On a GPU the authors ran the encoders in half precision.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class _Projection(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         mean, log_variance = self.net(features).chunk(2, dim=-1)
-        return torch.cat([mean, log_variance.clamp(-_LARGEST_LOG, _LARGEST_LOG)], dim=-1)
+        return torch.cat(
+            [mean, log_variance.clamp(-_LARGEST_LOG, _LARGEST_LOG)], dim=-1
+        )
 
 
 class _Images(nn.Module):
@@ -48,7 +52,9 @@ class _Images(nn.Module):
         from timm import create_model
 
         # The mean of the patches, the class token left out, and a norm after it.
-        self.backbone = create_model("vit_base_patch16_224", pretrained=False, num_classes=0, global_pool="avg")
+        self.backbone = create_model(
+            "vit_base_patch16_224", pretrained=False, num_classes=0, global_pool="avg"
+        )
         self.proj = _Projection()
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -75,7 +81,9 @@ class _Network(nn.Module):
 
 
 class MedProbClip(ComposedEncoder):
-    """A `ComposedEncoder` of distributions; `scale` and `offset` are the learned a and b of the score."""
+    """A `ComposedEncoder` of distributions; `scale` and `offset` are the learned a and
+    b of the score.
+    """
 
     def __init__(self, *parts: Any, scale: float, offset: float, **named: Any) -> None:
         super().__init__(*parts, **named)
@@ -85,9 +93,14 @@ class MedProbClip(ComposedEncoder):
         return features.float()
 
     def similarity(self, queries: Tensor, gallery: Tensor) -> Tensor:
-        """(Q, 1024) and (G, 1024) rows -> (Q, G) match scores, float32; symmetric in its two sides."""
+        """(Q, 1024) and (G, 1024) rows -> (Q, G) match scores, float32; symmetric in
+        its two sides.
+        """
         step = max(1, _TILE_VALUES // (len(gallery) * _WIDTH))
-        parts = [self._distance(queries[start : start + step], gallery) for start in range(0, len(queries), step)]
+        parts = [
+            self._distance(queries[start : start + step], gallery)
+            for start in range(0, len(queries), step)
+        ]
         return self._offset - self._scale * torch.cat(parts)
 
     def _distance(self, queries: Tensor, gallery: Tensor) -> Tensor:
@@ -102,7 +115,9 @@ def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
     return mean, log_variance.exp().clamp_min(_LEAST_VARIANCE)
 
 
-def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> WordPieces:
+def _tokens(
+    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
+) -> WordPieces:
     rows, positions = table_size(tensors, f"{_BERT}embeddings.")
     return load_word_pieces(
         name,
@@ -116,7 +131,12 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> W
 
 
 def _picture(_: str, __: Mapping[str, Tensor], ___: LoadRequest) -> Picture:
-    return Picture(resize_and_crop(224, 224, Resampling.BICUBIC, grey=True), 224, (0.5,) * 3, (0.25,) * 3)
+    return Picture(
+        resize_and_crop(224, 224, Resampling.BICUBIC, grey=True),
+        224,
+        (0.5,) * 3,
+        (0.25,) * 3,
+    )
 
 
 MEDPROBCLIP = Recipe(
@@ -128,6 +148,8 @@ MEDPROBCLIP = Recipe(
     texts=lambda network: network.txt_enc,
     picture=_picture,
     tokens=_tokens,
-    encoder=lambda network: partial(MedProbClip, scale=float(network.a), offset=float(network.b)),
+    encoder=lambda network: partial(
+        MedProbClip, scale=float(network.a), offset=float(network.b)
+    ),
 )
 """Option: `context_length` (256, to 512)."""

@@ -54,30 +54,49 @@ from ._quiet import quietly
 from ._weights_file import read_weights, weights_in
 
 
-def load_tag(name: str, architecture: str, tag: str, request: LoadRequest) -> OpenClipEncoder:
-    """An architecture with one of open_clip's published weight tags, read by open_clip's own strict loader."""
+def load_tag(
+    name: str, architecture: str, tag: str, request: LoadRequest
+) -> OpenClipEncoder:
+    """An architecture with one of open_clip's published weight tags, read by
+    open_clip's own strict loader.
+    """
     published = open_clip.pretrained.get_pretrained_cfg(architecture, tag)
     if not published:
         known = open_clip.list_pretrained_tags_by_model(architecture)
         raise ConfigError(
-            f"Expected an open_clip architecture with a published tag, got open_clip:{architecture}/{tag}. "
-            f"Tags of {architecture}: {', '.join(known) or 'none'}."
+            "Expected an open_clip architecture with a published tag, got"
+            f" open_clip:{architecture}/{tag}. Tags of {architecture}:"
+            f" {', '.join(known) or 'none'}."
         )
-    # Weights trained with QuickGELU fit an architecture without it: open_clip would warn, and compute something else.
+    # Weights trained with QuickGELU fit an architecture without it: open_clip would
+    # warn, and compute something else.
     activation = bool(published.get("quick_gelu"))
-    model, preprocess, tokenizer = _created(name, architecture, request, pretrained=tag, force_quick_gelu=activation)
+    model, preprocess, tokenizer = _created(
+        name, architecture, request, pretrained=tag, force_quick_gelu=activation
+    )
     for key, tensor in model.state_dict().items():
         require_numbers(name, key, tensor, weight=not key.endswith("attn_mask"))
 
     def published_file() -> Path:
         with _offline_unless(request.may_download):
-            return Path(open_clip.pretrained.download_pretrained(published))  # in the cache by now
+            return Path(
+                open_clip.pretrained.download_pretrained(published)
+            )  # in the cache by now
 
     file = attempt(published_file, lambda error: _loading_error(name, error))
     source = f"open_clip:{architecture}/{tag}"
-    card = _card(name, model, tokenizer, source, sha256_of([file] if file.is_file() else []), file.parent)
+    card = _card(
+        name,
+        model,
+        tokenizer,
+        source,
+        sha256_of([file] if file.is_file() else []),
+        file.parent,
+    )
     # open_clip's reader refuses unexpected keys, and drops the harmless ones without a word.
-    dropped = {key for key in keys_in([file]) if is_harmless(key)} - set(model.state_dict())
+    dropped = {key for key in keys_in([file]) if is_harmless(key)} - set(
+        model.state_dict()
+    )
     card = replace(
         card,
         activation=_activation(architecture, activation),
@@ -87,12 +106,16 @@ def load_tag(name: str, architecture: str, tag: str, request: LoadRequest) -> Op
     return OpenClipEncoder(name, model, preprocess, tokenizer, request, card)
 
 
-def load_folder(name: str, folder: Path, request: LoadRequest, *, shown_source: str) -> OpenClipEncoder:
+def load_folder(
+    name: str, folder: Path, request: LoadRequest, *, shown_source: str
+) -> OpenClipEncoder:
     """A folder with `open_clip_config.json` and weights, as open_clip's `push_to_hub` writes it."""
     return _load(name, f"local-dir:{folder}", folder, request, shown_source, folder)
 
 
-def load_repository(name: str, repository: str, request: LoadRequest, revision: str | None = None) -> OpenClipEncoder:
+def load_repository(
+    name: str, repository: str, request: LoadRequest, revision: str | None = None
+) -> OpenClipEncoder:
     """A hub repository in open_clip's layout at a revision, fetched where it may be."""
     folder = cached_folder(repository, revision)
     if folder is None:
@@ -102,31 +125,57 @@ def load_repository(name: str, repository: str, request: LoadRequest, revision: 
     return _load(name, f"local-dir:{folder}", folder, request, shown, folder)
 
 
-def load_file(name: str, architecture: str, checkpoint: Path, request: LoadRequest, *, source: str) -> OpenClipEncoder:
-    """A checkpoint of one's own for an architecture of `open_clip.list_models()`: a file or a folder with one.
+def load_file(
+    name: str, architecture: str, checkpoint: Path, request: LoadRequest, *, source: str
+) -> OpenClipEncoder:
+    """A checkpoint of one's own for an architecture of `open_clip.list_models()`: a
+    file or a folder with one.
 
-    It may be as open_clip's training writes it (`state_dict`), with a prefix before every key. The architecture decides
-    the activation: weights that began as OpenAI's need a `-quickgelu` one, and fit the other without a word, so that
-    the card says which it was.
+    It may be as open_clip's training writes it (`state_dict`), with a prefix before
+    every key. The architecture decides the activation: weights that began as OpenAI's
+    need a `-quickgelu` one, and fit the other without a word, so that the card says
+    which it was.
     """
     if architecture not in open_clip.list_models():
-        raise unknown_name("open_clip architecture", architecture, open_clip.list_models())
-    return _load(name, architecture, checkpoint, request, source, checkpoint if checkpoint.is_dir() else None)
+        raise unknown_name(
+            "open_clip architecture", architecture, open_clip.list_models()
+        )
+    return _load(
+        name,
+        architecture,
+        checkpoint,
+        request,
+        source,
+        checkpoint if checkpoint.is_dir() else None,
+    )
 
 
 def _load(
-    name: str, architecture: str, weights: Path, request: LoadRequest, source: str, folder: Path | None
+    name: str,
+    architecture: str,
+    weights: Path,
+    request: LoadRequest,
+    source: str,
+    folder: Path | None,
 ) -> OpenClipEncoder:
     if folder is not None:
         require_regular_members(name, folder)
-    lacking = None if folder is None or request.may_download else missing_text_tower(name, folder)
+    lacking = (
+        None
+        if folder is None or request.may_download
+        else missing_text_tower(name, folder)
+    )
     if lacking is not None:
         raise NotOnThisMachineError.because(lacking)
     # open_clip itself would only warn of a folder without weights, and leave them random.
-    model, preprocess, tokenizer = _created(name, architecture, request, load_weights=False, pretrained_text=False)
+    model, preprocess, tokenizer = _created(
+        name, architecture, request, load_weights=False, pretrained_text=False
+    )
     with read_weights(name, weights) as stored:
         _require_trained_as(name, architecture, stored.content)
-        tensors, prefix = _as_the_model_names_them(name, model, weights_in(stored.content))
+        tensors, prefix = _as_the_model_names_them(
+            name, model, weights_in(stored.content)
+        )
         fit = fill(name, model, tensors, stored, looks_like(tensors))
         sha256 = stored.sha256
     card = replace(
@@ -151,28 +200,50 @@ def _activation(architecture: str, forced: bool) -> str | None:
     return "gelu" if f"{architecture}{_QUICK}" in open_clip.list_models() else None
 
 
-def _require_trained_as(name: str, architecture: str, content: Mapping[str, Any]) -> None:
-    """open_clip's training names the architecture in its checkpoints; with the twin's activation, numbers are wrong."""
+def _require_trained_as(
+    name: str, architecture: str, content: Mapping[str, Any]
+) -> None:
+    """open_clip's training names the architecture in its checkpoints; with the twin's
+    activation, numbers are wrong.
+    """
     run = content.get("name")
-    twin = architecture.removesuffix(_QUICK) if architecture.endswith(_QUICK) else f"{architecture}{_QUICK}"
+    twin = (
+        architecture.removesuffix(_QUICK)
+        if architecture.endswith(_QUICK)
+        else f"{architecture}{_QUICK}"
+    )
     if isinstance(run, str) and f"model_{twin}-lr_" in run:
         raise ModelError(
-            f"Expected weights of {name} that were trained as {architecture}, got a checkpoint that was trained as "
-            f'{twin}: the keys fit, and the activation does not. Set architecture = "{twin}".'
+            f"Expected weights of {name} that were trained as {architecture}, got a"
+            " checkpoint that was trained as "
+            f"{twin}: the keys fit, and the activation does not. Set architecture ="
+            f' "{twin}".'
         )
 
 
-def _inputs(architecture: str, folder: Path | None, tokenizer: Any, request: LoadRequest) -> str:
+def _inputs(
+    architecture: str, folder: Path | None, tokenizer: Any, request: LoadRequest
+) -> str:
     """The digest of the configuration, of the tokenizer and of what the user overrides."""
-    config = None if _local_folder(architecture) else open_clip.get_model_config(architecture)
+    config = (
+        None
+        if _local_folder(architecture)
+        else open_clip.get_model_config(architecture)
+    )
     folders = [] if folder is None else [folder]
-    return inputs_digest(folders, [config, dict(request.options)], _vocabulary(tokenizer))
+    return inputs_digest(
+        folders, [config, dict(request.options)], _vocabulary(tokenizer)
+    )
 
 
 def _vocabulary(tokenizer: Any) -> bytes:
     inner = getattr(tokenizer, "tokenizer", None)
     if inner is None:
-        return repr(list(tokenizer.bpe_ranks.items())).encode() if hasattr(tokenizer, "bpe_ranks") else b""
+        return (
+            repr(list(tokenizer.bpe_ranks.items())).encode()
+            if hasattr(tokenizer, "bpe_ranks")
+            else b""
+        )
     return vocabulary_of(inner)
 
 
@@ -184,25 +255,41 @@ def _local_folder(architecture: str) -> Path | None:
 _LOCAL = "local-dir:"
 
 
-def _created(name: str, architecture: str, request: LoadRequest, **options: Any) -> tuple[Any, Any, Any]:
+def _created(
+    name: str, architecture: str, request: LoadRequest, **options: Any
+) -> tuple[Any, Any, Any]:
     """open_clip's network, its transform for evaluation and its tokenizer."""
     wanted = checked_overrides(name, request.options.get("preprocessing", {}))
     overrides = {_ARGUMENTS[key]: value for key, value in wanted.items()}
     if wanted.get("interpolation", _FILTERS[0]) not in _FILTERS:
-        raise unknown_name("interpolation of open_clip", wanted["interpolation"], _FILTERS)
+        raise unknown_name(
+            "interpolation of open_clip", wanted["interpolation"], _FILTERS
+        )
     if "image_resize_mode" in overrides:
         overrides["image_resize_mode"] = _RESIZE_MODES[overrides["image_resize_mode"]]
 
     def create() -> tuple[Any, Any, Any]:
         with _offline_unless(request.may_download), quietly():
             model, _, preprocess = open_clip.create_model_and_transforms(
-                architecture, device="cpu", precision="fp32", weights_only=True, **options, **overrides
+                architecture,
+                device="cpu",
+                precision="fp32",
+                weights_only=True,
+                **options,
+                **overrides,
             )
             return model, preprocess, _tokenizer(name, architecture, request.tokenizer)
 
-    model, preprocess, tokenizer = attempt(create, lambda error: _loading_error(name, error))
+    model, preprocess, tokenizer = attempt(
+        create, lambda error: _loading_error(name, error)
+    )
     if isinstance(tokenizer, HFTokenizer):
-        require_fit(name, len(tokenizer.tokenizer), _embedding_rows(model), request.tokenizer or "its own")
+        require_fit(
+            name,
+            len(tokenizer.tokenizer),
+            _embedding_rows(model),
+            request.tokenizer or "its own",
+        )
     return model, preprocess, tokenizer
 
 
@@ -214,7 +301,9 @@ def _embedding_rows(model: Any) -> int | None:
 
 
 def _tokenizer(name: str, architecture: str, given: str | None) -> Any:
-    """The one given; else a folder's own, or the one that its configuration names; else open_clip's."""
+    """The one given; else a folder's own, or the one that its configuration names; else
+    open_clip's.
+    """
     folder = _local_folder(architecture)
     if folder is not None:
         text = open_clip_text(folder)
@@ -223,10 +312,12 @@ def _tokenizer(name: str, architecture: str, given: str | None) -> Any:
     named = text.get("hf_tokenizer_name")
     if given is not None and not named:
         raise ConfigError(
-            f"Expected no tokenizer for {name}, whose text tower has open_clip's own, got "
-            f"tokenizer={shown_path(given)!r}. Leave it out."
+            f"Expected no tokenizer for {name}, whose text tower has open_clip's own,"
+            f" got tokenizer={shown_path(given)!r}. Leave it out."
         )
-    if named and (given is not None or (folder is not None and not has_vocabulary(folder))):
+    if named and (
+        given is not None or (folder is not None and not has_vocabulary(folder))
+    ):
         source = given or str(named)
         check_tokenizer(name, source)
         return attempt(
@@ -252,9 +343,17 @@ _ARGUMENTS = {
 _RESIZE_MODES = {"exact": "squash", "longest": "longest", "shortest": "shortest"}
 
 
-def _as_the_model_names_them(name: str, model: Any, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """Without the prefix of training code, which is returned, and with the text tower where this model has it."""
-    own = {*model.state_dict(), *_OPENAI_TEXT} if not hasattr(model, "positional_embedding") else model.state_dict()
+def _as_the_model_names_them(
+    name: str, model: Any, tensors: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], str]:
+    """Without the prefix of training code, which is returned, and with the text tower
+    where this model has it.
+    """
+    own = (
+        {*model.state_dict(), *_OPENAI_TEXT}
+        if not hasattr(model, "positional_embedding")
+        else model.state_dict()
+    )
     tensors, prefix = without_prefix(name, tensors, own)
     if "positional_embedding" in tensors and not hasattr(model, "positional_embedding"):
         tensors = open_clip.model.convert_to_custom_text_state_dict(tensors)
@@ -268,13 +367,24 @@ _OPENAI_TEXT = ("text_projection", "positional_embedding", "token_embedding.weig
 """Keys of a text tower that is not a module of its own: a checkpoint may name it so."""
 
 
-def _card(name: str, model: Any, tokenizer: Any, source: str, sha256: str | None, folder: Path | None) -> ModelCard:
+def _card(
+    name: str,
+    model: Any,
+    tokenizer: Any,
+    source: str,
+    sha256: str | None,
+    folder: Path | None,
+) -> ModelCard:
     def token_ids() -> str:
         return token_ids_digest(lambda texts: tokenizer(list(texts)).tolist())
 
     return ModelCard(
         source=source,
-        revision=folder.name if folder is not None and folder.parent.name == "snapshots" else None,
+        revision=(
+            folder.name
+            if folder is not None and folder.parent.name == "snapshots"
+            else None
+        ),
         sha256=sha256,
         licence=None if folder is None else licence_of(folder),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -290,14 +400,20 @@ def _loading_error(name: str, error: BaseException) -> RobustError:
     if package is not None:
         return needs_package(name, "open_clip model", package)
     absent = (LocalEntryNotFoundError, OfflineModeIsEnabled)
-    if isinstance(error, absent) or isinstance(error.__cause__, absent) or "Failed to download" in str(error):
+    if (
+        isinstance(error, absent)
+        or isinstance(error.__cause__, absent)
+        or "Failed to download" in str(error)
+    ):
         return NotOnThisMachineError(
-            f"Expected the weights of {name} in the Hugging Face cache or on the hub, got {described(error)}. "
-            "Run once where there is a network, or allow downloads (--robust-download)."
+            f"Expected the weights of {name} in the Hugging Face cache or on the hub,"
+            f" got {described(error)}. Run once where there is a network, or allow"
+            " downloads (--robust-download)."
         )
     return ModelError(
-        f"Expected a whole open_clip checkpoint for {name}, got {described(error)}. "
-        "The architecture and the checkpoint must belong together; load or download the matching one."
+        f"Expected a whole open_clip checkpoint for {name}, got {described(error)}. The"
+        " architecture and the checkpoint must belong together; load or download the"
+        " matching one."
     )
 
 
@@ -324,16 +440,29 @@ def geometry_of(name: str, config: dict[str, Any]) -> Geometry:
     size = config["size"]
     height, width = (size, size) if isinstance(size, int) else tuple(size)[-2:]
     if height != width:
-        raise ModelError(f"Expected a square input of {name}, got size={size}. Register a loader of your own.")
-    resize = {"squash": "exact", "longest": "longest", "shortest": "shortest"}[config.get("resize_mode") or "shortest"]
+        raise ModelError(
+            f"Expected a square input of {name}, got size={size}. Register a loader of"
+            " your own."
+        )
+    resize = {"squash": "exact", "longest": "longest", "shortest": "shortest"}[
+        config.get("resize_mode") or "shortest"
+    ]
     return Geometry(resize, height, height)  # type: ignore[arg-type]  # one of the three, by the table
 
 
 class OpenClipEncoder:
-    """An open_clip dual encoder: geometry by its own transform, normalisation and encoding on the device."""
+    """An open_clip dual encoder: geometry by its own transform, normalisation and
+    encoding on the device.
+    """
 
     def __init__(
-        self, name: str, model: Any, preprocess: Any, tokenizer: Any, request: LoadRequest, card: ModelCard
+        self,
+        name: str,
+        model: Any,
+        preprocess: Any,
+        tokenizer: Any,
+        request: LoadRequest,
+        card: ModelCard,
     ) -> None:
         self.name, self.device, self.precision = name, request.device, request.precision
         config = dict(model.visual.preprocess_cfg)
@@ -343,7 +472,9 @@ class OpenClipEncoder:
         self._tokenizer = tokenizer
         self.card = replace(card, input_size=self._geometry.side)
         self._shape = [step for step in preprocess.transforms if _is_geometry(step)]
-        normalise = next(step for step in preprocess.transforms if isinstance(step, Normalize))
+        normalise = next(
+            step for step in preprocess.transforms if isinstance(step, Normalize)
+        )
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(normalise.mean, device=request.device).reshape(shape)
         self._std = torch.tensor(normalise.std, device=request.device).reshape(shape)
@@ -357,7 +488,9 @@ class OpenClipEncoder:
         require_shape(image, *self._geometry.resized(*image.size))
         for step in self._shape:
             shaped = step(shaped)
-        pixels = np.ascontiguousarray(np.asarray(shaped, dtype=np.uint8).transpose(2, 0, 1))
+        pixels = np.ascontiguousarray(
+            np.asarray(shaped, dtype=np.uint8).transpose(2, 0, 1)
+        )
         return Prepared(pixels, self._geometry.frame(*image.size))
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -366,7 +499,9 @@ class OpenClipEncoder:
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
-        return unit_rows(self._model.encode_image(self.normalise(pixels).to(self._dtype)))
+        return unit_rows(
+            self._model.encode_image(self.normalise(pixels).to(self._dtype))
+        )
 
     @torch.inference_mode()
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
@@ -381,7 +516,9 @@ class OpenClipEncoder:
     def _length(self, text: str) -> int:
         inner = getattr(self._tokenizer, "tokenizer", None)
         if inner is not None:
-            return len(inner(self._tokenizer.clean_fn(text), verbose=False)["input_ids"])
+            return len(
+                inner(self._tokenizer.clean_fn(text), verbose=False)["input_ids"]
+            )
         return len(self._tokenizer.encode(text)) + 2  # start and end of text
 
 

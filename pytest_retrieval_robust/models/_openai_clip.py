@@ -1,7 +1,9 @@
-"""CLIP networks in OpenAI's key layout: CXR-RePaiR, CheXzero, PubMedCLIP's original file and CLIP's own.
+"""CLIP networks in OpenAI's key layout: CXR-RePaiR, CheXzero, PubMedCLIP's original
+file and CLIP's own.
 
-After https://github.com/rajpurkarlab/CXR-RePaiR, https://github.com/rajpurkarlab/CheXzero and
-https://github.com/openai/CLIP. The activation is QuickGELU: with GELU the keys fit as well, and the embeddings do not.
+After https://github.com/rajpurkarlab/CXR-RePaiR,
+https://github.com/rajpurkarlab/CheXzero and https://github.com/openai/CLIP. The
+activation is QuickGELU: with GELU the keys fit as well, and the embeddings do not.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ from ._weights_file import weights_in
 
 _SCALARS = ("input_resolution", "context_length", "vocab_size")
 """Numbers that OpenAI's own archives keep beside the weights."""
-_SIGNS = ("visual.conv1.weight", "visual.positional_embedding", "text_projection", "token_embedding.weight")
+_SIGNS = (
+    "visual.conv1.weight",
+    "visual.positional_embedding",
+    "text_projection",
+    "token_embedding.weight",
+)
 
 
 class _Texts(nn.Module):
@@ -43,7 +50,9 @@ class _Texts(nn.Module):
 
 
 class _BytePairs:
-    """OpenAI's tokenizer: cleaned, lower-cased, cut with the last token forced to the end of text, padded with 0."""
+    """OpenAI's tokenizer: cleaned, lower-cased, cut with the last token forced to the
+    end of text, padded with 0.
+    """
 
     def __init__(self, context: int) -> None:
         self.context = context
@@ -60,7 +69,11 @@ class _BytePairs:
 
 
 def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {key: tensor for key, tensor in weights_in(content).items() if key not in _SCALARS}
+    return {
+        key: tensor
+        for key, tensor in weights_in(content).items()
+        if key not in _SCALARS
+    }
 
 
 def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -68,8 +81,9 @@ def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
     absent = [key for key in _SIGNS if key not in tensors or tensors[key].ndim < 2]
     if absent:
         raise ModelError(
-            f"Expected a CLIP vision transformer in OpenAI's key layout, got a file that looks like "
-            f"{looks_like(tensors)} (no {absent[0]}). Give the authors' file, or load this one under its own name."
+            "Expected a CLIP vision transformer in OpenAI's key layout, got a file"
+            f" that looks like {looks_like(tensors)} (no {absent[0]}). Give the"
+            " authors' file, or load this one under its own name."
         )
     rows, width = tensors["token_embedding.weight"].shape
     text = open_clip.model.CLIPTextCfg(
@@ -80,15 +94,21 @@ def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
         layers=_layers(tensors, "transformer."),
     )
     outputs = tensors["text_projection"].shape[1]
-    network: nn.Module = open_clip.CLIP(outputs, _vision(tensors), text, quick_gelu=True)
+    network: nn.Module = open_clip.CLIP(
+        outputs, _vision(tensors), text, quick_gelu=True
+    )
     return network
 
 
 def image_tower(tensors: Mapping[str, Tensor]) -> nn.Module:
     """The vision transformer of the `visual.` keys, with QuickGELU."""
     outputs = tensors["visual.proj"].shape[1]
-    unused = open_clip.model.CLIPTextCfg(vocab_size=1, context_length=1, width=64, heads=1, layers=1)
-    visual: nn.Module = open_clip.CLIP(outputs, _vision(tensors), unused, quick_gelu=True).visual
+    unused = open_clip.model.CLIPTextCfg(
+        vocab_size=1, context_length=1, width=64, heads=1, layers=1
+    )
+    visual: nn.Module = open_clip.CLIP(
+        outputs, _vision(tensors), unused, quick_gelu=True
+    ).visual
     return visual
 
 
@@ -103,7 +123,10 @@ def _vision(tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _layers(tensors: Mapping[str, Tensor], prefix: str) -> int:
-    return sum(key.startswith(prefix) and key.endswith(".attn.in_proj_weight") for key in tensors)
+    return sum(
+        key.startswith(prefix) and key.endswith(".attn.in_proj_weight")
+        for key in tensors
+    )
 
 
 def side_of(tensors: Mapping[str, Tensor]) -> int:
@@ -112,7 +135,9 @@ def side_of(tensors: Mapping[str, Tensor]) -> int:
     return int(grid * tensors["visual.conv1.weight"].shape[-1])
 
 
-def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> _BytePairs:
+def _tokens(
+    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
+) -> _BytePairs:
     if request.tokenizer is not None:
         raise ConfigError(
             f"Expected no tokenizer for {name}, which has OpenAI's own, got "
@@ -123,8 +148,9 @@ def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> _
     tokens = _BytePairs(tensors["positional_embedding"].shape[0])
     if tokens.vocabulary > rows:
         raise ModelError(
-            f"Expected an embedding table of {tokens.vocabulary} rows for {name}, as OpenAI's tokenizer has, got "
-            f"rows={rows}. The model was trained with another tokenizer: load it as local-dir:FOLDER."
+            f"Expected an embedding table of {tokens.vocabulary} rows for {name}, as"
+            f" OpenAI's tokenizer has, got rows={rows}. The model was trained with"
+            " another tokenizer: load it as local-dir:FOLDER."
         )
     return tokens
 
@@ -137,7 +163,9 @@ def _recipe(licence: str, ways: Callable[[int], Mapping[str, Picture]]) -> Recip
         network=_network,
         images=lambda network: network.visual,
         texts=_Texts,
-        picture=lambda name, tensors, request: chosen(name, request, ways(side_of(tensors))),
+        picture=lambda name, tensors, request: chosen(
+            name, request, ways(side_of(tensors))
+        ),
         tokens=_tokens,
     )
 
@@ -146,8 +174,12 @@ def _report_ways(side: int) -> dict[str, Picture]:
     mimic, chexpert = (101.48761, 83.43944), (129.4185, 73.3378)
     return {
         "mimic": _grey(fit_and_pad(320, side, *mimic, antialias=False), side, *mimic),
-        "mimic-antialias": _grey(fit_and_pad(320, side, *mimic, antialias=True), side, *mimic),
-        "chexpert": _grey(stretch(side, Resampling.BICUBIC, grey=True), side, *chexpert),
+        "mimic-antialias": _grey(
+            fit_and_pad(320, side, *mimic, antialias=True), side, *mimic
+        ),
+        "chexpert": _grey(
+            stretch(side, Resampling.BICUBIC, grey=True), side, *chexpert
+        ),
     }
 
 
@@ -169,7 +201,9 @@ def clip_ways(side: int) -> dict[str, Picture]:
 
 
 CXR_REPAIR = _recipe("MIT", _report_ways)
-"""CXR-RePaiR and CheXzero, whose pixels are the same. Option `preprocessing`: "mimic" (as their papers ran: the second
-resize without antialiasing; default), "mimic-antialias" (as their code runs with today's torchvision), "chexpert"."""
+"""CXR-RePaiR and CheXzero, whose pixels are the same. Option `preprocessing`: "mimic"
+(as their papers ran: the second resize without antialiasing; default),
+"mimic-antialias" (as their code runs with today's torchvision), "chexpert".
+"""
 OPENAI_CLIP = _recipe("MIT", clip_ways)
 """CLIP's own preprocessing, for a file in OpenAI's key layout."""

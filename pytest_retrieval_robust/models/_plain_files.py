@@ -1,7 +1,8 @@
-"""Weights that their authors publish as plain files: where they lie on this machine, and how they get there.
+"""Weights that their authors publish as plain files: where they lie on this machine,
+and how they get there.
 
-They are looked for in `weights/` of the cache folder, under the names that they are published with. Imports no model
-library: `missing` is asked while tests are collected.
+They are looked for in `weights/` of the cache folder, under the names that they are
+published with. Imports no model library: `missing` is asked while tests are collected.
 """
 
 from __future__ import annotations
@@ -45,21 +46,27 @@ def missing_file(name: str, file: PlainFile, request: LoadRequest) -> str | None
         return None
     fetch = "allow downloads (--robust-download), or " if file.url else ""
     return (
-        f"the weights of {name} are not on this machine; to bring them, {fetch}get {file.name} from {file.page} and "
-        f"put it in weights/ of the cache folder (${CACHE_VARIABLE}, by default {_shown(request)}), or name it as the "
-        "checkpoint of a [models.NAME] table"
+        f"the weights of {name} are not on this machine; to bring them, {fetch}get"
+        f" {file.name} from {file.page} and put it in weights/ of the cache folder"
+        f" (${CACHE_VARIABLE}, by default {_shown(request)}), or name it as the"
+        " checkpoint of a [models.NAME] table"
     )
 
 
 def _shown(request: LoadRequest) -> str:
     folder = cache_folder(request.cache_dir)
-    return f"~/{folder.relative_to(Path.home())}" if folder.is_relative_to(Path.home()) else str(folder)
+    return (
+        f"~/{folder.relative_to(Path.home())}"
+        if folder.is_relative_to(Path.home())
+        else str(folder)
+    )
 
 
 def local_file(name: str, file: PlainFile, request: LoadRequest) -> Path:
     """The file on this machine, fetched if it may be.
 
-    Raises `NotOnThisMachineError` where it is not here and cannot be fetched, saying how to bring it.
+    Raises `NotOnThisMachineError` where it is not here and cannot be fetched, saying
+    how to bring it.
     """
     place = place_of(file, request)
     if place.is_file():
@@ -74,8 +81,9 @@ def check_published(file: PlainFile, sha256: str | None) -> None:
     """Raise `ModelError` where a file of the published name is not the published one."""
     if file.sha256 is not None and sha256 != file.sha256:
         raise ModelError(
-            f"Expected the published {file.name} with sha256={file.sha256}, got sha256={sha256}. Fetch it again from "
-            f"{file.page}, or pass a file of your own as checkpoint=..."
+            f"Expected the published {file.name} with sha256={file.sha256}, got"
+            f" sha256={sha256}. Fetch it again from {file.page}, or pass a file of your"
+            " own as checkpoint=..."
         )
 
 
@@ -88,17 +96,23 @@ def _fetch(name: str, url: str, place: Path) -> None:
     part = place.with_name(f"{place.name}.{os.getpid()}.part")
 
     def fetch() -> None:
-        with urllib.request.urlopen(url, timeout=60) as source, part.open("wb") as target:
+        with (
+            urllib.request.urlopen(url, timeout=60) as source,
+            part.open("wb") as target,
+        ):
             expected = source.headers.get("Content-Length")
-            copy_at_most(source, target, _MOST_BYTES if expected is None else int(expected))
+            copy_at_most(
+                source, target, _MOST_BYTES if expected is None else int(expected)
+            )
         if expected is not None and part.stat().st_size != int(expected):
             raise OSError(f"{part.stat().st_size} of {expected} bytes")
         part.replace(place)
 
     def explain(error: BaseException) -> NotOnThisMachineError:
         return NotOnThisMachineError(
-            f"Expected to fetch the weights of {name} from {url}, got {described(error)}. Try again, or "
-            "bring the file by hand to weights/ of the cache folder."
+            f"Expected to fetch the weights of {name} from {url}, got"
+            f" {described(error)}. Try again, or bring the file by hand to weights/ of"
+            " the cache folder."
         )
 
     try:

@@ -1,4 +1,6 @@
-"""The prefix that training code puts before every key of a checkpoint: `module.`, `model.`, `_orig_mod.`."""
+"""The prefix that training code puts before every key of a checkpoint: `module.`,
+`model.`, `_orig_mod.`.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +13,36 @@ from ..errors import ModelError
 
 T = TypeVar("T")
 
-WRAPPERS = r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
-"""Parts that torch puts into keys, anywhere in them, where a module is compiled, sharded or checkpointed."""
+WRAPPERS = (
+    r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+)
+"""Parts that torch puts into keys, anywhere in them, where a module is compiled,
+sharded or checkpointed.
+"""
 
 
-def without_prefix(name: str, tensors: Mapping[str, T], own: Collection[str]) -> tuple[dict[str, T], str]:
-    """The tensors under the network's `own` keys, and the prefix that was taken off, which may be empty.
+def without_prefix(
+    name: str, tensors: Mapping[str, T], own: Collection[str]
+) -> tuple[dict[str, T], str]:
+    """The tensors under the network's `own` keys, and the prefix that was taken off,
+    which may be empty.
 
-    Raises `ModelError` where two prefixes lead to a whole network, such as weights beside their moving average: which
-    of the two is meant cannot be known.
+    Raises `ModelError` where two prefixes lead to a whole network, such as weights
+    beside their moving average: which of the two is meant cannot be known.
     """
     plain = {unwrapped(key): tensor for key, tensor in tensors.items()}
     prefix = prefix_of(name, plain, own)
-    others = {key: tensor for key, tensor in plain.items() if not key.startswith(prefix)}
-    return {**others, **{key.removeprefix(prefix): plain[key] for key in plain if key.startswith(prefix)}}, prefix
+    others = {
+        key: tensor for key, tensor in plain.items() if not key.startswith(prefix)
+    }
+    return {
+        **others,
+        **{
+            key.removeprefix(prefix): plain[key]
+            for key in plain
+            if key.startswith(prefix)
+        },
+    }, prefix
 
 
 def unwrapped(key: str) -> str:
@@ -33,7 +51,9 @@ def unwrapped(key: str) -> str:
 
 
 def prefix_of(name: str, keys: Iterable[str], own: Collection[str]) -> str:
-    """The prefix under which more than half of the network's `own` keys are found; empty where there is none."""
+    """The prefix under which more than half of the network's `own` keys are found;
+    empty where there is none.
+    """
     matches: Counter[str] = Counter()
     for key in keys:
         parts = key.split(".")
@@ -45,7 +65,8 @@ def prefix_of(name: str, keys: Iterable[str], own: Collection[str]) -> str:
         return ""
     if len(whole) > 1:
         raise ModelError(
-            f"Expected the weights of one network for {name}, got {len(whole)} sets of them in one file, under "
-            f"{' and '.join(map(repr, whole))}. Save the set that is to be measured alone."
+            f"Expected the weights of one network for {name}, got {len(whole)} sets of"
+            f" them in one file, under {' and '.join(map(repr, whole))}. Save the set"
+            " that is to be measured alone."
         )
     return whole[0]

@@ -1,4 +1,6 @@
-"""One way to load every published system: read the file, build the network, fill it, add picture and tokenizer."""
+"""One way to load every published system: read the file, build the network, fill it,
+add picture and tokenizer.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Recipe:
 
     licence: str
     anchor: str
-    """A key that every file of the system has: what stands before it was put there by training code."""
+    """A key that every file of the system has: what stands before it was put there by
+    training code.
+    """
     tensors: Callable[[Mapping[str, Any]], dict[str, Tensor]]
     """The weights of the file -> those of `network`, under its names."""
     network: Callable[[Mapping[str, Tensor]], nn.Module]
@@ -39,18 +43,25 @@ class Recipe:
     picture: Callable[[str, Mapping[str, Tensor], LoadRequest], Picture]
     tokens: Callable[[str, Mapping[str, Tensor], LoadRequest], Tokens]
     encoder: Callable[[Any], Callable[..., ComposedEncoder]] = lambda _: ComposedEncoder
-    """The network -> what is made of the parts; another class where similarity is not the dot product."""
+    """The network -> what is made of the parts; another class where similarity is not
+    the dot product.
+    """
 
 
-def load_system(name: str, file: Path, request: LoadRequest, recipe: Recipe, *, source: str) -> ComposedEncoder:
+def load_system(
+    name: str, file: Path, request: LoadRequest, recipe: Recipe, *, source: str
+) -> ComposedEncoder:
     """Load a system from its authors' file.
 
-    Raises `NotOnThisMachineError` where the file or tokenizer is missing, `ModelError` where the file is damaged or
-    another model's, and `ConfigError` for an option that the system does not have.
+    Raises `NotOnThisMachineError` where the file or tokenizer is missing, `ModelError`
+    where the file is damaged or another model's, and `ConfigError` for an option that
+    the system does not have.
     """
     name = request.name or name
     with read_weights(name, file) as stored:
-        plain, prefix = without_prefix(name, weights_in(stored.content), (recipe.anchor,))
+        plain, prefix = without_prefix(
+            name, weights_in(stored.content), (recipe.anchor,)
+        )
         tensors = recipe.tensors(plain)
         network = build(lambda: recipe.network(tensors))
         fit = fill(name, network, tensors, stored, looks_like(tensors))
@@ -69,7 +80,9 @@ def load_system(name: str, file: Path, request: LoadRequest, recipe: Recipe, *, 
     )
     images, texts = recipe.images(network), recipe.texts(network)
     make = recipe.encoder(network)
-    return make(name, card, request, picture=picture, images=images, tokens=tokens, texts=texts)
+    return make(
+        name, card, request, picture=picture, images=images, tokens=tokens, texts=texts
+    )
 
 
 def chosen(name: str, request: LoadRequest, ways: Mapping[str, T]) -> T:

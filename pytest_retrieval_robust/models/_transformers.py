@@ -13,7 +13,13 @@ from typing import Any
 import torch
 from PIL.Image import Image, Resampling
 from torch import Tensor
-from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from ..errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
 from ..foreign import described
@@ -75,7 +81,10 @@ class _Source:
 
     @property
     def may(self) -> dict[str, Any]:
-        return {"local_files_only": not self.request.may_download, "trust_remote_code": self.trust_remote_code}
+        return {
+            "local_files_only": not self.request.may_download,
+            "trust_remote_code": self.trust_remote_code,
+        }
 
     @property
     def where(self) -> dict[str, Any]:
@@ -88,7 +97,11 @@ class _Source:
     @property
     def folder(self) -> Path | None:
         """Where its files lie on this machine, if they do."""
-        return Path(self.place) if Path(self.place).is_dir() else cached_folder(self.place, self.revision)
+        return (
+            Path(self.place)
+            if Path(self.place).is_dir()
+            else cached_folder(self.place, self.revision)
+        )
 
     def read(self, part: str, reader: Callable[[], Any]) -> Any:
         """One part of it, or the error that says what is wrong with that part."""
@@ -106,23 +119,32 @@ def load_pretrained(
 ) -> TransformersEncoder:
     """Load a folder or a hub repository in the layout of `save_pretrained`.
 
-    `preprocessing` of the request's options overrides what its image processor declares (`_pictures.OVERRIDES`), and
-    stands for one where the checkpoint has none; the request's tokenizer replaces its own. `trust_remote_code` runs
-    Python code of the repository.
+    `preprocessing` of the request's options overrides what its image processor declares
+    (`_pictures.OVERRIDES`), and stands for one where the checkpoint has none; the
+    request's tokenizer replaces its own. `trust_remote_code` runs Python code of the
+    repository.
 
-    Raises `NotOnThisMachineError` when it is not there and may not be fetched, `ModelError` when it is there and
-    cannot be loaded whole: missing keys, truncated weights, no dual encoder, no fixed square input.
+    Raises `NotOnThisMachineError` when it is not there and may not be fetched,
+    `ModelError` when it is there and cannot be loaded whole: missing keys, truncated
+    weights, no dual encoder, no fixed square input.
     """
     asked = _Source(name, source, revision, request, trust_remote_code)
     if Path(source).is_dir():
         require_regular_members(name, Path(source))
-    config = asked.read("configuration", lambda: AutoConfig.from_pretrained(source, **asked.where))
+    config = asked.read(
+        "configuration", lambda: AutoConfig.from_pretrained(source, **asked.where)
+    )
     _require_fixed_input(name, config)
     model, facts = _whole_model(asked)
     overrides = checked_overrides(name, request.options.get("preprocessing", {}))
     picture = _picture(asked, overrides)
     tokenizer = _tokenizer(asked)
-    require_fit(name, len(tokenizer), getattr(_text_config(model), "vocab_size", None), request.tokenizer or "its own")
+    require_fit(
+        name,
+        len(tokenizer),
+        getattr(_text_config(model), "vocab_size", None),
+        request.tokenizer or "its own",
+    )
     card = _card(asked, shown_source or source, model, facts)
     return TransformersEncoder(name, model, picture, tokenizer, request, card)
 
@@ -131,13 +153,15 @@ def _require_fixed_input(name: str, config: Any) -> None:
     kind = str(getattr(config, "model_type", ""))
     if kind == "siglip2":
         raise ModelError(
-            f"Expected a model with a fixed square input for {name}, got model_type='siglip2' (NaFlex), whose "
-            "resolution varies with the image. Use a SigLIP 2 of fixed size, such as siglip2-base-patch16-224."
+            f"Expected a model with a fixed square input for {name}, got"
+            " model_type='siglip2' (NaFlex), whose resolution varies with the image."
+            " Use a SigLIP 2 of fixed size, such as siglip2-base-patch16-224."
         )
     if kind.startswith("blip-2"):
         raise ModelError(
-            f"Expected a dual encoder for {name}, got model_type={kind!r}, which embeds texts through a language "
-            "model. Pass a CLIP-like checkpoint, or encoder_from_callables."
+            f"Expected a dual encoder for {name}, got model_type={kind!r}, which embeds"
+            " texts through a language model. Pass a CLIP-like checkpoint, or"
+            " encoder_from_callables."
         )
 
 
@@ -149,7 +173,9 @@ def _whole_model(asked: _Source) -> tuple[Any, dict[str, Any]]:
     own = set(model.state_dict())
     prefix = prefix_of(asked.name, map(unwrapped, found), own)
     if prefix or any(unwrapped(key) != key and unwrapped(key) in own for key in found):
-        model, facts = asked.read("weights", lambda: _loaded(asked, _renamed(found, prefix)))
+        model, facts = asked.read(
+            "weights", lambda: _loaded(asked, _renamed(found, prefix))
+        )
     _require_shapes(asked.name, facts["mismatched_keys"])
     require_no_missing(asked.name, sorted(facts["missing_keys"]))
     weights = {key for key, _ in model.named_parameters()}
@@ -159,12 +185,16 @@ def _whole_model(asked: _Source) -> tuple[Any, dict[str, Any]]:
 
 
 def _renamed(found: Sequence[str], prefix: str) -> dict[str, str]:
-    """Patterns that make the network's own keys of those found: one for each beginning that is taken off."""
+    """Patterns that make the network's own keys of those found: one for each beginning
+    that is taken off.
+    """
     renamed = {}
     for key in found:
         own = unwrapped(key).removeprefix(prefix)
         if key.endswith(own):
-            renamed[f"^{re.escape(key.removesuffix(own))}(?={re.escape(own.partition('.')[0])}\\b)"] = ""
+            renamed[
+                f"^{re.escape(key.removesuffix(own))}(?={re.escape(own.partition('.')[0])}\\b)"
+            ] = ""
         else:  # a part was wrapped within
             renamed[f"^{re.escape(key)}$"] = own
     return renamed
@@ -186,23 +216,37 @@ def _loaded(asked: _Source, renamed: dict[str, str]) -> tuple[Any, dict[str, Any
 def _require_shapes(name: str, mismatched: Any) -> None:
     for key, found, own in sorted(mismatched, key=str):
         raise ModelError(
-            f"Expected {key} of shape {tuple(own)} for {name}, got shape={tuple(found)}. Its config.json and its "
-            "weights do not belong together: copy both from one checkpoint."
+            f"Expected {key} of shape {tuple(own)} for {name}, got"
+            f" shape={tuple(found)}. Its config.json and its weights do not belong"
+            " together: copy both from one checkpoint."
         )
 
 
 def _picture(asked: _Source, overrides: Mapping[str, Any]) -> Picture:
-    """As the checkpoint's image processor declares, overridden; where it has none, as the user says."""
+    """As the checkpoint's image processor declares, overridden; where it has none, as
+    the user says.
+    """
     if asked.is_path and _has_no_processor(asked):
         return _picture_as_said(asked, overrides)
 
     def read() -> Any:
-        return AutoImageProcessor.from_pretrained(asked.place, backend="pil", **asked.where)
+        return AutoImageProcessor.from_pretrained(
+            asked.place, backend="pil", **asked.where
+        )
 
     def nothing_or_error(error: BaseException) -> RobustError:
-        # The hub was asked by now, so that what is not in the cache is not in the repository either.
-        asked_in_vain = not asked.is_path and asked.request.may_download and _has_no_processor(asked)
-        return _NoProcessorError() if asked_in_vain else _reading_error(asked, "image processor", error)
+        # The hub was asked by now, so that what is not in the cache is not in the
+        # repository either.
+        asked_in_vain = (
+            not asked.is_path
+            and asked.request.may_download
+            and _has_no_processor(asked)
+        )
+        return (
+            _NoProcessorError()
+            if asked_in_vain
+            else _reading_error(asked, "image processor", error)
+        )
 
     try:
         processor = attempt(lambda: _silently(read), nothing_or_error)
@@ -219,17 +263,20 @@ class _NoProcessorError(RobustError):
 
 def _has_no_processor(asked: _Source) -> bool:
     folder = asked.folder
-    return folder is not None and not any((folder / name).is_file() for name in _PROCESSORS)
+    return folder is not None and not any(
+        (folder / name).is_file() for name in _PROCESSORS
+    )
 
 
 def _picture_as_said(asked: _Source, overrides: Mapping[str, Any]) -> Picture:
     lacking = [key for key in _NEEDED if key not in overrides]
     if lacking:
         raise ModelError(
-            f"Expected {_PROCESSORS[0]} in the folder of {asked.name}, got none, and no {', '.join(lacking)} in "
-            "preprocessing. Save the processor beside the model (processor.save_pretrained(FOLDER)), or set "
-            'preprocessing = { size = 224, resize = "shortest", mean = [...], std = [...] } in its '
-            "[models.NAME] table."
+            f"Expected {_PROCESSORS[0]} in the folder of {asked.name}, got none, and no"
+            f" {', '.join(lacking)} in preprocessing. Save the processor beside the"
+            " model (processor.save_pretrained(FOLDER)), or set preprocessing = {"
+            ' size = 224, resize = "shortest", mean = [...], std = [...] } in its'
+            " [models.NAME] table."
         )
     return picture_of(asked.name, None, overrides)
 
@@ -242,8 +289,14 @@ def _silently(read: Callable[[], Any]) -> Any:
 def _tokenizer(asked: _Source) -> Any:
     given = asked.request.tokenizer
     if given is None:
-        reader = PreTrainedTokenizerFast if _is_described_by_its_file(asked.folder) else AutoTokenizer
-        return asked.read("tokenizer", lambda: reader.from_pretrained(asked.place, **asked.where))
+        reader = (
+            PreTrainedTokenizerFast
+            if _is_described_by_its_file(asked.folder)
+            else AutoTokenizer
+        )
+        return asked.read(
+            "tokenizer", lambda: reader.from_pretrained(asked.place, **asked.where)
+        )
     check_tokenizer(asked.name, given)
     return attempt(
         lambda: _silently(lambda: AutoTokenizer.from_pretrained(given, **asked.may)),
@@ -252,11 +305,22 @@ def _tokenizer(asked: _Source) -> Any:
 
 
 def _is_described_by_its_file(folder: Path | None) -> bool:
-    """A SigLIP with a `tokenizer.json` that names no class: the library would look for SigLIP 1's words alone."""
-    if folder is None or not (folder / "tokenizer.json").is_file() or (folder / "spiece.model").is_file():
+    """A SigLIP with a `tokenizer.json` that names no class: the library would look for
+    SigLIP 1's words alone.
+    """
+    if (
+        folder is None
+        or not (folder / "tokenizer.json").is_file()
+        or (folder / "spiece.model").is_file()
+    ):
         return False
-    settings, config = (_json_of(folder / name) for name in ("tokenizer_config.json", "config.json"))
-    return config.get("model_type") == "siglip" and settings.get("tokenizer_class") in (None, "SiglipTokenizer")
+    settings, config = (
+        _json_of(folder / name) for name in ("tokenizer_config.json", "config.json")
+    )
+    return config.get("model_type") == "siglip" and settings.get("tokenizer_class") in (
+        None,
+        "SiglipTokenizer",
+    )
 
 
 def _json_of(file: Path) -> dict[str, Any]:
@@ -272,66 +336,98 @@ def _reading_error(asked: _Source, part: str, error: BaseException) -> RobustErr
     name, text = asked.name, str(error)
     if "custom code" in text or "trust_remote_code" in text:
         return ModelError(
-            f"Expected a checkpoint of {name} that needs no code of its own, got one that does; it was not run. If you "
-            "have read it and trust it, set trust_remote_code = true in its [models.NAME] table."
+            f"Expected a checkpoint of {name} that needs no code of its own, got one"
+            " that does; it was not run. If you have read it and trust it, set"
+            " trust_remote_code = true in its [models.NAME] table."
         )
     package = missing_package(error)
     if package is not None:
         return needs_package(name, part, package)
     folder = asked.folder
     if not asked.is_path and folder is None:
-        how = "" if asked.request.may_download else "Allow downloads (--robust-download), or: "
-        return NotOnThisMachineError(
-            f"Expected the weights of {name} in the Hugging Face cache or on the hub, got {described(error)}. "
-            f"{how}{how_to_bring(asked.place, error)}, or pass local-dir:FOLDER."
+        how = (
+            ""
+            if asked.request.may_download
+            else "Allow downloads (--robust-download), or: "
         )
-    absent = missing_tokenizer(name, asked.place) if part == "tokenizer" and not asked.is_path else None
+        return NotOnThisMachineError(
+            f"Expected the weights of {name} in the Hugging Face cache or on the hub,"
+            f" got {described(error)}. {how}{how_to_bring(asked.place, error)}, or pass"
+            " local-dir:FOLDER."
+        )
+    absent = (
+        missing_tokenizer(name, asked.place)
+        if part == "tokenizer" and not asked.is_path
+        else None
+    )
     if absent is not None:
         return NotOnThisMachineError.because(absent)
     if part == "image processor" and not asked.is_path and _has_no_processor(asked):
         return NotOnThisMachineError(
-            f"Expected the image processor of {name} in the Hugging Face cache or on the hub, got {described(error)}. "
-            f"{how_to_bring(asked.place, error)}."
+            f"Expected the image processor of {name} in the Hugging Face cache or on"
+            f" the hub, got {described(error)}. {how_to_bring(asked.place, error)}."
         )
     files = weight_files(folder) if part == "weights" and folder is not None else []
     if len(files) == 1 and files[0].suffix != ".safetensors":
         return unreadable_weights(name, files[0], error)
     if part == "configuration" and "model type" in text:
         return ModelError(
-            f"Expected a model_type of {name} that the installed transformers knows, got one that it does not. "
-            "Upgrade transformers, or register a loader of your own."
+            f"Expected a model_type of {name} that the installed transformers knows,"
+            " got one that it does not. Upgrade transformers, or register a loader of"
+            " your own."
         )
     return ModelError(
-        f"Expected a whole transformers checkpoint for {name}, got {_ARTICLES.get(part, 'a')} {part} that cannot be "
-        f"read: {described(error)}. {_ADVICE.get(part, _AGAIN)}"
+        f"Expected a whole transformers checkpoint for {name}, got"
+        f" {_ARTICLES.get(part, 'a')} {part} that cannot be read: {described(error)}."
+        f" {_ADVICE.get(part, _AGAIN)}"
     )
 
 
 _ARTICLES = {"image processor": "an", "weights": "its"}
-_AGAIN = "Copy or download the folder again, and compare its sha256 with the publisher's."
+_AGAIN = (
+    "Copy or download the folder again, and compare its sha256 with the publisher's."
+)
 _ADVICE = {
-    "tokenizer": "Save the tokenizer beside the model (tokenizer.save_pretrained(FOLDER)), or pass tokenizer=FOLDER.",
-    "image processor": "Save the processor beside the model again (processor.save_pretrained(FOLDER)).",
+    "tokenizer": (
+        "Save the tokenizer beside the model (tokenizer.save_pretrained(FOLDER)), or"
+        " pass tokenizer=FOLDER."
+    ),
+    "image processor": (
+        "Save the processor beside the model again (processor.save_pretrained(FOLDER))."
+    ),
 }
 
 
-def _card(asked: _Source, shown_source: str, model: Any, facts: dict[str, Any]) -> ModelCard:
+def _card(
+    asked: _Source, shown_source: str, model: Any, facts: dict[str, Any]
+) -> ModelCard:
     commit = getattr(model.config, "_commit_hash", None)
-    folder = Path(asked.place) if Path(asked.place).exists() else cached_folder(asked.place, commit)
+    folder = (
+        Path(asked.place)
+        if Path(asked.place).exists()
+        else cached_folder(asked.place, commit)
+    )
     files = weight_files(folder) if folder else []
     unexpected = sorted(key for key in facts["unexpected_keys"] if not is_harmless(key))
     # transformers drops some harmless keys itself and does not say so: the file's own list does.
-    dropped = {key for key in keys_in(files) if is_harmless(key)} - set(model.state_dict())
+    dropped = {key for key in keys_in(files) if is_harmless(key)} - set(
+        model.state_dict()
+    )
     return ModelCard(
         source=shown_source,
-        revision=commit or (folder.name if folder and folder.parent.name == "snapshots" else None),
+        revision=commit
+        or (folder.name if folder and folder.parent.name == "snapshots" else None),
         sha256=sha256_of(files),
         licence=licence_of(folder) if folder else None,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         context_length=_text_config(model).max_position_embeddings,
-        inputs_sha256=inputs_digest([folder] if folder else [], dict(asked.request.options)),
+        inputs_sha256=inputs_digest(
+            [folder] if folder else [], dict(asked.request.options)
+        ),
         key_prefix=facts["prefix"] or None,
-        missing_keys=tuple(sorted(key for key in facts["missing_keys"] if is_temperature(key))),
+        missing_keys=tuple(
+            sorted(key for key in facts["missing_keys"] if is_temperature(key))
+        ),
         unexpected_keys=tuple(unexpected),
         dropped_keys=tuple(sorted(dropped)),
     )
@@ -342,12 +438,15 @@ def _text_config(model: Any) -> Any:
 
 
 def picture_of(name: str, processor: Any, overrides: Mapping[str, Any]) -> Picture:
-    """The processor's declared resize, crop and constants, overridden; `ModelError` without one fixed square.
+    """The processor's declared resize, crop and constants, overridden; `ModelError`
+    without one fixed square.
 
-    A crop is centred as OpenAI's and open_clip's transforms centre it, so that the same CLIP gives the same embeddings
-    through either library: transformers' own processor crops one pixel off where the margin is 3 modulo 4.
+    A crop is centred as OpenAI's and open_clip's transforms centre it, so that the same
+    CLIP gives the same embeddings through either library: transformers' own processor
+    crops one pixel off where the margin is 3 modulo 4.
 
-    Without a processor, the overrides must say all of `_NEEDED`; bicubic is the filter where they name none.
+    Without a processor, the overrides must say all of `_NEEDED`; bicubic is the filter
+    where they name none.
     """
     declared, mean, std = Resampling.BICUBIC, (0.0,) * 3, (1.0,) * 3
     if processor is None:
@@ -362,38 +461,66 @@ def picture_of(name: str, processor: Any, overrides: Mapping[str, Any]) -> Pictu
     if "size" in overrides or "resize" in overrides:
         geometry = Geometry(overrides.get("resize", geometry.resize), side, side)
     prepare = _prepare(name, geometry, overrides.get("interpolation"), declared)
-    return Picture(prepare, side, tuple(overrides.get("mean", mean)), tuple(overrides.get("std", std)))
+    return Picture(
+        prepare,
+        side,
+        tuple(overrides.get("mean", mean)),
+        tuple(overrides.get("std", std)),
+    )
 
 
-def _prepare(name: str, geometry: Geometry, interpolation: str | None, declared: Resampling) -> Prepare:
+def _prepare(
+    name: str, geometry: Geometry, interpolation: str | None, declared: Resampling
+) -> Prepare:
     if interpolation != WITHOUT_ANTIALIAS:
         return shaped(geometry, FILTERS.get(interpolation or "", declared))
     if geometry.resize != "exact" or geometry.size != geometry.side:
         raise ConfigError(
-            f"Expected a model that stretches images to its square for interpolation={interpolation!r}, got {name} "
-            f'with resize={geometry.resize!r}. Add resize = "exact", or choose another interpolation.'
+            "Expected a model that stretches images to its square for"
+            f" interpolation={interpolation!r}, got {name} "
+            f'with resize={geometry.resize!r}. Add resize = "exact", or choose another'
+            " interpolation."
         )
     return stretch_without_antialias(geometry.side)
 
 
 def _require_unit_scale(name: str, processor: Any) -> None:
-    """Pixels are put on the 0..1 scale here; a processor that declares another one would be disobeyed."""
+    """Pixels are put on the 0..1 scale here; a processor that declares another one
+    would be disobeyed.
+    """
     factor = getattr(processor, "rescale_factor", None)
     shifts = bool(getattr(processor, "rescale_offset", False))
-    if not processor.do_rescale or shifts or factor is None or abs(factor * 255 - 1) > 1e-6:
+    if (
+        not processor.do_rescale
+        or shifts
+        or factor is None
+        or abs(factor * 255 - 1) > 1e-6
+    ):
         raise ModelError(
-            f"Expected an image processor of {name} that rescales to 0..1 (rescale_factor=1/255, no offset), got "
-            f"{type(processor).__name__} with do_rescale={processor.do_rescale}, rescale_factor={factor}, "
-            f"rescale_offset={shifts}. Register a loader of your own, or plain callables."
+            f"Expected an image processor of {name} that rescales to 0..1"
+            f" (rescale_factor=1/255, no offset), got {type(processor).__name__} with"
+            f" do_rescale={processor.do_rescale}, rescale_factor={factor},"
+            f" rescale_offset={shifts}. Register a loader of your own, or plain"
+            " callables."
         )
 
 
 def geometry_of(name: str, processor: Any) -> Geometry:
-    """The processor's declared resize and crop; `ModelError` unless they lead to one fixed square."""
+    """The processor's declared resize and crop; `ModelError` unless they lead to one
+    fixed square.
+    """
     size = dict(getattr(processor, "size", None) or {})
-    crop = dict(processor.crop_size or {}) if getattr(processor, "do_center_crop", None) else {}
+    crop = (
+        dict(processor.crop_size or {})
+        if getattr(processor, "do_center_crop", None)
+        else {}
+    )
     side, exact = crop.get("height"), size.get("height")
-    if not processor.do_resize or getattr(processor, "do_pad", None) or crop.get("width") != side:
+    if (
+        not processor.do_resize
+        or getattr(processor, "do_pad", None)
+        or crop.get("width") != side
+    ):
         raise _no_square(name, processor)
     if size.get("shortest_edge") and side and not size.get("longest_edge"):
         return Geometry("shortest", size["shortest_edge"], side)
@@ -404,25 +531,35 @@ def geometry_of(name: str, processor: Any) -> Geometry:
 
 def _no_square(name: str, processor: Any) -> ModelError:
     most = getattr(processor, "max_num_patches", None)
-    patches = "" if most is None else f", max_num_patches={most} (its resolution varies with the image)"
+    patches = (
+        ""
+        if most is None
+        else f", max_num_patches={most} (its resolution varies with the image)"
+    )
     return ModelError(
-        f"Expected an image processor of {name} that resizes to a fixed square, got "
-        f"{type(processor).__name__} with do_resize={processor.do_resize}, "
-        f"size={getattr(processor, 'size', None)}, crop_size={getattr(processor, 'crop_size', None)}{patches}. "
-        "Use a checkpoint with a fixed square input, or register a loader of your own."
+        f"Expected an image processor of {name} that resizes to a fixed square, got"
+        f" {type(processor).__name__} with do_resize={processor.do_resize},"
+        f" size={getattr(processor, 'size', None)},"
+        f" crop_size={getattr(processor, 'crop_size', None)}{patches}. Use a checkpoint"
+        " with a fixed square input, or register a loader of your own."
     )
 
 
 def cleaning_of(config: Any, tokenizer: Any) -> str | None:
-    """What open_clip does to the texts of the same weights, by its name for it; None where nothing is done here.
+    """What open_clip does to the texts of the same weights, by its name for it; None
+    where nothing is done here.
 
-    SigLIP was trained on canonical texts: lower case, no punctuation. transformers does that for SigLIP 1 in its
-    tokenizer, and for a SigLIP 2 of fixed size nowhere: its model is called `siglip` and its tokenizer is Gemma's.
-    MetaCLIP 2 with the words of mT5 is the same in open_clip, and with those of XLM-V its white space alone is cleaned.
-    A tokenizer that says `do_lower_case: false` is left to itself.
+    SigLIP was trained on canonical texts: lower case, no punctuation. transformers does
+    that for SigLIP 1 in its tokenizer, and for a SigLIP 2 of fixed size nowhere: its
+    model is called `siglip` and its tokenizer is Gemma's. MetaCLIP 2 with the words of
+    mT5 is the same in open_clip, and with those of XLM-V its white space alone is
+    cleaned. A tokenizer that says `do_lower_case: false` is left to itself.
     """
     kind, words = str(config.model_type), type(tokenizer).__name__
-    if kind == "siglip" and getattr(tokenizer, "init_kwargs", {}).get("do_lower_case") is not False:
+    if (
+        kind == "siglip"
+        and getattr(tokenizer, "init_kwargs", {}).get("do_lower_case") is not False
+    ):
         return "canonicalize"
     if kind == "metaclip_2":
         return "canonicalize" if "T5" in words else "whitespace"
@@ -435,20 +572,33 @@ def _cleaner(cleaning: str | None) -> Callable[[str], str]:
     from open_clip.tokenizer import basic_clean, get_clean_fn
 
     # OpenAI's code makes `&` of `&amp;`; transformers' tokenizer does all but that.
-    clean: Callable[[str], str] = basic_clean if cleaning == "basic" else get_clean_fn(cleaning)
+    clean: Callable[[str], str] = (
+        basic_clean if cleaning == "basic" else get_clean_fn(cleaning)
+    )
     return clean
 
 
 class TransformersEncoder:
-    """A transformers dual encoder: geometry by its own image processor, normalisation and encoding on the device."""
+    """A transformers dual encoder: geometry by its own image processor, normalisation
+    and encoding on the device.
+    """
 
     def __init__(
-        self, name: str, model: Any, picture: Picture, tokenizer: Any, request: LoadRequest, card: ModelCard
+        self,
+        name: str,
+        model: Any,
+        picture: Picture,
+        tokenizer: Any,
+        request: LoadRequest,
+        card: ModelCard,
     ) -> None:
-        if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
+        if not (
+            hasattr(model, "get_image_features") and hasattr(model, "get_text_features")
+        ):
             raise ModelError(
-                f"Expected a dual encoder with get_image_features and get_text_features, got "
-                f"{type(model).__name__} for {name}. Pass a CLIP-like checkpoint."
+                "Expected a dual encoder with get_image_features and"
+                f" get_text_features, got {type(model).__name__} for {name}. Pass a"
+                " CLIP-like checkpoint."
             )
         self.name, self.device, self.precision = name, request.device, request.precision
         self._picture = picture
@@ -462,13 +612,22 @@ class TransformersEncoder:
             torch.tensor(constants, device=request.device).reshape(1, 3, 1, 1)
             for constants in (self._picture.mean, self._picture.std)
         )
-        settings = [card.inputs_sha256, cleaning, self._context, picture.side, picture.mean, picture.std]
+        settings = [
+            card.inputs_sha256,
+            cleaning,
+            self._context,
+            picture.side,
+            picture.mean,
+            picture.std,
+        ]
         self.card = replace(
             card,
             input_size=picture.side,
             text_cleaning=cleaning,
             inputs_sha256=inputs_digest([], settings, vocabulary_of(tokenizer)),
-            token_ids_sha256=attempt(self._ids_digest, partial(failing_tokenizer, name)),
+            token_ids_sha256=attempt(
+                self._ids_digest, partial(failing_tokenizer, name)
+            ),
         )
         self._require_one_space()
 
@@ -479,24 +638,31 @@ class TransformersEncoder:
         return token_ids_digest(lambda texts: self.tokens(texts)["input_ids"].tolist())
 
     def _require_one_space(self) -> None:
-        """Many models of the library say only when they are given an image or a text that they cannot take it."""
+        """Many models of the library say only when they are given an image or a text
+        that they cannot take it.
+        """
         side = self._picture.side
         pixels = torch.zeros(1, 3, side, side, device=self.device)
 
         def explain(what: str, error: BaseException) -> ModelError:
             return ModelError(
-                f"Expected a model of {self.name} that embeds {what}, got {type(self._model).__name__}, which failed: "
-                f"{described(error)}. Pass a CLIP-like checkpoint with a fixed square input; if preprocessing sets "
-                "size, leave it out."
+                f"Expected a model of {self.name} that embeds {what}, got"
+                f" {type(self._model).__name__}, which failed: {described(error)}. Pass"
+                " a CLIP-like checkpoint with a fixed square input; if preprocessing"
+                " sets size, leave it out."
             )
 
-        image = attempt(lambda: self.encode_images(pixels), partial(explain, f"images of preprocessing.size={side}"))
+        image = attempt(
+            lambda: self.encode_images(pixels),
+            partial(explain, f"images of preprocessing.size={side}"),
+        )
         text = attempt(lambda: self.encode_reports(["one"]), partial(explain, "texts"))
         if image.ndim != 2 or image.shape != text.shape:
             raise ModelError(
-                f"Expected a model of {self.name} that embeds an image and a text as one row each, of one width, got "
-                f"{type(self._model).__name__} with shapes {tuple(image.shape)} and {tuple(text.shape)}. "
-                "Pass a CLIP-like checkpoint, or encoder_from_callables."
+                f"Expected a model of {self.name} that embeds an image and a text as"
+                f" one row each, of one width, got {type(self._model).__name__} with"
+                f" shapes {tuple(image.shape)} and {tuple(text.shape)}. Pass a"
+                " CLIP-like checkpoint, or encoder_from_callables."
             )
 
     def prepare(self, image: Image) -> Prepared:
@@ -516,13 +682,19 @@ class TransformersEncoder:
             max_length=self._context,
             return_tensors="pt",
         )
-        wanted = ("input_ids",) if self._is_siglip else ("input_ids", "attention_mask", "token_type_ids")
+        wanted = (
+            ("input_ids",)
+            if self._is_siglip
+            else ("input_ids", "attention_mask", "token_type_ids")
+        )
         return {key: tokens[key] for key in wanted if key in tokens}
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
         normalised = self.normalise(pixels).to(self._dtype)
-        return unit_rows(self._pooled(self._model.get_image_features(pixel_values=normalised)))
+        return unit_rows(
+            self._pooled(self._model.get_image_features(pixel_values=normalised))
+        )
 
     @torch.inference_mode()
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
@@ -537,11 +709,18 @@ class TransformersEncoder:
 
     @property
     def _is_siglip(self) -> bool:
-        # SigLIP was trained on padded texts without an attention mask: padding is part of its input.
+        # SigLIP was trained on padded texts without an attention mask: padding is part
+        # of its input.
         return str(self._model.config.model_type).startswith("siglip")
 
     def _pooled(self, features: Any) -> Tensor:
-        """transformers 5 gives an output object where version 4 gave the tensor; FLAVA projects every token."""
+        """transformers 5 gives an output object where version 4 gave the tensor; FLAVA
+        projects every token.
+        """
         tensor = features if isinstance(features, Tensor) else features.pooler_output
         assert isinstance(tensor, Tensor)
-        return tensor[:, 0] if tensor.ndim == 3 and self._model.config.model_type == "flava" else tensor
+        return (
+            tensor[:, 0]
+            if tensor.ndim == 3 and self._model.config.model_type == "flava"
+            else tensor
+        )

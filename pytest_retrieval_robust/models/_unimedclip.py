@@ -1,8 +1,10 @@
-"""UniMedCLIP (Khattak et al., 2024): CLIP's vision transformer with BiomedBERT, from the authors' files.
+"""UniMedCLIP (Khattak et al., 2024): CLIP's vision transformer with BiomedBERT, from
+the authors' files.
 
-After https://github.com/mbzuai-oryx/UniMed-CLIP (6f09177), a fork of open_clip: QuickGELU in the image tower, the
-first token's last state through a projection of two layers for a text, 256 tokens, CLIP's own transform for images.
-The authors load without strictness; here every weight must be there. Their ViT-L/14 has the same keys.
+After https://github.com/mbzuai-oryx/UniMed-CLIP (6f09177), a fork of open_clip:
+QuickGELU in the image tower, the first token's last state through a projection of two
+layers for a text, 256 tokens, CLIP's own transform for images. The authors load without
+strictness; here every weight must be there. Their ViT-L/14 has the same keys.
 """
 
 from __future__ import annotations
@@ -25,7 +27,12 @@ from ._weights_file import weights_in
 from ._wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
 
 _BERT = "text_encoder.transformer."
-_SIGNS = ("visual.conv1.weight", "visual.proj", "visual.positional_embedding", "text_encoder.proj.2.weight")
+_SIGNS = (
+    "visual.conv1.weight",
+    "visual.proj",
+    "visual.positional_embedding",
+    "text_encoder.proj.2.weight",
+)
 
 
 class _Texts(nn.Module):
@@ -35,7 +42,9 @@ class _Texts(nn.Module):
         outputs, middle = tensors["text_encoder.proj.2.weight"].shape
         width = self.transformer.config.hidden_size
         self.proj = nn.Sequential(
-            nn.Linear(width, middle, bias=False), nn.GELU(), nn.Linear(middle, outputs, bias=False)
+            nn.Linear(width, middle, bias=False),
+            nn.GELU(),
+            nn.Linear(middle, outputs, bias=False),
         )
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -49,8 +58,9 @@ class _Network(nn.Module):
         absent = [key for key in _SIGNS if key not in tensors]
         if absent:
             raise ModelError(
-                f"Expected a checkpoint of UniMedCLIP, got one that looks like {looks_like(tensors)} (no {absent[0]}). "
-                "Give the authors' file, or load this one under its own name."
+                "Expected a checkpoint of UniMedCLIP, got one that looks like"
+                f" {looks_like(tensors)} (no {absent[0]}). Give the authors' file, or"
+                " load this one under its own name."
             )
         self.visual = image_tower(tensors)
         self.text_encoder = _Texts(tensors)
@@ -58,14 +68,19 @@ class _Network(nn.Module):
 
 
 def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {key.removeprefix("module."): tensor for key, tensor in weights_in(content).items()}
+    return {
+        key.removeprefix("module."): tensor
+        for key, tensor in weights_in(content).items()
+    }
 
 
 def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
     return clip_ways(side_of(tensors))["openai"]
 
 
-def _tokens(name: str, tensors: Mapping[str, Tensor], request: LoadRequest) -> WordPieces:
+def _tokens(
+    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
+) -> WordPieces:
     rows, positions = table_size(tensors, f"{_BERT}embeddings.")
     return load_word_pieces(
         name,

@@ -1,6 +1,8 @@
-"""Published models under their names: the four systems of the paper (arXiv 2501.09134), and later medical encoders.
+"""Published models under their names: the four systems of the paper (arXiv 2501.09134),
+and later medical encoders.
 
-A model that transformers or open_clip knows is one line here; one with code of its authors' own has a recipe.
+A model that transformers or open_clip knows is one line here; one with code of its
+authors' own has a recipe.
 """
 
 from __future__ import annotations
@@ -36,7 +38,10 @@ def _paper() -> list[ModelEntry]:
             "cxr-repair",
             "CXR-RePaiR, a CLIP ViT-B/32 trained on the impressions of MIMIC-CXR",
             "_openai_clip.CXR_REPAIR",
-            PlainFile("clip-imp-pretrained_128_6_after_4.pt", f"{_BOX}/dbebk0jr5651dj8x1cu6b6kqyuuvz3ml"),
+            PlainFile(
+                "clip-imp-pretrained_128_6_after_4.pt",
+                f"{_BOX}/dbebk0jr5651dj8x1cu6b6kqyuuvz3ml",
+            ),
         ),
         _plain(
             "medclip",
@@ -56,14 +61,20 @@ def _paper() -> list[ModelEntry]:
             "cxr-clip",
             "CXR-CLIP with Swin-Tiny, trained on MIMIC-CXR, CheXpert and ChestX-ray14",
             "_cxr_clip.CXR_CLIP",
-            _fetched(f"{_CXR_CLIP}/a25ce760064591c899f67c97ed7790de/swint_mcc.tar", _CXR_CLIP_PAGE),
+            _fetched(
+                f"{_CXR_CLIP}/a25ce760064591c899f67c97ed7790de/swint_mcc.tar",
+                _CXR_CLIP_PAGE,
+            ),
             _BIO_CLINICAL_BERT,
         ),
         _plain(
             "cxr-clip-r50",
             "CXR-CLIP with ResNet-50, trained on MIMIC-CXR, CheXpert and ChestX-ray14",
             "_cxr_clip.CXR_CLIP",
-            _fetched(f"{_CXR_CLIP}/de4b5e4ae2047c1fb7960ddcd8d861cb/r50_mcc.tar", _CXR_CLIP_PAGE),
+            _fetched(
+                f"{_CXR_CLIP}/de4b5e4ae2047c1fb7960ddcd8d861cb/r50_mcc.tar",
+                _CXR_CLIP_PAGE,
+            ),
             _BIO_CLINICAL_BERT,
         ),
     ]
@@ -78,33 +89,51 @@ def _later() -> list[ModelEntry]:
             PlainFile(
                 "best_64_5e-05_original_22000_0.864.pt",
                 "https://github.com/rajpurkarlab/CheXzero",
-                sha256="567a2efbabc6a02370de6e18178afd22ee72d7e6f29a789db1535e5c798d6ae8",
+                sha256=(
+                    "567a2efbabc6a02370de6e18178afd22ee72d7e6f29a789db1535e5c798d6ae8"
+                ),
             ),
         ),
         _plain(
             "gloria",
             "GLoRIA with ResNet-50, its global embeddings",
             "_gloria.GLORIA",
-            PlainFile("chexpert_resnet50.ckpt", f"{_BOX}/j5h7q99f3pfi7enc0dom73m4nsm6yzvh"),
+            PlainFile(
+                "chexpert_resnet50.ckpt", f"{_BOX}/j5h7q99f3pfi7enc0dom73m4nsm6yzvh"
+            ),
             _BIO_CLINICAL_BERT,
         ),
         _plain(
             "medprobclip",
             "MedProbCLIP, ranked by its own match score",
             "_medprobclip.MEDPROBCLIP",
-            PlainFile("pre-trained_weights.pt", "https://github.com/FOURM-LAB/MedProbCLIP"),
+            PlainFile(
+                "pre-trained_weights.pt", "https://github.com/FOURM-LAB/MedProbCLIP"
+            ),
             _BIOMED_BERT_FULL,
         ),
         _plain(
             "unimedclip",
             "UniMedCLIP ViT-B/16 with BiomedBERT",
             "_unimedclip.UNIMEDCLIP",
-            PlainFile("unimed_clip_vit_b16.pt", "https://github.com/mbzuai-oryx/UniMed-CLIP"),
+            PlainFile(
+                "unimed_clip_vit_b16.pt", "https://github.com/mbzuai-oryx/UniMed-CLIP"
+            ),
             _BIOMED_BERT,
         ),
-        _clip("pubmedclip", "PubMedCLIP, CLIP tuned on ROCO", "flaviagiammarino/pubmed-clip-vit-base-patch32"),
-        _folder("biovil-t", "BioViL-T with CXR-BERT, one image", "microsoft/BiomedVLP-BioViL-T"),
-        _folder("biovil", "BioViL with CXR-BERT", "microsoft/BiomedVLP-CXR-BERT-specialized"),
+        _clip(
+            "pubmedclip",
+            "PubMedCLIP, CLIP tuned on ROCO",
+            "flaviagiammarino/pubmed-clip-vit-base-patch32",
+        ),
+        _folder(
+            "biovil-t",
+            "BioViL-T with CXR-BERT, one image",
+            "microsoft/BiomedVLP-BioViL-T",
+        ),
+        _folder(
+            "biovil", "BioViL with CXR-BERT", "microsoft/BiomedVLP-CXR-BERT-specialized"
+        ),
         _hosted(
             "medsiglip",
             "MedSigLIP (its terms must be accepted on the hub)",
@@ -112,7 +141,9 @@ def _later() -> list[ModelEntry]:
             "_transformers",
             terms=True,
         ),
-        _hosted("whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip", "_open_clip"),
+        _hosted(
+            "whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip", "_open_clip"
+        ),
         _hosted(
             "biomedclip",
             "BiomedCLIP ViT-B/16 with PubMedBERT",
@@ -124,19 +155,31 @@ def _later() -> list[ModelEntry]:
 
 
 def _hosted(
-    name: str, summary: str, repository: str, library: str, *, tower: str | None = None, terms: bool = False
+    name: str,
+    summary: str,
+    repository: str,
+    library: str,
+    *,
+    tower: str | None = None,
+    terms: bool = False,
 ) -> ModelEntry:
-    """A model of the hub that transformers or open_clip knows; `tower` is a second repository, of its text tower."""
+    """A model of the hub that transformers or open_clip knows; `tower` is a second
+    repository, of its text tower.
+    """
 
     def load(request: LoadRequest) -> DualEncoder:
         if request.checkpoint is not None:
             from ._locators import folder_entry
 
-            return folder_entry(request.name or name, request.checkpoint, _shown(request)).load(request)
+            return folder_entry(
+                request.name or name, request.checkpoint, _shown(request)
+            ).load(request)
         if library == "_transformers":
             from ._transformers import load_pretrained
 
-            return load_pretrained(name, repository, request, shown_source=f"hf:{repository}")
+            return load_pretrained(
+                name, repository, request, shown_source=f"hf:{repository}"
+            )
         from ._open_clip import load_repository
 
         return load_repository(name, repository, request)
@@ -149,7 +192,13 @@ def _hosted(
             return absent
         return f"{absent}, and its text tower's with `hf download {tower}`"
 
-    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "tokenizer", "preprocessing"))
+    return ModelEntry(
+        name,
+        summary,
+        load,
+        missing,
+        accepts=("checkpoint", "tokenizer", "preprocessing"),
+    )
 
 
 def _folder(name: str, summary: str, repository: str) -> ModelEntry:
@@ -159,14 +208,26 @@ def _folder(name: str, summary: str, repository: str) -> ModelEntry:
         from ._biovil import load as load_biovil
 
         if request.checkpoint is not None:
-            return load_biovil(name, request.checkpoint, request, source=_shown(request))
+            return load_biovil(
+                name, request.checkpoint, request, source=_shown(request)
+            )
         folder = repository_folder(name, repository, request)
         return load_biovil(name, folder, request, source=f"hf:{repository}")
 
     def missing(request: LoadRequest) -> str | None:
-        return None if request.checkpoint is not None else missing_from_hub(name, repository)
+        return (
+            None
+            if request.checkpoint is not None
+            else missing_from_hub(name, repository)
+        )
 
-    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "tokenizer", "context_length"))
+    return ModelEntry(
+        name,
+        summary,
+        load,
+        missing,
+        accepts=("checkpoint", "tokenizer", "context_length"),
+    )
 
 
 def _fetched(url: str, page: str | None = None) -> PlainFile:
@@ -174,37 +235,51 @@ def _fetched(url: str, page: str | None = None) -> PlainFile:
 
 
 def _clip(name: str, summary: str, repository: str) -> ModelEntry:
-    """A CLIP of the hub; a file of the user's own may be in OpenAI's key layout, a folder in either library's."""
+    """A CLIP of the hub; a file of the user's own may be in OpenAI's key layout, a
+    folder in either library's.
+    """
 
     def load(request: LoadRequest) -> DualEncoder:
         if request.checkpoint is None:
             from ._transformers import load_pretrained
 
-            return load_pretrained(name, repository, request, shown_source=f"hf:{repository}")
+            return load_pretrained(
+                name, repository, request, shown_source=f"hf:{repository}"
+            )
         if request.checkpoint.is_dir():
             from ._locators import folder_entry
 
             called = request.name or name
-            return folder_entry(called, request.checkpoint, _shown(request)).load(request)
-        return _recipe("_openai_clip.OPENAI_CLIP")(name, request.checkpoint, request, source=_shown(request))
+            return folder_entry(called, request.checkpoint, _shown(request)).load(
+                request
+            )
+        return _recipe("_openai_clip.OPENAI_CLIP")(
+            name, request.checkpoint, request, source=_shown(request)
+        )
 
     return ModelEntry(
         name,
         summary,
         load,
-        lambda request: None if request.checkpoint else missing_from_hub(name, repository),
+        lambda request: (
+            None if request.checkpoint else missing_from_hub(name, repository)
+        ),
         accepts=("checkpoint",),
     )
 
 
-def _plain(name: str, summary: str, recipe: str, file: PlainFile, tokenizer: str | None = None) -> ModelEntry:
+def _plain(
+    name: str, summary: str, recipe: str, file: PlainFile, tokenizer: str | None = None
+) -> ModelEntry:
     """A system in its authors' own format; `recipe` is MODULE.NAME of this folder."""
 
     def load(request: LoadRequest) -> DualEncoder:
         load_file = _recipe(recipe)
         if request.checkpoint is not None:
             return load_file(name, request.checkpoint, request, source=_shown(request))
-        model = load_file(name, local_file(name, file, request), request, source=file.page)
+        model = load_file(
+            name, local_file(name, file, request), request, source=file.page
+        )
         check_published(file, model.card.sha256)
         return model
 
@@ -215,7 +290,9 @@ def _plain(name: str, summary: str, recipe: str, file: PlainFile, tokenizer: str
         return absent
 
     accepts = ("checkpoint", "preprocessing") if tokenizer is None else _WITH_TOKENIZER
-    return ModelEntry(name, summary, load, missing, fetchable=file.url is not None, accepts=accepts)
+    return ModelEntry(
+        name, summary, load, missing, fetchable=file.url is not None, accepts=accepts
+    )
 
 
 _WITH_TOKENIZER = ("checkpoint", "tokenizer", "preprocessing", "context_length")

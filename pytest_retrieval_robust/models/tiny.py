@@ -1,4 +1,6 @@
-"""The embedded encoders: small, trained on synthetic pictures, in the package, so that they run everywhere."""
+"""The embedded encoders: small, trained on synthetic pictures, in the package, so that
+they run everywhere.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,18 @@ WEIGHTS = Path(__file__).parent / "weights"
 SUMS = "SHA256SUMS"
 _INSTRUMENT = "a test instrument, not a medical model"
 _SUMMARIES = {
-    "tiny-cxr-clip": f"a 2-million-parameter CLIP trained on synthetic radiographs; {_INSTRUMENT}",
-    "tiny-cxr-clip-robust": f"the same, trained on partly hidden synthetic radiographs; {_INSTRUMENT}",
-    "tiny-cxr-openclip": f"open_clip's residual network, trained on synthetic radiographs; {_INSTRUMENT}",
-    "tiny-general-clip": f"a CLIP trained on coloured shapes, at chance on radiographs; {_INSTRUMENT}",
+    "tiny-cxr-clip": (
+        f"a 2-million-parameter CLIP trained on synthetic radiographs; {_INSTRUMENT}"
+    ),
+    "tiny-cxr-clip-robust": (
+        f"the same, trained on partly hidden synthetic radiographs; {_INSTRUMENT}"
+    ),
+    "tiny-cxr-openclip": (
+        f"open_clip's residual network, trained on synthetic radiographs; {_INSTRUMENT}"
+    ),
+    "tiny-general-clip": (
+        f"a CLIP trained on coloured shapes, at chance on radiographs; {_INSTRUMENT}"
+    ),
 }
 
 
@@ -45,14 +55,22 @@ def check_sums(folder: Path) -> None:
     from hashlib import sha256
 
     sums = folder / SUMS
-    listed = sums.read_text(encoding="utf-8").split("\n") if sums.exists() else [f"{'?' * 64}  {SUMS}"]
+    listed = (
+        sums.read_text(encoding="utf-8").split("\n")
+        if sums.exists()
+        else [f"{'?' * 64}  {SUMS}"]
+    )
     for line in filter(None, listed):
         expected, _, name = line.partition("  ")
         file = folder / name
-        found = sha256(file.read_bytes()).hexdigest() if file.exists() else "no such file"
+        found = (
+            sha256(file.read_bytes()).hexdigest() if file.exists() else "no such file"
+        )
         if found != expected:
             raise ModelError(
-                f"Expected {folder.name}/{name} with sha256={expected[:12]}..., got {found[:12]}. The embedded weights "
-                "are damaged: reinstall the package (pip install --force-reinstall pytest-retrieval-robust), or in a "
-                f"clone restore the file (git checkout -- {folder.name}/{name} in its weights folder)."
+                f"Expected {folder.name}/{name} with sha256={expected[:12]}..., got"
+                f" {found[:12]}. The embedded weights are damaged: reinstall the"
+                " package (pip install --force-reinstall pytest-retrieval-robust), or"
+                f" in a clone restore the file (git checkout -- {folder.name}/{name} in"
+                " its weights folder)."
             )

@@ -1,8 +1,9 @@
 """Occluders, which hide part of an image: the protocol and what a catalogue entry is.
 
-One file of this folder is one entry: it defines `register(catalogue)` and imports anything heavy inside functions.
-There are three classes: *area* occluders (`area`) hide exactly the asked share of the image, *severity* occluders
-(`severity`) draw something that grows with the level and record its share, *model-guided* ones (`guided`) hide the
+One file of this folder is one entry: it defines `register(catalogue)` and imports
+anything heavy inside functions. There are three classes: *area* occluders (`area`) hide
+exactly the asked share of the image, *severity* occluders (`severity`) draw something
+that grows with the level and record its share, *model-guided* ones (`guided`) hide the
 asked share where it matters most, or least, to a model.
 """
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from ._scene import Scene
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""(left, top, right, bottom) of the source image in the prepared square, in relative coordinates of the square.
+"""(left, top, right, bottom) of the source image in the prepared square, in relative
+coordinates of the square.
 
-The box reaches beyond 0..1 where the model's preprocessing crops and lies inside 0..1 where it pads."""
+The box reaches beyond 0..1 where the model's preprocessing crops and lies inside 0..1
+where it pads.
+"""
 
 Frame: TypeAlias = Box | Sequence[Box]
 """One box for the whole batch, or one an image."""
@@ -33,16 +37,21 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 class Occluder(Protocol):
     """Hides part of each image: nothing at level 0, and never less at a higher level.
 
-    What is hidden depends only on the seed, the image's id and the level (and on the model, for the model-guided ones),
-    so it is the same for every batch, worker and device.
+    What is hidden depends only on the seed, the image's id and the level (and on the
+    model, for the model-guided ones), so it is the same for every batch, worker and
+    device.
     """
 
     @property
     def name(self) -> str:
-        """The canonical name: `patches`, or `patches(fill=mean,grid=14)` where parameters are not the defaults."""
+        """The canonical name: `patches`, or `patches(fill=mean,grid=14)` where
+        parameters are not the defaults.
+        """
 
     def bind(self, scene: Scene) -> Occluder:
-        """The occluder for the batch of `scene`: itself, unless it has to look at the images, the data or the model."""
+        """The occluder for the batch of `scene`: itself, unless it has to look at the
+        images, the data or the model.
+        """
 
     def shares(self, ids: Sequence[str], level: float, seed: int) -> list[float]:
         """The share of each source image's area that is hidden at `level`."""
@@ -67,12 +76,16 @@ class Occluder(Protocol):
         frame: Frame,
         out: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """`pixels`, (B, 3, H, W) floating on the 0..1 scale or uint8, with the fill where the mask is true."""
+        """`pixels`, (B, 3, H, W) floating on the 0..1 scale or uint8, with the fill
+        where the mask is true.
+        """
 
 
 @dataclass(frozen=True)
 class OccluderEntry:
-    """An occluder of the catalogue: a name, one line about it, its parameters with their types, and how to build it."""
+    """An occluder of the catalogue: a name, one line about it, its parameters with
+    their types, and how to build it.
+    """
 
     name: str
     summary: str
@@ -81,4 +94,6 @@ class OccluderEntry:
     build: Callable[..., Occluder]
     """Takes the parameters by keyword; what is left out has its default."""
     by_name_only: bool = False
-    """Not part of `all`: it asks for masks of the data set, or for hundreds of encodings an image."""
+    """Not part of `all`: it asks for masks of the data set, or for hundreds of
+    encodings an image.
+    """

@@ -1,4 +1,6 @@
-"""Pixels of other images, for the fill `donor`: a fixed set of a data set's images, chosen by their ids alone."""
+"""Pixels of other images, for the fill `donor`: a fixed set of a data set's images,
+chosen by their ids alone.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ DONORS = 16
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Donors:
-    """Prepared images: `pixels` (D, 3, H, W) as the model wants them, floating on the 0..1 scale, with their ids and
-    frames."""
+    """Prepared images: `pixels` (D, 3, H, W) as the model wants them, floating on the
+    0..1 scale, with their ids and frames.
+    """
 
     ids: Sequence[str]
     pixels: torch.Tensor
@@ -31,21 +34,31 @@ class Donors:
     @cached_property
     def digest(self) -> bytes:
         """Changes with anything that a filling is made of."""
-        told = f"{list(self.ids)} {list(self.frames)} {tuple(self.pixels.shape)}".encode()
+        told = (
+            f"{list(self.ids)} {list(self.frames)} {tuple(self.pixels.shape)}".encode()
+        )
         return sha256(told + self.pixels.cpu().numpy().tobytes()).digest()
 
     def filling(self, canvas: Canvas) -> torch.Tensor:
-        """(B, 3, H, W): the same relative place of each image's donor, which (seed, image id) choose; never itself."""
+        """(B, 3, H, W): the same relative place of each image's donor, which (seed,
+        image id) choose; never itself.
+        """
         import torch
 
         view = canvas.view
         chosen = [self._donor_of(identity, canvas.seed) for identity in canvas.ids]
-        theirs = view_of([self.frames[donor] for donor in chosen], len(chosen), (view.height, view.width))
+        theirs = view_of(
+            [self.frames[donor] for donor in chosen],
+            len(chosen),
+            (view.height, view.width),
+        )
         taken = self.pixels[chosen].to(canvas.pixels.device)
         count = len(chosen)
         rows = theirs.pixels_at(1, view.rows.expand(count, -1)).to(taken.device)
         columns = theirs.pixels_at(0, view.columns.expand(count, -1)).to(taken.device)
-        found = taken.take_along_dim(rows[:, None, :, None], 2).take_along_dim(columns[:, None, None, :], 3)
+        found = taken.take_along_dim(rows[:, None, :, None], 2).take_along_dim(
+            columns[:, None, None, :], 3
+        )
         if canvas.pixels.dtype == torch.uint8:
             found = (found * 255).round().clamp(0, 255)
         return found.to(canvas.pixels.dtype)

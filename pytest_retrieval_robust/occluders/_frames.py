@@ -1,4 +1,6 @@
-"""Where the source image lies in a prepared square: which source position each pixel row and column shows."""
+"""Where the source image lies in a prepared square: which source position each pixel
+row and column shows.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """A square of `height` x `width` pixels and the boxes that source images take in it: one, or one an image.
+    """A square of `height` x `width` pixels and the boxes that source images take in
+    it: one, or one an image.
 
     Always computed in float64 on the host, so that no device rounds a pixel into another cell.
     """
@@ -29,7 +32,9 @@ class View:
 
     @cached_property
     def rows(self) -> torch.Tensor:
-        """(F, H) float64: the relative position in the source of each pixel row's centre; in 0..1 where it shows it."""
+        """(F, H) float64: the relative position in the source of each pixel row's
+        centre; in 0..1 where it shows it.
+        """
         return self._positions(1, self.height)
 
     @cached_property
@@ -41,17 +46,23 @@ class View:
         import torch
 
         start, stop = self._edges(axis)
-        return ((torch.arange(pixels, dtype=torch.float64, device="cpu") + 0.5) / pixels - start) / (stop - start)
+        return (
+            (torch.arange(pixels, dtype=torch.float64, device="cpu") + 0.5) / pixels
+            - start
+        ) / (stop - start)
 
     def _edges(self, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
 
-        edges = torch.tensor(self.boxes, dtype=torch.float64, device="cpu").reshape(-1, 4)
+        edges = torch.tensor(self.boxes, dtype=torch.float64, device="cpu").reshape(
+            -1, 4
+        )
         return edges[:, axis, None], edges[:, axis + 2, None]
 
     def pixels_at(self, axis: int, positions: torch.Tensor) -> torch.Tensor:
-        """(F, ...) int64: the pixel of an axis (0: columns, 1: rows) that shows each relative position, or the nearest
-        one that shows the source."""
+        """(F, ...) int64: the pixel of an axis (0: columns, 1: rows) that shows each
+        relative position, or the nearest one that shows the source.
+        """
         import torch
 
         pixels = self.height if axis else self.width
@@ -61,45 +72,71 @@ class View:
         low = torch.where(inside, numbers, pixels - 1).amin(1)
         high = torch.where(inside, numbers, 0).amax(1)
         start, stop = self._edges(axis)
-        found = ((start + positions.flatten(1) * (stop - start)) * pixels).floor().to(torch.int64)
-        return found.clamp(low[:, None], torch.maximum(low, high)[:, None]).reshape(positions.shape)
+        found = (
+            ((start + positions.flatten(1) * (stop - start)) * pixels)
+            .floor()
+            .to(torch.int64)
+        )
+        return found.clamp(low[:, None], torch.maximum(low, high)[:, None]).reshape(
+            positions.shape
+        )
 
     def landing(self, axis: int, grid: int) -> torch.Tensor:
-        """(F, N, grid) int64: where each pixel of an axis lands when its block is laid over each block of that axis."""
+        """(F, N, grid) int64: where each pixel of an axis lands when its block is laid
+        over each block of that axis.
+        """
         import torch
 
         within = (self.rows if axis else self.columns) * grid
-        goals = (torch.arange(grid, dtype=torch.float64, device="cpu") + (within - within.floor())[:, :, None]) / grid
+        goals = (
+            torch.arange(grid, dtype=torch.float64, device="cpu")
+            + (within - within.floor())[:, :, None]
+        ) / grid
         return self.pixels_at(axis, goals)
 
     def fits(self, grid: int) -> bool:
-        """Whether each cell of the source is the same whole number of pixels, and the source fills the square."""
-        return self.boxes == ((0.0, 0.0, 1.0, 1.0),) and self.height % grid == 0 and self.width % grid == 0
+        """Whether each cell of the source is the same whole number of pixels, and the
+        source fills the square.
+        """
+        return (
+            self.boxes == ((0.0, 0.0, 1.0, 1.0),)
+            and self.height % grid == 0
+            and self.width % grid == 0
+        )
 
 
 def cells_of(positions: torch.Tensor, grid: int) -> torch.Tensor:
-    """The cell, 0..grid-1, under each relative position; `grid` where it lies outside of the source."""
+    """The cell, 0..grid-1, under each relative position; `grid` where it lies outside
+    of the source.
+    """
     import torch
 
     inside = (positions >= 0) & (positions < 1)
-    return torch.where(inside, (positions * grid).floor().clamp(0, grid - 1).to(torch.int64), grid)
+    return torch.where(
+        inside, (positions * grid).floor().clamp(0, grid - 1).to(torch.int64), grid
+    )
 
 
 @lru_cache(maxsize=16)
 def cells(view: View, grid: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The cell row of each pixel row (F, H) and the cell column of each pixel column (F, W); `grid` means padding."""
+    """The cell row of each pixel row (F, H) and the cell column of each pixel column
+    (F, W); `grid` means padding.
+    """
     return cells_of(view.rows, grid).to(device), cells_of(view.columns, grid).to(device)
 
 
 def view_of(frame: Frame, images: int, size: int | tuple[int, int]) -> View:
-    """The checked view of a batch; `OcclusionError` for boxes that fit neither the images nor the sides."""
+    """The checked view of a batch; `OcclusionError` for boxes that fit neither the
+    images nor the sides.
+    """
     height, width = _check_size(size)
     single = len(frame) == 4 and isinstance(frame[0], Real)
     boxes = [cast(Box, frame)] if single else [cast(Box, box) for box in frame]
     if not single and len(boxes) != images:
         raise OcclusionError(
-            f"Expected one box or one an image, got len(frame)={len(boxes)} for {images} images. "
-            "Give (left, top, right, bottom), or as many of them as there are ids."
+            f"Expected one box or one an image, got len(frame)={len(boxes)} for"
+            f" {images} images. Give (left, top, right, bottom), or as many of them as"
+            " there are ids."
         )
     different = dict.fromkeys(boxes)
     # Most data and models have one box for all: then every step below is done once for the batch.
@@ -108,15 +145,19 @@ def view_of(frame: Frame, images: int, size: int | tuple[int, int]) -> View:
 
 
 def visible_level(mask: torch.Tensor, frame: Frame) -> float:
-    """The share of hidden pixels among those that show the source image, as the model sees it; mean over the batch.
+    """The share of hidden pixels among those that show the source image, as the model
+    sees it; mean over the batch.
 
-    It differs from the hidden share of the source where the model crops, and by the rounding of cells to pixels.
+    It differs from the hidden share of the source where the model crops, and by the
+    rounding of cells to pixels.
 
     Args:
         mask: (B, 1, H, W) bool, as `mask` gives it.
         frame: The frame that the mask was made for.
     """
-    rows, columns = cells(view_of(frame, mask.shape[0], (mask.shape[2], mask.shape[3])), 1, "cpu")
+    rows, columns = cells(
+        view_of(frame, mask.shape[0], (mask.shape[2], mask.shape[3])), 1, "cpu"
+    )
     # The mask hides no padding, so its sum needs no restriction to the source.
     shown = ((rows == 0).sum(1) * (columns == 0).sum(1)).clamp(min=1)
     shares = mask.sum(dim=(1, 2, 3)).cpu().double() / shown.double()
@@ -132,14 +173,20 @@ def _check_box(box: Box) -> Box:
         or numbers[3] <= numbers[1]
     ):
         raise OcclusionError(
-            f"Expected a frame (left, top, right, bottom) with right > left and bottom > top, got frame={box!r}. "
-            "Use (0, 0, 1, 1) where the image fills the square."
+            "Expected a frame (left, top, right, bottom) with right > left and bottom"
+            f" > top, got frame={box!r}. Use (0, 0, 1, 1) where the image fills the"
+            " square."
         )
     return numbers
 
 
 def _check_size(size: int | Sequence[int]) -> tuple[int, int]:
     sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
-        raise OcclusionError(f"Expected a side or (height, width) in pixels, got size={size!r}. Use 224 or (224, 224).")
+    if len(sides) != 2 or not all(
+        isinstance(side, int) and side >= 1 for side in sides
+    ):
+        raise OcclusionError(
+            f"Expected a side or (height, width) in pixels, got size={size!r}. Use 224"
+            " or (224, 224)."
+        )
     return sides[0], sides[1]

@@ -1,6 +1,8 @@
-"""Searches in one image: which cells matter to a model, and the fewest whose hiding pushes the report out of the top k.
+"""Searches in one image: which cells matter to a model, and the fewest whose hiding
+pushes the report out of the top k.
 
-Each is a generator for `Probe.run`, which answers many of them at once; an "encoding" is one hidden version looked at.
+Each is a generator for `Probe.run`, which answers many of them at once; an "encoding"
+is one hidden version looked at.
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ from numpy.typing import NDArray
 from ._probe import Answers, Hidden, Search
 
 _CERTAIN = 1e-5
-"""A margin below minus this is out of the top k in exact arithmetic too; float32 scores of unit rows err by less."""
+"""A margin below minus this is out of the top k in exact arithmetic too; float32 scores
+of unit rows err by less.
+"""
 _AN_ATTEMPT = 4
-"""Encodings a cell that a further attempt may need: one is begun only where the budget has as many."""
+"""Encodings a cell that a further attempt may need: one is begun only where the budget
+has as many.
+"""
 _KEPT_FOR_SHRINKING = 0.2
 """The share of the encodings that the search forward leaves for giving cells back."""
 
@@ -26,8 +32,10 @@ class Breaking:
     """What a search for the smallest breaking occlusion found in one image of N cells."""
 
     cells: NDArray[np.bool_]
-    """(N,) the cells whose hiding pushes the right report out of the top k: an upper bound on the fewest. None of them
-    where nothing has to be hidden, all of them where nothing that was tried did it."""
+    """(N,) the cells whose hiding pushes the right report out of the top k: an upper
+    bound on the fewest. None of them where nothing has to be hidden, all of them where
+    nothing that was tried did it.
+    """
     found_clean: bool
     """Whether the right report is in the top k with nothing hidden."""
     broken: bool
@@ -57,18 +65,24 @@ class _Asker:
 
 
 def search_breaking(cells: int, budget: int) -> Search[Breaking]:
-    """The fewest of `cells` cells that break a retrieval, by at most `budget` encodings, three or more a cell.
+    """The fewest of `cells` cells that break a retrieval, by at most `budget`
+    encodings, three or more a cell.
 
-    Forward: every cell is tried alone, and the fewest of the most harmful ones that break it are found by halving. A
-    quarter of those are then hidden for good and all others tried again beside them, as long as the budget allows,
-    since what a cell matters depends on what is hidden already. Backward: blocks of the hidden cells are given back,
-    the least harmful first, and blocks of half the size when none can be, down to single cells (delta debugging,
-    A. Zeller and R. Hildebrandt 2002, 10.1109/32.988498, with several blocks at a time). What is left of the budget
-    goes into further attempts that begin with the most harmful cell, the second most harmful one, and so on.
+    Forward: every cell is tried alone, and the fewest of the most harmful ones that
+    break it are found by halving. A quarter of those are then hidden for good and all
+    others tried again beside them, as long as the budget allows, since what a cell
+    matters depends on what is hidden already. Backward: blocks of the hidden cells are
+    given back, the least harmful first, and blocks of half the size when none can be,
+    down to single cells (delta debugging, A. Zeller and R. Hildebrandt 2002,
+    10.1109/32.988498, with several blocks at a time). What is left of the budget goes
+    into further attempts that begin with the most harmful cell, the second most harmful
+    one, and so on.
     """
     asker = _Asker(cells, budget)
     nothing = np.zeros(cells, dtype=np.bool_)
-    first = yield from asker.ask(np.concatenate([nothing[None], np.eye(cells, dtype=np.bool_)]))
+    first = yield from asker.ask(
+        np.concatenate([nothing[None], np.eye(cells, dtype=np.bool_)])
+    )
     falls, harm = _falls(first), -first.margin[1:]
     if _is_broken(first)[0]:
         return Breaking(nothing, False, True, True, asker.asked, falls)
@@ -87,7 +101,9 @@ def search_breaking(cells: int, budget: int) -> Search[Breaking]:
 
 
 def search_falls(cells: int) -> Search[NDArray[np.float64]]:
-    """(cells,) by how much the right report's score falls when each cell alone is hidden: cells + 1 encodings."""
+    """(cells,) by how much the right report's score falls when each cell alone is
+    hidden: cells + 1 encodings.
+    """
     nothing = np.zeros((1, cells), dtype=np.bool_)
     answers = yield np.concatenate([nothing, np.eye(cells, dtype=np.bool_)])
     return _falls(answers)
@@ -96,14 +112,17 @@ def search_falls(cells: int) -> Search[NDArray[np.float64]]:
 def search_worst_order(cells: int) -> Search[NDArray[np.int64]]:
     """All cells, the most harmful one first: greedy, with what is hidden already.
 
-    One cell at a time at first; later a quarter of what is hidden, so that it takes 14 encodings a cell of 64.
+    One cell at a time at first; later a quarter of what is hidden, so that it takes 14
+    encodings a cell of 64.
     """
     hidden = np.zeros(cells, dtype=np.bool_)
     chosen: list[int] = []
     while len(chosen) < cells:
         rest = np.flatnonzero(~hidden)
         answers = yield _beside(hidden, rest)
-        taken = rest[np.argsort(answers.margin, kind="stable")][: max(1, len(chosen) // 4)]
+        taken = rest[np.argsort(answers.margin, kind="stable")][
+            : max(1, len(chosen) // 4)
+        ]
         hidden[taken] = True
         chosen += taken.tolist()
     return np.array(chosen, dtype=np.int64)
@@ -112,7 +131,9 @@ def search_worst_order(cells: int) -> Search[NDArray[np.int64]]:
 def _attempt(
     asker: _Asker, harm: NDArray[np.float64], start: int | None
 ) -> Generator[Hidden, Answers, tuple[NDArray[np.bool_], bool] | None]:
-    """Forward and back, beginning with one cell or with none: what is hidden, and whether it is one-minimal."""
+    """Forward and back, beginning with one cell or with none: what is hidden, and
+    whether it is one-minimal.
+    """
     hidden = np.zeros(asker.cells, dtype=np.bool_)
     order = np.argsort(-harm, kind="stable")
     if start is not None:
@@ -125,7 +146,9 @@ def _attempt(
     return found
 
 
-def _harmful_beside(asker: _Asker, hidden: NDArray[np.bool_]) -> Generator[Hidden, Answers, NDArray[np.int64]]:
+def _harmful_beside(
+    asker: _Asker, hidden: NDArray[np.bool_]
+) -> Generator[Hidden, Answers, NDArray[np.int64]]:
     """The cells that are not hidden, the most harmful one beside those that are first."""
     rest = np.flatnonzero(~hidden)
     answers = yield from asker.ask(_beside(hidden, rest))
@@ -151,10 +174,21 @@ def _forward(
 def _fewest(
     asker: _Asker, hidden: NDArray[np.bool_], order: NDArray[np.int64]
 ) -> Generator[Hidden, Answers, int | None]:
-    """How many cells of `order`, from its start, break it beside what is hidden; None where all of them do not."""
-    counts = [*(2**power for power in range(len(order).bit_length()) if 2**power < len(order)), len(order)]
+    """How many cells of `order`, from its start, break it beside what is hidden; None
+    where all of them do not.
+    """
+    counts = [
+        *(
+            2**power
+            for power in range(len(order).bit_length())
+            if 2**power < len(order)
+        ),
+        len(order),
+    ]
     counts = counts if asker.can_ask(2 * len(counts)) else counts[-1:]
-    answers = yield from asker.ask(np.stack([_with(hidden, order[:count]) for count in counts]))
+    answers = yield from asker.ask(
+        np.stack([_with(hidden, order[:count]) for count in counts])
+    )
     breaks = _is_broken(answers)
     if not breaks.any():
         return None
@@ -182,10 +216,18 @@ def _give_back(
         blocks = [cells[start : start + size] for start in range(0, len(cells), size)]
         if not asker.can_ask(len(blocks)):
             return hidden, False
-        answers = yield from asker.ask(np.stack([_without(hidden, block) for block in blocks]))
-        spare = [number for number in np.argsort(answers.margin, kind="stable") if _is_broken(answers)[number]]
+        answers = yield from asker.ask(
+            np.stack([_without(hidden, block) for block in blocks])
+        )
+        spare = [
+            number
+            for number in np.argsort(answers.margin, kind="stable")
+            if _is_broken(answers)[number]
+        ]
         if spare:
-            hidden = yield from _without_most(asker, hidden, [blocks[number] for number in spare])
+            hidden = yield from _without_most(
+                asker, hidden, [blocks[number] for number in spare]
+            )
         elif size == 1:
             return hidden, True
         else:
@@ -195,17 +237,23 @@ def _give_back(
 def _without_most(
     asker: _Asker, hidden: NDArray[np.bool_], spare: list[NDArray[np.int64]]
 ) -> Generator[Hidden, Answers, NDArray[np.bool_]]:
-    """As many of the blocks given back together, from the first, as halving finds; the first alone is known to do."""
+    """As many of the blocks given back together, from the first, as halving finds; the
+    first alone is known to do.
+    """
     low, high = 1, len(spare)
     while low < high and asker.can_ask(1):
         middle = (low + high + 1) // 2
-        answers = yield from asker.ask(_without(hidden, np.concatenate(spare[:middle]))[None])
+        answers = yield from asker.ask(
+            _without(hidden, np.concatenate(spare[:middle]))[None]
+        )
         low, high = (middle, high) if _is_broken(answers)[0] else (low, middle - 1)
     return _without(hidden, np.concatenate(spare[:low]))
 
 
 def _falls(answers: Answers) -> NDArray[np.float64]:
-    """What hiding one cell costs, where nothing was hidden in the first version and one cell in each of the others."""
+    """What hiding one cell costs, where nothing was hidden in the first version and one
+    cell in each of the others.
+    """
     falls: NDArray[np.float64] = answers.right[0] - answers.right[1:]
     return falls
 

@@ -1,8 +1,11 @@
-"""Rectangles that grow one row or column at a time from a single cell to the whole image, in whole numbers.
+"""Rectangles that grow one row or column at a time from a single cell to the whole
+image, in whole numbers.
 
-A rectangle of a wanted aspect grows where its smaller steps keep it nearest to that aspect, which tends to the image's
-own as it fills the image (the aspects are those of random erasing, arXiv 1708.04896). It may lie anywhere that it fits:
-a "pin" from 0 to 1 along each side says where, and a rectangle at a pin contains every smaller one at that pin.
+A rectangle of a wanted aspect grows where its smaller steps keep it nearest to that
+aspect, which tends to the image's own as it fills the image (the aspects are those of
+random erasing, arXiv 1708.04896). It may lie anywhere that it fits: a "pin" from 0 to 1
+along each side says where, and a rectangle at a pin contains every smaller one at that
+pin.
 """
 
 from __future__ import annotations
@@ -16,13 +19,17 @@ if TYPE_CHECKING:
     import torch
 
 PIN_BITS = 32
-# Evenly spaced in the logarithm from 0.3 to 3.3, as random erasing draws them; the middle one is the image's own.
+# Evenly spaced in the logarithm from 0.3 to 3.3, as random erasing draws them; the
+# middle one is the image's own.
 ASPECTS = (0.30, 0.37, 0.45, 0.55, 0.67, 0.82, 1.0, 1.22, 1.49, 1.82, 2.22, 2.71, 3.3)
 OWN_ASPECT = ASPECTS.index(1.0)
 
 
-def growth(grid: int, aspects: torch.Tensor, across: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
-    """(N, G, G) int64: the step at which each cell becomes part of N growing rectangles; 2 G - 2 is the last.
+def growth(
+    grid: int, aspects: torch.Tensor, across: torch.Tensor, down: torch.Tensor
+) -> torch.Tensor:
+    """(N, G, G) int64: the step at which each cell becomes part of N growing
+    rectangles; 2 G - 2 is the last.
 
     Args:
         grid: G, cells along each side.
@@ -37,12 +44,16 @@ def growth(grid: int, aspects: torch.Tensor, across: torch.Tensor, down: torch.T
 
 
 def in_order(times: torch.Tensor) -> torch.Tensor:
-    """(B, G, G) int64: a permutation of the cells by their times; those of one time go in reading order."""
+    """(B, G, G) int64: a permutation of the cells by their times; those of one time go
+    in reading order.
+    """
     import torch
 
     flat = times.flatten(1)
     count = flat.shape[1]
-    return places(flat * count + torch.arange(count, device=flat.device)).reshape(times.shape)
+    return places(flat * count + torch.arange(count, device=flat.device)).reshape(
+        times.shape
+    )
 
 
 def _lengths(grid: int, pins: torch.Tensor) -> torch.Tensor:
@@ -50,7 +61,8 @@ def _lengths(grid: int, pins: torch.Tensor) -> torch.Tensor:
     import torch
 
     lengths = torch.arange(1, grid + 1, device=pins.device)
-    # One start more than there is room, for a pin stays below 1: the last of them puts a stretch at the far edge.
+    # One start more than there is room, for a pin stays below 1: the last of them puts
+    # a stretch at the far edge.
     starts = ((grid - lengths + 1) * pins[:, None]) >> PIN_BITS
     cells = torch.arange(grid, device=pins.device)
     covered = (starts[:, :, None] <= cells) & (cells < (starts + lengths)[:, :, None])
@@ -59,7 +71,9 @@ def _lengths(grid: int, pins: torch.Tensor) -> torch.Tensor:
 
 @lru_cache(maxsize=8)
 def _steps(grid: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(A, G) each: for every aspect, the step at which a rectangle reaches each width, and each height."""
+    """(A, G) each: for every aspect, the step at which a rectangle reaches each width,
+    and each height.
+    """
     import torch
 
     paths = [_path(grid, aspect) for aspect in ASPECTS]
@@ -73,7 +87,13 @@ def _path(grid: int, aspect: float) -> tuple[list[int], list[int]]:
     for step in range(1, 2 * grid - 1):
         width, height = len(widths), len(heights)
         free = 1 - width * height / grid**2
-        wanted = 1 + (aspect - 1) * free if aspect >= 1 else 1 / (1 + (1 / aspect - 1) * free)
-        wider = height == grid or (width < grid and (width + 0.5) < wanted * (height + 0.5))
+        wanted = (
+            1 + (aspect - 1) * free
+            if aspect >= 1
+            else 1 / (1 + (1 / aspect - 1) * free)
+        )
+        wider = height == grid or (
+            width < grid and (width + 0.5) < wanted * (height + 0.5)
+        )
         (widths if wider else heights).append(step)
     return widths, heights

@@ -1,4 +1,6 @@
-"""What an occluder may look at before it hides: a model on a data set, and one batch of its images."""
+"""What an occluder may look at before it hides: a model on a data set, and one batch of
+its images.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calling import encode_images, without_frames
-from ..errors import DatasetError, ModelError, OcclusionError, RobustError, UnreadableImageError
+from ..errors import (
+    DatasetError,
+    ModelError,
+    OcclusionError,
+    RobustError,
+    UnreadableImageError,
+)
 from ..foreign import FOREIGN, described, let_go
 from . import Box
 
@@ -50,8 +58,9 @@ class Encoder(Protocol):
 
 
 class Images(Protocol):
-    """The part of a data set that occluders use. One that has anatomical masks also has `masks(index)`, and may say in
-    `regions` which names they have."""
+    """The part of a data set that occluders use. One that has anatomical masks also has
+    `masks(index)`, and may say in `regions` which names they have.
+    """
 
     @property
     def name(self) -> str: ...
@@ -76,7 +85,9 @@ class Setting:
     @cached_property
     def gallery_digest(self) -> bytes:
         """Changes with any embedding or group of the gallery."""
-        return sha256(self.reports.cpu().numpy().tobytes() + self.report_groups.tobytes()).digest()
+        return sha256(
+            self.reports.cpu().numpy().tobytes() + self.report_groups.tobytes()
+        ).digest()
 
     @cached_property
     def donors(self) -> Donors:
@@ -96,32 +107,45 @@ class Setting:
                 break
         if len(ids) < 2:
             raise OcclusionError(
-                f"Expected at least two images in {dataset.name} for fill='donor', got images={len(ids)}. "
-                "Choose another fill."
+                f"Expected at least two images in {dataset.name} for fill='donor', got"
+                f" images={len(ids)}. Choose another fill."
             )
         pixels = unit_scale(stacked(kept, self.encoder.name), self.encoder.device)
         return Donors(ids, pixels, [one.frame for one in kept])
 
     @property
     def masks(self) -> MaskReader:
-        """Reads the anatomical masks of an image by its number; `OcclusionError` where the data set has none."""
+        """Reads the anatomical masks of an image by its number; `OcclusionError` where
+        the data set has none.
+        """
         read: MaskReader | None = getattr(self.dataset, "masks", None)
         # Data sets of files always have the method, but regions only where they were given masks.
         if read is None or getattr(self.dataset, "regions", None) == ():
             raise OcclusionError(
-                f"Expected a data set with anatomical masks, got none in {self.dataset.name}. Give masks=FOLDER to a "
-                "data set of files, or a masks(index) method to one of your own."
+                "Expected a data set with anatomical masks, got none in"
+                f" {self.dataset.name}. Give masks=FOLDER to a data set of files, or a"
+                " masks(index) method to one of your own."
             )
         return read
 
     @cached_property
     def regions(self) -> tuple[str, ...]:
-        """The names that masks of the data set have: its own `regions`, else those of all its masks, in order."""
+        """The names that masks of the data set have: its own `regions`, else those of
+        all its masks, in order.
+        """
         said: Sequence[str] | None = getattr(self.dataset, "regions", None)
         if said is not None:
             return tuple(said)
         read = self.masks
-        return tuple(sorted({name for number in range(len(self.dataset.image_ids)) for name in read(number)}))
+        return tuple(
+            sorted(
+                {
+                    name
+                    for number in range(len(self.dataset.image_ids))
+                    for name in read(number)
+                }
+            )
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,12 +179,14 @@ def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
 
 
 def stacked(prepared: Sequence[Prepares], model: str) -> NDArray[Any]:
-    """(B, 3, S, S) the pixels of a batch, as they were prepared; `ModelError` where they differ in shape."""
+    """(B, 3, S, S) the pixels of a batch, as they were prepared; `ModelError` where
+    they differ in shape.
+    """
     shapes = {one.pixels.shape for one in prepared}
     if len(shapes) != 1:
         raise ModelError(
-            f"Expected prepare() of {model} to give one shape (3, S, S), got shapes={sorted(shapes)}. "
-            "Resize to a fixed square."
+            f"Expected prepare() of {model} to give one shape (3, S, S), got"
+            f" shapes={sorted(shapes)}. Resize to a fixed square."
         )
     return np.stack([one.pixels for one in prepared])
 
@@ -168,8 +194,9 @@ def stacked(prepared: Sequence[Prepares], model: str) -> NDArray[Any]:
 def open_image(dataset: Images, number: int, shown: str) -> Image:
     """The image of that number, decoded, in memory of its own; a `DatasetError` for what is none.
 
-    A data set may give the same object each time, which a model's `prepare` may then do with what it likes. The text of
-    a foreign error may hold a path with a patient's number, or a report: `shown` names the image in its place.
+    A data set may give the same object each time, which a model's `prepare` may then do
+    with what it likes. The text of a foreign error may hold a path with a patient's
+    number, or a report: `shown` names the image in its place.
     """
     found = _opened(dataset, number)
     if isinstance(found, RobustError):
@@ -178,13 +205,13 @@ def open_image(dataset: Images, number: int, shown: str) -> Image:
         got = described(found)
         let_go(found)
         raise DatasetError(
-            f"Expected image() of {dataset.name} to give an image, got {got} for {shown}. "
-            "Fix the data set's reader, or that file."
+            f"Expected image() of {dataset.name} to give an image, got {got} for"
+            f" {shown}. Fix the data set's reader, or that file."
         )
     if isinstance(found, str):
         raise DatasetError(
-            f"Expected image() of {dataset.name} to give a PIL image with pixels, got {found} for {shown}. "
-            "Return a PIL.Image.Image of at least 1 x 1 pixels."
+            f"Expected image() of {dataset.name} to give a PIL image with pixels, got"
+            f" {found} for {shown}. Return a PIL.Image.Image of at least 1 x 1 pixels."
         )
     return found
 
@@ -204,7 +231,9 @@ def _opened(dataset: Images, number: int) -> Image | str | BaseException:
 
 
 def prepare_image(encoder: Encoder, image: Image) -> Prepares:
-    """What the model's `prepare` gives, in memory of its own; a `ModelError` for whatever it raises."""
+    """What the model's `prepare` gives, in memory of its own; a `ModelError` for
+    whatever it raises.
+    """
     try:
         found: Prepares | BaseException = _copied(encoder.prepare(image), encoder.name)
     except FOREIGN as error:
@@ -215,8 +244,9 @@ def prepare_image(encoder: Encoder, image: Image) -> Prepares:
         got = described(found)
         let_go(found)
         raise ModelError(
-            f"Expected prepare of {encoder.name} to give Prepared(pixels, frame), got {got}. Fix prepare, or what it "
-            f"expects of an image: this one had mode={image.mode!r} and size={image.size}."
+            f"Expected prepare of {encoder.name} to give Prepared(pixels, frame), got"
+            f" {got}. Fix prepare, or what it expects of an image: this one had"
+            f" mode={image.mode!r} and size={image.size}."
         )
     return found
 
@@ -234,20 +264,24 @@ def _copied(prepared: object, model: str) -> Prepares:
     pixels, frame = (getattr(prepared, name, None) for name in ("pixels", "frame"))
     if pixels is None or frame is None:
         raise ModelError(
-            f"Expected prepare of {model} to give Prepared(pixels, frame), got a {type(prepared).__name__}. "
-            "Return pytest_retrieval_robust.models.Prepared."
+            f"Expected prepare of {model} to give Prepared(pixels, frame), got a"
+            f" {type(prepared).__name__}. Return"
+            " pytest_retrieval_robust.models.Prepared."
         )
     own = np.array(pixels)
     if own.dtype.kind == "f":
         own = own.astype(np.float32, copy=False)
     if own.ndim != 3 or own.shape[0] != 3 or own.dtype not in (np.uint8, np.float32):
         raise ModelError(
-            f"Expected prepare of {model} to give pixels of shape (3, S, S) in uint8 or float32, got "
-            f"shape={own.shape}, dtype={own.dtype}. Repeat grey to three channels, and scale other numbers to 0..1."
+            f"Expected prepare of {model} to give pixels of shape (3, S, S) in uint8 or"
+            f" float32, got shape={own.shape}, dtype={own.dtype}. Repeat grey to three"
+            " channels, and scale other numbers to 0..1."
         )
     return _Own(own, frame)
 
 
 def encode(encoder: Encoder, pixels: Tensor) -> Tensor:
-    """(B, 3, S, S) -> (B, D) float32; `ModelError` for what fails. Neither side sees the other's memory."""
+    """(B, 3, S, S) -> (B, D) float32; `ModelError` for what fails. Neither side sees
+    the other's memory.
+    """
     return encode_images(encoder, pixels).rows

@@ -1,4 +1,6 @@
-"""The base of area occluders: they hide exactly the asked share of the source image, cell by cell."""
+"""The base of area occluders: they hide exactly the asked share of the source image,
+cell by cell.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,13 @@ __all__ = ["AreaOccluder", "visible_level"]
 
 @dataclass(frozen=True)
 class AreaOccluder(CellOccluder):
-    """Hides the first `round(level * grid * grid)` cells of an order that a subclass gives for each image.
+    """Hides the first `round(level * grid * grid)` cells of an order that a subclass
+    gives for each image.
 
-    By construction it is the identity at level 0, hides every source pixel at 1, is nested in the level for a fixed
-    seed, exact to a cell, and bit-identical for every batch split, order, worker and device. A subclass is a frozen
-    dataclass that sets `family` and gives `order`; fields that it adds become parameters of the name.
+    By construction it is the identity at level 0, hides every source pixel at 1, is
+    nested in the level for a fixed seed, exact to a cell, and bit-identical for every
+    batch split, order, worker and device. A subclass is a frozen dataclass that sets
+    `family` and gives `order`; fields that it adds become parameters of the name.
 
     Args:
         grid: Cells along each side of the source image, 1 to 256.
@@ -40,23 +44,33 @@ class AreaOccluder(CellOccluder):
         check_fill(self.fill)
 
     @abstractmethod
-    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
-        """(B, G, G) int64: for each image, a permutation of 0..G*G-1 that says when each cell is hidden."""
+    def order(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
+        """(B, G, G) int64: for each image, a permutation of 0..G*G-1 that says when
+        each cell is hidden.
+        """
 
     @property
     def cells(self) -> int:
         return self.grid
 
-    def priorities(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def priorities(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         return self.order(ids, seed, device)
 
     def threshold(self, level: float) -> int:
         return self.hidden_cells(level)
 
     def hidden_cells(self, level: float) -> int:
-        """How many of the `grid * grid` cells `level` hides, halves rounded up; 0.3 means the decimal 0.3."""
+        """How many of the `grid * grid` cells `level` hides, halves rounded up; 0.3
+        means the decimal 0.3.
+        """
         check_level(level)
-        return int((Decimal(str(float(level))) * self.grid**2).to_integral_value(ROUND_HALF_UP))
+        return int(
+            (Decimal(str(float(level))) * self.grid**2).to_integral_value(ROUND_HALF_UP)
+        )
 
     def achieved_level(self, level: float) -> float:
         """The share of cells that is hidden when `level` is asked for: within half a cell of it."""

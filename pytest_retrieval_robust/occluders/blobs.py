@@ -25,7 +25,8 @@ _LARGEST = 64
 
 @dataclass(frozen=True)
 class Blobs(AreaOccluder):
-    """The lowest part of a smooth random surface: cubic B-splines over random whole numbers `size` cells apart.
+    """The lowest part of a smooth random surface: cubic B-splines over random whole
+    numbers `size` cells apart.
 
     >>> Blobs(size=12).name
     'blobs(size=12)'
@@ -45,7 +46,9 @@ class Blobs(AreaOccluder):
         super().__post_init__()
         check_whole("size", self.size, 1, _LARGEST)
 
-    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def order(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         """(B, G, G) int64: cells from the lowest to the highest point of the surface."""
         import torch
 
@@ -58,16 +61,21 @@ class Blobs(AreaOccluder):
         return in_order(self._smooth(across.mT, drawn[:, 1] % self.size).mT).to(device)
 
     def _smooth(self, noise: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-        """(B, N, M) numbers to (B, N, G): the uniform cubic B-spline along the last axis, times 6, rounded down."""
+        """(B, N, M) numbers to (B, N, G): the uniform cubic B-spline along the last
+        axis, times 6, rounded down.
+        """
         weights = _spline(self.grid, self.size, noise.shape[2]).to(noise.device)
-        # Whole numbers below 2**53: float64 adds them exactly in every order, and has a matrix product on every device.
+        # Whole numbers below 2**53: float64 adds them exactly in every order, and has a
+        # matrix product on every device.
         total = noise.double().bmm(weights[shift])
         return total.div(self.size**3, rounding_mode="floor").to(noise.dtype)
 
 
 @lru_cache(maxsize=8)
 def _spline(grid: int, size: int, nodes: int) -> torch.Tensor:
-    """(size, nodes, G) float64 whole numbers: what each node weighs in each cell, for every shift of the nodes."""
+    """(size, nodes, G) float64 whole numbers: what each node weighs in each cell, for
+    every shift of the nodes.
+    """
     import torch
 
     place = torch.arange(grid, device="cpu") + torch.arange(size, device="cpu")[:, None]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Border(AreaOccluder):
-    """What is left is a window of the image's aspect, a little off the centre, which shrinks as the level rises.
+    """What is left is a window of the image's aspect, a little off the centre, which
+    shrinks as the level rises.
 
     >>> Border(fill="mean").name
     'border(fill=mean)'
@@ -29,14 +30,20 @@ class Border(AreaOccluder):
 
     family: ClassVar[str] = "border"
 
-    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def order(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         """(B, G, G) int64: the window's growth, read backwards."""
         import torch
 
-        drawn = words(ids, seed, "border", torch.arange(2, device=integer_device(device)))
+        drawn = words(
+            ids, seed, "border", torch.arange(2, device=integer_device(device))
+        )
         # The window's pin lies in the middle quarter of what room there is.
         across, down = ((drawn >> 2) + (3 << (PIN_BITS - 3))).unbind(1)
-        window = in_order(growth(self.grid, torch.full_like(across, OWN_ASPECT), across, down))
+        window = in_order(
+            growth(self.grid, torch.full_like(across, OWN_ASPECT), across, down)
+        )
         return (self.grid**2 - 1 - window).to(device)
 
 

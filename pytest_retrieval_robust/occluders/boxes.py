@@ -42,15 +42,29 @@ class Boxes(AreaOccluder):
         super().__post_init__()
         check_whole("count", self.count, 1, _MOST)
 
-    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def order(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         """(B, G, G) int64: cells by the step at which the first rectangle reaches them."""
         import torch
 
-        drawn = words(ids, seed, "boxes", torch.arange(3 * self.count, device=integer_device(device)))
+        drawn = words(
+            ids,
+            seed,
+            "boxes",
+            torch.arange(3 * self.count, device=integer_device(device)),
+        )
         aspects, across, down = drawn.reshape(-1, self.count, 3).unbind(2)
         firsts = None
-        for number in range(self.count):  # one at a time: all at once would take `count` times the memory
-            times = growth(self.grid, aspects[:, number] % len(ASPECTS), across[:, number], down[:, number])
+        for number in range(
+            self.count
+        ):  # one at a time: all at once would take `count` times the memory
+            times = growth(
+                self.grid,
+                aspects[:, number] % len(ASPECTS),
+                across[:, number],
+                down[:, number],
+            )
             firsts = times if firsts is None else firsts.minimum(times)
         assert firsts is not None
         return in_order(firsts).to(device)

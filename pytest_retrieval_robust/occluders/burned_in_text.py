@@ -1,4 +1,6 @@
-"""`burned-in-text`: synthetic annotations, lines of random characters in the corners of the image."""
+"""`burned-in-text`: synthetic annotations, lines of random characters in the corners of
+the image.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class _Line(NamedTuple):
 class BurnedInText(SeverityOccluder):
     """Synthetic lines of text in the four corners, character after character.
 
-    Drawn here, after no library or paper. The characters are random capitals and digits, and no patient's.
+    Drawn here, after no library or paper. The characters are random capitals and
+    digits, and no patient's.
 
     >>> BurnedInText(lines=2).name
     'burned-in-text(lines=2)'
@@ -60,11 +63,16 @@ class BurnedInText(SeverityOccluder):
     def onsets(self, image_id: str, seed: int) -> Onsets:
         dice, canvas = Dice(image_id, seed, self.family), blank()
         corners = dice.shuffled(_CORNERS)
-        lines = [_line(corners[number % _CORNERS], number // _CORNERS, dice) for number in range(self.lines)]
+        lines = [
+            _line(corners[number % _CORNERS], number // _CORNERS, dice)
+            for number in range(self.lines)
+        ]
         spans = iter(shared_out([1] * sum(len(line.text) for line in lines)))
         for line in lines:
             for place, character in enumerate(line.text):
-                shape = np.where(_glyph(character), next(spans).first, NEVER).astype(np.int16)
+                shape = np.where(_glyph(character), next(spans).first, NEVER).astype(
+                    np.int16
+                )
                 stamp(canvas, line.column + place * _ADVANCE, line.row, shape)
         return canvas
 
@@ -72,7 +80,9 @@ class BurnedInText(SeverityOccluder):
 def _line(corner: int, below: int, dice: Dice) -> _Line:
     """A line in a corner, `below` others; in lower corners lines stack upwards."""
     count = dice.between(_SHORTEST, _LONGEST)
-    text = "".join(sorted(GLYPHS)[dice.between(0, len(GLYPHS) - 1)] for _ in range(count))
+    text = "".join(
+        sorted(GLYPHS)[dice.between(0, len(GLYPHS) - 1)] for _ in range(count)
+    )
     at_right, at_bottom = divmod(corner, 2)
     from_edge = _EDGE + below * _LINE_HEIGHT
     column = CELLS - _EDGE - count * _ADVANCE + _DOT if at_right else _EDGE
@@ -84,7 +94,9 @@ def _line(corner: int, below: int, dice: Dice) -> _Line:
 def _glyph(character: str) -> NDArray[np.bool_]:
     """The character's dots as cells."""
     rows = np.array(GLYPHS[character], dtype=np.int64)[:, None]
-    dots: NDArray[np.bool_] = (rows >> np.arange(WIDTH - 1, -1, -1, dtype=np.int64)) & 1 == 1
+    dots: NDArray[np.bool_] = (
+        rows >> np.arange(WIDTH - 1, -1, -1, dtype=np.int64)
+    ) & 1 == 1
     return dots.repeat(_DOT, axis=0).repeat(_DOT, axis=1)
 
 

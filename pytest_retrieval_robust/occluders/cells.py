@@ -1,7 +1,9 @@
-"""The base of all occluders: cells of the source image that are hidden one after another as the level rises.
+"""The base of all occluders: cells of the source image that are hidden one after
+another as the level rises.
 
-The occlusion task is that of arXiv 2501.09134; the cells lie in the source image's own coordinates, so that models
-which crop, pad or resize differently all have the same part of the patient hidden.
+The occlusion task is that of arXiv 2501.09134; the cells lie in the source image's own
+coordinates, so that models which crop, pad or resize differently all have the same part
+of the patient hidden.
 """
 
 from __future__ import annotations
@@ -37,9 +39,10 @@ if TYPE_CHECKING:
 class CellOccluder(ABC):
     """Hides the cells whose priority lies below a threshold that rises with the level.
 
-    By construction it is nested in the level for a fixed seed, and bit-identical for every batch split, order, worker
-    and device. Subclasses are frozen dataclasses that set `family`; the fields that they add become parameters of the
-    name, and one of them is `fill`.
+    By construction it is nested in the level for a fixed seed, and bit-identical for
+    every batch split, order, worker and device. Subclasses are frozen dataclasses that
+    set `family`; the fields that they add become parameters of the name, and one of
+    them is `fill`.
     """
 
     family: ClassVar[str]
@@ -57,7 +60,9 @@ class CellOccluder(ABC):
         """G: cells along each side of the source image."""
 
     @abstractmethod
-    def priorities(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def priorities(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         """(B, G, G) whole numbers: when each cell is hidden."""
 
     @abstractmethod
@@ -70,19 +75,27 @@ class CellOccluder(ABC):
 
     @property
     def name(self) -> str:
-        """The family's name, with the parameters that are not the defaults in alphabetical order."""
+        """The family's name, with the parameters that are not the defaults in
+        alphabetical order.
+        """
         return call_name(self.family, self)
 
     def bind(self, scene: Scene) -> CellOccluder:
-        """The occluder for the batch of `scene`: itself, with the data set's donors where its fill needs them."""
+        """The occluder for the batch of `scene`: itself, with the data set's donors
+        where its fill needs them.
+        """
         return self.with_donors(scene)
 
-    def looked_at(self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]) -> bytes | None:  # noqa: ARG002
-        """A digest of what `bind` looks at, beyond the images' ids and pixels, or None where that is not known.
+    def looked_at(
+        self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]
+    ) -> bytes | None:
+        """A digest of what `bind` looks at, beyond the images' ids and pixels, or None
+        where that is not known.
 
-        Embeddings are stored under it. `numbers` and `groups` are those of a batch's images. An occluder from outside
-        of this package is not known, unless it says by a method of its own what all that it hides follows from, its
-        code and that of its helpers included.
+        Embeddings are stored under it. `numbers` and `groups` are those of a batch's
+        images. An occluder from outside of this package is not known, unless it says by
+        a method of its own what all that it hides follows from, its code and that of
+        its helpers included.
         """
         if not type(self).__module__.startswith(f"{__package__}."):
             return None
@@ -92,7 +105,9 @@ class CellOccluder(ABC):
         """Itself, knowing the donors of the scene's data set where its fill is `donor`."""
         from dataclasses import replace
 
-        return replace(self, donors=scene.setting.donors) if self.fill == DONOR else self
+        return (
+            replace(self, donors=scene.setting.donors) if self.fill == DONOR else self
+        )
 
     def mask(
         self,
@@ -106,19 +121,21 @@ class CellOccluder(ABC):
         """Which pixels are hidden.
 
         Args:
-            ids: B image ids. An id that occurs twice has the same mask twice.
-            level: The share of the source image's area to hide, or the severity, in [0, 1].
-            seed: Which layout of the mask, from 0.
-            size: The prepared square's side in pixels, or (height, width).
-            frame: The box (left, top, right, bottom) that the source image takes in the square, in relative
+            ids: B image ids. An id that occurs twice has the same mask twice. level:
+            The share of the source image's area to hide, or the severity, in [0, 1].
+            seed: Which layout of the mask, from 0. size: The prepared square's side in
+            pixels, or (height, width). frame: The box (left, top, right, bottom) that
+            the source image takes in the square, in relative
                 coordinates of the square; one for all images, or one an image.
             device: Where the mask shall lie.
 
         Returns:
-            (B, 1, H, W) bool. A pixel belongs to the cell under its centre; padding is never hidden.
+            (B, 1, H, W) bool. A pixel belongs to the cell under its centre; padding is
+            never hidden.
 
         Raises:
-            OcclusionError: A level outside [0, 1], a negative seed, or boxes that fit neither the images nor the sides.
+            OcclusionError: A level outside [0, 1], a negative seed, or boxes that fit
+            neither the images nor the sides.
         """
         view = view_of(frame, len(ids), size)
         hidden = self._hidden(ids, level, seed, device)
@@ -136,8 +153,9 @@ class CellOccluder(ABC):
         """Hide part of each image; pixels outside the mask stay as they are, bit for bit.
 
         Args:
-            pixels: (B, 3, H, W) floating on the 0..1 scale (a resize may overshoot it) or uint8 on 0..255. Not changed,
-                unless it is also `out`. A NaN that is hidden is gone; fills made of the image carry it on.
+            pixels: (B, 3, H, W) floating on the 0..1 scale (a resize may overshoot it)
+                or uint8 on 0..255. Not changed, unless it is also `out`. A NaN that is
+                hidden is gone; fills made of the image carry it on.
             ids: B image ids.
             level: The share of the source image's area to hide, or the severity, in [0, 1].
             seed: Which layout of the mask, from 0.
@@ -160,14 +178,18 @@ class CellOccluder(ABC):
         values = filling(self.fill, Canvas(pixels, ids, seed, view, self.donors))
         return hide_cells(pixels, values, result, hidden, view)
 
-    def _hidden(self, ids: Sequence[str], level: float, seed: int, device: torch.device | str) -> torch.Tensor:
+    def _hidden(
+        self, ids: Sequence[str], level: float, seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         check_level(level)
         check_seed(seed)
         return _priorities(self, tuple(ids), seed, str(device)) < self.threshold(level)
 
 
 @lru_cache(maxsize=8)
-def _priorities(occluder: CellOccluder, ids: tuple[str, ...], seed: int, device: str) -> torch.Tensor:
+def _priorities(
+    occluder: CellOccluder, ids: tuple[str, ...], seed: int, device: str
+) -> torch.Tensor:
     """Kept while the levels of a batch go by: they differ in the threshold alone."""
     return occluder.priorities(ids, seed, device)
 
@@ -178,45 +200,67 @@ def on_pixels(hidden: torch.Tensor, view: View) -> torch.Tensor:
 
     grid = hidden.shape[1]
     if view.fits(grid):
-        spread = hidden.repeat_interleave(view.width // grid, 2).repeat_interleave(view.height // grid, 1)
+        spread = hidden.repeat_interleave(view.width // grid, 2).repeat_interleave(
+            view.height // grid, 1
+        )
         return spread[:, None]
     rows, columns = cells(view, grid, str(hidden.device))
     # One more row and column, never hidden, for the pixels that do not show the source image.
     padded = torch.nn.functional.pad(hidden, (0, 1, 0, 1), value=False)
     if len(rows) == 1:
         return padded.index_select(2, columns[0]).index_select(1, rows[0])[:, None]
-    return padded.take_along_dim(columns[:, None, :], 2).take_along_dim(rows[:, :, None], 1)[:, None]
+    return padded.take_along_dim(columns[:, None, :], 2).take_along_dim(
+        rows[:, :, None], 1
+    )[:, None]
 
 
 def hide_cells(
-    pixels: torch.Tensor, values: torch.Tensor | None, out: torch.Tensor, hidden: torch.Tensor, view: View
+    pixels: torch.Tensor,
+    values: torch.Tensor | None,
+    out: torch.Tensor,
+    hidden: torch.Tensor,
+    view: View,
 ) -> torch.Tensor:
-    """Write `pixels` to `out`, with `values` (None: black) in the hidden cells, (B, G, G) bool; returns `out`."""
+    """Write `pixels` to `out`, with `values` (None: black) in the hidden cells, (B, G,
+    G) bool; returns `out`.
+    """
     if view.fits(hidden.shape[1]):
-        # Cells are whole pixels: rows of pixels share one row of the mask, and it need not be drawn out.
+        # Cells are whole pixels: rows of pixels share one row of the mask, and it need
+        # not be drawn out.
         return hide(pixels, values, out, blocks=hidden, mask=None)
     return hide(pixels, values, out, blocks=None, mask=on_pixels(hidden, view))
 
 
 def check_level(level: float) -> None:
     """Raise `OcclusionError` where `level` is not a number in [0, 1]."""
-    if isinstance(level, bool) or not isinstance(level, Real | Decimal) or not 0 <= level <= 1:
+    if (
+        isinstance(level, bool)
+        or not isinstance(level, Real | Decimal)
+        or not 0 <= level <= 1
+    ):
         raise OcclusionError(
-            f"Expected a level from 0 to 1, got level={level!r}. Give the share of the image's area: 0.3 for 30 %."
+            f"Expected a level from 0 to 1, got level={level!r}. Give the share of the"
+            " image's area: 0.3 for 30 %."
         )
 
 
 def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
     import torch
 
-    if pixels.ndim != 4 or pixels.shape[1] != 3 or not (pixels.is_floating_point() or pixels.dtype == torch.uint8):
+    if (
+        pixels.ndim != 4
+        or pixels.shape[1] != 3
+        or not (pixels.is_floating_point() or pixels.dtype == torch.uint8)
+    ):
         raise OcclusionError(
-            f"Expected floating or uint8 pixels of shape (B, 3, H, W), got shape={tuple(pixels.shape)} and "
-            f"dtype={pixels.dtype}. Scale other integers to 0..1 as floats, and repeat grey to three channels."
+            "Expected floating or uint8 pixels of shape (B, 3, H, W), got"
+            f" shape={tuple(pixels.shape)} and dtype={pixels.dtype}. Scale other"
+            " integers to 0..1 as floats, and repeat grey to three channels."
         )
     if isinstance(ids, str) or len(ids) != len(pixels):
         raise OcclusionError(
-            f"Expected one id an image, got len(ids)={len(ids)} for {len(pixels)} images. Give a list of B strings."
+            f"Expected one id an image, got len(ids)={len(ids)} for {len(pixels)}"
+            " images. Give a list of B strings."
         )
 
 
@@ -227,5 +271,6 @@ def _check_out(out: torch.Tensor | None, pixels: torch.Tensor) -> None:
         expected, got = getattr(pixels, what), getattr(out, what)
         if expected != got:
             raise OcclusionError(
-                f"Expected out of the pixels' {what} {expected}, got out.{what}={got}. Use torch.empty_like(pixels)."
+                f"Expected out of the pixels' {what} {expected}, got out.{what}={got}."
+                " Use torch.empty_like(pixels)."
             )

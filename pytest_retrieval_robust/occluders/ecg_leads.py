@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from ..catalogue import Catalogue
 
 # In cells: the limbs' electrodes, then those in front of the heart.
-_PLACES = ((56, 50), (200, 50), (206, 200), (50, 200), (128, 116), (152, 140), (174, 158), (104, 140), (196, 168))
+_PLACES = (
+    (56, 50),
+    (200, 50),
+    (206, 200),
+    (50, 200),
+    (128, 116),
+    (152, 140),
+    (174, 158),
+    (104, 140),
+    (196, 168),
+)
 _SNAP, _GAP, _PAD = 4 * UNIT, 13 * UNIT // 2, 9 * UNIT
 _WIRE_RADIUS = 5 * UNIT // 4
 _PAD_WEIGHT = 40 * UNIT
@@ -37,9 +47,11 @@ _PAD_WEIGHT = 40 * UNIT
 
 @dataclass(frozen=True)
 class EcgLeads(SeverityOccluder):
-    """Synthetic electrodes, one after another in random order, each followed by its wire along its length.
+    """Synthetic electrodes, one after another in random order, each followed by its
+    wire along its length.
 
-    Drawn here, after no library or paper: a snap in a ring, from which a wire sags to where all leave the image.
+    Drawn here, after no library or paper: a snap in a ring, from which a wire sags to
+    where all leave the image.
 
     >>> EcgLeads(count=3).name
     'ecg-leads(count=3)'
@@ -88,7 +100,13 @@ def _wire(number: int, exit_at: Point, dice: Dice) -> list[Point]:
 
 def _draw_electrode(canvas: Onsets, centre: Point, span: Span) -> None:
     half = (span.first + span.last) // 2
-    bands(canvas, centre, centre, [_SNAP // 2, _SNAP, _GAP, _PAD], [span.first, span.first, NEVER, half])
+    bands(
+        canvas,
+        centre,
+        centre,
+        [_SNAP // 2, _SNAP, _GAP, _PAD],
+        [span.first, span.first, NEVER, half],
+    )
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

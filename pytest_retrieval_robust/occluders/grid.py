@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Grid(AreaOccluder):
-    """A lattice of squares `period` cells apart, shifted at random for each image; all squares grow alike.
+    """A lattice of squares `period` cells apart, shifted at random for each image; all
+    squares grow alike.
 
     >>> Grid(period=4).name
     'grid(period=4)'
 
     Args:
-        grid: Cells along each side.
-        fill: One of `fills.FILLS`.
-        period: Cells from one square to the next, 2 to `grid`: `grid / period` squares lie along each side.
+        grid: Cells along each side. fill: One of `fills.FILLS`. period: Cells from one
+        square to the next, 2 to `grid`: `grid / period` squares lie along each side.
     """
 
     grid: int = 32
@@ -41,13 +41,17 @@ class Grid(AreaOccluder):
         super().__post_init__()
         check_whole("period", self.period, 2, max(2, self.grid))
 
-    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def order(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         """(B, G, G) int64: in every square of the lattice the same cells at the same time."""
         import torch
 
         device_ = integer_device(device)
         numbers = torch.arange(self.grid, device=device_)
-        down, across = words(ids, seed, "grid", torch.arange(2, device=device_)).unbind(1)
+        down, across = words(ids, seed, "grid", torch.arange(2, device=device_)).unbind(
+            1
+        )
         rows = (numbers + down[:, None]) % self.period
         columns = (numbers + across[:, None]) % self.period
         local = _growing_square(self.period).to(device_)
@@ -56,14 +60,19 @@ class Grid(AreaOccluder):
 
 @lru_cache(maxsize=8)
 def _growing_square(side: int) -> torch.Tensor:
-    """(side, side) int64: when each cell joins a square that grows from a corner, a row and a column at a time."""
+    """(side, side) int64: when each cell joins a square that grows from a corner, a row
+    and a column at a time.
+    """
     import torch
 
     joined = {(row, column): 0 for row in range(side) for column in range(side)}
     rising = sorted(joined, key=lambda cell: (max(cell), cell[1] < cell[0], cell))
     for place, cell in enumerate(rising):
         joined[cell] = place
-    return torch.tensor([[joined[row, column] for column in range(side)] for row in range(side)], device="cpu")
+    return torch.tensor(
+        [[joined[row, column] for column in range(side)] for row in range(side)],
+        device="cpu",
+    )
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

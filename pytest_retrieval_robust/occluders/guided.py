@@ -1,4 +1,6 @@
-"""The base of model-guided occluders: exactly the asked share is hidden, in an order that the model itself decides."""
+"""The base of model-guided occluders: exactly the asked share is hidden, in an order
+that the model itself decides.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Orders:
-    """The orders that a model gave the cells of some images. Two of them are never equal: the model is not in them."""
+    """The orders that a model gave the cells of some images.
+
+    Two of them are never equal: the model is not in them.
+    """
 
     places: Mapping[str, NDArray[np.int64]]
     """By image id, (G * G,): when each cell is hidden."""
@@ -32,10 +37,12 @@ class Orders:
 
 @dataclass(frozen=True)
 class GuidedOccluder(AreaOccluder):
-    """An area occluder whose order comes from the model, so it must be bound to a batch before it can hide.
+    """An area occluder whose order comes from the model, so it must be bound to a batch
+    before it can hide.
 
-    Exact and nested like every area occluder; the model is part of the case. Where two cells matter alike to the last
-    bit of a score, another device or precision may order them otherwise. The seed has no say.
+    Exact and nested like every area occluder; the model is part of the case. Where two
+    cells matter alike to the last bit of a score, another device or precision may order
+    them otherwise. The seed has no say.
 
     Args:
         grid: Cells along each side; each costs encodings of every image.
@@ -58,30 +65,47 @@ class GuidedOccluder(AreaOccluder):
         """The occluder with the orders that the scene's model gives its images."""
         from ._scene import batch_size
 
-        probe = Probe(scene, self.grid, self.fill, self.rank_kept, batch=batch_size(scene.setting.encoder.device))
+        probe = Probe(
+            scene,
+            self.grid,
+            self.fill,
+            self.rank_kept,
+            batch=batch_size(scene.setting.encoder.device),
+        )
         found = zip(scene.ids, self.sequences(probe), strict=True)
-        orders = Orders({identity: np.argsort(sequence) for identity, sequence in found})
+        orders = Orders(
+            {identity: np.argsort(sequence) for identity, sequence in found}
+        )
         return replace(self.with_donors(scene), orders=orders)
 
-    def looked_at(self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]) -> bytes | None:
+    def looked_at(
+        self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]
+    ) -> bytes | None:
         """The gallery and which of it is right: margins are what the model's order follows from."""
         seen = super().looked_at(setting, numbers, groups)
-        return None if seen is None else seen + setting.gallery_digest + groups.tobytes()
+        return (
+            None if seen is None else seen + setting.gallery_digest + groups.tobytes()
+        )
 
-    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:  # noqa: ARG002 - no say
+    def order(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         """(B, G, G) int64: when the model's order hides each cell."""
         import torch
 
         if self.orders is None:
             raise OcclusionError(
-                f"Expected {self.name} to know its model, got it unbound. Bind it to a batch first: "
-                "occluder.bind(scene), which evaluate() and the fixtures' sweep do by themselves."
+                f"Expected {self.name} to know its model, got it unbound. Bind it to a"
+                " batch first: occluder.bind(scene), which evaluate() and the"
+                " fixtures' sweep do by themselves."
             )
         absent = [identity for identity in ids if identity not in self.orders.places]
         if absent:
             raise OcclusionError(
-                f"Expected images of the batch that {self.name} was bound to, got {len(absent)} others of {len(ids)}. "
-                "Bind it to their batch."
+                f"Expected images of the batch that {self.name} was bound to, got"
+                f" {len(absent)} others of {len(ids)}. Bind it to their batch."
             )
-        places = np.array([self.orders.places[identity] for identity in ids], dtype=np.int64)
+        places = np.array(
+            [self.orders.places[identity] for identity in ids], dtype=np.int64
+        )
         return torch.from_numpy(places.reshape(-1, self.grid, self.grid)).to(device)

@@ -1,7 +1,9 @@
-"""A counter-based integer hash on tensors: random words from (seed, image id, counter), the same on every device.
+"""A counter-based integer hash on tensors: random words from (seed, image id, counter),
+the same on every device.
 
-Torch's own generators give other numbers on other devices and for other batch splits. Here each word depends on its
-key and counter alone, and only on integer operations, which every device does alike.
+Torch's own generators give other numbers on other devices and for other batch splits.
+Here each word depends on its key and counter alone, and only on integer operations,
+which every device does alike.
 """
 
 from __future__ import annotations
@@ -24,10 +26,14 @@ _LOW_32 = 0xFFFFFFFF
 _LOW_16 = 0xFFFF
 
 
-def words(ids: Sequence[str], seed: int, purpose: str, counters: torch.Tensor) -> torch.Tensor:
-    """(B, N) int64 random words in [0, 2**32), one for each of the B ids and each of the (N,) counters below 2**32.
+def words(
+    ids: Sequence[str], seed: int, purpose: str, counters: torch.Tensor
+) -> torch.Tensor:
+    """(B, N) int64 random words in [0, 2**32), one for each of the B ids and each of
+    the (N,) counters below 2**32.
 
-    `purpose` (at most 16 bytes) separates streams: the order of cells and the noise of one image are independent.
+    `purpose` (at most 16 bytes) separates streams: the order of cells and the noise of
+    one image are independent.
     """
     import torch
 
@@ -41,19 +47,35 @@ def words(ids: Sequence[str], seed: int, purpose: str, counters: torch.Tensor) -
 
 def host_words(identity: str, seed: int, purpose: str, count: int) -> NDArray[np.int64]:
     """(count,) the first words of `words` for one id, on the host."""
-    drawn = _host_words(_keys([identity], seed, purpose), np.arange(count, dtype=np.uint32))
+    drawn = _host_words(
+        _keys([identity], seed, purpose), np.arange(count, dtype=np.uint32)
+    )
     return drawn.astype(np.int64).reshape(count)
 
 
 def by_hash(ids: Sequence[str], purpose: str) -> list[int]:
-    """The numbers of a data set's image ids in an order that only the ids decide, whatever order they come in."""
-    return sorted(range(len(ids)), key=lambda number: (int(host_words(ids[number], 0, purpose, 1)[0]), ids[number]))
+    """The numbers of a data set's image ids in an order that only the ids decide,
+    whatever order they come in.
+    """
+    return sorted(
+        range(len(ids)),
+        key=lambda number: (
+            int(host_words(ids[number], 0, purpose, 1)[0]),
+            ids[number],
+        ),
+    )
 
 
-def _host_words(keys: NDArray[np.int64], counters: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The same words in unsigned 32-bit arithmetic, which wraps by itself: four times as fast where it exists."""
+def _host_words(
+    keys: NDArray[np.int64], counters: NDArray[np.uint32]
+) -> NDArray[np.uint32]:
+    """The same words in unsigned 32-bit arithmetic, which wraps by itself: four times
+    as fast where it exists.
+    """
     low, high = keys.astype(np.uint32).T
-    return _mix_host(_mix_host(_mix_host(counters)[None] ^ low[:, None]) ^ high[:, None])
+    return _mix_host(
+        _mix_host(_mix_host(counters)[None] ^ low[:, None]) ^ high[:, None]
+    )
 
 
 def _mix_host(word: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -75,13 +97,17 @@ def mix(word: torch.Tensor) -> torch.Tensor:
 
 
 def _multiply(word: torch.Tensor, factor: int) -> torch.Tensor:
-    """`word * factor` modulo 2**32; the factor goes in halves, since a 64-bit product would overflow int64."""
+    """`word * factor` modulo 2**32; the factor goes in halves, since a 64-bit product
+    would overflow int64.
+    """
     high = (word * (factor >> 16)) & _LOW_16
     return (word * (factor & _LOW_16) + (high << 16)) & _LOW_32
 
 
 def places(keys: torch.Tensor) -> torch.Tensor:
-    """(B, N) int64: the place, from 0, of each key in its row's rising order. Keys of a row must all differ."""
+    """(B, N) int64: the place, from 0, of each key in its row's rising order. Keys of a
+    row must all differ.
+    """
     import torch
 
     if keys.device.type == "cpu":
@@ -102,10 +128,14 @@ def _keys(ids: Sequence[str], seed: int, purpose: str) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=1 << 16)
 def _digest(identity: str, seed: int, purpose: str) -> tuple[int, int]:
-    """64 bits from (seed, id, purpose), in halves; BLAKE2 takes the seed as salt and the purpose as personalisation."""
+    """64 bits from (seed, id, purpose), in halves; BLAKE2 takes the seed as salt and
+    the purpose as personalisation.
+    """
     # Ids may be file names, which Python decodes with surrogates where they are not UTF-8.
     text = identity.encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(text, digest_size=8, salt=seed.to_bytes(8, "little"), person=purpose.encode())
+    digest = hashlib.blake2b(
+        text, digest_size=8, salt=seed.to_bytes(8, "little"), person=purpose.encode()
+    )
     number = int.from_bytes(digest.digest(), "little")
     return number & _LOW_32, number >> WORD_BITS
 
@@ -113,10 +143,15 @@ def _digest(identity: str, seed: int, purpose: str) -> tuple[int, int]:
 def check_seed(seed: int) -> None:
     """Raise `OcclusionError` where `seed` is not an int in [0, 2**64)."""
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 1 << 64:
-        raise OcclusionError(f"Expected a seed from 0 to 2**64 - 1, got seed={seed!r}. Use a whole number such as 0.")
+        raise OcclusionError(
+            f"Expected a seed from 0 to 2**64 - 1, got seed={seed!r}. Use a whole"
+            " number such as 0."
+        )
 
 
 def integer_device(device: torch.device | str) -> str:
-    """Where to do integer work meant for `device`: on Apple GPUs 64-bit sorting and arithmetic is incomplete."""
+    """Where to do integer work meant for `device`: on Apple GPUs 64-bit sorting and
+    arithmetic is incomplete.
+    """
     name = str(device)
     return "cpu" if name.startswith("mps") else name

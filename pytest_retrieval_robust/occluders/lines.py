@@ -1,4 +1,6 @@
-"""`lines`: synthetic tubes, catheters and drains, as they lie over the chest of an intensive-care patient."""
+"""`lines`: synthetic tubes, catheters and drains, as they lie over the chest of an
+intensive-care patient.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,18 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from . import OccluderEntry
 from ._checks import check_whole
-from ._drawing import UNIT, Dice, Point, along, blank, curve, draw, in_units, length, shared_out
+from ._drawing import (
+    UNIT,
+    Dice,
+    Point,
+    along,
+    blank,
+    curve,
+    draw,
+    in_units,
+    length,
+    shared_out,
+)
 from .severity import Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
@@ -15,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class _Line(NamedTuple):
-    """A tube or catheter: the way it takes, in cells from outside the patient, and half its width in units."""
+    """A tube or catheter: the way it takes, in cells from outside the patient, and half
+    its width in units.
+    """
 
     radius: int
     way: tuple[Point, ...]
@@ -27,26 +42,47 @@ _LINES = (
     # central venous catheter: from the right side of the neck to the superior vena cava
     _Line(3 * UNIT // 2, ((84, -4), (92, 22), (100, 48), (105, 80), (106, 116))),
     # nasogastric tube: behind the heart to the stomach
-    _Line(7 * UNIT // 4, ((133, -4), (134, 60), (133, 124), (136, 176), (156, 208), (180, 222))),
+    _Line(
+        7 * UNIT // 4,
+        ((133, -4), (134, 60), (133, 124), (136, 176), (156, 208), (180, 222)),
+    ),
     # chest drain on the picture's left: from the flank up to the apex
     _Line(11 * UNIT // 4, ((8, 176), (34, 164), (44, 124), (54, 76), (76, 44))),
     # the same on the right
     _Line(11 * UNIT // 4, ((248, 182), (222, 168), (212, 126), (202, 80), (182, 46))),
     # peripherally inserted catheter: from the arm
-    _Line(5 * UNIT // 4, ((-4, 104), (26, 70), (58, 46), (90, 46), (104, 68), (106, 108))),
+    _Line(
+        5 * UNIT // 4, ((-4, 104), (26, 70), (58, 46), (90, 46), (104, 68), (106, 108))
+    ),
     # pulmonary artery catheter: through the heart's right side and back up
-    _Line(3 * UNIT // 2, ((186, -4), (160, 30), (126, 50), (106, 84), (104, 134), (124, 164), (146, 146), (136, 108))),
+    _Line(
+        3 * UNIT // 2,
+        (
+            (186, -4),
+            (160, 30),
+            (126, 50),
+            (106, 84),
+            (104, 134),
+            (124, 164),
+            (146, 146),
+            (136, 108),
+        ),
+    ),
     # dialysis catheter: tunnelled below the collar bone
-    _Line(9 * UNIT // 4, ((60, 112), (54, 76), (70, 38), (92, 40), (104, 66), (106, 128))),
+    _Line(
+        9 * UNIT // 4, ((60, 112), (54, 76), (70, 38), (92, 40), (104, 66), (106, 128))
+    ),
 )
 
 
 @dataclass(frozen=True)
 class Lines(SeverityOccluder):
-    """Synthetic tubes and catheters, one after another in random order, each along its length from outside inwards.
+    """Synthetic tubes and catheters, one after another in random order, each along its
+    length from outside inwards.
 
-    Drawn here, after no library or paper: out of eight, an endotracheal and a nasogastric tube, two chest drains, and
-    central venous, peripherally inserted, pulmonary artery and dialysis catheters. Their course varies with the image.
+    Drawn here, after no library or paper: out of eight, an endotracheal and a
+    nasogastric tube, two chest drains, and central venous, peripherally inserted,
+    pulmonary artery and dialysis catheters. Their course varies with the image.
 
     >>> Lines(count=2).name
     'lines(count=2)'
@@ -67,7 +103,10 @@ class Lines(SeverityOccluder):
     def onsets(self, image_id: str, seed: int) -> Onsets:
         dice, canvas = Dice(image_id, seed, self.family), blank()
         chosen = [_LINES[number] for number in dice.shuffled(len(_LINES))[: self.count]]
-        paths = [curve([dice.near(point, 5 * UNIT) for point in in_units(line.way)]) for line in chosen]
+        paths = [
+            curve([dice.near(point, 5 * UNIT) for point in in_units(line.way)])
+            for line in chosen
+        ]
         spans = shared_out([length(path) for path in paths])
         for line, path, span in zip(chosen, paths, spans, strict=True):
             draw(canvas, along(path, line.radius, span))

@@ -53,8 +53,9 @@ _MARGIN = 10
 class Marker(SeverityOccluder):
     """A synthetic letter, stroke by stroke, then the plate around it, which grows from its outline.
 
-    Drawn here, after no library or paper. The letter is the patient's side: L in the picture's upper right corner, R in
-    the upper left one. A rim around the letter stays free, so that it can be read.
+    Drawn here, after no library or paper. The letter is the patient's side: L in the
+    picture's upper right corner, R in the upper left one. A rim around the letter stays
+    free, so that it can be read.
 
     >>> Marker(side="left").name
     'marker(side=left)'
@@ -80,7 +81,11 @@ class Marker(SeverityOccluder):
         left = column if side == "left" else CELLS - column - _WIDTH
         lines = _letter("R" if side == "left" else "L", left, row)
         spans = shared_out([length(line) for line in lines], _LETTER_SPAN)
-        strokes = [stroke for line, span in zip(lines, spans, strict=True) for stroke in along(line, _RADIUS, span)]
+        strokes = [
+            stroke
+            for line, span in zip(lines, spans, strict=True)
+            for stroke in along(line, _RADIUS, span)
+        ]
         stamp(canvas, left - _MARGIN, row - _MARGIN, _plate(strokes, left, row))
         draw(canvas, strokes)
         return canvas
@@ -88,7 +93,10 @@ class Marker(SeverityOccluder):
 
 def _letter(letter: str, column: int, row: int) -> list[list[Point]]:
     """The letter's strokes as fine lines, its upper left corner at (column, row)."""
-    return [curve(in_units([(column + x, row + y) for x, y in stroke])) for stroke in _LETTERS[letter]]
+    return [
+        curve(in_units([(column + x, row + y) for x, y in stroke]))
+        for stroke in _LETTERS[letter]
+    ]
 
 
 def _plate(strokes: list[Stroke], column: int, row: int) -> Onsets:
@@ -96,15 +104,23 @@ def _plate(strokes: list[Stroke], column: int, row: int) -> Onsets:
     columns = np.arange(column - _MARGIN, column + _WIDTH + _MARGIN)
     rows = np.arange(row - _MARGIN, row + _HEIGHT + _MARGIN)
     radii = _CLEAR + UNIT * np.arange(_PLATE_STEPS)
-    onsets = [NEVER, *(span.first for span in shared_out([1] * _PLATE_STEPS, _PLATE_SPAN))]
-    return np.array(onsets, dtype=np.int16)[np.searchsorted(radii**2, squared_distances(columns, rows, strokes))]
+    onsets = [
+        NEVER,
+        *(span.first for span in shared_out([1] * _PLATE_STEPS, _PLATE_SPAN)),
+    ]
+    return np.array(onsets, dtype=np.int16)[
+        np.searchsorted(radii**2, squared_distances(columns, rows, strokes))
+    ]
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:
     catalogue.add(
         OccluderEntry(
             name=Marker.family,
-            summary="a synthetic side marker: L or R in an upper corner, then the plate around it",
+            summary=(
+                "a synthetic side marker: L or R in an upper corner, then the plate"
+                " around it"
+            ),
             parameters={"fill": str, "side": str},
             build=Marker,
         )

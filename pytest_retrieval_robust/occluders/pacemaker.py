@@ -1,4 +1,6 @@
-"""`pacemaker`: a synthetic pacemaker, a generator at the upper chest with leads that run into the heart."""
+"""`pacemaker`: a synthetic pacemaker, a generator at the upper chest with leads that
+run into the heart.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +37,14 @@ _CAN_STEPS = 18
 _LEAD_RADIUS = 2 * UNIT
 _TIP_RADIUS = 11 * UNIT // 4
 _REACH = 4 * UNIT
-# In cells: the generator, then the way of its leads through the subclavian vein into the superior vena cava.
+# In cells: the generator, then the way of its leads through the subclavian vein into
+# the superior vena cava.
 _CHEST = {
     "right": ((200, 66), ((176, 36), (150, 38), (124, 52), (107, 78))),
     "left": ((56, 66), ((68, 36), (90, 40), (103, 58), (106, 82))),
 }
-# From there into the heart, whichever side the generator is on: the right ventricle first, then the right atrium.
+# From there into the heart, whichever side the generator is on: the right ventricle
+# first, then the right atrium.
 _HEART = (
     ((103, 116), (108, 156), (132, 180), (160, 178)),
     ((100, 112), (98, 140), (108, 152), (114, 138)),
@@ -49,7 +53,8 @@ _HEART = (
 
 @dataclass(frozen=True)
 class Pacemaker(SeverityOccluder):
-    """A synthetic generator that grows from small to large, then its one or two leads along their length.
+    """A synthetic generator that grows from small to large, then its one or two leads
+    along their length.
 
     Drawn here, after no library or paper: place, size and course vary with the image.
 
@@ -57,8 +62,8 @@ class Pacemaker(SeverityOccluder):
     'pacemaker(side=left)'
 
     Args:
-        fill: One of `fills.FILLS`; metal is white.
-        side: Where the generator lies: `left` or `right` of the picture, not of the patient; `random`: three of four
+        fill: One of `fills.FILLS`; metal is white. side: Where the generator lies:
+        `left` or `right` of the picture, not of the patient; `random`: three of four
             on the right, which is the patient's left.
     """
 
@@ -102,16 +107,27 @@ def _leads(can: Point, veins: list[Point], dice: Dice) -> list[Stroke]:
 def _path(can: Point, veins: list[Point], number: int, dice: Dice) -> list[Point]:
     """One lead: out of the generator beside the other one, then through the veins."""
     inward = -1 if can[0] > veins[-1][0] else 1
-    header = [moved(can, inward * (8 + 5 * number), -14), moved(can, inward * (10 + 6 * number), -23 - 2 * number)]
-    way = [moved(point, 0, 6 * number) for point in veins[:2]] + [moved(point, 4 * number, 0) for point in veins[2:]]
-    return curve(header + [dice.near(point, _REACH // 2) for point in [*way, *in_units(_HEART[number])]])
+    header = [
+        moved(can, inward * (8 + 5 * number), -14),
+        moved(can, inward * (10 + 6 * number), -23 - 2 * number),
+    ]
+    way = [moved(point, 0, 6 * number) for point in veins[:2]] + [
+        moved(point, 4 * number, 0) for point in veins[2:]
+    ]
+    return curve(
+        header
+        + [dice.near(point, _REACH // 2) for point in [*way, *in_units(_HEART[number])]]
+    )
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:
     catalogue.add(
         OccluderEntry(
             name=Pacemaker.family,
-            summary="a synthetic pacemaker: a generator that grows, then its leads into the heart",
+            summary=(
+                "a synthetic pacemaker: a generator that grows, then its leads into the"
+                " heart"
+            ),
             parameters={"fill": str, "side": str},
             build=Pacemaker,
         )

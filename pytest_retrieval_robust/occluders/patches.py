@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Patches(AreaOccluder):
-    """Cells of a `grid` x `grid` division of the source image, hidden in an order drawn from (seed, image id, cell).
+    """Cells of a `grid` x `grid` division of the source image, hidden in an order drawn
+    from (seed, image id, cell).
 
     >>> Patches().name, Patches(grid=14, fill="mean").name
     ('patches', 'patches(fill=mean,grid=14)')
@@ -28,13 +29,16 @@ class Patches(AreaOccluder):
 
     family: ClassVar[str] = "patches"
 
-    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def order(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         """(B, G, G) int64: for each image, the place of each cell in a random order."""
         import torch
 
         count = self.grid**2
         cells = torch.arange(count, dtype=torch.int64, device=integer_device(device))
-        # The cell's number makes each key unique: a sort has no ties that it could break in its own way.
+        # The cell's number makes each key unique: a sort has no ties that it could
+        # break in its own way.
         keys = words(ids, seed, "order", cells) * count + cells
         return places(keys).reshape(-1, self.grid, self.grid).to(device)
 

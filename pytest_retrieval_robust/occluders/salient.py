@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Salient(GuidedOccluder):
-    """Cells by the model's own sensitivity: how far the right report's score falls when a cell alone is hidden.
+    """Cells by the model's own sensitivity: how far the right report's score falls when
+    a cell alone is hidden.
 
-    After the salient PatchDrop of arXiv 2105.10497, with occlusion sensitivity (arXiv 1311.2901) in place of attention,
-    which every model has. It takes `grid * grid + 1` encodings an image.
+    After the salient PatchDrop of arXiv 2105.10497, with occlusion sensitivity (arXiv
+    1311.2901) in place of attention, which every model has. It takes `grid * grid + 1`
+    encodings an image.
 
     >>> Salient(fill="mean").name
     'salient(fill=mean)'
@@ -52,7 +54,10 @@ class NonSalient(Salient):
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:
-    for kind, what in ((Salient, "what matters to the model is hidden first"), (NonSalient, "what matters least")):
+    for kind, what in (
+        (Salient, "what matters to the model is hidden first"),
+        (NonSalient, "what matters least"),
+    ):
         catalogue.add(
             OccluderEntry(
                 name=kind.family,

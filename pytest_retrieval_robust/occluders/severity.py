@@ -1,4 +1,6 @@
-"""The base of severity occluders: they draw something that grows with the level, and record what share it hides."""
+"""The base of severity occluders: they draw something that grows with the level, and
+record what share it hides.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,20 @@ STEPS = 1000
 NEVER = 32_767
 """The onset of a cell that no severity hides."""
 Onsets: TypeAlias = NDArray[np.int16]
-"""(CELLS, CELLS): the severity, in 1..STEPS thousandths, from which a cell is hidden, or `NEVER`."""
+"""(CELLS, CELLS): the severity, in 1..STEPS thousandths, from which a cell is hidden,
+or `NEVER`.
+"""
 
 
 @dataclass(frozen=True)
 class SeverityOccluder(CellOccluder):
-    """Hides the cells whose onset the severity has reached; a subclass draws the onsets of one image.
+    """Hides the cells whose onset the severity has reached; a subclass draws the onsets
+    of one image.
 
-    The level is a severity from 0 (nothing) to 1 (all that the occluder draws): the share of the image that it hides is
-    recorded, not asked for. Nested by construction and bit-identical everywhere: onsets are drawn on the host, in whole
-    numbers, from the seed and the image's id.
+    The level is a severity from 0 (nothing) to 1 (all that the occluder draws): the
+    share of the image that it hides is recorded, not asked for. Nested by construction
+    and bit-identical everywhere: onsets are drawn on the host, in whole numbers, from
+    the seed and the image's id.
 
     Args:
         fill: One of `fills.FILLS`.
@@ -52,7 +58,9 @@ class SeverityOccluder(CellOccluder):
     def cells(self) -> int:
         return CELLS
 
-    def priorities(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def priorities(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         import torch
 
         return torch.from_numpy(_drawn(self, tuple(ids), seed)).to(device)
@@ -67,8 +75,12 @@ class SeverityOccluder(CellOccluder):
 
 
 @lru_cache(maxsize=2)
-def _drawn(occluder: SeverityOccluder, ids: tuple[str, ...], seed: int) -> NDArray[np.int16]:
-    """(B, CELLS, CELLS): kept, since the mask is wanted on the pixels' device and the shares on the host."""
+def _drawn(
+    occluder: SeverityOccluder, ids: tuple[str, ...], seed: int
+) -> NDArray[np.int16]:
+    """(B, CELLS, CELLS): kept, since the mask is wanted on the pixels' device and the
+    shares on the host.
+    """
     drawn = np.empty((len(ids), CELLS, CELLS), dtype=np.int16)
     for row, image_id in enumerate(ids):
         drawn[row] = occluder.onsets(image_id, seed)

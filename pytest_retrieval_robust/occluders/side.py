@@ -41,7 +41,9 @@ class Side(AreaOccluder):
         super().__post_init__()
         check_choice("edge", self.edge, EDGES)
 
-    def order(self, ids: Sequence[str], seed: int, device: torch.device | str) -> torch.Tensor:
+    def order(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
         """(B, G, G) int64: column by column from the edge."""
         import torch
 
@@ -50,7 +52,9 @@ class Side(AreaOccluder):
         if self.edge == "either":
             left = words(ids, seed, "side", numbers[:1])[:, :, None] % 2 == 0
         else:
-            left = torch.full((len(ids), 1, 1), self.edge == "left", device=numbers.device)
+            left = torch.full(
+                (len(ids), 1, 1), self.edge == "left", device=numbers.device
+            )
         return torch.where(left, from_left, from_left.flip(1)).to(device)
 
 

@@ -1,6 +1,7 @@
 """The loops beside the matrix product, compiled by numba at first use and kept in its cache.
 
-A tile is read once for both directions and all thresholds, in blocks of rows that stay in registers.
+A tile is read once for both directions and all thresholds, in blocks of rows that stay
+in registers.
 """
 
 from __future__ import annotations
@@ -25,24 +26,40 @@ def moments(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
 
 
 def pair_scores(
-    queries: torch.Tensor, gallery: torch.Tensor, q_index: torch.Tensor, g_index: torch.Tensor
+    queries: torch.Tensor,
+    gallery: torch.Tensor,
+    q_index: torch.Tensor,
+    g_index: torch.Tensor,
 ) -> torch.Tensor:
     found = np.empty(len(q_index))
-    _pair_scores(queries.numpy(), gallery.numpy(), q_index.numpy(), g_index.numpy(), found)
+    _pair_scores(
+        queries.numpy(), gallery.numpy(), q_index.numpy(), g_index.numpy(), found
+    )
     return torch.from_numpy(found)
 
 
-def tally(scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None) -> tuple[Tally, ...]:
+def tally(
+    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
+) -> tuple[Tally, ...]:
     rows, columns = (np.zeros((2, n), dtype=np.int32) for n in scores.shape)
     of_rows = (q_limits.low.numpy(), q_limits.high.numpy())
     if g_limits is None:
         _count_rows(scores.numpy(), *of_rows, *rows)
         return (_tally(rows),)
-    _count_both(scores.numpy(), *of_rows, g_limits.low.numpy(), g_limits.high.numpy(), *rows, *columns)
+    _count_both(
+        scores.numpy(),
+        *of_rows,
+        g_limits.low.numpy(),
+        g_limits.high.numpy(),
+        *rows,
+        *columns,
+    )
     return _tally(rows), _tally(columns)
 
 
-def in_doubt(scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally) -> tuple[torch.Tensor, torch.Tensor]:
+def in_doubt(
+    scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally
+) -> tuple[torch.Tensor, torch.Tensor]:
     lines = np.flatnonzero(found.reach.numpy() != found.above.numpy())
     index = np.empty((2, found.doubts()), dtype=np.int64)
     search = _search_rows if dim == 0 else _search_columns
@@ -73,7 +90,9 @@ def _moments_loop(rows: Array, others: Array, found: Array) -> None:
         found[i, 0], found[i, 1], found[i, 2] = np.sqrt(square), first, second
 
 
-def _pair_scores_loop(queries: Array, gallery: Array, q_index: Array, g_index: Array, found: Array) -> None:
+def _pair_scores_loop(
+    queries: Array, gallery: Array, q_index: Array, g_index: Array, found: Array
+) -> None:
     for p in range(q_index.shape[0]):
         one, other, score = queries[q_index[p]], gallery[g_index[p]], 0.0
         for j in range(one.shape[0]):
@@ -81,7 +100,9 @@ def _pair_scores_loop(queries: Array, gallery: Array, q_index: Array, g_index: A
         found[p] = score
 
 
-def _count_rows_loop(scores: Array, low: Array, high: Array, reach: Array, above: Array) -> None:
+def _count_rows_loop(
+    scores: Array, low: Array, high: Array, reach: Array, above: Array
+) -> None:
     for i in range(scores.shape[0]):
         least, most = low[i], high[i]
         reached, passed = np.int32(0), np.int32(0)
@@ -107,10 +128,20 @@ def _count_both_loop(
     blocked = rows // 4 * 4
     for i in range(0, blocked, 4):
         low0, low1, low2, low3 = q_low[i], q_low[i + 1], q_low[i + 2], q_low[i + 3]
-        high0, high1, high2, high3 = q_high[i], q_high[i + 1], q_high[i + 2], q_high[i + 3]
+        high0, high1, high2, high3 = (
+            q_high[i],
+            q_high[i + 1],
+            q_high[i + 2],
+            q_high[i + 3],
+        )
         r0 = r1 = r2 = r3 = a0 = a1 = a2 = a3 = np.int32(0)
         for j in range(scores.shape[1]):
-            v0, v1, v2, v3 = scores[i, j], scores[i + 1, j], scores[i + 2, j], scores[i + 3, j]
+            v0, v1, v2, v3 = (
+                scores[i, j],
+                scores[i + 1, j],
+                scores[i + 2, j],
+                scores[i + 3, j],
+            )
             low, high = g_low[j], g_high[j]
             r0 += np.int32(v0 >= low0)
             r1 += np.int32(v1 >= low1)
@@ -120,8 +151,18 @@ def _count_both_loop(
             a1 += np.int32(v1 > high1)
             a2 += np.int32(v2 > high2)
             a3 += np.int32(v3 > high3)
-            g_reach[j] += np.int32(v0 >= low) + np.int32(v1 >= low) + np.int32(v2 >= low) + np.int32(v3 >= low)
-            g_above[j] += np.int32(v0 > high) + np.int32(v1 > high) + np.int32(v2 > high) + np.int32(v3 > high)
+            g_reach[j] += (
+                np.int32(v0 >= low)
+                + np.int32(v1 >= low)
+                + np.int32(v2 >= low)
+                + np.int32(v3 >= low)
+            )
+            g_above[j] += (
+                np.int32(v0 > high)
+                + np.int32(v1 > high)
+                + np.int32(v2 > high)
+                + np.int32(v3 > high)
+            )
         q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
         q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
     for i in range(blocked, rows):
@@ -133,7 +174,9 @@ def _count_both_loop(
             g_above[j] += np.int32(value > g_high[j])
 
 
-def _search_rows_loop(scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array) -> None:
+def _search_rows_loop(
+    scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array
+) -> None:
     found = 0
     for i in lines:
         for j in range(scores.shape[1]):
@@ -142,7 +185,9 @@ def _search_rows_loop(scores: Array, low: Array, high: Array, lines: Array, rows
                 found += 1
 
 
-def _search_columns_loop(scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array) -> None:
+def _search_columns_loop(
+    scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array
+) -> None:
     found = 0
     for i in range(scores.shape[0]):
         for j in lines:
@@ -155,4 +200,7 @@ def _search_columns_loop(scores: Array, low: Array, high: Array, lines: Array, r
 _moments = _compile(_moments_loop, fastmath={"reassoc", "contract"})
 _pair_scores = _compile(_pair_scores_loop, fastmath={"reassoc", "contract"})
 _count_rows, _count_both = _compile(_count_rows_loop), _compile(_count_both_loop)
-_search_rows, _search_columns = _compile(_search_rows_loop), _compile(_search_columns_loop)
+_search_rows, _search_columns = (
+    _compile(_search_rows_loop),
+    _compile(_search_columns_loop),
+)

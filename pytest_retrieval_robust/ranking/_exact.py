@@ -40,11 +40,18 @@ def gamma(dimension: int, roundoff: float) -> float:
 def tile_bounds(queries: Side, gallery: Side, sign: int) -> torch.Tensor:
     """(q, g) float64: the scores' lower (`sign` -1) or upper (+1) bounds."""
     scores = queries.rows.double() @ gallery.rows.double().T
-    return scores.addr_(queries.norms, gallery.norms, alpha=sign * gamma(queries.rows.shape[1], FLOAT64))
+    return scores.addr_(
+        queries.norms, gallery.norms, alpha=sign * gamma(queries.rows.shape[1], FLOAT64)
+    )
 
 
 def pair_bounds(
-    kernels: Kernels, queries: Side, gallery: Side, q_index: torch.Tensor, g_index: torch.Tensor, sign: int
+    kernels: Kernels,
+    queries: Side,
+    gallery: Side,
+    q_index: torch.Tensor,
+    g_index: torch.Tensor,
+    sign: int,
 ) -> torch.Tensor:
     """(P,) float64: the same of single pairs."""
     error = sign * gamma(queries.rows.shape[1], FLOAT64)
@@ -54,13 +61,17 @@ def pair_bounds(
 
 @contextmanager
 def plain_sums(device: torch.device) -> Iterator[None]:
-    """No TF32, autocast or sums in bfloat16 in here: they would break the bounds. The caller's settings come back.
+    """No TF32, autocast or sums in bfloat16 in here: they would break the bounds. The
+    caller's settings come back.
 
-    Nor does torch ask for deterministic algorithms: it refuses some that give the same for any order.
+    Nor does torch ask for deterministic algorithms: it refuses some that give the same
+    for any order.
     """
     cuda: Any = torch.backends.cuda.matmul
     allowed = cuda.allow_bf16_reduced_precision_reduction
-    split = getattr(cuda, "allow_bf16_reduced_precision_reduction_split_k", None)  # not in every version
+    split = getattr(
+        cuda, "allow_bf16_reduced_precision_reduction_split_k", None
+    )  # not in every version
     deterministic = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
     with ieee_float32():
@@ -71,4 +82,6 @@ def plain_sums(device: torch.device) -> Iterator[None]:
                 yield
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
-            cuda.allow_bf16_reduced_precision_reduction = allowed if split is None else (allowed, split)
+            cuda.allow_bf16_reduced_precision_reduction = (
+                allowed if split is None else (allowed, split)
+            )

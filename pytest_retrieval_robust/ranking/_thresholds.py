@@ -9,7 +9,9 @@ import torch
 
 @dataclass(frozen=True)
 class Thresholds:
-    """(n,) float32 each: a filter's score below `low` is surely under the floor, one above `high` surely not."""
+    """(n,) float32 each: a filter's score below `low` is surely under the floor, one
+    above `high` surely not.
+    """
 
     low: torch.Tensor
     high: torch.Tensor
@@ -20,7 +22,9 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Tally:
-    """(n,) whole numbers: how many scores of a row, or a column, are at least `low`, and how many are above `high`."""
+    """(n,) whole numbers: how many scores of a row, or a column, are at least `low`,
+    and how many are above `high`.
+    """
 
     reach: torch.Tensor
     above: torch.Tensor

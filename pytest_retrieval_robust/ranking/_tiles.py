@@ -1,4 +1,6 @@
-"""How many wrong partners score as high as a floor, counted in both directions from one pass over tiles."""
+"""How many wrong partners score as high as a floor, counted in both directions from one
+pass over tiles.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,13 @@ from ._kernels import Kernels
 from ._right_pairs import RightPairs
 from ._thresholds import Thresholds
 
-ROWS, COLUMNS = 2, 4  # tiles of queries and of the gallery that go into one product: what surrounds it takes time, too
-_DOUBTS = 128  # pairs of which one may be in doubt; where there are more, another way is faster than looking at each
+ROWS, COLUMNS = (
+    2,
+    4,
+)  # tiles of queries and of the gallery that go into one product: what surrounds it takes time, too
+# pairs of which one may be in doubt; where there are more, another way is faster than
+# looking at each
+_DOUBTS = 128
 _PATIENCE = 3  # failures of a filter, beyond its successes, before it is given up
 
 
@@ -40,13 +47,21 @@ class Problem:
 
     @cached_property
     def _buffer(self) -> torch.Tensor:
-        size = min(ROWS * self.tile, len(self.queries)) * min(COLUMNS * self.tile, len(self.gallery))
+        size = min(ROWS * self.tile, len(self.queries)) * min(
+            COLUMNS * self.tile, len(self.gallery)
+        )
         return torch.empty(size, dtype=torch.float32, device=self.queries.rows.device)
 
 
-def count_wrong(problem: Problem, filters: Sequence[Filter]) -> tuple[torch.Tensor, torch.Tensor]:
-    """(Q,) and (G,) int64, by the first filter that leaves few pairs in doubt, or else by float64."""
-    q_counts, g_counts = (torch.zeros_like(side.groups) for side in (problem.queries, problem.gallery))
+def count_wrong(
+    problem: Problem, filters: Sequence[Filter]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(Q,) and (G,) int64, by the first filter that leaves few pairs in doubt, or else
+    by float64.
+    """
+    q_counts, g_counts = (
+        torch.zeros_like(side.groups) for side in (problem.queries, problem.gallery)
+    )
     failures = [0] * len(filters)
     for others in parts(len(problem.gallery), COLUMNS * problem.tile):
         made: dict[int, torch.Tensor] = {}
@@ -60,7 +75,9 @@ def count_wrong(problem: Problem, filters: Sequence[Filter]) -> tuple[torch.Tens
                     if number not in made:
                         made[number] = one.gallery.matrix(others)
                     found = tile.counted(one, made[number])
-                    failures[number] = max(0, failures[number] + (1 if found is None else -1))
+                    failures[number] = max(
+                        0, failures[number] + (1 if found is None else -1)
+                    )
             of_rows, of_columns = found or tile.counted_exactly()
             q_counts[some] += of_rows
             g_counts[others] += of_columns
@@ -73,18 +90,27 @@ class _Tile:
     some: slice
     others: slice
 
-    def counted(self, one: Filter, right: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """(q,) and (g,) int64 from a filter's scores; None where they overflow or leave too many pairs in doubt."""
+    def counted(
+        self, one: Filter, right: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """(q,) and (g,) int64 from a filter's scores; None where they overflow or leave
+        too many pairs in doubt.
+        """
         limits = self._limits(one)
         if limits is None:
             return None
         scores = self._scores(one.queries.matrix(self.some), right)
         self._hide_right(scores)
-        tallies = self.problem.kernels.tally(scores, limits[0], limits[1] if self.problem.both else None)
+        tallies = self.problem.kernels.tally(
+            scores, limits[0], limits[1] if self.problem.both else None
+        )
         doubts = [tally.doubts() for tally in tallies]
         if max(doubts) > max(scores.numel() // _DOUBTS, 4 * max(scores.shape)):
             return None
-        counts = [torch.zeros(n, dtype=torch.int64, device=scores.device) for n in scores.shape]
+        counts = [
+            torch.zeros(n, dtype=torch.int64, device=scores.device)
+            for n in scores.shape
+        ]
         for dim, tally in enumerate(tallies):
             counts[dim] += tally.above
             if doubts[dim]:
@@ -102,21 +128,31 @@ class _Tile:
             q_floors, g_floors = piece._floors()
             q_counts += (scores >= q_floors[:, None]).sum(1)
             if self.problem.both:
-                g_counts[others.start - self.others.start : others.stop - self.others.start] = (scores >= g_floors).sum(
-                    0
-                )
+                g_counts[
+                    others.start - self.others.start : others.stop - self.others.start
+                ] = (scores >= g_floors).sum(0)
         return q_counts, g_counts
 
     def _limits(self, one: Filter) -> tuple[Thresholds, Thresholds] | None:
-        of_rows = one.thresholds(self.problem.q_floors, self.some, self.others, back=False)
-        of_columns = one.thresholds(self.problem.g_floors, self.others, self.some, back=True)
+        of_rows = one.thresholds(
+            self.problem.q_floors, self.some, self.others, back=False
+        )
+        of_columns = one.thresholds(
+            self.problem.g_floors, self.others, self.some, back=True
+        )
         return None if of_rows is None or of_columns is None else (of_rows, of_columns)
 
     def _scores(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         scores = self.problem.scores(len(left), len(right))
-        return torch.mm(left, right.T, out=scores) if left.dtype == scores.dtype else scores.copy_(left @ right.T)
+        return (
+            torch.mm(left, right.T, out=scores)
+            if left.dtype == scores.dtype
+            else scores.copy_(left @ right.T)
+        )
 
-    def _recheck(self, pairs: tuple[torch.Tensor, torch.Tensor], dim: int, counts: torch.Tensor) -> None:
+    def _recheck(
+        self, pairs: tuple[torch.Tensor, torch.Tensor], dim: int, counts: torch.Tensor
+    ) -> None:
         highest = pair_bounds(self.problem.kernels, *self._sides(), *pairs, 1)
         lines = pairs[dim]
         counts.index_add_(0, lines, (highest >= self._floors()[dim][lines]).long())
@@ -125,7 +161,9 @@ class _Tile:
         if self.problem.right is None:
             queries, gallery = self._sides()
             for piece in parts(scores.shape[1], self.problem.tile):
-                scores[:, piece].masked_fill_(queries.groups[:, None] == gallery.groups[piece], -torch.inf)
+                scores[:, piece].masked_fill_(
+                    queries.groups[:, None] == gallery.groups[piece], -torch.inf
+                )
         else:
             rows, columns = self.problem.right.within(self.some, self.others)
             scores[rows, columns] = -torch.inf

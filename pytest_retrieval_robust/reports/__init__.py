@@ -1,4 +1,6 @@
-"""Reports: each is a function of the run's record. A file of this folder with a `register(catalogue)` is one entry."""
+"""Reports: each is a function of the run's record. A file of this folder with a
+`register(catalogue)` is one entry.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportEntry:
-    """A report of the catalogue: the suffix that asks for it, one line about it, and what it makes of a run."""
+    """A report of the catalogue: the suffix that asks for it, one line about it, and
+    what it makes of a run.
+    """
 
     name: str
     """The suffix of its files, without the dot: `html`."""
     summary: str
     render: Callable[[RunRecord], str | bytes]
     """The whole file. It holds what the record holds and nothing else: no image, no text, no id."""
-    with_samples: Callable[[RunRecord, Sequence[SampleSheet]], str | bytes] | None = None
-    """The same with images and report texts, which may be patients'; None for a report that shows none."""
+    with_samples: Callable[[RunRecord, Sequence[SampleSheet]], str | bytes] | None = (
+        None
+    )
+    """The same with images and report texts, which may be patients'; None for a report
+    that shows none.
+    """

@@ -54,18 +54,33 @@ class Figure:
 def curve_figures(series: Sequence[Series], switches: Switches) -> Iterator[Figure]:
     """Models overlaid: one figure a data set, occluder, direction and k."""
     axes = ("dataset", "occluder", "direction", "k")
-    yield from _figures(series, switches, axes, lambda one: (switches.models.index(one.model), one.model))
+    yield from _figures(
+        series,
+        switches,
+        axes,
+        lambda one: (switches.models.index(one.model), one.model),
+    )
 
 
 def occluder_figures(series: Sequence[Series], switches: Switches) -> Iterator[Figure]:
-    """Occluders overlaid: one figure a data set, model, direction and k; nothing where there is one occluder alone."""
+    """Occluders overlaid: one figure a data set, model, direction and k; nothing where
+    there is one occluder alone.
+    """
     if len(switches.occluders) > 1:
         axes = ("dataset", "model", "direction", "k")
-        yield from _figures(series, switches, axes, lambda one: (switches.occluders.index(one.occluder), one.occluder))
+        yield from _figures(
+            series,
+            switches,
+            axes,
+            lambda one: (switches.occluders.index(one.occluder), one.occluder),
+        )
 
 
 def _figures(
-    series: Sequence[Series], switches: Switches, axes: Sequence[str], line: Callable[[Series], tuple[int, str]]
+    series: Sequence[Series],
+    switches: Switches,
+    axes: Sequence[str],
+    line: Callable[[Series], tuple[int, str]],
 ) -> Iterator[Figure]:
     def place(one: Series) -> tuple[int, ...]:
         view = switches.view_of(one, *axes)
@@ -73,23 +88,39 @@ def _figures(
 
     for _, group in groupby(sorted(series, key=place), key=place):
         drawn = list(group)
-        yield _figure(drawn, switches.view_of(drawn[0], *axes), [line(one) for one in drawn])
+        yield _figure(
+            drawn, switches.view_of(drawn[0], *axes), [line(one) for one in drawn]
+        )
 
 
-def _figure(drawn: Sequence[Series], view: View, names: Sequence[tuple[int, str]]) -> Figure:
+def _figure(
+    drawn: Sequence[Series], view: View, names: Sequence[tuple[int, str]]
+) -> Figure:
     first = drawn[0]
     levels = sorted({point.level for one in drawn for point in one.recall})
     what = f"Recall@{first.k}, {first.direction.replace('-', ' ')}"
     of = short(first.model) if view.occluder is None else short(first.occluder)
     title = f"{what}, {of} on {short(first.dataset)}"
     x_label, unit = _level_words(drawn)
-    rules = [Rule(kind, kind, value) for kind in ("chance", "ceiling") if (value := getattr(first, kind)) is not None]
+    rules = [
+        Rule(kind, kind, value)
+        for kind in ("chance", "ceiling")
+        if (value := getattr(first, kind)) is not None
+    ]
     told = tuple(
-        Words(place, short(name), described([(p.level, p.value) for p in one.recall], one.half_level) + _kept(one))
+        Words(
+            place,
+            short(name),
+            described([(p.level, p.value) for p in one.recall], one.half_level)
+            + _kept(one),
+        )
         for (place, name), one in zip(names, drawn, strict=True)
     )
     recall = panel(
-        [Trace(place, _points(one.recall)) for (place, _), one in zip(names, drawn, strict=True)],
+        [
+            Trace(place, _points(one.recall))
+            for (place, _), one in zip(names, drawn, strict=True)
+        ],
         levels=levels,
         x_label=x_label,
         y_label=f"Recall@{first.k}, %",
@@ -97,7 +128,9 @@ def _figure(drawn: Sequence[Series], view: View, names: Sequence[tuple[int, str]
         rules=rules,
         unit=unit,
     )
-    kept = [(place, one) for (place, _), one in zip(names, drawn, strict=True) if one.kept]
+    kept = [
+        (place, one) for (place, _), one in zip(names, drawn, strict=True) if one.kept
+    ]
     panels = [recall]
     if kept and len(levels) > 1:
         retained = panel(
@@ -112,14 +145,20 @@ def _figure(drawn: Sequence[Series], view: View, names: Sequence[tuple[int, str]
     return Figure(view, title, _note(drawn, levels), tuple(panels), told)
 
 
-def _points(points: Iterable[Point]) -> list[tuple[float, float | None, float | None, float | None]]:
+def _points(
+    points: Iterable[Point],
+) -> list[tuple[float, float | None, float | None, float | None]]:
     return [(point.level, point.value, point.low, point.high) for point in points]
 
 
 def _kept(one: Series) -> str:
     if one.is_at_chance:
         return "; at chance with nothing hidden, so that there is nothing to keep"
-    return "" if one.last_kept is None or len(one.kept) < 2 else f"; {100 * one.last_kept:.0f} % of it is kept"
+    return (
+        ""
+        if one.last_kept is None or len(one.kept) < 2
+        else f"; {100 * one.last_kept:.0f} % of it is kept"
+    )
 
 
 def _level_words(drawn: Sequence[Series]) -> tuple[str, str]:
@@ -127,7 +166,11 @@ def _level_words(drawn: Sequence[Series]) -> tuple[str, str]:
     severe = [one.is_severity for one in drawn]
     if all(severe):
         return "severity of the occlusion, %", "severity"
-    return ("share hidden, or severity, %", "level") if any(severe) else ("share of the image hidden, %", "hidden")
+    return (
+        ("share hidden, or severity, %", "level")
+        if any(severe)
+        else ("share of the image hidden, %", "hidden")
+    )
 
 
 def _note(drawn: Sequence[Series], levels: Sequence[float]) -> str:
@@ -136,10 +179,16 @@ def _note(drawn: Sequence[Series], levels: Sequence[float]) -> str:
     parts += what_is_hidden(drawn)
     seeds = max(len(one.seeds) for one in drawn)
     if seeds > 1:
-        parts.append(f"Means over {seeds} mask layouts; bands hold the error by queries and by layouts.")
+        parts.append(
+            f"Means over {seeds} mask layouts; bands hold the error by queries and by"
+            " layouts."
+        )
     silent = [short(one.model) for one in drawn if one.is_at_chance]
     if silent:
-        parts.append(f"No retention of {', '.join(dict.fromkeys(silent))}: at chance with nothing hidden.")
+        parts.append(
+            f"No retention of {', '.join(dict.fromkeys(silent))}: at chance with"
+            " nothing hidden."
+        )
     if len(levels) == 1:
         parts.append("One level was measured: no curve, and nothing to keep.")
     return " ".join(parts)
@@ -174,29 +223,61 @@ def table_rows(series: Sequence[Series], switches: Switches) -> Iterator[Row]:
     """One row a series: a cell for each level, then area, what is kept, half level."""
     levels = table_levels(series)
     for one in series:
-        by_level = {point.level: (point, verdict) for point, verdict in zip(one.recall, one.verdicts, strict=True)}
-        cells = [_cell(*by_level[level]) if level in by_level else Cell("", "") for level in levels]
+        by_level = {
+            point.level: (point, verdict)
+            for point, verdict in zip(one.recall, one.verdicts, strict=True)
+        }
+        cells = [
+            _cell(*by_level[level]) if level in by_level else Cell("", "")
+            for level in levels
+        ]
         view = switches.view_of(one, "dataset", "direction", "k")
-        missing = "" if one.recall[-1].level == levels[-1] else level_text(one.recall[-1].level)
+        missing = (
+            ""
+            if one.recall[-1].level == levels[-1]
+            else level_text(one.recall[-1].level)
+        )
         tail = (_tail_cell(one.auc, missing), _kept_cell(one, missing), _half_cell(one))
-        yield Row(view, switches.models.index(one.model), short(one.model), short(one.occluder), (*cells, *tail))
+        yield Row(
+            view,
+            switches.models.index(one.model),
+            short(one.model),
+            short(one.occluder),
+            (*cells, *tail),
+        )
 
 
 def _cell(point: Point, verdict: VerdictName) -> Cell:
-    ends = "" if point.low is None or point.high is None else f"{percent(point.low, 0)}–{percent(point.high, 0)}"
-    return Cell(percent(point.value), _order(point.value), ends, verdict, *MARKS[verdict])
+    ends = (
+        ""
+        if point.low is None or point.high is None
+        else f"{percent(point.low, 0)}–{percent(point.high, 0)}"
+    )
+    return Cell(
+        percent(point.value), _order(point.value), ends, verdict, *MARKS[verdict]
+    )
 
 
 def _tail_cell(value: float | None, missing: str, ends: str = "") -> Cell:
-    """A number of a whole curve; one that ends at a lower level than the table cannot be sorted among the others."""
-    return Cell(percent(value), "", f"to {missing} alone") if missing else Cell(percent(value), _order(value), ends)
+    """A number of a whole curve; one that ends at a lower level than the table cannot
+    be sorted among the others.
+    """
+    return (
+        Cell(percent(value), "", f"to {missing} alone")
+        if missing
+        else Cell(percent(value), _order(value), ends)
+    )
 
 
 def _kept_cell(one: Series, missing: str) -> Cell:
     if len(one.kept) < 2:
         return Cell("at chance" if one.is_at_chance else "–", "")
     last = one.kept[-1]
-    ends = "" if last.low is None or last.high is None else f"{percent(last.low, 0)}–{percent(last.high, 0)}"
+    ends = (
+        ""
+        if last.low is None or last.high is None
+        else f"{percent(last.low, 0)}–{percent(last.high, 0)}"
+    )
     return _tail_cell(last.value, missing, ends)
 
 
@@ -208,7 +289,11 @@ def _half_cell(one: Series) -> Cell:
     ends = ""
     if one.half_interval is not None:
         low, high = one.half_interval
-        ends = f"{percent(low, 0)}–{percent(high, 0)}" if high is not None else f"{percent(low, 0)} or more"
+        ends = (
+            f"{percent(low, 0)}–{percent(high, 0)}"
+            if high is not None
+            else f"{percent(low, 0)} or more"
+        )
     return Cell(percent(one.half_level), _order(one.half_level), ends)
 
 
@@ -217,7 +302,18 @@ def _order(value: float | None) -> str:
 
 
 CURVE_COLUMNS = (
-    *("model", "data set", "occluder", "direction", "k", "seeds", "level", "hidden share", "recall", "recall low"),
+    *(
+        "model",
+        "data set",
+        "occluder",
+        "direction",
+        "k",
+        "seeds",
+        "level",
+        "hidden share",
+        "recall",
+        "recall low",
+    ),
     *("recall high", "kept", "kept low", "kept high", "chance", "ceiling", "gate"),
 )
 
@@ -227,18 +323,46 @@ def curve_csv(series: Sequence[Series]) -> list[list[object]]:
     rows: list[list[object]] = []
     for one in series:
         kept = {point.level: point for point in one.kept}
-        who = [plain(one.model), plain(one.dataset), plain(one.occluder), one.direction, one.k]
-        for point, share, verdict in zip(one.recall, one.achieved, one.verdicts, strict=True):
+        who = [
+            plain(one.model),
+            plain(one.dataset),
+            plain(one.occluder),
+            one.direction,
+            one.k,
+        ]
+        for point, share, verdict in zip(
+            one.recall, one.achieved, one.verdicts, strict=True
+        ):
             retained = kept.get(point.level, Point(point.level, None))
-            numbers = [point.value, point.low, point.high, retained.value, retained.low, retained.high]
+            numbers = [
+                point.value,
+                point.low,
+                point.high,
+                retained.value,
+                retained.low,
+                retained.high,
+            ]
             seeds = " ".join(map(str, one.seeds))
-            rows.append([*who, seeds, point.level, share, *numbers, one.chance, one.ceiling, verdict])
+            rows.append(
+                [
+                    *who,
+                    seeds,
+                    point.level,
+                    share,
+                    *numbers,
+                    one.chance,
+                    one.ceiling,
+                    verdict,
+                ]
+            )
     return rows
 
 
 @dataclass(frozen=True)
 class WorstRow:
-    """What hiding as a model guides it leaves at each level, and how far that is from hiding as much at random."""
+    """What hiding as a model guides it leaves at each level, and how far that is from
+    hiding as much at random.
+    """
 
     view: View
     number: int
@@ -249,43 +373,67 @@ class WorstRow:
 
 
 def worst_rows(series: Sequence[Series], switches: Switches) -> Iterator[WorstRow]:
-    """Each model-guided occluder beside one that hides as much at random; the cells are `table_levels`, but for 0."""
+    """Each model-guided occluder beside one that hides as much at random; the cells are
+    `table_levels`, but for 0.
+    """
     grouped: dict[tuple[str, str, str, int], list[Series]] = {}
     for one in series:
-        grouped.setdefault((one.model, one.dataset, one.direction, one.k), []).append(one)
+        grouped.setdefault((one.model, one.dataset, one.direction, one.k), []).append(
+            one
+        )
     levels = [level for level in table_levels(series) if level > 0]
     for group in grouped.values():
         for guided in (one for one in group if is_guided(one.occluder)):
             usual = _random_beside(guided, group)
             if usual is None:
                 continue
-            cells = tuple(_gap_cell(level, _values(usual), _values(guided)) for level in levels)
+            cells = tuple(
+                _gap_cell(level, _values(usual), _values(guided)) for level in levels
+            )
             view = switches.view_of(guided, "dataset", "direction", "k")
             names = short(guided.model), short(guided.occluder), short(usual.occluder)
             yield WorstRow(view, switches.models.index(guided.model), *names, cells)
 
 
 def _random_beside(guided: Series, group: Iterable[Series]) -> Series | None:
-    """The measured occluder that hides as much as the guided one, at random; None where there is none."""
-    hidden = dict(zip((point.level for point in guided.recall), guided.achieved, strict=True))
+    """The measured occluder that hides as much as the guided one, at random; None where
+    there is none.
+    """
+    hidden = dict(
+        zip((point.level for point in guided.recall), guided.achieved, strict=True)
+    )
 
     def hides_as_much(one: Series) -> bool:
         shares = zip((point.level for point in one.recall), one.achieved, strict=True)
-        return all(abs(hidden[level] - share) <= EXACT for level, share in shares if level in hidden)
+        return all(
+            abs(hidden[level] - share) <= EXACT
+            for level, share in shares
+            if level in hidden
+        )
 
-    alike = [one for one in group if _family(one.occluder) in _RANDOM and hides_as_much(one)]
-    return min(alike, key=lambda one: _RANDOM.index(_family(one.occluder)), default=None)
+    alike = [
+        one for one in group if _family(one.occluder) in _RANDOM and hides_as_much(one)
+    ]
+    return min(
+        alike, key=lambda one: _RANDOM.index(_family(one.occluder)), default=None
+    )
 
 
 def _values(one: Series) -> dict[float, float]:
     return {point.level: point.value for point in one.recall if point.value is not None}
 
 
-def _gap_cell(level: float, usual: dict[float, float], guided: dict[float, float]) -> Cell:
+def _gap_cell(
+    level: float, usual: dict[float, float], guided: dict[float, float]
+) -> Cell:
     if level not in usual or level not in guided:
         return Cell("–", "")
     gap = guided[level] - usual[level]
-    return Cell(f"{100 * gap:+.1f}", _order(gap), f"{percent(usual[level])} → {percent(guided[level])}")
+    return Cell(
+        f"{100 * gap:+.1f}",
+        _order(gap),
+        f"{percent(usual[level])} → {percent(guided[level])}",
+    )
 
 
 def is_guided(occluder: str) -> bool:
@@ -295,7 +443,9 @@ def is_guided(occluder: str) -> bool:
 
 def guided_kinds(occluders: Iterable[str]) -> list[tuple[str, str]]:
     """(name, what it hides) of those that a model guides."""
-    return [(short(name), _GUIDED[_family(name)]) for name in occluders if is_guided(name)]
+    return [
+        (short(name), _GUIDED[_family(name)]) for name in occluders if is_guided(name)
+    ]
 
 
 def _family(occluder: str) -> str:

@@ -1,4 +1,6 @@
-"""The parts of the page other than curves: baseline, breaking shares, maps, costs, gates, where it all came from."""
+"""The parts of the page other than curves: baseline, breaking shares, maps, costs,
+gates, where it all came from.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from typing import Any
 from markupsafe import Markup
 
 from ..breaking_gate import breaking_bounds
-from ..case import BREAKING, DIRECTIONS, BreakingOutcome, CostMeasurement, HeatMap, Json, Verdict
+from ..case import (
+    BREAKING,
+    DIRECTIONS,
+    BreakingOutcome,
+    CostMeasurement,
+    HeatMap,
+    Json,
+    Verdict,
+)
 from ..comparison import CellDifference
 from ..judgement import RunRecord
 from ..policy import BASELINE, OF_A_CURVE, is_of_cells
@@ -24,7 +34,12 @@ from ._views import View
 
 _ALPHA = 0.05
 _SHADES_OF_GATES = {"fail": 0, "inconclusive": 1, "pass": 2, "ungated": 3}
-GATE_WORDS = {"fail": "not met", "inconclusive": "inconclusive", "pass": "met", "ungated": "not judged"}
+GATE_WORDS = {
+    "fail": "not met",
+    "inconclusive": "inconclusive",
+    "pass": "met",
+    "ungated": "not judged",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,9 @@ class Change:
 
 
 def changes(run: RunRecord) -> list[Change]:
-    """The cells beside the baseline, significant losses first, then the greatest loss; p by Holm in each view."""
+    """The cells beside the baseline, significant losses first, then the greatest loss;
+    p by Holm in each view.
+    """
     if run.baseline is None:
         return []
     found: list[Change] = []
@@ -53,11 +70,25 @@ def changes(run: RunRecord) -> list[Change]:
 
     for _, group in groupby(sorted(run.baseline.cells, key=place), key=place):
         cells = list(group)
-        reach = max([0.01, *(abs(end) for cell in cells for end in (cell.low, cell.high) if math.isfinite(end))])
+        reach = max(
+            [
+                0.01,
+                *(
+                    abs(end)
+                    for cell in cells
+                    for end in (cell.low, cell.high)
+                    if math.isfinite(end)
+                ),
+            ]
+        )
         adjusted = holm([cell.p for cell in cells])
-        found += [_change(cell, p, reach) for cell, p in zip(cells, adjusted, strict=True)]
+        found += [
+            _change(cell, p, reach) for cell, p in zip(cells, adjusted, strict=True)
+        ]
     rank = {"lost": 0, "unclear": 1, "gained": 2}
-    return sorted(found, key=lambda one: (rank[one.status], one.cell.value, one.cell.case))
+    return sorted(
+        found, key=lambda one: (rank[one.status], one.cell.value, one.cell.case)
+    )
 
 
 def _change(cell: CellDifference, p: float, reach: float) -> Change:
@@ -75,7 +106,18 @@ def _change(cell: CellDifference, p: float, reach: float) -> Change:
 
 
 CHANGE_COLUMNS = (
-    *("status", "model", "data set", "occluder", "level", "seed", "direction", "k", "baseline", "candidate"),
+    *(
+        "status",
+        "model",
+        "data set",
+        "occluder",
+        "level",
+        "seed",
+        "direction",
+        "k",
+        "baseline",
+        "candidate",
+    ),
     *("difference", "low", "high", "wins", "losses", "p", "p Holm"),
 )
 
@@ -84,7 +126,13 @@ def change_csv(found: Sequence[Change]) -> list[list[object]]:
     rows: list[list[object]] = []
     for one in found:
         cell, case = one.cell, one.cell.case
-        who = [plain(case.model), plain(case.dataset), plain(case.occluder), case.level, case.seed]
+        who = [
+            plain(case.model),
+            plain(case.dataset),
+            plain(case.occluder),
+            case.level,
+            case.seed,
+        ]
         numbers = [
             cell.baseline,
             cell.candidate,
@@ -114,15 +162,24 @@ class Breaking:
 
 def breaking_figures(run: RunRecord, numbers: Mapping[str, int]) -> Iterator[Breaking]:
     """How many images break by hiding no more than a share: one figure for each kind of search."""
-    kinds = dict.fromkeys((one.dataset, one.k, one.grid, one.fill) for one in run.breaking)
+    kinds = dict.fromkeys(
+        (one.dataset, one.k, one.grid, one.fill) for one in run.breaking
+    )
     for kind in kinds:
-        found = [one for one in run.breaking if (one.dataset, one.k, one.grid, one.fill) == kind]
+        found = [
+            one
+            for one in run.breaking
+            if (one.dataset, one.k, one.grid, one.fill) == kind
+        ]
         yield _breaking(found, numbers)
 
 
 def _breaking(found: Sequence[BreakingOutcome], numbers: Mapping[str, int]) -> Breaking:
     first = found[0]
-    title = f"{short(first.dataset)}: the smallest share whose hiding breaks the top {first.k}"
+    title = (
+        f"{short(first.dataset)}: the smallest share whose hiding breaks the top"
+        f" {first.k}"
+    )
     most = max([share for one in found for share in one.shares if share < 1] or [1.0])
     end = math.ceil(20 * most) / 20
     traces = [Trace(numbers[one.model], _steps(one, end)) for one in found]
@@ -135,30 +192,45 @@ def _breaking(found: Sequence[BreakingOutcome], numbers: Mapping[str, int]) -> B
         steps=True,
     )
     note = (
-        f"{first.images} images, {first.grid} x {first.grid} cells, {first.fill}; of images whose report is found with "
-        "nothing hidden. Shares are upper bounds: a smaller occlusion may exist."
+        f"{first.images} images, {first.grid} x {first.grid} cells, {first.fill}; of"
+        " images whose report is found with nothing hidden. Shares are upper bounds: a"
+        " smaller occlusion may exist."
     )
     rows = tuple(
         (
             numbers[one.model],
             short(one.model),
-            tuple((percent(one.quantile(share)), _bounds(one, share)) for share in QUANTILES),
+            tuple(
+                (percent(one.quantile(share)), _bounds(one, share))
+                for share in QUANTILES
+            ),
             len(one.shares),
             one.unbroken,
             number(one.encodings, 0),
         )
         for one in found
     )
-    return Breaking(title, note, drawing, tuple(f"{100 * share:g} %" for share in QUANTILES), rows)
+    return Breaking(
+        title, note, drawing, tuple(f"{100 * share:g} %" for share in QUANTILES), rows
+    )
 
 
-def _steps(one: BreakingOutcome, end: float) -> list[tuple[float, float | None, float | None, float | None]]:
+def _steps(
+    one: BreakingOutcome, end: float
+) -> list[tuple[float, float | None, float | None, float | None]]:
     """The share of images that break by hiding no more than x."""
     count = len(one.shares)
-    rising = [(share, sum(other <= share for other in one.shares) / count) for share in dict.fromkeys(one.shares)]
+    rising = [
+        (share, sum(other <= share for other in one.shares) / count)
+        for share in dict.fromkeys(one.shares)
+    ]
     inside = [(x, y) for x, y in rising if x <= end]
     last = inside[-1][1] if inside else 0.0
-    return [(x, y, None, None) for x, y in [(0.0, 0.0), *inside, (end, last)]] if count else []
+    return (
+        [(x, y, None, None) for x, y in [(0.0, 0.0), *inside, (end, last)]]
+        if count
+        else []
+    )
 
 
 def _bounds(one: BreakingOutcome, share: float) -> str:
@@ -190,13 +262,25 @@ class Maps:
     by_label: tuple[Map, ...]
 
 
-def sensitivity_maps(found: Sequence[BreakingOutcome], grounds: Mapping[tuple[str, str], str]) -> list[Maps]:
-    """The maps of each search; `grounds` are the ids of pictures beneath them, by model and data set."""
+def sensitivity_maps(
+    found: Sequence[BreakingOutcome], grounds: Mapping[tuple[str, str], str]
+) -> list[Maps]:
+    """The maps of each search; `grounds` are the ids of pictures beneath them, by model
+    and data set.
+    """
 
     def maps(one: BreakingOutcome) -> Maps:
         ground = grounds.get((one.model, one.dataset))
-        whole = _map(f"{short(one.model)} on {short(one.dataset)}", one.sensitivity, ground)
-        return Maps(whole, tuple(_map(short(label), one.by_label[label], ground) for label in sorted(one.by_label)))
+        whole = _map(
+            f"{short(one.model)} on {short(one.dataset)}", one.sensitivity, ground
+        )
+        return Maps(
+            whole,
+            tuple(
+                _map(short(label), one.by_label[label], ground)
+                for label in sorted(one.by_label)
+            ),
+        )
 
     return [maps(one) for one in found]
 
@@ -206,8 +290,9 @@ def _map(title: str, heat: HeatMap, ground: str | None) -> Map:
     rows, columns = len(heat.rows), len(heat.rows[0])
     most = heat.rows[row][column]
     text = (
-        f"{heat.images} images; the greatest mean fall, {number(most, 4)}, in row {row + 1} of {rows} from the top, "
-        f"column {column + 1} of {columns} from the left"
+        f"{heat.images} images; the greatest mean fall, {number(most, 4)}, in row"
+        f" {row + 1} of {rows} from the top, column {column + 1} of {columns} from the"
+        " left"
     )
     return Map(title, text, heat_map(heat.rows, f"{title}: {text}", ground))
 
@@ -225,27 +310,60 @@ def map_columns(found: Sequence[BreakingOutcome]) -> tuple[str, ...]:
 
 
 def map_csv(found: Sequence[BreakingOutcome]) -> list[list[object]]:
-    """One row a map, under `map_columns`: the mean fall in each cell; the cells of a smaller grid are left empty."""
+    """One row a map, under `map_columns`: the mean fall in each cell; the cells of a
+    smaller grid are left empty.
+    """
     side = max((len(one.sensitivity.rows) for one in found), default=0)
     rows: list[list[object]] = []
     for one in found:
-        for label, heat in (("all images", one.sensitivity), *sorted(one.by_label.items())):
+        for label, heat in (
+            ("all images", one.sensitivity),
+            *sorted(one.by_label.items()),
+        ):
             digits, missing = _digits(heat), [None] * (side - len(heat.rows))
-            cells = [number for row in heat.rows for number in (*(round(fall, digits) for fall in row), *missing)]
-            who = [plain(one.model), plain(one.dataset), plain(label), heat.images, len(heat.rows)]
+            cells = [
+                number
+                for row in heat.rows
+                for number in (*(round(fall, digits) for fall in row), *missing)
+            ]
+            who = [
+                plain(one.model),
+                plain(one.dataset),
+                plain(label),
+                heat.images,
+                len(heat.rows),
+            ]
             rows.append([*who, *cells, *([None] * side * len(missing))])
     return rows
 
 
 def _digits(heat: HeatMap) -> int:
     """Decimals by which the map's greatest number has three digits."""
-    most = max((abs(fall) for row in heat.rows for fall in row if math.isfinite(fall)), default=0.0)
+    most = max(
+        (abs(fall) for row in heat.rows for fall in row if math.isfinite(fall)),
+        default=0.0,
+    )
     return 3 - math.floor(math.log10(most)) - 1 if most > 0 else 0
 
 
-SPEED_COLUMNS = ("model", "data set", "images per second", "encode seconds", "occlude seconds", "device", "precision")
+SPEED_COLUMNS = (
+    "model",
+    "data set",
+    "images per second",
+    "encode seconds",
+    "occlude seconds",
+    "device",
+    "precision",
+)
 COST_COLUMNS = (
-    *("model", "data set", "occluder", "level", "ms per image", "relative cost (quartiles)"),
+    *(
+        "model",
+        "data set",
+        "occluder",
+        "level",
+        "ms per image",
+        "relative cost (quartiles)",
+    ),
     *("latency ms p50 / p95", "peak memory GiB", "beside", "hardware"),
 )
 
@@ -253,9 +371,15 @@ COST_COLUMNS = (
 def speeds(run: RunRecord) -> list[list[str]]:
     """Model, data set, images a second, seconds of encoding and of hiding, device, precision."""
     rows = []
-    for (model, dataset), group in groupby(run.outcomes, key=lambda one: (one.case.model, one.case.dataset)):
+    for (model, dataset), group in groupby(
+        run.outcomes, key=lambda one: (one.case.model, one.case.dataset)
+    ):
         timings = [outcome.timing for outcome in group]
-        rates = [rate for one in timings if (rate := known(one.images_per_second)) is not None]
+        rates = [
+            rate
+            for one in timings
+            if (rate := known(one.images_per_second)) is not None
+        ]
         rows.append(
             [
                 short(model),
@@ -277,9 +401,21 @@ def costs(run: RunRecord) -> list[list[str]]:
 
 def _cost(one: CostMeasurement) -> list[str]:
     low, high = one.spread
-    latency = "–" if one.latency is None else f"{1e3 * one.latency.p50:.1f} / {1e3 * one.latency.p95:.1f}"
-    memory = "–" if one.peak_memory_bytes is None else number(one.peak_memory_bytes / 2**30, 2)
-    beside = "–" if one.reference is None else f"{one.reference.ratio:.2f} × {short(one.reference.model)}"
+    latency = (
+        "–"
+        if one.latency is None
+        else f"{1e3 * one.latency.p50:.1f} / {1e3 * one.latency.p95:.1f}"
+    )
+    memory = (
+        "–"
+        if one.peak_memory_bytes is None
+        else number(one.peak_memory_bytes / 2**30, 2)
+    )
+    beside = (
+        "–"
+        if one.reference is None
+        else f"{one.reference.ratio:.2f} × {short(one.reference.model)}"
+    )
     return [
         short(one.case.model),
         short(one.case.dataset),
@@ -309,7 +445,10 @@ class Gate:
 def gates(verdicts: Iterable[Verdict]) -> list[Gate]:
     """Every verdict of a gate, those that object first."""
     judged = [verdict for verdict in verdicts if verdict.gate != "none"]
-    return [_gate(verdict) for verdict in sorted(judged, key=lambda one: _SHADES_OF_GATES[one.verdict])]
+    return [
+        _gate(verdict)
+        for verdict in sorted(judged, key=lambda one: _SHADES_OF_GATES[one.verdict])
+    ]
 
 
 def _gate(verdict: Verdict) -> Gate:
@@ -322,17 +461,35 @@ def _gate(verdict: Verdict) -> Gate:
         f"{short(case.dataset)}, {_place(verdict)}",
         number(verdict.observed),
         number(verdict.limit),
-        "–" if low is None else f"{number(low)} or more" if high == math.inf else f"{number(low)} to {number(high)}",
+        (
+            "–"
+            if low is None
+            else (
+                f"{number(low)} or more"
+                if high == math.inf
+                else f"{number(low)} to {number(high)}"
+            )
+        ),
         number(verdict.detectable_loss),
     )
 
 
 def _place(verdict: Verdict) -> str:
-    """Where a gate looks: a cell, a curve, all levels and layouts together, or what a search found."""
+    """Where a gate looks: a cell, a curve, all levels and layouts together, or what a
+    search found.
+    """
     case, occluder = verdict.case, short(verdict.case.occluder)
     if _has_no_cell(verdict):
-        return occluder if case.occluder == BREAKING else f"{occluder}, all levels and seeds"
-    level = f"levels 0 to {case.level:g}" if _is_of_a_curve(verdict) else f"level {case.level:g}"
+        return (
+            occluder
+            if case.occluder == BREAKING
+            else f"{occluder}, all levels and seeds"
+        )
+    level = (
+        f"levels 0 to {case.level:g}"
+        if _is_of_a_curve(verdict)
+        else f"level {case.level:g}"
+    )
     return f"{occluder}, {level}, seed {case.seed}"
 
 
@@ -347,7 +504,19 @@ def _has_no_cell(verdict: Verdict) -> bool:
 
 
 GATE_COLUMNS = (
-    *("verdict", "gate", "model", "data set", "occluder", "level", "seed", "observed", "limit", "low", "high"),
+    *(
+        "verdict",
+        "gate",
+        "model",
+        "data set",
+        "occluder",
+        "level",
+        "seed",
+        "observed",
+        "limit",
+        "low",
+        "high",
+    ),
     *("decided by", "confidence", "detectable loss", "sentence"),
 )
 
@@ -359,16 +528,42 @@ def gate_csv(found: Sequence[Gate]) -> list[list[object]]:
         low, high = verdict.bounds or (None, None)
         level = None if _has_no_cell(verdict) or _is_of_a_curve(verdict) else case.level
         seed = None if _has_no_cell(verdict) else case.seed
-        who = [plain(case.model), plain(case.dataset), plain(case.occluder), level, seed]
-        numbers = [verdict.observed, verdict.limit, low, high, verdict.decided_by, verdict.confidence]
+        who = [
+            plain(case.model),
+            plain(case.dataset),
+            plain(case.occluder),
+            level,
+            seed,
+        ]
+        numbers = [
+            verdict.observed,
+            verdict.limit,
+            low,
+            high,
+            verdict.decided_by,
+            verdict.confidence,
+        ]
         sentence = plain(verdict.sentence)
-        rows.append([verdict.verdict, verdict.gate, *who, *numbers, verdict.detectable_loss, sentence])
+        rows.append(
+            [
+                verdict.verdict,
+                verdict.gate,
+                *who,
+                *numbers,
+                verdict.detectable_loss,
+                sentence,
+            ]
+        )
     return rows
 
 
 def facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is known of a model, a data set or a host, as (name, value), without what is empty."""
-    told = [(key.replace("_", " "), _fact(value)) for key, value in record.items() if value not in (None, [], "", {})]
+    told = [
+        (key.replace("_", " "), _fact(value))
+        for key, value in record.items()
+        if value not in (None, [], "", {})
+    ]
     return [(plain(key), plain(value)) for key, value in told]
 
 
@@ -388,7 +583,8 @@ def _fact(value: object) -> str:
 def policy_text(tables: Sequence[Json]) -> str:
     """The gates as `robust.toml` would have them."""
     return "\n".join(
-        "\n".join(["[[gate]]", *(f"{key} = {_toml(table[key])}" for key in table), ""]) for table in tables
+        "\n".join(["[[gate]]", *(f"{key} = {_toml(table[key])}" for key in table), ""])
+        for table in tables
     )
 
 

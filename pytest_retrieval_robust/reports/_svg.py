@@ -1,4 +1,6 @@
-"""Small inline drawings: lines over a level, steps, maps, intervals. The colours are the page's style sheet's."""
+"""Small inline drawings: lines over a level, steps, maps, intervals. The colours are
+the page's style sheet's.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,14 @@ def look(number: int) -> str:
 
 def swatch(number: int) -> Markup:
     """A line's sample for a legend."""
-    line = f'<path class="line" d="M1 8H31"/><path class="mark" d="M16 8{_MARKERS[number % len(_MARKERS)]}"/>'
-    return Markup(f'<svg class="swatch {look(number)}" viewBox="0 0 32 16" aria-hidden="true">{line}</svg>')
+    line = (
+        '<path class="line" d="M1 8H31"/><path class="mark" d="M16'
+        f' 8{_MARKERS[number % len(_MARKERS)]}"/>'
+    )
+    return Markup(
+        f'<svg class="swatch {look(number)}" viewBox="0 0 32 16"'
+        f' aria-hidden="true">{line}</svg>'
+    )
 
 
 class _Frame:
@@ -61,7 +69,11 @@ class _Frame:
 
     def __init__(self, levels: Sequence[float], top: float) -> None:
         self.levels = list(levels)
-        self.low, self.high = (levels[0], levels[-1]) if len(levels) > 1 else (levels[0] - 0.5, levels[0] + 0.5)
+        self.low, self.high = (
+            (levels[0], levels[-1])
+            if len(levels) > 1
+            else (levels[0] - 0.5, levels[0] + 0.5)
+        )
         self.top = top
 
     def x(self, level: float) -> float:
@@ -69,7 +81,9 @@ class _Frame:
         return _LEFT + 8 + (_WIDTH - _LEFT - _RIGHT - 16) * share
 
     def y(self, value: float) -> float:
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * min(value / self.top, 1.0)
+        return (
+            _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * min(value / self.top, 1.0)
+        )
 
 
 def panel(
@@ -83,35 +97,61 @@ def panel(
     steps: bool = False,
     unit: str = "hidden",
 ) -> Markup:
-    """Lines over rising `levels`, shares in [0, 1] upward, with bands between their bounds; `label` is read aloud.
+    """Lines over rising `levels`, shares in [0, 1] upward, with bands between their
+    bounds; `label` is read aloud.
 
     `unit` is what a level says, in the words beside the pointer.
     """
     frame = _Frame(levels, _top(traces, rules))
-    parts = [*_grid(frame), *_axes(frame, x_label, y_label), *(_rule(frame, rule) for rule in rules)]
+    parts = [
+        *_grid(frame),
+        *_axes(frame, x_label, y_label),
+        *(_rule(frame, rule) for rule in rules),
+    ]
     parts += [_trace(frame, trace, steps) for trace in traces]
     places = ",".join(_short(frame.x(level)) for level in levels)
     shown = ",".join(f"{level:g}" for level in levels)
     head = Markup(
-        '<svg class="plot" role="img" viewBox="0 0 {} {}" data-x="{}" data-levels="{}" data-unit="{}" aria-label="{}">'
+        '<svg class="plot" role="img" viewBox="0 0 {} {}" data-x="{}" data-levels="{}"'
+        ' data-unit="{}" aria-label="{}">'
     ).format(int(_WIDTH), int(_HEIGHT), places, shown, unit, label)
     return head + Markup("".join(parts)) + Markup("</svg>")
 
 
 def _top(traces: Iterable[Trace], rules: Iterable[Rule]) -> float:
-    """The upper end of the axis: everything measured, chance too, bands up to 1, and the ceiling where it is near."""
+    """The upper end of the axis: everything measured, chance too, bands up to 1, and
+    the ceiling where it is near.
+    """
     points = [point for trace in traces for point in trace.points]
     highest = max((point[1] for point in points if point[1] is not None), default=0.0)
     bands = max((point[3] for point in points if point[3] is not None), default=0.0)
-    highest = max([highest, min(bands, 1.0), *(rule.value for rule in rules if rule.kind == "chance")])
+    highest = max(
+        [
+            highest,
+            min(bands, 1.0),
+            *(rule.value for rule in rules if rule.kind == "chance"),
+        ]
+    )
     near = [rule.value for rule in rules if highest < rule.value <= 1.6 * highest]
     most = max([highest, *near], default=1.0)
-    return next((top for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0) if most <= top), most * 1.02)
+    return next(
+        (
+            top
+            for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+            if most <= top
+        ),
+        most * 1.02,
+    )
 
 
 def _ticks(top: float) -> list[float]:
     step = next(
-        (step for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5) if top / step <= 6), math.ceil(top / 6)
+        (
+            step
+            for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
+            if top / step <= 6
+        ),
+        math.ceil(top / 6),
     )
     return [step * place for place in range(int(top / step + 1e-9) + 1)]
 
@@ -120,18 +160,24 @@ def _grid(frame: _Frame) -> Iterable[str]:
     places = [(_short(frame.y(tick)), f"{100 * tick:g}") for tick in _ticks(frame.top)]
     lines = "".join(f"M{_LEFT:g} {y}H{_WIDTH - _RIGHT:g}" for y, _ in places)
     yield f'<path class="grid" d="{lines}"/>'
-    yield f'<g class="y">{"".join(f"""<text x="{_LEFT - 6:g}" y="{y}">{text}</text>""" for y, text in places)}</g>'
+    yield (
+        f'<g class="y">{"".join(f"""<text x="{_LEFT - 6:g}" y="{y}">{text}</text>""" for y, text in places)}</g>'
+    )
 
 
 def _axes(frame: _Frame, x_label: str, y_label: str) -> Iterable[str]:
-    base, places = _HEIGHT - _BOTTOM, [(_short(frame.x(level)), f"{100 * level:g}") for level in _thinned(frame)]
+    base, places = (
+        _HEIGHT - _BOTTOM,
+        [(_short(frame.x(level)), f"{100 * level:g}") for level in _thinned(frame)],
+    )
     ticks = "".join(f"M{x} {base:g}v4" for x, _ in places)
     yield f'<path class="axis" d="M{_LEFT:g} {base:g}H{_WIDTH - _RIGHT:g}{ticks}"/>'
     middle, upward = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + base) / 2
     yield (
-        f'<g class="x">{"".join(f"""<text x="{x}" y="{base + 16:g}">{text}</text>""" for x, text in places)}'
-        f'<text x="{middle:g}" y="{_HEIGHT - 6:g}">{Markup.escape(x_label)}</text>'
-        f'<text transform="rotate(-90 11 {upward:g})" x="11" y="{upward:g}">{Markup.escape(y_label)}</text></g>'
+        f'<g class="x">{"".join(f"""<text x="{x}" y="{base + 16:g}">{text}</text>""" for x, text in places)}<text'
+        f' x="{middle:g}" y="{_HEIGHT - 6:g}">{Markup.escape(x_label)}</text><text'
+        f' transform="rotate(-90 11 {upward:g})" x="11"'
+        f' y="{upward:g}">{Markup.escape(y_label)}</text></g>'
     )
 
 
@@ -148,22 +194,39 @@ def _rule(frame: _Frame, rule: Rule) -> str:
     above = rule.value > frame.top
     y = frame.y(min(rule.value, frame.top))
     words = f"{rule.label} {100 * rule.value:.3g} %{' ↑' if above else ''}"
-    line = "" if above else f'<path class="rule {rule.kind}" d="M{_LEFT:g} {_short(y)}H{_WIDTH - _RIGHT:g}"/>'
+    line = (
+        ""
+        if above
+        else (
+            f'<path class="rule {rule.kind}" d="M{_LEFT:g}'
+            f' {_short(y)}H{_WIDTH - _RIGHT:g}"/>'
+        )
+    )
     return (
-        f'{line}<text class="rule-name" x="{_WIDTH - _RIGHT:g}" y="{_short(y - 4)}" text-anchor="end">'
-        f"{Markup.escape(words)}</text>"
+        f'{line}<text class="rule-name" x="{_WIDTH - _RIGHT:g}" y="{_short(y - 4)}"'
+        f' text-anchor="end">{Markup.escape(words)}</text>'
     )
 
 
 def _trace(frame: _Frame, trace: Trace, steps: bool) -> str:
-    known = [(frame.x(x), frame.y(y), low, high) for x, y, low, high in trace.points if y is not None]
+    known = [
+        (frame.x(x), frame.y(y), low, high)
+        for x, y, low, high in trace.points
+        if y is not None
+    ]
     at = {x: y for x, y, _, _ in trace.points if y is not None}
     values = ",".join(f"{100 * at[x]:.4g}" if x in at else "" for x in frame.levels)
-    banded = [(x, low, high) for x, _, low, high in known if low is not None and high is not None]
+    banded = [
+        (x, low, high)
+        for x, _, low, high in known
+        if low is not None and high is not None
+    ]
     band = ""
     if len(banded) > 1:
         upper = [f"{_short(x)} {_short(frame.y(high))}" for x, _, high in banded]
-        lower = [f"{_short(x)} {_short(frame.y(low))}" for x, low, _ in reversed(banded)]
+        lower = [
+            f"{_short(x)} {_short(frame.y(low))}" for x, low, _ in reversed(banded)
+        ]
         band = f'<path class="band" d="M{"L".join(upper + lower)}z"/>'
     line, marks = _path([(x, y) for x, y, _, _ in known], steps), ""
     if not steps:
@@ -171,8 +234,8 @@ def _trace(frame: _Frame, trace: Trace, steps: bool) -> str:
         marks = "".join(f"M{_short(x)} {_short(y)}{marker}" for x, y, _, _ in known)
         marks = f'<path class="mark" d="{marks}"/>'
     return (
-        f'<g class="trace {look(trace.number)}" data-series="{trace.number}" data-values="{values}">'
-        f'{band}<path class="line" d="{line}"/>{marks}</g>'
+        f'<g class="trace {look(trace.number)}" data-series="{trace.number}"'
+        f' data-values="{values}">{band}<path class="line" d="{line}"/>{marks}</g>'
     )
 
 
@@ -189,12 +252,16 @@ def _short(place: float) -> str:
     return f"{place:.1f}".removesuffix(".0")
 
 
-def heat_map(rows: Sequence[Sequence[float]], label: str, ground: str | None = None) -> Markup:
+def heat_map(
+    rows: Sequence[Sequence[float]], label: str, ground: str | None = None
+) -> Markup:
     """A grid of cells, the darker the greater the number; nothing where it is 0 or below.
 
     `ground` is the id of a picture of the page, one unit wide and high, that lies beneath.
     """
-    most = max((value for row in rows for value in row if math.isfinite(value)), default=0.0)
+    most = max(
+        (value for row in rows for value in row if math.isfinite(value)), default=0.0
+    )
     runs: dict[int, list[str]] = {}
     for y, row in enumerate(rows):
         x = 0
@@ -203,17 +270,29 @@ def heat_map(rows: Sequence[Sequence[float]], label: str, ground: str | None = N
             runs.setdefault(shade, []).append(f"M{x} {y}h{width}")
             x += width
     # Lines as broad as a cell take half the room of squares.
-    paths = "".join(f'<path class="h{shade}" d="{"".join(runs[shade])}"/>' for shade in sorted(runs) if shade)
-    columns = max((len(row) for row in rows), default=1)
-    head = Markup('<svg class="map{3}" role="img" viewBox="0 0 {0} {1}" aria-label="{2}">').format(
-        columns, len(rows), label, "" if ground is None else " over"
+    paths = "".join(
+        f'<path class="h{shade}" d="{"".join(runs[shade])}"/>'
+        for shade in sorted(runs)
+        if shade
     )
-    below = "" if ground is None else f'<use href="#{ground}" transform="scale({columns} {len(rows)})"/>'
+    columns = max((len(row) for row in rows), default=1)
+    head = Markup(
+        '<svg class="map{3}" role="img" viewBox="0 0 {0} {1}" aria-label="{2}">'
+    ).format(columns, len(rows), label, "" if ground is None else " over")
+    below = (
+        ""
+        if ground is None
+        else f'<use href="#{ground}" transform="scale({columns} {len(rows)})"/>'
+    )
     return head + Markup(f'{below}<g transform="translate(0 .5)">{paths}</g></svg>')
 
 
 def _shade(value: float, most: float) -> int:
-    return math.ceil(SHADES * value / most) if most > 0 and math.isfinite(value) and value > 0 else 0
+    return (
+        math.ceil(SHADES * value / most)
+        if most > 0 and math.isfinite(value) and value > 0
+        else 0
+    )
 
 
 def interval(value: float, low: float, high: float, reach: float) -> Markup:
@@ -223,8 +302,9 @@ def interval(value: float, low: float, high: float, reach: float) -> Markup:
         return _short(60 + 56 * max(-1.0, min(1.0, number / reach)))
 
     return Markup(
-        f'<svg class="interval" viewBox="0 0 120 14" aria-hidden="true"><path d="M{place(low)} 7H{place(high)}"/>'
-        f'<path class="value" d="M{place(value)} 7h0"/></svg>'
+        '<svg class="interval" viewBox="0 0 120 14" aria-hidden="true"><path'
+        f' d="M{place(low)} 7H{place(high)}"/><path class="value" d="M{place(value)}'
+        ' 7h0"/></svg>'
     )
 
 
@@ -234,12 +314,21 @@ def described(points: Iterable[tuple[float, float | None]], half: float | None) 
     if not known:
         return "no number"
     (first, start), (last, end) = known[0], known[-1]
-    begin = f"{100 * start:.1f} % with nothing hidden" if first == 0 else f"{100 * start:.1f} % at {level_text(first)}"
+    begin = (
+        f"{100 * start:.1f} % with nothing hidden"
+        if first == 0
+        else f"{100 * start:.1f} % at {level_text(first)}"
+    )
     if len(known) == 1:
         return begin
     steepest = max(pairwise(known), key=lambda pair: pair[0][1] - pair[1][1])
-    fall = f"the steepest fall from {level_text(steepest[0][0])} to {level_text(steepest[1][0])}"
+    fall = (
+        f"the steepest fall from {level_text(steepest[0][0])} to"
+        f" {level_text(steepest[1][0])}"
+    )
     if steepest[0][1] <= steepest[1][1]:
         fall = "no fall between any two levels"
-    halved = "" if half is None else f"; half of it is gone at {level_text(round(half, 3))}"
+    halved = (
+        "" if half is None else f"; half of it is gone at {level_text(round(half, 3))}"
+    )
     return f"{begin}, {100 * end:.1f} % at {level_text(last)}, {fall}{halved}"

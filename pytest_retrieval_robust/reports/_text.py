@@ -7,7 +7,9 @@ import unicodedata
 from functools import lru_cache
 from hashlib import blake2b
 
-_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
+_TURNING = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
+)
 """They would turn round, or break, the line that they stand in."""
 _LONGEST, _LONGEST_SENTENCE = 96, 900
 QUANTILES = (0.05, 0.25, 0.5, 0.75)
@@ -34,7 +36,9 @@ def _shown(sign: str) -> str:
 
 
 def short(name: str) -> str:
-    """`plain`, with the middle of a very long name left out; of two that differ there, a hash keeps them apart."""
+    """`plain`, with the middle of a very long name left out; of two that differ there,
+    a hash keeps them apart.
+    """
     return _cut(plain(name), _LONGEST)
 
 

@@ -56,13 +56,18 @@ class Switches:
 
     @property
     def chosen(self) -> View:
-        return View(dataset=0, occluder=0, direction=0, k=self.ks[-1] if self.ks else 0, model=0)
+        return View(
+            dataset=0, occluder=0, direction=0, k=self.ks[-1] if self.ks else 0, model=0
+        )
 
     def options(self, axis: str) -> list[Option]:
         if axis == "k":
             return [Option(k, str(k)) for k in self.ks]
         if axis == "direction":
-            return [Option(place, name.replace("-", " ")) for place, name in enumerate(DIRECTIONS)]
+            return [
+                Option(place, name.replace("-", " "))
+                for place, name in enumerate(DIRECTIONS)
+            ]
         names: tuple[str, ...] = getattr(self, f"{axis}s")
         return [Option(place, short(name)) for place, name in enumerate(names)]
 

@@ -15,11 +15,19 @@ _SIDE = 256
 """Pixels along each side of a map's picture."""
 
 
-def breaking_lines(searches: Sequence[BreakingOutcome], verbosity: int, blocks: str) -> Iterable[Line]:
+def breaking_lines(
+    searches: Sequence[BreakingOutcome], verbosity: int, blocks: str
+) -> Iterable[Line]:
     """A table of the breaking shares' quantiles; with `-v` each model's sensitivity map too."""
     kinds = dict.fromkeys((one.dataset, one.k, one.grid, one.fill) for one in searches)
     for kind in kinds:
-        yield from _table([one for one in searches if (one.dataset, one.k, one.grid, one.fill) == kind])
+        yield from _table(
+            [
+                one
+                for one in searches
+                if (one.dataset, one.k, one.grid, one.fill) == kind
+            ]
+        )
         yield []
     if verbosity > 0:
         for one in searches:
@@ -30,12 +38,18 @@ def breaking_lines(searches: Sequence[BreakingOutcome], verbosity: int, blocks: 
 def _table(searches: Sequence[BreakingOutcome]) -> Iterable[Line]:
     first = searches[0]
     yield [
-        Span(f"{first.dataset}: smallest hidden area that pushes the report out of the top {first.k}", "bold"),
+        Span(
+            f"{first.dataset}: smallest hidden area that pushes the report out of the"
+            f" top {first.k}",
+            "bold",
+        ),
     ]
     cells = f"{first.grid} x {first.grid} cells, {first.fill}"
     yield [Span(f"in % of the image (upper bounds); {first.images} images, {cells}")]
     yield [Span("found: images whose report is found with nothing hidden")]
-    yield [Span(f"{100 * QUANTILES[0]:g} %: this share of them breaks by hiding no more")]
+    yield [
+        Span(f"{100 * QUANTILES[0]:g} %: this share of them breaks by hiding no more")
+    ]
     heads = "".join(f"{f'{100 * share:g} %':>7}" for share in QUANTILES)
     yield [Span(f"{'':{_NAME}}{heads}   found  encodings")]
     for one in searches:
@@ -43,8 +57,12 @@ def _table(searches: Sequence[BreakingOutcome]) -> Iterable[Line]:
             yield [Span(one.model)]
         name = "" if len(one.model) >= _NAME else one.model
         values = "".join(_percent(one.quantile(share)) for share in QUANTILES)
-        yield [Span(f"{name:{_NAME}}{values}{len(one.shares):>8}{one.encodings:>11.0f}")]
-        bounds = "".join(_interval(*breaking_bounds(one, share, 0.975)) for share in QUANTILES)
+        yield [
+            Span(f"{name:{_NAME}}{values}{len(one.shares):>8}{one.encodings:>11.0f}")
+        ]
+        bounds = "".join(
+            _interval(*breaking_bounds(one, share, 0.975)) for share in QUANTILES
+        )
         yield [Span(f"{'':{_NAME}}{bounds}".rstrip())]
 
 
@@ -59,7 +77,11 @@ def _interval(low: float, high: float) -> str:
 
 def _map_lines(breaking: BreakingOutcome, blocks: str) -> Iterable[Line]:
     yield [
-        Span(f"{breaking.model} on {breaking.dataset}: mean fall of the right report's score by hidden cell", "bold")
+        Span(
+            f"{breaking.model} on {breaking.dataset}: mean fall of the right report's"
+            " score by hidden cell",
+            "bold",
+        )
     ]
     shades = shaded(breaking.sensitivity, len(blocks) + 1)
     for row in shades:
@@ -71,7 +93,10 @@ def shaded(heat: HeatMap, shades: int) -> list[list[int]]:
     most = max((fall for row in heat.rows for fall in row), default=0.0)
     if most <= 0:
         return [[0] * len(row) for row in heat.rows]
-    return [[min(shades - 1, int(shades * max(fall, 0.0) / most)) for fall in row] for row in heat.rows]
+    return [
+        [min(shades - 1, int(shades * max(fall, 0.0) / most)) for fall in row]
+        for row in heat.rows
+    ]
 
 
 def save_map(heat: HeatMap, path: Path) -> None:

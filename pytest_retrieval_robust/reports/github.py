@@ -1,4 +1,6 @@
-"""What GitHub Actions shows of a run: the step's summary and annotations on what failed, where it offers them."""
+"""What GitHub Actions shows of a run: the step's summary and annotations on what
+failed, where it offers them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ _LIMIT = 1024 * 1024
 """Bytes of a step's summary, beyond which GitHub shows nothing of it."""
 _MOST = 10
 """Annotations of a kind that GitHub shows of a step."""
-_NOTE = "\n\nThis summary was cut at GitHub's limit of 1 MiB: `--robust-report FILE.md` keeps all of it.\n"
+_NOTE = (
+    "\n\nThis summary was cut at GitHub's limit of 1 MiB: `--robust-report FILE.md`"
+    " keeps all of it.\n"
+)
 
 
 def is_offered(environment: Mapping[str, str]) -> bool:
@@ -39,7 +44,9 @@ def write_step_summary(run: RunRecord, environment: Mapping[str, str]) -> None:
 
 
 def step_summary(run: RunRecord, limit: int = _LIMIT) -> str:
-    """The Markdown report in at most `limit` bytes: blocks that have no room are left out, and a note says so."""
+    """The Markdown report in at most `limit` bytes: blocks that have no room are left
+    out, and a note says so.
+    """
     kept: list[str] = []
     whole, left = True, limit - len(_NOTE.encode())
     for block in blocks(run):
@@ -54,8 +61,12 @@ def step_summary(run: RunRecord, limit: int = _LIMIT) -> str:
     return "\n\n".join(kept) + ("\n" if whole else _NOTE)
 
 
-def error_commands(run: RunRecord, policy: Path | None, environment: Mapping[str, str]) -> Iterator[str]:
-    """Workflow commands: an error for each gate that objects, at the file of the gates; a note where there are more."""
+def error_commands(
+    run: RunRecord, policy: Path | None, environment: Mapping[str, str]
+) -> Iterator[str]:
+    """Workflow commands: an error for each gate that objects, at the file of the gates;
+    a note where there are more.
+    """
     if not is_offered(environment):
         return
     objections = [verdict for verdict in run.verdicts if verdict.objects]
@@ -65,11 +76,18 @@ def error_commands(run: RunRecord, policy: Path | None, environment: Mapping[str
         title = f"{verdict.gate}, {verdict.case.model}"
         yield _command("error", {**place, "title": title}, verdict.sentence)
     if len(few) < len(objections):
-        more = f"{len(objections) - len(few)} more gates were not met or are inconclusive: see the summary."
+        more = (
+            f"{len(objections) - len(few)} more gates were not met or are inconclusive:"
+            " see the summary."
+        )
         yield _command("error", {**place, "title": "and more"}, more)
     if not run.release.is_green and not objections:
         told = "; ".join(run.release.reasons)
-        yield _command("error", {**place, "title": "release gate"}, told if run.failures else f"not judged: {told}")
+        yield _command(
+            "error",
+            {**place, "title": "release gate"},
+            told if run.failures else f"not judged: {told}",
+        )
 
 
 def _place(policy: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
@@ -85,7 +103,8 @@ def _place(policy: Path | None, environment: Mapping[str, str]) -> dict[str, str
 
 def _command(name: str, properties: Mapping[str, str], message: str) -> str:
     told = ",".join(
-        f"{key}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}" for key, value in properties.items()
+        f"{key}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}"
+        for key, value in properties.items()
     )
     return f"::{name}{' ' if told else ''}{told}::{_escaped(message)}"
 

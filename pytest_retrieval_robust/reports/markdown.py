@@ -21,12 +21,21 @@ if TYPE_CHECKING:
     from ..catalogue import Catalogue
 
 _SHOWN = 10
-_MARKS: dict[VerdictName, str] = {"pass": " ✓", "fail": " ✕", "inconclusive": " ?", "ungated": ""}
+_MARKS: dict[VerdictName, str] = {
+    "pass": " ✓",
+    "fail": " ✕",
+    "inconclusive": " ?",
+    "ungated": "",
+}
 _ALPHA = 0.05
 
 
 def register(catalogue: Catalogue[ReportEntry]) -> None:
-    catalogue.add(ReportEntry("md", "for pull requests: verdict, changes, tables", render_markdown))
+    catalogue.add(
+        ReportEntry(
+            "md", "for pull requests: verdict, changes, tables", render_markdown
+        )
+    )
 
 
 def render_markdown(run: RunRecord) -> str:
@@ -42,19 +51,35 @@ def blocks(run: RunRecord) -> Iterator[str]:
         yield text(release.why)
     counts = run.verdict_counts()
     tested = f"{len(run.measured_models)} of {counted(len(run.models), 'model')} tested"
-    partial = "" if run.scope.partial is None else f" A partial run ({text(run.scope.partial)})."
+    partial = (
+        ""
+        if run.scope.partial is None
+        else f" A partial run ({text(run.scope.partial)})."
+    )
     yield (
-        f"{counted(counts['pass'], 'gate')} met, {counts['fail']} not met, {counts['inconclusive']} inconclusive, "
+        f"{counted(counts['pass'], 'gate')} met, {counts['fail']} not met,"
+        f" {counts['inconclusive']} inconclusive, "
         f"{tested}."
         f"{partial}{' Judged again from a saved run.' if run.replayed else ''}"
     )
-    yield from _list("Not met", [verdict.sentence for verdict in run.verdicts if verdict.verdict == "fail"])
+    yield from _list(
+        "Not met",
+        [verdict.sentence for verdict in run.verdicts if verdict.verdict == "fail"],
+    )
     yield from _list("Broken tests", run.broken, count=run.broken_tests)
     yield from _list(
-        "Inconclusive", [verdict.sentence for verdict in run.verdicts if verdict.verdict == "inconclusive"]
+        "Inconclusive",
+        [
+            verdict.sentence
+            for verdict in run.verdicts
+            if verdict.verdict == "inconclusive"
+        ],
     )
     absent = [model for model in run.models if not model.tested]
-    yield from _list("Not tested", [f"{short(one.name)}: {one.reason}" for one in absent if one.named])
+    yield from _list(
+        "Not tested",
+        [f"{short(one.name)}: {one.reason}" for one in absent if one.named],
+    )
     others = [code(model.name) for model in absent if not model.named]
     if others:
         yield f"Not tested, and brought in by a pattern alone: {', '.join(others)}."
@@ -72,7 +97,9 @@ def text(words: str) -> str:
     >>> text("a*b @user #7 <b>")
     'a\\*b @\u200buser #\u200b7 &lt;b&gt;'
     """
-    escaped = re.sub(r"([\\`*_{}\[\]|~$!])", r"\\\1", readable(words).replace("&", "&amp;"))
+    escaped = re.sub(
+        r"([\\`*_{}\[\]|~$!])", r"\\\1", readable(words).replace("&", "&amp;")
+    )
     escaped = escaped.replace("<", "&lt;").replace(">", "&gt;")
     escaped = re.sub(r"^(\s*)([-+=#]|\d+[.)])", "\\1\u200b\\2", escaped)
     return re.sub(r"(@|#(?=\d)|GH-(?=\d)|://|www\.)", "\\1\u200b", escaped)
@@ -87,17 +114,27 @@ def code(name: str) -> str:
     shown = short(name)
     longest = max((len(found) for found in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
-    pad = " " if not shown.strip() or shown.startswith(("`", " ")) or shown.endswith(("`", "\\", " ")) else ""
+    pad = (
+        " "
+        if not shown.strip()
+        or shown.startswith(("`", " "))
+        or shown.endswith(("`", "\\", " "))
+        else ""
+    )
     return f"{fence}{pad}{shown or '-'}{pad}{fence}"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> str:
     r"""A table whose columns are numbers, but for the first `numbers`.
 
-    A bar within a cell is escaped, also in code, as GitHub asks for. A backslash before it would escape the escape.
+    A bar within a cell is escaped, also in code, as GitHub asks for. A backslash before
+    it would escape the escape.
     """
     ruler = ["---" if place < numbers else "---:" for place in range(len(heads))]
-    lines = ([re.sub(r"(\\?)\|", _bar, cell) for cell in row] for row in (heads, ruler, *rows))
+    lines = (
+        [re.sub(r"(\\?)\|", _bar, cell) for cell in row]
+        for row in (heads, ruler, *rows)
+    )
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
@@ -109,12 +146,18 @@ def folded(summary: str, content: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
-def _list(title: str, sentences: Sequence[str], head: str = "###", count: int | None = None) -> Iterator[str]:
-    """The first ten under their heading, in one block, and a folded block of the others; each sentence once."""
+def _list(
+    title: str, sentences: Sequence[str], head: str = "###", count: int | None = None
+) -> Iterator[str]:
+    """The first ten under their heading, in one block, and a folded block of the
+    others; each sentence once.
+    """
     if not sentences:
         return
     lines = [f"- {text(sentence)}" for sentence in dict.fromkeys(sentences)]
-    yield f"{head} {title}: {len(lines) if count is None else count}\n\n" + "\n".join(lines[:_SHOWN])
+    yield f"{head} {title}: {len(lines) if count is None else count}\n\n" + "\n".join(
+        lines[:_SHOWN]
+    )
     if len(lines) > _SHOWN:
         yield folded(f"{len(lines) - _SHOWN} more", "\n".join(lines[_SHOWN:]))
 
@@ -124,18 +167,34 @@ def _baseline(run: RunRecord) -> Iterator[str]:
     if found is None:
         return
     yield "### Against the baseline"
-    yield f"Run of {text(found.started)}, id {code(found.id)}, version {text(found.version)}."
+    yield (
+        f"Run of {text(found.started)}, id {code(found.id)}, version"
+        f" {text(found.version)}."
+    )
     yield from _list("Cannot be compared", found.obstacles, "####")
     yield from _list("Missing in this run", found.vanished, "####")
     most = max((cell.k for cell in found.cells), default=0)
-    cells = [cell for cell in found.cells if cell.k == most and cell.direction == DIRECTIONS[0]]
+    cells = [
+        cell
+        for cell in found.cells
+        if cell.k == most and cell.direction == DIRECTIONS[0]
+    ]
     if not cells:
         return
     adjusted = holm([cell.p for cell in cells])
-    rows = sorted(zip(cells, adjusted, strict=True), key=lambda row: (row[1] >= _ALPHA, row[0].value, row[0].case))
+    rows = sorted(
+        zip(cells, adjusted, strict=True),
+        key=lambda row: (row[1] >= _ALPHA, row[0].value, row[0].case),
+    )
     lines = [
         (
-            "▼ lost" if p < _ALPHA and cell.value < 0 else "▲ gained" if p < _ALPHA else "unclear",
+            (
+                "▼ lost"
+                if p < _ALPHA and cell.value < 0
+                else "▲ gained"
+                if p < _ALPHA
+                else "unclear"
+            ),
             code(cell.case.model),
             code(cell.case.dataset),
             code(cell.case.occluder) if cell.case.level > 0 else "nothing hidden",
@@ -148,11 +207,27 @@ def _baseline(run: RunRecord) -> Iterator[str]:
         )
         for cell, p in rows
     ]
-    heads = ("", "model", "data set", "occluder", "level", "before", "now", "points", "95 % interval", "p (Holm)")
-    yield f"Recall@{most}, image to report, in %; significant changes first, the greatest loss on top."
+    heads = (
+        "",
+        "model",
+        "data set",
+        "occluder",
+        "level",
+        "before",
+        "now",
+        "points",
+        "95 % interval",
+        "p (Holm)",
+    )
+    yield (
+        f"Recall@{most}, image to report, in %; significant changes first, the greatest"
+        " loss on top."
+    )
     yield table(heads, lines[:_SHOWN], 4)
     if len(lines) > _SHOWN:
-        yield folded(f"{len(lines) - _SHOWN} more cells", table(heads, lines[_SHOWN:], 4))
+        yield folded(
+            f"{len(lines) - _SHOWN} more cells", table(heads, lines[_SHOWN:], 4)
+        )
 
 
 def _tables(series: Sequence[Series]) -> Iterator[str]:
@@ -162,7 +237,9 @@ def _tables(series: Sequence[Series]) -> Iterator[str]:
     def place(one: Series) -> tuple[bool, str, int]:
         return (one.direction, one.k) != (DIRECTIONS[0], most), one.direction, -one.k
 
-    for (hidden, direction, k), of_view in groupby(sorted(series, key=place), key=place):
+    for (hidden, direction, k), of_view in groupby(
+        sorted(series, key=place), key=place
+    ):
         title = f"Recall@{-k}, {direction.replace('-', ' ')}, in %"
         of_place = groupby(of_view, key=lambda one: (one.dataset, one.occluder))
         grouped = [(*names, list(group)) for names, group in of_place]
@@ -194,7 +271,11 @@ def _row(one: Series, levels: Sequence[float]) -> list[str]:
         for point, verdict in zip(one.recall, one.verdicts, strict=True)
     }
     nothing = "at chance" if one.is_at_chance else "–"
-    short_of = "" if one.recall[-1].level == levels[-1] else f" (to {level_text(one.recall[-1].level)})"
+    short_of = (
+        ""
+        if one.recall[-1].level == levels[-1]
+        else f" (to {level_text(one.recall[-1].level)})"
+    )
     kept = nothing if one.last_kept is None else f"{percent(one.last_kept)}{short_of}"
     reached = "not reached" if one.half_level is None else percent(one.half_level)
     half = nothing if one.last_kept is None else reached
@@ -202,14 +283,24 @@ def _row(one: Series, levels: Sequence[float]) -> list[str]:
 
 
 def _ends(point: Point) -> str:
-    return "" if point.low is None or point.high is None else f" ({percent(point.low, 0)}–{percent(point.high, 0)})"
+    return (
+        ""
+        if point.low is None or point.high is None
+        else f" ({percent(point.low, 0)}–{percent(point.high, 0)})"
+    )
 
 
 def _breaking(run: RunRecord) -> Iterator[str]:
     """Quantiles of the smallest breaking shares."""
     if not run.breaking:
         return
-    heads = ("model", "data set", "top", *(f"{100 * share:g} % of images" for share in QUANTILES), "images")
+    heads = (
+        "model",
+        "data set",
+        "top",
+        *(f"{100 * share:g} % of images" for share in QUANTILES),
+        "images",
+    )
     rows = [
         (
             code(one.model),
@@ -245,7 +336,10 @@ def _costs(run: RunRecord) -> Iterator[str]:
 
 def _provenance(run: RunRecord) -> Iterator[str]:
     lines = [
-        f"- run {code(run.identity.id)} of {text(run.identity.started)}, version {text(run.identity.version)}",
+        (
+            f"- run {code(run.identity.id)} of {text(run.identity.started)}, version"
+            f" {text(run.identity.version)}"
+        ),
         f"- to repeat it: {_command(run.scope.command)}",
     ]
     if run.scope.partial:
@@ -253,16 +347,31 @@ def _provenance(run: RunRecord) -> Iterator[str]:
     if run.limit is not None:
         lines.append(f"- the first {run.limit} pairs of each data set alone")
     for facts in run.datasets:
-        told = ", ".join(text(str(facts.get(key))) for key in ("split", "text", "relevance"))
+        told = ", ".join(
+            text(str(facts.get(key))) for key in ("split", "text", "relevance")
+        )
         lines.append(
-            f"- data set {code(facts['name'])}: {told}, fingerprint {code(str(facts.get('fingerprint'))[:12])}"
+            f"- data set {code(facts['name'])}: {told}, fingerprint"
+            f" {code(str(facts.get('fingerprint'))[:12])}"
         )
     for model in run.models:
         if model.tested:
-            known = (f"{key} {code(str(model.card[key])[:40])}" for key in _OF_A_MODEL if model.card.get(key))
+            known = (
+                f"{key} {code(str(model.card[key])[:40])}"
+                for key in _OF_A_MODEL
+                if model.card.get(key)
+            )
             lines.append(f"- model {code(model.name)}: {', '.join(known) or 'no card'}")
-    host = ", ".join(f"{text(str(key))} {text(str(value))}" for key, value in host_of(run).items() if value)
-    gates = "no gates" if run.gates_sha256 is None else f"gates sha256 {code(run.gates_sha256[:12])}"
+    host = ", ".join(
+        f"{text(str(key))} {text(str(value))}"
+        for key, value in host_of(run).items()
+        if value
+    )
+    gates = (
+        "no gates"
+        if run.gates_sha256 is None
+        else f"gates sha256 {code(run.gates_sha256[:12])}"
+    )
     lines.append(f"- {host}; {gates}")
     yield "### Where it comes from\n\n" + "\n".join(lines)
 
@@ -272,5 +381,11 @@ _OF_A_MODEL = ("source", "revision", "sha256")
 
 def _command(command: str) -> str:
     shown = plain(command)
-    fence = "`" * (1 + max((len(found) for found in re.findall("`+", shown)), default=0))
-    return f"{fence}{shown}{fence}" if shown.strip("`") == shown else f"{fence} {shown} {fence}"
+    fence = "`" * (
+        1 + max((len(found) for found in re.findall("`+", shown)), default=0)
+    )
+    return (
+        f"{fence}{shown}{fence}"
+        if shown.strip("`") == shown
+        else f"{fence} {shown} {fence}"
+    )

@@ -1,4 +1,6 @@
-"""The HTML report: one file that asks for nothing from elsewhere, and holds images and texts only where asked for."""
+"""The HTML report: one file that asks for nothing from elsewhere, and holds images and
+texts only where asked for.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,32 @@ _FOLDER = Path(__file__).parent / "templates"
 
 
 def register(catalogue: Catalogue[ReportEntry]) -> None:
-    catalogue.add(ReportEntry("html", "one page: verdict, curves, tables, provenance", render_html, render_html))
+    catalogue.add(
+        ReportEntry(
+            "html",
+            "one page: verdict, curves, tables, provenance",
+            render_html,
+            render_html,
+        )
+    )
 
 
 def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
-    """The whole page; see docs/reports.md for what it shows. Images and report texts are in `samples` alone."""
-    style, script, early = (_asset(name) for name in ("page.css", "page.js", "early.js"))
-    means = {(sheet.model, sheet.dataset): sheet.mean for sheet in samples if sheet.mean is not None}
-    ids = {mean: f"mean-{place}" for place, mean in enumerate(dict.fromkeys(means.values()))}
+    """The whole page; see docs/reports.md for what it shows. Images and report texts
+    are in `samples` alone.
+    """
+    style, script, early = (
+        _asset(name) for name in ("page.css", "page.js", "early.js")
+    )
+    means = {
+        (sheet.model, sheet.dataset): sheet.mean
+        for sheet in samples
+        if sheet.mean is not None
+    }
+    ids = {
+        mean: f"mean-{place}"
+        for place, mean in enumerate(dict.fromkeys(means.values()))
+    }
     grounds = {key: ids[mean] for key, mean in means.items()}
     context = _context(run)
     return (
@@ -86,8 +106,14 @@ def _environment() -> Environment:
 
 
 def _finished(value: Any) -> Any:
-    """Every text that is put into the page, made harmless, and no longer than anyone reads, before it is escaped."""
-    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Every text that is put into the page, made harmless, and no longer than anyone
+    reads, before it is escaped.
+    """
+    return (
+        readable(value)
+        if isinstance(value, str) and not isinstance(value, Markup)
+        else value
+    )
 
 
 def _multiline(text: str) -> Markup:
@@ -115,7 +141,10 @@ def _hash(content: str) -> str:
 def _context(run: RunRecord) -> dict[str, Any]:
     series = series_of(run)
     switches = Switches.of(series)
-    numbers = {name: place for place, name in enumerate(dict.fromkeys((*switches.models, *_searched(run))))}
+    numbers = {
+        name: place
+        for place, name in enumerate(dict.fromkeys((*switches.models, *_searched(run))))
+    }
     machines = {one.hardware or one.device for one in run.costs}
     hardware = short(machines.pop()) if len(machines) == 1 else None
     changes, gates = _page_facts.changes(run), _page_facts.gates(run.verdicts)
@@ -139,15 +168,23 @@ def _context(run: RunRecord) -> dict[str, Any]:
         "open": [gate for gate in gates if gate.verdict.verdict == "inconclusive"],
         "ungated": sum(verdict.gate == "none" for verdict in run.verdicts),
         "notes": notes_of(run),
-        "severities": list(dict.fromkeys(one.occluder for one in series if one.is_severity)),
+        "severities": list(
+            dict.fromkeys(one.occluder for one in series if one.is_severity)
+        ),
         "absent": [model for model in run.models if not model.tested],
         "breaking": list(_page_facts.breaking_figures(run, numbers)),
         "shades": list(range(SHADES + 1)),
         "speeds": _page_facts.speeds(run),
         "costs": [row[:-1] if hardware else row for row in _page_facts.costs(run)],
         "cost_hardware": hardware,
-        "models": [(model.name, _page_facts.facts(model.as_json())) for model in run.models if model.tested],
-        "datasets": [(facts["name"], _page_facts.facts(facts)) for facts in run.datasets],
+        "models": [
+            (model.name, _page_facts.facts(model.as_json()))
+            for model in run.models
+            if model.tested
+        ],
+        "datasets": [
+            (facts["name"], _page_facts.facts(facts)) for facts in run.datasets
+        ],
         "policy": _page_facts.policy_text(run.policy),
         **_downloads(run, series, changes, gates),
     }
@@ -158,27 +195,45 @@ def _searched(run: RunRecord) -> Iterable[str]:
 
 
 def _downloads(
-    run: RunRecord, series: Sequence[Series], changes: Sequence[_page_facts.Change], gates: Sequence[_page_facts.Gate]
+    run: RunRecord,
+    series: Sequence[Series],
+    changes: Sequence[_page_facts.Change],
+    gates: Sequence[_page_facts.Gate],
 ) -> dict[str, Any]:
-    """The data behind each figure and table, which the page's script gives as CSV files: their names, and all of it."""
+    """The data behind each figure and table, which the page's script gives as CSV
+    files: their names, and all of it.
+    """
     who = ("model", "data set")
     tables: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
         "curves": (_page_curves.CURVE_COLUMNS, _page_curves.curve_csv(series)),
         "baseline": (_page_facts.CHANGE_COLUMNS, _page_facts.change_csv(changes)),
         "gates": (_page_facts.GATE_COLUMNS, _page_facts.gate_csv(gates)),
-        "breaking": ((*who, "k", "grid", "fill", "share"), _page_facts.breaking_csv(run.breaking)),
-        "sensitivity": (_page_facts.map_columns(run.breaking), _page_facts.map_csv(run.breaking)),
+        "breaking": (
+            (*who, "k", "grid", "fill", "share"),
+            _page_facts.breaking_csv(run.breaking),
+        ),
+        "sensitivity": (
+            _page_facts.map_columns(run.breaking),
+            _page_facts.map_csv(run.breaking),
+        ),
         "speeds": (_page_facts.SPEED_COLUMNS, _page_facts.speeds(run)),
         "costs": (_page_facts.COST_COLUMNS, _page_facts.costs(run)),
     }
     content = {
-        name: {"columns": columns, "rows": [[_json(value) for value in row] for row in rows]}
+        name: {
+            "columns": columns,
+            "rows": [[_json(value) for value in row] for row in rows],
+        }
         for name, (columns, rows) in tables.items()
         if rows
     }
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(
+        content, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
     # Within a script element nothing else can end it or open a comment.
-    harmless = text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+    harmless = (
+        text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
+    )
     return {"data": list(content), "data_text": Markup(harmless)}
 
 

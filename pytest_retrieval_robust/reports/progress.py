@@ -1,8 +1,10 @@
-"""How far a sweep has come, while it runs: a line that comes and goes in a terminal, a line a minute in a log.
+"""How far a sweep has come, while it runs: a line that comes and goes in a terminal, a
+line a minute in a log.
 
-In a terminal the line stands behind what pytest wrote last, and the cursor goes back to where it was: pytest's own
-output is never moved. It goes to a copy of standard output, which capturing does not take away. Workers of pytest-xdist
-write to small files, which the controller reads.
+In a terminal the line stands behind what pytest wrote last, and the cursor goes back to
+where it was: pytest's own output is never moved. It goes to a copy of standard output,
+which capturing does not take away. Workers of pytest-xdist write to small files, which
+the controller reads.
 """
 
 from __future__ import annotations
@@ -43,20 +45,28 @@ def progress_line(sweeps: Sequence[Progress]) -> str:
 
 def _one(sweep: Progress) -> str:
     share = 100 * sweep.done // max(sweep.total, 1)
-    what = "smallest breaking occlusions" if sweep.level is None else f"level {sweep.level:g}"
+    what = (
+        "smallest breaking occlusions"
+        if sweep.level is None
+        else f"level {sweep.level:g}"
+    )
     parts = [f"{short(sweep.model)} on {short(sweep.dataset)}, {what}: {share} %"]
     if sweep.images_per_second is not None:
         parts.append(f"{sweep.images_per_second:.3g} images/s")
     if sweep.seconds_left is not None:
         minutes, seconds = divmod(round(sweep.seconds_left), 60)
         hours = f"{minutes // 60}:{minutes % 60:02}" if minutes >= 60 else str(minutes)
-        parts.append(f"{'at most ' if sweep.level is None else ''}{hours}:{seconds:02} left")
+        parts.append(
+            f"{'at most ' if sweep.level is None else ''}{hours}:{seconds:02} left"
+        )
     return ", ".join(parts)
 
 
 def fitting(line: str, room: int) -> str:
-    """As much of a line as there is room for, in whole parts: the model and data set go first, which pytest names
-    beside it, and then the parts from the end. A number that is cut would be read as another one."""
+    """As much of a line as there is room for, in whole parts: the model and data set go
+    first, which pytest names beside it, and then the parts from the end. A number that
+    is cut would be read as another one.
+    """
     if wcswidth(line) <= room:
         return line
     _, comma, rest = line.partition(", ")
@@ -100,7 +110,9 @@ class TerminalDisplay:
             self._stream.flush()
 
     def _width(self) -> int:
-        """Columns of the terminal itself: pytest asks the standard output, which it has captured meanwhile."""
+        """Columns of the terminal itself: pytest asks the standard output, which it has
+        captured meanwhile.
+        """
         try:
             return os.get_terminal_size(self._stream.fileno()).columns
         except (OSError, ValueError):
@@ -163,7 +175,11 @@ class ProgressShow:
         if reporter is None or config.get_verbosity() < 0:
             return None
         stream = _copy_of_terminal(reporter)
-        return cls(LogDisplay(reporter) if stream is None else TerminalDisplay(reporter, stream))
+        return cls(
+            LogDisplay(reporter)
+            if stream is None
+            else TerminalDisplay(reporter, stream)
+        )
 
     def tell(self, progress: Progress) -> None:
         """Called by a sweep after each batch."""
@@ -191,7 +207,9 @@ class ProgressShow:
 
     def _follow(self, folder: Path) -> None:
         while not self._stop.wait(min(self._display.seconds, WORKER_SECONDS)):
-            sweeps = [sweep for sweep in read_progress(folder) if sweep.done < sweep.total]
+            sweeps = [
+                sweep for sweep in read_progress(folder) if sweep.done < sweep.total
+            ]
             if sweeps and time.monotonic() - self._latest >= self._display.seconds:
                 self._show(sweeps)
 
@@ -232,11 +250,15 @@ def read_progress(folder: Path) -> list[Progress]:
 
 
 def _copy_of_terminal(reporter: pytest.TerminalReporter) -> TextIO | None:
-    """A file of our own on the terminal; None where output goes elsewhere or cannot take the cursor back."""
+    """A file of our own on the terminal; None where output goes elsewhere or cannot
+    take the cursor back.
+    """
     stream = reporter._tw._file
     if not reporter.isatty or not reporter.hasmarkup:
         return None
     try:
-        return os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace")
+        return os.fdopen(
+            os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace"
+        )
     except (OSError, ValueError, AttributeError):
         return None

@@ -1,4 +1,6 @@
-"""A saved run: `run.json` and `ranks.npz`. Neither can hold an image, a report's text or a patient's id."""
+"""A saved run: `run.json` and `ranks.npz`. Neither can hold an image, a report's text
+or a patient's id.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,11 @@ def register(catalogue: Catalogue[ReportEntry]) -> None:
 
 def render_json(run: RunRecord) -> str:
     """`run.json`: that of `--robust-results`, to the byte, where it was written."""
-    return _text(run_as_json(run)) if run.results is None else (run.results / RUN_FILE).read_text(encoding="utf-8")
+    return (
+        _text(run_as_json(run))
+        if run.results is None
+        else (run.results / RUN_FILE).read_text(encoding="utf-8")
+    )
 
 
 def _text(data: Json) -> str:
@@ -52,7 +58,9 @@ def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
 
 
 def _printable(data: Json) -> Json:
-    """The same, without halves of surrogate pairs, which names of files may hold and no output can."""
+    """The same, without halves of surrogate pairs, which names of files may hold and no
+    output can.
+    """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     try:
         text.encode()
@@ -89,7 +97,11 @@ def _content(run: RunRecord, ranks_sha256: str | None) -> Json:
         "outcomes": [outcome.as_json() for outcome in run.outcomes],
         "costs": [cost.as_json() for cost in run.costs],
         "breaking": [found.as_json() for found in run.breaking],
-        "curves": [_curve(run, curve, direction) for curve in run.curves for direction in DIRECTIONS],
+        "curves": [
+            _curve(run, curve, direction)
+            for curve in run.curves
+            for direction in DIRECTIONS
+        ],
         "layouts": [found.as_json() for found in run.layouts],
         "baseline": None if run.baseline is None else _baseline(run.baseline),
         "verdicts": [verdict.as_json() for verdict in run.verdicts],
@@ -102,10 +114,19 @@ def _curve(run: RunRecord, curve: Curve, direction: Direction) -> Json:
     ks = sorted(curve.clean.scores(direction).recall)
     found = {k: run.intervals.get((curve.clean.case, direction, k)) for k in ks}
     for name in ("auc", "half_level", "slope"):
-        known = {k: None if of_k is None else getattr(of_k, name) for k, of_k in found.items()}
-        data[f"{name}_interval"] = {str(k): None if one is None else _ends(one) for k, one in known.items()}
+        known = {
+            k: None if of_k is None else getattr(of_k, name)
+            for k, of_k in found.items()
+        }
+        data[f"{name}_interval"] = {
+            str(k): None if one is None else _ends(one) for k, one in known.items()
+        }
     data["retention_interval"] = {
-        str(k): None if of_k is None else {f"{level:g}": _ends(one) for level, one in of_k.retention.items()}
+        str(k): (
+            None
+            if of_k is None
+            else {f"{level:g}": _ends(one) for level, one in of_k.retention.items()}
+        )
         for k, of_k in found.items()
     }
     return data
@@ -141,7 +162,9 @@ def _host() -> Json:
 
 
 def _libraries() -> Json:
-    """Versions and the GPU; null where a time-out struck while one was imported, after which it cannot be any more."""
+    """Versions and the GPU; null where a time-out struck while one was imported, after
+    which it cannot be any more.
+    """
     try:
         import torch
         import transformers
@@ -149,22 +172,36 @@ def _libraries() -> Json:
         gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     except FOREIGN:
         return {"torch": None, "transformers": None, "gpu": None}
-    return {"torch": torch.__version__, "transformers": transformers.__version__, "gpu": gpu}
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "gpu": gpu,
+    }
 
 
-def save_run(run: RunRecord, store: RunStore, folder: Path, replayed: Path | None = None) -> None:
+def save_run(
+    run: RunRecord, store: RunStore, folder: Path, replayed: Path | None = None
+) -> None:
     """Write both files; `OSError` where that cannot be done, and then an older run is still there.
 
     The ranks of a run that is judged again are those of the folder that it was `replayed` from.
 
-    Everything is written under other names first, and then moved to its place. Two files cannot be moved at once. So
-    the older run's ranks stay under a second name until its `run.json` is replaced too: whenever the process is
-    killed, `run.json` finds the ranks that it speaks of.
+    Everything is written under other names first, and then moved to its place. Two
+    files cannot be moved at once. So the older run's ranks stay under a second name
+    until its `run.json` is replaced too: whenever the process is killed, `run.json`
+    finds the ranks that it speaks of.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(parts_in(folder))
-    maps = {folder / f"sensitivity-{slug(one.model)}-{slug(one.dataset)}.png": one.sensitivity for one in run.breaking}
-    parts = {path: part_of(path) for path in (folder / RANKS_FILE, folder / RUN_FILE, *maps)}
+    maps = {
+        folder / f"sensitivity-{slug(one.model)}-{slug(one.dataset)}.png": (
+            one.sensitivity
+        )
+        for one in run.breaking
+    }
+    parts = {
+        path: part_of(path) for path in (folder / RANKS_FILE, folder / RUN_FILE, *maps)
+    }
     try:
         ranks = parts[folder / RANKS_FILE]
         if replayed is None:
@@ -173,7 +210,9 @@ def save_run(run: RunRecord, store: RunStore, folder: Path, replayed: Path | Non
             _copy_ranks(replayed, ranks)
         with open_regular(ranks) as stream:
             digest = digest_of(stream)
-        parts[folder / RUN_FILE].write_text(_text(run_as_json(run, digest)), encoding="utf-8")
+        parts[folder / RUN_FILE].write_text(
+            _text(run_as_json(run, digest)), encoding="utf-8"
+        )
         for path, sensitivity in maps.items():
             save_map(sensitivity, parts[path])
         for part in parts.values():
@@ -181,7 +220,9 @@ def save_run(run: RunRecord, store: RunStore, folder: Path, replayed: Path | Non
         with _one_at_a_time(folder):
             _put_in_place(parts, folder)
     finally:
-        for part in parts.values():  # those that were not moved: an interrupt may come at any time
+        for part in (
+            parts.values()
+        ):  # those that were not moved: an interrupt may come at any time
             with suppress(OSError):
                 part.unlink()
 
@@ -198,7 +239,11 @@ def _keep(part: Path) -> None:
         try:
             os.fsync(stream.fileno())
         except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # some file systems have no such thing
+            if error.errno not in (
+                errno.EINVAL,
+                errno.ENOTSUP,
+                errno.EBADF,
+            ):  # some file systems have no such thing
                 raise
 
 
@@ -222,7 +267,9 @@ def _put_in_place(parts: Mapping[Path, Path], folder: Path) -> None:
 
 
 def _put_aside(ranks: Path) -> Path | None:
-    """Give the ranks that are there a second name, by which their `run.json` finds them; None where there are none."""
+    """Give the ranks that are there a second name, by which their `run.json` finds
+    them; None where there are none.
+    """
     try:
         with open_regular(ranks) as stream:
             kept = ranks.with_name(kept_name(digest_of(stream)))
@@ -243,7 +290,9 @@ def _put_back(older: Path | None, ranks: Path) -> None:
             ranks.unlink()
         else:
             older.replace(ranks)
-            older.unlink(missing_ok=True)  # a file is not moved to another name of itself
+            older.unlink(
+                missing_ok=True
+            )  # a file is not moved to another name of itself
 
 
 _PATIENCE = 5.0
@@ -252,7 +301,9 @@ _PATIENCE = 5.0
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep two runs that end together from mixing their files, where the file system knows locks."""
+    """Keep two runs that end together from mixing their files, where the file system
+    knows locks.
+    """
     try:
         import fcntl
 
@@ -283,9 +334,27 @@ def _save_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 
 def _arrays(run: RunRecord, store: RunStore) -> dict[str, Any]:
-    """`<ranks_key>/image_ranks` and `/report_ranks` per case; `<data set>/...query_key` and `/...cluster` per data set;
-    `<arrays_key>/breaking_mask`, `/rank_before`, `/rank_after` and `/image_query_key` per search."""
-    named = {outcome.ranks_key: outcome.ranks_key for outcome in run.outcomes if outcome.ranks_key is not None}
-    named.update({found.arrays_key: found.arrays_key for found in run.breaking if found.arrays_key is not None})
-    named.update({dataset_key(dataset["name"]): dataset["name"] for dataset in run.datasets})
-    return {f"{shown}/{name}": array for key, shown in named.items() for name, array in (store.load(key) or {}).items()}
+    """`<ranks_key>/image_ranks` and `/report_ranks` per case; `<data set>/...query_key`
+    and `/...cluster` per data set; `<arrays_key>/breaking_mask`, `/rank_before`,
+    `/rank_after` and `/image_query_key` per search.
+    """
+    named = {
+        outcome.ranks_key: outcome.ranks_key
+        for outcome in run.outcomes
+        if outcome.ranks_key is not None
+    }
+    named.update(
+        {
+            found.arrays_key: found.arrays_key
+            for found in run.breaking
+            if found.arrays_key is not None
+        }
+    )
+    named.update(
+        {dataset_key(dataset["name"]): dataset["name"] for dataset in run.datasets}
+    )
+    return {
+        f"{shown}/{name}": array
+        for key, shown in named.items()
+        for name, array in (store.load(key) or {}).items()
+    }

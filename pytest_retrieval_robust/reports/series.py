@@ -1,4 +1,6 @@
-"""The run as lines to draw or tabulate: Recall@k and what is kept of it, over the level, with bounds."""
+"""The run as lines to draw or tabulate: Recall@k and what is kept of it, over the
+level, with bounds.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,12 @@ from ..policy import BASELINE
 from ._text import known, level_text, percent, short
 
 _OF_A_CELL = re.compile(
-    rf"(?:recall@|retention@|{BASELINE}@(?=\d+(?: \w+)? cell ))(\d+)(?: \w+)*? ({'|'.join(DIRECTIONS)})"
+    rf"(?:recall@|retention@|{BASELINE}@(?=\d+(?: \w+)? cell ))(\d+)(?: \w+)*?"
+    rf" ({'|'.join(DIRECTIONS)})"
 )
-"""Labels of gates on one cell, by their k and direction; gates on whole curves have no cell to mark."""
+"""Labels of gates on one cell, by their k and direction; gates on whole curves have no
+cell to mark.
+"""
 _SEVERITY: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _TWO_SIDED = 1.959964
 _ANOTHER_SHARE = 0.05
@@ -41,7 +46,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One model on a data set under an occluder in one direction at one k: over the levels, and over the seeds."""
+    """One model on a data set under an occluder in one direction at one k: over the
+    levels, and over the seeds.
+    """
 
     model: str
     dataset: str
@@ -52,7 +59,9 @@ class Series:
     recall: tuple[Point, ...]
     """Rising in level. The mean over the seeds, where there are several."""
     kept: tuple[Point, ...]
-    """Recall@k divided by that at level 0; empty where that is not above chance or was not measured."""
+    """Recall@k divided by that at level 0; empty where that is not above chance or was
+    not measured.
+    """
     achieved: tuple[float, ...]
     """What share of the image was hidden at each level."""
     verdicts: tuple[VerdictName, ...]
@@ -64,7 +73,9 @@ class Series:
     auc: float | None
     half_level: float | None
     half_interval: tuple[float, float | None] | None
-    """(lower, upper) with None above where it may lie beyond what was measured; None where nothing is known."""
+    """(lower, upper) with None above where it may lie beyond what was measured; None
+    where nothing is known.
+    """
     slope: float | None
     is_at_chance: bool
     """Whether there was nothing to lose: with nothing hidden it retrieves no better than chance."""
@@ -76,12 +87,18 @@ class Series:
 
     @property
     def is_severity(self) -> bool:
-        """Whether the levels are severities, which hide another share of the image than their number."""
+        """Whether the levels are severities, which hide another share of the image than
+        their number.
+        """
         least = max(_ANOTHER_SHARE, _cell_share(self.occluder))
-        return any(abs(point.level - share) > least for point, share in zip(self.recall, self.achieved, strict=True))
+        return any(
+            abs(point.level - share) > least
+            for point, share in zip(self.recall, self.achieved, strict=True)
+        )
 
     def level_words(self, place: int) -> str:
-        """What the level at that place is: `nothing hidden`, `30 % hidden`, `severity 30 % (1.5 % hidden)`.
+        """What the level at that place is: `nothing hidden`, `30 % hidden`, `severity
+        30 % (1.5 % hidden)`.
 
         With large cells the share is another one than was asked for.
         """
@@ -91,26 +108,44 @@ class Series:
         if self.is_severity:
             return f"severity {level_text(level)} ({percent(achieved)} % hidden)"
         exact = abs(level - achieved) <= EXACT
-        return f"{level_text(level)} hidden" if exact else f"{percent(achieved)} % hidden (asked: {level_text(level)})"
+        return (
+            f"{level_text(level)} hidden"
+            if exact
+            else f"{percent(achieved)} % hidden (asked: {level_text(level)})"
+        )
 
     @property
     def is_coarse(self) -> bool:
         """Whether the cells are too large for the shares that the levels ask for."""
         pairs = zip(self.recall, self.achieved, strict=True)
-        return not self.is_severity and any(abs(point.level - share) > EXACT for point, share in pairs)
+        return not self.is_severity and any(
+            abs(point.level - share) > EXACT for point, share in pairs
+        )
 
 
 def what_is_hidden(series: Iterable[Series]) -> Iterator[str]:
-    """Where levels are not the shares that are hidden, what is: a sentence for each such occluder."""
-    for name, one in {one.occluder: one for one in series if one.is_severity or one.is_coarse}.items():
+    """Where levels are not the shares that are hidden, what is: a sentence for each
+    such occluder.
+    """
+    for name, one in {
+        one.occluder: one for one in series if one.is_severity or one.is_coarse
+    }.items():
         if one.is_severity:
-            yield f"At its highest severity {short(name)} hides {percent(max(one.achieved))} % of the image."
+            yield (
+                f"At its highest severity {short(name)} hides"
+                f" {percent(max(one.achieved))} % of the image."
+            )
         else:
-            yield f"The cells of {short(name)} are large: it hides {', '.join(map(percent, one.achieved))} %."
+            yield (
+                f"The cells of {short(name)} are large: it hides"
+                f" {', '.join(map(percent, one.achieved))} %."
+            )
 
 
 def _cell_share(occluder: str) -> float:
-    """What share of the image one cell of its grid is, as far as its name says: shares come in whole cells."""
+    """What share of the image one cell of its grid is, as far as its name says: shares
+    come in whole cells.
+    """
     try:
         grid = parse_call(occluder)[1].get("grid", "")
     except ConfigError:
@@ -119,14 +154,18 @@ def _cell_share(occluder: str) -> float:
 
 
 def series_of(run: RunRecord) -> list[Series]:
-    """Every series of the run, in the order of its models, data sets, occluders, directions and k."""
+    """Every series of the run, in the order of its models, data sets, occluders,
+    directions and k.
+    """
     return list(_all_series(run))
 
 
 def _all_series(run: RunRecord) -> Iterator[Series]:
     grouped: dict[tuple[str, str, str], list[Outcome]] = {}
     for outcome in run.outcomes:
-        grouped.setdefault((outcome.case.model, outcome.case.dataset, outcome.case.occluder), []).append(outcome)
+        grouped.setdefault(
+            (outcome.case.model, outcome.case.dataset, outcome.case.occluder), []
+        ).append(outcome)
     judged, spreads = _cell_verdicts(run), _spreads(run)
     ceilings = {facts["name"]: facts.get("ceiling") or {} for facts in run.datasets}
     models, plan = list(dict.fromkeys(model for model, _, _ in grouped)), run.plan
@@ -134,12 +173,19 @@ def _all_series(run: RunRecord) -> Iterator[Series]:
     def place(key: tuple[str, str, str]) -> tuple[int, ...]:
         orders = models, plan.datasets, plan.occluders
         return tuple(
-            order.index(name) if name in order else len(order) for name, order in zip(key, orders, strict=True)
+            order.index(name) if name in order else len(order)
+            for name, order in zip(key, orders, strict=True)
         )
 
     for outcomes in (grouped[key] for key in sorted(grouped, key=place)):
-        for direction, k in product(DIRECTIONS, sorted(outcomes[0].image_to_report.recall)):
-            ceiling = ceilings.get(outcomes[0].case.dataset, {}).get(str(k)) if direction == DIRECTIONS[0] else None
+        for direction, k in product(
+            DIRECTIONS, sorted(outcomes[0].image_to_report.recall)
+        ):
+            ceiling = (
+                ceilings.get(outcomes[0].case.dataset, {}).get(str(k))
+                if direction == DIRECTIONS[0]
+                else None
+            )
             yield _series(run, outcomes, direction, k, judged, spreads, ceiling)
 
 
@@ -153,18 +199,25 @@ def _series(
     ceiling: float | None,
 ) -> Series:
     outcomes, is_whole = _of_common_seeds(outcomes)
-    case, seeds = outcomes[0].case, tuple(sorted({outcome.case.seed for outcome in outcomes}))
+    case, seeds = (
+        outcomes[0].case,
+        tuple(sorted({outcome.case.seed for outcome in outcomes})),
+    )
     at_level: dict[float, list[Outcome]] = {}
     for outcome in sorted(outcomes, key=lambda one: one.case.level):
         at_level.setdefault(outcome.case.level, []).append(outcome)
-    points = tuple(_point(level, found, direction, k, spreads) for level, found in at_level.items())
+    points = tuple(
+        _point(level, found, direction, k, spreads) for level, found in at_level.items()
+    )
     whole = [(point.level, point.value) for point in points if point.value is not None]
     levels, values = [level for level, _ in whole], [value for _, value in whole]
     clean = at_level.get(0.0, [])
     is_known = bool(clean) and len(whole) == len(points)
     finds = is_known and values[0] > 0 and above_chance(clean[0].scores(direction))
     keeps = finds and is_whole
-    intervals = run.intervals.get((case.clean(), direction, k)) if len(seeds) == 1 else None
+    intervals = (
+        run.intervals.get((case.clean(), direction, k)) if len(seeds) == 1 else None
+    )
     scores = outcomes[0].scores(direction)
     several = is_whole and len(whole) > 1
     return Series(
@@ -176,8 +229,13 @@ def _series(
         seeds=seeds,
         recall=points,
         kept=_kept(levels, values, intervals) if keeps else (),
-        achieved=tuple(fmean(outcome.achieved_level for outcome in found) for found in at_level.values()),
-        verdicts=tuple(_worst(judged, found, direction, k) for found in at_level.values()),
+        achieved=tuple(
+            fmean(outcome.achieved_level for outcome in found)
+            for found in at_level.values()
+        ),
+        verdicts=tuple(
+            _worst(judged, found, direction, k) for found in at_level.values()
+        ),
         queries=scores.queries,
         gallery=scores.gallery,
         chance=known(scores.chance.get(k)),
@@ -191,12 +249,18 @@ def _series(
 
 
 def _of_common_seeds(outcomes: Sequence[Outcome]) -> tuple[Sequence[Outcome], bool]:
-    """The outcomes of the mask layouts that every level has; all, and False, where the levels have none in common."""
+    """The outcomes of the mask layouts that every level has; all, and False, where the
+    levels have none in common.
+    """
     at_level: dict[float, set[int]] = {}
     for outcome in outcomes:
         at_level.setdefault(outcome.case.level, set()).add(outcome.case.seed)
     common = set.intersection(*at_level.values())
-    return ([one for one in outcomes if one.case.seed in common], True) if common else (outcomes, False)
+    return (
+        ([one for one in outcomes if one.case.seed in common], True)
+        if common
+        else (outcomes, False)
+    )
 
 
 def _point(
@@ -211,19 +275,25 @@ def _point(
     if len(measured) < len(values):
         return Point(level, None)
     if len(set(values)) == 1:
-        low, high = outcomes[0].scores(direction).recall_interval.get(k, (math.nan, math.nan))
+        low, high = (
+            outcomes[0].scores(direction).recall_interval.get(k, (math.nan, math.nan))
+        )
         return Point(level, measured[0], known(low), known(high))
     case = outcomes[0].case
     spread = spreads.get((case.model, case.dataset, case.occluder, level, direction, k))
     return Point(level, fmean(measured), *((None, None) if spread is None else spread))
 
 
-def _kept(levels: Sequence[float], values: Sequence[float], intervals: CurveIntervals | None) -> tuple[Point, ...]:
+def _kept(
+    levels: Sequence[float], values: Sequence[float], intervals: CurveIntervals | None
+) -> tuple[Point, ...]:
     found = {} if intervals is None else intervals.retention
     return tuple(
-        Point(level, value, known(found[level].low), known(found[level].high))
-        if level in found
-        else Point(level, value)
+        (
+            Point(level, value, known(found[level].low), known(found[level].high))
+            if level in found
+            else Point(level, value)
+        )
         for level, value in zip(levels, retention(values), strict=True)
     )
 
@@ -237,7 +307,9 @@ _Spread = tuple[str, str, str, float, str, int]
 
 
 def _spreads(run: RunRecord) -> dict[_Spread, tuple[float, float]]:
-    """The interval of each mean over mask layouts, from the error by queries and that by layouts."""
+    """The interval of each mean over mask layouts, from the error by queries and that
+    by layouts.
+    """
     found: dict[_Spread, tuple[float, float]] = {}
     for one in run.layouts:
         reach = _TWO_SIDED * math.sqrt(one.queries**2 + one.layouts**2 / one.seeds)
@@ -258,14 +330,25 @@ def _cell_verdicts(run: RunRecord) -> dict[_Cell, VerdictName]:
         if of_a_cell is not None:
             cells: list[_Cell] = [(verdict.case, of_a_cell[2], int(of_a_cell[1]))]
         else:
-            cells = [(verdict.case, *one) for one in product(DIRECTIONS, ks)] if verdict.gate == "above_chance" else []
+            cells = (
+                [(verdict.case, *one) for one in product(DIRECTIONS, ks)]
+                if verdict.gate == "above_chance"
+                else []
+            )
         for cell in cells:
-            found[cell] = min(found.get(cell, "ungated"), verdict.verdict, key=_SEVERITY.index)
+            found[cell] = min(
+                found.get(cell, "ungated"), verdict.verdict, key=_SEVERITY.index
+            )
     return found
 
 
 def _worst(
-    judged: Mapping[_Cell, VerdictName], outcomes: Sequence[Outcome], direction: Direction, k: int
+    judged: Mapping[_Cell, VerdictName],
+    outcomes: Sequence[Outcome],
+    direction: Direction,
+    k: int,
 ) -> VerdictName:
-    found = [judged.get((outcome.case, direction, k), "ungated") for outcome in outcomes]
+    found = [
+        judged.get((outcome.case, direction, k), "ungated") for outcome in outcomes
+    ]
     return min(found, key=_SEVERITY.index)

@@ -9,8 +9,8 @@
 ...     assert (occlusion.apply(image, ["study-1"]) != image).float().mean() <= 0.25
 >>> test_at_most_a_quarter_is_hidden()
 
-A failing example is printed as what makes it again: `Occlusion(...)`, `picture(...)`, and `unit_rows(...)` where that
-is shorter than the numbers.
+A failing example is printed as what makes it again: `Occlusion(...)`, `picture(...)`,
+and `unit_rows(...)` where that is shorter than the numbers.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def levels(max_level: float = 1.0) -> SearchStrategy[float]:
 
 
 def occlusions(max_share: float = 1.0) -> SearchStrategy[Occlusion]:
-    """Occlusions by every area generator that hide at most `max_share` of the image, with a fill that shows none of it.
+    """Occlusions by every area generator that hide at most `max_share` of the image,
+    with a fill that shows none of it.
 
     They shrink towards a rectangle in the top left corner, nothing hidden, a black fill and seed 0.
 
@@ -90,10 +91,11 @@ def occlusions(max_share: float = 1.0) -> SearchStrategy[Occlusion]:
 
 
 def corners(max_share: float = 0.01) -> SearchStrategy[Occlusion]:
-    """Occlusions of one corner of the picture, from a cell of 32 x 32 up to `max_share` of the image.
+    """Occlusions of one corner of the picture, from a cell of 32 x 32 up to `max_share`
+    of the image.
 
-    Such a small corner holds no finding: what a model answers should hardly change. They shrink towards one black cell
-    in the top left corner.
+    Such a small corner holds no finding: what a model answers should hardly change.
+    They shrink towards one black cell in the top left corner.
 
     >>> from hypothesis import find
     >>> find(corners(), lambda corner: "right" in corner.occluder.name)
@@ -104,15 +106,15 @@ def corners(max_share: float = 0.01) -> SearchStrategy[Occlusion]:
     """
     if _share("max_share", max_share) * FINEST**2 < 1:
         raise OcclusionError(
-            f"Expected max_share of at least one cell of {FINEST} x {FINEST} (0.001), got max_share={max_share!r}. "
-            "Leave it out for 0.01."
+            f"Expected max_share of at least one cell of {FINEST} x {FINEST} (0.001),"
+            f" got max_share={max_share!r}. Leave it out for 0.01."
         )
     return _occlusions.corners(max_share=max_share)
 
 
 def images(*, min_side: int = 1, max_side: int = 256) -> SearchStrategy[Image]:
-    """PIL images that a model must be able to take: `L` and `RGB`, flat, smooth, sharp, noisy, up to 16 times as long
-    as wide.
+    """PIL images that a model must be able to take: `L` and `RGB`, flat, smooth, sharp,
+    noisy, up to 16 times as long as wide.
 
     They shrink towards a small black image of mode `L`; each is what `picture` paints.
 
@@ -132,10 +134,12 @@ def images(*, min_side: int = 1, max_side: int = 256) -> SearchStrategy[Image]:
 
 
 def reports(*, max_sentences: int = 100) -> SearchStrategy[str]:
-    """Texts as radiologists write them, which an encoder must survive; they shrink towards `Normal.`.
+    """Texts as radiologists write them, which an encoder must survive; they shrink
+    towards `Normal.`.
 
-    Among them are single words, texts longer than any model's context, headings, numbered lists, line breaks, blanks
-    left by de-identification, measures, capitals, and letters of other alphabets. None is empty.
+    Among them are single words, texts longer than any model's context, headings,
+    numbered lists, line breaks, blanks left by de-identification, measures, capitals,
+    and letters of other alphabets. None is empty.
 
     >>> from hypothesis import find
     >>> find(reports(), lambda text: "effusion" in text)
@@ -178,9 +182,11 @@ def embeddings(
     min_dims: int = 1,
     max_dims: int = 16,
 ) -> SearchStrategy[Any]:
-    """(N, D) float32 unit rows, as encoders give them, and as they break metrics: equal, nearly equal, all in one cone.
+    """(N, D) float32 unit rows, as encoders give them, and as they break metrics:
+    equal, nearly equal, all in one cone.
 
-    They shrink towards few rows of few numbers, all of other directions; each is what `unit_rows` makes.
+    They shrink towards few rows of few numbers, all of other directions; each is what
+    `unit_rows` makes.
 
     >>> from hypothesis import find
     >>> find(embeddings(min_dims=2), lambda rows: len(rows) > 1 and (rows[0] == rows[1]).all()).shape
@@ -200,20 +206,30 @@ def embeddings(
     _range("dims", min_dims, max_dims, 4096)
     known_word("library", library, ("numpy", "torch"))
     return _embeddings.embeddings(
-        library=library, min_rows=min_rows, max_rows=max_rows, min_dims=min_dims, max_dims=max_dims
+        library=library,
+        min_rows=min_rows,
+        max_rows=max_rows,
+        min_dims=min_dims,
+        max_dims=max_dims,
     )
 
 
 def _share(name: str, value: float) -> Fraction:
     """`value` as the decimal that it is written as, so that 0.29 holds 29 whole percent."""
     if not 0 <= value <= 1:
-        raise OcclusionError(f"Expected {name} from 0 to 1, got {name}={value!r}. Give a share of the image's area.")
+        raise OcclusionError(
+            f"Expected {name} from 0 to 1, got {name}={value!r}. Give a share of the"
+            " image's area."
+        )
     return _occlusions.as_written(value)
 
 
 def _range(what: str, least: int, most: int, limit: int) -> None:
-    if not all(isinstance(number, int) for number in (least, most)) or not 1 <= least <= most <= limit:
+    if (
+        not all(isinstance(number, int) for number in (least, most))
+        or not 1 <= least <= most <= limit
+    ):
         raise RobustError(
-            f"Expected whole numbers 1 <= min_{what} <= max_{what} <= {limit}, got min_{what}={least!r} and "
-            f"max_{what}={most!r}. Widen the range."
+            f"Expected whole numbers 1 <= min_{what} <= max_{what} <= {limit}, got"
+            f" min_{what}={least!r} and max_{what}={most!r}. Widen the range."
         )

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
 _COMMON = (0.0, 1.0, 10.0, 1000.0)
-_SPREADS = (0.0, 1e-7, 1e-5)  # equal; told apart by the last bits of a float32, which its products lose; nearly equal
+_SPREADS = (
+    0.0,
+    1e-7,
+    1e-5,
+)  # equal; told apart by the last bits of a float32, which its products lose; nearly equal
 
 
 @overload
@@ -61,11 +65,10 @@ def unit_rows(
     (True, False)
 
     Args:
-        rows: N.
-        dims: D.
-        repeated: How many rows, the last ones, repeat the first ones; less than N.
-        spread: How far a repeated row lies from its first: 0 for duplicates, 1e-7 for near-ties.
-        common: The length of what is added to all rows before they are made unit: 10 and more put them in one cone, as
+        rows: N. dims: D. repeated: How many rows, the last ones, repeat the first ones;
+        less than N. spread: How far a repeated row lies from its first: 0 for
+        duplicates, 1e-7 for near-ties. common: The length of what is added to all rows
+        before they are made unit: 10 and more put them in one cone, as
             trained encoders do.
         seed: Which directions.
         library: `numpy` for an array, `torch` for a tensor.
@@ -78,8 +81,15 @@ def unit_rows(
     number = np.arange(rows)
     first = number % max(1, rows - repeated)
     made = apart[first] + common * shared / np.linalg.norm(shared)
-    made += spread * np.linalg.norm(made, axis=1, keepdims=True) * moved * (first != number)[:, None]
-    found: NDArray[np.float32] = (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+    made += (
+        spread
+        * np.linalg.norm(made, axis=1, keepdims=True)
+        * moved
+        * (first != number)[:, None]
+    )
+    found: NDArray[np.float32] = (
+        made / np.linalg.norm(made, axis=1, keepdims=True)
+    ).astype(np.float32)
     if library == "numpy":
         return found
     import torch
@@ -88,7 +98,15 @@ def unit_rows(
 
 
 @st.composite
-def embeddings(draw: DrawFn, library: str, *, min_rows: int, max_rows: int, min_dims: int, max_dims: int) -> Any:
+def embeddings(
+    draw: DrawFn,
+    library: str,
+    *,
+    min_rows: int,
+    max_rows: int,
+    min_dims: int,
+    max_dims: int,
+) -> Any:
     rows = draw(st.integers(min_rows, max_rows))
     dims = draw(st.integers(min_dims, max_dims))
     varied: dict[str, SearchStrategy[Any]] = {

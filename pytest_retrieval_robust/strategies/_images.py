@@ -30,16 +30,16 @@ def picture(
     brightest: int = 255,
     seed: int = 0,
 ) -> Image:
-    """An image of grey levels from `darkest` to `brightest`; its channels differ in mode `RGB`, but for a flat one.
+    """An image of grey levels from `darkest` to `brightest`; its channels differ in
+    mode `RGB`, but for a flat one.
 
     >>> np.asarray(picture(3, 1, kind="ramp")).tolist()
     [[0, 128, 255]]
 
     Args:
-        width: In pixels.
-        height: In pixels.
-        mode: `L` or `RGB`.
-        kind: `flat` (all of it darkest), `ramp` (across; green goes down), `checkers` (8 x 8 squares), `film` (two dark
+        width: In pixels. height: In pixels. mode: `L` or `RGB`. kind: `flat` (all of it
+        darkest), `ramp` (across; green goes down), `checkers` (8 x 8 squares), `film`
+        (two dark
             lungs in a bright body), `noise` (of each pixel and channel, from the seed).
         darkest: The lowest grey level, in 0..255.
         brightest: The highest grey level, in 0..255.
@@ -50,20 +50,29 @@ def picture(
     known_word("mode", mode, get_args(Mode))
     known_word("kind", kind, get_args(Kind))
     channels = 1 if mode == "L" else 3
-    shares = np.stack([_shares(kind, width, height, channel, seed) for channel in range(channels)], axis=-1)
+    shares = np.stack(
+        [_shares(kind, width, height, channel, seed) for channel in range(channels)],
+        axis=-1,
+    )
     pixels = np.rint(darkest + shares * (brightest - darkest)).astype(np.uint8)
     return Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
 
 
-def _shares(kind: Kind, width: int, height: int, channel: int, seed: int) -> NDArray[Any]:
+def _shares(
+    kind: Kind, width: int, height: int, channel: int, seed: int
+) -> NDArray[Any]:
     """(H, W) in 0..1: how bright each pixel of a channel is."""
     x, y = np.arange(width)[None, :], np.arange(height)[:, None]
     if kind == "flat":
         return np.zeros((height, width))
     if kind == "noise":
-        return np.random.RandomState([seed, channel]).uniform(size=(height, width))  # whose stream is frozen
+        return np.random.RandomState([seed, channel]).uniform(
+            size=(height, width)
+        )  # whose stream is frozen
     if kind == "checkers":
-        return np.asarray((x * 8 // width + y * 8 // height + channel) % 2, dtype=np.float64)
+        return np.asarray(
+            (x * 8 // width + y * 8 // height + channel) % 2, dtype=np.float64
+        )
     if kind == "ramp":
         across, down = x / max(1, width - 1) + 0 * y, y / max(1, height - 1) + 0 * x
         return np.asarray((across, down, (across + down) / 2)[channel])
@@ -78,8 +87,17 @@ def images(draw: DrawFn, *, min_side: int, max_side: int) -> Image:
     kind = draw(st.sampled_from(get_args(Kind)))
     mode = draw(st.sampled_from(get_args(Mode)))
     width = draw(st.integers(min_side, max_side))
-    height = draw(st.integers(max(min_side, -(-width // _MOST_ASPECT)), min(max_side, width * _MOST_ASPECT)))
-    chosen: dict[str, Any] = {"mode": mode, "kind": kind, "darkest": draw(st.integers(0, 255))}
+    height = draw(
+        st.integers(
+            max(min_side, -(-width // _MOST_ASPECT)),
+            min(max_side, width * _MOST_ASPECT),
+        )
+    )
+    chosen: dict[str, Any] = {
+        "mode": mode,
+        "kind": kind,
+        "darkest": draw(st.integers(0, 255)),
+    }
     if kind != "flat":
         chosen["brightest"] = draw(st.integers(chosen["darkest"], 255))
     if kind == "noise":
@@ -88,7 +106,14 @@ def images(draw: DrawFn, *, min_side: int, max_side: int) -> Image:
 
 
 def _shown_as_call(image: Image, *sides: int, **chosen: object) -> Image:
-    """The image, which Hypothesis prints as what paints it again: Pillow's own way of printing gives the size alone."""
-    written = [*map(str, sides), *(f"{name}={value!r}" for name, value in chosen.items())]
-    vars(image)["_repr_pretty_"] = lambda printer, _: printer.text(f"picture({', '.join(written)})")
+    """The image, which Hypothesis prints as what paints it again: Pillow's own way of
+    printing gives the size alone.
+    """
+    written = [
+        *map(str, sides),
+        *(f"{name}={value!r}" for name, value in chosen.items()),
+    ]
+    vars(image)["_repr_pretty_"] = lambda printer, _: printer.text(
+        f"picture({', '.join(written)})"
+    )
     return image

@@ -1,4 +1,6 @@
-"""Drawing of levels and occlusions; the public functions of the same names check what they are given."""
+"""Drawing of levels and occlusions; the public functions of the same names check what
+they are given.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,27 @@ if TYPE_CHECKING:
     from ..occluders.area import AreaOccluder
 
 FINEST = 32
-_GRIDS = (32, 16, 8, 4, 2, 1)  # divisors of the usual input sizes: a cell's share of pixels is then its share of area
+_GRIDS = (
+    32,
+    16,
+    8,
+    4,
+    2,
+    1,
+)  # divisors of the usual input sizes: a cell's share of pixels is then its share of area
 _CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
-_SHAPES = (*_CORNERS, "left", "right", "either side", "border", "box", "boxes", "grid", "blobs", "patches")
+_SHAPES = (
+    *_CORNERS,
+    "left",
+    "right",
+    "either side",
+    "border",
+    "box",
+    "boxes",
+    "grid",
+    "blobs",
+    "patches",
+)
 _SEEDS = 2**32 - 1
 
 
@@ -48,9 +68,11 @@ class Occlusion:
 
     @property
     def share(self) -> float:
-        """The share of the source image's area that is hidden: exact to a cell, and the same for all images.
+        """The share of the source image's area that is hidden: exact to a cell, and the
+        same for all images.
 
-        So it is for area occluders; ask `shares` of one's own severity occluder, which hides another share of each.
+        So it is for area occluders; ask `shares` of one's own severity occluder, which
+        hides another share of each.
         """
         return self.shares(["image"])[0]
 
@@ -58,8 +80,12 @@ class Occlusion:
         """The share of each image's area that is hidden."""
         return self.occluder.shares(ids, self.level, self.seed)
 
-    def apply(self, pixels: torch.Tensor, ids: Sequence[str], frame: Frame = WHOLE) -> torch.Tensor:
-        """A copy of `pixels`, (B, 3, H, W) floating on the 0..1 scale or uint8, with this occlusion."""
+    def apply(
+        self, pixels: torch.Tensor, ids: Sequence[str], frame: Frame = WHOLE
+    ) -> torch.Tensor:
+        """A copy of `pixels`, (B, 3, H, W) floating on the 0..1 scale or uint8, with
+        this occlusion.
+        """
         return self.occluder.occlude(pixels, ids, self.level, self.seed, frame)
 
     def mask(
@@ -85,13 +111,18 @@ def levels(draw: DrawFn, max_level: float) -> float:
 @st.composite
 def occlusions(draw: DrawFn, max_share: float) -> Occlusion:
     shape = draw(st.sampled_from(_SHAPES))
-    # Cells of the finest grid are drawn, not a level: the rounding of a level could exceed the share, and a failing
-    # share stays as large while the shape and the grid become simpler.
+    # Cells of the finest grid are drawn, not a level: the rounding of a level could
+    # exceed the share, and a failing share stays as large while the shape and the grid
+    # become simpler.
     finest = draw(st.integers(0, int(as_written(max_share) * FINEST**2)))
     grid = draw(st.sampled_from(_GRIDS))
     fill = draw(st.sampled_from(CONTENT_FREE))
     occluder = _occluder(draw, shape, grid, fill)
-    return Occlusion(occluder, finest * grid**2 // FINEST**2 / grid**2, _seed(draw, shape in _CORNERS, fill))
+    return Occlusion(
+        occluder,
+        finest * grid**2 // FINEST**2 / grid**2,
+        _seed(draw, shape in _CORNERS, fill),
+    )
 
 
 @st.composite
@@ -113,15 +144,23 @@ def _occluder(draw: DrawFn, shape: str, grid: int, fill: str) -> AreaOccluder:
         return Grid(grid, fill, draw(st.integers(2, max(2, grid))))
     if shape == "blobs":
         return Blobs(grid, fill, draw(st.integers(1, FINEST)))
-    plain: dict[str, type[AreaOccluder]] = {"border": Border, "box": Box, "patches": Patches}
+    plain: dict[str, type[AreaOccluder]] = {
+        "border": Border,
+        "box": Box,
+        "patches": Patches,
+    }
     return plain[shape](grid, fill)
 
 
 def _seed(draw: DrawFn, is_fixed: bool, fill: str) -> int:
-    """A corner without noise is the same for all seeds: with fewer choices, it is the simplest to shrink to."""
+    """A corner without noise is the same for all seeds: with fewer choices, it is the
+    simplest to shrink to.
+    """
     return 0 if is_fixed and fill != "noise" else draw(st.integers(0, _SEEDS))
 
 
 def as_written(share: float) -> Fraction:
-    """The decimal that a share is written as: 0.29 holds 29 whole percent, though the float lies below."""
+    """The decimal that a share is written as: 0.29 holds 29 whole percent, though the
+    float lies below.
+    """
     return Fraction(str(float(share)))

@@ -31,13 +31,24 @@ _SENTENCES = (
 )
 _HEADINGS = ("", "FINDINGS: ", "IMPRESSION:\n\n1. ", "  ")
 _SEPARATORS = (" ", "\n", "\n \n", "\t", "\u00a0", "")
-# Letters, marks, numbers, punctuation and symbols of every alphabet; no controls and no halves of a character.
-_ODD = st.text(st.characters(codec="utf-8", categories=("L", "M", "N", "P", "S")), min_size=1, max_size=40)
+# Letters, marks, numbers, punctuation and symbols of every alphabet; no controls and no
+# halves of a character.
+_ODD = st.text(
+    st.characters(codec="utf-8", categories=("L", "M", "N", "P", "S")),
+    min_size=1,
+    max_size=40,
+)
 
 
 @st.composite
 def reports(draw: DrawFn, *, max_sentences: int) -> str:
     sentence = st.sampled_from(_SENTENCES) | _ODD
     some = st.lists(sentence, min_size=1, max_size=max_sentences)
-    many = st.lists(st.sampled_from(_SENTENCES), min_size=(max_sentences + 1) // 2, max_size=max_sentences)
-    return draw(st.sampled_from(_HEADINGS)) + draw(st.sampled_from(_SEPARATORS)).join(draw(some | many))
+    many = st.lists(
+        st.sampled_from(_SENTENCES),
+        min_size=(max_sentences + 1) // 2,
+        max_size=max_sentences,
+    )
+    return draw(st.sampled_from(_HEADINGS)) + draw(st.sampled_from(_SEPARATORS)).join(
+        draw(some | many)
+    )

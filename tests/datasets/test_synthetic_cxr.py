@@ -1,4 +1,6 @@
-"""The embedded data set: distinct, deterministic, split without leaks, and drawn as its findings say."""
+"""The embedded data set: distinct, deterministic, split without leaks, and drawn as its
+findings say.
+"""
 
 from __future__ import annotations
 
@@ -61,12 +63,19 @@ def test_registering_adds_one_entry() -> None:
 
 
 def test_importing_the_entry_loads_nothing_heavy() -> None:
-    code = "import sys, pytest_retrieval_robust.datasets.synthetic_cxr as entry; print(sorted(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = (
+        "import sys, pytest_retrieval_robust.datasets.synthetic_cxr as entry;"
+        " print(sorted(sys.modules))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert not [name for name in ("numpy", "PIL", "torch") if f"'{name}'" in loaded]
 
 
-def test_it_holds_500_pairs_with_different_ids_reports_findings_and_patients(data: SyntheticCxr) -> None:
+def test_it_holds_500_pairs_with_different_ids_reports_findings_and_patients(
+    data: SyntheticCxr,
+) -> None:
     findings = [study.states for study in data.studies]
     for values in (data.image_ids, data.reports, findings, data.patients):
         assert len(set(values)) == len(values) == 500
@@ -83,10 +92,18 @@ def test_pictures_depend_on_neither_order_nor_threads(data: SyntheticCxr) -> Non
     forward = [grey(data, index) for index in indices]
     with ThreadPoolExecutor(4) as pool:
         backward = list(pool.map(lambda index: grey(load(), index), reversed(indices)))
-    assert max(np.abs(one - other).max() for one, other in zip(forward, reversed(backward), strict=True)) <= 1
+    assert (
+        max(
+            np.abs(one - other).max()
+            for one, other in zip(forward, reversed(backward), strict=True)
+        )
+        <= 1
+    )
 
 
-def test_the_fingerprint_is_stable_and_depends_on_the_content(data: SyntheticCxr) -> None:
+def test_the_fingerprint_is_stable_and_depends_on_the_content(
+    data: SyntheticCxr,
+) -> None:
     assert data.fingerprint == load().fingerprint
     others = {
         SyntheticCxr(499).fingerprint,
@@ -103,7 +120,9 @@ def test_fewer_pairs_are_the_first_of_more(data: SyntheticCxr) -> None:
 def test_neither_findings_nor_reports_of_the_test_split_occur_in_training(
     data: SyntheticCxr, training: SyntheticCxr
 ) -> None:
-    assert not {study.states for study in data.studies} & {study.states for study in training.studies}
+    assert not {study.states for study in data.studies} & {
+        study.states for study in training.studies
+    }
     assert not set(data.reports) & set(training.reports)
 
 
@@ -112,21 +131,35 @@ def test_the_split_follows_from_the_findings_whatever_the_seed(split: str) -> No
     assert {split_of(draw(seed, 1, split).states) for seed in range(200)} == {split}
 
 
-def test_every_state_of_every_slot_occurs_in_both_splits(data: SyntheticCxr, training: SyntheticCxr) -> None:
+def test_every_state_of_every_slot_occurs_in_both_splits(
+    data: SyntheticCxr, training: SyntheticCxr
+) -> None:
     for split in (data, training):
-        seen = [set(column) for column in zip(*(study.states for study in split.studies), strict=True)]
+        seen = [
+            set(column)
+            for column in zip(*(study.states for study in split.studies), strict=True)
+        ]
         assert seen == [set(slot.states) for slot in SLOTS]
 
 
 def test_reports_name_the_side_of_every_finding_on_one_side(data: SyntheticCxr) -> None:
     for study, report in zip(data.studies, data.reports, strict=True):
         for side in ("right", "left"):
-            if study.has(f"effusion {side}") or study["picc"] == side or study["diaphragm"] == side:
+            if (
+                study.has(f"effusion {side}")
+                or study["picc"] == side
+                or study["diaphragm"] == side
+            ):
                 assert side in report.lower()
 
 
-def test_reports_have_findings_and_an_impression_and_fit_an_encoder(data: SyntheticCxr) -> None:
-    assert all(report.startswith("FINDINGS: ") and " IMPRESSION: " in report for report in data.reports)
+def test_reports_have_findings_and_an_impression_and_fit_an_encoder(
+    data: SyntheticCxr,
+) -> None:
+    assert all(
+        report.startswith("FINDINGS: ") and " IMPRESSION: " in report
+        for report in data.reports
+    )
     assert 25 < np.mean([len(report.split()) for report in data.reports]) < 50
 
 
@@ -135,12 +168,21 @@ def test_a_normal_study_is_reported_as_normal() -> None:
     assert report.lower().split("impression: ")[1].startswith(("no acute", "normal"))
 
 
-def test_global_statistics_of_a_picture_do_not_find_its_report(training: SyntheticCxr) -> None:
-    """At most three times chance at Recall@10, in galleries of 500: four of them, for a steady mean."""
+def test_global_statistics_of_a_picture_do_not_find_its_report(
+    training: SyntheticCxr,
+) -> None:
+    """At most three times chance at Recall@10, in galleries of 500: four of them, for a
+    steady mean.
+    """
     test = SyntheticCxr(pairs=2000, size=96)
     x, wanted = statistics(training, 3000), attributes(training, 3000)
-    weights = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ (wanted - wanted.mean(axis=0)))
-    found, asked = statistics(test, 2000) @ weights, attributes(test, 2000) - wanted.mean(axis=0)
+    weights = np.linalg.solve(
+        x.T @ x + np.eye(x.shape[1]), x.T @ (wanted - wanted.mean(axis=0))
+    )
+    found, asked = (
+        statistics(test, 2000) @ weights,
+        attributes(test, 2000) - wanted.mean(axis=0),
+    )
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
     hits = []
     for gallery in np.split(np.arange(2000), 4):
@@ -153,7 +195,12 @@ def statistics(data: SyntheticCxr, count: int) -> NDArray[np.float64]:
     """Mean, spread and histogram of each picture."""
     pictures = [render(study, 96, 96) for study in data.studies[:count]]
     rows = [
-        [one.mean() / 64, one.std() / 16, *(np.histogram(one, 16, (0, 256))[0] / one.size * 16), 1.0]
+        [
+            one.mean() / 64,
+            one.std() / 16,
+            *(np.histogram(one, 16, (0, 256))[0] / one.size * 16),
+            1.0,
+        ]
         for one in pictures
     ]
     return np.array(rows)
@@ -162,10 +209,15 @@ def statistics(data: SyntheticCxr, count: int) -> NDArray[np.float64]:
 def attributes(data: SyntheticCxr, count: int) -> NDArray[np.float64]:
     """One column for each state of each slot."""
     labels = np.array([study.labels() for study in data.studies[:count]])
-    return np.concatenate([np.eye(len(slot.states))[labels[:, n]][:, 1:] for n, slot in enumerate(SLOTS)], axis=1)
+    return np.concatenate(
+        [np.eye(len(slot.states))[labels[:, n]][:, 1:] for n, slot in enumerate(SLOTS)],
+        axis=1,
+    )
 
 
 @pytest.mark.parametrize("index", [-1, 500])
-def test_an_image_number_out_of_range_is_an_error(data: SyntheticCxr, index: int) -> None:
+def test_an_image_number_out_of_range_is_an_error(
+    data: SyntheticCxr, index: int
+) -> None:
     with pytest.raises(IndexError, match=f"Expected .* got index={index}; "):
         data.image(index)

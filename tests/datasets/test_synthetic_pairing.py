@@ -13,14 +13,24 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.datasets.synthetic_cxr.pairing import ceiling, pair
 from pytest_retrieval_robust.errors import DatasetError
 
-# (findings, wording) of each image: the text is both, and the label is the first letter of the findings.
-images = st.lists(st.tuples(st.sampled_from(["ax", "ay", "b"]), st.integers(0, 2)), min_size=1, max_size=7)
+# (findings, wording) of each image: the text is both, and the label is the first letter
+# of the findings.
+images = st.lists(
+    st.tuples(st.sampled_from(["ax", "ay", "b"]), st.integers(0, 2)),
+    min_size=1,
+    max_size=7,
+)
 rules = st.sampled_from(["strict-id", "same-text", "same-labels"])
 
 
 @given(images, rules)
-def test_groups_join_what_the_rule_joins(shown: list[tuple[str, int]], rule: str) -> None:
-    texts, labels = [f"{findings} {word}" for findings, word in shown], [findings[0] for findings, _ in shown]
+def test_groups_join_what_the_rule_joins(
+    shown: list[tuple[str, int]], rule: str
+) -> None:
+    texts, labels = (
+        [f"{findings} {word}" for findings, word in shown],
+        [findings[0] for findings, _ in shown],
+    )
     found = pair(texts, labels, rule)
     reports = [texts[image] for image in found.sources]
     assert sorted(reports) == sorted(texts if rule == "strict-id" else set(texts))
@@ -31,26 +41,50 @@ def test_groups_join_what_the_rule_joins(shown: list[tuple[str, int]], rule: str
                 "same-text": texts[source] == text,
                 "same-labels": labels[source] == label,
             }
-            assert (found.image_groups[image] == found.report_groups[report]) == same[rule]
+            assert (found.image_groups[image] == found.report_groups[report]) == same[
+                rule
+            ]
 
 
 @given(images, rules, st.integers(1, 4))
-def test_the_ceiling_is_what_the_best_lists_of_answers_reach(shown: list[tuple[str, int]], rule: str, k: int) -> None:
-    texts, labels = [f"{findings} {word}" for findings, word in shown], [findings[0] for findings, _ in shown]
+def test_the_ceiling_is_what_the_best_lists_of_answers_reach(
+    shown: list[tuple[str, int]], rule: str, k: int
+) -> None:
+    texts, labels = (
+        [f"{findings} {word}" for findings, word in shown],
+        [findings[0] for findings, _ in shown],
+    )
     found, findings = pair(texts, labels, rule), [findings for findings, _ in shown]
     best = 0
     for kind in set(findings):
-        groups = [found.image_groups[image] for image in range(len(shown)) if findings[image] == kind]
-        answers = combinations(found.report_groups.tolist(), min(k, len(found.report_groups)))
+        groups = [
+            found.image_groups[image]
+            for image in range(len(shown))
+            if findings[image] == kind
+        ]
+        answers = combinations(
+            found.report_groups.tolist(), min(k, len(found.report_groups))
+        )
         best += max(sum(group in answer for group in groups) for answer in answers)
-    assert ceiling(findings, found.image_groups, k) == pytest.approx(best / len(shown), abs=1e-12)
+    assert ceiling(findings, found.image_groups, k) == pytest.approx(
+        best / len(shown), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("prevalence", [None, 0.94, 0.65])
-def test_a_perfect_reader_that_guesses_the_wording_reaches_the_ceiling(prevalence: float | None) -> None:
-    """Simulated: the score is 1 where the findings are the query's, and chance decides among the wordings."""
+def test_a_perfect_reader_that_guesses_the_wording_reaches_the_ceiling(
+    prevalence: float | None,
+) -> None:
+    """Simulated: the score is 1 where the findings are the query's, and chance decides
+    among the wordings.
+    """
     data = SyntheticCxr(300, prevalence=prevalence)
-    numbers = {states: number for number, states in enumerate(dict.fromkeys(study.states for study in data.studies))}
+    numbers = {
+        states: number
+        for number, states in enumerate(
+            dict.fromkeys(study.states for study in data.studies)
+        )
+    }
     kinds = np.array([numbers[study.states] for study in data.studies])
     same = (kinds[:, None] == kinds).astype(np.float64)
     generator, repeats = np.random.default_rng(0), 60
@@ -66,17 +100,34 @@ def test_a_perfect_reader_that_guesses_the_wording_reaches_the_ceiling(prevalenc
 
 def test_published_ceilings() -> None:
     """What the README says; they move with the generator alone."""
-    found = {share: [SyntheticCxr(prevalence=share).ceiling(k) for k in (1, 5, 10)] for share in (None, 0.94, 0.65)}
-    assert found == {None: [1.0, 1.0, 1.0], 0.94: [0.708, 0.884, 0.95], 0.65: [0.508, 0.63, 0.666]}
+    found = {
+        share: [SyntheticCxr(prevalence=share).ceiling(k) for k in (1, 5, 10)]
+        for share in (None, 0.94, 0.65)
+    }
+    assert found == {
+        None: [1.0, 1.0, 1.0],
+        0.94: [0.708, 0.884, 0.95],
+        0.65: [0.508, 0.63, 0.666],
+    }
 
 
 def test_reports_as_queries_have_a_ceiling_of_their_own() -> None:
     data = SyntheticCxr(60, prevalence=0.5)
-    assert data.ceiling(1, direction="report-to-image") <= data.ceiling(5, direction="report-to-image") <= 1
-    assert data.ceiling(1, "same-labels", "report-to-image") == data.ceiling(1, "same-labels") == 1.0
+    assert (
+        data.ceiling(1, direction="report-to-image")
+        <= data.ceiling(5, direction="report-to-image")
+        <= 1
+    )
+    assert (
+        data.ceiling(1, "same-labels", "report-to-image")
+        == data.ceiling(1, "same-labels")
+        == 1.0
+    )
 
 
 @pytest.mark.parametrize(("k", "relevance"), [(0, None), (1, "same-study")])
 def test_a_ceiling_of_nothing_known_is_an_error(k: int, relevance: str | None) -> None:
-    with pytest.raises(DatasetError, match="Expected .* got (k=0|relevance='same-study'); "):
+    with pytest.raises(
+        DatasetError, match="Expected .* got (k=0|relevance='same-study'); "
+    ):
         SyntheticCxr(2).ceiling(k, relevance)

@@ -11,8 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
-from pytest_retrieval_robust.datasets.synthetic_cxr.labels import label_matrix, label_names, label_set
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, SLOTS, Study, states_with
+from pytest_retrieval_robust.datasets.synthetic_cxr.labels import (
+    label_matrix,
+    label_names,
+    label_set,
+)
+from pytest_retrieval_robust.datasets.synthetic_cxr.studies import (
+    NORMAL,
+    SLOTS,
+    Study,
+    states_with,
+)
 
 
 def normals(data: SyntheticCxr) -> int:
@@ -20,7 +29,9 @@ def normals(data: SyntheticCxr) -> int:
 
 
 @given(st.integers(1, 60), st.floats(0, 1), st.sampled_from(["train", "test"]))
-def test_the_share_is_exact_to_rounding(pairs: int, prevalence: float, split: str) -> None:
+def test_the_share_is_exact_to_rounding(
+    pairs: int, prevalence: float, split: str
+) -> None:
     abnormal = pairs - normals(SyntheticCxr(pairs, prevalence=prevalence, split=split))
     assert abs(abnormal - pairs * Fraction(str(prevalence))) <= Fraction(1, 2)
 
@@ -41,11 +52,18 @@ def test_by_default_no_combination_is_there_twice_and_none_is_normal() -> None:
 
 
 @pytest.mark.parametrize("prevalence", [0.0, 0.65])
-def test_texts_and_bodies_of_the_splits_are_disjoint_even_of_normal_studies(prevalence: float) -> None:
-    test, train = SyntheticCxr(prevalence=prevalence), SyntheticCxr(5000, split="train", prevalence=prevalence)
+def test_texts_and_bodies_of_the_splits_are_disjoint_even_of_normal_studies(
+    prevalence: float,
+) -> None:
+    test, train = (
+        SyntheticCxr(prevalence=prevalence),
+        SyntheticCxr(5000, split="train", prevalence=prevalence),
+    )
     assert not set(test.reports) & set(train.reports)
     assert len(set(test.patients) | set(train.patients)) == 5500
-    assert not {study.states for study in test.studies} & {study.states for study in train.studies} - {NORMAL}
+    assert not {study.states for study in test.studies} & {
+        study.states for study in train.studies
+    } - {NORMAL}
 
 
 def test_identical_texts_are_one_report_unless_only_the_own_one_is_right() -> None:
@@ -60,7 +78,9 @@ def test_identical_texts_are_one_report_unless_only_the_own_one_is_right() -> No
 def test_same_labels_joins_every_report_with_the_labels_of_an_image() -> None:
     data = SyntheticCxr(200, prevalence=0.5, relevance="same-labels", labels="unsided")
     joined = data.image_groups[:, None] == data.report_groups
-    assert (joined == (data.label_matrix[:, None] == data.report_label_matrix).all(axis=2)).all()
+    assert (
+        joined == (data.label_matrix[:, None] == data.report_label_matrix).all(axis=2)
+    ).all()
     assert (joined.sum(axis=1) == 100).sum() == 100  # the normal half
 
 
@@ -76,7 +96,9 @@ def test_every_choice_is_in_the_fingerprint() -> None:
         {"relevance": "same-labels"},
         {"labels": "unsided"},
     ]
-    assert len({SyntheticCxr(**{"pairs": 50, **options}).fingerprint for options in others}) == len(others)
+    assert len(
+        {SyntheticCxr(**{"pairs": 50, **options}).fingerprint for options in others}
+    ) == len(others)
 
 
 def test_labels_with_and_without_sides() -> None:
@@ -104,7 +126,15 @@ def test_labels_with_and_without_sides() -> None:
         "central line left",
         "sternal wires",
     }
-    plain = {"effusion", "nodule", "atelectasis", "enlarged heart", "volumes low", "central line", "sternal wires"}
+    plain = {
+        "effusion",
+        "nodule",
+        "atelectasis",
+        "enlarged heart",
+        "volumes low",
+        "central line",
+        "sternal wires",
+    }
     assert set(label_set(shown, "sided")) == sided
     assert set(label_set(shown, "unsided")) == plain
 
@@ -115,7 +145,9 @@ def test_the_matrix_holds_the_label_sets(scheme: str) -> None:
     assert data.label_matrix.shape == (300, len(label_names(scheme)))
     assert data.label_matrix.dtype == bool
     for study, row in zip(data.studies, data.label_matrix, strict=True):
-        assert {name for name, holds in zip(data.label_names, row, strict=True) if holds} == label_set(study, scheme)
+        assert {
+            name for name, holds in zip(data.label_names, row, strict=True) if holds
+        } == label_set(study, scheme)
         assert row.any() == (study.states != NORMAL)
 
 

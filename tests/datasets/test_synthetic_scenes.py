@@ -1,4 +1,6 @@
-"""The general data set: distinct, deterministic, split without leaks, and captioned as it is drawn."""
+"""The general data set: distinct, deterministic, split without leaks, and captioned as
+it is drawn.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,12 @@ from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import (
 )
 from pytest_retrieval_robust.errors import DatasetError
 
-scenes = st.builds(draw, st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from(["train", "test"]))
+scenes = st.builds(
+    draw,
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.sampled_from(["train", "test"]),
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +48,15 @@ def test_it_is_in_the_catalogue_and_fulfils_the_protocol(data: SyntheticScenes) 
     assert data.image_groups.dtype == data.report_groups.dtype == np.int64
 
 
-def test_it_holds_500_pairs_with_different_ids_captions_and_combinations(data: SyntheticScenes) -> None:
-    for values in (data.image_ids, data.reports, [scene.key for scene in data.scenes], data.patients):
+def test_it_holds_500_pairs_with_different_ids_captions_and_combinations(
+    data: SyntheticScenes,
+) -> None:
+    for values in (
+        data.image_ids,
+        data.reports,
+        [scene.key for scene in data.scenes],
+        data.patients,
+    ):
         assert len(set(values)) == len(values) == 500
 
 
@@ -51,7 +65,9 @@ def test_images_are_in_colour_and_of_the_size_asked_for(data: SyntheticScenes) -
     assert SyntheticScenes(1, 50).image(0).size == (50, 50)
 
 
-def test_no_combination_and_no_caption_of_the_test_split_occurs_in_training(data: SyntheticScenes) -> None:
+def test_no_combination_and_no_caption_of_the_test_split_occurs_in_training(
+    data: SyntheticScenes,
+) -> None:
     training = [draw(40_417, number, "train") for number in range(5000)]
     assert not {scene.key for scene in training} & {scene.key for scene in data.scenes}
     assert not {caption(scene) for scene in training} & set(data.reports)
@@ -76,11 +92,17 @@ def test_the_caption_names_every_thing_with_its_place(scene: Scene) -> None:
 
 @settings(max_examples=50)
 @given(scenes)
-def test_labels_say_what_lies_where_and_the_split_follows_from_them(scene: Scene) -> None:
+def test_labels_say_what_lies_where_and_the_split_follows_from_them(
+    scene: Scene,
+) -> None:
     labels = scene.labels()
-    assert all(0 <= label < size for label, size in zip(labels, LABEL_SIZES, strict=True))
+    assert all(
+        0 <= label < size for label, size in zip(labels, LABEL_SIZES, strict=True)
+    )
     assert sum(label > 0 for label in labels[1:10]) == len(scene.things) in (2, 3)
-    assert split_of(scene) == split_of(Scene(scene.seed + 1, 0, scene.background, scene.things[::-1]))
+    assert split_of(scene) == split_of(
+        Scene(scene.seed + 1, 0, scene.background, scene.things[::-1])
+    )
 
 
 @pytest.mark.parametrize("place", range(len(PLACES)))
@@ -99,12 +121,16 @@ def test_the_same_scene_is_drawn_at_every_size() -> None:
 
 
 @pytest.mark.parametrize("index", [-1, 500])
-def test_an_image_number_out_of_range_is_an_error(data: SyntheticScenes, index: int) -> None:
+def test_an_image_number_out_of_range_is_an_error(
+    data: SyntheticScenes, index: int
+) -> None:
     with pytest.raises(IndexError, match=f"Expected .* got index={index}; "):
         data.image(index)
 
 
-@pytest.mark.parametrize(("name", "value"), [("pairs", 0), ("size", 31), ("size", 1025), ("split", "dev")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("pairs", 0), ("size", 31), ("size", 1025), ("split", "dev")]
+)
 def test_a_bad_option_is_an_error_that_names_it(name: str, value: object) -> None:
     with pytest.raises(DatasetError, match=f"Expected .* got {name}={value!r}; "):
         SyntheticScenes(**{name: value})  # type: ignore[arg-type]

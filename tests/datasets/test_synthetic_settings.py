@@ -52,7 +52,10 @@ def test_the_name_says_everything_that_is_not_the_default(chosen: CxrSettings) -
         ({"pairs": 500, "size": (224, 224), "prevalence": None}, "synthetic-cxr"),
         ({"prevalence": 1}, "synthetic-cxr(prevalence=1)"),
         ({"size": (320, 256), "pairs": 20}, "synthetic-cxr(pairs=20,size=320x256)"),
-        ({"relevance": "same-labels", "labels": "unsided"}, "synthetic-cxr(labels=unsided,relevance=same-labels)"),
+        (
+            {"relevance": "same-labels", "labels": "unsided"},
+            "synthetic-cxr(labels=unsided,relevance=same-labels)",
+        ),
     ],
 )
 def test_names_are_canonical(options: dict[str, Any], name: str) -> None:
@@ -103,8 +106,11 @@ def test_sizes_are_rows_and_columns() -> None:
 
 def test_a_name_is_resolved_without_drawing_anything() -> None:
     code = (
-        "import sys, pytest_retrieval_robust.datasets.synthetic_cxr as entry;"
-        "print(entry.canonical_name(prevalence=0.5), [m for m in ('numpy', 'PIL', 'torch') if m in sys.modules])"
+        "import sys, pytest_retrieval_robust.datasets.synthetic_cxr as"
+        " entry;print(entry.canonical_name(prevalence=0.5), [m for m in ('numpy',"
+        " 'PIL', 'torch') if m in sys.modules])"
     )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert printed == "synthetic-cxr(prevalence=0.5) []\n"

@@ -19,7 +19,9 @@ rank_lists = st.lists(st.integers(1, 50), min_size=1)
 
 @given(rank_lists, st.integers(1, 60))
 def test_recall_counts_ranks_up_to_k(ranks: list[int], k: int) -> None:
-    assert recall_at_k(np.array(ranks), k) == sum(rank <= k for rank in ranks) / len(ranks)
+    assert recall_at_k(np.array(ranks), k) == sum(rank <= k for rank in ranks) / len(
+        ranks
+    )
 
 
 @given(rank_lists)
@@ -34,7 +36,9 @@ def test_median_and_reciprocal_rank_are_those_of_the_list(ranks: list[int]) -> N
 def test_chance_is_the_hypergeometric_one(data: st.DataObject, size: int) -> None:
     rights = data.draw(st.lists(st.integers(1, size), min_size=1, max_size=5))
     k = data.draw(st.integers(1, size))
-    exact = sum(1 - Fraction(comb(size - right, k), comb(size, k)) for right in rights) / len(rights)
+    exact = sum(
+        1 - Fraction(comb(size - right, k), comb(size, k)) for right in rights
+    ) / len(rights)
     assert chance_recall(rights, size, k) == pytest.approx(float(exact), rel=1e-12)
 
 
@@ -45,7 +49,9 @@ def test_chance_stays_exact_in_large_galleries() -> None:
 
 
 def test_random_ranks_score_chance() -> None:
-    draws = np.random.default_rng(0).permuted(np.tile(np.arange(1, 21), (20_000, 1)), axis=1)
+    draws = np.random.default_rng(0).permuted(
+        np.tile(np.arange(1, 21), (20_000, 1)), axis=1
+    )
     ranks = draws[:, :3].min(axis=1)  # the best of 3 right ones among 20
     assert recall_at_k(ranks, 5) == pytest.approx(chance_recall([3], 20, 5), abs=0.015)
 

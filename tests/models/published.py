@@ -1,7 +1,9 @@
-"""Checkpoints in the published layouts, filled by a rule, and the pictures and texts that the goldens were made from.
+"""Checkpoints in the published layouts, filled by a rule, and the pictures and texts
+that the goldens were made from.
 
-The rule: a tensor's values follow from its key alone (PCG64 seeded with the key's SHA-256), so that a checkpoint of
-half a gigabyte is a manifest of 40 KB, and the same on every machine.
+The rule: a tensor's values follow from its key alone (PCG64 seeded with the key's
+SHA-256), so that a checkpoint of half a gigabyte is a manifest of 40 KB, and the same
+on every machine.
 """
 
 from __future__ import annotations
@@ -20,12 +22,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 PARITY = Path(__file__).parent / "parity"
-VARIANTS = ("medclip_resnet", "medclip_vit", "cxrclip_resnet", "cxrclip_swin", "cxr_repair")
+VARIANTS = (
+    "medclip_resnet",
+    "medclip_vit",
+    "cxrclip_resnet",
+    "cxrclip_swin",
+    "cxr_repair",
+)
 _CONSTANT_INTEGERS = {"num_batches_tracked": 1000}
 
 
 def manifest(variant: str) -> dict[str, Any]:
-    held: dict[str, Any] = json.loads((PARITY / "manifests" / f"{variant}.json").read_text(encoding="utf-8"))
+    held: dict[str, Any] = json.loads(
+        (PARITY / "manifests" / f"{variant}.json").read_text(encoding="utf-8")
+    )
     return held
 
 
@@ -40,7 +50,9 @@ def state_dict(variant: str) -> dict[str, torch.Tensor]:
     described = manifest(variant)
     overrides, tied = described.get("fill_overrides", {}), described.get("tied", {})
     return {
-        key: torch.from_numpy(_filled(tied.get(key, key), tuple(shape), dtype, overrides.get(key)))
+        key: torch.from_numpy(
+            _filled(tied.get(key, key), tuple(shape), dtype, overrides.get(key))
+        )
         for key, shape, dtype in described["entries"]
     }
 
@@ -51,14 +63,24 @@ def save(variant: str, folder: Path) -> Path:
     weights: dict[str, Any] = state_dict(variant)
     if variant.startswith("cxrclip"):
         config = manifest(variant)["config"]
-        around = {"optimizer": {}, "scheduler": {}, "config": config, "epoch": 15, "train_loss": 1.25}
+        around = {
+            "optimizer": {},
+            "scheduler": {},
+            "config": config,
+            "epoch": 15,
+            "train_loss": 1.25,
+        }
         weights = {"model": weights, **around}
-    file = folder / ("pytorch_model.bin" if variant.startswith("medclip") else f"{variant}.tar")
+    file = folder / (
+        "pytorch_model.bin" if variant.startswith("medclip") else f"{variant}.tar"
+    )
     torch.save(weights, file)
     return file
 
 
-def _filled(key: str, shape: tuple[int, ...], dtype: str, constant: float | None) -> NDArray[Any]:
+def _filled(
+    key: str, shape: tuple[int, ...], dtype: str, constant: float | None
+) -> NDArray[Any]:
     count, last = math.prod(shape), key.rpartition(".")[2]
     if constant is not None:
         values: NDArray[Any] = np.full(shape, constant)
@@ -71,7 +93,9 @@ def _filled(key: str, shape: tuple[int, ...], dtype: str, constant: float | None
     return np.asarray(values.astype(dtype))
 
 
-def _scaled(last: str, shape: tuple[int, ...], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scaled(
+    last: str, shape: tuple[int, ...], uniform: NDArray[np.float64]
+) -> NDArray[np.float64]:
     if last == "running_var":
         return 1 + 0.2 * uniform
     if last == "running_mean":
@@ -106,20 +130,39 @@ def _uniform(key: str, count: int) -> NDArray[np.float64]:
 
 
 # name: mode, width, height
-_PICTURES = (("L", 256, 256), ("L", 251, 301), ("L", 333, 240), ("L", 150, 120), ("RGB", 272, 231), ("RGB", 225, 410))
+_PICTURES = (
+    ("L", 256, 256),
+    ("L", 251, 301),
+    ("L", 333, 240),
+    ("L", 150, 120),
+    ("RGB", 272, 231),
+    ("RGB", 225, 410),
+)
 
 
 def picture(index: int) -> Image.Image:
-    """Picture 0 to 5: ramps, a checkerboard, a disc and noise, in integers alone; the last two in colour."""
+    """Picture 0 to 5: ramps, a checkerboard, a disc and noise, in integers alone; the
+    last two in colour.
+    """
     mode, width, height = _PICTURES[index]
     number = index + 1
     y, x, c = np.indices((height, width, len(mode)), dtype=np.int64)
-    ramp = ((y * 255) // (height - 1) * number + (x * 255) // (width - 1) * (7 - number)) // 7
+    ramp = (
+        (y * 255) // (height - 1) * number + (x * 255) // (width - 1) * (7 - number)
+    ) // 7
     ramp = 255 - ramp if number % 2 == 0 else ramp
     board = 60 * ((y // (9 + 2 * number) + x // (14 + 3 * number)) % 2) - 30
-    down, across, radius = height * (number + 1) // 9, width * (8 - number) // 9, min(height, width) * (2 + c) // 12
-    disc = np.where((y - down) ** 2 + (x - across) ** 2 < radius * radius, 90 - 60 * c, 0)
-    noise = ((x * 73856093 ^ y * 19349663 ^ c * 83492791 ^ number * 49979687) >> 7) % 32 - 16
+    down, across, radius = (
+        height * (number + 1) // 9,
+        width * (8 - number) // 9,
+        min(height, width) * (2 + c) // 12,
+    )
+    disc = np.where(
+        (y - down) ** 2 + (x - across) ** 2 < radius * radius, 90 - 60 * c, 0
+    )
+    noise = (
+        (x * 73856093 ^ y * 19349663 ^ c * 83492791 ^ number * 49979687) >> 7
+    ) % 32 - 16
     pixels = np.clip(ramp + board + disc + noise, 0, 255).astype(np.uint8)
     return Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels)
 
@@ -144,32 +187,50 @@ _SITES = (
 )
 TEXTS = (
     "No acute cardiopulmonary process.",
-    "FINDINGS:\n The heart is mildly enlarged.\n\n 1. Small left pleural effusion.\n 2. No pneumothorax.",
+    (
+        "FINDINGS:\n The heart is mildly enlarged.\n\n 1. Small left pleural"
+        " effusion.\n 2. No pneumothorax."
+    ),
     "In comparison with the study of ___, the ___ tube tip is 4.5 cm above the carina.",
-    " ".join(f"There is {_FINDINGS[n % 6]} in the {_SITES[n * 3 % 8]} measuring {n + 3} mm." for n in range(18)),
+    " ".join(
+        f"There is {_FINDINGS[n % 6]} in the {_SITES[n * 3 % 8]} measuring {n + 3} mm."
+        for n in range(18)
+    ),
     " \n ",
     "Größe PORTABLE AP chest — ET-tube; naïve 100% & <5 mm nodule &amp; Scarring?",
 )
 
 _WORDS = (
-    "no acute process the heart is left of in with study tube tip cm above there small chest right lobe upper lower "
-    "middle pleural effusion patchy opacity edema mild mm and No The There In FINDINGS PORTABLE AP Small Scarring "
-    "cardio enlarge pneumo measur atelect carin nod granul consolid comparison interstitial pulmonary ##pulmonary "
-    "##ly ##d ##ing ##asis ##thorax ##a ##ule ##oma ##ation ##line ##al"
+    "no acute process the heart is left of in with study tube tip cm above there small"
+    " chest right lobe upper lower middle pleural effusion patchy opacity edema mild mm"
+    " and No The There In FINDINGS PORTABLE AP Small Scarring cardio enlarge pneumo"
+    " measur atelect carin nod granul consolid comparison interstitial pulmonary"
+    " ##pulmonary ##ly ##d ##ing ##asis ##thorax ##a ##ule ##oma ##ation ##line ##al"
 )
 
 
 def vocabulary() -> list[str]:
     """354 word pieces; some words stand in both cases, so that a wrong casing changes the ids."""
     characters = [chr(code) for code in range(33, 127)]
-    pieces = ["[PAD]", *(f"[unused{n}]" for n in range(1, 100)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = [
+        "[PAD]",
+        *(f"[unused{n}]" for n in range(1, 100)),
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+    ]
     pieces += characters + [f"##{character}" for character in characters]
     return list(dict.fromkeys([*pieces, *_WORDS.split()]))
 
 
 def save_tokenizer(folder: Path, rows: int = 28996) -> Path:
-    """A stand-in for Bio_ClinicalBERT's repository: a vocabulary and the network's settings, nothing on casing."""
+    """A stand-in for Bio_ClinicalBERT's repository: a vocabulary and the network's
+    settings, nothing on casing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "vocab_size": rows}), encoding="utf-8")
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "bert", "vocab_size": rows}), encoding="utf-8"
+    )
     return folder

@@ -1,4 +1,6 @@
-"""Small tokenizers of the kinds that are published: SentencePiece's of SigLIP 1, and Gemma's of SigLIP 2."""
+"""Small tokenizers of the kinds that are published: SentencePiece's of SigLIP 1, and
+Gemma's of SigLIP 2.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,16 @@ TEXTS = (
     "",
     "word " * 40,
 )
-"""Every letter in both cases, every sign of ASCII, accents, entities, blanks, and one text beyond the context."""
+"""Every letter in both cases, every sign of ASCII, accents, entities, blanks, and one
+text beyond the context.
+"""
 CONTEXT = 24
 
 
 def save_sentencepiece(folder: Path, kind: str = "SiglipTokenizer") -> Path:
-    """`spiece.model` and its settings alone, as Google's repositories of SigLIP 1 have them: no tokenizer.json."""
+    """`spiece.model` and its settings alone, as Google's repositories of SigLIP 1 have
+    them: no tokenizer.json.
+    """
     import sentencepiece
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +63,12 @@ def save_sentencepiece(folder: Path, kind: str = "SiglipTokenizer") -> Path:
     for made in (text, folder / "spiece.vocab"):
         made.unlink()
     special = {"eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
-    settings = {"tokenizer_class": kind, "do_lower_case": True, "model_max_length": CONTEXT, **special}
+    settings = {
+        "tokenizer_class": kind,
+        "do_lower_case": True,
+        "model_max_length": CONTEXT,
+        **special,
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "special_tokens_map.json").write_text(json.dumps(special))
     return folder
@@ -70,10 +81,14 @@ def gemma() -> Tokenizer:
     inner.normalizer = normalizers.Replace(" ", "▁")
     inner.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
     trainer = BpeTrainer(
-        vocab_size=480, special_tokens=[*special, *(f"<0x{byte:02X}>" for byte in range(256))], show_progress=False
+        vocab_size=480,
+        special_tokens=[*special, *(f"<0x{byte:02X}>" for byte in range(256))],
+        show_progress=False,
     )
     inner.train_from_iterator([*CORPUS, *(line.lower() for line in CORPUS)], trainer)
-    inner.post_processor = TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    inner.post_processor = TemplateProcessing(
+        single="$A <eos>", special_tokens=[("<eos>", 1)]
+    )
     return inner
 
 
@@ -83,7 +98,12 @@ def save_gemma(folder: Path, kind: str | None = "GemmaTokenizer") -> Path:
     gemma().save(str(folder / "tokenizer.json"))
     settings: dict[str, Any] = {
         **{f"{name}_token": f"<{name}>" for name in ("bos", "eos", "pad", "unk")},
-        **{"add_bos_token": False, "add_eos_token": True, "padding_side": "right", "model_max_length": CONTEXT},
+        **{
+            "add_bos_token": False,
+            "add_eos_token": True,
+            "padding_side": "right",
+            "model_max_length": CONTEXT,
+        },
     }
     if kind is not None:
         settings["tokenizer_class"] = kind
@@ -92,14 +112,23 @@ def save_gemma(folder: Path, kind: str | None = "GemmaTokenizer") -> Path:
 
 
 def save_model(folder: Path, words: int = 512) -> Path:
-    """A SigLIP of 32 pixels beside the tokenizer: `model_type: siglip`, as both SigLIP 1 and SigLIP 2 say."""
+    """A SigLIP of 32 pixels beside the tokenizer: `model_type: siglip`, as both SigLIP
+    1 and SigLIP 2 say.
+    """
     import torch
 
     torch.manual_seed(0)
-    tower: Any = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    tower: Any = {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     text = {**tower, "vocab_size": words, "max_position_embeddings": CONTEXT}
     SiglipModel(
-        SiglipConfig(text_config=text, vision_config={**tower, "image_size": 32, "patch_size": 8})
+        SiglipConfig(
+            text_config=text, vision_config={**tower, "image_size": 32, "patch_size": 8}
+        )
     ).eval().save_pretrained(folder)
     size: Any = {"height": 32, "width": 32}
     SiglipImageProcessor(size=size).save_pretrained(folder)

@@ -26,7 +26,9 @@ IMAGE_FILE = "biovil_t_image_model_proj_size_128.pt"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """As the hub repository is laid out: image weights, text model and vocabulary."""
     folder = published.save_tokenizer(tmp_path_factory.mktemp("biovil"), rows=30522)
-    (folder / "config.json").write_text(json.dumps(published.manifest("cxr_bert")["config"]))
+    (folder / "config.json").write_text(
+        json.dumps(published.manifest("cxr_bert")["config"])
+    )
     torch.save(published.state_dict("biovil_t_image"), folder / IMAGE_FILE)
     torch.save(published.state_dict("cxr_bert"), folder / "pytorch_model.bin")
     yield folder
@@ -39,13 +41,21 @@ def model(folder: Path) -> Any:
 
 
 def pixels(model: Any, images: list[Image.Image]) -> torch.Tensor:
-    return torch.from_numpy(np.stack([model.prepare(image).pixels for image in images])).float() / 255
+    return (
+        torch.from_numpy(
+            np.stack([model.prepare(image).pixels for image in images])
+        ).float()
+        / 255
+    )
 
 
 def low_contrast() -> list[Image.Image]:
     grey, colour = (np.asarray(published.picture(n)).astype(np.int64) for n in (1, 5))
     shown = colour * (3, 4, 5) // 8 + (20, 35, 50)
-    return [Image.fromarray((grey * 3 // 5 + 30).astype(np.uint8)), Image.fromarray(shown.astype(np.uint8))]
+    return [
+        Image.fromarray((grey * 3 // 5 + 30).astype(np.uint8)),
+        Image.fromarray(shown.astype(np.uint8)),
+    ]
 
 
 def test_images(model: Any) -> None:
@@ -56,11 +66,19 @@ def test_images(model: Any) -> None:
     ):
         found = pixels(model, images)
         assert found.shape[1:] == (3, 448, 448)
-        assert np.abs(found[:, :1, 7::16, 7::16].numpy() - golden[f"{prefix}_grid"]).max() <= PIXEL
-        hashes = [hashlib.sha256(one[:1].numpy().tobytes()).hexdigest() for one in found]
+        assert (
+            np.abs(found[:, :1, 7::16, 7::16].numpy() - golden[f"{prefix}_grid"]).max()
+            <= PIXEL
+        )
+        hashes = [
+            hashlib.sha256(one[:1].numpy().tobytes()).hexdigest() for one in found
+        ]
         assert hashes == list(golden[f"{prefix}_sha256"])
         if rows in golden:
-            assert np.abs(model.encode_images(found).numpy() - golden[rows]).max() <= EMBEDDING
+            assert (
+                np.abs(model.encode_images(found).numpy() - golden[rows]).max()
+                <= EMBEDDING
+            )
     wrong = golden["image_embeds_normalised_patch_mean_WRONG"]
     first = pixels(model, [published.picture(n) for n in range(4)])
     assert np.abs(model.encode_images(first).numpy() - wrong).max() > 1e-3
@@ -82,7 +100,8 @@ def test_the_card(model: Any) -> None:
     card = model.card
     assert (card.missing_keys, card.unexpected_keys) == ((), ())
     assert all(
-        key.startswith(("encoder.vit_pooler.", "cls.predictions.")) or "position_ids" in key
+        key.startswith(("encoder.vit_pooler.", "cls.predictions."))
+        or "position_ids" in key
         for key in card.dropped_keys
     )
     assert (card.input_size, card.context_length, card.licence) == (448, 512, "MIT")
@@ -93,13 +112,23 @@ def test_a_constant_image_is_black(model: Any) -> None:
 
 
 def test_the_image_file_with_the_text_folder(folder: Path, model: Any) -> None:
-    other = load_model("biovil-t", checkpoint=folder / IMAGE_FILE, tokenizer=folder, device="cpu")
-    assert torch.equal(other.encode_reports(published.TEXTS[:1]), model.encode_reports(published.TEXTS[:1]))
+    other = load_model(
+        "biovil-t", checkpoint=folder / IMAGE_FILE, tokenizer=folder, device="cpu"
+    )
+    assert torch.equal(
+        other.encode_reports(published.TEXTS[:1]),
+        model.encode_reports(published.TEXTS[:1]),
+    )
 
 
 def test_biovil_has_a_network_of_its_own(folder: Path, tmp_path: Path) -> None:
-    torch.save(published.state_dict("biovil_image"), tmp_path / "biovil_image_resnet50_proj_size_128.pt")
-    model = load_model("biovil", checkpoint=next(tmp_path.iterdir()), tokenizer=folder, device="cpu")
+    torch.save(
+        published.state_dict("biovil_image"),
+        tmp_path / "biovil_image_resnet50_proj_size_128.pt",
+    )
+    model = load_model(
+        "biovil", checkpoint=next(tmp_path.iterdir()), tokenizer=folder, device="cpu"
+    )
     rows = model.encode_images(pixels(model, [published.picture(0)]))
     assert (rows.shape, model.card.input_size) == ((1, 128), 480)
 
@@ -110,4 +139,9 @@ def test_what_is_missing_or_another_models(folder: Path, tmp_path: Path) -> None
     with pytest.raises(ModelError, match="tokenizer=None"):
         load_model("biovil-t", checkpoint=folder / IMAGE_FILE, device="cpu")
     with pytest.raises(ModelError, match="looks like CXR-BERT"):
-        load_model("biovil-t", checkpoint=folder / "pytorch_model.bin", tokenizer=folder, device="cpu")
+        load_model(
+            "biovil-t",
+            checkpoint=folder / "pytorch_model.bin",
+            tokenizer=folder,
+            device="cpu",
+        )

@@ -1,4 +1,6 @@
-"""What a card says of all that decides a model's numbers beside its weights: another tokenizer has another card."""
+"""What a card says of all that decides a model's numbers beside its weights: another
+tokenizer has another card.
+"""
 
 from __future__ import annotations
 
@@ -41,16 +43,24 @@ def swap_two_words(folder: Path) -> None:
 
 CHANGES: dict[str, Callable[[Path], object]] = {
     "two words": swap_two_words,
-    "tokenizer's settings": lambda folder: change(folder / "tokenizer_config.json", padding_side="left"),
-    "image processor": lambda folder: change(folder / "preprocessor_config.json", image_mean=[0.4, 0.5, 0.5]),
+    "tokenizer's settings": lambda folder: change(
+        folder / "tokenizer_config.json", padding_side="left"
+    ),
+    "image processor": lambda folder: change(
+        folder / "preprocessor_config.json", image_mean=[0.4, 0.5, 0.5]
+    ),
     "filter": lambda folder: change(folder / "preprocessor_config.json", resample=2),
-    "configuration": lambda folder: change(folder / "config.json", initializer_factor=2.0),
+    "configuration": lambda folder: change(
+        folder / "config.json", initializer_factor=2.0
+    ),
     "code of its own": lambda folder: (folder / "own.py").write_text("x = 1"),
 }
 
 
 @pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("save", [save_clip, save_siglip, lambda folder: save_model(save_gemma(folder))])
+@pytest.mark.parametrize(
+    "save", [save_clip, save_siglip, lambda folder: save_model(save_gemma(folder))]
+)
 def test_whatever_decides_the_numbers_changes_the_card(
     tmp_path: Path, save: Callable[[Path], Path], changed: Callable[[Path], object]
 ) -> None:
@@ -90,8 +100,14 @@ def test_overrides_are_in_the_card(tmp_path: Path) -> None:
     for save in (save_clip, save_open_clip):
         folder = save(tmp_path / save.__name__)
         plain = card(folder)
-        assert card(folder, preprocessing={"mean": [0.1, 0.2, 0.3]}).inputs_sha256 != plain.inputs_sha256
-        assert card(folder, preprocessing={"interpolation": "bilinear"}).inputs_sha256 != plain.inputs_sha256
+        assert (
+            card(folder, preprocessing={"mean": [0.1, 0.2, 0.3]}).inputs_sha256
+            != plain.inputs_sha256
+        )
+        assert (
+            card(folder, preprocessing={"interpolation": "bilinear"}).inputs_sha256
+            != plain.inputs_sha256
+        )
 
 
 def test_another_tokenizer_beside_the_same_model_is_in_the_card(tmp_path: Path) -> None:
@@ -113,8 +129,13 @@ def test_other_ids_of_plain_sentences_are_told_apart(tmp_path: Path) -> None:
     assert card(folder).token_ids_sha256 != before.token_ids_sha256
 
 
-def test_a_published_systems_card_has_its_tokenizer_and_its_options(tmp_path: Path) -> None:
-    words, other = (published.save_tokenizer(tmp_path / name, rows=400) for name in ("words", "other"))
+def test_a_published_systems_card_has_its_tokenizer_and_its_options(
+    tmp_path: Path,
+) -> None:
+    words, other = (
+        published.save_tokenizer(tmp_path / name, rows=400)
+        for name in ("words", "other")
+    )
     vocabulary = (other / "vocab.txt").read_text().splitlines()
     vocabulary[-1], vocabulary[-2] = vocabulary[-2], vocabulary[-1]
     (other / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
@@ -122,14 +143,23 @@ def test_a_published_systems_card_has_its_tokenizer_and_its_options(tmp_path: Pa
     from pytest_retrieval_robust.models._wordpiece import load_word_pieces
 
     digests = {
-        load_word_pieces("a", "b", LoadRequest(tokenizer=str(folder)), rows=400, positions=64, context=32).digest
+        load_word_pieces(
+            "a",
+            "b",
+            LoadRequest(tokenizer=str(folder)),
+            rows=400,
+            positions=64,
+            context=32,
+        ).digest
         for folder in (words, other)
     }
     assert len(digests) == 2
 
 
 @pytest.mark.parametrize("name", ["tiny-cxr-clip", "tiny-cxr-openclip"])
-def test_stored_embeddings_are_not_those_of_another_tokenizer(tmp_path: Path, name: str) -> None:
+def test_stored_embeddings_are_not_those_of_another_tokenizer(
+    tmp_path: Path, name: str
+) -> None:
     """Words that no fixed sentence holds: the behaviour is the same, and the key must not be."""
     folder = tmp_path / name
     shutil.copytree(WEIGHTS / name, folder)
@@ -143,7 +173,11 @@ def test_stored_embeddings_are_not_those_of_another_tokenizer(tmp_path: Path, na
     assert keys[0] != keys[1]
 
 
-def test_a_run_keeps_what_the_card_says(pytester: pytest.Pytester, run_suite: Any) -> None:
-    run_suite("--robust-models=tiny-cxr-clip", "--robust-results=out", "-k", "level0.30")
+def test_a_run_keeps_what_the_card_says(
+    pytester: pytest.Pytester, run_suite: Any
+) -> None:
+    run_suite(
+        "--robust-models=tiny-cxr-clip", "--robust-results=out", "-k", "level0.30"
+    )
     saved = json.loads((pytester.path / "out/run.json").read_text())["models"][0]
     assert len(saved["inputs_sha256"]) == len(saved["token_ids_sha256"]) == 64

@@ -1,4 +1,6 @@
-"""A user's own model, as a user writes it: `[models.NAME]`, a conftest, an entry point, plain callables."""
+"""A user's own model, as a user writes it: `[models.NAME]`, a conftest, an entry point,
+plain callables.
+"""
 
 from __future__ import annotations
 
@@ -13,38 +15,75 @@ import open_clip
 import pytest
 import torch
 
-from pytest_retrieval_robust import encoder_from_callables, evaluate, load_dataset, load_model, load_occluder
-from pytest_retrieval_robust.errors import ConfigError, EmbeddingError, ModelError, NotOnThisMachineError
+from pytest_retrieval_robust import (
+    encoder_from_callables,
+    evaluate,
+    load_dataset,
+    load_model,
+    load_occluder,
+)
+from pytest_retrieval_robust.errors import (
+    ConfigError,
+    EmbeddingError,
+    ModelError,
+    NotOnThisMachineError,
+)
 from pytest_retrieval_robust.models import LoadRequest, ModelEntry
 from pytest_retrieval_robust.models._own import own_entry
-from pytest_retrieval_robust.models._plain_files import PlainFile, check_published, local_file, place_of
+from pytest_retrieval_robust.models._plain_files import (
+    PlainFile,
+    check_published,
+    local_file,
+    place_of,
+)
 
 from ..conftest import Run
 from .checkpoints import save_clip
 
 
 def save_openai_layout(file: Path) -> Path:
-    """A CLIP of 20 MB in OpenAI's key layout: what CXR-RePaiR's, CheXzero's and PubMedCLIP's files are."""
+    """A CLIP of 20 MB in OpenAI's key layout: what CXR-RePaiR's, CheXzero's and
+    PubMedCLIP's files are.
+    """
     torch.manual_seed(0)
-    vision = open_clip.model.CLIPVisionCfg(layers=2, width=64, patch_size=32, image_size=64)
+    vision = open_clip.model.CLIPVisionCfg(
+        layers=2, width=64, patch_size=32, image_size=64
+    )
     text = open_clip.model.CLIPTextCfg(width=64, heads=1, layers=2)
     torch.save(open_clip.CLIP(32, vision, text, quick_gelu=True).state_dict(), file)
     return file
 
 
-def entry(checkpoint: Path, loader: str | None = "cxr-repair", **options: Any) -> ModelEntry:
+def entry(
+    checkpoint: Path, loader: str | None = "cxr-repair", **options: Any
+) -> ModelEntry:
     from pytest_retrieval_robust.catalogue import Catalogues
 
-    return own_entry("candidate", loader, str(checkpoint), None, options, Catalogues().models.entries())
+    return own_entry(
+        "candidate",
+        loader,
+        str(checkpoint),
+        None,
+        options,
+        Catalogues().models.entries(),
+    )
 
 
-@pytest.mark.parametrize("robust", ['loader = "cxr-repair"', 'loader = "cxr-repair"\npreprocessing = "chexpert"'])
-def test_a_table_runs_the_gate_on_ones_own_weights(pytester: pytest.Pytester, run_suite: Run, robust: str) -> None:
+@pytest.mark.parametrize(
+    "robust",
+    ['loader = "cxr-repair"', 'loader = "cxr-repair"\npreprocessing = "chexpert"'],
+)
+def test_a_table_runs_the_gate_on_ones_own_weights(
+    pytester: pytest.Pytester, run_suite: Run, robust: str
+) -> None:
     save_openai_layout(pytester.path / "step-900.pt")
     (pytester.path / "robust.toml").write_text(
-        f'[models.candidate]\n{robust}\ncheckpoint = "step-900.pt"\n[[gate]]\nlevel = 0.3\nrecall = {{ 10 = 0.0 }}\n'
+        f'[models.candidate]\n{robust}\ncheckpoint = "step-900.pt"\n[[gate]]\nlevel ='
+        " 0.3\nrecall = { 10 = 0.0 }\n"
     )
-    result = run_suite("--robust-models=candidate", "--robust-results=out", "-k", "level0.30")
+    result = run_suite(
+        "--robust-models=candidate", "--robust-results=out", "-k", "level0.30"
+    )
     result.assert_outcomes(passed=1, deselected=1)
     saved = (pytester.path / "out/run.json").read_text()
     assert '"source": "checkpoint:step-900.pt"' in saved
@@ -56,37 +95,66 @@ def test_a_table_runs_the_gate_on_ones_own_weights(pytester: pytest.Pytester, ru
     [
         (
             'loader = "medclp"',
-            r"robust\.toml, line 3: Expected a known loader, got loader='medclp'. Did you mean 'medclip",
+            (
+                r"robust\.toml, line 3: Expected a known loader, got loader='medclp'."
+                r" Did you mean 'medclip"
+            ),
         ),
-        ("context_length = 77", r"line 1: Expected a known option of candidate, got .*'context_length'"),
+        (
+            "context_length = 77",
+            r"line 1: Expected a known option of candidate, got .*'context_length'",
+        ),
         ('loader = "cxr-repair"\ntrust_remote_code = true', "trust_remote_code"),
-        ("context_length = true", r"line 3: expected a whole number, got context_length=True"),
-        ("context_length = '77'", r"line 3: expected a whole number, got context_length='77'"),
-        ("chekpoint = 'x'", r"line 3: Expected a known key of .*'chekpoint'. Did you mean 'checkpoint'"),
+        (
+            "context_length = true",
+            r"line 3: expected a whole number, got context_length=True",
+        ),
+        (
+            "context_length = '77'",
+            r"line 3: expected a whole number, got context_length='77'",
+        ),
+        (
+            "chekpoint = 'x'",
+            r"line 3: Expected a known key of .*'chekpoint'. Did you mean 'checkpoint'",
+        ),
     ],
 )
-def test_a_table_that_is_wrong(pytester: pytest.Pytester, run_suite: Run, lines: str, said: str) -> None:
-    (pytester.path / "robust.toml").write_text(f'[models.candidate]\ncheckpoint = "step-900.pt"\n{lines}\n')
+def test_a_table_that_is_wrong(
+    pytester: pytest.Pytester, run_suite: Run, lines: str, said: str
+) -> None:
+    (pytester.path / "robust.toml").write_text(
+        f'[models.candidate]\ncheckpoint = "step-900.pt"\n{lines}\n'
+    )
     result = run_suite("--robust-models=candidate")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.re_match_lines([f".*{said}"])
 
 
-def test_a_required_checkpoint_that_is_not_there(pytester: pytest.Pytester, run_suite: Run) -> None:
+def test_a_required_checkpoint_that_is_not_there(
+    pytester: pytest.Pytester, run_suite: Run
+) -> None:
     (pytester.path / "robust.toml").write_text(
-        '[models.candidate]\nloader = "medclip"\ncheckpoint = "nowhere.bin"\nrequired = true\n'
+        '[models.candidate]\nloader = "medclip"\ncheckpoint = "nowhere.bin"\nrequired ='
+        " true\n"
     )
     result = run_suite("--robust-models=candidate")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.re_match_lines([r".*The checkpoint of candidate is not there: nowhere.bin"])
+    result.stdout.re_match_lines(
+        [r".*The checkpoint of candidate is not there: nowhere.bin"]
+    )
 
 
 def test_options_reach_the_loader(tmp_path: Path) -> None:
     file = save_openai_layout(tmp_path / "own.pt")
-    plain, other = entry(file).load(LoadRequest()), entry(file, preprocessing="chexpert").load(LoadRequest())
+    plain, other = (
+        entry(file).load(LoadRequest()),
+        entry(file, preprocessing="chexpert").load(LoadRequest()),
+    )
     assert (plain.name, other.name) == ("candidate", "candidate")
     image = load_dataset("synthetic-cxr", pairs=1, size=(300, 200)).image(0)
-    assert plain.prepare(image).frame != other.prepare(image).frame == (0.0, 0.0, 1.0, 1.0)
+    assert (
+        plain.prepare(image).frame != other.prepare(image).frame == (0.0, 0.0, 1.0, 1.0)
+    )
 
 
 def test_a_folder_needs_no_loader(tmp_path: Path) -> None:
@@ -107,29 +175,48 @@ class OwnModel(CLIPModel):
 """
 
 
-def test_remote_code_runs_only_where_the_table_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+def test_remote_code_runs_only_where_the_table_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules")
+    )
     folder = save_clip(tmp_path / "clip")
-    expected = entry(folder, loader="transformers").load(LoadRequest()).encode_reports(["heart is large"])
+    expected = (
+        entry(folder, loader="transformers")
+        .load(LoadRequest())
+        .encode_reports(["heart is large"])
+    )
     config = json.loads((folder / "config.json").read_text())
     classes = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}
-    (folder / "config.json").write_text(json.dumps({**config, "model_type": "own-clip", "auto_map": classes}))
+    (folder / "config.json").write_text(
+        json.dumps({**config, "model_type": "own-clip", "auto_map": classes})
+    )
     (folder / "own.py").write_text(CODE)
     with pytest.raises(ModelError, match="trust_remote_code"):
         entry(folder, loader="transformers").load(LoadRequest())
-    model = entry(folder, loader="transformers", trust_remote_code=True).load(LoadRequest())
+    model = entry(folder, loader="transformers", trust_remote_code=True).load(
+        LoadRequest()
+    )
     assert torch.equal(model.encode_reports(["heart is large"]), expected)
 
 
-def test_what_does_not_fit_is_told_in_the_summary(pytester: pytest.Pytester, run_suite: Run) -> None:
+def test_what_does_not_fit_is_told_in_the_summary(
+    pytester: pytest.Pytester, run_suite: Run
+) -> None:
     file = save_openai_layout(pytester.path / "step-900.pt")
-    torch.save({**torch.load(file, weights_only=True), "head.weight": torch.zeros(3)}, file)
+    torch.save(
+        {**torch.load(file, weights_only=True), "head.weight": torch.zeros(3)}, file
+    )
     (pytester.path / "robust.toml").write_text(
         '[models.candidate]\nloader = "cxr-repair"\ncheckpoint = "step-900.pt"\n'
     )
     result = run_suite("--robust-models=candidate")
     result.stdout.fnmatch_lines(
-        ["loaded: candidate: 1 keys of its checkpoint have no place in the network:", "*head.weight"]
+        [
+            "loaded: candidate: 1 keys of its checkpoint have no place in the network:",
+            "*head.weight",
+        ]
     )
 
 
@@ -157,21 +244,33 @@ HOOK = """
 
 def test_callables_in_a_conftest(pytester: pytest.Pytester, bare_suite: Run) -> None:
     pytester.makeconftest(SERVICE + HOOK)
-    bare_suite("--robust-models=service", "--robust-measure-only").assert_outcomes(passed=2)
+    bare_suite("--robust-models=service", "--robust-measure-only").assert_outcomes(
+        passed=2
+    )
     # The hook's marker keeps a project without the plugin alive.
     pytester.makepyfile(test_mine="def test_nothing(): pass")
     assert pytester.runpytest("-p", "no:retrieval_robust").ret == pytest.ExitCode.OK
 
 
-def test_callables_by_an_entry_point(pytester: pytest.Pytester, bare_suite: Run) -> None:
+def test_callables_by_an_entry_point(
+    pytester: pytest.Pytester, bare_suite: Run
+) -> None:
     pytester.makepyfile(
-        our_models=SERVICE + '\n    def register(catalogue):\n        catalogue.add(ModelEntry("service", "", load))'
+        our_models=SERVICE
+        + '\n    def register(catalogue):\n        catalogue.add(ModelEntry("service",'
+        ' "", load))'
     )
     info = pytester.mkdir("our_models-1.0.dist-info")
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-models\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[pytest_retrieval_robust.models]\nours = our_models:register\n")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: our-models\nVersion: 1.0\n"
+    )
+    (info / "entry_points.txt").write_text(
+        "[pytest_retrieval_robust.models]\nours = our_models:register\n"
+    )
     pytester.syspathinsert()
-    bare_suite("--robust-models=service", "--robust-measure-only").assert_outcomes(passed=2)
+    bare_suite("--robust-models=service", "--robust-measure-only").assert_outcomes(
+        passed=2
+    )
 
 
 def test_callables_in_python_are_given_plain_arrays() -> None:
@@ -181,17 +280,24 @@ def test_callables_in_python_are_given_plain_arrays() -> None:
 
     def images(pixels: np.ndarray[Any, Any]) -> Any:
         seen.append(pixels)
-        return 7 * tiny.encode_images(torch.from_numpy(pixels))  # any length, any array type
+        return 7 * tiny.encode_images(
+            torch.from_numpy(pixels)
+        )  # any length, any array type
 
     def reports(texts: list[str]) -> Any:
         return tiny.encode_reports(texts).numpy().astype(np.float64)
 
     ours = encoder_from_callables("ours", images, reports, prepare=tiny.prepare)
     patches = load_occluder("patches")
-    found, expected = (evaluate(model, data, patches, levels=(0.3,)) for model in (ours, tiny))
+    found, expected = (
+        evaluate(model, data, patches, levels=(0.3,)) for model in (ours, tiny)
+    )
     assert found.recall(k=1) == expected.recall(k=1)
     assert all(
-        batch.dtype == np.float32 and batch.shape[1] == 3 and 0 <= batch.min() <= batch.max() <= 1 for batch in seen
+        batch.dtype == np.float32
+        and batch.shape[1] == 3
+        and 0 <= batch.min() <= batch.max() <= 1
+        for batch in seen
     )
 
 
@@ -229,7 +335,8 @@ def test_callables_that_return_something_else(rows: Any, got: str, which: str) -
     ours = encoder_from_callables("ours", lambda _: rows, lambda _: rows)
     given: Any = torch.zeros(2, 3, 4, 4) if which == "encode_images" else ["a", "b"]
     with pytest.raises(
-        EmbeddingError, match=rf"Expected {which} of ours to return \(2, D\) rows .* got {got}\."
+        EmbeddingError,
+        match=rf"Expected {which} of ours to return \(2, D\) rows .* got {got}\.",
     ) as caught:
         getattr(ours, which)(given)
     assert caught.value.__context__ is None
@@ -257,7 +364,9 @@ ROWS = np.arange(1.0, 9.0).reshape(2, 4)
     ],
 )
 def test_callables_may_return_any_array_of_numbers(rows: Any) -> None:
-    found = encoder_from_callables("ours", lambda _: rows, lambda _: rows).encode_reports(["a", "b"])
+    found = encoder_from_callables(
+        "ours", lambda _: rows, lambda _: rows
+    ).encode_reports(["a", "b"])
     expected = torch.nn.functional.normalize(torch.from_numpy(ROWS).float(), dim=1)
     assert found.dtype == torch.float32
     assert torch.allclose(found, expected, atol=1e-6)
@@ -283,7 +392,8 @@ def test_callables_may_return_one_buffer_again_and_again(as_tensor: bool) -> Non
 
     def reports(texts: list[str]) -> Any:
         buffer[:] = [[len(text), 1, 0, 0] for text in texts]
-        # Unit rows: dividing by their length would change nothing, so that a view of them could be handed on.
+        # Unit rows: dividing by their length would change nothing, so that a view of
+        # them could be handed on.
         buffer[:] /= np.linalg.norm(buffer, axis=1, keepdims=True)
         return torch.from_numpy(buffer) if as_tensor else buffer.view()
 
@@ -296,8 +406,15 @@ def test_callables_may_return_one_buffer_again_and_again(as_tensor: bool) -> Non
 
 
 def test_callables_whose_prepare_returns_something_else() -> None:
-    ours = encoder_from_callables("ours", len, len, prepare=lambda image: np.asarray(image))  # type: ignore[arg-type, return-value]
-    with pytest.raises(ModelError, match="Expected prepare of ours to return Prepared.* got a ndarray"):
+    ours = encoder_from_callables(
+        "ours",
+        len,
+        len,
+        prepare=lambda image: np.asarray(image),  # type: ignore[arg-type, return-value]
+    )
+    with pytest.raises(
+        ModelError, match="Expected prepare of ours to return Prepared.* got a ndarray"
+    ):
         ours.prepare(load_dataset("synthetic-cxr", pairs=1).image(0))
 
 
@@ -310,20 +427,34 @@ class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-def test_a_plain_file_is_fetched_once_checked_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_file_is_fetched_once_checked_and_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights.pt").write_bytes(b"published")
     server = HTTPServer(("127.0.0.1", 0), _Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    file = PlainFile("weights.pt", "a page", f"http://127.0.0.1:{server.server_port}/weights.pt", sha256="0" * 64)
+    file = PlainFile(
+        "weights.pt",
+        "a page",
+        f"http://127.0.0.1:{server.server_port}/weights.pt",
+        sha256="0" * 64,
+    )
     request = LoadRequest(cache_dir=tmp_path / "cache")
-    with pytest.raises(NotOnThisMachineError, match=r"--robust-download.*weights\.pt from a page.*weights/"):
-        local_file("ours", file, LoadRequest(may_download=False, cache_dir=tmp_path / "cache"))
+    with pytest.raises(
+        NotOnThisMachineError,
+        match=r"--robust-download.*weights\.pt from a page.*weights/",
+    ):
+        local_file(
+            "ours", file, LoadRequest(may_download=False, cache_dir=tmp_path / "cache")
+        )
     assert local_file("ours", file, request).read_bytes() == b"published"
     server.shutdown()
     server.server_close()
-    assert local_file("ours", file, request) == place_of(file, request)  # no second request: the server is gone
+    assert local_file("ours", file, request) == place_of(
+        file, request
+    )  # no second request: the server is gone
     with pytest.raises(ModelError, match="sha256=0000"):
         check_published(file, "1" * 64)
     place_of(file, request).unlink()
@@ -332,8 +463,20 @@ def test_a_plain_file_is_fetched_once_checked_and_found(tmp_path: Path, monkeypa
     assert list((tmp_path / "cache/weights").iterdir()) == []
 
 
-def test_offline_nothing_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_nothing_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for name in ("medclip", "medclip-vit", "cxr-clip", "cxr-clip-r50", "cxr-repair", "chexzero"):
-        with pytest.raises(NotOnThisMachineError, match=rf"weights of {name} are not on this machine; to bring them"):
+    for name in (
+        "medclip",
+        "medclip-vit",
+        "cxr-clip",
+        "cxr-clip-r50",
+        "cxr-repair",
+        "chexzero",
+    ):
+        with pytest.raises(
+            NotOnThisMachineError,
+            match=rf"weights of {name} are not on this machine; to bring them",
+        ):
             load_model(name, cache_dir=tmp_path)

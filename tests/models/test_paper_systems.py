@@ -1,4 +1,6 @@
-"""The paper's systems against the numbers of their authors' code, on checkpoints in the published layouts."""
+"""The paper's systems against the numbers of their authors' code, on checkpoints in the
+published layouts.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ import torch
 from PIL import Image
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import ConfigError, ModelError, NotOnThisMachineError
+from pytest_retrieval_robust.errors import (
+    ConfigError,
+    ModelError,
+    NotOnThisMachineError,
+)
 from pytest_retrieval_robust.models import Prepared
 
 from . import published
@@ -40,11 +46,19 @@ class Made:
     def load(self, name: str | None = None, **options: Any) -> Any:
         if "repair" not in self.variant:
             options.setdefault("tokenizer", self.tokenizer)
-        return load_model(name or NAMES[self.variant], checkpoint=self.file, device="cpu", download=False, **options)
+        return load_model(
+            name or NAMES[self.variant],
+            checkpoint=self.file,
+            device="cpu",
+            download=False,
+            **options,
+        )
 
 
 @pytest.fixture(scope="module", params=published.VARIANTS)
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+def made(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Made]:
     folder = tmp_path_factory.mktemp(request.param)
     file = published.save(request.param, folder)
     yield Made(request.param, file, published.save_tokenizer(folder / "tokenizer"))
@@ -57,7 +71,9 @@ def only(*variants: str) -> pytest.MarkDecorator:
 
 
 def normalised(model: Any, indices: range) -> torch.Tensor:
-    pixels: torch.Tensor = model.normalise(on_unit_scale([model.prepare(published.picture(n)) for n in indices]))
+    pixels: torch.Tensor = model.normalise(
+        on_unit_scale([model.prepare(published.picture(n)) for n in indices])
+    )
     return pixels
 
 
@@ -94,7 +110,11 @@ WAYS = {
         ("chexpert", "pixels_chexpert_gray", None),
     ),
 }
-TEXT_ARRAYS = {"medclip": "text_embeds_trunc77_single", "cxrclip": "text_embeds_single", "cxr": "text_embeds"}
+TEXT_ARRAYS = {
+    "medclip": "text_embeds_trunc77_single",
+    "cxrclip": "text_embeds_single",
+    "cxr": "text_embeds",
+}
 
 
 def test_images_and_texts_are_embedded_as_the_authors_code_does(made: Made) -> None:
@@ -104,20 +124,31 @@ def test_images_and_texts_are_embedded_as_the_authors_code_does(made: Made) -> N
         found = normalised(model, range(len(golden[f"{pixels}_sha256"])))
         assert_pixels(found, made.variant, pixels)
         if embeddings is not None:
-            prepared = on_unit_scale([model.prepare(published.picture(n)) for n in range(4)])
+            prepared = on_unit_scale(
+                [model.prepare(published.picture(n)) for n in range(4)]
+            )
             rows = model.encode_images(prepared).numpy()
             assert np.abs(rows - golden[embeddings]).max() <= EMBEDDING
     texts = model.encode_reports(published.TEXTS[:4]).numpy()
-    assert np.abs(texts - golden[TEXT_ARRAYS[made.variant.partition("_")[0]]]).max() <= EMBEDDING
+    assert (
+        np.abs(texts - golden[TEXT_ARRAYS[made.variant.partition("_")[0]]]).max()
+        <= EMBEDDING
+    )
 
 
 def test_the_card_tells_what_was_loaded(made: Made) -> None:
     model = made.load()
     card = model.card
     assert (card.missing_keys, card.unexpected_keys) == ((), ())
-    assert all(key.endswith(("position_ids", "relative_position_index")) for key in card.dropped_keys)
+    assert all(
+        key.endswith(("position_ids", "relative_position_index"))
+        for key in card.dropped_keys
+    )
     assert card.source == f"checkpoint:{made.file.name}"
-    assert (card.input_size, card.context_length) == (224, 256 if "cxrclip" in made.variant else 77)
+    assert (card.input_size, card.context_length) == (
+        224,
+        256 if "cxrclip" in made.variant else 77,
+    )
     assert card.licence
     assert len(card.sha256) == 64
     assert model.truncated(published.TEXTS) == 1  # the long one
@@ -146,17 +177,24 @@ def test_a_frame_says_where_the_picture_lies(made: Made) -> None:
 
 @only("cxr_repair")
 def test_half_precision_files_load_as_single(made: Made, tmp_path: Path) -> None:
-    halves = {key: tensor.half() for key, tensor in published.state_dict(made.variant).items()}
+    halves = {
+        key: tensor.half() for key, tensor in published.state_dict(made.variant).items()
+    }
     torch.save(halves, tmp_path / "half.pt")
     model = load_model("cxr-repair", checkpoint=tmp_path / "half.pt", device="cpu")
     rows = model.encode_reports(published.TEXTS[:2])
     assert rows.dtype == torch.float32
-    assert np.abs(rows.numpy() - published.goldens("cxr_repair")["text_embeds"][:2]).max() < 5e-3
+    assert (
+        np.abs(rows.numpy() - published.goldens("cxr_repair")["text_embeds"][:2]).max()
+        < 5e-3
+    )
 
 
 def test_another_models_checkpoint_is_named(made: Made) -> None:
     """Each variant's file, under each of the other systems' names."""
-    looks = {"medclip": "MedCLIP", "cxrclip": "CXR-CLIP", "cxr": "OpenAI's key layout"}[made.variant.partition("_")[0]]
+    looks = {"medclip": "MedCLIP", "cxrclip": "CXR-CLIP", "cxr": "OpenAI's key layout"}[
+        made.variant.partition("_")[0]
+    ]
     for name in {"medclip", "cxr-clip", "cxr-repair"} - {NAMES[made.variant]}:
         options: Any = {} if name == "cxr-repair" else {"tokenizer": made.tokenizer}
         with pytest.raises(ModelError, match=looks):
@@ -171,24 +209,42 @@ def test_damaged_and_incomplete_files(made: Made, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"truncated download"):
         Made(made.variant, cut, made.tokenizer).load()
     weights = published.state_dict(made.variant)
-    gone = next(key for key in weights if key.endswith("mlp.c_fc.weight") or key.endswith("intermediate.dense.weight"))
+    gone = next(
+        key
+        for key in weights
+        if key.endswith("mlp.c_fc.weight") or key.endswith("intermediate.dense.weight")
+    )
     strange = {**weights, "extra.weight": torch.zeros(3)}
     torch.save({key: tensor for key, tensor in weights.items() if key != gone}, cut)
     with pytest.raises(ModelError, match=r"missing_keys=1: "):
         Made(made.variant, cut, made.tokenizer).load()
     torch.save(strange, cut)
-    assert Made(made.variant, cut, made.tokenizer).load().card.unexpected_keys == ("extra.weight",)
+    assert Made(made.variant, cut, made.tokenizer).load().card.unexpected_keys == (
+        "extra.weight",
+    )
 
 
 @only("medclip_resnet")
-def test_medclips_archive_is_read_without_leaving_it(made: Made, tmp_path: Path) -> None:
+def test_medclips_archive_is_read_without_leaving_it(
+    made: Made, tmp_path: Path
+) -> None:
     archive = tmp_path / "medclip-pretrained.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.write(made.file, "../../outside/pytorch_model.bin")
         packed.writestr("config.json", "{}")
     before = sorted(tmp_path.parent.iterdir())
-    rows = Made(made.variant, archive, made.tokenizer).load().encode_reports(published.TEXTS[:1]).numpy()
-    assert np.abs(rows - published.goldens(made.variant)["text_embeds_trunc77_single"][:1]).max() <= EMBEDDING
+    rows = (
+        Made(made.variant, archive, made.tokenizer)
+        .load()
+        .encode_reports(published.TEXTS[:1])
+        .numpy()
+    )
+    assert (
+        np.abs(
+            rows - published.goldens(made.variant)["text_embeds_trunc77_single"][:1]
+        ).max()
+        <= EMBEDDING
+    )
     assert sorted(tmp_path.parent.iterdir()) == before
 
 
@@ -198,7 +254,12 @@ def test_the_same_weights_as_plain_clip(made: Made) -> None:
     golden = published.goldens("cxr_repair")
     assert_pixels(normalised(model, range(4)), "cxr_repair", "pixels_openai_clip")
     pixels = on_unit_scale([model.prepare(published.picture(n)) for n in range(4)])
-    assert np.abs(model.encode_images(pixels).numpy() - golden["image_embeds_openai_clip"]).max() <= EMBEDDING
+    assert (
+        np.abs(
+            model.encode_images(pixels).numpy() - golden["image_embeds_openai_clip"]
+        ).max()
+        <= EMBEDDING
+    )
 
 
 @only("cxrclip_swin")
@@ -222,11 +283,15 @@ def test_values_that_an_option_cannot_have(made: Made) -> None:
     with pytest.raises(ConfigError, match=r"context_length=600"):
         made.load(context_length=600)
     assert made.load(context_length=16).truncated(published.TEXTS) > 1
-    with pytest.raises(NotOnThisMachineError, match=r"Expected nowhere for .* `hf download nowhere`"):
+    with pytest.raises(
+        NotOnThisMachineError, match=r"Expected nowhere for .* `hf download nowhere`"
+    ):
         made.load(tokenizer="nowhere")
     with pytest.raises(NotOnThisMachineError, match=r"no such folder"):
         made.load(tokenizer=made.file.parent / "nowhere")
-    with pytest.raises(NotOnThisMachineError, match=r"no vocab.txt and no tokenizer.json"):
+    with pytest.raises(
+        NotOnThisMachineError, match=r"no vocab.txt and no tokenizer.json"
+    ):
         made.load(tokenizer=made.file.parent)
 
 

@@ -22,7 +22,9 @@ from pytest_retrieval_robust.models._pictures import (
 BICUBIC = Image.Resampling.BICUBIC
 WAYS: dict[str, Prepare] = {
     "resize_and_crop": resize_and_crop(56, 56, BICUBIC),
-    "resize_and_crop grey": resize_and_crop(56, 56, Image.Resampling.BILINEAR, grey=True),
+    "resize_and_crop grey": resize_and_crop(
+        56, 56, Image.Resampling.BILINEAR, grey=True
+    ),
     "pad_and_resize": pad_and_resize(56, BICUBIC),
     "stretch": stretch(56, BICUBIC),
     "fit_and_pad": fit_and_pad(80, 56, 101.5, 83.4, antialias=False),
@@ -32,7 +34,9 @@ SIZES = st.tuples(st.integers(30, 150), st.integers(30, 150))
 
 def noise(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
     width, height = size
-    pixels = np.random.default_rng(width * 1000 + height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(width * 1000 + height).integers(
+        0, 256, (height, width, 3), dtype=np.uint8
+    )
     return Image.fromarray(pixels).convert(mode)
 
 
@@ -47,11 +51,20 @@ def test_the_crop_is_torchvisions(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("way", WAYS)
 @given(size=SIZES)
 def test_the_frame_holds_the_source(way: str, size: tuple[int, int]) -> None:
-    """A white image on black: as much of the square is white as the frame covers of it, and in the same place."""
+    """A white image on black: as much of the square is white as the frame covers of it,
+    and in the same place.
+    """
     prepared = WAYS[way](Image.new("RGB", size, (255, 255, 255)))
-    white = np.clip(prepared.pixels[0].astype(np.float64) / (255 if prepared.pixels.dtype == np.uint8 else 1), 0, 1)
+    white = np.clip(
+        prepared.pixels[0].astype(np.float64)
+        / (255 if prepared.pixels.dtype == np.uint8 else 1),
+        0,
+        1,
+    )
     left, top, right, bottom = np.clip(prepared.frame, 0, 1) * 56
-    assert abs(white.sum() - (right - left) * (bottom - top)) < 60  # half a pixel of each edge
+    assert (
+        abs(white.sum() - (right - left) * (bottom - top)) < 60
+    )  # half a pixel of each edge
     rows, columns = (np.flatnonzero(white.max(axis=axis) > 0.5) for axis in (1, 0))
     assert abs(rows[0] - top) <= 1
     assert abs(rows[-1] + 1 - bottom) <= 1
@@ -60,9 +73,13 @@ def test_the_frame_holds_the_source(way: str, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"]
+)
 def test_every_8_bit_mode_is_taken(way: str, mode: str) -> None:
-    prepared = WAYS[way](noise((90, 70)).convert("L" if mode in ("LA", "PA") else "RGB").convert(mode))
+    prepared = WAYS[way](
+        noise((90, 70)).convert("L" if mode in ("LA", "PA") else "RGB").convert(mode)
+    )
     assert prepared.pixels.shape == (3, 56, 56)
     assert prepared.pixels.std() > 0.01
 
@@ -86,7 +103,9 @@ def test_more_than_8_bits_is_refused(way: str, mode: str) -> None:
 
 @pytest.mark.parametrize("size", [(1, 3_000_000), (3_000_000, 1)])
 @pytest.mark.parametrize("way", ["resize_and_crop", "pad_and_resize", "fit_and_pad"])
-def test_a_strip_is_refused_before_it_takes_all_memory(way: str, size: tuple[int, int]) -> None:
+def test_a_strip_is_refused_before_it_takes_all_memory(
+    way: str, size: tuple[int, int]
+) -> None:
     with pytest.raises(ModelError, match=r"got size=\(\d+, \d+\), which becomes"):
         WAYS[way](Image.new("L", size))
 

@@ -19,32 +19,55 @@ from pytest_retrieval_robust.models._recipe import Recipe
 from . import published
 from .test_own import save_openai_layout
 
-OWN = ("visual.conv.weight", "visual.conv.bias", "text.table.weight", "text.head.weight", "logit_scale")
-PARTS = st.lists(st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda part: part not in {"text", "visual"}))
+OWN = (
+    "visual.conv.weight",
+    "visual.conv.bias",
+    "text.table.weight",
+    "text.head.weight",
+    "logit_scale",
+)
+PARTS = st.lists(
+    st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(
+        lambda part: part not in {"text", "visual"}
+    )
+)
 
 
 @given(PARTS)
 def test_any_prefix_of_all_keys_is_taken_off_and_told(parts: list[str]) -> None:
     prefix = "".join(f"{part}." for part in parts)
-    tensors, found = without_prefix("a model", {f"{prefix}{key}": key for key in OWN}, OWN)
+    tensors, found = without_prefix(
+        "a model", {f"{prefix}{key}": key for key in OWN}, OWN
+    )
     assert tensors == {key: key for key in OWN}
     assert found.endswith(prefix.rpartition("_orig_mod.")[2])
 
 
-@pytest.mark.parametrize("written", ["_orig_mod.{}", "module._orig_mod.{}", "model._fsdp_wrapped_module.{}"])
+@pytest.mark.parametrize(
+    "written", ["_orig_mod.{}", "module._orig_mod.{}", "model._fsdp_wrapped_module.{}"]
+)
 def test_wrappers_of_torch_are_taken_off(written: str) -> None:
-    assert set(without_prefix("a model", {written.format(key): 0 for key in OWN}, OWN)[0]) == set(OWN)
+    assert set(
+        without_prefix("a model", {written.format(key): 0 for key in OWN}, OWN)[0]
+    ) == set(OWN)
 
 
 def test_wrappers_within_a_key_are_taken_off() -> None:
     keys = [
-        key.replace("visual.", "visual._orig_mod.").replace("text.", "text._checkpoint_wrapped_module.") for key in OWN
+        key.replace("visual.", "visual._orig_mod.").replace(
+            "text.", "text._checkpoint_wrapped_module."
+        )
+        for key in OWN
     ]
     assert set(without_prefix("a model", dict.fromkeys(keys, 0), OWN)[0]) == set(OWN)
 
 
 def test_keys_beside_the_network_are_left_as_they_are() -> None:
-    tensors = {**{f"model.{key}": 1 for key in OWN}, "loss.weight": 2, "model.head.extra": 3}
+    tensors = {
+        **{f"model.{key}": 1 for key in OWN},
+        "loss.weight": 2,
+        "model.head.extra": 3,
+    }
     stripped, prefix = without_prefix("a model", tensors, OWN)
     assert prefix == "model."
     assert stripped == {**dict.fromkeys(OWN, 1), "loss.weight": 2, "head.extra": 3}
@@ -52,7 +75,9 @@ def test_keys_beside_the_network_are_left_as_they_are() -> None:
 
 def test_weights_beside_their_moving_average_are_refused() -> None:
     both = {f"{prefix}.{key}": 0 for prefix in ("model", "ema") for key in OWN}
-    with pytest.raises(ModelError, match=r"got 2 sets of them in one file, under 'ema\.' and 'model\.'"):
+    with pytest.raises(
+        ModelError, match=r"got 2 sets of them in one file, under 'ema\.' and 'model\.'"
+    ):
         without_prefix("a model", both, OWN)
 
 
@@ -81,9 +106,13 @@ RECIPES = {
 
 @pytest.mark.parametrize("variant", RECIPES)
 def test_every_published_file_has_its_anchor(variant: str) -> None:
-    """By it the prefix of a checkpoint of one's own is found; the published file itself has none."""
+    """By it the prefix of a checkpoint of one's own is found; the published file itself
+    has none.
+    """
     module, _, constant = RECIPES[variant].partition(".")
-    recipe: Recipe = getattr(import_module(f"pytest_retrieval_robust.models.{module}"), constant)
+    recipe: Recipe = getattr(
+        import_module(f"pytest_retrieval_robust.models.{module}"), constant
+    )
     keys = {key: 0 for key, *_ in published.manifest(variant)["entries"]}
     assert without_prefix(variant, keys, (recipe.anchor,)) == (keys, "")
     trained = {f"module.model.{key}": 0 for key in keys}
@@ -94,12 +123,17 @@ def test_every_published_file_has_its_anchor(variant: str) -> None:
 def test_a_system_of_its_own_loads_with_a_prefix(tmp_path: Path, prefix: str) -> None:
     plain = save_openai_layout(tmp_path / "plain.pt")
     weights = torch.load(plain, weights_only=True)
-    trained = {f"{prefix}{key}": weight for key, weight in weights.items()} | {"loss.weight": torch.ones(2)}
+    trained = {f"{prefix}{key}": weight for key, weight in weights.items()} | {
+        "loss.weight": torch.ones(2)
+    }
     torch.save({"state_dict": trained, "epoch": 3}, tmp_path / "trained.ckpt")
     first, second = (
-        load_model("cxr-repair", checkpoint=tmp_path / name, device="cpu") for name in ("plain.pt", "trained.ckpt")
+        load_model("cxr-repair", checkpoint=tmp_path / name, device="cpu")
+        for name in ("plain.pt", "trained.ckpt")
     )
-    assert torch.equal(first.encode_reports(["Edema."]), second.encode_reports(["Edema."]))
+    assert torch.equal(
+        first.encode_reports(["Edema."]), second.encode_reports(["Edema."])
+    )
     assert second.card.unexpected_keys == ("loss.weight",)
     assert second.card.key_prefix == (None if prefix == "_orig_mod." else prefix)
 

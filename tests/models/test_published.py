@@ -19,7 +19,14 @@ from pytest_retrieval_robust.models import DualEncoder, LoadRequest
 from pytest_retrieval_robust.models.published import CLIP_REPOSITORY
 
 from . import published
-from .checkpoints import TEXTS, put_into_hub_cache, save_biomedclip, save_clip, save_open_clip, save_siglip
+from .checkpoints import (
+    TEXTS,
+    put_into_hub_cache,
+    save_biomedclip,
+    save_clip,
+    save_open_clip,
+    save_siglip,
+)
 from .test_own import save_openai_layout
 
 # name: repository, its layout in small
@@ -28,7 +35,10 @@ HOSTED = {
     "pubmedclip": ("flaviagiammarino/pubmed-clip-vit-base-patch32", save_clip),
     "medsiglip": ("google/medsiglip-448", save_siglip),
     "whyxrayclip": ("yyupenn/whyxrayclip", save_open_clip),
-    "biomedclip": ("microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224", save_biomedclip),
+    "biomedclip": (
+        "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
+        save_biomedclip,
+    ),
 }
 PLAIN = (
     "cxr-repair",
@@ -46,7 +56,9 @@ PLAIN = (
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub cache of this test's own."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
+    )
     return tmp_path / "cache"
 
 
@@ -56,19 +68,34 @@ def rows(model: DualEncoder) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", HOSTED)
-def test_a_hosted_model_is_found_in_the_cache_by_its_name(name: str, tmp_path: Path, hub: Path) -> None:
+def test_a_hosted_model_is_found_in_the_cache_by_its_name(
+    name: str, tmp_path: Path, hub: Path
+) -> None:
     repository, save = HOSTED[name]
     folder = save(tmp_path / "published")
     put_into_hub_cache(folder, hub, repository)
     model = load_model(name, device="cpu", download=False)
-    assert (model.name, model.card.source, model.card.revision) == (name, f"hf:{repository}", "a" * 40)
-    # The same as the folder, which is checked against the libraries themselves; also as a checkpoint of that layout.
-    for other in (load_model(f"local-dir:{folder}", device="cpu"), load_model(name, checkpoint=folder, device="cpu")):
-        assert all(torch.equal(ours, theirs) for ours, theirs in zip(rows(model), rows(other), strict=True))
+    assert (model.name, model.card.source, model.card.revision) == (
+        name,
+        f"hf:{repository}",
+        "a" * 40,
+    )
+    # The same as the folder, which is checked against the libraries themselves; also as
+    # a checkpoint of that layout.
+    for other in (
+        load_model(f"local-dir:{folder}", device="cpu"),
+        load_model(name, checkpoint=folder, device="cpu"),
+    ):
+        assert all(
+            torch.equal(ours, theirs)
+            for ours, theirs in zip(rows(model), rows(other), strict=True)
+        )
 
 
 @pytest.mark.parametrize("name", [*HOSTED, *PLAIN, "biovil", "biovil-t"])
-def test_what_is_not_here_says_how_to_bring_it(name: str, tmp_path: Path, hub: Path) -> None:
+def test_what_is_not_here_says_how_to_bring_it(
+    name: str, tmp_path: Path, hub: Path
+) -> None:
     request = LoadRequest(may_download=False, cache_dir=tmp_path)
     missing = Catalogues().models.get(name).missing
     assert missing is not None
@@ -105,70 +132,131 @@ def test_the_file_of_pubmedclips_authors(tmp_path: Path) -> None:
     file = save_openai_layout(tmp_path / "plain.pt")
     state = torch.load(file, weights_only=True)
     torch.save({"state_dict": state, "epoch": 4}, tmp_path / "PubMedCLIP_ViT32.pth")
-    model = load_model("pubmedclip", checkpoint=tmp_path / "PubMedCLIP_ViT32.pth", device="cpu")
-    vision = open_clip.model.CLIPVisionCfg(layers=2, width=64, patch_size=32, image_size=64)
+    model = load_model(
+        "pubmedclip", checkpoint=tmp_path / "PubMedCLIP_ViT32.pth", device="cpu"
+    )
+    vision = open_clip.model.CLIPVisionCfg(
+        layers=2, width=64, patch_size=32, image_size=64
+    )
     text = open_clip.model.CLIPTextCfg(width=64, heads=1, layers=2)
     network = open_clip.CLIP(32, vision, text, quick_gelu=True).eval()
     network.load_state_dict(state)
     with torch.no_grad():
-        expected = network.encode_text(open_clip.tokenizer.tokenize(list(published.TEXTS)), normalize=True)
+        expected = network.encode_text(
+            open_clip.tokenizer.tokenize(list(published.TEXTS)), normalize=True
+        )
     assert torch.allclose(model.encode_reports(published.TEXTS), expected, atol=1e-6)
 
 
 def test_unimedclips_layout(tmp_path: Path) -> None:
-    """Its forward pass written out: QuickGELU's tower, the first token's state, two layers, whitespace cleaned."""
+    """Its forward pass written out: QuickGELU's tower, the first token's state, two
+    layers, whitespace cleaned.
+    """
     torch.manual_seed(0)
     tokenizer = published.save_tokenizer(tmp_path / "tokenizer", rows=400)
-    vision = open_clip.model.CLIPVisionCfg(layers=2, width=64, patch_size=16, image_size=32)
+    vision = open_clip.model.CLIPVisionCfg(
+        layers=2, width=64, patch_size=16, image_size=32
+    )
     visual = open_clip.CLIP(
-        24, vision, open_clip.model.CLIPTextCfg(width=64, heads=1, layers=1), quick_gelu=True
+        24,
+        vision,
+        open_clip.model.CLIPTextCfg(width=64, heads=1, layers=1),
+        quick_gelu=True,
     ).visual
-    settings: Any = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 96}
-    bert = BertModel(BertConfig(vocab_size=400, max_position_embeddings=64, **settings), add_pooling_layer=False)
+    settings: Any = {
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 1,
+        "intermediate_size": 96,
+    }
+    bert = BertModel(
+        BertConfig(vocab_size=400, max_position_embeddings=64, **settings),
+        add_pooling_layer=False,
+    )
     proj = torch.nn.Sequential(
-        torch.nn.Linear(64, 44, bias=False), torch.nn.GELU(), torch.nn.Linear(44, 24, bias=False)
+        torch.nn.Linear(64, 44, bias=False),
+        torch.nn.GELU(),
+        torch.nn.Linear(44, 24, bias=False),
     )
     state = {"logit_scale": torch.tensor(2.6)}
-    for prefix, part in (("visual", visual), ("text_encoder.transformer", bert), ("text_encoder.proj", proj)):
-        state |= {f"module.{prefix}.{key}": value for key, value in part.state_dict().items()}
-    state = {key if key.startswith("module.") else f"module.{key}": value for key, value in state.items()}
+    for prefix, part in (
+        ("visual", visual),
+        ("text_encoder.transformer", bert),
+        ("text_encoder.proj", proj),
+    ):
+        state |= {
+            f"module.{prefix}.{key}": value for key, value in part.state_dict().items()
+        }
+    state = {
+        key if key.startswith("module.") else f"module.{key}": value
+        for key, value in state.items()
+    }
     torch.save({"epoch": 1, "state_dict": state}, tmp_path / "unimed_clip_vit_b16.pt")
-    model = load_model("unimedclip", checkpoint=tmp_path / "unimed_clip_vit_b16.pt", tokenizer=tokenizer, device="cpu")
-    assert (model.card.input_size, model.card.context_length, model.card.unexpected_keys) == (32, 64, ())
+    model = load_model(
+        "unimedclip",
+        checkpoint=tmp_path / "unimed_clip_vit_b16.pt",
+        tokenizer=tokenizer,
+        device="cpu",
+    )
+    assert (
+        model.card.input_size,
+        model.card.context_length,
+        model.card.unexpected_keys,
+    ) == (32, 64, ())
     from transformers import AutoTokenizer
 
     words = AutoTokenizer.from_pretrained(tokenizer)
     texts = [" ".join(text.replace("&amp;", "&").split()) for text in published.TEXTS]
-    ids = words(texts, padding="max_length", truncation=True, max_length=64, return_tensors="pt")["input_ids"]
+    ids = words(
+        texts, padding="max_length", truncation=True, max_length=64, return_tensors="pt"
+    )["input_ids"]
     with torch.no_grad():
-        hidden = bert.eval()(input_ids=ids, attention_mask=(ids != 0).long()).last_hidden_state[:, 0]
+        hidden = bert.eval()(
+            input_ids=ids, attention_mask=(ids != 0).long()
+        ).last_hidden_state[:, 0]
         expected_texts = torch.nn.functional.normalize(proj(hidden), dim=-1)
-        pixels = torch.from_numpy(np.stack([model.prepare(published.picture(n)).pixels for n in range(6)])) / 255
-        mean, std = (
-            torch.tensor(c)[:, None, None] for c in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+        pixels = (
+            torch.from_numpy(
+                np.stack([model.prepare(published.picture(n)).pixels for n in range(6)])
+            )
+            / 255
         )
-        expected_images = torch.nn.functional.normalize(visual.eval()((pixels - mean) / std), dim=-1)
+        mean, std = (
+            torch.tensor(c)[:, None, None]
+            for c in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+        )
+        expected_images = torch.nn.functional.normalize(
+            visual.eval()((pixels - mean) / std), dim=-1
+        )
     assert (model.encode_reports(published.TEXTS) - expected_texts).abs().max() < 1e-5
     assert (model.encode_images(pixels) - expected_images).abs().max() < 1e-5
 
 
 def text_tower_only(tmp_path: Path, hub: Path, *files: str) -> None:
-    """BiomedCLIP's weights without a tokenizer of their own, and these files of its text tower's repository."""
+    """BiomedCLIP's weights without a tokenizer of their own, and these files of its
+    text tower's repository.
+    """
     folder = save_biomedclip(tmp_path / "published")
     for file in folder.glob("*token*"):
         file.unlink()
     tower = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
     config = (folder / "open_clip_config.json").read_text()
-    (folder / "open_clip_config.json").write_text(config.replace(str(folder / "tower"), tower))
+    (folder / "open_clip_config.json").write_text(
+        config.replace(str(folder / "tower"), tower)
+    )
     part = tmp_path / "part"
     part.mkdir()
     for name in files:
         (part / name).write_bytes((folder / "tower" / name).read_bytes())
     put_into_hub_cache(part, hub, tower)
-    put_into_hub_cache(folder, hub, "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224")
+    put_into_hub_cache(
+        folder, hub, "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224"
+    )
 
 
-def test_a_text_tower_without_its_vocabulary_is_not_here(tmp_path: Path, hub: Path) -> None:
+def test_a_text_tower_without_its_vocabulary_is_not_here(
+    tmp_path: Path, hub: Path
+) -> None:
     """The library would make up five words, and every report would read the same."""
     text_tower_only(tmp_path, hub, "config.json")
     missing = Catalogues().models.get("biomedclip").missing
@@ -200,23 +288,31 @@ def test_terms_come_before_the_download(hub: Path) -> None:
     missing = Catalogues().models.get("medsiglip").missing
     assert missing is not None
     assert not hub.exists()
-    assert "accept its terms on its page of the hub and log in" in str(missing(LoadRequest()))
+    assert "accept its terms on its page of the hub and log in" in str(
+        missing(LoadRequest())
+    )
 
 
 def test_a_gated_repository_says_to_accept_its_terms() -> None:
     from pytest_retrieval_robust.models._hub import how_to_bring
 
-    said = how_to_bring("google/medsiglip-448", OSError("You are trying to access a gated repo."))
+    said = how_to_bring(
+        "google/medsiglip-448", OSError("You are trying to access a gated repo.")
+    )
     assert said.startswith("Accept its terms")
     assert how_to_bring("a/b").startswith("Run `hf download a/b`")
 
 
 @pytest.mark.parametrize("shape", [(448, 448), (700, 500), (97, 333), (1, 40)])
-def test_medsiglips_card_resizes_without_antialiasing(shape: tuple[int, int], tmp_path: Path) -> None:
+def test_medsiglips_card_resizes_without_antialiasing(
+    shape: tuple[int, int], tmp_path: Path
+) -> None:
     """Half-pixel bilinear sampling between four neighbours, in float64, cut to whole levels."""
     folder = save_siglip(tmp_path)
     options: dict[str, Any] = {"interpolation": "bilinear-no-antialias"}
-    model = load_model("medsiglip", checkpoint=folder, preprocessing=options, device="cpu")
+    model = load_model(
+        "medsiglip", checkpoint=folder, preprocessing=options, device="cpu"
+    )
     side = model.card.input_size
     assert side is not None
     noise = np.random.default_rng(3).integers(0, 256, (*shape, 3), dtype=np.uint8)
@@ -232,6 +328,9 @@ def test_medsiglips_card_resizes_without_antialiasing(shape: tuple[int, int], tm
     expected = rows[:, left] * (1 - across)[:, None] + rows[:, right] * across[:, None]
     ours = model.prepare(Image.fromarray(noise)).pixels.astype(float)
     cut = np.floor(expected.transpose(2, 0, 1))
-    close = np.abs(expected.transpose(2, 0, 1) - np.round(expected.transpose(2, 0, 1))) < 1e-3
+    close = (
+        np.abs(expected.transpose(2, 0, 1) - np.round(expected.transpose(2, 0, 1)))
+        < 1e-3
+    )
     assert np.array_equal(ours[~close], cut[~close])
     assert np.abs(ours - expected.transpose(2, 0, 1)).max() < 1.001

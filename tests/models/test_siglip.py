@@ -1,4 +1,6 @@
-"""SigLIP's texts: the same ids through transformers and through open_clip, for real tokenizers of both kinds."""
+"""SigLIP's texts: the same ids through transformers and through open_clip, for real
+tokenizers of both kinds.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from open_clip.tokenizer import HFTokenizer, get_clean_fn
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.models import DualEncoder
 
-from .real_tokenizers import CONTEXT, TEXTS, gemma, save_gemma, save_model, save_sentencepiece
+from .real_tokenizers import (
+    CONTEXT,
+    TEXTS,
+    gemma,
+    save_gemma,
+    save_model,
+    save_sentencepiece,
+)
 
 SAVERS: dict[str, Callable[[Path], Path]] = {
     "siglip-1": save_sentencepiece,
@@ -44,9 +53,13 @@ def test_both_libraries_give_the_same_ids(folder: Path) -> None:
 
 def test_case_and_punctuation_change_no_embedding(folder: Path) -> None:
     model = load_model(f"local-dir:{folder}", device="cpu")
-    shouted, plain = model.encode_reports(["No Pneumothorax. EFFUSION, left!", "no pneumothorax effusion left"])
+    shouted, plain = model.encode_reports(
+        ["No Pneumothorax. EFFUSION, left!", "no pneumothorax effusion left"]
+    )
     assert torch.equal(shouted, plain)
-    assert not torch.allclose(plain, model.encode_reports(["large heart"])[0], atol=1e-4)
+    assert not torch.allclose(
+        plain, model.encode_reports(["large heart"])[0], atol=1e-4
+    )
 
 
 def test_texts_are_counted_as_they_are_read(folder: Path) -> None:
@@ -55,10 +68,16 @@ def test_texts_are_counted_as_they_are_read(folder: Path) -> None:
     assert getattr(model, "truncated")([signs, "word " * CONTEXT]) == 1  # noqa: B009 - not every model can count
 
 
-@pytest.mark.parametrize("kind", ["GemmaTokenizer", "Siglip2Tokenizer", "PreTrainedTokenizerFast", None])
+@pytest.mark.parametrize(
+    "kind", ["GemmaTokenizer", "Siglip2Tokenizer", "PreTrainedTokenizerFast", None]
+)
 def test_gemmas_ids_are_those_of_its_own_file(tmp_path: Path, kind: str | None) -> None:
-    """The library under both: cleaned as big_vision does, cut, closed with `<eos>`, padded on the right."""
-    model = load_model(f"local-dir:{save_model(save_gemma(tmp_path, kind))}", device="cpu")
+    """The library under both: cleaned as big_vision does, cut, closed with `<eos>`,
+    padded on the right.
+    """
+    model = load_model(
+        f"local-dir:{save_model(save_gemma(tmp_path, kind))}", device="cpu"
+    )
     inner, clean = gemma(), get_clean_fn("canonicalize")
     inner.enable_truncation(CONTEXT)
     inner.enable_padding(length=CONTEXT, pad_id=0, pad_token="<pad>")
@@ -69,8 +88,12 @@ def test_gemmas_ids_are_those_of_its_own_file(tmp_path: Path, kind: str | None) 
 def test_sentencepieces_ids_are_those_of_its_own_file(tmp_path: Path) -> None:
     import sentencepiece
 
-    model = load_model(f"local-dir:{save_model(save_sentencepiece(tmp_path))}", device="cpu")
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "spiece.model"))
+    model = load_model(
+        f"local-dir:{save_model(save_sentencepiece(tmp_path))}", device="cpu"
+    )
+    pieces = sentencepiece.SentencePieceProcessor(
+        model_file=str(tmp_path / "spiece.model")
+    )
     clean = get_clean_fn("canonicalize")
     for text, row in zip(TEXTS, ids(model, list(TEXTS)).tolist(), strict=True):
         expected = [*pieces.encode(clean(text))[: CONTEXT - 1], pieces.eos_id()]
@@ -78,7 +101,9 @@ def test_sentencepieces_ids_are_those_of_its_own_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module", params=[save_gemma, save_sentencepiece])
-def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[DualEncoder, HFTokenizer]:
+def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[DualEncoder, HFTokenizer]:
     folder = save_model(request.param(tmp_path_factory.mktemp("any")))
     theirs = HFTokenizer(str(folder), context_length=CONTEXT, clean="canonicalize")
     return load_model(f"local-dir:{folder}", device="cpu"), theirs
@@ -86,7 +111,9 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @settings(max_examples=150, deadline=None)
 @given(text=st.text(max_size=60))
-def test_any_text_has_the_same_ids_through_both(both: tuple[DualEncoder, HFTokenizer], text: str) -> None:
+def test_any_text_has_the_same_ids_through_both(
+    both: tuple[DualEncoder, HFTokenizer], text: str
+) -> None:
     model, theirs = both
     assert torch.equal(ids(model, [text]), theirs([text]))
 
@@ -95,7 +122,9 @@ def test_a_tokenizer_that_keeps_its_cases_is_left_to_itself(tmp_path: Path) -> N
     import json
 
     file = save_sentencepiece(tmp_path) / "tokenizer_config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "do_lower_case": False}))
+    file.write_text(
+        json.dumps({**json.loads(file.read_text()), "do_lower_case": False})
+    )
     model = load_model(f"local-dir:{save_model(tmp_path)}", device="cpu")
     assert model.card.text_cleaning is None
     assert not torch.equal(ids(model, ["HEART"]), ids(model, ["heart"]))
@@ -104,19 +133,29 @@ def test_a_tokenizer_that_keeps_its_cases_is_left_to_itself(tmp_path: Path) -> N
 def test_medsiglips_folder_needs_no_tokenizer_of_its_own(tmp_path: Path) -> None:
     folder = save_model(save_sentencepiece(tmp_path))
     model = load_model("medsiglip", checkpoint=folder, device="cpu")
-    assert torch.equal(model.encode_reports(["Heart."]), model.encode_reports(["heart"]))
+    assert torch.equal(
+        model.encode_reports(["Heart."]), model.encode_reports(["heart"])
+    )
 
 
-def test_without_sentencepiece_the_advice_is_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_sentencepiece_the_advice_is_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pytest_retrieval_robust.errors import ModelError
 
     folder = save_model(save_sentencepiece(tmp_path))
 
     def absent(*_: object, **__: object) -> object:
         raise ImportError(
-            "\nSiglipTokenizer requires the SentencePiece library but it was not found in your environment."
+            "\nSiglipTokenizer requires the SentencePiece library but it was not found"
+            " in your environment."
         )
 
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", absent)
-    with pytest.raises(ModelError, match=r"the package sentencepiece, which the tokenizer .* `pip install sentence"):
+    with pytest.raises(
+        ModelError,
+        match=(
+            r"the package sentencepiece, which the tokenizer .* `pip install sentence"
+        ),
+    ):
         load_model("medsiglip", checkpoint=folder, device="cpu")

@@ -12,7 +12,12 @@ from pytest_retrieval_robust.errors import ModelError
 from pytest_retrieval_robust.models import tiny
 from pytest_retrieval_robust.models.tiny import SUMS, WEIGHTS, check_sums
 
-NAMES = ("tiny-cxr-clip", "tiny-cxr-clip-robust", "tiny-cxr-openclip", "tiny-general-clip")
+NAMES = (
+    "tiny-cxr-clip",
+    "tiny-cxr-clip-robust",
+    "tiny-cxr-openclip",
+    "tiny-general-clip",
+)
 
 
 @pytest.fixture
@@ -39,24 +44,41 @@ def test_a_damaged_weight_is_an_error_that_says_how_to_mend_it(copied: Path) -> 
     (copied / "model.safetensors").write_bytes(bytes(content))
     with pytest.raises(
         ModelError,
-        match=r"Expected tiny-cxr-clip/model.safetensors with sha256=\w{12}\.\.\., got \w{12}\. .*"
-        r"pip install --force-reinstall pytest-retrieval-robust.*git checkout",
+        match=(
+            r"Expected tiny-cxr-clip/model.safetensors with sha256=\w{12}\.\.\., got"
+            r" \w{12}\. .*"
+            r"pip install --force-reinstall pytest-retrieval-robust.*git checkout"
+        ),
     ):
         load_model("tiny-cxr-clip", device="cpu")
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", SUMS])
-def test_a_missing_file_is_an_error_that_says_how_to_mend_it(copied: Path, name: str) -> None:
+def test_a_missing_file_is_an_error_that_says_how_to_mend_it(
+    copied: Path, name: str
+) -> None:
     (copied / name).unlink()
-    with pytest.raises(ModelError, match=f"Expected tiny-cxr-clip/{name} .*got no such fi.* reinstall the package"):
+    with pytest.raises(
+        ModelError,
+        match=f"Expected tiny-cxr-clip/{name} .*got no such fi.* reinstall the package",
+    ):
         load_model("tiny-cxr-clip", device="cpu")
 
 
-def test_a_damaged_encoder_fails_its_own_cells_alone(copied: Path, pytester: pytest.Pytester) -> None:
+def test_a_damaged_encoder_fails_its_own_cells_alone(
+    copied: Path, pytester: pytest.Pytester
+) -> None:
     (copied / "tokenizer.json").write_text("{}")
-    pytester.makepyfile("def test_recall(outcome, clean_outcome, gate): gate.violations(outcome, clean_outcome)")
+    pytester.makepyfile(
+        "def test_recall(outcome, clean_outcome, gate): gate.violations(outcome,"
+        " clean_outcome)"
+    )
     result = pytester.runpytest_inprocess(
-        "--robust-models=tiny-cxr-clip,tiny-cxr-openclip", "--robust-levels=0", "--robust-limit=20"
+        "--robust-models=tiny-cxr-clip,tiny-cxr-openclip",
+        "--robust-levels=0",
+        "--robust-limit=20",
     )
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*Expected tiny-cxr-clip/tokenizer.json with sha256=*"])
+    result.stdout.fnmatch_lines(
+        ["*Expected tiny-cxr-clip/tokenizer.json with sha256=*"]
+    )

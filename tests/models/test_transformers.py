@@ -15,13 +15,19 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import ConfigError, ModelError, NotOnThisMachineError
+from pytest_retrieval_robust.errors import (
+    ConfigError,
+    ModelError,
+    NotOnThisMachineError,
+)
 from pytest_retrieval_robust.models import DualEncoder
 
 from .checkpoints import TEXTS, put_into_hub_cache, save_clip, save_siglip
 
 # 32 x 38 after the resize: a margin on whose middle all libraries agree.
-IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 40), dtype=np.uint8))
+IMAGE = Image.fromarray(
+    np.random.default_rng(0).integers(0, 255, (48, 40), dtype=np.uint8)
+)
 SAVERS = {"clip": save_clip, "siglip": save_siglip}
 
 
@@ -30,31 +36,45 @@ def load(folder: Path) -> DualEncoder:
 
 
 def images(model: DualEncoder) -> torch.Tensor:
-    return model.encode_images(torch.from_numpy(model.prepare(IMAGE).pixels)[None] / 255)
+    return model.encode_images(
+        torch.from_numpy(model.prepare(IMAGE).pixels)[None] / 255
+    )
 
 
 @pytest.mark.parametrize("save", SAVERS.values(), ids=SAVERS)
-def test_embeddings_are_the_librarys_own(tmp_path: Path, save: Callable[[Path], Path]) -> None:
+def test_embeddings_are_the_librarys_own(
+    tmp_path: Path, save: Callable[[Path], Path]
+) -> None:
     model, processor = (
         AutoModel.from_pretrained(save(tmp_path)).eval(),
         AutoImageProcessor.from_pretrained(tmp_path, backend="pil"),
     )
     tokens = AutoTokenizer.from_pretrained(tmp_path)(
-        list(TEXTS), padding="max_length", truncation=True, max_length=8, return_tensors="pt"
+        list(TEXTS),
+        padding="max_length",
+        truncation=True,
+        max_length=8,
+        return_tensors="pt",
     )
     if "siglip" in model.config.model_type:
         tokens = {"input_ids": tokens["input_ids"]}
     else:
         tokens.pop("token_type_ids", None)
     with torch.no_grad():
-        pixels = processor(images=IMAGE.convert("RGB"), return_tensors="pt")["pixel_values"]
+        pixels = processor(images=IMAGE.convert("RGB"), return_tensors="pt")[
+            "pixel_values"
+        ]
         output = model(pixel_values=pixels, **tokens)
     assert torch.allclose(images(load(tmp_path)), output.image_embeds, atol=1e-5)
-    assert torch.allclose(load(tmp_path).encode_reports(TEXTS), output.text_embeds, atol=1e-5)
+    assert torch.allclose(
+        load(tmp_path).encode_reports(TEXTS), output.text_embeds, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("save", SAVERS.values(), ids=SAVERS)
-def test_a_row_does_not_depend_on_its_neighbours(tmp_path: Path, save: Callable[[Path], Path]) -> None:
+def test_a_row_does_not_depend_on_its_neighbours(
+    tmp_path: Path, save: Callable[[Path], Path]
+) -> None:
     model = load(save(tmp_path))
     alone = torch.cat([model.encode_reports([text]) for text in TEXTS])
     assert torch.allclose(model.encode_reports(TEXTS), alone, atol=1e-6)
@@ -62,7 +82,12 @@ def test_a_row_does_not_depend_on_its_neighbours(tmp_path: Path, save: Callable[
 
 def test_the_card_tells_where_a_model_came_from(tmp_path: Path) -> None:
     card = load(save_clip(tmp_path / "mine")).card
-    assert (card.source, card.licence, card.input_size, card.context_length) == ("local-dir:mine", "mit", 32, 8)
+    assert (card.source, card.licence, card.input_size, card.context_length) == (
+        "local-dir:mine",
+        "mit",
+        32,
+        8,
+    )
     assert card.sha256 is not None
     assert len(card.sha256) == 64
     assert card.missing_keys == card.unexpected_keys == card.dropped_keys == ()
@@ -75,7 +100,9 @@ def test_texts_beyond_the_context_are_counted(tmp_path: Path) -> None:
 
 def rewrite(folder: Path, drop: str = "", add: str = "") -> None:
     weights = {
-        key: value for key, value in load_file(folder / "model.safetensors").items() if not drop or drop not in key
+        key: value
+        for key, value in load_file(folder / "model.safetensors").items()
+        if not drop or drop not in key
     }
     if add:
         weights[add] = torch.zeros(3)
@@ -88,7 +115,9 @@ def test_a_missing_weight_is_an_error_that_names_it(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_an_unexpected_weight_is_in_the_card_and_a_harmless_one_is_dropped(tmp_path: Path) -> None:
+def test_an_unexpected_weight_is_in_the_card_and_a_harmless_one_is_dropped(
+    tmp_path: Path,
+) -> None:
     rewrite(save_clip(tmp_path), add="extra.weight")
     rewrite(tmp_path, add="other.position_ids")
     card = load(tmp_path).card
@@ -111,22 +140,37 @@ def test_a_damaged_config_is_an_error(tmp_path: Path, name: str) -> None:
 
 
 def test_a_folder_without_a_model_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(NotOnThisMachineError, match="Expected a folder with config.json or open_clip_config.json"):
+    with pytest.raises(
+        NotOnThisMachineError,
+        match="Expected a folder with config.json or open_clip_config.json",
+    ):
         load(tmp_path)
 
 
 def test_a_text_model_alone_is_no_dual_encoder(tmp_path: Path) -> None:
     config = json.loads((save_clip(tmp_path) / "config.json").read_text())
-    config = {**config["text_config"], "model_type": "clip_text_model", "architectures": ["CLIPTextModel"]}
+    config = {
+        **config["text_config"],
+        "model_type": "clip_text_model",
+        "architectures": ["CLIPTextModel"],
+    }
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="dual encoder"):
         load(tmp_path)
 
 
-def test_a_hub_repository_loads_from_the_cache_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_into_hub_cache(save_clip(tmp_path / "mine"), tmp_path / "cache", "someone/clip-small")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+def test_a_hub_repository_loads_from_the_cache_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_into_hub_cache(
+        save_clip(tmp_path / "mine"), tmp_path / "cache", "someone/clip-small"
+    )
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
+    )
+    monkeypatch.setattr(
+        "transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
+    )
     model = load_model("hf:someone/clip-small", device="cpu", download=False)
     assert model.name == "hf-someone-clip-small"
     assert model.card.revision == "a" * 40
@@ -139,7 +183,9 @@ def test_a_hub_repository_that_is_not_here_says_how_to_bring_it() -> None:
 
 
 def test_half_precision_keeps_unit_rows_in_float32(tmp_path: Path) -> None:
-    model = load_model(f"local-dir:{save_clip(tmp_path)}", device="cpu", precision="bf16")
+    model = load_model(
+        f"local-dir:{save_clip(tmp_path)}", device="cpu", precision="bf16"
+    )
     rows = model.encode_reports(TEXTS)
     assert rows.dtype == torch.float32
     assert torch.allclose(rows.norm(dim=1), torch.ones(len(TEXTS)), atol=1e-5)
@@ -153,7 +199,9 @@ def test_half_precision_keeps_unit_rows_in_float32(tmp_path: Path) -> None:
         ({"rescale_offset": True}, "rescale_offset=True"),
     ],
 )
-def test_another_scale_of_pixels_is_refused(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
+def test_another_scale_of_pixels_is_refused(
+    tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
     file = save_clip(tmp_path) / "preprocessor_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
     with pytest.raises(ModelError, match=said):
@@ -161,21 +209,42 @@ def test_another_scale_of_pixels_is_refused(tmp_path: Path, settings: dict[str, 
 
 
 def test_a_size_that_the_network_was_not_built_for(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"embeds images of preprocessing\.size=64.*leave it out"):
-        load_model("medsiglip", checkpoint=save_siglip(tmp_path), preprocessing={"size": 64}, device="cpu")
+    with pytest.raises(
+        ModelError, match=r"embeds images of preprocessing\.size=64.*leave it out"
+    ):
+        load_model(
+            "medsiglip",
+            checkpoint=save_siglip(tmp_path),
+            preprocessing={"size": 64},
+            device="cpu",
+        )
 
 
 def test_a_wrong_tokenizer_is_blamed_itself(tmp_path: Path) -> None:
     folder = save_siglip(tmp_path / "model")
-    with pytest.raises(NotOnThisMachineError, match="got tokenizer='nowhere' that .* no such folder. Fix"):
+    with pytest.raises(
+        NotOnThisMachineError,
+        match="got tokenizer='nowhere' that .* no such folder. Fix",
+    ):
         load_model("medsiglip", checkpoint=folder, tokenizer="/nowhere", device="cpu")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty/tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    (tmp_path / "empty/tokenizer_config.json").write_text(
+        '{"tokenizer_class": "BertTokenizer"}'
+    )
     with pytest.raises((ModelError, NotOnThisMachineError), match="tokenizer"):
-        load_model("medsiglip", checkpoint=folder, tokenizer=str(tmp_path / "empty"), device="cpu")
+        load_model(
+            "medsiglip",
+            checkpoint=folder,
+            tokenizer=str(tmp_path / "empty"),
+            device="cpu",
+        )
 
 
 def test_plain_bilinear_is_for_stretched_images(tmp_path: Path) -> None:
     folder = save_clip(tmp_path)
     with pytest.raises(ConfigError, match="stretches"):
-        load_model("medsiglip", checkpoint=folder, preprocessing={"interpolation": "bilinear-no-antialias"})
+        load_model(
+            "medsiglip",
+            checkpoint=folder,
+            preprocessing={"interpolation": "bilinear-no-antialias"},
+        )

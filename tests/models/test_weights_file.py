@@ -23,17 +23,27 @@ from pytest_retrieval_robust.models._weights_file import read_weights, weights_i
 
 from . import published
 
-WEIGHTS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b.bias": torch.ones(70_000), "counter": torch.tensor(3)}
+WEIGHTS = {
+    "a.weight": torch.arange(6.0).reshape(2, 3),
+    "b.bias": torch.ones(70_000),
+    "counter": torch.tensor(3),
+}
 
 
 def read(file: Path) -> dict[str, torch.Tensor]:
     with read_weights("a model", file) as stored:
-        return {key: stored.take(tensor) for key, tensor in weights_in(stored.content).items()}
+        return {
+            key: stored.take(tensor)
+            for key, tensor in weights_in(stored.content).items()
+        }
 
 
 def assert_same(found: dict[str, torch.Tensor]) -> None:
     assert found.keys() == WEIGHTS.keys()
-    assert all(torch.equal(found[key], tensor) and found[key].dtype == tensor.dtype for key, tensor in WEIGHTS.items())
+    assert all(
+        torch.equal(found[key], tensor) and found[key].dtype == tensor.dtype
+        for key, tensor in WEIGHTS.items()
+    )
 
 
 def saved(file: Path, content: Any = WEIGHTS, **options: Any) -> Path:
@@ -46,7 +56,9 @@ def test_every_container_gives_the_same_tensors(tmp_path: Path) -> None:
     assert_same(read(plain))
     assert_same(read(tmp_path))  # the folder that holds it
     assert_same(read(saved(tmp_path / "old.pt", _use_new_zipfile_serialization=False)))
-    assert_same(read(saved(tmp_path / "training.ckpt", {"state_dict": WEIGHTS, "epoch": 3})))
+    assert_same(
+        read(saved(tmp_path / "training.ckpt", {"state_dict": WEIGHTS, "epoch": 3}))
+    )
     save_file(WEIGHTS, tmp_path / "weights.safetensors")
     assert_same(read(tmp_path / "weights.safetensors"))
     for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -63,23 +75,41 @@ def test_every_container_gives_the_same_tensors(tmp_path: Path) -> None:
 def test_tied_tensors_survive(tmp_path: Path) -> None:
     """Two keys on one storage: the first is copied out before the second is read."""
     table = torch.arange(100_000.0)
-    found = read(saved(tmp_path / "tied.pt", {"first": table, "second": table, "part": table[5000:50_000]}))
+    found = read(
+        saved(
+            tmp_path / "tied.pt",
+            {"first": table, "second": table, "part": table[5000:50_000]},
+        )
+    )
     assert torch.equal(found["first"], table)
     assert torch.equal(found["second"], table)
     assert torch.equal(found["part"], table[5000:50_000])
 
 
 def test_settings_objects_need_no_library() -> None:
-    with read_weights("cxr-clip", published.PARITY / "cxrclip_container_stub.tar") as stored:
+    with read_weights(
+        "cxr-clip", published.PARITY / "cxrclip_container_stub.tar"
+    ) as stored:
         assert list(weights_in(stored.content)) == ["logit_scale"]
-        scale = stored.content["config"]["transform"]["train"]["RandomResizedCrop"]["scale"]
+        scale = stored.content["config"]["transform"]["train"]["RandomResizedCrop"][
+            "scale"
+        ]
     assert type(scale).__name__ == "ListConfig"
     assert vars(scale) == {}
 
 
-def test_metrics_and_settings_beside_the_weights_are_no_hindrance(tmp_path: Path) -> None:
-    beside = {"best": np.float64(0.5), "curve": np.arange(3), "args": argparse.Namespace(lr=1e-4), "at": tmp_path}
-    assert_same(read(saved(tmp_path / "training.pt", {"model": WEIGHTS, "metrics": beside})))
+def test_metrics_and_settings_beside_the_weights_are_no_hindrance(
+    tmp_path: Path,
+) -> None:
+    beside = {
+        "best": np.float64(0.5),
+        "curve": np.arange(3),
+        "args": argparse.Namespace(lr=1e-4),
+        "at": tmp_path,
+    }
+    assert_same(
+        read(saved(tmp_path / "training.pt", {"model": WEIGHTS, "metrics": beside}))
+    )
 
 
 class Evil:
@@ -91,9 +121,15 @@ class Evil:
 
 
 @pytest.mark.parametrize("new_format", [True, False])
-def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path, new_format: bool) -> None:
+def test_a_pickle_that_would_run_code_is_refused(
+    tmp_path: Path, new_format: bool
+) -> None:
     mark = tmp_path / "ran"
-    file = saved(tmp_path / "evil.pt", {**WEIGHTS, "x": Evil(mark)}, _use_new_zipfile_serialization=new_format)
+    file = saved(
+        tmp_path / "evil.pt",
+        {**WEIGHTS, "x": Evil(mark)},
+        _use_new_zipfile_serialization=new_format,
+    )
     with pytest.raises(ModelError, match=r"evil\.pt.*mkdir.*could run its code"):
         read(file)
     assert not mark.exists()
@@ -117,20 +153,28 @@ def test_torchscript_is_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("members", [[], ["a.bin", "b.pt"]])
-def test_an_archive_must_hold_one_weights_file(tmp_path: Path, members: list[str]) -> None:
+def test_an_archive_must_hold_one_weights_file(
+    tmp_path: Path, members: list[str]
+) -> None:
     with zipfile.ZipFile(tmp_path / "published.zip", "w") as archive:
         for member in [*members, "README.md"]:
             archive.writestr(member, "text")
-    with pytest.raises(ModelError, match=rf"with {len(members)} of {len(members) + 1} members"):
+    with pytest.raises(
+        ModelError, match=rf"with {len(members)} of {len(members) + 1} members"
+    ):
         read(tmp_path / "published.zip")
 
 
 @pytest.mark.parametrize("suffix", ["bin", "safetensors", "zip"])
 def test_what_is_no_weights_file(tmp_path: Path, suffix: str) -> None:
-    for number, content in enumerate((b"", b"<!DOCTYPE html><html>404</html>", b"PK\x03\x04 cut", bytes(1000))):
+    for number, content in enumerate(
+        (b"", b"<!DOCTYPE html><html>404</html>", b"PK\x03\x04 cut", bytes(1000))
+    ):
         file = tmp_path / f"{number}.{suffix}"
         file.write_bytes(content)
-        with pytest.raises(ModelError, match=rf"{number}\.{suffix} of {len(content)} bytes|refused"):
+        with pytest.raises(
+            ModelError, match=rf"{number}\.{suffix} of {len(content)} bytes|refused"
+        ):
             read(file)
     saved(tmp_path / "list.pt", [1, 2])
     with pytest.raises(ModelError, match="a dictionary of weights"):
@@ -178,7 +222,9 @@ def made(folder: Path, kind: str) -> Path:
         save_file(WEIGHTS, file)
         return file
     saved(file, _use_new_zipfile_serialization=kind != "legacy")
-    return file if kind in ("torch", "legacy") else packed(folder, kind, file.read_bytes())
+    return (
+        file if kind in ("torch", "legacy") else packed(folder, kind, file.read_bytes())
+    )
 
 
 @pytest.mark.parametrize("kind", CONTAINERS)
@@ -194,7 +240,9 @@ def test_a_damaged_container_is_an_error_of_ours(tmp_path: Path, kind: str) -> N
     refusals: list[ModelError] = []
     for number in range(40):
         changed = bytearray(whole)
-        near = len(whole) if number % 2 else min(len(whole), 2000)  # headers lie at the beginning
+        near = (
+            len(whole) if number % 2 else min(len(whole), 2000)
+        )  # headers lie at the beginning
         for place in random.integers(0, near, 1 + number % 5):
             changed[place] = random.integers(256)
         if number % 4 == 3:
@@ -211,16 +259,22 @@ def test_a_damaged_container_is_an_error_of_ours(tmp_path: Path, kind: str) -> N
 
 
 @pytest.mark.parametrize("kind", ["zip", "gz", "bz2", "xz"])
-def test_what_unpacks_without_end_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_unpacks_without_end_is_refused(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     bomb = packed(tmp_path, kind, bytes(1 << 25))
     (tmp_path / "weights.bin").unlink()
     assert "unpack to at most" in refused(bomb)
-    assert [file.name for file in tmp_path.iterdir()] == [bomb.name]  # nothing is left behind
+    assert [file.name for file in tmp_path.iterdir()] == [
+        bomb.name
+    ]  # nothing is left behind
 
 
-def test_a_list_of_members_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_of_members_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
     with tarfile.open(tmp_path / "made.tar", "w:gz", compresslevel=9) as tar:
         for number in range(5000):
@@ -230,14 +284,18 @@ def test_a_list_of_members_without_end_is_refused(tmp_path: Path, monkeypatch: p
     assert "unpack to at most" in refused(tmp_path / "made.tar")
 
 
-def test_torchs_own_zip_is_never_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchs_own_zip_is_never_compressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(1 << 25))
     assert "unpack to at most" in refused(tmp_path / "bomb.pt")
 
 
-def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_temporary_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = made(tmp_path, "zip")
 
     def full(*_: object) -> None:
@@ -247,7 +305,9 @@ def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     assert "Set TMPDIR to a folder with room" in refused(archive)
 
 
-def test_foreign_texts_are_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_texts_are_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise SystemExit("Mr Doe. FINDINGS: effusion")
 
@@ -266,7 +326,9 @@ def test_foreign_texts_are_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         dict[Any, Any]({3: torch.zeros(1)}) | WEIGHTS,
     ],
 )
-def test_weights_are_found_where_training_code_keeps_them(tmp_path: Path, content: dict[Any, Any]) -> None:
+def test_weights_are_found_where_training_code_keeps_them(
+    tmp_path: Path, content: dict[Any, Any]
+) -> None:
     assert_same(read(saved(tmp_path / "weights.pt", content)))
 
 

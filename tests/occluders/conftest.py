@@ -8,7 +8,9 @@ import torch
 
 @pytest.fixture(scope="package", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Thousands of tiny tensors: a second thread gains nothing, and on a busy machine it waits for its turn."""
+    """Thousands of tiny tensors: a second thread gains nothing, and on a busy machine
+    it waits for its turn.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -29,7 +29,9 @@ FRAMES = [WHOLE, CROPPED, PADDED]
 
 levels = st.integers(0, 1000).map(lambda n: n / 1000)
 seeds = st.integers(0, 2**64 - 1)
-frames = st.tuples(st.floats(-1, 0.4), st.floats(-1, 0.4), st.floats(0.6, 2), st.floats(0.6, 2))
+frames = st.tuples(
+    st.floats(-1, 0.4), st.floats(-1, 0.4), st.floats(0.6, 2), st.floats(0.6, 2)
+)
 
 
 @st.composite
@@ -45,7 +47,11 @@ def areas(draw: DrawFn, fills: Sequence[str] = ("black",)) -> AreaOccluder:
         return Blobs(grid, fill, draw(st.integers(1, 64)))
     if family is Grid:
         return Grid(grid, fill, draw(st.integers(2, max(2, grid))))
-    return Side(grid, fill, draw(st.sampled_from(EDGES))) if family is Side else family(grid, fill)
+    return (
+        Side(grid, fill, draw(st.sampled_from(EDGES)))
+        if family is Side
+        else family(grid, fill)
+    )
 
 
 def picture(*shape: int, seed: int = 0) -> torch.Tensor:

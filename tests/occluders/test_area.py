@@ -29,21 +29,38 @@ from pytest_retrieval_robust.occluders.grid import Grid
 from pytest_retrieval_robust.occluders.patches import Patches
 from pytest_retrieval_robust.occluders.side import EDGES, Side
 
-from .generators import CROPPED, FAMILIES, FRAMES, IDS, PADDED, areas, bits, frames, levels, picture, seeds, source
+from .generators import (
+    CROPPED,
+    FAMILIES,
+    FRAMES,
+    IDS,
+    PADDED,
+    areas,
+    bits,
+    frames,
+    levels,
+    picture,
+    seeds,
+    source,
+)
 
 OF_ONE_IMAGE = [fill for fill in FILLS if fill != "donor"]
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
 
 @given(areas(OF_ONE_IMAGE), seeds, frames)
-def test_level_0_is_the_identity(occluder: AreaOccluder, seed: int, frame: Frame) -> None:
+def test_level_0_is_the_identity(
+    occluder: AreaOccluder, seed: int, frame: Frame
+) -> None:
     pixels = picture(5, 3, 12, 12)
     assert torch.equal(occluder.occlude(pixels, IDS, 0, seed, frame), pixels)
     assert not occluder.mask(IDS, 0, seed, 12, frame).any()
 
 
 @given(areas(), seeds, frames)
-def test_level_1_hides_every_source_pixel_and_no_padding(occluder: AreaOccluder, seed: int, frame: Frame) -> None:
+def test_level_1_hides_every_source_pixel_and_no_padding(
+    occluder: AreaOccluder, seed: int, frame: Frame
+) -> None:
     mask = occluder.mask(IDS, 1, seed, 24, frame)
     assert torch.equal(mask, source(frame, 24, 24).expand(5, 1, 24, 24))
 
@@ -52,25 +69,38 @@ def test_level_1_hides_every_source_pixel_and_no_padding(occluder: AreaOccluder,
 def test_masks_are_nested_in_the_level(
     occluder: AreaOccluder, one: float, other: float, seed: int, frame: Frame
 ) -> None:
-    less, more = (occluder.mask(IDS, level, seed, 24, frame) for level in sorted((one, other)))
+    less, more = (
+        occluder.mask(IDS, level, seed, 24, frame) for level in sorted((one, other))
+    )
     assert not (less & ~more).any()
 
 
 @given(areas(), levels, seeds)
-def test_the_hidden_share_is_exact_to_a_cell(occluder: AreaOccluder, level: float, seed: int) -> None:
-    expected = int((Decimal(repr(level)) * occluder.grid**2).to_integral_value(ROUND_HALF_UP))
+def test_the_hidden_share_is_exact_to_a_cell(
+    occluder: AreaOccluder, level: float, seed: int
+) -> None:
+    expected = int(
+        (Decimal(repr(level)) * occluder.grid**2).to_integral_value(ROUND_HALF_UP)
+    )
     mask = occluder.mask(IDS, level, seed, occluder.grid, WHOLE)
     assert mask.sum(dim=(1, 2, 3)).tolist() == [expected] * 5
     assert (
-        occluder.shares(IDS, level, seed) == [occluder.achieved_level(level)] * 5 == [expected / occluder.grid**2] * 5
+        occluder.shares(IDS, level, seed)
+        == [occluder.achieved_level(level)] * 5
+        == [expected / occluder.grid**2] * 5
     )
 
 
 @given(areas(), seeds)
-def test_the_order_is_a_permutation_of_the_cells(occluder: AreaOccluder, seed: int) -> None:
+def test_the_order_is_a_permutation_of_the_cells(
+    occluder: AreaOccluder, seed: int
+) -> None:
     order = occluder.order(IDS, seed, "cpu")
     assert order.dtype == torch.int64
-    assert torch.equal(order.flatten(1).sort(dim=1).values, torch.arange(occluder.grid**2).expand(5, -1))
+    assert torch.equal(
+        order.flatten(1).sort(dim=1).values,
+        torch.arange(occluder.grid**2).expand(5, -1),
+    )
 
 
 @given(areas(OF_ONE_IMAGE), levels, seeds, st.permutations(range(5)))
@@ -80,13 +110,24 @@ def test_an_image_does_not_depend_on_its_batch(
     pixels, views = picture(5, 3, 21, 21), [WHOLE, CROPPED, PADDED, WHOLE, CROPPED]
     whole = occluder.occlude(pixels, IDS, level, seed, views)
     i = places[0]
-    assert torch.equal(occluder.occlude(pixels[i : i + 1], [IDS[i]], level, seed, views[i])[0], whole[i])
-    moved = occluder.occlude(pixels[places], [IDS[i] for i in places], level, seed, [views[i] for i in places])
+    assert torch.equal(
+        occluder.occlude(pixels[i : i + 1], [IDS[i]], level, seed, views[i])[0],
+        whole[i],
+    )
+    moved = occluder.occlude(
+        pixels[places],
+        [IDS[i] for i in places],
+        level,
+        seed,
+        [views[i] for i in places],
+    )
     assert torch.equal(moved, whole[places])
 
 
 @given(areas(OF_ONE_IMAGE), levels, seeds)
-def test_an_id_that_occurs_twice_is_hidden_alike(occluder: AreaOccluder, level: float, seed: int) -> None:
+def test_an_id_that_occurs_twice_is_hidden_alike(
+    occluder: AreaOccluder, level: float, seed: int
+) -> None:
     pixels = picture(1, 3, 16, 16).expand(2, -1, -1, -1)
     first, second = occluder.occlude(pixels, ["a", "a"], level, seed, WHOLE)
     assert torch.equal(first, second)
@@ -97,7 +138,10 @@ def test_a_pixel_belongs_to_the_cell_under_its_centre(
     occluder: AreaOccluder, level: float, seed: int, frame: Frame
 ) -> None:
     hidden = occluder.order(["x"], seed, "cpu")[0] < occluder.hidden_cells(level)
-    mask, shown = occluder.mask(["x"], level, seed, (9, 7), frame)[0, 0], source(frame, 9, 7)
+    mask, shown = (
+        occluder.mask(["x"], level, seed, (9, 7), frame)[0, 0],
+        source(frame, 9, 7),
+    )
     left, top, right, bottom = frame
     for y, x in shown.nonzero().tolist():
         row = floor(((y + 0.5) / 9 - top) / (bottom - top) * occluder.grid)
@@ -105,44 +149,71 @@ def test_a_pixel_belongs_to_the_cell_under_its_centre(
         assert mask[y, x] == hidden[row, column]
 
 
-@given(areas(OF_ONE_IMAGE), levels, st.sampled_from(FRAMES), st.sampled_from([torch.uint8, *FLOATS]))
+@given(
+    areas(OF_ONE_IMAGE),
+    levels,
+    st.sampled_from(FRAMES),
+    st.sampled_from([torch.uint8, *FLOATS]),
+)
 def test_pixels_outside_the_mask_and_the_input_stay_bit_for_bit(
     occluder: AreaOccluder, level: float, frame: Frame, dtype: torch.dtype
 ) -> None:
-    pixels = picture(2, 3, 16, 16) * 1.2 - 0.1 if dtype.is_floating_point else picture(2, 3, 16, 16) * 255
+    pixels = (
+        picture(2, 3, 16, 16) * 1.2 - 0.1
+        if dtype.is_floating_point
+        else picture(2, 3, 16, 16) * 255
+    )
     pixels = pixels.to(dtype)
     if dtype.is_floating_point:
         pixels[0, 0, 0, :2] = torch.tensor([-0.0, torch.nan])
-    before, mask = pixels.clone(), occluder.mask(["a", "b"], level, 1, 16, frame).expand(2, 3, 16, 16)
+    before, mask = (
+        pixels.clone(),
+        occluder.mask(["a", "b"], level, 1, 16, frame).expand(2, 3, 16, 16),
+    )
     result = occluder.occlude(pixels, ["a", "b"], level, 1, frame)
     assert result.dtype == dtype
     assert torch.equal(bits(result[~mask]), bits(before[~mask]))
     assert torch.equal(bits(pixels), bits(before))
 
 
-@given(areas(CONTENT_FREE), levels, seeds, st.sampled_from(FRAMES), st.sampled_from([torch.uint8, *FLOATS]))
+@given(
+    areas(CONTENT_FREE),
+    levels,
+    seeds,
+    st.sampled_from(FRAMES),
+    st.sampled_from([torch.uint8, *FLOATS]),
+)
 def test_what_a_content_free_fill_hides_is_gone_be_it_nan(
     occluder: AreaOccluder, level: float, seed: int, frame: Frame, dtype: torch.dtype
 ) -> None:
     mask = occluder.mask(["a", "b"], level, seed, 16, frame).expand(2, 3, 16, 16)
     pixels = (picture(2, 3, 16, 16) * 200).to(dtype)
     broken = pixels.masked_fill(mask, torch.nan if dtype.is_floating_point else 255)
-    found, other = (occluder.occlude(one, ["a", "b"], level, seed, frame) for one in (pixels, broken))
+    found, other = (
+        occluder.occlude(one, ["a", "b"], level, seed, frame)
+        for one in (pixels, broken)
+    )
     assert torch.equal(found, other)
 
 
 @given(areas(OF_ONE_IMAGE), levels, seeds)
-def test_out_is_written_and_may_be_the_pixels_themselves(occluder: AreaOccluder, level: float, seed: int) -> None:
+def test_out_is_written_and_may_be_the_pixels_themselves(
+    occluder: AreaOccluder, level: float, seed: int
+) -> None:
     pixels, buffer = picture(2, 3, 16, 16), torch.empty(2, 3, 16, 16)
     expected = occluder.occlude(pixels, ["a", "b"], level, seed, WHOLE)
-    assert occluder.occlude(pixels, ["a", "b"], level, seed, WHOLE, out=buffer) is buffer
+    assert (
+        occluder.occlude(pixels, ["a", "b"], level, seed, WHOLE, out=buffer) is buffer
+    )
     occluder.occlude(pixels, ["a", "b"], level, seed, WHOLE, out=pixels)
     assert torch.equal(buffer, expected)
     assert torch.equal(pixels, expected)
 
 
 @given(areas(OF_ONE_IMAGE), levels, seeds, frames)
-def test_a_single_pixel_is_an_image(occluder: AreaOccluder, level: float, seed: int, frame: Frame) -> None:
+def test_a_single_pixel_is_an_image(
+    occluder: AreaOccluder, level: float, seed: int, frame: Frame
+) -> None:
     pixels = torch.full((2, 3, 1, 1), 0.25)
     mask = occluder.mask(["a", "b"], level, seed, 1, frame)
     found = occluder.occlude(pixels, ["a", "b"], level, seed, frame)
@@ -151,11 +222,15 @@ def test_a_single_pixel_is_an_image(occluder: AreaOccluder, level: float, seed: 
 
 
 @given(areas(OF_ONE_IMAGE), levels, seeds, st.booleans())
-def test_an_empty_batch_stays_empty(occluder: AreaOccluder, level: float, seed: int, one_box: bool) -> None:
+def test_an_empty_batch_stays_empty(
+    occluder: AreaOccluder, level: float, seed: int, one_box: bool
+) -> None:
     frame: Frame | list[Frame] = WHOLE if one_box else []
     assert occluder.mask([], level, seed, (8, 6), frame).shape == (0, 1, 8, 6)
     for dtype in (torch.float32, torch.uint8):
-        assert occluder.occlude(torch.zeros(0, 3, 8, 6, dtype=dtype), [], level, seed, frame).shape == (0, 3, 8, 6)
+        assert occluder.occlude(
+            torch.zeros(0, 3, 8, 6, dtype=dtype), [], level, seed, frame
+        ).shape == (0, 3, 8, 6)
     assert occluder.shares([], level, seed) == []
 
 
@@ -177,7 +252,9 @@ def test_models_that_crop_or_pad_hide_the_same_part_of_the_image(
     assert torch.equal(padded[..., 32:96, 32:96], plain)
 
 
-SEEDLESS = [Side(edge=edge) for edge in ("left", "right")] + [Box(at=place) for place in PLACES if place != "random"]
+SEEDLESS = [Side(edge=edge) for edge in ("left", "right")] + [
+    Box(at=place) for place in PLACES if place != "random"
+]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -189,7 +266,9 @@ def test_seeds_and_ids_give_other_layouts(family: str) -> None:
 
 
 @pytest.mark.parametrize("occluder", SEEDLESS, ids=lambda occluder: str(occluder.name))
-def test_a_fixed_place_is_the_same_for_all_seeds_and_ids(occluder: AreaOccluder) -> None:
+def test_a_fixed_place_is_the_same_for_all_seeds_and_ids(
+    occluder: AreaOccluder,
+) -> None:
     orders = torch.cat([occluder.order(["a", "b"], seed, "cpu") for seed in (0, 1)])
     assert torch.equal(orders, orders[:1].expand_as(orders))
 
@@ -216,8 +295,15 @@ def test_layouts_never_change_between_releases(occluder: AreaOccluder) -> None:
 @pytest.mark.parametrize("family", ["patches", "blobs", "grid"])
 def test_each_cell_is_hidden_about_equally_often(family: str) -> None:
     occluder = FAMILIES[family](grid=16)
-    share = occluder.mask([str(number) for number in range(4000)], 0.25, 0, 16, WHOLE).double().mean(dim=(0, 1))
-    assert share.sub(0.25).abs().max() < {"patches": 0.035, "blobs": 0.08, "grid": 0.05}[family]
+    share = (
+        occluder.mask([str(number) for number in range(4000)], 0.25, 0, 16, WHOLE)
+        .double()
+        .mean(dim=(0, 1))
+    )
+    assert (
+        share.sub(0.25).abs().max()
+        < {"patches": 0.035, "blobs": 0.08, "grid": 0.05}[family]
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -229,17 +315,17 @@ def test_names_hold_what_is_not_the_default(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_examples_of_the_docstrings_run(family: str) -> None:
-    results = doctest.testmod(import_module(f"pytest_retrieval_robust.occluders.{family}"))
+    results = doctest.testmod(
+        import_module(f"pytest_retrieval_robust.occluders.{family}")
+    )
     assert (results.failed, results.attempted > 0) == (0, True)
 
 
 def test_registration_loads_no_torch() -> None:
     code = (
-        "import sys, importlib\n"
-        f"for family in {list(FAMILIES)}:\n"
-        "    module = importlib.import_module(f'pytest_retrieval_robust.occluders.{family}')\n"
-        "    getattr(module, family.title())().name\n"
-        "sys.exit('torch' in sys.modules)"
+        f"import sys, importlib\nfor family in {list(FAMILIES)}:\n    module ="
+        " importlib.import_module(f'pytest_retrieval_robust.occluders.{family}')\n  "
+        "  getattr(module, family.title())().name\nsys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -266,9 +352,15 @@ def test_a_wrong_parameter_says_what_was_got(message: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"grid": 0}, "grid=0"), ({"grid": 257}, "grid=257"), ({"fill": "blakc"}, "Did you mean 'black'")],
+    [
+        ({"grid": 0}, "grid=0"),
+        ({"grid": 257}, "grid=257"),
+        ({"fill": "blakc"}, "Did you mean 'black'"),
+    ],
 )
-def test_a_wrong_grid_or_fill_says_what_was_got(family: str, wrong: dict[str, int], message: str) -> None:
+def test_a_wrong_grid_or_fill_says_what_was_got(
+    family: str, wrong: dict[str, int], message: str
+) -> None:
     with pytest.raises(OcclusionError, match=message):
         FAMILIES[family](**wrong)  # type: ignore[arg-type]
 
@@ -292,16 +384,28 @@ def random_area(drawn: random.Random) -> AreaOccluder:
 def test_cuda_gives_the_same_masks_in_10000_random_cases() -> None:
     drawn = random.Random(0)
     for _ in range(10_000):
-        occluder, seed, level = random_area(drawn), drawn.getrandbits(64), drawn.random()
-        ids, two = [str(drawn.getrandbits(64)) for _ in range(2)], [drawn.choice(FRAMES) for _ in range(2)]
+        occluder, seed, level = (
+            random_area(drawn),
+            drawn.getrandbits(64),
+            drawn.random(),
+        )
+        ids, two = (
+            [str(drawn.getrandbits(64)) for _ in range(2)],
+            [drawn.choice(FRAMES) for _ in range(2)],
+        )
         frame: Frame | list[Frame] = two[0] if drawn.random() < 0.5 else two
         size = (drawn.randint(1, 40), drawn.randint(1, 40))
-        here, there = (occluder.mask(ids, level, seed, size, frame, device) for device in ("cpu", "cuda"))
+        here, there = (
+            occluder.mask(ids, level, seed, size, frame, device)
+            for device in ("cpu", "cuda")
+        )
         assert torch.equal(there.cpu(), here), (occluder, ids, seed, level, size, frame)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("fill", ["black", "white", "grey", "mean", "noise", "shuffled"])
+@pytest.mark.parametrize(
+    "fill", ["black", "white", "grey", "mean", "noise", "shuffled"]
+)
 def test_cuda_gives_the_same_pixels(fill: str) -> None:
     pixels = picture(3, 3, 64, 64)
     for family in FAMILIES.values():

@@ -41,10 +41,22 @@ from pytest_retrieval_robust.occluders.ecg_leads import EcgLeads
 from pytest_retrieval_robust.occluders.lines import Lines
 from pytest_retrieval_robust.occluders.marker import Marker
 from pytest_retrieval_robust.occluders.pacemaker import Pacemaker
-from pytest_retrieval_robust.occluders.severity import CELLS, NEVER, STEPS, Onsets, SeverityOccluder
+from pytest_retrieval_robust.occluders.severity import (
+    CELLS,
+    NEVER,
+    STEPS,
+    Onsets,
+    SeverityOccluder,
+)
 
 Make = Callable[..., SeverityOccluder]
-DEFAULTS: list[SeverityOccluder] = [Pacemaker(), EcgLeads(), Lines(), BurnedInText(), Marker()]
+DEFAULTS: list[SeverityOccluder] = [
+    Pacemaker(),
+    EcgLeads(),
+    Lines(),
+    BurnedInText(),
+    Marker(),
+]
 VARIANTS: list[SeverityOccluder] = [
     Pacemaker(side="left"),
     Pacemaker(side="right"),
@@ -60,7 +72,9 @@ VARIANTS: list[SeverityOccluder] = [
 ALL = [*DEFAULTS, *VARIANTS]
 IDS = [f"study-{number}" for number in range(40)]
 
-each_default = pytest.mark.parametrize("occluder", DEFAULTS, ids=lambda occluder: occluder.name)
+each_default = pytest.mark.parametrize(
+    "occluder", DEFAULTS, ids=lambda occluder: occluder.name
+)
 occluders = st.sampled_from(ALL)
 levels = st.integers(0, 1000).map(lambda n: n / 1000)
 seeds = st.integers(0, 2**64 - 1)
@@ -68,7 +82,9 @@ ids = st.text(max_size=20)
 
 coordinates = st.integers(-4 * UNIT, 20 * UNIT)
 points = st.tuples(coordinates, coordinates)
-strokes = st.builds(Stroke, points, points, st.integers(0, 5 * UNIT), st.integers(1, STEPS))
+strokes = st.builds(
+    Stroke, points, points, st.integers(0, 5 * UNIT), st.integers(1, STEPS)
+)
 NEAR = 26  # cells from the corner within which all strokes above end
 
 
@@ -77,7 +93,11 @@ def squared_distance(column: int, row: int, start: Point, stop: Point) -> Fracti
     x, y = column * UNIT + Fraction(UNIT, 2), row * UNIT + Fraction(UNIT, 2)
     right, down = stop[0] - start[0], stop[1] - start[1]
     squared = right**2 + down**2
-    part = Fraction(0) if squared == 0 else ((x - start[0]) * right + (y - start[1]) * down) / squared
+    part = (
+        Fraction(0)
+        if squared == 0
+        else ((x - start[0]) * right + (y - start[1]) * down) / squared
+    )
     part = min(max(part, Fraction(0)), Fraction(1))
     return (x - start[0] - part * right) ** 2 + (y - start[1] - part * down) ** 2
 
@@ -88,7 +108,9 @@ def digest(onsets: Onsets) -> str:
 
 @settings(max_examples=30)
 @given(st.lists(strokes, min_size=1, max_size=3))
-def test_strokes_cover_the_cells_whose_centre_is_near_enough_exactly(drawn: list[Stroke]) -> None:
+def test_strokes_cover_the_cells_whose_centre_is_near_enough_exactly(
+    drawn: list[Stroke],
+) -> None:
     canvas = blank()
     draw(canvas, drawn)
     for row in range(0, NEAR, 2):
@@ -96,7 +118,8 @@ def test_strokes_cover_the_cells_whose_centre_is_near_enough_exactly(drawn: list
             onsets = [
                 stroke.onset
                 for stroke in drawn
-                if squared_distance(column, row, stroke.start, stroke.stop) <= stroke.radius**2
+                if squared_distance(column, row, stroke.start, stroke.stop)
+                <= stroke.radius**2
             ]
             assert canvas[row, column] == min(onsets, default=NEVER)
     assert (canvas[NEAR:] == NEVER).all()
@@ -104,15 +127,28 @@ def test_strokes_cover_the_cells_whose_centre_is_near_enough_exactly(drawn: list
 
 
 @settings(max_examples=30)
-@given(points, points, st.lists(st.integers(1, 5 * UNIT), min_size=1, max_size=3, unique=True))
-def test_bands_lie_between_their_radii(start: Point, stop: Point, radii: list[int]) -> None:
+@given(
+    points,
+    points,
+    st.lists(st.integers(1, 5 * UNIT), min_size=1, max_size=3, unique=True),
+)
+def test_bands_lie_between_their_radii(
+    start: Point, stop: Point, radii: list[int]
+) -> None:
     radii, canvas = sorted(radii), blank()
     onsets = [NEVER if number == 1 else 10 + number for number in range(len(radii))]
     bands(canvas, start, stop, radii, onsets)
     for row in range(0, NEAR, 2):
         for column in range(NEAR):
             apart = squared_distance(column, row, start, stop)
-            expected = next((onset for radius, onset in zip(radii, onsets, strict=True) if apart <= radius**2), NEVER)
+            expected = next(
+                (
+                    onset
+                    for radius, onset in zip(radii, onsets, strict=True)
+                    if apart <= radius**2
+                ),
+                NEVER,
+            )
             assert canvas[row, column] == expected
     assert (canvas[NEAR:] == NEVER).all()
 
@@ -122,7 +158,10 @@ def test_bands_lie_between_their_radii(start: Point, stop: Point, radii: list[in
 def test_squared_distances_are_those_of_the_nearest_stroke(drawn: list[Stroke]) -> None:
     found = squared_distances(np.arange(3, 9), np.arange(2, 6), drawn)
     for row, column in np.ndindex(4, 6):
-        expected = min(squared_distance(column + 3, row + 2, stroke.start, stroke.stop) for stroke in drawn)
+        expected = min(
+            squared_distance(column + 3, row + 2, stroke.start, stroke.stop)
+            for stroke in drawn
+        )
         assert found[row, column] == expected.numerator // expected.denominator
 
 
@@ -135,7 +174,10 @@ def test_strokes_far_across_and_outside_of_the_image_are_exact_too() -> None:
         inside = squared_distance(column, row, far.start, far.stop) <= far.radius**2
         assert canvas[row, column] == (7 if inside else NEVER)
     before = canvas.copy()
-    draw(canvas, [Stroke((-900, 90), (-800, 99), 99, 1), Stroke((90, 5000), (90, 5000), 99, 1)])
+    draw(
+        canvas,
+        [Stroke((-900, 90), (-800, 99), 99, 1), Stroke((90, 5000), (90, 5000), 99, 1)],
+    )
     draw(canvas, [])
     assert np.array_equal(canvas, before)
 
@@ -149,8 +191,14 @@ def test_stamps_are_cut_off_at_the_border(column: int, row: int) -> None:
     assert np.array_equal(canvas, padded[40:-40, 40:-40])
 
 
-@given(st.lists(st.integers(0, 500), min_size=1, max_size=30).filter(any), st.integers(1, 400), st.integers(100, 600))
-def test_spans_follow_one_another_and_fill_the_whole(weights: list[int], first: int, width: int) -> None:
+@given(
+    st.lists(st.integers(0, 500), min_size=1, max_size=30).filter(any),
+    st.integers(1, 400),
+    st.integers(100, 600),
+)
+def test_spans_follow_one_another_and_fill_the_whole(
+    weights: list[int], first: int, width: int
+) -> None:
     spans = shared_out(weights, Span(first, first + width - 1))
     assert spans[0].first == first
     assert spans[-1].last <= first + width - 1
@@ -161,8 +209,12 @@ def test_spans_follow_one_another_and_fill_the_whole(weights: list[int], first: 
     assert abs(spans[largest].last - spans[largest].first + 1 - expected) <= 1
 
 
-@given(st.lists(points, min_size=2, max_size=6), st.integers(1, 500), st.integers(0, 499))
-def test_lines_pass_their_points_and_grow_from_the_first_to_the_last(way: list[Point], first: int, width: int) -> None:
+@given(
+    st.lists(points, min_size=2, max_size=6), st.integers(1, 500), st.integers(0, 499)
+)
+def test_lines_pass_their_points_and_grow_from_the_first_to_the_last(
+    way: list[Point], first: int, width: int
+) -> None:
     path = curve(way)
     assert (path[0], path[-1]) == (way[0], way[-1])
     passed = iter(path)
@@ -171,11 +223,15 @@ def test_lines_pass_their_points_and_grow_from_the_first_to_the_last(way: list[P
     assert onsets == sorted(onsets)
     assert onsets[0] == first
     assert onsets[-1] <= first + width
-    assert length(path) <= sum(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in pairwise(path))
+    assert length(path) <= sum(
+        abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in pairwise(path)
+    )
 
 
 @given(ids, seeds, st.integers(-9, 9), st.integers(0, 20), st.integers(1, 30))
-def test_dice_stay_in_their_range(image_id: str, seed: int, low: int, width: int, count: int) -> None:
+def test_dice_stay_in_their_range(
+    image_id: str, seed: int, low: int, width: int, count: int
+) -> None:
     dice = Dice(image_id, seed, "test")
     assert low <= dice.between(low, low + width) <= low + width
     assert sorted(dice.shuffled(count)) == list(range(count))
@@ -202,15 +258,25 @@ def test_onsets_are_thousandths_and_something_is_hidden_from_a_tenth_on(
 
 
 @given(occluders, levels, levels, seeds)
-def test_masks_are_nested_in_the_severity(occluder: SeverityOccluder, one: float, other: float, seed: int) -> None:
-    less, more = (occluder.mask(["a", "b"], level, seed, 96, WHOLE) for level in sorted((one, other)))
+def test_masks_are_nested_in_the_severity(
+    occluder: SeverityOccluder, one: float, other: float, seed: int
+) -> None:
+    less, more = (
+        occluder.mask(["a", "b"], level, seed, 96, WHOLE)
+        for level in sorted((one, other))
+    )
     assert not (less & ~more).any()
 
 
 @given(occluders, levels, seeds)
-def test_the_share_recorded_is_that_of_the_mask(occluder: SeverityOccluder, level: float, seed: int) -> None:
+def test_the_share_recorded_is_that_of_the_mask(
+    occluder: SeverityOccluder, level: float, seed: int
+) -> None:
     mask = occluder.mask(["a", "b"], level, seed, CELLS, WHOLE)
-    assert occluder.shares(["a", "b"], level, seed) == mask.double().mean(dim=(1, 2, 3)).tolist()
+    assert (
+        occluder.shares(["a", "b"], level, seed)
+        == mask.double().mean(dim=(1, 2, 3)).tolist()
+    )
 
 
 @given(occluders, levels, seeds, st.permutations(range(4)))
@@ -219,8 +285,12 @@ def test_an_image_does_not_depend_on_its_batch(
 ) -> None:
     names = ["a", "b", "", "a/ü.png"]
     whole = occluder.mask(names, level, seed, 64, WHOLE)
-    assert torch.equal(occluder.mask([names[i] for i in places], level, seed, 64, WHOLE), whole[places])
-    assert torch.equal(occluder.mask([names[places[0]]], level, seed, 64, WHOLE)[0], whole[places[0]])
+    assert torch.equal(
+        occluder.mask([names[i] for i in places], level, seed, 64, WHOLE), whole[places]
+    )
+    assert torch.equal(
+        occluder.mask([names[places[0]]], level, seed, 64, WHOLE)[0], whole[places[0]]
+    )
 
 
 @each_default
@@ -229,7 +299,10 @@ def test_nothing_else_changes_and_nothing_at_0(occluder: SeverityOccluder) -> No
     assert torch.equal(occluder.occlude(pixels, ["a", "b"], 0, 0, WHOLE), pixels)
     assert occluder.shares(["a", "b"], 0, 0) == [0.0, 0.0]
     mask = occluder.mask(["a", "b"], 0.7, 0, 224, WHOLE)
-    assert torch.equal(occluder.occlude(pixels, ["a", "b"], 0.7, 0, WHOLE), torch.where(mask, 1.0, pixels))
+    assert torch.equal(
+        occluder.occlude(pixels, ["a", "b"], 0.7, 0, WHOLE),
+        torch.where(mask, 1.0, pixels),
+    )
     assert mask.flatten(1).any(dim=1).all()
 
 
@@ -258,7 +331,9 @@ def test_shares_are_those_of_the_clinic(
 @pytest.mark.parametrize("make", [Pacemaker, Marker])
 def test_a_side_is_that_of_the_picture(make: Make) -> None:
     for number, side in enumerate(("left", "right")):
-        onsets = [make(side=side).onsets(image_id, 0)[:100] <= STEPS // 3 for image_id in IDS]
+        onsets = [
+            make(side=side).onsets(image_id, 0)[:100] <= STEPS // 3 for image_id in IDS
+        ]
         halves = np.split(np.stack(onsets), 2, axis=2)
         assert halves[number].any(axis=(1, 2)).all()
         assert not halves[1 - number].any()
@@ -270,17 +345,26 @@ def test_random_sides_are_both_drawn() -> None:
         assert 3 <= sum(sides) <= 37
 
 
-@pytest.mark.parametrize(("make", "most"), [(EcgLeads, 9), (Lines, 8), (partial(BurnedInText, "white"), 12)])
+@pytest.mark.parametrize(
+    ("make", "most"), [(EcgLeads, 9), (Lines, 8), (partial(BurnedInText, "white"), 12)]
+)
 def test_more_of_them_hide_more(make: Make, most: int) -> None:
     key = "count" if make in (EcgLeads, Lines) else "lines"
-    shares = [sum(make(**{key: count}).shares(IDS[:20], 1, 0)) for count in (1, most // 2, most)]
+    shares = [
+        sum(make(**{key: count}).shares(IDS[:20], 1, 0))
+        for count in (1, most // 2, most)
+    ]
     assert shares == sorted(shares)
     assert shares[2] > 3 * shares[0]
 
 
 @each_default
 def test_images_and_seeds_have_their_own_drawings(occluder: SeverityOccluder) -> None:
-    drawn = {digest(occluder.onsets(image_id, seed)) for image_id in IDS[:8] for seed in (0, 1)}
+    drawn = {
+        digest(occluder.onsets(image_id, seed))
+        for image_id in IDS[:8]
+        for seed in (0, 1)
+    }
     assert len(drawn) == 16
 
 
@@ -313,7 +397,10 @@ def test_the_catalogue_has_them_by_name(occluder: SeverityOccluder) -> None:
     found = load_occluder(occluder.name)
     assert found == occluder
     assert isinstance(found, Occluder)
-    assert load_occluder(f"{occluder.name}(fill=mean)").name == f"{occluder.name}(fill=mean)"
+    assert (
+        load_occluder(f"{occluder.name}(fill=mean)").name
+        == f"{occluder.name}(fill=mean)"
+    )
 
 
 def test_names_hold_what_is_not_the_default() -> None:
@@ -344,9 +431,14 @@ def test_misuse_says_what_was_got(message: str) -> None:
         MISUSES[message]()
 
 
-@pytest.mark.parametrize("module", ["pacemaker", "ecg_leads", "lines", "burned_in_text", "marker", "regions"])
+@pytest.mark.parametrize(
+    "module", ["pacemaker", "ecg_leads", "lines", "burned_in_text", "marker", "regions"]
+)
 def test_registration_loads_no_torch(module: str) -> None:
-    code = f"import sys, pytest_retrieval_robust.occluders.{module}; sys.exit('torch' in sys.modules)"
+    code = (
+        f"import sys, pytest_retrieval_robust.occluders.{module}; sys.exit('torch' in"
+        " sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -355,4 +447,6 @@ def test_registration_loads_no_torch(module: str) -> None:
 def test_cuda_gives_the_same_bits(occluder: SeverityOccluder) -> None:
     pixels = torch.rand(3, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     here = occluder.occlude(pixels, IDS[:3], 0.6, 5, WHOLE)
-    assert torch.equal(occluder.occlude(pixels.cuda(), IDS[:3], 0.6, 5, WHOLE).cpu(), here)
+    assert torch.equal(
+        occluder.occlude(pixels.cuda(), IDS[:3], 0.6, 5, WHOLE).cpu(), here
+    )

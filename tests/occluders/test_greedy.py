@@ -1,4 +1,6 @@
-"""The searches in one image, on made-up models whose fewest breaking cells are known or can be tried out."""
+"""The searches in one image, on made-up models whose fewest breaking cells are known or
+can be tried out.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.occluders._greedy import Breaking, search_breaking, search_falls, search_worst_order
+from pytest_retrieval_robust.occluders._greedy import (
+    Breaking,
+    search_breaking,
+    search_falls,
+    search_worst_order,
+)
 from pytest_retrieval_robust.occluders._probe import Answers, Hidden, Search
 
 T = TypeVar("T")
@@ -40,7 +47,9 @@ def adding(weights: NDArray[np.float64], start: float = 1.0) -> Margin:
 
 def together(weights: NDArray[np.float64], pairs: NDArray[np.float64]) -> Margin:
     """Cells also take something where both of a pair are hidden."""
-    return lambda hidden: 1 - hidden @ weights - np.einsum("mi,ij,mj->m", hidden, pairs, hidden)
+    return lambda hidden: (
+        1 - hidden @ weights - np.einsum("mi,ij,mj->m", hidden, pairs, hidden)
+    )
 
 
 def fewest(margin: Margin, cells: int) -> int | None:
@@ -95,8 +104,15 @@ def test_no_more_is_asked_than_the_budget(seed: int, cells: int, each: int) -> N
 
 
 def test_a_model_that_is_wrong_already_needs_nothing_hidden() -> None:
-    found, asked = run(search_breaking(CELLS, BUDGET), adding(np.ones(CELLS), start=-1.0))
-    assert (found.found_clean, found.broken, int(found.cells.sum()), asked) == (False, True, 0, CELLS + 1)
+    found, asked = run(
+        search_breaking(CELLS, BUDGET), adding(np.ones(CELLS), start=-1.0)
+    )
+    assert (found.found_clean, found.broken, int(found.cells.sum()), asked) == (
+        False,
+        True,
+        0,
+        CELLS + 1,
+    )
 
 
 def test_a_model_that_nothing_breaks_is_said_to_be_unbroken() -> None:
@@ -107,7 +123,9 @@ def test_a_model_that_nothing_breaks_is_said_to_be_unbroken() -> None:
 
 @pytest.mark.parametrize("needed", [1, 2, 7, 40, 200, 256])
 def test_of_equal_cells_exactly_as_many_as_needed_are_hidden(needed: int) -> None:
-    found, _ = run(search_breaking(256, 800), adding(np.full(256, 1.0), start=needed - 0.5))
+    found, _ = run(
+        search_breaking(256, 800), adding(np.full(256, 1.0), start=needed - 0.5)
+    )
     assert found.cells.sum() == needed
 
 
@@ -119,7 +137,9 @@ def test_falls_are_what_each_cell_alone_costs() -> None:
 
 
 @given(weights)
-def test_the_worst_order_holds_every_cell_and_begins_with_the_worst(each: NDArray[np.float64]) -> None:
+def test_the_worst_order_holds_every_cell_and_begins_with_the_worst(
+    each: NDArray[np.float64],
+) -> None:
     order, _ = run(search_worst_order(CELLS), adding(each))
     assert sorted(order.tolist()) == list(range(CELLS))
     assert list(each[order]) == pytest.approx(sorted(each, reverse=True))

@@ -1,4 +1,6 @@
-"""Model-guided occluders: exact and nested like area occluders, in an order that the model decides."""
+"""Model-guided occluders: exact and nested like area occluders, in an order that the
+model decides.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,22 @@ SIDE, CELLS = 16, 4
 
 @dataclass(frozen=True)
 class Peeping:
-    """Embeds the brightness of four quarters: an image that is bright in one has a report of its own."""
+    """Embeds the brightness of four quarters: an image that is bright in one has a
+    report of its own.
+    """
 
     name: str = "peeping"
     device: str = "cpu"
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         half = SIDE // 2
-        quarters = pixels.mean(1).unfold(1, half, half).unfold(2, half, half).mean((3, 4)).flatten(1)
+        quarters = (
+            pixels.mean(1)
+            .unfold(1, half, half)
+            .unfold(2, half, half)
+            .mean((3, 4))
+            .flatten(1)
+        )
         return torch.nn.functional.normalize(quarters + 1e-3, dim=1)
 
 
@@ -47,7 +57,9 @@ def scene(ids: tuple[str, ...] = ("a", "b", "c", "d")) -> Scene:
 
 
 def bound(name: str, **options: object) -> AreaOccluder:
-    occluder = load_occluder(f"{name}(grid={CELLS}{''.join(f',{key}={value}' for key, value in options.items())})")
+    occluder = load_occluder(
+        f"{name}(grid={CELLS}{''.join(f',{key}={value}' for key, value in options.items())})"
+    )
     found = occluder.bind(scene())
     assert isinstance(found, AreaOccluder)
     return found
@@ -55,7 +67,9 @@ def bound(name: str, **options: object) -> AreaOccluder:
 
 @pytest.mark.parametrize("name", ["salient", "worst(k=1,grid=4)"])
 def test_what_the_model_looks_at_is_hidden_first(name: str) -> None:
-    occluder = load_occluder(name if "(" in name else f"{name}(grid={CELLS})").bind(scene())
+    occluder = load_occluder(name if "(" in name else f"{name}(grid={CELLS})").bind(
+        scene()
+    )
     for image in range(4):
         row, column = divmod(image, 2)
         mask = occluder.mask(["abcd"[image]], 0.25, 0, CELLS, WHOLE)[0, 0]
@@ -70,7 +84,9 @@ def test_what_the_model_looks_at_is_hidden_last() -> None:
 
 def test_non_salient_is_salient_read_backwards() -> None:
     ids = ["a", "b", "c", "d"]
-    first, last = (bound(name).order(ids, 0, "cpu") for name in ("salient", "non-salient"))
+    first, last = (
+        bound(name).order(ids, 0, "cpu") for name in ("salient", "non-salient")
+    )
     assert torch.equal(first + last, torch.full_like(first, CELLS**2 - 1))
 
 
@@ -81,7 +97,9 @@ def test_they_are_exact_nested_and_permutations(name: str) -> None:
     assert torch.equal(order.sort(1).values, torch.arange(CELLS**2).expand(2, -1))
     for cells in range(CELLS**2 + 1):
         level = cells / CELLS**2
-        assert occluder.mask(["c", "a"], level, 3, CELLS, WHOLE).sum((1, 2, 3)).tolist() == [cells, cells]
+        assert occluder.mask(["c", "a"], level, 3, CELLS, WHOLE).sum(
+            (1, 2, 3)
+        ).tolist() == [cells, cells]
         assert occluder.shares(["c"], level, 0) == [level]
 
 
@@ -103,14 +121,20 @@ def test_two_models_of_one_batch_do_not_share_their_orders() -> None:
 
     here = scene()
     setting = Setting(Blind(), None, torch.eye(4), np.arange(4))  # type: ignore[arg-type]
-    there = Scene(setting, here.numbers, here.ids, here.pixels, here.frames, here.groups)
+    there = Scene(
+        setting, here.numbers, here.ids, here.pixels, here.frames, here.groups
+    )
     one, other = (load_occluder("salient(grid=4)").bind(each) for each in (here, there))
-    masks = [occluder.mask(here.ids, 0.25, 0, CELLS, WHOLE) for occluder in (one, other)]
+    masks = [
+        occluder.mask(here.ids, 0.25, 0, CELLS, WHOLE) for occluder in (one, other)
+    ]
     assert not torch.equal(*masks)
 
 
 def test_a_k_without_as_many_wrong_reports_is_an_error() -> None:
-    with pytest.raises(OcclusionError, match="at most the 3 wrong reports of a query, got k=10"):
+    with pytest.raises(
+        OcclusionError, match="at most the 3 wrong reports of a query, got k=10"
+    ):
         load_occluder("worst(grid=4)").bind(scene())
 
 
@@ -121,7 +145,10 @@ def test_k_is_checked() -> None:
 
 @pytest.fixture(scope="module")
 def drawn() -> Scene:
-    model, data = load_model("tiny-cxr-clip-robust", device="cpu"), load_dataset("synthetic-cxr", pairs=40)
+    model, data = (
+        load_model("tiny-cxr-clip-robust", device="cpu"),
+        load_dataset("synthetic-cxr", pairs=40),
+    )
     pairs = pairs_of(data)
     return next(sampled_images(setting_of(model, pairs), model, pairs, 3))
 
@@ -132,8 +159,16 @@ def test_a_version_is_encoded_as_the_occluder_hides_it(drawn: Scene) -> None:
     hidden = occluder.mask(drawn.ids, 0.4, 1, 8, WHOLE).flatten(1).numpy()
     rows = Probe(drawn, 8, "black", 1).encode(np.arange(3), hidden)
     for image in range(3):
-        pixels = occluder.occlude(drawn.pixels[image : image + 1], [drawn.ids[image]], 0.4, 1, drawn.frames[image])
-        assert torch.allclose(rows[image], drawn.setting.encoder.encode_images(pixels)[0], atol=1e-6)
+        pixels = occluder.occlude(
+            drawn.pixels[image : image + 1],
+            [drawn.ids[image]],
+            0.4,
+            1,
+            drawn.frames[image],
+        )
+        assert torch.allclose(
+            rows[image], drawn.setting.encoder.encode_images(pixels)[0], atol=1e-6
+        )
 
 
 def test_answers_are_the_scores_and_margins_of_a_naive_loop(drawn: Scene) -> None:
@@ -149,12 +184,19 @@ def test_answers_are_the_scores_and_margins_of_a_naive_loop(drawn: Scene) -> Non
         scores = (drawn.setting.reports.double() @ rows[image]).numpy()
         right = drawn.setting.report_groups == drawn.groups[image]
         assert answers.right[0] == pytest.approx(scores[right].max(), abs=1e-6)
-        assert answers.margin[0] == pytest.approx(scores[right].max() - np.sort(scores[~right])[-5], abs=1e-6)
+        assert answers.margin[0] == pytest.approx(
+            scores[right].max() - np.sort(scores[~right])[-5], abs=1e-6
+        )
 
 
 def test_the_worst_case_is_worse_than_chance_layouts(drawn: Scene) -> None:
-    """The order that was searched lowers the right report's score further than random patches do."""
-    worst, random = load_occluder("worst(grid=4,k=5)").bind(drawn), load_occluder("patches(grid=4)")
+    """The order that was searched lowers the right report's score further than random
+    patches do.
+    """
+    worst, random = (
+        load_occluder("worst(grid=4,k=5)").bind(drawn),
+        load_occluder("patches(grid=4)"),
+    )
     right = torch.from_numpy(drawn.groups[:, None] == drawn.setting.report_groups)
 
     def margins(occluder: Occluder) -> Tensor:

@@ -5,7 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.occluders.hashing import _keys, host_words, mix, places, words
+from pytest_retrieval_robust.occluders.hashing import (
+    _keys,
+    host_words,
+    mix,
+    places,
+    words,
+)
 
 numbers = st.lists(st.integers(0, 2**32 - 1), min_size=1)
 
@@ -21,14 +27,20 @@ def whole_word_mix(word: int) -> int:
 
 @given(numbers)
 def test_the_hash_is_that_of_unbounded_integers(drawn: list[int]) -> None:
-    assert mix(torch.tensor(drawn)).tolist() == [whole_word_mix(number) for number in drawn]
+    assert mix(torch.tensor(drawn)).tolist() == [
+        whole_word_mix(number) for number in drawn
+    ]
 
 
 @given(numbers, st.text(max_size=9), st.integers(0, 2**64 - 1))
-def test_words_are_the_same_by_tensors_and_on_the_host(counters: list[int], identity: str, seed: int) -> None:
+def test_words_are_the_same_by_tensors_and_on_the_host(
+    counters: list[int], identity: str, seed: int
+) -> None:
     low, high = _keys([identity], seed, "order")[0].tolist()
     by_tensors = mix(mix(mix(torch.tensor(counters)) ^ low) ^ high)
-    assert torch.equal(words([identity], seed, "order", torch.tensor(counters))[0], by_tensors)
+    assert torch.equal(
+        words([identity], seed, "order", torch.tensor(counters))[0], by_tensors
+    )
 
 
 def test_the_first_words_of_an_id_are_those_of_a_batch() -> None:
@@ -38,9 +50,13 @@ def test_the_first_words_of_an_id_are_those_of_a_batch() -> None:
 
 def test_streams_of_other_purpose_are_other_words() -> None:
     counters = torch.arange(8)
-    assert not torch.equal(words(["a"], 0, "order", counters), words(["a"], 0, "noise", counters))
+    assert not torch.equal(
+        words(["a"], 0, "order", counters), words(["a"], 0, "noise", counters)
+    )
 
 
 @given(st.lists(st.integers(0, 2**62), min_size=1, unique=True))
 def test_places_are_those_of_a_sort(keys: list[int]) -> None:
-    assert places(torch.tensor([keys]))[0].tolist() == [sorted(keys).index(key) for key in keys]
+    assert places(torch.tensor([keys]))[0].tolist() == [
+        sorted(keys).index(key) for key in keys
+    ]

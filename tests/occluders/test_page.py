@@ -52,7 +52,9 @@ def test_every_occluder_has_a_row_and_every_row_an_occluder() -> None:
 def test_a_row_has_every_parameter_with_its_default(entry: OccluderEntry) -> None:
     built: Any = entry.build()
     defaults = {f.name: f.default for f in fields(built) if f.name in entry.parameters}
-    shown = re.findall(r"`(\w+)=([^`]+)`", rows("All of them")[entry.name].split(" | ")[0])
+    shown = re.findall(
+        r"`(\w+)=([^`]+)`", rows("All of them")[entry.name].split(" | ")[0]
+    )
     assert dict(shown) == {name: str(default) for name, default in defaults.items()}
 
 
@@ -62,7 +64,9 @@ def test_the_classes_are_those_of_the_page(entry: OccluderEntry) -> None:
     guided, area = isinstance(built, GuidedOccluder), isinstance(built, AreaOccluder)
     expected = "Model-guided" if guided else "Area" if area else "Severity"
     found = [
-        kind for kind, names in re.findall(r"^\* \*\*(.+?)\*\*: (.+?)\.", TEXT, flags=re.M) if names_it(entry, names)
+        kind
+        for kind, names in re.findall(r"^\* \*\*(.+?)\*\*: (.+?)\.", TEXT, flags=re.M)
+        if names_it(entry, names)
     ]
     assert found == [expected]
     assert entry.by_name_only == (guided or entry.name == "regions")
@@ -78,18 +82,34 @@ def test_every_fill_has_a_row_that_says_whether_it_is_content_free() -> None:
     assert f"from {DONORS} images" in section("Fills")
 
 
-@pytest.mark.parametrize("heading", ["What the severities hide", "What it does to the embedded encoders"])
+@pytest.mark.parametrize(
+    "heading", ["What the severities hide", "What it does to the embedded encoders"]
+)
 def test_measured_tables_have_every_severity_occluder(heading: str) -> None:
-    drawn = {name for name, entry in ENTRIES.items() if isinstance(entry.build(), SeverityOccluder)}
+    drawn = {
+        name
+        for name, entry in ENTRIES.items()
+        if isinstance(entry.build(), SeverityOccluder)
+    }
     assert drawn <= set(
-        re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| severity.*", section(heading), re.MULTILINE)))
+        re.findall(
+            r"`([^`]+)`",
+            "".join(re.findall(r"^\| severity.*", section(heading), re.MULTILINE)),
+        )
     )
 
 
 def test_a_gate_matches_as_the_page_says() -> None:
     names = ["patches", "patches(fill=mean)", "box", "box(grid=8)", "boxes"]
-    matched = {glob: [name for name in names if fnmatchcase(name, glob)] for glob in ("patches*", "box*", "box(*")}
-    assert matched == {"patches*": names[:2], "box*": names[2:], "box(*": ["box(grid=8)"]}
+    matched = {
+        glob: [name for name in names if fnmatchcase(name, glob)]
+        for glob in ("patches*", "box*", "box(*")
+    }
+    assert matched == {
+        "patches*": names[:2],
+        "box*": names[2:],
+        "box(*": ["box(grid=8)"],
+    }
 
 
 def encodings(search: Search[Any]) -> int:
@@ -98,7 +118,9 @@ def encodings(search: Search[Any]) -> int:
     while True:
         asked += len(versions)
         try:
-            versions = search.send(Answers(np.zeros(len(versions)), np.zeros(len(versions))))
+            versions = search.send(
+                Answers(np.zeros(len(versions)), np.zeros(len(versions)))
+            )
         except StopIteration:
             return asked
 
@@ -108,7 +130,10 @@ def test_guided_occluders_cost_what_the_page_says() -> None:
     for search, count in ((search_falls, 65), (search_worst_order, 888)):
         assert encodings(search(cells)) == count
         assert f"{500 * count:,} for 500 images" in TEXT
-    assert (round(888 / cells), round(encodings(search_worst_order(256)) / 256)) == (14, 20)
+    assert (round(888 / cells), round(encodings(search_worst_order(256)) / 256)) == (
+        14,
+        20,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +145,9 @@ def example() -> Mapping[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("name", ["from-below", "from-below(fill=mean,grid=5)", "coin", "coin(radius=40)"])
+@pytest.mark.parametrize(
+    "name", ["from-below", "from-below(fill=mean,grid=5)", "coin", "coin(radius=40)"]
+)
 def test_the_example_keeps_the_contract(name: str, example: Mapping[str, Any]) -> None:
     catalogues, pixels = Catalogues(), picture(3, 3, 64, 64)
     example["pytest_robust_register"](catalogues)
@@ -132,14 +159,22 @@ def test_the_example_keeps_the_contract(name: str, example: Mapping[str, Any]) -
         mask = occluder.mask(IDS, level, 3, 64, WHOLE)
         assert not (before & ~mask).any()
         kept = ~mask.expand_as(pixels)
-        assert torch.equal(bits(occluder.occlude(pixels, IDS, level, 3, WHOLE)[kept]), bits(pixels[kept]))
+        assert torch.equal(
+            bits(occluder.occlude(pixels, IDS, level, 3, WHOLE)[kept]),
+            bits(pixels[kept]),
+        )
         before = mask
 
 
 def test_the_examples_occluders_hide_what_they_say(example: Mapping[str, Any]) -> None:
     below, coin = example["FromBelow"](), example["Coin"]()
-    assert torch.equal(below.mask(IDS, 0.5, 0, 16, WHOLE), torch.arange(16)[:, None].expand(3, 1, 16, 16) >= 8)
+    assert torch.equal(
+        below.mask(IDS, 0.5, 0, 16, WHOLE),
+        torch.arange(16)[:, None].expand(3, 1, 16, 16) >= 8,
+    )
     assert below.shares(IDS, 1, 0) == [1.0] * 3
-    assert coin.shares(IDS, 1, 0) == pytest.approx([np.pi * 30**2 / 256**2] * 3, rel=0.01)
+    assert coin.shares(IDS, 1, 0) == pytest.approx(
+        [np.pi * 30**2 / 256**2] * 3, rel=0.01
+    )
     masks = coin.mask(IDS, 1, 0, 64, WHOLE)
     assert not torch.equal(masks[0], masks[1])

@@ -16,7 +16,9 @@ from .generators import PADDED
 
 
 @pytest.mark.parametrize("frame", [WHOLE, PADDED, [WHOLE, PADDED]])
-def test_visible_level_is_the_share_of_what_the_model_sees(frame: Box | Sequence[Box]) -> None:
+def test_visible_level_is_the_share_of_what_the_model_sees(
+    frame: Box | Sequence[Box],
+) -> None:
     mask = Patches(10).mask(["a", "b"], 0.3, 0, 50, frame)
     assert visible_level(mask, frame) == pytest.approx(0.3)
 
@@ -33,7 +35,9 @@ def test_the_repr_makes_it_again() -> None:
 def test_0_3_is_the_decimal() -> None:
     assert Patches(10).hidden_cells(0.3) == 30
     assert Patches(1).hidden_cells(0.5) == 1
-    assert Patches(10).hidden_cells(0.285) == 29  # the float lies below; as a decimal it is a half
+    assert (
+        Patches(10).hidden_cells(0.285) == 29
+    )  # the float lies below; as a decimal it is a half
 
 
 PIXELS = torch.zeros(1, 3, 8, 8)
@@ -46,8 +50,12 @@ MISUSES: dict[str, Callable[[], object]] = {
     r"len\(frame\)=2": lambda: Patches().mask(["a"], 0.5, 0, 8, [WHOLE, WHOLE]),
     r"len\(ids\)=2": lambda: Patches().occlude(PIXELS, ["a", "b"], 0.5, 0, WHOLE),
     "dtype=torch.int32": lambda: Patches().occlude(PIXELS.int(), ["a"], 0.5, 0, WHOLE),
-    r"shape=\(1, 1, 8, 8\)": lambda: Patches().occlude(PIXELS[:, :1], ["a"], 0.5, 0, WHOLE),
-    "out.dtype=torch.float64": lambda: Patches().occlude(PIXELS, ["a"], 0.5, 0, WHOLE, out=PIXELS.double()),
+    r"shape=\(1, 1, 8, 8\)": (
+        lambda: Patches().occlude(PIXELS[:, :1], ["a"], 0.5, 0, WHOLE)
+    ),
+    "out.dtype=torch.float64": (
+        lambda: Patches().occlude(PIXELS, ["a"], 0.5, 0, WHOLE, out=PIXELS.double())
+    ),
 }
 
 

@@ -1,4 +1,6 @@
-"""Chromium and its driver as the distribution has them; without these, what needs them is skipped."""
+"""Chromium and its driver as the distribution has them; without these, what needs them
+is skipped.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,18 @@ from selenium.webdriver.chrome.service import Service
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
-MISSING = None if BROWSER and DRIVER else "no chromium and chromedriver here: apt-get install chromium chromium-driver"
+MISSING = (
+    None
+    if BROWSER and DRIVER
+    else "no chromium and chromedriver here: apt-get install chromium chromium-driver"
+)
 
 
 @contextmanager
 def chromium(downloads: Path) -> Iterator[Chrome]:
-    """A browser without a window, that keeps what it downloads there, and logs its console and requests."""
+    """A browser without a window, that keeps what it downloads there, and logs its
+    console and requests.
+    """
     options = ChromeOptions()
     options.binary_location = BROWSER or ""
     for argument in (
@@ -30,8 +38,12 @@ def chromium(downloads: Path) -> Iterator[Chrome]:
         "--window-size=1280,900",
     ):
         options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.add_experimental_option(
+        "prefs", {"download.default_directory": str(downloads)}
+    )
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
     browser = Chrome(options, Service(DRIVER))
     try:
         yield browser
@@ -46,6 +58,13 @@ def console(browser: Chrome) -> list[dict[str, Any]]:
 
 def requests(browser: Chrome) -> list[str]:
     """The addresses that were asked for since this was last asked."""
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]  # type: ignore[no-untyped-call]
-    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    events = [
+        json.loads(entry["message"])["message"]
+        for entry in browser.get_log("performance")  # type: ignore[no-untyped-call]
+    ]
+    sent = [
+        event["params"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
     return [one["request"]["url"] for one in sent]

@@ -1,4 +1,6 @@
-"""Records of runs for tests of reports, made of ranks that a test chooses and judged by the package's own code."""
+"""Records of runs for tests of reports, made of ranks that a test chooses and judged by
+the package's own code.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from pytest_retrieval_robust.case import BreakingOutcome, CostMeasurement, HeatMap, Latency, ModelRecord
+from pytest_retrieval_robust.case import (
+    BreakingOutcome,
+    CostMeasurement,
+    HeatMap,
+    Latency,
+    ModelRecord,
+)
 from pytest_retrieval_robust.config_file import read_config_file
 from pytest_retrieval_robust.judgement import Against, RunRecord, judge_run
 from pytest_retrieval_robust.measurements import Identity
@@ -21,7 +29,13 @@ from pytest_retrieval_robust.samples import Retrieved, Sample, SampleSheet
 from ..saved_runs import make_run
 
 T = TypeVar("T")
-HOST = {"python": "3.11.9", "system": "Linux x86_64", "processors": 2, "torch": "2.9.0", "gpu": None}
+HOST = {
+    "python": "3.11.9",
+    "system": "Linux x86_64",
+    "processors": 2,
+    "torch": "2.9.0",
+    "gpu": None,
+}
 GATES = """
 [[gate]]
 level = 0.2
@@ -36,36 +50,74 @@ retention = { 10 = 0.2 }
 
 
 def record(
-    folder: Path, queries: int = 200, *, gates: str = GATES, shift: int = 0, beside: bool = False, **choices: Any
+    folder: Path,
+    queries: int = 200,
+    *,
+    gates: str = GATES,
+    shift: int = 0,
+    beside: bool = False,
+    **choices: Any,
 ) -> RunRecord:
-    """A judged run; `beside` compares it with the same one without `shift`, `choices` are those of `make_run`."""
+    """A judged run; `beside` compares it with the same one without `shift`, `choices`
+    are those of `make_run`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "robust.toml").write_text(gates)
     policy = read_policy(read_config_file(folder / "robust.toml"))
     mine = make_run(folder / "mine", queries, shift=shift, **choices)
-    against = Against(make_run(folder / "theirs", queries, **choices).run) if beside else Against()
+    against = (
+        Against(make_run(folder / "theirs", queries, **choices).run)
+        if beside
+        else Against()
+    )
     judged = judge_run(mine.run, policy, against)
     return replace(judged, identity=replace(judged.identity, host=HOST))
 
 
-def searched(model: str, seed: int = 0, images: int = 40, grid: int = 8, labels: int = 2) -> BreakingOutcome:
+def searched(
+    model: str, seed: int = 0, images: int = 40, grid: int = 8, labels: int = 2
+) -> BreakingOutcome:
     """A search for the smallest breaking occlusions, with maps."""
     rng = np.random.default_rng(seed)
     shares = np.sort(np.round(rng.beta(2, 20, images), 4)).tolist()
 
     def heat() -> HeatMap:
-        return HeatMap(images, tuple(tuple(row) for row in (rng.random((grid, grid)) ** 3 / 10 - 0.01).tolist()))
+        return HeatMap(
+            images,
+            tuple(
+                tuple(row)
+                for row in (rng.random((grid, grid)) ** 3 / 10 - 0.01).tolist()
+            ),
+        )
 
     maps = {f"finding {place}": heat() for place in range(labels)}
-    return BreakingOutcome(model, "d", 10, grid, "black", 600, images, tuple(shares), 0, 9, 512.0, heat(), maps)
+    return BreakingOutcome(
+        model,
+        "d",
+        10,
+        grid,
+        "black",
+        600,
+        images,
+        tuple(shares),
+        0,
+        9,
+        512.0,
+        heat(),
+        maps,
+    )
 
 
 def sample_sheet(text: str = "a report") -> SampleSheet:
     """One sample, for which `text` is the right report."""
     stream = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)).save(stream, "JPEG")
+    Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
+    ).save(stream, "JPEG")
     found = (Retrieved(text, right=True), Retrieved("another", right=False))
-    sample = Sample("Typical", 1, 7, 0.25, stream.getvalue(), stream.getvalue(), found, found[::-1])
+    sample = Sample(
+        "Typical", 1, 7, 0.25, stream.getvalue(), stream.getvalue(), found, found[::-1]
+    )
     return SampleSheet("ours", "d", "hidden", "patches", 40, (sample,))
 
 
@@ -74,12 +126,26 @@ def timed(run: RunRecord) -> tuple[CostMeasurement, ...]:
     latency = Latency(0.012, 0.019, 50)
     cases = [outcome.case for outcome in run.outcomes]
     return tuple(
-        CostMeasurement(case, 0.01, 0.0104, 1.04, 9, 64, "cpu", (1.01, 1.04, 1.09), "a processor", latency, 2**30)
+        CostMeasurement(
+            case,
+            0.01,
+            0.0104,
+            1.04,
+            9,
+            64,
+            "cpu",
+            (1.01, 1.04, 1.09),
+            "a processor",
+            latency,
+            2**30,
+        )
         for case in cases
     )
 
 
-def whole_record(folder: Path, models: tuple[str, ...] = ("ours", "theirs"), **choices: Any) -> RunRecord:
+def whole_record(
+    folder: Path, models: tuple[str, ...] = ("ours", "theirs"), **choices: Any
+) -> RunRecord:
     """A record that has something of everything."""
     choices = {"occluders": ("patches", "worst"), "shift": 60, **choices}
     run = record(folder, beside=True, models=models, **choices)
@@ -87,7 +153,9 @@ def whole_record(folder: Path, models: tuple[str, ...] = ("ours", "theirs"), **c
     return replace(
         run,
         models=(*run.models, absent),
-        breaking=tuple(searched(model, place, grid=4) for place, model in enumerate(models)),
+        breaking=tuple(
+            searched(model, place, grid=4) for place, model in enumerate(models)
+        ),
         costs=timed(run),
         warnings=(*run.warnings, "a warning"),
         broken=("test_x: it broke",),
@@ -101,7 +169,13 @@ def renamed(value: T, names: Mapping[str, str]) -> T:
         for name, other in names.items():
             found = found.replace(name, other)
     elif is_dataclass(value) and not isinstance(value, type | Identity):
-        found = replace(value, **{field.name: renamed(getattr(value, field.name), names) for field in fields(value)})
+        found = replace(
+            value,
+            **{
+                field.name: renamed(getattr(value, field.name), names)
+                for field in fields(value)
+            },
+        )
     elif isinstance(value, tuple | list):
         found = type(value)(renamed(one, names) for one in value)
     elif isinstance(value, Mapping):
@@ -109,21 +183,47 @@ def renamed(value: T, names: Mapping[str, str]) -> T:
     return found  # type: ignore[no-any-return]
 
 
-def multiplied(run: RunRecord, models: Sequence[str], occluders: Sequence[str]) -> RunRecord:
-    """The run of one model and occluder, "ours" and "patches", as that of many: judging so many takes longer."""
-    names = [{"ours": model, "patches": occluder} for model in models for occluder in occluders]
+def multiplied(
+    run: RunRecord, models: Sequence[str], occluders: Sequence[str]
+) -> RunRecord:
+    """The run of one model and occluder, "ours" and "patches", as that of many: judging
+    so many takes longer.
+    """
+    names = [
+        {"ours": model, "patches": occluder}
+        for model in models
+        for occluder in occluders
+    ]
     baseline = run.baseline
     if baseline is not None:
-        hidden = tuple(cell for cell in baseline.cells if cell.case.level > 0)  # level 0 is one cell a model
-        sides = [(baseline.cells if one["patches"] == occluders[0] else hidden, one) for one in names]
-        baseline = replace(baseline, cells=tuple(cell for cells, one in sides for cell in renamed(cells, one)))
+        hidden = tuple(
+            cell for cell in baseline.cells if cell.case.level > 0
+        )  # level 0 is one cell a model
+        sides = [
+            (baseline.cells if one["patches"] == occluders[0] else hidden, one)
+            for one in names
+        ]
+        baseline = replace(
+            baseline,
+            cells=tuple(cell for cells, one in sides for cell in renamed(cells, one)),
+        )
     return replace(
         run,
         plan=replace(run.plan, models=tuple(models), occluders=tuple(occluders)),
-        outcomes=tuple(outcome for one in names for outcome in renamed(run.outcomes, one)),
-        verdicts=tuple(verdict for one in names for verdict in renamed(run.verdicts, one)),
-        intervals={key: found for one in names for key, found in renamed(dict(run.intervals), one).items()},
-        models=tuple(model for name in models for model in renamed(run.models, {"ours": name})),
+        outcomes=tuple(
+            outcome for one in names for outcome in renamed(run.outcomes, one)
+        ),
+        verdicts=tuple(
+            verdict for one in names for verdict in renamed(run.verdicts, one)
+        ),
+        intervals={
+            key: found
+            for one in names
+            for key, found in renamed(dict(run.intervals), one).items()
+        },
+        models=tuple(
+            model for name in models for model in renamed(run.models, {"ours": name})
+        ),
         baseline=baseline,
     )
 
@@ -140,6 +240,9 @@ def nothing(run: RunRecord) -> RunRecord:
         layouts=(),
         intervals={},
         baseline=None,
-        models=tuple(replace(model, tested=False, reason="no test of it was run or finished") for model in run.models),
+        models=tuple(
+            replace(model, tested=False, reason="no test of it was run or finished")
+            for model in run.models
+        ),
         failures=("nothing was measured",),
     )

@@ -1,4 +1,6 @@
-"""The HTML report in a real browser: it opens in silence, and everything on it works by mouse and keyboard."""
+"""The HTML report in a real browser: it opens in silence, and everything on it works by
+mouse and keyboard.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +45,18 @@ def browser(folder: Path) -> Iterator[Chrome]:
 
 @pytest.fixture
 def page(browser: Chrome, run: RunRecord, tmp_path: Path) -> Iterator[Chrome]:
-    """The report, opened from the disk; whatever a test does, no request may leave and the console stays silent."""
+    """The report, opened from the disk; whatever a test does, no request may leave and
+    the console stays silent.
+    """
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size(1280))
     show(browser, tmp_path, render_html(run))
     yield browser
     assert console(browser) == []
-    assert [url for url in requests(browser) if not url.startswith(("file:", "blob:null/", "data:,"))] == []
+    assert [
+        url
+        for url in requests(browser)
+        if not url.startswith(("file:", "blob:null/", "data:,"))
+    ] == []
 
 
 def show(browser: Chrome, folder: Path, content: str) -> None:
@@ -61,11 +69,17 @@ def size(width: int) -> dict[str, Any]:
 
 
 def choose(browser: Chrome, name: str, value: object) -> None:
-    browser.find_element(By.CSS_SELECTOR, f"input[name={name}][value='{value}']").click()
+    browser.find_element(
+        By.CSS_SELECTOR, f"input[name={name}][value='{value}']"
+    ).click()
 
 
 def visible(browser: Chrome, selector: str) -> list[WebElement]:
-    return [one for one in browser.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()]
+    return [
+        one
+        for one in browser.find_elements(By.CSS_SELECTOR, selector)
+        if one.is_displayed()
+    ]
 
 
 def test_k_and_direction_switch_every_figure_and_table(page: Chrome) -> None:
@@ -78,7 +92,10 @@ def test_k_and_direction_switch_every_figure_and_table(page: Chrome) -> None:
     for selector in ("#table tbody tr", "#baseline tbody tr"):
         rows = visible(page, selector)
         assert rows
-        assert {(row.get_attribute("data-k"), row.get_attribute("data-direction")) for row in rows} == {("1", "1")}
+        assert {
+            (row.get_attribute("data-k"), row.get_attribute("data-direction"))
+            for row in rows
+        } == {("1", "1")}
 
 
 def test_the_occluder_and_the_model_are_chosen_from_lists(page: Chrome) -> None:
@@ -91,7 +108,10 @@ def test_the_occluder_and_the_model_are_chosen_from_lists(page: Chrome) -> None:
 
 
 def points(browser: Chrome) -> list[float]:
-    return [float(cell.text) for cell in visible(browser, "#baseline tbody tr > :nth-child(2)")]
+    return [
+        float(cell.text)
+        for cell in visible(browser, "#baseline tbody tr > :nth-child(2)")
+    ]
 
 
 def test_a_table_sorts_by_a_heading_both_ways_and_says_so(page: Chrome) -> None:
@@ -114,10 +134,14 @@ def test_the_data_comes_as_csv(page: Chrome, run: RunRecord, folder: Path) -> No
     rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
     assert len(rows) == len(run.outcomes) * 4
     first = run.outcomes[0]
-    assert float(rows[0]["recall"]) == pytest.approx(first.recall(int(rows[0]["k"])), abs=1e-6)
+    assert float(rows[0]["recall"]) == pytest.approx(
+        first.recall(int(rows[0]["k"])), abs=1e-6
+    )
 
 
-def test_a_downloaded_name_is_no_formula(browser: Chrome, run: RunRecord, folder: Path, tmp_path: Path) -> None:
+def test_a_downloaded_name_is_no_formula(
+    browser: Chrome, run: RunRecord, folder: Path, tmp_path: Path
+) -> None:
     target = folder / "breaking.csv"
     target.unlink(missing_ok=True)
     show(browser, tmp_path, render_html(renamed(run, {"ours": '=1+1,"\n'})))
@@ -129,7 +153,9 @@ def test_a_downloaded_name_is_no_formula(browser: Chrome, run: RunRecord, folder
 
 
 def ground(browser: Chrome) -> str:
-    return browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
+    return browser.find_element(By.TAG_NAME, "body").value_of_css_property(
+        "background-color"
+    )
 
 
 def test_dark_and_light_follow_the_system_or_the_switch(page: Chrome) -> None:
@@ -165,7 +191,12 @@ def test_the_pointer_reads_the_values_of_a_level(page: Chrome) -> None:
 
 
 def test_every_control_is_reached_by_keyboard_and_has_a_name(page: Chrome) -> None:
-    wanted = {one.id for one in visible(page, "a, button, select, summary, [tabindex='0'], input[type=checkbox]")}
+    wanted = {
+        one.id
+        for one in visible(
+            page, "a, button, select, summary, [tabindex='0'], input[type=checkbox]"
+        )
+    }
     reached, groups = set(), set()
     body = page.find_element(By.TAG_NAME, "body")
     ActionChains(page).send_keys(Keys.TAB).perform()
@@ -183,7 +214,9 @@ def test_every_control_is_reached_by_keyboard_and_has_a_name(page: Chrome) -> No
 
 
 def test_arrow_keys_move_within_a_switch(page: Chrome) -> None:
-    page.find_element(By.CSS_SELECTOR, "input[name=k][value='10']").send_keys(Keys.ARROW_LEFT)
+    page.find_element(By.CSS_SELECTOR, "input[name=k][value='10']").send_keys(
+        Keys.ARROW_LEFT
+    )
     (figure,) = visible(page, "#curves figure strong")
     assert figure.text.startswith("Recall@1,")
 
@@ -195,10 +228,16 @@ def test_nothing_is_wider_than_the_window(page: Chrome, width: int) -> None:
 
 
 @pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
-def test_no_name_runs_or_spoils_the_page(browser: Chrome, run: RunRecord, tmp_path: Path, name: str) -> None:
+def test_no_name_runs_or_spoils_the_page(
+    browser: Chrome, run: RunRecord, tmp_path: Path, name: str
+) -> None:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size(400))
     console(browser), requests(browser)
-    show(browser, tmp_path, render_html(renamed(run, {"ours": name, "patches": f"{name}(x=1)"})))
+    show(
+        browser,
+        tmp_path,
+        render_html(renamed(run, {"ours": name, "patches": f"{name}(x=1)"})),
+    )
     assert console(browser) == []
     assert {url.partition(":")[0] for url in requests(browser)} == {"file"}
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 400
@@ -229,24 +268,36 @@ def test_on_paper_everything_is_open(page: Chrome) -> None:
     assert len(page.print_page()) > 10_000
 
 
-def test_without_scripts_every_view_is_there(browser: Chrome, run: RunRecord, tmp_path: Path) -> None:
+def test_without_scripts_every_view_is_there(
+    browser: Chrome, run: RunRecord, tmp_path: Path
+) -> None:
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         show(browser, tmp_path, render_html(run))
         time.sleep(0.2)
         assert len(visible(browser, "#table tbody tr")) == len(run.curves) * 4
     finally:
-        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+        browser.execute_cdp_cmd(
+            "Emulation.setScriptExecutionDisabled", {"value": False}
+        )
         console(browser), requests(browser)
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_samples_are_drawn_from_the_page_alone(browser: Chrome, run: RunRecord, tmp_path: Path, width: int) -> None:
+def test_samples_are_drawn_from_the_page_alone(
+    browser: Chrome, run: RunRecord, tmp_path: Path, width: int
+) -> None:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size(width))
     console(browser), requests(browser)
     show(browser, tmp_path, render_html(run, [sample_sheet("a long report " * 40)]))
     images = visible(browser, "#samples img")
     assert [image.get_property("naturalWidth") for image in images] == [32, 32]
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert (
+        browser.execute_script("return document.documentElement.scrollWidth") <= width
+    )
     assert console(browser) == []
-    assert [url for url in requests(browser) if not url.startswith(("file:", "data:image/jpeg;base64,"))] == []
+    assert [
+        url
+        for url in requests(browser)
+        if not url.startswith(("file:", "data:image/jpeg;base64,"))
+    ] == []

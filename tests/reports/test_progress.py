@@ -53,10 +53,16 @@ class Screen:
 
 
 @given(
-    lines=st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=120), min_size=1, max_size=5),
+    lines=st.lists(
+        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=120),
+        min_size=1,
+        max_size=5,
+    ),
     before=st.integers(0, 79),
 )
-def test_the_live_line_never_moves_what_pytest_writes(lines: list[str], before: int) -> None:
+def test_the_live_line_never_moves_what_pytest_writes(
+    lines: list[str], before: int
+) -> None:
     class Writer:
         fullwidth, width_of_current_line = 80, before
 
@@ -81,16 +87,27 @@ def test_the_live_line_never_moves_what_pytest_writes(lines: list[str], before: 
 
 
 @given(
-    parts=st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","), min_size=1)),
+    parts=st.lists(
+        st.text(
+            st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","),
+            min_size=1,
+        )
+    ),
     room=st.integers(0, 79),
 )
 def test_of_a_line_whole_parts_are_left_out(parts: list[str], room: int) -> None:
     text = fitting(f" {', '.join(parts)}", room)
     assert len(text) <= room or text == f" {', '.join(parts)}"
-    assert text.strip().split(", ") in [[""], parts, *(parts[1:end] for end in range(1, len(parts) + 1))]
+    assert text.strip().split(", ") in [
+        [""],
+        parts,
+        *(parts[1:end] for end in range(1, len(parts) + 1)),
+    ]
 
 
-def test_the_line_has_the_width_of_the_terminal_and_not_of_what_pytest_captured() -> None:
+def test_the_line_has_the_width_of_the_terminal_and_not_of_what_pytest_captured() -> (
+    None
+):
     class Reporter:
         class _tw:
             fullwidth, width_of_current_line = 80, 0
@@ -104,24 +121,36 @@ def test_the_line_has_the_width_of_the_terminal_and_not_of_what_pytest_captured(
 
 
 def test_a_line_says_model_level_speed_and_time_left() -> None:
-    assert progress_line([HALF]) == "tiny on synthetic-cxr, level 0.3: 50 %, 50 images/s, 0:30 left"
+    assert (
+        progress_line([HALF])
+        == "tiny on synthetic-cxr, level 0.3: 50 %, 50 images/s, 0:30 left"
+    )
     stored = Progress("tiny", "synthetic-cxr", 0.0, 10, 3000, 0, 0.1)
     assert progress_line([stored]) == "tiny on synthetic-cxr, level 0: 0 %"
     long = Progress("a", "b", 0.5, 1, 10_001, 1, 1.0)
-    assert progress_line([long, HALF]).startswith("a on b, level 0.5: 0 %, 1 images/s, 2:46:40 left; tiny on")
+    assert progress_line([long, HALF]).startswith(
+        "a on b, level 0.5: 0 %, 1 images/s, 2:46:40 left; tiny on"
+    )
 
 
 def test_a_search_says_how_long_it_takes_at_most() -> None:
     search = Progress("a", "b", None, 250, 1000, 250, 10.0)
-    assert progress_line([search]) == "a on b, smallest breaking occlusions: 25 %, 25 images/s, at most 0:30 left"
+    assert (
+        progress_line([search])
+        == "a on b, smallest breaking occlusions: 25 %, 25 images/s, at most 0:30 left"
+    )
 
 
 def test_a_search_tells_of_every_encoding_and_ends_at_its_total() -> None:
     told: list[Progress] = []
     model, dataset = load_model("tiny-cxr-clip"), load_dataset("synthetic-cxr")
-    found = find_breaking(model, dataset, k=5, grid=2, images=3, limit=24, batch_size=4, tell=told.append)
+    found = find_breaking(
+        model, dataset, k=5, grid=2, images=3, limit=24, batch_size=4, tell=told.append
+    )
     assert [one.done for one in told] == sorted(one.done for one in told)
-    assert told[0].encoded == 0  # the first batch warms up, and is no measure of the others
+    assert (
+        told[0].encoded == 0
+    )  # the first batch warms up, and is no measure of the others
     assert told[-1].encoded + told[0].done == found.encodings.sum()
     assert told[-1].done == told[-1].total == 3 * found.outcome.budget
     assert {one.level for one in told} == {None}
@@ -173,10 +202,15 @@ def test_a_log_gets_whole_lines_and_pytest_goes_on_after_them(
     measuring = [line for line in result.outlines if line.startswith("measuring ")]
     assert measuring
     assert all(
-        re.fullmatch(r"measuring tiny-cxr-clip on synthetic-cxr, level 0\S*: \d+ %.*", line) for line in measuring
+        re.fullmatch(
+            r"measuring tiny-cxr-clip on synthetic-cxr, level 0\S*: \d+ %.*", line
+        )
+        for line in measuring
     )
     assert any(re.match(r"test_mine\.py \.+", line) for line in result.outlines)
 
 
-def test_a_quick_run_logs_no_progress(run_suite: Callable[..., pytest.RunResult]) -> None:
+def test_a_quick_run_logs_no_progress(
+    run_suite: Callable[..., pytest.RunResult],
+) -> None:
     run_suite("--robust-no-cache").stdout.no_fnmatch_line("measuring *")

@@ -18,12 +18,17 @@ from ..conftest import Run
 
 @pytest.fixture
 def saved(run_suite: Run, pytester: pytest.Pytester) -> Path:
-    assert run_suite("--robust-results=out", "--robust-models=tiny-cxr-clip,medclip-*").ret == 0
+    assert (
+        run_suite("--robust-results=out", "--robust-models=tiny-cxr-clip,medclip-*").ret
+        == 0
+    )
     return pytester.path / "out"
 
 
 def read(folder: Path) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((folder / "run.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    data: dict[str, Any] = json.loads(
+        (folder / "run.json").read_text(), parse_constant=lambda name: pytest.fail(name)
+    )
     return data
 
 
@@ -32,8 +37,14 @@ def test_run_json_follows_its_schema_and_holds_no_nan(saved: Path) -> None:
 
 
 def test_both_models_are_there_with_their_status(saved: Path) -> None:
-    status = {model["name"]: (model["status"], bool(model["reason"])) for model in read(saved)["models"]}
-    assert status == {"tiny-cxr-clip": ("tested", False), "medclip-vit": ("not tested", True)}
+    status = {
+        model["name"]: (model["status"], bool(model["reason"]))
+        for model in read(saved)["models"]
+    }
+    assert status == {
+        "tiny-cxr-clip": ("tested", False),
+        "medclip-vit": ("not tested", True),
+    }
 
 
 def test_the_ranks_give_the_recall_again(saved: Path) -> None:
@@ -41,7 +52,10 @@ def test_the_ranks_give_the_recall_again(saved: Path) -> None:
     assert len(outcomes) == 2
     with np.load(saved / "ranks.npz", allow_pickle=False) as arrays:
         for outcome in outcomes:
-            for name, direction in (("image_ranks", "image-to-report"), ("report_ranks", "report-to-image")):
+            for name, direction in (
+                ("image_ranks", "image-to-report"),
+                ("report_ranks", "report-to-image"),
+            ):
                 ranks = arrays[f"{outcome['ranks_key']}/{name}"]
                 recall = {str(k): float((ranks <= k).mean()) for k in (1, 5, 10)}
                 assert recall == pytest.approx(outcome[direction]["recall"])
@@ -56,7 +70,9 @@ def test_query_keys_are_unique_and_clusters_are_plain_numbers(saved: Path) -> No
 
 def test_nothing_of_a_patient_is_written(saved: Path) -> None:
     dataset = load_dataset("synthetic-cxr")
-    written = (saved / "run.json").read_text() + (saved / "ranks.npz").read_bytes().decode("latin-1")
+    written = (saved / "run.json").read_text() + (
+        saved / "ranks.npz"
+    ).read_bytes().decode("latin-1")
     for index in range(24):
         assert dataset.reports[index][:40] not in written
         assert dataset.image_ids[index] not in written
@@ -79,4 +95,10 @@ def test_a_folder_that_goes_while_the_run_measures_fails_and_still_summarises(
     """)
     result = run_suite("--robust-results=out")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["tiny-cxr-clip *", "*Expected to write the results*", "RELEASE GATE: FAILED because*"])
+    result.stdout.fnmatch_lines(
+        [
+            "tiny-cxr-clip *",
+            "*Expected to write the results*",
+            "RELEASE GATE: FAILED because*",
+        ]
+    )

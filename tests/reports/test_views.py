@@ -1,4 +1,6 @@
-"""What a number of a report speaks of: which cell a gate marks, what a level hides, over which levels and layouts."""
+"""What a number of a report speaks of: which cell a gate marks, what a level hides,
+over which levels and layouts.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ def hiding(run: RunRecord, occluder: str, factor: float) -> RunRecord:
     """The run with an occluder that hides another share of the image than its level says."""
 
     def other(one: Outcome) -> Outcome:
-        return replace(one, achieved_level=factor * one.case.level) if one.case.occluder == occluder else one
+        return (
+            replace(one, achieved_level=factor * one.case.level)
+            if one.case.occluder == occluder
+            else one
+        )
 
     return replace(run, outcomes=tuple(map(other, run.outcomes)))
 
@@ -38,7 +44,11 @@ def curves(run: RunRecord) -> list[dict[str, Any]]:
 
 
 def section(run: RunRecord, name: str) -> str:
-    (found,) = (one for one in find(parsed(render_html(run)), "section") if one.get("id") == name)
+    (found,) = (
+        one
+        for one in find(parsed(render_html(run)), "section")
+        if one.get("id") == name
+    )
     return words(found)
 
 
@@ -46,20 +56,30 @@ def section(run: RunRecord, name: str) -> str:
 
 
 def beside(folder: Path, over: str) -> RunRecord:
-    gates = f'[[gate]]\nnot_worse_than_baseline = {{ k = 10, margin = 0.01, over = "{over}" }}\n'
+    gates = (
+        f'[[gate]]\nnot_worse_than_baseline = {{ k = 10, margin = 0.01, over = "{over}"'
+        " }\n"
+    )
     return record(folder, 400, gates=gates, shift=300, beside=True)
 
 
 def test_a_gate_on_cells_beside_the_baseline_marks_those_cells(tmp_path: Path) -> None:
     run = beside(tmp_path, "cells")
-    told = {v.case.level: v.verdict for v in run.verdicts if v.gate.endswith("cell image-to-report")}
+    told = {
+        v.case.level: v.verdict
+        for v in run.verdicts
+        if v.gate.endswith("cell image-to-report")
+    }
     assert "fail" in told.values()
     for row in curves(run):
         if (row["k"], row["direction"]) == (10, "image-to-report"):
             assert row["gate"] == told.get(row["level"], "ungated")
         else:
             assert row["gate"] == "ungated"
-    assert {one.case.level: cell_verdict(run, one.case) for one in run.outcomes} == {0.0: "ungated", **told}
+    assert {one.case.level: cell_verdict(run, one.case) for one in run.outcomes} == {
+        0.0: "ungated",
+        **told,
+    }
 
 
 def test_a_gate_on_all_levels_together_marks_none(tmp_path: Path) -> None:
@@ -72,7 +92,9 @@ def test_a_gate_on_all_levels_together_marks_none(tmp_path: Path) -> None:
 
 
 def test_a_gate_on_a_curve_says_over_which_levels(tmp_path: Path) -> None:
-    run = record(tmp_path, gates="[[gate]]\nauc = { 10 = 0.4 }\nrecall = { 10 = 0.1 }\n")
+    run = record(
+        tmp_path, gates="[[gate]]\nauc = { 10 = 0.4 }\nrecall = { 10 = 0.1 }\n"
+    )
     shown = section(run, "gates")
     assert "d, patches, levels 0 to 0.4, seed 0" in shown
     assert "d, patches, level 0.2, seed 0" in shown
@@ -83,7 +105,11 @@ def test_a_gate_on_a_curve_says_over_which_levels(tmp_path: Path) -> None:
 
 def test_severities_are_not_called_shares(tmp_path: Path) -> None:
     run = hiding(record(tmp_path, gates=""), "patches", 0.05)
-    card, page, written = model_card(run, "ours"), render_html(run), render_markdown(run)
+    card, page, written = (
+        model_card(run, "ours"),
+        render_html(run),
+        render_markdown(run),
+    )
     assert "severity 40 % (2.0 % hidden)" in card
     assert "40 % hidden" not in card
     assert "At its highest severity patches hides 2.0 % of the image." in written
@@ -93,10 +119,17 @@ def test_severities_are_not_called_shares(tmp_path: Path) -> None:
 
 
 def test_shares_of_large_cells_are_told_as_they_are(tmp_path: Path) -> None:
-    run = hiding(renamed(record(tmp_path, gates=""), {"patches": "patches(grid=4)"}), "patches(grid=4)", 1.1)
+    run = hiding(
+        renamed(record(tmp_path, gates=""), {"patches": "patches(grid=4)"}),
+        "patches(grid=4)",
+        1.1,
+    )
     assert "44.0 % hidden (asked: 40 %)" in model_card(run, "ours")
     for told in (render_markdown(run), section(run, "curves")):
-        assert "The cells of patches(grid=4) are large: it hides 0.0, 22.0, 44.0 %." in told
+        assert (
+            "The cells of patches(grid=4) are large: it hides 0.0, 22.0, 44.0 %."
+            in told
+        )
 
 
 def test_shares_and_severities_in_one_figure_are_told_apart(tmp_path: Path) -> None:
@@ -107,8 +140,14 @@ def test_shares_and_severities_in_one_figure_are_told_apart(tmp_path: Path) -> N
     assert 'data-unit="level"' in render_html(run)
 
 
-def test_the_worst_case_stands_beside_what_hides_as_much_at_random(tmp_path: Path) -> None:
-    run = record(tmp_path, gates="", occluders=("pacemaker", "border", "box", "patches(fill=mean)", "worst"))
+def test_the_worst_case_stands_beside_what_hides_as_much_at_random(
+    tmp_path: Path,
+) -> None:
+    run = record(
+        tmp_path,
+        gates="",
+        occluders=("pacemaker", "border", "box", "patches(fill=mean)", "worst"),
+    )
     rows = section(hiding(run, "pacemaker", 0.05), "occluders")
     assert "oursworstpatches(fill=mean)" in rows
     assert "oursworstbox" not in rows
@@ -122,32 +161,51 @@ def test_the_worst_case_stands_beside_what_hides_as_much_at_random(tmp_path: Pat
 
 def lacking(run: RunRecord, **wanted: Any) -> RunRecord:
     """The run without the outcomes of such cases."""
-    kept = [one for one in run.outcomes if any(getattr(one.case, name) != value for name, value in wanted.items())]
+    kept = [
+        one
+        for one in run.outcomes
+        if any(getattr(one.case, name) != value for name, value in wanted.items())
+    ]
     assert 0 < len(kept) < len(run.outcomes)
     return replace(run, outcomes=tuple(kept))
 
 
 def test_numbers_of_a_curve_that_ends_early_say_so(tmp_path: Path) -> None:
-    run = lacking(record(tmp_path, gates="", models=("ours", "theirs")), model="theirs", level=0.4)
-    (table,) = (one for one in find(parsed(render_html(run)), "section") if one.get("id") == "table")
+    run = lacking(
+        record(tmp_path, gates="", models=("ours", "theirs")), model="theirs", level=0.4
+    )
+    (table,) = (
+        one
+        for one in find(parsed(render_html(run)), "section")
+        if one.get("id") == "table"
+    )
     for row in find(table, "tbody/tr"):
         area, kept, _ = (words(cell) for cell in list(row)[-3:])
         early = "theirs" in words(row)
         assert area.endswith("to 20 % alone") == early
         assert kept.endswith("to 20 % alone") == early
         assert (list(row)[-3].get("data-order") == "") == early
-    lines = [line for line in render_markdown(run).splitlines() if line.startswith("| `")]
+    lines = [
+        line for line in render_markdown(run).splitlines() if line.startswith("| `")
+    ]
     assert len(lines) == 2 * 4
-    assert all(("(to 20 %)" in line) == line.startswith("| `theirs` |") for line in lines)
+    assert all(
+        ("(to 20 %)" in line) == line.startswith("| `theirs` |") for line in lines
+    )
 
 
 def test_means_are_over_the_layouts_that_every_level_has(tmp_path: Path) -> None:
     run = record(tmp_path, gates="", seeds=(0, 1, 2))
-    (one, *_) = series_of(lacking(run, seed=1, level=0.4))
+    one, *_ = series_of(lacking(run, seed=1, level=0.4))
     assert one.seeds == (0, 2)
     assert one.kept
-    alone = replace(run, outcomes=tuple(o for o in run.outcomes if (o.case.seed == 0) == (o.case.level == 0.4)))
-    (one, *_) = series_of(alone)
+    alone = replace(
+        run,
+        outcomes=tuple(
+            o for o in run.outcomes if (o.case.seed == 0) == (o.case.level == 0.4)
+        ),
+    )
+    one, *_ = series_of(alone)
     assert (one.kept, one.auc, one.is_at_chance) == ((), None, False)
 
 
@@ -161,15 +219,26 @@ def test_what_is_kept_has_no_upper_bound_where_a_sample_has_nothing_to_lose() ->
 
 @pytest.mark.parametrize("value", [1e9, 317.0, 3.2, 1.0, 1e-9])
 def test_an_axis_has_a_few_numbers_whatever_there_is_to_draw(value: float) -> None:
-    drawn = panel([Trace(0, [(0.0, value, 0.0, 4e9)])], levels=[0.0], x_label="x", y_label="y", label="l")
+    drawn = panel(
+        [Trace(0, [(0.0, value, 0.0, 4e9)])],
+        levels=[0.0],
+        x_label="x",
+        y_label="y",
+        label="l",
+    )
     assert 1 <= drawn.split('<g class="y">')[1].split("</g>")[0].count("<text") <= 8
 
 
-def test_a_model_that_finds_hardly_anything_has_a_page_and_a_summary(tmp_path: Path) -> None:
+def test_a_model_that_finds_hardly_anything_has_a_page_and_a_summary(
+    tmp_path: Path,
+) -> None:
     run = record(tmp_path, 500, gates="", floor=2, ks=(1, 2, 10))
     assert max(one.recall(1) for one in run.outcomes) == 0
     assert len(render_html(run)) < 500_000
-    assert max(len("".join(span.text for span in line)) for line in summary_lines(run, 1)) <= 120
+    assert (
+        max(len("".join(span.text for span in line)) for line in summary_lines(run, 1))
+        <= 120
+    )
 
 
 def test_a_bound_that_is_not_known_is_no_number_of_a_gate(tmp_path: Path) -> None:
@@ -180,11 +249,13 @@ def test_a_bound_that_is_not_known_is_no_number_of_a_gate(tmp_path: Path) -> Non
 
 def test_a_sentence_that_many_verdicts_share_is_said_once(tmp_path: Path) -> None:
     run = record(tmp_path)
-    (one, *_) = (verdict for verdict in run.verdicts if verdict.verdict == "fail")
+    one, *_ = (verdict for verdict in run.verdicts if verdict.verdict == "fail")
     run = replace(run, verdicts=(one, one, one))
     assert section(run, "verdict").count(one.sentence) == 1
     assert render_markdown(run).count(text(one.sentence)) == 1
-    assert sum("failed:" in span.text for line in summary_lines(run) for span in line) == 1
+    assert (
+        sum("failed:" in span.text for line in summary_lines(run) for span in line) == 1
+    )
 
 
 # What was measured without a recall
@@ -192,7 +263,14 @@ def test_a_sentence_that_many_verdicts_share_is_said_once(tmp_path: Path) -> Non
 
 def test_a_run_without_outcomes_says_what_it_measured(tmp_path: Path) -> None:
     run = record(tmp_path, gates="")
-    aside = replace(run, outcomes=(), intervals={}, verdicts=(), breaking=(searched("ours"),), costs=timed(run))
+    aside = replace(
+        run,
+        outcomes=(),
+        intervals={},
+        verdicts=(),
+        breaking=(searched("ours"),),
+        costs=timed(run),
+    )
     page, written = words(parsed(render_html(aside))), render_markdown(aside)
     assert "No recall was measured" in page
     assert "Nothing was measured" not in page
@@ -208,18 +286,29 @@ def test_long_names_that_differ_in_the_middle_stay_apart(tmp_path: Path) -> None
     assert len({short(name) for name in names}) == 2
     assert len(short(names[0])) <= 96
     run = renamed(
-        record(tmp_path, gates="", models=("ours", "theirs")), dict(zip(("ours", "theirs"), names, strict=True))
+        record(tmp_path, gates="", models=("ours", "theirs")),
+        dict(zip(("ours", "theirs"), names, strict=True)),
     )
     assert len({row["model"] for row in curves(run)}) == 2
 
 
-def test_what_is_missing_beside_the_baseline_is_folded_and_said_once(tmp_path: Path) -> None:
+def test_what_is_missing_beside_the_baseline_is_folded_and_said_once(
+    tmp_path: Path,
+) -> None:
     run = record(tmp_path, beside=True)
     assert run.baseline is not None
     gone = tuple(f"cell {place} is gone" for place in range(300))
-    run = replace(run, baseline=replace(run.baseline, vanished=gone), warnings=(*run.warnings, *gone))
+    run = replace(
+        run,
+        baseline=replace(run.baseline, vanished=gone),
+        warnings=(*run.warnings, *gone),
+    )
     page, written = render_html(run), render_markdown(run)
     for place in (0, 299):
-        assert page.count(f"cell {place} is gone") == written.count(f"cell {place} is gone") == 1
+        assert (
+            page.count(f"cell {place} is gone")
+            == written.count(f"cell {place} is gone")
+            == 1
+        )
     assert "292 more" in page
     assert "290 more" in written

@@ -19,7 +19,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_does_not_depend_on_the_number_of_workers(drawn: Path, tmp_path: Path) -> None:
+def test_it_does_not_depend_on_the_number_of_workers(
+    drawn: Path, tmp_path: Path
+) -> None:
     one = make_corpus("synthetic-cxr", 700, 64, tmp_path, 1, say=lambda _: None)
     two = make_corpus("synthetic-cxr", 700, 64, drawn, 1, say=lambda _: None)
     assert one.reports == two.reports
@@ -36,7 +38,9 @@ def test_a_killed_run_draws_only_what_is_missing(drawn: Path, tmp_path: Path) ->
     (copied / files[0].name).write_bytes(files[0].read_bytes())
     (copied / ".half.npz").write_bytes(b"half a file")
     kept = (copied / files[0].name).stat().st_mtime_ns
-    corpus = make_corpus("synthetic-cxr", 2 * CHUNK, 64, tmp_path, 1, say=lambda _: None)
+    corpus = make_corpus(
+        "synthetic-cxr", 2 * CHUNK, 64, tmp_path, 1, say=lambda _: None
+    )
     assert (copied / files[0].name).stat().st_mtime_ns == kept
     whole = make_corpus("synthetic-cxr", 2 * CHUNK, 64, drawn, 1, say=lambda _: None)
     assert (corpus.pictures == whole.pictures).all()

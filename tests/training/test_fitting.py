@@ -1,4 +1,6 @@
-"""A run that is killed ends with the weights that it would have had, and hides what its recipe says."""
+"""A run that is killed ends with the weights that it would have had, and hides what its
+recipe says.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ SIZES = (3, 2)
 
 def corpus() -> Corpus:
     random = np.random.Generator(np.random.PCG64(5))
-    reports = [f"Report {number} of the {'left' if number % 2 else 'right'} side." for number in range(24)]
+    reports = [
+        f"Report {number} of the {'left' if number % 2 else 'right'} side."
+        for number in range(24)
+    ]
     pictures = np.zeros((24, 96, 96), dtype=np.uint8)
     for number, picture in enumerate(pictures):
         top, left = 18 * (number // 5), 18 * (number % 5)
@@ -37,24 +42,35 @@ def corpus() -> Corpus:
     return Corpus(pictures, reports, random.integers(0, 2, (24, 2)), SIZES)
 
 
-def run(recipe: Recipe, state: Path, stop_after: int | None = None, network: str = "clip") -> Towers:
+def run(
+    recipe: Recipe, state: Path, stop_after: int | None = None, network: str = "clip"
+) -> Towers:
     torch.set_num_threads(1)
     held = corpus()
     tokenizer = train_tokenizer(held.reports)
     torch.manual_seed(0)
     towers = build_towers(network, tokenizer)
-    ids = np.array(tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"], dtype=np.int64)
+    ids = np.array(
+        tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"],
+        dtype=np.int64,
+    )
     batches = Batches(held, ids, recipe.batch, 0, recipe.hidden)
     identity = {"name": "test", **recipe.as_json()}
-    return fit(towers, batches, SIZES, recipe, identity, state, lambda _: None, stop_after)[0]
+    return fit(
+        towers, batches, SIZES, recipe, identity, state, lambda _: None, stop_after
+    )[0]
 
 
 @pytest.mark.parametrize("network", ["clip", "open_clip"])
-def test_a_run_that_stops_and_goes_on_ends_with_the_same_weights(tmp_path: Path, network: str) -> None:
+def test_a_run_that_stops_and_goes_on_ends_with_the_same_weights(
+    tmp_path: Path, network: str
+) -> None:
     whole = run(RECIPE, tmp_path / "whole.pt", network=network)
     run(RECIPE, tmp_path / "stopped.pt", stop_after=3, network=network)
     resumed = run(RECIPE, tmp_path / "stopped.pt", network=network)
-    for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+    for one, other in zip(
+        whole.state_dict().values(), resumed.state_dict().values(), strict=True
+    ):
         assert torch.equal(one, other)
 
 
@@ -69,7 +85,9 @@ def test_a_run_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
         "run(replace(RECIPE, pairs=80_000), Path(sys.argv[1]))\n"
     )
     state = tmp_path / "state.pt"
-    child = subprocess.Popen([sys.executable, "-c", code, str(state)], stdout=subprocess.PIPE, cwd=_root())
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(state)], stdout=subprocess.PIPE, cwd=_root()
+    )
     deadline = time.monotonic() + 120
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -90,17 +108,25 @@ def test_a_state_of_another_recipe_is_refused_and_kept(tmp_path: Path) -> None:
     state = tmp_path / "state.pt"
     run(RECIPE, state, stop_after=1)
     before = state.read_bytes()
-    with pytest.raises(OtherRunError, match=r"got rate=0.001 there and 0.01 here. Delete its folder, or .* --work"):
+    with pytest.raises(
+        OtherRunError,
+        match=r"got rate=0.001 there and 0.01 here. Delete its folder, or .* --work",
+    ):
         run(replace(RECIPE, rate=0.01), state)
     assert state.read_bytes() == before
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     """24 pairs seen often are told apart."""
-    towers = run(replace(RECIPE, pairs=24 * 60, batch=24, hidden=0.0, warmup=5, average=0.9), tmp_path / "state.pt")
+    towers = run(
+        replace(RECIPE, pairs=24 * 60, batch=24, hidden=0.0, warmup=5, average=0.9),
+        tmp_path / "state.pt",
+    )
     held = corpus()
     tokenizer = train_tokenizer(held.reports)
-    ids = torch.tensor(tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"])
+    ids = torch.tensor(
+        tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"]
+    )
     pixels = Batches(held, ids.numpy(), 24, 0, 0.0)
     with torch.inference_mode():
         batch = pixels[0]
@@ -114,7 +140,9 @@ def test_open_clips_text_tower_embeds_as_its_own_code_does() -> None:
     towers = build_towers("open_clip", tokenizer).eval()
     assert isinstance(towers, OpenClipTowers)
     short = torch.tensor(tokenizer(held.reports, padding=True)["input_ids"])
-    whole = torch.tensor(tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"])
+    whole = torch.tensor(
+        tokenizer(held.reports, padding="max_length", max_length=77)["input_ids"]
+    )
     with torch.inference_mode():
         own = towers.inner.encode_text(whole, normalize=True)
         assert torch.allclose(towers.texts(short), own, atol=1e-6)
@@ -138,7 +166,9 @@ def test_the_weight_of_the_findings_falls_in_a_straight_line() -> None:
 
 
 def test_the_robust_encoder_differs_from_the_plain_one_by_hiding_alone() -> None:
-    assert replace(RECIPES["tiny-cxr-clip-robust"], hidden=0.0) == RECIPES["tiny-cxr-clip"]
+    assert (
+        replace(RECIPES["tiny-cxr-clip-robust"], hidden=0.0) == RECIPES["tiny-cxr-clip"]
+    )
 
 
 # Hiding
@@ -161,4 +191,7 @@ def test_what_is_kept_out_of_training_is_not_used_in_it() -> None:
 
 def test_nothing_is_hidden_where_the_share_is_nought() -> None:
     pixels = torch.rand(2, 3, 96, 96)
-    assert hide_some(pixels, range(2), 0.0, np.random.Generator(np.random.PCG64(1))) is pixels
+    assert (
+        hide_some(pixels, range(2), 0.0, np.random.Generator(np.random.PCG64(1)))
+        is pixels
+    )

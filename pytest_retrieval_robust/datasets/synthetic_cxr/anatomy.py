@@ -9,7 +9,9 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, unif
 
 @dataclass(frozen=True)
 class Patient:
-    """Body measures in chest coordinates (the image is about 1 x 1) and densities on a 0..1 scale."""
+    """Body measures in chest coordinates (the image is about 1 x 1) and densities on a
+    0..1 scale.
+    """
 
     half_width: float
     wall: float
@@ -36,7 +38,9 @@ class Patient:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the chest lies in the image: moves and tilt in its widths, magnification, the collimator's margins."""
+    """Where the chest lies in the image: moves and tilt in its widths, magnification,
+    the collimator's margins.
+    """
 
     right: float
     down: float
@@ -47,7 +51,9 @@ class Pose:
 
 @dataclass(frozen=True)
 class Exposure:
-    """How the picture was taken and windowed: gain about the automatic one, tone, window, noise and its start."""
+    """How the picture was taken and windowed: gain about the automatic one, tone,
+    window, noise and its start.
+    """
 
     gain: float
     tone: float

@@ -15,12 +15,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust.case import DIRECTIONS
-from pytest_retrieval_robust.datasets.synthetic_cxr.labels import label_matrix, label_names, label_set
+from pytest_retrieval_robust.datasets.synthetic_cxr.labels import (
+    label_matrix,
+    label_names,
+    label_set,
+)
 from pytest_retrieval_robust.datasets.synthetic_cxr.masks import masks
-from pytest_retrieval_robust.datasets.synthetic_cxr.pairing import Pairing, ceiling, pair
+from pytest_retrieval_robust.datasets.synthetic_cxr.pairing import (
+    Pairing,
+    ceiling,
+    pair,
+)
 from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
 from pytest_retrieval_robust.datasets.synthetic_cxr.reports import write_report
-from pytest_retrieval_robust.datasets.synthetic_cxr.settings import FAMILY, RELEVANCES, CxrSettings
+from pytest_retrieval_robust.datasets.synthetic_cxr.settings import (
+    FAMILY,
+    RELEVANCES,
+    CxrSettings,
+)
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, Study, draw
 from pytest_retrieval_robust.errors import DatasetError
 from pytest_retrieval_robust.words import known_word
@@ -38,16 +50,19 @@ class SyntheticCxr:
     """`pairs` radiographs of a split, drawn on demand, with their reports.
 
     Args:
-        pairs: How many images, 1 to 100,000; fewer are always the first of more.
-        size: Pixels of each side, or (rows, columns), each 64 to 1024; the same studies at every size.
-        split: `test` or `train`: no combination of findings and no text is in both. The one exception is the normal
-            combination, which is a training one: a test split has it where `prevalence` asks for normal studies, in
-            texts and bodies that training has not.
-        prevalence: None: one pair for each combination of findings, none of them twice. Else the share of abnormal
-            studies, 0 to 1: of the first n pairs round(n * prevalence) have findings or devices, as drawn, so
-            combinations may repeat; all others are normal.
-        relevance: Which report is right for an image. `same-text`: identical texts are one report, right for all of
-            their images. `strict-id`: only the image's own. `same-labels`: every one with the same set of labels.
+        pairs: How many images, 1 to 100,000; fewer are always the first of more. size:
+        Pixels of each side, or (rows, columns), each 64 to 1024; the same studies at
+        every size. split: `test` or `train`: no combination of findings and no text is
+        in both. The one exception is the normal
+            combination, which is a training one: a test split has it where `prevalence`
+            asks for normal studies, in texts and bodies that training has not.
+        prevalence: None: one pair for each combination of findings, none of them twice.
+            Else the share of abnormal studies, 0 to 1: of the first n pairs round(n *
+            prevalence) have findings or devices, as drawn, so combinations may repeat;
+            all others are normal.
+        relevance: Which report is right for an image. `same-text`: identical texts are
+            one report, right for all of their images. `strict-id`: only the image's
+            own. `same-labels`: every one with the same set of labels.
         labels: `sided` (`effusion right`) or `unsided` (`effusion`): what labels tell apart.
 
     Raises:
@@ -64,10 +79,16 @@ class SyntheticCxr:
         labels: str = "sided",
     ) -> None:
         self.settings = CxrSettings(pairs, size, split, prevalence, relevance, labels)
-        drawn = _distinct(split) if prevalence is None else _with_prevalence(split, prevalence)
+        drawn = (
+            _distinct(split)
+            if prevalence is None
+            else _with_prevalence(split, prevalence)
+        )
         self.studies = tuple(islice(drawn, pairs))
         # Every model of a run asks for the same pictures again.
-        self._drawn = lru_cache(maxsize=_KEPT_PIXELS // math.prod(self.settings.shape))(self._draw)
+        self._drawn = lru_cache(maxsize=_KEPT_PIXELS // math.prod(self.settings.shape))(
+            self._draw
+        )
 
     @property
     def name(self) -> str:
@@ -88,7 +109,9 @@ class SyntheticCxr:
     @cached_property
     def image_ids(self) -> tuple[str, ...]:
         """One id an image, such as `synthetic-cxr-test-0007`."""
-        return tuple(f"{FAMILY}-{self.split}-{number:04d}" for number in range(len(self.studies)))
+        return tuple(
+            f"{FAMILY}-{self.split}-{number:04d}" for number in range(len(self.studies))
+        )
 
     @cached_property
     def reports(self) -> tuple[str, ...]:
@@ -127,9 +150,15 @@ class SyntheticCxr:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over the generator's version, every choice, ids, reports, groups and labels."""
+        """SHA-256 (hex) over the generator's version, every choice, ids, reports,
+        groups and labels.
+        """
         pairing = self._pairing
-        arrays = (pairing.image_groups, pairing.report_groups, np.packbits(self.label_matrix))
+        arrays = (
+            pairing.image_groups,
+            pairing.report_groups,
+            np.packbits(self.label_matrix),
+        )
         parts = (
             f"version {GENERATOR_VERSION}",
             repr(self.settings),
@@ -141,7 +170,9 @@ class SyntheticCxr:
         return sha256("\n".join(parts).encode()).hexdigest()
 
     def content_digest(self, index: int) -> bytes:
-        """32 bytes that follow from the generator's version, the choices and the image: nothing is drawn."""
+        """32 bytes that follow from the generator's version, the choices and the image:
+        nothing is drawn.
+        """
         return sha256(f"{self.fingerprint} {index}".encode()).digest()
 
     def image(self, index: int) -> Image.Image:
@@ -149,15 +180,21 @@ class SyntheticCxr:
         return self._drawn(index).copy()
 
     def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
-        """Where things are in the radiograph `index`: (rows, columns) bool, exact, for `lungs`, `heart`, `mediastinum`
-        and each finding and device (see `synthetic_cxr.masks`)."""
+        """Where things are in the radiograph `index`: (rows, columns) bool, exact, for
+        `lungs`, `heart`, `mediastinum` and each finding and device (see
+        `synthetic_cxr.masks`).
+        """
         return masks(self._study(index), *self.settings.shape)
 
     def __repr__(self) -> str:
         images = f"{len(self.studies)} images"
         # Reports are counted by writing them, which takes seconds for tens of thousands.
         is_quick = len(self.studies) <= _QUICK or "_pairing" in vars(self)
-        return f"<{self.name}: {images}, {len(self.reports)} reports>" if is_quick else f"<{self.name}: {images}>"
+        return (
+            f"<{self.name}: {images}, {len(self.reports)} reports>"
+            if is_quick
+            else f"<{self.name}: {images}>"
+        )
 
     def _draw(self, index: int) -> Image.Image:
         return Image.fromarray(render(self._study(index), *self.settings.shape))
@@ -165,8 +202,8 @@ class SyntheticCxr:
     def _study(self, index: int) -> Study:
         if not 0 <= index < len(self.studies):
             raise IndexError(
-                f"Expected an image number from 0 to {len(self.studies) - 1}, got index={index!r}; "
-                f"open the data set with more pairs."
+                f"Expected an image number from 0 to {len(self.studies) - 1}, got"
+                f" index={index!r}; open the data set with more pairs."
             )
         return self.studies[index]
 
@@ -176,13 +213,15 @@ class SyntheticCxr:
         relevance: str | None = None,
         direction: Literal["image-to-report", "report-to-image"] = "image-to-report",
     ) -> float:
-        """The highest Recall@k, 0..1, of a model that reads every finding and cannot know which wording was chosen.
+        """The highest Recall@k, 0..1, of a model that reads every finding and cannot
+        know which wording was chosen.
 
-        It gives one list of k answers to all queries with the same findings; of those queries are answered
+        It gives one list of k answers to all queries with the same findings; of those
+        queries are answered
 
         * `strict-id`: as many as the list is long, min(n, k) of n;
-        * `same-text`: those with the k most frequent of their texts; of reports, each of which is one query however
-          many images it has, min(n, k) of n;
+        * `same-text`: those with the k most frequent of their texts; of reports, each
+          of which is one query however many images it has, min(n, k) of n;
         * `same-labels`: all, since equal findings have equal labels.
 
         Args:
@@ -191,15 +230,31 @@ class SyntheticCxr:
             direction: What is the query and what is looked for.
         """
         if k < 1:
-            raise DatasetError(f"Expected k of 1 or more, got k={k!r}; Recall@k looks at the first k answers.")
+            raise DatasetError(
+                f"Expected k of 1 or more, got k={k!r}; Recall@k looks at the first k"
+                " answers."
+            )
         known_word("direction", direction, DIRECTIONS)
         rule = self.relevance if relevance is None else relevance
         if rule not in RELEVANCES:
-            raise DatasetError(f"Expected relevance out of {', '.join(RELEVANCES)}, got relevance={rule!r}; change it.")
-        pairing = self._pairing if rule == self.relevance else pair(self._texts, self._label_sets, rule)
+            raise DatasetError(
+                f"Expected relevance out of {', '.join(RELEVANCES)}, got"
+                f" relevance={rule!r}; change it."
+            )
+        pairing = (
+            self._pairing
+            if rule == self.relevance
+            else pair(self._texts, self._label_sets, rule)
+        )
         if direction == "image-to-report":
-            return ceiling([study.states for study in self.studies], pairing.image_groups, k)
-        return ceiling([self.studies[image].states for image in pairing.sources], pairing.report_groups, k)
+            return ceiling(
+                [study.states for study in self.studies], pairing.image_groups, k
+            )
+        return ceiling(
+            [self.studies[image].states for image in pairing.sources],
+            pairing.report_groups,
+            k,
+        )
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:
@@ -225,7 +280,9 @@ def _distinct(split: str) -> Iterator[Study]:
 
 
 def _with_prevalence(split: str, prevalence: float) -> Iterator[Study]:
-    """Normal and abnormal studies, spread evenly: of the first n, n times `prevalence`, rounded, are abnormal."""
+    """Normal and abnormal studies, spread evenly: of the first n, n times `prevalence`,
+    rounded, are abnormal.
+    """
     share = Fraction(str(float(prevalence)))
     drawn, before = _drawn(split), 0
     for number in count(1):

@@ -1,4 +1,6 @@
-"""How a radiologist may word each device: sentences for the findings, short labels for the impression."""
+"""How a radiologist may word each device: sentences for the findings, short labels for
+the impression.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ def _tube(state: str) -> tuple[Wordings, Wordings]:
             "endotracheal tube in standard position",
             "the endotracheal tube is well positioned",
             "the tip of the endotracheal tube projects above the carina",
-        ), ("endotracheal tube in standard position", "well positioned endotracheal tube")
+        ), (
+            "endotracheal tube in standard position",
+            "well positioned endotracheal tube",
+        )
     return (
         "endotracheal tube tip lies low in the right main bronchus",
         "the endotracheal tube is too low, entering the right mainstem bronchus",

@@ -12,7 +12,9 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.studies import POSITION, Stu
 DEVICES = ("wires", "gastric tube", "tube", "line", "picc", "pacemaker")
 
 
-def draw_devices(study: Study, plan: Plan, details: Details, rows: int, columns: int) -> Field | None:
+def draw_devices(
+    study: Study, plan: Plan, details: Details, rows: int, columns: int
+) -> Field | None:
     """(rows, columns), 0..1 opacity of all devices; None without any."""
     present = [slot for slot in DEVICES if study.has(slot)]
     if not present:
@@ -23,7 +25,9 @@ def draw_devices(study: Study, plan: Plan, details: Details, rows: int, columns:
     return canvas.field()
 
 
-def draw_device(study: Study, slot: str, plan: Plan, details: Details, rows: int, columns: int) -> Field:
+def draw_device(
+    study: Study, slot: str, plan: Plan, details: Details, rows: int, columns: int
+) -> Field:
     """(rows, columns), 0..1 opacity of the one device of `slot`."""
     canvas = Canvas(plan, rows, columns)
     _PAINTERS[slot](canvas, study[slot], plan, details[POSITION[slot]])
@@ -35,15 +39,34 @@ def _wires(canvas: Canvas, _state: str, _plan: Plan, u: Details) -> None:
     for number in range(6):
         y = 0.24 + 0.075 * number + 0.006 * float(u[number])
         d = 0.006 * (float(u[number]) - 0.5)
-        ring = ((0, 0), (0.018, 0.009), (0.014, 0.03), (-0.014, 0.03), (-0.018, 0.009), (0, 0), (0.007, -0.012))
+        ring = (
+            (0, 0),
+            (0.018, 0.009),
+            (0.014, 0.03),
+            (-0.014, 0.03),
+            (-0.018, 0.009),
+            (0, 0),
+            (0.007, -0.012),
+        )
         canvas.path([(d + right, y + down) for right, down in ring], 0.008, 250)
 
 
 def _gastric_tube(canvas: Canvas, _state: str, plan: Plan, u: Details) -> None:
     floor = plan.bases[1]
     swing = between(u[0], 0.13, 0.2)
-    path = [(0.006, -0.1), (0.008, 0.2), (0.012, 0.5), (0.02, floor - 0.02), (0.07, floor + 0.08)]
-    canvas.path([*path, (swing, floor + 0.13), (swing + 0.03, floor + 0.19)], 0.0105, 225, spine=True)
+    path = [
+        (0.006, -0.1),
+        (0.008, 0.2),
+        (0.012, 0.5),
+        (0.02, floor - 0.02),
+        (0.07, floor + 0.08),
+    ]
+    canvas.path(
+        [*path, (swing, floor + 0.13), (swing + 0.03, floor + 0.19)],
+        0.0105,
+        225,
+        spine=True,
+    )
 
 
 def _tube(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
@@ -60,8 +83,16 @@ def _line(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     tip = between(u[0], 0.4, 0.46)
     cava = [(-0.034, 0.26), (-0.036, tip)]
     jugular = [(-0.085, -0.1), (-0.075, 0.03), (-0.055, 0.15)]
-    subclavian = [(0.27, 0.235), (0.2, 0.165), (0.12, 0.158), (0.05, 0.19), (-0.012, 0.225)]
-    canvas.path([*(jugular if state == "right jugular" else subclavian), *cava], 0.0105, 240)
+    subclavian = [
+        (0.27, 0.235),
+        (0.2, 0.165),
+        (0.12, 0.158),
+        (0.05, 0.19),
+        (-0.012, 0.225),
+    ]
+    canvas.path(
+        [*(jugular if state == "right jugular" else subclavian), *cava], 0.0105, 240
+    )
 
 
 def _picc(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
@@ -69,17 +100,36 @@ def _picc(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     tip = between(u[0], 0.39, 0.45)
     side = -1.0 if state == "right" else 1.0
     inner = (-0.045, 0.2) if state == "right" else (0.0, 0.215)
-    arm = [(side * 0.56, 0.36), (side * 0.46, 0.27), (side * 0.36, 0.205), (side * 0.24, 0.18), (side * 0.12, 0.175)]
+    arm = [
+        (side * 0.56, 0.36),
+        (side * 0.46, 0.27),
+        (side * 0.36, 0.205),
+        (side * 0.24, 0.18),
+        (side * 0.12, 0.175),
+    ]
     canvas.path([*arm, inner, (-0.034, 0.27), (-0.036, tip)], 0.008, 235)
 
 
 def _pacemaker(canvas: Canvas, state: str, plan: Plan, u: Details) -> None:
-    """A generator below the clavicle with two leads: to the right atrium and to the apex of the right ventricle."""
+    """A generator below the clavicle with two leads: to the right atrium and to the
+    apex of the right ventricle.
+    """
     side = -1.0 if state == "right" else 1.0
     d, y = side * between(u[0], 0.27, 0.31), between(u[1], 0.25, 0.3)
-    vein = [(side * 0.24, y - 0.075), (side * 0.13, 0.17), (side * 0.05 - 0.01, 0.21), (-0.034, 0.29), (-0.04, 0.42)]
+    vein = [
+        (side * 0.24, y - 0.075),
+        (side * 0.13, 0.17),
+        (side * 0.05 - 0.01, 0.21),
+        (-0.034, 0.29),
+        (-0.04, 0.42),
+    ]
     heart, floor = plan.heart, plan.bases[1]
-    ventricle = [(-0.045, 0.54), (-0.01, floor - 0.1), (0.06, floor - 0.065), (0.13 * heart, floor - 0.075)]
+    ventricle = [
+        (-0.045, 0.54),
+        (-0.01, floor - 0.1),
+        (0.06, floor - 0.065),
+        (0.13 * heart, floor - 0.075),
+    ]
     atrium = [(-0.05, 0.53), (-0.03, 0.57), (-0.06 * heart, 0.55)]
     canvas.path([(d - side * 0.02, y - 0.045), *vein, *ventricle], 0.009, 240)
     canvas.path([(d - side * 0.005, y - 0.05), *vein, *atrium], 0.0075, 230)

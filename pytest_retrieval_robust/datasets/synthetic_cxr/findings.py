@@ -1,4 +1,6 @@
-"""What the findings of a study add to its lungs: each is a map of opacity, 0 (none) to 1 (as dense as soft tissue)."""
+"""What the findings of a study add to its lungs: each is a map of opacity, 0 (none) to
+1 (as dense as soft tissue).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Chest
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field, disc, smooth, soft, texture, unit
+from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import (
+    Field,
+    disc,
+    smooth,
+    soft,
+    texture,
+    unit,
+)
 from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, uniforms
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import POSITION, SLOTS, Study
+from pytest_retrieval_robust.datasets.synthetic_cxr.studies import (
+    POSITION,
+    SLOTS,
+    Study,
+)
 
 _SIGN = {"right": -1.0, "left": 1.0}
 _LEVEL = {"small": 0.085, "moderate": 0.19, "large": 0.36}
@@ -30,29 +43,51 @@ Details = NDArray[np.float64]
 
 
 def sample_details(study: Study) -> Details:
-    """(slots, 6) numbers in [0, 1): the exact place and shape of each finding, whichever others are there."""
-    return uniforms("details", study.seed, study.index, 6 * len(SLOTS)).reshape(len(SLOTS), 6)
+    """(slots, 6) numbers in [0, 1): the exact place and shape of each finding,
+    whichever others are there.
+    """
+    return uniforms("details", study.seed, study.index, 6 * len(SLOTS)).reshape(
+        len(SLOTS), 6
+    )
 
 
-def opacities(study: Study, chest: Chest, details: Details) -> Iterator[tuple[str, Field]]:
-    """(slot, opacity map) of every finding that fills air spaces, in the order in which they are laid on."""
+def opacities(
+    study: Study, chest: Chest, details: Details
+) -> Iterator[tuple[str, Field]]:
+    """(slot, opacity map) of every finding that fills air spaces, in the order in which
+    they are laid on.
+    """
     for slot, painter in _PAINTERS.items():
         if study.has(slot):
             yield slot, painter(study, chest, details[POSITION[slot]])
 
 
-def pleural_air(study: Study, chest: Chest, details: Details) -> tuple[Field, Field] | None:
-    """(air, line): where a pneumothorax has pushed the lung away, and the lung's edge; None without one."""
+def pleural_air(
+    study: Study, chest: Chest, details: Details
+) -> tuple[Field, Field] | None:
+    """(air, line): where a pneumothorax has pushed the lung away, and the lung's edge;
+    None without one.
+    """
     if not study.has("pneumothorax"):
         return None
     side, size = study["pneumothorax"].split()
     u = details[POSITION["pneumothorax"]]
-    gap = _GAP[size] * between(u[0], 0.9, 1.15) * (1.15 - 0.55 * np.clip(chest.depth, 0, 1))
+    gap = (
+        _GAP[size]
+        * between(u[0], 0.9, 1.15)
+        * (1.15 - 0.55 * np.clip(chest.depth, 0, 1))
+    )
     wall = chest.lateral - gap - chest.distance
     top = 0.9 * (chest.y - chest.plan.patient.apex - 0.8 * _GAP[size])
-    rim = np.minimum(wall, top) - 0.04 * np.clip(1 - np.abs(wall - top) / 0.16, 0, 1) ** 2
+    rim = (
+        np.minimum(wall, top) - 0.04 * np.clip(1 - np.abs(wall - top) / 0.16, 0, 1) ** 2
+    )
     field = chest.thorax * chest.side(side)
-    line = np.clip(1 - np.abs(rim) / 0.008, 0, 1) * field * soft(chest.diaphragm - chest.y, 0.014)
+    line = (
+        np.clip(1 - np.abs(rim) / 0.008, 0, 1)
+        * field
+        * soft(chest.diaphragm - chest.y, 0.014)
+    )
     return (soft(-rim, 0.01) * field).astype(np.float32), line.astype(np.float32)
 
 
@@ -67,14 +102,20 @@ def _effusion(study: Study, chest: Chest, side: str, u: Details) -> Field:
 
 
 def _consolidation(study: Study, chest: Chest, side: str, u: Details) -> Field:
-    """A lobe filled with exudate: fluffy edges, sharp at a fissure, with a trace of air bronchograms."""
+    """A lobe filled with exudate: fluffy edges, sharp at a fissure, with a trace of air
+    bronchograms.
+    """
     lobe = study[f"consolidation {side}"]
     (d, y), radii = _LOBES[side, lobe]
     y += 0.5 * (chest.plan.bases[side == "left"] - 0.74)
     grow = between(u[0], 0.9, 1.15)
-    body = disc(chest.d, chest.y, (_SIGN[side] * d, y), (radii[0] * grow, radii[1] * grow))
+    body = disc(
+        chest.d, chest.y, (_SIGN[side] * d, y), (radii[0] * grow, radii[1] * grow)
+    )
     cloud = texture("cloud", chest.shape, u[1], u[2])
-    fluff = smooth(body + 0.16 * cloud - 0.1, 1.1) * (0.8 + 0.05 * texture("mottle", chest.shape, u[2], u[3]))
+    fluff = smooth(body + 0.16 * cloud - 0.1, 1.1) * (
+        0.8 + 0.05 * texture("mottle", chest.shape, u[2], u[3])
+    )
     fissure = _fissure(chest, lobe) if side == "right" else np.float32(1)
     filled: Field = np.clip(fluff * fissure, 0, 0.9) * chest.side(side)
     return filled
@@ -89,22 +130,32 @@ def _fissure(chest: Chest, lobe: str) -> Field:
 
 
 def _oedema(study: Study, chest: Chest, u: Details) -> Field:
-    """Fluid around both hila in the shape of a bat's wings, fading to the periphery, with fine reticular lines."""
+    """Fluid around both hila in the shape of a bat's wings, fading to the periphery,
+    with fine reticular lines.
+    """
     core, veil = {"mild": (0.36, 0.08), "severe": (0.78, 0.14)}[study["oedema"]]
     strength = between(u[0], 0.92, 1.08)
     cloud = texture("cloud", chest.shape, u[1], u[2])
     wing = disc(chest.distance, chest.y, (0.145, 0.45), (0.165, 0.22))
     hollow = disc(chest.distance, chest.y, (0.03, 0.72), (0.14, 0.2))
     haze = smooth(wing + 0.14 * cloud - 0.5 * np.maximum(hollow, 0), 1.6)
-    mesh = 1 + 0.07 * texture("mottle", chest.shape, u[3], u[4]) + 0.04 * texture("mesh", chest.shape, u[4], u[5])
-    wet: Field = np.float32(strength) * (np.float32(veil) + np.float32(core) * haze) * mesh
+    mesh = (
+        1
+        + 0.07 * texture("mottle", chest.shape, u[3], u[4])
+        + 0.04 * texture("mesh", chest.shape, u[4], u[5])
+    )
+    wet: Field = (
+        np.float32(strength) * (np.float32(veil) + np.float32(core) * haze) * mesh
+    )
     return unit(wet + _septa(chest, core * strength))
 
 
 def _septa(chest: Chest, strength: float) -> Field:
     """Short horizontal septal lines at the outer bases."""
     comb = np.clip(np.cos(chest.y * np.float32(2 * np.pi / 0.022)) * 3 - 2, 0, 1)
-    outer = soft(chest.across - 0.86, 0.05) * soft(0.15 - np.abs(chest.depth - 0.8), 0.1)
+    outer = soft(chest.across - 0.86, 0.05) * soft(
+        0.15 - np.abs(chest.depth - 0.8), 0.1
+    )
     lines: Field = np.float32(0.5 * strength) * comb * outer
     return lines
 
@@ -117,8 +168,17 @@ def _nodule(study: Study, chest: Chest, u: Details) -> Field:
     if (side, zone) == ("left", "lower"):
         # Beside the heart, not behind it.
         d = max(d, min(0.225 * chest.plan.heart + 0.6 * radius, 0.335))
-    y = _NODULE_HEIGHT[zone] + between(u[2], -0.025, 0.025) + 0.4 * (chest.plan.bases[side == "left"] - 0.74)
-    shape = disc(chest.d, chest.y, (_SIGN[side] * d, y), (radius, radius * between(u[3], 0.85, 1.1)))
+    y = (
+        _NODULE_HEIGHT[zone]
+        + between(u[2], -0.025, 0.025)
+        + 0.4 * (chest.plan.bases[side == "left"] - 0.74)
+    )
+    shape = disc(
+        chest.d,
+        chest.y,
+        (_SIGN[side] * d, y),
+        (radius, radius * between(u[3], 0.85, 1.1)),
+    )
     return 0.95 * smooth(shape, 1.0)
 
 
@@ -134,14 +194,24 @@ def _atelectasis(study: Study, chest: Chest, u: Details) -> Field:
 
 
 def _plate(chest: Chest, side: str, plate: int, u: Details) -> Field:
-    start = chest.plan.bases[side == "left"] - 0.03 - 0.042 * plate - 0.015 * float(u[2 + plate])
+    start = (
+        chest.plan.bases[side == "left"]
+        - 0.03
+        - 0.042 * plate
+        - 0.015 * float(u[2 + plate])
+    )
     rows = chest.rows(start - 0.09, start + 0.07)
     slope = (0.12, -0.16, 0.22)[plate] * between(u[4], 0.6, 1.2)
     # On the left beside the heart, not behind it.
     middle = max(0.25, 0.225 * chest.plan.heart - 0.01) if side == "left" else 0.25
     distance = chest.distance[rows]
-    offset = np.abs(chest.y[rows] - start - np.float32(slope) * (distance - np.float32(middle)))
-    length = soft(0.095 - 0.012 * plate - np.abs(distance - np.float32(middle - 0.02 * plate)), 0.04)
+    offset = np.abs(
+        chest.y[rows] - start - np.float32(slope) * (distance - np.float32(middle))
+    )
+    length = soft(
+        0.095 - 0.012 * plate - np.abs(distance - np.float32(middle - 0.02 * plate)),
+        0.04,
+    )
     field: Field = np.zeros_like(chest.d)
     field[rows] = 0.85 * soft(0.0095 - offset, 0.01) * length * chest.side(side)[rows]
     return field
@@ -149,8 +219,12 @@ def _plate(chest: Chest, side: str, plate: int, u: Details) -> Field:
 
 _PAINTERS: dict[str, Callable[[Study, Chest, Details], Field]] = {
     "oedema": _oedema,
-    "consolidation right": lambda study, chest, u: _consolidation(study, chest, "right", u),
-    "consolidation left": lambda study, chest, u: _consolidation(study, chest, "left", u),
+    "consolidation right": lambda study, chest, u: _consolidation(
+        study, chest, "right", u
+    ),
+    "consolidation left": lambda study, chest, u: _consolidation(
+        study, chest, "left", u
+    ),
     "nodule": _nodule,
     "atelectasis": _atelectasis,
     "effusion right": lambda study, chest, u: _effusion(study, chest, "right", u),

@@ -16,38 +16,68 @@ Points = Sequence[tuple[float, float]]
 
 
 class Canvas:
-    """Draws in chest coordinates (beside the midline, height); widths are relative to the image's shorter side."""
+    """Draws in chest coordinates (beside the midline, height); widths are relative to
+    the image's shorter side.
+    """
 
     def __init__(self, plan: Plan, rows: int, columns: int) -> None:
         self._plan = plan
         self._shape = (rows, columns)
         side = min(rows, columns)
         self._unit = max(_CANVAS, side)
-        self._size = (round(columns * self._unit / side), round(rows * self._unit / side))
+        self._size = (
+            round(columns * self._unit / side),
+            round(rows * self._unit / side),
+        )
         self._image = Image.new("L", self._size)
         self._draw = ImageDraw.Draw(self._image)
 
-    def path(self, points: Points, width: float, level: int = 255, spine: bool = False) -> None:
+    def path(
+        self, points: Points, width: float, level: int = 255, spine: bool = False
+    ) -> None:
         """A smooth path through `points`, `width` of the image wide, at grey `level` 0..255."""
         d, y = _bend(np.asarray(points, dtype=np.float32))
         self._line(self._place(d, y, spine), width, level)
 
-    def box(self, centre: tuple[float, float], half: tuple[float, float], radius: float, level: int) -> None:
+    def box(
+        self,
+        centre: tuple[float, float],
+        half: tuple[float, float],
+        radius: float,
+        level: int,
+    ) -> None:
         """A box with rounded corners."""
-        (x, y), unit = self._place(*np.asarray(centre, dtype=np.float32)[:, None])[0], self._unit
-        corners = (x - half[0] * unit, y - half[1] * unit, x + half[0] * unit, y + half[1] * unit)
+        (x, y), unit = (
+            self._place(*np.asarray(centre, dtype=np.float32)[:, None])[0],
+            self._unit,
+        )
+        corners = (
+            x - half[0] * unit,
+            y - half[1] * unit,
+            x + half[0] * unit,
+            y + half[1] * unit,
+        )
         self._draw.rounded_rectangle(corners, radius * unit, fill=level)
 
     def field(self) -> Field:
         """(rows, columns), 0..1."""
         rows, columns = self._shape
-        image = self._image.resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=1.5)
+        image = self._image.resize(
+            (columns, rows), Image.Resampling.BILINEAR, reducing_gap=1.5
+        )
         return np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
 
     def _line(self, points: Points, width: float, level: int) -> None:
-        self._draw.line(list(points), fill=level, width=max(1, round(width * self._unit)), joint="curve")
+        self._draw.line(
+            list(points),
+            fill=level,
+            width=max(1, round(width * self._unit)),
+            joint="curve",
+        )
 
-    def _place(self, d: Field, y: Field, spine: bool = False) -> list[tuple[float, float]]:
+    def _place(
+        self, d: Field, y: Field, spine: bool = False
+    ) -> list[tuple[float, float]]:
         left, top = self._plan.to_image(d, y, spine)
         x = (left - 0.5) * self._unit + self._size[0] / 2
         y = (top - 0.5) * self._unit + self._size[1] / 2
@@ -56,10 +86,14 @@ class Canvas:
 
 def _bend(points: Field) -> tuple[Field, Field]:
     """A dense Catmull-Rom path through (n, 2) `points`."""
-    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    padded = np.concatenate(
+        [2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]]
+    )
     before, start, end, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     t = _STEPS
-    bent = start + 0.5 * t * (end - before + t * (2 * before - 5 * start + 4 * end - after))
+    bent = start + 0.5 * t * (
+        end - before + t * (2 * before - 5 * start + 4 * end - after)
+    )
     bent = bent + 0.5 * t**3 * (3 * (start - end) + after - before)
     path = bent.transpose(1, 0, 2).reshape(-1, 2)
     return path[:, 0], path[:, 1]

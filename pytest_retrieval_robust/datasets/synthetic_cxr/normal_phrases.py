@@ -105,17 +105,26 @@ NEGATIVES: tuple[tuple[tuple[str, ...], Wordings], ...] = (
     ),
     (
         ("tube", "line", "picc", "gastric tube"),
-        ("no lines or tubes", "no lines or tubes are seen", "there are no lines or tubes"),
+        (
+            "no lines or tubes",
+            "no lines or tubes are seen",
+            "there are no lines or tubes",
+        ),
     ),
 )
-# Impressions without an acute finding: those that devices allow, and those that may be used without devices.
+# Impressions without an acute finding: those that devices allow, and those that may be
+# used without devices.
 NO_ACUTE_IMPRESSION: Wordings = (
     "no acute cardiopulmonary process",
     "no acute cardiopulmonary abnormality",
     "no acute abnormality in the chest",
     "no acute finding",
 )
-NORMAL_IMPRESSION: Wordings = (*NO_ACUTE_IMPRESSION, "normal chest radiograph", "normal chest")
+NORMAL_IMPRESSION: Wordings = (
+    *NO_ACUTE_IMPRESSION,
+    "normal chest radiograph",
+    "normal chest",
+)
 # The same beside one finding.
 NO_OTHER_IMPRESSION: Wordings = ("no other acute finding", "no other acute abnormality")
 OTHERWISE_NORMAL_IMPRESSION: Wordings = (

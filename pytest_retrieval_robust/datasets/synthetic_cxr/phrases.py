@@ -1,14 +1,18 @@
-"""How a radiologist may word each finding. Every abnormal state has wordings of its own, so reports are complete.
+"""How a radiologist may word each finding. Every abnormal state has wordings of its
+own, so reports are complete.
 
-Devices are worded in `device_phrases`, what is normal in `normal_phrases`. Sizes in numbers are those of the pictures,
-which show about 40 cm.
+Devices are worded in `device_phrases`, what is normal in `normal_phrases`. Sizes in
+numbers are those of the pictures, which show about 40 cm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.device_phrases import DEVICE_WORDS, Wordings
+from pytest_retrieval_robust.datasets.synthetic_cxr.device_phrases import (
+    DEVICE_WORDS,
+    Wordings,
+)
 
 _LOBE = {
     "right upper": "right upper lobe",
@@ -17,10 +21,17 @@ _LOBE = {
     "left upper": "left upper lobe",
     "left lower": "left lower lobe",
 }
-_SIZE = {"small": ("small", "tiny"), "moderate": ("moderate", "medium-sized"), "large": ("large", "extensive")}
+_SIZE = {
+    "small": ("small", "tiny"),
+    "moderate": ("moderate", "medium-sized"),
+    "large": ("large", "extensive"),
+}
 _DEPTH = {"small": 3, "moderate": 8, "large": 14}
 _GAP = {"small": 2, "large": 6}
-_NODULE = {"small": ("small", "tiny", "15 mm", "12 mm"), "large": ("large", "dominant", "35 mm", "3 cm")}
+_NODULE = {
+    "small": ("small", "tiny", "15 mm", "12 mm"),
+    "large": ("large", "dominant", "35 mm", "3 cm"),
+}
 _ZONE = {"upper": "upper zone", "mid": "mid zone", "lower": "lower zone"}
 
 
@@ -33,7 +44,11 @@ def wordings(slot: str, state: str, size: str = "small") -> tuple[Wordings, Word
         return _nodule(state, size)
     group, _, side = slot.partition(" ")
     if group in ("effusion", "consolidation"):
-        return _effusion(side, state) if group == "effusion" else _consolidation(side, state)
+        return (
+            _effusion(side, state)
+            if group == "effusion"
+            else _consolidation(side, state)
+        )
     return _WORDS[slot](state)
 
 
@@ -52,7 +67,11 @@ def _effusion(side: str, state: str) -> tuple[Wordings, Wordings]:
         f"the {side} costophrenic angle is obscured by {_a(two)} effusion",
         f"{side} pleural effusion, {one}, about {_DEPTH[state]} cm deep",
         f"{side} pleural fluid measures {_DEPTH[state]} cm in depth",
-    ), (f"{one} {side} pleural effusion", f"{two} {side} effusion", f"{side} pleural effusion, {one}")
+    ), (
+        f"{one} {side} pleural effusion",
+        f"{two} {side} effusion",
+        f"{side} pleural effusion, {one}",
+    )
 
 
 def _pneumothorax(state: str) -> tuple[Wordings, Wordings]:
@@ -65,7 +84,11 @@ def _pneumothorax(state: str) -> tuple[Wordings, Wordings]:
         f"{side}-sided pneumothorax, {one}, with a visible pleural line",
         f"{side} pneumothorax with {_GAP[size]} cm of pleural separation",
         f"the {side} lung is separated from the chest wall by {_a(two)} pneumothorax",
-    ), (f"{one} {side} pneumothorax", f"{two} {side}-sided pneumothorax", f"{side} pneumothorax, {one}")
+    ), (
+        f"{one} {side} pneumothorax",
+        f"{two} {side}-sided pneumothorax",
+        f"{side} pneumothorax, {one}",
+    )
 
 
 def _consolidation(side: str, state: str) -> tuple[Wordings, Wordings]:
@@ -121,7 +144,9 @@ def _oedema(state: str) -> tuple[Wordings, Wordings]:
 
 
 def _atelectasis(state: str) -> tuple[Wordings, Wordings]:
-    where = {"right": "the right base", "left": "the left base", "both": "both bases"}[state]
+    where = {"right": "the right base", "left": "the left base", "both": "both bases"}[
+        state
+    ]
     how = {"right": "right basilar", "left": "left basilar", "both": "bibasilar"}[state]
     return (
         f"linear atelectasis at {where}",
@@ -130,7 +155,11 @@ def _atelectasis(state: str) -> tuple[Wordings, Wordings]:
         f"plates of atelectasis at {where}",
         f"linear opacities at {where}, likely atelectasis",
         f"there is subsegmental atelectasis at {where}",
-    ), (f"{how} atelectasis", f"{how} subsegmental atelectasis", f"atelectasis at {where}")
+    ), (
+        f"{how} atelectasis",
+        f"{how} subsegmental atelectasis",
+        f"atelectasis at {where}",
+    )
 
 
 def _diaphragm(state: str) -> tuple[Wordings, Wordings]:
@@ -141,18 +170,30 @@ def _diaphragm(state: str) -> tuple[Wordings, Wordings]:
         f"the {state} hemidiaphragm lies higher than expected",
         f"{state} hemidiaphragm elevation is noted",
         f"high position of the {state} hemidiaphragm",
-    ), (f"elevated {state} hemidiaphragm", f"{state} hemidiaphragm elevation", f"raised {state} hemidiaphragm")
+    ), (
+        f"elevated {state} hemidiaphragm",
+        f"{state} hemidiaphragm elevation",
+        f"raised {state} hemidiaphragm",
+    )
 
 
 def _scoliosis(state: str) -> tuple[Wordings, Wordings]:
     return (
         f"thoracic scoliosis convex to the {state}",
         f"there is {state} convex scoliosis of the thoracic spine",
-        f"dextroscoliosis is noted, convex {state}" if state == "right" else f"levoscoliosis is noted, convex {state}",
+        (
+            f"dextroscoliosis is noted, convex {state}"
+            if state == "right"
+            else f"levoscoliosis is noted, convex {state}"
+        ),
         f"the thoracic spine curves to the {state}",
         f"curvature of the spine, convex {state}",
         f"{state} convex thoracic scoliosis is noted",
-    ), (f"{state} convex scoliosis", f"scoliosis, convex {state}", f"thoracic scoliosis, convex {state}")
+    ), (
+        f"{state} convex scoliosis",
+        f"scoliosis, convex {state}",
+        f"thoracic scoliosis, convex {state}",
+    )
 
 
 def _volumes(state: str) -> tuple[Wordings, Wordings]:

@@ -13,11 +13,18 @@ from PIL import Image
 Field = NDArray[np.floating[Any]]
 
 _TILE, _CURVE_POINTS = 896, 256
-_BANDS = {"grain": (0.0, 1e9), "cloud": (6.0, 16.0), "mottle": (14.0, 40.0), "mesh": (40.0, 90.0)}
+_BANDS = {
+    "grain": (0.0, 1e9),
+    "cloud": (6.0, 16.0),
+    "mottle": (14.0, 40.0),
+    "mesh": (40.0, 90.0),
+}
 
 
 def soft(depth: Field, width: float) -> Field:
-    """A soft step, 0..1: 0.5 where the signed `depth` is 0, saturated half a `width` to each side."""
+    """A soft step, 0..1: 0.5 where the signed `depth` is 0, saturated half a `width` to
+    each side.
+    """
     step = depth * np.float32(1 / width)
     step += np.float32(0.5)
     return unit(step)
@@ -36,7 +43,9 @@ def smooth(depth: Field, width: float) -> Field:
     return rounded
 
 
-def disc(x: Field, y: Field, centre: tuple[float, float], radii: tuple[float, float]) -> Field:
+def disc(
+    x: Field, y: Field, centre: tuple[float, float], radii: tuple[float, float]
+) -> Field:
     """One minus the squared elliptical distance: 1 at `centre`, 0 on the rim, negative outside."""
     across = (x - np.float32(centre[0])) / np.float32(radii[0])
     down = (y - np.float32(centre[1])) / np.float32(radii[1])
@@ -45,15 +54,21 @@ def disc(x: Field, y: Field, centre: tuple[float, float], radii: tuple[float, fl
 
 
 def curve(at: Field, knots: tuple[tuple[float, float], ...]) -> Field:
-    """A Catmull-Rom curve through `knots` (position, value), evaluated at `at`; constant beyond the ends."""
+    """A Catmull-Rom curve through `knots` (position, value), evaluated at `at`;
+    constant beyond the ends.
+    """
     grid, basis = _basis(tuple(position for position, _ in knots))
-    values: Field = np.interp(at, grid, basis @ np.array([value for _, value in knots])).astype(np.float32)
+    values: Field = np.interp(
+        at, grid, basis @ np.array([value for _, value in knots])
+    ).astype(np.float32)
     return values
 
 
 @lru_cache(maxsize=32)
 def _basis(positions: tuple[float, ...]) -> tuple[Field, Field]:
-    """(points,) a fine grid and (points, knots) what each knot's value adds: the curve is linear in its values."""
+    """(points,) a fine grid and (points, knots) what each knot's value adds: the curve
+    is linear in its values.
+    """
     x, values = np.array(positions), np.eye(len(positions))
     grid = np.linspace(x[0], x[-1], _CURVE_POINTS)
     rises = np.diff(values, axis=0) / np.diff(x)[:, None]
@@ -69,10 +84,21 @@ def _basis(positions: tuple[float, ...]) -> tuple[Field, Field]:
 @lru_cache(maxsize=len(_BANDS))
 def _base(kind: str) -> Image.Image:
     """A texture of zero mean and unit variance that repeats at its borders."""
-    white = np.random.Generator(np.random.Philox(key=977 + sorted(_BANDS).index(kind))).random((_TILE, _TILE)) - 0.5
+    white = (
+        np.random.Generator(
+            np.random.Philox(key=977 + sorted(_BANDS).index(kind))
+        ).random((_TILE, _TILE))
+        - 0.5
+    )
     low, high = _BANDS[kind]
-    radius = np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None, :]) * _TILE / 2
-    band = np.exp(-((radius / high) ** 2)) * (1 - np.exp(-((radius / max(low, 1e-6)) ** 2)))
+    radius = (
+        np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None, :])
+        * _TILE
+        / 2
+    )
+    band = np.exp(-((radius / high) ** 2)) * (
+        1 - np.exp(-((radius / max(low, 1e-6)) ** 2))
+    )
     pattern = np.fft.irfft2(np.fft.rfft2(white) * band, s=white.shape)
     return Image.fromarray((pattern / pattern.std()).astype(np.float32))
 
@@ -81,14 +107,18 @@ def _base(kind: str) -> Image.Image:
 def _tile(kind: str, rows: int, columns: int) -> Field:
     """The texture, drawn out to twice the image's shorter side, repeated to (2 rows, 2 columns)."""
     side = 2 * min(rows, columns)
-    tile = np.asarray(_base(kind).resize((side, side), Image.Resampling.BILINEAR), dtype=np.float32)
+    tile = np.asarray(
+        _base(kind).resize((side, side), Image.Resampling.BILINEAR), dtype=np.float32
+    )
     tile = np.pad(tile, ((0, 2 * rows - side), (0, 2 * columns - side)), mode="wrap")
     tile.flags.writeable = False
     return tile
 
 
 def texture(kind: str, shape: tuple[int, int], left: float, top: float) -> Field:
-    """A view of the texture `kind` of `shape` (rows, columns), moved by `left` and `top` in [0, 1) of an image."""
+    """A view of the texture `kind` of `shape` (rows, columns), moved by `left` and
+    `top` in [0, 1) of an image.
+    """
     rows, columns = shape
     y, x = int(top * rows), int(left * columns)
     return _tile(kind, rows, columns)[y : y + rows, x : x + columns]

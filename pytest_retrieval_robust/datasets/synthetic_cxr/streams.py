@@ -1,4 +1,6 @@
-"""Counter-based random streams: what one part of a study draws never depends on what another part drew."""
+"""Counter-based random streams: what one part of a study draws never depends on what
+another part drew.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,12 @@ from numpy.typing import NDArray
 def uniforms(name: str, seed: int, index: int, count: int) -> NDArray[np.float64]:
     """(count,) numbers in [0, 1) of the stream `name` of study (`seed`, `index`).
 
-    Only raw uniforms are drawn: numpy keeps those stable between releases, unlike its distributions.
+    Only raw uniforms are drawn: numpy keeps those stable between releases, unlike its
+    distributions.
     """
-    key = int.from_bytes(blake2b(f"{name}/{seed}/{index}".encode(), digest_size=16).digest(), "little")
+    key = int.from_bytes(
+        blake2b(f"{name}/{seed}/{index}".encode(), digest_size=16).digest(), "little"
+    )
     return np.random.Generator(np.random.Philox(key=key)).random(count)
 
 

@@ -1,4 +1,6 @@
-"""What a study shows: one state for each slot (a finding or a device), and the split between training and test."""
+"""What a study shows: one state for each slot (a finding or a device), and the split
+between training and test.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,17 @@ from itertools import accumulate
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.streams import uniforms
 
-# One combination of findings in four, and one text in four, belongs to the test split, whatever the seeds: the splits
-# cannot meet.
+# One combination of findings in four, and one text in four, belongs to the test split,
+# whatever the seeds: the splits cannot meet.
 _BUCKETS = 4
 _TRIES = 64
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A categorical finding: `states[0]` is the normal one; `weights` are the probabilities of the others."""
+    """A categorical finding: `states[0]` is the normal one; `weights` are the
+    probabilities of the others.
+    """
 
     name: str
     states: tuple[str, ...]
@@ -37,14 +41,30 @@ class Slot:
 SLOTS = (
     Slot("effusion right", ("none", "small", "moderate", "large"), (0.06, 0.05, 0.03)),
     Slot("effusion left", ("none", "small", "moderate", "large"), (0.06, 0.05, 0.03)),
-    Slot("pneumothorax", ("none", "right small", "right large", "left small", "left large"), (0.03, 0.03, 0.03, 0.03)),
-    Slot("consolidation right", ("none", "upper", "middle", "lower"), (0.045, 0.045, 0.045)),
+    Slot(
+        "pneumothorax",
+        ("none", "right small", "right large", "left small", "left large"),
+        (0.03, 0.03, 0.03, 0.03),
+    ),
+    Slot(
+        "consolidation right",
+        ("none", "upper", "middle", "lower"),
+        (0.045, 0.045, 0.045),
+    ),
     Slot("consolidation left", ("none", "upper", "lower"), (0.05, 0.05)),
     Slot("heart", ("normal", "mild", "severe"), (0.1, 0.08)),
     Slot("oedema", ("none", "mild", "severe"), (0.07, 0.06)),
     Slot(
         "nodule",
-        ("none", "right upper", "right mid", "right lower", "left upper", "left mid", "left lower"),
+        (
+            "none",
+            "right upper",
+            "right mid",
+            "right lower",
+            "left upper",
+            "left mid",
+            "left lower",
+        ),
         (0.028,) * 6,
     ),
     Slot("nodule size", ("none", "small", "large"), (0.5, 0.5)),
@@ -84,7 +104,10 @@ class Study:
 
     def labels(self) -> tuple[int, ...]:
         """For each slot the number of its state."""
-        return tuple(slot.states.index(state) for slot, state in zip(SLOTS, self.states, strict=True))
+        return tuple(
+            slot.states.index(state)
+            for slot, state in zip(SLOTS, self.states, strict=True)
+        )
 
 
 def states_with(**changes: str) -> tuple[str, ...]:
@@ -100,14 +123,24 @@ def split_of(states: tuple[str, ...]) -> str:
 
 def split_of_text(text: str) -> str:
     """The split, `train` or `test`, to which this text belongs."""
-    return "test" if blake2b(text.encode(), digest_size=1).digest()[0] % _BUCKETS == 0 else "train"
+    return (
+        "test"
+        if blake2b(text.encode(), digest_size=1).digest()[0] % _BUCKETS == 0
+        else "train"
+    )
 
 
 def draw(seed: int, index: int, split: str) -> Study:
-    """The study (`seed`, `index`) of `split`: the first combination of its stream that belongs to the split."""
-    units = uniforms("findings", seed, index, _TRIES * len(SLOTS)).reshape(_TRIES, len(SLOTS))
+    """The study (`seed`, `index`) of `split`: the first combination of its stream that
+    belongs to the split.
+    """
+    units = uniforms("findings", seed, index, _TRIES * len(SLOTS)).reshape(
+        _TRIES, len(SLOTS)
+    )
     for row in units.tolist():
-        states = _plausible({slot.name: slot.state(unit) for slot, unit in zip(SLOTS, row, strict=True)})
+        states = _plausible(
+            {slot.name: slot.state(unit) for slot, unit in zip(SLOTS, row, strict=True)}
+        )
         if split_of(states) == split:
             return Study(seed, index, states, split)
     return draw(seed, index + (1 << 40), split)
@@ -142,7 +175,9 @@ def _clear_pneumothorax(found: dict[str, str], side: str) -> None:
 
 
 def _clear_base(found: dict[str, str], side: str) -> None:
-    """Much fluid hides the diaphragm, the plates, the lower nodules and the lower lobe of its side."""
+    """Much fluid hides the diaphragm, the plates, the lower nodules and the lower lobe
+    of its side.
+    """
     if found[f"effusion {side}"] not in ("moderate", "large"):
         return
     for slot in ("atelectasis", "diaphragm"):

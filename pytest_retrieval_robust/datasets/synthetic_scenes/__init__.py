@@ -1,4 +1,6 @@
-"""Coloured shapes with captions: what the embedded general encoder was trained on, and nothing like a radiograph."""
+"""Coloured shapes with captions: what the embedded general encoder was trained on, and
+nothing like a radiograph.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_retrieval_robust.datasets import DatasetEntry
 
 if TYPE_CHECKING:
-    from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import SyntheticScenes
+    from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import (
+        SyntheticScenes,
+    )
 
 
 class _Catalogue(Protocol):
@@ -15,12 +19,20 @@ class _Catalogue(Protocol):
 
 
 def load() -> SyntheticScenes:
-    """The default test split: 500 pairs with 500 different captions, each image 224 x 224 in colour."""
-    from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import SyntheticScenes
+    """The default test split: 500 pairs with 500 different captions, each image 224 x
+    224 in colour.
+    """
+    from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import (
+        SyntheticScenes,
+    )
 
     return SyntheticScenes()
 
 
 def register(catalogue: _Catalogue) -> None:
     """Add this data set to `catalogue`."""
-    catalogue.add(DatasetEntry("synthetic-scenes", "500 pictures of coloured shapes with captions", load))
+    catalogue.add(
+        DatasetEntry(
+            "synthetic-scenes", "500 pictures of coloured shapes with captions", load
+        )
+    )

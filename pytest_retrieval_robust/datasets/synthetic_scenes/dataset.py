@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import SEEDS, SPLITS, Scene, caption, draw, render
+from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import (
+    SEEDS,
+    SPLITS,
+    Scene,
+    caption,
+    draw,
+    render,
+)
 from pytest_retrieval_robust.errors import DatasetError
 
 # Part of every fingerprint: raise it whenever a picture or a caption comes out differently.
@@ -19,14 +26,25 @@ _MOST_PAIRS, _SMALLEST, _LARGEST = 100_000, 32, 1024
 
 
 class SyntheticScenes:
-    """`pairs` scenes of a split with as many different combinations of shapes and different captions.
+    """`pairs` scenes of a split with as many different combinations of shapes and
+    different captions.
 
     Images are `size` pixels wide and high (32..1024), RGB, drawn on demand.
     """
 
     def __init__(self, pairs: int = 500, size: int = 224, split: str = "test") -> None:
-        _expect(f"a number of pairs from 1 to {_MOST_PAIRS}", 1 <= pairs <= _MOST_PAIRS, "pairs", pairs)
-        _expect(f"an image size from {_SMALLEST} to {_LARGEST} pixels", _SMALLEST <= size <= _LARGEST, "size", size)
+        _expect(
+            f"a number of pairs from 1 to {_MOST_PAIRS}",
+            1 <= pairs <= _MOST_PAIRS,
+            "pairs",
+            pairs,
+        )
+        _expect(
+            f"an image size from {_SMALLEST} to {_LARGEST} pixels",
+            _SMALLEST <= size <= _LARGEST,
+            "size",
+            size,
+        )
         _expect(f"a split out of {SPLITS}", split in SPLITS, "split", split)
         self.split = split
         self.size = size
@@ -50,7 +68,10 @@ class SyntheticScenes:
     @cached_property
     def image_ids(self) -> tuple[str, ...]:
         """One id an image, such as `synthetic-scenes-test-0007`."""
-        return tuple(f"{self.name}-{self.split}-{number:04d}" for number in range(len(self.scenes)))
+        return tuple(
+            f"{self.name}-{self.split}-{number:04d}"
+            for number in range(len(self.scenes))
+        )
 
     @cached_property
     def reports(self) -> tuple[str, ...]:
@@ -75,19 +96,27 @@ class SyntheticScenes:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the generator's version, split, image size, ids and captions."""
-        parts = (f"version {GENERATOR_VERSION}", self.split, str(self.size), *self.image_ids, *self.reports)
+        parts = (
+            f"version {GENERATOR_VERSION}",
+            self.split,
+            str(self.size),
+            *self.image_ids,
+            *self.reports,
+        )
         return sha256("\n".join(parts).encode()).hexdigest()
 
     def content_digest(self, index: int) -> bytes:
-        """32 bytes that follow from the generator's version, the choices and the image: nothing is drawn."""
+        """32 bytes that follow from the generator's version, the choices and the image:
+        nothing is drawn.
+        """
         return sha256(f"{self.fingerprint} {index}".encode()).digest()
 
     def image(self, index: int) -> Image.Image:
         """The picture `index` (0..images - 1), mode `RGB`; safe to call from several threads."""
         if not 0 <= index < len(self.scenes):
             raise IndexError(
-                f"Expected an image number from 0 to {len(self.scenes) - 1}, got index={index!r}; "
-                f"open the data set with more pairs."
+                f"Expected an image number from 0 to {len(self.scenes) - 1}, got"
+                f" index={index!r}; open the data set with more pairs."
             )
         return Image.fromarray(render(self.scenes[index], self.size))
 
@@ -109,4 +138,6 @@ def _distinct(pairs: int, split: str) -> tuple[Scene, ...]:
 
 def _expect(what: str, holds: bool, name: str, value: object) -> None:
     if not holds:
-        raise DatasetError(f"Expected {what}, got {name}={value!r}; change {name} to such a value.")
+        raise DatasetError(
+            f"Expected {what}, got {name}={value!r}; change {name} to such a value."
+        )

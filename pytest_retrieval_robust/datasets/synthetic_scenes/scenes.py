@@ -17,27 +17,52 @@ Choice = TypeVar("Choice")
 SPLITS = ("train", "test")
 SEEDS = {"train": 40_417, "test": 86_028}
 Field = NDArray[np.floating[Any]]
-# One combination of shapes in four belongs to the test split, whatever the seeds: the splits cannot meet.
+# One combination of shapes in four belongs to the test split, whatever the seeds: the
+# splits cannot meet.
 _BUCKETS = 4
 _TRIES = 64
 
 PLACES = (
-    *(("top left", "upper left corner"), ("top", "upper edge"), ("top right", "upper right corner")),
+    *(
+        ("top left", "upper left corner"),
+        ("top", "upper edge"),
+        ("top right", "upper right corner"),
+    ),
     *(("left", "left edge"), ("middle", "centre"), ("right", "right edge")),
-    *(("bottom left", "lower left corner"), ("bottom", "lower edge"), ("bottom right", "lower right corner")),
+    *(
+        ("bottom left", "lower left corner"),
+        ("bottom", "lower edge"),
+        ("bottom right", "lower right corner"),
+    ),
 )
 SHAPES = (
     *(("circle", "disc"), ("square", "box"), ("triangle", "wedge"), ("ring", "hoop")),
     *(("cross", "plus sign"), ("diamond", "lozenge"), ("bar", "stripe")),
 )
 COLOURS = (
-    *(("red", "scarlet"), ("green", "emerald"), ("blue", "cobalt"), ("yellow", "golden")),
+    *(
+        ("red", "scarlet"),
+        ("green", "emerald"),
+        ("blue", "cobalt"),
+        ("yellow", "golden"),
+    ),
     *(("purple", "violet"), ("white", "pale"), ("black", "dark"), ("orange", "amber")),
 )
 SIZES = (("small", "little"), ("large", "big"))
-BACKGROUNDS = (("grass", "a meadow"), ("sand", "a beach"), ("water", "the sea"), ("stone", "a grey wall"))
-LABEL_SIZES = (len(BACKGROUNDS), *(1 + len(SHAPES),) * len(PLACES), *(1 + len(COLOURS),) * len(PLACES))
-"""The number of states of each slot of `Scene.labels`: background, then shape and colour at each place."""
+BACKGROUNDS = (
+    ("grass", "a meadow"),
+    ("sand", "a beach"),
+    ("water", "the sea"),
+    ("stone", "a grey wall"),
+)
+LABEL_SIZES = (
+    len(BACKGROUNDS),
+    *(1 + len(SHAPES),) * len(PLACES),
+    *(1 + len(COLOURS),) * len(PLACES),
+)
+"""The number of states of each slot of `Scene.labels`: background, then shape and
+colour at each place.
+"""
 
 _RGB = np.array(
     (
@@ -46,7 +71,9 @@ _RGB = np.array(
     ),
     dtype=np.float32,
 )
-_GROUND = np.array([(110, 150, 80), (215, 195, 150), (95, 150, 185), (135, 135, 140)], dtype=np.float32)
+_GROUND = np.array(
+    [(110, 150, 80), (215, 195, 150), (95, 150, 185), (135, 135, 140)], dtype=np.float32
+)
 _RADIUS = (0.085, 0.15)
 
 
@@ -71,39 +98,60 @@ class Scene:
 
     @property
     def key(self) -> tuple[int | Thing, ...]:
-        """What is to be seen: equal for scenes that differ only in wording, noise and exact place."""
+        """What is to be seen: equal for scenes that differ only in wording, noise and
+        exact place.
+        """
         return (self.background, *sorted(self.things, key=lambda thing: thing.place))
 
     def labels(self) -> tuple[int, ...]:
         """One state for each slot of `LABEL_SIZES`; 0 is an empty place."""
         shapes, colours = [0] * len(PLACES), [0] * len(PLACES)
         for thing in self.things:
-            shapes[thing.place], colours[thing.place] = 1 + thing.shape, 1 + thing.colour
+            shapes[thing.place], colours[thing.place] = (
+                1 + thing.shape,
+                1 + thing.colour,
+            )
         return (self.background, *shapes, *colours)
 
 
 def split_of(scene: Scene) -> str:
     """The split to which this combination of shapes belongs."""
-    return "test" if blake2b(repr(scene.key).encode(), digest_size=1).digest()[0] % _BUCKETS == 0 else "train"
+    return (
+        "test"
+        if blake2b(repr(scene.key).encode(), digest_size=1).digest()[0] % _BUCKETS == 0
+        else "train"
+    )
 
 
 def draw(seed: int, index: int, split: str) -> Scene:
-    """The scene (`seed`, `index`) of `split`: the first combination of its stream that belongs to the split."""
+    """The scene (`seed`, `index`) of `split`: the first combination of its stream that
+    belongs to the split.
+    """
     for row in uniforms("scene", seed, index, _TRIES * 14).reshape(_TRIES, 14).tolist():
         units = iter(row)
-        background, count = int(next(units) * len(BACKGROUNDS)), 2 + int(next(units) * 2)
+        background, count = (
+            int(next(units) * len(BACKGROUNDS)),
+            2 + int(next(units) * 2),
+        )
         places: list[int] = []
         while len(places) < count:
             free = [place for place in range(len(PLACES)) if place not in places]
             places.append(free[int(next(units) * len(free))])
-        scene = Scene(seed, index, background, tuple(_thing(place, units) for place in places))
+        scene = Scene(
+            seed, index, background, tuple(_thing(place, units) for place in places)
+        )
         if split_of(scene) == split:
             return scene
     return draw(seed, index + (1 << 40), split)
 
 
 def _thing(place: int, units: Iterator[float]) -> Thing:
-    return Thing(place, int(next(units) * len(SHAPES)), int(next(units) * len(COLOURS)), int(next(units) * 2))
+    return Thing(
+        place,
+        int(next(units) * len(SHAPES)),
+        int(next(units) * len(COLOURS)),
+        int(next(units) * 2),
+    )
 
 
 # Pictures
@@ -113,10 +161,16 @@ def render(scene: Scene, side: int) -> NDArray[np.uint8]:
     """(side, side, 3) RGB of the scene, the same at every size but for its grain."""
     u = uniforms("scene picture", scene.seed, scene.index, 32).tolist()
     x, y = _grid(side)
-    light = between(u[0], 0.8, 1.15) + between(u[1], -0.15, 0.15) * (x - 0.5) + between(u[2], -0.2, 0.2) * (y - 0.5)
+    light = (
+        between(u[0], 0.8, 1.15)
+        + between(u[1], -0.15, 0.15) * (x - 0.5)
+        + between(u[2], -0.2, 0.2) * (y - 0.5)
+    )
     picture = _GROUND[scene.background] * light[..., None].astype(np.float32)
     for number, thing in enumerate(scene.things):
-        cover = _cover(thing, u[4 + 8 * number : 12 + 8 * number], x, y, side)[..., None]
+        cover = _cover(thing, u[4 + 8 * number : 12 + 8 * number], x, y, side)[
+            ..., None
+        ]
         colour = _RGB[thing.colour] * np.float32(between(u[5 + 8 * number], 0.85, 1.1))
         picture += cover * (colour - picture)
     picture += np.float32(between(u[3], 2, 10)) * _grain(side, scene)[..., None]
@@ -128,10 +182,16 @@ def _cover(thing: Thing, u: Sequence[float], x: Field, y: Field, side: int) -> F
     """How much of each pixel the shape covers, 0..1."""
     row, column = divmod(thing.place, 3)
     radius = _RADIUS[thing.size] * between(u[0], 0.9, 1.1)
-    right = (x - np.float32((column + 0.5) / 3 + between(u[2], -0.03, 0.03))) / np.float32(radius)
-    down = (y - np.float32((row + 0.5) / 3 + between(u[3], -0.03, 0.03))) / np.float32(radius)
+    right = (
+        x - np.float32((column + 0.5) / 3 + between(u[2], -0.03, 0.03))
+    ) / np.float32(radius)
+    down = (y - np.float32((row + 0.5) / 3 + between(u[3], -0.03, 0.03))) / np.float32(
+        radius
+    )
     inside = _INSIDE[thing.shape](right, down)
-    edge: Field = np.minimum(np.maximum(inside * np.float32(radius * side) + np.float32(0.5), 0), 1)
+    edge: Field = np.minimum(
+        np.maximum(inside * np.float32(radius * side) + np.float32(0.5), 0), 1
+    )
     return edge
 
 
@@ -139,10 +199,13 @@ def _cover(thing: Thing, u: Sequence[float], x: Field, y: Field, side: int) -> F
 _INSIDE: tuple[Callable[[Field, Field], Field], ...] = (
     lambda x, y: 1 - np.sqrt(x * x + y * y),
     lambda x, y: np.float32(0.85) - np.maximum(np.abs(x), np.abs(y)),
-    lambda x, y: np.minimum(np.float32(0.75) - y, (y + 1) * np.float32(0.5) - np.abs(x) * np.float32(0.87)),
+    lambda x, y: np.minimum(
+        np.float32(0.75) - y, (y + 1) * np.float32(0.5) - np.abs(x) * np.float32(0.87)
+    ),
     lambda x, y: np.float32(0.25) - np.abs(np.sqrt(x * x + y * y) - np.float32(0.75)),
     lambda x, y: np.maximum(
-        np.minimum(np.float32(0.28) - np.abs(x), 1 - np.abs(y)), np.minimum(np.float32(0.28) - np.abs(y), 1 - np.abs(x))
+        np.minimum(np.float32(0.28) - np.abs(x), 1 - np.abs(y)),
+        np.minimum(np.float32(0.28) - np.abs(y), 1 - np.abs(x)),
     ),
     lambda x, y: (1 - np.abs(x) - np.abs(y)) * np.float32(0.7),
     lambda x, y: np.minimum(np.float32(0.3) - np.abs(y), 1 - np.abs(x)),
@@ -157,7 +220,12 @@ def _grid(side: int) -> tuple[Field, Field]:
 
 @lru_cache(maxsize=4)
 def _noise(side: int) -> Field:
-    return np.random.Generator(np.random.Philox(key=4111)).random((2 * side, 2 * side), dtype=np.float32) - 0.5
+    return (
+        np.random.Generator(np.random.Philox(key=4111)).random(
+            (2 * side, 2 * side), dtype=np.float32
+        )
+        - 0.5
+    )
 
 
 def _grain(side: int, scene: Scene) -> Field:
@@ -176,7 +244,14 @@ def caption(scene: Scene) -> str:
     parts = [_phrase(thing, units) for thing in order]
     listed = ", ".join(parts[:-1]) + " and " + parts[-1]
     ground = _pick(BACKGROUNDS[scene.background], units)
-    start, end = _pick((("", f" on {ground}"), ("A picture of ", f" on {ground}"), (f"On {ground}: ", "")), units)
+    start, end = _pick(
+        (
+            ("", f" on {ground}"),
+            ("A picture of ", f" on {ground}"),
+            (f"On {ground}: ", ""),
+        ),
+        units,
+    )
     text = f"{start}{listed}{end}."
     return text[0].upper() + text[1:]
 
@@ -184,7 +259,10 @@ def caption(scene: Scene) -> str:
 def _phrase(thing: Thing, units: Iterator[float]) -> str:
     size, colour = _pick(SIZES[thing.size], units), _pick(COLOURS[thing.colour], units)
     words = f"a {size} {colour} {_pick(SHAPES[thing.shape], units)}"
-    return f"{words} {_pick(('at', 'near', 'by'), units)} the {_pick(PLACES[thing.place], units)}"
+    return (
+        f"{words} {_pick(('at', 'near', 'by'), units)} the"
+        f" {_pick(PLACES[thing.place], units)}"
+    )
 
 
 def _pick(choices: Sequence[Choice], units: Iterator[float]) -> Choice:

@@ -1,4 +1,6 @@
-"""Files of pictures as other programs write them, made byte by byte: TIFF, PNG chunks, DICOM headers."""
+"""Files of pictures as other programs write them, made byte by byte: TIFF, PNG chunks,
+DICOM headers.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,23 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, STRIP, ORIENTATION = 256, 257, 258, 259, 262, 273, 274
-SAMPLES, ROWS_PER_STRIP, STRIP_BYTES, SUBFILE, OLD_SUBFILE, SAMPLE_FORMAT = 277, 278, 279, 254, 255, 339
+WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, STRIP, ORIENTATION = (
+    256,
+    257,
+    258,
+    259,
+    262,
+    273,
+    274,
+)
+SAMPLES, ROWS_PER_STRIP, STRIP_BYTES, SUBFILE, OLD_SUBFILE, SAMPLE_FORMAT = (
+    277,
+    278,
+    279,
+    254,
+    255,
+    339,
+)
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 
@@ -36,14 +53,18 @@ def tiff(*pages: Page, order: str = "<", last: int = 0, big: bool = False) -> by
     """A TIFF or BigTIFF file; `last` is the offset that its last page gives for the next one."""
     mark = b"II" if order == "<" else b"MM"
     word, entry_count = ("Q", "Q") if big else ("I", "H")
-    head = mark + (struct.pack(order + "HHH", 43, 8, 0) if big else struct.pack(order + "H", 42))
+    head = mark + (
+        struct.pack(order + "HHH", 43, 8, 0) if big else struct.pack(order + "H", 42)
+    )
     content = bytearray(head + struct.pack(order + word, 0))
     link = len(content) - struct.calcsize(order + word)
     for page in pages:
         strip = len(content)
         data = packed(page.values, page.bits, order)
         content += data + b"\0" * (len(data) % 2)
-        content[link : link + struct.calcsize(order + word)] = struct.pack(order + word, len(content))
+        content[link : link + struct.calcsize(order + word)] = struct.pack(
+            order + word, len(content)
+        )
         entries = _entries(page, strip, len(data))
         content += struct.pack(order + entry_count, len(entries))
         for tag, value in sorted(entries.items()):
@@ -58,8 +79,19 @@ def tiff(*pages: Page, order: str = "<", last: int = 0, big: bool = False) -> by
 def _entries(page: Page, strip: int, size: int) -> dict[int, int]:
     rows, columns = page.values.shape[:2]
     samples = 1 if page.values.ndim == 2 else page.values.shape[2]
-    entries = {WIDTH: columns, LENGTH: rows, BITS: page.bits, COMPRESSION: 1, PHOTOMETRIC: page.photometric}
-    entries |= {STRIP: strip, ORIENTATION: page.orientation, SAMPLES: samples, ROWS_PER_STRIP: rows}
+    entries = {
+        WIDTH: columns,
+        LENGTH: rows,
+        BITS: page.bits,
+        COMPRESSION: 1,
+        PHOTOMETRIC: page.photometric,
+    }
+    entries |= {
+        STRIP: strip,
+        ORIENTATION: page.orientation,
+        SAMPLES: samples,
+        ROWS_PER_STRIP: rows,
+    }
     entries |= {STRIP_BYTES: size, SAMPLE_FORMAT: page.sample_format}
     if page.subfile is not None:
         entries[SUBFILE] = page.subfile
@@ -84,13 +116,23 @@ def packed(values: np.ndarray[Any, Any], bits: int, order: str) -> bytes:
 
 def chunk(kind: bytes, content: bytes) -> bytes:
     """A chunk of a PNG file."""
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def png_claiming(columns: int, rows: int, *further: bytes) -> bytes:
     """A PNG of that size, with nothing in it."""
     header = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    chunks = [chunk(b"IHDR", header), *further, chunk(b"IDAT", zlib.compress(b"\0")), chunk(b"IEND", b"")]
+    chunks = [
+        chunk(b"IHDR", header),
+        *further,
+        chunk(b"IDAT", zlib.compress(b"\0")),
+        chunk(b"IEND", b""),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
@@ -108,7 +150,9 @@ def oriented(image: Image.Image, kind: str, orientation: int, **options: Any) ->
 
 
 def turned(values: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, Any]:
-    """Stored rows and columns as they are to be seen (TIFF 6.0, Orientation: where row 0 and column 0 lie)."""
+    """Stored rows and columns as they are to be seen (TIFF 6.0, Orientation: where row
+    0 and column 0 lie).
+    """
     ways = {
         1: values,  # top left
         2: values[:, ::-1],  # top right

@@ -17,7 +17,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.errors import ConfigError, DatasetError, UnreadableImageError
+from pytest_retrieval_robust.errors import (
+    ConfigError,
+    DatasetError,
+    UnreadableImageError,
+)
 
 from .trees import picture
 
@@ -40,7 +44,11 @@ def shard(file: Path, members: list[tuple[str, bytes]]) -> Path:
 def samples(first: int, count: int) -> list[tuple[str, bytes]]:
     members = []
     for number in range(first, first + count):
-        fields = {"report": f"Report {number}.", "study": f"s{number // 2 * 2}", "patient": f"p{number // 4}"}
+        fields = {
+            "report": f"Report {number}.",
+            "study": f"s{number // 2 * 2}",
+            "patient": f"p{number // 4}",
+        }
         members += [
             (f"cxr/{number:04d}.png", png(number)),
             (f"cxr/{number:04d}.txt", f"Text {number}.\n".encode()),
@@ -57,29 +65,46 @@ def test_shards(tmp_path: Path, pattern: str) -> None:
     assert list(dataset.image_ids) == [f"cxr/{number:04d}" for number in range(5)]
     assert list(dataset.reports) == [f"Text {number}." for number in range(5)]
     for number in range(5):
-        assert np.array_equal(np.asarray(dataset.image(number)), np.asarray(picture(number)))
+        assert np.array_equal(
+            np.asarray(dataset.image(number)), np.asarray(picture(number))
+        )
 
 
 def test_fields_of_a_json(tmp_path: Path) -> None:
     shard(tmp_path / "a.tar", samples(0, 4))
-    dataset = load_dataset("webdataset", path=tmp_path / "a.tar", text="report", patient="patient")
+    dataset = load_dataset(
+        "webdataset", path=tmp_path / "a.tar", text="report", patient="patient"
+    )
     assert list(dataset.reports)[:2] == ["Report 0.", "Report 1."]
     assert list(dataset.patients) == ["p0"] * 4
-    with pytest.raises(DatasetError, match="another one for the same study in sample 2 of shard 1"):
-        load_dataset("webdataset", path=tmp_path / "a.tar", text="report", group="study")
+    with pytest.raises(
+        DatasetError, match="another one for the same study in sample 2 of shard 1"
+    ):
+        load_dataset(
+            "webdataset", path=tmp_path / "a.tar", text="report", group="study"
+        )
 
 
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ([("../a.png", b"x"), ("../a.txt", b"x")], "leads out of it in the name of member 1 of shard 1"),
+        (
+            [("../a.png", b"x"), ("../a.txt", b"x")],
+            "leads out of it in the name of member 1 of shard 1",
+        ),
         ([("/a.png", b"x")], "leads out of it in the name of member 1"),
-        ([("a.txt", b"x")], "Expected an image .* in sample 1 of shard 1, got members of kind txt"),
+        (
+            [("a.txt", b"x")],
+            "Expected an image .* in sample 1 of shard 1, got members of kind txt",
+        ),
         (
             [("a.png", png(0)), ("a.txt", b"\xff\xfe")],
             "in UTF-8, got another encoding in a .txt of sample 1 of shard 1",
         ),
-        ([("a.png", png(0))], "Expected a .txt member .* in sample 1 of shard 1, got none"),
+        (
+            [("a.png", png(0))],
+            "Expected a .txt member .* in sample 1 of shard 1, got none",
+        ),
         (
             [
                 ("a.png", png(0)),
@@ -93,7 +118,9 @@ def test_fields_of_a_json(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_bad_shards(tmp_path: Path, members: list[tuple[str, bytes]], said: str) -> None:
+def test_bad_shards(
+    tmp_path: Path, members: list[tuple[str, bytes]], said: str
+) -> None:
     shard(tmp_path / "a.tar", members)
     with pytest.raises(DatasetError, match=said):
         load_dataset("webdataset", path=tmp_path)
@@ -101,7 +128,9 @@ def test_bad_shards(tmp_path: Path, members: list[tuple[str, bytes]], said: str)
 
 def test_bad_json_repeats_none_of_it(tmp_path: Path) -> None:
     shard(tmp_path / "a.tar", [("a.png", png(0)), ("a.json", b'{"report": "Mr Smith')])
-    with pytest.raises(DatasetError, match="JSONDecodeError in sample 1 of shard 1") as caught:
+    with pytest.raises(
+        DatasetError, match="JSONDecodeError in sample 1 of shard 1"
+    ) as caught:
         load_dataset("webdataset", path=tmp_path, text="report")
     assert "Smith" not in str(caught.value)
     shard(tmp_path / "a.tar", [("a.png", png(0)), ("a.json", b'{"caption": "x"}')])
@@ -138,7 +167,11 @@ def hugging_face(folder: Path, *, split: bool) -> str:
         "subject": ["p0", "p0", "p1"],
     }
     features = datasets.Features(
-        {"image": datasets.Image(), "text": datasets.Value("string"), "subject": datasets.Value("string")}
+        {
+            "image": datasets.Image(),
+            "text": datasets.Value("string"),
+            "subject": datasets.Value("string"),
+        }
     )
     made = datasets.Dataset.from_dict(rows, features=features)
     (datasets.DatasetDict({"test": made}) if split else made).save_to_disk(str(folder))
@@ -149,7 +182,10 @@ def hugging_face(folder: Path, *, split: bool) -> str:
 def test_a_folder_of_save_to_disk(tmp_path: Path, split: bool) -> None:
     path = hugging_face(tmp_path / "saved", split=split)
     dataset = load_dataset("hugging-face", path=path, patient="subject")
-    assert (list(dataset.image_ids), list(dataset.reports)) == (["0", "1", "2"], ["Clear.", "Effusion."])
+    assert (list(dataset.image_ids), list(dataset.reports)) == (
+        ["0", "1", "2"],
+        ["Clear.", "Effusion."],
+    )
     assert list(dataset.patients) == ["p0", "p0", "p1"]
     assert np.array_equal(np.asarray(dataset.image(2)), np.asarray(picture(2)))
     with pytest.raises((DatasetError, ConfigError), match="Did you mean 'text'"):
@@ -159,7 +195,9 @@ def test_a_folder_of_save_to_disk(tmp_path: Path, split: bool) -> None:
             load_dataset("hugging-face", path=path, split="validation")
 
 
-def test_a_folder_of_parquet_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_parquet_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     made = datasets.load_from_disk(hugging_face(tmp_path / "saved", split=False))
     assert isinstance(made, datasets.Dataset)
@@ -170,9 +208,13 @@ def test_a_folder_of_parquet_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert isinstance(dataset.image(1), Image.Image)
 
 
-def test_no_such_hugging_face_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_such_hugging_face_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(DatasetError, match="Expected a data set with split='test' for hugging-face"):
+    with pytest.raises(
+        DatasetError, match="Expected a data set with split='test' for hugging-face"
+    ):
         load_dataset("hugging-face", path=str(tmp_path / "nothing"))
     import sys
 
@@ -181,33 +223,63 @@ def test_no_such_hugging_face_data(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         load_dataset("hugging-face", path=str(tmp_path))
 
 
-def test_the_image_of_a_sample_is_the_one_without_a_further_name(tmp_path: Path) -> None:
-    members = [("a.lungs.png", png(8)), ("a.mask.png", png(9)), ("a.png", png(1)), ("a.txt", b"x")]
+def test_the_image_of_a_sample_is_the_one_without_a_further_name(
+    tmp_path: Path,
+) -> None:
+    members = [
+        ("a.lungs.png", png(8)),
+        ("a.mask.png", png(9)),
+        ("a.png", png(1)),
+        ("a.txt", b"x"),
+    ]
     shard(tmp_path / "a.tar", members)
     image = load_dataset("webdataset", path=tmp_path).image(0)
     assert np.array_equal(np.asarray(image), np.asarray(picture(1)))
     shard(tmp_path / "a.tar", [("a.image.png", png(2)), ("a.txt", b"x")])
-    assert np.array_equal(np.asarray(load_dataset("webdataset", path=tmp_path).image(0)), np.asarray(picture(2)))
+    assert np.array_equal(
+        np.asarray(load_dataset("webdataset", path=tmp_path).image(0)),
+        np.asarray(picture(2)),
+    )
 
 
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["a.png", "a.png"], "Expected each member of a sample once, got a second one of kind .png in sample 1"),
+        (
+            ["a.png", "a.png"],
+            (
+                "Expected each member of a sample once, got a second one of kind .png"
+                " in sample 1"
+            ),
+        ),
         (["a.PNG", "a.png"], "got a second one of kind .png in sample 1"),
         (["a.png", "a.jpg"], "Expected one image in sample 1 of shard 1, got 2"),
-        (["a.left.png", "a.right.png"], "Expected one image in sample 1 of shard 1, got 2"),
+        (
+            ["a.left.png", "a.right.png"],
+            "Expected one image in sample 1 of shard 1, got 2",
+        ),
         (["1.2.840.png", "1.2.841.png"], "Expected one image in sample 1"),
     ],
 )
-def test_samples_of_several_images_are_refused(tmp_path: Path, names: list[str], said: str) -> None:
-    shard(tmp_path / "a.tar", [*((name, png(number)) for number, name in enumerate(names)), ("a.txt", b"x")])
+def test_samples_of_several_images_are_refused(
+    tmp_path: Path, names: list[str], said: str
+) -> None:
+    shard(
+        tmp_path / "a.tar",
+        [*((name, png(number)) for number, name in enumerate(names)), ("a.txt", b"x")],
+    )
     with pytest.raises(DatasetError, match=said):
         load_dataset("webdataset", path=tmp_path)
 
 
 def test_members_that_belong_to_no_sample_are_passed_over(tmp_path: Path) -> None:
-    members = [("README", b"x"), (".DS_Store", b"x"), ("__meta__.json", b"{}"), ("._a.png", b"x"), ("a.png", png(1))]
+    members = [
+        ("README", b"x"),
+        (".DS_Store", b"x"),
+        ("__meta__.json", b"{}"),
+        ("._a.png", b"x"),
+        ("a.png", png(1)),
+    ]
     members += [("._a.txt", b"x"), ("a.txt", b"A text."), ("cxr/.hidden.json", b"{}")]
     shard(tmp_path / "a.tar", members)
     dataset: Any = load_dataset("webdataset", path=tmp_path)
@@ -217,15 +289,28 @@ def test_members_that_belong_to_no_sample_are_passed_over(tmp_path: Path) -> Non
 
 def test_samples_are_those_of_the_webdataset_package(tmp_path: Path) -> None:
     wds = pytest.importorskip("webdataset")
-    members = [("README", b"x"), ("._a.png", b"x"), ("a.mask.png", png(8)), ("a.png", png(1)), ("a.txt", b"A.")]
+    members = [
+        ("README", b"x"),
+        ("._a.png", b"x"),
+        ("a.mask.png", png(8)),
+        ("a.png", png(1)),
+        ("a.txt", b"A."),
+    ]
     members += [("d/b.png", png(2)), ("d/b.txt", b"B.")]
     shard(tmp_path / "a.tar", members)
-    expected = list(wds.WebDataset(str(tmp_path / "a.tar"), shardshuffle=False).to_tuple("__key__", "png", "txt"))
+    expected = list(
+        wds.WebDataset(str(tmp_path / "a.tar"), shardshuffle=False).to_tuple(
+            "__key__", "png", "txt"
+        )
+    )
     dataset = load_dataset("webdataset", path=tmp_path)
     assert list(dataset.image_ids) == [key for key, _, _ in expected]
     assert list(dataset.reports) == [text.decode() for _, _, text in expected]
     for number, (_, content, _) in enumerate(expected):
-        assert np.array_equal(np.asarray(dataset.image(number)), np.asarray(Image.open(io.BytesIO(content))))
+        assert np.array_equal(
+            np.asarray(dataset.image(number)),
+            np.asarray(Image.open(io.BytesIO(content))),
+        )
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
@@ -237,7 +322,9 @@ def test_what_is_no_shard_is_refused_at_once(tmp_path: Path, kind: str) -> None:
         place.symlink_to("/dev/zero")
     else:
         place.mkdir()
-    with pytest.raises(DatasetError, match=f"(?i)Expected an archive as shard 1, got a {kind}"):
+    with pytest.raises(
+        DatasetError, match=f"(?i)Expected an archive as shard 1, got a {kind}"
+    ):
         load_dataset("webdataset", path=tmp_path / "*.tar")
 
 
@@ -248,7 +335,9 @@ def test_a_header_that_claims_terabytes(tmp_path: Path) -> None:
         archive.addfile(member)  # no content
         long_name = tarfile.TarInfo("long")
         long_name.type, long_name.size = tarfile.GNUTYPE_LONGNAME, 1 << 40
-        (tmp_path / "b.tar").write_bytes(long_name.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
+        (tmp_path / "b.tar").write_bytes(
+            long_name.tobuf(tarfile.GNU_FORMAT) + bytes(10_240)
+        )
     for name in ("a.tar", "b.tar"):
         with pytest.raises(DatasetError, match="shard 1"):
             load_dataset("webdataset", path=tmp_path / name)
@@ -260,7 +349,10 @@ def test_a_shard_that_was_cut_between_two_samples(tmp_path: Path) -> None:
     second = whole.index(b"cxr/0001.png")
     (tmp_path / "a.tar").write_bytes(whole[:second])
     with pytest.raises(
-        DatasetError, match="Expected a whole archive, got shard 1 without the blank block that ends it"
+        DatasetError,
+        match=(
+            "Expected a whole archive, got shard 1 without the blank block that ends it"
+        ),
     ):
         load_dataset("webdataset", path=tmp_path)
 
@@ -273,7 +365,11 @@ def test_patterns_of_a_billion_shards(tmp_path: Path) -> None:
 def test_sparse_members_are_refused(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         member = tarfile.TarInfo("a.png")
-        member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "99999999999"}
+        member.pax_headers = {
+            "GNU.sparse.major": "1",
+            "GNU.sparse.minor": "0",
+            "GNU.sparse.realsize": "99999999999",
+        }
         member.size = 512
         archive.addfile(member, io.BytesIO(b"1\n0\n512\n".ljust(512, b"\0")))
     with pytest.raises(DatasetError, match="shard 1"):
@@ -281,12 +377,16 @@ def test_sparse_members_are_refused(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-def test_damaged_shards_are_read_or_refused(data: st.DataObject, tmp_path_factory: Any) -> None:
+def test_damaged_shards_are_read_or_refused(
+    data: st.DataObject, tmp_path_factory: Any
+) -> None:
     folder = tmp_path_factory.mktemp("damaged")
     content = bytearray(shard(folder / "a.tar", samples(0, 2)).read_bytes()[:8192])
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
         content[place] = data.draw(st.integers(0, 255))
-    (folder / "a.tar").write_bytes(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    (folder / "a.tar").write_bytes(
+        bytes(content[: data.draw(st.integers(0, len(content)))])
+    )
     problem = None
     try:
         dataset = load_dataset("webdataset", path=folder)
@@ -300,14 +400,19 @@ def test_damaged_shards_are_read_or_refused(data: st.DataObject, tmp_path_factor
         assert not any(word in str(problem) for word in ("cxr", "0000.", "Text"))
 
 
-def test_splits_of_a_hugging_face_folder_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_splits_of_a_hugging_face_folder_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(2):
         (folder / f"{number}.png").write_bytes(png(number))
     (folder / "metadata.csv").write_text("file_name,text\n0.png,One.\n1.png,Two.\n")
-    with pytest.raises(DatasetError, match="Expected a known split of hugging-face, got .*'test'. Known: train.$"):
+    with pytest.raises(
+        DatasetError,
+        match="Expected a known split of hugging-face, got .*'test'. Known: train.$",
+    ):
         load_dataset("hugging-face", path=str(folder))
     dataset = load_dataset("hugging-face", path=str(folder), split="train")
     assert list(dataset.reports) == ["One.", "Two."]
@@ -326,7 +431,9 @@ def test_a_damaged_hugging_face_folder(tmp_path: Path) -> None:
     path = Path(hugging_face(tmp_path / "saved", split=False))
     (arrow,) = path.glob("*.arrow")
     arrow.write_bytes(arrow.read_bytes()[:200])
-    with pytest.raises(DatasetError, match="when it was opened|while it was read") as caught:
+    with pytest.raises(
+        DatasetError, match="when it was opened|while it was read"
+    ) as caught:
         load_dataset("hugging-face", path=str(path))
     assert "saved" not in str(caught.value)
     assert caught.value.__context__ is None

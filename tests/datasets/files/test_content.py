@@ -22,12 +22,16 @@ def table_of(folder: Path) -> KnowsContent:
     return found
 
 
-def test_an_image_exported_again_under_its_old_name_has_another_digest(tmp_path: Path) -> None:
+def test_an_image_exported_again_under_its_old_name_has_another_digest(
+    tmp_path: Path,
+) -> None:
     before = table_of(tmp_path)
     digests = [before.content_digest(number) for number in range(2)]
     stamps = (tmp_path / "a.png").stat()
     Image.new("L", (8, 8), 41).save(tmp_path / "a.png")
-    os.utime(tmp_path / "a.png", ns=(stamps.st_atime_ns, stamps.st_mtime_ns))  # a copy that keeps the old time
+    os.utime(
+        tmp_path / "a.png", ns=(stamps.st_atime_ns, stamps.st_mtime_ns)
+    )  # a copy that keeps the old time
     after = load_dataset("table", path=str(tmp_path / "table.csv"))
     assert isinstance(after, KnowsContent)
     assert after.content_digest(0) != digests[0]

@@ -1,4 +1,6 @@
-"""DICOM images against the standard's formulas, written out in float64 (PS3.3 C.7.6.3, C.11.1, C.11.2.1.2)."""
+"""DICOM images against the standard's formulas, written out in float64 (PS3.3 C.7.6.3,
+C.11.1, C.11.2.1.2).
+"""
 
 from __future__ import annotations
 
@@ -78,14 +80,18 @@ def whole_file(file: FileDataset, data_set: bytes | None = None) -> bytes:
     syntax = file.file_meta.TransferSyntaxUID.encode()
     syntax += b"\0" * (len(syntax) % 2)
     element = b"\x02\0\x10\0UI" + len(syntax).to_bytes(2, "little") + syntax
-    return b"\0" * 128 + b"DICM" + element + (bare(file) if data_set is None else data_set)
+    return (
+        b"\0" * 128 + b"DICM" + element + (bare(file) if data_set is None else data_set)
+    )
 
 
 def read(file: FileDataset) -> np.ndarray[Any, Any]:
     return np.asarray(read_image(whole_file(file), "the image"))
 
 
-def windowed(values: np.ndarray[Any, Any], center: float, width: float) -> np.ndarray[Any, Any]:
+def windowed(
+    values: np.ndarray[Any, Any], center: float, width: float
+) -> np.ndarray[Any, Any]:
     """C.11.2.1.2.1's linear function, to 0..1."""
     values = values.astype(np.float64)
     return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
@@ -106,17 +112,31 @@ def test_the_first_of_several_windows() -> None:
 
 
 def test_a_rescale_comes_before_the_window() -> None:
-    file = make_dicom(GRADIENT, WindowCenter=1000, WindowWidth=3000, RescaleSlope=2, RescaleIntercept=-1024)
+    file = make_dicom(
+        GRADIENT,
+        WindowCenter=1000,
+        WindowWidth=3000,
+        RescaleSlope=2,
+        RescaleIntercept=-1024,
+    )
     assert close(read(file), windowed(GRADIENT * 2.0 - 1024, 1000, 3000))
 
 
 def test_signed_values() -> None:
     pixels = (GRADIENT.astype(np.int16) - 2048).astype(np.int16)
-    assert close(read(make_dicom(pixels, WindowCenter=0, WindowWidth=2000)), windowed(pixels, 0, 2000))
+    assert close(
+        read(make_dicom(pixels, WindowCenter=0, WindowWidth=2000)),
+        windowed(pixels, 0, 2000),
+    )
 
 
 def test_monochrome1_is_inverted() -> None:
-    file = make_dicom(GRADIENT, WindowCenter=2000, WindowWidth=1500, PhotometricInterpretation="MONOCHROME1")
+    file = make_dicom(
+        GRADIENT,
+        WindowCenter=2000,
+        WindowWidth=1500,
+        PhotometricInterpretation="MONOCHROME1",
+    )
     assert close(read(file), 1 - windowed(GRADIENT, 2000, 1500))
     plain = make_dicom(GRADIENT, PhotometricInterpretation="MONOCHROME1")
     assert read(plain)[0, 0] == 255
@@ -125,7 +145,9 @@ def test_monochrome1_is_inverted() -> None:
 
 @pytest.mark.parametrize("stored", [10, 12, 16])
 def test_without_a_window_the_values_own_range_is_shown(stored: int) -> None:
-    pixels = (GRADIENT.astype(np.float64) / 4032 * (2**stored - 1) * 0.5).astype(np.uint16)
+    pixels = (GRADIENT.astype(np.float64) / 4032 * (2**stored - 1) * 0.5).astype(
+        np.uint16
+    )
     expected = (pixels - pixels.min()) / (pixels.max() - pixels.min())
     assert close(read(make_dicom(pixels, BitsStored=stored)), expected)
 
@@ -134,7 +156,9 @@ def test_one_level_all_over() -> None:
     assert read(make_dicom(np.full((4, 4), 7, dtype=np.uint16))).max() == 0
 
 
-def look_up(table: np.ndarray[Any, Any], first: int, bits: int, *, packed: bool = False) -> Any:
+def look_up(
+    table: np.ndarray[Any, Any], first: int, bits: int, *, packed: bool = False
+) -> Any:
     from pydicom.dataset import Dataset
 
     item = Dataset()
@@ -151,7 +175,9 @@ def look_up(table: np.ndarray[Any, Any], first: int, bits: int, *, packed: bool 
 def test_a_voi_table(packed: bool) -> None:
     table = (np.arange(4096) // 16)[::-1].astype(np.uint16)  # inverts, to 8 bits
     item = look_up(table, 0, 8, packed=packed)
-    file = make_dicom(GRADIENT, VOILUTSequence=[item], WindowCenter=2000, WindowWidth=10)
+    file = make_dicom(
+        GRADIENT, VOILUTSequence=[item], WindowCenter=2000, WindowWidth=10
+    )
     assert close(read(file), table[GRADIENT] / 255)
 
 
@@ -161,7 +187,9 @@ def test_a_modality_table(packed: bool, first: int, count: int) -> None:
     """Values below the first entry and beyond the last take those."""
     table = (np.arange(4096) // 4).astype(np.uint16)[:count]
     item = look_up(table, first, 10, packed=packed)
-    file = make_dicom(GRADIENT, ModalityLUTSequence=[item], WindowCenter=500, WindowWidth=400)
+    file = make_dicom(
+        GRADIENT, ModalityLUTSequence=[item], WindowCenter=500, WindowWidth=400
+    )
     expected = table[np.clip(GRADIENT.astype(int) - first, 0, count - 1)]
     assert close(read(file), windowed(expected, 500, 400))
 
@@ -203,16 +231,23 @@ def test_a_codec_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     from pydicom.pixels.decoders.base import get_decoder
 
     monkeypatch.setattr(get_decoder(JPEGBaseline8Bit), "_available", {})
-    with pytest.raises(DatasetError, match=r"codec for the transfer syntax JPEG Baseline.*robust\[dicom\]") as caught:
+    with pytest.raises(
+        DatasetError,
+        match=r"codec for the transfer syntax JPEG Baseline.*robust\[dicom\]",
+    ) as caught:
         read(baseline())
-    assert not isinstance(caught.value, UnreadableImageError)  # nothing that skipping would be an answer to
+    assert not isinstance(
+        caught.value, UnreadableImageError
+    )  # nothing that skipping would be an answer to
 
 
 def test_no_pydicom(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(DatasetError, match=r"pip install pytest-retrieval-robust\[dicom\]"):
+    with pytest.raises(
+        DatasetError, match=r"pip install pytest-retrieval-robust\[dicom\]"
+    ):
         read(make_dicom(GRADIENT))
 
 
@@ -239,29 +274,63 @@ def with_floats() -> FileDataset:
     [
         (truncated, "whole DICOM image"),
         (without_pixels, "one without pixels"),
-        (lambda: make_dicom(GRADIENT, NumberOfFrames=2), "one picture per file, got 2 frames"),
+        (
+            lambda: make_dicom(GRADIENT, NumberOfFrames=2),
+            "one picture per file, got 2 frames",
+        ),
         (
             lambda: make_dicom(GRADIENT, PhotometricInterpretation="DOE JANE"),
             "PhotometricInterpretation MONOCHROME1, .*, got none of the standard's",
         ),
-        (lambda: make_dicom(GRADIENT, PhotometricInterpretation="HSV"), "got PhotometricInterpretation=HSV"),
-        (lambda: make_dicom(GRADIENT, SamplesPerPixel=3), "SamplesPerPixel=1 of a picture in MONOCHROME2, got 3"),
-        (lambda: make_dicom(GRADIENT, SamplesPerPixel=None), "SamplesPerPixel=1 .*, got None"),
-        (lambda: make_dicom(GRADIENT, PixelRepresentation=None), "PixelRepresentation 0 or 1, got None"),
-        (lambda: make_dicom(GRADIENT, RescaleSlope="1e307", RescaleIntercept=0), "one that overflows"),
-        (lambda: make_dicom(GRADIENT, HighBit=15), "HighBit=11 beside BitsStored=12, got 15"),
-        (lambda: make_dicom(GRADIENT, BitsStored=20), "BitsStored from 1 to 16, got 20"),
-        (lambda: make_dicom(GRADIENT, Rows=0), "Rows=0"),
-        (lambda: make_dicom(GRADIENT, WindowCenter=1, WindowWidth=0), "WindowWidth of 1 or more, got 0"),
         (
-            lambda: make_dicom(GRADIENT, WindowCenter=1, WindowWidth=-2, VOILUTFunction="SIGMOID"),
+            lambda: make_dicom(GRADIENT, PhotometricInterpretation="HSV"),
+            "got PhotometricInterpretation=HSV",
+        ),
+        (
+            lambda: make_dicom(GRADIENT, SamplesPerPixel=3),
+            "SamplesPerPixel=1 of a picture in MONOCHROME2, got 3",
+        ),
+        (
+            lambda: make_dicom(GRADIENT, SamplesPerPixel=None),
+            "SamplesPerPixel=1 .*, got None",
+        ),
+        (
+            lambda: make_dicom(GRADIENT, PixelRepresentation=None),
+            "PixelRepresentation 0 or 1, got None",
+        ),
+        (
+            lambda: make_dicom(GRADIENT, RescaleSlope="1e307", RescaleIntercept=0),
+            "one that overflows",
+        ),
+        (
+            lambda: make_dicom(GRADIENT, HighBit=15),
+            "HighBit=11 beside BitsStored=12, got 15",
+        ),
+        (
+            lambda: make_dicom(GRADIENT, BitsStored=20),
+            "BitsStored from 1 to 16, got 20",
+        ),
+        (lambda: make_dicom(GRADIENT, Rows=0), "Rows=0"),
+        (
+            lambda: make_dicom(GRADIENT, WindowCenter=1, WindowWidth=0),
+            "WindowWidth of 1 or more, got 0",
+        ),
+        (
+            lambda: make_dicom(
+                GRADIENT, WindowCenter=1, WindowWidth=-2, VOILUTFunction="SIGMOID"
+            ),
             "more than 0, got -2",
         ),
         (
-            lambda: make_dicom(GRADIENT, WindowCenter=1, WindowWidth=2, VOILUTFunction="DOE"),
+            lambda: make_dicom(
+                GRADIENT, WindowCenter=1, WindowWidth=2, VOILUTFunction="DOE"
+            ),
             "VOILUTFunction .*, got another one",
         ),
-        (lambda: make_dicom(GRADIENT, PresentationLUTShape="LIN OD"), "IDENTITY or INVERSE, got another one"),
+        (
+            lambda: make_dicom(GRADIENT, PresentationLUTShape="LIN OD"),
+            "IDENTITY or INVERSE, got another one",
+        ),
         (with_floats, "floating-point pixels"),
     ],
 )
@@ -279,12 +348,15 @@ def test_the_librarys_own_test_file() -> None:
 
     place = str(get_testdata_file("CT_small.dcm"))
     file = pydicom.dcmread(place)
-    values = file.pixel_array.astype(float) * float(file.RescaleSlope) + float(file.RescaleIntercept)
+    values = file.pixel_array.astype(float) * float(file.RescaleSlope) + float(
+        file.RescaleIntercept
+    )
     expected = (values - values.min()) / (values.max() - values.min())
     assert close(np.asarray(read_image(Path(place), "CT")), expected)
 
 
-# --- what headers say, and what they leave out. Figures are those of DCMTK 3.6.7 (dcmj2pnm), but where it is said.
+# --- what headers say, and what they leave out. Figures are those of DCMTK 3.6.7
+# (dcmj2pnm), but where it is said.
 
 STEPS = np.array([[0, 1000, 2000, 3000]], dtype=np.uint16)
 WINDOW = {"WindowCenter": 1500, "WindowWidth": 3000}
@@ -313,22 +385,31 @@ PLAIN = [0, 85, 170, 255]
     ],
 )
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-def test_slope_and_intercept_count_where_both_are_there(rescale: Any, seen: list[int], photometric: str) -> None:
+def test_slope_and_intercept_count_where_both_are_there(
+    rescale: Any, seen: list[int], photometric: str
+) -> None:
     levels = of_steps(**WINDOW, **rescale, PhotometricInterpretation=photometric)
     expected = seen if photometric == "MONOCHROME2" else [255 - level for level in seen]
     assert np.abs(np.subtract(levels, expected)).max() <= 1
 
 
-@pytest.mark.parametrize("key", ["RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"])
+@pytest.mark.parametrize(
+    "key", ["RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth"]
+)
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
 @pytest.mark.filterwarnings("ignore")  # pydicom's, when the file is made
 def test_numbers_that_are_none_are_refused(key: str, value: str) -> None:
     tags = {**WINDOW, "RescaleSlope": 1, "RescaleIntercept": 0, key: value}
-    with pytest.raises(UnreadableImageError, match=f"finite numbers in a DICOM header, got {key}=-?(nan|inf)"):
+    with pytest.raises(
+        UnreadableImageError,
+        match=f"finite numbers in a DICOM header, got {key}=-?(nan|inf)",
+    ):
         of_steps(**tags)
 
 
-@pytest.mark.parametrize("window", [{"WindowCenter": 1500}, {"WindowWidth": 3000}, dict.fromkeys(WINDOW)])
+@pytest.mark.parametrize(
+    "window", [{"WindowCenter": 1500}, {"WindowWidth": 3000}, dict.fromkeys(WINDOW)]
+)
 def test_half_a_window_is_none(window: Any) -> None:
     assert of_steps(**window) == PLAIN
 
@@ -353,7 +434,9 @@ SIGMOID = [30, 87, 169, 225]
         (["SIGMOID", "LINEAR"], SIGMOID),
     ],
 )
-def test_a_voi_function_is_told_however_it_is_written(function: Any, seen: list[int]) -> None:
+def test_a_voi_function_is_told_however_it_is_written(
+    function: Any, seen: list[int]
+) -> None:
     levels = of_steps(**WINDOW, VOILUTFunction=function)
     assert np.abs(np.subtract(levels, seen)).max() <= 1
 
@@ -361,12 +444,19 @@ def test_a_voi_function_is_told_however_it_is_written(function: Any, seen: list[
 def test_a_linear_and_an_exact_window_differ() -> None:
     pixels = np.array([[9, 10, 11, 12]], dtype=np.uint16)
     assert of_steps(pixels, WindowCenter=11, WindowWidth=2) == [0, 0, 255, 255]
-    assert of_steps(pixels, WindowCenter=11, WindowWidth=2, VOILUTFunction="LINEAR_EXACT") == [0, 0, 128, 255]
+    assert of_steps(
+        pixels, WindowCenter=11, WindowWidth=2, VOILUTFunction="LINEAR_EXACT"
+    ) == [0, 0, 128, 255]
     assert of_steps(pixels, WindowCenter=11, WindowWidth=1) == [0, 0, 255, 255]
 
 
 def test_a_steep_sigmoid_warns_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
-    assert of_steps(WindowCenter=1500, WindowWidth=0.01, VOILUTFunction="SIGMOID") == [0, 0, 255, 255]
+    assert of_steps(WindowCenter=1500, WindowWidth=0.01, VOILUTFunction="SIGMOID") == [
+        0,
+        0,
+        255,
+        255,
+    ]
     assert [str(warning.message) for warning in recwarn] == []
 
 
@@ -396,7 +486,9 @@ def test_the_shape_of_the_presentation_decides_and_inverts_once(
     if voi == "window":
         tags |= WINDOW
     if voi == "table":
-        tags["VOILUTSequence"] = [look_up((np.arange(3001) * 255 // 3000).astype(np.uint16), 0, 8)]
+        tags["VOILUTSequence"] = [
+            look_up((np.arange(3001) * 255 // 3000).astype(np.uint16), 0, 8)
+        ]
     seen = PLAIN if inverted == (slope < 0) else PLAIN[::-1]
     assert np.abs(np.subtract(of_steps(**tags), seen)).max() <= 1
 
@@ -407,21 +499,41 @@ def test_the_shape_of_the_presentation_decides_and_inverts_once(
     [
         (np.uint16, 65535, {"PixelPaddingValue": 65535}),
         (np.uint16, 0, {"PixelPaddingValue": 0}),
-        (np.uint16, 65000, {"PixelPaddingValue": 64000, "PixelPaddingRangeLimit": 65535}),
-        (np.uint16, 65000, {"PixelPaddingValue": 65535, "PixelPaddingRangeLimit": 64000}),
+        (
+            np.uint16,
+            65000,
+            {"PixelPaddingValue": 64000, "PixelPaddingRangeLimit": 65535},
+        ),
+        (
+            np.uint16,
+            65000,
+            {"PixelPaddingValue": 65535, "PixelPaddingRangeLimit": 64000},
+        ),
         (np.int16, -2000, {"PixelPaddingValue": -2000}),
     ],
 )
-def test_padding_sets_no_contrast_and_is_black(photometric: str, kind: Any, padding: int, tags: Any) -> None:
+def test_padding_sets_no_contrast_and_is_black(
+    photometric: str, kind: Any, padding: int, tags: Any
+) -> None:
     """By the standard (C.7.5.1.1.2), not by DCMTK, whose picture would be one of the padding."""
     pixels = np.array([[1000, 2000, 3000, padding]], dtype=kind)
-    levels = of_steps(pixels, BitsStored=16, PhotometricInterpretation=photometric, **tags)
-    assert levels == ([0, 128, 255, 0] if photometric == "MONOCHROME2" else [255, 128, 0, 0])
+    levels = of_steps(
+        pixels, BitsStored=16, PhotometricInterpretation=photometric, **tags
+    )
+    assert levels == (
+        [0, 128, 255, 0] if photometric == "MONOCHROME2" else [255, 128, 0, 0]
+    )
 
 
 def test_padding_under_a_window_is_a_value_like_others() -> None:
     pixels = np.array([[1000, 2000, 3000, 65535]], dtype=np.uint16)
-    levels = of_steps(pixels, BitsStored=16, PixelPaddingValue=65535, WindowCenter=2000.5, WindowWidth=2001)
+    levels = of_steps(
+        pixels,
+        BitsStored=16,
+        PixelPaddingValue=65535,
+        WindowCenter=2000.5,
+        WindowWidth=2001,
+    )
     assert levels == [0, 128, 255, 255]
 
 
@@ -440,7 +552,9 @@ def test_the_table_wins_over_the_window() -> None:
 
 def test_a_table_that_uses_few_of_its_bits_is_refused() -> None:
     table = look_up(np.arange(4096).astype(np.uint16), 0, 16)
-    with pytest.raises(UnreadableImageError, match="entries up to 4095 of 65535, all but black"):
+    with pytest.raises(
+        UnreadableImageError, match="entries up to 4095 of 65535, all but black"
+    ):
         of_steps(VOILUTSequence=[table])
 
 
@@ -448,7 +562,9 @@ def test_a_table_that_uses_few_of_its_bits_is_refused() -> None:
 def test_a_table_that_is_shorter_than_it_says_is_refused(sequence: str) -> None:
     table = look_up(np.arange(100).astype(np.uint16), 0, 8)
     table.LUTDescriptor = [4096, 0, 8]
-    with pytest.raises(UnreadableImageError, match="a whole look-up table, got 100 of 4096 entries"):
+    with pytest.raises(
+        UnreadableImageError, match="a whole look-up table, got 100 of 4096 entries"
+    ):
         of_steps(**{sequence: [table]})
 
 
@@ -465,16 +581,29 @@ def test_whole_numbers_of_32_bits(bits: int) -> None:
 
 # --- palettes, in either byte order
 
-RED = np.arange(0, 65536, 256).astype(np.uint16)  # 0x0100, 0x0200: no entry is the same in both orders
+RED = np.arange(0, 65536, 256).astype(
+    np.uint16
+)  # 0x0100, 0x0200: no entry is the same in both orders
 
 
 def with_palette(order: str, *, segmented: bool = False) -> FileDataset:
-    file = make_dicom(np.arange(256, dtype=np.uint8).reshape(16, 16), PhotometricInterpretation="PALETTE COLOR")
-    for colour, values in (("Red", RED), ("Green", RED[::-1]), ("Blue", np.full(256, 0x8000, dtype=np.uint16))):
+    file = make_dicom(
+        np.arange(256, dtype=np.uint8).reshape(16, 16),
+        PhotometricInterpretation="PALETTE COLOR",
+    )
+    for colour, values in (
+        ("Red", RED),
+        ("Green", RED[::-1]),
+        ("Blue", np.full(256, 0x8000, dtype=np.uint16)),
+    ):
         setattr(file, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
         prefix = "Segmented" if segmented else ""
         words = segments_of(values) if segmented else values
-        setattr(file, f"{prefix}{colour}PaletteColorLookupTableData", words.astype(f"{order}u2").tobytes())
+        setattr(
+            file,
+            f"{prefix}{colour}PaletteColorLookupTableData",
+            words.astype(f"{order}u2").tobytes(),
+        )
     file["PixelData"].VR = "OB"
     if order == ">":
         file.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
@@ -482,21 +611,28 @@ def with_palette(order: str, *, segmented: bool = False) -> FileDataset:
 
 
 def segments_of(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """One discrete entry, a line to the half, and the other half by an indirect segment of a line or as it is."""
+    """One discrete entry, a line to the half, and the other half by an indirect segment
+    of a line or as it is.
+    """
     half = values[1:129].tolist()
     return np.array([0, 1, values[0], 0, 128, *half, 1, 127, values[255]])
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("segmented", [False, True])
-def test_a_palette_is_read_in_the_byte_order_of_its_file(order: str, segmented: bool) -> None:
+def test_a_palette_is_read_in_the_byte_order_of_its_file(
+    order: str, segmented: bool
+) -> None:
     seen = read(with_palette(order, segmented=segmented)).reshape(256, 3)
     expected = np.stack([RED, RED[::-1], np.full(256, 0x8000)], axis=-1) / 65535 * 255
     assert np.abs(seen - expected).max() <= 1
 
 
 def test_a_palette_of_8_bits() -> None:
-    file = make_dicom(np.array([[0, 1, 2, 3]], dtype=np.uint8), PhotometricInterpretation="PALETTE COLOR")
+    file = make_dicom(
+        np.array([[0, 1, 2, 3]], dtype=np.uint8),
+        PhotometricInterpretation="PALETTE COLOR",
+    )
     for colour in ("Red", "Green", "Blue"):
         setattr(file, f"{colour}PaletteColorLookupTableDescriptor", [3, 1, 8])
         setattr(file, f"{colour}PaletteColorLookupTableData", bytes([10, 20, 255, 0]))
@@ -510,7 +646,9 @@ def test_two_entries_of_8_bits_lie_in_a_word(order: str) -> None:
     item = look_up(entries, 0, 8)
     del item.LUTData
     item.add_new("LUTData", "OW", entries.view("<u2").astype(f"{order}u2").tobytes())
-    file = make_dicom(np.arange(8).astype(f"{order}u2").reshape(1, 8), VOILUTSequence=[item])
+    file = make_dicom(
+        np.arange(8).astype(f"{order}u2").reshape(1, 8), VOILUTSequence=[item]
+    )
     if order == ">":
         file.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     assert read(file)[0].tolist() == entries.tolist()
@@ -519,14 +657,22 @@ def test_two_entries_of_8_bits_lie_in_a_word(order: str) -> None:
 def test_a_palette_that_is_black_is_refused() -> None:
     file = with_palette("<")
     for colour in ("Red", "Green", "Blue"):
-        setattr(file, f"{colour}PaletteColorLookupTableData", np.arange(256, dtype="<u2").tobytes())
-    with pytest.raises(UnreadableImageError, match="entries up to 255 of 65535, all but black"):
+        setattr(
+            file,
+            f"{colour}PaletteColorLookupTableData",
+            np.arange(256, dtype="<u2").tobytes(),
+        )
+    with pytest.raises(
+        UnreadableImageError, match="entries up to 255 of 65535, all but black"
+    ):
         read(file)
 
 
 def test_a_few_segments_that_mean_billions_of_entries_are_cut() -> None:
     file = with_palette("<", segmented=True)
-    words = np.array([0, 1, 30_000, *[1, 65_535, 9, 1, 65_535, 60_000] * 5000], dtype="<u2")
+    words = np.array(
+        [0, 1, 30_000, *[1, 65_535, 9, 1, 65_535, 60_000] * 5000], dtype="<u2"
+    )
     for colour in ("Red", "Green", "Blue"):
         setattr(file, f"Segmented{colour}PaletteColorLookupTableData", words.tobytes())
     assert read(file).shape == (16, 16, 3)
@@ -534,7 +680,9 @@ def test_a_few_segments_that_mean_billions_of_entries_are_cut() -> None:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_an_indirect_segment_repeats_others_by_their_byte_offset(order: str, bits: int) -> None:
+def test_an_indirect_segment_repeats_others_by_their_byte_offset(
+    order: str, bits: int
+) -> None:
     """C.7.9.2.3: the offset counts bytes from the beginning of the table."""
     white = 2**bits - 1
     first = [0, 2, 0, white]
@@ -546,7 +694,10 @@ def test_an_indirect_segment_repeats_others_by_their_byte_offset(order: str, bit
     data += b"\0" * (len(data) % 2)
     if order == ">":
         data = np.frombuffer(data, dtype="<u2").astype(">u2").tobytes()
-    file = make_dicom(np.arange(8, dtype=np.uint8).reshape(1, 8), PhotometricInterpretation="PALETTE COLOR")
+    file = make_dicom(
+        np.arange(8, dtype=np.uint8).reshape(1, 8),
+        PhotometricInterpretation="PALETTE COLOR",
+    )
     for colour in ("Red", "Green", "Blue"):
         setattr(file, f"{colour}PaletteColorLookupTableDescriptor", [7, 0, bits])
         setattr(file, f"Segmented{colour}PaletteColorLookupTableData", data)
@@ -575,18 +726,25 @@ def of_rle() -> FileDataset:
 
 
 @pytest.mark.parametrize(
-    ("make", "start"), [(of_jpeg_2000, 120), (of_rle, 24), (lambda: baseline(), 24)], ids=["j2k", "rle", "jpeg"]
+    ("make", "start"),
+    [(of_jpeg_2000, 120), (of_rle, 24), (lambda: baseline(), 24)],
+    ids=["j2k", "rle", "jpeg"],
 )
 def test_damage_in_a_compressed_picture_is_the_pictures(make: Any, start: int) -> None:
     file = make()
     content = bytearray(file.PixelData)
     content[start:] = b"\x55" * (len(content) - start)
     file.PixelData = bytes(content)
-    with pytest.raises(UnreadableImageError, match=r"a whole DICOM image, got \w+ while it was decoded: the image"):
+    with pytest.raises(
+        UnreadableImageError,
+        match=r"a whole DICOM image, got \w+ while it was decoded: the image",
+    ):
         read(file)
 
 
-@pytest.mark.parametrize("name", ["JPEG-lossy.dcm", "JPEG2000-embedded-sequence-delimiter.dcm"])
+@pytest.mark.parametrize(
+    "name", ["JPEG-lossy.dcm", "JPEG2000-embedded-sequence-delimiter.dcm"]
+)
 def test_damaged_files_of_pydicom(name: str) -> None:
     from pydicom.data import get_testdata_file
 
@@ -600,9 +758,13 @@ def test_pillow_alone_is_no_codec_for_12_bits(monkeypatch: pytest.MonkeyPatch) -
     decoder = get_decoder(JPEGExtended12Bit)
     monkeypatch.setattr(decoder, "_available", {"pillow": decoder._available["pillow"]})
     file = make_dicom(GRADIENT)
-    file.PixelData = encapsulate([b"\xff\xd8\xff\xc1\0\x0b\x0c\0\x08\0\x08\1\1\x11\0\xff\xd9"])
+    file.PixelData = encapsulate(
+        [b"\xff\xd8\xff\xc1\0\x0b\x0c\0\x08\0\x08\1\1\x11\0\xff\xd9"]
+    )
     file.file_meta.TransferSyntaxUID = JPEGExtended12Bit
-    with pytest.raises(DatasetError, match=r"codec for the transfer syntax JPEG Extended.*\[dicom\]") as caught:
+    with pytest.raises(
+        DatasetError, match=r"codec for the transfer syntax JPEG Extended.*\[dicom\]"
+    ) as caught:
         read(file)
     assert not isinstance(caught.value, UnreadableImageError)
 
@@ -611,7 +773,9 @@ def test_pillow_alone_is_no_codec_for_12_bits(monkeypatch: pytest.MonkeyPatch) -
 def test_a_syntax_that_nobody_decodes_is_no_missing_package(syntax: str) -> None:
     file = baseline()
     file.file_meta.TransferSyntaxUID = UID(syntax)
-    with pytest.raises(UnreadableImageError, match="a transfer syntax that pydicom decodes, got") as caught:
+    with pytest.raises(
+        UnreadableImageError, match="a transfer syntax that pydicom decodes, got"
+    ) as caught:
         read(file)
     assert "1.2.3.4.5" not in str(caught.value)
 
@@ -619,7 +783,9 @@ def test_a_syntax_that_nobody_decodes_is_no_missing_package(syntax: str) -> None
 # --- files of another shape
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
+)
 @pytest.mark.parametrize("with_meta", [False, True])
 def test_a_file_without_preamble_is_read(syntax: UID, with_meta: bool) -> None:
     pixels = STEPS if syntax.is_little_endian else STEPS.byteswap()
@@ -630,7 +796,10 @@ def test_a_file_without_preamble_is_read(syntax: UID, with_meta: bool) -> None:
 
 
 def test_dicom_without_preamble_and_without_pixels_is_told_so() -> None:
-    with pytest.raises(UnreadableImageError, match="no PNG, JPEG, TIFF, WebP or DICOM .it has no DICM prefix"):
+    with pytest.raises(
+        UnreadableImageError,
+        match="no PNG, JPEG, TIFF, WebP or DICOM .it has no DICM prefix",
+    ):
         read_image(bare(without_pixels()), "the image")
 
 
@@ -650,21 +819,29 @@ def test_a_deflated_file_is_read() -> None:
 
 
 def test_a_deflated_file_that_was_cut_short_is_refused() -> None:
-    with pytest.raises(UnreadableImageError, match="a deflated DICOM file that was cut short"):
+    with pytest.raises(
+        UnreadableImageError, match="a deflated DICOM file that was cut short"
+    ):
         read_image(deflated(bare(make_dicom(GRADIENT)))[:-20], "the image")
 
 
-def test_a_deflated_file_is_not_expanded_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deflated_file_is_not_expanded_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from pytest_retrieval_robust.datasets import _dicom_file
 
     monkeypatch.setattr(_dicom_file, "MOST_BYTES", 100_000)
     bomb = deflated(bare(make_dicom(STEPS)) + b"\0" * 10_000_000)
     assert len(bomb) < 20_000
-    with pytest.raises(UnreadableImageError, match="a deflated one that expands to more"):
+    with pytest.raises(
+        UnreadableImageError, match="a deflated one that expands to more"
+    ):
         read_image(bomb, "the image")
 
 
-def test_a_deflated_file_that_is_refused_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deflated_file_that_is_refused_takes_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import tracemalloc
 
     from pytest_retrieval_robust.datasets import _dicom_file
@@ -673,7 +850,9 @@ def test_a_deflated_file_that_is_refused_takes_no_memory(monkeypatch: pytest.Mon
     content = deflated(bytes(100 << 20))
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableImageError, match="a deflated one that expands to more"):
+        with pytest.raises(
+            UnreadableImageError, match="a deflated one that expands to more"
+        ):
             read_image(content, "the image")
         assert tracemalloc.get_traced_memory()[1] < 10 << 20
     finally:

@@ -62,16 +62,23 @@ def socket_at(place: Path) -> Path:
     ],
 )
 @pytest.mark.parametrize("use", [StoredImage.decoded, StoredImage.digest])
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Any, kind: str, use: Any) -> None:
+def test_what_is_no_file_is_refused_at_once(
+    tmp_path: Path, make: Any, kind: str, use: Any
+) -> None:
     image = StoredImage(make(tmp_path / "a.png"), "row 1 of its table")
-    with pytest.raises(UnreadableImageError, match=f"an image, got {kind} where a file is expected: row 1 of its"):
+    with pytest.raises(
+        UnreadableImageError,
+        match=f"an image, got {kind} where a file is expected: row 1 of its",
+    ):
         use(image)
 
 
 def test_a_socket_is_no_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)  # a socket's path may have 108 characters
     socket_at(Path("a"))
-    with pytest.raises(UnreadableImageError, match="got a socket where a file is expected"):
+    with pytest.raises(
+        UnreadableImageError, match="got a socket where a file is expected"
+    ):
         read_image(Path("a"), "row 1")
 
 
@@ -85,7 +92,9 @@ def test_a_link_to_a_fifo_is_no_image_either(tmp_path: Path) -> None:
 def test_links_in_a_circle_and_null_bytes_name_no_path(tmp_path: Path) -> None:
     (tmp_path / "doe.png").symlink_to(tmp_path / "doe.png")
     for place in (tmp_path / "doe.png", Path("doe\0.png")):
-        with pytest.raises(UnreadableImageError, match=r"a readable image, got \w+: row 1") as caught:
+        with pytest.raises(
+            UnreadableImageError, match=r"a readable image, got \w+: row 1"
+        ) as caught:
             read_image(place, "row 1")
         assert "doe" not in str(caught.value)
         assert caught.value.__context__ is None
@@ -113,13 +122,18 @@ def of_stream(stream: bytes, syntax: Any) -> bytes:
 
 
 def jpeg_2000_of(columns: int, rows: int) -> bytes:
-    size = struct.pack(">HIIIIIIIIH", 0, columns, rows, 0, 0, columns, rows, 0, 0, 1) + b"\x07\1\1"
+    size = (
+        struct.pack(">HIIIIIIIIH", 0, columns, rows, 0, 0, columns, rows, 0, 0, 1)
+        + b"\x07\1\1"
+    )
     return b"\xff\x4f\xff\x51" + struct.pack(">H", len(size) + 2) + size + b"\xff\xd9"
 
 
 def jpeg_of(columns: int, rows: int) -> bytes:
     header = b"\xff\xc0" + struct.pack(">HBHHB", 11, 8, rows, columns, 1) + b"\1\x11\0"
-    return b"\xff\xd8\xff\xe0\0\4\0\0" + header + b"\xff\xda\0\x08\1\1\0\0\x3f\0\xff\xd9"
+    return (
+        b"\xff\xd8\xff\xe0\0\4\0\0" + header + b"\xff\xda\0\x08\1\1\0\0\x3f\0\xff\xd9"
+    )
 
 
 def long_element() -> bytes:
@@ -139,24 +153,38 @@ def tiff_claiming(columns: int, rows: int) -> bytes:
 
 def webp_claiming(columns: int, rows: int) -> bytes:
     """An extended WebP whose canvas is of that size."""
-    header = struct.pack("<I", 0x10)[:4] + (columns - 1).to_bytes(3, "little") + (rows - 1).to_bytes(3, "little")
+    header = (
+        struct.pack("<I", 0x10)[:4]
+        + (columns - 1).to_bytes(3, "little")
+        + (rows - 1).to_bytes(3, "little")
+    )
     chunks = b"VP8X" + struct.pack("<I", len(header)) + header
     return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
 
 
 CLAIMS: dict[str, Callable[[], bytes]] = {
-    "dicom-of-16-gb": lambda: whole_file(make_dicom(GRADIENT, Rows=65535, Columns=65535, BitsAllocated=32)),
+    "dicom-of-16-gb": lambda: whole_file(
+        make_dicom(GRADIENT, Rows=65535, Columns=65535, BitsAllocated=32)
+    ),
     "dicom-frames": lambda: whole_file(make_dicom(GRADIENT, NumberOfFrames=2**31 - 1)),
     "dicom-jpeg-2000": lambda: of_stream(jpeg_2000_of(2**31, 2**31), JPEG2000Lossless),
     "dicom-jpeg": lambda: of_stream(jpeg_of(65535, 65535), JPEGBaseline8Bit),
-    "dicom-rle": lambda: of_stream(b"\1\0\0\0\x40\0\0\0" + b"\0" * 56 + b"\x81\0" * 2_000_000, RLELossless),
+    "dicom-rle": lambda: of_stream(
+        b"\1\0\0\0\x40\0\0\0" + b"\0" * 56 + b"\x81\0" * 2_000_000, RLELossless
+    ),
     "png": lambda: png_claiming(2**31 - 1, 2**31 - 1),
     "tiff": lambda: tiff_claiming(2**31 - 1, 2**31 - 1),
     "webp": lambda: webp_claiming(1 << 24, 256),
     "jpeg": lambda: jpeg_of(65535, 65535),
-    "png-text": lambda: png_claiming(8, 8, chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * (200 << 20)))),
-    "png-profile": lambda: png_claiming(8, 8, chunk(b"iCCP", b"a\0\0" + zlib.compress(b"\0" * (200 << 20)))),
-    "png-texts": lambda: png_claiming(8, 8, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 900_000))] * 100),
+    "png-text": lambda: png_claiming(
+        8, 8, chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * (200 << 20)))
+    ),
+    "png-profile": lambda: png_claiming(
+        8, 8, chunk(b"iCCP", b"a\0\0" + zlib.compress(b"\0" * (200 << 20)))
+    ),
+    "png-texts": lambda: png_claiming(
+        8, 8, *[chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 900_000))] * 100
+    ),
 }
 
 
@@ -176,7 +204,10 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "a.dcm").open("wb") as stream:
         stream.write(whole_file(make_dicom(GRADIENT)))
         stream.truncate((1 << 30) + 1)  # takes no room on the disk
-    with little_memory(), pytest.raises(UnreadableImageError, match="a file of at most 1073741824 bytes"):
+    with (
+        little_memory(),
+        pytest.raises(UnreadableImageError, match="a file of at most 1073741824 bytes"),
+    ):
         read_image(tmp_path / "a.dcm", "row 1")
 
 
@@ -214,10 +245,16 @@ def all_that_is_said() -> Iterator[list[str]]:
 
 @pytest.fixture
 def a_talkative_dicom() -> bytes:
-    """pydicom warns of words that are not the standard's, and quotes them: a patient's name after a damaged length."""
+    """pydicom warns of words that are not the standard's, and quotes them: a patient's
+    name after a damaged length.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return whole_file(make_dicom(GRADIENT, **WINDOW, SpecificCharacterSet=PATIENT, PatientName="x"))
+        return whole_file(
+            make_dicom(
+                GRADIENT, **WINDOW, SpecificCharacterSet=PATIENT, PatientName="x"
+            )
+        )
 
 
 @pytest.fixture
@@ -267,7 +304,9 @@ def test_others_may_speak_and_all_is_as_it_was_afterwards() -> None:
     assert [logger.level for logger in loggers] == before
 
 
-def test_many_threads_keep_quiet_together(a_talkative_dicom: bytes, a_talkative_tiff: bytes) -> None:
+def test_many_threads_keep_quiet_together(
+    a_talkative_dicom: bytes, a_talkative_tiff: bytes
+) -> None:
     problems: list[BaseException] = []
 
     def reads() -> None:
@@ -296,7 +335,11 @@ def test_a_picture_that_was_cut_short_is_refused_whatever_training_code_told_pil
 ) -> None:
     from PIL import ImageFile
 
-    content = encoded(picture(size=(200, 200)), kind, **({"compression": "tiff_lzw"} if kind == "TIFF" else {}))
+    content = encoded(
+        picture(size=(200, 200)),
+        kind,
+        **({"compression": "tiff_lzw"} if kind == "TIFF" else {}),
+    )
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(UnreadableImageError):
         read_image(content[: len(content) // 2], "row 1")
@@ -319,8 +362,14 @@ def test_no_local_variable_of_an_error_holds_a_path_or_an_id(tmp_path: Path) -> 
     for use in uses:
         with pytest.raises(DatasetError) as caught:
             use()
-        frames = [frame.f_locals for frame, _ in traceback.walk_tb(caught.value.__traceback__)][1:]
-        own = [values for values in frames if "uses" not in values and "tmp_path" not in values]
+        frames = [
+            frame.f_locals for frame, _ in traceback.walk_tb(caught.value.__traceback__)
+        ][1:]
+        own = [
+            values
+            for values in frames
+            if "uses" not in values and "tmp_path" not in values
+        ]
         assert own
         assert "doe" not in repr(own)
 
@@ -333,7 +382,9 @@ def seeds() -> dict[str, bytes]:
     exif[270] = PATIENT
     texts = PngInfo()
     texts.add_text("Patient", PATIENT, zip=True)
-    deep = Image.fromarray(np.random.default_rng(0).integers(0, 65536, (24, 32), dtype=np.uint16))
+    deep = Image.fromarray(
+        np.random.default_rng(0).integers(0, 65536, (24, 32), dtype=np.uint16)
+    )
     rle = make_dicom(GRADIENT, **WINDOW)
     rle.compress(RLELossless)
     named = {"PatientName": PATIENT, "PatientID": PATIENT}
@@ -363,7 +414,9 @@ def mutated(content: bytes, choose: random.Random) -> bytes:
     elif way == 2:
         changed[place:place] = choose.randbytes(choose.randint(1, 40))
     else:
-        changed[place : place + 4] = choose.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"))
+        changed[place : place + 4] = choose.choice(
+            (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff")
+        )
     return bytes(changed)
 
 
@@ -384,7 +437,9 @@ def test_damaged_pictures_are_read_or_refused_and_nothing_is_said(name: str) -> 
     assert said == []
 
 
-def outcome_of(content: bytes) -> tuple[Image.Image | None, UnreadableImageError | None]:
+def outcome_of(
+    content: bytes,
+) -> tuple[Image.Image | None, UnreadableImageError | None]:
     try:
         return read_image(content, "row 1"), None
     except UnreadableImageError as error:

@@ -34,11 +34,16 @@ def make_table(folder: Path, *, broken: tuple[int, ...] = (), count: int = 12) -
         save(folder / f"{number}.png", number)
         if number in broken:
             (folder / f"{number}.png").write_bytes(b"broken")
-    rows = [(f"{number}.png", f"Report number {number // 2}.", number) for number in range(count)]
+    rows = [
+        (f"{number}.png", f"Report number {number // 2}.", number)
+        for number in range(count)
+    ]
     return write_table(folder / "table.csv", ["image", "report", "number"], rows)
 
 
-def measured(model: DualEncoder, dataset: Any, **options: Any) -> tuple[Measured, dict[str, Any]]:
+def measured(
+    model: DualEncoder, dataset: Any, **options: Any
+) -> tuple[Measured, dict[str, Any]]:
     result = run_sweep(model, pairs_of(dataset), [], (1, 5), **options)
     cell = result.cells[CLEAN]
     assert isinstance(cell, Measured)
@@ -49,13 +54,23 @@ def measured(model: DualEncoder, dataset: Any, **options: Any) -> tuple[Measured
 def test_broken_images_are_skipped_counted_and_change_nothing_else(
     tmp_path: Path, model: DualEncoder, batch_size: int
 ) -> None:
-    """Images 2 and 3 share a report, which leaves the gallery with them; 7's report keeps image 6."""
+    """Images 2 and 3 share a report, which leaves the gallery with them; 7's report
+    keeps image 6.
+    """
     table = make_table(tmp_path / "broken", broken=(2, 3, 7))
     dataset = load_dataset("table", path=table, on_error="skip", most_skipped=0.3)
     cell, record = measured(model, dataset, batch_size=batch_size)
-    rows = [line for line in table.read_text().splitlines() if not line.startswith(("2.png", "3.png", "7.png"))]
+    rows = [
+        line
+        for line in table.read_text().splitlines()
+        if not line.startswith(("2.png", "3.png", "7.png"))
+    ]
     (table.parent / "rest.csv").write_text("\n".join(rows) + "\n")
-    expected, whole = measured(model, load_dataset("table", path=table.parent / "rest.csv"), batch_size=batch_size)
+    expected, whole = measured(
+        model,
+        load_dataset("table", path=table.parent / "rest.csv"),
+        batch_size=batch_size,
+    )
     assert np.array_equal(cell.image_ranks, expected.image_ranks)
     assert np.array_equal(cell.report_ranks, expected.report_ranks)
     assert (record["skipped"], record["images"], record["reports"]) == (3, 9, 5)
@@ -63,13 +78,21 @@ def test_broken_images_are_skipped_counted_and_change_nothing_else(
     assert record["pixel_digest"] == whole["pixel_digest"]
 
 
-def test_too_many_broken_images_are_an_error(tmp_path: Path, model: DualEncoder) -> None:
-    dataset = load_dataset("table", path=make_table(tmp_path, broken=(2,)), on_error="skip")
-    with pytest.raises(DatasetError, match=r"at most 5 % broken images in .*, got skipped=1 of 12"):
+def test_too_many_broken_images_are_an_error(
+    tmp_path: Path, model: DualEncoder
+) -> None:
+    dataset = load_dataset(
+        "table", path=make_table(tmp_path, broken=(2,)), on_error="skip"
+    )
+    with pytest.raises(
+        DatasetError, match=r"at most 5 % broken images in .*, got skipped=1 of 12"
+    ):
         measured(model, dataset)
 
 
-def test_a_broken_image_ends_the_run_by_default(tmp_path: Path, model: DualEncoder) -> None:
+def test_a_broken_image_ends_the_run_by_default(
+    tmp_path: Path, model: DualEncoder
+) -> None:
     dataset = load_dataset("table", path=make_table(tmp_path, broken=(7,)))
     with pytest.raises(UnreadableImageError, match="row 8 of its table"):
         evaluate(model, dataset, load_occluder("patches"), levels=(0.3,), ks=(1,))
@@ -101,17 +124,25 @@ def test_a_configured_data_set_is_measured_under_its_name(
     make_table(pytester.path / "data", broken=(7,))
     configure(
         pytester.path,
-        '[datasets.ours]\nloader = "table"\npath = "data/table.csv"\non_error = "skip"\nmost_skipped = 0.1\n'
-        "[[gate]]\ndataset = 'ours'\nlevel = 0.5\nrecall = { 5 = 0.0 }\n",
+        '[datasets.ours]\nloader = "table"\npath = "data/table.csv"\non_error ='
+        " \"skip\"\nmost_skipped = 0.1\n[[gate]]\ndataset = 'ours'\nlevel = 0.5\nrecall"
+        " = { 5 = 0.0 }\n",
     )
-    result = run("--robust-datasets=ours", "--robust-results=out", "--robust-measure-only")
+    result = run(
+        "--robust-datasets=ours", "--robust-results=out", "--robust-measure-only"
+    )
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
-        ["ours, patches: *", "all, full, same-text, 45.5 % repeated texts, 1 broken images skipped"]
+        [
+            "ours, patches: *",
+            "all, full, same-text, 45.5 % repeated texts, 1 broken images skipped",
+        ]
     )
     result.stdout.fnmatch_lines(["MEASURED ONLY (2 measurements)"])
     saved = json.loads((pytester.path / "out/run.json").read_text())
-    assert [(one["name"], one["skipped"], one["images"]) for one in saved["datasets"]] == [("ours", 1, 11)]
+    assert [
+        (one["name"], one["skipped"], one["images"]) for one in saved["datasets"]
+    ] == [("ours", 1, 11)]
     assert "Report number" not in (pytester.path / "out/run.json").read_text()
 
 
@@ -122,7 +153,8 @@ def test_the_shipped_suite_skips_broken_images_everywhere(
     main(["init", str(pytester.path / "suite")])
     configure(
         pytester.path / "suite",
-        '[datasets.ours]\nloader = "table"\npath = "../data/table.csv"\non_error = "skip"\nmost_skipped = 0.1\n',
+        '[datasets.ours]\nloader = "table"\npath = "../data/table.csv"\non_error ='
+        ' "skip"\nmost_skipped = 0.1\n',
     )
     # The project's own suite may be loaded in this process, under the same module names.
     result = run("suite", "--robust-datasets=ours", "--import-mode=importlib")
@@ -131,7 +163,12 @@ def test_the_shipped_suite_skips_broken_images_everywhere(
 
 
 def test_no_image_that_can_be_read(tmp_path: Path, model: DualEncoder) -> None:
-    dataset = load_dataset("table", path=make_table(tmp_path, broken=(0, 1), count=2), on_error="skip", most_skipped=1)
+    dataset = load_dataset(
+        "table",
+        path=make_table(tmp_path, broken=(0, 1), count=2),
+        on_error="skip",
+        most_skipped=1,
+    )
     with pytest.raises(DatasetError, match="Expected images that can be read"):
         prepare_batch(model, dataset, 4)
     with pytest.raises(DatasetError, match="Expected images that can be read"):
@@ -142,15 +179,21 @@ def test_parameters_of_a_configured_data_set_are_part_of_its_name(
     pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
 ) -> None:
     make_table(pytester.path / "data")
-    configure(pytester.path, '[datasets.ours]\nloader = "table"\npath = "data/table.csv"\n')
+    configure(
+        pytester.path, '[datasets.ours]\nloader = "table"\npath = "data/table.csv"\n'
+    )
     result = run("--robust-datasets=ours(relevance=strict-id)")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["ours(relevance=strict-id), patches: *"])
 
 
-def test_globs_and_all_mean_what_is_configured(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
+def test_globs_and_all_mean_what_is_configured(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
+) -> None:
     make_table(pytester.path / "data")
-    configure(pytester.path, '[datasets.ours]\nloader = "table"\npath = "data/table.csv"\n')
+    configure(
+        pytester.path, '[datasets.ours]\nloader = "table"\npath = "data/table.csv"\n'
+    )
     result = run("--robust-datasets=all", "--collect-only", "-q")
     listed = {
         name
@@ -163,21 +206,42 @@ def test_globs_and_all_mean_what_is_configured(pytester: pytest.Pytester, run: C
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[datasets.mimic-cxr]\nimges = 'x'\n", "robust.toml, line 2: *Did you mean 'images'*"),
-        ("[datasets.ours]\npath = 'x'\n", "robust.toml, line 1: *'ours'* A table of another name needs a loader."),
-        ("[datasets.ours]\nloader = 'tabel'\n", "robust.toml, line 2: *Did you mean 'table'*"),
-        ("[datasets.ours]\nloader = 'synthetic-cxr'\n", "robust.toml, line 1: *takes its parameters in parentheses*"),
-        ("[datasets.open-i]\nloader = 'table'\n", "robust.toml, line 1: *name of its own*"),
+        (
+            "[datasets.mimic-cxr]\nimges = 'x'\n",
+            "robust.toml, line 2: *Did you mean 'images'*",
+        ),
+        (
+            "[datasets.ours]\npath = 'x'\n",
+            "robust.toml, line 1: *'ours'* A table of another name needs a loader.",
+        ),
+        (
+            "[datasets.ours]\nloader = 'tabel'\n",
+            "robust.toml, line 2: *Did you mean 'table'*",
+        ),
+        (
+            "[datasets.ours]\nloader = 'synthetic-cxr'\n",
+            "robust.toml, line 1: *takes its parameters in parentheses*",
+        ),
+        (
+            "[datasets.open-i]\nloader = 'table'\n",
+            "robust.toml, line 1: *name of its own*",
+        ),
         (
             "[datasets.open-i]\nimages_per_study = '1'\n",
             "robust.toml, line 2: *whole number, got images_per_study='1'*",
         ),
-        ("[datasets.open-i]\nloader = 3\n", "robust.toml, line 2: expected a text, got loader=3*"),
+        (
+            "[datasets.open-i]\nloader = 3\n",
+            "robust.toml, line 2: expected a text, got loader=3*",
+        ),
         ("datasets = { open-i = 3 }\n", "*expected a table [[]datasets.open-i]*"),
     ],
 )
 def test_a_wrong_table_is_a_usage_error(
-    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult], text: str, said: str
+    pytester: pytest.Pytester,
+    run: Callable[..., pytest.RunResult],
+    text: str,
+    said: str,
 ) -> None:
     configure(pytester.path, text)
     result = run()
@@ -185,7 +249,9 @@ def test_a_wrong_table_is_a_usage_error(
     result.stderr.fnmatch_lines([f"*{said}"])
 
 
-def test_missing_data_fails_with_a_sentence(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
+def test_missing_data_fails_with_a_sentence(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
+) -> None:
     configure(pytester.path, "[datasets.mimic-cxr]\nimages = '/nowhere'\n")
     result = run("--robust-datasets=mimic-cxr")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -198,7 +264,8 @@ def test_inspect_says_what_was_found(
     monkeypatch.setenv("RETRIEVAL_ROBUST_CACHE", str(tmp_path / "cache"))
     images, reports = mimic(tmp_path)
     (tmp_path / "robust.toml").write_text(
-        f'[datasets.mimic-cxr]\nimages = "{images.relative_to(tmp_path)}"\nreports = "{reports}"\nview = "frontal"\n'
+        f'[datasets.mimic-cxr]\nimages = "{images.relative_to(tmp_path)}"\nreports ='
+        f' "{reports}"\nview = "frontal"\n'
     )
     monkeypatch.chdir(tmp_path)
     assert main(["inspect", "mimic-cxr", "--model", "tiny-cxr-clip", "--images"]) == 0
@@ -221,15 +288,20 @@ def test_inspect_says_what_was_found(
     assert "Did you mean 'mimic-cxr'" in capsys.readouterr().err
 
 
-def test_inspect_names_broken_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_names_broken_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = make_table(tmp_path, broken=(7,))
     assert main(["inspect", f"table(path={table})", "--images"]) == 1
-    assert "broken: Expected a whole image, got no PNG, JPEG, TIFF, WebP or DICOM: row 8 of its table" in (
-        capsys.readouterr().out
+    assert (
+        "broken: Expected a whole image, got no PNG, JPEG, TIFF, WebP or DICOM: row 8"
+        " of its table" in (capsys.readouterr().out)
     )
 
 
-def test_a_damaged_compressed_dicom_is_skipped_as_any_broken_image(tmp_path: Path, model: DualEncoder) -> None:
+def test_a_damaged_compressed_dicom_is_skipped_as_any_broken_image(
+    tmp_path: Path, model: DualEncoder
+) -> None:
     """Its codec is installed: nothing to install would help."""
     from .test_dicom import of_jpeg_2000, whole_file
 
@@ -237,5 +309,7 @@ def test_a_damaged_compressed_dicom_is_skipped_as_any_broken_image(tmp_path: Pat
     file = of_jpeg_2000()
     file.PixelData = file.PixelData[:120] + b"\x55" * (len(file.PixelData) - 120)
     (tmp_path / "3.png").write_bytes(whole_file(file))
-    _, record = measured(model, load_dataset("table", path=table, on_error="skip", most_skipped=0.1))
+    _, record = measured(
+        model, load_dataset("table", path=table, on_error="skip", most_skipped=0.1)
+    )
     assert (record["skipped"], record["images"]) == (1, 11)

@@ -33,20 +33,27 @@ def own_table(rows: list[tuple[Any, ...]], **options: Any) -> Callable[[Path], A
         for number, row in enumerate(rows):
             if row[0].endswith("whole.png"):
                 save(folder / row[0], number)
-        table = write_table(folder / "table.csv", ["image", "report", "id", "study", "mark"], rows)
+        table = write_table(
+            folder / "table.csv", ["image", "report", "id", "study", "mark"], rows
+        )
         return load_dataset("table", path=table, **options)
 
     return opened
 
 
 def row(
-    image: str = f"{NAME}/whole.png", report: str = f"{NAME} one.", key: str = NAME, study: str = NAME
+    image: str = f"{NAME}/whole.png",
+    report: str = f"{NAME} one.",
+    key: str = NAME,
+    study: str = NAME,
 ) -> tuple[Any, ...]:
     return (image, report, key, study, NAME)
 
 
 def shards(members: list[tuple[str, bytes]], **options: Any) -> Callable[[Path], Any]:
-    return lambda folder: load_dataset("webdataset", path=shard(folder / f"{NAME}.tar", members), **options)
+    return lambda folder: load_dataset(
+        "webdataset", path=shard(folder / f"{NAME}.tar", members), **options
+    )
 
 
 def reports(files: dict[str, bytes]) -> Callable[[Path], Any]:
@@ -67,16 +74,26 @@ BROKEN: dict[str, Callable[[Path], Any]] = {
     "blank": own_table([row("")]),
     "ids": own_table([row(), row(f"{NAME}/b-whole.png")], id="id"),
     "ids of captions": own_table([row(), row(key=f"{NAME}2")], id="id"),
-    "groups": own_table([row(), row(f"{NAME}/b-whole.png", f"{NAME} two.")], group="study"),
-    "marks": own_table([row(), row(f"{NAME}/b-whole.png")], label_columns="mark;study", relevance="same-labels"),
+    "groups": own_table(
+        [row(), row(f"{NAME}/b-whole.png", f"{NAME} two.")], group="study"
+    ),
+    "marks": own_table(
+        [row(), row(f"{NAME}/b-whole.png")],
+        label_columns="mark;study",
+        relevance="same-labels",
+    ),
     "column": own_table([row()], image="imge"),
     "fields": own_table([row(), (NAME,)]),
     "repeated key": shards([*SAMPLE, ("b.png", png(1)), ("b.txt", b"x"), *SAMPLE]),
     "no image": shards([SAMPLE[1]]),
     "no text": shards([SAMPLE[0]]),
     "text": shards([SAMPLE[0], (f"{NAME}/a.txt", b"\xff\xfe" + NAME.encode())]),
-    "json": shards([SAMPLE[0], (f"{NAME}/a.json", f'{{"c": "{NAME}'.encode())], text="c"),
-    "json field": shards([SAMPLE[0], (f"{NAME}/a.json", json.dumps({NAME: 1}).encode())], text="c"),
+    "json": shards(
+        [SAMPLE[0], (f"{NAME}/a.json", f'{{"c": "{NAME}'.encode())], text="c"
+    ),
+    "json field": shards(
+        [SAMPLE[0], (f"{NAME}/a.json", json.dumps({NAME: 1}).encode())], text="c"
+    ),
     "broken image": shards([(f"{NAME}/a.png", b"x"), SAMPLE[1]]),
     "several images": shards([SAMPLE[0], (f"{NAME}/a.jpg", png(1)), SAMPLE[1]]),
     "odd kind": shards([(f"{NAME}.{NAME}.gif", b"x")]),
@@ -114,7 +131,11 @@ def test_a_failed_load_holds_no_frames_of_its_readers(tmp_path: Path) -> None:
     """pytest --showlocals prints the local variables of every frame, and readers' are rows."""
     with pytest.raises(RobustError) as caught:
         BROKEN["groups"](tmp_path)
-    frames = [Path(entry.path).name for entry in caught.traceback if not entry.ishidden(caught)]
+    frames = [
+        Path(entry.path).name
+        for entry in caught.traceback
+        if not entry.ishidden(caught)
+    ]
     assert "table.py" not in frames
     assert "_captions.py" not in frames
     for entry in caught.traceback:
@@ -124,7 +145,13 @@ def test_a_failed_load_holds_no_frames_of_its_readers(tmp_path: Path) -> None:
 
 def test_reprs_hold_no_content(tmp_path: Path) -> None:
     one = ImageRow(NAME, NAME, NAME, "", NAME, 3)
-    found = Found(NAME[:2], "all", [one], held({NAME: Sections(NAME, NAME, NAME, (NAME, NAME))}), None)
+    found = Found(
+        NAME[:2],
+        "all",
+        [one],
+        held({NAME: Sections(NAME, NAME, NAME, (NAME, NAME))}),
+        None,
+    )
     dataset = own_table([row()])(tmp_path)
     things = [
         one,
@@ -141,20 +168,22 @@ def test_reprs_hold_no_content(tmp_path: Path) -> None:
     assert not [thing for thing in things if NAME in repr(thing)]
 
 
-def test_a_failing_test_with_local_variables_shows_no_row(pytester: pytest.Pytester) -> None:
+def test_a_failing_test_with_local_variables_shows_no_row(
+    pytester: pytest.Pytester,
+) -> None:
     save(pytester.path / NAME / "whole.png")
     write_table(
-        pytester.path / "table.csv", ["image", "report", "study"], [(f"{NAME}/whole.png", f"{NAME}.", NAME)] * 2
+        pytester.path / "table.csv",
+        ["image", "report", "study"],
+        [(f"{NAME}/whole.png", f"{NAME}.", NAME)] * 2,
     )
     (pytester.path / "table.csv").open("a").write(f"{NAME}/b.png,other {NAME},{NAME}\n")
-    pytester.makepyfile(
-        """
+    pytester.makepyfile("""
         from pytest_retrieval_robust import load_dataset
 
         def test_it():
             load_dataset("table", path="table.csv", group="study")
-        """
-    )
+        """)
     result = pytester.runpytest("--showlocals", "-vv", "--tb=long", "-rA")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*Expected one report per group*row 3 of its table*"])
@@ -165,32 +194,50 @@ def test_absolute_paths_inside_the_root_are_read(tmp_path: Path) -> None:
     root = tmp_path / "data"
     files = [save(root / f"{number}.png", number) for number in range(2)]
     rows = [(str(files[0]), "One."), ("1.png", "Two.")]
-    dataset = load_dataset("table", path=write_table(root / "a.csv", ["image", "report"], rows))
+    dataset = load_dataset(
+        "table", path=write_table(root / "a.csv", ["image", "report"], rows)
+    )
     assert list(dataset.image_ids) == ["0.png", "1.png"]
     assert dataset.image(0).size == (32, 40)
     (tmp_path / "link").symlink_to(root)
     for given, written in ((tmp_path / "link", root), (root, tmp_path / "link")):
-        table = write_table(tmp_path / "b.csv", ["image", "report"], [(str(written / "0.png"), "One.")])
+        table = write_table(
+            tmp_path / "b.csv", ["image", "report"], [(str(written / "0.png"), "One.")]
+        )
         assert load_dataset("table", path=table, root=given).image(0).size == (32, 40)
-    outside = write_table(root / "c.csv", ["image", "report"], [(str(save(tmp_path / "x.png")), "One.")])
-    with pytest.raises(RobustError, match="lies outside of root='data' in row 1 of its table. Give root=FOLDER"):
+    outside = write_table(
+        root / "c.csv", ["image", "report"], [(str(save(tmp_path / "x.png")), "One.")]
+    )
+    with pytest.raises(
+        RobustError,
+        match="lies outside of root='data' in row 1 of its table. Give root=FOLDER",
+    ):
         load_dataset("table", path=outside)
 
 
 def test_files_that_are_written_another_way_are_found(tmp_path: Path) -> None:
     save(tmp_path / "images" / "o\u0308.png")  # as macOS writes it
     rows = [("images\\\u00f6.png".replace("\\", "/"), "One.")]
-    dataset = load_dataset("table", path=write_table(tmp_path / "a.csv", ["image", "report"], rows))
+    dataset = load_dataset(
+        "table", path=write_table(tmp_path / "a.csv", ["image", "report"], rows)
+    )
     assert dataset.image(0).size == (32, 40)
     save(tmp_path / "images" / "b.png")
-    windows = write_table(tmp_path / "b.csv", ["image", "report"], [("images\\b.png", "One.")])
+    windows = write_table(
+        tmp_path / "b.csv", ["image", "report"], [("images\\b.png", "One.")]
+    )
     assert load_dataset("table", path=windows).image(0).size == (32, 40)
 
 
 def test_a_fifo_as_an_image_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    dataset = load_dataset("table", path=write_table(tmp_path / "a.csv", ["image", "report"], [("a.png", "One.")]))
-    with pytest.raises(RobustError, match="a FIFO where a file is expected: row 1 of its table"):
+    dataset = load_dataset(
+        "table",
+        path=write_table(tmp_path / "a.csv", ["image", "report"], [("a.png", "One.")]),
+    )
+    with pytest.raises(
+        RobustError, match="a FIFO where a file is expected: row 1 of its table"
+    ):
         dataset.image(0)
 
 
@@ -211,7 +258,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("project")
-def test_inspect_says_where_a_configuration_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_says_where_a_configuration_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["inspect", "ours"]) == 2
     said = capsys.readouterr().err
     assert "give --config gate/robust.toml" in said
@@ -219,17 +268,24 @@ def test_inspect_says_where_a_configuration_is(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.usefixtures("project")
-def test_a_mistake_in_another_table_does_not_stop_inspect(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_in_another_table_does_not_stop_inspect(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["inspect", "ours", "--config", "gate/robust.toml"]) == 0
     assert "gallery: 3 reports in 3 groups" in capsys.readouterr().out
     assert main(["inspect", "other", "--config", "gate/robust.toml"]) == 2
     assert "Did you mean 'table'" in capsys.readouterr().err
 
 
-def test_inspect_exits_1_for_images_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_exits_1_for_images_that_cannot_be_read(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = ["inspect", "ours", "--config", "gate/robust.toml", "--images"]
     assert main(asked) == 0
-    assert "images that are there more than once, pixel for pixel: 3 of 1 pictures" in capsys.readouterr().out
+    assert (
+        "images that are there more than once, pixel for pixel: 3 of 1 pictures"
+        in capsys.readouterr().out
+    )
     (project / "data/1.png").unlink()
     (project / "data/2.png").write_bytes(b"no picture")
     assert main(asked) == 1
@@ -239,9 +295,10 @@ def test_inspect_exits_1_for_images_that_cannot_be_read(project: Path, capsys: p
     assert ".png" not in said
 
 
-def test_inspect_of_a_data_set_that_a_conftest_registers(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(
-        """
+def test_inspect_of_a_data_set_that_a_conftest_registers(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest("""
         import pytest
         from PIL import Image
         from pytest_retrieval_robust import dataset_from_lists
@@ -253,16 +310,34 @@ def test_inspect_of_a_data_set_that_a_conftest_registers(pytester: pytest.Pytest
         @pytest.hookimpl(optionalhook=True)
         def pytest_robust_register(catalogues):
             catalogues.datasets.add(DatasetEntry("mine", "mine", load))
-        """
-    )
+        """)
     result = pytester.run(
-        sys.executable, "-m", "pytest_retrieval_robust", "inspect", "mine", "--tests", ".", "--images"
+        sys.executable,
+        "-m",
+        "pytest_retrieval_robust",
+        "inspect",
+        "mine",
+        "--tests",
+        ".",
+        "--images",
     )
     assert result.ret == 0
     result.stdout.fnmatch_lines(
-        ["mine: split all, text full, relevance same-text", "*gallery: 3 reports*", "*L images: 3"]
+        [
+            "mine: split all, text full, relevance same-text",
+            "*gallery: 3 reports*",
+            "*L images: 3",
+        ]
     )
-    missing = pytester.run(sys.executable, "-m", "pytest_retrieval_robust", "inspect", "mine2", "--tests", ".")
+    missing = pytester.run(
+        sys.executable,
+        "-m",
+        "pytest_retrieval_robust",
+        "inspect",
+        "mine2",
+        "--tests",
+        ".",
+    )
     assert missing.ret != 0
 
 

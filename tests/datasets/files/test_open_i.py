@@ -55,7 +55,11 @@ def test_the_real_archives_counts() -> None:
     ],
 )
 def test_the_real_texts(
-    text: str, studies: int, different: int | None, in_lower_case: int, ceiling: tuple[int, ...]
+    text: str,
+    studies: int,
+    different: int | None,
+    in_lower_case: int,
+    ceiling: tuple[int, ...],
 ) -> None:
     dataset = opened(text=text, images_per_study=1)
     assert len(dataset.image_ids) == studies
@@ -82,13 +86,22 @@ def test_the_most_frequent_text() -> None:
 def test_the_same_from_a_folder_and_an_archive(tmp_path: Path) -> None:
     reports, images = open_i(tmp_path)
     folder: Any = load_dataset("open-i", reports=reports, images=images)
-    assert list(folder.reports) == ["Clear lungs. Normal chest.", "Normal chest.", "Large effusion."]
+    assert list(folder.reports) == [
+        "Clear lungs. Normal chest.",
+        "Normal chest.",
+        "Large effusion.",
+    ]
     assert list(folder.image_ids)[:2] == ["CXR1_1_IM-0001-3001", "CXR1_1_IM-0001-4001"]
     assert [folder.image(number).size for number in range(4)] == [(32, 40)] * 4
     with tarfile.open(tmp_path / "NLMCXR_reports.tgz", "w:gz") as archive:
         archive.add(reports, "ecgen-radiology")
-    assert load_dataset("open-i", reports=tmp_path / "NLMCXR_reports.tgz").fingerprint == folder.fingerprint
-    assert load_dataset("open-i", reports=tmp_path).fingerprint == folder.fingerprint  # one folder above
+    assert (
+        load_dataset("open-i", reports=tmp_path / "NLMCXR_reports.tgz").fingerprint
+        == folder.fingerprint
+    )
+    assert (
+        load_dataset("open-i", reports=tmp_path).fingerprint == folder.fingerprint
+    )  # one folder above
 
 
 def test_views_come_from_the_table_beside_it(tmp_path: Path) -> None:
@@ -110,15 +123,28 @@ def test_dicom_files(tmp_path: Path) -> None:
     from .test_dicom import save_dicom
 
     reports, images = open_i(tmp_path, images="dcm")
-    save_dicom(images / "2/2_IM-0652-1001.dcm", np.arange(20, dtype=np.uint16).reshape(4, 5))
+    save_dicom(
+        images / "2/2_IM-0652-1001.dcm", np.arange(20, dtype=np.uint16).reshape(4, 5)
+    )
     dataset = load_dataset("open-i", reports=reports, images=images)
     assert dataset.image(2).size == (5, 4)
-    with pytest.raises(UnreadableImageError, match="no such file below images='NLMCXR_dcm'"):
+    with pytest.raises(
+        UnreadableImageError, match="no such file below images='NLMCXR_dcm'"
+    ):
         dataset.image(0)
 
 
 def test_two_tables(tmp_path: Path) -> None:
-    header = ["uid", "MeSH", "Problems", "image", "indication", "comparison", "findings", "impression"]
+    header = [
+        "uid",
+        "MeSH",
+        "Problems",
+        "image",
+        "indication",
+        "comparison",
+        "findings",
+        "impression",
+    ]
     write_table(
         tmp_path / "indiana_reports.csv",
         header,
@@ -127,12 +153,24 @@ def test_two_tables(tmp_path: Path) -> None:
             (2, "", "Effusion;Opacity", "x", "", "", "", "Big."),
         ],
     )
-    names = ["1_IM-0001-4001.dcm.png", "1_IM-0001-3001.dcm.png", "2_IM-0652-1001.dcm.png"]
-    rows = [(1, names[0], "Frontal"), (1, names[1], "Lateral"), (2, names[2], "Frontal")]
-    write_table(tmp_path / "indiana_projections.csv", ["uid", "filename", "projection"], rows)
+    names = [
+        "1_IM-0001-4001.dcm.png",
+        "1_IM-0001-3001.dcm.png",
+        "2_IM-0652-1001.dcm.png",
+    ]
+    rows = [
+        (1, names[0], "Frontal"),
+        (1, names[1], "Lateral"),
+        (2, names[2], "Frontal"),
+    ]
+    write_table(
+        tmp_path / "indiana_projections.csv", ["uid", "filename", "projection"], rows
+    )
     for number, name in enumerate(names):
         save(tmp_path / "images/images_normalized" / name, number)
-    dataset: Any = load_dataset("open-i", reports=tmp_path, images=tmp_path / "images", view="frontal")
+    dataset: Any = load_dataset(
+        "open-i", reports=tmp_path, images=tmp_path / "images", view="frontal"
+    )
     assert list(dataset.image_ids) == [names[0], names[2]]
     assert list(dataset.reports) == ["Clear, all. Normal.", "Big."]
     assert dataset.image(1).size == (32, 40)
@@ -142,14 +180,23 @@ def test_two_tables(tmp_path: Path) -> None:
 
 
 def test_one_image_has_many_names() -> None:
-    names = ["CXR1_1_IM-0001-3001.png", "CXR1_IM-0001-3001", "1_IM-0001-3001.dcm", "1_IM-0001-3001.dcm.png"]
+    names = [
+        "CXR1_1_IM-0001-3001.png",
+        "CXR1_IM-0001-3001",
+        "1_IM-0001-3001.dcm",
+        "1_IM-0001-3001.dcm.png",
+    ]
     assert {image_key(name) for name in names} == {"1_IM-0001-3001"}
 
 
 ENTITY = (
-    b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><eCitation><uId id="CXR1"/></eCitation>'
+    b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b"><!ENTITY c'
+    b' "&a;&a;">]><eCitation><uId id="CXR1"/></eCitation>'
 )
-OUTSIDE = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><eCitation>&a;</eCitation>'
+OUTSIDE = (
+    b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM'
+    b' "file:///etc/passwd">]><eCitation>&a;</eCitation>'
+)
 
 
 @pytest.mark.parametrize(
@@ -171,14 +218,23 @@ def test_bad_reports(content: bytes, said: str) -> None:
 def test_bad_folders_and_archives(tmp_path: Path) -> None:
     reports, _ = open_i(tmp_path)
     shutil.copy(reports / "1.xml", reports / "11.xml")
-    with pytest.raises(DatasetError, match="the uId of XML file 1 of its folder, .* again in XML file 3 of its folder"):
+    with pytest.raises(
+        DatasetError,
+        match=(
+            "the uId of XML file 1 of its folder, .* again in XML file 3 of its folder"
+        ),
+    ):
         load_dataset("open-i", reports=reports)
     (reports / "11.xml").write_bytes(open_i_xml(11, "x", "y", ["CXR2_IM-0652-1001"]))
     with pytest.raises(DatasetError, match="Expected each image once"):
         load_dataset("open-i", reports=reports)
     (reports / "11.xml").write_bytes(b" " * 6_000_000)
     with pytest.raises(
-        DatasetError, match="at most 5000000 bytes, got more than 5000000 bytes: XML file 3 of its folder"
+        DatasetError,
+        match=(
+            "at most 5000000 bytes, got more than 5000000 bytes: XML file 3 of its"
+            " folder"
+        ),
     ):
         load_dataset("open-i", reports=reports)
     (tmp_path / "empty").mkdir()
@@ -186,8 +242,12 @@ def test_bad_folders_and_archives(tmp_path: Path) -> None:
         load_dataset("open-i", reports=tmp_path / "empty")
     with pytest.raises(DatasetError, match="Expected reports=FOLDER"):
         load_dataset("open-i")
-    (tmp_path / "cut.tgz").write_bytes((real_data() / "NLMCXR_reports.tgz").read_bytes()[:5000])
-    with pytest.raises(DatasetError, match="whole archive, got .* in the archive of reports"):
+    (tmp_path / "cut.tgz").write_bytes(
+        (real_data() / "NLMCXR_reports.tgz").read_bytes()[:5000]
+    )
+    with pytest.raises(
+        DatasetError, match="whole archive, got .* in the archive of reports"
+    ):
         load_dataset("open-i", reports=tmp_path / "cut.tgz")
 
 
@@ -200,7 +260,10 @@ def test_hostile_names_in_an_archive(tmp_path: Path, name: str) -> None:
         member = tarfile.TarInfo(name)
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
-    with pytest.raises(DatasetError, match="path inside the data set's root.*member 1 of the archive of reports"):
+    with pytest.raises(
+        DatasetError,
+        match="path inside the data set's root.*member 1 of the archive of reports",
+    ):
         load_dataset("open-i", reports=tmp_path / "a.tar")
 
 
@@ -209,11 +272,15 @@ def test_links_in_an_archive(tmp_path: Path) -> None:
         member = tarfile.TarInfo("1.xml")
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(member)
-    with pytest.raises(DatasetError, match="a link, a device or a sparse file as member 1"):
+    with pytest.raises(
+        DatasetError, match="a link, a device or a sparse file as member 1"
+    ):
         load_dataset("open-i", reports=tmp_path / "a.tar")
 
 
-def test_an_archive_that_expands_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_expands_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One large member that no reader wants: it has to be unpacked to come to the next one."""
     from pytest_retrieval_robust.datasets import _streams
 
@@ -224,7 +291,11 @@ def test_an_archive_that_expands_without_end(tmp_path: Path, monkeypatch: pytest
             member.size = size
             archive.addfile(member, io.BytesIO(bytes(size)))
     with pytest.raises(
-        DatasetError, match="a compressed archive that goes on after its limit in the archive of reports"
+        DatasetError,
+        match=(
+            "a compressed archive that goes on after its limit in the archive of"
+            " reports"
+        ),
     ):
         load_dataset("open-i", reports=tmp_path / "a.tgz")
 
@@ -232,8 +303,13 @@ def test_an_archive_that_expands_without_end(tmp_path: Path, monkeypatch: pytest
 def test_a_packed_header_that_claims_gigabytes(tmp_path: Path) -> None:
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.XHDTYPE, 8 << 30
-    (tmp_path / "a.tgz").write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
-    with pytest.raises(DatasetError, match="a header that claims too many bytes in the archive of reports"):
+    (tmp_path / "a.tgz").write_bytes(
+        gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20))
+    )
+    with pytest.raises(
+        DatasetError,
+        match="a header that claims too many bytes in the archive of reports",
+    ):
         load_dataset("open-i", reports=tmp_path / "a.tgz")
 
 

@@ -1,4 +1,6 @@
-"""Data sets of one's own: from lists, and by a class or function, with every mistake as a sentence."""
+"""Data sets of one's own: from lists, and by a class or function, with every mistake as
+a sentence.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,24 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust import dataset_from_lists, evaluate, load_dataset, load_model, load_occluder
+from pytest_retrieval_robust import (
+    dataset_from_lists,
+    evaluate,
+    load_dataset,
+    load_model,
+    load_occluder,
+)
 from pytest_retrieval_robust.catalogue import Catalogues
-from pytest_retrieval_robust.datasets import DatasetEntry, KnowsContent, RetrievalDataset
-from pytest_retrieval_robust.errors import DatasetError, RobustError, UnreadableImageError
+from pytest_retrieval_robust.datasets import (
+    DatasetEntry,
+    KnowsContent,
+    RetrievalDataset,
+)
+from pytest_retrieval_robust.errors import (
+    DatasetError,
+    RobustError,
+    UnreadableImageError,
+)
 from pytest_retrieval_robust.pairs import pairs_of
 from pytest_retrieval_robust.selection import dataset_from_text
 
@@ -28,19 +44,26 @@ REPORTS = ["Clear.", "Effusion.", "Edema."]
 def test_lists_are_what_a_table_of_them_is(tmp_path: Path) -> None:
     files = [save(tmp_path / f"{number}.png", number) for number in range(3)]
     rows = [
-        (file.name, report, f"p{number // 2}") for number, (file, report) in enumerate(zip(files, REPORTS, strict=True))
+        (file.name, report, f"p{number // 2}")
+        for number, (file, report) in enumerate(zip(files, REPORTS, strict=True))
     ]
     table = write_table(tmp_path / "a.csv", ["image", "report", "patient"], rows)
     expected = load_dataset("table", path=table, patient="patient")
     dataset = dataset_from_lists(
-        "table(patient=patient)", files, REPORTS, ["p0", "p0", "p1"], ids=[file.name for file in files]
+        "table(patient=patient)",
+        files,
+        REPORTS,
+        ["p0", "p0", "p1"],
+        ids=[file.name for file in files],
     )
     assert isinstance(dataset, RetrievalDataset)
     assert isinstance(dataset, KnowsContent)
     assert dataset.fingerprint == expected.fingerprint
     assert dataset.patients == expected.patients
     for number in range(3):
-        assert np.array_equal(np.asarray(dataset.image(number)), np.asarray(expected.image(number)))
+        assert np.array_equal(
+            np.asarray(dataset.image(number)), np.asarray(expected.image(number))
+        )
 
 
 @pytest.mark.parametrize("form", ["path", "text", "pillow", "bytes", "array"])
@@ -64,7 +87,9 @@ def test_a_picture_in_memory_is_upright_as_its_file_is(tmp_path: Path) -> None:
     turned[0x0112] = 6
     picture(1).save(tmp_path / "a.png", exif=turned)
     of_path = dataset_from_lists("ours", [tmp_path / "a.png"], ["x"]).image(0)
-    of_memory = dataset_from_lists("ours", [Image.open(tmp_path / "a.png")], ["x"]).image(0)
+    of_memory = dataset_from_lists(
+        "ours", [Image.open(tmp_path / "a.png")], ["x"]
+    ).image(0)
     assert of_path.size == (40, 32)
     assert np.array_equal(np.asarray(of_memory), np.asarray(of_path))
 
@@ -82,9 +107,16 @@ def test_pictures_in_memory_are_copies() -> None:
 def test_lists_are_evaluated() -> None:
     images = [picture(number, (64, 64)) for number in range(8)]
     captions = [[f"First {number}.", f"Second {number}."] for number in range(8)]
-    dataset = dataset_from_lists("ours", images, captions, patients=[number // 2 for number in range(8)])
+    dataset = dataset_from_lists(
+        "ours", images, captions, patients=[number // 2 for number in range(8)]
+    )
     curve = evaluate(
-        load_model("tiny-cxr-clip"), dataset, load_occluder("patches"), levels=(0.3,), ks=(1, 5), device="cpu"
+        load_model("tiny-cxr-clip"),
+        dataset,
+        load_occluder("patches"),
+        levels=(0.3,),
+        ks=(1, 5),
+        device="cpu",
     )
     outcome = curve.outcomes[0]
     assert (outcome.image_to_report.queries, outcome.image_to_report.gallery) == (8, 16)
@@ -93,8 +125,13 @@ def test_lists_are_evaluated() -> None:
 
 
 def test_labels_and_studies() -> None:
-    options: dict[str, Any] = {"studies": ["s", "s", "t"], "labels": [["edema"], {"edema"}, None]}
-    dataset: Any = dataset_from_lists("ours", ["a.png"] * 3, ["x", "x", "y"], relevance="same-labels", **options)
+    options: dict[str, Any] = {
+        "studies": ["s", "s", "t"],
+        "labels": [["edema"], {"edema"}, None],
+    }
+    dataset: Any = dataset_from_lists(
+        "ours", ["a.png"] * 3, ["x", "x", "y"], relevance="same-labels", **options
+    )
     assert dataset.image_groups.tolist() == [0, 0, 1]
     assert dataset.report_groups.tolist() == [0, 1]
 
@@ -106,25 +143,64 @@ SECRET = "Mr Doe"
     ("given", "said"),
     [
         ({"images": 3}, "Expected images as a list with one item per image, got a int"),
-        ({"images": [picture()]}, "Expected reports of the same length as images, got 3 for 1 images in ours"),
-        ({"images": [SECRET, None, b""]}, "bytes of image files or arrays, got None for item 1 of its lists"),
-        ({"images": [np.zeros((2, 2))] * 3}, r"in uint8, got shape=\(2, 2\), dtype=float64 for item 0"),
+        (
+            {"images": [picture()]},
+            "Expected reports of the same length as images, got 3 for 1 images in ours",
+        ),
+        (
+            {"images": [SECRET, None, b""]},
+            "bytes of image files or arrays, got None for item 1 of its lists",
+        ),
+        (
+            {"images": [np.zeros((2, 2))] * 3},
+            r"in uint8, got shape=\(2, 2\), dtype=float64 for item 0",
+        ),
         ({"images": [np.zeros((3, 8, 8), np.uint8)] * 3}, r"got shape=\(3, 8, 8\)"),
         (
             {"images": [Image.new("I;16", (4, 4))] * 3},
             "of 8 bits per channel and at least 1 x 1 pixels, got mode='I;16'",
         ),
         ({"images": [Image.new("L", (0, 4))] * 3}, r"size=\(0, 4\)"),
-        ({"reports": "abc"}, "Expected reports as a list with one item per image, got a str"),
-        ({"reports": ["x", 5, "y"]}, "a text or a list of texts as reports, got a number in item 1"),
+        (
+            {"reports": "abc"},
+            "Expected reports as a list with one item per image, got a str",
+        ),
+        (
+            {"reports": ["x", 5, "y"]},
+            "a text or a list of texts as reports, got a number in item 1",
+        ),
         ({"reports": [{"text": SECRET}] * 3}, "got an object in item 0"),
-        ({"reports": [None, " ", float("nan")]}, "Expected images with reports in ours, got none"),
-        ({"patients": ["p"]}, "Expected patients of the same length as images, got 1 for 3"),
-        ({"patients": [[SECRET]] * 3}, "Expected a text or a number as patients, got a list in item 0"),
-        ({"ids": ["a", "b", "a"]}, "Expected each id once, got that of item 0 .* again in item 2"),
-        ({"ids": ["a", None, "b"]}, "Expected an id of each image, got none for item 1"),
-        ({"labels": [1, 2, 3]}, "Expected labels as a list of words per image, got a int for item 0"),
-        ({"studies": ["s"] * 3}, "Expected one report per group, got another one for the same studies in item 1"),
+        (
+            {"reports": [None, " ", float("nan")]},
+            "Expected images with reports in ours, got none",
+        ),
+        (
+            {"patients": ["p"]},
+            "Expected patients of the same length as images, got 1 for 3",
+        ),
+        (
+            {"patients": [[SECRET]] * 3},
+            "Expected a text or a number as patients, got a list in item 0",
+        ),
+        (
+            {"ids": ["a", "b", "a"]},
+            "Expected each id once, got that of item 0 .* again in item 2",
+        ),
+        (
+            {"ids": ["a", None, "b"]},
+            "Expected an id of each image, got none for item 1",
+        ),
+        (
+            {"labels": [1, 2, 3]},
+            "Expected labels as a list of words per image, got a int for item 0",
+        ),
+        (
+            {"studies": ["s"] * 3},
+            (
+                "Expected one report per group, got another one for the same studies in"
+                " item 1"
+            ),
+        ),
         ({"relevance": "same"}, "Did you mean 'same-text'"),
         ({"relevance": "same-labels"}, "Expected labels for relevance='same-labels'"),
         ({"on_error": "ignore"}, "Known: fail, skip"),
@@ -141,7 +217,9 @@ def test_mistakes_in_lists(given: dict[str, Any], said: str) -> None:
 
 def test_a_missing_file_of_a_list_is_named_by_its_place() -> None:
     dataset = dataset_from_lists("ours", [f"/nowhere/{SECRET}.png"], ["x"])
-    with pytest.raises(UnreadableImageError, match="no such file: item 0 of its lists") as caught:
+    with pytest.raises(
+        UnreadableImageError, match="no such file: item 0 of its lists"
+    ) as caught:
         dataset.image(0)
     assert SECRET not in str(caught.value)
 
@@ -207,7 +285,9 @@ def test_mistakes_in_a_data_set(wrong: dict[str, Any], said: str) -> None:
         setattr(dataset, member, value)
     for use in (
         pairs_of,
-        lambda one: evaluate(load_model("tiny-cxr-clip"), one, load_occluder("patches"), device="cpu"),
+        lambda one: evaluate(
+            load_model("tiny-cxr-clip"), one, load_occluder("patches"), device="cpu"
+        ),
     ):
         with pytest.raises(DatasetError, match=said) as caught:
             use(dataset)
@@ -219,8 +299,13 @@ def test_missing_members_are_all_named_at_once() -> None:
         name = "ours"
         reports = ("a",)
 
-    said = "with fingerprint, split, text, relevance, image_ids, patients, image_groups, report_groups, image as ours"
-    with pytest.raises(DatasetError, match=f"{said}, got a Few without.*dataset_from_lists"):
+    said = (
+        "with fingerprint, split, text, relevance, image_ids, patients, image_groups,"
+        " report_groups, image as ours"
+    )
+    with pytest.raises(
+        DatasetError, match=f"{said}, got a Few without.*dataset_from_lists"
+    ):
         pairs_of(Few())  # type: ignore[arg-type]
     with pytest.raises(DatasetError, match="got a NoneType without"):
         pairs_of(None)  # type: ignore[arg-type]
@@ -237,7 +322,8 @@ def test_a_member_that_raises() -> None:
             pass
 
     with pytest.raises(
-        DatasetError, match=r"Expected split of ours, got AttributeError at .*test_own_lists.py"
+        DatasetError,
+        match=r"Expected split of ours, got AttributeError at .*test_own_lists.py",
     ) as caught:
         pairs_of(Raising())
     assert SECRET not in str(caught.value)
@@ -265,10 +351,22 @@ def _raise(error: BaseException) -> Any:
 @pytest.mark.parametrize(
     ("load", "said"),
     [
-        (_asks_for_a_request, "Expected load of the data set mine to take .* got one that takes request. Write"),
+        (
+            _asks_for_a_request,
+            (
+                "Expected load of the data set mine to take .* got one that takes"
+                " request. Write"
+            ),
+        ),
         (_asks_for_one_of_two, "got one that takes which, other"),
-        (lambda: None, "Expected a data set with name, .* as mine, got a NoneType without"),
-        (lambda: replace(Own(), patients=["p"]), "Expected a patient for each of the 3 images of mine, got 1"),
+        (
+            lambda: None,
+            "Expected a data set with name, .* as mine, got a NoneType without",
+        ),
+        (
+            lambda: replace(Own(), patients=["p"]),
+            "Expected a patient for each of the 3 images of mine, got 1",
+        ),
         (
             lambda: _raise(ValueError(SECRET)),
             r"Expected load of the data set mine to open it, got ValueError at .*\.py",
@@ -286,13 +384,16 @@ def test_mistakes_in_what_opens_a_data_set(load: Callable[..., Any], said: str) 
 
 
 def test_an_entry_is_given_its_parameters() -> None:
-    entry = entry_of(lambda **_: Own(), parameters={"view": str}, canonical_name=lambda **_: "mine(view)")
+    entry = entry_of(
+        lambda **_: Own(),
+        parameters={"view": str},
+        canonical_name=lambda **_: "mine(view)",
+    )
     assert entry.load().name == "ours"
 
 
 def test_what_opens_a_data_set_in_a_run(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(
-        f"""
+    pytester.makeconftest(f"""
         import pytest
         from pytest_retrieval_robust import dataset_from_lists
         from pytest_retrieval_robust.datasets import DatasetEntry
@@ -303,13 +404,18 @@ def test_what_opens_a_data_set_in_a_run(pytester: pytest.Pytester) -> None:
         @pytest.hookimpl(optionalhook=True)
         def pytest_robust_register(catalogues):
             catalogues.datasets.add(DatasetEntry("ours", "our test set", load))
-        """
-    )
+        """)
     pytester.makepyfile("def test_it(outcome):\n    pass\n")
     result = pytester.runpytest(
-        "--robust-models=tiny-cxr-clip", "--robust-datasets=ours", "--robust-levels=0", "--showlocals", "-vv"
+        "--robust-models=tiny-cxr-clip",
+        "--robust-datasets=ours",
+        "--robust-levels=0",
+        "--showlocals",
+        "-vv",
     )
-    result.stdout.fnmatch_lines(["*Expected load of the data set ours to take the data set's parameters*"])
+    result.stdout.fnmatch_lines(
+        ["*Expected load of the data set ours to take the data set's parameters*"]
+    )
     assert "Traceback" not in result.stdout.str()
     assert SECRET not in result.stdout.str()
 
@@ -317,6 +423,9 @@ def test_what_opens_a_data_set_in_a_run(pytester: pytest.Pytester) -> None:
 def test_bytes_are_read_as_files_are() -> None:
     buffer = io.BytesIO()
     picture(2).save(buffer, "TIFF")
-    assert dataset_from_lists("ours", [buffer.getvalue()], ["x"]).image(0).size == (32, 40)
+    assert dataset_from_lists("ours", [buffer.getvalue()], ["x"]).image(0).size == (
+        32,
+        40,
+    )
     with pytest.raises(UnreadableImageError, match="item 0 of its lists"):
         dataset_from_lists("ours", [b"no picture"], ["x"]).image(0)

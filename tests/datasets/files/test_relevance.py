@@ -14,12 +14,20 @@ from pytest_retrieval_robust.datasets._text_policy import POLICIES, as_compared
 from pytest_retrieval_robust.inspection import fair_ceiling
 
 # Studies have one text and one label set each, as data has.
-STUDIES = st.lists(st.tuples(st.sampled_from("abc"), st.frozensets(st.sampled_from("xy"))), min_size=1, max_size=6)
+STUDIES = st.lists(
+    st.tuples(st.sampled_from("abc"), st.frozensets(st.sampled_from("xy"))),
+    min_size=1,
+    max_size=6,
+)
 
 
 @given(studies=STUDIES, data=st.data(), rule=st.sampled_from(RULES))
-def test_what_is_right_for_an_image(studies: list[tuple[str, frozenset[str]]], data: st.DataObject, rule: str) -> None:
-    of_image = data.draw(st.lists(st.sampled_from(range(len(studies))), min_size=1, max_size=12))
+def test_what_is_right_for_an_image(
+    studies: list[tuple[str, frozenset[str]]], data: st.DataObject, rule: str
+) -> None:
+    of_image = data.draw(
+        st.lists(st.sampled_from(range(len(studies))), min_size=1, max_size=12)
+    )
     texts = [studies[number][0] for number in of_image]
     names = [f"s{number}" for number in of_image]
     labels = [studies[number][1] for number in of_image]
@@ -35,7 +43,9 @@ def test_what_is_right_for_an_image(studies: list[tuple[str, frozenset[str]]], d
             assert (pairing.image_groups[image] == pairing.report_groups[report]) == (
                 what[rule][image] == what[rule][source]
             )
-    entries = {"same-text": len(set(texts)), "strict-id": len(texts)}.get(rule, len(set(names)))
+    entries = {"same-text": len(set(texts)), "strict-id": len(texts)}.get(
+        rule, len(set(names))
+    )
     assert len(pairing.sources) == entries
 
 
@@ -50,7 +60,12 @@ def test_what_is_right_for_an_image(studies: list[tuple[str, frozenset[str]]], d
     ],
 )
 def test_policies(policy: str, text: str) -> None:
-    assert POLICIES[policy](Sections("Clear lungs.", " No acute\n process. ", "All of it.")) == text
+    assert (
+        POLICIES[policy](
+            Sections("Clear lungs.", " No acute\n process. ", "All of it.")
+        )
+        == text
+    )
 
 
 def test_one_section_alone() -> None:
@@ -59,9 +74,13 @@ def test_one_section_alone() -> None:
     assert as_compared(" No  acute\n\tprocess. ") == "No acute process."
 
 
-@given(texts=st.lists(st.sampled_from("aab"), min_size=1, max_size=5), k=st.integers(1, 6))
+@given(
+    texts=st.lists(st.sampled_from("aab"), min_size=1, max_size=5), k=st.integers(1, 6)
+)
 def test_the_fair_ceiling_is_the_mean_over_all_orders(texts: list[str], k: int) -> None:
-    """Strict ids: a perfect encoder puts the image's own text first, in every order of equal ones alike."""
+    """Strict ids: a perfect encoder puts the image's own text first, in every order of
+    equal ones alike.
+    """
     from itertools import permutations
 
     count = len(texts)
@@ -71,4 +90,6 @@ def test_the_fair_ceiling_is_the_mean_over_all_orders(texts: list[str], k: int) 
             ranked = sorted(order, key=lambda report: texts[report] != texts[image])
             hits += image in ranked[:k]
             total += 1
-    assert fair_ceiling(texts, list(range(count)), [k])[k] == pytest.approx(hits / total)
+    assert fair_ceiling(texts, list(range(count)), [k])[k] == pytest.approx(
+        hits / total
+    )

@@ -15,12 +15,42 @@ from pytest_retrieval_robust.errors import ConfigError, DatasetError
 
 from .trees import dataset_facts, save, write_table
 
-HEADER = ["image_path", "report", "study", "patient", "view", "part", "edema", "findings", "impression"]
+HEADER = [
+    "image_path",
+    "report",
+    "study",
+    "patient",
+    "view",
+    "part",
+    "edema",
+    "findings",
+    "impression",
+]
 ROWS = [
     ("images/a.png", "Clear. None.", "s1", "p1", "PA", "test", "0", "Clear.", "None."),
-    ("images/b.png", "Clear. None.", "s1", "p1", "LATERAL", "test", "0", "Clear.", "None."),
+    (
+        "images/b.png",
+        "Clear. None.",
+        "s1",
+        "p1",
+        "LATERAL",
+        "test",
+        "0",
+        "Clear.",
+        "None.",
+    ),
     ("images/c.png", "Big heart.", "s2", "p1", "AP", "test", "1.0", "Big heart.", ""),
-    ("images/d.png", "Clear.  None.", "s3", "p2", "AP", "train", "0", "Clear.", " None."),
+    (
+        "images/d.png",
+        "Clear.  None.",
+        "s3",
+        "p2",
+        "AP",
+        "train",
+        "0",
+        "Clear.",
+        " None.",
+    ),
     ("images/e.png", "", "s4", "p3", "AP", "test", "-1", "", ""),
 ]
 
@@ -37,7 +67,9 @@ def opened(table: Path, **options: Any) -> Any:
 
 
 def test_columns_by_name(table: Path) -> None:
-    dataset = load_dataset("table", path=table, image="image_path", text="report", group=None, patient=None)
+    dataset = load_dataset(
+        "table", path=table, image="image_path", text="report", group=None, patient=None
+    )
     assert isinstance(dataset, RetrievalDataset)
     assert dataset_facts(dataset) == {
         "ids": ["images/a.png", "images/b.png", "images/c.png", "images/d.png"],
@@ -59,7 +91,13 @@ def test_columns_by_name(table: Path) -> None:
         ("same-labels", 3, [0, 0, 1, 0], [0, 1, 0]),
     ],
 )
-def test_relevance(table: Path, relevance: str, reports: int, images: list[int], report_groups: list[int]) -> None:
+def test_relevance(
+    table: Path,
+    relevance: str,
+    reports: int,
+    images: list[int],
+    report_groups: list[int],
+) -> None:
     dataset = opened(table, group="study", relevance=relevance, label_columns="edema")
     assert len(dataset.reports) == reports
     assert dataset.image_groups.tolist() == images
@@ -72,28 +110,46 @@ def test_precision_by_labels_through_top_k(table: Path) -> None:
 
     from pytest_retrieval_robust import top_k
 
-    dataset = opened(table, group="study", relevance="same-labels", label_columns="edema")
+    dataset = opened(
+        table, group="study", relevance="same-labels", label_columns="edema"
+    )
     assert dataset.label_names == ("edema",)
     assert dataset.label_matrix.tolist() == [[False], [False], [True], [False]]
     assert dataset.report_label_matrix.tolist() == [[False], [True], [False]]
     images = torch.eye(4)[:, :3].contiguous()
     images[3, 0] = 1.0
     indices, _ = top_k(images, torch.eye(3), 2)
-    precision = (dataset.report_groups[np.asarray(indices)] == dataset.image_groups[:, None]).mean(axis=1)
+    precision = (
+        dataset.report_groups[np.asarray(indices)] == dataset.image_groups[:, None]
+    ).mean(axis=1)
     assert precision.tolist() == [0.5, 0.5, 0.0, 0.5]
     with pytest.raises(DatasetError, match="Expected a label table"):
         _ = opened(table).label_matrix
 
 
 def test_sections_view_split_and_patients(table: Path) -> None:
-    options = {"findings": "findings", "impression": "impression", "group": "study", "patient": "patient"}
-    dataset = opened(table, **options, text_policy="impression", view_column="view", view="frontal")
+    options = {
+        "findings": "findings",
+        "impression": "impression",
+        "group": "study",
+        "patient": "patient",
+    }
+    dataset = opened(
+        table, **options, text_policy="impression", view_column="view", view="frontal"
+    )
     assert list(dataset.image_ids) == ["images/a.png", "images/d.png"]
     assert list(dataset.patients) == ["p1", "p2"]
-    both = opened(table, **options, text_policy="findings+impression", split_column="part", split="test")
+    both = opened(
+        table,
+        **options,
+        text_policy="findings+impression",
+        split_column="part",
+        split="test",
+    )
     assert list(both.reports) == ["Clear. None.", "Big heart."]
-    assert both.name == (
-        "table(image=image_path,findings=findings,impression=impression,group=study,patient=patient,"
+    assert (
+        both.name
+        == "table(image=image_path,findings=findings,impression=impression,group=study,patient=patient,"
         "split_column=part,split=test,text_policy=findings+impression)"
     )
     assert both.counts["left out: empty findings+impression"] == 1
@@ -105,15 +161,36 @@ def test_a_subset_that_was_written(table: Path, tmp_path: Path) -> None:
     ids = tmp_path / "ids.csv"
     assert (
         main(
-            ["inspect", f"table(path={table},image=image_path,view_column=view,view=frontal)", "--write-ids", str(ids)]
+            [
+                "inspect",
+                f"table(path={table},image=image_path,view_column=view,view=frontal)",
+                "--write-ids",
+                str(ids),
+            ]
         )
         == 0
     )
     assert ids.read_text() == "image_id\nimages/a.png\nimages/c.png\nimages/d.png\n"
     first = tmp_path / "first.csv"
-    assert main(["inspect", f"table(path={table},image=image_path)", "--limit", "2", "--write-ids", str(first)]) == 0
+    assert (
+        main(
+            [
+                "inspect",
+                f"table(path={table},image=image_path)",
+                "--limit",
+                "2",
+                "--write-ids",
+                str(first),
+            ]
+        )
+        == 0
+    )
     assert first.read_text() == "image_id\nimages/a.png\nimages/b.png\n"
-    assert list(opened(table, subset=ids).image_ids) == ["images/a.png", "images/c.png", "images/d.png"]
+    assert list(opened(table, subset=ids).image_ids) == [
+        "images/a.png",
+        "images/c.png",
+        "images/d.png",
+    ]
     ids.write_text("image_id\nimages/z.png\n")
     with pytest.raises(DatasetError, match="got 1 of 1 that are not"):
         opened(table, subset=ids)
@@ -161,7 +238,9 @@ def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     place = table.parent / "images/a.png"
     place.unlink()
     os.symlink(outside, place)
-    with pytest.raises(DatasetError, match="a link leads out of it: row 1 of its table"):
+    with pytest.raises(
+        DatasetError, match="a link leads out of it: row 1 of its table"
+    ):
         dataset.image(0)
     place.unlink()
     os.symlink(place, place)
@@ -177,7 +256,13 @@ def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     [
         ({"image": "imge_path"}, "Did you mean 'image_path'"),
         ({"text": "reprt"}, "Did you mean 'report'"),
-        ({"id": "patient"}, "Expected each id once, got that of row 1 of its table again in row 2 of its table"),
+        (
+            {"id": "patient"},
+            (
+                "Expected each id once, got that of row 1 of its table again in row 2"
+                " of its table"
+            ),
+        ),
         ({"group": "patient"}, "another one for the same patient in row 3"),
         ({"split": "test"}, "Expected split_column"),
         ({"text_policy": "findings"}, "Expected text='full'"),
@@ -190,7 +275,9 @@ def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
         ({"minimum_length": 999}, "got none: images=5"),
     ],
 )
-def test_what_cannot_be_asked_of_it(table: Path, options: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_asked_of_it(
+    table: Path, options: dict[str, Any], said: str
+) -> None:
     with pytest.raises((DatasetError, ConfigError), match=said) as caught:
         opened(table, **options)
     assert "heart" not in str(caught.value)

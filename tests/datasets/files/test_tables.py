@@ -27,33 +27,52 @@ ROWS = [("a.png", 'A "large" effusion,\nleft.'), ("b.png", "Größe normal.")]
 def write(folder: Path, kind: str) -> Path:
     file = folder / f"table.{kind}"
     if kind.startswith("parquet"):
-        columns = {"image": [row[0] for row in ROWS], "report": [row[1] for row in ROWS]}
+        columns = {
+            "image": [row[0] for row in ROWS],
+            "report": [row[1] for row in ROWS],
+        }
         pyarrow.parquet.write_table(pyarrow.table(columns), file)
         return file
     text = io.StringIO()
     if kind.startswith("jsonl"):
-        text.writelines(json.dumps({"image": image, "report": report}) + "\n" for image, report in ROWS)
+        text.writelines(
+            json.dumps({"image": image, "report": report}) + "\n"
+            for image, report in ROWS
+        )
     else:
-        csv.writer(text, delimiter="\t" if kind.startswith("tsv") else ",").writerows([("image", "report"), *ROWS])
+        csv.writer(text, delimiter="\t" if kind.startswith("tsv") else ",").writerows(
+            [("image", "report"), *ROWS]
+        )
     content = text.getvalue().encode()
     file.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
     return file
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv", "csv.gz", "tsv.gz", "jsonl", "jsonl.gz", "parquet"])
+@pytest.mark.parametrize(
+    "kind", ["csv", "tsv", "csv.gz", "tsv.gz", "jsonl", "jsonl.gz", "parquet"]
+)
 def test_every_kind_says_the_same(tmp_path: Path, kind: str) -> None:
     file = write(tmp_path, kind)
-    expected = [(number, [report, image, ""]) for number, (image, report) in enumerate(ROWS, 1)]
+    expected = [
+        (number, [report, image, ""]) for number, (image, report) in enumerate(ROWS, 1)
+    ]
     assert list(read_columns(file, ["report", "image"], ["patient"])) == expected
     assert columns_of(file) == ["image", "report"]
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"], ids=["plain", "bom"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
-def test_byte_order_marks_line_ends_and_blank_lines(tmp_path: Path, start: bytes, end: bytes) -> None:
+def test_byte_order_marks_line_ends_and_blank_lines(
+    tmp_path: Path, start: bytes, end: bytes
+) -> None:
     file = tmp_path / "a.csv"
-    file.write_bytes(start + end.join([b"image,report", b"a.png,x", b"", b'b.png,"y, z"', b""]))
-    assert list(read_columns(file, ["image", "report"])) == [(1, ["a.png", "x"]), (2, ["b.png", "y, z"])]
+    file.write_bytes(
+        start + end.join([b"image,report", b"a.png,x", b"", b'b.png,"y, z"', b""])
+    )
+    assert list(read_columns(file, ["image", "report"])) == [
+        (1, ["a.png", "x"]),
+        (2, ["b.png", "y, z"]),
+    ]
 
 
 SECRET = "Mr Smith has a nodule"
@@ -62,19 +81,54 @@ SECRET = "Mr Smith has a nodule"
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", b"image,text\n", "Expected a column 'report' in its table, got 2 columns without it. Give the name"),
-        ("a.csv", b"image,report\na,x\nb\n", "Expected 2 fields, got fields=1 in row 2 of its table"),
-        ("a.csv", f"image,report\na,x\nb,{SECRET},c\n".encode(), "got fields=3 in row 2"),
+        (
+            "a.csv",
+            b"image,text\n",
+            (
+                "Expected a column 'report' in its table, got 2 columns without it."
+                " Give the name"
+            ),
+        ),
+        (
+            "a.csv",
+            b"image,report\na,x\nb\n",
+            "Expected 2 fields, got fields=1 in row 2 of its table",
+        ),
+        (
+            "a.csv",
+            f"image,report\na,x\nb,{SECRET},c\n".encode(),
+            "got fields=3 in row 2",
+        ),
         ("a.csv", f'image,report\na,"{SECRET}\n'.encode(), "after row 0 of its table"),
-        ("a.csv", b"image,report\na,gr\xf6sse\n", "Expected UTF-8, got another encoding after row 0 of its table"),
+        (
+            "a.csv",
+            b"image,report\na,gr\xf6sse\n",
+            "Expected UTF-8, got another encoding after row 0 of its table",
+        ),
         ("a.csv", b"image,report,report\na,b,c\n", "'report' twice"),
         ("a.csv", b"", "got 0 columns without it"),
-        ("a.csv.gz", gzip.compress(b"image,report\na,x\n" * 9, mtime=0)[:-12], "a file that ends too early"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"image,report\na,x\n" * 9, mtime=0)[:-12],
+            "a file that ends too early",
+        ),
         ("a.csv.gz", b"image,report\n", "BadGzipFile"),
-        ("a.jsonl", f'{{"image": "a", "report": "{SECRET}\n'.encode(), "JSONDecodeError after row 0 of its table"),
-        ("a.jsonl", b'{"image": "a", "report": "x"}\n[1]\n', "another value in row 2 of its table"),
+        (
+            "a.jsonl",
+            f'{{"image": "a", "report": "{SECRET}\n'.encode(),
+            "JSONDecodeError after row 0 of its table",
+        ),
+        (
+            "a.jsonl",
+            b'{"image": "a", "report": "x"}\n[1]\n',
+            "another value in row 2 of its table",
+        ),
         ("a.jsonl", b"[" * 100_000, "RecursionError after row 0 of its table"),
-        ("a.jsonl", b'{"image": "a"}\n', "Expected a column 'report' in row 1 of its table"),
+        (
+            "a.jsonl",
+            b'{"image": "a"}\n',
+            "Expected a column 'report' in row 1 of its table",
+        ),
         ("a.parquet", b"PAR1", "whole Parquet file"),
         ("a.xlsx", b"", "got .xlsx"),
     ],
@@ -95,15 +149,21 @@ def test_no_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         list(read_columns(file, ["image"]))
 
 
-_TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\r"), max_size=20)
+_TEXT = st.text(
+    st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\r"), max_size=20
+)
 
 
 @given(rows=st.lists(st.tuples(_TEXT, _TEXT), max_size=8))
-def test_what_was_written_is_read(rows: list[tuple[str, str]], tmp_path_factory: Any) -> None:
+def test_what_was_written_is_read(
+    rows: list[tuple[str, str]], tmp_path_factory: Any
+) -> None:
     file = tmp_path_factory.mktemp("table") / "a.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([("image", "report"), *rows])
-    assert [tuple(values) for _, values in read_columns(file, ["image", "report"])] == rows
+    assert [
+        tuple(values) for _, values in read_columns(file, ["image", "report"])
+    ] == rows
 
 
 def test_half_a_surrogate_pair(tmp_path: Path) -> None:
@@ -123,12 +183,24 @@ def test_half_a_surrogate_pair(tmp_path: Path) -> None:
         '"sep=;"\nimage;report\na.png;Clear, normal.\nb.png;x\n',
         '\n image ,report \na.png,"Clear, normal."\nb.png,x\n',
     ],
-    ids=["semicolons", "tabs", "bars", "spaces", "sep-semicolon", "sep-comma", "sep-quoted", "spaced-header"],
+    ids=[
+        "semicolons",
+        "tabs",
+        "bars",
+        "spaces",
+        "sep-semicolon",
+        "sep-comma",
+        "sep-quoted",
+        "spaced-header",
+    ],
 )
 def test_tables_as_spreadsheets_write_them(tmp_path: Path, content: str) -> None:
     file = tmp_path / "a.csv"
     file.write_bytes(content.encode())
-    assert list(read_columns(file, ["image", "report"])) == [(1, ["a.png", "Clear, normal."]), (2, ["b.png", "x"])]
+    assert list(read_columns(file, ["image", "report"])) == [
+        (1, ["a.png", "Clear, normal."]),
+        (2, ["b.png", "x"]),
+    ]
     assert columns_of(file) == ["image", "report"]
 
 
@@ -148,7 +220,9 @@ def test_a_table_without_a_header_is_not_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl", "a.parquet"])
 def test_a_fifo_in_place_of_a_table(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
-    with pytest.raises(DatasetError, match="as a file, got a FIFO where a file is expected"):
+    with pytest.raises(
+        DatasetError, match="as a file, got a FIFO where a file is expected"
+    ):
         list(read_columns(tmp_path / name, ["image"]))
 
 
@@ -167,7 +241,9 @@ def test_a_device_in_place_of_a_table(tmp_path: Path, name: str) -> None:
         ("a.jsonl.gz", b'{"image": "a", "report": "', b'"}\n'),
     ],
 )
-def test_a_packed_table_that_expands_without_end(tmp_path: Path, name: str, start: bytes, end: bytes) -> None:
+def test_a_packed_table_that_expands_without_end(
+    tmp_path: Path, name: str, start: bytes, end: bytes
+) -> None:
     """40 MB of blanks in 40 kB: one line, or the last one."""
     (tmp_path / name).write_bytes(gzip.compress(start + b" " * 40_000_000 + end, 1))
     with pytest.raises(DatasetError, match="a line that goes on after its limit"):
@@ -185,8 +261,13 @@ def test_a_packed_table_of_many_lines_ends_at_its_limit(tmp_path: Path) -> None:
 
 
 def test_a_number_of_5000_digits(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"image": "a", "report": "x"}\n{"image": ' + "9" * 5000 + "}\n")
-    with pytest.raises(DatasetError, match="Expected a whole table, got ValueError after row 1 of its table"):
+    (tmp_path / "a.jsonl").write_text(
+        '{"image": "a", "report": "x"}\n{"image": ' + "9" * 5000 + "}\n"
+    )
+    with pytest.raises(
+        DatasetError,
+        match="Expected a whole table, got ValueError after row 1 of its table",
+    ):
         list(read_columns(tmp_path / "a.jsonl", ["image"]))
 
 
@@ -194,7 +275,9 @@ KINDS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "parquet")
 
 
 @given(data=st.data(), kind=st.sampled_from(KINDS))
-def test_damaged_tables_are_read_or_refused(data: st.DataObject, kind: str, tmp_path_factory: Any) -> None:
+def test_damaged_tables_are_read_or_refused(
+    data: st.DataObject, kind: str, tmp_path_factory: Any
+) -> None:
     file = write(tmp_path_factory.mktemp("damaged"), kind)
     content = bytearray(file.read_bytes())
     cut = data.draw(st.integers(0, len(content)))

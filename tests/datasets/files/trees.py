@@ -15,7 +15,9 @@ from PIL import Image
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (40, 32)) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8))
+    return Image.fromarray(
+        np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
+    )
 
 
 def save(file: Path, seed: int = 0) -> Path:
@@ -24,7 +26,9 @@ def save(file: Path, seed: int = 0) -> Path:
     return file
 
 
-def write_table(file: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+def write_table(
+    file: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     csv.writer(text).writerows([header, *rows])
@@ -43,8 +47,10 @@ MIMIC: list[tuple[int, int, list[tuple[str, str]], str, str]] = [
             ("174413ec-4ec4c1f7-34ea26b7-c5f994f8-79ef1962", "LATERAL"),
         ],
         "test",
-        " FINAL REPORT\n EXAMINATION:  CHEST (PA AND LAT)\n \n FINDINGS: \n \n Clear   lungs.\n \n IMPRESSION: \n \n No"
-        " acute process.\n",
+        (
+            " FINAL REPORT\n EXAMINATION:  CHEST (PA AND LAT)\n \n FINDINGS: \n \n"
+            " Clear   lungs.\n \n IMPRESSION: \n \n No acute process.\n"
+        ),
     ),
     (
         10000032,
@@ -78,7 +84,9 @@ MIMIC: list[tuple[int, int, list[tuple[str, str]], str, str]] = [
 _LABELS = ("Atelectasis", "Cardiomegaly", "Edema", "No Finding")
 
 
-def mimic(folder: Path, *, version: str = "2.0.0", dicom: bool = False) -> tuple[Path, Path]:
+def mimic(
+    folder: Path, *, version: str = "2.0.0", dicom: bool = False
+) -> tuple[Path, Path]:
     """The roots of MIMIC-CXR-JPG and of MIMIC-CXR's reports."""
     jpg, reports = folder / f"mimic-cxr-jpg/{version}", folder / "mimic-cxr/2.0.0"
     splits, metadata, labels = [], [], []
@@ -88,15 +96,51 @@ def mimic(folder: Path, *, version: str = "2.0.0", dicom: bool = False) -> tuple
             if not dicom:
                 save(jpg / place / f"s{study}" / f"{image}.jpg", number)
             splits.append((image, study, subject, split))
-            metadata.append((image, subject, study, "CHEST (PA AND LAT)", view, 3056, 2544, 21800506))
-        labels.append((subject, study, *(["1.0", "", "-1.0", ""] if number == 0 else ["", "0.0", "", "1.0"])))
+            metadata.append(
+                (
+                    image,
+                    subject,
+                    study,
+                    "CHEST (PA AND LAT)",
+                    view,
+                    3056,
+                    2544,
+                    21800506,
+                )
+            )
+        labels.append(
+            (
+                subject,
+                study,
+                *(["1.0", "", "-1.0", ""] if number == 0 else ["", "0.0", "", "1.0"]),
+            )
+        )
         file = reports / place / f"s{study}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(report)
-    header = ["dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows"]
-    write_table(jpg / "mimic-cxr-2.0.0-split.csv.gz", ["dicom_id", "study_id", "subject_id", "split"], splits)
-    write_table(jpg / "mimic-cxr-2.0.0-metadata.csv.gz", [*header, "Columns", "StudyDate"], metadata)
-    write_table(jpg / "mimic-cxr-2.0.0-chexpert.csv.gz", ["subject_id", "study_id", *_LABELS], labels)
+    header = [
+        "dicom_id",
+        "subject_id",
+        "study_id",
+        "PerformedProcedureStepDescription",
+        "ViewPosition",
+        "Rows",
+    ]
+    write_table(
+        jpg / "mimic-cxr-2.0.0-split.csv.gz",
+        ["dicom_id", "study_id", "subject_id", "split"],
+        splits,
+    )
+    write_table(
+        jpg / "mimic-cxr-2.0.0-metadata.csv.gz",
+        [*header, "Columns", "StudyDate"],
+        metadata,
+    )
+    write_table(
+        jpg / "mimic-cxr-2.0.0-chexpert.csv.gz",
+        ["subject_id", "study_id", *_LABELS],
+        labels,
+    )
     return jpg, reports
 
 
@@ -105,25 +149,43 @@ def mimic_zip(folder: Path) -> Path:
     archive = folder / "mimic-cxr-reports.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         for subject, study, _, __, report in MIMIC:
-            opened.writestr(f"files/p{str(subject)[:2]}/p{subject}/s{study}.txt", report)
+            opened.writestr(
+                f"files/p{str(subject)[:2]}/p{subject}/s{study}.txt", report
+            )
     return archive
 
 
-def open_i_xml(number: int, findings: str, impression: str, images: Sequence[str], major: Sequence[str] = ()) -> bytes:
+def open_i_xml(
+    number: int,
+    findings: str,
+    impression: str,
+    images: Sequence[str],
+    major: Sequence[str] = (),
+) -> bytes:
     """A report as NLM publishes it, without what no reader looks at."""
-    parts = (("COMPARISON", "None."), ("INDICATION", "Cough"), ("FINDINGS", findings), ("IMPRESSION", impression))
+    parts = (
+        ("COMPARISON", "None."),
+        ("INDICATION", "Cough"),
+        ("FINDINGS", findings),
+        ("IMPRESSION", impression),
+    )
     abstract = "\n".join(
-        f'<AbstractText Label="{label}">{text}</AbstractText>' if text else f'<AbstractText Label="{label}"/>'
+        (
+            f'<AbstractText Label="{label}">{text}</AbstractText>'
+            if text
+            else f'<AbstractText Label="{label}"/>'
+        )
         for label, text in parts
     )
     pictures = "".join(
-        f'<parentImage id="{image}"><figureId>F1</figureId><panel type="single"><url>/hadoop/x.jpg</url></panel>'
-        "</parentImage>"
+        f'<parentImage id="{image}"><figureId>F1</figureId><panel'
+        ' type="single"><url>/hadoop/x.jpg</url></panel></parentImage>'
         for image in images
     )
     headings = "".join(f"<major>{heading}</major>" for heading in major)
     return (
-        f'<?xml version="1.0" encoding="utf-8"?>\n<eCitation><meta type="rr"/><uId id="CXR{number}"/>'
+        '<?xml version="1.0" encoding="utf-8"?>\n<eCitation><meta type="rr"/><uId'
+        f' id="CXR{number}"/>'
         f"<MedlineCitation><Article><Abstract>{abstract}</Abstract></Article></MedlineCitation>"
         f"<MeSH>{headings}</MeSH>{pictures}</eCitation>"
     ).encode()
@@ -135,17 +197,35 @@ def open_i(folder: Path, *, images: str = "png") -> tuple[Path, Path]:
     reports.mkdir(parents=True)
     pictures.mkdir()
     studies: list[tuple[int, str, str, list[str], list[str]]] = [
-        (1, "Clear lungs.", "Normal chest.", ["CXR1_1_IM-0001-3001", "CXR1_1_IM-0001-4001"], ["normal"]),
+        (
+            1,
+            "Clear lungs.",
+            "Normal chest.",
+            ["CXR1_1_IM-0001-3001", "CXR1_1_IM-0001-4001"],
+            ["normal"],
+        ),
         (2, "", "Normal  chest.", ["CXR2_IM-0652-1001"], ["normal"]),
-        (3, "Large effusion.", "", ["CXR3_IM-1384-1001"], ["Pleural Effusion/right/large"]),
+        (
+            3,
+            "Large effusion.",
+            "",
+            ["CXR3_IM-1384-1001"],
+            ["Pleural Effusion/right/large"],
+        ),
         (10, "No image.", "None.", [], []),
     ]
     for number, (study, findings, impression, names, major) in enumerate(studies):
-        (reports / f"{study}.xml").write_bytes(open_i_xml(study, findings, impression, names, major))
+        (reports / f"{study}.xml").write_bytes(
+            open_i_xml(study, findings, impression, names, major)
+        )
         for name in names if images == "png" else ():
             save(pictures / f"{name}.png", number)
     header = ["imageid", "View Position", "filename"]
-    rows = [("CXR1_IM-0001-3001", "PA", "a"), ("CXR1_IM-0001-4001", "LL", "b"), ("CXR2_IM-0652-1001", "AP", "c")]
+    rows = [
+        ("CXR1_IM-0001-3001", "PA", "a"),
+        ("CXR1_IM-0001-4001", "LL", "b"),
+        ("CXR2_IM-0652-1001", "AP", "c"),
+    ]
     write_table(folder / "nlmcxr_dicom_metadata.csv", header, rows)
     return reports, pictures
 
