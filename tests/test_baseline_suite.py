@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from pytest_retrieval_robust.saved import content_digest
+from pytest_retrieval_robust.reports.saved.read import content_digest
 
 from .conftest import THREE_LINES
 

@@ -15,21 +15,21 @@ from pytest_retrieval_robust import (
     find_breaking,
     load_dataset,
     load_model,
-    scenes,
     sensitivity_map,
 )
-from pytest_retrieval_robust.breaking import BreakingResult
-from pytest_retrieval_robust.case import BreakingOutcome
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.errors import (
     DatasetError,
     EmbeddingError,
     ModelError,
     OcclusionError,
 )
+from pytest_retrieval_robust.core.searches import BreakingOutcome
+from pytest_retrieval_robust.measure import batches as scenes
+from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
+from pytest_retrieval_robust.measure.breaking import BreakingResult
+from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders._probe import Probe
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.scenes import sampled_images, setting_of
 
 PAIRS, IMAGES = 60, 4
 

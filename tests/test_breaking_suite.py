@@ -9,7 +9,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from pytest_retrieval_robust.saved import SCHEMA_FILE
+from pytest_retrieval_robust.reports.saved.read import SCHEMA_FILE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SUITE = """

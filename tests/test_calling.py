@@ -17,14 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pytest_retrieval_robust import (
-    encoder_from_callables,
-    evaluate,
-    load_occluder,
-    scoring,
-)
-from pytest_retrieval_robust.breaking import find_breaking, sensitivity_map
-from pytest_retrieval_robust.calling import (
+from pytest_retrieval_robust import encoder_from_callables, evaluate, load_occluder
+from pytest_retrieval_robust.core.calling import (
     Limits,
     encode_images,
     encode_reports,
@@ -33,26 +27,28 @@ from pytest_retrieval_robust.calling import (
     limits_of,
     rows_of,
 )
-from pytest_retrieval_robust.case import Case, Cell
-from pytest_retrieval_robust.embedding_store import EmbeddingStore
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.cases import Case, Cell
+from pytest_retrieval_robust.core.errors import (
     EmbeddingError,
     ModelError,
     RankingError,
     RobustError,
 )
-from pytest_retrieval_robust.models import ModelCard
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.precision import precision_effect
-from pytest_retrieval_robust.ranking import positive_ranks_both
-from pytest_retrieval_robust.scenes import first_images
-from pytest_retrieval_robust.sweep import Measured, SweepResult, run_sweep
-from pytest_retrieval_robust.timing import (
+from pytest_retrieval_robust.measure.batches import first_images
+from pytest_retrieval_robust.measure.breaking import find_breaking, sensitivity_map
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
+from pytest_retrieval_robust.measure.half_precision import precision_effect
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep import scores as scoring
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
+from pytest_retrieval_robust.measure.timing.rounds import (
     measure_alone,
     prepare_batch,
     rounds_beside,
     timed_rounds,
 )
+from pytest_retrieval_robust.models import ModelCard
+from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
 
 from .encoders import ALL, Arrays, Mutating, OneBuffer, OnePicture
 from .test_sweep import RECORDS, Pixels, Records, noisy_model
@@ -107,7 +103,7 @@ def test_an_encoder_that_treats_memory_as_its_own_ranks_as_an_honest_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if kind is OnePicture:  # not safe to call from several threads, which is asked for
-        monkeypatch.setattr("pytest_retrieval_robust.feeding.DECODERS", 1)
+        monkeypatch.setattr("pytest_retrieval_robust.measure.sweep.feed.DECODERS", 1)
     result = run_sweep(
         encoder_of(kind), pairs_of(RECORDS), CELLS, (1,), batch_size=batch_size
     )
@@ -152,7 +148,7 @@ class Shared(Records):
 def test_a_model_that_changes_an_image_does_not_change_the_data_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pytest_retrieval_robust.feeding.DECODERS", 1)
+    monkeypatch.setattr("pytest_retrieval_robust.measure.sweep.feed.DECODERS", 1)
     dataset = Shared(RECORDS.texts, RECORDS.reports)
     found = [
         ranks(run_sweep(encoder_of(OnePicture), pairs_of(dataset), [], (1,)))

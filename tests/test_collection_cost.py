@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_retrieval_robust.case import Case
+from pytest_retrieval_robust.core.cases import Case
 
 from .conftest import SMALL, THREE_LINES
 

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.case import ModelRecord, Verdict
-from pytest_retrieval_robust.comparison import Comparison, Difference, Run
-from pytest_retrieval_robust.config_file import read_config_file
-from pytest_retrieval_robust.gate import non_inferior
-from pytest_retrieval_robust.judgement import Against, RunRecord, judge_run
-from pytest_retrieval_robust.measurements import Scope
-from pytest_retrieval_robust.policy import Policy
-from pytest_retrieval_robust.policy_file import read_policy
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.core.outcomes import ModelRecord
+from pytest_retrieval_robust.core.verdict import Verdict
+from pytest_retrieval_robust.gate.comparison import Comparison, Difference, Run
+from pytest_retrieval_robust.gate.judge import non_inferior
+from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
+from pytest_retrieval_robust.gate.toml import read_policy
 
 from .saved_runs import Made, make_run
 

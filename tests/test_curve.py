@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.curve import (
+from pytest_retrieval_robust.retrieval.curve import (
     area_under_curve,
     half_level,
     least_squares_slope,
@@ -68,5 +68,5 @@ def test_misuse_is_an_error() -> None:
 
 
 def test_curves_load_no_numpy() -> None:
-    code = "import sys, pytest_retrieval_robust.curve; sys.exit('numpy' in sys.modules)"
+    code = "import sys, pytest_retrieval_robust.retrieval.curve; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

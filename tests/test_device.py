@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.device import device_number, resolve_device
+from pytest_retrieval_robust.core.device import device_number, resolve_device
 
 
 @given(first=st.integers(0, 100), devices=st.integers(1, 16))

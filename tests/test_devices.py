@@ -14,15 +14,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from pytest_retrieval_robust import load_occluder, sweep
-from pytest_retrieval_robust.breaking import find_breaking, sensitivity_map
-from pytest_retrieval_robust.case import Cell
-from pytest_retrieval_robust.embedding_store import EmbeddingStore
+from pytest_retrieval_robust import load_occluder
+from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.measure.breaking import find_breaking, sensitivity_map
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
+from pytest_retrieval_robust.measure.half_precision import precision_effect
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep import run as sweep
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import ModelCard
 from pytest_retrieval_robust.occluders._scene import unit_scale
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.precision import precision_effect
-from pytest_retrieval_robust.sweep import Measured, SweepResult, run_sweep
 
 from .emulated_device import OnDevice, emulated
 from .test_calling import encoder_of

@@ -21,7 +21,7 @@ WITH_EXAMPLES = sorted(
 
 
 def test_there_are_examples() -> None:
-    assert "pytest_retrieval_robust.statistics" in WITH_EXAMPLES
+    assert "pytest_retrieval_robust.retrieval.intervals" in WITH_EXAMPLES
 
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.embedding_store import EmbeddingStore, about_shard
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore, about_shard
 
 KEY, OTHER = "ab" * 20, "cd" * 20
 ROWS = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -244,7 +244,7 @@ def test_a_shard_tells_what_it_is_of(tmp_path: Path) -> None:
 HAMMER = """
 import sys, numpy as np
 from pathlib import Path
-from pytest_retrieval_robust.embedding_store import EmbeddingStore
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 store, seed = EmbeddingStore(Path(sys.argv[1]), limit=4000), int(sys.argv[2])
 rng = np.random.default_rng(seed)
 for _ in range(300):

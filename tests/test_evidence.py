@@ -14,23 +14,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from pytest_retrieval_robust.case import Outcome
-from pytest_retrieval_robust.curve import (
+from pytest_retrieval_robust.core.outcomes import Outcome
+from pytest_retrieval_robust.gate.evidence import Evidence, estimate_of, statistic, tail
+from pytest_retrieval_robust.gate.seed_spread import layout_variation
+from pytest_retrieval_robust.retrieval.bootstrap import (
+    Clusters,
+    design_effect,
+    resampled_means,
+)
+from pytest_retrieval_robust.retrieval.curve import (
     area_under_curve,
     half_level,
     least_squares_slope,
     retention,
 )
-from pytest_retrieval_robust.evidence import (
-    Evidence,
-    estimate_of,
-    proportion,
-    statistic,
-    tail,
-)
-from pytest_retrieval_robust.layouts import layout_variation
-from pytest_retrieval_robust.resampling import Clusters, design_effect, resampled_means
-from pytest_retrieval_robust.statistics import wilson_interval
+from pytest_retrieval_robust.retrieval.intervals import proportion, wilson_interval
 
 from .saved_runs import LEVELS, Made, make_run
 

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.files import (
+from pytest_retrieval_robust.core.files import (
     NotRegularError,
     TooLargeError,
     is_regular,
     open_regular,
     read_at_most,
 )
-from pytest_retrieval_robust.foreign import SHOW_VARIABLE, described, let_go
+from pytest_retrieval_robust.core.foreign import SHOW_VARIABLE, described, let_go
 
 
 def test_a_fifo_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from pytest_retrieval_robust import load_occluder
-from pytest_retrieval_robust.breaking import find_breaking
-from pytest_retrieval_robust.case import Cell
-from pytest_retrieval_robust.float32 import ieee_float32
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.ranking._exact import plain_sums
-from pytest_retrieval_robust.sweep import run_sweep
+from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.core.float32 import ieee_float32
+from pytest_retrieval_robust.measure.breaking import find_breaking
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.run import run_sweep
+from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 
 from .test_calling import encoder_of
 from .test_sweep import RECORDS, Pixels
@@ -33,8 +33,8 @@ SETTINGS = {
 }
 SCRIPT = """
 import torch
-from pytest_retrieval_robust.float32 import ieee_float32
-from pytest_retrieval_robust.ranking._exact import plain_sums
+from pytest_retrieval_robust.core.float32 import ieee_float32
+from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 B = torch.backends
 NEWER = (B.cuda.matmul, B.cudnn.conv, B.cudnn.rnn, B.mkldnn.matmul, B.mkldnn.conv, B.mkldnn.rnn, B.cudnn, B)
 

@@ -12,24 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.case import (
-    BreakingOutcome,
-    Case,
-    CostMeasurement,
-    HeatMap,
-    Latency,
-    Outcome,
-    Plan,
-    ReferenceCost,
-    Scores,
-    Timing,
-)
-from pytest_retrieval_robust.config_file import read_config_file
-from pytest_retrieval_robust.curve import Curve
-from pytest_retrieval_robust.errors import ConfigError
-from pytest_retrieval_robust.gate import Judge
-from pytest_retrieval_robust.policy import Policy
-from pytest_retrieval_robust.policy_file import read_policy
+from pytest_retrieval_robust.core.cases import Case, Plan
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.core.costs import CostMeasurement, Latency, ReferenceCost
+from pytest_retrieval_robust.core.errors import ConfigError
+from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
+from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
+from pytest_retrieval_robust.gate.judge import Judge
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.toml import read_policy
+from pytest_retrieval_robust.retrieval.curve import Curve
 
 CASE = Case("ours-v2", "synthetic-cxr", "patches", 0.3, 0)
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_retrieval_robust import hardware
-from pytest_retrieval_robust.hardware import hardware_name, peak_memory
+from pytest_retrieval_robust.measure.timing import hardware
+from pytest_retrieval_robust.measure.timing.hardware import hardware_name, peak_memory
 
 
 @pytest.fixture(autouse=True)

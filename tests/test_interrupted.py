@@ -10,11 +10,11 @@ import pytest
 from torch import Tensor
 
 from pytest_retrieval_robust import load_occluder
-from pytest_retrieval_robust.case import Cell
-from pytest_retrieval_robust.embedding_store import EmbeddingStore
+from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.run import run_sweep
 from pytest_retrieval_robust.models import ModelCard
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.sweep import run_sweep
 
 from .test_calling import encoder_of
 from .test_devices import ranks

@@ -10,16 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.config_file import read_config_file
-from pytest_retrieval_robust.errors import ConfigError
-from pytest_retrieval_robust.options import (
-    call_name,
-    find_upward,
-    parse_call,
-    parse_levels,
-    slug,
-    split_list,
-)
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.core.errors import ConfigError
+from pytest_retrieval_robust.core.names import call_name, parse_call, slug, split_list
+from pytest_retrieval_robust.run.options import find_upward, parse_levels
 
 from .conftest import Run
 
@@ -255,7 +249,7 @@ def test_the_short_aliases_work_in_every_word_order(
 
 def test_an_alias_that_is_taken_is_left_alone(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
-        "from pytest_retrieval_robust.options import add_short_aliases\n"
+        "from pytest_retrieval_robust.run.options import add_short_aliases\n"
         "def pytest_addoption(parser):\n"
         "    parser.addoption('--models', help='ours')\n"
         "    add_short_aliases(parser)\n"

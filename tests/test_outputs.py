@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_retrieval_robust import store
-from pytest_retrieval_robust.cache import parts_in, whole_file
-from pytest_retrieval_robust.errors import RobustError
-from pytest_retrieval_robust.judgement import Against, judge_run
-from pytest_retrieval_robust.measurements import Scope
-from pytest_retrieval_robust.outputs import check_outputs, place_for, same_place
-from pytest_retrieval_robust.placement import Placement
-from pytest_retrieval_robust.policy import Policy
+from pytest_retrieval_robust.core.atomic_files import parts_in, whole_file
+from pytest_retrieval_robust.core.errors import RobustError
+from pytest_retrieval_robust.gate.arrays import RunStore
+from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.record import Against, judge_run
+from pytest_retrieval_robust.reports.saved.read import load_run
 from pytest_retrieval_robust.reports.saved_run import save_run
-from pytest_retrieval_robust.saved import load_run
+from pytest_retrieval_robust.run.outputs import check_outputs, place_for, same_place
+from pytest_retrieval_robust.run.xdist import folder as store
+from pytest_retrieval_robust.run.xdist.placement import Placement
 
 from .conftest import Run
 from .saved_runs import Made, make_run, with_search
@@ -559,7 +560,7 @@ def test_no_room_for_ranks_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(
         RobustError, match="Expected room for ranks in the system's temporary folder"
     ) as caught:
-        store.RunStore(tmp_path / "file").save("x", ranks=np.arange(3))
+        RunStore(tmp_path / "file").save("x", ranks=np.arange(3))
     assert caught.value.__context__ is None
 
 

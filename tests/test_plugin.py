@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust import load_dataset, load_model
-from pytest_retrieval_robust.catalogue import Catalogues
-from pytest_retrieval_robust.pairs import pairs_of
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.measure.pairs import pairs_of
 
 from .conftest import ANY_MODEL, SMALL, THREE_LINES, Run
 
@@ -569,7 +569,7 @@ def test_the_saved_command_holds_no_folder_of_the_users(
     ],
 )
 def test_which_paths_are_shortened(typed: str, kept: str | None) -> None:
-    from pytest_retrieval_robust.summary import told_of
+    from pytest_retrieval_robust.run.collector import told_of
 
     others = {
         "--models": "--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:.../x",
@@ -587,7 +587,7 @@ def test_which_paths_are_shortened(typed: str, kept: str | None) -> None:
     form=st.sampled_from(["{}", "--robust-results={}", "-c{}", "-o{}"]),
 )
 def test_of_an_absolute_path_no_folder_stays(folders: list[str], form: str) -> None:
-    from pytest_retrieval_robust.summary import told_of
+    from pytest_retrieval_robust.run.collector import told_of
 
     path = "/".join(["", *(f"{folder}SECRET" for folder in folders), "out"])
     assert told_of(form.format(path)) == form.format(".../out")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_retrieval_robust.case import Case, Plan
-from pytest_retrieval_robust.catalogue import Catalogues
-from pytest_retrieval_robust.config_file import ConfigFile, read_config_file
-from pytest_retrieval_robust.errors import ConfigError
-from pytest_retrieval_robust.policy import Policy
-from pytest_retrieval_robust.policy_file import read_policy
-from pytest_retrieval_robust.policy_names import check_names
+from pytest_retrieval_robust.core.cases import Case, Plan
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.core.config_file import ConfigFile, read_config_file
+from pytest_retrieval_robust.core.errors import ConfigError
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.toml import read_policy
+from pytest_retrieval_robust.run.gate_names import check_names
 
 PLAN = Plan(
     ("tiny-cxr-clip",), ("synthetic-cxr",), ("patches",), (0.0, 0.1, 0.3), (0,), (1, 10)
@@ -296,9 +296,9 @@ def test_reading_a_policy_loads_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "robust.toml").write_text("[[gate]]\nrecall = { 10 = 0.1 }\n")
     code = (
         "import sys, pathlib\n"
-        "from pytest_retrieval_robust.config_file import read_config_file\n"
-        "from pytest_retrieval_robust.policy_file import read_policy\n"
-        "import pytest_retrieval_robust.gate\n"
+        "from pytest_retrieval_robust.core.config_file import read_config_file\n"
+        "from pytest_retrieval_robust.gate.toml import read_policy\n"
+        "import pytest_retrieval_robust.gate.judge\n"
         "read_policy(read_config_file(pathlib.Path('robust.toml')))\n"
         "print([m for m in ('torch', 'numpy', 'PIL') if m in sys.modules])"
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pytest_retrieval_robust import load_dataset, load_model
-from pytest_retrieval_robust.precision import precision_effect
+from pytest_retrieval_robust.measure.half_precision import precision_effect
 
 
 def test_the_effect_is_that_of_the_embeddings_themselves() -> None:

@@ -9,8 +9,8 @@ import hashlib
 import numpy as np
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.query_keys import id_hash, query_arrays, secret_of
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.query_keys import id_hash, query_arrays, secret_of
 
 
 def test_the_same_data_has_the_same_keys_in_any_part_of_it() -> None:

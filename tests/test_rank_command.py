@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.__main__ import main
-from pytest_retrieval_robust.case import CLEAN, Cell
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.replay import ReplayOptions, replay_command
+from pytest_retrieval_robust.core.cases import CLEAN, Cell
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
+from pytest_retrieval_robust.run.commands.rank import ReplayOptions, replay_command
 from pytest_retrieval_robust.strategies import Box, Occlusion, corners, occlusions
-from pytest_retrieval_robust.sweep import Measured, run_sweep
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 DATASET = "synthetic-cxr(pairs=30)"
@@ -244,7 +244,9 @@ def test_a_foreign_error_is_told_without_its_text(
     def raises(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("pytest_retrieval_robust.replay.FirstRanks", raises)
+    monkeypatch.setattr(
+        "pytest_retrieval_robust.measure.first_ranks.FirstRanks", raises
+    )
     code, out, err = rank(capsys, "--level", "0.5")
     assert code == 2
     assert f"got {type(error).__name__} at test_rank_command.py" in err

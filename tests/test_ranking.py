@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.errors import RankingError
-from pytest_retrieval_robust.ranking import positive_ranks, top_k
+from pytest_retrieval_robust.core.errors import RankingError
+from pytest_retrieval_robust.retrieval.ranking import positive_ranks, top_k
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

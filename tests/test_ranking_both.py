@@ -13,17 +13,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.errors import RankingError
-from pytest_retrieval_robust.ranking import (
+from pytest_retrieval_robust.core.errors import RankingError
+from pytest_retrieval_robust.retrieval.ranking import (
     _plain,
     _ranks,
     positive_ranks,
     positive_ranks_both,
 )
-from pytest_retrieval_robust.ranking._exact import Side, plain_sums
-from pytest_retrieval_robust.ranking._filter import Filter, make_filter, take_means
-from pytest_retrieval_robust.ranking._kernels import Kernels, compiled
-from pytest_retrieval_robust.ranking._thresholds import Thresholds
+from pytest_retrieval_robust.retrieval.ranking._exact import Side, plain_sums
+from pytest_retrieval_robust.retrieval.ranking._filter import (
+    Filter,
+    make_filter,
+    take_means,
+)
+from pytest_retrieval_robust.retrieval.ranking._kernels import Kernels, compiled
+from pytest_retrieval_robust.retrieval.ranking._thresholds import Thresholds
 from pytest_retrieval_robust.strategies import unit_rows
 
 from .test_ranking import INPUTS, Floats, exact_ranks, exact_scores, normal, unit
@@ -376,7 +380,7 @@ def test_loops_count_alike(kernels: Kernels) -> None:
 def test_memory_beyond_the_embeddings_is_a_few_tiles() -> None:
     code = """
 import resource, numpy as np, torch
-from pytest_retrieval_robust.ranking import positive_ranks_both
+from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
 torch.set_num_threads(1)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rows = np.random.default_rng(0).standard_normal((6000, 64), dtype=np.float32)

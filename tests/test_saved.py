@@ -17,17 +17,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust.__main__ import main
-from pytest_retrieval_robust.config_file import read_config_file
-from pytest_retrieval_robust.errors import RobustError
-from pytest_retrieval_robust.judgement import Against, Ending, judge_run
-from pytest_retrieval_robust.measurements import Scope
-from pytest_retrieval_robust.policy import Policy
-from pytest_retrieval_robust.policy_file import read_policy
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.core.errors import RobustError
+from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.record import Against, Ending, judge_run
+from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.reports.markdown import render_markdown
 from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.reports.saved.read import (
+    SCHEMA_FILE,
+    SavedRunError,
+    load_run,
+)
 from pytest_retrieval_robust.reports.saved_run import run_as_json, save_run
 from pytest_retrieval_robust.reports.terminal import summary_lines
-from pytest_retrieval_robust.saved import SCHEMA_FILE, SavedRunError, load_run
 
 from .saved_runs import make_run, with_search
 

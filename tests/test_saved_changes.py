@@ -24,13 +24,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.case import DIRECTIONS, Case
-from pytest_retrieval_robust.config_file import read_config_file
-from pytest_retrieval_robust.judgement import Against, RunRecord, judge_run
-from pytest_retrieval_robust.policy import Policy
-from pytest_retrieval_robust.policy_file import read_policy
-from pytest_retrieval_robust.saved import SavedRunError, content_digest, load_run
-from pytest_retrieval_robust.store import case_key
+from pytest_retrieval_robust.core.cases import DIRECTIONS, Case
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.gate.arrays import case_key
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
+from pytest_retrieval_robust.gate.toml import read_policy
+from pytest_retrieval_robust.reports.saved.read import (
+    SavedRunError,
+    content_digest,
+    load_run,
+)
 
 from .reports.records import timed
 from .saved_runs import Made, make_run, with_search
@@ -634,6 +638,6 @@ def test_text_that_no_run_has_is_refused_in_a_sentence(
 def test_a_run_json_without_end_is_not_held(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_retrieval_robust.saved._MOST_BYTES", 1000)
+    monkeypatch.setattr("pytest_retrieval_robust.reports.saved.read._MOST_BYTES", 1000)
     with pytest.raises(SavedRunError, match="more than 1000 bytes"):
         load_run(folder)

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from xdist.remote import Producer
 from xdist.scheduler import LoadScheduling
 
-from pytest_retrieval_robust.placement import Placement
-from pytest_retrieval_robust.scheduling import ModelScheduling
+from pytest_retrieval_robust.run.xdist.placement import Placement
+from pytest_retrieval_robust.run.xdist.scheduling import ModelScheduling
 
 MODELS = ("", "clip", "clip-2", "clip-2-b", "other")
 """The model of a test, "" for none; some names begin others."""
@@ -227,7 +227,7 @@ def test_when_a_worker_dies_every_other_test_is_still_given_out(
 def test_another_way_of_spreading_is_left_as_it_was_asked_for(
     pytester: pytest.Pytester, mode: str
 ) -> None:
-    from pytest_retrieval_robust.plugin import pytest_xdist_make_scheduler
+    from pytest_retrieval_robust.run.plugin import pytest_xdist_make_scheduler
 
     config = pytester.parseconfig(f"--dist={mode}", "--tx=2*popen")
     assert pytest_xdist_make_scheduler(config, Producer("test", enabled=False)) is None

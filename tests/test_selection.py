@@ -7,11 +7,11 @@ from typing import Any, cast
 import pytest
 
 from pytest_retrieval_robust import dataset_from_lists, load_dataset
-from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.core.errors import ConfigError, UnknownNameError
 from pytest_retrieval_robust.datasets import DatasetEntry, RetrievalDataset
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
-from pytest_retrieval_robust.errors import ConfigError, UnknownNameError
-from pytest_retrieval_robust.selection import dataset_from_text
+from pytest_retrieval_robust.measure.from_text import dataset_from_text
 
 
 @pytest.mark.parametrize(

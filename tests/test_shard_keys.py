@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from pytest_retrieval_robust import load_dataset, load_model, load_occluder, source_code
-from pytest_retrieval_robust.models import ModelCard, Prepared
-from pytest_retrieval_robust.occluders import Occluder
-from pytest_retrieval_robust.occluders._scene import Setting
-from pytest_retrieval_robust.occluders.guided import GuidedOccluder
-from pytest_retrieval_robust.occluders.patches import Patches
-from pytest_retrieval_robust.shard_keys import (
+from pytest_retrieval_robust import load_dataset, load_model, load_occluder
+from pytest_retrieval_robust.measure.embeddings import source_code
+from pytest_retrieval_robust.measure.embeddings.keys import (
     batch_key,
     key_of,
     model_identity,
     occluder_identity,
     texts_key,
 )
+from pytest_retrieval_robust.models import ModelCard, Prepared
+from pytest_retrieval_robust.occluders import Occluder
+from pytest_retrieval_robust.occluders._scene import Setting
+from pytest_retrieval_robust.occluders.guided import GuidedOccluder
+from pytest_retrieval_robust.occluders.patches import Patches
 
 
 @given(

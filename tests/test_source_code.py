@@ -14,8 +14,8 @@ SCRIPT = """
 import sys
 sys.path.insert(0, ".")
 import conftest
-from pytest_retrieval_robust.shard_keys import dataset_identity
-from pytest_retrieval_robust.source_code import code_of
+from pytest_retrieval_robust.measure.embeddings.keys import dataset_identity
+from pytest_retrieval_robust.measure.embeddings.source_code import code_of
 print(code_of(conftest.model()).hex(), (dataset_identity(conftest.Data()) or b"").hex())
 """
 FILES = {

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pytest_retrieval_robust import load_occluder
-from pytest_retrieval_robust.case import Cell
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.spill import Spill
-from pytest_retrieval_robust.sweep import Measured, run_sweep
+from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
+from pytest_retrieval_robust.measure.sweep.spill import Spill
 
 from .test_calling import encoder_of
 from .test_sweep import RECORDS, Pixels

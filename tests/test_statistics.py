@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from pytest_retrieval_robust.statistics import (
+from pytest_retrieval_robust.retrieval.intervals import (
     above_chance,
     benjamini_hochberg,
     binomial_upper_tail,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_retrieval_robust.__main__ import main
-from pytest_retrieval_robust.embedding_store import FOLDER, EmbeddingStore
+from pytest_retrieval_robust.measure.embeddings.store import FOLDER, EmbeddingStore
 
 ABOUT = {
     "model": "tiny",

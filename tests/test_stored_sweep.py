@@ -18,24 +18,24 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
-from pytest_retrieval_robust.case import CLEAN, Cell
-from pytest_retrieval_robust.datasets._collection import ReportDataset
-from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
-from pytest_retrieval_robust.embedding_store import EmbeddingStore
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.cases import CLEAN, Cell
+from pytest_retrieval_robust.core.errors import (
     EmbeddingError,
     ModelError,
     RobustError,
     UnreadableImageError,
 )
-from pytest_retrieval_robust.feeding import picture_digest
+from pytest_retrieval_robust.core.progress import Progress
+from pytest_retrieval_robust.datasets._collection import ReportDataset
+from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
+from pytest_retrieval_robust.measure.embeddings.keys import model_identity
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.feed import picture_digest
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders.patches import Patches
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.progress import Progress
-from pytest_retrieval_robust.shard_keys import model_identity
-from pytest_retrieval_robust.sweep import Measured, SweepResult, run_sweep
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 IMAGES, SIZE = 20, 8
@@ -458,10 +458,10 @@ NURSERY = """
 import os, random, signal, sys, time
 from pathlib import Path
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
-from pytest_retrieval_robust.case import Cell
-from pytest_retrieval_robust.embedding_store import EmbeddingStore
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.sweep import run_sweep
+from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.run import run_sweep
 import numpy as np, torch
 torch.set_num_threads(1)
 model, dataset = load_model("tiny-cxr-clip", device="cpu"), load_dataset("synthetic-cxr", pairs=48)

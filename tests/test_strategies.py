@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image, Resampling
 
 import pytest_retrieval_robust.strategies as public
-from pytest_retrieval_robust.errors import OcclusionError, RobustError
+from pytest_retrieval_robust.core.errors import OcclusionError, RobustError
 from pytest_retrieval_robust.models import LoadRequest
 from pytest_retrieval_robust.models._gloria import GLORIA
 from pytest_retrieval_robust.models._pictures import (

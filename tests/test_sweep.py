@@ -15,19 +15,19 @@ from PIL import Image
 from torch import Tensor
 
 from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
-from pytest_retrieval_robust.case import CLEAN, DIRECTIONS, Cell
-from pytest_retrieval_robust.encoding import encode_gallery
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.cases import CLEAN, DIRECTIONS, Cell
+from pytest_retrieval_robust.core.errors import (
     DatasetError,
     EmbeddingError,
     ModelError,
     RankingError,
     RobustError,
 )
+from pytest_retrieval_robust.measure.pairs import ceiling, pairs_of
+from pytest_retrieval_robust.measure.sweep.gallery import encode_gallery
+from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, Frame, ModelCard, Prepared
 from pytest_retrieval_robust.occluders.area import visible_level
-from pytest_retrieval_robust.pairs import ceiling, pairs_of
-from pytest_retrieval_robust.sweep import Measured, run_sweep
 
 PATCHES = load_occluder("patches")
 

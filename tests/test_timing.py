@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pytest_retrieval_robust
-from pytest_retrieval_robust.case import (
-    Case,
+from pytest_retrieval_robust.core.cases import Case
+from pytest_retrieval_robust.core.costs import (
     CostMeasurement,
     Latency,
     ReferenceCost,
     quantile,
 )
-from pytest_retrieval_robust.clock import (
+from pytest_retrieval_robust.measure.timing.clock import (
     WARM_UP_CALLS,
     InterleavedRounds,
     Stopwatch,
@@ -46,7 +46,7 @@ def test_timing(occlusion_timer):
 """
 UNLOADABLE = """
 import pytest
-from pytest_retrieval_robust.errors import ModelError
+from pytest_retrieval_robust.core.errors import ModelError
 from pytest_retrieval_robust.models import ModelEntry
 
 @pytest.hookimpl(optionalhook=True)
@@ -103,7 +103,8 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     clock = readings()
     monkeypatch.setattr(
-        "pytest_retrieval_robust.clock.time.perf_counter", lambda: next(clock)
+        "pytest_retrieval_robust.measure.timing.clock.time.perf_counter",
+        lambda: next(clock),
     )
     return durations
 

@@ -677,7 +677,7 @@ def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
     """As after a time-out while torch is imported: it cannot be imported again."""
     # Not by the package's attribute: an earlier inner run may have left a module there
     # that pytester forgot.
-    summary = import_module("pytest_retrieval_robust.summary")
+    summary = import_module("pytest_retrieval_robust.run.collector")
 
     def broken(*_: object) -> None:
         raise ImportError("torch can only be initialized once per process, Mr Doe")

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calling import encode_images, without_frames
-from ..errors import (
+from ..core.calling import encode_images, without_frames
+from ..core.errors import (
     DatasetError,
     ModelError,
     OcclusionError,
     RobustError,
     UnreadableImageError,
 )
-from ..foreign import FOREIGN, described, let_go
+from ..core.foreign import FOREIGN, described, let_go
 from . import Box
 
 if TYPE_CHECKING:

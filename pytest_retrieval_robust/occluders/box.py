@@ -17,7 +17,7 @@ from .hashing import integer_device, words
 if TYPE_CHECKING:
     import torch
 
-    from ..catalogue import Catalogue
+    from ..core.catalogue import Catalogue
 
 _CORNERS = {
     "top-left": (0, 0),

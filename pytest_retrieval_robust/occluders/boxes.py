@@ -15,7 +15,7 @@ from .hashing import integer_device, words
 if TYPE_CHECKING:
     import torch
 
-    from ..catalogue import Catalogue
+    from ..core.catalogue import Catalogue
 
 _MOST = 64
 

@@ -16,8 +16,8 @@ from functools import lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import OcclusionError
-from ..options import call_name
+from ..core.errors import OcclusionError
+from ..core.names import call_name
 from . import Frame
 from ._frames import View, cells, view_of
 from ._hide import hide
@@ -87,7 +87,10 @@ class CellOccluder(ABC):
         return self.with_donors(scene)
 
     def looked_at(
-        self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]
+        self,
+        setting: Setting,
+        numbers: Sequence[int],  # noqa: ARG002 - others look at it
+        groups: NDArray[np.int64],  # noqa: ARG002
     ) -> bytes | None:
         """A digest of what `bind` looks at, beyond the images' ids and pixels, or None
         where that is not known.

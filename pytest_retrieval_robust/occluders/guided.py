@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError
+from ..core.errors import OcclusionError
 from ._probe import Probe
 from .area import AreaOccluder
 
@@ -88,7 +88,10 @@ class GuidedOccluder(AreaOccluder):
         )
 
     def order(
-        self, ids: Sequence[str], seed: int, device: torch.device | str
+        self,
+        ids: Sequence[str],
+        seed: int,  # noqa: ARG002 - the model decides
+        device: torch.device | str,
     ) -> torch.Tensor:
         """(B, G, G) int64: when the model's order hides each cell."""
         import torch

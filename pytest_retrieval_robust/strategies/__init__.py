@@ -18,7 +18,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..errors import OcclusionError, RobustError
+from ..core.errors import OcclusionError, RobustError
+from ..core.words import known_word
 from ..occluders.blobs import Blobs
 from ..occluders.border import Border
 from ..occluders.box import Box
@@ -26,7 +27,6 @@ from ..occluders.boxes import Boxes
 from ..occluders.grid import Grid
 from ..occluders.patches import Patches
 from ..occluders.side import Side
-from ..words import known_word
 from . import _embeddings, _images, _occlusions, _reports
 from ._embeddings import unit_rows
 from ._images import picture

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
-from pytest_retrieval_robust.metrics.label_overlap import (
+from pytest_retrieval_robust.retrieval.metrics.label_overlap import (
     chance_label_overlap,
     label_overlap,
 )
-from pytest_retrieval_robust.ranking import top_k
+from pytest_retrieval_robust.retrieval.ranking import top_k
 
 Matrix = NDArray[np.bool_]
 

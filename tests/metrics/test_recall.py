@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.catalogue import Catalogue
-from pytest_retrieval_robust.metrics import MetricEntry
-from pytest_retrieval_robust.metrics.median_rank import median_rank
-from pytest_retrieval_robust.metrics.recall import chance_recall, recall_at_k
-from pytest_retrieval_robust.metrics.reciprocal_rank import mean_reciprocal_rank
+from pytest_retrieval_robust.core.catalogue import Catalogue
+from pytest_retrieval_robust.retrieval.metrics import MetricEntry
+from pytest_retrieval_robust.retrieval.metrics.median_rank import median_rank
+from pytest_retrieval_robust.retrieval.metrics.recall import chance_recall, recall_at_k
+from pytest_retrieval_robust.retrieval.metrics.reciprocal_rank import (
+    mean_reciprocal_rank,
+)
 
 rank_lists = st.lists(st.integers(1, 50), min_size=1)
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.measure.from_text import occluder_from_text
 from pytest_retrieval_robust.occluders import WHOLE, OccluderEntry
 from pytest_retrieval_robust.occluders._donors import DONORS
 from pytest_retrieval_robust.occluders._greedy import search_falls, search_worst_order
@@ -22,7 +23,6 @@ from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, FILLS
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
 from pytest_retrieval_robust.occluders.severity import SeverityOccluder
-from pytest_retrieval_robust.selection import occluder_from_text
 
 from .generators import bits, picture
 

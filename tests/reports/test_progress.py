@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust import find_breaking, load_dataset, load_model
-from pytest_retrieval_robust.progress import Progress
-from pytest_retrieval_robust.reports import progress as shown
-from pytest_retrieval_robust.reports.progress import (
+from pytest_retrieval_robust.core.progress import Progress
+from pytest_retrieval_robust.run import progress_line as shown
+from pytest_retrieval_robust.run.progress_line import (
     ProgressShow,
     TerminalDisplay,
     WorkerProgress,
