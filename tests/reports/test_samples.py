@@ -42,8 +42,8 @@ from pytest_retrieval_robust.run.collector import _lacking
 
 from ..conftest import SMALL, THREE_LINES, Run
 from ..saved_runs import make_run
-from ..test_saved import DATASETS
 from .records import record, sample_sheet, searched
+from .saved.test_read import DATASETS
 from .test_page import NASTY, find, parsed, words
 
 pytestmark = pytest.mark.usefixtures("one_thread")
