@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     from .retrieval.ranking import positive_ranks as positive_ranks
     from .retrieval.ranking import positive_ranks_both as positive_ranks_both
     from .retrieval.ranking import top_k as top_k
-    from .run.fixtures import GateFixture as GateFixture
-    from .run.fixtures import OcclusionTimer as OcclusionTimer
+    from .run.gate_fixture import GateFixture as GateFixture
+    from .run.occlusion_timer import OcclusionTimer as OcclusionTimer
 
 __version__ = "0.1.0"
 
@@ -100,7 +100,7 @@ _HOMES = {
     "Direction": "core.cases",
     "DualEncoder": "models",
     "EmbeddingError": "core.errors",
-    "GateFixture": "run.fixtures",
+    "GateFixture": "run.gate_fixture",
     "HeatMap": "core.searches",
     "KnowsContent": "datasets",
     "LoadRequest": "models",
@@ -113,7 +113,7 @@ _HOMES = {
     "Occluder": "occluders",
     "OccluderEntry": "occluders",
     "OcclusionError": "core.errors",
-    "OcclusionTimer": "run.fixtures",
+    "OcclusionTimer": "run.occlusion_timer",
     "Outcome": "core.outcomes",
     "Plan": "core.cases",
     "Prepared": "models",

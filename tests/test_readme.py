@@ -9,7 +9,7 @@ import pytest
 
 from pytest_retrieval_robust import __all__ as public_names
 from pytest_retrieval_robust import evaluate
-from pytest_retrieval_robust.__main__ import copy_suite
+from pytest_retrieval_robust.run.commands.init import copy_suite
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.retrieval.curve import Curve

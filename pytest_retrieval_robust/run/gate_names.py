@@ -12,7 +12,7 @@ from ..core.config_file import ConfigFile
 from ..core.errors import ConfigError
 from ..gate.policy import Policy, patterns_of
 from ..measure.from_text import occluder_from_text
-from .selection import named_dataset
+from .selected_datasets import named_dataset
 
 _KINDS = {"model": "model", "dataset": "data set", "occluder": "occluder"}
 
