@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import pytest_retrieval_robust.measure.sweep.run  # noqa: F401
+# pytester forgets the modules that an inner run imported. torch and torchvision, which
+# an inner run loads with a model, cannot be imported twice: they are imported here.
+import torchvision.ops  # noqa: F401
 
-# pytester forgets the modules that an inner run imported, and torch cannot be imported
-# twice: they are imported here.
+import pytest_retrieval_robust.measure.sweep.run  # noqa: F401
 from pytest_retrieval_robust.core.atomic_files import CACHE_VARIABLE
 
 THREE_LINES = """

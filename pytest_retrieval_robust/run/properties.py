@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import pytest
@@ -315,6 +315,13 @@ class Hiding:
         )
 
 
+@runtime_checkable
+class _HasFill(Protocol):
+    """An occluder that says what hidden pixels are filled with."""
+
+    @property
+    def fill(self) -> str: ...
+
+
 def _fill_of(occluder: Occluder) -> str | None:
-    fill: str | None = getattr(occluder, "fill", None)
-    return fill
+    return occluder.fill if isinstance(occluder, _HasFill) else None

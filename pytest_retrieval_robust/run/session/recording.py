@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from ...core.cases import Json
-from ...core.costs import CostMeasurement
 from ...core.errors import RobustError
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
 from ...retrieval.curve import Curve
 from ..carried import TestRecord
+from ..gate_fixture import GateFixture
+from ..occlusion_timer import OcclusionTimer
 from ..our_tests import CaseParameters, parameters_of
 from .loading import Loader
 from .measuring import Measurer
@@ -41,9 +42,9 @@ class Recorder:
         model = parameters.model
         values: Mapping[str, Any] = getattr(item, "funcargs", {})
         is_final = error is None
-        cost: CostMeasurement | None = getattr(
-            values.get("occlusion_timer"), "measurement", None
-        )
+        gate = values.get("gate")
+        timer = values.get("occlusion_timer")
+        cost = timer.measurement if isinstance(timer, OcclusionTimer) else None
         breaking = values.get("breaking")
         if not isinstance(breaking, BreakingOutcome):
             breaking = None
@@ -55,7 +56,7 @@ class Recorder:
             model=model,
             not_tested=self._loader.reason_not_tested(model),
             failure=None if error is None else self._describe(error),
-            gate_objected=getattr(values.get("gate"), "objected", False),
+            gate_objected=isinstance(gate, GateFixture) and gate.objected,
             outcomes=self._new_outcomes(values, is_final),
             cost=cost,
             breaking=breaking,
