@@ -236,9 +236,9 @@ def test_the_short_aliases_work_in_every_word_order(
     pytester.mkdir("suites").joinpath("test_mine.py").write_text(
         "def test_recall(outcome): pass\n"
     )
-    given = arguments or ("--models", "tiny-*")
+    typed = arguments or ("--models", "tiny-*")
     result = pytester.runpytest_subprocess(
-        *given, "--levels", "0.3", "--collect-only", "-q"
+        *typed, "--levels", "0.3", "--collect-only", "-q"
     )
     assert result.ret == 0
     result.stdout.fnmatch_lines(

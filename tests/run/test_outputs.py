@@ -150,11 +150,11 @@ def test_no_output_replaces_a_run_that_is_read(
     pytester: pytest.Pytester, options: tuple[str, ...]
 ) -> None:
     mine = make_run(pytester.path / "a").save(pytester.path / "mine")
-    other = make_run(pytester.path / "b").save(pytester.path / "other")
+    second = make_run(pytester.path / "b").save(pytester.path / "other")
     (pytester.path / "link").symlink_to("mine")
-    before = content_of(mine), content_of(other)
+    before = content_of(mine), content_of(second)
     assert pytester.runpytest_inprocess(*options, "-p", "no:cacheprovider").ret == 4
-    assert (content_of(mine), content_of(other)) == before
+    assert (content_of(mine), content_of(second)) == before
 
 
 def test_a_loop_of_links_is_the_same_place_as_itself_alone(tmp_path: Path) -> None:
@@ -268,12 +268,12 @@ def test_a_run_that_is_killed_leaves_the_older_or_the_newer_one_whole(
 ) -> None:
     folder = tmp_path / "out"
     runs = {made.run.measured.identity.id: made for made in (older, newer)}
-    seen = set()
+    seen_ids = set()
     for status in each_step(folder, older, newer, killed):
         assert status == 9
         read = load_run(folder).measured
         assert read.outcomes == runs[read.identity.id].run.measured.outcomes
-        seen.add(read.identity.id)
+        seen_ids.add(read.identity.id)
         saver(newer, folder)()  # the next run leaves nothing of it
         assert sorted(os.listdir(folder)) == [
             "ranks.npz",
@@ -281,7 +281,7 @@ def test_a_run_that_is_killed_leaves_the_older_or_the_newer_one_whole(
             "sensitivity-ours-d.png",
         ]
         assert load_run(folder).measured.identity.id == newer.run.measured.identity.id
-    assert seen == set(runs)
+    assert seen_ids == set(runs)
 
 
 @posix
@@ -299,10 +299,10 @@ def test_a_run_that_cannot_be_written_leaves_the_older_one_byte_for_byte(
             before = content_of(folder)
             continue
         assert status == 3, "it said nothing"
-        kept = {
+        remaining = {
             name: content for name, content in now.items() if not name.endswith(".part")
         }
-        assert {name: kept[name] for name in before} == before
+        assert {name: remaining[name] for name in before} == before
 
 
 @posix
@@ -350,8 +350,8 @@ LESSER = {
 def test_a_lesser_run_goes_beside(tmp_path: Path, kind: str) -> None:
     folder = make_run(tmp_path / "a").save(tmp_path / "out")
     lesser = LESSER[kind](make_run(tmp_path / "b")).run.measured
-    place, note = place_for(lesser, folder, ())
-    assert place == tmp_path / "out.partial"
+    chosen, note = place_for(lesser, folder, ())
+    assert chosen == tmp_path / "out.partial"
     assert note is not None
     assert note.startswith(
         "The results were written to 'out.partial', because 'out' holds "

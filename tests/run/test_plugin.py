@@ -505,13 +505,15 @@ def test_a_required_model_is_tested_whatever_else_is_asked_for(
 def test_gates_beside_a_suite_hold_whatever_stands_beside_it(
     pytester: pytest.Pytester, bare_suite: Run
 ) -> None:
-    suite, other = pytester.mkdir("suite"), pytester.mkdir("other")
+    suite, beside = pytester.mkdir("suite"), pytester.mkdir("other")
     (pytester.path / "test_mine.py").rename(suite / "test_mine.py")
-    (other / "test_other.py").write_text("def test_other(): pass")
+    (beside / "test_other.py").write_text("def test_other(): pass")
     (suite / "robust.toml").write_text("[[gate]]\nlevel = 0.3\nrecall = { 1 = 1.0 }\n")
     for arguments in (("suite",), ("suite", "other"), ("other", "suite")):
         assert bare_suite(*arguments).ret == 1
-    (other / "robust.toml").write_text("[[gate]]\nlevel = 0.3\nrecall = { 10 = 0.0 }\n")
+    (beside / "robust.toml").write_text(
+        "[[gate]]\nlevel = 0.3\nrecall = { 10 = 0.0 }\n"
+    )
     result = bare_suite("suite", "other")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*Expected one robust.toml for all test arguments*"])
@@ -571,11 +573,11 @@ def test_the_saved_command_holds_no_folder_of_the_users(
 def test_which_paths_are_shortened(typed: str, kept: str | None) -> None:
     from pytest_retrieval_robust.run.scope import shown_argument
 
-    others = {
+    cut = {
         "--models": "--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:.../x",
         "--datasets": "--datasets=table(path=.../x.csv,text=report),open-i",
     }
-    assert shown_argument(typed) == (kept or others[typed.partition("=")[0]])
+    assert shown_argument(typed) == (kept or cut[typed.partition("=")[0]])
 
 
 @given(

@@ -178,28 +178,28 @@ def test_a_search_says_how_long_it_takes_at_most() -> None:
 
 
 def test_a_search_tells_of_every_encoding_and_ends_at_its_total() -> None:
-    told: list[Progress] = []
+    steps: list[Progress] = []
     model, dataset = load_model("tiny-cxr-clip"), load_dataset("synthetic-cxr")
-    found = find_breaking(
-        model, dataset, k=5, grid=2, images=3, limit=24, batch_size=4, tell=told.append
+    search = find_breaking(
+        model, dataset, k=5, grid=2, images=3, limit=24, batch_size=4, tell=steps.append
     )
-    assert [one.done for one in told] == sorted(one.done for one in told)
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
     assert (
-        told[0].encoded == 0
+        steps[0].encoded == 0
     )  # the first batch warms up, and is no measure of the others
-    assert told[-1].encoded + told[0].done == found.encodings.sum()
-    assert told[-1].done == told[-1].total == 3 * found.outcome.budget
-    assert {one.level for one in told} == {None}
+    assert steps[-1].encoded + steps[0].done == search.encodings.sum()
+    assert steps[-1].done == steps[-1].total == 3 * search.outcome.budget
+    assert {step.level for step in steps} == {None}
 
 
 def test_a_worker_tells_its_controller_through_a_file(tmp_path: Path) -> None:
     WorkerProgress(tmp_path, "gw1").tell(HALF)
     WorkerProgress(tmp_path, "gw0").tell(Progress("other", "d", 0.1, 5, 5, 5, 1.0))
     (tmp_path / "progress-gw2.json").write_text("{half")
-    assert [one.model for one in read_progress(tmp_path)] == ["other", "tiny"]
+    assert [sweep.model for sweep in read_progress(tmp_path)] == ["other", "tiny"]
     forget_worker(tmp_path, "gw0")
     forget_worker(tmp_path, "gw7")
-    assert [one.model for one in read_progress(tmp_path)] == ["tiny"]
+    assert [sweep.model for sweep in read_progress(tmp_path)] == ["tiny"]
 
 
 def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> None:

@@ -19,13 +19,13 @@ FOREIGN_TEST = "def test_other(): pass\n"
 
 
 def last_line(result: pytest.RunResult) -> str:
-    found = [
+    gate_lines = [
         line
         for line in result.outlines
         if line.startswith(("RELEASE GATE", "MEASURED ONLY"))
     ]
-    assert len(found) <= 1, "the verdict is told once"
-    return found[0] if found else ""
+    assert len(gate_lines) <= 1, "the verdict is told once"
+    return gate_lines[0] if gate_lines else ""
 
 
 def saved_run(folder: Path) -> dict[str, Any]:
@@ -400,9 +400,9 @@ def test_what_left_tests_out_is_said_in_the_last_line(
     name, _, of_all = case.partition(", ")
     partial = None if of_all and of_all != "by a glob" else name
     assert saved_run(pytester.path / "out")["partial"] == partial
-    told = "" if partial is None else f"partial: {partial}; "
+    partial_note = "" if partial is None else f"partial: {partial}; "
     assert last_line(result).startswith(
-        f"RELEASE GATE: PASSED ({told}smoke run: the first 24 pairs; 1 gate met"
+        f"RELEASE GATE: PASSED ({partial_note}smoke run: the first 24 pairs; 1 gate met"
     )
 
 
@@ -771,8 +771,8 @@ def test_the_policy_lies_beside_the_tests_whatever_was_typed(
         "--robust-limit=16", "--robust-levels=0.3", *arguments, *workers
     )
     assert result.ret == 1
-    told = last_line(result)
-    assert told.startswith(
+    sentence = last_line(result)
+    assert sentence.startswith(
         "RELEASE GATE: FAILED because nothing was measured; ours had to be tested and"
         " was not"
     )

@@ -147,18 +147,19 @@ def test_the_saved_run_holds_shares_maps_and_masks(saved: Path) -> None:
     """Through a worker: what it found crosses to the controller."""
     data = json.loads((saved / "run.json").read_text())
     jsonschema.validate(data, json.loads(SCHEMA_FILE.read_text()))
-    (found,) = data["breaking"]
-    assert np.shape(found["sensitivity"]["rows"]) == (4, 4)
+    (search,) = data["breaking"]
+    assert np.shape(search["sensitivity"]["rows"]) == (4, 4)
     with np.load(saved / "ranks.npz", allow_pickle=False) as arrays:
-        masks = arrays[f"{found['arrays_key']}/breaking_mask"]
+        masks = arrays[f"{search['arrays_key']}/breaking_mask"]
         before, after = (
-            arrays[f"{found['arrays_key']}/rank_{when}"] for when in ("before", "after")
+            arrays[f"{search['arrays_key']}/rank_{when}"]
+            for when in ("before", "after")
         )
-    there = before <= found["k"]
+    there = before <= search["k"]
     assert sorted(masks[there].mean(axis=(1, 2)).tolist()) == pytest.approx(
-        found["shares"]
+        search["shares"]
     )
-    assert (after[there] > found["k"]).all()
+    assert (after[there] > search["k"]).all()
     assert (
         (saved / "sensitivity-tiny-cxr-clip-synthetic-cxr.png")
         .read_bytes()

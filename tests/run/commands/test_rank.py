@@ -61,8 +61,8 @@ def swept(occluder: str, level: float, seed: int) -> list[tuple[int, int, int]]:
 
 def shown(printed: str) -> list[tuple[int, ...]]:
     return [
-        tuple(map(int, found))
-        for found in re.findall(r"image (\d+): (\d+) -> (\d+)", printed)
+        tuple(map(int, match))
+        for match in re.findall(r"image (\d+): (\d+) -> (\d+)", printed)
     ]
 
 
@@ -86,9 +86,9 @@ def test_ranks_are_those_of_a_sweep(
     assert shown(out) == [
         (image, before, after) for image, before, after in expected if before != after
     ]
-    found = [after for _, before, after in expected if before <= 10]
+    top_ranks = [after for _, before, after in expected if before <= 10]
     assert (
-        f"kept in the top 10: {sum(after <= 10 for after in found)} of {len(found)}"
+        f"kept in the top 10: {sum(after <= 10 for after in top_ranks)} of {len(top_ranks)}"
         " images" in out
     )
 

@@ -39,8 +39,8 @@ def said(
     capsys: pytest.CaptureFixture[str], cache: Path, *words: str
 ) -> tuple[int, str]:
     code = main(["store", *words, "--cache-dir", str(cache)])
-    told = capsys.readouterr()
-    return code, told.out + told.err
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
 
 
 def test_list_says_what_is_kept_of_each_model(

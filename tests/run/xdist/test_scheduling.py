@@ -82,8 +82,8 @@ class Play:
         """Until nobody can run any more, as `xdist.dsession` does it; `choose` says who is next."""
         while running := [worker for worker in self.workers if worker.can_run]:
             worker = choose(running)
-            place = worker.given[0]
-            if self.ids[place] == dies_in:
+            index = worker.given[0]
+            if self.ids[index] == dies_in:
                 assert self.scheduler.remove_node(worker) == dies_in
                 worker.given.clear()
                 dies_in = None
@@ -92,11 +92,11 @@ class Play:
             else:
                 worker.done.append(worker.given.pop(0))
                 self.scheduler.mark_test_complete(
-                    worker, place, self.durations.choice((0.01, 1.0))
+                    worker, index, self.durations.choice((0.01, 1.0))
                 )
             if self.scheduler.tests_finished:
-                for one in self.scheduler.nodes:
-                    one.shutdown()
+                for node in self.scheduler.nodes:
+                    node.shutdown()
 
     @property
     def done(self) -> list[list[int]]:
@@ -105,12 +105,14 @@ class Play:
 
 @pytest.fixture
 def config(pytester: pytest.Pytester) -> Callable[[int], pytest.Config]:
-    made: dict[int, pytest.Config] = {}
+    configs: dict[int, pytest.Config] = {}
 
     def of(workers: int) -> pytest.Config:
-        if workers not in made:
-            made[workers] = pytester.parseconfig("--dist=load", f"--tx={workers}*popen")
-        return made[workers]
+        if workers not in configs:
+            configs[workers] = pytester.parseconfig(
+                "--dist=load", f"--tx={workers}*popen"
+            )
+        return configs[workers]
 
     return of
 
@@ -138,7 +140,7 @@ Begin = Callable[[Sequence[str], int], tuple[Play, NoticeBoard]]
 
 def ids_of(suite: Sequence[str]) -> list[str]:
     return [
-        f"test_a.py::test_one[{model}-{place}]" for place, model in enumerate(suite)
+        f"test_a.py::test_one[{model}-{index}]" for index, model in enumerate(suite)
     ]
 
 
@@ -150,16 +152,16 @@ def test_every_test_runs_once_and_a_models_tests_on_one_worker_in_order(
     session, _ = play(suite, workers)
     session.start(workers)
     session.run(random.choice)
-    assert sorted(place for done in session.done for place in done) == list(
+    assert sorted(index for done in session.done for index in done) == list(
         range(len(suite))
     )
     for model in set(suite) - {""}:
         own = [
             places
             for done in session.done
-            if (places := [place for place in done if suite[place] == model])
+            if (places := [index for index in done if suite[index] == model])
         ]
-        assert own == [[place for place, other in enumerate(suite) if other == model]]
+        assert own == [[index for index, other in enumerate(suite) if other == model]]
 
 
 @with_fixtures
@@ -201,7 +203,7 @@ def test_models_of_one_size_are_shared_out_evenly(
     session, _ = play(suite, workers)
     session.start(workers)
     session.run(lambda running: min(running, key=lambda worker: len(worker.done)))
-    shares = [len({suite[place] for place in done} - {""}) for done in session.done]
+    shares = [len({suite[index] for index in done} - {""}) for done in session.done]
     assert max(shares) - min(shares) <= 1
 
 
@@ -214,8 +216,8 @@ def test_when_a_worker_dies_every_other_test_is_still_given_out(
     dies_in = data.draw(st.integers(0, len(suite) - 1))
     session.start(workers)
     session.run(random.choice, session.ids[dies_in])
-    done = sorted(place for places in session.done for place in places)
-    assert done == [place for place in range(len(suite)) if place != dies_in]
+    done = sorted(index for places in session.done for index in places)
+    assert done == [index for index in range(len(suite)) if index != dies_in]
     assert board.crashes() == (
         {suite[dies_in]: session.ids[dies_in]} if suite[dies_in] else {}
     )

@@ -128,13 +128,13 @@ def samples(page: Path) -> str:
 
 def summary(result: pytest.RunResult) -> list[str]:
     start = next(
-        place
-        for place, line in enumerate(result.outlines)
+        line_number
+        for line_number, line in enumerate(result.outlines)
         if "retrieval robustness" in line
     )
     end = next(
-        place
-        for place, line in enumerate(result.outlines)
+        line_number
+        for line_number, line in enumerate(result.outlines)
         if line.startswith("RELEASE GATE: ")
     )
     return [
@@ -182,10 +182,10 @@ def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does
         for name in ("alone", "spread")
     ]
     assert ranks[0] == ranks[1]
-    shown = [samples(pytester.path / f"{name}.html") for name in ("alone", "spread")]
-    assert shown[0] == shown[1]
-    assert re.findall('<h3 class="sheet"><bdi>(.*?)</bdi>', shown[0]) == list(NAMES)
-    assert shown[0].count("<img") >= 2 * 2 * len(NAMES)
+    pages = [samples(pytester.path / f"{name}.html") for name in ("alone", "spread")]
+    assert pages[0] == pages[1]
+    assert re.findall('<h3 class="sheet"><bdi>(.*?)</bdi>', pages[0]) == list(NAMES)
+    assert pages[0].count("<img") >= 2 * 2 * len(NAMES)
 
 
 Dying = Callable[..., pytest.RunResult]
