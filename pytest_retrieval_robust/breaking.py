@@ -20,10 +20,10 @@ from .arguments import check_dataset, check_model, check_optional_whole
 from .case import BreakingOutcome, HeatMap
 from .errors import DatasetError, OcclusionError
 from .occluders._checks import check_whole
-from .occluders._greedy import Breaking, search_breaking, search_falls
-from .occluders._probe import Probe
 from .occluders._scene import batch_size as usual_batch
 from .occluders.fills import check_fill
+from .occluders.guided._greedy import Breaking, search_breaking, search_falls
+from .occluders.guided._probe import Probe
 from .pairs import Pairs, pairs_of
 from .progress import Counter, Tell
 from .query_keys import secret_of

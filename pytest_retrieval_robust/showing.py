@@ -16,8 +16,8 @@ from .breaking import BreakingResult
 from .case import CLEAN, Cell
 from .encoding import encode_gallery
 from .errors import DatasetError, RobustError
-from .occluders._probe import Probe
 from .occluders._scene import Scene, Setting, batch_size, encode, open_image
+from .occluders.guided._probe import Probe
 from .pairs import Pairs, pairs_of
 from .ranking import top_k
 from .samples import Retrieved, Sample, SampleSheet

@@ -27,7 +27,7 @@ from pytest_retrieval_robust.errors import (
     OcclusionError,
 )
 from pytest_retrieval_robust.models import DualEncoder
-from pytest_retrieval_robust.occluders._probe import Probe
+from pytest_retrieval_robust.occluders.guided._probe import Probe
 from pytest_retrieval_robust.pairs import pairs_of
 from pytest_retrieval_robust.scenes import sampled_images, setting_of
 

@@ -19,8 +19,8 @@ from pytest_retrieval_robust import load_dataset, load_model, load_occluder, sou
 from pytest_retrieval_robust.models import ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders._scene import Setting
+from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
-from pytest_retrieval_robust.occluders.patches import Patches
 from pytest_retrieval_robust.shard_keys import (
     batch_key,
     key_of,

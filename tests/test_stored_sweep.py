@@ -31,7 +31,7 @@ from pytest_retrieval_robust.errors import (
 from pytest_retrieval_robust.feeding import picture_digest
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
-from pytest_retrieval_robust.occluders.patches import Patches
+from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.pairs import pairs_of
 from pytest_retrieval_robust.progress import Progress
 from pytest_retrieval_robust.shard_keys import model_identity

@@ -11,26 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from ._images import WHOLE, Box, Frame
 
 if TYPE_CHECKING:
     import torch
 
-    from ._scene import Scene
+    from .scene import Scene
 
-Box: TypeAlias = tuple[float, float, float, float]
-"""(left, top, right, bottom) of the source image in the prepared square, in relative
-coordinates of the square.
-
-The box reaches beyond 0..1 where the model's preprocessing crops and lies inside 0..1
-where it pads.
-"""
-
-Frame: TypeAlias = Box | Sequence[Box]
-"""One box for the whole batch, or one an image."""
-
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-"""The frame of an image that fills the square exactly."""
+__all__ = ["WHOLE", "Box", "Frame", "Occluder", "OccluderEntry"]
 
 
 @runtime_checkable

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._donors import Donors
-    from ._scene import Scene, Setting
+    from .scene import Scene, Setting
 
 
 @dataclass(frozen=True)

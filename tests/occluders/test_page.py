@@ -16,11 +16,14 @@ import torch
 from pytest_retrieval_robust.catalogue import Catalogues
 from pytest_retrieval_robust.occluders import WHOLE, OccluderEntry
 from pytest_retrieval_robust.occluders._donors import DONORS
-from pytest_retrieval_robust.occluders._greedy import search_falls, search_worst_order
-from pytest_retrieval_robust.occluders._probe import Answers, Search
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, FILLS
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
+from pytest_retrieval_robust.occluders.guided._greedy import (
+    search_falls,
+    search_worst_order,
+)
+from pytest_retrieval_robust.occluders.guided._probe import Answers, Search
 from pytest_retrieval_robust.occluders.severity import SeverityOccluder
 from pytest_retrieval_robust.selection import occluder_from_text
 

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_choice
-from .area import AreaOccluder
-from .hashing import integer_device, words
+from .. import OccluderEntry
+from .._checks import check_choice
+from ..hashing import integer_device, words
+from . import AreaOccluder
 
 if TYPE_CHECKING:
     import torch
 
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
 
 EDGES = ("either", "left", "right")
 

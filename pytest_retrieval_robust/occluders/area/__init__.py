@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
-from ._checks import check_whole
-from ._frames import visible_level
-from .cells import CellOccluder, check_level
-from .fills import check_fill
+from .._checks import check_whole
+from .._frames import visible_level
+from ..cells import CellOccluder, check_level
+from ..fills import check_fill
 
 if TYPE_CHECKING:
     import torch

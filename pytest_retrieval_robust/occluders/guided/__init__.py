@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError
+from ...errors import OcclusionError
+from ..area import AreaOccluder
 from ._probe import Probe
-from .area import AreaOccluder
 
 if TYPE_CHECKING:
     from typing import Self
 
     import torch
 
-    from ._scene import Scene, Setting
+    from ..scene import Scene, Setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class GuidedOccluder(AreaOccluder):
 
     def bind(self, scene: Scene) -> Self:
         """The occluder with the orders that the scene's model gives its images."""
-        from ._scene import batch_size
+        from .._images import batch_size
 
         probe = Probe(
             scene,

@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_choice
+from .. import OccluderEntry
+from .._checks import check_choice
+from ..severity import STEPS, Onsets, SeverityOccluder
 from ._drawing import (
     SIDES,
     UNIT,
@@ -26,10 +27,9 @@ from ._drawing import (
     moved,
     shared_out,
 )
-from .severity import STEPS, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
 
 _CAN_SPAN, _LEADS_SPAN = Span(1, 420), Span(421, STEPS)
 _CAN_RADIUS = 19 * UNIT

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .hashing import places
+from ..hashing import places
 
 if TYPE_CHECKING:
     import torch

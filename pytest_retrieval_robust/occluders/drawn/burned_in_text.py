@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..severity import CELLS, NEVER, Onsets, SeverityOccluder
 from ._drawing import Dice, blank, shared_out, stamp
 from ._font import GLYPHS, HEIGHT, WIDTH
-from .severity import CELLS, NEVER, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
 
 _DOT = 2
 """Cells along a dot of the font: at one, the text would vanish in a model's 224 pixels."""

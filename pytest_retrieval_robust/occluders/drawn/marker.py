@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from . import OccluderEntry
-from ._checks import check_choice
+from .. import OccluderEntry
+from .._checks import check_choice
+from ..severity import CELLS, NEVER, STEPS, Onsets, SeverityOccluder
 from ._drawing import (
     SIDES,
     UNIT,
@@ -26,10 +27,9 @@ from ._drawing import (
     squared_distances,
     stamp,
 )
-from .severity import CELLS, NEVER, STEPS, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
 
 _LETTER_SPAN, _PLATE_SPAN = Span(1, 450), Span(451, STEPS)
 # Strokes in cells from the letter's upper left corner.

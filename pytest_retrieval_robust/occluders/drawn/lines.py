@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..severity import Onsets, SeverityOccluder
 from ._drawing import (
     UNIT,
     Dice,
@@ -21,10 +22,9 @@ from ._drawing import (
     length,
     shared_out,
 )
-from .severity import Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
 
 
 class _Line(NamedTuple):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import OccluderEntry
+from .. import OccluderEntry
+from . import GuidedOccluder
 from ._greedy import search_falls
-from .guided import GuidedOccluder
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
     from ._probe import Probe
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..severity import NEVER, Onsets, SeverityOccluder
 from ._drawing import (
     SIDE,
     UNIT,
@@ -22,10 +23,9 @@ from ._drawing import (
     length,
     shared_out,
 )
-from .severity import NEVER, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
 
 # In cells: the limbs' electrodes, then those in front of the heart.
 _PLACES = (

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
+from .. import OccluderEntry
+from ..hashing import integer_device, words
+from . import AreaOccluder
 from ._growth import OWN_ASPECT, PIN_BITS, growth, in_order
-from .area import AreaOccluder
-from .hashing import integer_device, words
 
 if TYPE_CHECKING:
     import torch
 
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from . import GuidedOccluder
 from ._greedy import search_worst_order
-from .guided import GuidedOccluder
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
     from ._probe import Probe
 
 

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_choice
+from .. import OccluderEntry
+from .._checks import check_choice
+from ..hashing import integer_device, words
+from . import AreaOccluder
 from ._growth import ASPECTS, OWN_ASPECT, PIN_BITS, growth, in_order
-from .area import AreaOccluder
-from .hashing import integer_device, words
 
 if TYPE_CHECKING:
     import torch
 
-    from ..catalogue import Catalogue
+    from ...catalogue import Catalogue
 
 _CORNERS = {
     "top-left": (0, 0),

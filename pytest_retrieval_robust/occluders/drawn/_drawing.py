@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .hashing import host_words
-from .severity import CELLS, NEVER, STEPS, Onsets
+from ..hashing import host_words
+from ..severity import CELLS, NEVER, STEPS, Onsets
 
 UNIT = 16
 """Units along a cell's side: finer than any tremor of a line that one would see."""
