@@ -1,10 +1,13 @@
 """Occluders, which hide part of an image: the protocol and what a catalogue entry is.
 
-One file of this folder is one entry: it defines `register(catalogue)` and imports
-anything heavy inside functions. There are three classes: *area* occluders (`area`) hide
-exactly the asked share of the image, *severity* occluders (`severity`) draw something
-that grows with the level and record its share, *model-guided* ones (`guided`) hide the
-asked share where it matters most, or least, to a model.
+One file of `area`, `drawn` or `guided` is one entry: it defines `register(catalogue)`
+and imports anything heavy inside functions.
+
+* `area` occluders hide exactly the share of the image that the level says.
+* `drawn` ones draw something that grows with the level, a severity, and record the share
+  that it hides. Their base is in `severity`.
+* `guided` ones hide the share that the level says where it matters most, or least, to a
+  model.
 """
 
 from __future__ import annotations
@@ -82,8 +85,8 @@ class OccluderEntry:
     parameters: Mapping[str, type]
     """What may stand in parentheses after the name: `{"grid": int, "fill": str}`."""
     build: Callable[..., Occluder]
-    """Takes the parameters by keyword; what is left out has its default."""
+    """Takes the parameters by keyword; those that are omitted have their defaults."""
     by_name_only: bool = False
-    """Not part of `all`: it asks for masks of the data set, or for hundreds of
-    encodings an image.
+    """Not part of `all`: it needs masks of the data set, or hundreds of encodings per
+    image.
     """

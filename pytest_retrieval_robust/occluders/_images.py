@@ -37,7 +37,7 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 class Prepares(Protocol):
-    """What `prepare` gives."""
+    """What `prepare` returns."""
 
     @property
     def pixels(self) -> NDArray[Any]: ...
@@ -61,9 +61,7 @@ class Encoder(Protocol):
 
 
 class Images(Protocol):
-    """The part of a data set that occluders use. One that has anatomical masks also has
-    `masks(index)`, and may say in `regions` which names they have.
-    """
+    """The part of a data set that occluders use."""
 
     @property
     def name(self) -> str: ...
@@ -74,8 +72,16 @@ class Images(Protocol):
     def image(self, index: int) -> Image: ...
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """A prepared image in memory that nobody else writes to."""
+
+    pixels: NDArray[Any]
+    frame: Box
+
+
 def batch_size(device: str) -> int:
-    """How many images are encoded at a time on a device, where nobody says otherwise."""
+    """The default number of images that are encoded at a time on a device."""
     return 256 if device.startswith("cuda") else 64
 
 
@@ -83,112 +89,117 @@ def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
     """(B, 3, S, S) uint8 or float32 on the host -> float32 on the 0..1 scale on the device."""
     import torch
 
-    tensor, pinned = torch.from_numpy(pixels), device.startswith("cuda")
+    tensor = torch.from_numpy(pixels)
+    pinned = device.startswith("cuda")
     # From pinned memory it is copied while the device works on the batch before.
-    tensor = (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
-    return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
+    if pinned:
+        tensor = tensor.pin_memory()
+    tensor = tensor.to(device, non_blocking=pinned)
+    if tensor.dtype == torch.uint8:
+        return tensor.float() / 255
+    return tensor
 
 
 def stacked(prepared: Sequence[Prepares], model: str) -> NDArray[Any]:
     """(B, 3, S, S) the pixels of a batch, as they were prepared; `ModelError` where
     they differ in shape.
     """
-    shapes = {one.pixels.shape for one in prepared}
+    shapes = {image.pixels.shape for image in prepared}
     if len(shapes) != 1:
         raise ModelError(
             f"Expected prepare() of {model} to give one shape (3, S, S), got"
             f" shapes={sorted(shapes)}. Resize to a fixed square."
         )
-    return np.stack([one.pixels for one in prepared])
+    return np.stack([image.pixels for image in prepared])
 
 
 def open_image(dataset: Images, number: int, shown: str) -> Image:
-    """The image of that number, decoded, in memory of its own; a `DatasetError` for what is none.
+    """The image of that number, decoded, in memory of its own; `DatasetError` otherwise.
 
-    A data set may give the same object each time, which a model's `prepare` may then do
-    with what it likes. The text of a foreign error may hold a path with a patient's
+    A data set may return the same object each time, and a model's `prepare` may change
+    what it is given. The text of a foreign error may hold a path with a patient's
     number, or a report: `shown` names the image in its place.
     """
-    found = _opened(dataset, number)
-    if isinstance(found, RobustError):
-        raise without_frames(found)
-    if isinstance(found, BaseException):
-        got = described(found)
-        let_go(found)
+    opened = _opened(dataset, number)
+    if isinstance(opened, RobustError):
+        raise without_frames(opened)
+    if isinstance(opened, BaseException):
+        got = described(opened)
+        let_go(opened)
         raise DatasetError(
             f"Expected image() of {dataset.name} to give an image, got {got} for"
             f" {shown}. Fix the data set's reader, or that file."
         )
-    if isinstance(found, str):
+    if isinstance(opened, str):
         raise DatasetError(
             f"Expected image() of {dataset.name} to give a PIL image with pixels, got"
-            f" {found} for {shown}. Return a PIL.Image.Image of at least 1 x 1 pixels."
+            f" {opened} for {shown}. Return a PIL.Image.Image of at least 1 x 1 pixels."
         )
-    return found
+    return opened
 
 
 def _opened(dataset: Images, number: int) -> Image | str | BaseException:
-    """The image; what was got in its place; or what the data set's reader raised."""
+    """The image; or what was got in its place; or what the data set's reader raised."""
     from PIL import Image
 
     try:
-        found = dataset.image(number)
-        if not isinstance(found, Image.Image):
-            return f"a {type(found).__name__}"
-        # Pillow reads a file only now, unless the data set did.
-        return found.copy() if min(found.size) > 0 else f"size={found.size}"
+        image = dataset.image(number)
+        if not isinstance(image, Image.Image):
+            return f"a {type(image).__name__}"
+        if min(image.size) == 0:
+            return f"size={image.size}"
+        # Pillow reads the file only now, unless the data set did.
+        return image.copy()
     except FOREIGN as error:
         return error
 
 
 def prepare_image(encoder: Encoder, image: Image) -> Prepares:
-    """What the model's `prepare` gives, in memory of its own; a `ModelError` for
+    """What the model's `prepare` returns, in memory of its own; a `ModelError` for
     whatever it raises.
     """
     try:
-        found: Prepares | BaseException = _copied(encoder.prepare(image), encoder.name)
+        prepared: Prepares | BaseException = _copied(
+            encoder.prepare(image), encoder.name
+        )
     except FOREIGN as error:
-        found = error
-    if isinstance(found, RobustError):
-        raise without_frames(found)
-    if isinstance(found, BaseException):
-        got = described(found)
-        let_go(found)
+        prepared = error
+    # Raised outside of the handler, so that no foreign error hangs on to ours.
+    if isinstance(prepared, RobustError):
+        raise without_frames(prepared)
+    if isinstance(prepared, BaseException):
+        got = described(prepared)
+        let_go(prepared)
         raise ModelError(
             f"Expected prepare of {encoder.name} to give Prepared(pixels, frame), got"
             f" {got}. Fix prepare, or what it expects of an image: this one had"
             f" mode={image.mode!r} and size={image.size}."
         )
-    return found
+    return prepared
 
 
-@dataclass(frozen=True)
-class _Own:
-    """A prepared image in memory that nobody else writes to."""
-
-    pixels: NDArray[Any]
-    frame: Box
-
-
-def _copied(prepared: object, model: str) -> Prepares:
+def _copied(prepared: object, model: str) -> _Prepared:
     """A model may give the same memory each time, or read-only memory."""
-    pixels, frame = (getattr(prepared, name, None) for name in ("pixels", "frame"))
+    # What a user's `prepare` returns is of any type, so its attributes are looked up.
+    pixels = getattr(prepared, "pixels", None)
+    frame = getattr(prepared, "frame", None)
     if pixels is None or frame is None:
         raise ModelError(
             f"Expected prepare of {model} to give Prepared(pixels, frame), got a"
             f" {type(prepared).__name__}. Return"
             " pytest_retrieval_robust.models.Prepared."
         )
-    own = np.array(pixels)
-    if own.dtype.kind == "f":
-        own = own.astype(np.float32, copy=False)
-    if own.ndim != 3 or own.shape[0] != 3 or own.dtype not in (np.uint8, np.float32):
+    copy = np.array(pixels)
+    if copy.dtype.kind == "f":
+        copy = copy.astype(np.float32, copy=False)
+    is_picture = copy.ndim == 3 and copy.shape[0] == 3
+    if not is_picture or copy.dtype not in (np.uint8, np.float32):
         raise ModelError(
             f"Expected prepare of {model} to give pixels of shape (3, S, S) in uint8 or"
-            f" float32, got shape={own.shape}, dtype={own.dtype}. Repeat grey to three"
-            " channels, and scale other numbers to 0..1."
+            f" float32, got shape={copy.shape}, dtype={copy.dtype}. Repeat grey to"
+            " three channels, and scale other numbers to 0..1."
         )
-    return _Own(own, frame)
+    return _Prepared(copy, frame)
 
 
 def encode(encoder: Encoder, pixels: Tensor) -> Tensor:

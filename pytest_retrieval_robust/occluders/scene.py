@@ -8,28 +8,43 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError, UnreadableImageError
-from ._images import (
-    Box,
-    Encoder,
-    Images,
-    open_image,
-    prepare_image,
-    stacked,
-    unit_scale,
-)
+from ..errors import OcclusionError
+from ._donors import Donors, prepared_donors
+from ._images import Box, Encoder, Images
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ._donors import Donors
-
 MaskReader = Callable[[int], Mapping[str, NDArray[np.bool_]]]
+
+
+class ImagesWithMasks(Images, Protocol):
+    """A data set that has anatomical masks."""
+
+    def masks(self, index: int) -> Mapping[str, NDArray[np.bool_]]:
+        """(rows, columns) bool by name, true inside; a region may be absent."""
+
+
+class ImagesWithRegions(Images, Protocol):
+    """A data set that says which names its masks have."""
+
+    @property
+    def regions(self) -> Sequence[str]: ...
+
+
+# By `getattr` and not by `isinstance`, which from Python 3.12 on does not see what a
+# wrapper of a data set passes on by `__getattr__`.
+def _has_masks(dataset: Images) -> TypeGuard[ImagesWithMasks]:
+    return getattr(dataset, "masks", None) is not None
+
+
+def _has_regions(dataset: Images) -> TypeGuard[ImagesWithRegions]:
+    return getattr(dataset, "regions", None) is not None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,67 +61,44 @@ class Setting:
     @cached_property
     def gallery_digest(self) -> bytes:
         """Changes with any embedding or group of the gallery."""
-        return sha256(
-            self.reports.cpu().numpy().tobytes() + self.report_groups.tobytes()
-        ).digest()
+        embeddings = self.reports.cpu().numpy().tobytes()
+        return sha256(embeddings + self.report_groups.tobytes()).digest()
 
     @cached_property
     def donors(self) -> Donors:
-        """The data set's donors, prepared by the model; broken images are none."""
-        from ._donors import DONORS, Donors
-        from .hashing import by_hash
-
-        dataset, ids, kept = self.dataset, [], []
-        for number in by_hash(dataset.image_ids, "donors"):
-            try:
-                image = open_image(dataset, number, f"its image number {number}")
-            except UnreadableImageError:
-                continue
-            kept.append(prepare_image(self.encoder, image))
-            ids.append(dataset.image_ids[number])
-            if len(ids) == DONORS:
-                break
-        if len(ids) < 2:
-            raise OcclusionError(
-                f"Expected at least two images in {dataset.name} for fill='donor', got"
-                f" images={len(ids)}. Choose another fill."
-            )
-        pixels = unit_scale(stacked(kept, self.encoder.name), self.encoder.device)
-        return Donors(ids, pixels, [one.frame for one in kept])
+        """The data set's donors, prepared by the model. Broken images are left out."""
+        return prepared_donors(self.encoder, self.dataset)
 
     @property
     def masks(self) -> MaskReader:
         """Reads the anatomical masks of an image by its number; `OcclusionError` where
         the data set has none.
         """
-        read: MaskReader | None = getattr(self.dataset, "masks", None)
-        # Data sets of files always have the method, but regions only where they were given masks.
-        if read is None or getattr(self.dataset, "regions", None) == ():
+        dataset = self.dataset
+        # Data sets of files always have the method, but name regions only if they were
+        # given masks.
+        opened_without = _has_regions(dataset) and dataset.regions == ()
+        if opened_without or not _has_masks(dataset):
             raise OcclusionError(
                 "Expected a data set with anatomical masks, got none in"
-                f" {self.dataset.name}. Give masks=FOLDER to a data set of files, or a"
-                " masks(index) method to one of your own."
+                f" {dataset.name}. Give masks=FOLDER to a data set of files, or add a"
+                " masks(index) method to your own."
             )
-        return read
+        return dataset.masks
 
     @cached_property
     def regions(self) -> tuple[str, ...]:
         """The names that masks of the data set have: its own `regions`, else those of
         all its masks, in order.
         """
-        said: Sequence[str] | None = getattr(self.dataset, "regions", None)
-        if said is not None:
-            return tuple(said)
+        dataset = self.dataset
+        if _has_regions(dataset):
+            return tuple(dataset.regions)
         read = self.masks
-        return tuple(
-            sorted(
-                {
-                    name
-                    for number in range(len(self.dataset.image_ids))
-                    for name in read(number)
-                }
-            )
-        )
+        names: set[str] = set()
+        for number in range(len(dataset.image_ids)):
+            names.update(read(number))
+        return tuple(sorted(names))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
