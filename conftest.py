@@ -15,6 +15,6 @@ settings.load_profile("robust-ci" if os.environ.get("CI") else "robust-dev")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    from pytest_retrieval_robust.options import add_short_aliases
+    from pytest_retrieval_robust.run.options import add_short_aliases
 
     add_short_aliases(parser)

@@ -23,7 +23,7 @@ import scipy
 from numpy.typing import NDArray
 from scipy import stats
 
-from pytest_retrieval_robust.resampling import (
+from pytest_retrieval_robust.retrieval.bootstrap import (
     RESAMPLES,
     Clusters,
     _kept_draws,

@@ -12,10 +12,10 @@ from itertools import combinations
 import numpy as np
 
 from pytest_retrieval_robust import find_breaking, load_dataset, load_model
+from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
+from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders.guided._probe import Probe
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.scenes import sampled_images, setting_of
 
 MODELS = ("tiny-cxr-clip", "tiny-cxr-clip-robust", "tiny-cxr-openclip")
 IMAGES, EXHAUSTIVE = 100, 12

@@ -74,8 +74,8 @@ import numpy as np
 import pytest
 import torch
 
-import pytest_retrieval_robust.sweep as sweep
-from pytest_retrieval_robust.case import CLEAN
+import pytest_retrieval_robust.measure.sweep.run as sweep
+from pytest_retrieval_robust.core.cases import CLEAN
 from pytest_retrieval_robust.datasets import DatasetEntry
 from pytest_retrieval_robust.models import ModelCard, ModelEntry, Prepared
 

@@ -176,7 +176,7 @@ def decoding(folder: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from pytest_retrieval_robust import load_dataset, load_model
-    from pytest_retrieval_robust.feeding import DECODERS
+    from pytest_retrieval_robust.measure.sweep.feed import DECODERS
 
     smooth = np.add.outer(
         np.arange(2500), np.arange(2000)

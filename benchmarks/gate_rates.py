@@ -22,20 +22,25 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.case import Case, Direction, Outcome, Plan, Scores, Timing
-from pytest_retrieval_robust.comparison import Comparison, Difference, Run
-from pytest_retrieval_robust.curve import (
+from pytest_retrieval_robust.core.cases import Case, Direction, Plan
+from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
+from pytest_retrieval_robust.gate.comparison import Comparison, Difference, Run
+from pytest_retrieval_robust.gate.evidence import Evidence
+from pytest_retrieval_robust.gate.judge import Judge, non_inferior
+from pytest_retrieval_robust.gate.measurements import Identity, Measurements, Scope
+from pytest_retrieval_robust.gate.policy import BASELINE, BaselineLimit, Policy, Rule
+from pytest_retrieval_robust.retrieval.curve import (
     Curve,
     area_under_curve,
     half_level,
     least_squares_slope,
     retention,
 )
-from pytest_retrieval_robust.evidence import Evidence
-from pytest_retrieval_robust.gate import Judge, non_inferior
-from pytest_retrieval_robust.measurements import Identity, Measurements, Scope
-from pytest_retrieval_robust.policy import BASELINE, BaselineLimit, Policy, Rule
-from pytest_retrieval_robust.statistics import POWER, normal_quantile, wilson_interval
+from pytest_retrieval_robust.retrieval.intervals import (
+    POWER,
+    normal_quantile,
+    wilson_interval,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -34,10 +35,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.hardware import hardware_name
-from pytest_retrieval_robust.ranking import positive_ranks_both
-from pytest_retrieval_robust.ranking._filter import has_bfloat16
-from pytest_retrieval_robust.ranking._kernels import compiled
+from pytest_retrieval_robust.measure.timing.hardware import hardware_name
+from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
+from pytest_retrieval_robust.retrieval.ranking._filter import has_bfloat16
+from pytest_retrieval_robust.retrieval.ranking._kernels import compiled
 
 Floats = NDArray[np.float32]
 Actions = dict[str, Callable[[], object]]
@@ -216,7 +217,7 @@ def _scale(size: int, large: int, rounds: int) -> None:
     for count in (size, large):
         rows, own = made(count, 0.5), np.arange(count)
         seconds[count] = median(
-            _seconds(lambda: positive_ranks_both(*rows, own, own))
+            _seconds(partial(positive_ranks_both, *rows, own, own))
             for _ in range(rounds)
         )
     predicted = seconds[size] * (large / size) ** 2

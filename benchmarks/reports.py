@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.markdown import render_markdown
 from pytest_retrieval_robust.reports.page import render_html
 from pytest_retrieval_robust.reports.saved_run import render_json

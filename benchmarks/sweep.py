@@ -28,13 +28,13 @@ import torch
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset, load_occluder
-from pytest_retrieval_robust.case import Cell
+from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.datasets import RetrievalDataset
-from pytest_retrieval_robust.embedding_store import EmbeddingStore
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest, Precision
 from pytest_retrieval_robust.models._open_clip import load_file
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.sweep import Measured, SweepResult, run_sweep
 
 ARCHITECTURE, SIDE, LEVELS, KS = "ViT-B-32", 1024, (0.1, 0.2, 0.3, 0.4, 0.5), (1, 5, 10)
 CELLS = [(Cell("patches", level, 0), load_occluder("patches")) for level in LEVELS]

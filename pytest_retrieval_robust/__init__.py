@@ -1,62 +1,149 @@
 """Measure how well image-text retrieval models find the right report when part of the
 image is hidden.
 
-The public names are imported on first use, so that the pytest plugin costs nothing to
-projects that do not use it.
+Everything that a suite, a conftest or a package of your own may import is declared here,
+and in `pytest_retrieval_robust.strategies`; other modules may move. Names are imported
+on first use, so that the pytest plugin costs nothing to projects that do not use it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .core import old_paths
+
 if TYPE_CHECKING:
-    from .api import (
-        dataset_from_lists,
-        encoder_from_callables,
-        evaluate,
-        load_dataset,
-        load_model,
-        load_occluder,
-    )
-    from .breaking import find_breaking, sensitivity_map
-    from .metrics.recall import recall_at_k
-    from .ranking import positive_ranks, positive_ranks_both, top_k
+    from .core.cases import Case as Case
+    from .core.cases import Cell as Cell
+    from .core.cases import Direction as Direction
+    from .core.cases import Plan as Plan
+    from .core.catalogue import Catalogues as Catalogues
+    from .core.costs import CostMeasurement as CostMeasurement
+    from .core.errors import ArgumentError as ArgumentError
+    from .core.errors import ConfigError as ConfigError
+    from .core.errors import DatasetError as DatasetError
+    from .core.errors import EmbeddingError as EmbeddingError
+    from .core.errors import ModelError as ModelError
+    from .core.errors import NotMeasuredError as NotMeasuredError
+    from .core.errors import NotOnThisMachineError as NotOnThisMachineError
+    from .core.errors import OcclusionError as OcclusionError
+    from .core.errors import RankingError as RankingError
+    from .core.errors import RobustError as RobustError
+    from .core.errors import UnknownNameError as UnknownNameError
+    from .core.errors import UnreadableImageError as UnreadableImageError
+    from .core.outcomes import Outcome as Outcome
+    from .core.outcomes import Scores as Scores
+    from .core.outcomes import Timing as Timing
+    from .core.sample_sheets import SampleSheet as SampleSheet
+    from .core.searches import BreakingOutcome as BreakingOutcome
+    from .core.searches import HeatMap as HeatMap
+    from .core.verdict import Verdict as Verdict
+    from .datasets import DatasetEntry as DatasetEntry
+    from .datasets import KnowsContent as KnowsContent
+    from .datasets import RetrievalDataset as RetrievalDataset
+    from .gate.record import RunRecord as RunRecord
+    from .measure.api import dataset_from_lists as dataset_from_lists
+    from .measure.api import encoder_from_callables as encoder_from_callables
+    from .measure.api import evaluate as evaluate
+    from .measure.api import load_dataset as load_dataset
+    from .measure.api import load_model as load_model
+    from .measure.api import load_occluder as load_occluder
+    from .measure.breaking import find_breaking as find_breaking
+    from .measure.breaking import sensitivity_map as sensitivity_map
+    from .models import DualEncoder as DualEncoder
+    from .models import LoadRequest as LoadRequest
+    from .models import ModelCard as ModelCard
+    from .models import ModelEntry as ModelEntry
+    from .models import Prepared as Prepared
+    from .occluders import Occluder as Occluder
+    from .occluders import OccluderEntry as OccluderEntry
+    from .occluders._scene import Scene as Scene
+    from .occluders._scene import Setting as Setting
+    from .occluders.area import AreaOccluder as AreaOccluder
+    from .occluders.severity import SeverityOccluder as SeverityOccluder
+    from .reports import ReportEntry as ReportEntry
+    from .retrieval.curve import Curve as Curve
+    from .retrieval.metrics import MetricEntry as MetricEntry
+    from .retrieval.metrics.recall import recall_at_k as recall_at_k
+    from .retrieval.ranking import positive_ranks as positive_ranks
+    from .retrieval.ranking import positive_ranks_both as positive_ranks_both
+    from .retrieval.ranking import top_k as top_k
+    from .run.fixtures import GateFixture as GateFixture
+    from .run.fixtures import OcclusionTimer as OcclusionTimer
 
 __version__ = "0.1.0"
-__all__ = [
-    "dataset_from_lists",
-    "encoder_from_callables",
-    "evaluate",
-    "find_breaking",
-    "load_dataset",
-    "load_model",
-    "load_occluder",
-    "positive_ranks",
-    "positive_ranks_both",
-    "recall_at_k",
-    "sensitivity_map",
-    "top_k",
-]
 
 _HOMES = {
-    "dataset_from_lists": ".api",
-    "encoder_from_callables": ".api",
-    "evaluate": ".api",
-    "find_breaking": ".breaking",
-    "load_dataset": ".api",
-    "load_model": ".api",
-    "load_occluder": ".api",
-    "positive_ranks": ".ranking",
-    "positive_ranks_both": ".ranking",
-    "recall_at_k": ".metrics.recall",
-    "sensitivity_map": ".breaking",
-    "top_k": ".ranking",
+    "dataset_from_lists": "measure.api",
+    "encoder_from_callables": "measure.api",
+    "evaluate": "measure.api",
+    "find_breaking": "measure.breaking",
+    "load_dataset": "measure.api",
+    "load_model": "measure.api",
+    "load_occluder": "measure.api",
+    "positive_ranks": "retrieval.ranking",
+    "positive_ranks_both": "retrieval.ranking",
+    "recall_at_k": "retrieval.metrics.recall",
+    "sensitivity_map": "measure.breaking",
+    "top_k": "retrieval.ranking",
+    "AreaOccluder": "occluders.area",
+    "ArgumentError": "core.errors",
+    "BreakingOutcome": "core.searches",
+    "Case": "core.cases",
+    "Catalogues": "core.catalogue",
+    "Cell": "core.cases",
+    "ConfigError": "core.errors",
+    "CostMeasurement": "core.costs",
+    "Curve": "retrieval.curve",
+    "DatasetEntry": "datasets",
+    "DatasetError": "core.errors",
+    "Direction": "core.cases",
+    "DualEncoder": "models",
+    "EmbeddingError": "core.errors",
+    "GateFixture": "run.fixtures",
+    "HeatMap": "core.searches",
+    "KnowsContent": "datasets",
+    "LoadRequest": "models",
+    "MetricEntry": "retrieval.metrics",
+    "ModelCard": "models",
+    "ModelEntry": "models",
+    "ModelError": "core.errors",
+    "NotMeasuredError": "core.errors",
+    "NotOnThisMachineError": "core.errors",
+    "Occluder": "occluders",
+    "OccluderEntry": "occluders",
+    "OcclusionError": "core.errors",
+    "OcclusionTimer": "run.fixtures",
+    "Outcome": "core.outcomes",
+    "Plan": "core.cases",
+    "Prepared": "models",
+    "RankingError": "core.errors",
+    "ReportEntry": "reports",
+    "RetrievalDataset": "datasets",
+    "RobustError": "core.errors",
+    "RunRecord": "gate.record",
+    "SampleSheet": "core.sample_sheets",
+    "Scene": "occluders._scene",
+    "Scores": "core.outcomes",
+    "Setting": "occluders._scene",
+    "SeverityOccluder": "occluders.severity",
+    "Timing": "core.outcomes",
+    "UnknownNameError": "core.errors",
+    "UnreadableImageError": "core.errors",
+    "Verdict": "core.verdict",
 }
+"""Public name -> the module that defines it."""
+
+__all__ = [  # noqa: PLE0604 - written out, the list would say the same three times
+    *_HOMES,
+]
+
+old_paths.install(__name__)
 
 
 def __dir__() -> list[str]:
     """The public names alone, for completion: the modules are no part of the interface."""
-    return [*__all__, "__version__"]
+    return [*__all__, "strategies", "__version__"]
 
 
 def __getattr__(name: str) -> object:
@@ -64,4 +151,4 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name], __name__), name)
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import __version__
-from .case import DIRECTIONS
-from .options import PASSED_ON
+from .core.cases import DIRECTIONS
+from .run.options import PASSED_ON
 
 if TYPE_CHECKING:
     from .datasets import RetrievalDataset
-    from .judgement import RunRecord
+    from .gate.record import RunRecord
 
 _SCRIPT = "retrieval-robust"
 _SUITE_FILES = (
@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_store(store: argparse.ArgumentParser) -> None:
-    from .store_command import ACTIONS
+    from .run.commands.store import ACTIONS
 
     store.add_argument("action", nargs="?", default="list", choices=ACTIONS)
     store.add_argument(
@@ -265,7 +265,7 @@ def _init(parsed: argparse.Namespace) -> int:
 
 
 def _inspect(parsed: argparse.Namespace) -> int:
-    from .errors import RobustError
+    from .core.errors import RobustError
 
     if parsed.tests is not None:
         return _inspect_of_a_suite(parsed)
@@ -278,10 +278,10 @@ def _inspect(parsed: argparse.Namespace) -> int:
 
 def _configured_dataset(parsed: argparse.Namespace) -> RetrievalDataset:
     """The data set of that name, with what `robust.toml` says of it."""
-    from .catalogue import Catalogues
-    from .config_file import read_config_file
-    from .errors import UnknownNameError
-    from .selection import named_dataset
+    from .core.catalogue import Catalogues
+    from .core.config_file import read_config_file
+    from .core.errors import UnknownNameError
+    from .run.selection import named_dataset
 
     file = parsed.config if parsed.config is not None else Path("robust.toml")
     config = (
@@ -310,9 +310,9 @@ def _where_else(has_config: bool) -> str:
 
 def _shown(parsed: argparse.Namespace, dataset: RetrievalDataset) -> int:
     """Print what the data set holds; 1 where an image cannot be read."""
-    from .api import load_model
-    from .inspection import check_images, inspect
-    from .pairs import pairs_of
+    from .measure.api import load_model
+    from .measure.inspection import check_images, inspect
+    from .measure.pairs import pairs_of
 
     model = None if parsed.model is None else load_model(parsed.model)
     for line in inspect(dataset, model=model):
@@ -353,8 +353,8 @@ class _InspectCommand:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        from .errors import RobustError
-        from .session import session_of
+        from .core.errors import RobustError
+        from .run.session import session_of
 
         try:
             _check_single("dataset", self._parsed.dataset)
@@ -378,8 +378,8 @@ def _write_ids(ids: Sequence[str], file: Path) -> None:
 
 
 def _compare(parsed: argparse.Namespace) -> int:
-    from .comparing import compare
-    from .errors import RobustError
+    from .core.errors import RobustError
+    from .run.commands.compare import compare
 
     try:
         code, lines = compare(
@@ -423,11 +423,11 @@ def _plot(parsed: argparse.Namespace) -> int:
 
 def _of_a_run(parsed: argparse.Namespace, action: Callable[[RunRecord], None]) -> int:
     """Do something with a saved run; 2 where it, or what is asked of it, is wrong."""
-    from .errors import RobustError
-    from .judgement import Against, judge_run
-    from .outputs import check_out
-    from .policy import Policy
-    from .saved import load_run
+    from .core.errors import RobustError
+    from .gate.policy import Policy
+    from .gate.record import Against, judge_run
+    from .reports.saved.read import load_run
+    from .run.outputs import check_out
 
     try:
         if parsed.out is not None:
@@ -448,7 +448,7 @@ def _of_a_run(parsed: argparse.Namespace, action: Callable[[RunRecord], None]) -
 
 
 def _give(text: str, out: Path | None) -> None:
-    from .cache import whole_file
+    from .core.atomic_files import whole_file
 
     if out is None:
         sys.stdout.write(text)
@@ -458,11 +458,11 @@ def _give(text: str, out: Path | None) -> None:
 
 
 def _store(parsed: argparse.Namespace) -> int:
-    from .cache import cache_folder
-    from .embedding_store import FOLDER, EmbeddingStore
-    from .errors import RobustError
-    from .options import CACHE_LIMIT, parse_size
-    from .store_command import store_lines
+    from .core.atomic_files import cache_folder
+    from .core.errors import RobustError
+    from .measure.embeddings.store import FOLDER, EmbeddingStore
+    from .run.commands.store import store_lines
+    from .run.options import CACHE_LIMIT, parse_size
 
     try:
         limit = parse_size("--limit", parsed.limit or CACHE_LIMIT)
@@ -524,8 +524,8 @@ class _RankCommand:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        from .errors import RobustError
-        from .foreign import FOREIGN, described, let_go
+        from .core.errors import RobustError
+        from .core.foreign import FOREIGN, described, let_go
 
         try:
             self.lines = list(self._ranked(config))
@@ -542,8 +542,9 @@ class _RankCommand:
         return 0
 
     def _ranked(self, config: pytest.Config) -> Iterator[str]:
-        from .replay import FirstRanks, replay_lines
-        from .session import session_of
+        from .measure.first_ranks import FirstRanks
+        from .run.commands.rank import replay_lines
+        from .run.session import session_of
 
         parsed = self._parsed
         for kind in ("model", "dataset", "occluder"):
@@ -562,9 +563,9 @@ class _RankCommand:
 
 
 def _check_single(kind: str, text: str) -> None:
-    from .catalogue import is_glob
-    from .errors import ConfigError
-    from .options import split_list
+    from .core.catalogue import is_glob
+    from .core.errors import ConfigError
+    from .core.names import split_list
 
     if (
         text == "all"

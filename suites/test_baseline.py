@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_retrieval_robust.curve import Curve
-from pytest_retrieval_robust.fixtures import Gate
+from pytest_retrieval_robust import Curve, GateFixture
 
 
 def test_not_worse_than_baseline(
-    robustness_curves: Sequence[Curve], gate: Gate
+    robustness_curves: Sequence[Curve], gate: GateFixture
 ) -> None:
     assert gate.baseline_violations(robustness_curves) == []

@@ -4,9 +4,8 @@ only where a gate asks.
 
 from __future__ import annotations
 
-from pytest_retrieval_robust.case import BreakingOutcome
-from pytest_retrieval_robust.fixtures import Gate
+from pytest_retrieval_robust import BreakingOutcome, GateFixture
 
 
-def test_breaking_occlusion(breaking: BreakingOutcome, gate: Gate) -> None:
+def test_breaking_occlusion(breaking: BreakingOutcome, gate: GateFixture) -> None:
     assert gate.breaking_violations(breaking) == []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_retrieval_robust.curve import Curve
-from pytest_retrieval_robust.fixtures import Gate
+from pytest_retrieval_robust import Curve, GateFixture
 
 
-def test_curve(robustness_curve: Curve, gate: Gate) -> None:
+def test_curve(robustness_curve: Curve, gate: GateFixture) -> None:
     assert gate.curve_violations(robustness_curve) == []

@@ -21,26 +21,21 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.calling import encode_reports
-from pytest_retrieval_robust.curve import retrieves
+from pytest_retrieval_robust.core.calling import encode_reports
 from pytest_retrieval_robust.datasets import RetrievalDataset
+from pytest_retrieval_robust.measure.first_ranks import TOP, FirstRanks, HiddenRanks
+from pytest_retrieval_robust.measure.sweep.scores import scores_of
+from pytest_retrieval_robust.measure.timing.rounds import prepare_batch
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders._scene import encode
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, DONOR
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
-from pytest_retrieval_robust.ranking import positive_ranks
-from pytest_retrieval_robust.replay import (
-    TOP,
-    FirstRanks,
-    HiddenRanks,
-    replay_command,
-    replay_options,
-)
-from pytest_retrieval_robust.scoring import scores_of
-from pytest_retrieval_robust.session import session_of
+from pytest_retrieval_robust.retrieval.curve import retrieves
+from pytest_retrieval_robust.retrieval.ranking import positive_ranks
+from pytest_retrieval_robust.run.commands.rank import replay_command, replay_options
+from pytest_retrieval_robust.run.session import session_of
 from pytest_retrieval_robust.strategies import Occlusion, corners, levels
-from pytest_retrieval_robust.timing import prepare_batch
 
 IMAGES = 4
 POOL = 16

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_retrieval_robust.case import Outcome
-from pytest_retrieval_robust.fixtures import Gate
+from pytest_retrieval_robust import GateFixture, Outcome
 
 
-def test_recall(outcome: Outcome, clean_outcome: Outcome, gate: Gate) -> None:
+def test_recall(outcome: Outcome, clean_outcome: Outcome, gate: GateFixture) -> None:
     assert gate.violations(outcome, clean_outcome) == []

@@ -4,8 +4,8 @@ gates of robust.toml.
 
 from __future__ import annotations
 
-from pytest_retrieval_robust.fixtures import Gate, OcclusionTimer
+from pytest_retrieval_robust import GateFixture, OcclusionTimer
 
 
-def test_timing(occlusion_timer: OcclusionTimer, gate: Gate) -> None:
+def test_timing(occlusion_timer: OcclusionTimer, gate: GateFixture) -> None:
     assert gate.cost_violations(occlusion_timer()) == []

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import pytest_retrieval_robust.measure.sweep.run  # noqa: F401
+
 # pytester forgets the modules that an inner run imported, and torch cannot be imported
 # twice: they are imported here.
-import pytest_retrieval_robust.models._transformers
-import pytest_retrieval_robust.reports.saved_run
-import pytest_retrieval_robust.reports.terminal
-import pytest_retrieval_robust.sweep  # noqa: F401
-from pytest_retrieval_robust.cache import CACHE_VARIABLE
+from pytest_retrieval_robust.core.atomic_files import CACHE_VARIABLE
 
 THREE_LINES = """
 def test_recall_under_occlusion(outcome, clean_outcome, gate):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pytest_retrieval_robust.models import Prepared
 
-from .test_sweep import Pixels
+from .measure.sweep.test_sweep import Pixels
 
 
 class Mutating(Pixels):

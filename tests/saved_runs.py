@@ -12,25 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.case import (
-    BreakingOutcome,
-    Case,
-    HeatMap,
-    ModelRecord,
-    Outcome,
-    Plan,
-    Timing,
-)
-from pytest_retrieval_robust.comparison import Run
-from pytest_retrieval_robust.evidence import Evidence
-from pytest_retrieval_robust.judgement import Against, judge_run
-from pytest_retrieval_robust.measurements import Identity, Measurements, Scope
-from pytest_retrieval_robust.policy import Policy
+from pytest_retrieval_robust.core.cases import Case, Plan
+from pytest_retrieval_robust.core.outcomes import ModelRecord, Outcome, Timing
+from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
+from pytest_retrieval_robust.gate.arrays import RunStore, case_key, dataset_key
+from pytest_retrieval_robust.gate.comparison import Run
+from pytest_retrieval_robust.gate.evidence import Evidence
+from pytest_retrieval_robust.gate.measurements import Identity, Measurements, Scope
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.record import Against, judge_run
+from pytest_retrieval_robust.measure.sweep.scores import scores_of
+from pytest_retrieval_robust.reports.saved.checks import search_key
 from pytest_retrieval_robust.reports.saved_run import save_run
-from pytest_retrieval_robust.resampling import Clusters
-from pytest_retrieval_robust.saved_checks import search_key
-from pytest_retrieval_robust.scoring import scores_of
-from pytest_retrieval_robust.store import RunStore, case_key, dataset_key
+from pytest_retrieval_robust.retrieval.bootstrap import Clusters
 
 LEVELS = (0.0, 0.2, 0.4)
 KS = (1, 10)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_retrieval_robust.config_file import read_config_file
-from pytest_retrieval_robust.policy import DEFAULTS, Policy
-from pytest_retrieval_robust.policy_file import read_policy
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.gate.policy import DEFAULTS, Policy
+from pytest_retrieval_robust.gate.toml import read_policy
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("docs/gate.md", "README.md")
@@ -39,7 +39,7 @@ def test_every_policy_that_is_shown_can_be_read(
 
 
 def test_every_key_is_in_a_table_of_the_page() -> None:
-    from pytest_retrieval_robust.policy_file import _KEYS
+    from pytest_retrieval_robust.gate.toml import _KEYS
 
     rows = "".join(
         line

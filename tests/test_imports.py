@@ -20,133 +20,59 @@ HEAVY = (
     "huggingface_hub",
     "hypothesis",
 )
-LAYERS = (
-    (
-        "errors",
-        "words",
-        "foreign",
-        "files",
-        "float32",
-        "spill",
-        "case",
-        "device",
-        "axes",
-        "release",
-    ),
-    ("calling",),
-    (
-        "statistics",
-        "resampling",
-        "clock",
-        "hardware",
-        "catalogue",
-        "config_file",
-        "curve",
-        "cache",
-        "roster",
-        "placement",
-        "measurements",
-        "ranking",
-        "saved_arrays",
-    ),
-    ("policy", "evidence", "options", "samples"),
-    ("policy_file", "comparison", "layouts", "deciding", "cost_gate", "breaking_gate"),
-    ("gate",),
-    ("judgement",),
-    ("models", "datasets", "occluders", "metrics"),
-    ("pairs", "store", "embedding_store", "query_keys", "progress"),
-    (
-        "saved_checks",
-        "source_code",
-        "probing",
-        "shard_keys",
-        "shards",
-        "encoding",
-        "feeding",
-        "scoring",
-    ),
-    ("saved", "sweep", "selection", "strategies", "inspection", "scenes"),
-    ("policy_names", "outputs"),
-    ("timing", "precision", "breaking", "replay", "arguments"),
-    ("showing",),
-    ("api",),
-    ("session",),
-    ("store_command",),
-    (
-        "items",
-        "fixtures",
-        "summary",
-        "reports",
-        "comparing",
-        "hookspecs",
-        "scheduling",
-        "__main__",
-    ),
-    ("plugin", "__init__"),
-)
-LEVEL = {module: number for number, layer in enumerate(LAYERS) for module in layer}
-FAMILIES = ("models", "datasets", "occluders", "metrics", "reports")
+BELOW = {
+    "core": set(),
+    "retrieval": {"core"},
+    "models": {"core"},
+    "datasets": {"core"},
+    "occluders": {"core", "retrieval"},
+    "strategies": {"core", "occluders"},
+    "measure": {"core", "retrieval", "models", "datasets", "occluders"},
+    "gate": {"core", "retrieval"},
+    "reports": {"core", "retrieval", "gate"},
+}
+"""Folder -> the folders that it may import. `run` may import all."""
+BELOW["run"] = {*BELOW}
+BELOW["__main__"] = {*BELOW}
+# Public names reach upward on purpose: they are what makes the package cheap to import.
+BELOW["__init__"] = {*BELOW}
 
 
 def imports_of(path: Path) -> set[str]:
-    """The package's own top-level modules that a file imports when it is loaded,
-    `TYPE_CHECKING` blocks apart.
-    """
+    """The package's own folders that a file imports, `TYPE_CHECKING` blocks among them."""
     module = path.relative_to(PACKAGE.parent).with_suffix("").parts
-    found: set[str] = set()
-    for node in _runtime_nodes(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            base = module[: len(module) - node.level] if node.level else ()
-            names = (
-                [*base, *(node.module or "").split(".")] if node.module else list(base)
-            )
-            targets = (
-                [[*names, alias.name] for alias in node.names]
-                if len(names) == 1
-                else [names]
-            )
-            found |= {
-                target[1]
-                for target in targets
-                if target[0] == PACKAGE.name and len(target) > 1
-            }
-    return found
-
-
-def _runtime_nodes(tree: ast.AST) -> list[ast.AST]:
-    nodes: list[ast.AST] = []
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+    folders: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
             continue
-        nodes += [child, *_runtime_nodes(child)]
-    return nodes
+        base = module[: len(module) - node.level]
+        target = [*base, *(node.module or "").split(".")] if node.module else [*base]
+        names = (
+            [alias.name for alias in node.names] if len(target) == 1 else target[1:2]
+        )
+        folders.update(names)
+    return folders & set(BELOW)
 
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_suite" not in path.parts)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_from_its_own_layer_or_below(path: Path) -> None:
+def test_a_folder_imports_only_from_those_below_it(path: Path) -> None:
     own = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    # Public names and late factories reach upward on purpose: they are what makes the
-    # package cheap to import.
-    allowed = {"__init__": set(LEVEL), "session": {"api"}}.get(own, set())
-    above = {
-        name for name in imports_of(path) if LEVEL.get(name, 0) > LEVEL[own]
-    } - allowed
-    assert above == set()
+    assert imports_of(path) <= BELOW[own] | {own}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_families_do_not_import_each_other(path: Path) -> None:
-    own = path.relative_to(PACKAGE).parts[0]
-    if own in FAMILIES:
-        assert imports_of(path).isdisjoint(set(FAMILIES) - {own})
+def test_the_package_has_no_more_than_twelve_entries() -> None:
+    entries = [path for path in PACKAGE.iterdir() if path.name[0] not in "_."]
+    assert {path.name for path in entries} == {*BELOW} - {"__init__", "__main__"} | {
+        "py.typed"
+    }
 
 
 def test_loading_the_plugin_loads_nothing_heavy() -> None:
     code = (
-        f"import sys, pytest_retrieval_robust.plugin; print([m for m in {HEAVY!r} if m"
+        f"import sys, pytest_retrieval_robust.run.plugin; print([m for m in {HEAVY!r} if m"
         " in sys.modules])"
     )
     assert (

@@ -10,9 +10,9 @@ import pytest
 from pytest_retrieval_robust import __all__ as public_names
 from pytest_retrieval_robust import evaluate
 from pytest_retrieval_robust.__main__ import copy_suite
-from pytest_retrieval_robust.config_file import read_config_file
-from pytest_retrieval_robust.curve import Curve
-from pytest_retrieval_robust.policy_file import read_policy
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.gate.toml import read_policy
+from pytest_retrieval_robust.retrieval.curve import Curve
 from training.figures import LEVELS, read_figures
 from training.recipes import RECIPES
 

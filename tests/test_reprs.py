@@ -69,8 +69,8 @@ def test_no_generated_representation_holds_content() -> None:
 CANARY = "CANARY"
 SUITE = """
 def test_mine(outcome, clean_outcome, gate, retrieval_dataset, robustness_curve, robustness_curves, request):
-    from pytest_retrieval_robust.pairs import pairs_of
-    from pytest_retrieval_robust.session import session_of
+    from pytest_retrieval_robust.measure.pairs import pairs_of
+    from pytest_retrieval_robust.run.session import session_of
 
     session = session_of(request.config)
     pairs = pairs_of(retrieval_dataset)

@@ -29,10 +29,8 @@ from pytest_retrieval_robust import (
     sensitivity_map,
     top_k,
 )
-from pytest_retrieval_robust.case import DIRECTIONS, Case, Outcome, Scores, Timing
-from pytest_retrieval_robust.curve import Curve
-from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.cases import DIRECTIONS, Case
+from pytest_retrieval_robust.core.errors import (
     ArgumentError,
     ConfigError,
     NotMeasuredError,
@@ -42,11 +40,14 @@ from pytest_retrieval_robust.errors import (
     RobustError,
     UnknownNameError,
 )
-from pytest_retrieval_robust.evidence import STATISTICS, Evidence, statistic
+from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
+from pytest_retrieval_robust.core.words import ByLevel, known_word
+from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
+from pytest_retrieval_robust.gate.evidence import STATISTICS, Evidence, statistic
+from pytest_retrieval_robust.gate.policy import BaselineLimit, Decision
 from pytest_retrieval_robust.models import DualEncoder
-from pytest_retrieval_robust.policy import BaselineLimit, Decision
+from pytest_retrieval_robust.retrieval.curve import Curve
 from pytest_retrieval_robust.strategies import picture, unit_rows
-from pytest_retrieval_robust.words import ByLevel, known_word
 
 LEVELS = (0.0, 0.1, 0.3)
 THERE = {1: (0.9, 0.5, 0.3), 10: (1.0, 0.8, 0.6)}
@@ -445,7 +446,7 @@ def test_a_wrong_object_is_refused_before_a_name_is_loaded(
         pytest.fail("loaded")
 
     for name in ("load_model", "load_dataset", "load_occluder"):
-        monkeypatch.setattr(f"pytest_retrieval_robust.api.{name}", load)
+        monkeypatch.setattr(f"pytest_retrieval_robust.measure.api.{name}", load)
     given: list[Any] = ["tiny-cxr-clip", "synthetic-cxr", "patches"]
     given[place] = 3
     with pytest.raises(ArgumentError):

@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 
 from pytest_retrieval_robust import __version__, load_dataset
 from pytest_retrieval_robust.__main__ import main
-from pytest_retrieval_robust.options import OPTIONS
+from pytest_retrieval_robust.run.options import OPTIONS
 
 from .conftest import THREE_LINES
 

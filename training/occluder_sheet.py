@@ -19,18 +19,18 @@ from pytest_retrieval_robust import (
     load_model,
     load_occluder,
 )
-from pytest_retrieval_robust.case import Cell
+from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.core.errors import RobustError
 from pytest_retrieval_robust.datasets import RetrievalDataset
-from pytest_retrieval_robust.errors import RobustError
+from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
+from pytest_retrieval_robust.measure.pairs import Pairs, pairs_of
+from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders._scene import Scene, Setting, unit_scale
 from pytest_retrieval_robust.occluders.area import visible_level
 from pytest_retrieval_robust.occluders.fills import FILLS
-from pytest_retrieval_robust.pairs import Pairs, pairs_of
-from pytest_retrieval_robust.ranking import positive_ranks
-from pytest_retrieval_robust.scenes import sampled_images, setting_of
-from pytest_retrieval_robust.sweep import Measured, run_sweep
+from pytest_retrieval_robust.retrieval.ranking import positive_ranks
 from training.contact_sheet import DOCS, replace_part
 
 PAGE = DOCS / "occluders.md"

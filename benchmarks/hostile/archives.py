@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.errors import DatasetError, RobustError
+from pytest_retrieval_robust.core.errors import DatasetError, RobustError
 
 from .children import in_children
 from .images import encoded

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import ModelError, RobustError
+from pytest_retrieval_robust.core.errors import ModelError, RobustError
 
 from .children import in_children
 from .mutations import mutated

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from pytest_retrieval_robust import encoder_from_callables, evaluate, load_occluder
-from pytest_retrieval_robust.errors import RobustError
+from pytest_retrieval_robust.core.errors import RobustError
 
 from .children import in_children
 from .toy import SIDE, ToyDataset, ToyEncoder, image_rows, report_rows, unit

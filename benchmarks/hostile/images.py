@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
+from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
 
 from .children import FILE_BYTES, in_children
 from .mutations import mutated

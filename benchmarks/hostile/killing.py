@@ -258,7 +258,7 @@ def _saved_is_whole(folder: Path, older: bool) -> str | None:
 
 def several_at_once(ground: Ground) -> Iterator[Trial]:
     """Two or three runs on one cache, one of them killed."""
-    from pytest_retrieval_robust.embedding_store import FOLDER, EmbeddingStore
+    from pytest_retrieval_robust.measure.embeddings.store import FOLDER, EmbeddingStore
 
     whole = project(ground.place("whole"))
     began = time.monotonic()

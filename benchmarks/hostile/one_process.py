@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_retrieval_robust import evaluate, load_occluder
-from pytest_retrieval_robust.errors import RobustError
+from pytest_retrieval_robust.core.errors import RobustError
 
 from .children import in_children
 from .toy import ToyDataset, ToyEncoder

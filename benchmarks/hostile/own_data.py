@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pytest_retrieval_robust import evaluate, load_occluder
-from pytest_retrieval_robust.errors import RobustError
+from pytest_retrieval_robust.core.errors import RobustError
 
 from .children import in_children, run_pytest
 from .projects import CONFTEST, TOY, project

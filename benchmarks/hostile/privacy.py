@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.datasets import DatasetEntry
 from pytest_retrieval_robust.models import LoadRequest, ModelEntry
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from pytest_retrieval_robust import load_dataset, load_model
-from pytest_retrieval_robust.errors import RobustError
+from pytest_retrieval_robust.core.errors import RobustError
 
 from .checkpoints import Payload
 from .children import in_children

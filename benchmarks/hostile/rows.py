@@ -45,12 +45,7 @@ def warm_up() -> None:
     import pytest
     import torch
 
-    import pytest_retrieval_robust.models._transformers
-    import pytest_retrieval_robust.plugin
-    import pytest_retrieval_robust.reports.page
-    import pytest_retrieval_robust.reports.saved_run
-    import pytest_retrieval_robust.reports.terminal
-    import pytest_retrieval_robust.sweep  # noqa: F401
+    import pytest_retrieval_robust.measure.sweep.run  # noqa: F401
 
     torch.set_num_threads(1)
     assert pytest.__version__

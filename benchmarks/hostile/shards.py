@@ -15,7 +15,11 @@ from typing import Any
 import numpy as np
 
 from pytest_retrieval_robust import evaluate, load_occluder
-from pytest_retrieval_robust.embedding_store import FOLDER, EmbeddingStore, ShardFile
+from pytest_retrieval_robust.measure.embeddings.store import (
+    FOLDER,
+    EmbeddingStore,
+    ShardFile,
+)
 
 from .children import in_children
 from .mutations import mutated

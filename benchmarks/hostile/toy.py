@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.datasets import DatasetEntry
 from pytest_retrieval_robust.models import LoadRequest, ModelCard, ModelEntry, Prepared
 

@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ..errors import DatasetError
-from ..files import NotRegularError, TooLargeError, open_regular
+from ..core.errors import DatasetError
+from ..core.files import NotRegularError, TooLargeError, open_regular
 from ._damage import guarded, kind_of
 from ._places import checked_place
 from ._streams import MOST_EXPANDED, ArchiveStream

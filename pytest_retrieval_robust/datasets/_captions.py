@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from ._records import ImageRow, Sections, alone, patient_or_study, sections_of_captions
 from ._values import same_numbers
 

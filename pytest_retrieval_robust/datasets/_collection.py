@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalogue import unknown_name
-from ..errors import DatasetError
+from ..core.catalogue import unknown_name
+from ..core.errors import DatasetError
 from ._masks import MaskFolder, open_masks
 from ._pixels import require_bits
 from ._places import shown_path

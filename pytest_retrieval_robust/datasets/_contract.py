@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DatasetError, RobustError
-from ..foreign import described
+from ..core.errors import DatasetError, RobustError
+from ..core.foreign import described
 from ._damage import attempted
 
 if TYPE_CHECKING:

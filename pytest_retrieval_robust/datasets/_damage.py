@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ..errors import RobustError
-from ..foreign import FOREIGN, let_go, shows_texts
+from ..core.errors import RobustError
+from ..core.foreign import FOREIGN, let_go, shows_texts
 
 Item = TypeVar("Item")
 Kinds = tuple[type[BaseException], ...]

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import DatasetError
-from ..foreign import FOREIGN, let_go
+from ..core.errors import DatasetError
+from ..core.foreign import FOREIGN, let_go
 from ._reading import (
     CONVERT,
     COPY_AGAIN,

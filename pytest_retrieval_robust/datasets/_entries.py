@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RobustError
-from ..foreign import let_go
+from ..core.errors import RobustError
+from ..core.foreign import let_go
 from . import DatasetEntry
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import UnreadableImageError
+from ..core.errors import UnreadableImageError
 from ._pixels import StoredImage
 from ._places import inside
 from ._records import ImageRow

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import cache_folder
-from ..files import open_regular
+from ..core.atomic_files import cache_folder
+from ..core.files import open_regular
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 

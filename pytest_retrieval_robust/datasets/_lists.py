@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from ._captions import Given, gathered
 from ._collection import Choice, ReportDataset, choose
 from ._damage import attempted, kind_of

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DatasetError
-from ..files import NotRegularError, open_regular
-from ..foreign import FOREIGN, let_go
+from ..core.errors import DatasetError
+from ..core.files import NotRegularError, open_regular
+from ..core.foreign import FOREIGN, let_go
 from ._places import checked_place, inside, require_root
 from ._raster import frames_of, orientation_of, upright
 from ._reading import Refused, kind_of, quiet

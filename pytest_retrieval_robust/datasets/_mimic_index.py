@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 from ._index_cache import cached_arrays
 from ._tables import read_columns
 from ._views import view_of

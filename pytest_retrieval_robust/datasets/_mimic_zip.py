@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DatasetError
-from ..files import open_regular
+from ..core.errors import DatasetError
+from ..core.files import open_regular
 from ._archives import archive_problem
 from ._damage import attempted, guarded
 from ._index_cache import Arrays, cached_arrays

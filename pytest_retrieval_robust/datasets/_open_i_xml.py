@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import DatasetError
-from ..files import NotRegularError, TooLargeError, open_regular, read_at_most
+from ..core.errors import DatasetError
+from ..core.files import NotRegularError, TooLargeError, open_regular, read_at_most
 from ._archives import tar_members
 from ._damage import attempted, kind_of
 from ._records import Sections

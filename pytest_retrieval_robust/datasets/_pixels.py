@@ -9,9 +9,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from ..errors import DatasetError, UnreadableImageError
-from ..files import NotRegularError, open_regular
-from ..foreign import FOREIGN, let_go
+from ..core.errors import DatasetError, UnreadableImageError
+from ..core.files import NotRegularError, open_regular
+from ..core.foreign import FOREIGN, let_go
 from ._reading import COPY_AGAIN, SKIP, Refused, kind_of, quiet, require_bytes
 
 if TYPE_CHECKING:

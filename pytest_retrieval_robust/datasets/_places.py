@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ..errors import DatasetError
-from ..files import is_regular
+from ..core.errors import DatasetError
+from ..core.files import is_regular
 
 
 def shown_path(path: str | Path) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ..foreign import FOREIGN
+from ..core.foreign import FOREIGN
 from ._reading import (
     CONVERT,
     COPY_AGAIN,

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DatasetError, UnreadableImageError
-from ..foreign import shows_texts
+from ..core.errors import DatasetError, UnreadableImageError
+from ..core.foreign import shows_texts
 
 Values = NDArray[np.float64]
 

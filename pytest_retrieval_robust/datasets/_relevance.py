@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalogue import unknown_name
-from ..errors import DatasetError
+from ..core.catalogue import unknown_name
+from ..core.errors import DatasetError
 
 MOST_JOINED = 10
 """Images that shared texts may join: more of them are an error where they are also more

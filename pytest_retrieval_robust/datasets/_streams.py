@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ..files import TooLargeError, open_regular
+from ..core.files import TooLargeError, open_regular
 
 MOST_EXPANDED = 4 << 30
 """Bytes that a compressed table or archive may hold."""

@@ -8,14 +8,14 @@ import csv
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..catalogue import unknown_name
-from ..errors import DatasetError
-from ..files import NotRegularError, TooLargeError, require_regular
+from ..core.catalogue import unknown_name
+from ..core.errors import DatasetError
+from ..core.files import NotRegularError, TooLargeError, require_regular
 from ._damage import attempted, guarded, kind_of
 from ._streams import MOST_EXPANDED, lines_of, open_text
 from ._values import as_text
@@ -81,14 +81,12 @@ def read_rows(
         yield from _parquet(file, wanted, optional, shown)
         return
     progress = _Progress(shown)
-    read: Callable[[], Iterator[Columns]]
     if kind == "jsonl":
-        read = lambda: _json_lines(file, wanted, optional, progress)  # noqa: E731
+        columns = _json_lines(file, wanted, optional, progress)
     else:
-        read = lambda: _delimited(
-            file, wanted, optional, "\t" if kind == "tsv" else ",", progress
-        )
-    yield from guarded(read(), progress.problem)
+        separator = "\t" if kind == "tsv" else ","
+        columns = _delimited(file, wanted, optional, separator, progress)
+    yield from guarded(columns, progress.problem)
 
 
 def columns_of(file: Path, shown: str = ITS_TABLE) -> list[str]:

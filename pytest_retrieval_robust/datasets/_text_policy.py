@@ -7,8 +7,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from ..catalogue import unknown_name
-from ..errors import DatasetError
+from ..core.catalogue import unknown_name
+from ..core.errors import DatasetError
 from ._records import Sections
 
 Policy = Callable[[Sections], str]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..errors import DatasetError
+from ..core.errors import DatasetError
 
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _EXPONENT = re.compile(r"-?\d+(\.\d+)?[eE]\+?\d+")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..catalogue import Catalogue
-from ..errors import DatasetError
+from ..core.catalogue import Catalogue
+from ..core.errors import DatasetError
 from . import DatasetEntry
 from ._damage import kind_of
 from ._entries import entry_of

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..catalogue import Catalogue, unknown_name
-from ..errors import DatasetError, UnreadableImageError
-from ..files import is_regular
+from ..core.catalogue import Catalogue, unknown_name
+from ..core.errors import DatasetError, UnreadableImageError
+from ..core.files import is_regular
 from . import DatasetEntry
 from ._captions import Given, gathered
 from ._damage import attempted, guarded, kind_of

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..catalogue import Catalogue, unknown_name
-from ..errors import DatasetError
-from ..files import (
+from ..core.catalogue import Catalogue, unknown_name
+from ..core.errors import DatasetError
+from ..core.files import (
     NotRegularError,
     TooLargeError,
     is_regular,

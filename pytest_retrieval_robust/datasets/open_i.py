@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..catalogue import Catalogue
-from ..errors import DatasetError
+from ..core.catalogue import Catalogue
+from ..core.errors import DatasetError
 from . import DatasetEntry
 from ._entries import entry_of
 from ._records import Found, ImageRow, Sections, held

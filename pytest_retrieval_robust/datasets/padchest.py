@@ -7,7 +7,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from ..catalogue import Catalogue
+from ..core.catalogue import Catalogue
 from . import DatasetEntry
 from ._entries import entry_of
 from ._records import Found, ImageRow, Sections, alone, held, patient_or_study

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..catalogue import Catalogue, unknown_name
-from ..errors import DatasetError
+from ..core.catalogue import Catalogue, unknown_name
+from ..core.errors import DatasetError
 from . import DatasetEntry
 from ._entries import entry_of
 from ._records import Found, ImageRow, Sections, held

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..catalogue import Catalogue
-from ..errors import DatasetError
+from ..core.catalogue import Catalogue
+from ..core.errors import DatasetError
 from . import DatasetEntry
 from ._captions import Given, gathered
 from ._entries import entry_of

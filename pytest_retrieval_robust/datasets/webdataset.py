@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from ..catalogue import Catalogue
-from ..errors import DatasetError, UnreadableImageError
-from ..files import open_regular
+from ..core.catalogue import Catalogue
+from ..core.errors import DatasetError, UnreadableImageError
+from ..core.files import open_regular
 from . import DatasetEntry
 from ._captions import Given, gathered
 from ._damage import attempted, guarded, kind_of

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from ..catalogue import unknown_name
-from ..errors import ModelError
-from ..foreign import described
+from ..core.catalogue import unknown_name
+from ..core.errors import ModelError
+from ..core.foreign import described
 from ._attempt import attempt
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from ..core.errors import ModelError
 from . import LoadRequest, ModelCard, Prepared
 from ._attempt import shown_path
 from ._building import Fit, build, fill

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from ..core.errors import ModelError
 from ._checkpoint import (
     is_harmless,
     is_temperature,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..errors import EmbeddingError, ModelError
+from ..core.errors import EmbeddingError, ModelError
 from . import ModelCard, Prepared
 from ._attempt import attempt
 from ._checkpoint import described_encoder, unit_rows

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError
-from ..files import is_regular, open_regular
+from ..core.errors import ModelError
+from ..core.files import is_regular, open_regular
 from ._attempt import shown_path
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, NotOnThisMachineError, RobustError
-from ..files import is_regular
-from ..foreign import FOREIGN, described
+from ..core.errors import ModelError, NotOnThisMachineError, RobustError
+from ..core.files import is_regular
+from ..core.foreign import FOREIGN, described
 from . import LoadRequest
 from ._attempt import attempt, missing_package, shown_path
 from ._checkpoint import require_regular_members

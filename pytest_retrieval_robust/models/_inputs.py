@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import is_regular
+from ..core.files import is_regular
 from ._checkpoint import sha256_of
 
 _DECIDING = (

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import ConfigError, NotOnThisMachineError
-from ..options import slug
+from ..core.errors import ConfigError, NotOnThisMachineError
+from ..core.names import slug
 from . import DualEncoder, LoadRequest, ModelEntry
 from ._hub import is_open_clip_repository, missing_from_hub
 

@@ -16,9 +16,9 @@ from PIL.Image import Image
 from torch import Tensor
 from torchvision.transforms import Normalize, ToTensor
 
-from ..catalogue import unknown_name
-from ..errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
-from ..foreign import described
+from ..core.catalogue import unknown_name
+from ..core.errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
+from ..core.foreign import described
 from . import LoadRequest, ModelCard, Prepared
 from ._attempt import attempt, missing_package, shown_path
 from ._building import fill

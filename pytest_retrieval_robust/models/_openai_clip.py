@@ -18,7 +18,7 @@ from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from PIL.Image import Resampling
 from torch import Tensor, nn
 
-from ..errors import ConfigError, ModelError
+from ..core.errors import ConfigError, ModelError
 from . import LoadRequest
 from ._attempt import shown_path
 from ._checkpoint import sha256_of

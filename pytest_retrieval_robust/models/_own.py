@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..catalogue import unknown_name
-from ..errors import ConfigError
+from ..core.catalogue import unknown_name
+from ..core.errors import ConfigError
 from . import DualEncoder, LoadRequest, ModelEntry, check_accepted
 from ._hub import is_open_clip_repository, missing_from_hub
 from ._locators import folder_entry

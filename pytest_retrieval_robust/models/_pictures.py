@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..catalogue import unknown_name
-from ..errors import ConfigError, ModelError
+from ..core.catalogue import unknown_name
+from ..core.errors import ConfigError, ModelError
 from . import Prepared
 from ._geometry import Geometry, Resize
 

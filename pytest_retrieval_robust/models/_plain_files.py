@@ -12,9 +12,9 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cache import CACHE_VARIABLE, cache_folder
-from ..errors import ModelError, NotOnThisMachineError
-from ..foreign import described
+from ..core.atomic_files import CACHE_VARIABLE, cache_folder
+from ..core.errors import ModelError, NotOnThisMachineError
+from ..core.foreign import described
 from . import LoadRequest
 from ._attempt import attempt
 from ._bounded import copy_at_most

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from ..catalogue import unknown_name
+from ..core.catalogue import unknown_name
 from . import LoadRequest, ModelCard
 from ._building import build, fill
 from ._composed import ComposedEncoder, Tokens

@@ -21,8 +21,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from ..errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
-from ..foreign import described
+from ..core.errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
+from ..core.foreign import described
 from . import LoadRequest, ModelCard, Prepared
 from ._attempt import attempt, missing_package
 from ._checkpoint import (

@@ -16,7 +16,7 @@ import torch
 from open_clip.tokenizer import basic_clean, whitespace_clean
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from ..core.errors import ModelError
 from . import LoadRequest
 from ._identify import looks_like
 from ._openai_clip import clip_ways, image_tower, side_of

@@ -30,9 +30,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..errors import ModelError, NotOnThisMachineError
-from ..files import TooLargeError, is_regular
-from ..foreign import described
+from ..core.errors import ModelError, NotOnThisMachineError
+from ..core.files import TooLargeError, is_regular
+from ..core.foreign import described
 from ._attempt import attempt, shown_path
 from ._bounded import Bounded, copy_at_most
 from ._checkpoint import sha256_of, weight_files

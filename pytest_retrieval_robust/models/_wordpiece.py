@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import BertTokenizer
 
-from ..errors import ConfigError
+from ..core.errors import ConfigError
 from . import LoadRequest
 from ._attempt import attempt
 from ._checkpoint import require_fit, require_regular_members

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 
-from ..catalogue import Catalogue
+from ..core.catalogue import Catalogue
 from . import DualEncoder, LoadRequest, ModelEntry
 from ._hub import cached_folder, missing_from_hub, missing_tokenizer, repository_folder
 from ._plain_files import PlainFile, check_published, local_file, missing_file

@@ -7,8 +7,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from ..catalogue import Catalogue
-from ..errors import ModelError
+from ..core.catalogue import Catalogue
+from ..core.errors import ModelError
 from . import DualEncoder, LoadRequest, ModelEntry
 
 WEIGHTS = Path(__file__).parent / "weights"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from ..errors import OcclusionError
+from ..core.errors import OcclusionError
 
 
 def check_whole(name: str, value: object, least: int, most: int | None = None) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ..errors import OcclusionError, UnreadableImageError
+from ..core.errors import OcclusionError, UnreadableImageError
 from ._images import (
     Box,
     Encoder,

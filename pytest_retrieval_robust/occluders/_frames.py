@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, cast
 
-from ..errors import OcclusionError
+from ..core.errors import OcclusionError
 from ._images import WHOLE, Box, Frame
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from functools import lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import OcclusionError
-from ..options import call_name
+from ..core.errors import OcclusionError
+from ..core.names import call_name
 from . import Frame
 from ._frames import View, cells, view_of
 from ._hide import hide

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import OcclusionError
+from ..core.errors import OcclusionError
 from ._checks import check_choice
 from ._frames import View, cells, view_of
 from .hashing import WORD_BITS, integer_device, places, words

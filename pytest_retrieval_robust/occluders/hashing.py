@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError
+from ..core.errors import OcclusionError
 
 if TYPE_CHECKING:
     import torch

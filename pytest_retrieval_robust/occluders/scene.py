@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OcclusionError
+from ..core.errors import OcclusionError
 from ._donors import Donors, prepared_donors
 from ._images import Box, Encoder, Images
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..judgement import RunRecord
-    from ..samples import SampleSheet
+    from ..core.sample_sheets import SampleSheet
+    from ..gate.record import RunRecord
 
 
 @dataclass(frozen=True)

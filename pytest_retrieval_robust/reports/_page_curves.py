@@ -8,9 +8,9 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from ..case import VerdictName
-from ..errors import ConfigError
-from ..options import parse_call
+from ..core.errors import ConfigError
+from ..core.names import parse_call
+from ..core.verdict import VerdictName
 from ._svg import Rule, Trace, described, panel
 from ._text import level_text, percent, plain, short
 from ._views import Switches, View

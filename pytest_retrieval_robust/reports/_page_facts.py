@@ -14,20 +14,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..breaking_gate import breaking_bounds
-from ..case import (
-    BREAKING,
-    DIRECTIONS,
-    BreakingOutcome,
-    CostMeasurement,
-    HeatMap,
-    Json,
-    Verdict,
-)
-from ..comparison import CellDifference
-from ..judgement import RunRecord
-from ..policy import BASELINE, OF_A_CURVE, is_of_cells
-from ..statistics import holm
+from ..core.cases import BREAKING, DIRECTIONS, Json
+from ..core.costs import CostMeasurement
+from ..core.searches import BreakingOutcome, HeatMap
+from ..core.verdict import Verdict
+from ..gate.breaking import breaking_bounds
+from ..gate.comparison import CellDifference
+from ..gate.policy import BASELINE, OF_A_CURVE, is_of_cells
+from ..gate.record import RunRecord
+from ..retrieval.intervals import holm
 from ._svg import Trace, heat_map, interval, panel
 from ._text import QUANTILES, known, level_text, number, percent, plain, short
 from ._views import View

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..case import DIRECTIONS
+from ..core.cases import DIRECTIONS
 from ._text import short
 from .series import Series
 

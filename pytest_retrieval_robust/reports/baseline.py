@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
-from ..case import DIRECTIONS
-from ..comparison import CellDifference
-from ..judgement import BaselineRecord
-from ..statistics import benjamini_hochberg, holm
+from ..core.cases import DIRECTIONS
+from ..gate.comparison import CellDifference
+from ..gate.record import BaselineRecord
+from ..retrieval.intervals import benjamini_hochberg, holm
 from .lines import Line, Span
 
 _ALPHA = 0.05

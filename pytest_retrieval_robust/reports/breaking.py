@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..breaking_gate import breaking_bounds
-from ..case import BreakingOutcome, HeatMap
+from ..core.searches import BreakingOutcome, HeatMap
+from ..gate.breaking import breaking_bounds
 from ._text import QUANTILES
 from .lines import Line, Span
 

@@ -8,10 +8,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..case import DIRECTIONS, ModelRecord
-from ..catalogue import unknown_name
-from ..errors import RobustError
-from ..judgement import RunRecord
+from ..core.cases import DIRECTIONS
+from ..core.catalogue import unknown_name
+from ..core.errors import RobustError
+from ..core.outcomes import ModelRecord
+from ..gate.record import RunRecord
 from ._text import percent, plain
 from .markdown import code, table, text
 from .series import Point, Series, series_of

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..case import DIRECTIONS, Direction
-from ..errors import NotOnThisMachineError, RobustError
-from ..words import known_word
+from ..core.cases import DIRECTIONS, Direction
+from ..core.errors import NotOnThisMachineError, RobustError
+from ..core.words import known_word
 from ._text import short
 from .series import Series
 
@@ -178,10 +178,10 @@ def _panel(axes: Axes, series: Sequence[Series], models: Sequence[str]) -> None:
         ]
         if len(banded) > 1:
             axes.fill_between(
-                *zip(*banded, strict=True),
+                *zip(*banded, strict=True),  # type: ignore[arg-type]
                 color=look["color"],
                 alpha=0.15,
-                linewidth=0,  # type: ignore[arg-type]
+                linewidth=0,
             )
     for value, dashes in (
         ((series[0].chance, ":"), (series[0].ceiling, "--")) if series else ()

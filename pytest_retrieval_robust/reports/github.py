@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..files import require_regular
-from ..judgement import RunRecord
+from ..core.files import require_regular
+from ..gate.record import RunRecord
 from ._text import readable
 from .markdown import blocks
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ..case import DIRECTIONS, VerdictName
-from ..judgement import RunRecord
-from ..release import Status, counted
-from ..statistics import holm
+from ..core.cases import DIRECTIONS
+from ..core.verdict import VerdictName
+from ..gate.record import RunRecord
+from ..gate.release import Status, counted
+from ..retrieval.intervals import holm
 from . import ReportEntry
 from ._text import QUANTILES, level_text, number, percent, plain, readable, short
 from .saved_run import host_of
@@ -18,7 +19,7 @@ from .series import Point, Series, series_of, what_is_hidden
 from .terminal import notes_of
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
+    from ..core.catalogue import Catalogue
 
 _SHOWN = 10
 _MARKS: dict[VerdictName, str] = {

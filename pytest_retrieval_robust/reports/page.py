@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ..judgement import RunRecord
+from ..gate.record import RunRecord
 from . import ReportEntry, _page_curves, _page_facts
 from ._svg import SHADES, swatch
 from ._text import known, level_text, number, percent, plain, readable, short
@@ -26,8 +26,8 @@ from .terminal import notes_of
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from ..catalogue import Catalogue
-    from ..samples import SampleSheet
+    from ..core.catalogue import Catalogue
+    from ..core.sample_sheets import SampleSheet
 
 _FOLDER = Path(__file__).parent / "templates"
 

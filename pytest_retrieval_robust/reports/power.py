@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..case import DIRECTIONS, Verdict
-from ..layouts import LayoutVariation
+from ..core.cases import DIRECTIONS
+from ..core.verdict import Verdict
+from ..gate.seed_spread import LayoutVariation
 from .lines import Line, Span
 
 

@@ -15,22 +15,23 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..cache import part_of, parts_in, remove_abandoned
-from ..case import DIRECTIONS, Direction, Json, finite
-from ..files import open_regular
-from ..foreign import FOREIGN
-from ..options import slug
-from ..saved import RUN_FILE, SCHEMA_VERSION, content_digest, read_run_json
-from ..saved_arrays import RANKS_FILE, digest_of, is_kept_name, kept_name, open_ranks
-from ..store import dataset_key
+from ..core.atomic_files import part_of, parts_in, remove_abandoned
+from ..core.cases import DIRECTIONS, Direction, Json
+from ..core.files import open_regular
+from ..core.foreign import FOREIGN
+from ..core.names import slug
+from ..core.outcomes import finite
+from ..gate.arrays import dataset_key
 from . import ReportEntry
 from .breaking import save_map
+from .saved.arrays import RANKS_FILE, digest_of, is_kept_name, kept_name, open_ranks
+from .saved.read import RUN_FILE, SCHEMA_VERSION, content_digest, read_run_json
 
 if TYPE_CHECKING:
-    from ..catalogue import Catalogue
-    from ..curve import Curve
-    from ..judgement import BaselineRecord, Interval, RunRecord
-    from ..store import RunStore
+    from ..core.catalogue import Catalogue
+    from ..gate.arrays import RunStore
+    from ..gate.record import BaselineRecord, Interval, RunRecord
+    from ..retrieval.curve import Curve
 
 
 def register(catalogue: Catalogue[ReportEntry]) -> None:

@@ -11,13 +11,20 @@ from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
 
-from ..case import DIRECTIONS, Case, Direction, Outcome, VerdictName
-from ..curve import area_under_curve, half_level, least_squares_slope, retention
-from ..curve import retrieves as above_chance
-from ..errors import ConfigError
-from ..judgement import CurveIntervals, RunRecord
-from ..options import parse_call
-from ..policy import BASELINE
+from ..core.cases import DIRECTIONS, Case, Direction
+from ..core.errors import ConfigError
+from ..core.names import parse_call
+from ..core.outcomes import Outcome
+from ..core.verdict import VerdictName
+from ..gate.policy import BASELINE
+from ..gate.record import CurveIntervals, RunRecord
+from ..retrieval.curve import (
+    area_under_curve,
+    half_level,
+    least_squares_slope,
+    retention,
+)
+from ..retrieval.curve import retrieves as above_chance
 from ._text import known, level_text, percent, short
 
 _OF_A_CELL = re.compile(

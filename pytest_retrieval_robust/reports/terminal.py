@@ -7,17 +7,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..case import (
-    DIRECTIONS,
-    Case,
-    CostMeasurement,
-    Direction,
-    Json,
-    ModelRecord,
-    Outcome,
-    Scores,
-    VerdictName,
-)
+from ..core.cases import DIRECTIONS, Case, Direction, Json
+from ..core.costs import CostMeasurement
+from ..core.outcomes import ModelRecord, Outcome, Scores
+from ..core.verdict import VerdictName
 from .baseline import baseline_lines
 from .breaking import breaking_lines
 from .lines import Line, Span
@@ -26,8 +19,8 @@ from .power import layout_lines, power_lines
 if TYPE_CHECKING:
     import pytest
 
-    from ..curve import Curve
-    from ..judgement import RunRecord
+    from ..gate.record import RunRecord
+    from ..retrieval.curve import Curve
 
 _NAME, _CELL, _LEVELS, _WIDTH = 18, 7, 6, 80
 _MARKS: dict[VerdictName, str] = {

@@ -14,16 +14,16 @@ from hashlib import blake2b
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import NotOnThisMachineError, RobustError
-from ..foreign import FOREIGN, let_go
+from ..core.errors import NotOnThisMachineError, RobustError
+from ..core.foreign import FOREIGN, let_go
 from ._text import plain
 from .page import render_html
 from .saved_run import render_json
 from .series import Series, series_of
 
 if TYPE_CHECKING:
-    from ..config_file import TrackingTable
-    from ..judgement import RunRecord
+    from ..core.config_file import TrackingTable
+    from ..gate.record import RunRecord
 
 T = TypeVar("T")
 _MOST = 1000

@@ -18,7 +18,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..errors import OcclusionError, RobustError
+from ..core.errors import OcclusionError, RobustError
+from ..core.words import known_word
 from ..occluders.area.blobs import Blobs
 from ..occluders.area.border import Border
 from ..occluders.area.box import Box
@@ -26,7 +27,6 @@ from ..occluders.area.boxes import Boxes
 from ..occluders.area.grid import Grid
 from ..occluders.area.patches import Patches
 from ..occluders.area.side import Side
-from ..words import known_word
 from . import _embeddings, _images, _occlusions, _reports
 from ._embeddings import unit_rows
 from ._images import picture

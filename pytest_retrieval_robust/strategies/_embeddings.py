@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ..words import known_word
+from ..core.words import known_word
 
 if TYPE_CHECKING:
     import torch

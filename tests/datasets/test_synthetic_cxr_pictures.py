@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.datasets.synthetic_cxr.anatomy import (
     sample_exposure,
     sample_patient,
@@ -32,7 +33,6 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.studies import (
     draw,
     states_with,
 )
-from pytest_retrieval_robust.errors import DatasetError
 
 Map = NDArray[np.float64]
 # Findings of every slot at once would hide each other; these are drawn one at a time.

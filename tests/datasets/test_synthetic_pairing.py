@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.datasets.synthetic_cxr.pairing import ceiling, pair
-from pytest_retrieval_robust.errors import DatasetError
 
 # (findings, wording) of each image: the text is both, and the label is the first letter
 # of the findings.

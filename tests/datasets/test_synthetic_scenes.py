@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import SyntheticScenes
 from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import (
@@ -26,7 +27,6 @@ from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import (
     render,
     split_of,
 )
-from pytest_retrieval_robust.errors import DatasetError
 
 scenes = st.builds(
     draw,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.datasets.synthetic_cxr import render
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.datasets.synthetic_cxr.settings import (
@@ -22,8 +23,7 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.settings import (
     CxrSettings,
     read_size,
 )
-from pytest_retrieval_robust.errors import DatasetError
-from pytest_retrieval_robust.selection import dataset_from_text
+from pytest_retrieval_robust.measure.from_text import dataset_from_text
 
 sides = st.integers(SMALLEST, LARGEST)
 settings = st.builds(

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import ModelError
+from pytest_retrieval_robust.core.errors import ModelError
 
 from . import published
 

@@ -14,9 +14,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from pytest_retrieval_robust import load_model
+from pytest_retrieval_robust.measure.embeddings.keys import model_identity
 from pytest_retrieval_robust.models import ModelCard
 from pytest_retrieval_robust.models.tiny import WEIGHTS
-from pytest_retrieval_robust.shard_keys import model_identity
 
 from . import published
 from .checkpoints import save_clip, save_open_clip, save_siglip

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust.errors import ModelError
+from pytest_retrieval_robust.core.errors import ModelError
 from pytest_retrieval_robust.models._geometry import Geometry
 from pytest_retrieval_robust.models._pictures import resize_and_crop
 

@@ -18,7 +18,7 @@ from pytest_retrieval_robust import (
     load_occluder,
     positive_ranks,
 )
-from pytest_retrieval_robust.errors import ModelError
+from pytest_retrieval_robust.core.errors import ModelError
 
 from . import published
 

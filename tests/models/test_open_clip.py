@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.errors import (
     ConfigError,
     ModelError,
     NotOnThisMachineError,

@@ -22,7 +22,7 @@ from pytest_retrieval_robust import (
     load_model,
     load_occluder,
 )
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.errors import (
     ConfigError,
     EmbeddingError,
     ModelError,
@@ -57,7 +57,7 @@ def save_openai_layout(file: Path) -> Path:
 def entry(
     checkpoint: Path, loader: str | None = "cxr-repair", **options: Any
 ) -> ModelEntry:
-    from pytest_retrieval_robust.catalogue import Catalogues
+    from pytest_retrieval_robust.core.catalogue import Catalogues
 
     return own_entry(
         "candidate",

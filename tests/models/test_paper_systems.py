@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.errors import (
     ConfigError,
     ModelError,
     NotOnThisMachineError,

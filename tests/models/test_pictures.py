@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from pytest_retrieval_robust.errors import ModelError
+from pytest_retrieval_robust.core.errors import ModelError
 from pytest_retrieval_robust.models._pictures import (
     Prepare,
     eight_bit,

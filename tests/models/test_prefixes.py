@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import ModelError
+from pytest_retrieval_robust.core.errors import ModelError
 from pytest_retrieval_robust.models import _biovil
 from pytest_retrieval_robust.models._prefixes import without_prefix
 from pytest_retrieval_robust.models._recipe import Recipe

@@ -13,8 +13,8 @@ from PIL import Image
 from transformers import BertConfig, BertModel
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.catalogue import Catalogues
-from pytest_retrieval_robust.errors import NotOnThisMachineError
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.core.errors import NotOnThisMachineError
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest
 from pytest_retrieval_robust.models.published import CLIP_REPOSITORY
 

@@ -141,7 +141,7 @@ def test_medsiglips_folder_needs_no_tokenizer_of_its_own(tmp_path: Path) -> None
 def test_without_sentencepiece_the_advice_is_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_retrieval_robust.errors import ModelError
+    from pytest_retrieval_robust.core.errors import ModelError
 
     folder = save_model(save_sentencepiece(tmp_path))
 

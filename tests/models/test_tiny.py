@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.errors import ModelError
+from pytest_retrieval_robust.core.errors import ModelError
 from pytest_retrieval_robust.models import tiny
 from pytest_retrieval_robust.models.tiny import SUMS, WEIGHTS, check_sums
 

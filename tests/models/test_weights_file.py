@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pytest_retrieval_robust.errors import ModelError, NotOnThisMachineError
+from pytest_retrieval_robust.core.errors import ModelError, NotOnThisMachineError
 from pytest_retrieval_robust.models import _weights_file
 from pytest_retrieval_robust.models._weights_file import read_weights, weights_in
 

@@ -16,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.errors import OcclusionError
+from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders import Box as Frame
 from pytest_retrieval_robust.occluders.area import AreaOccluder

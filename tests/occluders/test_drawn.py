@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_retrieval_robust import load_occluder
-from pytest_retrieval_robust.errors import ConfigError, OcclusionError
+from pytest_retrieval_robust.core.errors import ConfigError, OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders.drawn._drawing import (
     UNIT,

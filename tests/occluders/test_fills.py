@@ -5,7 +5,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.errors import OcclusionError
+from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Box
 from pytest_retrieval_robust.occluders._donors import Donors
 from pytest_retrieval_robust.occluders.area.patches import Patches

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_retrieval_robust.catalogue import Catalogue, _public_modules
+from pytest_retrieval_robust.core.catalogue import Catalogue, _public_modules
 
 ENTRY = "def register(catalogue):\n    catalogue.append({name!r})\n"
 DOCUMENTED = {

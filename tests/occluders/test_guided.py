@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
-from pytest_retrieval_robust.errors import OcclusionError
+from pytest_retrieval_robust.core.errors import OcclusionError
+from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
+from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.occluders.guided._probe import Answers, Probe, Search
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.scenes import sampled_images, setting_of
 
 GUIDED = ("salient", "non-salient", "worst")
 SIDE, CELLS = 16, 4

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.measure.from_text import occluder_from_text
 from pytest_retrieval_robust.occluders import WHOLE, OccluderEntry
 from pytest_retrieval_robust.occluders._donors import DONORS
 from pytest_retrieval_robust.occluders.area import AreaOccluder
@@ -25,7 +26,6 @@ from pytest_retrieval_robust.occluders.guided._greedy import (
 )
 from pytest_retrieval_robust.occluders.guided._probe import Answers, Search
 from pytest_retrieval_robust.occluders.severity import SeverityOccluder
-from pytest_retrieval_robust.selection import occluder_from_text
 
 from .generators import bits, picture
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from pytest_retrieval_robust.errors import OcclusionError
+from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Box
 from pytest_retrieval_robust.occluders.area import visible_level
 from pytest_retrieval_robust.occluders.area.patches import Patches

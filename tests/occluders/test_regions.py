@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust import evaluate, load_model, load_occluder
+from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
-from pytest_retrieval_robust.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.area.patches import Patches

@@ -13,18 +13,14 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from pytest_retrieval_robust.case import (
-    BreakingOutcome,
-    CostMeasurement,
-    HeatMap,
-    Latency,
-    ModelRecord,
-)
-from pytest_retrieval_robust.config_file import read_config_file
-from pytest_retrieval_robust.judgement import Against, RunRecord, judge_run
-from pytest_retrieval_robust.measurements import Identity
-from pytest_retrieval_robust.policy_file import read_policy
-from pytest_retrieval_robust.samples import Retrieved, Sample, SampleSheet
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.core.costs import CostMeasurement, Latency
+from pytest_retrieval_robust.core.outcomes import ModelRecord
+from pytest_retrieval_robust.core.sample_sheets import Retrieved, Sample, SampleSheet
+from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
+from pytest_retrieval_robust.gate.measurements import Identity
+from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
+from pytest_retrieval_robust.gate.toml import read_policy
 
 from ..saved_runs import make_run
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.github import (
     error_commands,
     step_summary,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.markdown import code, render_markdown, table, text
 
 from .records import nothing, record, renamed, whole_record

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
 from pytest_retrieval_robust.__main__ import main
-from pytest_retrieval_robust.case import ModelRecord
-from pytest_retrieval_robust.errors import ArgumentError, RobustError
-from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.core.errors import ArgumentError, RobustError
+from pytest_retrieval_robust.core.outcomes import ModelRecord
+from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.card import model_card
 from pytest_retrieval_robust.reports.figure import draw_figure
 from pytest_retrieval_robust.reports.paper_table import long_csv, paper_csv

@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.case import DIRECTIONS
-from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.core.cases import DIRECTIONS
+from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports._svg import described
 from pytest_retrieval_robust.reports.markdown import render_markdown
 from pytest_retrieval_robust.reports.page import render_html

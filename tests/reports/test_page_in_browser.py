@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.page import render_html
 
 from .chromium import MISSING, chromium, console, requests

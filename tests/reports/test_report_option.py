@@ -15,7 +15,7 @@ from pytest_retrieval_robust import load_dataset
 
 from ..conftest import Run
 from ..saved_runs import make_run
-from ..test_saved import DATASETS
+from .saved.test_read import DATASETS
 
 REPORTS = (
     "--robust-report=out/a.html",

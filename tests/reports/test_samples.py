@@ -24,17 +24,26 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.case import CLEAN, Cell
-from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.core.cases import CLEAN, Cell
+from pytest_retrieval_robust.core.sample_sheets import (
+    expect_sheets,
+    hand_over,
+    handed_over,
+)
+from pytest_retrieval_robust.gate.record import RunRecord
+from pytest_retrieval_robust.measure.samples import (
+    SIDE,
+    middle_level,
+    picture,
+    queries_to_show,
+)
 from pytest_retrieval_robust.reports.page import render_html
-from pytest_retrieval_robust.samples import expect_sheets, hand_over, handed_over
-from pytest_retrieval_robust.showing import SIDE, middle_level, picture, queries_to_show
-from pytest_retrieval_robust.summary import _lacking
+from pytest_retrieval_robust.run.collector import _lacking
 
 from ..conftest import SMALL, THREE_LINES, Run
 from ..saved_runs import make_run
-from ..test_saved import DATASETS
 from .records import record, sample_sheet, searched
+from .saved.test_read import DATASETS
 from .test_page import NASTY, find, parsed, words
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.saved import SCHEMA_FILE
+from pytest_retrieval_robust.reports.saved.read import SCHEMA_FILE
 
 from ..conftest import Run
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from pytest_retrieval_robust.config_file import TrackingTable, read_config_file
-from pytest_retrieval_robust.errors import ConfigError, RobustError
+from pytest_retrieval_robust.core.config_file import TrackingTable, read_config_file
+from pytest_retrieval_robust.core.errors import ConfigError, RobustError
 from pytest_retrieval_robust.reports.series import series_of
 from pytest_retrieval_robust.reports.tracking import metrics_of, send
 

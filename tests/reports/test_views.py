@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_retrieval_robust.case import Outcome
-from pytest_retrieval_robust.evidence import statistic
-from pytest_retrieval_robust.judgement import RunRecord
+from pytest_retrieval_robust.core.outcomes import Outcome
+from pytest_retrieval_robust.gate.evidence import statistic
+from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports._svg import Trace, panel
 from pytest_retrieval_robust.reports._text import short
 from pytest_retrieval_robust.reports.card import model_card

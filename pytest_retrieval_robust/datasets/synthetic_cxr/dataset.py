@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust.case import DIRECTIONS
+from pytest_retrieval_robust.core.cases import DIRECTIONS
+from pytest_retrieval_robust.core.errors import DatasetError
+from pytest_retrieval_robust.core.words import known_word
 from pytest_retrieval_robust.datasets.synthetic_cxr.labels import (
     label_matrix,
     label_names,
@@ -34,8 +36,6 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.settings import (
     CxrSettings,
 )
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, Study, draw
-from pytest_retrieval_robust.errors import DatasetError
-from pytest_retrieval_robust.words import known_word
 
 # Part of every fingerprint: raise it whenever a picture or a report comes out differently.
 GENERATOR_VERSION = 3

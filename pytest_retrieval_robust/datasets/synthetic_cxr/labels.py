@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_retrieval_robust.core.words import known_word
 from pytest_retrieval_robust.datasets.synthetic_cxr.settings import LABELS
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS, Study
-from pytest_retrieval_robust.words import known_word
 
 _SIDES = ("right", "left")
 # What an abnormal state is called where the slot's name says only what is looked at.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.datasets.synthetic_cxr.anatomy import (
     Exposure,
     Pose,
@@ -33,7 +34,6 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import (
 )
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import Study
 from pytest_retrieval_robust.datasets.synthetic_cxr.vessels import draw_vessels
-from pytest_retrieval_robust.errors import DatasetError
 
 SMALLEST, LARGEST = 64, 1024
 _RIB_SAMPLES, _RIBS_ABOVE = 256, 2

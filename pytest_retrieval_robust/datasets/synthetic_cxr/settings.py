@@ -9,8 +9,8 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_retrieval_robust.errors import DatasetError
-from pytest_retrieval_robust.options import call_name
+from pytest_retrieval_robust.core.errors import DatasetError
+from pytest_retrieval_robust.core.names import call_name
 
 FAMILY = "synthetic-cxr"
 SPLITS = ("train", "test")

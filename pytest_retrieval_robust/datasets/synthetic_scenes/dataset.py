@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import (
     SEEDS,
     SPLITS,
@@ -18,7 +19,6 @@ from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import (
     draw,
     render,
 )
-from pytest_retrieval_robust.errors import DatasetError
 
 # Part of every fingerprint: raise it whenever a picture or a caption comes out differently.
 GENERATOR_VERSION = 1

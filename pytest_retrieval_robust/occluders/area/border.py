@@ -14,7 +14,7 @@ from ._growth import OWN_ASPECT, PIN_BITS, growth, in_order
 if TYPE_CHECKING:
     import torch
 
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 
 @dataclass(frozen=True)

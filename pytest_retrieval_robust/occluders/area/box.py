@@ -17,7 +17,7 @@ from ._growth import ASPECTS, OWN_ASPECT, PIN_BITS, growth, in_order
 if TYPE_CHECKING:
     import torch
 
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 _CORNERS = {
     "top-left": (0, 0),

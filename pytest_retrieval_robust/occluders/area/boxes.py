@@ -15,7 +15,7 @@ from ._growth import ASPECTS, growth, in_order
 if TYPE_CHECKING:
     import torch
 
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 _MOST = 64
 

@@ -16,7 +16,7 @@ from ._growth import in_order
 if TYPE_CHECKING:
     import torch
 
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from . import AreaOccluder
 if TYPE_CHECKING:
     import torch
 
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from . import AreaOccluder
 if TYPE_CHECKING:
     import torch
 
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 EDGES = ("either", "left", "right")
 

@@ -18,7 +18,7 @@ from ._drawing import Dice, blank, shared_out, stamp
 from ._font import GLYPHS, HEIGHT, WIDTH
 
 if TYPE_CHECKING:
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 _DOT = 2
 """Cells along a dot of the font: at one, the text would vanish in a model's 224 pixels."""

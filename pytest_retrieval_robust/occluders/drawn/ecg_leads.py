@@ -25,7 +25,7 @@ from ._drawing import (
 )
 
 if TYPE_CHECKING:
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 # In cells: the limbs' electrodes, then those in front of the heart.
 _PLACES = (

@@ -24,7 +24,7 @@ from ._drawing import (
 )
 
 if TYPE_CHECKING:
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 
 class _Line(NamedTuple):

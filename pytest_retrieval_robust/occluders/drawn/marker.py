@@ -29,7 +29,7 @@ from ._drawing import (
 )
 
 if TYPE_CHECKING:
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 _LETTER_SPAN, _PLATE_SPAN = Span(1, 450), Span(451, STEPS)
 # Strokes in cells from the letter's upper left corner.

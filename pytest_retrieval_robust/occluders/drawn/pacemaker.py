@@ -29,7 +29,7 @@ from ._drawing import (
 )
 
 if TYPE_CHECKING:
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 _CAN_SPAN, _LEADS_SPAN = Span(1, 420), Span(421, STEPS)
 _CAN_RADIUS = 19 * UNIT

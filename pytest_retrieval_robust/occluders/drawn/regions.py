@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import OcclusionError
+from ...core.errors import OcclusionError
 from .. import OccluderEntry
 from ..area.patches import Patches
 from ..severity import CELLS, NEVER, STEPS, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
     from ..scene import Scene, Setting
 
 _GRID = Patches().grid

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import OcclusionError
+from ...core.errors import OcclusionError
 from .._images import batch_size
 from ..area import AreaOccluder
 from ._probe import Probe

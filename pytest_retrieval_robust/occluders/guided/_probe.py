@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...calling import image_rows, in_pieces, limits_of
-from ...errors import EmbeddingError, OcclusionError
-from ...float32 import ieee_float32
+from ...core.calling import image_rows, in_pieces, limits_of
+from ...core.errors import EmbeddingError, OcclusionError
+from ...core.float32 import ieee_float32
 from .._frames import view_of
 from .._images import encode
 from ..cells import hide_cells
@@ -171,7 +171,7 @@ class Probe:
         """Of one part that memory has to hold whole."""
         import torch
 
-        from ...ranking import scored
+        from ...retrieval.ranking import scored
 
         setting = self.scene.setting
         rows = image_rows(setting.encoder, self.hidden(images, hidden))

@@ -13,7 +13,7 @@ from . import GuidedOccluder
 from ._greedy import search_falls
 
 if TYPE_CHECKING:
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
     from ._probe import Probe
 
 

@@ -16,7 +16,7 @@ from . import GuidedOccluder
 from ._greedy import search_worst_order
 
 if TYPE_CHECKING:
-    from ...catalogue import Catalogue
+    from ...core.catalogue import Catalogue
     from ._probe import Probe
 
 

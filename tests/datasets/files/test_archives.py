@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.errors import (
     ConfigError,
     DatasetError,
     UnreadableImageError,

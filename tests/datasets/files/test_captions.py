@@ -23,11 +23,11 @@ from pytest_retrieval_robust import (
     load_dataset,
     positive_ranks_both,
 )
+from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.datasets._relevance import pair
-from pytest_retrieval_robust.errors import DatasetError
-from pytest_retrieval_robust.inspection import fair_ceiling, inspect
-from pytest_retrieval_robust.pairs import ceiling, describe, pairs_of
-from pytest_retrieval_robust.scoring import scores_of
+from pytest_retrieval_robust.measure.inspection import fair_ceiling, inspect
+from pytest_retrieval_robust.measure.pairs import ceiling, describe, pairs_of
+from pytest_retrieval_robust.measure.sweep.scores import scores_of
 
 from .test_archives import png, shard
 from .trees import dataset_facts, picture, save

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.core.errors import UnreadableImageError
 from pytest_retrieval_robust.datasets import KnowsContent
-from pytest_retrieval_robust.errors import UnreadableImageError
 
 
 def table_of(folder: Path) -> KnowsContent:

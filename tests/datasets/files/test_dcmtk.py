@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pytest_retrieval_robust.core.errors import UnreadableImageError
 from pytest_retrieval_robust.datasets._pixels import read_image
-from pytest_retrieval_robust.errors import UnreadableImageError
 
 from .test_dicom import look_up, make_dicom, whole_file
 

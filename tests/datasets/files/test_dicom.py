@@ -27,8 +27,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
 from pytest_retrieval_robust.datasets._pixels import read_image
-from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
 
 GRADIENT = np.arange(64, dtype=np.uint16).reshape(8, 8) * 64  # 0..4032, 12 bits
 

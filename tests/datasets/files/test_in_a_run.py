@@ -12,12 +12,12 @@ import pytest
 
 from pytest_retrieval_robust import evaluate, load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.__main__ import main
-from pytest_retrieval_robust.case import CLEAN
-from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
+from pytest_retrieval_robust.core.cases import CLEAN
+from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
+from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
+from pytest_retrieval_robust.measure.timing.rounds import prepare_batch
 from pytest_retrieval_robust.models import DualEncoder
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.sweep import Measured, run_sweep
-from pytest_retrieval_robust.timing import prepare_batch
 
 from .trees import mimic, save, write_table
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.datasets._masks import mask_place
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.errors import (
     DatasetError,
     OcclusionError,
     UnreadableImageError,
 )
+from pytest_retrieval_robust.datasets._masks import mask_place
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.drawn.regions import Regions

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.datasets import RetrievalDataset
-from pytest_retrieval_robust.datasets._mimic_index import read_index
-from pytest_retrieval_robust.errors import (
+from pytest_retrieval_robust.core.errors import (
     ConfigError,
     DatasetError,
     UnknownNameError,
     UnreadableImageError,
 )
+from pytest_retrieval_robust.datasets import RetrievalDataset
+from pytest_retrieval_robust.datasets._mimic_index import read_index
 
 from .trees import MIMIC, mimic, mimic_zip, write_table
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
 from pytest_retrieval_robust.datasets._open_i_xml import parse
 from pytest_retrieval_robust.datasets.open_i import image_key
-from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.inspection import fair_ceiling
+from pytest_retrieval_robust.measure.inspection import fair_ceiling
 
 from .trees import open_i, open_i_xml, save, write_table
 

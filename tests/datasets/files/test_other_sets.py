@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.errors import DatasetError, UnknownNameError
+from pytest_retrieval_robust.core.errors import DatasetError, UnknownNameError
 
 from .test_open_i import real_data
 from .trees import save, write_table

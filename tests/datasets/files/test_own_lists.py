@@ -22,19 +22,19 @@ from pytest_retrieval_robust import (
     load_model,
     load_occluder,
 )
-from pytest_retrieval_robust.catalogue import Catalogues
+from pytest_retrieval_robust.core.catalogue import Catalogues
+from pytest_retrieval_robust.core.errors import (
+    DatasetError,
+    RobustError,
+    UnreadableImageError,
+)
 from pytest_retrieval_robust.datasets import (
     DatasetEntry,
     KnowsContent,
     RetrievalDataset,
 )
-from pytest_retrieval_robust.errors import (
-    DatasetError,
-    RobustError,
-    UnreadableImageError,
-)
-from pytest_retrieval_robust.pairs import pairs_of
-from pytest_retrieval_robust.selection import dataset_from_text
+from pytest_retrieval_robust.measure.from_text import dataset_from_text
+from pytest_retrieval_robust.measure.pairs import pairs_of
 
 from .trees import picture, save, write_table
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
 from pytest_retrieval_robust.datasets._pixels import StoredImage, read_image
-from pytest_retrieval_robust.errors import DatasetError, UnreadableImageError
 
 from .pictures import (
     BLACK_IS_ZERO,
@@ -600,7 +600,7 @@ def test_a_data_set_is_told_its_bits(tmp_path: Path) -> None:
 
 
 def test_inspect_tells_of_pictures_that_use_few_of_their_bits(tmp_path: Path) -> None:
-    from pytest_retrieval_robust.inspection import check_images
+    from pytest_retrieval_robust.measure.inspection import check_images
 
     dataset = of_twelve_bits(tmp_path)
     for number in range(3):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.core.errors import ConfigError, DatasetError
 from pytest_retrieval_robust.datasets import RetrievalDataset
-from pytest_retrieval_robust.errors import ConfigError, DatasetError
 
 from .trees import dataset_facts, save, write_table
 

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_retrieval_robust.core.errors import DatasetError
+from pytest_retrieval_robust.core.files import TooLargeError
 from pytest_retrieval_robust.datasets._streams import open_text
 from pytest_retrieval_robust.datasets._tables import columns_of, read_columns
-from pytest_retrieval_robust.errors import DatasetError
-from pytest_retrieval_robust.files import TooLargeError
 
 ROWS = [("a.png", 'A "large" effusion,\nleft.'), ("b.png", "Größe normal.")]
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from pytest_retrieval_robust import load_dataset
+from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.datasets._text_policy import as_compared
 from pytest_retrieval_robust.datasets._values import is_mark, is_missing, is_positive
-from pytest_retrieval_robust.errors import DatasetError
 
 from .test_archives import png, shard
 from .test_captions import hugging_face

@@ -1,0 +1,166 @@
+"""Catalogues: what is there by name, how names, globs and `all` are resolved, and what
+is close to a wrong name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import PurePath
+from types import ModuleType
+from typing import Any, Generic, Protocol, TypeVar
+
+from .errors import ConfigError, UnknownNameError
+
+_PACKAGE = __name__.partition(".")[0]
+_FOLDERS = {"metrics": "retrieval.metrics"}
+"""Families that are not folders of the package itself."""
+
+
+class Entry(Protocol):
+    """What every catalogue entry has."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class Catalogue(Generic[E]):
+    """Entries by name. The package's own files and the entry points are read on first
+    use, not before.
+
+    A file of the family's folder, an entry point of the group
+    `pytest_retrieval_robust.<family>` and a conftest's `pytest_robust_register` hook
+    all do the same thing: they call `add`.
+    """
+
+    def __init__(self, kind: str, family: str) -> None:
+        self.kind = kind
+        self._family = family
+        self._entries: dict[str, E] = {}
+        self._complete = False
+
+    def add(self, entry: E) -> None:
+        """Add an entry; a second one of the same name is an error."""
+        if entry.name in self._entries:
+            raise ConfigError(
+                f"Expected a new name for a {self.kind}, got name={entry.name!r}, which"
+                " is registered already. Choose another name or register it once."
+            )
+        self._entries[entry.name] = entry
+
+    def names(self) -> list[str]:
+        self._fill()
+        return sorted(self._entries)
+
+    def entries(self) -> list[E]:
+        self._fill()
+        return [self._entries[name] for name in sorted(self._entries)]
+
+    def get(self, name: str) -> E:
+        """The entry of that name; `UnknownNameError` says what is close."""
+        self._fill()
+        if name not in self._entries:
+            raise unknown_name(self.kind, name, self._entries)
+        return self._entries[name]
+
+    def select(self, pattern: str) -> list[str]:
+        """The names that an item of a LIST stands for: a name, a glob, or `all`."""
+        if pattern == "all":
+            return self.names()
+        if not is_glob(pattern):
+            return [self.get(pattern).name]
+        found = [name for name in self.names() if fnmatchcase(name, pattern)]
+        if not found:
+            raise unknown_name(self.kind, pattern, self._entries)
+        return found
+
+    def _fill(self) -> None:
+        if self._complete:
+            return
+        self._complete = True
+        for register in [*_own_files(self._family), *_entry_points(self._family)]:
+            register(self)
+
+
+def is_glob(pattern: str) -> bool:
+    return any(sign in pattern for sign in "*?[")
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """An error that names what is close to `name`, else everything there is; a path is
+    told how to be written.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = (
+        f"Did you mean {' or '.join(map(repr, close))}?"
+        if close
+        else f"Known: {', '.join(names) or 'none'}."
+    )
+    shown = name
+    if kind == "model" and (_PATH_SIGNS & {*name} or name.endswith(_WEIGHT_SUFFIXES)):
+        shown = PurePath(name).name if PurePath(name).is_absolute() else name
+        hint = (
+            "Write hf:ORG/NAME for a repository of the hub and local-dir:FOLDER for a"
+            " folder; name a file as checkpoint in a [models.NAME] table of"
+            " robust.toml."
+        )
+    return UnknownNameError(
+        f"Expected a known {kind}, got {kind.replace(' ', '_')}={shown!r}. {hint}"
+    )
+
+
+_PATH_SIGNS = {"/", "\\"}
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".zip")
+
+
+def _own_files(family: str) -> list[Any]:
+    """`register` of each file of the family's folder that has one, in the order of their names."""
+    modules = _public_modules(
+        import_module(f"{_PACKAGE}.{_FOLDERS.get(family, family)}")
+    )
+    return [module.register for module in modules if hasattr(module, "register")]
+
+
+def _public_modules(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules of a folder; those of a folder within it too, unless that is one entry.
+
+    A folder is one entry where its `__init__.py` registers it, as a data set of many
+    modules does. Otherwise it only groups entries, as the kinds of occluders do.
+    """
+    files = pkgutil.iter_modules(package.__path__)
+    for file in sorted(files, key=lambda file: file.name):
+        if file.name.startswith("_"):
+            continue
+        module = import_module(f"{package.__name__}.{file.name}")
+        yield module
+        if file.ispkg and not hasattr(module, "register"):
+            yield from _public_modules(module)
+
+
+def _entry_points(family: str) -> Sequence[Any]:
+    from importlib.metadata import entry_points
+
+    return [entry.load() for entry in entry_points(group=f"{_PACKAGE}.{family}")]
+
+
+class Catalogues:
+    """The families that a plugin or conftest may add to:
+    `catalogues.models.add(ModelEntry(...))`.
+    """
+
+    def __init__(self) -> None:
+        self.models: Catalogue[Any] = Catalogue("model", "models")
+        self.datasets: Catalogue[Any] = Catalogue("data set", "datasets")
+        self.occluders: Catalogue[Any] = Catalogue("occluder", "occluders")
+        self.metrics: Catalogue[Any] = Catalogue("metric", "metrics")
+        self.reports: Catalogue[Any] = Catalogue("report", "reports")

@@ -1,0 +1,136 @@
+"""Samples that a page shows where `--robust-show-samples` asks for it: pictures and
+texts, which may be patients'.
+
+They are no part of a run's record, so that nothing which is made of the record can show
+them. A run of one process holds them in memory; workers of pytest-xdist hand them to
+their controller as files of the run's temporary folder.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .atomic_files import whole_file
+from .cases import Json
+
+_FOLDER = "samples"
+
+
+@dataclass(frozen=True, repr=False)
+class Retrieved:
+    """A report that a model retrieved, and whether it is a right one for the image."""
+
+    text: str
+    right: bool
+
+
+@dataclass(frozen=True, repr=False)
+class Sample:
+    """An image as the model sees it, whole and with something hidden, and what it
+    retrieves with each.
+    """
+
+    why: str
+    """By which rule it was chosen."""
+    before: int
+    """The right report's rank with nothing hidden, from 1."""
+    after: int
+    share: float
+    """Of the image, that is hidden."""
+    image: bytes
+    """A JPEG file."""
+    hidden: bytes
+    found_before: tuple[Retrieved, ...]
+    """The best first."""
+    found_after: tuple[Retrieved, ...]
+
+    def as_json(self) -> Json:
+        pictures = {
+            name: base64.b64encode(getattr(self, name)).decode()
+            for name in ("image", "hidden")
+        }
+        return {**asdict(self), **pictures}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Sample:
+        pictures = {name: base64.b64decode(data[name]) for name in ("image", "hidden")}
+        found = {
+            name: tuple(Retrieved(**one) for one in data[name])
+            for name in ("found_before", "found_after")
+        }
+        return cls(**{**data, **pictures, **found})
+
+
+@dataclass(frozen=True, repr=False)
+class SampleSheet:
+    """The samples of a model on a data set: under an occluder, or of the smallest
+    occlusions that break it.
+    """
+
+    model: str
+    dataset: str
+    kind: Literal["hidden", "breaking"]
+    what: str
+    """What is hidden, in words."""
+    gallery: int
+    """How many reports are ranked."""
+    samples: tuple[Sample, ...]
+    mean: bytes | None = None
+    """The mean of the images that were searched, a JPEG file: the ground of the
+    sensitivity maps. None of "hidden".
+    """
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.model, self.dataset, self.kind
+
+    def as_json(self) -> Json:
+        mean = None if self.mean is None else base64.b64encode(self.mean).decode()
+        return {
+            **vars(self),
+            "samples": [sample.as_json() for sample in self.samples],
+            "mean": mean,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> SampleSheet:
+        mean = None if data["mean"] is None else base64.b64decode(data["mean"])
+        return cls(
+            **{
+                **data,
+                "samples": tuple(map(Sample.from_json, data["samples"])),
+                "mean": mean,
+            }
+        )
+
+
+def expect_sheets(run_folder: Path) -> None:
+    """Let workers of this machine put their sheets into the run's folder, which goes at
+    the end of the run.
+    """
+    (run_folder / _FOLDER).mkdir(parents=True, exist_ok=True)
+
+
+def hand_over(sheet: SampleSheet, run_folder: Path) -> None:
+    """Put a sheet where the controller finds it. Of a controller on another machine the
+    folder is not here: then nothing is written, since nobody would take it away again.
+    """
+    folder = run_folder / _FOLDER
+    if not folder.is_dir():
+        return
+    name = hashlib.blake2b("\0".join(sheet.key).encode(), digest_size=12).hexdigest()
+    with whole_file(folder / f"{name}.json") as part:
+        part.write_text(json.dumps(sheet.as_json()), encoding="utf-8")
+
+
+def handed_over(run_folder: Path) -> Iterator[SampleSheet]:
+    """The sheets that workers handed over."""
+    for path in sorted((run_folder / _FOLDER).glob("*.json")):
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        yield SampleSheet.from_json(data)

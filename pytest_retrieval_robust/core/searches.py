@@ -1,0 +1,139 @@
+"""What a search for the smallest breaking occlusion found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .cases import BREAKING, Case, Json
+
+
+@dataclass(frozen=True, repr=False)
+class HeatMap:
+    """A number for each cell of a grid over the image, averaged over `images` images;
+    rows from the top.
+    """
+
+    images: int
+    rows: tuple[tuple[float, ...], ...]
+
+    def __repr__(self) -> str:
+        return f"<HeatMap of {self.images} images, {len(self.rows)} rows>"
+
+    def minus(self, other: HeatMap) -> HeatMap:
+        """The difference, cell by cell; it counts the images of this one."""
+        pairs = zip(self.rows, other.rows, strict=True)
+        return HeatMap(
+            self.images,
+            tuple(tuple(a - b for a, b in zip(*both, strict=True)) for both in pairs),
+        )
+
+    @property
+    def peak(self) -> tuple[int, int]:
+        """(row, column) of the greatest number."""
+        return max(
+            (
+                (row, column)
+                for row, numbers in enumerate(self.rows)
+                for column in range(len(numbers))
+            ),
+            key=lambda cell: self.rows[cell[0]][cell[1]],
+        )
+
+    def as_json(self) -> Json:
+        return {"images": self.images, "rows": [list(row) for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, data: Json) -> HeatMap:
+        return cls(data["images"], tuple(tuple(row) for row in data["rows"]))
+
+
+@dataclass(frozen=True, repr=False)
+class BreakingOutcome:
+    """The smallest occlusions that were found to break a model on a data set, and its
+    sensitivity maps.
+    """
+
+    model: str
+    dataset: str
+    k: int
+    grid: int
+    fill: str
+    budget: int
+    images: int
+    """How many were searched."""
+    shares: tuple[float, ...]
+    """Rising: the breaking share of each image whose right report is in the top k with
+    nothing hidden.
+    """
+    unbroken: int
+    """Images that nothing that was tried broke; their share is 1."""
+    one_minimal: int
+    """Images of which no hidden cell can be given back."""
+    encodings: float
+    """Encodings an image, mean."""
+    sensitivity: HeatMap
+    """Mean fall of the right report's score when a cell alone is hidden."""
+    by_label: Mapping[str, HeatMap] = field(default_factory=dict)
+    arrays_key: str | None = None
+    """Where the run's temporary store holds the masks."""
+
+    def __repr__(self) -> str:
+        median = self.quantile(0.5)
+        share = "no image broken" if median is None else f"median share {median:.4f}"
+        return (
+            f"<BreakingOutcome {self.model} on {self.dataset}, top {self.k}:"
+            f" {self.images} images, {share}>"
+        )
+
+    @property
+    def case(self) -> Case:
+        """The case that its verdicts speak of."""
+        return Case(self.model, self.dataset, BREAKING, 0.0, 0)
+
+    def quantile(self, share: float) -> float | None:
+        """The least breaking share that at least this share of the images reaches or
+        stays below; None without any.
+        """
+        if not self.shares:
+            return None
+        return self.shares[max(0, math.ceil(share * len(self.shares) - 1e-9) - 1)]
+
+    def as_json(self) -> Json:
+        return {
+            "model": self.model,
+            "dataset": self.dataset,
+            "k": self.k,
+            "grid": self.grid,
+            "fill": self.fill,
+            "budget": self.budget,
+            "images": self.images,
+            "shares": list(self.shares),
+            "median": self.quantile(0.5),
+            "quantile_5": self.quantile(0.05),
+            "unbroken": self.unbroken,
+            "one_minimal": self.one_minimal,
+            "encodings": self.encodings,
+            "sensitivity": self.sensitivity.as_json(),
+            "by_label": {
+                label: found.as_json() for label, found in self.by_label.items()
+            },
+            "arrays_key": self.arrays_key,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> BreakingOutcome:
+        plain = {key: data[key] for key in data if key not in ("median", "quantile_5")}
+        maps = {
+            label: HeatMap.from_json(found) for label, found in data["by_label"].items()
+        }
+        sensitivity = HeatMap.from_json(data["sensitivity"])
+        return cls(
+            **{
+                **plain,
+                "shares": tuple(data["shares"]),
+                "sensitivity": sensitivity,
+                "by_label": maps,
+            }
+        )

@@ -1,0 +1,116 @@
+"""Ranks of a run, one small file per case, so that they cross from workers to the
+controller without a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.atomic_files import whole_file
+from ..core.errors import RobustError
+from ..core.names import slug
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..core.cases import Case
+
+
+_ROOM = 2**28
+"""Bytes."""
+
+
+def case_key(case: Case) -> str:
+    """A file name for a case: readable by nobody, the same in every process."""
+    words = "\0".join(
+        (case.model, case.dataset, case.occluder, f"{case.level:.6f}", str(case.seed))
+    )
+    return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
+
+
+def dataset_key(name: str) -> str:
+    """The file name of a data set's query keys and patient clusters."""
+    return f"dataset-{slug(name)}"
+
+
+class RunStore:
+    """Named arrays, in a folder and as far as there is room in memory too.
+
+    Files appear whole or not at all, and whoever writes a key again writes the same.
+    With `alone` no other process is to read them: then only those that memory has no
+    room for become files.
+    """
+
+    def __init__(self, folder: Path, *, alone: bool = False) -> None:
+        self._folder, self._alone = folder, alone
+        self._held: dict[str, dict[str, NDArray[np.int64]]] = {}
+        self._room = _ROOM
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder. It may not be there yet."""
+        return self._folder
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process is to read what this one keeps."""
+        return self._alone
+
+    def save(self, key: str, **arrays: NDArray[np.int64]) -> None:
+        if not self._hold(key, arrays) or not self._alone:
+            self._write(key, arrays)
+
+    def _hold(self, key: str, arrays: dict[str, NDArray[np.int64]]) -> bool:
+        """Whether there is room for them in memory."""
+        size = sum(array.nbytes for array in arrays.values())
+        if key not in self._held and size <= self._room:
+            self._held[key] = arrays
+            self._room -= size
+        return key in self._held
+
+    def _write(self, key: str, arrays: dict[str, NDArray[np.int64]]) -> None:
+        import numpy as np
+
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (
+                whole_file(self._folder / f"{key}.npz") as part,
+                part.open("wb") as stream,
+            ):
+                np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub knows no keyword arrays
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+        else:
+            return
+        raise RobustError(
+            f"Expected room for ranks in the system's temporary folder, got: {why}."
+            " Free space there, or set TMPDIR to another folder."
+        )
+
+    def of_case(self, ranks_key: str) -> dict[str, NDArray[np.int64]] | None:
+        """The ranks of a case: see `evidence.Arrays`."""
+        return self.load(ranks_key)
+
+    def of_dataset(self, name: str) -> dict[str, NDArray[np.int64]] | None:
+        """The query keys and patient clusters of a data set: see `evidence.Arrays`."""
+        return self.load(dataset_key(name))
+
+    def load(self, key: str) -> dict[str, NDArray[np.int64]] | None:
+        """The arrays saved under `key`, or None.
+
+        They are not to be changed: others are given the same.
+        """
+        import numpy as np
+
+        if key in self._held:
+            return self._held[key]
+        path = self._folder / f"{key}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+        self._hold(key, found)
+        return found

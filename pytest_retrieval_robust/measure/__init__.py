@@ -1,0 +1,1 @@
+"""Numbers from models and data. It knows no gate."""

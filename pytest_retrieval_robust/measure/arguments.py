@@ -1,0 +1,187 @@
+"""What the functions of the Python interface are called with, checked before anything
+is loaded or measured.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+from numbers import Real
+from os import PathLike
+from typing import Any
+
+from ..core.cases import canonical_level
+from ..core.errors import ArgumentError, OcclusionError
+
+_MOST_SEED = 2**31 - 1
+_MODEL = ("name", "card", "device", "prepare", "encode_images", "encode_reports")
+_DATASET = (
+    "name",
+    "fingerprint",
+    "split",
+    "text",
+    "relevance",
+    "image_ids",
+    "reports",
+    "image_groups",
+    "report_groups",
+    "patients",
+    "image",
+)
+_OCCLUDER = ("name", "bind", "shares", "mask", "occlude")
+
+
+def check_model(model: object) -> None:
+    """Raise `ArgumentError` where `model` is none, saying what it lacks."""
+    _check_members(
+        "model",
+        model,
+        _MODEL,
+        "Load one with load_model, or make one with encoder_from_callables.",
+    )
+
+
+def check_dataset(dataset: object) -> None:
+    """Raise `ArgumentError` where `dataset` is none, saying what it lacks."""
+    _check_members("data set", dataset, _DATASET, "Load one with load_dataset.")
+
+
+def check_occluder(occluder: object) -> None:
+    """Raise `ArgumentError` where `occluder` is none, saying what it lacks."""
+    _check_members("occluder", occluder, _OCCLUDER, "Build one with load_occluder.")
+
+
+def _check_members(
+    kind: str, value: object, members: Iterable[str], advice: str
+) -> None:
+    expected = f"an {kind}" if kind.startswith("o") else f"a {kind}"
+    if isinstance(value, type):
+        raise ArgumentError(
+            f"Expected {expected}, got the class {value.__name__}. Make an object of it"
+            " first."
+        )
+    lacking = [name for name in members if not _has(value, name)]
+    if lacking:
+        raise ArgumentError(
+            f"Expected {expected}, got an object of type {type(value).__name__} without"
+            f" {', '.join(lacking)}. {advice}"
+        )
+
+
+def _has(value: object, name: str) -> bool:
+    """The type is asked before the object, because a property may do work or raise an
+    error of its own.
+    """
+    if hasattr(type(value), name) or name in getattr(value, "__dict__", ()):
+        return True
+    return hasattr(type(value), "__getattr__") and hasattr(value, name)
+
+
+def checked_levels(levels: object) -> list[float]:
+    """The levels to hide, rising, each once and without 0; errors say what a level is."""
+    advice = "Give fractions of the image area: levels=(0.1, 0.3)."
+    return sorted(
+        {_level(level, advice) for level in _items("levels", levels, advice)} - {0.0}
+    )
+
+
+def _items(name: str, values: object, advice: str) -> list[object]:
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes):
+        try:
+            return list(values)
+        except TypeError:  # an array without an axis
+            pass
+    raise ArgumentError(
+        f"Expected {name} as a sequence of numbers, got {name}={values!r}. {advice}"
+    )
+
+
+def _level(level: object, advice: str) -> float:
+    if isinstance(level, bool) or not isinstance(level, Real):
+        raise ArgumentError(
+            f"Expected levels that are numbers from 0 to 1, got level={level!r}."
+            f" {advice}"
+        )
+    number = float(level)
+    if math.isnan(number) or not 0 <= number <= 1:
+        share = (
+            f" For {number:g} % write {number / 100:g}." if 1 < number <= 100 else ""
+        )
+        raise OcclusionError(
+            f"Expected levels from 0 to 1, got level={level!r}. {advice}{share}"
+        )
+    return canonical_level(number)
+
+
+def checked_ks(ks: object) -> tuple[int, ...]:
+    """The k of Recall@k, rising and each once."""
+    advice = "Give whole numbers of 1 or more: ks=(1, 5, 10)."
+    found = sorted(
+        {checked_whole("k", k, 1, advice=advice) for k in _items("ks", ks, advice)}
+    )
+    if not found:
+        raise ArgumentError(f"Expected at least one k, got ks={ks!r}. {advice}")
+    return tuple(found)
+
+
+def checked_seed(seed: object) -> int:
+    """The seed of a mask layout."""
+    return checked_whole(
+        "seed", seed, 0, _MOST_SEED, advice="Each whole number gives one mask layout."
+    )
+
+
+def checked_whole(
+    name: str, value: Any, least: int, most: int | None = None, *, advice: str
+) -> int:
+    """`value` as an int, NumPy's whole numbers included."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is not None and number >= least and (most is None or number <= most):
+        return number
+    reach = f"of {least} or more" if most is None else f"from {least} to {most}"
+    raise ArgumentError(
+        f"Expected {name} as a whole number {reach}, got {name}={value!r}. {advice}"
+    )
+
+
+def check_optional_whole(name: str, value: object) -> None:
+    """None, or a whole number of 1 or more."""
+    if value is not None:
+        checked_whole(name, value, 1, advice=f"Leave {name} out for the default.")
+
+
+def check_text(name: str, value: object, example: str) -> None:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise ArgumentError(
+            f"Expected {name} as a text such as {example!r}, got {name}={value!r}."
+        )
+
+
+def check_function(name: str, value: object, *, optional: bool = False) -> None:
+    """Something that can be called; None too where it may be left out."""
+    if not callable(value) and not (optional and value is None):
+        raise ArgumentError(
+            f"Expected {name} as a function, got {name} of type {type(value).__name__}."
+        )
+
+
+def check_path(name: str, value: object) -> None:
+    """None, a text or a path."""
+    if value is not None and not isinstance(value, str | PathLike):
+        raise ArgumentError(
+            f"Expected {name} as a path, got {name} of type {type(value).__name__}."
+        )
+
+
+def device_name(device: object) -> str:
+    """`cpu`, `cuda:1`, `mps` or `auto`, also from a torch.device."""
+    if isinstance(device, str) or type(device).__name__ == "device":
+        return str(device)
+    raise ArgumentError(
+        f"Expected device as a text such as 'cpu' or 'cuda:0', got device={device!r}."
+    )

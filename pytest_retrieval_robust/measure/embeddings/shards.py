@@ -1,0 +1,122 @@
+"""What the embedding store keeps of one model: batches of images under an occlusion,
+and parts of galleries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .keys import batch_key, model_identity, texts_key
+
+if TYPE_CHECKING:
+    from ...models import DualEncoder
+    from .store import EmbeddingStore
+
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EncodedBatch:
+    """What a cell keeps of the K images of a batch that could be read."""
+
+    rows: NDArray[np.float32]
+    """(K, D) embeddings."""
+    shares: NDArray[np.float64]
+    """(K,) the share of each source image that was hidden."""
+    visible: float
+    """The sum over the images of the share of their visible part that was hidden."""
+    digests: NDArray[np.uint8]
+    """(K, 32) SHA-256 of each decoded image."""
+
+    def as_arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            "rows": self.rows,
+            "shares": self.shares,
+            "visible": np.array(self.visible),
+            "digests": self.digests,
+        }
+
+    @classmethod
+    def of_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], images: int
+    ) -> EncodedBatch | None:
+        """The batch of a shard; None where the arrays are not those of `images` images."""
+        try:
+            rows, shares, visible, digests = (
+                arrays[name] for name in ("rows", "shares", "visible", "digests")
+            )
+        except KeyError:
+            return None
+        fits = (
+            (digests.shape, digests.dtype)
+            == ((images, DIGEST_BYTES), np.dtype(np.uint8))
+            and (rows.ndim, rows.dtype) == (2, np.dtype(np.float32))
+            and (visible.shape, visible.dtype) == ((), np.dtype(np.float64))
+            and shares.dtype == np.float64
+            and len(rows) == images
+            and shares.shape == (images,)
+            and bool(np.isfinite(rows).all())
+        )
+        return cls(rows, shares, float(visible), digests) if fits else None
+
+
+@dataclass(frozen=True, repr=False)
+class ModelShards:
+    """The shards of one model in one precision on one kind of device."""
+
+    store: EmbeddingStore
+    name: str
+    identity: bytes
+
+    @classmethod
+    def of(
+        cls, store: EmbeddingStore | None, model: DualEncoder, precision: str
+    ) -> ModelShards | None:
+        """None without a store, and for a model that cannot be told from another: see
+        `shard_keys.model_identity`.
+        """
+        identity = None if store is None else model_identity(model, precision)
+        return (
+            None
+            if store is None or identity is None
+            else cls(store, model.name, identity)
+        )
+
+    def load_reports(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """(G, D) the stored embeddings of a part of a gallery."""
+        arrays = self.store.load(texts_key(self.identity, texts))
+        rows = None if arrays is None else arrays.get("rows")
+        fits = (
+            rows is not None
+            and rows.dtype == np.float32
+            and rows.ndim == 2
+            and len(rows) == len(texts)
+        )
+        return rows if fits else None
+
+    def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
+        self.store.save(
+            texts_key(self.identity, texts),
+            {"rows": rows},
+            {"model": self.name, "holds": "reports"},
+        )
+
+    def image_key(self, occlusion: bytes, images: Sequence[tuple[str, bytes]]) -> str:
+        """The key of a batch: (id, content digest) of its images under an occlusion."""
+        return batch_key(self.identity, occlusion, images)
+
+    def load_images(self, key: str, images: int) -> EncodedBatch | None:
+        arrays = self.store.load(key)
+        return None if arrays is None else EncodedBatch.of_arrays(arrays, images)
+
+    def save_images(
+        self, key: str, batch: EncodedBatch, about: Mapping[str, object]
+    ) -> None:
+        self.store.save(
+            key, batch.as_arrays(), {"model": self.name, "holds": "images", **about}
+        )

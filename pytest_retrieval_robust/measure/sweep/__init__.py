@@ -1,0 +1,1 @@
+"""The one procedure: hide, encode, rank, for every cell."""

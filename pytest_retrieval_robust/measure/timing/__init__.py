@@ -1,0 +1,1 @@
+"""What hiding and encoding cost, measured in turns."""

@@ -1,0 +1,1 @@
+"""A saved run: read, checked, and the form that it has."""

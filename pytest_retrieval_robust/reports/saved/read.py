@@ -1,0 +1,341 @@
+"""Reading a saved run, as `--robust-results` wrote it: `run.json` and `ranks.npz`.
+Nothing heavier than numpy.
+
+A gate is judged by what is read here, so a run that was damaged or changed must not
+pass for a whole one: see `saved_checks` for what is compared, and `content_digest` for
+the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.cases import Json, Plan
+from ...core.costs import CostMeasurement
+from ...core.errors import RobustError
+from ...core.files import NotRegularError, TooLargeError, open_regular, read_at_most
+from ...core.foreign import FOREIGN
+from ...core.outcomes import ModelRecord, Outcome
+from ...core.searches import BreakingOutcome
+from ...gate.comparison import Run
+from ...gate.evidence import Evidence
+from ...gate.measurements import Identity, Measurements, Scope
+from .arrays import RANKS_FILE, DamagedArraysError, open_ranks, read_arrays
+from .checks import Contradiction, array_contradictions, contradictions, forms_of
+
+SCHEMA_VERSION = 1
+SCHEMA_FILE = Path(__file__).parents[1] / "run.schema.json"
+RUN_FILE = "run.json"
+_LONGEST = 200
+_MOST_BYTES = 1 << 28
+"""Of a `run.json`: that of 8 models at 6 levels under 3 occluders, with a baseline, has 2 MB."""
+_LARGEST = 1 << 63
+"""No number of a run is larger."""
+_NO_DIGEST = (
+    "This saved run has no digest of its content, as runs of earlier versions: a change"
+    " that nothing else in it contradicts is not noticed. Measure it again to have one."
+)
+_OF_A_DATASET = (
+    "name",
+    "split",
+    "text",
+    "relevance",
+    "fingerprint",
+    "pixel_digest",
+    "skipped",
+    "duplicate_share",
+    "ceiling",
+)
+
+
+class SavedRunError(RobustError):
+    """A saved run that is missing, damaged, or of another version."""
+
+
+class NewerRunError(SavedRunError):
+    """A saved run that only a newer version can read."""
+
+
+@dataclass(frozen=True, repr=False)
+class SavedArrays:
+    """The arrays of a `ranks.npz`."""
+
+    arrays: Mapping[str, NDArray[np.int64]]
+
+    def of_case(self, ranks_key: str) -> Mapping[str, NDArray[np.int64]] | None:
+        return self._under(ranks_key)
+
+    def of_dataset(self, name: str) -> Mapping[str, NDArray[np.int64]] | None:
+        return self._under(name)
+
+    def _under(self, folder: str) -> Mapping[str, NDArray[np.int64]] | None:
+        return self._folders.get(folder)
+
+    @cached_property
+    def _folders(self) -> dict[str, dict[str, NDArray[np.int64]]]:
+        found: dict[str, dict[str, NDArray[np.int64]]] = {}
+        for name, array in self.arrays.items():
+            folder, _, inner = name.rpartition("/")
+            found.setdefault(folder, {})[inner] = array
+        return found
+
+
+def has_run(folder: Path) -> bool:
+    """Whether something lies there that is a saved run, or was one: `load_run` says
+    what is wrong with it.
+    """
+    try:
+        os.stat(folder)
+        names = (RUN_FILE, RANKS_FILE)
+        return (
+            any(os.path.lexists(folder / name) for name in names) or not folder.is_dir()
+        )
+    except FileNotFoundError:
+        return os.path.lexists(folder)  # a link to nowhere
+    except (OSError, ValueError):
+        # a loop of links, a folder that may not be looked into, a name that none can
+        # have
+        return True
+
+
+def load_run(folder: Path) -> Run:
+    """The run that was saved in `folder`; `SavedRunError` says what is wrong with it
+    and what to do.
+    """
+    data = read_run_json(folder)
+    _check_schema(data, folder)
+    measured = _measurements(data)
+    _raise_first(contradictions(measured), folder)
+    arrays = _arrays(folder, measured, data["run"]["ranks_sha256"])
+    _raise_first(array_contradictions(measured, arrays), folder)
+    _check_digest(data, folder)
+    return Run(
+        measured,
+        Evidence(
+            SavedArrays(
+                {name: array for name, array in arrays.items() if _is_used(name)}
+            )
+        ),
+    )
+
+
+def _is_used(name: str) -> bool:
+    return "/breaking_" not in name
+
+
+def content_digest(data: Json) -> str:
+    """The SHA-256 of all that a `run.json` says, the digest of its ranks included and
+    this one left out.
+
+    It is the same however the file is indented. It finds accidents and careless edits:
+    it is no signature, and whoever changes a run on purpose can compute it again.
+    """
+    run = {key: value for key, value in data["run"].items() if key != "content_sha256"}
+    text = json.dumps(
+        {**data, "run": run}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_digest(data: Json, folder: Path) -> None:
+    written = data["run"].get("content_sha256")
+    if written is not None and written != content_digest(data):
+        raise SavedRunError(
+            f"Expected the content that {_shown(folder)} was written with, got another:"
+            " it was changed after it was written. Make the run again."
+        )
+
+
+def _raise_first(found: Iterable[Contradiction], folder: Path) -> None:
+    """Raise `SavedRunError` for the first contradiction."""
+    for one in found:
+        raise SavedRunError(
+            f"Expected {one.expected}, got {one.got} in {_shown(folder)}: it, or the"
+            " ranks beside it, was changed after it was written. Make the run again."
+        )
+
+
+def _shown(folder: Path) -> str:
+    """The file as messages name it: folders above may tell of users and patients."""
+    return f"{folder.name}/{RUN_FILE}"
+
+
+def _check_schema(data: Json, folder: Path) -> None:
+    """Raise `SavedRunError` for the first place that is not as `run.schema.json` says."""
+    wrong = _validator()(data)
+    if wrong is not None:
+        what = wrong.removeprefix("data").removeprefix(".")[:_LONGEST]
+        raise SavedRunError(
+            f"Expected a run as this version writes it, got {_shown(folder)}, which"
+            f" breaks its schema: {what}. Make the run again."
+        )
+
+
+@cache
+def _validator() -> Callable[[Json], str | None]:
+    """What says where a run breaks the schema, or None."""
+    from fastjsonschema import JsonSchemaValueException
+    from fastjsonschema import compile as compile_schema
+
+    checked = compile_schema(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+
+    def wrong_in(data: Json) -> str | None:
+        try:
+            checked(data)
+        except JsonSchemaValueException as error:
+            return str(error.message)
+        return None
+
+    return wrong_in
+
+
+def read_run_json(folder: Path) -> Json:
+    """What `run.json` holds, of a version that is known; `SavedRunError` says why it
+    cannot be had.
+    """
+    data = _parsed(_text(folder), folder)
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if type(version) is not int:
+        raise SavedRunError(
+            f"Expected a saved run, got {_shown(folder)} without a schema_version. Fix"
+            " the path."
+        )
+    if version > SCHEMA_VERSION:
+        raise NewerRunError(
+            f"Expected a saved run of schema {SCHEMA_VERSION} or older, got"
+            f" schema_version={version} in {folder.name}. A newer version of"
+            " pytest-retrieval-robust wrote it: install that one."
+        )
+    return data  # type: ignore[no-any-return]
+
+
+def _text(folder: Path) -> bytes:
+    try:
+        with open_regular(folder / RUN_FILE) as stream:
+            return read_at_most(stream, _MOST_BYTES)
+    except (NotRegularError, TooLargeError) as error:
+        why = str(error)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    except ValueError:
+        why = "a name that no file can have"
+    raise SavedRunError(
+        f"Expected a folder that --robust-results wrote, got {folder.name!r} without a"
+        f" readable {RUN_FILE} ({why}). Fix the path."
+    )
+
+
+class _NotJsonError(ValueError):
+    """A place in `run.json` that no run has. Its text is ours."""
+
+
+def _parsed(text: bytes, folder: Path) -> Any:
+    try:
+        data = json.loads(
+            text.decode(),
+            object_pairs_hook=_without_repeats,
+            parse_constant=_refuse,
+            parse_float=_finite,
+            parse_int=_small,
+        )
+        json.dumps(
+            data, ensure_ascii=False
+        ).encode()  # half of a surrogate pair could not be printed
+        return data
+    except _NotJsonError as error:
+        why = str(error)
+    except json.JSONDecodeError as error:
+        why = f"line {error.lineno}, column {error.colno} is no JSON"
+    except UnicodeError:
+        why = "text that is not UTF-8"
+    except FOREIGN as error:
+        why = (
+            "values nested without end"
+            if isinstance(error, RecursionError)
+            else type(error).__name__
+        )
+    raise SavedRunError(
+        f"Expected a whole {RUN_FILE} in {folder.name}, got: {why}. It was cut off or"
+        " changed: make the run again."
+    )
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> Json:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        raise _NotJsonError("a name that stands twice in one place")
+    return data
+
+
+def _refuse(constant: str) -> None:
+    raise _NotJsonError(f"{constant} in place of a number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise _NotJsonError("a number beyond all bounds")
+    return value
+
+
+def _small(digits: str) -> int:
+    value = int(digits) if len(digits) < 20 else _LARGEST
+    if abs(value) >= _LARGEST:
+        raise _NotJsonError("a number beyond all bounds")
+    return value
+
+
+def _measurements(data: Json) -> Measurements:
+    run = data["run"]
+    return Measurements(
+        identity=Identity(run["id"], run["started"], run["version"], run["host"]),
+        scope=Scope(run["partial"], run["command"]),
+        limit=run["limit"],
+        plan=Plan.from_json(run["plan"]),
+        outcomes=tuple(map(Outcome.from_json, data["outcomes"])),
+        costs=tuple(map(CostMeasurement.from_json, data["costs"])),
+        breaking=tuple(map(BreakingOutcome.from_json, data["breaking"])),
+        models=tuple(map(ModelRecord.from_json, data["models"])),
+        datasets=tuple(
+            {**{key: dataset[key] for key in _OF_A_DATASET}, **dataset}
+            for dataset in data["datasets"]
+        ),
+        broken=tuple(run["broken"]),
+        broken_tests=run["broken_tests"],
+        # Those of the run itself speak of the machine that measured.
+        notes=() if "content_sha256" in run else (_NO_DIGEST,),
+    )
+
+
+def _arrays(
+    folder: Path, measured: Measurements, expected: str | None
+) -> Mapping[str, NDArray[Any]]:
+    if expected is None:
+        raise SavedRunError(
+            f"Expected the SHA-256 of the ranks in {_shown(folder)}, got"
+            " ranks_sha256=None: this file is a report (--robust-report), not a saved"
+            " run. Give the folder that --robust-results wrote."
+        )
+    try:
+        with closing(open_ranks(folder, expected)) as stream:
+            return read_arrays(stream, forms_of(measured))
+    except DamagedArraysError as error:
+        why = str(error)
+    except (OSError, MemoryError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+    raise SavedRunError(
+        f"Expected the {RANKS_FILE} that {_shown(folder)} speaks of, got: {why}. Take"
+        " both files of one run, or make the run again."
+    )

@@ -1,0 +1,1 @@
+"""The mathematics of ranks: exact ranks, metrics, intervals, curves."""

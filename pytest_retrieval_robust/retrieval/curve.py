@@ -1,0 +1,371 @@
+"""Recall over occlusion level: retention, area under the curve, half level, slope. Pure Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Any
+
+from ..core.cases import DIRECTIONS, Direction, Json
+from ..core.errors import ArgumentError, NotOnThisMachineError
+from ..core.outcomes import Outcome, Scores
+from ..core.words import ByLevel
+from .intervals import above_chance
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def retention(values: Sequence[float]) -> list[float]:
+    """Each value divided by the first one, that at level 0.
+
+    >>> retention([0.8, 0.4, 0.2])
+    [1.0, 0.5, 0.25]
+
+    Raises:
+        ValueError: No values, or nothing at level 0 that could be retained.
+    """
+    if not values or values[0] <= 0:
+        raise ValueError(
+            f"Expected a value above 0 at level 0, got values={list(values)!r}. "
+            "Retention needs clean recall above chance."
+        )
+    return [value / values[0] for value in values]
+
+
+def area_under_curve(levels: Sequence[float], values: Sequence[float]) -> float:
+    """The mean value over the range of levels: trapezoids, divided by the range.
+
+    >>> area_under_curve([0.0, 0.5, 1.0], [1.0, 0.5, 0.0])
+    0.5
+
+    Raises:
+        ValueError: Fewer than two levels, levels that do not rise, or another number of values.
+    """
+    _check(levels, values, at_least=2)
+    points = pairwise(zip(levels, values, strict=True))
+    return math.fsum((b - a) * (v + w) / 2 for (a, v), (b, w) in points) / (
+        levels[-1] - levels[0]
+    )
+
+
+def half_level(levels: Sequence[float], values: Sequence[float]) -> float | None:
+    """The first level at which the value is half of that at level 0, interpolated
+    linearly; None if not reached.
+
+    >>> half_level([0.0, 0.25, 0.5], [1.0, 0.75, 0.25])
+    0.375
+
+    Raises:
+        ValueError: No levels, levels that do not rise, or another number of values.
+    """
+    _check(levels, values, at_least=1)
+    half = values[0] / 2
+    if half <= 0:
+        return None
+    for (a, v), (b, w) in pairwise(zip(levels, values, strict=True)):
+        if w <= half:
+            return a + (b - a) * (v - half) / (v - w)
+    return None
+
+
+def least_squares_slope(levels: Sequence[float], values: Sequence[float]) -> float:
+    """The slope of the straight line that fits best: change of the value for a level
+    rising from 0 to 1.
+
+    >>> least_squares_slope([0.0, 0.5, 1.0], [1.0, 0.75, 0.5])
+    -0.5
+
+    Raises:
+        ValueError: Fewer than two levels, levels that do not rise, or another number of values.
+    """
+    _check(levels, values, at_least=2)
+    middle, mean = math.fsum(levels) / len(levels), math.fsum(values) / len(values)
+    covariance = math.fsum(
+        (a - middle) * (v - mean) for a, v in zip(levels, values, strict=True)
+    )
+    return covariance / math.fsum((a - middle) ** 2 for a in levels)
+
+
+def _check(levels: Sequence[float], values: Sequence[float], at_least: int) -> None:
+    rising = all(a < b for a, b in pairwise(levels))
+    if len(levels) < at_least or len(levels) != len(values) or not rising:
+        raise ValueError(
+            f"Expected at least {at_least} rising levels and as many values, got"
+            f" levels={list(levels)!r}, values={list(values)!r}. Sort the outcomes by"
+            " level."
+        )
+
+
+def chance_k(scores: Scores) -> int:
+    """The one k at which "above chance" is decided: the largest with a chance of at
+    most 0.1, else the smallest.
+    """
+    return max(
+        (k for k, chance in scores.chance.items() if chance <= 0.1),
+        default=min(scores.chance),
+    )
+
+
+def retrieves(scores: Scores) -> bool:
+    """Whether recall is above chance (one-sided, 0.001) at `chance_k`."""
+    k = chance_k(scores)
+    return above_chance(
+        round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k]
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Curve:
+    """Recall over occlusion level for one model, data set, occluder and seed: the
+    outcomes in rising order of level.
+
+    `print(curve)` shows a table, and so does a notebook. `to_dict()` and
+    `to_dataframe()` hold every number.
+    """
+
+    outcomes: tuple[Outcome, ...]
+
+    def __post_init__(self) -> None:
+        if not self.outcomes:
+            raise ArgumentError(
+                "Expected a curve of at least one outcome, got outcomes=(). Measure"
+                " level 0 first."
+            )
+
+    def __repr__(self) -> str:
+        k = max(self.ks, default=None)
+        if k is None:
+            return f"<Curve {self._title()}>"
+        recalls = ", ".join(
+            f"{value:.3f} at {level:g}" for level, value in self.recall(k).items()
+        )
+        return f"<Curve {self._title()}: Recall@{k} {recalls}>"
+
+    def __str__(self) -> str:
+        heads, *rows = self._table()
+        width = max(len(row[0]) for row in (heads, *rows))
+        lines = [
+            f"{name:<{width}}" + "".join(f"{cell:>8}" for cell in cells)
+            for name, *cells in (heads, *rows)
+        ]
+        return "\n".join([self._title(), *lines])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from html import escape
+
+        heads, *rows = self._table()
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
+            for row in rows
+        )
+        caption = escape(self._title())
+        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _title(self) -> str:
+        case = self.clean.case
+        return f"{case.model} on {case.dataset}, {case.occluder}, seed {case.seed}"
+
+    def _table(self) -> list[list[str]]:
+        """The heads, and a row for each direction and k: Recall@k in % at each level."""
+        rows = [
+            ["Recall in %, share hidden:", *(f"{level:g}" for level in self.levels)]
+        ]
+        for direction, k in product(DIRECTIONS, self.ks):
+            recalls = self.recall(k, direction).values()
+            rows.append(
+                [
+                    f"{direction} Recall@{k}",
+                    *(f"{100 * value:.1f}" for value in recalls),
+                ]
+            )
+        return rows
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The k of Recall@k that were measured, rising."""
+        return tuple(sorted(self.clean.image_to_report.recall))
+
+    @property
+    def clean(self) -> Outcome:
+        return self.outcomes[0]
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        return tuple(outcome.case.level for outcome in self.outcomes)
+
+    def recall(
+        self, k: int, direction: Direction = "image-to-report"
+    ) -> dict[float, float]:
+        """Recall@k at each level: `{0.0: 0.99, 0.1: 0.93}`."""
+        return ByLevel(
+            {
+                outcome.case.level: outcome.recall(k, direction)
+                for outcome in self.outcomes
+            }
+        )
+
+    def above_chance(self, direction: Direction = "image-to-report") -> bool:
+        """Whether clean recall is above chance (one-sided, 0.001): without it retention
+        means nothing.
+        """
+        return retrieves(self.clean.scores(direction))
+
+    def has_something_to_lose(
+        self, k: int, direction: Direction = "image-to-report"
+    ) -> bool:
+        """Whether retention and half level mean anything: clean recall above chance,
+        and Recall@k above 0.
+        """
+        return self.above_chance(direction) and self.clean.recall(k, direction) > 0
+
+    def retention(
+        self, k: int, direction: Direction = "image-to-report"
+    ) -> dict[float, float] | None:
+        """Recall@k at each level divided by that at level 0; None where the clean
+        recall is not above chance.
+        """
+        if not self.has_something_to_lose(k, direction):
+            return None
+        return ByLevel(
+            zip(self.levels, retention(self._values(k, direction)), strict=True)
+        )
+
+    def area(self, k: int, direction: Direction = "image-to-report") -> float:
+        """Mean Recall@k over the measured range of levels (trapezoid rule, divided by
+        the range).
+        """
+        return area_under_curve(self.levels, self._values(k, direction))
+
+    def half_level(
+        self, k: int, direction: Direction = "image-to-report"
+    ) -> float | None:
+        """The level at which Recall@k falls to half of its clean value, interpolated;
+        None if not reached.
+
+        None also where the clean recall is not above chance: see `has_something_to_lose`.
+        """
+        if not self.has_something_to_lose(k, direction):
+            return None
+        return half_level(self.levels, self._values(k, direction))
+
+    def slope(self, k: int, direction: Direction = "image-to-report") -> float:
+        """Least-squares slope of Recall@k over level."""
+        return least_squares_slope(self.levels, self._values(k, direction))
+
+    def _values(self, k: int, direction: Direction) -> list[float]:
+        return list(self.recall(k, direction).values())
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Every number as columns of equal length: one row per direction, k and level.
+
+        `pandas.DataFrame(curve.to_dict())` takes it, and so does JSON. `kept` is None
+        where nothing is retained.
+        """
+        names = (
+            "model",
+            "dataset",
+            "occluder",
+            "seed",
+            "direction",
+            "k",
+            "level",
+            "achieved_level",
+            "visible_level",
+        )
+        numbers = ("recall", "low", "high", "chance", "kept", "queries", "gallery")
+        columns: dict[str, list[Any]] = {name: [] for name in (*names, *numbers)}
+        for direction, k in product(DIRECTIONS, self.ks):
+            kept = self.retention(k, direction)
+            for outcome in self.outcomes:
+                row = _row(outcome, direction, k, kept)
+                for name, column in columns.items():
+                    column.append(row[name])
+        return columns
+
+    def to_dataframe(self) -> DataFrame:
+        """`to_dict` as a table of pandas, which has to be installed."""
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            reason = (
+                "pandas, which makes data frames, is not installed: pip install pandas,"
+                " or use to_dict()"
+            )
+        else:
+            return DataFrame(self.to_dict())
+        raise NotOnThisMachineError.because(reason)
+
+    def as_json(self, direction: Direction = "image-to-report") -> Json:
+        """What `run.json` holds of the curve in one direction, beside the outcomes."""
+        case, ks = self.clean.case, sorted(self.clean.scores(direction).recall)
+        several = len(self.outcomes) > 1
+        retentions = {k: self.retention(k, direction) for k in ks}
+        half_levels = {k: self.half_level(k, direction) for k in ks}
+        return {
+            "model": case.model,
+            "dataset": case.dataset,
+            "occluder": case.occluder,
+            "seed": case.seed,
+            "direction": direction,
+            "levels": list(self.levels),
+            "retention": {
+                str(k): (
+                    None
+                    if values is None
+                    else {f"{level:g}": v for level, v in values.items()}
+                )
+                for k, values in retentions.items()
+            },
+            "auc": {str(k): self.area(k, direction) if several else None for k in ks},
+            "half_level": {str(k): value for k, value in half_levels.items()},
+            "slope": {
+                str(k): self.slope(k, direction) if several else None for k in ks
+            },
+            "reasons": _reasons(retentions, half_levels, several),
+        }
+
+
+def _row(
+    outcome: Outcome, direction: Direction, k: int, kept: Mapping[float, float] | None
+) -> dict[str, Any]:
+    scores = outcome.scores(direction)
+    low, high = scores.recall_interval.get(k, (None, None))
+    return {
+        **outcome.case.as_json(),
+        "direction": direction,
+        "k": k,
+        "achieved_level": outcome.achieved_level,
+        "visible_level": outcome.visible_level,
+        "recall": outcome.recall(k, direction),
+        "low": low,
+        "high": high,
+        "chance": scores.chance.get(k),
+        "kept": None if kept is None else kept[outcome.case.level],
+        "queries": scores.queries,
+        "gallery": scores.gallery,
+    }
+
+
+def _reasons(
+    retentions: Mapping[int, dict[float, float] | None],
+    half_levels: Mapping[int, float | None],
+    several: bool,
+) -> Json:
+    """Why a null of the curve is null."""
+    reasons: Json = {}
+    if any(value is None for value in retentions.values()):
+        reasons["retention"] = "clean recall is not above chance"
+    if any(
+        value is None and retentions[k] is not None for k, value in half_levels.items()
+    ):
+        reasons["half_level"] = "not reached"
+    elif any(value is None for value in half_levels.values()):
+        reasons["half_level"] = "clean recall is not above chance"
+    if not several:
+        reasons["auc"] = reasons["slope"] = "only one level was measured"
+    return reasons

@@ -1,0 +1,344 @@
+"""Intervals and tests for recall, a share of hits among queries.
+
+Pure Python: reports and gates load nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+
+_STEPS = 50
+"""Towards a fixed point that is within 1e-4 after ten."""
+_NEGLIGIBLE = (
+    1e-18  # a term below this share of the sum cannot change the sum's last digit
+)
+
+
+POWER = 0.8
+"""The power at which the smallest detectable loss is stated."""
+
+
+def normal_quantile(probability: float) -> float:
+    """The standard normal deviate below which a share of `probability` lies: 1.645 for 0.95."""
+    return NormalDist().inv_cdf(probability)
+
+
+def detectable_loss_of_share(
+    beyond: float, deviates: float, error: float, share: float, n: int
+) -> float:
+    """The loss that leads `beyond` a limit and so many standard errors further, from a
+    share of `n` queries.
+
+    The error grows on the way to a half as that of a share of hits does: what has lost
+    hits varies more.
+
+    >>> round(detectable_loss_of_share(0.02, 3.7, 0.01, 0.5, 1000), 3)
+    0.057
+    >>> round(detectable_loss_of_share(0.02, 3.7, 0.01, 0.9, 1000), 3)
+    0.066
+    """
+    # As if one more query were hit and one more missed: where all are hit, nothing would vary.
+    smoothed, loss = (share * n + 1) / (n + 2), beyond + deviates * error
+    for _ in range(_STEPS):
+        left = max(smoothed - loss, 0.0)
+        growth = max(1.0, left * (1 - left) / (smoothed * (1 - smoothed)))
+        loss = beyond + deviates * error * math.sqrt(growth)
+    return loss
+
+
+def wilson_interval(
+    hits: float, n: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's score interval for a share of `hits` among `n` (E. B. Wilson, 1927); (0,
+    1) where n is 0.
+
+    Where queries come in clusters, `hits` and `n` are divided by their design effect,
+    so they need not be whole (E. L. Korn and B. I. Graubard, 1998).
+
+    >>> low, high = wilson_interval(8, 10)
+    >>> round(low, 4), round(high, 4)
+    (0.4902, 0.9433)
+
+    Raises:
+        ValueError: hits outside 0..n, or a confidence outside (0, 1).
+    """
+    _check_hits(hits, n)
+    if not 0 < confidence < 1:
+        raise ValueError(
+            f"Expected a confidence between 0 and 1, got confidence={confidence!r}. Use"
+            " 0.95."
+        )
+    if n == 0:
+        return 0.0, 1.0
+    z = normal_quantile(0.5 + confidence / 2)
+    scale = 1 + z * z / n
+    centre = (hits + z * z / 2) / n / scale
+    reach = z / scale * math.sqrt(hits * (n - hits) / n + z * z / 4) / n
+    # The ends are 0 and 1 by the formula; rounding must not move them.
+    low = 0.0 if hits == 0 else max(0.0, centre - reach)
+    high = 1.0 if hits == n else min(1.0, centre + reach)
+    return low, high
+
+
+def binomial_upper_tail(hits: int, n: int, p: float) -> float:
+    """P(X >= hits) for X binomial with `n` trials of probability `p`; exact but for
+    rounding (1e-8 at n = 1e6).
+
+    >>> binomial_upper_tail(2, 2, 0.5)
+    0.25
+
+    Raises:
+        ValueError: hits outside 0..n, or p outside [0, 1].
+    """
+    _check_hits(hits, n)
+    if not 0 <= p <= 1:
+        raise ValueError(
+            f"Expected a probability from 0 to 1, got p={p!r}. Give the chance of one"
+            " hit."
+        )
+    if hits == 0:
+        return 1.0
+    if p in (0.0, 1.0):
+        return p
+    # Each tail is summed from its largest term outwards; the other side of the mean
+    # goes by its complement.
+    if hits > n * p:
+        return min(1.0, _falling_sum(hits, n, p))
+    return max(0.0, 1.0 - _falling_sum(n - hits + 1, n, 1 - p))
+
+
+def above_chance(hits: int, n: int, chance: float, alpha: float = 0.001) -> bool:
+    """Whether so many hits would be rarer than `alpha` if each query hit with
+    probability `chance` (one-sided).
+
+    >>> above_chance(30, 100, 0.1), above_chance(12, 100, 0.1)
+    (True, False)
+    """
+    return binomial_upper_tail(hits, n, chance) < alpha
+
+
+@lru_cache(maxsize=4096)
+def surely_reached(n: int, chance: float, probability: float) -> float:
+    """The greatest share of hits that so many queries, each a hit with probability
+    `chance`, reach that likely.
+
+    >>> surely_reached(10, 1.0, 0.999), surely_reached(500, 0.02, 0.999)
+    (1.0, 0.004)
+    """
+    low, high = (
+        0,
+        n,
+    )  # the tail falls with the number of hits: the last one whose tail is still that likely
+    while low < high:
+        middle = (low + high + 1) // 2
+        if binomial_upper_tail(middle, n, chance) >= probability:
+            low = middle
+        else:
+            high = middle - 1
+    return low / n if n else 0.0
+
+
+def _falling_sum(hits: int, n: int, p: float) -> float:
+    """The sum of the binomial terms from `hits` to `n`, where hits is at or above the
+    mean, so that terms fall.
+    """
+    log_choose = math.lgamma(n + 1) - math.lgamma(hits + 1) - math.lgamma(n - hits + 1)
+    first = math.exp(log_choose + hits * math.log(p) + (n - hits) * math.log1p(-p))
+    odds = p / (1 - p)
+    term, terms = 1.0, [1.0]
+    for i in range(hits, n):
+        term *= (n - i) / (i + 1) * odds
+        terms.append(term)
+        if term < _NEGLIGIBLE:
+            break
+    return first * math.fsum(terms)
+
+
+def mcnemar_exact(wins: int, losses: int) -> float:
+    """Two-sided p of the exact McNemar test: `wins` queries only the candidate hit,
+    `losses` only the baseline.
+
+    >>> round(mcnemar_exact(0, 6), 9)
+    0.03125
+    """
+    _check_hits(wins, wins + losses)
+    return min(1.0, 2 * binomial_upper_tail(max(wins, losses), wins + losses, 0.5))
+
+
+def paired_score_bounds(
+    wins: float, losses: float, n: float, alpha: float
+) -> tuple[float, float]:
+    """One-sided bounds, each at error `alpha`, of a difference of two shares of the
+    same `n` queries.
+
+    The score method of T. Tango (Statistics in Medicine 17, 1998): the differences
+    whose score test against (wins - losses) / n has an error above `alpha`. It holds
+    where McNemar's conditional test has no answer: with a margin, and where no query
+    differs. Counts divided by a design effect need not be whole.
+
+    >>> low, high = paired_score_bounds(10, 10, 500, 0.05)
+    >>> round(low, 4), round(high, 4)
+    (-0.0156, 0.0156)
+
+    Raises:
+        ValueError: Negative counts, more of them than `n`, or an alpha outside (0, 0.5).
+    """
+    if not (min(wins, losses) >= 0 and wins + losses <= n + 1e-9 and n > 0):
+        raise ValueError(
+            f"Expected counts from 0 that sum to at most n, got wins={wins!r},"
+            f" losses={losses!r}, n={n!r}. Count the queries that one model alone hit."
+        )
+    if not 0 < alpha < 0.5:
+        raise ValueError(
+            f"Expected an error between 0 and 0.5, got alpha={alpha!r}. Use 0.05."
+        )
+    z = normal_quantile(1 - alpha)
+    low = _root(lambda delta: _score(wins, losses, n, delta) - z)
+    high = _root(lambda delta: _score(wins, losses, n, delta) + z)
+    return low, high
+
+
+def paired_score_p(wins: float, losses: float) -> float:
+    """Two-sided p of the score test of no difference, McNemar's without a correction;
+    counts need not be whole.
+
+    >>> round(paired_score_p(4.0, 12.0), 4)
+    0.0455
+    """
+    if wins + losses == 0:
+        return 1.0
+    return 2 * NormalDist().cdf(-abs(wins - losses) / math.sqrt(wins + losses))
+
+
+def _score(wins: float, losses: float, n: float, delta: float) -> float:
+    """Standardised distance of the observed difference from `delta`; the share of
+    losses is the likeliest for it.
+    """
+    slope = wins + losses - (2 * n - wins + losses) * delta
+    lost = (
+        slope
+        + math.sqrt(max(0.0, slope * slope + 8 * n * losses * delta * (1 - delta)))
+    ) / (4 * n)
+    variance = n * (2 * max(lost, -delta, 0.0) + delta * (1 - delta))
+    distance = wins - losses - n * delta
+    if variance > 1e-15:
+        return distance / math.sqrt(variance)
+    return 0.0 if distance == 0 else math.copysign(math.inf, distance)
+
+
+def _root(falling: Callable[[float], float]) -> float:
+    """Where a function that falls from -1 to 1 passes 0, by bisection to 1e-12."""
+    low, high = -1.0, 1.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+    return (low + high) / 2
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values adjusted so that the chance of any false alarm stays at its level (S. Holm, 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order, adjusted, reached = (
+        sorted(range(len(p_values)), key=p_values.__getitem__),
+        [0.0] * len(p_values),
+        0.0,
+    )
+    for rank, place in enumerate(order):
+        reached = max(reached, min(1.0, p_values[place] * (len(p_values) - rank)))
+        adjusted[place] = reached
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """P values adjusted so that the share of false alarms among the alarms stays at its
+    level (1995).
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.02])
+    [0.03, 0.04, 0.03]
+    """
+    count = len(p_values)
+    order, adjusted, reached = (
+        sorted(range(count), key=p_values.__getitem__, reverse=True),
+        [0.0] * count,
+        1.0,
+    )
+    for rank, place in enumerate(order):
+        reached = min(reached, p_values[place] * count / (count - rank))
+        adjusted[place] = reached
+    return adjusted
+
+
+def quantile_bounds(
+    values: Sequence[float], share: float, confidence: float
+) -> tuple[float, float]:
+    """One-sided bounds of a quantile of what `values` were drawn from, each held with `confidence`.
+
+    Order statistics, exact for any distribution; -inf and inf where there are too few values.
+
+    >>> quantile_bounds([1.0, 2.0, 3.0, 4.0, 5.0], 0.5, 0.95)
+    (1.0, 5.0)
+    >>> quantile_bounds([1.0, 2.0], 0.5, 0.95)
+    (-inf, inf)
+    """
+    rising, n = sorted(values), len(values)
+    # Of the values that lie at or below the quantile there are at least i with a
+    # probability of tails[i].
+    tails = [binomial_upper_tail(i, n, share) for i in range(n + 1)]
+    below = sum(tail >= confidence - 1e-12 for tail in tails) - 1
+    above = sum(tail > 1 - confidence + 1e-12 for tail in tails)
+    return (
+        rising[below - 1] if below > 0 else -math.inf,
+        rising[above - 1] if above <= n else math.inf,
+    )
+
+
+def _check_hits(hits: float, n: float) -> None:
+    if not 0 <= hits <= n:
+        raise ValueError(
+            f"Expected 0 <= hits <= n, got hits={hits!r}, n={n!r}. Count hits among n"
+            " queries."
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number that was measured, and what the sample of queries leaves open."""
+
+    value: float
+    low: float
+    """Lower bound at the confidence that was asked for, one-sided."""
+    high: float
+    error: float
+    """Standard error; inf where it is unknown."""
+    queries: int
+
+    def queries_to_clear(self, limit: float, confidence: float) -> int | None:
+        """How many more queries until the bound clears the limit, should the value
+        stay; None where none would do.
+        """
+        distance = abs(self.value - limit)
+        if distance < 1e-12 or not math.isfinite(self.error):
+            return None
+        reach = normal_quantile(confidence) * self.error
+        return max(1, math.ceil(self.queries * ((reach / distance) ** 2 - 1)))
+
+
+def proportion(
+    value: float, queries: int, confidence: float, effect: float = 1.0
+) -> Estimate:
+    """A share of hits with Wilson's bounds, each held with `confidence`; `effect` is
+    the design effect.
+    """
+    effective = queries / effect
+    low, high = wilson_interval(
+        min(value * effective, effective), effective, 2 * confidence - 1
+    )
+    z = normal_quantile(confidence)
+    return Estimate(value, low, high, (high - low) / (2 * z), queries)

@@ -1,0 +1,87 @@
+"""float64 scores with their error bounds, which decide what a filter leaves in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ...core.float32 import ieee_float32
+from ._kernels import Kernels
+
+FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53  # unit roundoffs
+SLACK = 1.01  # covers the rounding of norms and bounds themselves
+
+
+@dataclass(frozen=True)
+class Side:
+    """Queries or gallery: (N, D) float32 rows, their (N,) float64 norms, and their (N,) groups."""
+
+    rows: torch.Tensor
+    norms: torch.Tensor
+    groups: torch.Tensor
+
+    def __getitem__(self, part: slice | torch.Tensor) -> Side:
+        return Side(self.rows[part], self.norms[part], self.groups[part])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def gamma(dimension: int, roundoff: float) -> float:
+    """Higham's gamma for a dot product, with room for the additions that follow it."""
+    steps = (dimension + 4) * roundoff
+    return steps / (1 - steps) * SLACK if steps < 0.5 else float("inf")
+
+
+def tile_bounds(queries: Side, gallery: Side, sign: int) -> torch.Tensor:
+    """(q, g) float64: the scores' lower (`sign` -1) or upper (+1) bounds."""
+    scores = queries.rows.double() @ gallery.rows.double().T
+    return scores.addr_(
+        queries.norms, gallery.norms, alpha=sign * gamma(queries.rows.shape[1], FLOAT64)
+    )
+
+
+def pair_bounds(
+    kernels: Kernels,
+    queries: Side,
+    gallery: Side,
+    q_index: torch.Tensor,
+    g_index: torch.Tensor,
+    sign: int,
+) -> torch.Tensor:
+    """(P,) float64: the same of single pairs."""
+    error = sign * gamma(queries.rows.shape[1], FLOAT64)
+    scores = kernels.pair_scores(queries.rows, gallery.rows, q_index, g_index)
+    return scores.add_(queries.norms[q_index] * gallery.norms[g_index], alpha=error)
+
+
+@contextmanager
+def plain_sums(device: torch.device) -> Iterator[None]:
+    """No TF32, autocast or sums in bfloat16 in here: they would break the bounds. The
+    caller's settings come back.
+
+    Nor does torch ask for deterministic algorithms: it refuses some that give the same
+    for any order.
+    """
+    cuda: Any = torch.backends.cuda.matmul
+    allowed = cuda.allow_bf16_reduced_precision_reduction
+    split = getattr(
+        cuda, "allow_bf16_reduced_precision_reduction_split_k", None
+    )  # not in every version
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    with ieee_float32():
+        try:
+            cuda.allow_bf16_reduced_precision_reduction = False
+            torch.use_deterministic_algorithms(False)
+            with torch.autocast(device.type, enabled=False):
+                yield
+        finally:
+            torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
+            cuda.allow_bf16_reduced_precision_reduction = (
+                allowed if split is None else (allowed, split)
+            )

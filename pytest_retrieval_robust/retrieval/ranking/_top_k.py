@@ -1,0 +1,172 @@
+"""The best answers of each query."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core.errors import RankingError
+from ._checks import (
+    Rows,
+    Similarity,
+    check_finite,
+    check_norms,
+    checked_rows,
+    parts,
+    to_host,
+)
+from ._custom import beside, strips
+from ._exact import FLOAT64, gamma, plain_sums
+
+
+def top_k(
+    queries: Rows,
+    gallery: Rows,
+    k: int,
+    *,
+    similarity: Similarity | None = None,
+    tile: int = 1024,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The `k` best gallery items of each query, by score descending; of equal scores
+    the lower index comes first.
+
+    Scores are dot products in float64, summed in one fixed order: equal rows score
+    equally wherever they stand, and every device gives the same. Made for small `k`; a
+    `k` near the size of the gallery is slow.
+
+    >>> top_k(np.eye(2, 3, dtype=np.float32), np.eye(3, dtype=np.float32), k=2)[0]
+    array([[0, 1],
+           [1, 0]])
+
+    Args:
+        queries: (Q, D) float32.
+        gallery: (G, D) float32, on the same device.
+        k: From 1 to G.
+        similarity: Scores a tile in place of the dot product. Its values are ranked as they are.
+        tile: Rows of queries and of gallery items that are compared at a time.
+
+    Returns:
+        (Q, k) int64 gallery indices and (Q, k) float64 scores, on the host.
+
+    Raises:
+        RankingError: NaN, infinite or zero rows, a `k` above the gallery, or shapes and
+        dtypes that do not fit.
+    """
+    q_rows, g_rows = checked_rows(queries, gallery, tile)
+    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= len(g_rows):
+        raise RankingError(
+            f"Expected k from 1 to the gallery's {len(g_rows)} items, got k={k!r}. Ask"
+            " for fewer."
+        )
+    with torch.no_grad(), plain_sums(q_rows.device):
+        if similarity is not None:
+            check_finite("queries", q_rows)
+            check_finite("gallery", g_rows)
+            best = [
+                _best(strip.double(), k)
+                for _, strip in strips(
+                    q_rows, g_rows, beside(similarity, queries), tile
+                )
+            ]
+        else:
+            q_norms, g_norms = _norms("queries", q_rows), _norms("gallery", g_rows)
+            reach = q_norms * (gamma(q_rows.shape[1], FLOAT64) * float(g_norms.max()))
+            best = [
+                _top(q_rows[part], g_rows, reach[part], k, tile)
+                for part in parts(len(q_rows), tile)
+            ]
+    indices, scores = zip(*best, strict=True)
+    return to_host(indices), torch.cat(scores).cpu().numpy()
+
+
+def _norms(name: str, rows: torch.Tensor) -> torch.Tensor:
+    norms = torch.cat(
+        [
+            torch.linalg.vector_norm(rows[part].double(), dim=1)
+            for part in parts(len(rows), 256)
+        ]
+    )
+    check_norms(name, rows, norms)
+    return norms
+
+
+def _top(
+    queries: torch.Tensor, gallery: torch.Tensor, reach: torch.Tensor, k: int, tile: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices and scores, (q, k) each, for a tile of queries; `reach` (q,) bounds a
+    float64 score's error.
+    """
+    best = queries.new_empty((len(queries), 0), dtype=torch.float64)
+    places = best.to(torch.int64)
+    for part in parts(len(gallery), tile):
+        scores = _candidates(queries, gallery[part], best, reach, k)
+        columns = torch.arange(part.start, part.stop, device=places.device).expand(
+            len(queries), -1
+        )
+        merged, order = _sorted(torch.cat([best, scores], 1), k)
+        best, places = merged, torch.cat([places, columns], 1).gather(1, order)
+    return places, best
+
+
+def _candidates(
+    queries: torch.Tensor,
+    gallery: torch.Tensor,
+    best: torch.Tensor,
+    reach: torch.Tensor,
+    k: int,
+) -> torch.Tensor:
+    """(q, g) float64: the reproducible score where an item may be among the `k` best so
+    far, else minus infinity.
+    """
+    scores = queries.double() @ gallery.double().T
+    floor = torch.full_like(reach, -torch.inf)
+    if best.shape[1] == k:
+        floor = best[:, -1]
+    if scores.shape[1] >= k:
+        floor = torch.maximum(floor, scores.topk(k, dim=1).values[:, -1])
+    likely = scores >= (floor - 4 * reach)[:, None]
+    if int(likely.sum()) > likely.numel() // 16:
+        rows = [
+            _pair_scores(queries[part][:, None], gallery)
+            for part in parts(len(queries), 64)
+        ]
+        return torch.cat(rows).masked_fill_(~likely, -torch.inf)
+    scores.fill_(-torch.inf)
+    q_index, g_index = likely.nonzero(as_tuple=True)
+    for part in parts(len(q_index), max(scores.shape)):
+        q_part, g_part = q_index[part], g_index[part]
+        scores[q_part, g_part] = _pair_scores(queries[q_part], gallery[g_part])
+    return scores
+
+
+def _best(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    best, order = _sorted(scores, k)
+    return order, best
+
+
+def _sorted(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `k` highest scores of each row and their columns; of equal scores the lower
+    column comes first.
+    """
+    ranked, order = scores.sort(dim=1, descending=True, stable=True)
+    return ranked[:, :k], order[:, :k]
+
+
+def _pair_scores(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """float64 dot products along the last axis of rows that broadcast: (P, D) with (P,
+    D), or (q, 1, D) with (g, D).
+
+    Added one after the other, with exact products: the same bits for every device,
+    batch and use of fused operations.
+    """
+    ones, others = _columns(left), _columns(right)
+    scores = torch.zeros_like(ones[0] + others[0])
+    for one, other in zip(ones, others, strict=True):
+        scores.addcmul_(one, other)
+    return scores
+
+
+def _columns(rows: torch.Tensor) -> torch.Tensor:
+    """The last axis first, each column in one piece of memory."""
+    return rows.double().movedim(-1, 0).contiguous()

@@ -1,0 +1,1 @@
+"""All that a person starts: the pytest plugin and the commands."""

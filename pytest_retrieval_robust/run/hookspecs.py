@@ -1,0 +1,20 @@
+"""The hook that this plugin adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..core.catalogue import Catalogues
+
+
+@pytest.hookspec(historic=True)
+def pytest_robust_register(catalogues: Catalogues) -> None:
+    """Add models, data sets, occluders, metrics or reports of your own:
+    `catalogues.models.add(ModelEntry(...))`.
+
+    Mark an implementation with `@pytest.hookimpl(optionalhook=True)`, so that `-p
+    no:retrieval_robust` does not break your project.
+    """

@@ -1,0 +1,593 @@
+"""A run beside its baseline: pairing, what must be the same, and verdicts of non-inferiority."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_retrieval_robust.core.config_file import read_config_file
+from pytest_retrieval_robust.core.outcomes import ModelRecord
+from pytest_retrieval_robust.core.verdict import Verdict
+from pytest_retrieval_robust.gate.comparison import Comparison, Difference, Run
+from pytest_retrieval_robust.gate.judge import non_inferior
+from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
+from pytest_retrieval_robust.gate.toml import read_policy
+
+from ..saved_runs import Made, make_run
+
+GATE = "[[gate]]\nnot_worse_than_baseline = { k = 10, margin = 0.05 }\n"
+
+
+def policy(tmp_path: Path, text: str) -> Policy:
+    (tmp_path / "robust.toml").write_text(text)
+    return read_policy(read_config_file(tmp_path / "robust.toml"))
+
+
+def judged(
+    tmp_path: Path, candidate: Made, baseline: Made, text: str = GATE
+) -> RunRecord:
+    return judge_run(candidate.run, policy(tmp_path, text), Against(baseline.run))
+
+
+def of_baseline(record: RunRecord) -> list[Verdict]:
+    return [
+        verdict for verdict in record.verdicts if verdict.gate.startswith("not_worse")
+    ]
+
+
+def test_an_equal_run_passes(tmp_path: Path) -> None:
+    record = judged(
+        tmp_path, make_run(tmp_path / "a", 500), make_run(tmp_path / "b", 500)
+    )
+    (found,) = of_baseline(record)
+    assert (found.verdict, found.observed, found.limit) == ("pass", 0.0, -0.05)
+    assert record.failures == ()
+
+
+def test_a_clear_loss_fails_and_says_how_much(tmp_path: Path) -> None:
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "a", 500, shift=300),
+        make_run(tmp_path / "b", 500),
+    )
+    (found,) = of_baseline(record)
+    assert found.verdict == "fail"
+    assert record.failures == ("1 of 1 gate was not met",)
+    assert re.search(
+        r"3 levels pooled, image-to-report: Recall@10 is 0\.\d+, -0\.0\d+ against",
+        found.sentence,
+    )
+    assert "a loss beyond the margin of 0.05" in found.sentence
+
+
+def test_a_loss_near_the_margin_is_open_and_says_how_many_queries_would_do(
+    tmp_path: Path,
+) -> None:
+    text = GATE.replace("0.05", "0.07")
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "a", 100, shift=90),
+        make_run(tmp_path / "b", 100),
+        text,
+    )
+    (found,) = of_baseline(record)
+    assert found.verdict == "inconclusive"
+    assert record.failures == ("1 of 1 gate was inconclusive",)
+    assert f"about {found.more_queries} more queries would settle it" in found.sentence
+
+
+def test_an_open_gate_that_the_policy_allows_does_not_block(tmp_path: Path) -> None:
+    text = GATE.replace("0.05", "0.07") + 'inconclusive = "allow"\n'
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "a", 100, shift=90),
+        make_run(tmp_path / "b", 100),
+        text,
+    )
+    (found,) = of_baseline(record)
+    assert (found.verdict, found.tolerated, record.failures) == (
+        "inconclusive",
+        True,
+        (),
+    )
+
+
+def test_a_small_run_that_differs_nowhere_proves_nothing(tmp_path: Path) -> None:
+    """A bootstrap alone would give it an interval of no width."""
+    record = judged(
+        tmp_path, make_run(tmp_path / "a", 24), make_run(tmp_path / "b", 24)
+    )
+    assert [found.verdict for found in of_baseline(record)] == ["inconclusive"]
+
+
+@pytest.mark.parametrize("over", ["levels", "cells"])
+@pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
+def test_every_metric_is_compared(tmp_path: Path, metric: str, over: str) -> None:
+    if over == "cells" and metric in ("auc", "half_level"):
+        pytest.skip("one number for all levels")
+    text = GATE.replace(
+        "margin = 0.05", f'margin = 0.05, over = "{over}", metric = "{metric}"'
+    )
+    fine = judged(
+        tmp_path, make_run(tmp_path / "a", 500), make_run(tmp_path / "b", 500), text
+    )
+    expected = {"levels": 1, "cells": 3 if metric == "recall" else 2}[over]
+    assert [found.verdict for found in of_baseline(fine)] == ["pass"] * expected
+    assert fine.failures == ()
+    worse = judged(
+        tmp_path,
+        make_run(tmp_path / "c", 500, shift=300),
+        make_run(tmp_path / "b", 500),
+        text,
+    )
+    assert all(
+        found.observed is not None and found.observed <= 0
+        for found in of_baseline(worse)
+    )
+    assert any((found.observed or 0) < -0.01 for found in of_baseline(worse))
+
+
+def test_the_order_of_queries_does_not_matter(tmp_path: Path) -> None:
+    order = np.random.default_rng(1).permutation(300)
+    one = judged(
+        tmp_path, make_run(tmp_path / "a", 300, shift=9), make_run(tmp_path / "b", 300)
+    )
+    other = judged(
+        tmp_path,
+        make_run(tmp_path / "c", 300, shift=9),
+        make_run(tmp_path / "d", 300, order=order),
+    )
+    assert of_baseline(one)[0].observed == pytest.approx(of_baseline(other)[0].observed)
+    assert [cell.losses for cell in one.baseline.cells] == [  # type: ignore[union-attr]
+        cell.losses
+        for cell in other.baseline.cells  # type: ignore[union-attr]
+    ]
+
+
+def test_repeated_patients_widen_the_bounds(tmp_path: Path) -> None:
+    """Ten studies a patient, alike in what they lose, are worth fewer than ten patients."""
+    alone, together = (
+        of_baseline(
+            judged(
+                tmp_path,
+                make_run(tmp_path / f"a{studies}", 500, shift=300, studies=studies),
+                make_run(tmp_path / f"b{studies}", 500, studies=studies),
+            )
+        )[0]
+        for studies in (1, 10)
+    )
+    assert alone.bounds is not None
+    assert together.bounds is not None
+    assert together.bounds[0] < alone.bounds[0] - 0.005
+
+
+CELLS = GATE.replace("margin = 0.05", 'margin = 0.05, over = "cells"')
+
+
+def test_how_many_gates_share_a_false_block_is_planned_beforehand(
+    tmp_path: Path,
+) -> None:
+    """With more gates planned, each blocks later, whatever of them was run; what passes
+    does not change.
+    """
+    both = (
+        CELLS
+        + '[[gate]]\ndirection = "report-to-image"\n'
+        + CELLS.removeprefix("[[gate]]\n")
+    )
+    few, many = (
+        of_baseline(
+            judged(
+                tmp_path,
+                make_run(tmp_path / "a", shift=9),
+                make_run(tmp_path / "b"),
+                text,
+            )
+        )
+        for text in (CELLS, both)
+    )
+    assert len(many) == 2 * len(few)
+    for one, other in zip(
+        few, [v for v in many if "image-to-report" in v.gate], strict=True
+    ):
+        assert one.bounds is not None
+        assert other.bounds is not None
+        assert one.bounds[0] == other.bounds[0]
+        assert one.bounds[1] < other.bounds[1]
+
+
+def obstacles(candidate: Made, baseline: Made) -> str:
+    found = Comparison(candidate.run, baseline.run)
+    return " ".join((*found.obstacles, *found.vanished))
+
+
+def test_the_run_itself_is_no_baseline(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a")
+    assert "got the run itself" in obstacles(run, run)
+
+
+def test_limited_and_partial_runs_are_no_baseline(tmp_path: Path) -> None:
+    candidate, baseline = make_run(tmp_path / "a"), make_run(tmp_path / "b")
+    assert "got a limited one (--robust-limit 24)" in obstacles(
+        candidate, baseline.measured(limit=24)
+    )
+    assert "got a partial one (-k)" in obstacles(
+        candidate, baseline.measured(scope=Scope("-k", "pytest"))
+    )
+    assert "one of the first 24 pairs" in obstacles(
+        candidate.measured(limit=24), baseline
+    )
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "told"),
+    [
+        (
+            "text",
+            "impression",
+            (
+                "the same text policy of d in both runs, got text='findings' and in the"
+                " baseline"
+            ),
+        ),
+        ("relevance", "strict-id", "the same relevance rule of d"),
+        ("split", "validate", "the same split of d"),
+        ("fingerprint", "0" * 64, "the same data (ids, texts, filters) of d"),
+        ("pixel_digest", "0" * 64, "the same pixels of d"),
+    ],
+)
+def test_other_data_is_named(tmp_path: Path, fact: str, value: str, told: str) -> None:
+    assert told in obstacles(
+        make_run(tmp_path / "a"), make_run(tmp_path / "b", facts={fact: value})
+    )
+
+
+def test_another_precision_is_named(tmp_path: Path) -> None:
+    told = obstacles(
+        make_run(tmp_path / "a", precision="bf16"), make_run(tmp_path / "b")
+    )
+    assert "got precision=bf16 and in the baseline precision=fp32" in told
+
+
+def test_other_queries_are_named(tmp_path: Path) -> None:
+    for queries in (199, 201):
+        told = obstacles(
+            make_run(tmp_path / "a"), make_run(tmp_path / f"b{queries}", queries)
+        )
+        told_counts = (
+            f"got 200 images and in the baseline {queries}, {min(queries, 200)} of them"
+            " the same"
+        )
+        assert f"Expected the same queries of d in both runs, {told_counts}" in told
+
+
+def test_a_cell_that_vanished_is_named(tmp_path: Path) -> None:
+    told = obstacles(
+        make_run(tmp_path / "a", levels=(0.0, 0.2)), make_run(tmp_path / "b")
+    )
+    assert (
+        "got no ours on d, patches at level 0.4, seed 0. Measure what it measured."
+        in told
+    )
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "c", levels=(0.0, 0.2)),
+        make_run(tmp_path / "d"),
+        "",
+    )
+    assert record.failures == ("cells of the baseline are missing",)
+
+
+def test_a_partial_run_may_lack_cells(tmp_path: Path) -> None:
+    narrowed = make_run(tmp_path / "a", levels=(0.0, 0.2)).measured(
+        scope=Scope("-k", "pytest")
+    )
+    assert obstacles(narrowed, make_run(tmp_path / "b")) == ""
+
+
+def test_a_renamed_model_is_told(tmp_path: Path) -> None:
+    told = obstacles(
+        make_run(tmp_path / "a", models=("ours-v2",)), make_run(tmp_path / "b")
+    )
+    assert (
+        "got none of the 3 cells of ours (the weights of ours-v2 are the same: was it"
+        " renamed?)" in told
+    )
+    other = make_run(tmp_path / "c", models=("ours-v2",)).measured(
+        models=(ModelRecord("ours-v2", True),)
+    )
+    assert "renamed" not in obstacles(other, make_run(tmp_path / "d"))
+
+
+def test_obstacles_fail_every_gate_on_the_baseline(tmp_path: Path) -> None:
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "a"),
+        make_run(tmp_path / "b", facts={"text": "impression"}),
+    )
+    assert [found.verdict for found in of_baseline(record)] == ["fail"]
+    assert record.failures == (
+        "1 of 1 gate was not met",
+        "the baseline cannot be compared with",
+    )
+    assert any("text policy" in warning for warning in record.warnings)
+
+
+def test_levels_that_the_baseline_lacks_leave_the_gate_open(tmp_path: Path) -> None:
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "a", levels=(0.0, 0.2, 0.4, 0.6)),
+        make_run(tmp_path / "b"),
+    )
+    (found,) = of_baseline(record)
+    assert found.verdict == "inconclusive"
+    assert (
+        "the baseline has no ours on d, patches at level 0.6, seed 0" in found.sentence
+    )
+
+
+def test_without_a_baseline_its_gates_are_ungated_and_noted(tmp_path: Path) -> None:
+    record = judge_run(make_run(tmp_path / "a").run, policy(tmp_path, GATE), Against())
+    (found,) = of_baseline(record)
+    assert (found.verdict, record.failures, record.release.status) == (
+        "ungated",
+        (),
+        "not judged",
+    )
+    assert any(
+        "compare with --robust-baseline DIR" in warning for warning in record.warnings
+    )
+
+
+def test_a_baseline_that_is_not_there_yet_fails_and_says_how_to_make_it(
+    tmp_path: Path,
+) -> None:
+    record = judge_run(
+        make_run(tmp_path / "a").run,
+        policy(tmp_path, GATE),
+        Against(problem="There is none yet."),
+    )
+    assert record.failures == ("there is no baseline to compare with",)
+    assert "There is none yet." in record.warnings
+
+
+def test_seeds_are_pooled(tmp_path: Path) -> None:
+    seeds = (0, 1, 2)
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "a", seeds=seeds),
+        make_run(tmp_path / "b", seeds=seeds),
+    )
+    (found,) = of_baseline(record)
+    assert "3 levels and 3 seeds pooled" in found.sentence
+
+
+def naive_difference(
+    one: Run, other: Run, level: float, k: int
+) -> tuple[float, int, int]:
+    """Counted query by query."""
+    hits = []
+    for run in (one, other):
+        (outcome,) = [o for o in run.measured.outcomes if o.case.level == level]
+        keys, ranks = (
+            run.evidence.query_keys("d", "image-to-report"),
+            run.evidence.ranks(outcome, "image-to-report"),
+        )
+        assert keys is not None
+        assert ranks is not None
+        hits.append(
+            {int(key): int(rank) <= k for key, rank in zip(keys, ranks, strict=True)}
+        )
+    wins = sum(hits[0][key] and not hits[1][key] for key in hits[0])
+    losses = sum(hits[1][key] and not hits[0][key] for key in hits[0])
+    return (wins - losses) / len(hits[0]), wins, losses
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    shift=st.integers(0, 30),
+    seed=st.integers(0, 1000),
+    level=st.sampled_from([0.0, 0.2, 0.4]),
+    k=st.sampled_from([1, 10]),
+)
+def test_cells_are_counted_query_by_query(
+    tmp_path_factory: pytest.TempPathFactory,
+    shift: int,
+    seed: int,
+    level: float,
+    k: int,
+) -> None:
+    folder, order = (
+        tmp_path_factory.mktemp("runs"),
+        np.random.default_rng(seed).permutation(60),
+    )
+    mine, theirs = (
+        make_run(folder / "a", 60, shift=shift),
+        make_run(folder / "b", 60, order=order),
+    )
+    cells = {
+        (c.case.level, c.direction, c.k): c
+        for c in Comparison(mine.run, theirs.run).cells()
+    }
+    found = cells[level, "image-to-report", k]
+    difference, wins, losses = naive_difference(mine.run, theirs.run, level, k)
+    assert found.value == pytest.approx(difference)
+    assert (found.wins, found.losses) == (wins, losses)
+    assert found.low <= found.value <= found.high
+
+
+@given(
+    value=st.floats(-0.2, 0.2),
+    error=st.floats(0.001, 0.1),
+    margin=st.floats(0, 0.1),
+    gates=st.integers(1, 50),
+)
+def test_the_three_verdicts(
+    value: float, error: float, margin: float, gates: int
+) -> None:
+    z = NormalDist().inv_cdf
+    apart = Difference(
+        0.5 + value,
+        0.5,
+        value - z(0.95) * error,
+        value + z(1 - 0.05 / gates) * error,
+        error,
+        500,
+    )
+    verdict = non_inferior(apart, margin)
+    assert (verdict == "pass") == (apart.passes_at >= -margin - 1e-12)
+    assert (verdict == "fail") == (apart.fails_at < -margin - 1e-12)
+
+
+def test_a_loss_of_the_stated_size_is_seen_four_times_in_five(tmp_path: Path) -> None:
+    """The smallest detectable loss, against its normal theory."""
+    record = judged(
+        tmp_path, make_run(tmp_path / "a", 500, shift=9), make_run(tmp_path / "b", 500)
+    )
+    (found,) = of_baseline(record)
+    assert found.bounds is not None
+    assert found.observed is not None
+    z = NormalDist().inv_cdf
+    error = (found.observed - found.bounds[0]) / z(0.95)
+    assert found.detectable_loss == pytest.approx(
+        0.05 + (z(0.95) + z(0.8)) * error, rel=0.1
+    )
+
+
+def test_the_comparison_does_not_depend_on_the_version(tmp_path: Path) -> None:
+    old = make_run(tmp_path / "b")
+    older = old.measured(identity=replace(old.run.measured.identity, version="0.0.1"))
+    assert obstacles(make_run(tmp_path / "a"), older) == ""
+
+
+@pytest.mark.parametrize("metric", ["retention", "half_level"])
+def test_what_retrieves_nothing_passes_beside_no_baseline(
+    tmp_path: Path, metric: str
+) -> None:
+    text = (
+        "[[gate]]\nnot_worse_than_baseline = { k = 1, margin = 0.05, metric ="
+        f' "{metric}" }}'
+    )
+    good, lost = make_run(tmp_path / "a"), make_run(tmp_path / "b", floor=100)
+    (collapsed,) = of_baseline(judged(tmp_path, lost, good, text))
+    assert (collapsed.verdict, collapsed.observed) == ("fail", None)
+    (beside_nothing,) = of_baseline(judged(tmp_path, good, lost, text))
+    assert beside_nothing.verdict == "inconclusive"
+    assert "Take a baseline that works" in beside_nothing.sentence
+
+
+@pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
+def test_one_level_alone_is_told(tmp_path: Path, metric: str) -> None:
+    text = (
+        GATE.replace("margin = 0.05", f'margin = 0.05, metric = "{metric}"')
+        + "auc = { 10 = 0.1 }\n"
+    )
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "a", levels=(0.0,)),
+        make_run(tmp_path / "b", levels=(0.0,)),
+        text,
+    )
+    told = {
+        verdict.gate.partition("@")[0]: verdict
+        for verdict in record.verdicts
+        if verdict.gate != "none"
+    }
+    assert told["auc"].verdict == "inconclusive"
+    assert "takes two levels or more" in told["auc"].sentence
+    assert told["not_worse_than_baseline"].verdict in (
+        ("pass", "inconclusive") if metric == "recall" else ("inconclusive",)
+    )
+
+
+def test_what_the_baseline_lacks_is_not_let_pass(tmp_path: Path) -> None:
+    text = GATE + 'inconclusive = "allow"\n'
+    record = judged(
+        tmp_path,
+        make_run(tmp_path / "a", models=("ours", "new")),
+        make_run(tmp_path / "b"),
+        text,
+    )
+    assert {
+        (v.case.model, v.verdict, v.tolerated)
+        for v in of_baseline(record)
+        if v.case.model == "new"
+    } == {("new", "inconclusive", False)}
+    assert record.failures == ("1 of 2 gates was inconclusive",)
+
+
+def test_repeated_patients_who_never_differ_are_worth_one_query_each(
+    tmp_path: Path,
+) -> None:
+    """Ten equal studies of 20 patients prove no more than 20 queries."""
+    one, other = (make_run(tmp_path / name, 200, studies=10) for name in "ab")
+    (found,) = of_baseline(
+        judged(tmp_path, one, other, CELLS.replace("[[gate]]", "[[gate]]\nlevel = 0.2"))
+    )
+    assert found.verdict == "inconclusive"
+    assert found.bounds is not None
+    assert found.bounds[0] < -0.1
+
+
+def test_level_0_is_one_cell_whatever_the_seed(tmp_path: Path) -> None:
+    seeds = (0, 1, 2)
+    found = Comparison(
+        make_run(tmp_path / "a", seeds=seeds).run,
+        make_run(tmp_path / "b", seeds=seeds).run,
+    )
+    cells = [
+        (cell.case.level, cell.case.seed)
+        for cell in found.cells([10])
+        if cell.direction == "image-to-report"
+    ]
+    assert sorted(cells) == [
+        (0.0, 0),
+        (0.2, 0),
+        (0.2, 1),
+        (0.2, 2),
+        (0.4, 0),
+        (0.4, 1),
+        (0.4, 2),
+    ]
+
+
+@pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
+def test_a_gate_beside_the_baseline_cannot_pass_where_k_is_the_gallery(
+    tmp_path: Path, metric: str
+) -> None:
+    text = GATE.replace("margin = 0.05", f'margin = 0.05, metric = "{metric}"')
+    text += 'inconclusive = "allow"\n'
+    small, large = (
+        judged(
+            tmp_path,
+            make_run(tmp_path / f"{n}a", n),
+            make_run(tmp_path / f"{n}b", n),
+            text,
+        )
+        for n in (10, 500)
+    )
+    (found,) = of_baseline(small)
+    # What is at chance with nothing hidden, as so few queries always are, fails before that.
+    assert found.verdict == ("inconclusive" if metric in ("recall", "auc") else "fail")
+    assert (found.objects, "cannot fail" in found.sentence) == (
+        True,
+        found.verdict == "inconclusive",
+    )
+    assert [found.verdict for found in of_baseline(large)] == ["pass"]
+
+
+def test_a_margin_as_large_as_the_baseline_lets_nothing_fail(tmp_path: Path) -> None:
+    text = GATE.replace("margin = 0.05", "margin = 0.99")
+    record = judged(
+        tmp_path, make_run(tmp_path / "a", 500), make_run(tmp_path / "b", 500), text
+    )
+    assert [found.verdict for found in of_baseline(record)] == ["inconclusive"]

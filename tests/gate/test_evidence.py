@@ -1,0 +1,299 @@
+"""Bounds from ranks and patients, against plain loops and scipy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from pytest_retrieval_robust.core.outcomes import Outcome
+from pytest_retrieval_robust.gate.evidence import Evidence, estimate_of, statistic, tail
+from pytest_retrieval_robust.gate.seed_spread import layout_variation
+from pytest_retrieval_robust.retrieval.bootstrap import (
+    Clusters,
+    design_effect,
+    resampled_means,
+)
+from pytest_retrieval_robust.retrieval.curve import (
+    area_under_curve,
+    half_level,
+    least_squares_slope,
+    retention,
+)
+from pytest_retrieval_robust.retrieval.intervals import proportion, wilson_interval
+
+from ..saved_runs import LEVELS, Made, make_run
+
+Floats = NDArray[np.float64]
+
+
+def naive_means(
+    values: Floats, labels: NDArray[np.int64], resamples: int, seed: int
+) -> Floats:
+    """Patients drawn one by one."""
+    rng, patients = np.random.default_rng(seed), np.unique(labels)
+    drawn = [
+        np.concatenate(
+            [np.flatnonzero(labels == p) for p in rng.choice(patients, len(patients))]
+        )
+        for _ in range(resamples)
+    ]
+    return np.array([values[rows].mean(axis=0) for rows in drawn])
+
+
+def hits_at_10(made: Made, outcomes: Sequence[Outcome]) -> Floats:
+    """(N, L) whether each query is hit in each outcome."""
+    found = [
+        made.run.evidence.ranks(outcome, "image-to-report") for outcome in outcomes
+    ]
+    return np.stack(
+        [(ranks <= 10).astype(np.float64) for ranks in found if ranks is not None],
+        axis=1,
+    )
+
+
+@pytest.mark.parametrize("studies", [1, 4])
+def test_resamples_spread_as_those_of_a_plain_loop(studies: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) // studies
+    values = (
+        rng.random((240, 2)) < 0.2 + 0.6 * rng.random(240 // studies)[labels][:, None]
+    ).astype(float)
+    fast, slow = (
+        resampled_means(values, Clusters.of(labels)),
+        naive_means(values, labels, 2000, 1),
+    )
+    assert fast.shape == (10_000, 2)
+    assert fast.mean(axis=0) == pytest.approx(values.mean(axis=0), abs=0.002)
+    assert fast.std(axis=0) == pytest.approx(slow.std(axis=0), rel=0.08)
+    assert np.cov(fast.T) == pytest.approx(
+        np.cov(slow.T), abs=0.15 * float(slow.var(axis=0).max())
+    )
+
+
+def test_resamples_are_those_of_scipy() -> None:
+    values = (np.random.default_rng(3).random(400) < 0.7).astype(float)
+    peer = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=10_000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    ours = resampled_means(values[:, None], Clusters.of(np.arange(400)))[:, 0]
+    assert np.quantile(ours, [0.025, 0.975]) == pytest.approx(
+        list(peer.confidence_interval), abs=0.003
+    )
+    assert ours.std() == pytest.approx(peer.standard_error, rel=0.03)
+
+
+def test_the_same_run_has_the_same_resamples() -> None:
+    values = np.random.default_rng(0).random((50, 3))
+    one, other = (
+        resampled_means(values, Clusters.of(np.arange(50)), resamples=100)
+        for _ in range(2)
+    )
+    assert np.array_equal(one, other)
+    assert not np.array_equal(
+        one, resampled_means(values, Clusters.of(np.arange(50)), resamples=100, seed=1)
+    )
+
+
+def test_pseudo_patients_keep_an_interval_open() -> None:
+    values, clusters = np.zeros((30, 1)), Clusters.of(np.arange(30))
+    assert resampled_means(values, clusters).std() == 0
+    assert resampled_means(
+        values, clusters, pseudo=np.array([[1.0], [-1.0]])
+    ).std() == pytest.approx(2**0.5 / 32, rel=0.1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=2, max_size=60))
+def test_the_design_effect_is_the_ratio_of_two_variances(
+    drawn: list[tuple[int, bool]],
+) -> None:
+    labels, values = (
+        np.array([p for p, _ in drawn]),
+        np.array([float(hit) for _, hit in drawn]),
+    )
+    found = design_effect(values, Clusters.of(labels))
+    patients = sorted(set(labels.tolist()))
+    if len(patients) == 1 or values.std() == 0:
+        assert found == len(drawn) / len(patients)
+        return
+    if len(patients) == len(drawn):
+        assert found == 1
+        return
+    mean = values.mean()
+    sums = [
+        sum(v - mean for v, p in zip(values, labels, strict=True) if p == patient)
+        for patient in patients
+    ]
+    clustered = sum(s * s for s in sums) * len(patients) / (len(patients) - 1)
+    assert found == pytest.approx(
+        max(1.0, clustered / sum((v - mean) ** 2 for v in values))
+    )
+
+
+@given(st.integers(0, 100), st.integers(1, 100), st.floats(1, 5))
+def test_a_proportion_of_repeated_patients_is_one_of_fewer_queries(
+    hits: int, queries: int, effect: float
+) -> None:
+    value = min(hits, queries) / queries
+    found, fewer = (
+        proportion(value, queries, 0.95, effect),
+        wilson_interval(value * queries / effect, queries / effect, 0.9),
+    )
+    assert (found.low, found.high) == pytest.approx(fewer)
+    assert found.low <= proportion(value, queries, 0.95).low + 1e-12
+
+
+RECALLS = st.lists(st.floats(0.01, 1), min_size=4, max_size=4)
+
+
+@given(st.lists(RECALLS, min_size=1, max_size=5))
+def test_statistics_of_samples_are_those_of_single_curves(
+    recalls: list[list[float]],
+) -> None:
+    levels = (0.0, 0.1, 0.3, 0.5)
+    table = np.array(recalls)
+    for row, kept, mean_kept, area, half, slope in zip(
+        recalls,
+        *(
+            statistic(name, levels, table)
+            for name in ("retention", "mean_retention", "auc", "half_level", "slope")
+        ),
+        strict=True,
+    ):
+        assert kept == pytest.approx(retention(row)[-1])
+        assert mean_kept == pytest.approx(sum(retention(row)[1:]) / 3)
+        assert area == pytest.approx(area_under_curve(levels, row))
+        assert half == pytest.approx(
+            math.inf if (level := half_level(levels, row)) is None else level
+        )
+        assert slope == pytest.approx(least_squares_slope(levels, row))
+
+
+def test_a_tail_too_thin_for_its_samples_is_normal() -> None:
+    samples = np.random.default_rng(0).normal(size=10_000)
+    assert tail(samples, 0.05) == pytest.approx(np.quantile(samples, 0.05), abs=0.01)
+    assert tail(samples, 1e-5) == pytest.approx(
+        samples.mean() - 4.2649 * samples.std(), abs=1e-3
+    )
+
+
+def test_a_half_level_beyond_what_was_measured_has_no_upper_bound() -> None:
+    samples = np.where(np.arange(1000) < 500, 0.4, np.inf)
+    found = estimate_of(0.45, samples, 100, 0.95)
+    assert (found.low, found.high, found.error) == (0.4, math.inf, math.inf)
+    assert found.queries_to_clear(0.3, 0.95) is None
+
+
+@given(st.floats(0.3, 0.7), st.floats(0.31, 0.69), st.integers(50, 500))
+def test_the_queries_that_are_missing_settle_it(
+    value: float, limit: float, queries: int
+) -> None:
+    found = proportion(value, queries, 0.95)
+    more = found.queries_to_clear(limit, 0.95)
+    if more is None or more > 10**6 or found.low >= limit or found.high < limit:
+        return
+    # "About": Wilson's interval is not symmetric, and less so for few queries.
+    enough, fewer = (
+        proportion(value, round(queries + share * more), 0.95) for share in (1.5, 0.6)
+    )
+    assert enough.low >= limit or enough.high < limit or more < 100
+    assert fewer.low < limit <= fewer.high or more < 100
+
+
+def test_patients_widen_the_bounds_of_a_run(tmp_path: Path) -> None:
+    alone, together = (
+        make_run(tmp_path / str(studies), 400, shift=300, studies=studies)
+        for studies in (1, 10)
+    )
+    for made in (alone, together):
+        assert made.run.measured.outcomes[-1].recall(10) == alone.run.measured.outcomes[
+            -1
+        ].recall(10)
+    widths = [
+        made.run.evidence.recall(
+            made.run.measured.outcomes[-1], "image-to-report", 10, 0.95
+        )
+        for made in (alone, together)
+    ]
+    assert widths[1].high - widths[1].low > 1.5 * (widths[0].high - widths[0].low)
+
+
+def test_a_curve_has_the_bounds_of_its_resampled_patients(tmp_path: Path) -> None:
+    made = make_run(tmp_path, 300)
+    (curve,) = made.run.measured.curves
+    slow = naive_means(hits_at_10(made, curve.outcomes), np.arange(300), 2000, 0)
+    for name, values in {
+        "retention": slow[:, -1] / slow[:, 0],
+        "auc": np.array([area_under_curve(LEVELS, row.tolist()) for row in slow]),
+    }.items():
+        found = made.run.evidence.of_curve(curve, "image-to-report", 10, name, 0.95)
+        assert found is not None
+        assert (found.low, found.high) == pytest.approx(
+            np.quantile(values, [0.05, 0.95]).tolist(), abs=0.012
+        )
+        assert found.error == pytest.approx(values.std(), rel=0.1)
+
+
+def test_layouts_and_queries_vary_apart(tmp_path: Path) -> None:
+    made = make_run(tmp_path, 300, seeds=(0, 1, 2))
+    found = [
+        f
+        for f in layout_variation(made.run.measured.curves, made.run.evidence)
+        if f.k == 10
+    ]
+    assert {(f.level, f.seeds) for f in found} == {(0.2, 3), (0.4, 3)}
+    one = next(f for f in found if f.level == 0.4 and f.direction == "image-to-report")
+    outcomes = [o for o in made.run.measured.outcomes if o.case.level == 0.4]
+    recalls = [o.recall(10) for o in outcomes]
+    assert one.mean == pytest.approx(np.mean(recalls))
+    assert one.layouts == pytest.approx(np.std(recalls, ddof=1))
+    shares = hits_at_10(made, outcomes).mean(axis=1, keepdims=True)
+    assert one.queries == pytest.approx(
+        naive_means(shares, np.arange(300), 2000, 0).std(), rel=0.1
+    )
+
+
+def test_one_seed_has_no_layouts_to_tell_apart(tmp_path: Path) -> None:
+    made = make_run(tmp_path)
+    assert list(layout_variation(made.run.measured.curves, made.run.evidence)) == []
+
+
+def test_without_ranks_there_is_no_bootstrap(tmp_path: Path) -> None:
+    made = make_run(tmp_path)
+    (curve,) = made.run.measured.curves
+
+    class Nothing:
+        def of_case(self, _: str) -> None: ...
+
+        def of_dataset(self, _: str) -> None: ...
+
+    nothing: Any = Nothing()
+    assert Evidence(nothing).of_curve(curve, "image-to-report", 10, "auc", 0.95) is None
+    recall = Evidence(nothing).recall(curve.clean, "image-to-report", 10, 0.975)
+    assert (recall.low, recall.high) == pytest.approx(
+        curve.clean.image_to_report.recall_interval[10]
+    )
+
+
+@settings(max_examples=20)
+@given(st.integers(2, 12))
+def test_a_retention_at_the_ceiling_is_still_open(queries: int) -> None:
+    """All found, with and without hiding: a percentile interval alone would be [1, 1]."""
+    hits = np.ones((queries, 2))
+    pseudo = np.array([[1.0, 0.0], [0.0, 1.0]])
+    means = resampled_means(
+        hits, Clusters.of(np.arange(queries)), pseudo=pseudo, resamples=2000
+    )
+    assert np.quantile(statistic("retention", (0.0, 0.3), means), 0.05) < 0.95

@@ -1,0 +1,160 @@
+"""Code of a user's own that embeddings follow from is known by its content, however it
+is imported.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import sys
+sys.path.insert(0, ".")
+import conftest
+from pytest_retrieval_robust.measure.embeddings.keys import dataset_identity
+from pytest_retrieval_robust.measure.embeddings.source_code import code_of
+print(code_of(conftest.model()).hex(), (dataset_identity(conftest.Data()) or b"").hex())
+"""
+FILES = {
+    "conftest.py": (
+        """
+import functools, json
+import helper
+from tools import scaling
+from tools.deeper import shift
+
+class Model:
+    def __init__(self):
+        self.picture = Picture(functools.partial(prepared, factor=2))
+    def prepare(self, image):
+        import late
+        return late.changed(helper.pixels(image))
+
+class Picture:
+    def __init__(self, prepare):
+        self.prepare = prepare
+
+def prepared(image, factor):
+    return image
+
+class Data:
+    def image(self, index): return helper.pixels(index)
+    def content_digest(self, index): return b""
+
+def model():
+    from other import wrapped
+    made = Model()
+    made.wrapped = wrapped(made.prepare)
+    return made
+"""
+    ),
+    "helper.py": "from tools.constants import LIMIT\ndef pixels(image): return image\n",
+    "tools/__init__.py": "",
+    "tools/scaling.py": "from . import sibling\n",
+    "tools/sibling.py": "VALUE = 1\n",
+    "tools/deeper.py": "def shift(): return 1\n",
+    "tools/constants.py": "LIMIT = 3\n",
+    "late.py": "def changed(image): return image\n",
+    "other.py": "def wrapped(inner):\n    return lambda image: inner(image)\n",
+}
+OF_THE_DATA = {
+    "conftest.py",
+    "helper.py",
+    *(name for name in FILES if name.startswith("tools/")),
+    "late.py",
+    "other.py",
+}
+
+
+def identities(folder: Path, **changed: str) -> list[str]:
+    for name, text in {**FILES, **changed}.items():
+        file = folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    found = subprocess.run(
+        [sys.executable, "-B", "-c", SCRIPT],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return found.stdout.split()
+
+
+def test_every_module_that_is_imported_changes_what_is_known(tmp_path: Path) -> None:
+    first = identities(tmp_path)
+    assert identities(tmp_path) == first
+    assert all(first)
+    for name, text in FILES.items():
+        other = identities(tmp_path, **{name: text + "\n# changed\n"})
+        assert other[0] != first[0], name
+        assert (other[1] != first[1]) == (name in OF_THE_DATA), name
+
+
+def test_a_file_that_nothing_imports_changes_nothing(tmp_path: Path) -> None:
+    first = identities(tmp_path)
+    assert identities(tmp_path, **{"unrelated.py": "x = 1\n"}) == first
+
+
+def test_another_folder_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    assert identities(tmp_path / "one") == identities(tmp_path / "two")
+
+
+HELPED = """
+from PIL import Image
+import helper
+from pytest_retrieval_robust.models import ModelEntry
+from pytest_retrieval_robust.models.tiny import *
+from pytest_retrieval_robust import load_model
+
+class Helped:
+    name = "helped"
+    def __init__(self):
+        self._inner = load_model("tiny-cxr-clip", device="cpu")
+        self.card, self.device = self._inner.card, "cpu"
+        self.encode_images, self.encode_reports = self._inner.encode_images, self._inner.encode_reports
+    def prepare(self, image):
+        return self._inner.prepare(helper.pixels(image))
+
+def pytest_robust_register(catalogues):
+    catalogues.models.add(ModelEntry(name="helped", summary="helped", load=lambda request: Helped()))
+"""
+
+
+def test_a_helper_that_treats_grey_images_otherwise_misses_the_store(
+    pytester: pytest.Pytester, tmp_path: Path
+) -> None:
+    pytester.makeconftest(HELPED)
+    pytester.makepyfile(
+        test_mine=(
+            "def test_recall(outcome):\n    print('STORED',"
+            " outcome.timing.from_store)\n"
+        )
+    )
+    options = (
+        "--robust-models=helped",
+        "--robust-limit=12",
+        "--robust-levels=0.3",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+    )
+
+    def stored(helper: str) -> list[str]:
+        pytester.makepyfile(helper=helper)
+        run = pytester.runpytest_subprocess(*options, f"--robust-cache-dir={tmp_path}")
+        return [line.split("STORED ")[1] for line in run.outlines if "STORED" in line]
+
+    plain = "def pixels(image):\n    return image\n"
+    inverted = (
+        "from PIL import ImageChops\n\ndef pixels(image):\n    return"
+        " ImageChops.invert(image) if image.mode == 'L' else image\n"
+    )
+    assert set(stored(plain)) == {"0"}
+    assert set(stored(plain)) == {"12"}
+    assert set(stored(inverted)) == {"0"}

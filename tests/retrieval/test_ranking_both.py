@@ -1,0 +1,398 @@
+"""Both directions in one pass, by each filter and each set of loops, against naive references."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_retrieval_robust.core.errors import RankingError
+from pytest_retrieval_robust.retrieval.ranking import (
+    _plain,
+    _ranks,
+    positive_ranks,
+    positive_ranks_both,
+)
+from pytest_retrieval_robust.retrieval.ranking._exact import Side, plain_sums
+from pytest_retrieval_robust.retrieval.ranking._filter import (
+    Filter,
+    make_filter,
+    take_means,
+)
+from pytest_retrieval_robust.retrieval.ranking._kernels import Kernels, compiled
+from pytest_retrieval_robust.retrieval.ranking._thresholds import Thresholds
+from pytest_retrieval_robust.strategies import unit_rows
+
+from .test_ranking import INPUTS, Floats, exact_ranks, exact_scores, normal, unit
+
+FILTERS = {"float32": (torch.float32,), "bfloat16": (torch.bfloat16, torch.float32)}
+KERNELS: dict[str, Kernels | None] = {"plain": _plain, "compiled": compiled()}
+
+
+@pytest.fixture(params=KERNELS)
+def kernels(request: pytest.FixtureRequest) -> Kernels:
+    found = KERNELS[request.param]
+    if found is None:
+        pytest.skip("numba is not installed")
+    return found
+
+
+@pytest.mark.parametrize("filters", FILTERS)
+@pytest.mark.parametrize("make", INPUTS)
+@pytest.mark.parametrize("tile", [7, 1024])
+def test_both_directions_are_those_of_the_exact_dot_products(
+    make: Callable[[int], tuple[Floats, Floats]],
+    tile: int,
+    filters: str,
+    kernels: Kernels,
+) -> None:
+    (queries, gallery), q_groups, g_groups = (
+        make(5),
+        np.arange(30) % 9,
+        np.arange(40) % 9,
+    )
+    found = _ranks(
+        queries,
+        gallery,
+        q_groups,
+        g_groups,
+        None,
+        tile,
+        both=True,
+        forced=FILTERS[filters],
+        kernels=kernels,
+    )
+    assert found[0].tolist() == exact_ranks(queries, gallery, q_groups, g_groups)
+    assert found[1].tolist() == exact_ranks(gallery, queries, g_groups, q_groups)
+
+
+values = st.floats(-2, 2, width=32) | st.sampled_from(
+    [0.0, 1.0, 1 + 2**-23, 2.0**-140, -(2.0**-126), 2.0**60]
+)
+
+
+@given(
+    st.data(),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.integers(0, 4),
+    st.sampled_from(list(FILTERS)),
+)
+def test_small_cases_agree_with_fractions(
+    data: st.DataObject, width: int, n: int, extra: int, filters: str
+) -> None:
+    row = st.lists(values, min_size=width, max_size=width).filter(any)
+    drawn = data.draw(st.lists(row, min_size=2 * n + extra, max_size=2 * n + extra))
+    rows, groups = np.array(drawn, dtype=np.float32), np.arange(n + extra) % n
+    tile = data.draw(st.sampled_from([1, 2, 64]))
+    both = _ranks(
+        rows[:n],
+        rows[n:],
+        groups[:n],
+        groups,
+        None,
+        tile,
+        both=True,
+        forced=FILTERS[filters],
+    )
+    exact = exact_scores(rows[:n], rows[n:])
+    lengths = [Fraction(float(np.linalg.norm(row.astype(float)))) for row in rows]
+    ties = [
+        [one * other * Fraction(1, 2**47) for other in lengths[n:]]
+        for one in lengths[:n]
+    ]
+    scores = [exact, [list(column) for column in zip(*exact, strict=True)]]
+    margins = [ties, [list(column) for column in zip(*ties, strict=True)]]
+    sides = ((groups[:n], groups), (groups, groups[:n]))
+    for ranks, table, margin, (own, others) in zip(
+        both, scores, margins, sides, strict=True
+    ):
+        for i, rank in enumerate(ranks):
+            best = max(table[i][j] for j in range(len(others)) if others[j] == own[i])
+            wrong = [j for j in range(len(others)) if others[j] != own[i]]
+            tie = max(margin[i])
+            # Never below the exact rank; above it only by what float64 cannot tell apart.
+            assert 1 + sum(table[i][j] >= best for j in wrong) <= rank
+            assert rank <= 1 + sum(table[i][j] >= best - tie for j in wrong)
+
+
+@given(
+    st.integers(0, 2**16),
+    st.sampled_from([0.0, 1.0, 10.0, 1000.0]),
+    st.sampled_from([0.0, 1e-7, 1e-5]),
+    st.sampled_from(list(FILTERS)),
+)
+def test_a_cone_of_near_ties_is_ranked_as_float64_does(
+    seed: int, common: float, spread: float, filters: str
+) -> None:
+    rows = unit_rows(60, 16, repeated=30, spread=spread, common=common, seed=seed)
+    order = np.random.default_rng(seed).permutation(60)
+    queries, gallery, groups = rows[order[:20]], rows, np.arange(60) % 20
+    found = _ranks(
+        queries,
+        gallery,
+        groups[:20],
+        groups,
+        None,
+        16,
+        both=True,
+        forced=FILTERS[filters],
+    )
+    assert found[0].tolist() == exact_ranks(queries, gallery, groups[:20], groups)
+    assert found[1].tolist() == exact_ranks(gallery, queries, groups, groups[:20])
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("common", [0.0, 4.0])
+def test_a_filter_is_never_surely_wrong(
+    common: float, dtype: torch.dtype, back: bool
+) -> None:
+    for seed in range(3):
+        queries = unit_rows(50, 96, common=common, seed=seed, library="torch")
+        gallery = unit_rows(
+            70, 96, repeated=30, spread=1e-4, common=common, seed=seed, library="torch"
+        )
+        check_never_surely_wrong(queries, gallery, dtype, back)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_the_bound_of_bfloat16_holds_where_every_rounding_goes_the_same_way(
+    back: bool,
+) -> None:
+    # Halves of a unit in the last place: the first is rounded down and the second up,
+    # so that what the queries lose lies along the gallery, and the other way, while the
+    # scores are small. With their negatives, the means are zero.
+    down, up = (torch.full((48,), 1 + half * 2.0**-8) for half in (1, 3))
+    query, item = torch.cat([down, up]), torch.cat([down, -up])
+    check_never_surely_wrong(
+        torch.stack([query, -query]), torch.stack([item, -item]), torch.bfloat16, back
+    )
+
+
+def check_never_surely_wrong(
+    queries: torch.Tensor, gallery: torch.Tensor, dtype: torch.dtype, back: bool
+) -> None:
+    filtered, sides = _filter(queries, gallery, dtype)
+    table, exact = _product(filtered), queries.double() @ gallery.double().T
+    # Each pair in turn is at the floor: the hardest place, and far more of them than
+    # ranks would ask for.
+    for other in range(len(sides[0 if back else 1])):
+        floors = exact[other] if back else exact[:, other]
+        limits = filtered.thresholds(
+            floors, slice(0, len(floors)), slice(None), back=back
+        )
+        assert limits is not None
+        low, high, floor = (
+            one if back else one[:, None] for one in (limits.low, limits.high, floors)
+        )
+        assert not ((table < low) & (exact >= floor)).any()
+        assert not ((table > high) & (exact < floor)).any()
+
+
+def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
+    widths = []
+    for common in (0.0, 3.0):  # mean cosines 0 and 0.9 at this width of rows
+        rows = unit(normal(1, 400, 64) / 8 + common * unit(normal(2, 1, 64)))
+        queries, gallery = torch.from_numpy(rows[:200]), torch.from_numpy(rows[200:])
+        filtered, _ = _filter(queries, gallery, torch.bfloat16)
+        scores = queries @ gallery.T
+        limits = filtered.thresholds(
+            scores.diagonal().double(), slice(0, 200), slice(0, 200), back=False
+        )
+        assert limits is not None
+        widths.append(float((limits.high - limits.low).mean() / scores.std()))
+    assert widths[1] < 1.5 * widths[0]
+
+
+def _filter(
+    queries: torch.Tensor, gallery: torch.Tensor, dtype: torch.dtype
+) -> tuple[Filter, tuple[Side, Side]]:
+    left, right = take_means(_plain, queries, gallery)
+    groups = torch.zeros(max(len(queries), len(gallery)), dtype=torch.int64)
+    sides = (
+        Side(queries, left.norms, groups[: len(queries)]),
+        Side(gallery, right.norms, groups[: len(gallery)]),
+    )
+    return make_filter(*sides, left.means, right.means, dtype), sides
+
+
+def _product(filtered: Filter) -> torch.Tensor:
+    with plain_sums(torch.device("cpu")):
+        return (
+            filtered.queries.matrix(slice(None))
+            @ filtered.gallery.matrix(slice(None)).T
+        ).float()
+
+
+@pytest.mark.parametrize("filters", FILTERS)
+def test_large_groups_and_many_partners_are_counted(filters: str) -> None:
+    rows, rng = unit(normal(0, 150, 24)), np.random.default_rng(0)
+    q_groups, g_groups = (
+        rng.integers(0, 2, 70),
+        np.append(rng.integers(0, 2, 78), [0, 1]),
+    )
+    found = _ranks(
+        rows[:70],
+        rows[70:],
+        q_groups,
+        g_groups,
+        None,
+        16,
+        both=True,
+        forced=FILTERS[filters],
+    )
+    assert found[0].tolist() == exact_ranks(rows[:70], rows[70:], q_groups, g_groups)
+    assert found[1].tolist() == exact_ranks(rows[70:], rows[:70], g_groups, q_groups)
+
+
+def test_one_direction_takes_gallery_items_that_nobody_asks_for() -> None:
+    rows = unit(normal(0, 40, 16))
+    queries, groups = rows[:10] + rows[10:20], np.arange(40)
+    assert positive_ranks(queries, rows, groups[:10], groups).tolist() == exact_ranks(
+        queries, rows, groups[:10], groups
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "message"),
+    [
+        (
+            [0, 1, 9],
+            [0, 1, 2],
+            (
+                "right gallery item for each query, got none for 1 of 3, first row=2"
+                " with group=9"
+            ),
+        ),
+        (
+            [0, 1, 1],
+            [0, 1, 2],
+            (
+                "right query for each gallery item, got none for 1 of 3, first row=2"
+                " with group=2"
+            ),
+        ),
+    ],
+)
+def test_both_sides_must_be_answerable(
+    left: list[int], right: list[int], message: str
+) -> None:
+    with pytest.raises(RankingError, match=message):
+        positive_ranks_both(
+            np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32), left, right
+        )
+
+
+@pytest.mark.parametrize("tile", [1, 5, 1024])
+@pytest.mark.parametrize(
+    "groups", [np.arange(40) % 9, np.arange(40) // 39, np.zeros(40, dtype=np.int64)]
+)
+def test_a_custom_scorer_sees_each_pair_once_for_both_directions(
+    groups: np.ndarray, tile: int
+) -> None:
+    queries, gallery = (
+        torch.from_numpy(unit(normal(0, 40, 8))),
+        torch.from_numpy(unit(normal(1, 40, 8))),
+    )
+    seen: list[tuple[int, int]] = []
+    numbers = {
+        tuple(row): i
+        for rows in (queries, gallery)
+        for i, row in enumerate(rows.tolist())
+    }
+
+    def distance(q: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        assert max(len(q), len(g)) <= tile
+        seen.extend(
+            (numbers[tuple(one)], numbers[tuple(other)])
+            for one in q.tolist()
+            for other in g.tolist()
+        )
+        return -torch.cdist(q.double(), g.double()).round(decimals=1)
+
+    found = positive_ranks_both(
+        queries, gallery, groups, groups, similarity=distance, tile=tile
+    )
+    assert sorted(seen) == [(i, j) for i in range(40) for j in range(40)]
+    scores, right = distance_table(queries, gallery), groups[:, None] == groups
+    for ranks, table in zip(found, (scores, scores.T), strict=True):
+        best = np.where(right, table, -np.inf).max(1, keepdims=True)
+        assert ranks.tolist() == (1 + ((table >= best) & ~right).sum(1)).tolist()
+
+
+def distance_table(queries: torch.Tensor, gallery: torch.Tensor) -> np.ndarray:
+    table: np.ndarray = (
+        -torch.cdist(queries.double(), gallery.double()).round(decimals=1).numpy()
+    )
+    return table
+
+
+def test_loops_count_alike(kernels: Kernels) -> None:
+    rng = np.random.default_rng(0)
+    for rows, columns in ((1, 1), (3, 9), (70, 300), (300, 17)):
+        table = rng.integers(-5, 5, (rows, columns)).astype(np.float32)
+        scores, low = (
+            torch.from_numpy(table),
+            rng.integers(-5, 5, rows + columns).astype(np.float32),
+        )
+        high = low + rng.integers(0, 3, rows + columns).astype(np.float32)
+        of_rows = Thresholds(
+            torch.from_numpy(low[:rows]), torch.from_numpy(high[:rows])
+        )
+        of_columns = Thresholds(
+            torch.from_numpy(low[rows:]), torch.from_numpy(high[rows:])
+        )
+        tallies = kernels.tally(scores, of_rows, of_columns)
+        for dim, (tally, limits) in enumerate(
+            zip(tallies, (of_rows, of_columns), strict=True)
+        ):
+            lower, upper = (
+                limit.unsqueeze(1 - dim).numpy() for limit in (limits.low, limits.high)
+            )
+            assert tally.reach.tolist() == (table >= lower).sum(1 - dim).tolist()
+            assert tally.above.tolist() == (table > upper).sum(1 - dim).tolist()
+            places = torch.stack(
+                kernels.in_doubt(scores, limits, dim, tally), 1
+            ).tolist()
+            assert (
+                sorted(places)
+                == np.argwhere((table >= lower) & (table <= upper)).tolist()
+            )
+        assert (
+            kernels.tally(scores, of_rows, None)[0].above.tolist()
+            == tallies[0].above.tolist()
+        )
+        for whole, tally in zip(
+            _plain.tally_whole(scores, of_rows, of_columns), tallies, strict=True
+        ):
+            assert whole.reach.tolist() == tally.reach.tolist()
+            assert whole.above.tolist() == tally.above.tolist()
+
+
+def test_memory_beyond_the_embeddings_is_a_few_tiles() -> None:
+    code = """
+import resource, numpy as np, torch
+from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
+torch.set_num_threads(1)
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = np.random.default_rng(0).standard_normal((6000, 64), dtype=np.float32)
+positive_ranks_both(rows[:2000], rows[:2000], np.arange(2000), np.arange(2000), tile=256)  # what libraries load
+before = peak()
+positive_ranks_both(rows, rows, np.arange(6000), np.arange(6000), tile=256)
+print(peak() - before)
+"""
+    pytest.importorskip("resource")
+    grown = int(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    assert grown < 40_000  # KiB; all scores would be 140,000

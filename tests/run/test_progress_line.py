@@ -1,0 +1,216 @@
+"""How a sweep's progress is shown, beside pytest's own output."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_retrieval_robust import find_breaking, load_dataset, load_model
+from pytest_retrieval_robust.core.progress import Progress
+from pytest_retrieval_robust.run import progress_line as shown
+from pytest_retrieval_robust.run.progress_line import (
+    ProgressShow,
+    TerminalDisplay,
+    WorkerProgress,
+    fitting,
+    progress_line,
+)
+
+HALF = Progress("tiny", "synthetic-cxr", 0.3, 1500, 3000, 1500, 30.0)
+
+
+class Screen:
+    """A line of a terminal that knows the two sequences that are used."""
+
+    def __init__(self, before: str) -> None:
+        self.cells, self.cursor = list(before), len(before)
+
+    def write(self, text: str) -> None:
+        for sign, back, erase in re.findall(r"([^\x1b])|\x1b\[(\d+)D|(\x1b\[K)", text):
+            if sign:
+                self.cells[self.cursor : self.cursor + 1] = sign
+                self.cursor += 1
+            elif erase:
+                del self.cells[self.cursor :]
+            else:
+                self.cursor -= int(back)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.cells)
+
+
+@given(
+    lines=st.lists(
+        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=120),
+        min_size=1,
+        max_size=5,
+    ),
+    before=st.integers(0, 79),
+)
+def test_the_live_line_never_moves_what_pytest_writes(
+    lines: list[str], before: int
+) -> None:
+    class Writer:
+        fullwidth, width_of_current_line = 80, before
+
+    class Reporter:
+        _tw = Writer()
+
+    stream, screen = io.StringIO(), Screen("." * before)
+    display = TerminalDisplay(Reporter(), stream)  # type: ignore[arg-type]  # all that is asked of one
+    for line in lines:
+        stream.seek(0)
+        stream.truncate()
+        display.show(line)
+        screen.write(stream.getvalue())
+        assert screen.cursor == before
+        assert len(screen.text) < 80
+        assert screen.text.startswith("." * before)
+    stream.seek(0)
+    stream.truncate()
+    display.erase()
+    screen.write(stream.getvalue() + ".")
+    assert screen.text == "." * (before + 1)
+
+
+@given(
+    parts=st.lists(
+        st.text(
+            st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","),
+            min_size=1,
+        )
+    ),
+    room=st.integers(0, 79),
+)
+def test_of_a_line_whole_parts_are_left_out(parts: list[str], room: int) -> None:
+    text = fitting(f" {', '.join(parts)}", room)
+    assert len(text) <= room or text == f" {', '.join(parts)}"
+    assert text.strip().split(", ") in [
+        [""],
+        parts,
+        *(parts[1:end] for end in range(1, len(parts) + 1)),
+    ]
+
+
+def test_the_line_has_the_width_of_the_terminal_and_not_of_what_pytest_captured() -> (
+    None
+):
+    class Reporter:
+        class _tw:
+            fullwidth, width_of_current_line = 80, 0
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+    with os.fdopen(theirs, "w") as stream:
+        TerminalDisplay(Reporter(), stream).show(progress_line([HALF]))  # type: ignore[arg-type]
+        assert b" level 0.3: 50 %, 50 images/s, 0:30 left\x1b[" in os.read(ours, 200)
+    os.close(ours)
+
+
+def test_a_line_says_model_level_speed_and_time_left() -> None:
+    assert (
+        progress_line([HALF])
+        == "tiny on synthetic-cxr, level 0.3: 50 %, 50 images/s, 0:30 left"
+    )
+    stored = Progress("tiny", "synthetic-cxr", 0.0, 10, 3000, 0, 0.1)
+    assert progress_line([stored]) == "tiny on synthetic-cxr, level 0: 0 %"
+    long = Progress("a", "b", 0.5, 1, 10_001, 1, 1.0)
+    assert progress_line([long, HALF]).startswith(
+        "a on b, level 0.5: 0 %, 1 images/s, 2:46:40 left; tiny on"
+    )
+
+
+def test_a_search_says_how_long_it_takes_at_most() -> None:
+    search = Progress("a", "b", None, 250, 1000, 250, 10.0)
+    assert (
+        progress_line([search])
+        == "a on b, smallest breaking occlusions: 25 %, 25 images/s, at most 0:30 left"
+    )
+
+
+def test_a_search_tells_of_every_encoding_and_ends_at_its_total() -> None:
+    told: list[Progress] = []
+    model, dataset = load_model("tiny-cxr-clip"), load_dataset("synthetic-cxr")
+    found = find_breaking(
+        model, dataset, k=5, grid=2, images=3, limit=24, batch_size=4, tell=told.append
+    )
+    assert [one.done for one in told] == sorted(one.done for one in told)
+    assert (
+        told[0].encoded == 0
+    )  # the first batch warms up, and is no measure of the others
+    assert told[-1].encoded + told[0].done == found.encodings.sum()
+    assert told[-1].done == told[-1].total == 3 * found.outcome.budget
+    assert {one.level for one in told} == {None}
+
+
+def test_a_worker_tells_its_controller_through_a_file(tmp_path: Path) -> None:
+    WorkerProgress(tmp_path, "gw1").tell(HALF)
+    WorkerProgress(tmp_path, "gw0").tell(Progress("other", "d", 0.1, 5, 5, 5, 1.0))
+    (tmp_path / "progress-gw2.json").write_text("{half")
+    assert [one.model for one in shown.read_progress(tmp_path)] == ["other", "tiny"]
+    shown.forget_worker(tmp_path, "gw0")
+    shown.forget_worker(tmp_path, "gw7")
+    assert [one.model for one in shown.read_progress(tmp_path)] == ["tiny"]
+
+
+def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    class Display:
+        seconds = 0.01
+
+        def show(self, line: str) -> None:
+            lines.append(line)
+
+        def erase(self) -> None:
+            """Nothing to take away."""
+
+        def close(self) -> None:
+            lines.append("")
+
+    show = ProgressShow(Display())
+    show.follow(tmp_path)
+    WorkerProgress(tmp_path, "gw0").tell(HALF)
+    WorkerProgress(tmp_path, "gw1").tell(Progress("done", "d", 0.1, 5, 5, 5, 1.0))
+    for _ in range(1000):
+        if lines:
+            break
+        time.sleep(0.01)
+    show.close()
+    assert lines[0] == progress_line([HALF])
+    assert lines[-1] == ""
+
+
+def test_a_log_gets_whole_lines_and_pytest_goes_on_after_them(
+    run_suite: Callable[..., pytest.RunResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown.LogDisplay, "seconds", 0.0)
+    result = run_suite("--robust-no-cache")
+    measuring = [line for line in result.outlines if line.startswith("measuring ")]
+    assert measuring
+    assert all(
+        re.fullmatch(
+            r"measuring tiny-cxr-clip on synthetic-cxr, level 0\S*: \d+ %.*", line
+        )
+        for line in measuring
+    )
+    assert any(re.match(r"test_mine\.py \.+", line) for line in result.outlines)
+
+
+def test_a_quick_run_logs_no_progress(
+    run_suite: Callable[..., pytest.RunResult],
+) -> None:
+    run_suite("--robust-no-cache").stdout.no_fnmatch_line("measuring *")
