@@ -1,29 +1,35 @@
 """Searches in one image: which cells matter to a model, and the fewest whose hiding
 pushes the report out of the top k.
 
-Each is a generator for `Probe.run`, which answers many of them at once; an "encoding"
-is one hidden version looked at.
+Each is a generator for `Probe.run`, which answers many of them at once. An "encoding" is
+one hidden version that the model looks at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._probe import Answers, Hidden, Search
 
+Cells: TypeAlias = NDArray[np.int64]
+"""Numbers of cells."""
+CellMask: TypeAlias = NDArray[np.bool_]
+"""(N,): true where a cell is hidden."""
+
 _CERTAIN = 1e-5
 """A margin below minus this is out of the top k in exact arithmetic too; float32 scores
 of unit rows err by less.
 """
 _AN_ATTEMPT = 4
-"""Encodings a cell that a further attempt may need: one is begun only where the budget
+"""Encodings per cell that a further attempt may need: one is begun only where the budget
 has as many.
 """
-_KEPT_FOR_SHRINKING = 0.2
+_RESERVED_FOR_SHRINKING = 0.2
 """The share of the encodings that the search forward leaves for giving cells back."""
 
 
@@ -31,7 +37,7 @@ _KEPT_FOR_SHRINKING = 0.2
 class Breaking:
     """What a search for the smallest breaking occlusion found in one image of N cells."""
 
-    cells: NDArray[np.bool_]
+    cells: CellMask
     """(N,) the cells whose hiding pushes the right report out of the top k: an upper
     bound on the fewest. None of them where nothing has to be hidden, all of them where
     nothing that was tried did it.
@@ -48,29 +54,43 @@ class Breaking:
 
 
 @dataclass
-class _Asker:
-    """Counts what a search asks for, and remembers how much it may."""
+class _Budget:
+    """Counts the encodings that a search asks for, up to the most that it may."""
 
     cells: int
-    budget: int
-    asked: int = 0
+    encodings: int
+    spent: int = 0
 
-    def can_ask(self, versions: int, keep: int = 0) -> bool:
-        return self.asked + versions + keep <= self.budget
+    def allows(self, versions: int) -> bool:
+        return self.spent + versions <= self.encodings
+
+    def allows_attempt(self) -> bool:
+        return self.allows(_AN_ATTEMPT * self.cells)
 
     def ask(self, versions: Hidden) -> Generator[Hidden, Answers, Answers]:
-        self.asked += len(versions)
+        self.spent += len(versions)
         answers = yield versions
         return answers
 
 
+class _Attempt(NamedTuple):
+    """Hidden cells that break a retrieval."""
+
+    hidden: CellMask
+    one_minimal: bool
+
+    @property
+    def size(self) -> int:
+        return int(self.hidden.sum())
+
+
 def search_breaking(cells: int, budget: int) -> Search[Breaking]:
     """The fewest of `cells` cells that break a retrieval, by at most `budget`
-    encodings, three or more a cell.
+    encodings, three or more per cell.
 
     Forward: every cell is tried alone, and the fewest of the most harmful ones that
     break it are found by halving. A quarter of those are then hidden for good and all
-    others tried again beside them, as long as the budget allows, since what a cell
+    others tried again beside them, as long as the budget allows, because what a cell
     matters depends on what is hidden already. Backward: blocks of the hidden cells are
     given back, the least harmful first, and blocks of half the size when none can be,
     down to single cells (delta debugging, A. Zeller and R. Hildebrandt 2002,
@@ -78,203 +98,223 @@ def search_breaking(cells: int, budget: int) -> Search[Breaking]:
     into further attempts that begin with the most harmful cell, the second most harmful
     one, and so on.
     """
-    asker = _Asker(cells, budget)
+    limit = _Budget(cells, budget)
+    clean_and_single = yield from limit.ask(_clean_and_single(cells))
+    falls = _falls(clean_and_single)
+    harm = -clean_and_single.margin[1:]
     nothing = np.zeros(cells, dtype=np.bool_)
-    first = yield from asker.ask(
-        np.concatenate([nothing[None], np.eye(cells, dtype=np.bool_)])
-    )
-    falls, harm = _falls(first), -first.margin[1:]
-    if _is_broken(first)[0]:
-        return Breaking(nothing, False, True, True, asker.asked, falls)
-    hidden, minimal = ~nothing, False
-    broken = False
-    for start in (None, *np.argsort(-harm, kind="stable").tolist()):
-        # Two cells are the fewest where no single one was seen to do it, and one always is.
-        if broken and (hidden.sum() <= 2 or not asker.can_ask(_AN_ATTEMPT * cells)):
+    if _breaks(clean_and_single)[0]:
+        return Breaking(nothing, False, True, True, limit.spent, falls)
+
+    best = yield from _attempt(limit, harm, None)
+    for first_cell in _harmful_first(harm).tolist():
+        # Two cells are the fewest where no single one was seen to do it, and a single
+        # one always is.
+        is_fewest = best is not None and best.size <= 2
+        if is_fewest or not limit.allows_attempt():
             break
-        if start is not None and not asker.can_ask(_AN_ATTEMPT * cells):
-            break
-        found = yield from _attempt(asker, harm, start)
-        if found is not None and (not broken or found[0].sum() < hidden.sum()):
-            hidden, minimal, broken = *found, True
-    return Breaking(hidden, True, broken, minimal, asker.asked, falls)
+        attempt = yield from _attempt(limit, harm, first_cell)
+        if attempt is not None and (best is None or attempt.size < best.size):
+            best = attempt
+    if best is None:
+        return Breaking(~nothing, True, False, False, limit.spent, falls)
+    return Breaking(best.hidden, True, True, best.one_minimal, limit.spent, falls)
 
 
 def search_falls(cells: int) -> Search[NDArray[np.float64]]:
     """(cells,) by how much the right report's score falls when each cell alone is
     hidden: cells + 1 encodings.
     """
-    nothing = np.zeros((1, cells), dtype=np.bool_)
-    answers = yield np.concatenate([nothing, np.eye(cells, dtype=np.bool_)])
+    answers = yield _clean_and_single(cells)
     return _falls(answers)
 
 
-def search_worst_order(cells: int) -> Search[NDArray[np.int64]]:
+def search_worst_order(cells: int) -> Search[Cells]:
     """All cells, the most harmful one first: greedy, with what is hidden already.
 
     One cell at a time at first; later a quarter of what is hidden, so that it takes 14
-    encodings a cell of 64.
+    encodings per cell of 64.
     """
     hidden = np.zeros(cells, dtype=np.bool_)
-    chosen: list[int] = []
-    while len(chosen) < cells:
+    order: list[int] = []
+    while len(order) < cells:
         rest = np.flatnonzero(~hidden)
         answers = yield _beside(hidden, rest)
-        taken = rest[np.argsort(answers.margin, kind="stable")][
-            : max(1, len(chosen) // 4)
-        ]
-        hidden[taken] = True
-        chosen += taken.tolist()
-    return np.array(chosen, dtype=np.int64)
+        step = max(1, len(order) // 4)
+        most_harmful = rest[_harmful_first(-answers.margin)][:step]
+        hidden[most_harmful] = True
+        order += most_harmful.tolist()
+    return np.array(order, dtype=np.int64)
 
 
 def _attempt(
-    asker: _Asker, harm: NDArray[np.float64], start: int | None
-) -> Generator[Hidden, Answers, tuple[NDArray[np.bool_], bool] | None]:
-    """Forward and back, beginning with one cell or with none: what is hidden, and
-    whether it is one-minimal.
-    """
-    hidden = np.zeros(asker.cells, dtype=np.bool_)
-    order = np.argsort(-harm, kind="stable")
-    if start is not None:
-        hidden[start] = True
-        order = yield from _harmful_beside(asker, hidden)
-    enough = yield from _forward(asker, hidden, order)
+    budget: _Budget, harm: NDArray[np.float64], first_cell: int | None
+) -> Generator[Hidden, Answers, _Attempt | None]:
+    """Forward and back, beginning with one cell or with none; None if nothing breaks it."""
+    hidden = np.zeros(budget.cells, dtype=np.bool_)
+    order = _harmful_first(harm)
+    if first_cell is not None:
+        hidden[first_cell] = True
+        order = yield from _harmful_beside(budget, hidden)
+    enough = yield from _forward(budget, hidden, order)
     if enough is None:
         return None
-    found = yield from _give_back(asker, enough, harm)
-    return found
+    attempt = yield from _give_back(budget, enough, harm)
+    return attempt
 
 
 def _harmful_beside(
-    asker: _Asker, hidden: NDArray[np.bool_]
-) -> Generator[Hidden, Answers, NDArray[np.int64]]:
-    """The cells that are not hidden, the most harmful one beside those that are first."""
+    budget: _Budget, hidden: CellMask
+) -> Generator[Hidden, Answers, Cells]:
+    """The cells that are not hidden, the most harmful one beside the hidden ones first."""
     rest = np.flatnonzero(~hidden)
-    answers = yield from asker.ask(_beside(hidden, rest))
-    return rest[np.argsort(answers.margin, kind="stable")]
+    answers = yield from budget.ask(_beside(hidden, rest))
+    return rest[_harmful_first(-answers.margin)]
 
 
 def _forward(
-    asker: _Asker, hidden: NDArray[np.bool_], order: NDArray[np.int64]
-) -> Generator[Hidden, Answers, NDArray[np.bool_] | None]:
-    best: NDArray[np.bool_] | None = None
+    budget: _Budget, hidden: CellMask, order: Cells
+) -> Generator[Hidden, Answers, CellMask | None]:
+    """The smallest of the occlusions tried that break it; None where none of them does."""
+    best: CellMask | None = None
+    reserve = int(_RESERVED_FOR_SHRINKING * budget.encodings)
     while True:
-        needed: int | None = yield from _fewest(asker, hidden, order)
-        if needed is not None and (best is None or hidden.sum() + needed < best.sum()):
+        needed: int | None = yield from _fewest(budget, hidden, order)
+        if needed is None:
+            return best
+        if best is None or hidden.sum() + needed < best.sum():
             best = _with(hidden, order[:needed])
-        step = max(1, (len(order) if needed is None else needed) // 4)
-        keep = int(_KEPT_FOR_SHRINKING * asker.budget)
-        if needed is None or needed <= 2 or not asker.can_ask(len(order) - step, keep):
+        # A quarter is hidden for good, then all others are ranked again beside it.
+        step = max(1, needed // 4)
+        if needed <= 2 or not budget.allows(len(order) - step + reserve):
             return best
         hidden = _with(hidden, order[:step])
-        order = yield from _harmful_beside(asker, hidden)
+        order = yield from _harmful_beside(budget, hidden)
 
 
 def _fewest(
-    asker: _Asker, hidden: NDArray[np.bool_], order: NDArray[np.int64]
+    budget: _Budget, hidden: CellMask, order: Cells
 ) -> Generator[Hidden, Answers, int | None]:
     """How many cells of `order`, from its start, break it beside what is hidden; None
     where all of them do not.
     """
-    counts = [
-        *(
-            2**power
-            for power in range(len(order).bit_length())
-            if 2**power < len(order)
-        ),
-        len(order),
-    ]
-    counts = counts if asker.can_ask(2 * len(counts)) else counts[-1:]
-    answers = yield from asker.ask(
-        np.stack([_with(hidden, order[:count]) for count in counts])
-    )
-    breaks = _is_broken(answers)
+    counts = _doubling_counts(len(order))
+    if not budget.allows(2 * len(counts)):
+        counts = counts[-1:]
+    versions = np.stack([_with(hidden, order[:count]) for count in counts])
+    answers = yield from budget.ask(versions)
+    breaks = _breaks(answers)
     if not breaks.any():
         return None
     position = int(np.argmax(breaks))
-    low: int = counts[position - 1] if position else 0
-    high: int = counts[position]
-    while high - low > 1 and asker.can_ask(1):
-        middle = (low + high) // 2
-        answers = yield from asker.ask(_with(hidden, order[:middle])[None])
-        low, high = (low, middle) if _is_broken(answers)[0] else (middle, high)
-    return high
+    too_few = counts[position - 1] if position else 0
+    enough = counts[position]
+    while enough - too_few > 1 and budget.allows(1):
+        middle = (too_few + enough) // 2
+        answers = yield from budget.ask(_with(hidden, order[:middle])[None])
+        if _breaks(answers)[0]:
+            enough = middle
+        else:
+            too_few = middle
+    return enough
+
+
+def _doubling_counts(most: int) -> list[int]:
+    """1, 2, 4, ... below `most`, and `most` itself."""
+    counts = []
+    count = 1
+    while count < most:
+        counts.append(count)
+        count *= 2
+    return [*counts, most]
 
 
 def _give_back(
-    asker: _Asker, hidden: NDArray[np.bool_], harm: NDArray[np.float64]
-) -> Generator[Hidden, Answers, tuple[NDArray[np.bool_], bool]]:
-    """Fewer hidden cells that still break it, and whether none of them can be given back alone."""
+    budget: _Budget, hidden: CellMask, harm: NDArray[np.float64]
+) -> Generator[Hidden, Answers, _Attempt]:
+    """Fewer hidden cells that still break it."""
     size = max(1, int(hidden.sum()) // 4)
     while True:
         cells = np.flatnonzero(hidden)
-        if len(cells) == 1:  # nothing at all hidden was seen not to break it
-            return hidden, True
+        # With nothing at all hidden it was seen not to break.
+        if len(cells) == 1:
+            return _Attempt(hidden, True)
+        # Blocks of the least harmful cells come first.
         cells = cells[np.argsort(harm[cells], kind="stable")]
         size = min(size, len(cells) // 2)
         blocks = [cells[start : start + size] for start in range(0, len(cells), size)]
-        if not asker.can_ask(len(blocks)):
-            return hidden, False
-        answers = yield from asker.ask(
-            np.stack([_without(hidden, block) for block in blocks])
-        )
-        spare = [
-            number
-            for number in np.argsort(answers.margin, kind="stable")
-            if _is_broken(answers)[number]
-        ]
+        if not budget.allows(len(blocks)):
+            return _Attempt(hidden, False)
+        versions = np.stack([_without(hidden, block) for block in blocks])
+        answers = yield from budget.ask(versions)
+        spare = [blocks[number] for number in _still_breaking(answers)]
         if spare:
-            hidden = yield from _without_most(
-                asker, hidden, [blocks[number] for number in spare]
-            )
+            hidden = yield from _without_most(budget, hidden, spare)
         elif size == 1:
-            return hidden, True
+            return _Attempt(hidden, True)
         else:
             size //= 2
 
 
+def _still_breaking(answers: Answers) -> Cells:
+    """The numbers of the versions that break it, the lowest margin first."""
+    rising = np.argsort(answers.margin, kind="stable")
+    return rising[_breaks(answers)[rising]]
+
+
 def _without_most(
-    asker: _Asker, hidden: NDArray[np.bool_], spare: list[NDArray[np.int64]]
-) -> Generator[Hidden, Answers, NDArray[np.bool_]]:
-    """As many of the blocks given back together, from the first, as halving finds; the
-    first alone is known to do.
+    budget: _Budget, hidden: CellMask, spare: list[Cells]
+) -> Generator[Hidden, Answers, CellMask]:
+    """With as many of the spare blocks given back together, from the first on, as halving
+    finds. The first alone is known to be spare.
     """
-    low, high = 1, len(spare)
-    while low < high and asker.can_ask(1):
-        middle = (low + high + 1) // 2
-        answers = yield from asker.ask(
-            _without(hidden, np.concatenate(spare[:middle]))[None]
-        )
-        low, high = (middle, high) if _is_broken(answers)[0] else (low, middle - 1)
-    return _without(hidden, np.concatenate(spare[:low]))
+    possible = 1
+    most = len(spare)
+    while possible < most and budget.allows(1):
+        middle = (possible + most + 1) // 2
+        fewer = _without(hidden, np.concatenate(spare[:middle]))
+        answers = yield from budget.ask(fewer[None])
+        if _breaks(answers)[0]:
+            possible = middle
+        else:
+            most = middle - 1
+    return _without(hidden, np.concatenate(spare[:possible]))
 
 
-def _falls(answers: Answers) -> NDArray[np.float64]:
-    """What hiding one cell costs, where nothing was hidden in the first version and one
-    cell in each of the others.
-    """
-    falls: NDArray[np.float64] = answers.right[0] - answers.right[1:]
+def _clean_and_single(cells: int) -> Hidden:
+    """Nothing hidden in the first version, and one cell in each of the others."""
+    nothing = np.zeros((1, cells), dtype=np.bool_)
+    return np.concatenate([nothing, np.eye(cells, dtype=np.bool_)])
+
+
+def _falls(clean_and_single: Answers) -> NDArray[np.float64]:
+    """What hiding each cell alone costs."""
+    scores = clean_and_single.right
+    falls: NDArray[np.float64] = scores[0] - scores[1:]
     return falls
 
 
-def _is_broken(answers: Answers) -> NDArray[np.bool_]:
+def _harmful_first(harm: NDArray[np.float64]) -> Cells:
+    return np.argsort(-harm, kind="stable")
+
+
+def _breaks(answers: Answers) -> CellMask:
     return answers.margin < -_CERTAIN * np.maximum(1.0, np.abs(answers.right))
 
 
-def _with(hidden: NDArray[np.bool_], cells: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _with(hidden: CellMask, cells: Cells) -> CellMask:
     more = hidden.copy()
     more[cells] = True
     return more
 
 
-def _without(hidden: NDArray[np.bool_], cells: NDArray[np.int64]) -> NDArray[np.bool_]:
-    less = hidden.copy()
-    less[cells] = False
-    return less
+def _without(hidden: CellMask, cells: Cells) -> CellMask:
+    fewer = hidden.copy()
+    fewer[cells] = False
+    return fewer
 
 
-def _beside(hidden: NDArray[np.bool_], cells: NDArray[np.int64]) -> Hidden:
+def _beside(hidden: CellMask, cells: Cells) -> Hidden:
     """(len(cells), N): each of the cells hidden beside what is hidden already."""
     versions = np.repeat(hidden[None], len(cells), axis=0)
     versions[np.arange(len(cells)), cells] = True

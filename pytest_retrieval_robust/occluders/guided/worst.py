@@ -1,6 +1,4 @@
-"""`worst`: the cells whose hiding hurts most, one after another: the worst case beside
-the random one.
-"""
+"""`worst`: the cells whose hiding hurts most, one after another: the worst case."""
 
 from __future__ import annotations
 
@@ -23,8 +21,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Worst(GuidedOccluder):
     """The greedy order: at each step the cells that push the right report furthest from
-    the top k, beside those that are hidden already. It takes 14 encodings a cell for
-    each image at a grid of 8, and 20 at 16.
+    the top k, beside those that are hidden already.
+
+    It takes 14 encodings per cell for each image at a grid of 8, and 20 at 16.
 
     >>> Worst(k=1).name
     'worst(k=1)'
