@@ -5,10 +5,12 @@ is close to a wrong name.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import pkgutil
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import PurePath
+from types import ModuleType
 from typing import Any, Generic, Protocol, TypeVar
 
 from .errors import ConfigError, UnknownNameError
@@ -123,22 +125,32 @@ _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".zi
 
 def _own_files(family: str) -> list[Any]:
     """`register` of each file of the family's folder that has one, in the order of their names."""
-    import pkgutil
-
-    package = import_module(f"{_PACKAGE}.{_FOLDERS.get(family, family)}")
-    files = sorted(
-        found.name
-        for found in pkgutil.iter_modules(package.__path__)
-        if not found.name.startswith("_")
+    modules = _public_modules(
+        import_module(f"{_PACKAGE}.{_FOLDERS.get(family, family)}")
     )
-    modules = [import_module(f"{package.__name__}.{file}") for file in files]
     return [module.register for module in modules if hasattr(module, "register")]
+
+
+def _public_modules(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules of a folder; those of a folder within it too, unless that is one entry.
+
+    A folder is one entry where its `__init__.py` registers it, as a data set of many
+    modules does. Otherwise it only groups entries, as the kinds of occluders do.
+    """
+    files = pkgutil.iter_modules(package.__path__)
+    for file in sorted(files, key=lambda file: file.name):
+        if file.name.startswith("_"):
+            continue
+        module = import_module(f"{package.__name__}.{file.name}")
+        yield module
+        if file.ispkg and not hasattr(module, "register"):
+            yield from _public_modules(module)
 
 
 def _entry_points(family: str) -> Sequence[Any]:
     from importlib.metadata import entry_points
 
-    return [found.load() for found in entry_points(group=f"{_PACKAGE}.{family}")]
+    return [entry.load() for entry in entry_points(group=f"{_PACKAGE}.{family}")]
 
 
 class Catalogues:

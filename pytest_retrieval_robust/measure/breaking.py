@@ -20,10 +20,10 @@ from ..core.errors import DatasetError, OcclusionError
 from ..core.progress import Counter, Tell
 from ..core.searches import BreakingOutcome, HeatMap
 from ..occluders._checks import check_whole
-from ..occluders._greedy import Breaking, search_breaking, search_falls
-from ..occluders._probe import Probe
 from ..occluders._scene import batch_size as usual_batch
 from ..occluders.fills import check_fill
+from ..occluders.guided._greedy import Breaking, search_breaking, search_falls
+from ..occluders.guided._probe import Probe
 from ..retrieval.ranking import positive_ranks
 from .arguments import check_dataset, check_model, check_optional_whole
 from .batches import sampled_images, setting_of

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..core.cases import CLEAN, Cell
 from ..core.errors import DatasetError, RobustError
 from ..core.sample_sheets import Retrieved, Sample, SampleSheet
-from ..occluders._probe import Probe
 from ..occluders._scene import Scene, Setting, batch_size, encode, open_image
+from ..occluders.guided._probe import Probe
 from ..retrieval.ranking import top_k
 from .batches import scene_of
 from .breaking import BreakingResult

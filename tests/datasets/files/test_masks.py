@@ -21,7 +21,7 @@ from pytest_retrieval_robust.core.errors import (
 from pytest_retrieval_robust.datasets._masks import mask_place
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
-from pytest_retrieval_robust.occluders.regions import Regions
+from pytest_retrieval_robust.occluders.drawn.regions import Regions
 
 from .pictures import animation, oriented, png_claiming, turned
 from .trees import picture, save, write_table

@@ -35,7 +35,7 @@ from pytest_retrieval_robust.measure.sweep.feed import picture_digest
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
-from pytest_retrieval_robust.occluders.patches import Patches
+from pytest_retrieval_robust.occluders.area.patches import Patches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 IMAGES, SIZE = 20, 8

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..hashing import integer_device, words
+from . import AreaOccluder
 from ._growth import ASPECTS, growth, in_order
-from .area import AreaOccluder
-from .hashing import integer_device, words
 
 if TYPE_CHECKING:
     import torch
 
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 _MOST = 64
 
@@ -48,26 +48,18 @@ class Boxes(AreaOccluder):
         """(B, G, G) int64: cells by the step at which the first rectangle reaches them."""
         import torch
 
-        drawn = words(
-            ids,
-            seed,
-            "boxes",
-            torch.arange(3 * self.count, device=integer_device(device)),
-        )
-        aspects, across, down = drawn.reshape(-1, self.count, 3).unbind(2)
-        firsts = None
-        for number in range(
-            self.count
-        ):  # one at a time: all at once would take `count` times the memory
-            times = growth(
-                self.grid,
-                aspects[:, number] % len(ASPECTS),
-                across[:, number],
-                down[:, number],
-            )
-            firsts = times if firsts is None else firsts.minimum(times)
-        assert firsts is not None
-        return in_order(firsts).to(device)
+        counters = torch.arange(3 * self.count, device=integer_device(device))
+        drawn = words(ids, seed, "boxes", counters).reshape(-1, self.count, 3)
+        # One rectangle at a time: all at once would take `count` times the memory.
+        earliest = self._times(drawn[:, 0])
+        for number in range(1, self.count):
+            earliest = earliest.minimum(self._times(drawn[:, number]))
+        return in_order(earliest).to(device)
+
+    def _times(self, drawn: torch.Tensor) -> torch.Tensor:
+        """(B, 3) random words to (B, G, G): when one rectangle reaches each cell."""
+        aspect, across, down = drawn.unbind(1)
+        return growth(self.grid, aspect % len(ASPECTS), across, down)
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_choice
+from .. import OccluderEntry
+from .._checks import check_choice
+from ..severity import STEPS, Onsets, SeverityOccluder
 from ._drawing import (
     SIDES,
     UNIT,
@@ -26,12 +27,12 @@ from ._drawing import (
     moved,
     shared_out,
 )
-from .severity import STEPS, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
-_CAN_SPAN, _LEADS_SPAN = Span(1, 420), Span(421, STEPS)
+_CAN_SPAN = Span(1, 420)
+_LEADS_SPAN = Span(421, STEPS)
 _CAN_RADIUS = 19 * UNIT
 _CAN_STEPS = 18
 _LEAD_RADIUS = 2 * UNIT
@@ -56,15 +57,15 @@ class Pacemaker(SeverityOccluder):
     """A synthetic generator that grows from small to large, then its one or two leads
     along their length.
 
-    Drawn here, after no library or paper: place, size and course vary with the image.
+    Drawn here, after no library or paper: position, size and course vary with the image.
 
     >>> Pacemaker(side="left").name
     'pacemaker(side=left)'
 
     Args:
-        fill: One of `fills.FILLS`; metal is white. side: Where the generator lies:
-        `left` or `right` of the picture, not of the patient; `random`: three of four
-            on the right, which is the patient's left.
+        fill: One of `fills.FILLS`; metal is white.
+        side: Where the generator lies: `left` or `right` of the picture, not of the
+            patient; `random`: three of four on the right, which is the patient's left.
     """
 
     side: str = "random"
@@ -76,9 +77,12 @@ class Pacemaker(SeverityOccluder):
         check_choice("side", self.side, SIDES)
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
-        dice, canvas = Dice(image_id, seed, self.family), blank()
-        drawn = "left" if dice.between(1, 4) == 1 else "right"
-        centre, veins = _CHEST[drawn if self.side == "random" else self.side]
+        dice = Dice(image_id, seed, self.family)
+        canvas = blank()
+        # Rolled whether it is used or not, so that all else is the same on both sides.
+        rolled = "left" if dice.between(1, 4) == 1 else "right"
+        side = rolled if self.side == "random" else self.side
+        centre, veins = _CHEST[side]
         can = dice.near(in_units([centre])[0], 2 * _REACH)
         _draw_can(canvas, can, dice)
         draw(canvas, _leads(can, in_units(veins), dice))
@@ -87,11 +91,14 @@ class Pacemaker(SeverityOccluder):
 
 def _draw_can(canvas: Onsets, centre: Point, dice: Dice) -> None:
     """A capsule that lies aslant, larger step by step."""
-    half, tilt = dice.between(6, 9), dice.between(-4, 4)
+    half = dice.between(6, 9)
+    tilt = dice.between(-4, 4)
     radius = _CAN_RADIUS + dice.between(-2 * UNIT, UNIT)
     radii = [radius * step // _CAN_STEPS for step in range(1, _CAN_STEPS + 1)]
     onsets = [span.first for span in shared_out([1] * _CAN_STEPS, _CAN_SPAN)]
-    bands(canvas, moved(centre, -half, -tilt), moved(centre, half, tilt), radii, onsets)
+    start = moved(centre, -half, -tilt)
+    stop = moved(centre, half, tilt)
+    bands(canvas, start, stop, radii, onsets)
 
 
 def _leads(can: Point, veins: list[Point], dice: Dice) -> list[Stroke]:
@@ -111,13 +118,11 @@ def _path(can: Point, veins: list[Point], number: int, dice: Dice) -> list[Point
         moved(can, inward * (8 + 5 * number), -14),
         moved(can, inward * (10 + 6 * number), -23 - 2 * number),
     ]
-    way = [moved(point, 0, 6 * number) for point in veins[:2]] + [
-        moved(point, 4 * number, 0) for point in veins[2:]
-    ]
-    return curve(
-        header
-        + [dice.near(point, _REACH // 2) for point in [*way, *in_units(_HEART[number])]]
-    )
+    # A second lead runs beside the first: below it in the first veins, then to its right.
+    across = [moved(point, 0, 6 * number) for point in veins[:2]]
+    down = [moved(point, 4 * number, 0) for point in veins[2:]]
+    course = [*across, *down, *in_units(_HEART[number])]
+    return curve(header + [dice.near(point, _REACH // 2) for point in course])
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

@@ -1,4 +1,4 @@
-"""Draws thick strokes and discs on the grid of the severity occluders, in whole numbers alone.
+"""Draws thick strokes and discs on the grid of the severity occluders, in whole numbers.
 
 Floating-point curves would round differently on other processors, and a mask must not.
 Coordinates are in `UNIT`ths of a cell, (x, y) from the upper left corner; a cell is
@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .hashing import host_words
-from .severity import CELLS, NEVER, STEPS, Onsets
+from ..hashing import host_words
+from ..severity import CELLS, NEVER, STEPS, Onsets
 
 UNIT = 16
-"""Units along a cell's side: finer than any tremor of a line that one would see."""
+"""Units along a cell's side: finer than the eye can see a line tremble."""
 SIDE = CELLS * UNIT
 """Units along the image's side."""
 Point: TypeAlias = tuple[int, int]
@@ -53,7 +53,7 @@ class Stroke(NamedTuple):
 
 
 class Dice:
-    """Random whole numbers of one image, in the order in which they are asked for."""
+    """Random whole numbers of one image, each used once and in order."""
 
     def __init__(self, image_id: str, seed: int, purpose: str) -> None:
         self._words = iter(host_words(image_id, seed, purpose, _DRAWS).tolist())
@@ -64,14 +64,17 @@ class Dice:
 
     def near(self, point: Point, reach: int) -> Point:
         """A point at most `reach` units from `point` along each axis."""
-        return point[0] + self.between(-reach, reach), point[1] + self.between(
-            -reach, reach
-        )
+        x = point[0] + self.between(-reach, reach)
+        y = point[1] + self.between(-reach, reach)
+        return x, y
 
     def shuffled(self, count: int) -> list[int]:
         """The numbers 0, ..., count - 1 in random order."""
-        left = list(range(count))
-        return [left.pop(self.between(0, len(left) - 1)) for _ in range(count)]
+        remaining = list(range(count))
+        shuffled = []
+        while remaining:
+            shuffled.append(remaining.pop(self.between(0, len(remaining) - 1)))
+        return shuffled
 
 
 def blank() -> Onsets:
@@ -91,14 +94,16 @@ def moved(point: Point, right: int, down: int) -> Point:
 
 def shared_out(weights: Sequence[int], span: Span = ALL) -> list[Span]:
     """A span for each part of a drawing, one after another, as long as its weight says."""
-    total, width, before = max(1, sum(weights)), span.last - span.first + 1, 0
+    total = max(1, sum(weights))
+    width = span.last - span.first + 1
     spans = []
+    before = 0
     for weight in weights:
-        first, after = (
-            min(span.last, span.first + width * before // total),
-            before + weight,
-        )
-        spans.append(Span(first, max(first, span.first - 1 + width * after // total)))
+        after = before + weight
+        first = min(span.last, span.first + width * before // total)
+        # Where there are more parts than thousandths, spans of one thousandth overlap.
+        last = max(first, span.first - 1 + width * after // total)
+        spans.append(Span(first, last))
         before = after
     return spans
 
@@ -108,44 +113,46 @@ def length(points: Sequence[Point]) -> int:
     return sum(_distance(*pair) for pair in pairwise(points))
 
 
-def _distance(one: Point, other: Point) -> int:
-    return isqrt((other[0] - one[0]) ** 2 + (other[1] - one[1]) ** 2)
+def _distance(start: Point, stop: Point) -> int:
+    return isqrt((stop[0] - start[0]) ** 2 + (stop[1] - start[1]) ** 2)
 
 
 def curve(points: Sequence[Point]) -> list[Point]:
     """A smooth line through the points (Catmull-Rom), as points a few cells apart."""
+    # The first and the last point stand in for the neighbours that they lack.
     ends = [points[0], *points, points[-1]]
-    found = [points[0]]
-    for before, start, stop, after in zip(
-        ends, ends[1:], ends[2:], ends[3:], strict=False
-    ):
-        pieces = max(1, _distance(start, stop) // _PIECE)
+    smooth = [points[0]]
+    for number in range(len(points) - 1):
+        neighbours = ends[number : number + 4]
+        pieces = max(1, _distance(neighbours[1], neighbours[2]) // _PIECE)
+        across, down = zip(*neighbours, strict=True)
         for step in range(1, pieces + 1):
-            x, y = (
-                _between(*axis, step, pieces)
-                for axis in zip(before, start, stop, after, strict=True)
-            )
-            found.append((x, y))
-    return found
+            smooth.append((_cubic(across, step, pieces), _cubic(down, step, pieces)))
+    return smooth
 
 
-def _between(before: int, start: int, stop: int, after: int, step: int, of: int) -> int:
-    """The cubic through `start` and `stop` at step/of, along one axis, rounded down."""
-    linear, square = stop - before, 2 * before - 5 * start + 4 * stop - after
+def _cubic(neighbours: Sequence[int], step: int, pieces: int) -> int:
+    """The cubic from the second to the third of four neighbours at step / pieces, along
+    one axis, rounded down.
+    """
+    before, start, stop, after = neighbours
+    linear = stop - before
+    square = 2 * before - 5 * start + 4 * stop - after
     cube = 3 * (start - stop) + after - before
     doubled = (
-        2 * start * of**3
-        + linear * step * of**2
-        + square * step**2 * of
+        2 * start * pieces**3
+        + linear * step * pieces**2
+        + square * step**2 * pieces
         + cube * step**3
     )
-    return doubled // (2 * of**3)
+    return doubled // (2 * pieces**3)
 
 
 def along(points: Sequence[Point], radius: int, span: Span) -> list[Stroke]:
     """The strokes of a line that grows from its first point to its last."""
-    total, done = max(1, length(points)), 0
+    total = max(1, length(points))
     strokes = []
+    done = 0
     for start, stop in pairwise(points):
         onset = span.first + (span.last - span.first) * done // total
         strokes.append(Stroke(start, stop, radius, onset))
@@ -157,32 +164,38 @@ def draw(canvas: Onsets, strokes: Sequence[Stroke]) -> None:
     """Draw all strokes: a cell that several cover is hidden from the least of their onsets on."""
     if not strokes:
         return
-    table = np.array(
-        [(*start, *stop, radius, onset) for start, stop, radius, onset in strokes],
-        dtype=np.int64,
+    segments = _segments(strokes)
+    radii = np.array([stroke.radius for stroke in strokes], dtype=np.int64)
+    onsets = np.array([stroke.onset for stroke in strokes], dtype=np.int16)
+    # All strokes at once, each in a window of cells of its own around it.
+    columns = _window(segments, radii, 0)
+    rows = _window(segments, radii, 1)
+    apart, scale = scaled_distances(
+        columns[:, None, :], rows[:, :, None], segments[:, :, None, None]
     )
-    segments, radii = table[:, :4, None, None], table[:, 4, None, None]
-    columns, rows = (_window(table, axis) for axis in (0, 1))
-    apart, scale = scaled_distances(columns[:, None, :], rows[:, :, None], segments)
-    on_canvas = ((columns >= 0) & (columns < CELLS))[:, None, :] & (
-        (rows >= 0) & (rows < CELLS)
-    )[:, :, None]
-    stroke, row, column = np.nonzero((apart <= radii * radii * scale) & on_canvas)
-    np.minimum.at(
-        canvas,
-        (rows[stroke, row], columns[stroke, column]),
-        table[stroke, 5].astype(np.int16),
-    )
+    covered = apart <= (radii * radii)[:, None, None] * scale
+    in_columns = (columns >= 0) & (columns < CELLS)
+    in_rows = (rows >= 0) & (rows < CELLS)
+    on_canvas = in_columns[:, None, :] & in_rows[:, :, None]
+    stroke, row, column = np.nonzero(covered & on_canvas)
+    cells = (rows[stroke, row], columns[stroke, column])
+    np.minimum.at(canvas, cells, onsets[stroke])
 
 
-def _window(table: Whole, axis: int) -> Whole:
+def _segments(strokes: Sequence[Stroke]) -> Whole:
+    """(N, 4): the ends x, y, x, y of each stroke."""
+    ends = [(*stroke.start, *stroke.stop) for stroke in strokes]
+    return np.array(ends, dtype=np.int64)
+
+
+def _window(segments: Whole, radii: Whole, axis: int) -> Whole:
     """(N, W): W neighbouring cells along an axis that hold each stroke."""
-    ends, radii = table[:, (axis, axis + 2)], table[:, 4]
+    ends = segments[:, (axis, axis + 2)]
     first = (ends.min(axis=1) - radii) // UNIT
     last = (ends.max(axis=1) + radii) // UNIT
     width = int((last - first).max()) + 1
-    found: Whole = first[:, None] + np.arange(width, dtype=np.int64)
-    return found
+    cells: Whole = first[:, None] + np.arange(width, dtype=np.int64)
+    return cells
 
 
 def scaled_distances(
@@ -195,16 +208,19 @@ def scaled_distances(
         columns, rows: Cells, which broadcast with each other and with the segments.
         segments: (N, 4, 1, 1) ends x, y, x, y in units.
     """
-    x, y, x_stop, y_stop = (segments[:, axis] for axis in range(4))
-    right, down = x_stop - x, y_stop - y
+    x_start = segments[:, 0]
+    y_start = segments[:, 1]
+    right = segments[:, 2] - x_start
+    down = segments[:, 3] - y_start
     end = right * right + down * down
-    right = np.where(
-        end == 0, 1, right
-    )  # a disc: any direction will do, and all lies beyond its end
-    x, y = columns * UNIT + UNIT // 2 - x, rows * UNIT + UNIT // 2 - y
-    # Along and across the segment, both times its length: what lies beyond an end is
-    # nearest to that end.
-    ahead, across = x * right + y * down, y * right - x * down
+    # A disc is a segment without a direction: any will do, and all lies beyond its end.
+    right = np.where(end == 0, 1, right)
+    x = columns * UNIT + UNIT // 2 - x_start
+    y = rows * UNIT + UNIT // 2 - y_start
+    # Along and across the segment, both times its length: a cell that lies beyond an end
+    # is nearest to that end.
+    ahead = x * right + y * down
+    across = y * right - x * down
     beyond = np.where(ahead > end, ahead - end, np.minimum(ahead, 0))
     return across * across + beyond * beyond, np.maximum(end, 1)
 
@@ -213,14 +229,12 @@ def squared_distances(columns: Whole, rows: Whole, strokes: Sequence[Stroke]) ->
     """(rows, columns): the squared distance of each cell's centre to the nearest
     stroke's segment, rounded down.
     """
-    segments = np.array(
-        [(*stroke.start, *stroke.stop) for stroke in strokes], dtype=np.int64
-    )
+    segments = _segments(strokes)[:, :, None, None]
     apart, scale = scaled_distances(
-        columns[None, None, :], rows[None, :, None], segments[:, :, None, None]
+        columns[None, None, :], rows[None, :, None], segments
     )
-    found: Whole = (apart // scale).min(axis=0)
-    return found
+    nearest: Whole = (apart // scale).min(axis=0)
+    return nearest
 
 
 def bands(
@@ -234,16 +248,18 @@ def bands(
 
     Radii rise; an onset of `NEVER` leaves its band as it is.
     """
-    around = np.array([(*start, *stop, radii[-1])], dtype=np.int64)
-    columns, rows = (_inside(_window(around, axis)[0]) for axis in (0, 1))
+    segment = np.array([(*start, *stop)], dtype=np.int64)
+    widest = np.array([radii[-1]], dtype=np.int64)
+    columns = _inside(_window(segment, widest, 0)[0])
+    rows = _inside(_window(segment, widest, 1)[0])
     apart, scale = scaled_distances(
-        columns[None, None, :], rows[None, :, None], around[:, :4, None, None]
+        columns[None, None, :], rows[None, :, None], segment[:, :, None, None]
     )
     squares = np.array(radii, dtype=np.int64) ** 2 * int(scale[0, 0, 0])
-    found = np.array([*onsets, NEVER], dtype=np.int16)[
-        np.searchsorted(squares, apart[0])
-    ]
-    _lower(canvas, columns, rows, found)
+    # The cells beyond the last radius are in a band of their own, which is never hidden.
+    onset_of_band = np.array([*onsets, NEVER], dtype=np.int16)
+    band = np.searchsorted(squares, apart[0])
+    _lower(canvas, columns, rows, onset_of_band[band])
 
 
 def stamp(canvas: Onsets, column: int, row: int, onsets: Onsets) -> None:
@@ -251,7 +267,8 @@ def stamp(canvas: Onsets, column: int, row: int, onsets: Onsets) -> None:
     beyond the canvas is cut off.
     """
     height, width = onsets.shape
-    columns, rows = _inside(column + np.arange(width)), _inside(row + np.arange(height))
+    columns = _inside(column + np.arange(width))
+    rows = _inside(row + np.arange(height))
     if len(columns) and len(rows):
         part = onsets[
             rows[0] - row : rows[-1] - row + 1,
@@ -261,11 +278,12 @@ def stamp(canvas: Onsets, column: int, row: int, onsets: Onsets) -> None:
 
 
 def _inside(cells: NDArray[Any]) -> Whole:
-    found: Whole = cells[(cells >= 0) & (cells < CELLS)]
-    return found
+    inside: Whole = cells[(cells >= 0) & (cells < CELLS)]
+    return inside
 
 
 def _lower(canvas: Onsets, columns: Whole, rows: Whole, onsets: Onsets) -> None:
+    """Lower the onsets of a rectangle of cells to `onsets` where these are earlier."""
     if len(columns) and len(rows):
         part = canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         np.minimum(part, onsets, out=part)

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.calling import image_rows, in_pieces, limits_of
-from ..core.errors import EmbeddingError, OcclusionError
-from ..core.float32 import ieee_float32
-from ._frames import view_of
-from ._scene import encode
-from .cells import hide_cells
-from .fills import Canvas, filling
+from ...core.calling import Limits, image_rows, in_pieces, limits_of
+from ...core.errors import EmbeddingError, OcclusionError
+from ...core.float32 import ieee_float32
+from .._frames import view_of
+from .._images import encode
+from ..cells import hide_cells
+from ..fills import DONOR, Canvas, filling
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ._scene import Scene
+    from ..scene import Scene
 
 T = TypeVar("T")
 Hidden: TypeAlias = NDArray[np.bool_]
@@ -40,13 +40,16 @@ class Answers(NamedTuple):
     k where it is below 0.
     """
 
+    def part(self, versions: slice) -> Answers:
+        return Answers(self.right[versions], self.margin[versions])
+
 
 Search: TypeAlias = Generator[Hidden, Answers, T]
 """A search in one image: it yields versions to look at, is sent what the model says,
-and returns what it found.
+and returns its result.
 
-Many of them run side by side in `Probe.run`, which encodes what all of them ask for in
-full batches.
+Many of them run side by side in `Probe.run`, which encodes the versions of all of them
+in full batches.
 """
 
 
@@ -73,7 +76,9 @@ class Probe:
     tell: Callable[[int], None] | None = None
 
     def __post_init__(self) -> None:
-        fewest = int((~self._right).sum(1).min()) if len(self.scene.ids) else self.k
+        if not len(self.scene.ids):
+            return
+        fewest = int((~self._right).sum(1).min())
         if self.k > fewest:
             raise OcclusionError(
                 f"Expected k of at most the {fewest} wrong reports of a query, got"
@@ -81,26 +86,25 @@ class Probe:
             )
 
     def run(self, searches: Sequence[Search[T]]) -> list[T]:
-        """What each image's search finds; one search an image, in the batch's order."""
-        found: dict[int, T] = {}
-        asked = {image: next(search) for image, search in enumerate(searches)}
-        while asked:
-            images = np.repeat(
-                np.array(list(asked)), [len(versions) for versions in asked.values()]
-            )
-            answers = self._ask(images, np.concatenate(list(asked.values())))
-            following: dict[int, Hidden] = {}
+        """The result of each image's search; one search per image, in the batch's order."""
+        results: dict[int, T] = {}
+        # By image: the versions that its search waits for.
+        requests = {image: next(search) for image, search in enumerate(searches)}
+        while requests:
+            counts = [len(versions) for versions in requests.values()]
+            images = np.repeat(np.array(list(requests)), counts)
+            answers = self._ask(images, np.concatenate(list(requests.values())))
+            next_requests: dict[int, Hidden] = {}
             start = 0
-            for image, versions in asked.items():
-                part = slice(start, start := start + len(versions))
+            for image, count in zip(requests, counts, strict=True):
+                own = answers.part(slice(start, start + count))
+                start += count
                 try:
-                    following[image] = searches[image].send(
-                        Answers(answers.right[part], answers.margin[part])
-                    )
-                except StopIteration as stop:
-                    found[image] = stop.value
-            asked = following
-        return [found[image] for image in range(len(searches))]
+                    next_requests[image] = searches[image].send(own)
+                except StopIteration as finished:
+                    results[image] = finished.value
+            requests = next_requests
+        return [results[image] for image in range(len(searches))]
 
     def encode(self, images: NDArray[np.int64], hidden: Hidden) -> Tensor:
         """(M, D) the embeddings of versions `hidden` (M, G * G) of the batch's images
@@ -126,13 +130,12 @@ class Probe:
     @cached_property
     def _values(self) -> Tensor | None:
         scene = self.scene
-        view = view_of(
-            scene.frames, len(scene.ids), (scene.pixels.shape[2], scene.pixels.shape[3])
-        )
-        donors = scene.setting.donors if self.fill == "donor" else None
-        return filling(
-            self.fill, Canvas(scene.pixels, scene.ids, self.seed, view, donors)
-        )
+        size = (scene.pixels.shape[2], scene.pixels.shape[3])
+        view = view_of(scene.frames, len(scene.ids), size)
+        # Preparing donors opens images, so it waits until a fill needs them.
+        donors = scene.setting.donors if self.fill == DONOR else None
+        canvas = Canvas(scene.pixels, scene.ids, self.seed, view, donors)
+        return filling(self.fill, canvas)
 
     @cached_property
     def _right(self) -> Tensor:
@@ -144,64 +147,69 @@ class Probe:
         return torch.from_numpy(right).to(scene.setting.reports.device)
 
     def _ask(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
-        encoder = self.scene.setting.encoder
-        limits = limits_of(encoder)
+        """What the model says of versions `hidden` of the images of these numbers."""
+        limits = limits_of(self.scene.setting.encoder)
         answers: list[Answers] = []
         for start in range(0, len(images), self.batch):
-            numbers, versions = (
-                images[start : start + self.batch],
-                hidden[start : start + self.batch],
-            )
-
-            def answer(
-                part: slice,
-                numbers: NDArray[np.int64] = numbers,
-                versions: Hidden = versions,
-            ) -> Answers:
-                return self._answer(numbers[part], versions[part])
-
-            answers += in_pieces(len(numbers), limits, "images", answer, encoder.device)
+            batch = slice(start, start + self.batch)
+            numbers = images[batch]
+            answers += self._ask_batch(numbers, hidden[batch], limits)
             if self.tell is not None:
                 self.tell(len(numbers))
-        return Answers(
-            *(np.concatenate(column) for column in zip(*answers, strict=True))
-        )
+        right = np.concatenate([part.right for part in answers])
+        margin = np.concatenate([part.margin for part in answers])
+        return Answers(right, margin)
+
+    def _ask_batch(
+        self, images: NDArray[np.int64], hidden: Hidden, limits: Limits
+    ) -> list[Answers]:
+        """In one piece, or in several where memory does not hold it whole."""
+
+        def answer(part: slice) -> Answers:
+            return self._answer(images[part], hidden[part])
+
+        device = self.scene.setting.encoder.device
+        return list(in_pieces(len(images), limits, "images", answer, device))
 
     def _answer(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
-        """Of one part that memory has to hold whole."""
+        """Of one piece that memory has to hold whole."""
         import torch
 
-        from ..retrieval.ranking import scored
+        encoder = self.scene.setting.encoder
+        rows = image_rows(encoder, self.hidden(images, hidden))
+        scores = self._scores(rows)
+        _require_numbers(scores, encoder.name)
+        is_right = self._right[torch.from_numpy(images).to(scores.device)]
+        best_right = scores.masked_fill(~is_right, -torch.inf).amax(1)
+        wrong = scores.masked_fill(is_right, -torch.inf)
+        kth_wrong = wrong.topk(self.k, dim=1).values[:, -1]
+        # To the host first: Apple GPUs have no float64.
+        right = best_right.cpu().double().numpy()
+        return Answers(right, right - kth_wrong.cpu().double().numpy())
+
+    def _scores(self, rows: Tensor) -> Tensor:
+        """(M, G) the scores of all reports."""
+        import torch
+
+        from ...retrieval.ranking import scored
 
         setting = self.scene.setting
-        rows = image_rows(setting.encoder, self.hidden(images, hidden))
         similarity = getattr(setting.encoder, "similarity", None)
         # In shorter numbers a margin would not be certain, and would not agree with the ranks.
         with ieee_float32(), torch.autocast(rows.device.type, enabled=False):
-            scores = (
-                rows @ setting.reports.T
-                if similarity is None
-                else scored(rows, setting.reports, similarity)
-            )
-        is_right = self._right[torch.from_numpy(images).to(scores.device)]
-        _require_numbers(scores, setting.encoder.name)
-        best = scores.masked_fill(~is_right, -torch.inf).amax(1)
-        wrong = (
-            scores.masked_fill(is_right, -torch.inf).topk(self.k, dim=1).values[:, -1]
-        )
-        # To the host first: Apple GPUs have no float64.
-        right, kth_wrong = best.cpu().double().numpy(), wrong.cpu().double().numpy()
-        return Answers(right, right - kth_wrong)
+            if similarity is None:
+                return rows @ setting.reports.T
+            return scored(rows, setting.reports, similarity)
 
 
 def _require_numbers(scores: Tensor, model: str) -> None:
     """A NaN compares as false with everything: a search would take it for a report that
     nothing pushes out.
     """
-    bad = int((~scores.isfinite()).any(dim=1).sum())
-    if bad:
+    bad_versions = int((~scores.isfinite()).any(dim=1).sum())
+    if bad_versions:
         raise EmbeddingError(
-            f"Expected finite scores from {model}, got NaN or infinity for {bad} of"
-            f" {len(scores)} hidden versions of its images. Look for NaN or zero"
-            " outputs where much of an image is hidden."
+            f"Expected finite scores from {model}, got NaN or infinity for"
+            f" {bad_versions} of {len(scores)} hidden versions of its images. Look for"
+            " NaN or zero outputs where much of an image is hidden."
         )

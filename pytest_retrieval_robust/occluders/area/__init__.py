@@ -1,5 +1,5 @@
-"""The base of area occluders: they hide exactly the asked share of the source image,
-cell by cell.
+"""Area occluders hide exactly the share of the source image that the level says. The
+base of them is here, and each of them is a file of this folder.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
-from ._checks import check_whole
-from ._frames import visible_level
-from .cells import CellOccluder, check_level
-from .fills import check_fill
+from .._checks import check_whole
+from .._frames import visible_level
+from ..cells import CellOccluder, check_level
+from ..fills import check_fill
 
 if TYPE_CHECKING:
     import torch
@@ -68,13 +68,18 @@ class AreaOccluder(CellOccluder):
         means the decimal 0.3.
         """
         check_level(level)
-        return int(
-            (Decimal(str(float(level))) * self.grid**2).to_integral_value(ROUND_HALF_UP)
-        )
+        # The shortest decimal of the float is the one that was typed.
+        cells = Decimal(str(float(level))) * self.grid**2
+        return int(cells.to_integral_value(ROUND_HALF_UP))
 
     def achieved_level(self, level: float) -> float:
         """The share of cells that is hidden when `level` is asked for: within half a cell of it."""
         return self.hidden_cells(level) / self.grid**2
 
-    def shares(self, ids: Sequence[str], level: float, seed: int) -> list[float]:  # noqa: ARG002 - the same for all
+    def shares(
+        self,
+        ids: Sequence[str],
+        level: float,
+        seed: int,  # noqa: ARG002 - the share is the same for all
+    ) -> list[float]:
         return [self.achieved_level(level)] * len(ids)

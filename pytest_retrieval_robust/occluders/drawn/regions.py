@@ -1,4 +1,4 @@
-"""`regions`: hides anatomical regions, cell by cell, where the data set has masks of them."""
+"""`regions`: hides anatomical regions, cell by cell, of data sets that have masks."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import OcclusionError
-from . import OccluderEntry
-from .patches import Patches
-from .severity import CELLS, NEVER, STEPS, Onsets, SeverityOccluder
+from ...core.errors import OcclusionError
+from .. import OccluderEntry
+from ..area.patches import Patches
+from ..severity import CELLS, NEVER, STEPS, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..core.catalogue import Catalogue
-    from ._scene import Scene, Setting
+    from ...core.catalogue import Catalogue
+    from ..scene import Scene, Setting
 
 _GRID = Patches().grid
 
 
 @dataclass(frozen=True, eq=False)
 class _Areas:
-    """Where the asked regions are in the images of a batch.
+    """Where the occluder's regions are in the images of a batch.
 
-    Equal only to itself: priorities are kept by occluder.
+    Equal only to itself, because priorities are cached by occluder.
     """
 
     of_id: Mapping[str, NDArray[np.bool_]]
@@ -45,8 +45,9 @@ class Regions(SeverityOccluder):
     'regions(region=lungs+heart)'
 
     Args:
-        fill: One of `fills.FILLS`. region: `lungs`, `heart`, `mediastinum` or another
-        name that the data set's masks have; several joined by `+`.
+        fill: One of `fills.FILLS`.
+        region: `lungs`, `heart`, `mediastinum` or another name that the data set's masks
+            have; several joined by `+`.
     """
 
     fill: str = "black"
@@ -59,9 +60,8 @@ class Regions(SeverityOccluder):
     def __post_init__(self) -> None:
         super().__post_init__()
         names = self.region.split("+") if isinstance(self.region, str) else [""]
-        if not all(name and name == name.strip() for name in names) or len(
-            set(names)
-        ) < len(names):
+        are_names = all(name and name == name.strip() for name in names)
+        if not are_names or len(set(names)) < len(names):
             raise OcclusionError(
                 "Expected a region or several different ones joined by '+', got"
                 f" region={self.region!r}. Use lungs, heart, mediastinum or"
@@ -69,27 +69,24 @@ class Regions(SeverityOccluder):
             )
 
     def bind(self, scene: Scene) -> Regions:
-        """The occluder for the batch of `scene`, which knows where the regions of its
-        images are.
-        """
-        asked = self.region.split("+")
+        """The occluder that knows where the regions of the scene's images are."""
+        regions = self.region.split("+")
         read = scene.setting.masks
         masks = [read(number) for number in scene.numbers]
-        _require_known(asked, masks, scene)
-        of_id = {
-            image_id: _area(asked, found)
-            for image_id, found in zip(scene.ids, masks, strict=True)
-        }
+        _require_known(regions, masks, scene)
+        areas = [_area(regions, masks_of_image) for masks_of_image in masks]
+        of_id = dict(zip(scene.ids, areas, strict=True))
         return replace(self.with_donors(scene), areas=_Areas(of_id))
 
     def looked_at(
         self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]
     ) -> bytes | None:
         """The masks of the images: they are files of their own, and may be drawn anew."""
-        seen = super().looked_at(setting, numbers, groups)
-        if seen is None:
+        base_digest = super().looked_at(setting, numbers, groups)
+        if base_digest is None:
             return None
-        digest, read = sha256(seen), setting.masks
+        digest = sha256(base_digest)
+        read = setting.masks
         for number in numbers:
             for name, mask in sorted(read(number).items()):
                 digest.update(f"{number} {name} {mask.shape}".encode() + mask.tobytes())
@@ -100,21 +97,21 @@ class Regions(SeverityOccluder):
             got = "none" if self.areas is None else "another batch's"
             raise OcclusionError(
                 f"Expected the masks of each image for {self.name}, got {got}. Bind the"
-                " occluder to the batch first: occluder.bind(scene), which evaluate()"
-                " and the fixtures do by themselves."
+                " occluder to the batch first: occluder.bind(scene). evaluate() and the"
+                " fixtures do it for you."
             )
-        return np.where(
-            self.areas.of_id[image_id], _patch_onsets(image_id, seed), np.int16(NEVER)
-        )
+        area = self.areas.of_id[image_id]
+        return np.where(area, _patch_onsets(image_id, seed), np.int16(NEVER))
 
 
 def _require_known(
-    asked: Sequence[str], masks: Sequence[Mapping[str, Any]], scene: Scene
+    regions: Sequence[str], masks: Sequence[Mapping[str, Any]], scene: Scene
 ) -> None:
     """An image may lack a region; a name that no image has is a slip."""
-    absent = [name for name in asked if not any(name in found for found in masks)]
-    for name in absent:
-        if name not in scene.setting.regions:
+    in_batch = {name for masks_of_image in masks for name in masks_of_image}
+    for name in regions:
+        # The batch is looked at first, because the data set may have to read all masks.
+        if name not in in_batch and name not in scene.setting.regions:
             raise OcclusionError(
                 f"Expected a region out of {', '.join(scene.setting.regions)}, which"
                 f" {scene.setting.dataset.name} has, got region={name!r}. Choose one,"
@@ -123,14 +120,16 @@ def _require_known(
 
 
 def _area(
-    asked: Sequence[str], masks: Mapping[str, NDArray[np.bool_]]
+    regions: Sequence[str], masks: Mapping[str, NDArray[np.bool_]]
 ) -> NDArray[np.bool_]:
-    """The cells whose centre lies in one of the asked regions."""
+    """The cells whose centre lies in one of the regions."""
     area: NDArray[np.bool_] = np.zeros((CELLS, CELLS), dtype=np.bool_)
-    for name in asked:
+    for name in regions:
         if name in masks:
-            rows, columns = (_at_centres(side) for side in masks[name].shape)
-            area |= masks[name][rows[:, None], columns]
+            mask = masks[name]
+            rows = _at_centres(mask.shape[0])
+            columns = _at_centres(mask.shape[1])
+            area |= mask[rows[:, None], columns]
     return area
 
 
@@ -143,14 +142,12 @@ def _patch_onsets(image_id: str, seed: int) -> Onsets:
     """(CELLS, CELLS): the severity from which `patches` hides each cell, its shares
     rounded as there.
     """
-    places: NDArray[np.int64] = Patches(_GRID).order([image_id], seed, "cpu")[0].numpy()
-    # Place p is hidden where round(level * cells) > p, halves up: from (p + 1/2) / cells on.
-    onsets = -(-(2 * places + 1) * STEPS // (2 * _GRID**2))
-    spread: Onsets = (
-        onsets.astype(np.int16)
-        .repeat(CELLS // _GRID, axis=0)
-        .repeat(CELLS // _GRID, axis=1)
-    )
+    order = Patches(_GRID).order([image_id], seed, "cpu")[0].numpy()
+    # The cell of order p is hidden where round(level * cells) > p, halves rounded up:
+    # from (p + 1/2) / cells on. Minus a floor of a negative number rounds up.
+    onsets = -(-(2 * order + 1) * STEPS // (2 * _GRID**2))
+    width = CELLS // _GRID
+    spread: Onsets = onsets.astype(np.int16).repeat(width, axis=0).repeat(width, axis=1)
     return spread
 
 

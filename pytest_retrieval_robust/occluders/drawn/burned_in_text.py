@@ -1,6 +1,4 @@
-"""`burned-in-text`: synthetic annotations, lines of random characters in the corners of
-the image.
-"""
+"""`burned-in-text`: synthetic lines of random characters in the image's corners."""
 
 from __future__ import annotations
 
@@ -11,20 +9,23 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..severity import CELLS, NEVER, Onsets, SeverityOccluder
 from ._drawing import Dice, blank, shared_out, stamp
 from ._font import GLYPHS, HEIGHT, WIDTH
-from .severity import CELLS, NEVER, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 _DOT = 2
 """Cells along a dot of the font: at one, the text would vanish in a model's 224 pixels."""
-_ADVANCE, _LINE_HEIGHT = (WIDTH + 1) * _DOT, (HEIGHT + 2) * _DOT
+_ADVANCE = (WIDTH + 1) * _DOT
+_LINE_HEIGHT = (HEIGHT + 2) * _DOT
 _EDGE = 6
-_SHORTEST, _LONGEST = 7, 10
+"""Cells between the text and the image's edge."""
+_SHORTEST = 7
+_LONGEST = 10
 _CORNERS = 4
 _MOST_LINES = 12
 
@@ -48,8 +49,9 @@ class BurnedInText(SeverityOccluder):
     'burned-in-text(lines=2)'
 
     Args:
-        fill: One of `fills.FILLS`; of the characters alone, their background stays.
-        lines: Lines of text, 1 to 12, of 7 to 10 characters; they take the corners in random order.
+        fill: One of `fills.FILLS`, for the characters alone: their background stays.
+        lines: Lines of text, 1 to 12, of 7 to 10 characters each. They take the corners
+            in random order.
     """
 
     lines: int = 8
@@ -61,32 +63,36 @@ class BurnedInText(SeverityOccluder):
         check_whole("lines", self.lines, 1, _MOST_LINES)
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
-        dice, canvas = Dice(image_id, seed, self.family), blank()
+        dice = Dice(image_id, seed, self.family)
+        canvas = blank()
         corners = dice.shuffled(_CORNERS)
         lines = [
             _line(corners[number % _CORNERS], number // _CORNERS, dice)
             for number in range(self.lines)
         ]
-        spans = iter(shared_out([1] * sum(len(line.text) for line in lines)))
+        characters = sum(len(line.text) for line in lines)
+        spans = iter(shared_out([1] * characters))
         for line in lines:
-            for place, character in enumerate(line.text):
-                shape = np.where(_glyph(character), next(spans).first, NEVER).astype(
-                    np.int16
-                )
-                stamp(canvas, line.column + place * _ADVANCE, line.row, shape)
+            for number, character in enumerate(line.text):
+                onset = next(spans).first
+                shape = np.where(_glyph(character), onset, NEVER).astype(np.int16)
+                stamp(canvas, line.column + number * _ADVANCE, line.row, shape)
         return canvas
 
 
 def _line(corner: int, below: int, dice: Dice) -> _Line:
     """A line in a corner, `below` others; in lower corners lines stack upwards."""
     count = dice.between(_SHORTEST, _LONGEST)
-    text = "".join(
-        sorted(GLYPHS)[dice.between(0, len(GLYPHS) - 1)] for _ in range(count)
-    )
+    alphabet = sorted(GLYPHS)
+    numbers = [dice.between(0, len(alphabet) - 1) for _ in range(count)]
+    text = "".join(alphabet[number] for number in numbers)
     at_right, at_bottom = divmod(corner, 2)
-    from_edge = _EDGE + below * _LINE_HEIGHT
-    column = CELLS - _EDGE - count * _ADVANCE + _DOT if at_right else _EDGE
-    row = CELLS - from_edge - HEIGHT * _DOT if at_bottom else from_edge
+    column = _EDGE
+    if at_right:
+        column = CELLS - _EDGE - count * _ADVANCE + _DOT
+    row = _EDGE + below * _LINE_HEIGHT
+    if at_bottom:
+        row = CELLS - row - HEIGHT * _DOT
     return _Line(text, column, row)
 
 
@@ -94,9 +100,8 @@ def _line(corner: int, below: int, dice: Dice) -> _Line:
 def _glyph(character: str) -> NDArray[np.bool_]:
     """The character's dots as cells."""
     rows = np.array(GLYPHS[character], dtype=np.int64)[:, None]
-    dots: NDArray[np.bool_] = (
-        rows >> np.arange(WIDTH - 1, -1, -1, dtype=np.int64)
-    ) & 1 == 1
+    bits = np.arange(WIDTH - 1, -1, -1, dtype=np.int64)
+    dots: NDArray[np.bool_] = (rows >> bits) & 1 == 1
     return dots.repeat(_DOT, axis=0).repeat(_DOT, axis=1)
 
 

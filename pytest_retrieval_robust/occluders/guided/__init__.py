@@ -1,5 +1,6 @@
-"""The base of model-guided occluders: exactly the asked share is hidden, in an order
-that the model itself decides.
+"""Model-guided occluders hide exactly the share that the level says, in an order that
+the model itself decides. The base of them is here, and each of them is a file of this
+folder.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import OcclusionError
+from ...core.errors import OcclusionError
+from .._images import batch_size
+from ..area import AreaOccluder
 from ._probe import Probe
-from .area import AreaOccluder
 
 if TYPE_CHECKING:
     from typing import Self
 
     import torch
 
-    from ._scene import Scene, Setting
+    from ..scene import Scene, Setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ class GuidedOccluder(AreaOccluder):
 
     Exact and nested like every area occluder; the model is part of the case. Where two
     cells matter alike to the last bit of a score, another device or precision may order
-    them otherwise. The seed has no say.
+    them otherwise. The seed is ignored.
 
     Args:
         grid: Cells along each side; each costs encodings of every image.
@@ -63,29 +65,21 @@ class GuidedOccluder(AreaOccluder):
 
     def bind(self, scene: Scene) -> Self:
         """The occluder with the orders that the scene's model gives its images."""
-        from ._scene import batch_size
-
-        probe = Probe(
-            scene,
-            self.grid,
-            self.fill,
-            self.rank_kept,
-            batch=batch_size(scene.setting.encoder.device),
-        )
-        found = zip(scene.ids, self.sequences(probe), strict=True)
-        orders = Orders(
-            {identity: np.argsort(sequence) for identity, sequence in found}
-        )
-        return replace(self.with_donors(scene), orders=orders)
+        batch = batch_size(scene.setting.encoder.device)
+        probe = Probe(scene, self.grid, self.fill, self.rank_kept, batch=batch)
+        sequences = zip(scene.ids, self.sequences(probe), strict=True)
+        # A sequence lists the cells in order; its inverse says when each cell's turn is.
+        orders = {image_id: np.argsort(sequence) for image_id, sequence in sequences}
+        return replace(self.with_donors(scene), orders=Orders(orders))
 
     def looked_at(
         self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]
     ) -> bytes | None:
-        """The gallery and which of it is right: margins are what the model's order follows from."""
-        seen = super().looked_at(setting, numbers, groups)
-        return (
-            None if seen is None else seen + setting.gallery_digest + groups.tobytes()
-        )
+        """With the gallery and the right reports: the model's order follows from margins."""
+        digest = super().looked_at(setting, numbers, groups)
+        if digest is None:
+            return None
+        return digest + setting.gallery_digest + groups.tobytes()
 
     def order(
         self,
@@ -96,19 +90,22 @@ class GuidedOccluder(AreaOccluder):
         """(B, G, G) int64: when the model's order hides each cell."""
         import torch
 
+        orders = self._orders_of(ids)
+        numbers = np.array(orders, dtype=np.int64)
+        return torch.from_numpy(numbers.reshape(-1, self.grid, self.grid)).to(device)
+
+    def _orders_of(self, ids: Sequence[str]) -> list[NDArray[np.int64]]:
         if self.orders is None:
             raise OcclusionError(
                 f"Expected {self.name} to know its model, got it unbound. Bind it to a"
-                " batch first: occluder.bind(scene), which evaluate() and the"
-                " fixtures' sweep do by themselves."
+                " batch first: occluder.bind(scene). evaluate() and the fixtures do it"
+                " for you."
             )
-        absent = [identity for identity in ids if identity not in self.orders.places]
+        places = self.orders.places
+        absent = [image_id for image_id in ids if image_id not in places]
         if absent:
             raise OcclusionError(
                 f"Expected images of the batch that {self.name} was bound to, got"
                 f" {len(absent)} others of {len(ids)}. Bind it to their batch."
             )
-        places = np.array(
-            [self.orders.places[identity] for identity in ids], dtype=np.int64
-        )
-        return torch.from_numpy(places.reshape(-1, self.grid, self.grid)).to(device)
+        return [places[image_id] for image_id in ids]

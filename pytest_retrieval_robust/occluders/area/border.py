@@ -1,4 +1,4 @@
-"""`border`: from all edges inwards, as a collimator shuts; what is left is a window."""
+"""`border`: from all edges inwards, as a collimator closes; a window is left."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
+from .. import OccluderEntry
+from ..hashing import integer_device, words
+from . import AreaOccluder
 from ._growth import OWN_ASPECT, PIN_BITS, growth, in_order
-from .area import AreaOccluder
-from .hashing import integer_device, words
 
 if TYPE_CHECKING:
     import torch
 
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
 class Border(AreaOccluder):
-    """What is left is a window of the image's aspect, a little off the centre, which
-    shrinks as the level rises.
+    """A window of the image's aspect is left, a little off the centre, which shrinks as
+    the level rises.
 
     >>> Border(fill="mean").name
     'border(fill=mean)'
@@ -36,14 +36,12 @@ class Border(AreaOccluder):
         """(B, G, G) int64: the window's growth, read backwards."""
         import torch
 
-        drawn = words(
-            ids, seed, "border", torch.arange(2, device=integer_device(device))
-        )
-        # The window's pin lies in the middle quarter of what room there is.
+        counters = torch.arange(2, device=integer_device(device))
+        drawn = words(ids, seed, "border", counters)
+        # The window's pin lies in the middle quarter of the room that there is.
         across, down = ((drawn >> 2) + (3 << (PIN_BITS - 3))).unbind(1)
-        window = in_order(
-            growth(self.grid, torch.full_like(across, OWN_ASPECT), across, down)
-        )
+        aspects = torch.full_like(across, OWN_ASPECT)
+        window = in_order(growth(self.grid, aspects, across, down))
         return (self.grid**2 - 1 - window).to(device)
 
 

@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_choice
+from .. import OccluderEntry
+from .._checks import check_choice
+from ..hashing import integer_device, words
+from . import AreaOccluder
 from ._growth import ASPECTS, OWN_ASPECT, PIN_BITS, growth, in_order
-from .area import AreaOccluder
-from .hashing import integer_device, words
 
 if TYPE_CHECKING:
     import torch
 
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
+# Corner -> (at the right, at the bottom).
 _CORNERS = {
     "top-left": (0, 0),
     "top-right": (1, 0),
@@ -30,8 +31,9 @@ PLACES = ("random", *_CORNERS)
 
 @dataclass(frozen=True)
 class Box(AreaOccluder):
-    """One rectangle that grows over the image: its place, and its aspect from 0.3 to
-    3.3, are drawn for each image.
+    """One rectangle that grows over the image.
+
+    Its place, and its aspect from 0.3 to 3.3, are drawn for each image.
 
     As the level rises to 1 the aspect tends to the image's own, and the rectangle to
     the whole image.
@@ -40,10 +42,12 @@ class Box(AreaOccluder):
     'box(at=top-left)'
 
     Args:
-        grid: Cells along each side; its last row or column may be unfinished, since the
-        share is exact to a cell. fill: One of `fills.FILLS`. at: `random`, or a corner
-        to grow from, with the image's aspect: `top-left`, `top-right`, `bottom-left`,
-            `bottom-right` (of the picture, not of the patient).
+        grid: Cells along each side. The rectangle's last row or column may be
+            unfinished, because the share is exact to a cell.
+        fill: One of `fills.FILLS`.
+        at: `random`, or a corner to grow from, with the image's aspect: `top-left`,
+            `top-right`, `bottom-left`, `bottom-right` (of the picture, not of the
+            patient).
     """
 
     grid: int = 32
@@ -62,18 +66,23 @@ class Box(AreaOccluder):
         import torch
 
         if self.at in _CORNERS:
-            pins = [((1 << PIN_BITS) - 1) * side for side in _CORNERS[self.at]]
-            aspects = torch.tensor([OWN_ASPECT], device=integer_device(device))
-            across, down = (torch.tensor([pin], device=aspects.device) for pin in pins)
-            return (
-                in_order(growth(self.grid, aspects, across, down))
-                .expand(len(ids), -1, -1)
-                .to(device)
-            )
-        drawn = words(ids, seed, "box", torch.arange(3, device=integer_device(device)))
-        return in_order(
-            growth(self.grid, drawn[:, 0] % len(ASPECTS), drawn[:, 1], drawn[:, 2])
-        ).to(device)
+            order = self._from_corner(integer_device(device))
+            return order.expand(len(ids), -1, -1).to(device)
+        counters = torch.arange(3, device=integer_device(device))
+        aspect, across, down = words(ids, seed, "box", counters).unbind(1)
+        times = growth(self.grid, aspect % len(ASPECTS), across, down)
+        return in_order(times).to(device)
+
+    def _from_corner(self, device: str) -> torch.Tensor:
+        """(1, G, G) int64: the same for every image."""
+        import torch
+
+        at_right, at_bottom = _CORNERS[self.at]
+        last_pin = (1 << PIN_BITS) - 1
+        aspect = torch.tensor([OWN_ASPECT], device=device)
+        across = torch.tensor([at_right * last_pin], device=device)
+        down = torch.tensor([at_bottom * last_pin], device=device)
+        return in_order(growth(self.grid, aspect, across, down))
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..severity import Onsets, SeverityOccluder
 from ._drawing import (
     UNIT,
     Dice,
@@ -21,19 +22,18 @@ from ._drawing import (
     length,
     shared_out,
 )
-from .severity import Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 
 class _Line(NamedTuple):
-    """A tube or catheter: the way it takes, in cells from outside the patient, and half
-    its width in units.
-    """
+    """A tube or catheter."""
 
     radius: int
-    way: tuple[Point, ...]
+    """Half its width, in units."""
+    course: tuple[Point, ...]
+    """In cells, from outside the patient inwards."""
 
 
 _LINES = (
@@ -101,16 +101,19 @@ class Lines(SeverityOccluder):
         check_whole("count", self.count, 1, len(_LINES))
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
-        dice, canvas = Dice(image_id, seed, self.family), blank()
-        chosen = [_LINES[number] for number in dice.shuffled(len(_LINES))[: self.count]]
-        paths = [
-            curve([dice.near(point, 5 * UNIT) for point in in_units(line.way)])
-            for line in chosen
-        ]
+        dice = Dice(image_id, seed, self.family)
+        canvas = blank()
+        numbers = dice.shuffled(len(_LINES))[: self.count]
+        chosen = [_LINES[number] for number in numbers]
+        paths = [_path(line, dice) for line in chosen]
         spans = shared_out([length(path) for path in paths])
         for line, path, span in zip(chosen, paths, spans, strict=True):
             draw(canvas, along(path, line.radius, span))
         return canvas
+
+
+def _path(line: _Line, dice: Dice) -> list[Point]:
+    return curve([dice.near(point, 5 * UNIT) for point in in_units(line.course)])
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

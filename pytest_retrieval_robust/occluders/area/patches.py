@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from .area import AreaOccluder
-from .hashing import integer_device, places, words
+from .. import OccluderEntry
+from ..hashing import integer_device, places, words
+from . import AreaOccluder
 
 if TYPE_CHECKING:
     import torch
 
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 
 @dataclass(frozen=True)

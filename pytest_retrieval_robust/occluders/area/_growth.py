@@ -1,8 +1,8 @@
 """Rectangles that grow one row or column at a time from a single cell to the whole
 image, in whole numbers.
 
-A rectangle of a wanted aspect grows where its smaller steps keep it nearest to that
-aspect, which tends to the image's own as it fills the image (the aspects are those of
+A rectangle grows by the row or the column that keeps it nearest to its aspect, and that
+tends to the image's own as the rectangle fills the image (the aspects are those of
 random erasing, arXiv 1708.04896). It may lie anywhere that it fits: a "pin" from 0 to 1
 along each side says where, and a rectangle at a pin contains every smaller one at that
 pin.
@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .hashing import places
+from ..hashing import places
 
 if TYPE_CHECKING:
     import torch
@@ -49,11 +49,11 @@ def in_order(times: torch.Tensor) -> torch.Tensor:
     """
     import torch
 
-    flat = times.flatten(1)
-    count = flat.shape[1]
-    return places(flat * count + torch.arange(count, device=flat.device)).reshape(
-        times.shape
-    )
+    by_cell = times.flatten(1)
+    count = by_cell.shape[1]
+    # The cell's number makes each key unique, so that no sort has a tie to break.
+    keys = by_cell * count + torch.arange(count, device=by_cell.device)
+    return places(keys).reshape(times.shape)
 
 
 def _lengths(grid: int, pins: torch.Tensor) -> torch.Tensor:
@@ -61,8 +61,8 @@ def _lengths(grid: int, pins: torch.Tensor) -> torch.Tensor:
     import torch
 
     lengths = torch.arange(1, grid + 1, device=pins.device)
-    # One start more than there is room, for a pin stays below 1: the last of them puts
-    # a stretch at the far edge.
+    # A stretch has one start more than it has room to move. Pins stay below 1, so the
+    # highest ones put it at the far edge.
     starts = ((grid - lengths + 1) * pins[:, None]) >> PIN_BITS
     cells = torch.arange(grid, device=pins.device)
     covered = (starts[:, :, None] <= cells) & (cells < (starts + lengths)[:, :, None])
@@ -82,18 +82,26 @@ def _steps(grid: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _path(grid: int, aspect: float) -> tuple[list[int], list[int]]:
-    """Sums, products, quotients alone: these round alike on every processor."""
-    widths, heights = [0], [0]
+    """The steps at which a rectangle of that aspect reaches each width, and each height.
+
+    Sums, products and quotients alone: these round alike on every processor.
+    """
+    widths = [0]
+    heights = [0]
     for step in range(1, 2 * grid - 1):
-        width, height = len(widths), len(heights)
-        free = 1 - width * height / grid**2
-        wanted = (
-            1 + (aspect - 1) * free
-            if aspect >= 1
-            else 1 / (1 + (1 / aspect - 1) * free)
-        )
-        wider = height == grid or (
-            width < grid and (width + 0.5) < wanted * (height + 0.5)
-        )
-        (widths if wider else heights).append(step)
+        width = len(widths)
+        height = len(heights)
+        goal = _goal(aspect, 1 - width * height / grid**2)
+        too_narrow = (width + 0.5) < goal * (height + 0.5)
+        if height == grid or (width < grid and too_narrow):
+            widths.append(step)
+        else:
+            heights.append(step)
     return widths, heights
+
+
+def _goal(aspect: float, free: float) -> float:
+    """The aspect of a rectangle that leaves a share `free` of the image."""
+    if aspect >= 1:
+        return 1 + (aspect - 1) * free
+    return 1 / (1 + (1 / aspect - 1) * free)

@@ -1,6 +1,4 @@
-"""`worst`: the cells whose hiding hurts most, one after another: the worst case beside
-the random one.
-"""
+"""`worst`: the cells whose hiding hurts most, one after another: the worst case."""
 
 from __future__ import annotations
 
@@ -10,21 +8,22 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from . import GuidedOccluder
 from ._greedy import search_worst_order
-from .guided import GuidedOccluder
 
 if TYPE_CHECKING:
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
     from ._probe import Probe
 
 
 @dataclass(frozen=True)
 class Worst(GuidedOccluder):
     """The greedy order: at each step the cells that push the right report furthest from
-    the top k, beside those that are hidden already. It takes 14 encodings a cell for
-    each image at a grid of 8, and 20 at 16.
+    the top k, beside those that are hidden already.
+
+    It takes 14 encodings per cell for each image at a grid of 8, and 20 at 16.
 
     >>> Worst(k=1).name
     'worst(k=1)'

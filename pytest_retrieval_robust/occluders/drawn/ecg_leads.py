@@ -1,12 +1,13 @@
-"""`ecg-leads`: synthetic electrodes of an electrocardiogram, with the wires that hang on them."""
+"""`ecg-leads`: synthetic electrodes of an electrocardiogram, with their wires."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..severity import NEVER, Onsets, SeverityOccluder
 from ._drawing import (
     SIDE,
     UNIT,
@@ -22,10 +23,9 @@ from ._drawing import (
     length,
     shared_out,
 )
-from .severity import NEVER, Onsets, SeverityOccluder
 
 if TYPE_CHECKING:
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 # In cells: the limbs' electrodes, then those in front of the heart.
 _PLACES = (
@@ -39,7 +39,10 @@ _PLACES = (
     (104, 140),
     (196, 168),
 )
-_SNAP, _GAP, _PAD = 4 * UNIT, 13 * UNIT // 2, 9 * UNIT
+# An electrode's radii: a snap, a gap around it, and a ring.
+_SNAP = 4 * UNIT
+_GAP = 13 * UNIT // 2
+_PAD = 9 * UNIT
 _WIRE_RADIUS = 5 * UNIT // 4
 _PAD_WEIGHT = 40 * UNIT
 """How much of the severity an electrode takes, as a length of wire."""
@@ -70,7 +73,8 @@ class EcgLeads(SeverityOccluder):
         check_whole("count", self.count, 1, len(_PLACES))
 
     def onsets(self, image_id: str, seed: int) -> Onsets:
-        dice, canvas = Dice(image_id, seed, self.family), blank()
+        dice = Dice(image_id, seed, self.family)
+        canvas = blank()
         exit_at = _exit(dice)
         wires = [_wire(number, exit_at, dice) for number in range(self.count)]
         order = dice.shuffled(self.count)
@@ -86,8 +90,11 @@ class EcgLeads(SeverityOccluder):
 
 def _exit(dice: Dice) -> Point:
     """Where the wires leave the image: at its lower edge, left or right of the spine."""
-    beside = dice.between(30, 70) * (1 if dice.between(0, 1) else -1)
-    return SIDE // 2 + beside * UNIT, SIDE + 4 * UNIT
+    beside_spine = dice.between(30, 70)
+    is_right = dice.between(0, 1)
+    if not is_right:
+        beside_spine = -beside_spine
+    return SIDE // 2 + beside_spine * UNIT, SIDE + 4 * UNIT
 
 
 def _wire(number: int, exit_at: Point, dice: Dice) -> list[Point]:
@@ -99,14 +106,11 @@ def _wire(number: int, exit_at: Point, dice: Dice) -> list[Point]:
 
 
 def _draw_electrode(canvas: Onsets, centre: Point, span: Span) -> None:
+    """The snap first, then the ring; the gap between them stays free."""
     half = (span.first + span.last) // 2
-    bands(
-        canvas,
-        centre,
-        centre,
-        [_SNAP // 2, _SNAP, _GAP, _PAD],
-        [span.first, span.first, NEVER, half],
-    )
+    radii = [_SNAP // 2, _SNAP, _GAP, _PAD]
+    onsets = [span.first, span.first, NEVER, half]
+    bands(canvas, centre, centre, radii, onsets)
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..hashing import WORD_BITS, integer_device, words
+from . import AreaOccluder
 from ._growth import in_order
-from .area import AreaOccluder
-from .hashing import integer_device, words
 
 if TYPE_CHECKING:
     import torch
 
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 _NOISE_BITS = 16
 _TAPS = 4
@@ -55,10 +55,13 @@ class Blobs(AreaOccluder):
         nodes = (self.grid + self.size - 2) // self.size + _TAPS
         counters = torch.arange(2 + nodes**2, device=integer_device(device))
         drawn = words(ids, seed, "blobs", counters)
-        noise = (drawn[:, 2:] >> (32 - _NOISE_BITS)).reshape(-1, nodes, nodes)
         # A shift of less than a step, so that the nodes lie elsewhere in every image.
-        across = self._smooth(noise, drawn[:, 0] % self.size)
-        return in_order(self._smooth(across.mT, drawn[:, 1] % self.size).mT).to(device)
+        right = drawn[:, 0] % self.size
+        down = drawn[:, 1] % self.size
+        noise = (drawn[:, 2:] >> (WORD_BITS - _NOISE_BITS)).reshape(-1, nodes, nodes)
+        across = self._smooth(noise, right)
+        surface = self._smooth(across.mT, down).mT
+        return in_order(surface).to(device)
 
     def _smooth(self, noise: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
         """(B, N, M) numbers to (B, N, G): the uniform cubic B-spline along the last
@@ -78,8 +81,12 @@ def _spline(grid: int, size: int, nodes: int) -> torch.Tensor:
     """
     import torch
 
-    place = torch.arange(grid, device="cpu") + torch.arange(size, device="cpu")[:, None]
-    first, u = place // size, place % size
+    shifts = torch.arange(size, device="cpu")[:, None]
+    positions = torch.arange(grid, device="cpu") + shifts
+    first_node = positions // size
+    # How far a cell lies beyond its first node; the four nodes around it weigh as the
+    # uniform cubic B-spline says, times 6 * size**3 to stay whole.
+    u = positions % size
     taps = (
         (size - u) ** 3,
         3 * u**3 - 6 * u**2 * size + 4 * size**3,
@@ -88,7 +95,8 @@ def _spline(grid: int, size: int, nodes: int) -> torch.Tensor:
     )
     weights = torch.zeros((size, grid, nodes), dtype=torch.float64, device="cpu")
     for tap, weight in enumerate(taps):
-        weights.scatter_(2, (first + tap)[:, :, None], weight.double()[:, :, None])
+        nodes_of_tap = (first_node + tap)[:, :, None]
+        weights.scatter_(2, nodes_of_tap, weight.double()[:, :, None])
     return weights.mT.contiguous()
 
 

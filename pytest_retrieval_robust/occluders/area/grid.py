@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_whole
+from .. import OccluderEntry
+from .._checks import check_whole
+from ..hashing import integer_device, words
+from . import AreaOccluder
 from ._growth import in_order
-from .area import AreaOccluder
-from .hashing import integer_device, words
 
 if TYPE_CHECKING:
     import torch
 
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Grid(AreaOccluder):
     'grid(period=4)'
 
     Args:
-        grid: Cells along each side. fill: One of `fills.FILLS`. period: Cells from one
-        square to the next, 2 to `grid`: `grid / period` squares lie along each side.
+        grid: Cells along each side.
+        fill: One of `fills.FILLS`.
+        period: Cells from one square to the next, 2 to `grid`: `grid / period` squares
+            lie along each side.
     """
 
     grid: int = 32
@@ -47,15 +49,14 @@ class Grid(AreaOccluder):
         """(B, G, G) int64: in every square of the lattice the same cells at the same time."""
         import torch
 
-        device_ = integer_device(device)
-        numbers = torch.arange(self.grid, device=device_)
-        down, across = words(ids, seed, "grid", torch.arange(2, device=device_)).unbind(
-            1
-        )
+        counters = torch.arange(2, device=integer_device(device))
+        down, across = words(ids, seed, "grid", counters).unbind(1)
+        numbers = torch.arange(self.grid, device=counters.device)
+        # Each cell's row and column within its square of the lattice.
         rows = (numbers + down[:, None]) % self.period
         columns = (numbers + across[:, None]) % self.period
-        local = _growing_square(self.period).to(device_)
-        return in_order(local[rows[:, :, None], columns[:, None, :]]).to(device)
+        square = _growing_square(self.period).to(counters.device)
+        return in_order(square[rows[:, :, None], columns[:, None, :]]).to(device)
 
 
 @lru_cache(maxsize=8)
@@ -65,14 +66,13 @@ def _growing_square(side: int) -> torch.Tensor:
     """
     import torch
 
-    joined = {(row, column): 0 for row in range(side) for column in range(side)}
-    rising = sorted(joined, key=lambda cell: (max(cell), cell[1] < cell[0], cell))
-    for place, cell in enumerate(rising):
-        joined[cell] = place
-    return torch.tensor(
-        [[joined[row, column] for column in range(side)] for row in range(side)],
-        device="cpu",
-    )
+    cells = [(row, column) for row in range(side) for column in range(side)]
+    # The square's new column first, from the top, then its new row.
+    cells.sort(key=lambda cell: (max(cell), cell[1] < cell[0], cell))
+    times = torch.zeros((side, side), dtype=torch.int64, device="cpu")
+    for time, (row, column) in enumerate(cells):
+        times[row, column] = time
+    return times
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:

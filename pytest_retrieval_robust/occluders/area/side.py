@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from . import OccluderEntry
-from ._checks import check_choice
-from .area import AreaOccluder
-from .hashing import integer_device, words
+from .. import OccluderEntry
+from .._checks import check_choice
+from ..hashing import integer_device, words
+from . import AreaOccluder
 
 if TYPE_CHECKING:
     import torch
 
-    from ..core.catalogue import Catalogue
+    from ...core.catalogue import Catalogue
 
 EDGES = ("either", "left", "right")
 
@@ -29,7 +29,8 @@ class Side(AreaOccluder):
     Args:
         grid: Cells along each side.
         fill: One of `fills.FILLS`.
-        edge: `left` or `right` of the picture, not of the patient; `either`: drawn for each image.
+        edge: `left` or `right` of the picture, not of the patient; `either`: drawn for
+            each image.
     """
 
     grid: int = 32
@@ -49,13 +50,12 @@ class Side(AreaOccluder):
 
         numbers = torch.arange(self.grid, device=integer_device(device))
         from_left = numbers * self.grid + numbers[:, None]
+        from_right = from_left.flip(1)
         if self.edge == "either":
-            left = words(ids, seed, "side", numbers[:1])[:, :, None] % 2 == 0
-        else:
-            left = torch.full(
-                (len(ids), 1, 1), self.edge == "left", device=numbers.device
-            )
-        return torch.where(left, from_left, from_left.flip(1)).to(device)
+            is_left = words(ids, seed, "side", numbers[:1])[:, :, None] % 2 == 0
+            return torch.where(is_left, from_left, from_right).to(device)
+        order = from_left if self.edge == "left" else from_right
+        return order.expand(len(ids), -1, -1).to(device)
 
 
 def register(catalogue: Catalogue[OccluderEntry]) -> None:
