@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..core.catalogue import Catalogue
 from ..core.errors import DatasetError
-from . import DatasetEntry
-from ._damage import kind_of
-from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, held, patient_or_study
+from ._files.damage import kind_of
+from ._files.entries import entry_of
+from ._files.records import Found, ImageRow, Sections, held, patient_or_study
+from .entry import DatasetEntry
 
 if TYPE_CHECKING:
-    from ._file_index import FolderImages
+    from ._files.folder_images import FolderImages
 
 FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 """The five classes of the 5x200 set, of which each image shows exactly one."""
@@ -41,9 +41,9 @@ def find_5x200(
     Labels are the five classes; the publication drew its images without a seed, so that
     no two copies need agree.
     """
-    from ._places import checked_place, require_file
-    from ._tables import columns_of, read_columns
-    from ._values import positive_labels, require_unique
+    from ._files.places import checked_place, require_file
+    from ._files.tables import columns_of, read_columns
+    from ._files.values import positive_labels, require_unique
 
     file = require_file(path, "path", name, "Path or imgpath, and the labels")
     columns = columns_of(file)
@@ -79,7 +79,7 @@ def find_5x200(
 
 def _reports(table: Path) -> tuple[dict[str, str], dict[str, int]]:
     """The reports by image, the first one of each, and how many images have several that differ."""
-    from ._tables import read_columns
+    from ._files.tables import read_columns
 
     texts: dict[str, str] = {}
     several: set[str] = set()
@@ -129,9 +129,9 @@ def find_plus(
     Its makers anonymised some reports once for each image, so that a study may have
     several texts: the first one is taken, and `inspect` counts such studies.
     """
-    from ._places import checked_place, require_file
-    from ._tables import read_columns
-    from ._values import require_unique
+    from ._files.places import checked_place, require_file
+    from ._files.tables import read_columns
+    from ._files.values import require_unique
 
     file = require_file(path, "path", name, "df_chexpert_plus_240401.csv")
     columns = [
@@ -192,7 +192,7 @@ def _chexbert(table: Path) -> dict[str, frozenset[str]]:
     """JSON Lines with `path_to_image` and a number per label, whatever the file's
     suffix; the first of a study.
     """
-    from ._damage import guarded
+    from ._files.damage import guarded
 
     labels: dict[str, frozenset[str]] = {}
     line = _Line()
@@ -216,7 +216,7 @@ class _Line:
 
 
 def _marks(table: Path, line: _Line) -> Iterator[tuple[str, dict[str, object]]]:
-    from ._streams import lines_of, open_text
+    from ._files.streams import lines_of, open_text
 
     with open_text(table) as stream:
         for written in lines_of(stream):
@@ -227,8 +227,8 @@ def _marks(table: Path, line: _Line) -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def opener(images: str | Path | None, name: str) -> FolderImages | None:
-    from ._file_index import FolderImages
-    from ._places import require_root
+    from ._files.folder_images import FolderImages
+    from ._files.places import require_root
 
     if images is None:
         return None
@@ -256,7 +256,7 @@ def patient_of(image: str) -> str:
 
 
 def _view(written: str) -> str:
-    from ._views import view_of
+    from ._files.views import view_of
 
     return view_of(written)
 

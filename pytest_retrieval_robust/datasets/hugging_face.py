@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ..core.catalogue import Catalogue, unknown_name
 from ..core.errors import DatasetError, UnreadableImageError
 from ..core.files import is_regular
-from . import DatasetEntry
-from ._captions import Given, gathered
-from ._damage import attempted, guarded, kind_of
-from ._entries import entry_of
-from ._records import Found, ImageRow, held
+from ._files.captions import Given, gathered
+from ._files.damage import attempted, guarded, kind_of
+from ._files.entries import entry_of
+from ._files.records import Found, ImageRow, held
+from .entry import DatasetEntry
 
 if TYPE_CHECKING:
-    from ._pixels import StoredImage
+    from ._pixels.stored_image import StoredImage
 
 _ROW = "row {} of its data set (the first is 0)"
 _SECTIONS = ("findings", "impression")
@@ -85,7 +85,7 @@ def find(
 
 
 def _read(opened: Any, text: str, columns: Mapping[str, str], name: str) -> list[Given]:
-    from ._values import as_text, captions_of, section_of
+    from ._files.values import as_text, captions_of, section_of
 
     words = opened.select_columns(list(dict.fromkeys((text, *columns.values()))))
     read: list[Given] = []
@@ -264,7 +264,7 @@ def _locator(
     pictures: Any, column: str, root: Path
 ) -> Callable[[ImageRow], StoredImage]:
     def locate(row: ImageRow) -> StoredImage:
-        from ._pixels import StoredImage
+        from ._pixels.stored_image import StoredImage
 
         shown = _ROW.format(row.row)
         stored = attempted(

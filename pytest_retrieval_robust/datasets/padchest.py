@@ -8,9 +8,9 @@ import ast
 from pathlib import Path
 
 from ..core.catalogue import Catalogue
-from . import DatasetEntry
-from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, alone, held, patient_or_study
+from ._files.entries import entry_of
+from ._files.records import Found, ImageRow, Sections, alone, held, patient_or_study
+from .entry import DatasetEntry
 
 _VIEWS = {"PA": "frontal", "AP": "frontal", "AP_horizontal": "frontal", "L": "lateral"}
 
@@ -34,10 +34,10 @@ def find(
     Views go by Projection: PA, AP and AP_horizontal are frontal, L lateral; COSTAL and
     EXCLUDE neither.
     """
-    from ._file_index import FolderImages
-    from ._places import checked_place, require_file, require_root
-    from ._tables import read_columns
-    from ._values import require_unique
+    from ._files.folder_images import FolderImages
+    from ._files.places import checked_place, require_file, require_root
+    from ._files.tables import read_columns
+    from ._files.values import require_unique
 
     file = require_file(
         path, "path", name, "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ..core.catalogue import Catalogue, unknown_name
 from ..core.errors import DatasetError
-from . import DatasetEntry
-from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, held
+from ._files.entries import entry_of
+from ._files.records import Found, ImageRow, Sections, held
+from .entry import DatasetEntry
 
 _SPLITS = ("train", "valid", "test")
 
@@ -25,10 +25,10 @@ def find(
 
     Each image is a study and a patient of its own. Labels are its concepts (CUIs).
     """
-    from ._file_index import FolderImages
-    from ._places import require_root
-    from ._tables import read_columns
-    from ._values import require_unique
+    from ._files.folder_images import FolderImages
+    from ._files.places import require_root
+    from ._files.tables import read_columns
+    from ._files.values import require_unique
 
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)
@@ -60,7 +60,7 @@ def find(
 
 
 def _concepts(table: Path) -> dict[str, frozenset[str]]:
-    from ._tables import read_columns
+    from ._files.tables import read_columns
 
     read = read_columns(table, ["ID", "CUIs"], shown="the table of concepts")
     return {

@@ -11,10 +11,10 @@ from typing import Any
 
 from ..core.catalogue import Catalogue
 from ..core.errors import DatasetError
-from . import DatasetEntry
-from ._captions import Given, gathered
-from ._entries import entry_of
-from ._records import Found, held
+from ._files.captions import Given, gathered
+from ._files.entries import entry_of
+from ._files.records import Found, held
+from .entry import DatasetEntry
 
 
 def find(
@@ -59,8 +59,8 @@ def find(
     leaves the root, a text that is none, and images of one group with different
     reports.
     """
-    from ._file_index import FolderImages
-    from ._places import require_file, require_root
+    from ._files.folder_images import FolderImages
+    from ._files.places import require_file, require_root
 
     file = require_file(path, "path", name, "one row per image")
     folder = require_root(
@@ -111,10 +111,10 @@ class _Columns:
 
 
 def _read(file: Path, columns: _Columns, split: str, folder: Path) -> list[Given]:
-    from ._places import relative_place, same_file
-    from ._tables import read_rows
-    from ._values import as_text, captions_of, section_of
-    from ._views import view_of
+    from ._files.places import relative_place, same_file
+    from ._files.tables import read_rows
+    from ._files.values import as_text, captions_of, section_of
+    from ._files.views import view_of
 
     read: list[Given] = []
     marks: list[list[Any]] = []
@@ -171,7 +171,7 @@ def _labels(
     """The labels of each row: those whose columns are marked, or those that a single
     column of words holds.
     """
-    from ._values import as_text, is_mark, positive_labels
+    from ._files.values import as_text, is_mark, positive_labels
 
     if len(columns) == 1 and any(
         isinstance(one, list) or not is_mark(as_text(one, columns[0], place))
@@ -194,7 +194,7 @@ def _labels(
 
 
 def _words(value: Any, column: str, shown: str) -> frozenset[str]:
-    from ._values import as_text
+    from ._files.values import as_text
 
     parts = (
         value

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from ..core.catalogue import Catalogue
 from ..core.errors import DatasetError, UnreadableImageError
 from ..core.files import open_regular
-from . import DatasetEntry
-from ._captions import Given, gathered
-from ._damage import attempted, guarded, kind_of
-from ._entries import entry_of
-from ._records import Found, ImageRow, held
-from ._text_policy import decoded
-from ._values import as_text, captions_of
+from ._files.captions import Given, gathered
+from ._files.damage import attempted, guarded, kind_of
+from ._files.entries import entry_of
+from ._files.records import Found, ImageRow, held
+from ._files.text_policy import decoded
+from ._files.values import as_text, captions_of
+from .entry import DatasetEntry
 
 if TYPE_CHECKING:
-    from ._pixels import StoredImage
+    from ._pixels.stored_image import StoredImage
 
 _IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "dcm")
 _MOST_TEXT = 5_000_000
@@ -127,7 +127,7 @@ def find(
 
 
 def _shards(path: str | Path | None, name: str) -> list[Path]:
-    from ._places import shown_path
+    from ._files.places import shown_path
 
     if path is None:
         raise DatasetError(
@@ -181,15 +181,15 @@ class _Shard:
 
     def samples(self) -> Iterator[tuple[_Sample, BinaryIO]]:
         """The samples with the shard's stream, which is at no known place."""
-        from ._archives import archive_problem
+        from ._files.archives import archive_problem
 
         yield from guarded(
             self._read(), lambda error: archive_problem(error, f"shard {self._number}")
         )
 
     def _read(self) -> Iterator[tuple[_Sample, BinaryIO]]:
-        from ._archives import headers
-        from ._streams import ArchiveStream
+        from ._files.archives import headers
+        from ._files.streams import ArchiveStream
 
         shown = f"shard {self._number}"
         with open_regular(self._file) as contents, open_regular(self._file) as stream:
@@ -389,7 +389,7 @@ def _fields(sample: _Sample, content: bytes, wanted: list[str]) -> dict[str, Any
 
 
 def _located(shards: list[Path], row: ImageRow) -> StoredImage:
-    from ._pixels import StoredImage
+    from ._pixels.stored_image import StoredImage
 
     shard, offset, size, shown = row.place.split(":")
 

@@ -175,7 +175,7 @@ def dataset_from_lists(
     Raises `DatasetError` for lists of different lengths, an id twice, and items that
     are none of these.
     """
-    from ..datasets._lists import dataset_of
+    from ..datasets._files.lists import dataset_of
 
     return dataset_of(
         name,

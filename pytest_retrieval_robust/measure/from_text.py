@@ -41,7 +41,7 @@ class SelectedDataset:
         return SelectedDataset(self.entry, self.name + extra, selected.options)
 
     def load(self) -> RetrievalDataset:
-        from ..datasets._contract import opened
+        from ..datasets.contract import opened
 
         named = {"name": self.name} if self.entry.of_files else {}
         return opened(self.entry.load, self.name, {**named, **self.options})

@@ -24,7 +24,7 @@ from pytest_retrieval_robust import (
     positive_ranks_both,
 )
 from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.datasets._relevance import pair
+from pytest_retrieval_robust.datasets._files.relevance import pair
 from pytest_retrieval_robust.measure.inspection import fair_ceiling, inspect
 from pytest_retrieval_robust.measure.pairs import ceiling, describe, pairs_of
 from pytest_retrieval_robust.measure.sweep.scores import scores_of

@@ -18,7 +18,7 @@ from pytest_retrieval_robust.core.errors import (
     OcclusionError,
     UnreadableImageError,
 )
-from pytest_retrieval_robust.datasets._masks import mask_place
+from pytest_retrieval_robust.datasets._pixels.masks import mask_place
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.drawn.regions import Regions

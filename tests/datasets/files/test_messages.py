@@ -14,9 +14,14 @@ import pytest
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.core.errors import RobustError
-from pytest_retrieval_robust.datasets._collection import Choice
-from pytest_retrieval_robust.datasets._open_i_xml import Report
-from pytest_retrieval_robust.datasets._records import Found, ImageRow, Sections, held
+from pytest_retrieval_robust.datasets._files.collection import Choice
+from pytest_retrieval_robust.datasets._files.records import (
+    Found,
+    ImageRow,
+    Sections,
+    held,
+)
+from pytest_retrieval_robust.datasets.open_i.report_xml import Report
 from pytest_retrieval_robust.datasets.webdataset import _Member
 from pytest_retrieval_robust.measure.inspection import check_images
 from pytest_retrieval_robust.measure.pairs import pairs_of

@@ -1,0 +1,1 @@
+"""What readers of files share: tables, archives, captions, texts, relevance and labels."""

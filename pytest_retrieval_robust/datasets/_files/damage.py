@@ -1,0 +1,70 @@
+"""Errors of libraries that read files, as errors of our own that carry nothing of what was read.
+
+A foreign error's text may quote a report or a path. Python prints the text of every
+error that another one was raised in answer to, so that ours are raised outside of the
+handlers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from ...core.errors import RobustError
+from ...core.foreign import FOREIGN, let_go, shows_texts
+
+Item = TypeVar("Item")
+Kinds = tuple[type[BaseException], ...]
+
+
+def attempted(
+    action: Callable[[], Item],
+    failure: Callable[[BaseException], RobustError],
+    kinds: Kinds = FOREIGN,
+) -> Item:
+    """What `action` gives; an error of `kinds` becomes the one that `failure` makes of
+    it. Our own pass.
+    """
+    try:
+        return action()
+    except RobustError:
+        raise
+    except kinds as error:
+        problem = failure(error)
+        let_go(error)
+    raise problem
+
+
+def guarded(
+    items: Iterable[Item],
+    failure: Callable[[BaseException], RobustError],
+    kinds: Kinds = FOREIGN,
+) -> Iterator[Item]:
+    """The items; an error of `kinds` while they are read becomes the one that `failure`
+    makes of it. Our own pass.
+    """
+    iterator = iter(items)
+    while True:
+        try:
+            item = next(iterator)
+        except StopIteration:
+            return
+        except RobustError:
+            raise
+        except kinds as error:
+            problem = failure(error)
+            let_go(error)
+        else:
+            yield item
+            continue
+        raise problem
+
+
+def kind_of(error: BaseException) -> str:
+    """What may be said of a library's error about a file: its class, and its text where
+    the user allowed it.
+    """
+    kind = type(error).__name__
+    if kind == "error":  # zlib's, struct's
+        kind = f"{type(error).__module__}.error"
+    return f"{kind} ({error})" if shows_texts() else kind

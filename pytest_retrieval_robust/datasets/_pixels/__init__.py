@@ -1,0 +1,1 @@
+"""Pictures from files and archives: PNG, JPEG, TIFF, WebP, DICOM, and masks."""
