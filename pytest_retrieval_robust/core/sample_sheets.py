@@ -8,16 +8,15 @@ their controller as files of the run's temporary folder.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from .atomic_files import whole_file
-from .cases import Json
+from .codec import Written
 
 _FOLDER = "samples"
 
@@ -50,25 +49,9 @@ class Sample:
     """The best first."""
     found_after: tuple[Retrieved, ...]
 
-    def as_json(self) -> Json:
-        pictures = {
-            name: base64.b64encode(getattr(self, name)).decode()
-            for name in ("image", "hidden")
-        }
-        return {**asdict(self), **pictures}
-
-    @classmethod
-    def from_json(cls, data: Json) -> Sample:
-        pictures = {name: base64.b64decode(data[name]) for name in ("image", "hidden")}
-        found = {
-            name: tuple(Retrieved(**one) for one in data[name])
-            for name in ("found_before", "found_after")
-        }
-        return cls(**{**data, **pictures, **found})
-
 
 @dataclass(frozen=True, repr=False)
-class SampleSheet:
+class SampleSheet(Written):
     """The samples of a model on a data set: under an occluder, or of the smallest
     occlusions that break it.
     """
@@ -89,25 +72,6 @@ class SampleSheet:
     @property
     def key(self) -> tuple[str, str, str]:
         return self.model, self.dataset, self.kind
-
-    def as_json(self) -> Json:
-        mean = None if self.mean is None else base64.b64encode(self.mean).decode()
-        return {
-            **vars(self),
-            "samples": [sample.as_json() for sample in self.samples],
-            "mean": mean,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> SampleSheet:
-        mean = None if data["mean"] is None else base64.b64decode(data["mean"])
-        return cls(
-            **{
-                **data,
-                "samples": tuple(map(Sample.from_json, data["samples"])),
-                "mean": mean,
-            }
-        )
 
 
 def expect_sheets(run_folder: Path) -> None:
@@ -132,5 +96,4 @@ def hand_over(sheet: SampleSheet, run_folder: Path) -> None:
 def handed_over(run_folder: Path) -> Iterator[SampleSheet]:
     """The sheets that workers handed over."""
     for path in sorted((run_folder / _FOLDER).glob("*.json")):
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        yield SampleSheet.from_json(data)
+        yield SampleSheet.from_json(json.loads(path.read_bytes()))

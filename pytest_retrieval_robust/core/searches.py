@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias
 
-from .cases import BREAKING, Case, Json
+from .cases import BREAKING, Case
+from .codec import NOT_EMPTY, Count, Written
+
+_Row: TypeAlias = Annotated[tuple[float, ...], NOT_EMPTY]
 
 
 @dataclass(frozen=True, repr=False)
@@ -15,8 +19,8 @@ class HeatMap:
     rows from the top.
     """
 
-    images: int
-    rows: tuple[tuple[float, ...], ...]
+    images: Count
+    rows: Annotated[tuple[_Row, ...], NOT_EMPTY]
 
     def __repr__(self) -> str:
         return f"<HeatMap of {self.images} images, {len(self.rows)} rows>"
@@ -41,16 +45,9 @@ class HeatMap:
             key=lambda cell: self.rows[cell[0]][cell[1]],
         )
 
-    def as_json(self) -> Json:
-        return {"images": self.images, "rows": [list(row) for row in self.rows]}
-
-    @classmethod
-    def from_json(cls, data: Json) -> HeatMap:
-        return cls(data["images"], tuple(tuple(row) for row in data["rows"]))
-
 
 @dataclass(frozen=True, repr=False)
-class BreakingOutcome:
+class BreakingOutcome(Written):
     """The smallest occlusions that were found to break a model on a data set, and its
     sensitivity maps.
     """
@@ -99,41 +96,3 @@ class BreakingOutcome:
         if not self.shares:
             return None
         return self.shares[max(0, math.ceil(share * len(self.shares) - 1e-9) - 1)]
-
-    def as_json(self) -> Json:
-        return {
-            "model": self.model,
-            "dataset": self.dataset,
-            "k": self.k,
-            "grid": self.grid,
-            "fill": self.fill,
-            "budget": self.budget,
-            "images": self.images,
-            "shares": list(self.shares),
-            "median": self.quantile(0.5),
-            "quantile_5": self.quantile(0.05),
-            "unbroken": self.unbroken,
-            "one_minimal": self.one_minimal,
-            "encodings": self.encodings,
-            "sensitivity": self.sensitivity.as_json(),
-            "by_label": {
-                label: found.as_json() for label, found in self.by_label.items()
-            },
-            "arrays_key": self.arrays_key,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> BreakingOutcome:
-        plain = {key: data[key] for key in data if key not in ("median", "quantile_5")}
-        maps = {
-            label: HeatMap.from_json(found) for label, found in data["by_label"].items()
-        }
-        sensitivity = HeatMap.from_json(data["sensitivity"])
-        return cls(
-            **{
-                **plain,
-                "shares": tuple(data["shares"]),
-                "sensitivity": sensitivity,
-                "by_label": maps,
-            }
-        )
