@@ -66,8 +66,10 @@ def from_plain(kind: type[T], data: object) -> T:
     return msgspec.convert(data, kind, str_keys=True)
 
 
-def _base(value: object) -> str | float:
-    """A text or number of a subclass, such as numpy's float64, as Python's own."""
+def _base(value: object) -> str | float | dict[Any, Any]:
+    """What a value of a subclass is, such as numpy's float64; any mapping is a `dict`."""
+    if isinstance(value, Mapping):
+        return dict(value)
     for kind in (str, int, float):
         if isinstance(value, kind):
             return kind(value)
