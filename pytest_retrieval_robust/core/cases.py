@@ -1,4 +1,4 @@
-"""What is evaluated: cases, what is done to the images, and the plan of a run."""
+"""What is evaluated: cases, cells, and the plan of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .codec import Json as Json
 Direction: TypeAlias = Literal["image-to-report", "report-to-image"]
 DIRECTIONS: tuple[Direction, Direction] = ("image-to-report", "report-to-image")
 BREAKING = "breaking"
-"""What stands for the occluder in the case of a search for the smallest breaking occlusion."""
+"""The occluder's name in the case of a search for the smallest breaking occlusion."""
 
 
 def canonical_level(level: float) -> float:
@@ -48,8 +48,9 @@ class Case(Written):
 
 @dataclass(frozen=True)
 class Cell:
-    """What is done to the images: an occluder at a level with a mask seed. Level 0 is
-    the same cell for all.
+    """What is done to the images: an occluder at a level with a mask seed.
+
+    Level 0 is the same cell for all occluders and seeds (`CLEAN`).
     """
 
     occluder: str

@@ -1,4 +1,4 @@
-"""What hiding costs: seconds, latency and memory, measured afresh."""
+"""What hiding costs: seconds, latency and memory."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from .codec import NOT_EMPTY, Count, Positive, Written
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which a share of one or more `values`, in any order, lies; linear
-    between neighbours.
+    """The value below which a share of one or more `values` lies, linear between neighbours.
+
+    >>> quantile([3.0, 1.0, 2.0], 0.25)
+    1.5
     """
     rising = sorted(values)
-    place = share * (len(rising) - 1)
-    low = min(int(place), len(rising) - 1)
-    high = min(low + 1, len(rising) - 1)
-    return rising[low] + (rising[high] - rising[low]) * (place - low)
+    last = len(rising) - 1
+    position = share * last
+    low = min(int(position), last)
+    high = min(low + 1, last)
+    return rising[low] + (rising[high] - rising[low]) * (position - low)
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds that one image alone (batch 1) takes with nothing hidden, once it is
-    prepared and on the device.
+    """Seconds that one image alone (batch 1) takes with nothing hidden.
+
+    It is prepared and on the device before the clock starts.
     """
 
     p50: float
@@ -58,9 +62,9 @@ class ReferenceCost:
 
 @dataclass(frozen=True)
 class CostMeasurement(Written):
-    """What hiding costs, measured afresh and interleaved.
+    """What hiding costs: seconds per image, medians over the rounds.
 
-    Seconds per image, medians over the rounds.
+    Rounds with and without hiding are interleaved, and nothing comes from a store.
     """
 
     case: Case

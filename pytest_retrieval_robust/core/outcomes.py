@@ -74,11 +74,9 @@ class Outcome(Written):
 
     def scores(self, direction: Direction) -> Scores:
         """Retrieval in one direction; `ArgumentError` for a word that is none."""
-        both = {
-            "image-to-report": self.image_to_report,
-            "report-to-image": self.report_to_image,
-        }
-        return both[known_word("direction", direction, DIRECTIONS)]
+        if known_word("direction", direction, DIRECTIONS) == "image-to-report":
+            return self.image_to_report
+        return self.report_to_image
 
     def recall(self, k: int, direction: Direction = "image-to-report") -> float:
         """Recall@k in one direction, a share in [0, 1]; `NotMeasuredError` for a k that
@@ -102,9 +100,12 @@ class ModelRecord:
     reason: str | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
     named: bool = False
-    """Asked for by its own name, not by `all` or a glob: then its absence is told at length."""
+    """Asked for by its own name, not by `all` or a glob: its absence is explained at length."""
+
+    # Not `Written`: what a card says stands beside the name, as in `run.json`.
 
     def as_json(self) -> Json:
+        """Its fields and the facts of its card, by name."""
         status = "tested" if self.tested else "not tested"
         return {
             "name": self.name,
@@ -116,11 +117,9 @@ class ModelRecord:
 
     @classmethod
     def from_json(cls, data: Json) -> ModelRecord:
-        card = {
-            key: value
-            for key, value in data.items()
-            if key not in ("name", "status", "reason", "named")
-        }
+        """The record that `as_json` was called on."""
+        own = ("name", "status", "reason", "named")
+        card = {key: value for key, value in data.items() if key not in own}
         return cls(
             data["name"],
             data["status"] == "tested",

@@ -1,9 +1,8 @@
-"""Samples that a page shows where `--robust-show-samples` asks for it: pictures and
-texts, which may be patients'.
+"""Samples that a page shows with `--robust-show-samples`: pictures and texts.
 
-They are no part of a run's record, so that nothing which is made of the record can show
-them. A run of one process holds them in memory; workers of pytest-xdist hand them to
-their controller as files of the run's temporary folder.
+They may be patients'. So they are no part of a run's record, and nothing that is made of
+the record can show them. A run of one process holds them in memory; workers of
+pytest-xdist hand them to their controller as files in the run's temporary folder.
 """
 
 from __future__ import annotations
@@ -31,9 +30,7 @@ class Retrieved:
 
 @dataclass(frozen=True, repr=False)
 class Sample:
-    """An image as the model sees it, whole and with something hidden, and what it
-    retrieves with each.
-    """
+    """An image as the model sees it, whole and partly hidden, and what each retrieves."""
 
     why: str
     """By which rule it was chosen."""
@@ -52,8 +49,9 @@ class Sample:
 
 @dataclass(frozen=True, repr=False)
 class SampleSheet(Written):
-    """The samples of a model on a data set: under an occluder, or of the smallest
-    occlusions that break it.
+    """The samples of a model on a data set.
+
+    They are under an occluder, or of the smallest occlusions that break it.
     """
 
     model: str
@@ -66,7 +64,7 @@ class SampleSheet(Written):
     samples: tuple[Sample, ...]
     mean: bytes | None = None
     """The mean of the images that were searched, a JPEG file: the ground of the
-    sensitivity maps. None of "hidden".
+    sensitivity maps. None where `kind` is "hidden".
     """
 
     @property
@@ -75,15 +73,18 @@ class SampleSheet(Written):
 
 
 def expect_sheets(run_folder: Path) -> None:
-    """Let workers of this machine put their sheets into the run's folder, which goes at
-    the end of the run.
+    """Let workers of this machine put their sheets into the run's folder.
+
+    The folder is removed at the end of the run.
     """
     (run_folder / _FOLDER).mkdir(parents=True, exist_ok=True)
 
 
 def hand_over(sheet: SampleSheet, run_folder: Path) -> None:
-    """Put a sheet where the controller finds it. Of a controller on another machine the
-    folder is not here: then nothing is written, since nobody would take it away again.
+    """Put a sheet where the controller finds it.
+
+    Nothing is written where the controller runs on another machine: its folder is not
+    here, and nobody would remove what is written.
     """
     folder = run_folder / _FOLDER
     if not folder.is_dir():

@@ -28,28 +28,20 @@ class HeatMap:
     def minus(self, other: HeatMap) -> HeatMap:
         """The difference, cell by cell; it counts the images of this one."""
         pairs = zip(self.rows, other.rows, strict=True)
-        return HeatMap(
-            self.images,
-            tuple(tuple(a - b for a, b in zip(*both, strict=True)) for both in pairs),
-        )
+        return HeatMap(self.images, tuple(_differences(*rows) for rows in pairs))
 
     @property
     def peak(self) -> tuple[int, int]:
         """(row, column) of the greatest number."""
-        return max(
-            (
-                (row, column)
-                for row, numbers in enumerate(self.rows)
-                for column in range(len(numbers))
-            ),
-            key=lambda cell: self.rows[cell[0]][cell[1]],
-        )
+        row = max(range(len(self.rows)), key=lambda row: max(self.rows[row]))
+        return row, self.rows[row].index(max(self.rows[row]))
 
 
 @dataclass(frozen=True, repr=False)
 class BreakingOutcome(Written):
-    """The smallest occlusions that were found to break a model on a data set, and its
-    sensitivity maps.
+    """The smallest occlusions that were found to break a model on a data set.
+
+    Its sensitivity maps come with them.
     """
 
     model: str
@@ -69,7 +61,7 @@ class BreakingOutcome(Written):
     one_minimal: int
     """Images of which no hidden cell can be given back."""
     encodings: float
-    """Encodings an image, mean."""
+    """Encodings per image, mean."""
     sensitivity: HeatMap
     """Mean fall of the right report's score when a cell alone is hidden."""
     by_label: Mapping[str, HeatMap] = field(default_factory=dict)
@@ -95,4 +87,10 @@ class BreakingOutcome(Written):
         """
         if not self.shares:
             return None
-        return self.shares[max(0, math.ceil(share * len(self.shares) - 1e-9) - 1)]
+        # A rounding of the product must not count one image more.
+        images = math.ceil(share * len(self.shares) - 1e-9)
+        return self.shares[max(images, 1) - 1]
+
+
+def _differences(row: _Row, other: _Row) -> _Row:
+    return tuple(number - less for number, less in zip(row, other, strict=True))

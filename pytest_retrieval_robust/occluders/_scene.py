@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.calling import encode_images, without_frames
+from ..core.calling import encode_images
 from ..core.errors import (
     DatasetError,
     ModelError,
@@ -21,7 +21,7 @@ from ..core.errors import (
     RobustError,
     UnreadableImageError,
 )
-from ..core.foreign import FOREIGN, described, let_go
+from ..core.foreign import FOREIGN, described, let_go, without_frames
 from . import Box
 
 if TYPE_CHECKING:

@@ -18,15 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from pytest_retrieval_robust import encoder_from_callables, evaluate, load_occluder
-from pytest_retrieval_robust.core.calling import (
-    Limits,
-    encode_images,
-    encode_reports,
-    in_pieces,
-    is_out_of_memory,
-    limits_of,
-    rows_of,
-)
+from pytest_retrieval_robust.core.calling import encode_images, encode_reports
 from pytest_retrieval_robust.core.cases import Case, Cell
 from pytest_retrieval_robust.core.errors import (
     EmbeddingError,
@@ -34,6 +26,13 @@ from pytest_retrieval_robust.core.errors import (
     RankingError,
     RobustError,
 )
+from pytest_retrieval_robust.core.memory import (
+    Limits,
+    in_pieces,
+    is_out_of_memory,
+    limits_of,
+)
+from pytest_retrieval_robust.core.rows import rows_of
 from pytest_retrieval_robust.measure.batches import first_images
 from pytest_retrieval_robust.measure.breaking import find_breaking, sensitivity_map
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
