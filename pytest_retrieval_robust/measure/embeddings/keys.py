@@ -37,7 +37,12 @@ _FOLDERS = (
     "measure/sweep",
     "measure/embeddings",
 )
-_MODULES = ("core/calling.py", "core/float32.py")
+_MODULES = (
+    "core/calling.py",
+    "core/float32.py",
+    "core/memory.py",
+    "core/rows.py",
+)
 _LIBRARIES = (
     *(
         "torch",

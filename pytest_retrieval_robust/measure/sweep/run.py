@@ -26,14 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...core.calling import (
-    advice_on,
-    image_rows,
-    in_pieces,
-    joined,
-    limits_of,
-    without_frames,
-)
+from ...core.calling import image_rows
 from ...core.cases import CLEAN, Cell, Json
 from ...core.errors import (
     DatasetError,
@@ -42,9 +35,11 @@ from ...core.errors import (
     OcclusionError,
     RobustError,
 )
-from ...core.foreign import FOREIGN, described, let_go
+from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.memory import advice_on, in_pieces, limits_of
 from ...core.outcomes import Scores, Timing
 from ...core.progress import Counter, Tell
+from ...core.rows import joined
 from ...occluders._frames import visible_level
 from ...occluders._scene import Scene, Setting, encode, unit_scale
 from ...occluders._scene import batch_size as usual_batch
