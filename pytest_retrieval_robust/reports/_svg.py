@@ -1,5 +1,6 @@
-"""Small inline drawings: lines over a level, steps, maps, intervals. The colours are
-the page's style sheet's.
+"""Small inline drawings: lines over a level, steps, maps, intervals.
+
+Their colours are in the page's style sheet.
 """
 
 from __future__ import annotations
@@ -13,10 +14,25 @@ from markupsafe import Markup
 
 from ._text import level_text
 
-_WIDTH, _HEIGHT = 440.0, 292.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42.0, 12.0, 22.0, 40.0
-COLOURS, DASHES = 8, 4
-"""How many of each the style sheet has."""
+_WIDTH = 440.0
+_HEIGHT = 292.0
+_LEFT = 42.0
+_RIGHT = 12.0
+_TOP = 22.0
+_BOTTOM = 40.0
+_INSET = 8.0
+"""Room between the axis and the first level, and after the last one."""
+_LABEL_WIDTH = 26.0
+"""What the number of a level takes along the axis."""
+COLOURS = 8
+"""How many line colours the style sheet has."""
+DASHES = 4
+"""How many dash patterns the style sheet has."""
+_AXIS_ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+_TICK_STEPS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
+_MOST_TICKS = 6
+_NEAR = 1.6
+"""A ceiling up to this many times the highest value is still drawn to scale."""
 _MARKERS = (
     "m-3.4 0a3.4 3.4 0 1 0 6.8 0a3.4 3.4 0 1 0-6.8 0",
     "m-3-3h6v6h-6z",
@@ -28,14 +44,17 @@ _MARKERS = (
     "m-2.2-4h4.4v8h-4.4z",
 )
 SHADES = 9
+"""Steps of a map, beside nothing at all."""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One line: its number among all, which decides how it looks, and (x, y, low, high) points."""
+    """One line."""
 
     number: int
+    """Its place among all lines, which decides how it looks."""
     points: Sequence[tuple[float, float | None, float | None, float | None]]
+    """(x, y, low, high); None where a number is not known."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +88,22 @@ class _Frame:
 
     def __init__(self, levels: Sequence[float], top: float) -> None:
         self.levels = list(levels)
-        self.low, self.high = (
-            (levels[0], levels[-1])
-            if len(levels) > 1
-            else (levels[0] - 0.5, levels[0] + 0.5)
-        )
         self.top = top
+        self.low = levels[0]
+        self.high = levels[-1]
+        if self.low == self.high:
+            # A single level stands in the middle.
+            self.low -= 0.5
+            self.high += 0.5
 
     def x(self, level: float) -> float:
         share = (level - self.low) / (self.high - self.low)
-        return _LEFT + 8 + (_WIDTH - _LEFT - _RIGHT - 16) * share
+        width = _WIDTH - _LEFT - _RIGHT - 2 * _INSET
+        return _LEFT + _INSET + width * share
 
     def y(self, value: float) -> float:
-        return (
-            _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * min(value / self.top, 1.0)
-        )
+        height = _HEIGHT - _TOP - _BOTTOM
+        return _HEIGHT - _BOTTOM - height * min(value / self.top, 1.0)
 
 
 def panel(
@@ -97,17 +117,13 @@ def panel(
     steps: bool = False,
     unit: str = "hidden",
 ) -> Markup:
-    """Lines over rising `levels`, shares in [0, 1] upward, with bands between their
-    bounds; `label` is read aloud.
+    """Lines over rising `levels`, shares in [0, 1] upward, bands between their bounds.
 
-    `unit` is what a level says, in the words beside the pointer.
+    Screen readers read `label`. `unit` is the word beside a level at the pointer.
     """
     frame = _Frame(levels, _top(traces, rules))
-    parts = [
-        *_grid(frame),
-        *_axes(frame, x_label, y_label),
-        *(_rule(frame, rule) for rule in rules),
-    ]
+    parts = [*_grid(frame), *_axes(frame, x_label, y_label)]
+    parts += [_rule(frame, rule) for rule in rules]
     parts += [_trace(frame, trace, steps) for trace in traces]
     places = ",".join(_short(frame.x(level)) for level in levels)
     shown = ",".join(f"{level:g}" for level in levels)
@@ -119,133 +135,130 @@ def panel(
 
 
 def _top(traces: Iterable[Trace], rules: Iterable[Rule]) -> float:
-    """The upper end of the axis: everything measured, chance too, bands up to 1, and
-    the ceiling where it is near.
+    """The upper end of the axis.
+
+    It shows every value, chance and bands up to 1; the ceiling only where it is near.
     """
     points = [point for trace in traces for point in trace.points]
-    highest = max((point[1] for point in points if point[1] is not None), default=0.0)
-    bands = max((point[3] for point in points if point[3] is not None), default=0.0)
-    highest = max(
-        [
-            highest,
-            min(bands, 1.0),
-            *(rule.value for rule in rules if rule.kind == "chance"),
-        ]
-    )
-    near = [rule.value for rule in rules if highest < rule.value <= 1.6 * highest]
-    most = max([highest, *near], default=1.0)
-    return next(
-        (
-            top
-            for top in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-            if most <= top
-        ),
-        most * 1.02,
-    )
+    values = [value for _, value, _, _ in points if value is not None]
+    bounds = [min(high, 1.0) for _, _, _, high in points if high is not None]
+    chances = [rule.value for rule in rules if rule.kind == "chance"]
+    highest = max([0.0, *values, *bounds, *chances])
+    near = [rule.value for rule in rules if rule.value <= _NEAR * highest]
+    highest = max([highest, *near])
+    for end in _AXIS_ENDS:
+        if highest <= end:
+            return end
+    return highest * 1.02
 
 
 def _ticks(top: float) -> list[float]:
-    step = next(
-        (
-            step
-            for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
-            if top / step <= 6
-        ),
-        math.ceil(top / 6),
-    )
-    return [step * place for place in range(int(top / step + 1e-9) + 1)]
+    fitting = (step for step in _TICK_STEPS if top / step <= _MOST_TICKS)
+    step = next(fitting, math.ceil(top / _MOST_TICKS))
+    # A millionth of a step is rounding, not a missing tick.
+    count = int(top / step + 1e-9) + 1
+    return [step * number for number in range(count)]
 
 
 def _grid(frame: _Frame) -> Iterable[str]:
-    places = [(_short(frame.y(tick)), f"{100 * tick:g}") for tick in _ticks(frame.top)]
-    lines = "".join(f"M{_LEFT:g} {y}H{_WIDTH - _RIGHT:g}" for y, _ in places)
-    yield f'<path class="grid" d="{lines}"/>'
-    yield (
-        f'<g class="y">{"".join(f"""<text x="{_LEFT - 6:g}" y="{y}">{text}</text>""" for y, text in places)}</g>'
-    )
+    lines = []
+    numbers = []
+    for tick in _ticks(frame.top):
+        y = _short(frame.y(tick))
+        lines.append(f"M{_LEFT:g} {y}H{_WIDTH - _RIGHT:g}")
+        numbers.append(f'<text x="{_LEFT - 6:g}" y="{y}">{100 * tick:g}</text>')
+    yield f'<path class="grid" d="{"".join(lines)}"/>'
+    yield f'<g class="y">{"".join(numbers)}</g>'
 
 
 def _axes(frame: _Frame, x_label: str, y_label: str) -> Iterable[str]:
-    base, places = (
-        _HEIGHT - _BOTTOM,
-        [(_short(frame.x(level)), f"{100 * level:g}") for level in _thinned(frame)],
+    base = _HEIGHT - _BOTTOM
+    ticks = []
+    numbers = []
+    for level in _thinned(frame):
+        x = _short(frame.x(level))
+        ticks.append(f"M{x} {base:g}v4")
+        numbers.append(f'<text x="{x}" y="{base + 16:g}">{100 * level:g}</text>')
+    line = f"M{_LEFT:g} {base:g}H{_WIDTH - _RIGHT:g}"
+    yield f'<path class="axis" d="{line}{"".join(ticks)}"/>'
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    upward = (_TOP + base) / 2
+    below = f'<text x="{middle:g}" y="{_HEIGHT - 6:g}">{Markup.escape(x_label)}</text>'
+    beside = (
+        f'<text transform="rotate(-90 11 {upward:g})" x="11" y="{upward:g}">'
+        f"{Markup.escape(y_label)}</text>"
     )
-    ticks = "".join(f"M{x} {base:g}v4" for x, _ in places)
-    yield f'<path class="axis" d="M{_LEFT:g} {base:g}H{_WIDTH - _RIGHT:g}{ticks}"/>'
-    middle, upward = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + base) / 2
-    yield (
-        f'<g class="x">{"".join(f"""<text x="{x}" y="{base + 16:g}">{text}</text>""" for x, text in places)}<text'
-        f' x="{middle:g}" y="{_HEIGHT - 6:g}">{Markup.escape(x_label)}</text><text'
-        f' transform="rotate(-90 11 {upward:g})" x="11"'
-        f' y="{upward:g}">{Markup.escape(y_label)}</text></g>'
-    )
+    yield f'<g class="x">{"".join(numbers)}{below}{beside}</g>'
 
 
 def _thinned(frame: _Frame) -> list[float]:
     """The levels whose numbers have room beside each other."""
-    kept: list[float] = []
+    levels: list[float] = []
     for level in frame.levels:
-        if not kept or frame.x(level) - frame.x(kept[-1]) >= 26:
-            kept.append(level)
-    return kept
+        if not levels or frame.x(level) - frame.x(levels[-1]) >= _LABEL_WIDTH:
+            levels.append(level)
+    return levels
 
 
 def _rule(frame: _Frame, rule: Rule) -> str:
-    above = rule.value > frame.top
+    is_above = rule.value > frame.top
     y = frame.y(min(rule.value, frame.top))
-    words = f"{rule.label} {100 * rule.value:.3g} %{' ↑' if above else ''}"
-    line = (
-        ""
-        if above
-        else (
-            f'<path class="rule {rule.kind}" d="M{_LEFT:g}'
-            f' {_short(y)}H{_WIDTH - _RIGHT:g}"/>'
-        )
-    )
+    right = f"{_WIDTH - _RIGHT:g}"
+    line = ""
+    words = f"{rule.label} {100 * rule.value:.3g} %"
+    if is_above:
+        words += " ↑"
+    else:
+        path = f"M{_LEFT:g} {_short(y)}H{right}"
+        line = f'<path class="rule {rule.kind}" d="{path}"/>'
     return (
-        f'{line}<text class="rule-name" x="{_WIDTH - _RIGHT:g}" y="{_short(y - 4)}"'
+        f'{line}<text class="rule-name" x="{right}" y="{_short(y - 4)}"'
         f' text-anchor="end">{Markup.escape(words)}</text>'
     )
 
 
 def _trace(frame: _Frame, trace: Trace, steps: bool) -> str:
-    known = [
-        (frame.x(x), frame.y(y), low, high)
-        for x, y, low, high in trace.points
-        if y is not None
-    ]
-    at = {x: y for x, y, _, _ in trace.points if y is not None}
-    values = ",".join(f"{100 * at[x]:.4g}" if x in at else "" for x in frame.levels)
-    banded = [
-        (x, low, high)
-        for x, _, low, high in known
-        if low is not None and high is not None
-    ]
-    band = ""
-    if len(banded) > 1:
-        upper = [f"{_short(x)} {_short(frame.y(high))}" for x, _, high in banded]
-        lower = [
-            f"{_short(x)} {_short(frame.y(low))}" for x, low, _ in reversed(banded)
-        ]
-        band = f'<path class="band" d="M{"L".join(upper + lower)}z"/>'
-    line, marks = _path([(x, y) for x, y, _, _ in known], steps), ""
+    value_at = {x: y for x, y, _, _ in trace.points if y is not None}
+    places = [(frame.x(x), frame.y(y)) for x, y in value_at.items()]
+    # What the page's script reads: an empty word where nothing was measured.
+    values = ",".join(
+        f"{100 * value_at[x]:.4g}" if x in value_at else "" for x in frame.levels
+    )
+    line = _path(places, steps)
+    marks = ""
     if not steps:
         marker = _MARKERS[trace.number % len(_MARKERS)]
-        marks = "".join(f"M{_short(x)} {_short(y)}{marker}" for x, y, _, _ in known)
-        marks = f'<path class="mark" d="{marks}"/>'
+        path = "".join(f"M{_short(x)} {_short(y)}{marker}" for x, y in places)
+        marks = f'<path class="mark" d="{path}"/>'
     return (
         f'<g class="trace {look(trace.number)}" data-series="{trace.number}"'
-        f' data-values="{values}">{band}<path class="line" d="{line}"/>{marks}</g>'
+        f' data-values="{values}">{_band(frame, trace)}<path class="line"'
+        f' d="{line}"/>{marks}</g>'
     )
+
+
+def _band(frame: _Frame, trace: Trace) -> str:
+    """The area between the bounds, forth along the upper ones and back along the lower."""
+    upper: list[str] = []
+    lower: list[str] = []
+    for level, value, low, high in trace.points:
+        if value is None or low is None or high is None:
+            continue
+        x = _short(frame.x(level))
+        upper.append(f"{x} {_short(frame.y(high))}")
+        lower.append(f"{x} {_short(frame.y(low))}")
+    if len(upper) < 2:
+        return ""
+    return f'<path class="band" d="M{"L".join([*upper, *reversed(lower)])}z"/>'
 
 
 def _path(places: Sequence[tuple[float, float]], steps: bool) -> str:
     if not places:
         return ""
-    first = f"M{_short(places[0][0])} {_short(places[0][1])}"
-    if steps:
-        return first + "".join(f"H{_short(x)}V{_short(y)}" for x, y in places[1:])
-    return first + "".join(f"L{_short(x)} {_short(y)}" for x, y in places[1:])
+    path = f"M{_short(places[0][0])} {_short(places[0][1])}"
+    for x, y in places[1:]:
+        path += f"H{_short(x)}V{_short(y)}" if steps else f"L{_short(x)} {_short(y)}"
+    return path
 
 
 def _short(place: float) -> str:
@@ -259,9 +272,9 @@ def heat_map(
 
     `ground` is the id of a picture of the page, one unit wide and high, that lies beneath.
     """
-    most = max(
-        (value for row in rows for value in row if math.isfinite(value)), default=0.0
-    )
+    numbers = [value for row in rows for value in row]
+    most = max(filter(math.isfinite, numbers), default=0.0)
+    # Lines as broad as a cell take half the room of squares.
     runs: dict[int, list[str]] = {}
     for y, row in enumerate(rows):
         x = 0
@@ -269,30 +282,27 @@ def heat_map(
             width = len(list(group))
             runs.setdefault(shade, []).append(f"M{x} {y}h{width}")
             x += width
-    # Lines as broad as a cell take half the room of squares.
+    runs.pop(0, None)
     paths = "".join(
-        f'<path class="h{shade}" d="{"".join(runs[shade])}"/>'
-        for shade in sorted(runs)
-        if shade
+        f'<path class="h{shade}" d="{"".join(runs[shade])}"/>' for shade in sorted(runs)
     )
     columns = max((len(row) for row in rows), default=1)
+    picture = ""
+    kind = "map"
+    if ground is not None:
+        kind = "map over"
+        size = f"{columns} {len(rows)}"
+        picture = f'<use href="#{ground}" transform="scale({size})"/>'
     head = Markup(
-        '<svg class="map{3}" role="img" viewBox="0 0 {0} {1}" aria-label="{2}">'
-    ).format(columns, len(rows), label, "" if ground is None else " over")
-    below = (
-        ""
-        if ground is None
-        else f'<use href="#{ground}" transform="scale({columns} {len(rows)})"/>'
-    )
-    return head + Markup(f'{below}<g transform="translate(0 .5)">{paths}</g></svg>')
+        '<svg class="{}" role="img" viewBox="0 0 {} {}" aria-label="{}">'
+    ).format(kind, columns, len(rows), label)
+    return head + Markup(f'{picture}<g transform="translate(0 .5)">{paths}</g></svg>')
 
 
 def _shade(value: float, most: float) -> int:
-    return (
-        math.ceil(SHADES * value / most)
-        if most > 0 and math.isfinite(value) and value > 0
-        else 0
-    )
+    if most <= 0 or value <= 0 or not math.isfinite(value):
+        return 0
+    return math.ceil(SHADES * value / most)
 
 
 def interval(value: float, low: float, high: float, reach: float) -> Markup:
@@ -313,22 +323,19 @@ def described(points: Iterable[tuple[float, float | None]], half: float | None) 
     known = [(level, value) for level, value in points if value is not None]
     if not known:
         return "no number"
-    (first, start), (last, end) = known[0], known[-1]
-    begin = (
-        f"{100 * start:.1f} % with nothing hidden"
-        if first == 0
-        else f"{100 * start:.1f} % at {level_text(first)}"
+    first_level, first = known[0]
+    last_level, last = known[-1]
+    place = (
+        "with nothing hidden" if first_level == 0 else f"at {level_text(first_level)}"
     )
+    begin = f"{100 * first:.1f} % {place}"
     if len(known) == 1:
         return begin
-    steepest = max(pairwise(known), key=lambda pair: pair[0][1] - pair[1][1])
-    fall = (
-        f"the steepest fall from {level_text(steepest[0][0])} to"
-        f" {level_text(steepest[1][0])}"
-    )
-    if steepest[0][1] <= steepest[1][1]:
+    before, after = max(pairwise(known), key=lambda pair: pair[0][1] - pair[1][1])
+    fall = f"the steepest fall from {level_text(before[0])} to {level_text(after[0])}"
+    if before[1] <= after[1]:
         fall = "no fall between any two levels"
-    halved = (
-        "" if half is None else f"; half of it is gone at {level_text(round(half, 3))}"
-    )
-    return f"{begin}, {100 * end:.1f} % at {level_text(last)}, {fall}{halved}"
+    end = f"{100 * last:.1f} % at {level_text(last_level)}"
+    if half is None:
+        return f"{begin}, {end}, {fall}"
+    return f"{begin}, {end}, {fall}; half of it is gone at {level_text(round(half, 3))}"
