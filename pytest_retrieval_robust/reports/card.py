@@ -26,15 +26,16 @@ def model_card(run: RunRecord, name: str | None = None) -> str:
         RobustError: The run did not test the model. Or no name was given, and the run
             tested none or several models.
     """
-    from huggingface_hub.utils import yaml_dump
+    from huggingface_hub import CardData
 
     if name is None:
         name = _only_tested(run)
     model = _model(run, name)
     series = [line for line in series_of(run) if line.model == name]
-    metadata = yaml_dump({"model-index": [_index(run, model, series)]})
+    fields: dict[str, Any] = {"model-index": [_index(run, model, series)]}
+    metadata = CardData(**fields).to_yaml()
     section = "\n\n".join(_section(run, model, series))
-    return f"---\n{metadata}---\n\n{section}\n"
+    return f"---\n{metadata}\n---\n\n{section}\n"
 
 
 def _only_tested(run: RunRecord) -> str:

@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
-from ._text import level_text
+from .._text import level_text
 
 _WIDTH = 440.0
 _HEIGHT = 292.0
