@@ -37,7 +37,7 @@ from pytest_retrieval_robust.measure.samples import (
     picture,
     queries_to_show,
 )
-from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.reports.html.page import render_html
 from pytest_retrieval_robust.run.collector import _lacking
 
 from ..conftest import SMALL, THREE_LINES, Run

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ..core.cases import DIRECTIONS
-from ._text import short
-from .series import Series
+from ...core.cases import DIRECTIONS
+from .._text import short
+from ..series import Series
 
 
 @dataclass(frozen=True)
