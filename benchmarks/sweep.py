@@ -32,7 +32,7 @@ from pytest_retrieval_robust.case import Cell
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.embedding_store import EmbeddingStore
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest, Precision
-from pytest_retrieval_robust.models._open_clip import load_file
+from pytest_retrieval_robust.models._formats.open_clip import load_file
 from pytest_retrieval_robust.pairs import pairs_of
 from pytest_retrieval_robust.sweep import Measured, SweepResult, run_sweep
 

@@ -38,7 +38,7 @@ from .models import (
     check_accepted,
     load_entry,
 )
-from .models._locators import entry_for, is_locator
+from .models.locators import entry_for, is_locator
 from .occluders import Occluder
 from .selection import dataset_from_text, occluder_from_text
 from .words import known_word
@@ -126,7 +126,7 @@ def encoder_from_callables(
     short side is resized to `size` pixels (bicubic) and the middle square is kept.
     Raises `EmbeddingError` for rows of a wrong shape.
     """
-    from .models._callables import CallableEncoder
+    from .models._formats.callables import CallableEncoder
 
     check_text("name", name, "our-candidate")
     for key, function in (

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from .errors import RobustError
-from .models._locators import entry_for, is_locator
+from .models.locators import entry_for, is_locator
 from .occluders._frames import visible_level
 from .occluders._scene import Scene, batch_size, encode
 from .options import PASSED_ON

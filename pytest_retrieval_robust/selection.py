@@ -18,8 +18,8 @@ from .config_file import DatasetTable, ModelTable
 from .datasets import DatasetEntry
 from .errors import ConfigError, DatasetError, OcclusionError, UnknownNameError
 from .models import LoadRequest, ModelEntry
-from .models._locators import entry_for, is_locator
-from .models._own import own_entry
+from .models.locators import entry_for, is_locator
+from .models.own_checkpoint import own_entry
 from .occluders import Occluder, OccluderEntry
 from .options import Settings, parse_call
 

@@ -11,7 +11,7 @@ import pytest
 
 # pytester forgets the modules that an inner run imported, and torch cannot be imported
 # twice: they are imported here.
-import pytest_retrieval_robust.models._transformers
+import pytest_retrieval_robust.models._formats.transformers
 import pytest_retrieval_robust.reports.saved_run
 import pytest_retrieval_robust.reports.terminal
 import pytest_retrieval_robust.sweep  # noqa: F401

@@ -45,7 +45,7 @@ def warm_up() -> None:
     import pytest
     import torch
 
-    import pytest_retrieval_robust.models._transformers
+    import pytest_retrieval_robust.models._formats.transformers
     import pytest_retrieval_robust.plugin
     import pytest_retrieval_robust.reports.page
     import pytest_retrieval_robust.reports.saved_run

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_che
 from ..catalogue import unknown_name
 from ..errors import ModelError
 from ..foreign import described
-from ._attempt import attempt
+from ._files.attempt import attempt
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,8 +13,13 @@ from importlib import import_module
 
 from ..catalogue import Catalogue
 from . import DualEncoder, LoadRequest, ModelEntry
-from ._hub import cached_folder, missing_from_hub, missing_tokenizer, repository_folder
-from ._plain_files import PlainFile, check_published, local_file, missing_file
+from ._files.hub import (
+    cached_folder,
+    missing_from_hub,
+    missing_tokenizer,
+    repository_folder,
+)
+from ._files.plain_files import PlainFile, check_published, local_file, missing_file
 
 CLIP_REPOSITORY = "openai/clip-vit-base-patch32"
 _BIO_CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
@@ -37,7 +42,7 @@ def _paper() -> list[ModelEntry]:
         _plain(
             "cxr-repair",
             "CXR-RePaiR, a CLIP ViT-B/32 trained on the impressions of MIMIC-CXR",
-            "_openai_clip.CXR_REPAIR",
+            "openai_clip.CXR_REPAIR",
             PlainFile(
                 "clip-imp-pretrained_128_6_after_4.pt",
                 f"{_BOX}/dbebk0jr5651dj8x1cu6b6kqyuuvz3ml",
@@ -46,21 +51,21 @@ def _paper() -> list[ModelEntry]:
         _plain(
             "medclip",
             "MedCLIP with ResNet-50",
-            "_medclip.MEDCLIP",
+            "medclip.MEDCLIP",
             _fetched(f"{_MEDCLIP}/medclip-pretrained.zip"),
             _BIO_CLINICAL_BERT,
         ),
         _plain(
             "medclip-vit",
             "MedCLIP with Swin-Tiny",
-            "_medclip.MEDCLIP",
+            "medclip.MEDCLIP",
             _fetched(f"{_MEDCLIP}/medclip-vit-pretrained.zip"),
             _BIO_CLINICAL_BERT,
         ),
         _plain(
             "cxr-clip",
             "CXR-CLIP with Swin-Tiny, trained on MIMIC-CXR, CheXpert and ChestX-ray14",
-            "_cxr_clip.CXR_CLIP",
+            "cxr_clip.CXR_CLIP",
             _fetched(
                 f"{_CXR_CLIP}/a25ce760064591c899f67c97ed7790de/swint_mcc.tar",
                 _CXR_CLIP_PAGE,
@@ -70,7 +75,7 @@ def _paper() -> list[ModelEntry]:
         _plain(
             "cxr-clip-r50",
             "CXR-CLIP with ResNet-50, trained on MIMIC-CXR, CheXpert and ChestX-ray14",
-            "_cxr_clip.CXR_CLIP",
+            "cxr_clip.CXR_CLIP",
             _fetched(
                 f"{_CXR_CLIP}/de4b5e4ae2047c1fb7960ddcd8d861cb/r50_mcc.tar",
                 _CXR_CLIP_PAGE,
@@ -85,7 +90,7 @@ def _later() -> list[ModelEntry]:
         _plain(
             "chexzero",
             "CheXzero, a CLIP ViT-B/32 trained on the impressions of MIMIC-CXR",
-            "_openai_clip.CXR_REPAIR",
+            "openai_clip.CXR_REPAIR",
             PlainFile(
                 "best_64_5e-05_original_22000_0.864.pt",
                 "https://github.com/rajpurkarlab/CheXzero",
@@ -97,7 +102,7 @@ def _later() -> list[ModelEntry]:
         _plain(
             "gloria",
             "GLoRIA with ResNet-50, its global embeddings",
-            "_gloria.GLORIA",
+            "gloria.GLORIA",
             PlainFile(
                 "chexpert_resnet50.ckpt", f"{_BOX}/j5h7q99f3pfi7enc0dom73m4nsm6yzvh"
             ),
@@ -106,7 +111,7 @@ def _later() -> list[ModelEntry]:
         _plain(
             "medprobclip",
             "MedProbCLIP, ranked by its own match score",
-            "_medprobclip.MEDPROBCLIP",
+            "medprobclip.MEDPROBCLIP",
             PlainFile(
                 "pre-trained_weights.pt", "https://github.com/FOURM-LAB/MedProbCLIP"
             ),
@@ -115,7 +120,7 @@ def _later() -> list[ModelEntry]:
         _plain(
             "unimedclip",
             "UniMedCLIP ViT-B/16 with BiomedBERT",
-            "_unimedclip.UNIMEDCLIP",
+            "unimedclip.UNIMEDCLIP",
             PlainFile(
                 "unimed_clip_vit_b16.pt", "https://github.com/mbzuai-oryx/UniMed-CLIP"
             ),
@@ -138,17 +143,17 @@ def _later() -> list[ModelEntry]:
             "medsiglip",
             "MedSigLIP (its terms must be accepted on the hub)",
             "google/medsiglip-448",
-            "_transformers",
+            "transformers",
             terms=True,
         ),
         _hosted(
-            "whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip", "_open_clip"
+            "whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip", "open_clip"
         ),
         _hosted(
             "biomedclip",
             "BiomedCLIP ViT-B/16 with PubMedBERT",
             "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
-            "_open_clip",
+            "open_clip",
             tower=_BIOMED_BERT,
         ),
     ]
@@ -169,18 +174,18 @@ def _hosted(
 
     def load(request: LoadRequest) -> DualEncoder:
         if request.checkpoint is not None:
-            from ._locators import folder_entry
+            from .locators import folder_entry
 
             return folder_entry(
                 request.name or name, request.checkpoint, _shown(request)
             ).load(request)
-        if library == "_transformers":
-            from ._transformers import load_pretrained
+        if library == "transformers":
+            from ._formats.transformers import load_pretrained
 
             return load_pretrained(
                 name, repository, request, shown_source=f"hf:{repository}"
             )
-        from ._open_clip import load_repository
+        from ._formats.open_clip import load_repository
 
         return load_repository(name, repository, request)
 
@@ -205,7 +210,7 @@ def _folder(name: str, summary: str, repository: str) -> ModelEntry:
     """BioViL's: a repository that holds the image weights beside the text model."""
 
     def load(request: LoadRequest) -> DualEncoder:
-        from ._biovil import load as load_biovil
+        from ._formats.biovil import load as load_biovil
 
         if request.checkpoint is not None:
             return load_biovil(
@@ -241,19 +246,19 @@ def _clip(name: str, summary: str, repository: str) -> ModelEntry:
 
     def load(request: LoadRequest) -> DualEncoder:
         if request.checkpoint is None:
-            from ._transformers import load_pretrained
+            from ._formats.transformers import load_pretrained
 
             return load_pretrained(
                 name, repository, request, shown_source=f"hf:{repository}"
             )
         if request.checkpoint.is_dir():
-            from ._locators import folder_entry
+            from .locators import folder_entry
 
             called = request.name or name
             return folder_entry(called, request.checkpoint, _shown(request)).load(
                 request
             )
-        return _recipe("_openai_clip.OPENAI_CLIP")(
+        return _recipe("openai_clip.OPENAI_CLIP")(
             name, request.checkpoint, request, source=_shown(request)
         )
 
@@ -299,10 +304,10 @@ _WITH_TOKENIZER = ("checkpoint", "tokenizer", "preprocessing", "context_length")
 
 
 def _recipe(place: str) -> Callable[..., DualEncoder]:
-    from ._recipe import load_system
+    from ._formats.recipe import load_system
 
     module, _, constant = place.partition(".")
-    found = getattr(import_module(f"{__package__}.{module}"), constant)
+    found = getattr(import_module(f"{__package__}._formats.{module}"), constant)
     return partial(load_system, recipe=found)
 
 

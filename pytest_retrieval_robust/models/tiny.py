@@ -39,10 +39,10 @@ def _load(name: str, request: LoadRequest) -> DualEncoder:
     folder = WEIGHTS / name
     check_sums(folder)
     if (folder / "open_clip_config.json").exists():
-        from ._open_clip import load_folder
+        from ._formats.open_clip import load_folder
 
         return load_folder(name, folder, request, shown_source="embedded")
-    from ._transformers import load_pretrained
+    from ._formats.transformers import load_pretrained
 
     return load_pretrained(name, str(folder), request, shown_source="embedded")
 

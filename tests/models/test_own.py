@@ -29,13 +29,13 @@ from pytest_retrieval_robust.errors import (
     NotOnThisMachineError,
 )
 from pytest_retrieval_robust.models import LoadRequest, ModelEntry
-from pytest_retrieval_robust.models._own import own_entry
-from pytest_retrieval_robust.models._plain_files import (
+from pytest_retrieval_robust.models._files.plain_files import (
     PlainFile,
     check_published,
     local_file,
     place_of,
 )
+from pytest_retrieval_robust.models.own_checkpoint import own_entry
 
 from ..conftest import Run
 from .checkpoints import save_clip

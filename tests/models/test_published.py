@@ -294,7 +294,7 @@ def test_terms_come_before_the_download(hub: Path) -> None:
 
 
 def test_a_gated_repository_says_to_accept_its_terms() -> None:
-    from pytest_retrieval_robust.models._hub import how_to_bring
+    from pytest_retrieval_robust.models._files.hub import how_to_bring
 
     said = how_to_bring(
         "google/medsiglip-448", OSError("You are trying to access a gated repo.")

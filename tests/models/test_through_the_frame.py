@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust.models import LoadRequest, ModelCard, Prepared
-from pytest_retrieval_robust.models._geometry import Geometry
-from pytest_retrieval_robust.models._gloria import GLORIA
-from pytest_retrieval_robust.models._open_clip import OpenClipEncoder
-from pytest_retrieval_robust.models._pictures import (
+from pytest_retrieval_robust.models._formats.geometry import Geometry
+from pytest_retrieval_robust.models._formats.gloria import GLORIA
+from pytest_retrieval_robust.models._formats.open_clip import OpenClipEncoder
+from pytest_retrieval_robust.models._formats.pictures import (
     FILTERS,
     Prepare,
     fit_and_pad,
@@ -36,7 +36,7 @@ from pytest_retrieval_robust.models._pictures import (
     stretch,
     stretch_without_antialias,
 )
-from pytest_retrieval_robust.models._transformers import picture_of
+from pytest_retrieval_robust.models._formats.transformers import picture_of
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.strategies import Occlusion, Patches, occlusions

@@ -30,12 +30,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..errors import ModelError, NotOnThisMachineError
-from ..files import TooLargeError, is_regular
-from ..foreign import described
-from ._attempt import attempt, shown_path
-from ._bounded import Bounded, copy_at_most
-from ._checkpoint import sha256_of, weight_files
+from ...errors import ModelError, NotOnThisMachineError
+from ...files import TooLargeError, is_regular
+from ...foreign import described
+from .attempt import attempt, shown_path
+from .bounded import Bounded, copy_at_most
+from .checkpoint import sha256_of, weight_files
 
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")
 _MOST_EXPANSION = 32

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from . import LoadRequest, Prepared
-from ._pictures import Picture, eight_bit, require_shape
-from ._recipe import Recipe
-from ._towers import bert, hidden_states, resnet50, table_size
-from ._weights_file import weights_in
-from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+from .. import LoadRequest, Prepared
+from .._files.weights_file import weights_in
+from .pictures import Picture, eight_bit, require_shape
+from .recipe import Recipe
+from .towers import bert, hidden_states, resnet50, table_size
+from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
 _PREFIX, _BERT = "gloria.", "text_encoder.model."
 _SIDE, _CROP, _INSIDE, _CONTEXT, _LAYERS = 256, 224, 299, 97, 4

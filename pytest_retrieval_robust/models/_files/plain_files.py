@@ -12,12 +12,12 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cache import CACHE_VARIABLE, cache_folder
-from ..errors import ModelError, NotOnThisMachineError
-from ..foreign import described
-from . import LoadRequest
-from ._attempt import attempt
-from ._bounded import copy_at_most
+from ...cache import CACHE_VARIABLE, cache_folder
+from ...errors import ModelError, NotOnThisMachineError
+from ...foreign import described
+from .. import LoadRequest
+from .attempt import attempt
+from .bounded import copy_at_most
 
 _MOST_BYTES = 1 << 35
 """Of a published file whose server does not say its size."""

@@ -16,15 +16,15 @@ import torch
 from open_clip.tokenizer import basic_clean, whitespace_clean
 from torch import Tensor, nn
 
-from ..errors import ModelError
-from . import LoadRequest
-from ._identify import looks_like
-from ._openai_clip import clip_ways, image_tower, side_of
-from ._pictures import Picture
-from ._recipe import Recipe
-from ._towers import bert, last_state, table_size
-from ._weights_file import weights_in
-from ._wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
+from ...errors import ModelError
+from .. import LoadRequest
+from .._files.identify import looks_like
+from .._files.weights_file import weights_in
+from .openai_clip import clip_ways, image_tower, side_of
+from .pictures import Picture
+from .recipe import Recipe
+from .towers import bert, last_state, table_size
+from .wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
 
 _BERT = "text_encoder.transformer."
 _SIGNS = (

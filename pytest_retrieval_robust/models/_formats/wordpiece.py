@@ -9,12 +9,17 @@ from typing import Any
 
 from transformers import BertTokenizer
 
-from ..errors import ConfigError
-from . import LoadRequest
-from ._attempt import attempt
-from ._checkpoint import require_fit, require_regular_members
-from ._hub import has_vocabulary, no_tokenizer, repository_folder, unreadable_tokenizer
-from ._inputs import inputs_digest
+from ...errors import ConfigError
+from .. import LoadRequest
+from .._files.attempt import attempt
+from .._files.checkpoint import require_fit, require_regular_members
+from .._files.hub import (
+    has_vocabulary,
+    no_tokenizer,
+    repository_folder,
+    unreadable_tokenizer,
+)
+from .._files.inputs import inputs_digest
 
 BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"

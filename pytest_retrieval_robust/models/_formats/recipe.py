@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from ..catalogue import unknown_name
-from . import LoadRequest, ModelCard
-from ._building import build, fill
-from ._composed import ComposedEncoder, Tokens
-from ._identify import looks_like
-from ._pictures import Picture
-from ._prefixes import without_prefix
-from ._weights_file import read_weights, weights_in
+from ...catalogue import unknown_name
+from .. import LoadRequest, ModelCard
+from .._files.identify import looks_like
+from .._files.prefixes import without_prefix
+from .._files.weights_file import read_weights, weights_in
+from .building import build, fill
+from .composed import ComposedEncoder, Tokens
+from .pictures import Picture
 
 T = TypeVar("T")
 

@@ -16,13 +16,12 @@ from PIL.Image import Image
 from torch import Tensor
 from torchvision.transforms import Normalize, ToTensor
 
-from ..catalogue import unknown_name
-from ..errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
-from ..foreign import described
-from . import LoadRequest, ModelCard, Prepared
-from ._attempt import attempt, missing_package, shown_path
-from ._building import fill
-from ._checkpoint import (
+from ...catalogue import unknown_name
+from ...errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
+from ...foreign import described
+from .. import LoadRequest, ModelCard, Prepared
+from .._files.attempt import attempt, missing_package, shown_path
+from .._files.checkpoint import (
     described_encoder,
     is_harmless,
     keys_in,
@@ -34,8 +33,7 @@ from ._checkpoint import (
     torch_dtype,
     unit_rows,
 )
-from ._geometry import Geometry
-from ._hub import (
+from .._files.hub import (
     cached_folder,
     check_tokenizer,
     failing_tokenizer,
@@ -46,12 +44,14 @@ from ._hub import (
     repository_folder,
     unreadable_tokenizer,
 )
-from ._identify import looks_like
-from ._inputs import inputs_digest, token_ids_digest, vocabulary_of
-from ._pictures import checked_overrides, eight_bit, require_shape
-from ._prefixes import without_prefix
-from ._quiet import quietly
-from ._weights_file import read_weights, weights_in
+from .._files.identify import looks_like
+from .._files.inputs import inputs_digest, token_ids_digest, vocabulary_of
+from .._files.prefixes import without_prefix
+from .._files.weights_file import read_weights, weights_in
+from .building import fill
+from .geometry import Geometry
+from .pictures import checked_overrides, eight_bit, require_shape
+from .quiet import quietly
 
 
 def load_tag(

@@ -18,14 +18,14 @@ from open_clip.tokenizer import SimpleTokenizer, default_bpe
 from PIL.Image import Resampling
 from torch import Tensor, nn
 
-from ..errors import ConfigError, ModelError
-from . import LoadRequest
-from ._attempt import shown_path
-from ._checkpoint import sha256_of
-from ._identify import looks_like
-from ._pictures import Picture, Prepare, fit_and_pad, resize_and_crop, stretch
-from ._recipe import Recipe, chosen
-from ._weights_file import weights_in
+from ...errors import ConfigError, ModelError
+from .. import LoadRequest
+from .._files.attempt import shown_path
+from .._files.checkpoint import sha256_of
+from .._files.identify import looks_like
+from .._files.weights_file import weights_in
+from .pictures import Picture, Prepare, fit_and_pad, resize_and_crop, stretch
+from .recipe import Recipe, chosen
 
 _SCALARS = ("input_resolution", "context_length", "vocab_size")
 """Numbers that OpenAI's own archives keep beside the weights."""

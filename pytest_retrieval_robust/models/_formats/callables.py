@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..errors import EmbeddingError, ModelError
-from . import ModelCard, Prepared
-from ._attempt import attempt
-from ._checkpoint import described_encoder, unit_rows
-from ._pictures import resize_and_crop
+from ...errors import EmbeddingError, ModelError
+from .. import ModelCard, Prepared
+from .._files.attempt import attempt
+from .._files.checkpoint import described_encoder, unit_rows
+from .pictures import resize_and_crop
 
 _NUMBERS = "fiub"
 """Kinds of numpy types that rows may be of: floats, integers and booleans."""

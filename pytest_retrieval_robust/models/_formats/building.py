@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError
-from ._checkpoint import (
+from ...errors import ModelError
+from .._files.checkpoint import (
     is_harmless,
     is_temperature,
     require_no_missing,
     require_numbers,
 )
-from ._weights_file import WeightsFile
+from .._files.weights_file import WeightsFile
 
 N = TypeVar("N", bound=nn.Module)
 

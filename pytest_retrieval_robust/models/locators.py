@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ConfigError, NotOnThisMachineError
 from ..options import slug
 from . import DualEncoder, LoadRequest, ModelEntry
-from ._hub import is_open_clip_repository, missing_from_hub
+from ._files.hub import is_open_clip_repository, missing_from_hub
 
 
 def is_locator(item: str) -> bool:
@@ -38,10 +38,10 @@ def _hf(rest: str) -> ModelEntry:
 
     def load(request: LoadRequest) -> DualEncoder:
         if is_open_clip_repository(repository, revision or None, request):
-            from ._open_clip import load_repository
+            from ._formats.open_clip import load_repository
 
             return load_repository(name, repository, request, revision or None)
-        from ._transformers import load_pretrained
+        from ._formats.transformers import load_pretrained
 
         return load_pretrained(
             name,
@@ -70,7 +70,7 @@ def _open_clip(rest: str) -> ModelEntry:
     name = slug(f"open_clip-{rest}")
 
     def load(request: LoadRequest) -> DualEncoder:
-        from ._open_clip import load_tag
+        from ._formats.open_clip import load_tag
 
         return load_tag(name, architecture, tag, request)
 
@@ -90,13 +90,13 @@ def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
 
     def load(request: LoadRequest) -> DualEncoder:
         if (folder / "open_clip_config.json").is_file():
-            from ._open_clip import load_folder
+            from ._formats.open_clip import load_folder
 
             return load_folder(name, folder, request, shown_source=shown_source)
         reason = missing(request)
         if reason is not None:
             raise NotOnThisMachineError.because(reason)
-        from ._transformers import load_pretrained
+        from ._formats.transformers import load_pretrained
 
         return load_pretrained(name, str(folder), request, shown_source=shown_source)
 

@@ -14,12 +14,12 @@ import torch
 from PIL.Image import Resampling
 from torch import Tensor, nn
 
-from . import LoadRequest
-from ._pictures import Picture, resize_and_crop
-from ._recipe import Recipe
-from ._towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_size
-from ._weights_file import weights_in
-from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+from .. import LoadRequest
+from .._files.weights_file import weights_in
+from .pictures import Picture, resize_and_crop
+from .recipe import Recipe
+from .towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_size
+from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
 _SWIN, _BERT = "image_encoder.image_encoder.", "text_encoder.text_encoder."
 _CONTEXT = 256

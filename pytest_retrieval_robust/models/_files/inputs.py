@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import is_regular
-from ._checkpoint import sha256_of
+from ...files import is_regular
+from .checkpoint import sha256_of
 
 _DECIDING = (
     *(

@@ -21,11 +21,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from ..errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
-from ..foreign import described
-from . import LoadRequest, ModelCard, Prepared
-from ._attempt import attempt, missing_package
-from ._checkpoint import (
+from ...errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
+from ...foreign import described
+from .. import LoadRequest, ModelCard, Prepared
+from .._files.attempt import attempt, missing_package
+from .._files.checkpoint import (
     described_encoder,
     is_harmless,
     is_temperature,
@@ -40,8 +40,7 @@ from ._checkpoint import (
     unit_rows,
     weight_files,
 )
-from ._geometry import Geometry
-from ._hub import (
+from .._files.hub import (
     cached_folder,
     check_tokenizer,
     failing_tokenizer,
@@ -50,8 +49,11 @@ from ._hub import (
     needs_package,
     unreadable_tokenizer,
 )
-from ._inputs import inputs_digest, token_ids_digest, vocabulary_of
-from ._pictures import (
+from .._files.inputs import inputs_digest, token_ids_digest, vocabulary_of
+from .._files.prefixes import prefix_of, unwrapped
+from .._files.weights_file import unreadable_weights
+from .geometry import Geometry
+from .pictures import (
     FILTERS,
     WITHOUT_ANTIALIAS,
     Picture,
@@ -60,9 +62,7 @@ from ._pictures import (
     shaped,
     stretch_without_antialias,
 )
-from ._prefixes import prefix_of, unwrapped
-from ._quiet import quietly
-from ._weights_file import unreadable_weights
+from .quiet import quietly
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _NEEDED = ("size", "resize", "mean", "std")

@@ -13,12 +13,12 @@ import torch
 from PIL.Image import Resampling
 from torch import Tensor, nn
 
-from . import LoadRequest
-from ._pictures import Picture, pad_and_resize
-from ._recipe import Recipe, chosen
-from ._towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_size
-from ._weights_file import weights_in
-from ._wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+from .. import LoadRequest
+from .._files.weights_file import weights_in
+from .pictures import Picture, pad_and_resize
+from .recipe import Recipe, chosen
+from .towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_size
+from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
 _SWIN, _BERT = "vision_model.model.", "text_model.model."
 _CONTEXT = 77

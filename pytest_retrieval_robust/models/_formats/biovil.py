@@ -23,18 +23,18 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..errors import ModelError
-from . import LoadRequest, ModelCard, Prepared
-from ._attempt import shown_path
-from ._building import Fit, build, fill
-from ._checkpoint import require_regular_members, weight_files
-from ._composed import ComposedEncoder
-from ._identify import looks_like
-from ._pictures import Picture, eight_bit, resize_and_crop
-from ._prefixes import without_prefix
-from ._towers import bert, last_state, resnet50, table_size
-from ._weights_file import read_weights, weights_in
-from ._wordpiece import load_word_pieces
+from ...errors import ModelError
+from .. import LoadRequest, ModelCard, Prepared
+from .._files.attempt import shown_path
+from .._files.checkpoint import require_regular_members, weight_files
+from .._files.identify import looks_like
+from .._files.prefixes import without_prefix
+from .._files.weights_file import read_weights, weights_in
+from .building import Fit, build, fill
+from .composed import ComposedEncoder
+from .pictures import Picture, eight_bit, resize_and_crop
+from .towers import bert, last_state, resnet50, table_size
+from .wordpiece import load_word_pieces
 
 _LICENCE = "MIT"
 _IMAGE_FILES = (

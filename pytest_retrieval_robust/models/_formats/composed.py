@@ -11,10 +11,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from . import LoadRequest, ModelCard, Prepared
-from ._checkpoint import described_encoder, torch_dtype, unit_rows
-from ._inputs import inputs_digest, token_ids_digest
-from ._pictures import Picture
+from .. import LoadRequest, ModelCard, Prepared
+from .._files.checkpoint import described_encoder, torch_dtype, unit_rows
+from .._files.inputs import inputs_digest, token_ids_digest
+from .pictures import Picture
 
 
 class Tokens(Protocol):

@@ -17,13 +17,13 @@ import torch
 from PIL.Image import Resampling
 from torch import Tensor, nn
 
-from . import LoadRequest
-from ._composed import ComposedEncoder
-from ._pictures import Picture, resize_and_crop
-from ._recipe import Recipe
-from ._towers import bert, last_state, table_size
-from ._weights_file import weights_in
-from ._wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
+from .. import LoadRequest
+from .._files.weights_file import weights_in
+from .composed import ComposedEncoder
+from .pictures import Picture, resize_and_crop
+from .recipe import Recipe
+from .towers import bert, last_state, table_size
+from .wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
 
 _BERT = "txt_enc.bert."
 _WIDTH, _CONTEXT, _LARGEST_LOG = 512, 256, 6.0

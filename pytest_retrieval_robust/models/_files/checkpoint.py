@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelError
-from ..files import is_regular, open_regular
-from ._attempt import shown_path
+from ...errors import ModelError
+from ...files import is_regular, open_regular
+from .attempt import shown_path
 
 if TYPE_CHECKING:
     from torch import Tensor

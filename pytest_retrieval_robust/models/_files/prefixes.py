@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-from ..errors import ModelError
+from ...errors import ModelError
 
 T = TypeVar("T")
 

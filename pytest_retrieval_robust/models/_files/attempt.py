@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ..errors import RobustError
-from ..foreign import FOREIGN, let_go
+from ...errors import RobustError
+from ...foreign import FOREIGN, let_go
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from typing import Any
 from ..catalogue import unknown_name
 from ..errors import ConfigError
 from . import DualEncoder, LoadRequest, ModelEntry, check_accepted
-from ._hub import is_open_clip_repository, missing_from_hub
-from ._locators import folder_entry
+from ._files.hub import is_open_clip_repository, missing_from_hub
+from .locators import folder_entry
 
 _HUB = "hf:"
 
@@ -98,10 +98,10 @@ def _transformers(name: str, checkpoint: str) -> ModelEntry:
         if _is_hub(checkpoint) and is_open_clip_repository(
             source, revision or None, request
         ):
-            from ._open_clip import load_repository
+            from ._formats.open_clip import load_repository
 
             return load_repository(name, source, request, revision or None)
-        from ._transformers import load_pretrained
+        from ._formats.transformers import load_pretrained
 
         return load_pretrained(
             name,
@@ -127,7 +127,7 @@ def _open_clip(name: str, checkpoint: str) -> ModelEntry:
     _require_path("open_clip", checkpoint)
 
     def load(request: LoadRequest) -> DualEncoder:
-        from ._open_clip import load_file, load_folder
+        from ._formats.open_clip import load_file, load_folder
 
         path, architecture = Path(checkpoint), request.options.get("architecture")
         if architecture is None:

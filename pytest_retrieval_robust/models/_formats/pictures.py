@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..catalogue import unknown_name
-from ..errors import ConfigError, ModelError
-from . import Prepared
-from ._geometry import Geometry, Resize
+from ...catalogue import unknown_name
+from ...errors import ConfigError, ModelError
+from .. import Prepared
+from .geometry import Geometry, Resize
 
 Prepare: TypeAlias = Callable[[Image.Image], Prepared]
 _EIGHT_BIT = (

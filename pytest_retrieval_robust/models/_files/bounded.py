@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from ..files import Readable, TooLargeError
+from ...files import Readable, TooLargeError
 
 
 class Bounded:

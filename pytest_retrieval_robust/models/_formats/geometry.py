@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from . import Frame
+from .. import Frame
 
 Resize: TypeAlias = Literal["shortest", "longest", "exact"]
 

@@ -9,12 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, NotOnThisMachineError, RobustError
-from ..files import is_regular
-from ..foreign import FOREIGN, described
-from . import LoadRequest
-from ._attempt import attempt, missing_package, shown_path
-from ._checkpoint import require_regular_members
+from ...errors import ModelError, NotOnThisMachineError, RobustError
+from ...files import is_regular
+from ...foreign import FOREIGN, described
+from .. import LoadRequest
+from .attempt import attempt, missing_package, shown_path
+from .checkpoint import require_regular_members
 
 _TRANSFORMERS_WEIGHTS = (
     "model.safetensors",
