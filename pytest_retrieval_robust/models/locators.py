@@ -13,21 +13,22 @@ from ._files.hub import is_open_clip_repository, missing_from_hub
 
 
 def is_locator(item: str) -> bool:
-    return item.partition(":")[0] in _READERS and ":" in item
+    scheme, colon, _ = item.partition(":")
+    return bool(colon) and scheme in _READERS
 
 
 def entry_for(locator: str) -> ModelEntry:
-    """The entry of a locator; `ConfigError` when it is malformed. Nothing is loaded."""
+    """The entry of a locator; `ConfigError` if it is malformed. Nothing is loaded."""
     scheme, _, rest = locator.partition(":")
     if not rest:
         raise ConfigError(
-            f"Expected {_FORMS[scheme]}, got model={locator!r}. Write what comes after"
-            " the colon."
+            f"Expected {_FORMS[scheme]}, got model={locator!r}. Add what follows the"
+            " colon."
         )
     return _READERS[scheme](rest)
 
 
-def _hf(rest: str) -> ModelEntry:
+def _hub_locator(rest: str) -> ModelEntry:
     repository, _, revision = rest.partition("@")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repository):
         raise ConfigError(
@@ -35,32 +36,39 @@ def _hf(rest: str) -> ModelEntry:
             " name."
         )
     name = slug(f"hf-{rest}")
-
-    def load(request: LoadRequest) -> DualEncoder:
-        if is_open_clip_repository(repository, revision or None, request):
-            from ._formats.open_clip import load_repository
-
-            return load_repository(name, repository, request, revision or None)
-        from ._formats.transformers import load_pretrained
-
-        return load_pretrained(
-            name,
-            repository,
-            request,
-            revision=revision or None,
-            shown_source=f"hf:{rest}",
-        )
-
     return ModelEntry(
         name,
         f"{repository} of the Hugging Face hub",
-        load,
+        lambda request: load_from_hub(name, repository, revision or None, request),
         lambda _: missing_from_hub(name, repository, revision or None),
         accepts=_OPTIONS,
     )
 
 
-def _open_clip(rest: str) -> ModelEntry:
+def load_from_hub(
+    name: str, repository: str, revision: str | None, request: LoadRequest
+) -> DualEncoder:
+    """A hub repository through the library whose layout it has."""
+    if is_open_clip_repository(repository, revision, request):
+        from ._formats.open_clip import load_repository
+
+        return load_repository(name, repository, request, revision)
+    from ._formats.transformers import load_pretrained
+
+    source = f"hf:{repository}"
+    if revision is not None:
+        source = f"hf:{repository}@{revision}"
+    return load_pretrained(
+        name,
+        repository,
+        request,
+        revision=revision,
+        shown_source=source,
+        trust_remote_code=bool(request.options.get("trust_remote_code")),
+    )
+
+
+def _open_clip_locator(rest: str) -> ModelEntry:
     architecture, _, tag = rest.rpartition("/")
     if not architecture or not tag:
         raise ConfigError(
@@ -77,19 +85,20 @@ def _open_clip(rest: str) -> ModelEntry:
     return ModelEntry(name, f"open_clip's {architecture} with the weights {tag}", load)
 
 
-def _local_dir(rest: str) -> ModelEntry:
-    # A path stays out of names and results: they hold the folder's own name alone.
+def _folder_locator(rest: str) -> ModelEntry:
+    # Names and results never hold a path, only the folder's own name.
     base = Path(rest).resolve().name
     return folder_entry(slug(f"local-dir-{base}"), Path(rest), f"local-dir:{base}")
 
 
 def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
-    """A folder that describes itself: `config.json` (transformers) or
-    `open_clip_config.json` (open_clip).
+    """A folder that describes itself, in the layout of either library.
+
+    That is, with `config.json` (transformers) or `open_clip_config.json` (open_clip).
     """
 
     def load(request: LoadRequest) -> DualEncoder:
-        if (folder / "open_clip_config.json").is_file():
+        if _is_of_open_clip(folder):
             from ._formats.open_clip import load_folder
 
             return load_folder(name, folder, request, shown_source=shown_source)
@@ -101,20 +110,7 @@ def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
         return load_pretrained(name, str(folder), request, shown_source=shown_source)
 
     def missing(_: LoadRequest) -> str | None:
-        if (folder / "open_clip_config.json").is_file() or (
-            folder / "config.json"
-        ).is_file():
-            return None
-        if folder.exists() and not folder.is_dir():
-            return (
-                "expected a folder with config.json or open_clip_config.json for"
-                f" {name}, got {shown_source!r}, which is a file; name it as checkpoint"
-                " in a [models.NAME] table, with the loader that reads it"
-            )
-        return (
-            f"expected a folder with config.json or open_clip_config.json for {name},"
-            f" got {shown_source!r} without one; save the model there or fix the path"
-        )
+        return _missing_config(name, folder, shown_source)
 
     return ModelEntry(
         name,
@@ -126,11 +122,31 @@ def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
     )
 
 
+def _is_of_open_clip(folder: Path) -> bool:
+    return (folder / "open_clip_config.json").is_file()
+
+
+def _missing_config(name: str, folder: Path, shown_source: str) -> str | None:
+    """The sentence for a folder that does not describe itself, or None."""
+    if _is_of_open_clip(folder) or (folder / "config.json").is_file():
+        return None
+    if folder.exists() and not folder.is_dir():
+        return (
+            "expected a folder with config.json or open_clip_config.json for"
+            f" {name}, got {shown_source!r}, which is a file; name it as checkpoint"
+            " in a [models.NAME] table, with the loader that reads it"
+        )
+    return (
+        f"expected a folder with config.json or open_clip_config.json for {name},"
+        f" got {shown_source!r} without one; save the model there or fix the path"
+    )
+
+
 _OPTIONS = ("tokenizer", "preprocessing")
 _READERS: dict[str, Callable[[str], ModelEntry]] = {
-    "hf": _hf,
-    "open_clip": _open_clip,
-    "local-dir": _local_dir,
+    "hf": _hub_locator,
+    "open_clip": _open_clip_locator,
+    "local-dir": _folder_locator,
 }
 _FORMS = {
     "hf": "hf:ORG/NAME[@REV]",

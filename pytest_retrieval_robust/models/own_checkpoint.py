@@ -10,8 +10,8 @@ from typing import Any
 from ..catalogue import unknown_name
 from ..errors import ConfigError
 from . import DualEncoder, LoadRequest, ModelEntry, check_accepted
-from ._files.hub import is_open_clip_repository, missing_from_hub
-from .locators import folder_entry
+from ._files.hub import missing_from_hub
+from .locators import folder_entry, load_from_hub
 
 _HUB = "hf:"
 
@@ -24,40 +24,34 @@ def own_entry(
     options: Mapping[str, Any],
     catalogue: Iterable[ModelEntry],
 ) -> ModelEntry:
-    """The entry of a checkpoint of the user's own: a file, a folder, or `hf:ORG/NAME[@REV]`.
+    """The entry of a user's own checkpoint: a file, a folder, or `hf:ORG/NAME[@REV]`.
 
-    `loader` is `transformers`, `open_clip`, a model of the catalogue whose layout the
-    checkpoint has, or None for a folder that says itself which of the first two it is.
+    `loader` is `transformers`, `open_clip`, or a model of the catalogue whose layout
+    the checkpoint has. None is for a folder that says which of the first two it is.
     Raises `ConfigError` for an unknown loader, and for an option that it does not have.
     """
-    path = None if checkpoint.startswith(_HUB) else Path(checkpoint)
-    asked = LoadRequest(
-        name=name, checkpoint=path, tokenizer=tokenizer, options=options
-    )
-    base = _base(
-        name,
-        loader,
-        checkpoint,
-        [entry for entry in catalogue if "checkpoint" in entry.accepts],
-    )
-    check_accepted(base, replace(asked, checkpoint=None))
+    path = None if _is_hub(checkpoint) else Path(checkpoint)
+    layouts = [entry for entry in catalogue if "checkpoint" in entry.accepts]
+    base = _base(name, loader, checkpoint, layouts)
+    # The table names the checkpoint itself, so only the rest is compared.
+    check_accepted(base, LoadRequest(name=name, tokenizer=tokenizer, options=options))
 
-    def given(request: LoadRequest) -> LoadRequest:
+    def completed(request: LoadRequest) -> LoadRequest:
         return replace(
             request, name=name, checkpoint=path, tokenizer=tokenizer, options=options
         )
 
     def load(request: LoadRequest) -> DualEncoder:
-        return base.load(given(request))
+        return base.load(completed(request))
 
     def missing(request: LoadRequest) -> str | None:
         if path is not None and not path.exists():
             return (
-                f"the checkpoint of {name} is not there: {path.name}; fix the path in"
+                f"the checkpoint of {name} does not exist: {path.name}; fix the path in"
                 f" [models.{name}], which is relative to the folder of its file, or"
                 " copy the checkpoint to it"
             )
-        return None if base.missing is None else base.missing(given(request))
+        return None if base.missing is None else base.missing(completed(request))
 
     return ModelEntry(
         name,
@@ -71,6 +65,7 @@ def own_entry(
 def _base(
     name: str, loader: str | None, checkpoint: str, layouts: list[ModelEntry]
 ) -> ModelEntry:
+    """The entry of the loader that reads the checkpoint."""
     if loader == "transformers":
         return _transformers(name, checkpoint)
     if loader == "open_clip":
@@ -82,45 +77,42 @@ def _base(
     if loader is not None:
         known = ["transformers", "open_clip", *(entry.name for entry in layouts)]
         raise unknown_name("loader", loader, known)
-    if checkpoint.startswith(_HUB):
+    if _is_hub(checkpoint):
         return _transformers(name, checkpoint)
     return folder_entry(name, Path(checkpoint), _shown(checkpoint))
 
 
 def _transformers(name: str, checkpoint: str) -> ModelEntry:
-    source, _, revision = (
-        checkpoint.removeprefix(_HUB).partition("@")
-        if _is_hub(checkpoint)
-        else (checkpoint, "", "")
+    """A hub repository of either library, or a folder of transformers."""
+    if not _is_hub(checkpoint):
+        return _transformers_entry(name, checkpoint)
+    repository, _, revision = checkpoint.removeprefix(_HUB).partition("@")
+    return ModelEntry(
+        name,
+        _TRANSFORMERS_SUMMARY,
+        lambda request: load_from_hub(name, repository, revision or None, request),
+        lambda _: missing_from_hub(name, repository, revision or None),
+        accepts=_TRANSFORMERS_OPTIONS,
     )
 
-    def load(request: LoadRequest) -> DualEncoder:
-        if _is_hub(checkpoint) and is_open_clip_repository(
-            source, revision or None, request
-        ):
-            from ._formats.open_clip import load_repository
 
-            return load_repository(name, source, request, revision or None)
+def _transformers_entry(name: str, checkpoint: str) -> ModelEntry:
+    def load(request: LoadRequest) -> DualEncoder:
         from ._formats.transformers import load_pretrained
 
         return load_pretrained(
             name,
-            source,
+            checkpoint,
             request,
-            revision=revision or None,
             shown_source=_shown(checkpoint),
             trust_remote_code=bool(request.options.get("trust_remote_code")),
         )
 
-    def missing(_: LoadRequest) -> str | None:
-        return (
-            missing_from_hub(name, source, revision or None)
-            if _is_hub(checkpoint)
-            else None
-        )
+    return ModelEntry(name, _TRANSFORMERS_SUMMARY, load, accepts=_TRANSFORMERS_OPTIONS)
 
-    accepts = ("tokenizer", "preprocessing", "trust_remote_code")
-    return ModelEntry(name, "a transformers checkpoint", load, missing, accepts=accepts)
+
+_TRANSFORMERS_SUMMARY = "a transformers checkpoint"
+_TRANSFORMERS_OPTIONS = ("tokenizer", "preprocessing", "trust_remote_code")
 
 
 def _open_clip(name: str, checkpoint: str) -> ModelEntry:
@@ -129,17 +121,19 @@ def _open_clip(name: str, checkpoint: str) -> ModelEntry:
     def load(request: LoadRequest) -> DualEncoder:
         from ._formats.open_clip import load_file, load_folder
 
-        path, architecture = Path(checkpoint), request.options.get("architecture")
-        if architecture is None:
-            if not path.is_dir():
-                raise ConfigError(
-                    f"Expected architecture beside the open_clip file {path.name} of"
-                    f' {name}, got none. Add architecture = "ViT-B-16" (a name of'
-                    " open_clip.list_models()), or give a folder with"
-                    " open_clip_config.json."
-                )
-            return load_folder(name, path, request, shown_source=_shown(checkpoint))
-        return load_file(name, architecture, path, request, source=_shown(checkpoint))
+        path = Path(checkpoint)
+        architecture = request.options.get("architecture")
+        if architecture is not None:
+            source = _shown(checkpoint)
+            return load_file(name, architecture, path, request, source=source)
+        if not path.is_dir():
+            raise ConfigError(
+                f"Expected architecture beside the open_clip file {path.name} of"
+                f' {name}, got none. Add architecture = "ViT-B-16" (a name of'
+                " open_clip.list_models()), or name a folder with"
+                " open_clip_config.json."
+            )
+        return load_folder(name, path, request, shown_source=_shown(checkpoint))
 
     return ModelEntry(
         name, "an open_clip checkpoint", load, accepts=("architecture", "preprocessing")
@@ -160,9 +154,7 @@ def _require_path(loader: str, checkpoint: str) -> None:
 
 
 def _shown(checkpoint: str) -> str:
-    # A path stays out of cards and results: they hold the file's own name alone.
-    return (
-        checkpoint
-        if _is_hub(checkpoint)
-        else f"checkpoint:{Path(checkpoint).resolve().name}"
-    )
+    # Cards and results never hold a path, only the file's own name.
+    if _is_hub(checkpoint):
+        return checkpoint
+    return f"checkpoint:{Path(checkpoint).resolve().name}"

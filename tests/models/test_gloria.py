@@ -14,7 +14,7 @@ from PIL import Image
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.errors import ModelError
-from pytest_retrieval_robust.models._formats import gloria
+from pytest_retrieval_robust.models._formats import gloria, opencv
 
 from . import published
 
@@ -60,14 +60,14 @@ def test_pixels_are_opencvs_bit_for_bit(model: Any) -> None:
     golden = published.goldens("gloria_resnet50")
     for number in range(4):
         image = published.picture(number)
-        grey = gloria.grey_of(image)
+        grey = opencv.grey_of(image)
         assert sha256(grey) == golden["gray_sha256"][number]
         longer = max(image.size)
         width, height = (
             256 if side == longer else int(side * 256 / longer) for side in image.size
         )
         assert (
-            sha256(gloria.padded(gloria.by_area(grey, width, height)))
+            sha256(gloria.padded(opencv.by_area(grey, width, height)))
             == golden["square256_sha256"][number]
         )
         found = model.normalise(

@@ -1,6 +1,4 @@
-"""Foreign code that is called while a model is loaded: what it raises becomes one error
-of this package.
-"""
+"""Foreign code that runs while a model is loaded: what it raises becomes one of our errors."""
 
 from __future__ import annotations
 
@@ -22,13 +20,13 @@ _PACKAGES = (
     "einops",
     "sacremoses",
 )
-"""Packages that libraries ask for by a text alone, under the names that pip knows them by."""
+"""Packages that libraries name only in the text of an error, by the names that pip uses."""
 
 
 def attempt(
     read: Callable[[], T], explain: Callable[[BaseException], RobustError]
 ) -> T:
-    """What `read` returns; where foreign code in it raises, the error that `explain` makes of that.
+    """What `read` returns; if foreign code in it raises, the error that `explain` makes of it.
 
     The foreign error is neither the cause nor the context of ours: its text may quote a
     report or a path, and its frames may hold a whole model.
@@ -40,28 +38,27 @@ def attempt(
     except FOREIGN as error:
         refusal = explain(error)
         let_go(error)
+    # Outside of the handler, so that the foreign error does not become the context.
     raise refusal
 
 
 def missing_package(error: BaseException) -> str | None:
-    """The package that an error says is not installed, or None.
+    """The package that an error reports as not installed, or None.
 
-    Nothing else of its text is used.
+    Nothing else of the error's text is used.
     """
     text = str(error).lower()
-    asks = isinstance(error, ImportError) or "installed" in text
-    return (
-        next((package for package in _PACKAGES if package in text), None)
-        if asks
-        else None
-    )
+    if not isinstance(error, ImportError) and "installed" not in text:
+        return None
+    return next((package for package in _PACKAGES if package in text), None)
 
 
 def shown_path(typed: str | Path) -> str:
-    """What a user typed, as it may stand in a message: an absolute path, or one with
-    `..`, by its last part alone.
+    """A user's text as a message may show it.
+
+    Of an absolute path, or one with `..`, only the last part is shown.
     """
     path = Path(typed)
-    return (
-        path.resolve().name if path.is_absolute() or ".." in path.parts else str(typed)
-    )
+    if path.is_absolute() or ".." in path.parts:
+        return path.resolve().name
+    return str(typed)

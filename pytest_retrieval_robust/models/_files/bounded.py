@@ -6,14 +6,18 @@ from typing import IO
 
 from ...files import Readable, TooLargeError
 
+_CHUNK = 1 << 20
+
 
 class Bounded:
-    """A stream that may give so many bytes, and raises `TooLargeError` after them."""
+    """A stream of at most `limit` bytes; reading beyond them raises `TooLargeError`."""
 
     def __init__(self, stream: Readable, limit: int) -> None:
-        self._stream, self._left = stream, limit
+        self._stream = stream
+        self._left = limit
 
     def read(self, size: int) -> bytes:
+        # One byte more than is left tells a stream that ends here from one that goes on.
         chunk = self._stream.read(min(size, self._left + 1))
         self._left -= len(chunk)
         if self._left < 0:
@@ -22,7 +26,7 @@ class Bounded:
 
 
 def copy_at_most(source: Readable, target: IO[bytes], limit: int) -> None:
-    """Copy a stream; `TooLargeError` where it goes on after `limit` bytes."""
+    """Copy a stream; `TooLargeError` if it goes on after `limit` bytes."""
     bounded = Bounded(source, limit)
-    while chunk := bounded.read(1 << 20):
+    while chunk := bounded.read(_CHUNK):
         target.write(chunk)

@@ -1,5 +1,6 @@
-"""What a checkpoint looks like, from its keys and shapes: for messages that say more
-than "keys are missing".
+"""What a checkpoint looks like, from its keys and shapes.
+
+For messages that say more than "keys are missing".
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+# The first sign that begins any of the keys decides.
 _SIGNS = (
     ("vision_model.model.conv1.weight", "MedCLIP with ResNet-50 (medclip)"),
     ("vision_model.projection_head.weight", "MedCLIP with Swin (medclip-vit)"),
@@ -34,9 +36,7 @@ _SIGNS = (
 
 
 def looks_like(tensors: Mapping[str, Tensor]) -> str:
-    """A phrase such as "MedCLIP with ResNet-50 (medclip)"; the first keys where nothing
-    is known.
-    """
+    """A phrase such as "MedCLIP with ResNet-50 (medclip)"; the first keys if none fits."""
     for sign, phrase in _SIGNS:
         if any(key.startswith(sign) for key in tensors):
             return phrase
@@ -46,7 +46,5 @@ def looks_like(tensors: Mapping[str, Tensor]) -> str:
             f"OpenAI's key layout of CLIP, ViT of width {kernel.shape[0]} with"
             f" {kernel.shape[-1]}-pixel patches"
         )
-    return (
-        "nothing known here (its first keys:"
-        f" {', '.join(sorted(tensors)[:3]) or 'none'})"
-    )
+    first_keys = ", ".join(sorted(tensors)[:3]) or "none"
+    return f"nothing known here (its first keys: {first_keys})"

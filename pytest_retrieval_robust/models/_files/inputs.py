@@ -1,5 +1,6 @@
-"""A digest of what decides a model's numbers beside its weights: configuration,
-tokenizer, preprocessing.
+"""A digest of what decides a model's numbers beside its weights.
+
+That is: configuration, tokenizer and preprocessing.
 """
 
 from __future__ import annotations
@@ -14,22 +15,24 @@ from ...files import is_regular
 from .checkpoint import sha256_of
 
 _DECIDING = (
-    *(
-        "config.json",
-        "open_clip_config.json",
-        "preprocessor_config.json",
-        "processor_config.json",
-    ),
-    *(
-        "tokenizer*.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab*",
-        "merges.txt",
-    ),
-    *("*.model", "*.tiktoken", "*.bpe", "*.py"),
+    "config.json",
+    "open_clip_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "*.tiktoken",
+    "*.bpe",
+    "*.py",
 )
-"""Files of a folder that bear on embeddings; `*.py` is the code of a model that may run its own."""
+"""Files of a folder that bear on embeddings.
+
+`*.py` is the code of a model that runs its own.
+"""
 SENTENCES = (
     "No acute cardiopulmonary process.",
     (
@@ -44,7 +47,7 @@ SENTENCES = (
     " \t two  spaces\nand a new line ",
     "",
 )
-"""What a tokenizer is asked for its ids: cases, punctuation, numbers, accents, entities
+"""Sentences that tell tokenizers apart: case, punctuation, numbers, accents, entities
 and blanks.
 """
 
@@ -52,37 +55,42 @@ and blanks.
 def inputs_digest(
     folders: Iterable[Path], settings: object = None, vocabulary: bytes = b""
 ) -> str:
-    """One hash of the deciding files of folders, by their names and contents, of
-    settings, and of a vocabulary.
+    """One hash of the deciding files of folders, of settings, and of a vocabulary.
+
+    Files enter by their names and contents.
     """
     digest = hashlib.sha256()
     for folder in folders:
-        found = {
-            file.name: file
-            for pattern in _DECIDING
-            for file in folder.glob(pattern)
-            if is_regular(file)
-        }
-        for name in sorted(found):
-            digest.update(f"{name} {sha256_of([found[name]])}\n".encode())
+        for file in _deciding_files(folder):
+            digest.update(f"{file.name} {sha256_of([file])}\n".encode())
         digest.update(b"\n")
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     digest.update(vocabulary)
     return digest.hexdigest()
 
 
+def _deciding_files(folder: Path) -> list[Path]:
+    """The regular files of `_DECIDING` in the order of their names, each one once."""
+    by_name: dict[str, Path] = {}
+    for pattern in _DECIDING:
+        for file in folder.glob(pattern):
+            if is_regular(file):
+                by_name[file.name] = file
+    return [by_name[name] for name in sorted(by_name)]
+
+
 def token_ids_digest(ids: Callable[[Sequence[str]], Iterable[Sequence[int]]]) -> str:
     """The hash of the token ids that a model reads of fixed sentences, each one alone."""
-    rows: list[Any] = [
-        [int(number) for number in row] for text in SENTENCES for row in ids([text])
-    ]
+    rows: list[list[int]] = []
+    for text in SENTENCES:
+        for row in ids([text]):
+            rows.append([int(number) for number in row])
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def vocabulary_of(tokenizer: Any) -> bytes:
-    """A tokenizer of transformers as bytes: its words, merges and settings, wherever
-    its files lie.
-    """
+    """A tokenizer of transformers as bytes: its words, merges and settings."""
+    # The state in memory, not the files: a tokenizer may come from anywhere.
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         return bytes(backend.to_str().encode())

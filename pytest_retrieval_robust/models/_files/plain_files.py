@@ -1,8 +1,7 @@
-"""Weights that their authors publish as plain files: where they lie on this machine,
-and how they get there.
+"""Weights that their authors publish as plain files: where they lie, and how to get them.
 
-They are looked for in `weights/` of the cache folder, under the names that they are
-published with. Imports no model library: `missing` is asked while tests are collected.
+They are looked for in `weights/` of the cache folder, by their published names. Imports
+no model library: `missing` runs while tests are collected.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from .attempt import attempt
 from .bounded import copy_at_most
 
 _MOST_BYTES = 1 << 35
-"""Of a published file whose server does not say its size."""
+"""Limit for a published file whose server does not report its size."""
+_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -29,56 +29,55 @@ class PlainFile:
 
     name: str
     page: str
-    """Where it is to be had, for the reader."""
+    """The page that offers it, for the reader."""
     url: str | None = None
-    """Where it can be fetched from without a person; None where it cannot."""
+    """Where it can be fetched without a person; None if it cannot."""
     sha256: str | None = None
-    """Of the published file, where it is known."""
+    """Of the published file, if it is known."""
 
 
-def place_of(file: PlainFile, request: LoadRequest) -> Path:
+def path_of(file: PlainFile, request: LoadRequest) -> Path:
     return cache_folder(request.cache_dir) / "weights" / file.name
 
 
 def missing_file(name: str, file: PlainFile, request: LoadRequest) -> str | None:
-    """The sentence for a file that is not here, or None."""
-    if request.checkpoint is not None or place_of(file, request).is_file():
+    """The sentence for a file that is not on this machine, or None."""
+    if request.checkpoint is not None or path_of(file, request).is_file():
         return None
     fetch = "allow downloads (--robust-download), or " if file.url else ""
     return (
-        f"the weights of {name} are not on this machine; to bring them, {fetch}get"
-        f" {file.name} from {file.page} and put it in weights/ of the cache folder"
-        f" (${CACHE_VARIABLE}, by default {_shown(request)}), or name it as the"
+        f"the weights of {name} are not on this machine; {fetch}download {file.name}"
+        f" from {file.page} and put it in weights/ of the cache folder"
+        f" (${CACHE_VARIABLE}, by default {_shown_cache(request)}), or name it as the"
         " checkpoint of a [models.NAME] table"
     )
 
 
-def _shown(request: LoadRequest) -> str:
+def _shown_cache(request: LoadRequest) -> str:
     folder = cache_folder(request.cache_dir)
-    return (
-        f"~/{folder.relative_to(Path.home())}"
-        if folder.is_relative_to(Path.home())
-        else str(folder)
-    )
+    # A home folder's name is the user's own.
+    if folder.is_relative_to(Path.home()):
+        return f"~/{folder.relative_to(Path.home())}"
+    return str(folder)
 
 
 def local_file(name: str, file: PlainFile, request: LoadRequest) -> Path:
-    """The file on this machine, fetched if it may be.
+    """The file on this machine, fetched if the request allows it.
 
-    Raises `NotOnThisMachineError` where it is not here and cannot be fetched, saying
-    how to bring it.
+    Raises `NotOnThisMachineError`, which says how to get it, if it is neither on this
+    machine nor can be fetched.
     """
-    place = place_of(file, request)
-    if place.is_file():
-        return place
+    path = path_of(file, request)
+    if path.is_file():
+        return path
     if file.url is None or not request.may_download or _is_offline():
         raise NotOnThisMachineError.because(missing_file(name, file, request) or "")
-    _fetch(name, file.url, place)
-    return place
+    _fetch(name, file.url, path)
+    return path
 
 
 def check_published(file: PlainFile, sha256: str | None) -> None:
-    """Raise `ModelError` where a file of the published name is not the published one."""
+    """Raise `ModelError` for a file that has the published name, but another hash."""
     if file.sha256 is not None and sha256 != file.sha256:
         raise ModelError(
             f"Expected the published {file.name} with sha256={file.sha256}, got"
@@ -91,31 +90,36 @@ def _is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
-def _fetch(name: str, url: str, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f"{place.name}.{os.getpid()}.part")
+def _fetch(name: str, url: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Under a name of this process, so that only whole files get the published one.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
 
     def fetch() -> None:
-        with (
-            urllib.request.urlopen(url, timeout=60) as source,
-            part.open("wb") as target,
-        ):
-            expected = source.headers.get("Content-Length")
-            copy_at_most(
-                source, target, _MOST_BYTES if expected is None else int(expected)
-            )
-        if expected is not None and part.stat().st_size != int(expected):
-            raise OSError(f"{part.stat().st_size} of {expected} bytes")
-        part.replace(place)
+        _download(url, part)
+        part.replace(path)
 
     def explain(error: BaseException) -> NotOnThisMachineError:
         return NotOnThisMachineError(
             f"Expected to fetch the weights of {name} from {url}, got"
-            f" {described(error)}. Try again, or bring the file by hand to weights/ of"
-            " the cache folder."
+            f" {described(error)}. Try again, or copy the file to weights/ of the cache"
+            " folder yourself."
         )
 
     try:
         attempt(fetch, explain)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _download(url: str, part: Path) -> None:
+    """Write what a server sends to a file; `OSError` if it is not of the announced size."""
+    with (
+        urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as source,
+        part.open("wb") as target,
+    ):
+        announced = source.headers.get("Content-Length")
+        limit = _MOST_BYTES if announced is None else int(announced)
+        copy_at_most(source, target, limit)
+    if announced is not None and part.stat().st_size != limit:
+        raise OSError(f"{part.stat().st_size} of {limit} bytes")

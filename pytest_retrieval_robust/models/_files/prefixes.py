@@ -1,6 +1,4 @@
-"""The prefix that training code puts before every key of a checkpoint: `module.`,
-`model.`, `_orig_mod.`.
-"""
+"""The prefix that training code puts before every key: `module.`, `model.`, `_orig_mod.`."""
 
 from __future__ import annotations
 
@@ -16,33 +14,30 @@ T = TypeVar("T")
 WRAPPERS = (
     r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
 )
-"""Parts that torch puts into keys, anywhere in them, where a module is compiled,
-sharded or checkpointed.
+"""Parts that torch puts anywhere into keys if a module is compiled, sharded or
+checkpointed.
 """
 
 
 def without_prefix(
     name: str, tensors: Mapping[str, T], own: Collection[str]
 ) -> tuple[dict[str, T], str]:
-    """The tensors under the network's `own` keys, and the prefix that was taken off,
-    which may be empty.
+    """The tensors under the network's `own` keys, and the prefix, which may be empty.
 
-    Raises `ModelError` where two prefixes lead to a whole network, such as weights
-    beside their moving average: which of the two is meant cannot be known.
+    Raises `ModelError` if two prefixes lead to a whole network, such as weights beside
+    their moving average: no one can know which of the two is meant.
     """
     plain = {unwrapped(key): tensor for key, tensor in tensors.items()}
     prefix = prefix_of(name, plain, own)
-    others = {
-        key: tensor for key, tensor in plain.items() if not key.startswith(prefix)
-    }
-    return {
-        **others,
-        **{
-            key.removeprefix(prefix): plain[key]
-            for key in plain
-            if key.startswith(prefix)
-        },
-    }, prefix
+    renamed: dict[str, T] = {}
+    # Keys without the prefix first: the network's own weights replace one of the same name.
+    for key, tensor in plain.items():
+        if not key.startswith(prefix):
+            renamed[key] = tensor
+    for key, tensor in plain.items():
+        if key.startswith(prefix):
+            renamed[key.removeprefix(prefix)] = tensor
+    return renamed, prefix
 
 
 def unwrapped(key: str) -> str:
@@ -51,22 +46,21 @@ def unwrapped(key: str) -> str:
 
 
 def prefix_of(name: str, keys: Iterable[str], own: Collection[str]) -> str:
-    """The prefix under which more than half of the network's `own` keys are found;
-    empty where there is none.
-    """
+    """The prefix before more than half of the network's `own` keys; empty if there is none."""
     matches: Counter[str] = Counter()
     for key in keys:
         parts = key.split(".")
         for number in range(len(parts)):
             if ".".join(parts[number:]) in own:
-                matches["".join(f"{part}." for part in parts[:number])] += 1
+                prefix = "".join(f"{part}." for part in parts[:number])
+                matches[prefix] += 1
     whole = sorted(prefix for prefix, count in matches.items() if 2 * count > len(own))
     if not whole or "" in whole:
         return ""
     if len(whole) > 1:
         raise ModelError(
             f"Expected the weights of one network for {name}, got {len(whole)} sets of"
-            f" them in one file, under {' and '.join(map(repr, whole))}. Save the set"
-            " that is to be measured alone."
+            f" them in one file, under {' and '.join(map(repr, whole))}. Save only the"
+            " set to measure."
         )
     return whole[0]

@@ -1,6 +1,4 @@
-"""Build a network without filling it, and put a checkpoint's tensors into it: every
-weight, or an error.
-"""
+"""Build a network without its values, and fill it with a checkpoint: every weight, or an error."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ModelError
-from .._files.checkpoint import (
+from .._files.weight_checks import (
     is_harmless,
     is_temperature,
     require_no_missing,
@@ -26,20 +24,21 @@ N = TypeVar("N", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Fit:
-    """What of a checkpoint found no place in the network, what was dropped on purpose,
-    and what was not needed.
-    """
+    """How the keys of a checkpoint and those of a network differ."""
 
     unexpected: tuple[str, ...]
     dropped: tuple[str, ...]
+    """Keys that are known to be of no use, and left out on purpose."""
     missing: tuple[str, ...] = ()
+    """Keys of the network that no rank depends on."""
     prefix: str = ""
-    """What was taken off the keys before."""
+    """The prefix that was removed from the keys before."""
 
 
 def build(factory: Callable[[], N]) -> N:
-    """The network that `factory` builds, its parameters without memory or values;
-    buffers are as it made them.
+    """The network that `factory` builds, its parameters without memory or values.
+
+    Buffers are as the factory made them.
     """
     with _without_parameters():
         return factory()
@@ -52,12 +51,9 @@ def _without_parameters() -> Iterator[None]:
     register = nn.Module.register_parameter
 
     def on_meta(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
-        empty = (
-            None
-            if param is None
-            else nn.Parameter(param.to("meta"), requires_grad=False)
-        )
-        register(self, name, empty)
+        if param is not None:
+            param = nn.Parameter(param.to("meta"), requires_grad=False)
+        register(self, name, param)
 
     nn.Module.register_parameter = on_meta  # type: ignore[method-assign]
     try:
@@ -73,22 +69,22 @@ def fill(
     file: WeightsFile,
     looks_like: str,
 ) -> Fit:
-    """Give the network the checkpoint's tensors, in float32; its keys must be the network's own.
+    """Fill the network with a checkpoint's tensors, in float32, by the network's own keys.
 
     Raises `ModelError` for missing keys, listing them, for a tensor of another shape or
-    kind, and for one with NaN. Keys that the network does not have are returned, those
-    known to be harmless (`position_ids`) as dropped. A missing temperature is set to
-    zero and returned: no rank depends on it.
+    kind, and for one with NaN. A missing temperature is set to zero, because no rank
+    depends on it.
     """
     own = network.state_dict()
     missing = [key for key in own if key not in tensors and not is_counter(key)]
     if missing and len(missing) > len(own) // 2:
         raise ModelError(
             f"Expected a checkpoint of {name}, got one that looks like {looks_like}"
-            f" ({len(missing)} of {len(own)} keys missing, first {missing[0]}). Give"
-            " the matching checkpoint, or load this one under its own name."
+            f" ({len(missing)} of {len(own)} keys missing, first {missing[0]}). Use the"
+            " matching checkpoint, or load this one under its own name."
         )
     require_no_missing(name, missing)
+    # All shapes before the first copy, so that a wrong variant is refused at once.
     for key in own.keys() & tensors.keys():
         _require_shape(name, key, own[key], tensors[key])
     state = {key: file.take(tensors[key]) for key in own if key in tensors}
@@ -99,10 +95,10 @@ def fill(
     state |= {key: torch.zeros(own[key].shape) for key in unneeded}
     network.load_state_dict(state, strict=False, assign=True)
     network.requires_grad_(False)
-    strange = sorted(tensors.keys() - own.keys())
+    extra = sorted(tensors.keys() - own.keys())
     return Fit(
-        unexpected=tuple(key for key in strange if not is_droppable(key)),
-        dropped=tuple(key for key in strange if is_droppable(key)),
+        unexpected=tuple(key for key in extra if not is_droppable(key)),
+        dropped=tuple(key for key in extra if is_droppable(key)),
         missing=tuple(sorted(unneeded)),
     )
 
@@ -117,23 +113,23 @@ def is_droppable(key: str) -> bool:
     return is_harmless(key) or key.endswith("relative_position_index")
 
 
-def _require_shape(name: str, key: str, own: Tensor, found: Any) -> None:
-    if not isinstance(found, torch.Tensor) or found.shape != own.shape:
-        shape = tuple(getattr(found, "shape", ()))
+def _require_shape(name: str, key: str, own: Tensor, stored: Any) -> None:
+    """`ModelError` unless a checkpoint's value can take the place of the network's own."""
+    if not isinstance(stored, torch.Tensor) or stored.shape != own.shape:
+        shape = tuple(getattr(stored, "shape", ()))
         raise ModelError(
             f"Expected {key} of shape {tuple(own.shape)} for {name}, got shape={shape}."
             " The checkpoint is of another variant; load it under that variant's name."
         )
-    plain = found.layout is torch.strided and not (
-        found.is_quantized or found.is_meta or found.is_complex()
+    is_dense = stored.layout is torch.strided and not stored.is_quantized
+    is_plain = is_dense and not stored.is_meta and not stored.is_complex()
+    is_of_kind = stored.is_floating_point() or not own.is_floating_point()
+    if is_plain and is_of_kind:
+        return
+    kind = f"dtype={stored.dtype}, layout={stored.layout}"
+    if stored.is_meta:
+        kind = "a tensor without values"
+    raise ModelError(
+        f"Expected {key} of {name} as a dense tensor of floating-point numbers, got"
+        f" {kind}. Save the weights as they are before quantisation or pruning."
     )
-    if not plain or (own.is_floating_point() and not found.is_floating_point()):
-        kind = (
-            "a tensor without values"
-            if found.is_meta
-            else f"dtype={found.dtype}, layout={found.layout}"
-        )
-        raise ModelError(
-            f"Expected {key} of {name} as a dense tensor of floating-point numbers, got"
-            f" {kind}. Save the weights as they are before quantisation or pruning."
-        )

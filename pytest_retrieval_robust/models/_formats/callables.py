@@ -1,5 +1,6 @@
-"""A dual encoder from two plain callables: a remote service, an ONNX session, or any
-other code of the user's own.
+"""A dual encoder from two plain callables.
+
+They may call a remote service, an ONNX session, or any other code of the user's own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 from ...errors import EmbeddingError, ModelError
 from .. import ModelCard, Prepared
 from .._files.attempt import attempt
-from .._files.checkpoint import described_encoder, unit_rows
+from .encoders import described_encoder, unit_rows
 from .pictures import resize_and_crop
 
 _NUMBERS = "fiub"
@@ -27,8 +28,8 @@ class CallableEncoder:
     """Calls `encode_images` with float32 (B, 3, S, S) arrays on the 0..1 scale, and
     `encode_reports` with lists.
 
-    Each call is given an array of its own, which it may change, and what it returns is
-    copied at once: it may be a buffer that the next call fills again.
+    Each call gets an array of its own, which it may change. What it returns is copied
+    at once: it may be a buffer that the next call fills again.
     """
 
     device = "cpu"
@@ -43,8 +44,10 @@ class CallableEncoder:
         prepare: Callable[[Image.Image], Prepared] | None,
         card: ModelCard,
     ) -> None:
-        self.name, self.card = name, card
-        self._images, self._reports = encode_images, encode_reports
+        self.name = name
+        self.card = card
+        self._encode_images = encode_images
+        self._encode_reports = encode_reports
         self._prepare = prepare or resize_and_crop(size, size, Image.Resampling.BICUBIC)
 
     def __repr__(self) -> str:
@@ -62,38 +65,41 @@ class CallableEncoder:
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         own = np.array(pixels.detach().float().cpu().numpy(), copy=True, order="C")
-        return self._rows("encode_images", self._images(own), len(pixels))
+        output = self._encode_images(own)
+        return self._checked_rows("encode_images", output, len(pixels))
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
-        return self._rows("encode_reports", self._reports(list(texts)), len(texts))
+        output = self._encode_reports(list(texts))
+        return self._checked_rows("encode_reports", output, len(texts))
 
-    def _rows(self, which: str, given: Any, count: int) -> Tensor:
+    def _checked_rows(self, method: str, output: Any, count: int) -> Tensor:
+        """What a callable returned as unit rows; `EmbeddingError` unless it is (count, D)."""
+
         def refusal(got: str) -> EmbeddingError:
             return EmbeddingError(
-                f"Expected {which} of {self.name} to return ({count}, D) rows of real"
+                f"Expected {method} of {self.name} to return ({count}, D) rows of real"
                 f" numbers, got {got}. Return one row for each input, in its order, as"
                 " an array, a tensor or nested lists."
             )
 
-        kind = type(given).__name__
+        kind = type(output).__name__
         rows = attempt(
-            lambda: _array(given),
+            lambda: _array(output),
             lambda _: refusal(f"a {kind} that is no array of numbers"),
         )
         if rows.dtype.kind not in _NUMBERS:
             raise refusal(f"a {kind} of dtype={rows.dtype}")
         if rows.ndim != 2 or len(rows) != count or rows.shape[1] == 0:
             raise refusal(f"a {kind} of shape={rows.shape}")
-        return unit_rows(
-            torch.from_numpy(rows.astype(np.float32))
-        )  # copies: what was returned may be used again
+        # `astype` copies: the callable may use the memory of its output again.
+        return unit_rows(torch.from_numpy(rows.astype(np.float32)))
 
 
-def _array(given: Any) -> NDArray[Any]:
-    if isinstance(given, Tensor):
-        dense = given.detach().cpu()
+def _array(output: Any) -> NDArray[Any]:
+    if isinstance(output, Tensor):
+        dense = output.detach().cpu()
         # numpy knows no bfloat16; complex numbers are refused by their own name.
-        return np.asarray(
-            (dense.float() if dense.is_floating_point() else dense).numpy()
-        )
-    return np.asarray(given)
+        if dense.is_floating_point():
+            dense = dense.float()
+        return np.asarray(dense.numpy())
+    return np.asarray(output)

@@ -1,9 +1,8 @@
-"""CXR-CLIP (You et al., 2023): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT, from the
-authors' files.
+"""CXR-CLIP (You et al., 2023): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT.
 
-After https://github.com/Soombit-ai/cxr-clip, as it is evaluated: 256 tokens, the last
-token's state for a text, and for Swin the state of token 0, which is the top left cell
-of its 7 x 7 grid and no class token.
+From the authors' files, after https://github.com/Soombit-ai/cxr-clip, as they evaluate
+it: 256 tokens, the last token's state for a text, and for Swin the state of token 0,
+which is the top left cell of its 7 x 7 grid and no class token.
 """
 
 from __future__ import annotations
@@ -18,13 +17,16 @@ from .. import LoadRequest
 from .._files.weights_file import weights_in
 from .pictures import Picture, resize_and_crop
 from .recipe import Recipe
-from .towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_size
+from .towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_sizes
 from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
-_SWIN, _BERT = "image_encoder.image_encoder.", "text_encoder.text_encoder."
+_SWIN = "image_encoder.image_encoder."
+_BERT = "text_encoder.text_encoder."
 _CONTEXT = 256
-_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_HALF = (0.5,) * 3, (0.5,) * 3
+_SIDE = 224
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_HALF = (0.5,) * 3
 
 
 class _ResNet(nn.Module):
@@ -53,7 +55,8 @@ class _Text(nn.Module):
         self.text_encoder = bert(tensors, _BERT)
 
     def forward(self, ids: Tensor) -> Tensor:
-        return last_state(self.text_encoder, ids)[:, -1]  # [SEP], for nothing is padded
+        # The last token is [SEP], because nothing is padded.
+        return last_state(self.text_encoder, ids)[:, -1]
 
 
 class _Projection(nn.Module):
@@ -69,10 +72,13 @@ class _Projection(nn.Module):
 class _Network(nn.Module):
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        swin = _is_swin(tensors)
-        self.image_encoder = _Swin() if swin else _ResNet()
+        if _is_swin(tensors):
+            self.image_encoder: nn.Module = _Swin()
+            self.image_projection = _Projection(768)
+        else:
+            self.image_encoder = _ResNet()
+            self.image_projection = _Projection(2048)
         self.text_encoder = _Text(tensors)
-        self.image_projection = _Projection(768 if swin else 2048)
         self.text_projection = _Projection(768)
         self.logit_scale = nn.Parameter(torch.zeros(()))
 
@@ -82,20 +88,17 @@ def _is_swin(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
-    return Picture(
-        resize_and_crop(224, 224, Resampling.BILINEAR),
-        224,
-        *(_HALF if _is_swin(tensors) else _IMAGENET),
-    )
+    prepare = resize_and_crop(_SIDE, _SIDE, Resampling.BILINEAR)
+    if _is_swin(tensors):
+        return Picture(prepare, _SIDE, _HALF, _HALF)
+    return Picture(prepare, _SIDE, _IMAGENET_MEAN, _IMAGENET_STD)
 
 
 def _tokens(
     name: str, tensors: Mapping[str, Tensor], request: LoadRequest
 ) -> WordPieces:
-    rows, positions = table_size(tensors, f"{_BERT}embeddings.")
-    return load_word_pieces(
-        name, CLINICAL_BERT, request, rows=rows, positions=positions, context=_CONTEXT
-    )
+    tables = table_sizes(tensors, _BERT)
+    return load_word_pieces(name, CLINICAL_BERT, request, tables, context=_CONTEXT)
 
 
 CXR_CLIP = Recipe(

@@ -32,16 +32,16 @@ class Geometry:
         if self.resize == "longest":
             ratio = max(width, height) / self.size
             return round(width / ratio), round(height / ratio)
-        short, long = sorted((width, height))
+        short = min(width, height)
+        long = max(width, height)
         new_long = int(self.size * long / short)
         return (self.size, new_long) if width <= height else (new_long, self.size)
 
     def frame(self, width: int, height: int) -> Frame:
-        """The box of a (width, height) source image in the square, relative to the
-        square's side.
-        """
+        """The box of a (width, height) source image in the square, relative to its side."""
         new_width, new_height = self.resized(width, height)
-        left, top = self.offset(new_width), self.offset(new_height)
+        left = self.offset(new_width)
+        top = self.offset(new_height)
         return (
             -left / self.side,
             -top / self.side,
@@ -50,9 +50,8 @@ class Geometry:
         )
 
     def offset(self, length: int) -> int:
-        """Pixels cut before the square begins; negative where the image is padded.
-        Halves go to the even number.
-        """
+        """Pixels cut before the square begins; negative if the image is padded."""
         if length < self.side:
             return -((self.side - length) // 2)
+        # Python rounds halves to the even number, as torchvision's centred crop does.
         return round((length - self.side) / 2)

@@ -1,8 +1,8 @@
-"""MedCLIP (Wang et al., 2022): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT, from the
-authors' files.
+"""MedCLIP (Wang et al., 2022): ResNet-50 or Swin-Tiny with Bio_ClinicalBERT.
 
-After https://github.com/RyanWangZf/MedCLIP. A text's feature there depends on the
-padding of its batch; here every text is encoded without padding, as if alone.
+From the authors' files, after https://github.com/RyanWangZf/MedCLIP. In their code a
+text's feature depends on the padding of its batch. Every text is encoded without
+padding, as if alone.
 """
 
 from __future__ import annotations
@@ -17,13 +17,18 @@ from .. import LoadRequest
 from .._files.weights_file import weights_in
 from .pictures import Picture, pad_and_resize
 from .recipe import Recipe, chosen
-from .towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_size
+from .towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_sizes
 from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
 
-_SWIN, _BERT = "vision_model.model.", "text_model.model."
+_SWIN = "vision_model.model."
+_BERT = "text_model.model."
 _CONTEXT = 77
 _LAYERS = (1, 2, 12)
 _FILTERS = {"processor": Resampling.BICUBIC, "dataset": Resampling.BILINEAR}
+_SIDE = 224
+# The authors' statistics of grey values.
+_MEAN = 0.5862785803043838
+_STD = 0.27950088968644304
 
 
 class _Images(nn.Module):
@@ -65,6 +70,7 @@ class _Texts(nn.Module):
 class _Network(nn.Module):
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
+        # Only the Swin variant has a projection of its own.
         self.vision_model = _Images("vision_model.projection_head.weight" in tensors)
         self.text_model = _Texts(tensors)
         self.logit_scale = nn.Parameter(torch.zeros(()))
@@ -72,17 +78,14 @@ class _Network(nn.Module):
 
 def _picture(name: str, _: Mapping[str, Tensor], request: LoadRequest) -> Picture:
     filter_ = chosen(name, request, _FILTERS)
-    grey = (0.5862785803043838,) * 3, (0.27950088968644304,) * 3
-    return Picture(pad_and_resize(224, filter_), 224, *grey)
+    return Picture(pad_and_resize(_SIDE, filter_), _SIDE, (_MEAN,) * 3, (_STD,) * 3)
 
 
 def _tokens(
     name: str, tensors: Mapping[str, Tensor], request: LoadRequest
 ) -> WordPieces:
-    rows, positions = table_size(tensors, f"{_BERT}embeddings.")
-    return load_word_pieces(
-        name, CLINICAL_BERT, request, rows=rows, positions=positions, context=_CONTEXT
-    )
+    tables = table_sizes(tensors, _BERT)
+    return load_word_pieces(name, CLINICAL_BERT, request, tables, context=_CONTEXT)
 
 
 MEDCLIP = Recipe(
@@ -95,7 +98,8 @@ MEDCLIP = Recipe(
     picture=_picture,
     tokens=_tokens,
 )
-"""Options: `preprocessing` = "processor" (bicubic, the authors' MedCLIPProcessor;
-default) or "dataset" (bilinear, their training and evaluation data sets);
-`context_length` (77, to 512).
+"""Options: `preprocessing` and `context_length` (77, to 512).
+
+`preprocessing` is "processor" (bicubic, the authors' MedCLIPProcessor; default) or
+"dataset" (bilinear, their training and evaluation data sets).
 """

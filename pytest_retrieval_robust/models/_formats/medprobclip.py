@@ -1,35 +1,38 @@
-"""MedProbCLIP: a vision transformer and BiomedBERT that give distributions, ranked by
-the authors' own match score.
+"""MedProbCLIP: a vision transformer and BiomedBERT that give distributions.
 
-After the authors' repository (ff80f22). A row holds a mean and a log variance, (B,
-1024), and is not of length 1; the score of a pair is -a d + b with d = 1/2 sum((m -
-n)^2 / (s + t) + log(s + t + 1e-6)), s and t the two variances. The cosine of the means
-ranks differently. On a GPU the authors ran the encoders in half precision.
+Ranked by the authors' own match score, after their repository (ff80f22). A row holds a
+mean and a log variance, (B, 1024), and is not of length 1. The score of a pair is
+-a d + b with d = 1/2 sum((m - n)^2 / (s + t) + log(s + t + 1e-6)), where s and t are the
+two variances. The cosine of the means ranks differently. On a GPU the authors ran the
+encoders in half precision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from PIL.Image import Resampling
 from torch import Tensor, nn
 
-from .. import LoadRequest
+from .. import LoadRequest, ModelCard
 from .._files.weights_file import weights_in
-from .composed import ComposedEncoder
+from .composed import ComposedEncoder, Parts
 from .pictures import Picture, resize_and_crop
 from .recipe import Recipe
-from .towers import bert, last_state, table_size
+from .towers import bert, last_state, table_sizes
 from .wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
 
 _BERT = "txt_enc.bert."
-_WIDTH, _CONTEXT, _LARGEST_LOG = 512, 256, 6.0
-_LEAST_VARIANCE, _LEAST_SCALE = 1e-6, 1e-3
+_WIDTH = 512
+_CONTEXT = 256
+_SIDE = 224
+_LARGEST_LOG = 6.0
+_LEAST_VARIANCE = 1e-6
+_LEAST_SCALE = 1e-3
 _TILE_VALUES = 1 << 24
-"""How many differences a tile of scores may hold at a time: 64 MB."""
+"""How many differences of means a step of scoring may hold: 64 MB."""
 
 
 class _Projection(nn.Module):
@@ -76,41 +79,62 @@ class _Texts(nn.Module):
 class _Network(nn.Module):
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.img_enc, self.txt_enc = _Images(), _Texts(tensors)
-        self.a, self.b = nn.Parameter(torch.ones(())), nn.Parameter(torch.zeros(()))
+        self.img_enc = _Images()
+        self.txt_enc = _Texts(tensors)
+        # The learned scale and offset of the score, by the names of the file.
+        self.a = nn.Parameter(torch.ones(()))
+        self.b = nn.Parameter(torch.zeros(()))
 
 
 class MedProbClip(ComposedEncoder):
-    """A `ComposedEncoder` of distributions; `scale` and `offset` are the learned a and
-    b of the score.
+    """A `ComposedEncoder` of distributions that scores pairs itself.
+
+    `scale` and `offset` are the learned a and b of the score.
     """
 
-    def __init__(self, *parts: Any, scale: float, offset: float, **named: Any) -> None:
-        super().__init__(*parts, **named)
-        self._scale, self._offset = max(scale, _LEAST_SCALE), offset
+    def __init__(
+        self,
+        name: str,
+        card: ModelCard,
+        request: LoadRequest,
+        parts: Parts,
+        *,
+        scale: float,
+        offset: float,
+    ) -> None:
+        super().__init__(name, card, request, parts)
+        self._scale = max(scale, _LEAST_SCALE)
+        self._offset = offset
 
     def _rows(self, features: Tensor) -> Tensor:
         return features.float()
 
     def similarity(self, queries: Tensor, gallery: Tensor) -> Tensor:
-        """(Q, 1024) and (G, 1024) rows -> (Q, G) match scores, float32; symmetric in
-        its two sides.
+        """(Q, 1024) and (G, 1024) rows -> (Q, G) match scores, float32.
+
+        Symmetric in its two sides.
         """
+        # The differences of all pairs are (Q, G, 512): a few queries at a time, to bound memory.
         step = max(1, _TILE_VALUES // (len(gallery) * _WIDTH))
-        parts = [
-            self._distance(queries[start : start + step], gallery)
+        distances = [
+            _distance(queries[start : start + step], gallery)
             for start in range(0, len(queries), step)
         ]
-        return self._offset - self._scale * torch.cat(parts)
+        return self._offset - self._scale * torch.cat(distances)
 
-    def _distance(self, queries: Tensor, gallery: Tensor) -> Tensor:
-        (mean, variance), (other, its_variance) = _moments(queries), _moments(gallery)
-        both = variance[:, None] + its_variance[None]
-        squared = (mean[:, None] - other[None]).square_()
-        return 0.5 * (squared.div_(both) + (both + _LEAST_VARIANCE).log_()).sum(dim=-1)
+
+def _distance(queries: Tensor, gallery: Tensor) -> Tensor:
+    query_mean, query_variance = _moments(queries)
+    gallery_mean, gallery_variance = _moments(gallery)
+    variance = query_variance[:, None] + gallery_variance[None]
+    # In place, because each of these is as large as a step may be.
+    squared = (query_mean[:, None] - gallery_mean[None]).square_()
+    log_variance = (variance + _LEAST_VARIANCE).log_()
+    return 0.5 * (squared.div_(variance) + log_variance).sum(dim=-1)
 
 
 def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the variance of each row's distribution."""
     mean, log_variance = rows.float().chunk(2, dim=-1)
     return mean, log_variance.exp().clamp_min(_LEAST_VARIANCE)
 
@@ -118,25 +142,20 @@ def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
 def _tokens(
     name: str, tensors: Mapping[str, Tensor], request: LoadRequest
 ) -> WordPieces:
-    rows, positions = table_size(tensors, f"{_BERT}embeddings.")
+    tables = table_sizes(tensors, _BERT)
     return load_word_pieces(
         name,
         f"{BIOMED_BERT}-fulltext",
         request,
-        rows=rows,
-        positions=positions,
-        context=min(_CONTEXT, positions),
+        tables,
+        context=min(_CONTEXT, tables.positions),
         clean=lambda text: " ".join(text.split()),
     )
 
 
 def _picture(_: str, __: Mapping[str, Tensor], ___: LoadRequest) -> Picture:
-    return Picture(
-        resize_and_crop(224, 224, Resampling.BICUBIC, grey=True),
-        224,
-        (0.5,) * 3,
-        (0.25,) * 3,
-    )
+    prepare = resize_and_crop(_SIDE, _SIDE, Resampling.BICUBIC, grey=True)
+    return Picture(prepare, _SIDE, mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
 MEDPROBCLIP = Recipe(

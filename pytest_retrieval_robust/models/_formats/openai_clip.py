@@ -1,5 +1,4 @@
-"""CLIP networks in OpenAI's key layout: CXR-RePaiR, CheXzero, PubMedCLIP's original
-file and CLIP's own.
+"""CLIP networks in OpenAI's key layout: CXR-RePaiR, CheXzero, PubMedCLIP and CLIP itself.
 
 After https://github.com/rajpurkarlab/CXR-RePaiR,
 https://github.com/rajpurkarlab/CheXzero and https://github.com/openai/CLIP. The
@@ -28,13 +27,19 @@ from .pictures import Picture, Prepare, fit_and_pad, resize_and_crop, stretch
 from .recipe import Recipe, chosen
 
 _SCALARS = ("input_resolution", "context_length", "vocab_size")
-"""Numbers that OpenAI's own archives keep beside the weights."""
+"""Numbers that OpenAI's own archives store beside the weights."""
 _SIGNS = (
     "visual.conv1.weight",
     "visual.positional_embedding",
     "text_projection",
     "token_embedding.weight",
 )
+_CANVAS = 320
+# Statistics of grey values of 0..255 of the two data sets.
+_MIMIC_MEAN = 101.48761
+_MIMIC_STD = 83.43944
+_CHEXPERT_MEAN = 129.4185
+_CHEXPERT_STD = 73.3378
 
 
 class _Texts(nn.Module):
@@ -50,8 +55,9 @@ class _Texts(nn.Module):
 
 
 class _BytePairs:
-    """OpenAI's tokenizer: cleaned, lower-cased, cut with the last token forced to the
-    end of text, padded with 0.
+    """OpenAI's tokenizer: cleans, lower-cases, cuts, and pads with 0.
+
+    The last token of a cut text is the end of text.
     """
 
     def __init__(self, context: int) -> None:
@@ -65,15 +71,13 @@ class _BytePairs:
         return rows
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
+        # The start and the end of the text are two more.
         return [len(self._tokenizer.encode(text)) + 2 for text in texts]
 
 
 def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {
-        key: tensor
-        for key, tensor in weights_in(content).items()
-        if key not in _SCALARS
-    }
+    weights = weights_in(content)
+    return {key: tensor for key, tensor in weights.items() if key not in _SCALARS}
 
 
 def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -82,7 +86,7 @@ def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
     if absent:
         raise ModelError(
             "Expected a CLIP vision transformer in OpenAI's key layout, got a file"
-            f" that looks like {looks_like(tensors)} (no {absent[0]}). Give the"
+            f" that looks like {looks_like(tensors)} (no {absent[0]}). Use the"
             " authors' file, or load this one under its own name."
         )
     rows, width = tensors["token_embedding.weight"].shape
@@ -103,6 +107,7 @@ def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
 def image_tower(tensors: Mapping[str, Tensor]) -> nn.Module:
     """The vision transformer of the `visual.` keys, with QuickGELU."""
     outputs = tensors["visual.proj"].shape[1]
+    # open_clip builds both towers at once, so the text side is as small as it can be.
     unused = open_clip.model.CLIPTextCfg(
         vocab_size=1, context_length=1, width=64, heads=1, layers=1
     )
@@ -130,7 +135,8 @@ def _layers(tensors: Mapping[str, Tensor], prefix: str) -> int:
 
 
 def side_of(tensors: Mapping[str, Tensor]) -> int:
-    """Pixels of the input that the positions of the `visual.` keys are of."""
+    """Pixels per side of the input, from the positions of the `visual.` keys."""
+    # One position is the class token's; the others are a square of patches.
     grid = math.isqrt(tensors["visual.positional_embedding"].shape[0] - 1)
     return int(grid * tensors["visual.conv1.weight"].shape[-1])
 
@@ -140,9 +146,9 @@ def _tokens(
 ) -> _BytePairs:
     if request.tokenizer is not None:
         raise ConfigError(
-            f"Expected no tokenizer for {name}, which has OpenAI's own, got "
-            f"tokenizer={shown_path(request.tokenizer)!r}. Leave it out, "
-            "or load the model with its own tokenizer as local-dir:FOLDER."
+            f"Expected no tokenizer for {name}, which has OpenAI's own, got"
+            f" tokenizer={shown_path(request.tokenizer)!r}. Leave it out, or load the"
+            " model with its own tokenizer as local-dir:FOLDER."
         )
     rows = tensors["token_embedding.weight"].shape[0]
     tokens = _BytePairs(tensors["positional_embedding"].shape[0])
@@ -156,6 +162,11 @@ def _tokens(
 
 
 def _recipe(licence: str, ways: Callable[[int], Mapping[str, Picture]]) -> Recipe:
+    def picture(
+        name: str, tensors: Mapping[str, Tensor], request: LoadRequest
+    ) -> Picture:
+        return chosen(name, request, ways(side_of(tensors)))
+
     return Recipe(
         licence=licence,
         anchor="visual.conv1.weight",
@@ -163,23 +174,20 @@ def _recipe(licence: str, ways: Callable[[int], Mapping[str, Picture]]) -> Recip
         network=_network,
         images=lambda network: network.visual,
         texts=_Texts,
-        picture=lambda name, tensors, request: chosen(
-            name, request, ways(side_of(tensors))
-        ),
+        picture=picture,
         tokens=_tokens,
     )
 
 
 def _report_ways(side: int) -> dict[str, Picture]:
-    mimic, chexpert = (101.48761, 83.43944), (129.4185, 73.3378)
+    """The ways of CXR-RePaiR's and CheXzero's code, by the statistics that they use."""
+    plain = fit_and_pad(_CANVAS, side, _MIMIC_MEAN, _MIMIC_STD, antialias=False)
+    smooth = fit_and_pad(_CANVAS, side, _MIMIC_MEAN, _MIMIC_STD, antialias=True)
+    stretched = stretch(side, Resampling.BICUBIC, grey=True)
     return {
-        "mimic": _grey(fit_and_pad(320, side, *mimic, antialias=False), side, *mimic),
-        "mimic-antialias": _grey(
-            fit_and_pad(320, side, *mimic, antialias=True), side, *mimic
-        ),
-        "chexpert": _grey(
-            stretch(side, Resampling.BICUBIC, grey=True), side, *chexpert
-        ),
+        "mimic": _grey(plain, side, _MIMIC_MEAN, _MIMIC_STD),
+        "mimic-antialias": _grey(smooth, side, _MIMIC_MEAN, _MIMIC_STD),
+        "chexpert": _grey(stretched, side, _CHEXPERT_MEAN, _CHEXPERT_STD),
     }
 
 
@@ -201,9 +209,11 @@ def clip_ways(side: int) -> dict[str, Picture]:
 
 
 CXR_REPAIR = _recipe("MIT", _report_ways)
-"""CXR-RePaiR and CheXzero, whose pixels are the same. Option `preprocessing`: "mimic"
-(as their papers ran: the second resize without antialiasing; default),
-"mimic-antialias" (as their code runs with today's torchvision), "chexpert".
+"""CXR-RePaiR and CheXzero, whose pixels are the same.
+
+Option `preprocessing`: "mimic" (as their papers ran: the second resize without
+antialiasing; default), "mimic-antialias" (as their code runs with today's torchvision)
+or "chexpert".
 """
 OPENAI_CLIP = _recipe("MIT", clip_ways)
 """CLIP's own preprocessing, for a file in OpenAI's key layout."""

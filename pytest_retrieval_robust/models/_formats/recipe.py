@@ -1,6 +1,4 @@
-"""One way to load every published system: read the file, build the network, fill it,
-add picture and tokenizer.
-"""
+"""One way to load every published system: its authors' file and what is its own."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from .._files.identify import looks_like
 from .._files.prefixes import without_prefix
 from .._files.weights_file import read_weights, weights_in
 from .building import build, fill
-from .composed import ComposedEncoder, Tokens
+from .composed import ComposedEncoder, Parts, Tokens
 from .pictures import Picture
 
 T = TypeVar("T")
@@ -29,13 +27,11 @@ class Recipe:
 
     licence: str
     anchor: str
-    """A key that every file of the system has: what stands before it was put there by
-    training code.
-    """
+    """A key that every file of the system has: training code put what stands before it."""
     tensors: Callable[[Mapping[str, Any]], dict[str, Tensor]]
     """The weights of the file -> those of `network`, under its names."""
     network: Callable[[Mapping[str, Tensor]], nn.Module]
-    """The network that these weights are of; its variant is read from their names and shapes."""
+    """Weights -> their network, whose variant is read from their names and shapes."""
     images: Callable[[Any], nn.Module]
     """The image tower of the network: (B, 3, S, S) normalised pixels -> (B, D)."""
     texts: Callable[[Any], nn.Module]
@@ -43,8 +39,8 @@ class Recipe:
     picture: Callable[[str, Mapping[str, Tensor], LoadRequest], Picture]
     tokens: Callable[[str, Mapping[str, Tensor], LoadRequest], Tokens]
     encoder: Callable[[Any], Callable[..., ComposedEncoder]] = lambda _: ComposedEncoder
-    """The network -> what is made of the parts; another class where similarity is not
-    the dot product.
+    """The network -> the class of the encoder; another one if similarity is not the dot
+    product.
     """
 
 
@@ -53,9 +49,9 @@ def load_system(
 ) -> ComposedEncoder:
     """Load a system from its authors' file.
 
-    Raises `NotOnThisMachineError` where the file or tokenizer is missing, `ModelError`
-    where the file is damaged or another model's, and `ConfigError` for an option that
-    the system does not have.
+    Raises `NotOnThisMachineError` if the file or tokenizer is missing, `ModelError` if
+    the file is damaged or another model's, and `ConfigError` for an option that the
+    system does not have.
     """
     name = request.name or name
     with read_weights(name, file) as stored:
@@ -78,16 +74,20 @@ def load_system(
         unexpected_keys=fit.unexpected,
         dropped_keys=fit.dropped,
     )
-    images, texts = recipe.images(network), recipe.texts(network)
-    make = recipe.encoder(network)
-    return make(
-        name, card, request, picture=picture, images=images, tokens=tokens, texts=texts
+    parts = Parts(
+        picture=picture,
+        image_tower=recipe.images(network),
+        tokens=tokens,
+        text_tower=recipe.texts(network),
     )
+    make_encoder = recipe.encoder(network)
+    return make_encoder(name, card, request, parts)
 
 
 def chosen(name: str, request: LoadRequest, ways: Mapping[str, T]) -> T:
-    """The way of preprocessing that the request names; the first where it names none."""
-    wanted = request.options.get("preprocessing", next(iter(ways)))
-    if wanted not in ways:
-        raise unknown_name(f"preprocessing of {name}", str(wanted), ways)
-    return ways[wanted]
+    """The way of preprocessing that the request names; the first if it names none."""
+    first = next(iter(ways))
+    way = request.options.get("preprocessing", first)
+    if way not in ways:
+        raise unknown_name(f"preprocessing of {name}", str(way), ways)
+    return ways[way]

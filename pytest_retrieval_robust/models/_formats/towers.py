@@ -1,17 +1,18 @@
-"""The networks that several published systems share: ResNet-50, Swin-Tiny and BERT,
-built from the keys of a file.
+"""The networks that several published systems share: ResNet-50, Swin-Tiny and BERT.
+
+Their sizes are read from the weights of a file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, SwinConfig, SwinModel
 
-# transformers 5 renamed the parts of Swin. Loading an old file without these leaves 156
-# of 219 tensors unset; only `from_pretrained` would rename them. In this order, the
-# first match alone.
+# transformers 5 renamed the parts of Swin, and only `from_pretrained` renames them in
+# an old file: without these, 156 of 219 tensors stay unset. The first match alone counts.
 _SWIN_RENAMES = (
     ("attention.self.query.", "attention.q_proj."),
     ("attention.self.key.", "attention.k_proj."),
@@ -24,14 +25,21 @@ _SWIN_RENAMES = (
     ("intermediate.dense.", "mlp.fc1."),
     ("output.dense.", "mlp.fc2."),
 )
+# BERT-base with the vocabulary of Bio_ClinicalBERT, for files that lack a tensor.
+_BASE_WORDS = (28996, 768)
+_BASE_POSITIONS = (512, 768)
+_BASE_INTERMEDIATE = (3072, 768)
+_BASE_LAYERS = 12
+_HEAD_WIDTH = 64
 
 
 def renamed_swin(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors with today's names for the Swin under `prefix`; all others as they are."""
-    return {
-        _swin_key(key) if key.startswith(prefix) else key: tensor
-        for key, tensor in tensors.items()
-    }
+    renamed: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        own = _swin_key(key) if key.startswith(prefix) else key
+        renamed[own] = tensor
+    return renamed
 
 
 def _swin_key(key: str) -> str:
@@ -47,61 +55,61 @@ def swin_tiny() -> SwinModel:
 
 
 def resnet50(outputs: int | None) -> nn.Module:
-    """torchvision's ResNet-50 up to the pooled 2048 features, or with a linear layer of
-    `outputs` without bias.
+    """torchvision's ResNet-50 with a last linear layer of `outputs` without bias.
+
+    With None, it ends at the pooled 2048 features.
     """
     from torchvision.models import resnet50 as torchvision_resnet50
 
     network: nn.Module = torchvision_resnet50(weights=None)
-    network.fc = (
-        nn.Identity() if outputs is None else nn.Linear(2048, outputs, bias=False)
-    )
+    if outputs is None:
+        network.fc = nn.Identity()
+    else:
+        network.fc = nn.Linear(2048, outputs, bias=False)
     return network
 
 
 def bert(tensors: Mapping[str, Tensor], prefix: str) -> BertModel:
-    """The BERT whose tensors lie under `prefix`, of their shapes; BERT-base with 28,996
-    words where there are none.
-    """
-    words = _shape(tensors, f"{prefix}embeddings.word_embeddings.weight", (28996, 768))
+    """The BERT whose tensors lie under `prefix`, with their sizes; BERT-base for no tensors."""
+    layer = f"{prefix}encoder.layer."
     layers = {
-        key.removeprefix(prefix).split(".")[2]
+        key.removeprefix(layer).split(".")[0]
         for key in tensors
-        if key.startswith(f"{prefix}encoder.layer.")
+        if key.startswith(layer)
     }
+    embeddings = f"{prefix}embeddings."
+    words, width = _shape(tensors, f"{embeddings}word_embeddings.weight", _BASE_WORDS)
+    positions, _ = _shape(
+        tensors, f"{embeddings}position_embeddings.weight", _BASE_POSITIONS
+    )
+    intermediate, _ = _shape(
+        tensors, f"{layer}0.intermediate.dense.weight", _BASE_INTERMEDIATE
+    )
     config = BertConfig(
-        vocab_size=words[0],
-        hidden_size=words[1],
-        num_hidden_layers=len(layers) or 12,
-        num_attention_heads=max(1, words[1] // 64),
-        intermediate_size=_shape(
-            tensors, f"{prefix}encoder.layer.0.intermediate.dense.weight", (3072, 768)
-        )[0],
-        max_position_embeddings=_shape(
-            tensors, f"{prefix}embeddings.position_embeddings.weight", (512, 768)
-        )[0],
+        vocab_size=words,
+        hidden_size=width,
+        num_hidden_layers=len(layers) or _BASE_LAYERS,
+        num_attention_heads=max(1, width // _HEAD_WIDTH),
+        intermediate_size=intermediate,
+        max_position_embeddings=positions,
     )
-    return BertModel(
-        config, add_pooling_layer=f"{prefix}pooler.dense.weight" in tensors
-    )
+    has_pooler = f"{prefix}pooler.dense.weight" in tensors
+    return BertModel(config, add_pooling_layer=has_pooler)
 
 
 def _shape(
     tensors: Mapping[str, Tensor], key: str, otherwise: tuple[int, int]
 ) -> tuple[int, int]:
-    found = tensors.get(key)
-    return (
-        otherwise
-        if found is None or found.ndim != 2
-        else (found.shape[0], found.shape[1])
-    )
+    tensor = tensors.get(key)
+    if tensor is None or tensor.ndim != 2:
+        return otherwise
+    return tensor.shape[0], tensor.shape[1]
 
 
 def hidden_states(network: BertModel, ids: Tensor) -> tuple[Tensor, ...]:
     """The embeddings and the output of every layer, (B, L, D) each, for ids without padding."""
-    states: tuple[Tensor, ...] = network(
-        input_ids=ids, output_hidden_states=True
-    ).hidden_states
+    output = network(input_ids=ids, output_hidden_states=True)
+    states: tuple[Tensor, ...] = output.hidden_states
     return states
 
 
@@ -111,10 +119,18 @@ def last_state(network: BertModel, ids: Tensor) -> Tensor:
     return state
 
 
-def table_size(tensors: Mapping[str, Tensor], key: str) -> tuple[int, int]:
-    """(rows of the word table, positions) of the BERT whose embeddings lie under `key`."""
-    rows, positions = (
-        tensors[f"{key}{which}_embeddings.weight"].shape[0]
-        for which in ("word", "position")
+@dataclass(frozen=True)
+class TableSizes:
+    """The rows of a BERT's two embedding tables."""
+
+    words: int
+    positions: int
+
+
+def table_sizes(tensors: Mapping[str, Tensor], prefix: str) -> TableSizes:
+    """The table sizes of the BERT whose tensors lie under `prefix`."""
+    embeddings = f"{prefix}embeddings."
+    return TableSizes(
+        words=tensors[f"{embeddings}word_embeddings.weight"].shape[0],
+        positions=tensors[f"{embeddings}position_embeddings.weight"].shape[0],
     )
-    return rows, positions

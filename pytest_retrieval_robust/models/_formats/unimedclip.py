@@ -1,10 +1,10 @@
-"""UniMedCLIP (Khattak et al., 2024): CLIP's vision transformer with BiomedBERT, from
-the authors' files.
+"""UniMedCLIP (Khattak et al., 2024): CLIP's vision transformer with BiomedBERT.
 
-After https://github.com/mbzuai-oryx/UniMed-CLIP (6f09177), a fork of open_clip:
-QuickGELU in the image tower, the first token's last state through a projection of two
-layers for a text, 256 tokens, CLIP's own transform for images. The authors load without
-strictness; here every weight must be there. Their ViT-L/14 has the same keys.
+From the authors' files, after https://github.com/mbzuai-oryx/UniMed-CLIP (6f09177), a
+fork of open_clip: QuickGELU in the image tower, the first token's last state through a
+projection of two layers for a text, 256 tokens, CLIP's own transform for images. The
+authors load without strictness; this loader requires every weight. Their ViT-L/14 has
+the same keys.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from .._files.weights_file import weights_in
 from .openai_clip import clip_ways, image_tower, side_of
 from .pictures import Picture
 from .recipe import Recipe
-from .towers import bert, last_state, table_size
+from .towers import bert, last_state, table_sizes
 from .wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
 
 _BERT = "text_encoder.transformer."
+_CONTEXT = 256
 _SIGNS = (
     "visual.conv1.weight",
     "visual.proj",
@@ -59,7 +60,7 @@ class _Network(nn.Module):
         if absent:
             raise ModelError(
                 "Expected a checkpoint of UniMedCLIP, got one that looks like"
-                f" {looks_like(tensors)} (no {absent[0]}). Give the authors' file, or"
+                f" {looks_like(tensors)} (no {absent[0]}). Use the authors' file, or"
                 " load this one under its own name."
             )
         self.visual = image_tower(tensors)
@@ -68,10 +69,8 @@ class _Network(nn.Module):
 
 
 def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {
-        key.removeprefix("module."): tensor
-        for key, tensor in weights_in(content).items()
-    }
+    weights = weights_in(content)
+    return {key.removeprefix("module."): tensor for key, tensor in weights.items()}
 
 
 def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
@@ -81,14 +80,13 @@ def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
 def _tokens(
     name: str, tensors: Mapping[str, Tensor], request: LoadRequest
 ) -> WordPieces:
-    rows, positions = table_size(tensors, f"{_BERT}embeddings.")
+    tables = table_sizes(tensors, _BERT)
     return load_word_pieces(
         name,
         BIOMED_BERT,
         request,
-        rows=rows,
-        positions=positions,
-        context=min(256, positions),
+        tables,
+        context=min(_CONTEXT, tables.positions),
         clean=lambda text: str(whitespace_clean(basic_clean(text))),
     )
 

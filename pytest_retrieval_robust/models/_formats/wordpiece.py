@@ -12,21 +12,27 @@ from transformers import BertTokenizer
 from ...errors import ConfigError
 from .. import LoadRequest
 from .._files.attempt import attempt
-from .._files.checkpoint import require_fit, require_regular_members
-from .._files.hub import (
+from .._files.checkpoint import require_regular_members
+from .._files.hub import repository_folder
+from .._files.inputs import inputs_digest
+from .._files.tokenizer import (
     has_vocabulary,
     no_tokenizer,
-    repository_folder,
+    require_fit,
     unreadable_tokenizer,
 )
-from .._files.inputs import inputs_digest
+from .towers import TableSizes
 
 BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
-"""A cased vocabulary that all its users lower-case: its repository has no tokenizer
-settings, and lower-casing is the default of the library. Left so: it is what the
-published models were trained with.
+"""A cased vocabulary that all its users lower-case.
+
+Its repository has no tokenizer settings, and lower-casing is the library's default. The
+published models were trained with it, so it stays.
 """
+_FILES = ["vocab.txt", "tokenizer*.json", "special_tokens_map.json"]
+_LEAST_CONTEXT = 3
+"""The two special tokens and one word."""
 
 
 class WordPieces:
@@ -39,26 +45,22 @@ class WordPieces:
         clean: Callable[[str], str] = str,
         digest: str = "",
     ) -> None:
-        self._tokenizer, self.context, self._clean, self.digest = (
-            tokenizer,
-            context,
-            clean,
-            digest,
-        )
+        self.context = context
+        self.digest = digest
+        self._tokenizer = tokenizer
+        self._clean = clean
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with the special tokens, at most `context` of them, without padding."""
-        cut = self._tokenizer(
+        output = self._tokenizer(
             self._cleaned(texts), truncation=True, max_length=self.context
-        )["input_ids"]
-        return [list(row) for row in cut]
+        )
+        return [list(row) for row in output["input_ids"]]
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has before it is cut, special tokens counted."""
-        whole = self._tokenizer(self._cleaned(texts), truncation=False, verbose=False)[
-            "input_ids"
-        ]
-        return [len(row) for row in whole]
+        output = self._tokenizer(self._cleaned(texts), truncation=False, verbose=False)
+        return [len(row) for row in output["input_ids"]]
 
     def _cleaned(self, texts: Sequence[str]) -> list[str]:
         return [self._clean(text) for text in texts]
@@ -68,29 +70,23 @@ def load_word_pieces(
     name: str,
     default: str,
     request: LoadRequest,
+    tables: TableSizes,
     *,
-    rows: int,
-    positions: int,
     context: int,
     clean: Callable[[str], str] = str,
 ) -> WordPieces:
-    """The tokenizer asked for, else `default` from the hub's cache; it must fit an
-    embedding table of `rows`.
+    """The request's tokenizer, or `default` from the hub's cache; it must fit the tables.
 
-    `clean` is what the authors do to a text before it is tokenised.
-
-    `context_length` of the request's options overrides `context`; `ConfigError` where
-    the network has fewer positions.
+    `clean` is what the authors do to a text before it is tokenised. `context_length` of
+    the request's options overrides `context`; `ConfigError` if the network has fewer
+    positions.
     """
-    wanted = request.options.get("context_length", context)
-    if (
-        not isinstance(wanted, int)
-        or isinstance(wanted, bool)
-        or not 2 < wanted <= positions
-    ):
+    context = request.options.get("context_length", context)
+    is_number = isinstance(context, int) and not isinstance(context, bool)
+    if not is_number or not _LEAST_CONTEXT <= context <= tables.positions:
         raise ConfigError(
-            f"Expected a context length of 3 to {positions} tokens for {name}, got"
-            f" context_length={wanted!r}. Fix it."
+            f"Expected a context length of {_LEAST_CONTEXT} to {tables.positions}"
+            f" tokens for {name}, got context_length={context!r}. Fix it."
         )
     source = request.tokenizer or default
     folder = _folder_of(name, source, request)
@@ -100,24 +96,20 @@ def load_word_pieces(
         lambda: BertTokenizer.from_pretrained(str(folder), local_files_only=True),
         partial(unreadable_tokenizer, name, source),
     )
-    require_fit(name, len(tokenizer), rows, Path(source).name)
-    return WordPieces(tokenizer, wanted, clean, inputs_digest([folder]))
+    require_fit(name, len(tokenizer), tables.words, Path(source).name)
+    return WordPieces(tokenizer, context, clean, inputs_digest([folder]))
 
 
 def _folder_of(name: str, source: str, request: LoadRequest) -> Path:
-    """Where the vocabulary lies; without one the library would make up a tokenizer of
-    five words.
+    """The folder of the vocabulary; an error without one.
+
+    The library would invent a tokenizer of five words.
     """
     folder = Path(source)
     if not folder.is_dir():
         if folder.is_absolute():
             raise no_tokenizer(name, source, "no such folder")
-        folder = repository_folder(
-            name,
-            source,
-            request,
-            ["vocab.txt", "tokenizer*.json", "special_tokens_map.json"],
-        )
+        folder = repository_folder(name, source, request, _FILES)
     if not has_vocabulary(folder):
         raise no_tokenizer(name, source, "no vocab.txt and no tokenizer.json")
     return folder
