@@ -86,6 +86,7 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
     def missing_members(model: object) -> list[str]:
         return [member for member in _MEMBERS if not hasattr(model, member)]
 
+    # An entry may be a plugin's: its loader may raise or return anything.
     model = attempt(lambda: entry.load(request), explain)
     # A property of the user's own may raise too.
     absent = attempt(lambda: missing_members(model), explain)
@@ -100,6 +101,7 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
             f"Expected the card of {entry.name} to be a ModelCard, got a"
             f" {type(model.card).__name__}. Return ModelCard(source=...)."
         )
+    # A run finds its results by name: two names would split them.
     if model.name != entry.name:
         raise ModelError(
             f"Expected the model of the entry {entry.name!r} to have that name, got"
@@ -112,6 +114,7 @@ def _failed_load(
     entry: ModelEntry, request: LoadRequest, error: BaseException
 ) -> ModelError:
     """The error of an entry whose own code raised."""
+    # torch reports a full device as a RuntimeError with these words.
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return ModelError(
             f"Expected room for {entry.name} on {request.device}, got"

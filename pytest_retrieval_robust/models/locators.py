@@ -49,6 +49,7 @@ def load_from_hub(
     name: str, repository: str, revision: str | None, request: LoadRequest
 ) -> DualEncoder:
     """A hub repository through the library whose layout it has."""
+    # Repositories of open_clip may hold no config.json, which transformers needs.
     if is_open_clip_repository(repository, revision, request):
         from ._formats.open_clip import load_repository
 
@@ -102,6 +103,7 @@ def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
             from ._formats.open_clip import load_folder
 
             return load_folder(name, folder, request, shown_source=shown_source)
+        # For callers that did not call `missing` first.
         reason = missing(request)
         if reason is not None:
             raise NotOnThisMachineError.because(reason)

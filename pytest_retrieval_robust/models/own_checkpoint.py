@@ -31,6 +31,7 @@ def own_entry(
     Raises `ConfigError` for an unknown loader, and for an option that it does not have.
     """
     path = None if _is_hub(checkpoint) else Path(checkpoint)
+    # Models that take a checkpoint lend their layout to the user's own files.
     layouts = [entry for entry in catalogue if "checkpoint" in entry.accepts]
     base = _base(name, loader, checkpoint, layouts)
     # The table names the checkpoint itself, so only the rest is compared.
@@ -122,6 +123,7 @@ def _open_clip(name: str, checkpoint: str) -> ModelEntry:
         from ._formats.open_clip import load_file, load_folder
 
         path = Path(checkpoint)
+        # A folder may describe its architecture; a file of weights cannot.
         architecture = request.options.get("architecture")
         if architecture is not None:
             source = _shown(checkpoint)

@@ -119,6 +119,7 @@ def _require_as_torch_stores(file: Path, entries: list[zipfile.ZipInfo]) -> None
     for entry in entries:
         if entry.compress_type != zipfile.ZIP_STORED:
             packed_bytes += entry.file_size
+    # The declared sizes are checked before torch reads a byte.
     if packed_bytes > limit_of(file):
         raise TooLargeError(f"{packed_bytes} bytes")
     size = file.stat().st_size

@@ -17,6 +17,7 @@ _FRONT_MATTER_LINES = 60
 
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold a folder's weights: safetensors if there are any, else pickles."""
+    # A folder with both layouts is read as the libraries read it: safetensors first.
     for pattern in _WEIGHTS:
         files = sorted(folder.glob(pattern))
         if files:
@@ -56,6 +57,7 @@ def licence_of(folder: Path) -> str | None:
     card = folder / "README.md"
     if not card.is_file():
         return None
+    # Only the front matter is of interest, not the text of a long card.
     lines = card.read_text(encoding="utf-8", errors="replace").splitlines()
     for line in lines[:_FRONT_MATTER_LINES]:
         if line.startswith("license:"):

@@ -66,6 +66,7 @@ def missing_from_hub(
             f"the weights of {name} ({repository}) are not on this machine; "
             f"{first}get them with --robust-download or `hf download {download}`"
         )
+    # transformers keeps everything in one repository.
     return missing_text_tower(name, folder) if in_open_clip_layout(folder) else None
 
 
@@ -111,6 +112,7 @@ def open_clip_text(folder: Path) -> dict[str, Any]:
 
     Empty if it cannot be read, which the loader reports.
     """
+    # Reading a FIFO of this name would never end.
     file = folder / OPEN_CLIP_CONFIG
     if not is_regular(file):
         return {}
@@ -162,4 +164,5 @@ def how_to_download(repository: str, error: BaseException | None = None) -> str:
 
 
 def _is_gated(error: BaseException) -> bool:
+    # transformers replaces the hub's own error by one with these words.
     return "gated repo" in str(error) or type(error).__name__ == "GatedRepoError"

@@ -70,6 +70,7 @@ def local_file(name: str, file: PlainFile, request: LoadRequest) -> Path:
     path = path_of(file, request)
     if path.is_file():
         return path
+    # Offline by the hub's switch means offline for these files too.
     if file.url is None or not request.may_download or _is_offline():
         raise NotOnThisMachineError.because(missing_file(name, file, request) or "")
     _fetch(name, file.url, path)
@@ -121,5 +122,6 @@ def _download(url: str, part: Path) -> None:
         announced = source.headers.get("Content-Length")
         limit = _MOST_BYTES if announced is None else int(announced)
         copy_at_most(source, target, limit)
+    # A connection that closes early is a short file, and no error of its own.
     if announced is not None and part.stat().st_size != limit:
         raise OSError(f"{part.stat().st_size} of {limit} bytes")

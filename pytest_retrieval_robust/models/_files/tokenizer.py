@@ -97,6 +97,7 @@ def needs_package(name: str, part: str, package: str) -> ModelError:
 
 
 def no_tokenizer(name: str, source: str, why: str) -> NotOnThisMachineError:
+    # A path is no repository, so that no download helps.
     if Path(source).is_absolute() or Path(source).exists():
         how = "Fix the path"
     else:

@@ -60,6 +60,7 @@ class WeightsFile:
 
 def _give_back(storage: torch.UntypedStorage) -> None:
     # Only for storages of a private, read-only mapping: elsewhere this would empty the memory.
+    # Whole pages inside of the tensor: its neighbours share the first and the last.
     start = -(-storage.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     end = (storage.data_ptr() + storage.nbytes()) // mmap.PAGESIZE * mmap.PAGESIZE
     if sys.platform == "linux" and end > start:
@@ -132,8 +133,10 @@ def _content(name: str, file: Path, weights: Path) -> Mapping[str, Any]:
 
 def _loaded(weights: Path) -> Any:
     if weights.suffix == ".safetensors":
+        # safetensors copies into tensors of its own.
         return load_file(weights)
     with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings():
+        # Warnings of torch about old formats would reach the user's test run.
         warnings.simplefilter("ignore")
         return torch.load(
             weights, map_location="cpu", weights_only=True, mmap=_is_mapped(weights)
@@ -150,6 +153,7 @@ def _is_mapped(weights: Path) -> bool:
 
 def unreadable_weights(name: str, file: Path, error: BaseException) -> ModelError:
     """The error for a weights file that a library could not read: refused code, or damage."""
+    # With `weights_only=True` torch refuses a class by this error.
     if isinstance(error, pickle.UnpicklingError):
         return _refused(name, file, error)
     if "TorchScript" in str(error):
@@ -224,6 +228,7 @@ def _state_dict(content: Mapping[str, Any], levels: int) -> Mapping[str, Any] | 
                 return state
     if _holds_tensors(content):
         return content
+    # Other training code uses names of its own; the optimiser's state has tensors too.
     candidates = [
         value
         for key, value in content.items()

@@ -77,6 +77,7 @@ def fill(
     """
     own = network.state_dict()
     missing = [key for key in own if key not in tensors and not is_counter(key)]
+    # Mostly missing keys mean another model: say which, instead of listing them all.
     if missing and len(missing) > len(own) // 2:
         raise ModelError(
             f"Expected a checkpoint of {name}, got one that looks like {looks_like}"
@@ -93,6 +94,7 @@ def fill(
         require_numbers(name, key, tensor, weight=key in weights)
     unneeded = [key for key in missing if is_temperature(key)]
     state |= {key: torch.zeros(own[key].shape) for key in unneeded}
+    # `assign` puts the copies in place, since the network's own parameters have no memory.
     network.load_state_dict(state, strict=False, assign=True)
     network.requires_grad_(False)
     extra = sorted(tensors.keys() - own.keys())
@@ -123,6 +125,7 @@ def _require_shape(name: str, key: str, own: Tensor, stored: Any) -> None:
         )
     is_dense = stored.layout is torch.strided and not stored.is_quantized
     is_plain = is_dense and not stored.is_meta and not stored.is_complex()
+    # Integers may take the place of integers, such as BatchNorm's counter.
     is_of_kind = stored.is_floating_point() or not own.is_floating_point()
     if is_plain and is_of_kind:
         return

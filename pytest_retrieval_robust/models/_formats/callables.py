@@ -64,6 +64,7 @@ class CallableEncoder:
         return prepared
 
     def encode_images(self, pixels: Tensor) -> Tensor:
+        # A copy, because the callable may write into it.
         own = np.array(pixels.detach().float().cpu().numpy(), copy=True, order="C")
         output = self._encode_images(own)
         return self._checked_rows("encode_images", output, len(pixels))
@@ -87,6 +88,7 @@ class CallableEncoder:
             lambda: _array(output),
             lambda _: refusal(f"a {kind} that is no array of numbers"),
         )
+        # A cast would drop imaginary parts, and read numbers out of strings.
         if rows.dtype.kind not in _NUMBERS:
             raise refusal(f"a {kind} of dtype={rows.dtype}")
         if rows.ndim != 2 or len(rows) != count or rows.shape[1] == 0:

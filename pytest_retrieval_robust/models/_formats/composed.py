@@ -83,6 +83,7 @@ class ComposedEncoder:
     @torch.inference_mode()
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
         ids = self._tokens.ids(texts)
+        # A batch of one length needs no padding, so that a row never depends on its batch.
         positions_by_length: dict[int, list[int]] = defaultdict(list)
         for position, text_ids in enumerate(ids):
             positions_by_length[len(text_ids)].append(position)

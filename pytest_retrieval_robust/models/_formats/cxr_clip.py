@@ -72,6 +72,7 @@ class _Projection(nn.Module):
 class _Network(nn.Module):
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
+        # Swin gives 768 features, ResNet-50 gives 2048.
         if _is_swin(tensors):
             self.image_encoder: nn.Module = _Swin()
             self.image_projection = _Projection(768)

@@ -30,10 +30,12 @@ class Geometry:
         if self.resize == "exact":
             return self.size, self.size
         if self.resize == "longest":
+            # As open_clip's ResizeKeepRatio rounds.
             ratio = max(width, height) / self.size
             return round(width / ratio), round(height / ratio)
         short = min(width, height)
         long = max(width, height)
+        # Cut, not rounded, as torchvision does.
         new_long = int(self.size * long / short)
         return (self.size, new_long) if width <= height else (new_long, self.size)
 

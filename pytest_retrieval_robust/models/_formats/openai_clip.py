@@ -63,6 +63,7 @@ class _BytePairs:
     def __init__(self, context: int) -> None:
         self.context = context
         self._tokenizer = SimpleTokenizer(context_length=context)
+        # The vocabulary is open_clip's own file, so another release may bring another.
         self.digest = sha256_of([Path(default_bpe())]) or ""
         self.vocabulary = int(self._tokenizer.vocab_size)
 
@@ -82,6 +83,7 @@ def _tensors(content: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _network(tensors: Mapping[str, Tensor]) -> nn.Module:
     """The vision transformer CLIP that has these shapes."""
+    # Before any shape is read: these decide the sizes of both towers.
     absent = [key for key in _SIGNS if key not in tensors or tensors[key].ndim < 2]
     if absent:
         raise ModelError(
@@ -152,6 +154,7 @@ def _tokens(
         )
     rows = tensors["token_embedding.weight"].shape[0]
     tokens = _BytePairs(tensors["positional_embedding"].shape[0])
+    # Ids beyond the table would fail only at the first report that has them.
     if tokens.vocabulary > rows:
         raise ModelError(
             f"Expected an embedding table of {tokens.vocabulary} rows for {name}, as"

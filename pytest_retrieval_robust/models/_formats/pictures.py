@@ -66,6 +66,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
 
 def require_shape(image: Image.Image, width: int, height: int) -> None:
     """Raise `ModelError` if a resize to (width, height) leaves nothing, or far too much."""
+    # A strip of pixels may shrink to nothing on its short side.
     if min(width, height) < 1 or width * height > _MOST_PIXELS:
         raise ModelError(
             f"Expected an image that can be resized whole, got size={image.size}, which"
@@ -151,6 +152,7 @@ def pad_and_resize(side: int, filter_: Image.Resampling) -> Prepare:
         width, height = image.size
         full = max(side, width, height)
         require_shape(image, full, full)
+        # Halves are cut towards zero, as the authors' code does.
         left = int((full - width) / 2)
         top = int((full - height) / 2)
         square = Image.new("L", (full, full), 0)
@@ -182,6 +184,7 @@ def fit_and_pad(
         ratio = canvas / max(source.size)
         width, height = (int(length * ratio) for length in source.size)
         require_shape(image, width, height)
+        # The odd pixel goes right and below.
         left = (canvas - width) // 2
         top = (canvas - height) // 2
         square = Image.new("L", (canvas, canvas), 0)

@@ -25,6 +25,7 @@ def quietly() -> Iterator[None]:
     # the whole process.
     silent = logging.NullHandler()
     root.addHandler(silent)
+    # The library has a logger of its own, which the root's filter does not reach.
     transformers_logging.set_verbosity(logging.CRITICAL)
     try:
         yield

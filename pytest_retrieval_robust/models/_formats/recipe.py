@@ -58,6 +58,7 @@ def load_system(
         plain, prefix = without_prefix(
             name, weights_in(stored.content), (recipe.anchor,)
         )
+        # The network's variant follows from the weights, so they are read first.
         tensors = recipe.tensors(plain)
         network = build(lambda: recipe.network(tensors))
         fit = fill(name, network, tensors, stored, looks_like(tensors))

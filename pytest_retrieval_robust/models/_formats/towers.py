@@ -85,6 +85,7 @@ def bert(tensors: Mapping[str, Tensor], prefix: str) -> BertModel:
     intermediate, _ = _shape(
         tensors, f"{layer}0.intermediate.dense.weight", _BASE_INTERMEDIATE
     )
+    # Heads of BERT are 64 wide; no weight's shape tells their number.
     config = BertConfig(
         vocab_size=words,
         hidden_size=width,

@@ -56,6 +56,7 @@ class _Texts(nn.Module):
 class _Network(nn.Module):
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
+        # Before any shape is read: these decide the sizes of both towers.
         absent = [key for key in _SIGNS if key not in tensors]
         if absent:
             raise ModelError(

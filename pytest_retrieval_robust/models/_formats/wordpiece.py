@@ -82,6 +82,7 @@ def load_word_pieces(
     positions.
     """
     context = request.options.get("context_length", context)
+    # True is an integer of Python, and no length.
     is_number = isinstance(context, int) and not isinstance(context, bool)
     if not is_number or not _LEAST_CONTEXT <= context <= tables.positions:
         raise ConfigError(

@@ -82,6 +82,7 @@ def _create(
             model, _, preprocess = open_clip.create_model_and_transforms(
                 architecture.schema,
                 device="cpu",
+                # On the CPU in float32: the encoder moves and casts it, filled.
                 precision="fp32",
                 weights_only=True,
                 **options,
@@ -125,6 +126,7 @@ def _tokenizer(name: str, architecture: Architecture, requested: str | None) -> 
     """
     text = architecture.text_config()
     named = text.get("hf_tokenizer_name")
+    # open_clip's own byte pairs belong to the weights.
     if requested is not None and not named:
         raise ConfigError(
             f"Expected no tokenizer for {name}, whose text tower has open_clip's own,"

@@ -55,6 +55,7 @@ class OpenClipEncoder:
     def prepare(self, image: Image) -> Prepared:
         """Resize and crop as the checkpoint's transform declares, kept at 8 bits."""
         square = eight_bit(image).convert("RGB")
+        # Before open_clip's own transform, which would allocate it.
         require_shape(image, *self._geometry.resized(*image.size))
         for step in self._geometry_steps:
             square = step(square)

@@ -180,6 +180,7 @@ def _as_the_model_names_them(
     name: str, model: Any, tensors: dict[str, Tensor]
 ) -> tuple[dict[str, Tensor], str]:
     """The tensors under the model's own keys, and the prefix of training code."""
+    # open_clip's models have a text tower flat or as a module, and files exist of both.
     has_own_text = not hasattr(model, "positional_embedding")
     own = set(model.state_dict())
     if has_own_text:

@@ -48,6 +48,7 @@ class TransformersEncoder:
         self._model = model.to(request.device).eval()
         self._dtype = torch_dtype(request.precision)
         self._tokenizer = tokenizer
+        # Without a limit of its own, a tokenizer reports a huge one.
         self._context = min(card.context_length or 0, int(tokenizer.model_max_length))
         self._cleaning = cleaning_of(model.config, tokenizer)
         self._clean = cleaner(self._cleaning)

@@ -62,6 +62,7 @@ def load_pretrained(
     overrides = checked_overrides(name, request.options.get("preprocessing", {}))
     picture = load_picture(checkpoint, overrides)
     tokenizer = load_tokenizer(checkpoint)
+    # Ids beyond the table would fail only at the first report that has them.
     rows = getattr(whole.text_config, "vocab_size", None)
     require_fit(name, len(tokenizer), rows, request.tokenizer or "its own")
     card = _card(checkpoint, shown_source or source, whole)

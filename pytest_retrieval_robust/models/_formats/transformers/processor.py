@@ -92,6 +92,7 @@ def picture_of(name: str, processor: Any, overrides: Mapping[str, Any]) -> Pictu
             mean = tuple(processor.image_mean)
             std = tuple(processor.image_std)
     side = overrides.get("size", geometry.side)
+    # A size of the user's is that of the square, without a larger resize before it.
     if "size" in overrides or "resize" in overrides:
         geometry = Geometry(overrides.get("resize", geometry.resize), side, side)
     return Picture(
@@ -147,6 +148,7 @@ def geometry_of(name: str, processor: Any) -> Geometry:
     is_padded = getattr(processor, "do_pad", None)
     if not processor.do_resize or is_padded or not is_square_crop:
         raise _no_square(name, processor)
+    # A longest edge as well would give a square for some images alone.
     if size.get("shortest_edge") and side and not size.get("longest_edge"):
         return Geometry("shortest", size["shortest_edge"], side)
     height = size.get("height")

@@ -188,6 +188,7 @@ def _is_unknown_type(
     )
 
 
+# In this order: the first that fits is what the user must fix first.
 _REASONS = (
     _needs_code,
     _lacks_package,

@@ -50,6 +50,7 @@ def whole_model(source: Source) -> WholeModel:
     loaded = source.read("weights", lambda: _load(source, {}))
     unexpected = [*loaded.unexpected_keys]
     own = set(loaded.model.state_dict())
+    # transformers reports a key under another name as unexpected.
     prefix = prefix_of(source.name, map(unwrapped, unexpected), own)
     is_wrapped = any(
         unwrapped(key) != key and unwrapped(key) in own for key in unexpected
