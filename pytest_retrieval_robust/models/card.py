@@ -44,6 +44,7 @@ class ModelCard:
 
     def as_json(self) -> dict[str, Any]:
         fields = asdict(self)
+        # JSON has no tuples: what is read again must equal what was written.
         for key, value in fields.items():
             if isinstance(value, tuple):
                 fields[key] = list(value)

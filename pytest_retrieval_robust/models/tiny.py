@@ -35,6 +35,7 @@ def register(catalogue: Catalogue[ModelEntry]) -> None:
 
 def _load(name: str, request: LoadRequest) -> DualEncoder:
     folder = WEIGHTS / name
+    # A damaged file would only change the numbers, and no library would report it.
     check_sums(folder)
     if (folder / "open_clip_config.json").exists():
         from ._formats.open_clip import load_folder

@@ -101,6 +101,7 @@ def _require_own_shards(name: str, index: Path) -> None:
         RecursionError,
     ):
         return  # The library refuses a damaged index itself.
+    # A library would follow a path out of the folder.
     elsewhere = [
         shard
         for shard in shards

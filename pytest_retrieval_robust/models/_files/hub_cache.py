@@ -37,6 +37,7 @@ def first_cached(
     for name in names:
         try:
             cached = try_to_load_from_cache(repository, name, revision=revision)
+        # A path of the user's is no name of a repository.
         except HFValidationError:
             return None
         # Other results say that the file is unknown, or known to be absent.

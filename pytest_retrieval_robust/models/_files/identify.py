@@ -40,6 +40,7 @@ def looks_like(tensors: Mapping[str, Tensor]) -> str:
     for sign, phrase in _SIGNS:
         if any(key.startswith(sign) for key in tensors):
             return phrase
+    # Many systems share OpenAI's keys: the shape says more than a name could.
     kernel = tensors.get("visual.conv1.weight")
     if kernel is not None and kernel.ndim == 4 and "token_embedding.weight" in tensors:
         return (

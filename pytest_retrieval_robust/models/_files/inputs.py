@@ -84,6 +84,7 @@ def token_ids_digest(ids: Callable[[Sequence[str]], Iterable[Sequence[int]]]) ->
     rows: list[list[int]] = []
     for text in SENTENCES:
         for row in ids([text]):
+            # Tensors and numpy integers would not be JSON.
             rows.append([int(number) for number in row])
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 

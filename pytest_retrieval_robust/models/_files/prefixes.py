@@ -55,6 +55,7 @@ def prefix_of(name: str, keys: Iterable[str], own: Collection[str]) -> str:
                 prefix = "".join(f"{part}." for part in parts[:number])
                 matches[prefix] += 1
     whole = sorted(prefix for prefix, count in matches.items() if 2 * count > len(own))
+    # Keys without a prefix already fit.
     if not whole or "" in whole:
         return ""
     if len(whole) > 1:

@@ -74,6 +74,7 @@ def require_fit(
 
 def unreadable_tokenizer(name: str, source: str, error: BaseException) -> RobustError:
     """The error for a tokenizer whose files a library could not read."""
+    # Installing a package is easier than replacing a tokenizer, so it comes first.
     package = missing_package(error)
     if package is not None:
         return needs_package(name, "tokenizer", package)

@@ -56,6 +56,7 @@ _WIDTH = 128
 _SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[UNK]")
 
 
+# The networks. Attributes have the names of the authors' keys.
 class _Trunk(nn.Module):
     """ResNet-50 to its last map; in BioViL-T reduced and joined by "no prior image"."""
 
@@ -73,6 +74,7 @@ class _Trunk(nn.Module):
         features = network.maxpool(features)
         for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
             features = stage(features)
+        # BioViL ends at the map itself.
         if not hasattr(self, "backbone_to_vit"):
             return features
         reduced: Tensor = self.backbone_to_vit(features)
@@ -120,6 +122,7 @@ class _Head(nn.Module):
         self.dense_to_output = nn.Linear(_WIDTH, _WIDTH)
 
     def forward(self, state: Tensor) -> Tensor:
+        # The order of CXR-BERT: activation, norm, linear.
         hidden = nn.functional.gelu(self.dense_to_hidden(state))
         rows: Tensor = self.dense_to_output(self.LayerNorm(hidden))
         return rows
@@ -145,6 +148,7 @@ def _is_t(tensors: Mapping[str, Tensor]) -> bool:
     return "encoder.backbone_to_vit.weight" in tensors
 
 
+# Loading
 @dataclass(frozen=True)
 class _Side(Generic[N]):
     """The image or text half of a model, filled from its file."""
@@ -190,6 +194,7 @@ def _files_of(name: str, file: Path, request: LoadRequest) -> tuple[Path, Path]:
     if not file.is_dir():
         return file, _named_text_folder(name, file, request)
     image_files = [file / image_file for image_file in _IMAGE_FILES]
+    # Exactly one: with both, nobody could tell which model is meant.
     image_files = [image_file for image_file in image_files if image_file.is_file()]
     if len(image_files) != 1:
         raise ModelError(
@@ -236,6 +241,7 @@ def _load_side(
     with read_weights(name, file) as stored:
         tensors, prefix = without_prefix(name, weights_in(stored.content), (anchor,))
         tower = build(lambda: network(tensors))
+        # Weights that no embedding passes have no place in the network.
         used = {
             key: tensor for key, tensor in tensors.items() if not key.startswith(unused)
         }
@@ -261,6 +267,7 @@ def _tokens(
 
 def _card(source: str, images: _Side[_Images], texts: _Side[_Texts]) -> ModelCard:
     parameters = [*images.tower.parameters(), *texts.tower.parameters()]
+    # Two files make one model, so that its hash is of both.
     return ModelCard(
         source=source,
         sha256=f"{images.sha256}+{texts.sha256}",
@@ -276,6 +283,7 @@ def _without_stop(name: str) -> Callable[[str], str]:
     """The authors' cleaning: without the marks at the end of a report."""
 
     def clean(text: str) -> str:
+        # The tokenizer would read it as a token of its own, not as words.
         if any(token in text for token in _SPECIAL):
             raise ModelError(
                 "Expected reports without BERT's special tokens"

@@ -57,6 +57,7 @@ class ComposedEncoder:
         self._tokens = parts.tokens
         self.card = _completed(card, request, parts)
         self._dtype = torch_dtype(request.precision)
+        # Half precision holds for the towers; pixels are normalised in float32 before.
         self._images = self._placed(parts.image_tower)
         self._texts = self._placed(parts.text_tower)
         self._mean = channel_constants(parts.picture.mean, request.device)
@@ -108,6 +109,7 @@ class ComposedEncoder:
 def _completed(card: ModelCard, request: LoadRequest, parts: Parts) -> ModelCard:
     """The card with what follows from the picture and the tokenizer."""
     picture = parts.picture
+    # What decides the numbers beside the weights and the authors' code.
     settings = [
         parts.tokens.digest,
         parts.tokens.context,

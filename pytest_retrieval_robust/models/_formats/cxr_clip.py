@@ -89,6 +89,7 @@ def _is_swin(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
+    # The authors normalise with 0.5 for Swin, and with ImageNet's constants for ResNet-50.
     prepare = resize_and_crop(_SIDE, _SIDE, Resampling.BILINEAR)
     if _is_swin(tensors):
         return Picture(prepare, _SIDE, _HALF, _HALF)

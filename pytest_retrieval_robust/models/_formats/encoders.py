@@ -36,6 +36,7 @@ def unit_rows(features: Tensor) -> Tensor:
 
     A zero or NaN row stays one: the sweep reports it with the image's id hash.
     """
+    # In float32 before the length, whose squares overflow in half precision.
     rows = features.float()
     lengths: Tensor = rows.norm(dim=-1, keepdim=True).clamp_min(_SHORTEST)
     return rows / lengths

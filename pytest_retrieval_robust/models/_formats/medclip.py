@@ -43,6 +43,7 @@ class _Images(nn.Module):
             self.projection_head = nn.Linear(768, 512, bias=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
+        # In ResNet-50 the last layer is the projection.
         if hasattr(self, "projection_head"):
             rows: Tensor = self.projection_head(self.model(pixels).pooler_output)
         else:

@@ -43,6 +43,7 @@ class _Projection(nn.Module):
         self.net = nn.Linear(768, 2 * _WIDTH)
 
     def forward(self, features: Tensor) -> Tensor:
+        # Clamped as in the authors' code, so that no variance under- or overflows.
         mean, log_variance = self.net(features).chunk(2, dim=-1)
         return torch.cat(
             [mean, log_variance.clamp(-_LARGEST_LOG, _LARGEST_LOG)], dim=-1

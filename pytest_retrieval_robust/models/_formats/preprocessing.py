@@ -42,6 +42,7 @@ def checked_overrides(name: str, overrides: object) -> dict[str, Any]:
 
 
 def _check_size(name: str, key: str, value: object) -> None:
+    # True is an integer of Python, and no size.
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigError(
             f"Expected a size in pixels for {name}, got {key}={value!r}. Use a whole"

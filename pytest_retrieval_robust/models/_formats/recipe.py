@@ -81,12 +81,14 @@ def load_system(
         tokens=tokens,
         text_tower=recipe.texts(network),
     )
+    # A learned scale and offset are read from the filled network.
     make_encoder = recipe.encoder(network)
     return make_encoder(name, card, request, parts)
 
 
 def chosen(name: str, request: LoadRequest, ways: Mapping[str, T]) -> T:
     """The way of preprocessing that the request names; the first if it names none."""
+    # Dictionaries keep their order: the first way is the default.
     first = next(iter(ways))
     way = request.options.get("preprocessing", first)
     if way not in ways:

@@ -40,6 +40,7 @@ class _Texts(nn.Module):
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.transformer = bert(tensors, _BERT)
+        # The two layers' widths differ between ViT-B/16 and ViT-L/14.
         outputs, middle = tensors["text_encoder.proj.2.weight"].shape
         width = self.transformer.config.hidden_size
         self.proj = nn.Sequential(
@@ -87,6 +88,7 @@ def _tokens(
         BIOMED_BERT,
         request,
         tables,
+        # Another BERT may have fewer positions.
         context=min(_CONTEXT, tables.positions),
         clean=lambda text: str(whitespace_clean(basic_clean(text))),
     )

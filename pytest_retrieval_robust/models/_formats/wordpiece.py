@@ -107,6 +107,7 @@ def _folder_of(name: str, source: str, request: LoadRequest) -> Path:
     The library would invent a tokenizer of five words.
     """
     folder = Path(source)
+    # A name of the hub, unless it is an absolute path that does not exist.
     if not folder.is_dir():
         if folder.is_absolute():
             raise no_tokenizer(name, source, "no such folder")

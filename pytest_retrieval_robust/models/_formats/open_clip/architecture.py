@@ -44,6 +44,7 @@ class Architecture:
 
         `is_quick` says that the weights decided for `quickgelu`.
         """
+        # A folder's configuration says which activation it is.
         if self.name is None:
             return None
         if is_quick or self.name.endswith(_QUICK):
@@ -56,6 +57,7 @@ class Architecture:
         Its keys fit, and its numbers would be wrong. open_clip's training writes the
         architecture into its checkpoints.
         """
+        # The name of a run has its settings in it, such as model_ViT-B-32-lr_0.001.
         run = content.get("name")
         if self.name is None or not isinstance(run, str):
             return

@@ -75,6 +75,7 @@ def create_untrained(
 def _create(
     name: str, architecture: Architecture, request: LoadRequest, options: dict[str, Any]
 ) -> Created:
+    # Before the network is built, which takes seconds.
     overrides = _overrides(name, request)
 
     def create() -> Created:
@@ -92,6 +93,7 @@ def _create(
             return Created(model, preprocess, tokenizer)
 
     created = attempt(create, partial(loading_error, name))
+    # open_clip's own tokenizer always fits its architectures.
     if isinstance(created.tokenizer, HFTokenizer):
         words = len(created.tokenizer.tokenizer)
         rows = _embedding_rows(created.model)
@@ -133,6 +135,7 @@ def _tokenizer(name: str, architecture: Architecture, requested: str | None) -> 
             f" got tokenizer={shown_path(requested)!r}. Leave it out."
         )
     folder = architecture.folder
+    # A folder's own vocabulary goes before the one that its configuration names.
     lacks_own = folder is not None and not has_vocabulary(folder)
     if not named or (requested is None and not lacks_own):
         return open_clip.get_tokenizer(architecture.schema)

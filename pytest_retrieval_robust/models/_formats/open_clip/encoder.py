@@ -95,6 +95,7 @@ class OpenClipEncoder:
 def geometry_of(name: str, config: dict[str, Any]) -> Geometry:
     """The checkpoint's declared resize; `ModelError` unless it leads to one fixed square."""
     size = config["size"]
+    # open_clip writes one number, (height, width), or (channels, height, width).
     if isinstance(size, int):
         size = (size, size)
     height, width = tuple(size)[-2:]

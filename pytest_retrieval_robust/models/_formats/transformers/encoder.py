@@ -77,6 +77,7 @@ class TransformersEncoder:
             max_length=self._context,
             return_tensors="pt",
         )
+        # BERT's towers take token types; others have no such entry.
         inputs = _SIGLIP_INPUTS if self._is_siglip else _INPUTS
         return {key: tokens[key] for key in inputs if key in tokens}
 

@@ -91,6 +91,7 @@ def _card(checkpoint: Source, shown_source: str, whole: WholeModel) -> ModelCard
     folder = path if path.exists() else cached_folder(checkpoint.location, commit)
     folders = [] if folder is None else [folder]
     files = [] if folder is None else weight_files(folder)
+    # All others were refused.
     missing = [key for key in whole.missing_keys if is_temperature(key)]
     unexpected = [key for key in whole.unexpected_keys if not is_harmless(key)]
     # transformers drops some harmless keys and does not say so: the file's own list does.

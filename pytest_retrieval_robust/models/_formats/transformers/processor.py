@@ -140,6 +140,7 @@ def geometry_of(name: str, processor: Any) -> Geometry:
     Raises `ModelError` unless they lead to one fixed square.
     """
     size = dict(getattr(processor, "size", None) or {})
+    # A processor may keep a crop size that it does not use.
     crop: dict[str, Any] = {}
     if getattr(processor, "do_center_crop", None):
         crop = dict(processor.crop_size or {})

@@ -24,6 +24,7 @@ Part: TypeAlias = Literal["configuration", "weights", "image processor", "tokeni
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 """Files of an image processor."""
+# The words of each part in the last of the messages below.
 _ARTICLES: dict[Part, str] = {
     "configuration": "a",
     "weights": "its",
@@ -134,6 +135,7 @@ def _is_elsewhere(source: Source, _: Part, error: BaseException) -> RobustError 
     """A repository that is not cached on this machine."""
     if source.is_path or source.folder is not None:
         return None
+    # A user who already allowed downloads is not told to.
     first = "Allow downloads (--robust-download), or: "
     if source.request.may_download:
         first = ""
@@ -170,6 +172,7 @@ def _is_bad_pickle(
     folder = source.folder
     if part != "weights" or folder is None:
         return None
+    # For a pickle, our own error says what was refused.
     files = weight_files(folder)
     if len(files) != 1 or files[0].suffix == ".safetensors":
         return None
