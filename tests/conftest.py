@@ -12,7 +12,7 @@ import pytest
 # pytester forgets the modules that an inner run imported, and torch cannot be imported
 # twice: they are imported here.
 import pytest_retrieval_robust.measure.sweep.run
-import pytest_retrieval_robust.models._transformers
+import pytest_retrieval_robust.models._formats.transformers.encoder
 import pytest_retrieval_robust.reports.saved_run
 import pytest_retrieval_robust.reports.terminal  # noqa: F401
 from pytest_retrieval_robust.core.atomic_files import CACHE_VARIABLE

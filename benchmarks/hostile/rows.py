@@ -46,7 +46,7 @@ def warm_up() -> None:
     import torch
 
     import pytest_retrieval_robust.measure.sweep.run
-    import pytest_retrieval_robust.models._transformers
+    import pytest_retrieval_robust.models._formats.transformers.encoder
     import pytest_retrieval_robust.reports.html.page
     import pytest_retrieval_robust.reports.saved_run
     import pytest_retrieval_robust.reports.terminal

@@ -26,7 +26,7 @@ from ..models import (
     check_accepted,
     load_entry,
 )
-from ..models._locators import entry_for, is_locator
+from ..models.locators import entry_for, is_locator
 from ..occluders import Occluder
 from ..retrieval.curve import Curve
 from .arguments import (
@@ -127,7 +127,7 @@ def encoder_from_callables(
     short side is resized to `size` pixels (bicubic) and the middle square is kept.
     Raises `EmbeddingError` for rows of a wrong shape.
     """
-    from ..models._callables import CallableEncoder
+    from ..models._formats.callables import CallableEncoder
 
     check_text("name", name, "our-candidate")
     for key, function in (
