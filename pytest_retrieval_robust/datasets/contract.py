@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import DatasetError, RobustError
 from ..core.foreign import described
-from ._files.damage import attempted
+from ._pixels.damage import attempted
 
 if TYPE_CHECKING:
     from .retrieval_dataset import RetrievalDataset

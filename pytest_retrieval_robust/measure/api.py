@@ -175,20 +175,10 @@ def dataset_from_lists(
     Raises `DatasetError` for lists of different lengths, an id twice, and items that
     are none of these.
     """
-    from ..datasets._files.lists import dataset_of
+    from ..datasets._files.lists import ImageLists, dataset_of
 
-    return dataset_of(
-        name,
-        images,
-        reports,
-        ids=ids,
-        patients=patients,
-        studies=studies,
-        labels=labels,
-        split=split,
-        relevance=relevance,
-        on_error=on_error,
-    )
+    lists = ImageLists(images, reports, ids, patients, studies, labels)
+    return dataset_of(name, lists, split=split, relevance=relevance, on_error=on_error)
 
 
 def load_dataset(name: str, **options: object) -> RetrievalDataset:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.errors import RobustError, UnreadableImageError
-from ..datasets._pixels.raster import USED_BITS
+from ..datasets._pixels.deep_grey import USED_BITS
 from ..occluders._scene import open_image
 from .pairs import ceiling, duplicate_share, pairs_of
 from .sweep.feed import picture_digest

@@ -1,5 +1,6 @@
-"""From rows to images: rows that name the same image are its captions, and all that
-they say of it must agree.
+"""From rows to images: rows that name the same image are its captions.
+
+All else that they say of the image must agree.
 """
 
 from __future__ import annotations
@@ -8,12 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...core.errors import DatasetError
-from .records import ImageRow, Sections, alone, patient_or_study, sections_of_captions
+from .records import (
+    ImageRow,
+    Sections,
+    own_study,
+    patient_or_study,
+    sections_of_captions,
+)
 from .values import same_numbers
+
+IdColumns = Mapping[str, str | None]
+"""`id`, `group` and `patient` -> the column that holds it, None if there is none."""
 
 
 @dataclass(repr=False, slots=True)
-class Given:
+class CaptionRow:
     """A row as a reader found it. "" stands for what the data does not say."""
 
     number: int
@@ -22,22 +32,22 @@ class Given:
     image: str
     """The same for rows of the same image, and different for others."""
     place: str
-    """The image's path, as it is written; its id where the data gives it none."""
+    """The image's path, as it is written; its id if the data has no paths."""
     id: str
     group: str
     patient: str
-    view: str
     captions: tuple[str, ...]
+    view: str = ""
     findings: str = ""
     impression: str = ""
     has_sections: bool = False
     labels: frozenset[str] = frozenset()
     source: str = ""
-    """Where the image lies, where that is not `place`."""
+    """Where the image lies, if that is not `place`."""
 
 
 @dataclass(frozen=True, repr=False)
-class Images:
+class GatheredImages:
     """The images of a table, each with its texts and labels by study."""
 
     rows: Sequence[ImageRow]
@@ -46,114 +56,127 @@ class Images:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def gathered(read: Sequence[Given], columns: Mapping[str, str | None]) -> Images:
+def gather_images(rows: Sequence[CaptionRow], columns: IdColumns) -> GatheredImages:
     """The images of the rows, in the order of their first rows.
 
-    `columns` names those that hold `id`, `group` and `patient`, None where there is
-    none. Raises `DatasetError` for rows of one image that disagree, for an id that two
-    images have, and for images of one group with different texts.
+    Raises `DatasetError` for rows of one image that disagree, for an id that two images
+    have, and for images of one group with different texts.
     """
-    for key in ("id", "group", "patient"):
-        column = columns.get(key)
-        if column is not None:
-            numbers = same_numbers(
-                [getattr(one, key) for one in read], column, [one.shown for one in read]
-            )
-            for one, number in zip(read, numbers, strict=True):
-                setattr(one, key, number)
-    of_image: dict[str, list[Given]] = {}
-    for one in read:
-        of_image.setdefault(one.image, []).append(one)
-    rows: list[ImageRow] = []
+    _drop_decimals(rows, columns)
+    rows_of_image: dict[str, list[CaptionRow]] = {}
+    for row in rows:
+        rows_of_image.setdefault(row.image, []).append(row)
+
+    images: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     labels: dict[str, frozenset[str]] = {}
-    for its_rows in of_image.values():
-        first = its_rows[0]
-        _require_same(its_rows, columns)
-        study = (
-            first.group
-            if columns.get("group") is not None and first.group
-            else alone(first.number)
-        )
-        sections = _sections(its_rows)
-        if texts.setdefault(study, sections) != sections:
+    for image_rows in rows_of_image.values():
+        _require_agreement(image_rows, columns)
+        image = _image_of(image_rows[0], columns)
+        sections = _sections(image_rows)
+        if texts.setdefault(image.study, sections) != sections:
             raise DatasetError(
                 "Expected one report per group, got another one for the same"
-                f" {columns['group']} in {first.shown}. Give each report its own group;"
-                " several captions of an image must be the same for all its group's"
-                " images."
+                f" {columns['group']} in {image_rows[0].shown}. Give each report its own"
+                " group; several captions of an image must be the same for all its"
+                " group's images."
             )
-        labels[study] = labels.get(study, frozenset()).union(
-            *(one.labels for one in its_rows)
-        )
-        patient = (
-            study
-            if columns.get("patient") is None
-            else patient_or_study(first.patient, study)
-        )
-        rows.append(
-            ImageRow(
-                first.id or first.place,
-                study,
-                patient,
-                first.view,
-                first.source or first.place,
-                first.number,
-            )
-        )
-    _require_unique([its_rows[0] for its_rows in of_image.values()], rows)
-    repeated = len(read) - len(rows)
+        study_labels = labels.get(image.study, frozenset())
+        labels[image.study] = study_labels.union(*(row.labels for row in image_rows))
+        images.append(image)
+
+    first_rows = [image_rows[0] for image_rows in rows_of_image.values()]
+    _require_distinct_ids(first_rows, images)
+    repeated = len(rows) - len(images)
     counts = {"rows that add a text to an image": repeated} if repeated else {}
-    return Images(rows, texts, labels, counts)
+    return GatheredImages(images, texts, labels, counts)
 
 
-def _require_unique(images: Sequence[Given], rows: Sequence[ImageRow]) -> None:
-    """`DatasetError` with the rows of two images of one id."""
-    first: dict[str, Given] = {}
-    for given, row in zip(images, rows, strict=True):
-        earlier = first.setdefault(row.id, given)
-        if earlier is not given:
+def _drop_decimals(rows: Sequence[CaptionRow], columns: IdColumns) -> None:
+    """Write whole numbers in columns of ids alike, whatever type the column has."""
+    shown = [row.shown for row in rows]
+    for key in ("id", "group", "patient"):
+        column = columns.get(key)
+        if column is None:
+            continue
+        written = [getattr(row, key) for row in rows]
+        numbers = same_numbers(written, column, shown)
+        for row, number in zip(rows, numbers, strict=True):
+            setattr(row, key, number)
+
+
+def _image_of(first: CaptionRow, columns: IdColumns) -> ImageRow:
+    """The image that begins with this row."""
+    has_groups = columns.get("group") is not None
+    study = first.group if has_groups and first.group else own_study(first.number)
+    patient = study
+    if columns.get("patient") is not None:
+        patient = patient_or_study(first.patient, study)
+    return ImageRow(
+        id=first.id or first.place,
+        study=study,
+        patient=patient,
+        view=first.view,
+        place=first.source or first.place,
+        row=first.number,
+    )
+
+
+def _require_distinct_ids(
+    first_rows: Sequence[CaptionRow], images: Sequence[ImageRow]
+) -> None:
+    """Raise `DatasetError` with the rows of two images of one id."""
+    row_of_id: dict[str, CaptionRow] = {}
+    for row, image in zip(first_rows, images, strict=True):
+        earlier = row_of_id.setdefault(image.id, row)
+        if earlier is not row:
             raise DatasetError(
                 f"Expected each id once, got that of {earlier.shown} again in"
-                f" {given.shown}, for another image. Give each image its own id, or"
+                f" {row.shown}, for another image. Give each image its own id, or"
                 " leave ids out."
             )
 
 
-def _sections(its_rows: Sequence[Given]) -> Sections:
-    first = its_rows[0]
+def _sections(image_rows: Sequence[CaptionRow]) -> Sections:
+    first = image_rows[0]
     if first.has_sections:
         full = first.captions[0] if first.captions else ""
         return Sections(first.findings, first.impression, full)
-    return sections_of_captions(
-        [text for one in its_rows for text in one.captions if text.strip()]
-    )
+    captions: list[str] = []
+    for row in image_rows:
+        captions += [caption for caption in row.captions if caption.strip()]
+    return sections_of_captions(captions)
 
 
-def _require_same(its_rows: Sequence[Given], columns: Mapping[str, str | None]) -> None:
-    """Rows of one image are its captions: all else that they say must be the same."""
-    first = its_rows[0]
-    for other in its_rows[1:]:
-        for key in ("id", "group", "patient", "view"):
-            if getattr(first, key) != getattr(other, key):
-                advice = (
-                    "Leave `id` out, so that its rows are captions of one image."
-                    if key == "id"
-                    else "Fix it."
-                )
-                raise DatasetError(
-                    f"Expected one {columns.get(key) or key} per image, got another one"
-                    f" for the image of row {first.number} in {other.shown}. {advice}"
-                )
+def _require_agreement(image_rows: Sequence[CaptionRow], columns: IdColumns) -> None:
+    """Refuse rows of one image that differ in more than their captions."""
+    first = image_rows[0]
+    for other in image_rows[1:]:
+        _require_same_words(first, other, columns)
         if first.has_sections:
             raise DatasetError(
-                "Expected one report per image where it has sections, got the image of"
+                "Expected one report per image if it has sections, got the image of"
                 f" row {first.number} again in {other.shown}. Leave findings and"
                 " impression out, or leave one of the rows out."
             )
     if first.has_sections and len(first.captions) > 1:
         raise DatasetError(
-            "Expected one report per image where it has sections, got a list of"
+            "Expected one report per image if it has sections, got a list of"
             f" {len(first.captions)} in {first.shown}. Leave findings and impression"
             " out."
+        )
+
+
+def _require_same_words(
+    first: CaptionRow, other: CaptionRow, columns: IdColumns
+) -> None:
+    for key in ("id", "group", "patient", "view"):
+        if getattr(first, key) == getattr(other, key):
+            continue
+        advice = "Fix it."
+        if key == "id":
+            advice = "Leave `id` out, so that its rows are captions of one image."
+        raise DatasetError(
+            f"Expected one {columns.get(key) or key} per image, got another one for the"
+            f" image of row {first.number} in {other.shown}. {advice}"
         )

@@ -1,23 +1,23 @@
-"""Catalogue entries of data sets of files: a reader's own options, and the choices that
-all readers share.
-"""
+"""Catalogue entries of data sets of files: a reader's own options and the common choices."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ...core.errors import RobustError
 from ...core.foreign import let_go
 from ..entry import DatasetEntry
 
 if TYPE_CHECKING:
-    from .collection import ReportDataset
-    from .records import Found
+    from .records import SourceData
+    from .report_dataset import ReportDataset
 
-_CHOICES: Mapping[str, Callable[[str], object]] = {
+Parse = Callable[[str], object]
+
+_CHOICES: Mapping[str, Parse] = {
     "text": str,
     "relevance": str,
     "view": str,
@@ -29,93 +29,112 @@ _CHOICES: Mapping[str, Callable[[str], object]] = {
     "most_skipped": float,
     "bits": int,
 }
+"""The fields of `Choice`, and what reads their text."""
+_CHOICE_DEFAULTS: Mapping[str, object] = {
+    "relevance": "same-text",
+    "view": "all",
+    "on_error": "fail",
+    "most_skipped": 0.05,
+}
+"""Defaults that a data set's name leaves out. `Choice` itself is not imported for them:
+it needs numpy.
+"""
+_CHOICE_PATHS = ("subset", "masks")
 _PATHS = (
-    "reports",
-    "images",
-    "path",
-    "root",
-    "views",
-    "labels",
-    "sections",
-    "metadata",
-    "subset",
-    "masks",
+    *("reports", "images", "path", "root", "views", "labels", "sections", "metadata"),
+    *_CHOICE_PATHS,
 )
+"""Options that are paths: no part of a data set's name."""
 
 
-def entry_of(
-    name: str, summary: str, find: Callable[..., Found], *, text: str
-) -> DatasetEntry:
-    """The entry of a reader: `find(name=..., **own options)`; `text` is its default text policy."""
-    defaults = {
-        key: parameter.default
-        for key, parameter in inspect.signature(find).parameters.items()
-        if key != "name"
-    }
-    own: dict[str, Callable[[str], object]] = {
-        key: _reader_of(default) for key, default in defaults.items()
-    }
+class Options(Protocol):
+    """What a reader's options are: a frozen dataclass whose fields all have defaults."""
 
-    # A table of one's own calls its column `text`; the policy is then `text_policy`.
-    choices = {"text_policy" if key in own else key: key for key in _CHOICES}
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
-    def load(name: str = name, **options: Any) -> ReportDataset:
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+@dataclass(frozen=True)
+class Reader(Generic[OptionsT]):
+    """A data set of files: what it is called, its options, and what reads it."""
+
+    name: str
+    summary: str
+    options: type[OptionsT]
+    read: Callable[[OptionsT, str], SourceData]
+    """Takes the options and what the data set is called."""
+    text: str
+    """Its default text policy."""
+
+    def entry(self) -> DatasetEntry:
+        """The data set as an entry of the catalogue."""
+        own = {key: _parse_of(default) for key, default in self._defaults.items()}
+        choices = {key: _CHOICES[field] for key, field in self._choices.items()}
+        return DatasetEntry(
+            self.name,
+            self.summary,
+            self._load,
+            parameters={**own, **choices},
+            canonical_name=self._canonical_name,
+            paths=tuple(key for key in (*own, *choices) if key in _PATHS),
+            of_files=True,
+        )
+
+    @property
+    def _defaults(self) -> dict[str, object]:
+        return {field.name: field.default for field in fields(self.options)}
+
+    @property
+    def _choices(self) -> dict[str, str]:
+        """Parameter -> field of `Choice`.
+
+        A user's own table calls its column `text`; the policy is then `text_policy`.
+        """
+        own = self._defaults
+        return {("text_policy" if field in own else field): field for field in _CHOICES}
+
+    def _load(self, name: str | None = None, **options: Any) -> ReportDataset:
         __tracebackhide__ = True
         try:
-            return opened(name, options)
+            return self._opened(name or self.name, options)
         except RobustError as error:
             problem = error
-        # Without the frames of readers: pytest --showlocals prints what these held,
-        # which is ids and reports.
+        # Without the frames of readers: pytest --showlocals prints what these held, which
+        # is ids and reports.
         let_go(problem)
         raise problem.with_traceback(None)
 
-    def opened(name: str, options: dict[str, Any]) -> ReportDataset:
-        from .collection import Choice, choose
+    def _opened(self, name: str, options: dict[str, Any]) -> ReportDataset:
+        from .choice import Choice
+        from .choosing import choose
 
-        chosen = {
-            field: options.pop(key) for key, field in choices.items() if key in options
-        }
-        for key in ("subset", "masks"):
-            if chosen.get(key) is not None:
-                chosen[key] = Path(chosen[key]).expanduser()
-        choice = Choice(
-            **{"text": text, **chosen}
-        )  # before any file is read: a slip is said at once
-        return choose(find(name=name, **options), choice)
+        chosen: dict[str, Any] = {"text": self.text}
+        for parameter, field in self._choices.items():
+            if parameter in options:
+                chosen[field] = options.pop(parameter)
+        for field in _CHOICE_PATHS:
+            if chosen.get(field) is not None:
+                chosen[field] = Path(chosen[field]).expanduser()
+        # Before any file is read: mistakes are reported at once.
+        choice = Choice(**chosen)
+        return choose(self.read(self.options(**options), name), choice)
 
-    def canonical_name(**options: Any) -> str:
-        known = {
-            "relevance": "same-text",
-            "view": "all",
-            "on_error": "fail",
-            "most_skipped": 0.05,
-            "text": text,
-        }
-        known |= {"text_policy": text, **defaults}
-        said = [
-            f"{key}={value}"
-            for key in (*own, *choices)
-            if key not in _PATHS
-            and (value := options.get(key)) is not None
-            and value != known.get(key)
-        ]
-        return f"{name}({','.join(said)})" if said else name
-
-    return DatasetEntry(
-        name,
-        summary,
-        load,
-        parameters={**own, **{key: _CHOICES[field] for key, field in choices.items()}},
-        canonical_name=canonical_name,
-        paths=tuple(key for key in (*own, *choices) if key in _PATHS),
-        of_files=True,
-    )
+    def _canonical_name(self, **options: Any) -> str:
+        defaults = {**_CHOICE_DEFAULTS, "text": self.text, "text_policy": self.text}
+        defaults |= self._defaults
+        parts = []
+        for key in (*self._defaults, *self._choices):
+            value = options.get(key)
+            is_default = value is None or value == defaults.get(key)
+            if key not in _PATHS and not is_default:
+                parts.append(f"{key}={value}")
+        return f"{self.name}({','.join(parts)})" if parts else self.name
 
 
-def _reader_of(default: object) -> Callable[[str], object]:
-    return (
-        type(default)
-        if isinstance(default, int | float) and not isinstance(default, bool)
-        else str
-    )
+def _parse_of(default: object) -> Parse:
+    """What reads the text of an option with this default."""
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        return type(default)
+    return str

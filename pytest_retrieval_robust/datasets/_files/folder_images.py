@@ -15,32 +15,39 @@ from .records import ImageRow
 
 ITS_TABLE = "row {} of its table"
 """How messages name an image: files and folders may be named after patients."""
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")
 
 
 class FolderImages:
-    """Finds the images of a root by relative path; where tables name files without
-    folders, by name.
-    """
+    """Finds the images of a root by relative path, or by name in any folder below it."""
 
     def __init__(
         self,
         root: Path,
         key: Callable[[str], str] | None = None,
         also: Callable[[str], Iterable[str]] | None = None,
-        named: str = ITS_TABLE,
+        shown: str = ITS_TABLE,
     ) -> None:
-        """`key` maps a file's name to a row's place; without it a place is a path, and
-        `also` gives what it may be called otherwise. `named` is how messages name an
-        image by its row's number.
+        """What the places of rows mean.
+
+        Args:
+            root: The folder, resolved.
+            key: Makes a row's place of a file's name, if tables name files without
+                folders. Without it a place is a relative path.
+            also: Gives the other paths that a path may be written as.
+            shown: How messages name an image by its row's number.
         """
-        self._root, self._key, self._also, self._named = root, key, also, named
+        self._root = root
+        self._key = key
+        self._also = also
+        self._shown = shown
 
     def __call__(self, row: ImageRow) -> StoredImage:
-        """The image of a row; `UnreadableImageError` where none has its name."""
-        shown = self._named.format(row.row)
+        """The image of a row; `UnreadableImageError` if no file has its name."""
+        shown = self._shown.format(row.row)
         if self._key is None:
             return StoredImage(self._existing(row.place, shown), shown)
-        place = self._by_name.get(row.place)
+        place = self._place_by_key.get(row.place)
         if place is None:
             raise UnreadableImageError(
                 f"Expected an image, got no such file below images={self._root.name!r}:"
@@ -49,34 +56,35 @@ class FolderImages:
         return StoredImage(inside(self._root, place, shown), shown)
 
     def _existing(self, place: str, shown: str) -> Path:
-        first = inside(self._root, place, shown)
-        if os.path.exists(first):
-            return first
-        others = (inside(self._root, other, shown) for other in self._otherwise(place))
-        return next((other for other in others if os.path.exists(other)), first)
+        """The path as it is written, or the first other one that exists."""
+        written = inside(self._root, place, shown)
+        if os.path.exists(written):
+            return written
+        for spelling in self._other_spellings(place):
+            path = inside(self._root, spelling, shown)
+            if os.path.exists(path):
+                return path
+        return written
 
-    def _otherwise(self, place: str) -> Iterator[str]:
-        """What a file that is not there may be called: tables of Windows and macOS
-        write names in ways of their own.
-        """
-        yield from () if self._also is None else self._also(place)
+    def _other_spellings(self, place: str) -> Iterator[str]:
+        """What else a file may be called: Windows and macOS write names their own way."""
+        if self._also is not None:
+            yield from self._also(place)
         for form in ("NFC", "NFD"):
-            other = unicodedata.normalize(form, place)
-            if other != place:
-                yield other
+            normalized = unicodedata.normalize(form, place)
+            if normalized != place:
+                yield normalized
         if "\\" in place:
             yield place.replace("\\", "/")
 
     @cached_property
-    def _by_name(self) -> dict[str, str]:
+    def _place_by_key(self) -> dict[str, str]:
         assert self._key is not None
-        found: dict[str, str] = {}
+        places: dict[str, str] = {}
         for folder, _, files in os.walk(self._root):
-            for file in sorted(files):  # .png after .dcm: it wins, being read faster
-                if file.lower().endswith(
-                    (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")
-                ):
-                    found[self._key(file)] = os.path.relpath(
-                        os.path.join(folder, file), self._root
-                    )
-        return found
+            # A .png comes after a .dcm of the same key, and wins: it is faster to read.
+            for file in sorted(files):
+                if file.lower().endswith(_SUFFIXES):
+                    path = os.path.join(folder, file)
+                    places[self._key(file)] = os.path.relpath(path, self._root)
+        return places

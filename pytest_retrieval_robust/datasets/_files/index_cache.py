@@ -1,6 +1,4 @@
-"""Arrays that were made from large files, kept in the cache folder until one of the
-files changes.
-"""
+"""Arrays that were made from large files, kept in the cache folder until a file changes."""
 
 from __future__ import annotations
 
@@ -23,13 +21,15 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 def cached_arrays(
     kind: str, version: int, files: tuple[Path, ...], make: Callable[[], Arrays]
 ) -> Arrays:
-    """The arrays of these files: from the cache where path, size and time of all are
-    what they were, else made and cached. `version` is that of `make`.
+    """The arrays of these files: from the cache, or made and cached.
+
+    The cache is right as long as path, size and time of all files are the same.
+    `version` is that of `make`.
     """
     place = cache_folder() / "datasets" / f"{kind}-{_key(version, files)}.npz"
-    held = _load(place)
-    if held is not None:
-        return held
+    cached = _load(place)
+    if cached is not None:
+        return cached
     arrays = make()
     _save(arrays, place)
     return arrays
@@ -39,25 +39,24 @@ def _key(version: int, files: tuple[Path, ...]) -> str:
     digest = hashlib.blake2b(str(version).encode(), digest_size=16)
     for file in files:
         status = file.stat()
-        digest.update(
-            f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(
-                "utf-8", "surrogateescape"
-            )
-        )
+        state = f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0"
+        digest.update(state.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
 def _load(place: Path) -> Arrays | None:
     try:
-        with open_regular(place) as stream, np.load(stream, allow_pickle=False) as held:
-            return dict(held)
-    except Exception:  # absent, or damaged in any way: made again
+        with open_regular(place) as stream, np.load(stream, allow_pickle=False) as file:
+            return dict(file)
+    # Absent, or damaged in any way: it is made again.
+    except Exception:
         return None
 
 
 def _save(arrays: Arrays, place: Path) -> None:
-    """Whole or not at all, and for this user alone: they hold ids. A cache that cannot
-    be written costs time only.
+    """Write all or nothing, for this user alone, because the arrays hold ids.
+
+    A cache that cannot be written costs time only.
     """
     name = None
     try:

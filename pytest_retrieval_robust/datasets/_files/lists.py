@@ -1,33 +1,43 @@
-"""A data set of one's own from lists in memory: images or their paths, and reports."""
+"""A data set from lists in memory: images or their paths, and reports."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from ...core.errors import DatasetError
+from .._pixels.damage import attempted, kind_of
 from .._pixels.stored_image import StoredImage
-from .captions import Given, gathered
-from .collection import Choice, ReportDataset, choose
-from .damage import attempted, kind_of
-from .records import Found, ImageRow, held
+from .captions import CaptionRow, gather_images
+from .choice import Choice
+from .choosing import choose
+from .records import ImageRow, SourceData, reports_in_memory
+from .report_dataset import ReportDataset
 from .values import as_text, captions_of, is_missing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_SHOWN = "item {} of its lists (the first is 0)"
+_ITEM = "item {} of its lists (the first is 0)"
+_REQUIRED = ("images", "reports")
+_EIGHT_BITS = (
+    *("1", "L", "LA", "La", "P", "PA"),
+    *("RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"),
+)
+"""Pillow's modes of up to 8 bits per channel."""
+
+ListSource: TypeAlias = "Path | bytes | Image"
 
 
 @dataclass(frozen=True, repr=False)
-class HeldImage:
-    """An image that is in memory, as a file of it would be."""
+class ImageInMemory:
+    """An image that is in memory, with what is asked of a `StoredImage`."""
 
     picture: Image
     bits: int | None = None
@@ -39,25 +49,43 @@ class HeldImage:
 
     def digest(self) -> bytes:
         """32 bytes that follow from its pixels."""
-        digest = hashlib.blake2b(
-            f"{self.picture.mode}{self.picture.size}".encode(), digest_size=32
-        )
+        shape = f"{self.picture.mode}{self.picture.size}"
+        digest = hashlib.blake2b(shape.encode(), digest_size=32)
         digest.update(self.picture.tobytes())
         return digest.digest()
 
 
+@dataclass(frozen=True, repr=False)
+class ImageLists:
+    """The lists of `dataset_from_lists`: one item per image in each."""
+
+    images: Iterable[Any]
+    reports: Iterable[Any]
+    ids: Iterable[Any] | None = None
+    patients: Iterable[Any] | None = None
+    studies: Iterable[Any] | None = None
+    labels: Iterable[Any] | None = None
+
+    def checked(self, name: str) -> dict[str, list[Any]]:
+        """The lists that there are, by option; `DatasetError` for different lengths."""
+        lists = {
+            option: _as_list(values, option)
+            for option, values in vars(self).items()
+            if values is not None or option in _REQUIRED
+        }
+        count = len(lists["images"])
+        for option, values in lists.items():
+            if len(values) != count:
+                raise DatasetError(
+                    f"Expected {option} of the same length as images, got {len(values)}"
+                    f" for {count} images in {name}. Give one for each image, in the"
+                    " same order; several captions of an image are a list in its place."
+                )
+        return lists
+
+
 def dataset_of(
-    name: str,
-    images: Iterable[Any],
-    reports: Iterable[Any],
-    *,
-    ids: Iterable[Any] | None,
-    patients: Iterable[Any] | None,
-    studies: Iterable[Any] | None,
-    labels: Iterable[Any] | None,
-    split: str,
-    relevance: str,
-    on_error: str,
+    name: str, lists: ImageLists, *, split: str, relevance: str, on_error: str
 ) -> ReportDataset:
     """The data set of `api.dataset_from_lists`."""
     for option, value in (("name", name), ("split", split)):
@@ -65,55 +93,36 @@ def dataset_of(
             raise DatasetError(
                 f"Expected {option} as a text, got {_kind(value)}. Choose one."
             )
-    given = {"images": images, "reports": reports, "ids": ids, "patients": patients}
-    given |= {"studies": studies, "labels": labels}
-    lists = {
-        key: _as_list(value, key)
-        for key, value in given.items()
-        if value is not None or key in _NEEDED
-    }
-    count = len(lists["images"])
-    for key, values in lists.items():
-        if len(values) != count:
-            raise DatasetError(
-                f"Expected {key} of the same length as images, got {len(values)} for"
-                f" {count} images in {name}. Give one for each image, in the same"
-                " order; several captions of an image are a list in its place."
-            )
+    values = lists.checked(name)
     choice = Choice("full", relevance, on_error=on_error)
     sources = [
-        _source(image, _SHOWN.format(number))
-        for number, image in enumerate(lists["images"])
+        _source(image, _ITEM.format(number))
+        for number, image in enumerate(values["images"])
     ]
-    read = [_given(number, lists) for number in range(count)]
-    columns = {"id": "ids", "group": "studies", "patient": "patients"}
-    columns_given = {
-        key: column if column in lists else None for key, column in columns.items()
-    }
-    found = gathered(read, columns_given)
-    return choose(
-        Found(
-            name=name,
-            split=split,
-            images=found.rows,
-            read_reports=held(found.texts),
-            locate=lambda row: _located(sources[int(row.place)], row),
-            read_labels=(lambda: found.labels) if labels is not None else None,
-            texts_as_published=True,
-        ),
-        choice,
+    rows = [_row(number, values) for number in range(len(sources))]
+    images = gather_images(
+        rows,
+        {
+            "id": "ids" if "ids" in values else None,
+            "group": "studies" if "studies" in values else None,
+            "patient": "patients" if "patients" in values else None,
+        },
     )
-
-
-_NEEDED = ("images", "reports")
+    source = SourceData(
+        name=name,
+        split=split,
+        images=images.rows,
+        read_reports=reports_in_memory(images.texts),
+        locate=lambda row: _located(sources[int(row.place)], row),
+        read_labels=(lambda: images.labels) if "labels" in values else None,
+        texts_as_published=True,
+    )
+    return choose(source, choice)
 
 
 def _as_list(values: Any, option: str) -> list[Any]:
-    if (
-        values is None
-        or isinstance(values, str | bytes | dict | Path)
-        or not isinstance(values, Iterable)
-    ):
+    is_one_value = values is None or isinstance(values, str | bytes | dict | Path)
+    if is_one_value or not isinstance(values, Iterable):
         raise DatasetError(
             f"Expected {option} as a list with one item per image, got {_kind(values)}."
             " Make it a list."
@@ -121,36 +130,33 @@ def _as_list(values: Any, option: str) -> list[Any]:
     return list(values)
 
 
-def _given(number: int, lists: dict[str, list[Any]]) -> Given:
-    shown = _SHOWN.format(number)
+def _row(number: int, lists: Mapping[str, list[Any]]) -> CaptionRow:
+    shown = _ITEM.format(number)
 
     def word(option: str) -> str:
         return as_text(lists[option][number], option, shown) if option in lists else ""
 
     report = lists["reports"][number]
     texts = report.tolist() if isinstance(report, np.ndarray) else report
-    its_id = word("ids")
-    if "ids" in lists and not its_id.strip():
+    image_id = word("ids")
+    if "ids" in lists and not image_id.strip():
         raise DatasetError(
             f"Expected an id of each image, got none for {shown}. Leave ids out, or"
             " give all of them."
         )
-    return Given(
+    row = CaptionRow(
         number=number,
         shown=shown,
         image=str(number),
         place=str(number),
-        id=its_id,
+        id=image_id,
         group=word("studies"),
         patient=word("patients"),
-        view="",
         captions=captions_of(texts, "reports", shown),
-        labels=(
-            _labels(lists["labels"][number], shown)
-            if "labels" in lists
-            else frozenset()
-        ),
     )
+    if "labels" in lists:
+        row.labels = _labels(lists["labels"][number], shown)
+    return row
 
 
 def _labels(value: Any, shown: str) -> frozenset[str]:
@@ -158,9 +164,8 @@ def _labels(value: Any, shown: str) -> frozenset[str]:
     if is_missing(value):
         return frozenset()
     words = [value] if isinstance(value, str) else value
-    if not isinstance(words, Iterable) or not all(
-        isinstance(word, str) for word in words
-    ):
+    is_list = isinstance(words, Iterable)
+    if not is_list or not all(isinstance(word, str) for word in words):
         raise DatasetError(
             f"Expected labels as a list of words per image, got {_kind(value)} for"
             f" {shown}. Fix it."
@@ -168,11 +173,11 @@ def _labels(value: Any, shown: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def _source(image: Any, shown: str) -> Path | bytes | Image:
+def _source(image: Any, shown: str) -> ListSource:
     from PIL import Image as images
 
     if isinstance(image, images.Image):
-        return _own(image, shown)
+        return _upright_copy(image, shown)
     if isinstance(image, str | PathLike):
         return Path(image).expanduser()
     if isinstance(image, bytes):
@@ -185,9 +190,10 @@ def _source(image: Any, shown: str) -> Path | bytes | Image:
     )
 
 
-def _own(image: Image, shown: str) -> Image:
-    """A copy, upright as its file would be read: the user's image may be changed, or
-    closed, while a run goes on.
+def _upright_copy(image: Image, shown: str) -> Image:
+    """A copy, upright as its file would be read.
+
+    The user may change or close the image while a run goes on.
     """
     from PIL import ImageOps
 
@@ -206,30 +212,13 @@ def _own(image: Image, shown: str) -> Image:
     )
 
 
-_EIGHT_BITS = (
-    "1",
-    "L",
-    "LA",
-    "La",
-    "P",
-    "PA",
-    "RGB",
-    "RGBA",
-    "RGBa",
-    "RGBX",
-    "CMYK",
-    "YCbCr",
-    "LAB",
-    "HSV",
-)
-
-
 def _from_array(pixels: np.ndarray[Any, Any], shown: str) -> Image:
     from PIL import Image as images
 
     is_grey = pixels.ndim == 2
     is_colour = pixels.ndim == 3 and pixels.shape[2] == 3
-    if pixels.dtype != np.uint8 or not (is_grey or is_colour) or 0 in pixels.shape:
+    has_shape = (is_grey or is_colour) and 0 not in pixels.shape
+    if pixels.dtype != np.uint8 or not has_shape:
         raise DatasetError(
             "Expected arrays of shape (rows, columns) or (rows, columns, 3) in uint8,"
             f" got shape={pixels.shape}, dtype={pixels.dtype} for {shown}. Scale them"
@@ -238,12 +227,11 @@ def _from_array(pixels: np.ndarray[Any, Any], shown: str) -> Image:
     return images.fromarray(np.ascontiguousarray(pixels))
 
 
-def _located(source: Path | bytes | Image, row: ImageRow) -> StoredImage:
+def _located(source: ListSource, row: ImageRow) -> StoredImage:
     if isinstance(source, Path | bytes):
-        return StoredImage(source, _SHOWN.format(row.row))
-    return cast(
-        StoredImage, HeldImage(source)
-    )  # it answers what is asked of a stored one
+        return StoredImage(source, _ITEM.format(row.row))
+    # It answers what is asked of a stored one.
+    return cast(StoredImage, ImageInMemory(source))
 
 
 def _kind(value: object) -> str:

@@ -9,7 +9,7 @@ from ...core.files import is_regular
 
 
 def shown_path(path: str | Path) -> str:
-    """A path that the user typed, as it may be shown: an absolute one by its last part."""
+    """A path that the user typed, as messages may show it: an absolute one by its last part."""
     written = Path(path)
     return written.name if written.is_absolute() else str(path)
 
@@ -48,17 +48,21 @@ def require_file(path: str | Path | None, option: str, name: str, holds: str) ->
 
 
 def checked_place(place: str, shown: str) -> str:
-    """A relative path as written in a table; `DatasetError` for an absolute one or one
-    with `..` or a null byte.
+    """A relative path as written in a table.
+
+    Raises `DatasetError` for an absolute path and for one with `..` or a null byte.
     """
-    posix, windows = PurePosixPath(place), PureWindowsPath(place)
     if not place.strip():
         raise DatasetError(
             f"Expected a path, got a blank one in {shown}. Fill it in, or leave that"
             " row out."
         )
+    # The table may have been written on another system than this one: both rules hold.
+    posix = PurePosixPath(place)
+    windows = PureWindowsPath(place)
     climbs = ".." in posix.parts or ".." in windows.parts
-    if climbs or posix.is_absolute() or windows.drive or windows.root or "\0" in place:
+    is_absolute = posix.is_absolute() or windows.drive or windows.root
+    if climbs or is_absolute or "\0" in place:
         raise DatasetError(
             "Expected a path inside the data set's root, got one that leads out of it"
             f" in {shown}. Write it relative to the root, without '..', or choose the"
@@ -68,17 +72,14 @@ def checked_place(place: str, shown: str) -> str:
 
 
 def relative_place(place: str, root: Path, shown: str) -> str:
-    """A path as written in a table, relative to the resolved `root`: an absolute one
-    too, where it lies inside.
+    """A path as written in a table, relative to the resolved `root`.
 
-    `DatasetError` for one that leads out of the root.
+    It may be absolute, if it lies inside. Raises `DatasetError` for one that leads out.
     """
-    if (
-        not PurePosixPath(place).is_absolute()
-        or ".." in PurePosixPath(place).parts
-        or "\0" in place
-    ):
+    posix = PurePosixPath(place)
+    if not posix.is_absolute() or ".." in posix.parts or "\0" in place:
         return checked_place(place, shown)
+    # `root` is resolved; the path may be written through the same links, or without.
     for written in (Path(place), _resolved(Path(place))):
         if written.is_relative_to(root) and written != root:
             return checked_place(written.relative_to(root).as_posix(), shown)
@@ -90,7 +91,7 @@ def relative_place(place: str, root: Path, shown: str) -> str:
 
 
 def _resolved(path: Path) -> Path:
-    """A path without links; as it is where it cannot be followed."""
+    """A path without links; as it is if it cannot be followed."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):
@@ -98,21 +99,20 @@ def _resolved(path: Path) -> Path:
 
 
 def same_file(place: str) -> str:
-    """What two spellings of one relative path have in common: `./a//b.png` is `a/b.png`."""
+    """What spellings of one relative path have in common: `./a//b.png` is `a/b.png`."""
     return PurePosixPath(place).as_posix()
 
 
 def inside(root: Path, place: str, shown: str) -> Path:
-    """The file of a checked place; `DatasetError` where links lead out of the root.
-    `root` is resolved.
+    """The file of a place below the resolved `root`.
+
+    Raises `DatasetError` if links lead out of the root.
     """
     path = root / checked_place(place, shown)
     try:
         leads_out = not path.resolve().is_relative_to(root)
-    except (
-        OSError,
-        RuntimeError,
-    ):  # a loop of links, or a name that no file system takes
+    # A loop of links, or a name that no file system takes.
+    except (OSError, RuntimeError):
         leads_out = path.is_symlink()
     if leads_out:
         raise DatasetError(

@@ -1,4 +1,4 @@
-"""Compressed streams that end: a few kilobytes may hold terabytes."""
+"""Compressed streams with an end: a few kilobytes may hold terabytes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ MOST_LINE = 20_000_000
 """Characters of a line of a table: a line that never ends would otherwise be held whole."""
 _MOST_READ = 64 << 20
 """Bytes that are read of an archive at a time: a damaged header may claim terabytes."""
+_SKIPPED_AT_ONCE = 1 << 20
+_BUFFER = 1 << 16
 
 
 class _Limited(io.RawIOBase):
     """The bytes of a stream up to a limit."""
 
     def __init__(self, stream: BinaryIO, limit: int) -> None:
-        self._stream, self._left = stream, limit
+        self._stream = stream
+        self._left = limit
 
     def readable(self) -> bool:
         return True
@@ -41,13 +44,15 @@ class _Limited(io.RawIOBase):
 
 
 def open_text(file: Path, limit: int = MOST_EXPANDED) -> io.TextIOWrapper:
-    """A text file in UTF-8, also gzip; `TooLargeError` is raised by reading more than
-    `limit` bytes of a packed one.
+    """A text file in UTF-8, also gzip.
+
+    Reading more than `limit` bytes of a packed one raises `TooLargeError`.
     """
     stream: BinaryIO = open_regular(file)
     if file.name.lower().endswith(".gz"):
-        packed = gzip.GzipFile(fileobj=stream)
-        stream = io.BufferedReader(_Limited(cast(BinaryIO, packed), limit), 1 << 16)
+        unpacked = gzip.GzipFile(fileobj=stream)
+        limited = _Limited(cast(BinaryIO, unpacked), limit)
+        stream = io.BufferedReader(limited, _BUFFER)
     return io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
 
 
@@ -60,12 +65,11 @@ def lines_of(stream: io.TextIOBase) -> Iterator[str]:
 
 
 class ArchiveStream:
-    """An archive as tarfile wants it: forward only where it is packed, no read larger
-    than 64 MiB, and an end.
-    """
+    """An archive's bytes for tarfile: a packed one forward only, and all of it bounded."""
 
     def __init__(self, stream: BinaryIO, *, is_packed: bool) -> None:
-        self._stream, self._is_packed = stream, is_packed
+        self._stream = stream
+        self._is_packed = is_packed
         self._place = 0
 
     def read(self, size: int = -1) -> bytes:
@@ -81,10 +85,12 @@ class ArchiveStream:
         if not self._is_packed:
             self._place = self._stream.seek(place)
             return self._place
+        # gzip would go back by unpacking everything once more.
         if place < self._place:
             raise OSError("a packed archive is read forward only")
-        while self._place < place and self.read(min(place - self._place, 1 << 20)):
-            pass
+        while self._place < place:
+            if not self.read(min(place - self._place, _SKIPPED_AT_ONCE)):
+                break
         return self._place
 
     def tell(self) -> int:

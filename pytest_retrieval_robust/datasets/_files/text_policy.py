@@ -1,5 +1,6 @@
-"""Which part of a report is the text: named, because the choice alone moves the ceiling
-of strict Recall@k.
+"""Which part of a report is the text.
+
+The choice has a name, because it alone moves the ceiling of strict Recall@k.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from .records import Sections
 Policy = Callable[[Sections], str]
 
 
-def _both(sections: Sections) -> str:
-    return " ".join(
-        part for part in (sections.findings, sections.impression) if part.strip()
-    )
+def _findings_and_impression(sections: Sections) -> str:
+    parts = (sections.findings, sections.impression)
+    return " ".join(part for part in parts if part.strip())
 
 
 def _longest(sections: Sections) -> str:
@@ -27,12 +27,12 @@ def _longest(sections: Sections) -> str:
 POLICIES: Mapping[str, Policy] = {
     "findings": lambda sections: sections.findings,
     "impression": lambda sections: sections.impression,
-    "findings+impression": _both,
+    "findings+impression": _findings_and_impression,
     "longest": _longest,
     "full": lambda sections: sections.full,
 }
-"""`findings+impression` and `longest` (by characters, findings first) take the one that
-is there; `full` is all.
+"""`findings+impression` and `longest` (by characters, findings first) take the section
+that is there, if only one is; `full` is the whole report.
 """
 
 
@@ -44,15 +44,17 @@ def policy(name: str) -> Policy:
 
 
 def as_compared(text: str) -> str:
-    """A text as `same-text` compares it: exactly, but for runs of white space and how
-    accents are composed (NFC).
+    """A text as `same-text` compares it.
+
+    Exactly, but for runs of white space and how accents are composed (NFC).
     """
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def decoded(content: bytes, shown: str) -> str:
-    """A report's text; `DatasetError` for another encoding than UTF-8, which would be
-    read as other words.
+    """A report's text.
+
+    Raises `DatasetError` for another encoding than UTF-8, which would be read as other words.
     """
     text = _utf8(content)
     if text is None:
@@ -66,7 +68,9 @@ def decoded(content: bytes, shown: str) -> str:
 def decoded_or_latin(content: bytes) -> tuple[str, bool]:
     """A report's text, and whether it had to be read as Latin-1 because it is not UTF-8."""
     text = _utf8(content)
-    return (content.decode("latin-1"), True) if text is None else (text, False)
+    if text is None:
+        return content.decode("latin-1"), True
+    return text, False
 
 
 def _utf8(content: bytes) -> str | None:

@@ -1,6 +1,4 @@
-"""Values of tables, whatever a file holds, as texts, ids and marks: what is missing,
-and what is no text.
-"""
+"""Values of tables as texts, ids and marks: what is missing, and what is no text."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...core.errors import DatasetError
 
-_WHOLE = re.compile(r"(-?\d+)\.0+")
+_WITH_DECIMALS = re.compile(r"(-?\d+)\.0+")
 _EXPONENT = re.compile(r"-?\d+(\.\d+)?[eE]\+?\d+")
 _DIGITS = re.compile(r"-?\d+")
 _MOST_EXACT = 1 << 53
@@ -17,6 +15,13 @@ _MOST_EXACT = 1 << 53
 
 _POSITIVE = ("true", "yes")
 _NEGATIVE = ("false", "no", "")
+_KINDS = {
+    dict: "an object",
+    list: "a list",
+    tuple: "a list",
+    bool: "true or false",
+    int: "a number",
+}
 
 
 def is_missing(value: object) -> bool:
@@ -26,14 +31,17 @@ def is_missing(value: object) -> bool:
     if isinstance(value, str | bytes | list | tuple | dict):
         return False
     try:
+        # NaN alone is not equal to itself.
         return bool(value != value)
-    except (TypeError, ValueError):  # pandas.NA has no truth; nor has an array
+    # pandas.NA has no truth value; nor has an array.
+    except (TypeError, ValueError):
         return type(value).__name__ == "NAType"
 
 
 def as_text(value: object, column: str, shown: str) -> str:
-    """An id, a path or a mark as text; "" for a missing one. `DatasetError` for a list,
-    an object or bytes.
+    """An id, a path or a mark as text; "" for a missing one.
+
+    Raises `DatasetError` for a list, an object or bytes.
     """
     if is_missing(value):
         return ""
@@ -41,28 +49,27 @@ def as_text(value: object, column: str, shown: str) -> str:
         return _whole_characters(value)
     if isinstance(value, bool) or type(value).__name__ == "bool_":
         return "true" if value else "false"
+    # pandas reads a column of ids with gaps as floating-point numbers.
     if isinstance(value, float) and value.is_integer():
         if abs(value) >= _MOST_EXACT:
             raise _lost_digits(column, shown)
         return str(int(value))
     if isinstance(value, list | tuple | dict | bytes | bytearray):
-        hint = (
-            "Columns of images belong to the loader hugging-face."
-            if isinstance(value, dict | bytes)
-            else "Fix it."
-        )
+        advice = "Fix it."
+        if isinstance(value, dict | bytes):
+            advice = "Columns of images belong to the loader hugging-face."
         raise DatasetError(
             f"Expected a text or a number as {column}, got {kind_of_value(value)} in"
-            f" {shown}. {hint}"
+            f" {shown}. {advice}"
         )
     return str(value)
 
 
 def captions_of(value: object, column: str, shown: str) -> tuple[str, ...]:
-    """The texts of an image: one, those of a list, or none where they are missing.
+    """The texts of an image: one, those of a list, or none if they are missing.
 
-    `DatasetError` for a number, an object or a list of them: their source code would be
-    taken for a report.
+    Raises `DatasetError` for a number, an object or a list of them: their source code
+    would be taken for a report.
     """
     if is_missing(value):
         return ()
@@ -74,18 +81,21 @@ def captions_of(value: object, column: str, shown: str) -> tuple[str, ...]:
             f" {kind_of_value(value)} in {shown}. Write it as text, or name the column"
             " that holds the texts."
         )
-    items = [item for item in value if not is_missing(item)]
-    other = next((item for item in items if not isinstance(item, str)), None)
-    if other is not None:
-        raise DatasetError(
-            f"Expected texts in the list of {column}, got {kind_of_value(other)} in"
-            f" {shown}. Write them as texts."
-        )
-    return tuple(_whole_characters(item) for item in items)
+    captions = []
+    for item in value:
+        if is_missing(item):
+            continue
+        if not isinstance(item, str):
+            raise DatasetError(
+                f"Expected texts in the list of {column}, got {kind_of_value(item)} in"
+                f" {shown}. Write them as texts."
+            )
+        captions.append(_whole_characters(item))
+    return tuple(captions)
 
 
 def section_of(value: object, column: str, shown: str) -> str:
-    """The one text of a section; `DatasetError` where there are several."""
+    """The one text of a section; `DatasetError` for several."""
     texts = captions_of(value, column, shown)
     if len(texts) > 1:
         raise DatasetError(
@@ -96,24 +106,28 @@ def section_of(value: object, column: str, shown: str) -> str:
 
 
 def same_numbers(column: Sequence[str], name: str, shown: Sequence[str]) -> list[str]:
-    """Ids without the `.0` that a column of floating-point numbers has: `10000032.0` is
-    the patient `10000032`.
+    """Ids without the `.0` of a column of floating-point numbers.
 
-    A column that holds anything else than whole numbers stays as it is. `DatasetError`
-    for numbers with an exponent, which have lost their last digits: two patients could
-    have become one.
+    `10000032.0` is the patient `10000032`. A column that holds anything else than whole
+    numbers stays as it is. Raises `DatasetError` for numbers with an exponent, which have
+    lost their last digits: two patients could have become one.
     """
-    filled = [(text, place) for text, place in zip(column, shown, strict=True) if text]
-    are_numbers = all(
-        _DIGITS.fullmatch(text) or _WHOLE.fullmatch(text) or _EXPONENT.fullmatch(text)
-        for text, _ in filled
-    )
-    if not are_numbers:
+    if not all(_is_number(text) for text in column if text):
         return list(column)
-    rounded = next((place for text, place in filled if _EXPONENT.fullmatch(text)), None)
-    if rounded is not None:
-        raise _lost_digits(name, rounded)
-    return [found[1] if (found := _WHOLE.fullmatch(text)) else text for text in column]
+    for text, place in zip(column, shown, strict=True):
+        if _EXPONENT.fullmatch(text):
+            raise _lost_digits(name, place)
+    return [_without_decimals(text) for text in column]
+
+
+def _is_number(text: str) -> bool:
+    forms = (_DIGITS, _WITH_DECIMALS, _EXPONENT)
+    return any(form.fullmatch(text) for form in forms)
+
+
+def _without_decimals(text: str) -> str:
+    match = _WITH_DECIMALS.fullmatch(text)
+    return text if match is None else match[1]
 
 
 def _lost_digits(column: str, shown: str) -> DatasetError:
@@ -125,8 +139,9 @@ def _lost_digits(column: str, shown: str) -> DatasetError:
 
 
 def is_mark(text: str) -> bool:
-    """Whether a text says of a label that it is there or not: 1, 0, -1 (uncertain),
-    true, false, yes, no, or blank.
+    """Whether a text says of a label that it is there or not.
+
+    Marks are 1, 0, -1 (uncertain), true, false, yes, no, and a blank.
     """
     return _sign(text) is not None
 
@@ -146,56 +161,52 @@ def _sign(text: str) -> int | None:
         number = float(word)
     except ValueError:
         return None
+    # NaN is how a blank comes out of pandas.
     if number != number:
         return 0
     return int(number) if number in (-1, 0, 1) else None
 
 
-def positive_labels(values: Mapping[str, str], shown: str) -> frozenset[str]:
-    """The labels that a row marks positive; uncertain (-1), negative and blank ones are not.
+def positive_labels(marks: Mapping[str, str], shown: str) -> frozenset[str]:
+    """The labels that a row marks positive.
 
-    `DatasetError` for what is no mark.
+    Uncertain (-1), negative and blank ones are not. Raises `DatasetError` for what is no
+    mark.
     """
-    odd = next((name for name, value in values.items() if not is_mark(value)), None)
-    if odd is not None:
-        raise DatasetError(
-            f"Expected 1, 0, -1, true, false, yes, no or nothing as label {odd!r}, got"
-            f" something else in {shown}. Write 1 where the label is there."
-        )
-    return frozenset(name for name, value in values.items() if is_positive(value))
+    for label, mark in marks.items():
+        if not is_mark(mark):
+            raise DatasetError(
+                f"Expected 1, 0, -1, true, false, yes, no or nothing as label {label!r},"
+                f" got something else in {shown}. Write 1 if the label is there."
+            )
+    return frozenset(label for label, mark in marks.items() if is_positive(mark))
+
+
+def words_of(text: str, separator: str = ";") -> frozenset[str]:
+    """The words of a list in one field, without blank ones."""
+    words = (word.strip() for word in text.split(separator))
+    return frozenset(word for word in words if word)
 
 
 def require_unique(
-    ids: Iterable[tuple[int, str]], what: str, shown: str = "row {} of its table"
+    ids: Iterable[tuple[int, str]], column: str, shown: str = "row {} of its table"
 ) -> None:
-    """`DatasetError` with the rows of the first id that is there twice."""
-    seen: dict[str, int] = {}
-    for row, one in ids:
-        if one in seen:
+    """Raise `DatasetError` with the rows of the first id that is there twice."""
+    row_of: dict[str, int] = {}
+    for row, unique_id in ids:
+        if unique_id in row_of:
             raise DatasetError(
-                f"Expected each {what} once, got the one of row {seen[one]} again in"
-                f" {shown.format(row)}. Leave one of them out."
+                f"Expected each {column} once, got the one of row {row_of[unique_id]}"
+                f" again in {shown.format(row)}. Leave one of them out."
             )
-        seen[one] = row
+        row_of[unique_id] = row
 
 
 def kind_of_value(value: object) -> str:
     """What a value is, without what it says."""
-    names = {
-        dict: "an object",
-        list: "a list",
-        tuple: "a list",
-        bool: "true or false",
-        int: "a number",
-    }
-    return names.get(
-        type(value),
-        (
-            "a number"
-            if isinstance(value, float)
-            else f"a value of type {type(value).__name__}"
-        ),
-    )
+    if isinstance(value, float):
+        return "a number"
+    return _KINDS.get(type(value), f"a value of type {type(value).__name__}")
 
 
 def _whole_characters(text: str) -> str:

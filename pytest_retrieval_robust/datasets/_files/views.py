@@ -14,8 +14,9 @@ _LATERAL = ("L", "LL", "RL", "LATERAL", "LARGE LATERAL")
 
 
 def view_of(written: str) -> str:
-    """`frontal`, `lateral`, or "" for a blank or other position (obliques, swimmer's,
-    expiratory films).
+    """`frontal`, `lateral`, or "" for a blank or other position.
+
+    Others are obliques, swimmer's views and expiratory films.
     """
     position = written.strip().upper()
     if position in _FRONTAL:

@@ -12,34 +12,43 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from ...core.errors import DatasetError, UnreadableImageError
 from ...core.files import NotRegularError, open_regular
 from ...core.foreign import FOREIGN, let_go
-from .reading import COPY_AGAIN, SKIP, Refused, kind_of, quiet, require_bytes
+from .damage import kind_of
+from .quiet import quiet
+from .refusals import COPY_AGAIN, SKIP, Refused, require_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Answer = TypeVar("Answer")
 
+_HEAD_BYTES = 132
+"""A DICOM file has a preamble of 128 bytes before its prefix of 4."""
+_PREFIX = b"DICM"
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""The groups that a DICOM file without a preamble begins with, in both byte orders."""
+_HASHED_AT_ONCE = 1 << 20
+
 
 @dataclass(frozen=True, repr=False)
 class StoredImage:
-    """An image as it lies on disk: a file, or bytes of an archive or a table. `shown`
-    names it in messages.
-    """
+    """An image as it lies on disk: a file, or bytes of an archive or a table."""
 
     source: Path | bytes
     shown: str
+    """How messages name the image."""
     bits: int | None = None
-    """How many bits white has in grey pictures of more than 8 bits, where the files do
-    not say it.
+    """How many bits white has in grey pictures of more than 8 bits, if the files do not
+    say it.
     """
 
     def decoded(self) -> Image:
-        """The whole picture; `UnreadableImageError` where it is missing or broken."""
+        """The whole picture; `UnreadableImageError` if it is missing or broken."""
         return _or_raise(self._attempt(lambda stream: _decoded(stream, self.bits)))
 
     def digest(self) -> bytes:
-        """32 bytes that follow from the stored bytes and `bits`; `UnreadableImageError`
-        where they cannot be read.
+        """32 bytes that follow from the stored bytes and `bits`.
+
+        Raises `UnreadableImageError` if the bytes cannot be read.
         """
         return _or_raise(self._attempt(self._hash))
 
@@ -47,13 +56,15 @@ class StoredImage:
         require_bytes(stream)
         person = b"" if self.bits is None else b"bits %d" % self.bits
         digest = hashlib.blake2b(digest_size=32, person=person)
-        while part := stream.read(1 << 20):
+        while part := stream.read(_HASHED_AT_ONCE):
             digest.update(part)
         return digest.digest()
 
     def _attempt(self, use: Callable[[BinaryIO], Answer]) -> Answer | DatasetError:
-        """What `use` makes of the file, or our own error, which is made without any
-        that led to it.
+        """What `use` makes of the file, or our own error.
+
+        The error is returned, not raised: raised inside a handler, it would carry the
+        foreign one, whose text may quote the file.
         """
         try:
             if isinstance(self.source, bytes):
@@ -83,10 +94,9 @@ class StoredImage:
 
 
 def _or_raise(outcome: Answer | DatasetError) -> Answer:
-    """The answer.
+    """The answer, or the error raised.
 
-    An error is raised here, where no local variable holds a path: pytest can show them
-    all.
+    It is raised here, where no local variable holds a path: pytest can show them all.
     """
     if isinstance(outcome, DatasetError):
         raise outcome
@@ -95,13 +105,13 @@ def _or_raise(outcome: Answer | DatasetError) -> Answer:
 
 def require_bits(bits: object) -> None:
     """Raise `DatasetError` for an option `bits` that no picture can have."""
-    if bits is None or (
-        isinstance(bits, int) and not isinstance(bits, bool) and 9 <= bits <= 32
-    ):
+    if bits is None:
+        return
+    if isinstance(bits, int) and not isinstance(bits, bool) and 9 <= bits <= 32:
         return
     raise DatasetError(
         "Expected the number of bits that white has in the pictures, 9 to 32, got"
-        f" bits={bits!r}. Leave it out for pictures of 8 bits, and where white is the"
+        f" bits={bits!r}. Leave it out for pictures of 8 bits, and if white is the"
         " greatest value that their files can hold."
     )
 
@@ -111,16 +121,17 @@ def read_image(source: Path | bytes, shown: str, bits: int | None = None) -> Ima
 
     `bits` says how many bits white has in grey PNG and TIFF files of more than 8 bits;
     DICOM files say it themselves. `shown` names the image in messages. Raises
-    `UnreadableImageError`, and `DatasetError` where a library is missing.
+    `UnreadableImageError`, and `DatasetError` if a library is missing.
     """
     image = StoredImage(source, shown, bits)
+    # Pytest can show this frame's variables: a path may be a patient's name.
     del source
     return image.decoded()
 
 
 def _decoded(stream: BinaryIO, bits: int | None) -> Image:
     require_bytes(stream)
-    head = stream.read(132)
+    head = stream.read(_HEAD_BYTES)
     stream.seek(0)
     if not head:
         raise Refused("a whole image", "an empty file")
@@ -129,7 +140,7 @@ def _decoded(stream: BinaryIO, bits: int | None) -> Image:
             return _picture(stream, head, bits)
     except Refused:
         raise
-    # Pillow, pydicom and the codecs raise two dozen types for damaged files
+    # Pillow, pydicom and the codecs raise two dozen types for damaged files.
     except FOREIGN as error:
         got = f"{kind_of(error)} while it was decoded"
         let_go(error)
@@ -146,22 +157,20 @@ def _picture(stream: BinaryIO, head: bytes, bits: int | None) -> Image:
     return read_raster(stream, bits)
 
 
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
-
-
 def is_dicom(head: bytes) -> bool:
-    """Whether a file begins as DICOM does: with its preamble and prefix, or at once
-    with a data element.
+    """Whether a file begins as DICOM does: with its preamble and prefix, or at once with
+    a data element.
 
-    Files without a preamble are not what the standard prescribes; DCMTK reads them, and
-    archives hold them.
+    The standard does not allow files without a preamble; DCMTK reads them, and archives
+    hold them.
     """
-    if head[128:132] == b"DICM":
+    if head[128:132] == _PREFIX:
         return True
     if head[:2] not in _FIRST_GROUPS or len(head) < 8:
         return False
-    has_representation = head[4:6].isalpha() and head[4:6].isupper()
-    is_short = (
-        head[6:8] == b"\0\0"
-    )  # the length of a first element of implicit representation
+    # A tag takes four bytes. Two letters follow in explicit representation; in implicit
+    # one a length of four bytes, which is short for a first element.
+    representation = head[4:6]
+    has_representation = representation.isalpha() and representation.isupper()
+    is_short = head[6:8] == b"\0\0"
     return has_representation or is_short

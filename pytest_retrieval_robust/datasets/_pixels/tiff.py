@@ -1,15 +1,19 @@
-"""What a TIFF file says of its pages: how many pictures it holds. The pixels are Pillow's."""
+"""What a TIFF file says of its pages: how many pictures it holds. Pillow reads the pixels."""
 
 from __future__ import annotations
 
 import struct
 from typing import BinaryIO, NamedTuple
 
-from .reading import CONVERT, Refused
+from .refusals import CONVERT, Refused
 
-_NEW_SUBFILE_TYPE, _SUBFILE_TYPE = 254, 255
+_NEW_SUBFILE_TYPE = 254
+_SUBFILE_TYPE = 255
 _REDUCED_OR_MASK = 0b101
+"""Bits of `NewSubfileType`: a smaller copy of another picture, and a transparency mask."""
 _OLD_REDUCED = 2
+_FORMS = {3: "H", 4: "I"}
+"""Field types that hold whole numbers: SHORT and LONG."""
 _MOST_PAGES = 1000
 _MOST_ENTRIES = 65_535
 
@@ -23,27 +27,30 @@ class _Layout(NamedTuple):
     offset_form: str
 
 
+class _Page(NamedTuple):
+    is_picture: bool
+    next_offset: int
+
+
 def is_tiff(head: bytes) -> bool:
     """Whether a file begins as a TIFF or BigTIFF does."""
     return head[:2] in (b"II", b"MM") and head[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+")
 
 
 def require_one_page(stream: BinaryIO) -> None:
-    """Raise `Refused` where a TIFF holds several pictures. The stream is put back to its beginning.
+    """Raise `Refused` for a TIFF of several pictures. Leaves the stream at its beginning.
 
-    Smaller copies of the picture and transparency masks are no pictures of their own,
-    where the file marks them so.
+    Smaller copies of the picture and transparency masks do not count as pictures, if the
+    file marks them so.
     """
     pages = _pages(stream)
     stream.seek(0)
     pictures = sum(pages)
     if pictures > 1:
-        several = (
-            f"{pictures} pages"
-            if len(pages) < _MOST_PAGES
-            else f"{_MOST_PAGES} pages or more"
-        )
-        raise Refused("one picture per file", several, CONVERT)
+        got = f"{pictures} pages"
+        if len(pages) == _MOST_PAGES:
+            got = f"{_MOST_PAGES} pages or more"
+        raise Refused("one picture per file", got, CONVERT)
     if pictures == 1 and not pages[0]:
         raise Refused(
             "the picture on the first page",
@@ -53,37 +60,38 @@ def require_one_page(stream: BinaryIO) -> None:
 
 
 def _pages(stream: BinaryIO) -> list[bool]:
-    """Of each page of the file, whether it is a picture of its own."""
-    head = stream.read(16)
-    layout, offset = _first(head)
+    """For each page of the file, whether it is a picture of its own."""
+    layout, offset = _first_directory(stream.read(16))
     pages: list[bool] = []
+    # A hostile file's directories may point to each other, or go on without end.
     visited: set[int] = set()
     while offset and offset not in visited and len(pages) < _MOST_PAGES:
         visited.add(offset)
         page = _page(stream, layout, offset)
-        if (
-            page is None
-        ):  # a careless writer's last offset leads nowhere: the pages before are whole
+        # A careless writer's last offset leads nowhere: the pages before it are whole.
+        if page is None:
             break
-        is_picture, offset = page
-        pages.append(is_picture)
+        pages.append(page.is_picture)
+        offset = page.next_offset
     return pages
 
 
-def _first(head: bytes) -> tuple[_Layout, int]:
+def _first_directory(head: bytes) -> tuple[_Layout, int]:
     order = "<" if head[:2] == b"II" else ">"
-    if b"+" in head[2:4]:
-        layout, place = _Layout(order, "Q", 20, "Q"), 8
+    is_big_tiff = b"+" in head[2:4]
+    if is_big_tiff:
+        layout = _Layout(order, "Q", 20, "Q")
+        place = 8
     else:
-        layout, place = _Layout(order, "H", 12, "I"), 4
+        layout = _Layout(order, "H", 12, "I")
+        place = 4
     form = layout.order + layout.offset_form
-    return layout, _number(form, head[place : place + struct.calcsize(form)]) or 0
+    offset = _number(form, head[place : place + struct.calcsize(form)])
+    return layout, offset or 0
 
 
-def _page(stream: BinaryIO, layout: _Layout, offset: int) -> tuple[bool, int] | None:
-    """Whether the directory at `offset` is of a picture, and where the next one is;
-    None where none is there.
-    """
+def _page(stream: BinaryIO, layout: _Layout, offset: int) -> _Page | None:
+    """The page whose directory is at `offset`; None if there is no directory."""
     if offset >= stream.seek(0, 2):
         return None
     stream.seek(offset)
@@ -95,8 +103,8 @@ def _page(stream: BinaryIO, layout: _Layout, offset: int) -> tuple[bool, int] | 
     if len(entries) < count * layout.entry_bytes:
         return None
     next_form = layout.order + layout.offset_form
-    following = _number(next_form, stream.read(struct.calcsize(next_form)))
-    return not _is_copy(entries, layout), following or 0
+    next_offset = _number(next_form, stream.read(struct.calcsize(next_form)))
+    return _Page(not _is_copy(entries, layout), next_offset or 0)
 
 
 def _is_copy(entries: bytes, layout: _Layout) -> bool:
@@ -112,8 +120,8 @@ def _is_copy(entries: bytes, layout: _Layout) -> bool:
 
 
 def _value(entry: bytes, kind: int, layout: _Layout) -> int:
-    """The number of an entry that holds one, a SHORT or a LONG; 0 for others."""
-    form = {3: "H", 4: "I"}.get(kind)
+    """The number of an entry that holds one; 0 for others."""
+    form = _FORMS.get(kind)
     if form is None:
         return 0
     start = 4 + struct.calcsize(f"={layout.offset_form}")

@@ -1,19 +1,19 @@
-"""MIMIC-CXR: the images of MIMIC-CXR-JPG or MIMIC-CXR with the reports of MIMIC-CXR."""
+"""MIMIC-CXR: images of MIMIC-CXR-JPG or MIMIC-CXR, with the reports of MIMIC-CXR."""
 
 from __future__ import annotations
 
 from ...core.catalogue import Catalogue
-from .._files.entries import entry_of
+from .._files.entries import Reader
 from ..entry import DatasetEntry
-from .reader import find
+from .reader import Options, read
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(
-        entry_of(
-            "mimic-cxr",
-            "MIMIC-CXR-JPG with MIMIC-CXR's reports",
-            find,
-            text="findings+impression",
-        )
+    reader = Reader(
+        name="mimic-cxr",
+        summary="MIMIC-CXR-JPG with MIMIC-CXR's reports",
+        options=Options,
+        read=read,
+        text="findings+impression",
     )
+    catalogue.add(reader.entry())

@@ -15,42 +15,47 @@ _HEADER = re.compile(r"\n ([A-Z ()/,-]+):\s")
 
 _SPELLINGS: Mapping[str, str] = {
     "impression": (
-        """impression|conclusion|findings and impression|findings/impression|findings/ impression|ndication|
-        impresson|imprression|imoression|impressoin|imprssion|impresion|imperssion|mpression|impession"""
+        "impression|conclusion|findings and impression|findings/impression"
+        "|findings/ impression|ndication|impresson|imprression|imoression"
+        "|impressoin|imprssion|impresion|imperssion|mpression|impession"
     ),
     "findings": (
-        """findings|chest, two views|finding|findins|findindgs|findgings|findngs|findnings|finidngs|
-        reference findings"""
+        "findings|chest, two views|finding|findins|findindgs|findgings|findngs"
+        "|findnings|finidngs|reference findings"
     ),
     "comparison": (
-        """comparison|comparisons|reference exam|comparison exam|comparison film|comparision|comparsion|
-        comparrison|comparisions"""
+        "comparison|comparisons|reference exam|comparison exam|comparison film"
+        "|comparision|comparsion|comparrison|comparisions"
     ),
     "indication": (
-        "indication|reason for examination|reason for exam|clinical"
-        " indication|idication"
+        "indication|reason for examination|reason for exam|clinical indication"
+        "|idication"
     ),
     "history": "history|clinical history|clinical information|patient history|pfi",
     "examination": "examination|exam|type of examination",
     "recommendations": "recommendation(s)|recommendations|recommendation",
     "wet read": "wet read|wetread",
-    **{
-        name: name
-        for name in (
-            "technique",
-            "notification",
-            "addendum",
-            "date",
-            "comment",
-            "preamble",
-        )
-    },
 }
-_CANONICAL = {
-    spelling.strip(): name
-    for name, spellings in _SPELLINGS.items()
-    for spelling in spellings.split("|")
-}
+"""Section -> its spellings in the published reports, separated by `|`."""
+_AS_WRITTEN = (
+    "technique",
+    "notification",
+    "addendum",
+    "date",
+    "comment",
+    "preamble",
+)
+"""Sections with one spelling, which is their name."""
+
+
+def _canonical_names() -> dict[str, str]:
+    names = {name: name for name in _AS_WRITTEN}
+    for name, spellings in _SPELLINGS.items():
+        names |= dict.fromkeys(spellings.split("|"), name)
+    return names
+
+
+_CANONICAL = _canonical_names()
 _CONTAINED = ("impression", "findings", "history", "comparison", "addendum")
 _VIEWS = re.compile(
     "chest|portable|pa and lateral|lateral and pa|ap and lateral|lateral and ap|frontal"
@@ -58,18 +63,19 @@ _VIEWS = re.compile(
     " window|frontal upright|frontal semi-upright|ribs|pa and lat"
 )
 
+_MISNAMED: Mapping[str, str] = {
+    "recommendations": (
+        "s50913680 s59768032 s59067458 s59087630 s58157373 s56482935 s58375018"
+    ),
+    "examination": "s59363654 s53356173 s50743547 s59215320 s55157853",
+    "technique": "s59279892 s53202765 s50808053",
+    "indication": "s57936451 s50058765 s51966317 s55124749 s54365831 s54654948",
+    "note": "s56451190",
+    "history": "s51491012",
+}
 MISNAMED: Mapping[str, str] = {
-    study: name
-    for name, studies in {
-        "recommendations": (
-            """s50913680 s59768032 s59067458 s59087630 s58157373 s56482935 s58375018"""
-        ),
-        "examination": "s59363654 s53356173 s50743547 s59215320 s55157853",
-        "technique": "s59279892 s53202765 s50808053",
-        "indication": "s57936451 s50058765 s51966317 s55124749 s54365831 s54654948",
-        "note": "s56451190",
-        "history": "s51491012",
-    }.items()
+    study: section
+    for section, studies in _MISNAMED.items()
     for study in studies.split()
 }
 """Studies whose conclusion stands under another heading."""
@@ -98,8 +104,14 @@ RANGES: Mapping[str, tuple[int, int]] = {
     "s55258338": (192, 568),
     "s59330497": (140, 655),
     "s52119491": (179, 454),
-    **dict.fromkeys(("s58235663", "s50798377", "s54168089", "s53071062"), (0, 0)),
-    **dict.fromkeys(("s56724958", "s54231141", "s53607029", "s52035334"), (0, 0)),
+    "s58235663": (0, 0),
+    "s50798377": (0, 0),
+    "s54168089": (0, 0),
+    "s53071062": (0, 0),
+    "s56724958": (0, 0),
+    "s54231141": (0, 0),
+    "s53607029": (0, 0),
+    "s52035334": (0, 0),
 }
 """Studies whose conclusion is these characters; (0, 0) for those that have none."""
 
@@ -109,48 +121,50 @@ def sections_of(text: str) -> dict[str, str]:
 
     Headers are capitals after a newline and one space, up to a colon; what the first
     line below a header holds is never taken for a header. Empty findings and
-    impressions are dropped. Where neither is left, what follows the first blank line of
+    impressions are dropped. If neither is left, what follows the first blank line of
     the last section is `last_paragraph`.
     """
+    conclusions = ("impression", "findings")
     parts = [
         (name, body)
         for name, body in _split(text)
-        if body.strip() or name not in ("impression", "findings")
+        if body.strip() or name not in conclusions
     ]
-    names = {name for name, _ in parts}
-    if not names & {"impression", "findings"} and parts and "\n \n" in parts[-1][1]:
-        name, body = parts.pop()
-        before, _, after = body.partition("\n \n")
-        parts += [(name, before), ("last_paragraph", after)]
+    has_conclusion = any(name in conclusions for name, _ in parts)
+    if not has_conclusion and parts:
+        name, body = parts[-1]
+        before, blank_line, after = body.partition("\n \n")
+        if blank_line:
+            parts[-1] = (name, before)
+            parts.append(("last_paragraph", after))
     return {name: body.strip() for name, body in parts}
 
 
 def _split(text: str) -> list[tuple[str, str]]:
+    """(section, body) in the order of the report."""
     header = _HEADER.search(text)
     if header is None:
         return [("full report", text)]
     parts = [("preamble", text[: header.start(1)])]
     while header is not None:
         start = header.end()
-        following = _HEADER.search(text, start + max(0, text[start:].find("\n")))
-        parts.append(
-            (
-                canonical(header.group(1)),
-                text[start : following.start() if following else len(text)],
-            )
-        )
+        # The rest of the header's own line is passed over.
+        line_end = max(start, text.find("\n", start))
+        following = _HEADER.search(text, line_end)
+        end = len(text) if following is None else following.start()
+        parts.append((canonical(header.group(1)), text[start:end]))
         header = following
     return parts
 
 
 def canonical(header: str) -> str:
-    """A header as it is written to the name of its section."""
+    """The name of the section that a header begins, as it is written there."""
     name = header.lower().strip()
     if name in _CANONICAL:
         return _CANONICAL[name]
-    contained = next((part for part in _CONTAINED if part in name), None)
-    if contained is not None:
-        return contained
+    for section in _CONTAINED:
+        if section in name:
+            return section
     return "findings" if _VIEWS.search(name) else name
 
 
@@ -159,12 +173,15 @@ def conclusion_of(study: str, text: str) -> str | None:
     if study in RANGES:
         start, end = RANGES[study]
         return text[start:end].strip()
-    return sections_of(text).get(MISNAMED[study]) if study in MISNAMED else None
+    if study in MISNAMED:
+        return sections_of(text).get(MISNAMED[study])
+    return None
 
 
 def read_sections(study: str, text: str) -> Sections:
-    """Findings and impression of a report; an exception's conclusion is its impression,
-    and all that it has.
+    """Findings and impression of a report.
+
+    An exception has its conclusion as its impression, and nothing else.
     """
     conclusion = conclusion_of(study, text)
     if conclusion is not None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from ...core.catalogue import Catalogue
-from .._files.entries import entry_of
+from .._files.entries import Reader
 from ..entry import DatasetEntry
-from .reader import find
+from .reader import Options, read
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(
-        entry_of(
-            "open-i",
-            "Open-i / IU X-Ray: 3,955 reports with 7,470 images",
-            find,
-            text="findings+impression",
-        )
+    reader = Reader(
+        name="open-i",
+        summary="Open-i / IU X-Ray: 3,955 reports with 7,470 images",
+        options=Options,
+        read=read,
+        text="findings+impression",
     )
+    catalogue.add(reader.entry())

@@ -1,8 +1,8 @@
-"""Open-i's report files: one XML a report, as NLM publishes them (eCitation)."""
+"""Open-i's report files: one XML file per report, as NLM publishes them (eCitation)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +10,14 @@ from typing import Any, NamedTuple
 from ...core.errors import DatasetError
 from ...core.files import NotRegularError, TooLargeError, open_regular, read_at_most
 from .._files.archives import tar_members
-from .._files.damage import attempted, kind_of
 from .._files.records import Sections
+from .._pixels.damage import attempted, kind_of
 
 _MOST_BYTES = 5_000_000
 """Of one report; the published ones have 3 to 12 kB."""
+_ARCHIVE = "the archive of reports"
+_HEADINGS = ("COMPARISON", "INDICATION", "FINDINGS", "IMPRESSION")
+"""In the order that all reports have."""
 
 
 class Report(NamedTuple):
@@ -30,40 +33,39 @@ class Report(NamedTuple):
 
 
 def read_reports(source: Path, name: str) -> list[Report]:
-    """All reports of a folder of XML files, or of a tar archive of them, in the order
-    of their numbers.
+    """All reports of a folder of XML files, or of a tar archive of them, by their numbers.
 
-    Raises `DatasetError` naming the file by its number for malformed XML, a declared
-    entity or document type, a file that is far too large, or an id that is there twice.
+    Raises `DatasetError` with the number of the file for malformed XML, a declared entity
+    or document type, a file that is far too large, or an id that is there twice.
     """
     reports: dict[str, Report] = {}
-    seen: dict[str, str] = {}
-    for shown, content in (
-        _of_folder(source) if source.is_dir() else _of_archive(source)
-    ):
+    shown_of_id: dict[str, str] = {}
+    files = _from_folder(source) if source.is_dir() else _from_archive(source)
+    for shown, content in files:
         report = parse(content, shown)
         if report.id in reports:
             raise DatasetError(
-                f"Expected each report once, got the uId of {seen[report.id]} again in"
-                f" {shown}. Leave one of them out."
+                "Expected each report once, got the uId of"
+                f" {shown_of_id[report.id]} again in {shown}. Leave one of them out."
             )
-        reports[report.id], seen[report.id] = report, shown
+        reports[report.id] = report
+        shown_of_id[report.id] = shown
     if not reports:
         raise DatasetError(
             f"Expected XML reports of {name} (ecgen-radiology/1.xml, ...), got none in"
             f" reports={source.name!r}. Give the folder, or the archive"
             " NLMCXR_reports.tgz."
         )
+    # By length first: CXR10 after CXR9.
     return sorted(reports.values(), key=lambda report: (len(report.id), report.id))
 
 
-def _of_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
-    shown = "the archive of reports"
-    for number, content in tar_members(archive, (".xml",), _MOST_BYTES, shown):
-        yield f"member {number} of {shown}", content
+def _from_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
+    for number, content in tar_members(archive, (".xml",), _MOST_BYTES, _ARCHIVE):
+        yield f"member {number} of {_ARCHIVE}", content
 
 
-def _of_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     for number, file in enumerate(_xml_files(folder), 1):
         shown = f"XML file {number} of its folder, in alphabetical order"
         yield shown, attempted(partial(_content, file), partial(_unreadable, shown))
@@ -75,18 +77,15 @@ def _content(file: Path) -> bytes:
 
 
 def _unreadable(shown: str, error: BaseException) -> DatasetError:
-    got = (
-        str(error)
-        if isinstance(error, NotRegularError | TooLargeError)
-        else kind_of(error)
-    )
+    is_ours = isinstance(error, NotRegularError | TooLargeError)
+    got = str(error) if is_ours else kind_of(error)
     return DatasetError(
         f"Expected a report of at most {_MOST_BYTES} bytes, got {got}: {shown}. Leave"
         " it out."
     )
 
 
-def _xml_files(folder: Path) -> Iterable[Path]:
+def _xml_files(folder: Path) -> Sequence[Path]:
     return sorted(folder.glob("*.xml")) or sorted(folder.glob("*/*.xml"))
 
 
@@ -103,17 +102,17 @@ def parse(content: bytes, shown: str) -> Report:
         raise DatasetError(
             f"Expected an id of every parentImage, got one without in {shown}. Fix it."
         )
-    parts = {
-        part.get("Label", ""): (part.text or "").strip()
-        for part in root.iter("AbstractText")
-    }
+    parts: dict[str, str] = {}
+    for part in root.iter("AbstractText"):
+        parts[part.get("Label", "")] = (part.text or "").strip()
+    headings = [(heading.text or "") for heading in root.iterfind("MeSH/major")]
     return Report(
-        str(identity.get("id")),
-        Sections(parts.get("FINDINGS", ""), parts.get("IMPRESSION", ""), whole(parts)),
-        tuple(map(str, images)),
-        frozenset(
-            (heading.text or "").strip() for heading in root.iterfind("MeSH/major")
+        id=str(identity.get("id")),
+        sections=Sections(
+            parts.get("FINDINGS", ""), parts.get("IMPRESSION", ""), whole_report(parts)
         ),
+        images=tuple(map(str, images)),
+        labels=frozenset(heading.strip() for heading in headings),
     )
 
 
@@ -128,22 +127,19 @@ def _malformed(error: BaseException, shown: str) -> DatasetError:
 
     from defusedxml import DefusedXmlException
 
+    kind = type(error).__name__
     if isinstance(error, DefusedXmlException):
         return DatasetError(
-            "Expected a report without document type or entities, got"
-            f" {type(error).__name__} in {shown}. It is not as published; download it"
-            " again."
+            f"Expected a report without document type or entities, got {kind} in"
+            f" {shown}. It is not as published; download it again."
         )
     line = f" at line {error.position[0]}" if isinstance(error, ParseError) else ""
     return DatasetError(
-        f"Expected well-formed XML, got {type(error).__name__}{line} in {shown}."
-        " Fix it."
+        f"Expected well-formed XML, got {kind}{line} in {shown}. Fix it."
     )
 
 
-def whole(parts: dict[str, str]) -> str:
-    """All of a report: its sections under their headings, in the order that all reports have."""
-    headings = ("COMPARISON", "INDICATION", "FINDINGS", "IMPRESSION")
-    return " ".join(
-        f"{heading}: {parts[heading]}" for heading in headings if parts.get(heading)
-    )
+def whole_report(parts: dict[str, str]) -> str:
+    """All of a report: its sections under their headings."""
+    present = [heading for heading in _HEADINGS if parts.get(heading)]
+    return " ".join(f"{heading}: {parts[heading]}" for heading in present)

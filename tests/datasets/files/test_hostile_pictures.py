@@ -27,8 +27,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.datasets._pixels.masks import open_masks
-from pytest_retrieval_robust.datasets._pixels.reading import quiet
+from pytest_retrieval_robust.datasets._files.mask_folder import open_masks
+from pytest_retrieval_robust.datasets._pixels.quiet import quiet
 from pytest_retrieval_robust.datasets._pixels.stored_image import (
     StoredImage,
     read_image,

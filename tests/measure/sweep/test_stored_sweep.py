@@ -26,7 +26,7 @@ from pytest_retrieval_robust.core.errors import (
     UnreadableImageError,
 )
 from pytest_retrieval_robust.core.progress import Progress
-from pytest_retrieval_robust.datasets._files.collection import ReportDataset
+from pytest_retrieval_robust.datasets._files.report_dataset import ReportDataset
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.measure.embeddings.keys import model_identity
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore

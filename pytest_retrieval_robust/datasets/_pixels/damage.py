@@ -1,7 +1,7 @@
-"""Errors of libraries that read files, as errors of our own that carry nothing of what was read.
+"""Errors of libraries that read files, as our own errors, which carry nothing of what was read.
 
 A foreign error's text may quote a report or a path. Python prints the text of every
-error that another one was raised in answer to, so that ours are raised outside of the
+error that another one was raised in answer to: ours are therefore raised outside of the
 handlers.
 """
 
@@ -22,9 +22,7 @@ def attempted(
     failure: Callable[[BaseException], RobustError],
     kinds: Kinds = FOREIGN,
 ) -> Item:
-    """What `action` gives; an error of `kinds` becomes the one that `failure` makes of
-    it. Our own pass.
-    """
+    """What `action` gives; `failure` makes our error of one of `kinds`. Our own pass."""
     try:
         return action()
     except RobustError:
@@ -40,8 +38,9 @@ def guarded(
     failure: Callable[[BaseException], RobustError],
     kinds: Kinds = FOREIGN,
 ) -> Iterator[Item]:
-    """The items; an error of `kinds` while they are read becomes the one that `failure`
-    makes of it. Our own pass.
+    """The items; `failure` makes our error of one of `kinds` while they are read.
+
+    Our own errors pass.
     """
     iterator = iter(items)
     while True:
@@ -55,16 +54,19 @@ def guarded(
             problem = failure(error)
             let_go(error)
         else:
+            # Outside of the handlers: what the caller raises there is not ours to change.
             yield item
             continue
         raise problem
 
 
 def kind_of(error: BaseException) -> str:
-    """What may be said of a library's error about a file: its class, and its text where
-    the user allowed it.
+    """What may be said of a library's error about a file.
+
+    Its class, and its text if the user allowed texts.
     """
     kind = type(error).__name__
-    if kind == "error":  # zlib's, struct's
+    # zlib's and struct's errors are both called `error`.
+    if kind == "error":
         kind = f"{type(error).__module__}.error"
     return f"{kind} ({error})" if shows_texts() else kind
