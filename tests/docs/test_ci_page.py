@@ -4,12 +4,9 @@ their steps are run.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -22,12 +19,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from pytest_retrieval_robust import __version__, load_dataset
-from pytest_retrieval_robust.__main__ import main
-from pytest_retrieval_robust.run.options import OPTIONS
 
-from .conftest import THREE_LINES
+from ..conftest import THREE_LINES
+from . import pages
+from .commands import commands, unknown_options
+from .pages import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "ci.md"
 WORKFLOWS = sorted((ROOT / "docs" / "workflows").iterdir())
 GATE, BASELINE = (
@@ -149,81 +146,15 @@ BROKEN = (
 """A linter, and a change to release-gate.yml that it has to refuse."""
 
 
-def commands(script: str) -> Iterator[list[str]]:
-    """The words of every call of pytest or of this package in a script."""
-    for line in script.replace("\\\n", " ").splitlines():
-        words = (
-            shlex.split(line, comments=True)
-            if re.search(r"\bpytest\b|pytest_retrieval_robust", line)
-            else []
-        )
-        if words[:1] == ["pytest"] or words[:3] == [
-            "python",
-            "-m",
-            "pytest_retrieval_robust",
-        ]:
-            yield words
-
-
-def unknown_options(script: str) -> list[str]:
-    """Options, and commands of this package, that do not exist."""
-    return [word for words in commands(script) for word in unknown(words)]
-
-
-def unknown(words: list[str]) -> list[str]:
-    flags = {word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)}
-    if words[0] == "pytest":
-        ours = {option.flag for option in OPTIONS}
-        known = ours | {
-            flag for flag in flags_of(pytest_help()) if not flag.startswith("--robust-")
-        }
-    else:
-        shown = help_of_command(words[3])
-        known = {"-m"} | flags_of(shown)
-        if not shown.startswith(
-            f"usage: python -m pytest_retrieval_robust {words[3]} "
-        ):
-            return [words[3]]
-    return sorted(flags - known)
-
-
-def flags_of(text: str) -> set[str]:
-    return set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", text))
-
-
-_HELP: dict[str, str] = {}
-
-
-def pytest_help() -> str:
-    if "pytest" not in _HELP:
-        command = [sys.executable, "-m", "pytest", "--help", "-p", "no:cacheprovider"]
-        _HELP["pytest"] = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout
-    return _HELP["pytest"]
-
-
-def help_of_command(name: str) -> str:
-    printed = io.StringIO()
-    with (
-        contextlib.redirect_stdout(printed),
-        contextlib.redirect_stderr(printed),
-        pytest.raises(SystemExit),
-    ):
-        main([name, "--help"])
-    return printed.getvalue()
-
-
 def section(title: str) -> str:
     """What stands under a heading of the page."""
-    (found,) = re.findall(
-        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.M | re.S
-    )
-    return str(found)
+    return pages.section("docs/ci.md", title)
 
 
 def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+    return [
+        block.text for block in pages.blocks_of("", text) if block.language == language
+    ]
 
 
 @pytest.fixture
@@ -350,14 +281,8 @@ def test_the_page_shows_the_workflow_as_it_is(workflow: Path) -> None:
     assert shown[1] == workflow.read_text()
 
 
-def test_the_page_links_to_what_exists() -> None:
-    links = re.findall(r"\]\(([^)#]+)", PAGE.read_text())
-    assert "workflows/release-gate.yml" in links
-    assert [link for link in links if not (PAGE.parent / link).exists()] == []
-
-
 def test_the_page_pins_versions_that_were_tested() -> None:
-    (pins,) = blocks(section("Set up, in this order").replace("\n   ", "\n"), "text")
+    (pins,) = blocks(section("Set up, in this order"), "text")
     tested = (ROOT / "constraints.txt").read_text().splitlines()
     assert [
         pin
@@ -366,21 +291,8 @@ def test_the_page_pins_versions_that_were_tested() -> None:
     ] == []
 
 
-def test_the_pages_commands_have_options_that_exist() -> None:
-    text = PAGE.read_text()
-    typed = [
-        line.removeprefix("$ ")
-        for block in blocks(text, "console")
-        for line in block.splitlines()
-    ]
-    typed += re.findall(r"`(pytest [^`\n]+|python -m [^`\n]+)`", text)
-    found = [words for line in typed for words in commands(line)]
-    assert len(found) >= 4
-    assert [word for line in typed for word in unknown_options(line)] == []
-
-
 def test_the_pages_policy_is_one(tmp_path: Path) -> None:
-    (policy,) = blocks(section("Set up, in this order").replace("\n   ", "\n"), "toml")
+    (policy,) = blocks(section("Set up, in this order"), "toml")
     done = measure(tmp_path, BASELINE, "--collect-only -q", policy)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "our-candidate-synthetic-cxr-patches" in done.stdout
@@ -424,7 +336,8 @@ words = sys.argv[1:]
 if "ANSWER" not in os.environ:
     sys.exit("gh: HTTP 403: Resource not accessible by integration")
 assert words[:4] == ["api", "--method", "GET", "repos/ORG/NAME/actions/artifacts"], words
-assert words[4:8] == ["--raw-field", "name=robustness-baseline", "--raw-field", "per_page=100"], words
+asked = ["--raw-field", "name=robustness-baseline", "--raw-field", "per_page=100"]
+assert words[4:8] == asked, words
 assert words[8] == "--jq" and len(words) == 10, words
 for found in jq.compile(words[9]).input_value(json.loads(os.environ["ANSWER"])):
     print(found if isinstance(found, str) else json.dumps(found))

@@ -27,7 +27,8 @@ from pytest_retrieval_robust.occluders.guided._greedy import (
 from pytest_retrieval_robust.occluders.guided._probe import Answers, Search
 from pytest_retrieval_robust.occluders.severity import SeverityOccluder
 
-from .generators import bits, picture
+from ..occluders.generators import bits, picture
+from .pages import block
 
 PAGE = Path(__file__).parents[2] / "docs" / "occluders.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -143,8 +144,8 @@ def test_guided_occluders_cost_what_the_page_says() -> None:
 def example() -> Mapping[str, Any]:
     """What the page's example defines."""
     names: dict[str, Any] = {"__name__": "page"}
-    for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):
-        exec(compile(block, str(PAGE), "exec", dont_inherit=True), names)
+    shown = block("docs/extending.md", "python", 5)
+    exec(compile(shown.text, shown.place, "exec", dont_inherit=True), names)
     return names
 
 
