@@ -353,7 +353,9 @@ def test_what_an_encoder_raises_is_its_own_error_without_a_text(
         assert found.__cause__ is found.__context__ is None
         if not isinstance(error, RobustError):
             assert "Doe" not in str(found)
-            assert f"got {type(error).__name__} at tests/core/test_calling.py" in str(found)
+            assert f"got {type(error).__name__} at tests/core/test_calling.py" in str(
+                found
+            )
 
 
 @pytest.mark.parametrize(
