@@ -36,8 +36,8 @@ import torch
 from pytest_retrieval_robust.core.float32 import ieee_float32
 from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 B = torch.backends
-CUDNN = (B.cudnn.conv, B.cudnn.rnn, B.cudnn)
-NEWER = (B.cuda.matmul, *CUDNN, B.mkldnn.matmul, B.mkldnn.conv, B.mkldnn.rnn, B)
+MKLDNN = (B.mkldnn.matmul, B.mkldnn.conv, B.mkldnn.rnn)
+NEWER = (B.cuda.matmul, B.cudnn.conv, B.cudnn.rnn, *MKLDNN, B.cudnn, B)
 OLDER = (
     lambda: B.cuda.matmul.allow_tf32,
     lambda: B.cudnn.allow_tf32,
