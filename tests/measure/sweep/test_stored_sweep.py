@@ -31,7 +31,7 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.measure.embeddings.keys import model_identity
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep.feed import picture_digest
+from pytest_retrieval_robust.measure.sweep.decode import picture_digest
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
