@@ -1,10 +1,7 @@
-"""Which images `--robust-show-samples` shows, their pictures, and what a model
-retrieves for them.
-"""
+"""Sheets of samples: pictures of some images, and what a model retrieves for them."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -12,39 +9,39 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.cases import CLEAN, Cell
-from ..core.errors import DatasetError, RobustError
-from ..core.sample_sheets import Retrieved, Sample, SampleSheet
-from ..occluders._probe import Probe
-from ..occluders._scene import Scene, Setting, batch_size, encode, open_image
-from ..retrieval.ranking import top_k
-from .batches import scene_of
-from .breaking import BreakingResult
-from .embeddings.shards import ModelShards
-from .pairs import Pairs, pairs_of
-from .sweep.gallery import encode_gallery
-from .sweep.scores import in_tiles
+from ...core.cases import CLEAN, Cell
+from ...core.errors import DatasetError
+from ...core.sample_sheets import Retrieved, Sample, SampleSheet
+from ...occluders._probe import Probe
+from ...occluders._scene import Scene, Setting, batch_size, encode
+from ...retrieval.ranking import top_k
+from ..abilities import similarity_of
+from ..batches import scene_of
+from ..breaking import BreakingResult
+from ..embeddings.shards import ModelShards
+from ..pairs import Pairs, pairs_of
+from ..sweep.gallery import encode_gallery
+from ..sweep.results import Measured, SweepResult
+from ..sweep.scores import in_tiles
+from .choice import FALLEN, breakings_to_show, middle_level, queries_to_show
+from .pictures import mean_image, picture
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..datasets import RetrievalDataset
-    from ..models import DualEncoder, Precision
-    from ..occluders import Occluder
-    from .embeddings.store import EmbeddingStore
-    from .sweep.run import SweepResult
+    from ...datasets import RetrievalDataset
+    from ...models import DualEncoder, Precision
+    from ...occluders import Occluder
+    from ..embeddings.store import EmbeddingStore
 
 Ranks = NDArray[np.int64]
-SIDE = 160
-"""Pixels along each side of a picture at most: it is looked at, not diagnosed."""
 RETRIEVED = 3
-FALLEN = 3
-_QUALITY = 75
+"""Reports that are shown for each image."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stage:
-    """What samples are made with."""
+class SampleSource:
+    """What samples of a run are made from."""
 
     model: DualEncoder
     dataset: RetrievalDataset
@@ -55,272 +52,191 @@ class Stage:
     limit: int | None
     store: EmbeddingStore | None
 
-    def gallery(self, pairs: Pairs) -> Tensor:
-        """(G, D) the embeddings of the pairs' reports, from the store where it has them."""
+    def gallery(self, pairs: Pairs) -> Gallery:
+        """The pairs' reports, embedded; from the store if it has them."""
         shards = ModelShards.of(self.store, self.model, self.precision)
         size = self.batch_size or batch_size(self.model.device)
-        return encode_gallery(self.model, pairs.texts, size, shards)
+        reports = encode_gallery(self.model, pairs.texts, size, shards)
+        return Gallery(self.model, pairs, reports)
 
 
-def sheet_of(found: SweepResult | BreakingResult, stage: Stage) -> SampleSheet | None:
-    """Samples of what a sweep or a search found; None where a sweep hid nothing."""
-    if isinstance(found, BreakingResult):
-        pairs = pairs_of(stage.dataset, stage.limit)
-        return breaking_sheet(stage.model, pairs, stage.gallery(pairs), found)
-    measured = {
-        cell: one
-        for cell, one in found.cells.items()
-        if not isinstance(one, RobustError)
-    }
-    cell = middle_level(list(measured), list(stage.occluders))
-    if cell is None or CLEAN not in measured:
+@dataclass(frozen=True, eq=False, repr=False)
+class Gallery:
+    """A model among whose embedded reports samples are retrieved."""
+
+    model: DualEncoder
+    pairs: Pairs
+    reports: Tensor
+    """(G, D) the embeddings of the pairs' reports."""
+
+    def scene(self, numbers: Ranks) -> Scene:
+        """The images with these numbers in the data set."""
+        dataset = self.pairs.dataset
+        setting = Setting(self.model, dataset, self.reports, self.pairs.report_groups)
+        scene = scene_of(setting, self.model, dataset, numbers.tolist())
+        if len(scene.ids) != len(numbers):
+            raise DatasetError(
+                f"Expected to read {len(numbers)} images of {dataset.name} again, got"
+                f" {len(scene.ids)}. Keep its files in place during a run."
+            )
+        return scene
+
+    def best_reports(
+        self, pixels: Tensor, groups: NDArray[np.int64]
+    ) -> list[tuple[Retrieved, ...]]:
+        """The reports that come first for each image, of which (B,) `groups` are right."""
+        rows = encode(self.model, pixels)
+        count = min(RETRIEVED, len(self.reports))
+        similarity = similarity_of(self.model)
+
+        def find(device: str, tile: int) -> Ranks:
+            best, _ = top_k(
+                rows.to(device),
+                self.reports.to(device),
+                count,
+                similarity=similarity,
+                tile=tile,
+            )
+            return best
+
+        best = in_tiles(self.model, find)
+        texts = self.pairs.texts
+        is_right = self.pairs.report_groups[best] == groups[:, None]
+        retrieved = []
+        for reports, right in zip(best.tolist(), is_right.tolist(), strict=True):
+            flags = zip(reports, right, strict=True)
+            retrieved.append(tuple(Retrieved(texts[r], flag) for r, flag in flags))
+        return retrieved
+
+    def sheet(
+        self,
+        kind: Literal["hidden", "breaking"],
+        description: str,
+        samples: tuple[Sample, ...],
+    ) -> SampleSheet:
+        return SampleSheet(
+            self.model.name,
+            self.pairs.dataset.name,
+            kind,
+            description,
+            len(self.pairs.reports),
+            samples,
+        )
+
+
+def sheet_of(
+    result: SweepResult | BreakingResult, source: SampleSource
+) -> SampleSheet | None:
+    """Samples of a sweep or a search; None if a sweep hid nothing."""
+    if isinstance(result, BreakingResult):
+        pairs = pairs_of(source.dataset, source.limit)
+        return breaking_sheet(source.gallery(pairs), result)
+    measured: dict[Cell, Measured] = {}
+    for cell, outcome in result.cells.items():
+        if isinstance(outcome, Measured):
+            measured[cell] = outcome
+    shown = middle_level(measured, list(source.occluders))
+    if shown is None or CLEAN not in measured:
         return None
-    before, after = (measured[one].image_ranks for one in (CLEAN, cell))
-    occluder, pairs = stage.occluders[cell.occluder], found.pairs
     return hidden_sheet(
-        stage.model, pairs, stage.gallery(pairs), occluder, cell, before, after
+        source.gallery(result.pairs),
+        source.occluders[shown.occluder],
+        shown,
+        measured[CLEAN].image_ranks,
+        measured[shown].image_ranks,
     )
-
-
-def middle_level(cells: Sequence[Cell], occluders: Sequence[str]) -> Cell | None:
-    """Of the first occluder and its first seed the middle level, the lower one of two;
-    None where nothing is hidden.
-    """
-    hidden = [cell for cell in cells if cell.level > 0]
-    if not hidden:
-        return None
-    name = min((cell.occluder for cell in hidden), key=list(occluders).index)
-    seed = min(cell.seed for cell in hidden if cell.occluder == name)
-    levels = sorted(
-        cell.level for cell in hidden if (cell.occluder, cell.seed) == (name, seed)
-    )
-    return Cell(name, levels[(len(levels) - 1) // 2], seed)
-
-
-def queries_to_show(before: Ranks, after: Ranks) -> dict[int, str]:
-    """Places of queries, each with why it is shown: the same for the same ranks, the
-    first in the data first of equals.
-
-    At most three whose rank fell furthest, one that stayed first, and one with the
-    median rank after hiding.
-    """
-    order = np.argsort(before - after, kind="stable")[:FALLEN]
-    chosen = {
-        int(place): "Fell furthest" for place in order if after[place] > before[place]
-    }
-    for place in np.flatnonzero((before == 1) & (after == 1))[:1]:
-        chosen[int(place)] = "Stayed first"
-    rising = np.argsort(after, kind="stable")
-    for place in rising[(len(rising) - 1) // 2 :]:
-        if int(place) not in chosen:
-            chosen[int(place)] = "Typical"
-            break
-    return chosen
 
 
 def hidden_sheet(
-    model: DualEncoder,
-    pairs: Pairs,
-    reports: Tensor,
-    occluder: Occluder,
-    cell: Cell,
-    before: Ranks,
-    after: Ranks,
+    gallery: Gallery, occluder: Occluder, cell: Cell, before: Ranks, after: Ranks
 ) -> SampleSheet:
-    """Samples of a measured cell; `before` and `after`, (N,), are the ranks of the
-    pairs' images.
-    """
+    """Samples of a measured cell; `before` and `after`, (N,), are the images' ranks."""
     chosen = queries_to_show(before, after)
-    places = list(chosen)
-    scene = _scene(model, pairs, reports, pairs.images[places])
+    queries = list(chosen)
+    scene = gallery.scene(gallery.pairs.images[queries])
     bound = occluder.bind(scene)
     hidden = bound.occlude(scene.pixels, scene.ids, cell.level, cell.seed, scene.frames)
     shares = bound.shares(scene.ids, cell.level, cell.seed)
-    what = (
-        f"{cell.occluder} at level {cell.level:g}, seed {cell.seed}: of the first"
-        f" occluder the middle level. Of {len(before)} images at most {FALLEN} whose"
-        " rank fell furthest, one that stayed first, and one with the median rank"
-        " after hiding; of equals the first in the data."
+    changes = _changes(chosen, before[queries], after[queries], shares)
+    description = (
+        f"{cell.occluder} at level {cell.level:g}, seed {cell.seed}: the middle level"
+        f" of the first occluder. Of {len(before)} images at most {FALLEN} whose rank"
+        " fell furthest, one that stayed first, and one with the median rank after"
+        " hiding; of equals the first in the data."
     )
-    samples = _samples(
-        model,
-        pairs,
-        scene,
-        hidden,
-        list(chosen.values()),
-        before[places],
-        after[places],
-        shares,
-    )
-    return _sheet(model, pairs, "hidden", what, samples)
+    samples = _samples(gallery, scene, hidden, changes)
+    return gallery.sheet("hidden", description, samples)
 
 
-def breaking_sheet(
-    model: DualEncoder, pairs: Pairs, reports: Tensor, result: BreakingResult
-) -> SampleSheet:
-    """The smallest, the median and the greatest of the breaking occlusions that were
-    found, and the images' mean.
-    """
-    outcome, shares = result.outcome, result.shares
-    mean = mean_image(pairs.dataset, result.numbers.tolist())
-    broken = np.flatnonzero(np.isfinite(shares) & (shares < 1))
-    if not len(broken):
-        what = (
+def breaking_sheet(gallery: Gallery, result: BreakingResult) -> SampleSheet:
+    """The smallest, the median and the greatest breaking occlusion, and the mean image."""
+    outcome = result.outcome
+    mean = mean_image(gallery.pairs.dataset, result.numbers.tolist())
+    chosen = breakings_to_show(result.shares)
+    if not chosen:
+        description = (
             "No occlusion was found that pushes a right report out of the top"
             f" {outcome.k}."
         )
-        return SampleSheet(
-            model.name,
-            pairs.dataset.name,
-            "breaking",
-            what,
-            len(pairs.reports),
-            (),
-            mean,
-        )
-    rising = broken[np.argsort(shares[broken], kind="stable")]
-    ends = (
-        (rising[0], "The smallest"),
-        (rising[(len(rising) - 1) // 2], "The median"),
-        (rising[-1], "The greatest"),
+        return replace(gallery.sheet("breaking", description, ()), mean=mean)
+    queries = list(chosen)
+    scene = gallery.scene(result.numbers[queries])
+    cells = result.masks[queries].reshape(len(queries), -1)
+    probe = Probe(scene, outcome.grid, outcome.fill, outcome.k)
+    hidden = probe.hidden(np.arange(len(queries)), cells)
+    changes = _changes(
+        chosen,
+        result.ranks_before[queries],
+        result.ranks_after[queries],
+        result.shares[queries].tolist(),
     )
-    chosen: dict[int, str] = {}
-    for place, why in ends:
-        chosen.setdefault(int(place), why)
-    places = list(chosen)
-    scene = _scene(model, pairs, reports, result.numbers[places])
-    cells = result.masks[places].reshape(len(places), -1)
-    hidden = Probe(scene, outcome.grid, outcome.fill, outcome.k).hidden(
-        np.arange(len(places)), cells
-    )
-    what = (
+    broken = int((np.isfinite(result.shares) & (result.shares < 1)).sum())
+    description = (
         "The smallest occlusions found that push the right report out of the top"
         f" {outcome.k}, {outcome.grid} x {outcome.grid} cells, {outcome.fill}: of"
-        f" {len(broken)} images the one that the smallest share breaks, the median, and"
-        " the one that takes the greatest."
+        f" {broken} images the one with the smallest share, the median, and the one"
+        " with the greatest."
     )
-    ranks = result.ranks_before[places], result.ranks_after[places]
-    samples = _samples(
-        model,
-        pairs,
-        scene,
-        hidden,
-        list(chosen.values()),
-        *ranks,
-        shares[places].tolist(),
-    )
-    return replace(_sheet(model, pairs, "breaking", what, samples), mean=mean)
+    samples = _samples(gallery, scene, hidden, changes)
+    return replace(gallery.sheet("breaking", description, samples), mean=mean)
 
 
-def mean_image(dataset: RetrievalDataset, numbers: Sequence[int]) -> bytes:
-    """The mean of these images, each as it lies on disk but made a square: the cells of
-    a map divide it alike.
-    """
-    from PIL import Image
+@dataclass(frozen=True)
+class _Change:
+    """What hiding a share of an image did to its rank, and why it is shown."""
 
-    total = np.zeros((SIDE, SIDE, 3))
-    for number in numbers:
-        whole = open_image(dataset, number, f"its image number {number}").convert("RGB")
-        total += np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BOX))
-    return _jpeg(np.rint(total / len(numbers)).astype(np.uint8))
+    reason: str
+    before: int
+    after: int
+    share: float
 
 
-def _sheet(
-    model: DualEncoder,
-    pairs: Pairs,
-    kind: Literal["hidden", "breaking"],
-    what: str,
-    samples: tuple[Sample, ...],
-) -> SampleSheet:
-    return SampleSheet(
-        model.name, pairs.dataset.name, kind, what, len(pairs.reports), samples
-    )
-
-
-def _scene(model: DualEncoder, pairs: Pairs, reports: Tensor, numbers: Ranks) -> Scene:
-    setting = Setting(model, pairs.dataset, reports, pairs.report_groups)
-    scene = scene_of(setting, model, pairs.dataset, numbers.tolist())
-    if len(scene.ids) != len(numbers):
-        raise DatasetError(
-            f"Expected to read {len(numbers)} images of {pairs.dataset.name} again, got"
-            f" {len(scene.ids)}."
-        )
-    return scene
+def _changes(
+    chosen: Mapping[int, str], before: Ranks, after: Ranks, shares: Sequence[float]
+) -> list[_Change]:
+    ranks = zip(chosen.values(), before.tolist(), after.tolist(), shares, strict=True)
+    return [
+        _Change(reason, rank_before, rank_after, float(share))
+        for reason, rank_before, rank_after, share in ranks
+    ]
 
 
 def _samples(
-    model: DualEncoder,
-    pairs: Pairs,
-    scene: Scene,
-    hidden: Tensor,
-    why: Sequence[str],
-    before: Ranks,
-    after: Ranks,
-    shares: Sequence[float],
+    gallery: Gallery, scene: Scene, hidden: Tensor, changes: Sequence[_Change]
 ) -> tuple[Sample, ...]:
-    found = [
-        _retrieved(model, pairs, scene, pixels) for pixels in (scene.pixels, hidden)
-    ]
-    return tuple(
-        Sample(
-            why[place],
-            int(before[place]),
-            int(after[place]),
-            float(shares[place]),
-            picture(scene.pixels[place]),
-            picture(hidden[place]),
-            found[0][place],
-            found[1][place],
+    reports_before = gallery.best_reports(scene.pixels, scene.groups)
+    reports_after = gallery.best_reports(hidden, scene.groups)
+    samples = []
+    for index, change in enumerate(changes):
+        sample = Sample(
+            change.reason,
+            change.before,
+            change.after,
+            change.share,
+            picture(scene.pixels[index]),
+            picture(hidden[index]),
+            reports_before[index],
+            reports_after[index],
         )
-        for place in range(len(why))
-    )
-
-
-def _retrieved(
-    model: DualEncoder, pairs: Pairs, scene: Scene, pixels: Tensor
-) -> list[tuple[Retrieved, ...]]:
-    """The reports that come first for each image."""
-    reports = scene.setting.reports
-    score = getattr(model, "similarity", None)
-    rows, count = encode(model, pixels), min(RETRIEVED, len(reports))
-
-    def find(device: str, tile: int) -> Ranks:
-        return top_k(
-            rows.to(device), reports.to(device), count, similarity=score, tile=tile
-        )[0]
-
-    best = in_tiles(model, find)
-    texts, groups = pairs.texts, pairs.report_groups
-    return [
-        tuple(Retrieved(texts[place], bool(groups[place] == group)) for place in row)
-        for row, group in zip(best.tolist(), scene.groups.tolist(), strict=True)
-    ]
-
-
-def picture(pixels: Tensor) -> bytes:
-    """A small JPEG of an image, (3, H, W) on the 0..1 scale, which a resize may have overshot."""
-    values = (
-        pixels.detach()
-        .float()
-        .nan_to_num(0.0)
-        .clamp(0, 1)
-        .mul(255)
-        .round()
-        .byte()
-        .permute(1, 2, 0)
-        .cpu()
-        .numpy()
-    )
-    return _jpeg(values)
-
-
-def _jpeg(values: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) as a small JPEG file, grey where it is grey."""
-    from PIL import Image
-
-    is_grey = bool((values == values[..., :1]).all())
-    image = Image.fromarray(values[..., 0] if is_grey else values)
-    image.thumbnail((SIDE, SIDE))
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=_QUALITY, optimize=True)
-    return stream.getvalue()
+        samples.append(sample)
+    return tuple(samples)
