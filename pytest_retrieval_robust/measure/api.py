@@ -287,7 +287,9 @@ def evaluate(
             f" {model.name} on {model.device}. Pass device to load_model instead."
         )
     cells = [Cell(occluder.name, level, seed) for level in hidden_levels]
-    store = None if cache_dir is None else EmbeddingStore(Path(cache_dir) / FOLDER)
+    store = None
+    if cache_dir is not None:
+        store = EmbeddingStore(Path(cache_dir) / FOLDER)
     result = run_sweep(
         model,
         pairs_of(dataset, limit),
@@ -297,6 +299,7 @@ def evaluate(
         batch_size=batch_size,
         store=store,
     )
+    # Nothing that goes wrong with the store ends a measurement.
     if store is not None:
         for note in store.notes:
             warnings.warn(note, stacklevel=2)

@@ -80,6 +80,7 @@ def sampled_images(
     most `PART` images, so that memory does not grow with their number.
     """
     dataset = pairs.dataset
+    # By a hash of the id, an image's place in the data does not matter.
     order = by_hash(pairs.image_ids, "sample")
     candidates = iter([int(pairs.images[index]) for index in order])
     missing = images

@@ -112,6 +112,7 @@ def find_breaking(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read.
     """
+    # It checks its arguments before anything is encoded.
     search = Search(model, dataset, grid, fill, images, k, limit, batch_size)
     budget = _checked_budget(budget, grid)
     most = min(images, len(search.pairs.images)) * budget
@@ -149,8 +150,10 @@ class _SearchedPart:
 
 def _search_part(probe: Probe, budget: int) -> _SearchedPart:
     cells = probe.grid**2
+    # One search per image; the probe encodes what all of them ask for in full batches.
     breakings = probe.run([search_breaking(cells, budget) for _ in probe.scene.ids])
     hidden = np.stack([breaking.cells for breaking in breakings])
+    # The searches compare float32 scores. Reported ranks are exact.
     return _SearchedPart(
         numbers=probe.scene.numbers,
         breakings=breakings,

@@ -119,6 +119,7 @@ class FirstRanks:
         mask = bound.mask(
             part.ids, level, seed, size, part.frames, device=part.pixels.device
         )
+        # The whole batch is encoded again, with only these images hidden.
         pixels = self.scene.pixels.clone()
         pixels[rows] = bound.occlude(part.pixels, part.ids, level, seed, part.frames)
         after = self._ranks(pixels)

@@ -36,6 +36,7 @@ def precision_effect(
     """
     scene, pairs = first_images(model, dataset, SAMPLE)
     texts = pairs.texts[:SAMPLE]
+    # Both see the same pixels. The reference may be on another device.
     reference_pixels = scene.pixels.to(reference.device)
     images = _difference(
         encode(model, scene.pixels), encode(reference, reference_pixels)

@@ -90,6 +90,8 @@ def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
     It gives identical texts the same score: wrong ones tie, and count against it.
     """
     texts = list(zip(pairs.texts, pairs.report_groups.tolist(), strict=True))
+    # An encoder cannot tell identical texts apart: of those with a text, the ones that
+    # are wrong for an image tie with the right one, and rank before it.
     with_text = Counter(text for text, _ in texts)
     right_with_text = Counter(texts)
     best_ranks: dict[int, int] = {}

@@ -63,6 +63,7 @@ def cluster_labels(pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     for patient in patients:
         numbers.setdefault(patient, len(numbers))
     of_images = np.array([numbers[patient] for patient in patients], dtype=np.int64)
+    # The first image of each group gives its patient to the group's reports.
     groups, first_images = np.unique(pairs.image_groups, return_index=True)
     index = _nearest_index(groups, pairs.report_groups)
     is_matched = groups[index] == pairs.report_groups
@@ -74,6 +75,7 @@ def cluster_labels(pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def secret_of(pairs: Pairs) -> bytes:
     """The secret of this data's hashes."""
     digest = hashlib.blake2b(person=b"query-key")
+    # All ids and texts of the data set, so that a limit changes no key.
     for word in (*pairs.dataset.image_ids, "\0", *pairs.dataset.reports):
         digest.update(word.encode() + b"\0")
     return digest.digest()

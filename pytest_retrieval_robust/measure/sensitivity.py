@@ -75,9 +75,9 @@ def _split(pairs: Pairs, label: str) -> tuple[Pairs, Pairs]:
     dataset = pairs.dataset
     names = label_names_of(dataset)
     if not is_labelled(dataset) or label not in names:
-        known = ", ".join(names) or "it has none"
+        choices = ", ".join(names) or "it has none"
         raise DatasetError(
-            f"Expected a label of {pairs.dataset.name} ({known}), got label={label!r}."
+            f"Expected a label of {pairs.dataset.name} ({choices}), got label={label!r}."
             " Choose one of them."
         )
     has_label = dataset.label_matrix[pairs.images, names.index(label)]
@@ -87,6 +87,7 @@ def _split(pairs: Pairs, label: str) -> tuple[Pairs, Pairs]:
             f" {len(has_label)} of {pairs.dataset.name} with label={label!r}. Choose"
             " another label."
         )
+    # The gallery stays whole, so that the two maps differ in their images alone.
     having = Pairs(pairs.dataset, pairs.images[has_label], pairs.reports)
     lacking = Pairs(pairs.dataset, pairs.images[~has_label], pairs.reports)
     return having, lacking

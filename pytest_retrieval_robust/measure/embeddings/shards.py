@@ -93,6 +93,7 @@ class ModelShards:
         rows = None if arrays is None else arrays.get("rows")
         if rows is None:
             return None
+        # A shard may be written by another version.
         fits = rows.dtype == np.float32 and rows.ndim == 2 and len(rows) == len(texts)
         return rows if fits else None
 

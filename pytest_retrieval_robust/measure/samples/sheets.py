@@ -135,15 +135,15 @@ def sheet_of(
     for cell, outcome in result.cells.items():
         if isinstance(outcome, Measured):
             measured[cell] = outcome
-    shown = middle_level(measured, list(source.occluders))
-    if shown is None or CLEAN not in measured:
+    shown_cell = middle_level(measured, list(source.occluders))
+    if shown_cell is None or CLEAN not in measured:
         return None
     return hidden_sheet(
         source.gallery(result.pairs),
-        source.occluders[shown.occluder],
-        shown,
+        source.occluders[shown_cell.occluder],
+        shown_cell,
         measured[CLEAN].image_ranks,
-        measured[shown].image_ranks,
+        measured[shown_cell].image_ranks,
     )
 
 
@@ -171,6 +171,7 @@ def hidden_sheet(
 def breaking_sheet(gallery: Gallery, result: BreakingResult) -> SampleSheet:
     """The smallest, the median and the greatest breaking occlusion, and the mean image."""
     outcome = result.outcome
+    # Of all searched images, shown or not: the ground of the sensitivity maps.
     mean = mean_image(gallery.pairs.dataset, result.numbers.tolist())
     chosen = breakings_to_show(result.shares)
     if not chosen:

@@ -53,6 +53,7 @@ class CellRanking:
 
     def _measured(self, cell: Cell, gathered: CellBatches) -> Measured:
         model = self.plan.model
+        # In the order of the data, whichever lane was first.
         batches = gathered.in_order
         rows = torch.from_numpy(self._joined([batch.rows for batch in batches]))
         count = len(rows)
@@ -80,6 +81,7 @@ class CellRanking:
 
     def _joined(self, parts: Sequence[Waiting]) -> NDArray[Any]:
         """The arrays of all batches as one, without a second copy of all of them."""
+        # A batch of broken images has no rows, and no width.
         filled = [part for part in parts if part.shape[0]]
         count = sum(part.shape[0] for part in filled)
         joined = np.empty((count, *filled[0].shape[1:]), filled[0].dtype)

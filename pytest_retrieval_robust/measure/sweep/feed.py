@@ -134,6 +134,7 @@ class Feed:
 
     def _read(self, pool: ThreadPoolExecutor, plan: BatchPlan) -> Batch:
         """A batch from the store; decoded only if the store lacks one of its cells."""
+        # Without a store every batch is decoded, and nothing has a key.
         if self._store is None:
             return self._decoded_batch(plan, self._decode(pool, plan), {}, {})
         decoded: list[DecodedImage] | None = None
@@ -145,6 +146,7 @@ class Feed:
             contents = self._contents_of_files(pool, plan, self._dataset_code)
         keys = {} if contents is None else self._store.keys(contents)
         stored = self._store.load(keys, len(plan.images))
+        # Nothing is decoded if no cell is missing.
         if are_complete(stored, self._plan.cells):
             all_readable = np.ones(len(plan.images), dtype=np.bool_)
             digests = stored[CLEAN].digests

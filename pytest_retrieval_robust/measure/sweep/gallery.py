@@ -31,6 +31,7 @@ def encode_gallery(
 
     `batch_size` reports are encoded at a time. Stored ones are not encoded.
     """
+    # In the same batches in every run: their size is part of what the store's keys mean.
     batches = []
     for start in range(0, len(texts), batch_size):
         batch = texts[start : start + batch_size]
@@ -51,7 +52,9 @@ def _batch_rows(
     model: DualEncoder, texts: Sequence[str], start: int, shards: ModelShards | None
 ) -> Tensor:
     """The rows of a batch of reports, of which the first has the number `start`."""
-    stored = None if shards is None else shards.load_reports(texts)
+    stored = None
+    if shards is not None:
+        stored = shards.load_reports(texts)
     if stored is not None:
         return torch.from_numpy(stored).to(model.device)
     encoded = encode_reports(model, texts)

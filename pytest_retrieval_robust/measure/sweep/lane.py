@@ -39,6 +39,7 @@ class Lane:
         self._setting = setting
         self.model = model
         self.limits = limits_of(model)
+        # Seconds per cell, of which the sums are reported.
         self.encoding = {cell: Laps(model.device) for cell in plan.cells}
         self.occluding = {cell: Laps(model.device) for cell in plan.cells}
         self._buffer: Tensor | None = None
@@ -158,6 +159,7 @@ class Lane:
         pixels = scene.pixels[part]
         ids = scene.ids[part]
         size = (pixels.shape[-2], pixels.shape[-1])
+        # The mask and the shares are for the record. Neither counts as time of hiding.
         mask = occluder.mask(
             ids, cell.level, cell.seed, size, frames, device=self.model.device
         )

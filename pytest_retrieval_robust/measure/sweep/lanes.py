@@ -65,11 +65,14 @@ class Lanes:
         """Have a batch encoded; waits for an earlier one if too many are under way."""
         if not self._lanes:
             self._open()
+        # By its number: which copy encodes a batch does not depend on their speed.
         number = batch.number % len(self._lanes)
         encoding = self._executors[number].submit(
             self._lanes[number].encode_batch, batch, self._writer, self._stop
         )
         self._under_way.append(encoding)
+        # The feed reads no further while the lanes are behind, so that pixels do not pile
+        # up in memory.
         if len(self._under_way) > IN_FLIGHT * len(self._lanes):
             _wait_for(self._under_way.popleft())
 
@@ -96,6 +99,7 @@ class Lanes:
         )
 
     def _open(self) -> None:
+        # Copies are loaded here and not before: where all is stored none is needed.
         lanes = [Lane(self._plan, self._setting, self._plan.model)]
         for model in self._copies():
             reports = self._setting.reports.to(model.device)

@@ -72,6 +72,7 @@ def run_sweep(
     check_ks(pairs, ks)
     size = batch_size or usual_batch_size(model.device)
     plan = SweepPlan(model, pairs, dict(cells), ks, precision, size)
+    # Every image is encoded once with nothing hidden, and once per cell.
     encodings = len(pairs.images) * (1 + len(cells))
     counter = Counter(model.name, pairs.dataset.name, encodings, tell)
     with closing(counter):
@@ -92,6 +93,8 @@ class _Sweep:
 
     def run(self, copies: Callable[[], Sequence[DualEncoder]]) -> SweepResult:
         plan = self._plan
+        # Reports come first: without them no cell can be measured, and a model-guided
+        # occluder searches among them.
         reports = encode_gallery(
             plan.model, plan.pairs.texts, plan.batch_size, self._shards
         )
@@ -116,17 +119,17 @@ class _Sweep:
 
         Returns what is known of the images, without their pixels.
         """
-        known: list[Batch] = []
+        read: list[Batch] = []
         # The feed has threads: it is closed here, and not when the error of an
         # interrupted run is forgotten.
         with closing(iter(feed)) as batches, lanes:
             for batch in batches:
-                known.append(batch.without_data())
+                read.append(batch.without_data())
                 writer.keep_stored(batch)
                 if batch.pixels is not None:
                     lanes.encode(batch)
             lanes.finish()
-        return known
+        return read
 
     def _conclude(
         self, batches: Sequence[Batch], lanes: Lanes, reports: Tensor
@@ -137,6 +140,7 @@ class _Sweep:
         cells: dict[Cell, Measured | RobustError] = {}
         for cell, gathered in self._gathered.items():
             cells[cell] = ranking.conclude(cell, gathered)
+            # What waits in memory, because no disk took it, is freed cell by cell.
             gathered.batches.clear()
         skipped = sum(int((~batch.is_readable).sum()) for batch in batches)
         digest = digests_of(batches)
@@ -159,6 +163,7 @@ def _without_skipped(
     dataset = pairs.dataset
     images = np.concatenate([batch.images for batch in batches])
     skipped = len(pairs.images) - len(images)
+    # Nearly always: then the pairs stay as they are, reports without an image included.
     if not skipped:
         return pairs, reports
     most = most_skipped(dataset)

@@ -64,6 +64,7 @@ def in_tiles(model: EncodesImages, rank: Callable[[str, int], T]) -> T:
     Below the smallest tile it runs on the host. Ranks are exact, so they are the same in
     any of these ways. A scorer of the model's own stays on its device.
     """
+    # What was found out about memory holds for all later rankings of the model.
     limits = limits_of(model)
     stays_on_device = similarity_of(model) is not None or model.device == "cpu"
     while True:
@@ -120,6 +121,7 @@ def scores_of(
 
     With repeated patients, intervals use the effective sample size n / design effect.
     """
+    # Chance follows from how many answers are right for each query.
     groups, counts = np.unique(gallery_groups, return_counts=True)
     right_answers = counts[np.searchsorted(groups, query_groups)]
     gallery = len(gallery_groups)

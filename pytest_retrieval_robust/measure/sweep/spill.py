@@ -49,11 +49,13 @@ class Spill:
     def put(self, array: NDArray[Any]) -> Waiting:
         """Put an array away; from any thread."""
         contiguous = np.ascontiguousarray(array)
+        # Batches of several cells and lanes share the file.
         with self._lock:
             start = self._end
             if self._is_written(contiguous):
                 self._end = start + contiguous.nbytes
                 return Waiting(array.shape, array.dtype, start)
+        # A copy: the caller's memory may be written to again.
         return Waiting(array.shape, array.dtype, 0, array.copy())
 
     def take(self, waiting: Waiting) -> NDArray[Any]:

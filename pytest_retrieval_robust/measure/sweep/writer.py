@@ -121,6 +121,7 @@ class Writer:
         if encoded is None:
             return
         self._gather(cell, batch, encoded)
+        # Only this thread counts, so no lock is needed.
         self._cells[cell].encoded += len(batch.images)
         self._counter.add(cell.level, len(batch.plan.images), encoded=True)
         # Memory may force smaller pieces, which may round otherwise than the whole

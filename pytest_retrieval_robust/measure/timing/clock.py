@@ -115,6 +115,7 @@ def latency_of(
     for _ in range(WARM_UP_CALLS):
         before()
         action()
+    # Each call is waited for, as a caller with a single image would.
     seconds = []
     for _ in range(calls):
         before()
