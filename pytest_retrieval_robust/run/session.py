@@ -710,9 +710,9 @@ class RobustSession:
     ) -> None:
         if not self.wants_samples:
             return
-        from ..measure.samples import Stage, sheet_of
+        from ..measure.samples.sheets import SampleSource, sheet_of
 
-        stage = Stage(
+        source = SampleSource(
             self.model(model),
             self.dataset(dataset),
             self.selection.occluders,
@@ -722,7 +722,7 @@ class RobustSession:
             self.embeddings,
         )
         with suppress(*FOREIGN):  # foreign models and readers raise anything
-            sheet = sheet_of(found, stage)
+            sheet = sheet_of(found, source)
             if sheet is not None:
                 sheet = replace(sheet, model=model, dataset=dataset)
                 self._sheets[sheet.key] = sheet

@@ -185,7 +185,7 @@ def test_the_search_gives_a_map_of_each_frequent_label(result: BreakingResult) -
         ({"images": 0}, "images=0"),
         ({"k": 0}, "k=0"),
         ({"k": 60}, "at most the 59 wrong reports of a query, got k=60"),
-        ({"budget": 700}, "three encodings a cell, got budget=700 for grid=16"),
+        ({"budget": 700}, "three encodings per cell, got budget=700 for grid=16"),
     ],
 )
 def test_bad_input_says_what_to_change(

@@ -288,7 +288,7 @@ def test_inspect_exits_1_for_images_that_cannot_be_read(
     asked = ["inspect", "ours", "--config", "gate/robust.toml", "--images"]
     assert main(asked) == 0
     assert (
-        "images that are there more than once, pixel for pixel: 3 of 1 pictures"
+        "repeated images, pixel for pixel: 3 images of 1 pictures"
         in capsys.readouterr().out
     )
     (project / "data/1.png").unlink()

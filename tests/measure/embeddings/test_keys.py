@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
+import pytest_retrieval_robust
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.measure.embeddings import source_code
 from pytest_retrieval_robust.measure.embeddings.keys import (
@@ -22,6 +25,7 @@ from pytest_retrieval_robust.measure.embeddings.keys import (
     key_of,
     model_identity,
     occluder_identity,
+    package_files,
     texts_key,
 )
 from pytest_retrieval_robust.models import ModelCard, Prepared
@@ -29,6 +33,61 @@ from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders._scene import Setting
 from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
+
+PACKAGE = Path(pytest_retrieval_robust.__file__).parent
+NOT_OF_THE_NUMBERS = {
+    "core/atomic_files.py",
+    "core/cases.py",
+    "core/catalogue.py",
+    "core/errors.py",
+    "core/files.py",
+    "core/foreign.py",
+    "core/names.py",
+    "core/outcomes.py",
+    "core/progress.py",
+    "measure/pairs.py",
+    "measure/query_keys.py",
+    "measure/timing/clock.py",
+    "retrieval/bootstrap.py",
+    "retrieval/intervals.py",
+    "retrieval/metrics/median_rank.py",
+    "retrieval/metrics/recall.py",
+    "retrieval/metrics/reciprocal_rank.py",
+    "retrieval/ranking/__init__.py",
+}
+"""Modules that the encoding imports, and from which no embedding follows."""
+
+
+def imports_at_run_time(tree: ast.AST) -> Iterator[ast.ImportFrom]:
+    """The relative imports of a module, without those for type checking alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield node
+        yield from imports_at_run_time(node)
+
+
+def imported_files(file: Path) -> Iterator[Path]:
+    """The package's own files that a file imports."""
+    for node in imports_at_run_time(ast.parse(file.read_text(encoding="utf-8"))):
+        folder = file.parents[node.level - 1]
+        module = folder.joinpath(*(node.module or "").split("."))
+        for alias in node.names:
+            candidates = (
+                module / f"{alias.name}.py",
+                module / alias.name / "__init__.py",
+                module.with_suffix(".py"),
+                module / "__init__.py",
+            )
+            yield next(path for path in candidates if path.is_file())
+
+
+def test_all_code_that_bears_on_embeddings_is_in_their_keys() -> None:
+    hashed = set(package_files())
+    imported = {path for file in hashed for path in imported_files(file)}
+    missing = {path.relative_to(PACKAGE).as_posix() for path in imported - hashed}
+    assert missing <= NOT_OF_THE_NUMBERS
 
 
 @given(

@@ -116,13 +116,16 @@ class Helped:
     name = "helped"
     def __init__(self):
         self._inner = load_model("tiny-cxr-clip", device="cpu")
-        self.card, self.device = self._inner.card, "cpu"
-        self.encode_images, self.encode_reports = self._inner.encode_images, self._inner.encode_reports
+        self.card = self._inner.card
+        self.device = "cpu"
+        self.encode_images = self._inner.encode_images
+        self.encode_reports = self._inner.encode_reports
     def prepare(self, image):
         return self._inner.prepare(helper.pixels(image))
 
 def pytest_robust_register(catalogues):
-    catalogues.models.add(ModelEntry(name="helped", summary="helped", load=lambda request: Helped()))
+    entry = ModelEntry(name="helped", summary="helped", load=lambda request: Helped())
+    catalogues.models.add(entry)
 """
 
 

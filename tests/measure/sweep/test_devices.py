@@ -16,11 +16,12 @@ from torch import Tensor
 
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.cases import Cell
-from pytest_retrieval_robust.measure.breaking import find_breaking, sensitivity_map
+from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.half_precision import precision_effect
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep import run as sweep
+from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
+from pytest_retrieval_robust.measure.sweep import lane
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import ModelCard
 from pytest_retrieval_robust.occluders._scene import unit_scale
@@ -203,7 +204,7 @@ def test_memory_that_runs_out_at_every_step_ends_with_the_same_ranks(
                 raise RuntimeError("MPS backend out of memory")
             return super().encode_images(pixels)
 
-    monkeypatch.setattr(sweep, "unit_scale", upload)
+    monkeypatch.setattr(lane, "unit_scale", upload)
     found = ranks(
         run_sweep(
             there(Small, device=device), pairs_of(RECORDS), FEW, (1,), batch_size=8

@@ -31,7 +31,7 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.measure.embeddings.keys import model_identity
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep.feed import picture_digest
+from pytest_retrieval_robust.measure.sweep.decode import picture_digest
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
@@ -96,28 +96,33 @@ def sweep(
 
 
 def measured(result: SweepResult) -> dict[Cell, Measured]:
-    found = {
-        cell: one for cell, one in result.cells.items() if isinstance(one, Measured)
-    }
-    assert len(found) == len(result.cells), result.cells
-    return found
+    cells: dict[Cell, Measured] = {}
+    for cell, outcome in result.cells.items():
+        assert isinstance(outcome, Measured), outcome
+        cells[cell] = outcome
+    return cells
 
 
-def same(one: SweepResult, other: SweepResult) -> bool:
-    """Alike but for what it took."""
-    alike = one.dataset == other.dataset and list(one.cells) == list(other.cells)
-    for first, second in zip(
-        measured(one).values(), measured(other).values(), strict=True
-    ):
-        alike &= np.array_equal(first.image_ranks, second.image_ranks)
-        alike &= np.array_equal(first.report_ranks, second.report_ranks)
-        alike &= replace(
-            first,
-            timing=second.timing,
-            image_ranks=second.image_ranks,
-            report_ranks=second.report_ranks,
-        ) == (second)
-    return alike
+def same(first: SweepResult, second: SweepResult) -> bool:
+    """Whether both have the same numbers; they may have taken another time."""
+    if first.dataset != second.dataset or list(first.cells) != list(second.cells):
+        return False
+    cells = zip(measured(first).values(), measured(second).values(), strict=True)
+    return all(same_cell(one, other) for one, other in cells)
+
+
+def same_cell(first: Measured, second: Measured) -> bool:
+    same_ranks = np.array_equal(
+        first.image_ranks, second.image_ranks
+    ) and np.array_equal(first.report_ranks, second.report_ranks)
+    # Arrays are compared above; `==` of dataclasses cannot.
+    with_same_arrays = replace(
+        first,
+        timing=second.timing,
+        image_ranks=second.image_ranks,
+        report_ranks=second.report_ranks,
+    )
+    return same_ranks and with_same_arrays == second
 
 
 def test_a_second_sweep_encodes_nothing_of_the_data(
@@ -126,13 +131,11 @@ def test_a_second_sweep_encodes_nothing_of_the_data(
     first = sweep(Counting(encoder), EmbeddingStore(tmp_path))
     counting = Counting(encoder)
     model_identity(counting, "fp32")
-    own = counting.images, counting.reports
+    images, reports = counting.images, counting.reports
     store = EmbeddingStore(tmp_path)
     second = sweep(counting, store)
-    assert (counting.images, counting.reports) == (
-        2 * own[0],
-        2 * own[1],
-    )  # by which it is known again, no more
+    # The fixed pictures and sentences by which a model is known, and no more.
+    assert (counting.images, counting.reports) == (2 * images, 2 * reports)
     assert same(first, second)
     assert same(first, sweep(encoder, None))
     for one in measured(second).values():
@@ -464,19 +467,27 @@ from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.run import run_sweep
 import numpy as np, torch
 torch.set_num_threads(1)
-model, dataset = load_model("tiny-cxr-clip", device="cpu"), load_dataset("synthetic-cxr", pairs=48)
-[dataset.image(number) for number in range(48)]
-cells = [(Cell("patches", level, 0), load_occluder("patches")) for level in (0.1, 0.2, 0.3, 0.4, 0.5)]
+model = load_model("tiny-cxr-clip", device="cpu")
+dataset = load_dataset("synthetic-cxr", pairs=48)
+for number in range(48):
+    dataset.image(number)
+patches = load_occluder("patches")
+cells = [(Cell("patches", level, 0), patches) for level in (0.1, 0.2, 0.3, 0.4, 0.5)]
 
 def sweep(folder):
-    found = run_sweep(model, pairs_of(dataset), cells, (1,), batch_size=8, store=EmbeddingStore(folder))
-    ranks = [ranks for one in found.cells.values() for ranks in (one.image_ranks, one.report_ranks)]
-    return np.stack(ranks).tobytes(), [one.timing.from_store for one in found.cells.values()]
+    store = EmbeddingStore(folder)
+    result = run_sweep(model, pairs_of(dataset), cells, (1,), batch_size=8, store=store)
+    ranks = []
+    for cell in result.cells.values():
+        ranks += [cell.image_ranks, cell.report_ranks]
+    stored = [cell.timing.from_store for cell in result.cells.values()]
+    return np.stack(ranks).tobytes(), stored
 
 random.seed(int(sys.argv[2]))
 begin = time.monotonic()
 whole, _ = sweep(Path(sys.argv[1]) / "undisturbed")
-seconds, killed = time.monotonic() - begin, 0
+seconds = time.monotonic() - begin
+killed = 0
 for attempt in range(12):
     child = os.fork()
     if child == 0:
@@ -486,7 +497,8 @@ for attempt in range(12):
     os.kill(child, signal.SIGKILL)
     killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
 resumed, stored = sweep(Path(sys.argv[1]) / "killed")
-print(killed, resumed == whole, sum(stored), EmbeddingStore(Path(sys.argv[1]) / "killed").damaged())
+damaged = EmbeddingStore(Path(sys.argv[1]) / "killed").damaged()
+print(killed, resumed == whole, sum(stored), damaged)
 """
 
 

@@ -257,8 +257,8 @@ def test_an_encoder_that_breaks_at_one_level_loses_no_other() -> None:
             Raises,
             ModelError,
             (
-                r"encode_images of pixels .*, got ValueError at tests/measure/sweep/test_sweep.py:\d+"
-                r" in encode_images"
+                r"encode_images of pixels .*, got ValueError at"
+                r" tests/measure/sweep/test_sweep.py:\d+ in encode_images"
             ),
         ),
     ],

@@ -135,14 +135,8 @@ def costs_of(pytester: pytest.Pytester, *options: str) -> dict[float, dict[str, 
 def test_the_relative_cost_is_the_median_of_interleaved_ratios(
     ticks: list[float],
 ) -> None:
-    ticks += [
-        1.0,
-        1.1,
-        2.0,
-        2.6,
-        10.0,
-        50.0,
-    ]  # clean and occluded in turn; the machine slows down meanwhile
+    # Clean and occluded in turn; the machine slows down meanwhile.
+    ticks += [1.0, 1.1, 2.0, 2.6, 10.0, 50.0]
     rounds = InterleavedRounds(nothing, nothing, "cpu")
     rounds.measure(3)
     assert rounds.ratios == pytest.approx((1.1, 1.3, 5.0))
@@ -398,8 +392,11 @@ def test_every_timed_batch_is_encoded_afresh(pytester: pytest.Pytester) -> None:
                 CALLS.append(len(pixels))
                 return 1 + pixels.mean((2, 3))
 
+            def encode_reports(texts):
+                return [[1, len(text), 9] for text in texts]
+
             def load(request):
-                return encoder_from_callables("counted", encode_images, lambda texts: [[1, len(t), 9] for t in texts])
+                return encoder_from_callables("counted", encode_images, encode_reports)
 
             catalogues.models.add(ModelEntry("counted", "counts its calls", load))
 
