@@ -29,7 +29,7 @@ from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.area.side import EDGES, Side
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, FILLS
 
-from .generators import (
+from ..generators import (
     CROPPED,
     FAMILIES,
     FRAMES,

@@ -20,7 +20,7 @@ from pytest_retrieval_robust.occluders.area.grid import Grid
 from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.area.side import Side
 
-from .generators import levels, seeds
+from ..generators import levels, seeds
 
 MANY = [str(number) for number in range(300)]
 CORNERS = {

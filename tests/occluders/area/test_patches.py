@@ -12,7 +12,7 @@ from pytest_retrieval_robust.occluders import WHOLE, Box
 from pytest_retrieval_robust.occluders.area import visible_level
 from pytest_retrieval_robust.occluders.area.patches import Patches
 
-from .generators import PADDED
+from ..generators import PADDED
 
 
 @pytest.mark.parametrize("frame", [WHOLE, PADDED, [WHOLE, PADDED]])
