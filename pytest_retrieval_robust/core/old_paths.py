@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 OLD_PATHS: Mapping[str, tuple[str, ...]] = {
-    "calling": ("core.calling", "core.foreign", "core.memory", "core.rows"),
+    "calling": ("core.foreign", "core.memory", "core.rows", "core.calling"),
     "case": (
         "core.cases",
         "core.outcomes",
@@ -33,7 +33,10 @@ OLD_PATHS: Mapping[str, tuple[str, ...]] = {
     "session": ("run.session",),
     "timing": ("measure.timing.rounds",),
 }
-"""Old module -> the modules that now define what it had."""
+"""Old module -> the modules that now define what it had.
+
+A module comes before those that import from it, so that a name is found at its home.
+"""
 RENAMED: Mapping[tuple[str, str], str] = {("fixtures", "Gate"): "GateFixture"}
 """(old module, old name) -> the name that it has now."""
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
-from msgspec.structs import asdict
 
 from ...core.cases import Case, Direction, Plan
-from ...core.codec import NAMED_BY_K, ByK, Count, Json, Positive, Share, to_plain
+from ...core.codec import NAMED_BY_K, ByK, Count, Json, Positive, Share
 from ...core.costs import CostMeasurement
-from ...core.outcomes import ModelRecord, Outcome, Scores, Timing
-from ...core.searches import BreakingOutcome, HeatMap
-from ...gate.measurements import Identity, Measurements, Scope
+from ...core.outcomes import Scores, Timing
+from ...core.searches import HeatMap
 from ...gate.release import Status
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -268,56 +266,3 @@ class RunDocument(_Form):
     layouts: list[LayoutForm]
     baseline: BaselineForm | None
     verdicts: list[VerdictForm]
-
-
-def outcome_form(outcome: Outcome) -> OutcomeForm:
-    """An outcome as the file has it."""
-    return OutcomeForm(**vars(outcome))
-
-
-def search_form(search: BreakingOutcome) -> SearchForm:
-    """A search as the file has it: its quantiles are there for readers."""
-    return SearchForm(
-        **vars(search), median=search.quantile(0.5), quantile_5=search.quantile(0.05)
-    )
-
-
-def model_form(model: ModelRecord) -> ModelForm:
-    """A model as the file has it: with the facts of its card beside its name."""
-    facts = model.as_json()
-    return ModelForm(
-        **{name: facts[name] for name in ModelForm.__struct_fields__ if name in facts}
-    )
-
-
-def measured_of(document: RunDocument, notes: tuple[str, ...]) -> Measurements:
-    """What a document says that was measured; what follows from it is computed anew."""
-    run = document.run
-    return Measurements(
-        identity=Identity(run.id, run.started, run.version, run.host),
-        scope=Scope(run.partial, run.command),
-        limit=run.limit,
-        plan=run.plan,
-        outcomes=tuple(map(_outcome, document.outcomes)),
-        costs=tuple(document.costs),
-        breaking=tuple(map(_search, document.breaking)),
-        models=tuple(map(_model, document.models)),
-        datasets=tuple(map(to_plain, document.datasets)),
-        broken=tuple(run.broken),
-        broken_tests=run.broken_tests,
-        notes=notes,
-    )
-
-
-def _outcome(form: OutcomeForm) -> Outcome:
-    return Outcome(**asdict(form))
-
-
-def _search(form: SearchForm) -> BreakingOutcome:
-    fields = asdict(form)
-    del fields["median"], fields["quantile_5"]
-    return BreakingOutcome(**fields)
-
-
-def _model(form: ModelForm) -> ModelRecord:
-    return ModelRecord.from_json(to_plain(form))
