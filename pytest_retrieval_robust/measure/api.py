@@ -26,7 +26,7 @@ from ..models import (
     check_accepted,
     load_entry,
 )
-from ..models._locators import entry_for, is_locator
+from ..models.locators import entry_for, is_locator
 from ..occluders import Occluder
 from ..retrieval.curve import Curve
 from .abilities import precision_of
@@ -140,7 +140,7 @@ def encoder_from_callables(
     Raises:
         EmbeddingError: A function returned rows of a wrong shape.
     """
-    from ..models._callables import CallableEncoder
+    from ..models._formats.callables import CallableEncoder
 
     check_text("name", name, "our-candidate")
     check_function("encode_images", encode_images)
@@ -189,20 +189,10 @@ def dataset_from_lists(
         DatasetError: Lists differ in length, an id is there twice, or an item is none of
             these.
     """
-    from ..datasets._lists import dataset_of
+    from ..datasets._files.lists import ImageLists, dataset_of
 
-    return dataset_of(
-        name,
-        images,
-        reports,
-        ids=ids,
-        patients=patients,
-        studies=studies,
-        labels=labels,
-        split=split,
-        relevance=relevance,
-        on_error=on_error,
-    )
+    lists = ImageLists(images, reports, ids, patients, studies, labels)
+    return dataset_of(name, lists, split=split, relevance=relevance, on_error=on_error)
 
 
 def load_dataset(name: str, **options: object) -> RetrievalDataset:

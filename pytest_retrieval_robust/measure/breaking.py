@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from ..core.errors import OcclusionError
 from ..core.progress import Counter, Tell
 from ..core.searches import BreakingOutcome
-from ..occluders._greedy import Breaking, search_breaking
-from ..occluders._probe import Probe
+from ..occluders.guided._greedy import Breaking, search_breaking
+from ..occluders.guided._probe import Probe
 from ..retrieval.ranking import positive_ranks
 from .abilities import similarity_of
 from .arguments import check_optional_whole

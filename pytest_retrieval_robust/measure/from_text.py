@@ -45,7 +45,7 @@ class SelectedDataset:
         return SelectedDataset(self.entry, self.name + suffix, selected.options)
 
     def load(self) -> RetrievalDataset:
-        from ..datasets._contract import opened
+        from ..datasets.contract import opened
 
         options = dict(self.options)
         if self.entry.of_files:

@@ -12,7 +12,7 @@ from math import comb
 from typing import TYPE_CHECKING
 
 from ..core.errors import RobustError, UnreadableImageError
-from ..datasets._raster import USED_BITS
+from ..datasets._pixels.deep_grey import USED_BITS
 from ..occluders._scene import open_image
 from .abilities import counts_of, truncated_by
 from .pairs import ceiling, duplicate_share, pairs_of

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.cases import Json
 from ..core.errors import DatasetError, RankingError
-from ..datasets._contract import require_dataset
+from ..datasets.contract import require_dataset
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import DatasetError
 from ..occluders._checks import check_whole
-from ..occluders._probe import Probe
 from ..occluders._scene import batch_size as usual_batch_size
 from ..occluders.fills import check_fill
+from ..occluders.guided._probe import Probe
 from .arguments import check_dataset, check_model, check_optional_whole
 from .batches import sampled_images, setting_of
 from .pairs import Pairs, pairs_of

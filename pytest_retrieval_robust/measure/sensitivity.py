@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DatasetError
 from ..core.searches import HeatMap
-from ..occluders._greedy import search_falls
+from ..occluders.guided._greedy import search_falls
 from .abilities import is_labelled, label_names_of
 from .pairs import Pairs
 from .search import Search

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.atomic_files import part_of, parts_in, remove_abandoned
-from ..core.cases import DIRECTIONS, Direction, Json
+from ..core.cases import DIRECTIONS, Direction
+from ..core.codec import Json, to_plain
 from ..core.files import open_regular
 from ..core.foreign import FOREIGN
 from ..core.names import slug
@@ -25,7 +26,22 @@ from ..gate.arrays import dataset_key
 from . import ReportEntry
 from .breaking import save_map
 from .saved.arrays import RANKS_FILE, digest_of, is_kept_name, kept_name, open_ranks
-from .saved.read import RUN_FILE, SCHEMA_VERSION, content_digest, read_run_json
+from .saved.document import (
+    SCHEMA_VERSION,
+    BaselineForm,
+    CellForm,
+    CurveForm,
+    DatasetForm,
+    Ends,
+    LayoutForm,
+    RunDocument,
+    RunFacts,
+    VerdictForm,
+    model_form,
+    outcome_form,
+    search_form,
+)
+from .saved.read import RUN_FILE, content_digest, read_run_json
 
 if TYPE_CHECKING:
     from ..core.catalogue import Catalogue
@@ -53,99 +69,99 @@ def _text(data: Json) -> str:
 
 def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
     """The run as `run.schema.json` describes it: no NaN, and a reason beside every null."""
-    data = _printable(_content(run, ranks_sha256))
+    data = _as_read(to_plain(_document(run, ranks_sha256)))
     data["run"]["content_sha256"] = content_digest(data)
     return data
 
 
-def _printable(data: Json) -> Json:
-    """The same, without halves of surrogate pairs, which names of files may hold and no
-    output can.
+def _as_read(data: Json) -> Json:
+    """What a reader of the written file gets.
+
+    Halves of surrogate pairs are replaced: names of files may hold them, and no output
+    can.
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        replaced: Json = json.loads(text.encode(errors="replace"))
-        return replaced
-    return data
+    read: Json = json.loads(text.encode(errors="replace"))
+    return read
 
 
-def _content(run: RunRecord, ranks_sha256: str | None) -> Json:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run": {
-            "id": run.identity.id,
-            "started": run.identity.started,
-            "version": run.identity.version,
-            "command": run.scope.command,
-            "host": host_of(run),
-            "gates_sha256": run.gates_sha256,
-            "policy": list(run.policy),
-            "ranks_sha256": ranks_sha256,
-            "limit": run.limit,
-            "partial": run.scope.partial,
-            "plan": run.plan.as_json(),
-            "replayed": run.replayed,
-            "status": run.release.status.value,
-            "failures": list(run.failures),
-            "warnings": list(run.warnings),
-            "broken": list(run.broken),
-            "broken_tests": run.broken_tests,
-        },
-        "models": [model.as_json() for model in run.models],
-        "datasets": list(run.datasets),
-        "outcomes": [outcome.as_json() for outcome in run.outcomes],
-        "costs": [cost.as_json() for cost in run.costs],
-        "breaking": [found.as_json() for found in run.breaking],
-        "curves": [
+def _document(run: RunRecord, ranks_sha256: str | None) -> RunDocument:
+    return RunDocument(
+        schema_version=SCHEMA_VERSION,
+        run=_facts(run, ranks_sha256),
+        models=[model_form(model) for model in run.models],
+        datasets=[DatasetForm(**dataset) for dataset in run.datasets],
+        outcomes=[outcome_form(outcome) for outcome in run.outcomes],
+        costs=list(run.costs),
+        breaking=[search_form(search) for search in run.breaking],
+        curves=[
             _curve(run, curve, direction)
             for curve in run.curves
             for direction in DIRECTIONS
         ],
-        "layouts": [found.as_json() for found in run.layouts],
-        "baseline": None if run.baseline is None else _baseline(run.baseline),
-        "verdicts": [verdict.as_json() for verdict in run.verdicts],
-    }
+        layouts=[LayoutForm(**vars(layout)) for layout in run.layouts],
+        baseline=None if run.baseline is None else _baseline(run.baseline),
+        verdicts=[VerdictForm(**verdict.as_json()) for verdict in run.verdicts],
+    )
 
 
-def _curve(run: RunRecord, curve: Curve, direction: Direction) -> Json:
+def _facts(run: RunRecord, ranks_sha256: str | None) -> RunFacts:
+    return RunFacts(
+        id=run.identity.id,
+        started=run.identity.started,
+        version=run.identity.version,
+        command=run.scope.command,
+        host=host_of(run),
+        gates_sha256=run.gates_sha256,
+        policy=list(run.policy),
+        ranks_sha256=ranks_sha256,
+        limit=run.limit,
+        partial=run.scope.partial,
+        plan=run.plan,
+        replayed=run.replayed,
+        failures=list(run.failures),
+        warnings=list(run.warnings),
+        broken=list(run.broken),
+        broken_tests=run.broken_tests,
+        status=run.release.status,
+    )
+
+
+def _curve(run: RunRecord, curve: Curve, direction: Direction) -> CurveForm:
     """The curve with the 95 % interval of each of its numbers, null where ranks are missing."""
-    data = curve.as_json(direction)
-    ks = sorted(curve.clean.scores(direction).recall)
-    found = {k: run.intervals.get((curve.clean.case, direction, k)) for k in ks}
-    for name in ("auc", "half_level", "slope"):
-        known = {
-            k: None if of_k is None else getattr(of_k, name)
-            for k, of_k in found.items()
-        }
-        data[f"{name}_interval"] = {
-            str(k): None if one is None else _ends(one) for k, one in known.items()
-        }
-    data["retention_interval"] = {
-        str(k): (
-            None
-            if of_k is None
-            else {f"{level:g}": _ends(one) for level, one in of_k.retention.items()}
-        )
-        for k, of_k in found.items()
-    }
-    return data
+    form = CurveForm(
+        **curve.as_json(direction),
+        auc_interval={},
+        half_level_interval={},
+        slope_interval={},
+        retention_interval={},
+    )
+    for k in sorted(curve.clean.scores(direction).recall):
+        at_k = run.intervals.get((curve.clean.case, direction, k))
+        form.auc_interval[k] = None if at_k is None else _ends(at_k.auc)
+        form.half_level_interval[k] = None if at_k is None else _ends(at_k.half_level)
+        form.slope_interval[k] = None if at_k is None else _ends(at_k.slope)
+        form.retention_interval[k] = None if at_k is None else _by_level(at_k.retention)
+    return form
 
 
-def _ends(interval: Interval) -> list[float | None]:
-    return [finite(interval.low), finite(interval.high)]
+def _by_level(intervals: Mapping[float, Interval]) -> dict[str, Ends | None]:
+    return {f"{level:g}": _ends(interval) for level, interval in intervals.items()}
 
 
-def _baseline(baseline: BaselineRecord) -> Json:
-    return {
-        "id": baseline.id,
-        "started": baseline.started,
-        "version": baseline.version,
-        "obstacles": list(baseline.obstacles),
-        "vanished": list(baseline.vanished),
-        "cells": [cell.as_json() for cell in baseline.cells],
-    }
+def _ends(interval: Interval) -> Ends:
+    return finite(interval.low), finite(interval.high)
+
+
+def _baseline(baseline: BaselineRecord) -> BaselineForm:
+    return BaselineForm(
+        id=baseline.id,
+        started=baseline.started,
+        version=baseline.version,
+        obstacles=list(baseline.obstacles),
+        vanished=list(baseline.vanished),
+        cells=[CellForm(**cell.as_json()) for cell in baseline.cells],
+    )
 
 
 def host_of(run: RunRecord) -> Json:

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..core.errors import OcclusionError, RobustError
 from ..core.words import known_word
-from ..occluders.blobs import Blobs
-from ..occluders.border import Border
-from ..occluders.box import Box
-from ..occluders.boxes import Boxes
-from ..occluders.grid import Grid
-from ..occluders.patches import Patches
-from ..occluders.side import Side
+from ..occluders.area.blobs import Blobs
+from ..occluders.area.border import Border
+from ..occluders.area.box import Box
+from ..occluders.area.boxes import Boxes
+from ..occluders.area.grid import Grid
+from ..occluders.area.patches import Patches
+from ..occluders.area.side import Side
 from . import _embeddings, _images, _occlusions, _reports
 from ._embeddings import unit_rows
 from ._images import picture

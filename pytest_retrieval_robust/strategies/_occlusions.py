@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from ..occluders import WHOLE, Frame, Occluder
-from ..occluders.blobs import Blobs
-from ..occluders.border import Border
-from ..occluders.box import Box
-from ..occluders.boxes import Boxes
+from ..occluders.area.blobs import Blobs
+from ..occluders.area.border import Border
+from ..occluders.area.box import Box
+from ..occluders.area.boxes import Boxes
+from ..occluders.area.grid import Grid
+from ..occluders.area.patches import Patches
+from ..occluders.area.side import Side
 from ..occluders.fills import CONTENT_FREE
-from ..occluders.grid import Grid
-from ..occluders.patches import Patches
-from ..occluders.side import Side
 
 if TYPE_CHECKING:
     import torch

@@ -29,7 +29,7 @@ from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
 from pytest_retrieval_robust.measure.breaking import BreakingResult
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.models import DualEncoder
-from pytest_retrieval_robust.occluders._probe import Probe
+from pytest_retrieval_robust.occluders.guided._probe import Probe
 
 PAIRS = 60
 IMAGES = 4

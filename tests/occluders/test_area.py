@@ -20,14 +20,14 @@ from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders import Box as Frame
 from pytest_retrieval_robust.occluders.area import AreaOccluder
-from pytest_retrieval_robust.occluders.blobs import Blobs
-from pytest_retrieval_robust.occluders.border import Border
-from pytest_retrieval_robust.occluders.box import PLACES, Box
-from pytest_retrieval_robust.occluders.boxes import Boxes
+from pytest_retrieval_robust.occluders.area.blobs import Blobs
+from pytest_retrieval_robust.occluders.area.border import Border
+from pytest_retrieval_robust.occluders.area.box import PLACES, Box
+from pytest_retrieval_robust.occluders.area.boxes import Boxes
+from pytest_retrieval_robust.occluders.area.grid import Grid
+from pytest_retrieval_robust.occluders.area.patches import Patches
+from pytest_retrieval_robust.occluders.area.side import EDGES, Side
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, FILLS
-from pytest_retrieval_robust.occluders.grid import Grid
-from pytest_retrieval_robust.occluders.patches import Patches
-from pytest_retrieval_robust.occluders.side import EDGES, Side
 
 from .generators import (
     CROPPED,
@@ -316,7 +316,7 @@ def test_names_hold_what_is_not_the_default(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_examples_of_the_docstrings_run(family: str) -> None:
     results = doctest.testmod(
-        import_module(f"pytest_retrieval_robust.occluders.{family}")
+        import_module(f"pytest_retrieval_robust.occluders.area.{family}")
     )
     assert (results.failed, results.attempted > 0) == (0, True)
 
@@ -324,7 +324,7 @@ def test_the_examples_of_the_docstrings_run(family: str) -> None:
 def test_registration_loads_no_torch() -> None:
     code = (
         f"import sys, importlib\nfor family in {list(FAMILIES)}:\n    module ="
-        " importlib.import_module(f'pytest_retrieval_robust.occluders.{family}')\n  "
+        " importlib.import_module(f'pytest_retrieval_robust.occluders.area.{family}')\n  "
         "  getattr(module, family.title())().name\nsys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

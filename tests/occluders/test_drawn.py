@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.errors import ConfigError, OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
-from pytest_retrieval_robust.occluders._drawing import (
+from pytest_retrieval_robust.occluders.drawn._drawing import (
     UNIT,
     Dice,
     Point,
@@ -35,12 +35,12 @@ from pytest_retrieval_robust.occluders._drawing import (
     squared_distances,
     stamp,
 )
-from pytest_retrieval_robust.occluders._font import GLYPHS, HEIGHT, WIDTH
-from pytest_retrieval_robust.occluders.burned_in_text import BurnedInText
-from pytest_retrieval_robust.occluders.ecg_leads import EcgLeads
-from pytest_retrieval_robust.occluders.lines import Lines
-from pytest_retrieval_robust.occluders.marker import Marker
-from pytest_retrieval_robust.occluders.pacemaker import Pacemaker
+from pytest_retrieval_robust.occluders.drawn._font import GLYPHS, HEIGHT, WIDTH
+from pytest_retrieval_robust.occluders.drawn.burned_in_text import BurnedInText
+from pytest_retrieval_robust.occluders.drawn.ecg_leads import EcgLeads
+from pytest_retrieval_robust.occluders.drawn.lines import Lines
+from pytest_retrieval_robust.occluders.drawn.marker import Marker
+from pytest_retrieval_robust.occluders.drawn.pacemaker import Pacemaker
 from pytest_retrieval_robust.occluders.severity import (
     CELLS,
     NEVER,
@@ -436,7 +436,7 @@ def test_misuse_says_what_was_got(message: str) -> None:
 )
 def test_registration_loads_no_torch(module: str) -> None:
     code = (
-        f"import sys, pytest_retrieval_robust.occluders.{module}; sys.exit('torch' in"
+        f"import sys, pytest_retrieval_robust.occluders.drawn.{module}; sys.exit('torch' in"
         " sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

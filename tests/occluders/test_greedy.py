@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.occluders._greedy import (
+from pytest_retrieval_robust.occluders.guided._greedy import (
     Breaking,
     search_breaking,
     search_falls,
     search_worst_order,
 )
-from pytest_retrieval_robust.occluders._probe import Answers, Hidden, Search
+from pytest_retrieval_robust.occluders.guided._probe import Answers, Hidden, Search
 
 T = TypeVar("T")
 Margin = Callable[[Hidden], NDArray[np.float64]]

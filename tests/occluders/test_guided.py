@@ -17,9 +17,9 @@ from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
-from pytest_retrieval_robust.occluders._probe import Answers, Probe, Search
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.area import AreaOccluder
+from pytest_retrieval_robust.occluders.guided._probe import Answers, Probe, Search
 
 GUIDED = ("salient", "non-salient", "worst")
 SIDE, CELLS = 16, 4

@@ -10,7 +10,7 @@ import torch
 from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Box
 from pytest_retrieval_robust.occluders.area import visible_level
-from pytest_retrieval_robust.occluders.patches import Patches
+from pytest_retrieval_robust.occluders.area.patches import Patches
 
 from .generators import PADDED
 

@@ -19,8 +19,8 @@ from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
-from pytest_retrieval_robust.occluders.patches import Patches
-from pytest_retrieval_robust.occluders.regions import Regions
+from pytest_retrieval_robust.occluders.area.patches import Patches
+from pytest_retrieval_robust.occluders.drawn.regions import Regions
 from pytest_retrieval_robust.occluders.severity import CELLS
 
 Masks = Mapping[str, NDArray[np.bool_]]

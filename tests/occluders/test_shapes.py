@@ -9,16 +9,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.models._geometry import Geometry
+from pytest_retrieval_robust.models._formats.geometry import Geometry
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders.area import AreaOccluder, visible_level
-from pytest_retrieval_robust.occluders.blobs import Blobs
-from pytest_retrieval_robust.occluders.border import Border
-from pytest_retrieval_robust.occluders.box import Box
-from pytest_retrieval_robust.occluders.boxes import Boxes
-from pytest_retrieval_robust.occluders.grid import Grid
-from pytest_retrieval_robust.occluders.patches import Patches
-from pytest_retrieval_robust.occluders.side import Side
+from pytest_retrieval_robust.occluders.area.blobs import Blobs
+from pytest_retrieval_robust.occluders.area.border import Border
+from pytest_retrieval_robust.occluders.area.box import Box
+from pytest_retrieval_robust.occluders.area.boxes import Boxes
+from pytest_retrieval_robust.occluders.area.grid import Grid
+from pytest_retrieval_robust.occluders.area.patches import Patches
+from pytest_retrieval_robust.occluders.area.side import Side
 
 from .generators import levels, seeds
 

@@ -36,7 +36,7 @@ from pytest_retrieval_robust.measure.samples.choice import (
     queries_to_show,
 )
 from pytest_retrieval_robust.measure.samples.pictures import SIDE, picture
-from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.reports.html.page import render_html
 from pytest_retrieval_robust.run.collector import _lacking
 
 from ..conftest import SMALL, THREE_LINES, Run

@@ -42,6 +42,8 @@ _FOLDERS = (
 _MODULES = (
     "core/calling.py",
     "core/float32.py",
+    "core/memory.py",
+    "core/rows.py",
     "measure/abilities.py",
 )
 _LIBRARIES = (

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ...core.cases import CLEAN, Cell
 from ...core.errors import DatasetError
 from ...core.sample_sheets import Retrieved, Sample, SampleSheet
-from ...occluders._probe import Probe
 from ...occluders._scene import Scene, Setting, batch_size, encode
+from ...occluders.guided._probe import Probe
 from ...retrieval.ranking import top_k
 from ..abilities import similarity_of
 from ..batches import scene_of

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ...core.calling import advice_on, without_frames
 from ...core.errors import ModelError, OcclusionError, RobustError
-from ...core.foreign import FOREIGN, described, let_go
+from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.memory import advice_on
 
 if TYPE_CHECKING:
     from ...models import DualEncoder

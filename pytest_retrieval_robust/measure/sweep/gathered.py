@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ...core.calling import without_frames
+from ...core.foreign import without_frames
 
 if TYPE_CHECKING:
     from ...core.errors import RobustError

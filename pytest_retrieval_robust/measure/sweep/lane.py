@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.calling import image_rows, in_pieces, limits_of
+from ...core.calling import image_rows
 from ...core.cases import CLEAN, Cell
 from ...core.errors import RobustError
+from ...core.memory import in_pieces, limits_of
 from ...occluders._scene import Scene, Setting, encode, unit_scale
 from ..timing.clock import Laps
 from .cell_errors import cell_errors

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.calling import give_memory_back, is_out_of_memory, limits_of
 from ...core.foreign import let_go
+from ...core.memory import give_memory_back, is_out_of_memory, limits_of
 from ...core.outcomes import Scores
 from ...retrieval.bootstrap import Clusters, design_effect
 from ...retrieval.intervals import proportion

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.calling import joined
+from ...core.rows import joined
 from ...occluders._frames import visible_level
 from ..embeddings.shards import EncodedBatch
 from .cell_errors import cell_errors

@@ -19,23 +19,21 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.cases import Json, Plan
-from ...core.costs import CostMeasurement
+from ...core.codec import Json, from_plain
 from ...core.errors import RobustError
 from ...core.files import NotRegularError, TooLargeError, open_regular, read_at_most
 from ...core.foreign import FOREIGN
-from ...core.outcomes import ModelRecord, Outcome
-from ...core.searches import BreakingOutcome
 from ...gate.comparison import Run
 from ...gate.evidence import Evidence
-from ...gate.measurements import Identity, Measurements, Scope
+from ...gate.measurements import Measurements
 from .arrays import RANKS_FILE, DamagedArraysError, open_ranks, read_arrays
 from .checks import Contradiction, array_contradictions, contradictions, forms_of
+from .document import SCHEMA_VERSION, RunDocument, measured_of
 
-SCHEMA_VERSION = 1
 SCHEMA_FILE = Path(__file__).parents[1] / "run.schema.json"
 RUN_FILE = "run.json"
 _LONGEST = 200
@@ -46,17 +44,6 @@ _LARGEST = 1 << 63
 _NO_DIGEST = (
     "This saved run has no digest of its content, as runs of earlier versions: a change"
     " that nothing else in it contradicts is not noticed. Measure it again to have one."
-)
-_OF_A_DATASET = (
-    "name",
-    "split",
-    "text",
-    "relevance",
-    "fingerprint",
-    "pixel_digest",
-    "skipped",
-    "duplicate_share",
-    "ceiling",
 )
 
 
@@ -116,7 +103,7 @@ def load_run(folder: Path) -> Run:
     """
     data = read_run_json(folder)
     _check_schema(data, folder)
-    measured = _measurements(data)
+    measured = _measurements(data, folder)
     _raise_first(contradictions(measured), folder)
     arrays = _arrays(folder, measured, data["run"]["ranks_sha256"])
     _raise_first(array_contradictions(measured, arrays), folder)
@@ -174,13 +161,16 @@ def _shown(folder: Path) -> str:
 
 def _check_schema(data: Json, folder: Path) -> None:
     """Raise `SavedRunError` for the first place that is not as `run.schema.json` says."""
-    wrong = _validator()(data)
-    if wrong is not None:
-        what = wrong.removeprefix("data").removeprefix(".")[:_LONGEST]
-        raise SavedRunError(
-            f"Expected a run as this version writes it, got {_shown(folder)}, which"
-            f" breaks its schema: {what}. Make the run again."
-        )
+    problem = _validator()(data)
+    if problem is not None:
+        raise _broken_schema(problem.removeprefix("data").removeprefix("."), folder)
+
+
+def _broken_schema(problem: str, folder: Path) -> SavedRunError:
+    return SavedRunError(
+        f"Expected a run as this version writes it, got {_shown(folder)}, which"
+        f" breaks its schema: {problem[:_LONGEST]}. Make the run again."
+    )
 
 
 @cache
@@ -297,26 +287,15 @@ def _small(digits: str) -> int:
     return value
 
 
-def _measurements(data: Json) -> Measurements:
-    run = data["run"]
-    return Measurements(
-        identity=Identity(run["id"], run["started"], run["version"], run["host"]),
-        scope=Scope(run["partial"], run["command"]),
-        limit=run["limit"],
-        plan=Plan.from_json(run["plan"]),
-        outcomes=tuple(map(Outcome.from_json, data["outcomes"])),
-        costs=tuple(map(CostMeasurement.from_json, data["costs"])),
-        breaking=tuple(map(BreakingOutcome.from_json, data["breaking"])),
-        models=tuple(map(ModelRecord.from_json, data["models"])),
-        datasets=tuple(
-            {**{key: dataset[key] for key in _OF_A_DATASET}, **dataset}
-            for dataset in data["datasets"]
-        ),
-        broken=tuple(run["broken"]),
-        broken_tests=run["broken_tests"],
-        # Those of the run itself speak of the machine that measured.
-        notes=() if "content_sha256" in run else (_NO_DIGEST,),
-    )
+def _measurements(data: Json, folder: Path) -> Measurements:
+    """What was measured, by data that follow the schema."""
+    notes = () if "content_sha256" in data["run"] else (_NO_DIGEST,)
+    try:
+        return measured_of(from_plain(RunDocument, data), notes)
+    except msgspec.ValidationError as error:
+        # To a schema 1.0 is a whole number. No run has written one so.
+        problem = str(error)
+    raise _broken_schema(problem, folder)
 
 
 def _arrays(

@@ -24,7 +24,7 @@ from pytest_retrieval_robust import (
     positive_ranks_both,
 )
 from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.datasets._relevance import pair
+from pytest_retrieval_robust.datasets._files.relevance import pair
 from pytest_retrieval_robust.measure.inspection import fair_ceiling, inspect
 from pytest_retrieval_robust.measure.pairs import ceiling, describe, pairs_of
 from pytest_retrieval_robust.measure.sweep.scores import scores_of
@@ -191,7 +191,7 @@ def test_sections_are_one_text(tmp_path: Path) -> None:
     with pytest.raises(
         DatasetError,
         match=(
-            "one report per image where it has sections, got the image of row 1 again"
+            "one report per image if it has sections, got the image of row 1 again"
         ),
     ):
         load_dataset("table", path=tmp_path / "a.csv", findings="findings")

@@ -26,7 +26,7 @@ from pytest_retrieval_robust.core.errors import (
     UnreadableImageError,
 )
 from pytest_retrieval_robust.core.progress import Progress
-from pytest_retrieval_robust.datasets._collection import ReportDataset
+from pytest_retrieval_robust.datasets._files.report_dataset import ReportDataset
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.measure.embeddings.keys import model_identity
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
@@ -35,7 +35,7 @@ from pytest_retrieval_robust.measure.sweep.decode import picture_digest
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
-from pytest_retrieval_robust.occluders.patches import Patches
+from pytest_retrieval_robust.occluders.area.patches import Patches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 IMAGES = 20
