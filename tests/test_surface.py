@@ -258,6 +258,7 @@ def test_a_policy_made_in_python_knows_its_words() -> None:
 def test_completion_shows_the_public_names_alone() -> None:
     assert set(dir(pytest_retrieval_robust)) == {
         *pytest_retrieval_robust.__all__,
+        "strategies",
         "__version__",
     }
     assert all(

@@ -24,13 +24,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from ..core.calling import without_frames
 from ..core.cases import CLEAN, Case, Cell, Json, Plan
 from ..core.catalogue import Catalogues
 from ..core.config_file import ConfigFile, read_config_file
 from ..core.costs import CostMeasurement, ReferenceCost
 from ..core.errors import ConfigError, DatasetError, NotOnThisMachineError, RobustError
-from ..core.foreign import FOREIGN, described, let_go
+from ..core.foreign import FOREIGN, described, let_go, without_frames
 from ..core.outcomes import Outcome
 from ..core.sample_sheets import SampleSheet, hand_over, handed_over
 from ..core.searches import BreakingOutcome
@@ -711,9 +710,9 @@ class RobustSession:
     ) -> None:
         if not self.wants_samples:
             return
-        from ..measure.samples import Stage, sheet_of
+        from ..measure.samples.sheets import SampleSource, sheet_of
 
-        stage = Stage(
+        source = SampleSource(
             self.model(model),
             self.dataset(dataset),
             self.selection.occluders,
@@ -723,7 +722,7 @@ class RobustSession:
             self.embeddings,
         )
         with suppress(*FOREIGN):  # foreign models and readers raise anything
-            sheet = sheet_of(found, stage)
+            sheet = sheet_of(found, source)
             if sheet is not None:
                 sheet = replace(sheet, model=model, dataset=dataset)
                 self._sheets[sheet.key] = sheet
@@ -918,7 +917,7 @@ class RobustSession:
 
 def _give_memory_back() -> None:
     """Of all devices that may have been used."""
-    from ..core.calling import give_memory_back
+    from ..core.memory import give_memory_back
 
     for device in ("cuda", "mps"):
         give_memory_back(device)

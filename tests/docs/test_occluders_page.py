@@ -17,11 +17,14 @@ from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.measure.from_text import occluder_from_text
 from pytest_retrieval_robust.occluders import WHOLE, OccluderEntry
 from pytest_retrieval_robust.occluders._donors import DONORS
-from pytest_retrieval_robust.occluders._greedy import search_falls, search_worst_order
-from pytest_retrieval_robust.occluders._probe import Answers, Search
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, FILLS
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
+from pytest_retrieval_robust.occluders.guided._greedy import (
+    search_falls,
+    search_worst_order,
+)
+from pytest_retrieval_robust.occluders.guided._probe import Answers, Search
 from pytest_retrieval_robust.occluders.severity import SeverityOccluder
 
 from ..occluders.generators import bits, picture

@@ -18,8 +18,8 @@ from PIL.Image import Image, Resampling
 import pytest_retrieval_robust.strategies as public
 from pytest_retrieval_robust.core.errors import OcclusionError, RobustError
 from pytest_retrieval_robust.models import LoadRequest
-from pytest_retrieval_robust.models._gloria import GLORIA
-from pytest_retrieval_robust.models._pictures import (
+from pytest_retrieval_robust.models._formats.gloria import GLORIA
+from pytest_retrieval_robust.models._formats.pictures import (
     fit_and_pad,
     pad_and_resize,
     resize_and_crop,

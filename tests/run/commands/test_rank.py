@@ -249,5 +249,5 @@ def test_a_foreign_error_is_told_without_its_text(
     )
     code, out, err = rank(capsys, "--level", "0.5")
     assert code == 2
-    assert f"got {type(error).__name__} at test_rank_command.py" in err
+    assert f"got {type(error).__name__} at test_rank.py" in err
     assert "Roe" not in out + err
