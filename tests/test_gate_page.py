@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_retrieval_robust.core.config_file import read_config_file
-from pytest_retrieval_robust.gate.policy import DEFAULTS, Policy
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.rules import DEFAULTS, SettingName
 from pytest_retrieval_robust.gate.toml import read_policy
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +40,7 @@ def test_every_policy_that_is_shown_can_be_read(
 
 
 def test_every_key_is_in_a_table_of_the_page() -> None:
-    from pytest_retrieval_robust.gate.toml import _KEYS
+    from pytest_retrieval_robust.gate.toml import KEYS
 
     rows = "".join(
         line
@@ -47,13 +48,13 @@ def test_every_key_is_in_a_table_of_the_page() -> None:
         if line.startswith("| `")
     )
     first_cells = re.findall(r"`([a-z_0-9]+)", rows)
-    assert set(_KEYS) <= set(first_cells)
+    assert set(KEYS) <= set(first_cells)
 
 
 @pytest.mark.parametrize(
     "setting", [name for name, value in DEFAULTS.items() if value is not None]
 )
-def test_the_defaults_of_the_page_are_those_of_the_code(setting: str) -> None:
+def test_the_defaults_of_the_page_are_those_of_the_code(setting: SettingName) -> None:
     (shown,) = re.findall(
         rf"^\| `{setting}` \| `(.*?)` \|",
         (ROOT / "docs/gate.md").read_text(),

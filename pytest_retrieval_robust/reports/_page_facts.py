@@ -14,13 +14,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..core.cases import BREAKING, DIRECTIONS, Json
+from ..core.cases import DIRECTIONS, Json
 from ..core.costs import CostMeasurement
 from ..core.searches import BreakingOutcome, HeatMap
-from ..core.verdict import Verdict
+from ..core.verdict import GateKind, Verdict
 from ..gate.breaking import breaking_bounds
 from ..gate.comparison import CellDifference
-from ..gate.policy import BASELINE, OF_A_CURVE, is_of_cells
 from ..gate.record import RunRecord
 from ..retrieval.intervals import holm
 from ._svg import Trace, heat_map, interval, panel
@@ -439,7 +438,7 @@ class Gate:
 
 def gates(verdicts: Iterable[Verdict]) -> list[Gate]:
     """Every verdict of a gate, those that object first."""
-    judged = [verdict for verdict in verdicts if verdict.gate != "none"]
+    judged = [verdict for verdict in verdicts if verdict.gate.kind is not GateKind.NONE]
     return [
         _gate(verdict)
         for verdict in sorted(judged, key=lambda one: _SHADES_OF_GATES[one.verdict])
@@ -476,9 +475,7 @@ def _place(verdict: Verdict) -> str:
     case, occluder = verdict.case, short(verdict.case.occluder)
     if _has_no_cell(verdict):
         return (
-            occluder
-            if case.occluder == BREAKING
-            else f"{occluder}, all levels and seeds"
+            occluder if verdict.is_of_a_search else f"{occluder}, all levels and seeds"
         )
     level = (
         f"levels 0 to {case.level:g}"
@@ -489,13 +486,12 @@ def _place(verdict: Verdict) -> str:
 
 
 def _is_of_a_curve(verdict: Verdict) -> bool:
-    return verdict.gate.partition("@")[0] in OF_A_CURVE
+    return verdict.gate.kind.is_of_a_curve
 
 
 def _has_no_cell(verdict: Verdict) -> bool:
     """Whether it is about a search, or about all levels and mask layouts together."""
-    pooled = verdict.gate.startswith(BASELINE) and not is_of_cells(verdict.gate)
-    return pooled or verdict.case.occluder == BREAKING
+    return verdict.gate.is_pooled or verdict.is_of_a_search
 
 
 GATE_COLUMNS = (
@@ -542,7 +538,7 @@ def gate_csv(found: Sequence[Gate]) -> list[list[object]]:
         rows.append(
             [
                 verdict.verdict,
-                verdict.gate,
+                str(verdict.gate),
                 *who,
                 *numbers,
                 verdict.detectable_loss,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from ..core.verdict import GateKind
 from ..gate.record import RunRecord
 from . import ReportEntry, _page_curves, _page_facts
 from ._svg import SHADES, swatch
@@ -166,7 +167,7 @@ def _context(run: RunRecord) -> dict[str, Any]:
         "gates": gates,
         "failed": [gate for gate in gates if gate.verdict.verdict == "fail"],
         "open": [gate for gate in gates if gate.verdict.verdict == "inconclusive"],
-        "ungated": sum(verdict.gate == "none" for verdict in run.verdicts),
+        "ungated": sum(verdict.gate.kind is GateKind.NONE for verdict in run.verdicts),
         "notes": notes_of(run),
         "severities": list(
             dict.fromkeys(one.occluder for one in series if one.is_severity)

@@ -30,7 +30,8 @@ from .saved.read import RUN_FILE, SCHEMA_VERSION, content_digest, read_run_json
 if TYPE_CHECKING:
     from ..core.catalogue import Catalogue
     from ..gate.arrays import RunStore
-    from ..gate.record import BaselineRecord, Interval, RunRecord
+    from ..gate.curve_intervals import Interval
+    from ..gate.record import BaselineRecord, RunRecord
     from ..retrieval.curve import Curve
 
 
