@@ -35,7 +35,8 @@ from ..core.sample_sheets import SampleSheet, hand_over, handed_over
 from ..core.searches import BreakingOutcome
 from ..gate.arrays import RunStore, case_key, dataset_key
 from ..gate.measurements import Identity
-from ..gate.policy import Policy, baseline_gates
+from ..gate.plan import baseline_gates
+from ..gate.policy import Policy
 from ..gate.toml import read_policy
 from ..models import LoadRequest, Precision, load_entry
 from ..retrieval.curve import Curve
@@ -767,7 +768,7 @@ class RobustSession:
 
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
         """What judges these outcomes, by their ranks and beside the baseline."""
-        from ..gate.comparison import Comparison, Run
+        from ..gate.comparison import Run, compare
         from ..gate.judge import Judge
         from ..gate.measurements import Measurements, Scope
 
@@ -795,7 +796,7 @@ class RobustSession:
         comparison = (
             None
             if baseline is None
-            else Comparison(Run(measured, self._evidence), baseline)
+            else compare(Run(measured, self._evidence), baseline)
         )
         return Judge(
             self.judging_policy,
