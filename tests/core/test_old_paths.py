@@ -91,17 +91,17 @@ def test_an_old_path_gives_the_object_and_warns_once(path: str, name: str) -> No
 @pytest.mark.parametrize(
     ("statement", "place"),
     [
-        ("from pytest_retrieval_robust.case import Case", "Import Case from {}:"),
+        ("from pytest_retrieval_robust.core.cases import Case", "Import Case from {}:"),
         (
-            "from pytest_retrieval_robust.fixtures import Gate",
+            "from pytest_retrieval_robust.run.fixtures import Gate",
             "Import GateFixture from",
         ),
         (
-            "from pytest_retrieval_robust.calling import limits_of",
+            "from pytest_retrieval_robust.core.calling import limits_of",
             "Import limits_of from {}.core.memory:",
         ),
         (
-            "import pytest_retrieval_robust.errors as e; e.RobustError",
+            "import pytest_retrieval_robust.core.errors as e; e.RobustError",
             "Import RobustError from {}:",
         ),
     ],
@@ -127,7 +127,7 @@ def test_an_unknown_name_of_an_old_module_is_an_attribute_error() -> None:
 
 
 def unknown_name() -> None:
-    exec("from pytest_retrieval_robust.case import Cas")
+    exec("from pytest_retrieval_robust.core.cases import Cas")
 
 
 def unknown_module() -> None:
