@@ -55,7 +55,7 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
     Labels are the five classes. The publication drew its images without a seed, so that
     no two copies need agree.
     """
-    from ._files.places import checked_place, require_file
+    from ._files.paths import checked_path, require_file
     from ._files.tables import columns_of, read_columns
     from ._files.values import positive_labels, require_unique
 
@@ -80,18 +80,18 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
     labels: dict[str, frozenset[str]] = {}
     table_rows = read_columns(table, [path_column], [_REPORT, _VIEW, *FIVE])
     for number, (path, own_text, view, *marks) in table_rows:
-        shown = f"row {number} of its table"
-        image = checked_place(path, shown)
+        where = f"row {number} of its table"
+        image = checked_path(path, where)
         text = own_text if has_reports else other_texts.get(_edition_key(image), "")
         texts[image] = Sections("", text, text)
-        labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)), shown)
+        labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)), where)
         rows.append(
             ImageRow(
                 id=image,
                 study=image,
                 patient=patient_of(image),
                 view=_view(view),
-                place=image,
+                location=image,
                 row=number,
             )
         )
@@ -113,7 +113,7 @@ def _reports(table: Path) -> tuple[dict[str, str], dict[str, int]]:
 
     texts: dict[str, str] = {}
     images_with_several: set[str] = set()
-    rows = read_columns(table, ["Path", _REPORT], shown="the table of reports")
+    rows = read_columns(table, ["Path", _REPORT], title="the table of reports")
     for _, (path, text) in rows:
         image = _edition_key(path)
         if texts.setdefault(image, text) != text:
@@ -153,7 +153,7 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
     Its makers anonymised some reports once for each image, so that a study may have
     several texts: the first one is taken, and `inspect` counts such studies.
     """
-    from ._files.places import checked_place, require_file
+    from ._files.paths import checked_path, require_file
     from ._files.tables import read_columns
     from ._files.values import require_unique
 
@@ -165,7 +165,7 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
         path, patient, split, findings, impression, full, view = values
         if options.split not in ("all", split):
             continue
-        image = checked_place(path, f"row {number} of its table")
+        image = checked_path(path, f"row {number} of its table")
         study = _study_of(image)
         sections = Sections(findings.strip(), impression.strip(), full.strip())
         if texts.setdefault(study, sections) != sections:
@@ -176,7 +176,7 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
                 study=study,
                 patient=patient_or_study(patient, study),
                 view=_view(view),
-                place=image,
+                location=image,
                 row=number,
             )
         )
@@ -241,7 +241,7 @@ def _label_marks(
 
 def _folder_images(images: str | Path | None, name: str) -> FolderImages | None:
     from ._files.folder_images import FolderImages
-    from ._files.places import require_root
+    from ._files.paths import require_root
 
     if images is None:
         return None
@@ -250,13 +250,13 @@ def _folder_images(images: str | Path | None, name: str) -> FolderImages | None:
     return FolderImages(root, also=_other_editions)
 
 
-def _other_editions(place: str) -> list[str]:
+def _other_editions(image: str) -> list[str]:
     """Where an image of another edition is.
 
     Without the first folder (`CheXpert-v1.0-small/`), and with another suffix.
     """
-    inner = place.partition("/")[2]
-    stems = [path.rpartition(".")[0] for path in (place, inner) if path]
+    inner = image.partition("/")[2]
+    stems = [path.rpartition(".")[0] for path in (image, inner) if path]
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("jpg", "png", "dcm")]
 
 

@@ -43,7 +43,7 @@ class Options:
 def read(options: Options, name: str) -> SourceData:
     """The images of the table, with their reports and labels."""
     from ._files.folder_images import FolderImages
-    from ._files.places import checked_place, require_file, require_root
+    from ._files.paths import checked_path, require_file, require_root
     from ._files.tables import read_columns
     from ._files.values import require_unique
 
@@ -54,7 +54,7 @@ def read(options: Options, name: str) -> SourceData:
     studies_with_several: set[str] = set()
     for number, values in read_columns(table, _COLUMNS, ["Labels"]):
         image, study_id, patient, projection, report, labels = values
-        checked_place(image, f"row {number} of its table")
+        checked_path(image, f"row {number} of its table")
         study = study_id or own_study(number)
         sections = Sections(full=report.strip())
         if texts.setdefault(study, sections) != sections:
@@ -66,7 +66,7 @@ def read(options: Options, name: str) -> SourceData:
                 study=study,
                 patient=patient_or_study(patient, study),
                 view=_VIEWS.get(projection, ""),
-                place=image,
+                location=image,
                 row=number,
             )
         )

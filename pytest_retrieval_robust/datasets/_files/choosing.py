@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...core.errors import DatasetError
 from .choice import Choice
 from .mask_folder import open_masks
-from .places import shown_path
+from .paths import shown_path
 from .records import ImageRow, Sections, SourceData
 from .relevance import pair
 from .report_dataset import ReportDataset, labels_of

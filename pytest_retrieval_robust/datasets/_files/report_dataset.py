@@ -187,8 +187,8 @@ class ReportDataset:
                 " got none. Give it."
             )
         row = self.rows[index]
-        shown = f"row {row.row} of its table" if row.row else f"image {index + 1}"
-        return self.mask_folder.read(row.id, lambda: self._size(index), shown)
+        where = f"row {row.row} of its table" if row.row else f"image {index + 1}"
+        return self.mask_folder.read(row.id, lambda: self._size(index), where)
 
     def _size(self, index: int) -> tuple[int, int]:
         """(columns, rows): kept, because the image must be decoded to know it."""

@@ -42,10 +42,10 @@ class Refused(Exception):
         self._advice = advice
         self._kind = kind
 
-    def named(self, shown: str) -> DatasetError:
-        """The error for the file that messages call `shown`."""
+    def named(self, where: str) -> DatasetError:
+        """The error for the file that messages call `where`."""
         return self._kind(
-            f"Expected {self._expected}, got {self._got}: {shown}. {self._advice}"
+            f"Expected {self._expected}, got {self._got}: {where}. {self._advice}"
         )
 
 

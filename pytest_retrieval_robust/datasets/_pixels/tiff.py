@@ -81,12 +81,12 @@ def _first_directory(head: bytes) -> tuple[_Layout, int]:
     is_big_tiff = b"+" in head[2:4]
     if is_big_tiff:
         layout = _Layout(order, "Q", 20, "Q")
-        place = 8
+        position = 8
     else:
         layout = _Layout(order, "H", 12, "I")
-        place = 4
+        position = 4
     form = layout.order + layout.offset_form
-    offset = _number(form, head[place : place + struct.calcsize(form)])
+    offset = _number(form, head[position : position + struct.calcsize(form)])
     return layout, offset or 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...core.errors import DatasetError
 from ...core.files import is_regular
-from .._files.places import require_file, require_root
+from .._files.paths import require_file, require_root
 
 _JPG_HOLDS = (
     "MIMIC-CXR-JPG's folder with files/ and the tables mimic-cxr-2.0.0-split.csv.gz and"

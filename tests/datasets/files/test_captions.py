@@ -190,9 +190,7 @@ def test_sections_are_one_text(tmp_path: Path) -> None:
     )
     with pytest.raises(
         DatasetError,
-        match=(
-            "one report per image if it has sections, got the image of row 1 again"
-        ),
+        match=("one report per image if it has sections, got the image of row 1 again"),
     ):
         load_dataset("table", path=tmp_path / "a.csv", findings="findings")
 

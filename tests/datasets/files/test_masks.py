@@ -18,7 +18,7 @@ from pytest_retrieval_robust.core.errors import (
     OcclusionError,
     UnreadableImageError,
 )
-from pytest_retrieval_robust.datasets._files.mask_folder import mask_place
+from pytest_retrieval_robust.datasets._files.mask_folder import mask_path
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.regions import Regions
@@ -137,7 +137,7 @@ def test_a_table_of_robust_toml_gives_masks_relative_to_itself(
 def test_an_id_loses_its_suffix_and_keeps_its_folders(
     image_id: str, place: str
 ) -> None:
-    assert mask_place(image_id) == place
+    assert mask_path(image_id) == place
 
 
 def test_two_images_may_not_share_a_mask(tmp_path: Path, folder: Path) -> None:
