@@ -62,19 +62,14 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
     table = require_file(options.path, "path", name, "Path or imgpath, and the labels")
     columns = columns_of(table)
     path_column = "Path" if "Path" in columns else "imgpath"
+    # MedCLIP's table has no reports: they come from another one, by image.
     has_reports = _REPORT in columns
     if not has_reports and options.reports is None:
         raise DatasetError(
             f"Expected reports=FILE of {name} (Path and Report Impression), because its"
             " table has no reports, got none. Give the table that has them."
         )
-    other_texts: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    if options.reports is not None:
-        holds = "Path and Report Impression"
-        reports = require_file(options.reports, "reports", name, holds)
-        other_texts, counts = _reports(reports)
-
+    other_texts, counts = _other_reports(options.reports, name)
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     labels: dict[str, frozenset[str]] = {}
@@ -82,6 +77,7 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
     for number, (path, own_text, view, *marks) in table_rows:
         where = f"row {number} of its table"
         image = checked_path(path, where)
+        # Other editions name the same image by another first folder and suffix.
         text = own_text if has_reports else other_texts.get(_edition_key(image), "")
         texts[image] = Sections("", text, text)
         labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)), where)
@@ -107,10 +103,19 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
     )
 
 
-def _reports(table: Path) -> tuple[dict[str, str], dict[str, int]]:
-    """The first report of each image, and how many images have several that differ."""
+def _other_reports(
+    reports: str | Path | None, name: str
+) -> tuple[dict[str, str], dict[str, int]]:
+    """The first report of each image, and how many images have several that differ.
+
+    From the table that the user gave; none without it.
+    """
+    from ._files.paths import require_file
     from ._files.tables import read_columns
 
+    if reports is None:
+        return {}, {}
+    table = require_file(reports, "reports", name, "Path and Report Impression")
     texts: dict[str, str] = {}
     images_with_several: set[str] = set()
     rows = read_columns(table, ["Path", _REPORT], title="the table of reports")
@@ -124,6 +129,7 @@ def _reports(table: Path) -> tuple[dict[str, str], dict[str, int]]:
 def _edition_key(image: str) -> str:
     """An image in the full and the small edition: from its patient's folder on."""
     parts = PurePosixPath(image).parts
+    # The folders above differ between editions; the patient's is in all of them.
     start = next((n for n, part in enumerate(parts) if part.startswith("patient")), 0)
     return "/".join(parts[start:]).rpartition(".")[0]
 
@@ -168,6 +174,7 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
         image = checked_path(path, f"row {number} of its table")
         study = _study_of(image)
         sections = Sections(findings.strip(), impression.strip(), full.strip())
+        # The first text stands for the study, as the order of the table has it.
         if texts.setdefault(study, sections) != sections:
             studies_with_several.add(study)
         rows.append(
@@ -209,6 +216,7 @@ def _chexbert_labels(file: Path) -> dict[str, frozenset[str]]:
     progress = _LabelProgress()
     for image, marks in guarded(_label_marks(file, progress), progress.problem):
         positive = frozenset(label for label, mark in marks.items() if mark == 1)
+        # All images of a study have the labels of its one report.
         labels.setdefault(_study_of(image), positive)
     return labels
 
@@ -255,6 +263,7 @@ def _other_editions(image: str) -> list[str]:
 
     Without the first folder (`CheXpert-v1.0-small/`), and with another suffix.
     """
+    # `CheXpert-v1.0-small/train/...` lies as `train/...` in other editions.
     inner = image.partition("/")[2]
     stems = [path.rpartition(".")[0] for path in (image, inner) if path]
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("jpg", "png", "dcm")]

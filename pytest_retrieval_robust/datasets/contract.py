@@ -102,6 +102,7 @@ def require_dataset(dataset: object, name: str | None = None) -> None:
     counts = {
         member: members.require_texts(member, item) for member, item in _TEXTS.items()
     }
+    # Only once it is known that all of them are texts.
     members.require_distinct_ids()
     images = counts["image_ids"]
     if counts["patients"] != images:
@@ -155,6 +156,7 @@ class _Members:
 
         One that raises AttributeError within itself is there, and broken.
         """
+        # Without running a property, which may raise AttributeError itself.
         if inspect.getattr_static(self._dataset, member, None) is not None:
             return True
         return attempted(
@@ -195,6 +197,7 @@ class _Members:
                     f" {item} number {number}. Write str(...) of it, or leave that pair"
                     " out."
                 )
+            # The common case is quick: ASCII holds no half of a pair.
             if not text.isascii() and not _is_whole(text):
                 raise DatasetError(
                     f"Expected texts of whole characters as {member} of {self.name},"

@@ -111,6 +111,7 @@ def _join_captions(rows: Sequence[CaptionRow], pictures: Any, column: str) -> No
     for row in rows:
         if not row.id:
             continue
+        # Pictures are compared only for ids that repeat: each is read from the disk.
         earlier = first_of_id.setdefault(row.id, row)
         if earlier is row:
             continue
@@ -220,6 +221,7 @@ def _undecoded(dataset: Any, column: str, name: str) -> Any:
             f"Expected a column of images, got {column}={type(kind).__name__} in"
             f" {name}. Cast it to datasets.Image()."
         )
+    # Decoded by us when it is needed, with our limits, not by the library.
     undecoded = datasets.Image(decode=False)
     return dataset.select_columns([column]).cast_column(column, undecoded)
 

@@ -51,6 +51,7 @@ def read(options: Options, name: str) -> SourceData:
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     for number, (image, caption) in read_columns(captions, ["ID", "Caption"]):
+        # Figures come from papers: nothing says which are of one patient.
         rows.append(
             ImageRow(
                 id=image,
@@ -64,6 +65,7 @@ def read(options: Options, name: str) -> SourceData:
         texts[image] = Sections(full=caption.strip())
     require_unique(((row.row, row.id) for row in rows), "ID")
 
+    # The concepts as published, or else those that were made by hand.
     tables = (root / f"{split}_concepts.csv", root / f"{split}_concepts_manual.csv")
     concepts = next((table for table in tables if table.is_file()), None)
     return SourceData(

@@ -125,6 +125,7 @@ def _read_rows(table: Path, root: Path, options: Options) -> list[CaptionRow]:
     for number, fields in read_rows(table, names):
         where = f"row {number} of its table"
         values = dict(zip(names, fields, strict=True))
+        # Before anything else of the row is read: other splits may be written otherwise.
         if options.split != "all" and options.split_column is not None:
             column = options.split_column
             if as_text(values[column], column, where) != options.split:
@@ -132,6 +133,7 @@ def _read_rows(table: Path, root: Path, options: Options) -> list[CaptionRow]:
         row = columns.row_of(values, number, where)
         path = as_text(values[options.image], options.image, where)
         row.location = relative_path(path, root, where)
+        # Two spellings of one path are one image with two captions.
         row.image = same_file(row.location)
         rows.append(row)
         marks.append([values[column] for column in label_columns])
@@ -151,6 +153,7 @@ def _set_labels(
     from ._files.values import as_text, positive_labels
 
     column = columns[0]
+    # A single mark says nothing yet: a column of words may hold `no` in one of its rows.
     has_words = len(columns) == 1 and any(
         _is_no_mark(row_marks[0], column, row.where)
         for row, row_marks in zip(rows, marks, strict=True)

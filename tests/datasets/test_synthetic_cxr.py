@@ -175,14 +175,13 @@ def test_global_statistics_of_a_picture_do_not_find_its_report(
     steady mean.
     """
     test = SyntheticCxr(pairs=2000, size=96)
-    x, wanted = statistics(training, 3000), attributes(training, 3000)
+    x = statistics(training, 3000)
+    wanted = attributes(training, 3000)
     weights = np.linalg.solve(
         x.T @ x + np.eye(x.shape[1]), x.T @ (wanted - wanted.mean(axis=0))
     )
-    found, asked = (
-        statistics(test, 2000) @ weights,
-        attributes(test, 2000) - wanted.mean(axis=0),
-    )
+    found = statistics(test, 2000) @ weights
+    asked = attributes(test, 2000) - wanted.mean(axis=0)
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
     hits = []
     for gallery in np.split(np.arange(2000), 4):

@@ -27,10 +27,8 @@ rules = st.sampled_from(["strict-id", "same-text", "same-labels"])
 def test_groups_join_what_the_rule_joins(
     shown: list[tuple[str, int]], rule: str
 ) -> None:
-    texts, labels = (
-        [f"{findings} {word}" for findings, word in shown],
-        [findings[0] for findings, _ in shown],
-    )
+    texts = [f"{findings} {word}" for findings, word in shown]
+    labels = [findings[0] for findings, _ in shown]
     found = pair(texts, labels, rule)
     reports = [texts[image] for image in found.sources]
     assert sorted(reports) == sorted(texts if rule == "strict-id" else set(texts))
@@ -50,10 +48,8 @@ def test_groups_join_what_the_rule_joins(
 def test_the_ceiling_is_what_the_best_lists_of_answers_reach(
     shown: list[tuple[str, int]], rule: str, k: int
 ) -> None:
-    texts, labels = (
-        [f"{findings} {word}" for findings, word in shown],
-        [findings[0] for findings, _ in shown],
-    )
+    texts = [f"{findings} {word}" for findings, word in shown]
+    labels = [findings[0] for findings, _ in shown]
     found, findings = pair(texts, labels, rule), [findings for findings, _ in shown]
     best = 0
     for kind in set(findings):
@@ -87,7 +83,8 @@ def test_a_perfect_reader_that_guesses_the_wording_reaches_the_ceiling(
     }
     kinds = np.array([numbers[study.states] for study in data.studies])
     same = (kinds[:, None] == kinds).astype(np.float64)
-    generator, repeats = np.random.default_rng(0), 60
+    generator = np.random.default_rng(0)
+    repeats = 60
     ranks = []
     for _ in range(repeats):
         scores = same + generator.random(same.shape) / 2

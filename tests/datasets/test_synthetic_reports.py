@@ -107,7 +107,8 @@ def test_the_findings_say_exactly_what_the_study_shows(
     studies: list[Study], texts: list[str]
 ) -> None:
     """So two studies with different findings cannot have one text."""
-    said, denied = meanings(), denials()
+    said = meanings()
+    denied = denials()
     for study, text in zip(studies[:4000], texts, strict=False):
         told: set[State] = set()
         for sentence in sentences(text):

@@ -61,6 +61,7 @@ def gather_images(rows: Sequence[CaptionRow], columns: IdColumns) -> GatheredIma
     Raises `DatasetError` for rows of one image that disagree, for an id that two images
     have, and for images of one group with different texts.
     """
+    # Before rows are compared: one column may hold `7.0` where another file has `7`.
     _drop_decimals(rows, columns)
     rows_of_image: dict[str, list[CaptionRow]] = {}
     for row in rows:
@@ -70,9 +71,11 @@ def gather_images(rows: Sequence[CaptionRow], columns: IdColumns) -> GatheredIma
     texts: dict[str, Sections] = {}
     labels: dict[str, frozenset[str]] = {}
     for image_rows in rows_of_image.values():
+        # First that its rows agree, so that any of them may speak for the image.
         _require_agreement(image_rows, columns)
         image = _image_of(image_rows[0], columns)
         sections = _sections(image_rows)
+        # A study's images share one report: the first image has said which.
         if texts.setdefault(image.study, sections) != sections:
             raise DatasetError(
                 "Expected one report per group, got another one for the same"
@@ -107,6 +110,7 @@ def _drop_decimals(rows: Sequence[CaptionRow], columns: IdColumns) -> None:
 def _image_of(first: CaptionRow, columns: IdColumns) -> ImageRow:
     """The image that begins with this row."""
     has_groups = columns.get("group") is not None
+    # A blank group joins nothing: the image is a study of its own.
     study = first.group if has_groups and first.group else own_study(first.number)
     patient = study
     if columns.get("patient") is not None:
@@ -143,6 +147,7 @@ def _sections(image_rows: Sequence[CaptionRow]) -> Sections:
         return Sections(first.findings, first.impression, full)
     captions: list[str] = []
     for row in image_rows:
+        # A blank caption is no text, but does not make the row wrong.
         captions += [caption for caption in row.captions if caption.strip()]
     return sections_of_captions(captions)
 

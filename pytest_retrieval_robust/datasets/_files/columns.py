@@ -50,6 +50,7 @@ class Columns:
         def section(column: str | None) -> str:
             return "" if column is None else section_of(values[column], column, where)
 
+        # Sections are single texts; captions may be a list.
         return CaptionRow(
             number=number,
             where=where,

@@ -81,6 +81,7 @@ class FolderImages:
     def _path_by_key(self) -> dict[str, str]:
         assert self._key is not None
         paths: dict[str, str] = {}
+        # Once for all images: a search per image would list the tree every time.
         for folder, _, files in os.walk(self._root):
             # A .png comes after a .dcm of the same key, and wins: it is faster to read.
             for file in sorted(files):

@@ -94,6 +94,7 @@ def dataset_of(
                 f"Expected {option} as a text, got {_kind(value)}. Choose one."
             )
     values = lists.checked(name)
+    # Before any image is looked at: mistakes in a word are reported at once.
     choice = Choice("full", relevance, on_error=on_error)
     sources = [
         _source(image, _ITEM.format(number))
@@ -121,6 +122,7 @@ def dataset_of(
 
 
 def _as_list(values: Any, option: str) -> list[Any]:
+    # A text is iterable too: its characters would be taken for items.
     is_one_value = values is None or isinstance(values, str | bytes | dict | Path)
     if is_one_value or not isinstance(values, Iterable):
         raise DatasetError(
@@ -137,6 +139,7 @@ def _row(number: int, lists: Mapping[str, list[Any]]) -> CaptionRow:
         return as_text(lists[option][number], option, where) if option in lists else ""
 
     report = lists["reports"][number]
+    # An array of texts is a list of captions, as from a column of pandas.
     texts = report.tolist() if isinstance(report, np.ndarray) else report
     image_id = word("ids")
     if "ids" in lists and not image_id.strip():

@@ -113,6 +113,7 @@ def open_masks(folder: Path, ids: Iterable[str], *, name: str) -> MaskFolder:
             "Expected one folder per region, as in masks/lungs/<image id>.png, got none"
             f" in masks={root.name!r} of {name}. Give the folder above them."
         )
+    # `a.png` and `a.jpg` would both have the mask `a.png`.
     paths = [mask_path(image_id) for image_id in ids]
     repeated = len(paths) - len(set(paths))
     if repeated:

@@ -60,6 +60,7 @@ def missing_column(column: str, names: Sequence[str], title: str) -> DatasetErro
 
     Names of columns are shown if they are close to it: the first line may be no header.
     """
+    # A line of data must not be quoted: it may be a report.
     plausible = [name for name in names if _NAME.fullmatch(name)]
     close = difflib.get_close_matches(column, plausible, n=3, cutoff=0.6)
     if close:

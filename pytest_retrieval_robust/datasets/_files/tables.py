@@ -68,6 +68,7 @@ def read_rows(
     if kind == "parquet":
         yield from parquet_rows(file, columns, title)
         return
+    # Errors come while rows are read: the progress says after which one.
     progress = TableProgress(title)
     if kind == "jsonl":
         rows = _json_rows(file, columns, progress)

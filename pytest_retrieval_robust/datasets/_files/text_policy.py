@@ -75,6 +75,7 @@ def decoded_or_latin(content: bytes) -> tuple[str, bool]:
 
 def _utf8(content: bytes) -> str | None:
     try:
+        # Without the byte order mark that some editors write.
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None

@@ -75,6 +75,7 @@ class LookupTable:
 
 def require_visible(tables: Sequence[LookupTable]) -> None:
     """Raise `Refused` if the entries use a small part of the bits of their descriptor."""
+    # One visible channel of a palette is enough to see the picture.
     if all(table.greatest * LEAST_SHARE < table.most for table in tables):
         greatest = max(table.greatest for table in tables)
         raise Refused(
@@ -133,6 +134,7 @@ class _Segments:
         while expanded != most_segments and position + 1 < len(words):
             if len(self.entries) >= self._count:
                 return
+            # Each segment begins with its kind and its length.
             kind, length = words[position : position + 2]
             position += 2
             if kind == _DISCRETE:

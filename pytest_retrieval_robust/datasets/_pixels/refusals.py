@@ -36,6 +36,7 @@ class Refused(Exception):
         advice: str = COPY_AGAIN,
         kind: type[DatasetError] = UnreadableImageError,
     ) -> None:
+        # The caller adds the name: see `named`.
         super().__init__(expected, got)
         self._expected = expected
         self._got = got

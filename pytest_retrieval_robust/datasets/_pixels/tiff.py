@@ -92,6 +92,7 @@ def _first_directory(head: bytes) -> tuple[_Layout, int]:
 
 def _page(stream: BinaryIO, layout: _Layout, offset: int) -> _Page | None:
     """The page whose directory is at `offset`; None if there is no directory."""
+    # Beyond the end there is nothing to read.
     if offset >= stream.seek(0, 2):
         return None
     stream.seek(offset)

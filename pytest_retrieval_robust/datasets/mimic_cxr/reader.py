@@ -63,6 +63,7 @@ def read(options: Options, name: str) -> SourceData:
     )
     labels = label_table(options.labels, tables, name)
     rows = _rows(index, split)
+    # Of all splits, whichever is read: `inspect` shows whether the tables are whole.
     counts = {
         f"images of {part}": int((index.split == number).sum())
         for number, part in enumerate(SPLITS)

@@ -79,11 +79,13 @@ def read_reports(archive: Path, studies: Iterable[str]) -> Iterator[tuple[str, b
 def _content(stream: BinaryIO, entry: _Entry) -> bytes:
     stream.seek(entry.offset)
     header = stream.read(_HEADER_BYTES)
+    # Name and extra field may differ in length from those of the directory.
     name_bytes = int.from_bytes(header[26:28], "little")
     extra_bytes = int.from_bytes(header[28:30], "little")
     stream.seek(name_bytes + extra_bytes, 1)
     content = stream.read(entry.packed)
     if entry.method == zipfile.ZIP_DEFLATED:
+        # Not `ZipFile.read`: that would need the directory parsed once more.
         expander = zlib.decompressobj(-zlib.MAX_WBITS)
         content = expander.decompress(content, _MOST_BYTES)
     is_whole = len(content) == entry.size and zlib.crc32(content) == entry.crc
@@ -111,6 +113,7 @@ def _index(archive: Path) -> Arrays:
                 )
             )
             member_numbers.append(number)
+    # One array of whole numbers: it is saved without pickling.
     table = np.array(entries, dtype=np.int64).reshape(-1, len(_Entry._fields))
     index = dict(zip(_Entry._fields, table.T, strict=True))
     numbers = np.array(member_numbers, dtype=np.int64)

@@ -52,6 +52,7 @@ def read(options: Options, name: str) -> SourceData:
     root = None
     if options.images is not None:
         root = require_root(options.images, "images", name, "PNG or DICOM files")
+    # The two-CSV form is recognised by the name of its table.
     has_tables = source.is_dir() and (source / "indiana_reports.csv").is_file()
     locate = None
     if root is not None:
@@ -101,6 +102,7 @@ def _from_xml(
     images = [(report.id, image) for report in reports for image in report.images]
     rows: list[ImageRow] = []
     for number, (study, image) in enumerate(images, 1):
+        # Views and files are found by what all spellings of an image share.
         key = image_key(image)
         rows.append(
             ImageRow(
@@ -228,6 +230,7 @@ def image_key(file: str) -> str:
     images of report 1 as `CXR1_1_IM-...`, all others without the second number.
     """
     stem = file.rpartition("/")[2]
+    # One after the other: a converted file may be called `.dcm.png`.
     for suffix in _SUFFIXES:
         stem = stem.removesuffix(suffix)
     return re.sub(r"^(\d+)_\1_", r"\1_", stem.removeprefix("CXR"))

@@ -98,6 +98,7 @@ def parse(content: bytes, where: str) -> Report:
             f"Expected an eCitation with a uId, got none in {where}. Leave it out."
         )
     images = [image.get("id") for image in root.iter("parentImage")]
+    # An image without an id could not be told from others.
     if not all(images):
         raise DatasetError(
             f"Expected an id of every parentImage, got one without in {where}. Fix it."
@@ -119,6 +120,7 @@ def parse(content: bytes, where: str) -> Report:
 def _root(content: bytes) -> Any:
     from defusedxml.ElementTree import fromstring
 
+    # A document type may declare entities that expand to gigabytes.
     return fromstring(content, forbid_dtd=True)
 
 

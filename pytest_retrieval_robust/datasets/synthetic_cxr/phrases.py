@@ -46,6 +46,7 @@ def wordings(slot: str, state: str, size: str = "small") -> tuple[Wordings, Word
     """
     if slot == "nodule":
         return _nodule(state, size)
+    # Two findings have a slot per side, whose name ends with it.
     group, _, side = slot.partition(" ")
     if group == "effusion":
         return _effusion(side, state)

@@ -79,6 +79,7 @@ def read_size(text: str) -> int | tuple[int, int]:
 
 
 def _check_size(size: object) -> None:
+    # Anything but a pair is checked as one side, and refused as such.
     sides = size if isinstance(size, tuple) and len(size) == 2 else (size,)
     if not all(_within(side, SMALLEST, LARGEST) for side in sides):
         expected = (

@@ -123,6 +123,7 @@ def _distinct(pairs: int, split: str) -> tuple[Scene, ...]:
     for index in count():
         scene = draw(SEEDS[split], index, split)
         text = caption(scene)
+        # Two scenes may be described in the same words: strict recall needs different ones.
         if scene.key not in scenes and text not in captions:
             scenes[scene.key] = scene
             captions.add(text)

@@ -84,6 +84,7 @@ def read(options: Options, name: str) -> SourceData:
             row = _row(sample, stream, options, len(rows) + 1)
             row.location = f"{number}:{row.location}:{sample.where}"
             rows.append(row)
+        # Only when the whole shard was read does it know the number.
         passed_over += shard.passed_over
     images = gather_images(
         rows, {"id": None, "group": options.group, "patient": options.patient}
@@ -111,6 +112,7 @@ def _shards(path: str | Path | None, name: str) -> list[Path]:
     folder = Path(path).expanduser()
     patterns = ["*.tar"]
     if not folder.is_dir():
+        # Glob has no ranges of numbers: webdataset's braces are expanded first.
         patterns = _expanded(folder.name)
         folder = folder.parent
     files: list[Path] = []
@@ -169,6 +171,7 @@ def _row(sample: Sample, stream: BinaryIO, options: Options, number: int) -> Cap
 
 def _texts(sample: Sample, stream: BinaryIO, *, has_lines: bool) -> tuple[str, ...]:
     """The texts of `a.txt`, `a.0.txt`, `a.caption1.txt`, in the order of their numbers."""
+    # Captions keep the order that their numbers give, not that of the archive.
     numbered = [kind for kind in sample.members if _NUMBERED.fullmatch(kind)]
     kinds = sorted(numbered, key=_natural_order)
     if "txt" in sample.members or not kinds:
@@ -202,6 +205,7 @@ def _content(sample: Sample, stream: BinaryIO, kind: str) -> bytes:
     def read_content() -> bytes:
         stream.seek(offset)
         content = stream.read(size)
+        # A shard that was cut short ends inside a member.
         if len(content) != size:
             raise EOFError
         return content
@@ -242,6 +246,7 @@ def _fields(sample: Sample, stream: BinaryIO, names: list[str]) -> dict[str, Any
 def _located(shards: list[Path], row: ImageRow) -> StoredImage:
     from .._pixels.stored_image import StoredImage
 
+    # A name has no colon here: `where` is made of numbers.
     shard, offset, size, where = row.location.split(":")
 
     def read_image() -> bytes:

@@ -69,6 +69,7 @@ class Sample:
                 exact.append(member)
             elif kind.rpartition(".")[2] in _IMAGES:
                 dotted.append(member)
+        # `a.png` is the image if there is one; `a.mask.png` may be anything beside it.
         images = exact or dotted
         if not images:
             raise self._without_image()
@@ -152,5 +153,6 @@ def _member(header: tarfile.TarInfo) -> Member | None:
     is_meta = stem.startswith("__") and stem.endswith("__")
     if not stem or not kind or is_meta:
         return None
+    # The folder belongs to the key, as webdataset has it: two may hold the same names.
     key = f"{folder}/{stem}".lstrip("/")
     return Member(key, kind.lower(), header.offset_data, header.size)

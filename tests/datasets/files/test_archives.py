@@ -334,7 +334,8 @@ def test_a_header_that_claims_terabytes(tmp_path: Path) -> None:
         member.size = 1 << 43
         archive.addfile(member)  # no content
         long_name = tarfile.TarInfo("long")
-        long_name.type, long_name.size = tarfile.GNUTYPE_LONGNAME, 1 << 40
+        long_name.type = tarfile.GNUTYPE_LONGNAME
+        long_name.size = 1 << 40
         (tmp_path / "b.tar").write_bytes(
             long_name.tobuf(tarfile.GNU_FORMAT) + bytes(10_240)
         )

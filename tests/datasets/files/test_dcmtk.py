@@ -82,7 +82,8 @@ def bundled() -> list[Path]:
 
 
 def test_files_that_both_read_look_alike() -> None:
-    alike, differ = 0, []
+    alike = 0
+    differ = []
     for place in bundled():
         try:
             ours = np.asarray(read_image(place, place.name))

@@ -39,7 +39,8 @@ def make_dicom(pixels: np.ndarray[Any, Any], **tags: Any) -> FileDataset:
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    file.SOPClassUID, file.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
+    file.SOPClassUID = SecondaryCaptureImageStorage
+    file.SOPInstanceUID = "1.2.3"
     file.Rows, file.Columns = pixels.shape[:2]
     file.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
     file.PhotometricInterpretation = "MONOCHROME2" if pixels.ndim == 2 else "RGB"

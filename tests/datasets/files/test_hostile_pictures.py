@@ -233,7 +233,8 @@ def all_that_is_said() -> Iterator[list[str]]:
             said.append(record.getMessage())
 
     root = logging.getLogger()
-    listener, level = Listener(), root.level
+    listener = Listener()
+    level = root.level
     root.addHandler(listener)
     root.setLevel(1)
     try:
@@ -425,7 +426,8 @@ def mutated(content: bytes, choose: random.Random) -> bytes:
 
 @pytest.mark.parametrize("name", seeds())
 def test_damaged_pictures_are_read_or_refused_and_nothing_is_said(name: str) -> None:
-    content, choose = seeds()[name], random.Random(name)
+    content = seeds()[name]
+    choose = random.Random(name)
     read_image(content, "row 1")
     with all_that_is_said() as said:
         for _ in range(150):

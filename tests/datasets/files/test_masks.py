@@ -91,7 +91,8 @@ def test_whatever_is_not_0_is_inside(
 
 
 def test_masks_change_neither_fingerprint_nor_name(table: Path, folder: Path) -> None:
-    without, with_them = opened(table, None), opened(table, str(folder))
+    without = opened(table, None)
+    with_them = opened(table, str(folder))
     assert with_them.fingerprint == without.fingerprint
     assert with_them.name == without.name == "table"
 
@@ -321,7 +322,8 @@ def test_an_image_is_decoded_once_to_know_its_size(
     table: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = opened(table, folder)
-    image, decoded = type(dataset).image, []
+    image = type(dataset).image
+    decoded = []
 
     def counted(self: Any, index: int) -> Image.Image:
         decoded.append(index)

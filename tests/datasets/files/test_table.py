@@ -147,10 +147,9 @@ def test_sections_view_split_and_patients(table: Path) -> None:
         split="test",
     )
     assert list(both.reports) == ["Clear. None.", "Big heart."]
-    assert (
-        both.name
-        == "table(image=image_path,findings=findings,impression=impression,group=study,patient=patient,"
-        "split_column=part,split=test,text_policy=findings+impression)"
+    assert both.name == (
+        "table(image=image_path,findings=findings,impression=impression,group=study,"
+        "patient=patient,split_column=part,split=test,text_policy=findings+impression)"
     )
     assert both.counts["left out: empty findings+impression"] == 1
 

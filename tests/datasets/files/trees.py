@@ -88,8 +88,11 @@ def mimic(
     folder: Path, *, version: str = "2.0.0", dicom: bool = False
 ) -> tuple[Path, Path]:
     """The roots of MIMIC-CXR-JPG and of MIMIC-CXR's reports."""
-    jpg, reports = folder / f"mimic-cxr-jpg/{version}", folder / "mimic-cxr/2.0.0"
-    splits, metadata, labels = [], [], []
+    jpg = folder / f"mimic-cxr-jpg/{version}"
+    reports = folder / "mimic-cxr/2.0.0"
+    splits = []
+    metadata = []
+    labels = []
     for number, (subject, study, images, split, report) in enumerate(MIMIC):
         place = f"files/p{str(subject)[:2]}/p{subject}"
         for image, view in images:
@@ -193,7 +196,8 @@ def open_i_xml(
 
 def open_i(folder: Path, *, images: str = "png") -> tuple[Path, Path]:
     """The folders `ecgen-radiology` and `NLMCXR_png` (or `NLMCXR_dcm`)."""
-    reports, pictures = folder / "ecgen-radiology", folder / f"NLMCXR_{images}"
+    reports = folder / "ecgen-radiology"
+    pictures = folder / f"NLMCXR_{images}"
     reports.mkdir(parents=True)
     pictures.mkdir()
     studies: list[tuple[int, str, str, list[str], list[str]]] = [
