@@ -110,8 +110,8 @@ def test_captions_of_a_shard(tmp_path: Path, text: str) -> None:
             members.append((f"{number}.txt", "\n".join(words).encode()))
         else:  # 10.txt is after 2.txt
             members += [
-                (f"{number}.{8 + place}.txt", word.encode())
-                for place, word in enumerate(words)
+                (f"{number}.{8 + position}.txt", word.encode())
+                for position, word in enumerate(words)
             ]
     shard(tmp_path / "a.tar", members)
     dataset: Any = load_dataset("webdataset", path=tmp_path, text=text)

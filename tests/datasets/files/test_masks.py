@@ -123,7 +123,7 @@ def test_a_table_of_robust_toml_gives_masks_relative_to_itself(
 
 
 @pytest.mark.parametrize(
-    ("image_id", "place"),
+    ("image_id", "path"),
     [
         ("images/a.png", "images/a.png"),
         ("p10/s5/A.JPEG", "p10/s5/A.png"),
@@ -135,10 +135,8 @@ def test_a_table_of_robust_toml_gives_masks_relative_to_itself(
         ("a.png\n", "a.png\n.png"),
     ],
 )
-def test_an_id_loses_its_suffix_and_keeps_its_folders(
-    image_id: str, place: str
-) -> None:
-    assert mask_path(image_id) == place
+def test_an_id_loses_its_suffix_and_keeps_its_folders(image_id: str, path: str) -> None:
+    assert mask_path(image_id) == path
 
 
 def test_two_images_may_not_share_a_mask(tmp_path: Path, folder: Path) -> None:

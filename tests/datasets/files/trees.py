@@ -94,10 +94,10 @@ def mimic(
     metadata = []
     labels = []
     for number, (subject, study, images, split, report) in enumerate(MIMIC):
-        place = f"files/p{str(subject)[:2]}/p{subject}"
+        patient_folder = f"files/p{str(subject)[:2]}/p{subject}"
         for image, view in images:
             if not dicom:
-                save(jpg / place / f"s{study}" / f"{image}.jpg", number)
+                save(jpg / patient_folder / f"s{study}" / f"{image}.jpg", number)
             splits.append((image, study, subject, split))
             metadata.append(
                 (
@@ -118,7 +118,7 @@ def mimic(
                 *(["1.0", "", "-1.0", ""] if number == 0 else ["", "0.0", "", "1.0"]),
             )
         )
-        file = reports / place / f"s{study}.txt"
+        file = reports / patient_folder / f"s{study}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(report)
     header = [
