@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from .core.searches import BreakingOutcome as BreakingOutcome
     from .core.searches import HeatMap as HeatMap
     from .core.verdict import Verdict as Verdict
-    from .datasets import DatasetEntry as DatasetEntry
-    from .datasets import KnowsContent as KnowsContent
-    from .datasets import RetrievalDataset as RetrievalDataset
+    from .datasets.entry import DatasetEntry as DatasetEntry
+    from .datasets.retrieval_dataset import KnowsContent as KnowsContent
+    from .datasets.retrieval_dataset import RetrievalDataset as RetrievalDataset
     from .gate.record import RunRecord as RunRecord
     from .measure.api import dataset_from_lists as dataset_from_lists
     from .measure.api import encoder_from_callables as encoder_from_callables
@@ -95,14 +95,14 @@ _HOMES = {
     "ConfigError": "core.errors",
     "CostMeasurement": "core.costs",
     "Curve": "retrieval.curve",
-    "DatasetEntry": "datasets",
+    "DatasetEntry": "datasets.entry",
     "DatasetError": "core.errors",
     "Direction": "core.cases",
     "DualEncoder": "models",
     "EmbeddingError": "core.errors",
     "GateFixture": "run.fixtures",
     "HeatMap": "core.searches",
-    "KnowsContent": "datasets",
+    "KnowsContent": "datasets.retrieval_dataset",
     "LoadRequest": "models",
     "MetricEntry": "retrieval.metrics",
     "ModelCard": "models",
@@ -119,7 +119,7 @@ _HOMES = {
     "Prepared": "models",
     "RankingError": "core.errors",
     "ReportEntry": "reports",
-    "RetrievalDataset": "datasets",
+    "RetrievalDataset": "datasets.retrieval_dataset",
     "RobustError": "core.errors",
     "RunRecord": "gate.record",
     "SampleSheet": "core.sample_sheets",
