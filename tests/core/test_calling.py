@@ -18,15 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from pytest_retrieval_robust import encoder_from_callables, evaluate, load_occluder
-from pytest_retrieval_robust.core.calling import (
-    Limits,
-    encode_images,
-    encode_reports,
-    in_pieces,
-    is_out_of_memory,
-    limits_of,
-    rows_of,
-)
+from pytest_retrieval_robust.core.calling import encode_images, encode_reports
 from pytest_retrieval_robust.core.cases import Case, Cell
 from pytest_retrieval_robust.core.errors import (
     EmbeddingError,
@@ -34,11 +26,19 @@ from pytest_retrieval_robust.core.errors import (
     RankingError,
     RobustError,
 )
+from pytest_retrieval_robust.core.memory import (
+    Limits,
+    in_pieces,
+    is_out_of_memory,
+    limits_of,
+)
+from pytest_retrieval_robust.core.rows import rows_of
 from pytest_retrieval_robust.measure.batches import first_images
-from pytest_retrieval_robust.measure.breaking import find_breaking, sensitivity_map
+from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.half_precision import precision_effect
 from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
 from pytest_retrieval_robust.measure.sweep import scores as scoring
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.measure.timing.rounds import (
@@ -354,7 +354,9 @@ def test_what_an_encoder_raises_is_its_own_error_without_a_text(
         assert found.__cause__ is found.__context__ is None
         if not isinstance(error, RobustError):
             assert "Doe" not in str(found)
-            assert f"got {type(error).__name__} at tests/core/test_calling.py" in str(found)
+            assert f"got {type(error).__name__} at tests/core/test_calling.py" in str(
+                found
+            )
 
 
 @pytest.mark.parametrize(

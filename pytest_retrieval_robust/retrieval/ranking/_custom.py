@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...core.calling import advice_on, is_out_of_memory, without_frames
 from ...core.errors import RankingError, RobustError
 from ...core.float32 import ieee_float32
-from ...core.foreign import FOREIGN, described, let_go
+from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.memory import advice_on, is_out_of_memory
 from ._checks import Grouped, Rows, Similarity, parts
 
 

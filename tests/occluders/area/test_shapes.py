@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.models._geometry import Geometry
+from pytest_retrieval_robust.models._formats.geometry import Geometry
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders.area import AreaOccluder, visible_level
 from pytest_retrieval_robust.occluders.area.blobs import Blobs
