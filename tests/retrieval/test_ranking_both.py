@@ -63,7 +63,7 @@ def test_both_directions_are_those_of_the_exact_dot_products(
             None,
             tile,
         ),
-        both=True,
+        both_directions=True,
         forced=FILTERS[filters],
         kernels=kernels,
     )
@@ -100,7 +100,7 @@ def test_small_cases_agree_with_fractions(
             None,
             tile,
         ),
-        both=True,
+        both_directions=True,
         forced=FILTERS[filters],
     )
     exact = exact_scores(rows[:n], rows[n:])
@@ -147,7 +147,7 @@ def test_a_cone_of_near_ties_is_ranked_as_float64_does(
             None,
             16,
         ),
-        both=True,
+        both_directions=True,
         forced=FILTERS[filters],
     )
     assert ranks[0].tolist() == exact_ranks(queries, gallery, groups[:20], groups)
@@ -255,7 +255,7 @@ def test_large_groups_and_many_partners_are_counted(filters: str) -> None:
             None,
             16,
         ),
-        both=True,
+        both_directions=True,
         forced=FILTERS[filters],
     )
     assert ranks[0].tolist() == exact_ranks(rows[:70], rows[70:], q_groups, g_groups)
