@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tarfile
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -249,9 +250,9 @@ def test_the_page_of_breaking_searches_and_maps() -> None:
 
 @runs("docs/data.md", 0)
 def test_data_sets_of_the_page_open(tmp_path: Path, data: Path) -> None:
-    reports, images = trees.open_i(tmp_path)
-    del images
-    reports.rename(tmp_path / "NLMCXR_reports.tgz")
+    reports, _ = trees.open_i(tmp_path)
+    with tarfile.open(tmp_path / "NLMCXR_reports.tgz", "w:gz") as archive:
+        archive.add(reports, "ecgen-radiology")
     trees.write_table(
         tmp_path / "test.csv",
         ("image_path", "report", "study", "subject"),
