@@ -21,24 +21,24 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from pytest_retrieval_robust.gate.judge.difference import (
-    Difference,
-    Errors,
-    NotComparable,
-    non_inferior,
-)
-from pytest_retrieval_robust.gate.judge.limits import BaselineLimit
-from pytest_retrieval_robust.gate.judge.pairing import Pairing
-from pytest_retrieval_robust.gate.judge.rules import Rule
 
 from pytest_retrieval_robust.core.cases import Case, Direction, Plan
 from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
 from pytest_retrieval_robust.core.verdict import Metric, Over
 from pytest_retrieval_robust.gate.comparison import Comparison, Run
+from pytest_retrieval_robust.gate.difference import (
+    Difference,
+    Errors,
+    NotComparable,
+    non_inferior,
+)
 from pytest_retrieval_robust.gate.evidence import Evidence
 from pytest_retrieval_robust.gate.judge import Judge
+from pytest_retrieval_robust.gate.limits import BaselineLimit
 from pytest_retrieval_robust.gate.measurements import Identity, Measurements, Scope
+from pytest_retrieval_robust.gate.pairing import Pairing
 from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.rules import Rule
 from pytest_retrieval_robust.retrieval.curve import (
     Curve,
     area_under_curve,

@@ -35,7 +35,7 @@ _PLUS_COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options5x200:
     """Where CheXpert 5x200 lies."""
 
@@ -134,7 +134,7 @@ def _edition_key(image: str) -> str:
     return "/".join(parts[start:]).rpartition(".")[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OptionsPlus:
     """Where CheXpert Plus lies, and which part of it is read."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROW = "row {} of its data set (the first is 0)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where the data set lies, and what its columns are called."""
 

@@ -28,7 +28,7 @@ _VIEWS = {"PA": "frontal", "AP": "frontal", "AP_horizontal": "frontal", "L": "la
 """Projection -> view. COSTAL and EXCLUDE are neither."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where PadChest lies."""
 

@@ -14,7 +14,7 @@ from .entry import DatasetEntry
 _SPLITS = ("train", "valid", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where ROCOv2 lies, and which part of it is read."""
 

@@ -16,7 +16,7 @@ from ._files.records import SourceData, reports_in_memory
 from .entry import DatasetEntry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where the table lies, and what its columns are called."""
 

@@ -82,26 +82,28 @@ def test_every_home_exists() -> None:
 @pytest.mark.parametrize(("path", "name"), MOVED)
 def test_an_old_path_gives_the_object_and_warns_once(path: str, name: str) -> None:
     module = old_module(path)
-    with pytest.warns(DeprecationWarning, match=rf"\.{path}\.{name} has moved") as told:
-        found = getattr(module, name)
-    assert found is new_home(path, name)
-    assert len(told) == 1
+    with pytest.warns(
+        DeprecationWarning, match=rf"\.{path}\.{name} has moved"
+    ) as caught:
+        value = getattr(module, name)
+    assert value is new_home(path, name)
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize(
     ("statement", "place"),
     [
-        ("from pytest_retrieval_robust.core.cases import Case", "Import Case from {}:"),
+        ("from pytest_retrieval_robust.case import Case", "Import Case from {}:"),
         (
-            "from pytest_retrieval_robust.run.fixtures import Gate",
+            "from pytest_retrieval_robust.fixtures import Gate",
             "Import GateFixture from",
         ),
         (
-            "from pytest_retrieval_robust.core.calling import limits_of",
+            "from pytest_retrieval_robust.calling import limits_of",
             "Import limits_of from {}.core.memory:",
         ),
         (
-            "import pytest_retrieval_robust.core.errors as e; e.RobustError",
+            "import pytest_retrieval_robust.errors as e; e.RobustError",
             "Import RobustError from {}:",
         ),
     ],
@@ -110,13 +112,13 @@ def test_the_warning_names_the_users_own_line_and_the_new_path(
     statement: str, place: str
 ) -> None:
     code = compile(f"\n\n{statement}\n", "conftest.py", "exec")
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         exec(code, {})
-    assert [(warning.filename, warning.lineno) for warning in told] == [
+    assert [(warning.filename, warning.lineno) for warning in caught] == [
         ("conftest.py", 3)
     ]
-    assert place.format(PACKAGE) in str(told[0].message)
+    assert place.format(PACKAGE) in str(caught[0].message)
 
 
 def test_an_unknown_name_of_an_old_module_is_an_attribute_error() -> None:
@@ -127,7 +129,7 @@ def test_an_unknown_name_of_an_old_module_is_an_attribute_error() -> None:
 
 
 def unknown_name() -> None:
-    exec("from pytest_retrieval_robust.core.cases import Cas")
+    exec("from pytest_retrieval_robust.case import Cas")
 
 
 def unknown_module() -> None:

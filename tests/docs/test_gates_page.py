@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from pytest_retrieval_robust.gate.judge.rules import DEFAULTS, SettingName
+
+from pytest_retrieval_robust.gate.rules import DEFAULTS, SettingName
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gates.md").read_text()
 

@@ -240,7 +240,7 @@ def test_the_page_of_breaking_searches_and_maps() -> None:
     with pytest.MonkeyPatch.context() as patch:
         calls = []
         patch.setattr(
-            "pytest_retrieval_robust.measure.breaking.sensitivity_map",
+            "pytest_retrieval_robust.measure.sensitivity.sensitivity_map",
             lambda *_, label: calls.append(label),
         )
         exec(small, names)

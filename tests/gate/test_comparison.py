@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest_retrieval_robust.gate.judge.comparability import obstacles, vanished
-from pytest_retrieval_robust.gate.judge.difference import Difference, non_inferior
-from pytest_retrieval_robust.gate.judge.pairing import Pairing
 
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.outcomes import ModelRecord
 from pytest_retrieval_robust.core.verdict import GateKind, Verdict
+from pytest_retrieval_robust.gate.comparability import obstacles, vanished
 from pytest_retrieval_robust.gate.comparison import Comparison, Run
+from pytest_retrieval_robust.gate.difference import Difference, non_inferior
 from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.pairing import Pairing
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
 from pytest_retrieval_robust.gate.toml import read_policy

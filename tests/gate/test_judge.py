@@ -11,7 +11,6 @@ from statistics import median
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_retrieval_robust.gate.judge.limits import Floor
 
 from pytest_retrieval_robust.core.cases import Case, Plan
 from pytest_retrieval_robust.core.config_file import read_config_file
@@ -21,6 +20,7 @@ from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
 from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
 from pytest_retrieval_robust.core.verdict import GateKind
 from pytest_retrieval_robust.gate.judge import Judge
+from pytest_retrieval_robust.gate.limits import Floor
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.retrieval.curve import Curve

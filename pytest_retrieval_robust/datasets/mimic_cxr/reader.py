@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .index import Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where MIMIC-CXR lies, and which part of it is read."""
 

@@ -33,7 +33,7 @@ _WHOLE = "txt"
 _LINES = "txt-lines"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where the shards lie, and where samples have their texts and ids."""
 
