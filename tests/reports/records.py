@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -161,7 +162,7 @@ def whole_record(
 def renamed(value: T, names: Mapping[str, str]) -> T:
     """The same with other names, wherever they stand alone or in a sentence."""
     found: Any = value
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(value, Enum):
         for name, other in names.items():
             found = found.replace(name, other)
     elif is_dataclass(value) and not isinstance(value, type | Identity):
