@@ -101,6 +101,7 @@ class BaselineLimit:
                 " --robust-baseline DIR, a folder that --robust-results wrote."
             )
             return self._unmeasured(numbers, "ungated", sentence)
+        # Another data set or a partial baseline must not pass as "no loss seen".
         if isinstance(numbers.comparison, NotComparable):
             sentence = (
                 f"{numbers.subject}: not comparable with the baseline."
@@ -110,6 +111,8 @@ class BaselineLimit:
         verdict = self._without_anything_to_lose(numbers, numbers.comparison)
         if verdict is not None:
             return verdict
+        # A gate that the plan does not count, as in a test that judges one cell alone,
+        # shares its error with none.
         errors = Errors(1 - decision.confidence, max(1, numbers.gates))
         difference = self._difference(numbers, numbers.comparison, errors)
         if isinstance(difference, NotComparable):
@@ -134,6 +137,7 @@ class BaselineLimit:
         if sentence is not None:
             return self._unmeasured(numbers, "fail", sentence)
         clean = comparison.baseline_of(curve.clean)
+        # Whether the baseline measured it at all is for the comparison to say.
         if clean is None:
             return None
         if Curve((clean,)).has_something_to_lose(self.k, numbers.direction):

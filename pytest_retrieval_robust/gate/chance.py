@@ -95,18 +95,18 @@ def unless_it_cannot_fail(
 
 
 def nothing_to_lose(
-    curve: Curve, k: int, direction: Direction, what: str
+    curve: Curve, k: int, direction: Direction, quantity: str
 ) -> str | None:
     """A sentence when a model retrieves nothing, so that it keeps all of it, else None.
 
-    That must not pass a gate on `what`.
+    That must not pass a gate on `quantity`.
     """
     if curve.has_something_to_lose(k, direction):
         return None
     clean = curve.clean
     return (
         f"Expected {clean.case.model} to retrieve better than chance with nothing"
-        f" hidden before its {what} is judged, got clean"
+        f" hidden before its {quantity} is judged, got clean"
         f" Recall@{k}={clean.recall(k, direction):.3f} {direction} on"
         f" {clean.case.dataset}. Fix the model, or take the gate away."
     )

@@ -83,16 +83,18 @@ def _other_data(pairing: Pairing) -> Iterator[str]:
     }
     for dataset in pairing.candidate.measured.datasets:
         name = dataset["name"]
-        other = baseline_sets.get(name)
-        if other is None or _is_unswept(dataset) or _is_unswept(other):
-            continue  # nothing to compare
-        fact = next((key for key in _FACTS if dataset.get(key) != other.get(key)), None)
-        if fact is not None:
+        reference = baseline_sets.get(name)
+        # A data set that only one run encoded takes part in no comparison.
+        if reference is None or _is_unswept(dataset) or _is_unswept(reference):
+            continue
+        differing = [key for key in _FACTS if dataset.get(key) != reference.get(key)]
+        if differing:
+            fact = differing[0]
             yield (
                 f"Expected the same {_FACTS[fact]} of {name} in both runs, got"
                 f" {fact}={_short(dataset.get(fact))} and in the baseline"
-                f" {fact}={_short(other.get(fact))}. Measure the baseline again on this"
-                " data."
+                f" {fact}={_short(reference.get(fact))}. Measure the baseline again on"
+                " this data."
             )
         elif any(pairing.order(name, direction) is None for direction in DIRECTIONS):
             yield _other_queries(pairing, name)
@@ -105,14 +107,14 @@ def _is_unswept(dataset: Mapping[str, Any]) -> bool:
 
 def _other_queries(pairing: Pairing, dataset: str) -> str:
     keys = pairing.candidate.evidence.query_keys(dataset, DIRECTIONS[0])
-    others = pairing.baseline.evidence.query_keys(dataset, DIRECTIONS[0])
-    if keys is None or others is None:
+    baseline_keys = pairing.baseline.evidence.query_keys(dataset, DIRECTIONS[0])
+    if keys is None or baseline_keys is None:
         got = "a run whose ranks.npz holds no query keys"
     else:
-        shared = len(np.intersect1d(keys, others))
+        shared = len(np.intersect1d(keys, baseline_keys))
         got = (
-            f"{len(keys)} images and in the baseline {len(others)}, {shared} of them"
-            " the same"
+            f"{len(keys)} images and in the baseline {len(baseline_keys)}, {shared} of"
+            " them the same"
         )
     return (
         f"Expected the same queries of {dataset} in both runs, got {got}. Measure the"
@@ -123,14 +125,14 @@ def _other_queries(pairing: Pairing, dataset: str) -> str:
 def _other_precision(candidate: Measurements, baseline: Measurements) -> Iterator[str]:
     pairs = set()
     for outcome in candidate.outcomes:
-        other = baseline.by_case.get(outcome.case)
-        if other is not None:
-            pairs.add((outcome.timing.precision, other.timing.precision))
-    for precision, other_precision in sorted(pairs):
-        if precision != other_precision:
+        reference = baseline.by_case.get(outcome.case)
+        if reference is not None:
+            pairs.add((outcome.timing.precision, reference.timing.precision))
+    for precision, baseline_precision in sorted(pairs):
+        if precision != baseline_precision:
             yield (
                 f"Expected the same precision in both runs, got precision={precision}"
-                f" and in the baseline precision={other_precision}. Run one of them"
+                f" and in the baseline precision={baseline_precision}. Run one of them"
                 " again with --robust-precision."
             )
 
@@ -155,6 +157,7 @@ def _renamed(pairing: Pairing, model: str) -> str:
         record.name: record.card.get("sha256")
         for record in pairing.baseline.measured.models
     }
+    # A model without a hash, such as a user's own code, matches nothing.
     for record in pairing.candidate.measured.models:
         sha256 = record.card.get("sha256")
         if sha256 is not None and sha256 == baseline_hashes.get(model):

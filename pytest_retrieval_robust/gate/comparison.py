@@ -17,7 +17,7 @@ from .difference import Difference, Errors, NotComparable
 from .evidence import hits_of
 from .paired_hits import PairedHits
 from .pairing import Pairing
-from .pairing import Run as Run  # callers compare runs by what this module offers
+from .pairing import Run as Run  # whoever compares runs finds them here too
 
 _OTHER_RANKS = NotComparable(
     "the ranks of both runs do not belong to the same queries: make the baseline again"
@@ -119,7 +119,8 @@ class Comparison:
             if hits is None:
                 return _OTHER_RANKS
             seeds.append(hits)
-        # A query that half of the mask layouts hide from the model is half a hit.
+        # The mean over the seeds: a query that is hit with half of the mask layouts is
+        # half a hit.
         pooled = PairedHits(
             np.mean([hits.candidate for hits in seeds], axis=0),
             np.mean([hits.baseline for hits in seeds], axis=0),
@@ -172,17 +173,18 @@ class Comparison:
         candidate_ranks = []
         baseline_ranks = []
         for outcome in outcomes:
-            other = self.baseline_of(outcome)
-            ranks = self.candidate.evidence.ranks(outcome, direction)
-            other_ranks = None
-            if other is not None:
-                other_ranks = self.baseline.evidence.ranks(other, direction)
-            if ranks is None or other_ranks is None:
+            reference = self.baseline_of(outcome)
+            if reference is None:
                 return None
-            if not len(ranks) == len(other_ranks) == len(order):
+            ranks = self.candidate.evidence.ranks(outcome, direction)
+            reference_ranks = self.baseline.evidence.ranks(reference, direction)
+            if ranks is None or reference_ranks is None:
+                return None
+            if not len(ranks) == len(reference_ranks) == len(order):
                 return None
             candidate_ranks.append(ranks)
-            baseline_ranks.append(other_ranks[order])
+            # The baseline's ranks, in the order of the candidate's queries.
+            baseline_ranks.append(reference_ranks[order])
         return PairedHits(
             hits_of(candidate_ranks, [k]),
             hits_of(baseline_ranks, [k]),

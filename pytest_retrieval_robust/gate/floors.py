@@ -106,25 +106,26 @@ class Floor:
         if obstacle is not None:
             return obstacle
         verdict = self._compared(numbers, decision)
-        if self.kind is GateKind.RECALL:
-            scores = numbers.last.scores(numbers.direction)
-            # A floor that chance reaches on average is weak. One that it reaches almost
-            # surely is no gate at all.
-            is_weak = verdict.weak or scores.chance[self.k] >= self.minimum
-            verdict = replace(verdict, weak=is_weak)
-            by_chance = recall_by_chance(scores, self.k)
-        else:
-            scores = numbers.curve.clean.scores(numbers.direction)
-            by_chance = least_by_chance(
-                numbers.curve, numbers.direction, self.kind, self.k
-            )
-        can_fail = self.minimum > by_chance
+        scores = numbers.last.scores(numbers.direction)
+        # A floor that chance reaches on average is weak. One that it reaches almost
+        # surely is no gate at all.
+        if self.kind is GateKind.RECALL and scores.chance[self.k] >= self.minimum:
+            verdict = replace(verdict, weak=True)
+        can_fail = self.minimum > self._by_chance(numbers)
         return unless_it_cannot_fail(verdict, scores, self.k, can_fail=can_fail)
+
+    def _by_chance(self, numbers: CurveNumbers) -> float:
+        """What a random order almost surely reaches."""
+        direction = numbers.direction
+        if self.kind is GateKind.RECALL:
+            return recall_by_chance(numbers.last.scores(direction), self.k)
+        return least_by_chance(numbers.curve, direction, self.kind, self.k)
 
     # What cannot be judged
 
     def _obstacle(self, numbers: CurveNumbers) -> Verdict | None:
         """The verdict where the number of a curve does not exist, else None."""
+        # Recall exists at every level.
         if self.kind is GateKind.RECALL:
             return None
         curve = numbers.curve
@@ -137,8 +138,8 @@ class Floor:
                 " takes two levels or more. Add some to --robust-levels.",
             )
         if self.kind in (GateKind.RETENTION, GateKind.HALF_LEVEL):
-            what = self.kind.replace("_", " ")
-            sentence = nothing_to_lose(curve, self.k, numbers.direction, what)
+            name = self.kind.replace("_", " ")
+            sentence = nothing_to_lose(curve, self.k, numbers.direction, name)
             if sentence is not None:
                 return self._unmeasured(numbers, "fail", sentence)
         if self.kind is GateKind.HALF_LEVEL and self._ends_too_early(numbers):
@@ -170,6 +171,7 @@ class Floor:
         more_queries = None
         if verdict == "inconclusive":
             more_queries = estimate.queries_to_clear(self.minimum, decision.confidence)
+        # Infinite bounds are those of a run without ranks: JSON and reports show none.
         bounds = None
         if not _is_unbounded_below(estimate):
             bounds = (estimate.low, estimate.high)
@@ -204,6 +206,7 @@ class Floor:
             estimate = numbers.evidence.of_curve(
                 curve, numbers.direction, self.k, self.kind.value, confidence
             )
+        # Without ranks there is nothing to resample, and the bounds are open.
         if estimate is None:
             queries = curve.clean.scores(numbers.direction).queries
             value = self._value(numbers)
@@ -243,6 +246,7 @@ class Floor:
         """
         if not math.isfinite(estimate.error):
             return None
+        # By bound, the loss must move the bound below the floor, not the value alone.
         deviates = normal_quantile(POWER)
         if decision.by == "bound":
             deviates += normal_quantile(decision.confidence)
@@ -277,7 +281,9 @@ class Floor:
         more_queries: int | None,
     ) -> str:
         floor = f"the floor of {self.minimum:.3f}"
-        outcome = f", at least {floor}." if verdict == "pass" else f", below {floor}."
+        outcome = f", below {floor}."
+        if verdict == "pass":
+            outcome = f", at least {floor}."
         if decision.by == "point":
             return outcome
         if _is_unbounded_below(estimate) and math.isinf(estimate.high):

@@ -48,6 +48,8 @@ class Judge:
         one `ungated` verdict where there are none.
         """
         case = outcome.case
+        # What retrieves nothing has nothing to judge. A model that no gate names is only
+        # warned of: the policy may be about others.
         if self.policy.names(case.model):
             sentence = untrained(clean)
             if sentence is not None:

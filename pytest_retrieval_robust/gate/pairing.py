@@ -44,17 +44,18 @@ class Pairing:
 
 
 def _matched(
-    keys: NDArray[np.int64], others: NDArray[np.int64]
+    keys: NDArray[np.int64], baseline_keys: NDArray[np.int64]
 ) -> NDArray[np.int64] | None:
-    """The indices of `keys` among `others`; texts that occur more than once are matched
-    in their order.
+    """The indices of `keys` among `baseline_keys`; None where the two are not the same
+    keys in some order.
     """
-    if len(keys) != len(others):
+    if len(keys) != len(baseline_keys):
         return None
+    # A stable sort matches texts that occur more than once in their order.
     rising = np.argsort(keys, kind="stable")
-    others_rising = np.argsort(others, kind="stable")
-    if not np.array_equal(keys[rising], others[others_rising]):
+    baseline_rising = np.argsort(baseline_keys, kind="stable")
+    if not np.array_equal(keys[rising], baseline_keys[baseline_rising]):
         return None
     order = np.empty(len(keys), dtype=np.int64)
-    order[rising] = others_rising
+    order[rising] = baseline_rising
     return order

@@ -148,6 +148,7 @@ class Policy:
         """How many tables with limits match none of the planned gates: they name other
         models, data sets or occluders.
         """
+        # Levels that the plan leaves out have a warning of their own.
         at_planned_levels = [
             rule
             for rule in self.rules
@@ -179,16 +180,18 @@ class Policy:
             for case in cells_of(plan, model, dataset):
                 self._check_ties_at(case)
 
-    def check_ties(self, known: Plan) -> None:
+    def check_ties(self, catalogue: Plan) -> None:
         """Raise `ConfigError` for two gates that are equally specific for anything that
-        is known.
+        exists: every combination of the catalogue's names.
         """
-        for rule, other in combinations(self.rules, 2):
-            if rule.specificity == other.specificity and rule.contradicts(other):
-                for case in rule.overlap(other, known):
+        for rule, rival in combinations(self.rules, 2):
+            # Only such pairs are worth the product of all names.
+            if rule.specificity == rival.specificity and rule.contradicts(rival):
+                for case in rule.overlap(rival, catalogue):
                     self._check_ties_at(case)
 
     def _check_ties_at(self, case: Case) -> None:
+        # Merging the tables raises where two of them tie.
         for direction in DIRECTIONS:
             self.limits_for(case, direction)
             self._settings(case, direction)
@@ -203,29 +206,34 @@ def _most_specific(stated: Iterable[Stated[K, V]], case: Case) -> dict[K, V]:
     winners: dict[K, list[tuple[Rule, V]]] = {}
     for rule, name, value in stated:
         best = winners.setdefault(name, [])
-        if best and rule.specificity > best[0][0].specificity:
+        # A more specific table displaces all that came before it.
+        if best and best[0][0].specificity < rule.specificity:
             best.clear()
-        if not best or rule.specificity == best[0][0].specificity:
+        if not best or best[0][0].specificity == rule.specificity:
             best.append((rule, value))
-    for name, ((first, value), *others) in winners.items():
-        for rule, other in others:
-            if other != value:
+    # Ties are looked for only now: a table that comes later may have settled one.
+    for name, ((first, value), *rivals) in winners.items():
+        for rule, rival_value in rivals:
+            if rival_value != value:
                 raise _tie(name, first, rule, case)
     return {name: best[0][1] for name, best in winners.items()}
 
 
 def _order(limit: Limit) -> tuple[str, ...]:
-    """Limits are judged by kind, metric, pooling and k, each in the order of its text."""
+    """Sorts limits by kind, metric, pooling and k, each in the order of its text: so the
+    verdicts of `run.json` stand in the same order in every version.
+    """
     key = limit.key
     return key.kind, key.metric or "", key.over or "", str(key.k)
 
 
 def _tie(name: object, first: Rule, second: Rule, case: Case) -> ConfigError:
-    what = name
+    # Short enough for a message: the tables differ in a value, not in metric or pooling.
+    label = name
     if isinstance(name, GateKey):
-        what = GateKey(name.kind, name.k)
+        label = GateKey(name.kind, name.k)
     return ConfigError(
-        f"{second.place}: expected one most specific gate for {what} of {case}, got"
+        f"{second.place}: expected one most specific gate for {label} of {case}, got"
         f" another that is equally specific ({first.place}). Make one of them name"
         " more, or remove it."
     )

@@ -190,9 +190,9 @@ def _verdicts(judge: Judge, measured: Measurements) -> Iterator[Verdict]:
         yield verdict
         if verdict.verdict != "ungated":
             judged[subject_of(verdict.case)] = verdict.case.clean()
-    known = clean_outcomes(measured)
+    clean = clean_outcomes(measured)
     for subject, case in judged.items():
-        if subject not in known:
+        if subject not in clean:
             sentence = (
                 f"{case.model} on {case.dataset} has gates, and no test measured its"
                 " recall with nothing hidden: it may be at chance. Run a test that"

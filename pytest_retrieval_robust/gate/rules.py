@@ -30,7 +30,7 @@ class Rule:
     """One `[[gate]]` table. A selector that is absent (None) matches everything."""
 
     place: str
-    """The file and line where it stands."""
+    """Its file and line."""
     model: str | None = None
     dataset: str | None = None
     occluder: str | None = None
@@ -89,6 +89,7 @@ class Rule:
         specific than a glob, and a glob than none.
         """
         patterns = (self.model, self.dataset, self.occluder)
+        # A level is a number: it is exact or absent.
         level = 0 if self.level is None else 2
         return (*map(_specificity, patterns), level)
 
@@ -107,22 +108,24 @@ class Rule:
             if isinstance(limit, RelativeLimit):
                 yield "model", limit.model
 
-    def contradicts(self, other: Rule) -> bool:
+    def contradicts(self, rival: Rule) -> bool:
         """Whether the two state different values of one limit or setting."""
         own = _values(self)
-        others = _values(other)
-        return any(own[key] != others[key] for key in own.keys() & others.keys())
+        theirs = _values(rival)
+        return any(own[key] != theirs[key] for key in own.keys() & theirs.keys())
 
-    def overlap(self, other: Rule, known: Plan) -> Iterator[Case]:
-        """A case of each combination of known names that both tables match."""
-        if self.level != other.level:
+    def overlap(self, rival: Rule, catalogue: Plan) -> Iterator[Case]:
+        """A case of each combination of the catalogue's names that both tables match."""
+        if self.level != rival.level:
             return
-        level = known.levels[0] if self.level is None else self.level
-        models = _matched_by(known.models, self.model, other.model)
-        datasets = _matched_by(known.datasets, self.dataset, other.dataset)
-        occluders = _matched_by(known.occluders, self.occluder, other.occluder)
+        # One level and one seed stand for all: no selector tells seeds apart, and both
+        # tables name this level or none.
+        level = catalogue.levels[0] if self.level is None else self.level
+        models = _matched_by(catalogue.models, self.model, rival.model)
+        datasets = _matched_by(catalogue.datasets, self.dataset, rival.dataset)
+        occluders = _matched_by(catalogue.occluders, self.occluder, rival.occluder)
         for model, dataset, occluder in product(models, datasets, occluders):
-            yield Case(model, dataset, occluder, level, known.seeds[0])
+            yield Case(model, dataset, occluder, level, catalogue.seeds[0])
 
 
 def _values(rule: Rule) -> dict[GateKey | SettingName, Any]:

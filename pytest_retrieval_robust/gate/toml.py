@@ -72,15 +72,15 @@ def read_policy(config_file: ConfigFile | None) -> Policy:
 
 def _rule(config_file: ConfigFile, index: int, table: Mapping[str, Any]) -> Rule:
     def wrong(key: str, expected: str) -> ConfigError:
-        place = config_file.gate_place(index, key)
+        line = config_file.gate_place(index, key)
         return ConfigError(
-            f"{place}: expected {expected}, got {key}={table[key]!r}. Fix the gate."
+            f"{line}: expected {expected}, got {key}={table[key]!r}. Fix the gate."
         )
 
     for key in table:
         if key not in KEYS:
-            place = config_file.gate_place(index, key)
-            raise ConfigError(f"{place}: {unknown_name('gate key', key, KEYS)}")
+            line = config_file.gate_place(index, key)
+            raise ConfigError(f"{line}: {unknown_name('gate key', key, KEYS)}")
     _check_selectors(table, wrong)
     level = table.get("level")
     limits = tuple(_limits(table, wrong))

@@ -66,8 +66,10 @@ def _idle_tables(judged: Judged) -> Iterator[str]:
 def _unjudged(judged: Judged) -> Iterator[str]:
     if not judged.unjudged:
         return
-    first, *others = judged.unjudged
-    more = f", and {counted(len(others), 'more gate')}" if others else ""
+    first, *rest = judged.unjudged
+    more = ""
+    if rest:
+        more = f", and {counted(len(rest), 'more gate')}"
     yield (
         f"No test of this run measured what the policy gates: {first}{more}. Run the"
         " whole suite (`python -m pytest_retrieval_robust init` copies one) at the"
