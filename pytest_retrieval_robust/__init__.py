@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from .retrieval.ranking import positive_ranks as positive_ranks
     from .retrieval.ranking import positive_ranks_both as positive_ranks_both
     from .retrieval.ranking import top_k as top_k
-    from .run.fixtures import GateFixture as GateFixture
+    from .run.gate_fixture import GateFixture as GateFixture
 
 __version__ = "0.1.0"
 
@@ -100,7 +100,7 @@ _HOMES = {
     "Direction": "core.cases",
     "DualEncoder": "models",
     "EmbeddingError": "core.errors",
-    "GateFixture": "run.fixtures",
+    "GateFixture": "run.gate_fixture",
     "HeatMap": "core.searches",
     "KnowsContent": "datasets.retrieval_dataset",
     "LoadRequest": "models",

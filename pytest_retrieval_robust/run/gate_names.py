@@ -13,7 +13,7 @@ from ..core.errors import ConfigError
 from ..gate.policy import Policy
 from ..gate.rules import Selector
 from ..measure.from_text import occluder_from_text
-from .selection import named_dataset
+from .selected_datasets import named_dataset
 
 _WORDS: Mapping[Selector, str] = {
     "model": "model",
