@@ -70,6 +70,9 @@ if TYPE_CHECKING:
     from .retrieval.ranking import positive_ranks_both as positive_ranks_both
     from .retrieval.ranking import top_k as top_k
     from .run.gate_fixture import GateFixture as GateFixture
+    from .run.properties import Hiding as Hiding
+    from .run.properties import Subject as Subject
+    from .run.properties import without_traceback as without_traceback
 
 __version__ = "0.1.0"
 
@@ -86,6 +89,7 @@ _HOMES = {
     "recall_at_k": "retrieval.metrics.recall",
     "sensitivity_map": "measure.sensitivity",
     "top_k": "retrieval.ranking",
+    "without_traceback": "run.properties",
     "AreaOccluder": "occluders.area",
     "ArgumentError": "core.errors",
     "BreakingOutcome": "core.searches",
@@ -102,7 +106,8 @@ _HOMES = {
     "EmbeddingError": "core.errors",
     "GateFixture": "run.gate_fixture",
     "HeatMap": "core.searches",
-    "KnowsContent": "datasets.retrieval_dataset",
+    "Hiding": "run.properties",
+    "KnowsContent": "datasets",
     "LoadRequest": "models",
     "MetricEntry": "retrieval.metrics",
     "ModelCard": "models",
@@ -127,6 +132,7 @@ _HOMES = {
     "Scores": "core.outcomes",
     "Setting": "occluders._scene",
     "SeverityOccluder": "occluders.severity",
+    "Subject": "run.properties",
     "Timing": "core.outcomes",
     "UnknownNameError": "core.errors",
     "UnreadableImageError": "core.errors",

@@ -12,7 +12,6 @@ import sys
 import termios
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,37 +133,27 @@ def test_mine(request):
 def test_the_line_has_the_width_of_the_terminal_and_not_of_what_pytest_captured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capture: str
 ) -> None:
+    # Given explicitly: GNU readline, which pytest imports, sets a COLUMNS of its own for
+    # the processes that this one starts.
     monkeypatch.delenv("COLUMNS", raising=False)
+    environment = dict(os.environ)
     (tmp_path / "test_mine.py").write_text(SHOWN_IN_A_TEST)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 58, 0, 0))
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    print(
-        "ENV",
-        {
-            k: v
-            for k, v in os.environ.items()
-            if "COL" in k or "TERM" in k or "LINES" in k
-        },
+    subprocess.run(
+        [*command, f"--capture={capture}", "test_mine.py"],
+        stdout=theirs,
+        cwd=tmp_path,
+        env=environment,
+        check=True,
     )
-    with subprocess.Popen(
-        [*command, f"--capture={capture}", "test_mine.py"], stdout=theirs, cwd=tmp_path
-    ):
-        os.close(theirs)
-        printed = _read_all(ours)
+    printed = os.read(ours, 10_000).decode()
+    os.close(theirs)
+    os.close(ours)
     # Behind "test_mine.py " there is room for the numbers alone.
     assert "\x1b[K level 0.3: 50 %, 50 images/s, 0:30 left\x1b[40D" in printed
     assert ("captured" in printed) == (capture == "no")
-
-
-def _read_all(terminal: int) -> str:
-    parts = []
-    # Linux answers with an error once nobody holds the other end.
-    with suppress(OSError):
-        while part := os.read(terminal, 4096):  # dbg
-            parts.append(part)
-    os.close(terminal)
-    return b"".join(parts).decode()
 
 
 def test_a_line_says_model_level_speed_and_time_left() -> None:

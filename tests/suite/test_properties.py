@@ -127,7 +127,7 @@ def test_the_simplest_neighbour_that_matters_is_shown(
             f"*subject=averaging on {DATASET},",
             "*number=0,",
             "*neighbours=[[]1],",
-            "*place=0,",
+            "*position=0,",
         ]
     )
 
