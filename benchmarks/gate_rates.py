@@ -24,11 +24,21 @@ from numpy.typing import NDArray
 
 from pytest_retrieval_robust.core.cases import Case, Direction, Plan
 from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
-from pytest_retrieval_robust.gate.comparison import Comparison, Difference, Run
+from pytest_retrieval_robust.core.verdict import Metric, Over
+from pytest_retrieval_robust.gate.comparison import Comparison, Run
+from pytest_retrieval_robust.gate.difference import (
+    Difference,
+    Errors,
+    NotComparable,
+    non_inferior,
+)
 from pytest_retrieval_robust.gate.evidence import Evidence
-from pytest_retrieval_robust.gate.judge import Judge, non_inferior
+from pytest_retrieval_robust.gate.judge import Judge
+from pytest_retrieval_robust.gate.limits import BaselineLimit
 from pytest_retrieval_robust.gate.measurements import Identity, Measurements, Scope
-from pytest_retrieval_robust.gate.policy import BASELINE, BaselineLimit, Policy, Rule
+from pytest_retrieval_robust.gate.pairing import Pairing
+from pytest_retrieval_robust.gate.policy import Policy
+from pytest_retrieval_robust.gate.rules import Rule
 from pytest_retrieval_robust.retrieval.curve import (
     Curve,
     area_under_curve,
@@ -291,12 +301,9 @@ class Measured:
     ) -> Measured:
         mine, theirs = world.drawn(rng)
         patients = world.patients if heeds_patients else np.arange(len(mine))
-        return cls(
-            Comparison(
-                run_of("candidate", mine, patients),
-                run_of("baseline", theirs, patients),
-            )
-        )
+        candidate = run_of("candidate", mine, patients)
+        baseline = run_of("baseline", theirs, patients)
+        return cls(Comparison(Pairing(candidate, baseline)))
 
     @property
     def cells(self) -> Sequence[Outcome]:
@@ -308,29 +315,26 @@ class Measured:
         return Curve(tuple(self.cells[: len(LEVELS)]))
 
     def pooled(
-        self, gates: int = 1, metric: str = "recall", alpha: float = ALPHA
+        self, gates: int = 1, metric: Metric = "recall", alpha: float = ALPHA
     ) -> Difference:
         """The first curve's difference, over its levels."""
-        limit = BaselineLimit(K, MARGIN, "levels", metric)  # type: ignore[arg-type]  # one of its names
-        return _known(
-            self.comparison.difference([self.curve], DIRECTION, limit, alpha, gates)
-        )
+        limit = BaselineLimit(K, MARGIN, "levels", metric)
+        errors = Errors(alpha, gates)
+        return _known(self.comparison.of_levels([self.curve], DIRECTION, limit, errors))
 
     def single(
         self, cell: int = SINGLE, gates: int = 1, alpha: float = ALPHA
     ) -> Difference:
         """The difference in one cell."""
-        limit, outcome = BaselineLimit(K, MARGIN, "cells"), self.cells[cell]
-        return _known(
-            self.comparison.cell_difference(
-                self.cells[0], outcome, DIRECTION, limit, alpha, gates
-            )
-        )
+        limit = BaselineLimit(K, MARGIN, "cells")
+        curve = Curve((self.cells[0], self.cells[cell]))
+        errors = Errors(alpha, gates)
+        return _known(self.comparison.of_cell(curve, DIRECTION, limit, errors))
 
-    def stated_loss(self, over: str, gates: int, cell: int = SINGLE) -> float:
+    def stated_loss(self, over: Over, gates: int, cell: int = SINGLE) -> float:
         """The smallest detectable loss that the verdict states."""
-        limit = BaselineLimit(K, MARGIN, over)  # type: ignore[arg-type]  # levels or cells
-        policy = Policy((Rule("simulated", limits={(BASELINE, K): limit}),))
+        limit = BaselineLimit(K, MARGIN, over)
+        policy = Policy((Rule("simulated", limits=(limit,)),))
         judge = Judge(policy, comparison=self.comparison, gates_of=lambda _: gates)
         verdicts = (
             judge.baseline([self.curve])
@@ -345,10 +349,10 @@ class Measured:
         return loss
 
 
-def _known(found: Difference | str) -> Difference:
-    if isinstance(found, str):
-        raise ValueError(found)
-    return found
+def _known(difference: Difference | NotComparable) -> Difference:
+    if isinstance(difference, NotComparable):
+        raise ValueError(difference.reason)
+    return difference
 
 
 @dataclass(frozen=True)
@@ -798,11 +802,12 @@ def true_statistics(recalls: Floats) -> dict[str, float]:
 
 
 def _cover_differences(tally: Tally, world: World, measured: Measured) -> None:
-    for metric, what in (
-        ("recall", "mean recall"),
-        ("retention", "mean retention"),
-        ("auc", "area"),
-    ):
+    names: dict[Metric, str] = {
+        "recall": "mean recall",
+        "retention": "mean retention",
+        "auc": "area",
+    }
+    for metric, what in names.items():
         apart = measured.pooled(metric=metric, alpha=INTERVAL)
         truth = _true_metric(metric, world.candidate) - _true_metric(
             metric, world.baseline

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from .measure.api import load_model as load_model
     from .measure.api import load_occluder as load_occluder
     from .measure.breaking import find_breaking as find_breaking
-    from .measure.breaking import sensitivity_map as sensitivity_map
+    from .measure.sensitivity import sensitivity_map as sensitivity_map
+    from .measure.timing.occlusion_timer import OcclusionTimer as OcclusionTimer
     from .models import DualEncoder as DualEncoder
     from .models import LoadRequest as LoadRequest
     from .models import ModelCard as ModelCard
@@ -69,7 +70,6 @@ if TYPE_CHECKING:
     from .retrieval.ranking import positive_ranks_both as positive_ranks_both
     from .retrieval.ranking import top_k as top_k
     from .run.fixtures import GateFixture as GateFixture
-    from .run.fixtures import OcclusionTimer as OcclusionTimer
 
 __version__ = "0.1.0"
 
@@ -84,7 +84,7 @@ _HOMES = {
     "positive_ranks": "retrieval.ranking",
     "positive_ranks_both": "retrieval.ranking",
     "recall_at_k": "retrieval.metrics.recall",
-    "sensitivity_map": "measure.breaking",
+    "sensitivity_map": "measure.sensitivity",
     "top_k": "retrieval.ranking",
     "AreaOccluder": "occluders.area",
     "ArgumentError": "core.errors",
@@ -113,7 +113,7 @@ _HOMES = {
     "Occluder": "occluders",
     "OccluderEntry": "occluders",
     "OcclusionError": "core.errors",
-    "OcclusionTimer": "run.fixtures",
+    "OcclusionTimer": "measure.timing.occlusion_timer",
     "Outcome": "core.outcomes",
     "Plan": "core.cases",
     "Prepared": "models",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import PurePath
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from .errors import ConfigError, UnknownNameError
@@ -126,15 +127,27 @@ def _path_for_a_name(path: str) -> UnknownNameError:
 
 
 def _own_files(family: str) -> list[Register]:
-    """`register` of each file of the family's folder that has one, by the file's name."""
-    package = import_module(f"{_PACKAGE}.{_FOLDERS.get(family, family)}")
-    files = sorted(
-        module.name
-        for module in iter_modules(package.__path__)
-        if not module.name.startswith("_")
+    """`register` of each file of the family's folder that has one, in the order of their names."""
+    modules = _public_modules(
+        import_module(f"{_PACKAGE}.{_FOLDERS.get(family, family)}")
     )
-    modules = [import_module(f"{package.__name__}.{file}") for file in files]
     return [module.register for module in modules if hasattr(module, "register")]
+
+
+def _public_modules(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules of a folder; those of a folder within it too, unless that is one entry.
+
+    A folder is one entry where its `__init__.py` registers it, as a data set of many
+    modules does. Otherwise it only groups entries, as the kinds of occluders do.
+    """
+    files = iter_modules(package.__path__)
+    for file in sorted(files, key=lambda file: file.name):
+        if file.name.startswith("_"):
+            continue
+        module = import_module(f"{package.__name__}.{file.name}")
+        yield module
+        if file.ispkg and not hasattr(module, "register"):
+            yield from _public_modules(module)
 
 
 def _entry_points(family: str) -> list[Register]:

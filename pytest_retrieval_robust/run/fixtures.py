@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+
+from ..measure.timing.occlusion_timer import RELATIVE_COST, OcclusionTimer
 
 if TYPE_CHECKING:
     from ..core.cases import Case
@@ -17,18 +19,12 @@ if TYPE_CHECKING:
     from ..core.searches import BreakingOutcome
     from ..core.verdict import Verdict
     from ..datasets import RetrievalDataset
-    from ..measure.timing.clock import InterleavedRounds
     from ..models import DualEncoder
     from ..occluders import Occluder
     from ..retrieval.curve import Curve
     from .session import RobustSession
 
 T = TypeVar("T")
-# A processor shows what hiding costs on few images; an accelerator wants a batch that
-# keeps it busy.
-_COST = "relative_cost"
-"""What pytest-benchmark's JSON calls the cost of a cell; no other benchmark has it."""
-TIMED_IMAGES, TIMED_IMAGES_ON_CPU, TIMED_ROUNDS, TIMED_CALLS = 64, 16, 7, 30
 
 
 def _session(request: pytest.FixtureRequest) -> RobustSession:
@@ -218,116 +214,6 @@ def gate(request: pytest.FixtureRequest) -> GateFixture:
     return GateFixture(_session(request))
 
 
-class OcclusionTimer:
-    """Measures, afresh and interleaved, what an image costs at this level and at level 0.
-
-    At level 0 also the latency of one image alone, peak memory, and the cost beside the
-    model that a gate names in `cost_relative_to`.
-    """
-
-    def __init__(
-        self, session: RobustSession, case: Case, benchmark: Any = None
-    ) -> None:
-        """`benchmark` is pytest-benchmark's fixture; None where the package's own clock
-        takes its place.
-        """
-        self._session, self._case, self._benchmark = session, case, benchmark
-        self.measurement: CostMeasurement | None = None
-
-    def __call__(
-        self,
-        images: int | None = None,
-        rounds: int = TIMED_ROUNDS,
-        calls: int = TIMED_CALLS,
-    ) -> CostMeasurement:
-        """Time `rounds` pairs of batches of `images` images (None: 16 on a CPU, else
-        64) and `calls` single images.
-
-        Preparing and warming up are not timed.
-        """
-        self.measurement = _or_fail(
-            self._session,
-            self._case.model,
-            lambda: self._measured(images, rounds, calls),
-        )
-        return self.measurement
-
-    def _measured(self, images: int | None, rounds: int, calls: int) -> CostMeasurement:
-        from ..occluders._checks import check_whole
-
-        model = self._session.model(self._case.model)
-        if images is None:
-            images = TIMED_IMAGES_ON_CPU if model.device == "cpu" else TIMED_IMAGES
-        for name, value in (("images", images), ("rounds", rounds), ("calls", calls)):
-            check_whole(name, value, 1)
-        cost = self._interleaved(model, images, rounds)
-        if self._case.level == 0:
-            cost = self._with_clean_costs(cost, images, rounds, calls)
-        self._note(cost)
-        return cost
-
-    def _interleaved(
-        self, model: DualEncoder, images: int, rounds: int
-    ) -> CostMeasurement:
-        from ..core.costs import CostMeasurement
-        from ..measure.timing.hardware import hardware_name
-        from ..measure.timing.rounds import timed_rounds
-
-        batch = self._session.timed_batch(self._case.model, self._case.dataset, images)
-        count = len(batch.ids)
-        timed = timed_rounds(
-            model, batch, self._session.occluder(self._case.occluder), self._case
-        )
-        timed.warm_up()
-        self._time(timed, rounds)
-        return CostMeasurement(
-            case=self._case,
-            clean_seconds=timed.baseline_seconds / count,
-            occluded_seconds=timed.compared_seconds / count,
-            relative_cost=timed.ratio,
-            rounds=timed.rounds,
-            images=count,
-            device=model.device,
-            ratios=timed.ratios,
-            hardware=hardware_name(model.device),
-        )
-
-    def _time(self, timed: InterleavedRounds, rounds: int) -> None:
-        if self._benchmark is None:
-            timed.measure(rounds)
-            return
-        self._benchmark.group = f"{self._case.model} on {self._case.dataset}"
-        self._benchmark.pedantic(
-            timed.measure_compared, setup=timed.measure_baseline, rounds=rounds
-        )
-        timed.keep(
-            rounds
-        )  # --benchmark-cprofile calls it again, slowed by the profiler
-
-    def _with_clean_costs(
-        self, cost: CostMeasurement, images: int, rounds: int, calls: int
-    ) -> CostMeasurement:
-        alone = self._session.alone(self._case.model, self._case.dataset, images, calls)
-        reference = self._session.reference_cost(self._case, images, rounds)
-        return replace(
-            cost,
-            latency=alone.latency,
-            peak_memory_bytes=alone.peak_memory_bytes,
-            reference=reference,
-        )
-
-    def _note(self, cost: CostMeasurement) -> None:
-        """What pytest-benchmark's JSON holds beside its own statistics."""
-        if self._benchmark is not None:
-            self._benchmark.extra_info.update(
-                {
-                    _COST: cost.relative_cost,
-                    "relative_cost_quartiles": list(cost.spread),
-                    "hardware": cost.hardware,
-                }
-            )
-
-
 @pytest.fixture
 def occlusion_timer(
     request: pytest.FixtureRequest, _robust_case: Case
@@ -335,7 +221,13 @@ def occlusion_timer(
     """A callable that times this test's case: through pytest-benchmark where it is
     active, else by the same clock.
     """
-    return OcclusionTimer(_session(request), _robust_case, _active_benchmark(request))
+    session = _session(request)
+    return OcclusionTimer(
+        session,
+        _robust_case,
+        benchmark=_active_benchmark(request),
+        attempt=partial(_or_fail, session, _robust_case.model),
+    )
 
 
 def has_active_benchmark(config: pytest.Config) -> bool:
@@ -362,7 +254,7 @@ def without_our_cells(
     that hold nothing else.
     """
     others = [
-        (name, [one for one in found if _COST not in one.get("extra_info", {})])
+        (name, [one for one in found if RELATIVE_COST not in one.get("extra_info", {})])
         for name, found in groups
     ]
     return [(name, found) for name, found in others if found]

@@ -182,6 +182,7 @@ OPTIONS = (
         "--robust-replay",
         "judge a saved run again, by this policy and baseline; nothing is measured",
         "DIR",
+        typed_alone=True,
     ),
 )
 PASSED_ON = ("config", "device", "precision", "cache-dir")

@@ -25,8 +25,8 @@ from ..measure.from_text import (
     typed_parameters,
 )
 from ..models import LoadRequest, ModelEntry
-from ..models._locators import entry_for, is_locator
-from ..models._own import own_entry
+from ..models.locators import entry_for, is_locator
+from ..models.own_checkpoint import own_entry
 from ..occluders import Occluder, OccluderEntry
 from .options import Settings
 

@@ -35,7 +35,8 @@ from ..core.sample_sheets import SampleSheet, hand_over, handed_over
 from ..core.searches import BreakingOutcome
 from ..gate.arrays import RunStore, case_key, dataset_key
 from ..gate.measurements import Identity
-from ..gate.policy import Policy, baseline_gates
+from ..gate.plan import baseline_gates
+from ..gate.policy import Policy
 from ..gate.toml import read_policy
 from ..models import LoadRequest, Precision, load_entry
 from ..retrieval.curve import Curve
@@ -710,9 +711,9 @@ class RobustSession:
     ) -> None:
         if not self.wants_samples:
             return
-        from ..measure.samples import Stage, sheet_of
+        from ..measure.samples.sheets import SampleSource, sheet_of
 
-        stage = Stage(
+        source = SampleSource(
             self.model(model),
             self.dataset(dataset),
             self.selection.occluders,
@@ -722,7 +723,7 @@ class RobustSession:
             self.embeddings,
         )
         with suppress(*FOREIGN):  # foreign models and readers raise anything
-            sheet = sheet_of(found, stage)
+            sheet = sheet_of(found, source)
             if sheet is not None:
                 sheet = replace(sheet, model=model, dataset=dataset)
                 self._sheets[sheet.key] = sheet
@@ -767,7 +768,7 @@ class RobustSession:
 
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
         """What judges these outcomes, by their ranks and beside the baseline."""
-        from ..gate.comparison import Comparison, Run
+        from ..gate.comparison import Run, compare
         from ..gate.judge import Judge
         from ..gate.measurements import Measurements, Scope
 
@@ -795,7 +796,7 @@ class RobustSession:
         comparison = (
             None
             if baseline is None
-            else Comparison(Run(measured, self._evidence), baseline)
+            else compare(Run(measured, self._evidence), baseline)
         )
         return Judge(
             self.judging_policy,

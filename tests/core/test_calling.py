@@ -24,10 +24,11 @@ from pytest_retrieval_robust.core.errors import (
     RobustError,
 )
 from pytest_retrieval_robust.measure.batches import first_images
-from pytest_retrieval_robust.measure.breaking import find_breaking, sensitivity_map
+from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.half_precision import precision_effect
 from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
 from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
 from pytest_retrieval_robust.measure.timing.rounds import (
     measure_alone,

@@ -35,8 +35,7 @@ from benchmarks.gate_rates import (
     _passing,
     _singles,
 )
-from pytest_retrieval_robust.gate.comparison import Difference
-from pytest_retrieval_robust.gate.judge import non_inferior
+from pytest_retrieval_robust.gate.difference import Difference, non_inferior
 from pytest_retrieval_robust.retrieval.intervals import normal_quantile, wilson_interval
 
 REPEATED, MANY = Setting(300, 2.5), Setting(600, 5)

@@ -140,15 +140,15 @@ def test_a_published_systems_card_has_its_tokenizer_and_its_options(
     vocabulary[-1], vocabulary[-2] = vocabulary[-2], vocabulary[-1]
     (other / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
     from pytest_retrieval_robust.models import LoadRequest
-    from pytest_retrieval_robust.models._wordpiece import load_word_pieces
+    from pytest_retrieval_robust.models._formats.towers import TableSizes
+    from pytest_retrieval_robust.models._formats.wordpiece import load_word_pieces
 
     digests = {
         load_word_pieces(
             "a",
             "b",
             LoadRequest(tokenizer=str(folder)),
-            rows=400,
-            positions=64,
+            TableSizes(words=400, positions=64),
             context=32,
         ).digest
         for folder in (words, other)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.core.errors import ModelError
-from pytest_retrieval_robust.models import _gloria
+from pytest_retrieval_robust.models._formats import gloria, opencv
 
 from . import published
 
@@ -60,14 +60,14 @@ def test_pixels_are_opencvs_bit_for_bit(model: Any) -> None:
     golden = published.goldens("gloria_resnet50")
     for number in range(4):
         image = published.picture(number)
-        grey = _gloria.grey_of(image)
+        grey = opencv.grey_of(image)
         assert sha256(grey) == golden["gray_sha256"][number]
         longer = max(image.size)
         width, height = (
             256 if side == longer else int(side * 256 / longer) for side in image.size
         )
         assert (
-            sha256(_gloria.padded(_gloria.by_area(grey, width, height)))
+            sha256(gloria.padded(opencv.by_area(grey, width, height)))
             == golden["square256_sha256"][number]
         )
         found = model.normalise(
@@ -97,7 +97,7 @@ def test_images(model: Any) -> None:
 
 def test_texts(model: Any) -> None:
     golden = published.goldens("gloria_resnet50")
-    assert [_gloria.clean(text) for text in published.TEXTS[:4]] == list(
+    assert [gloria.clean(text) for text in published.TEXTS[:4]] == list(
         golden["text_clean"]
     )
     rows = model.encode_reports(published.TEXTS)
@@ -118,7 +118,7 @@ def test_texts(model: Any) -> None:
     ],
 )
 def test_the_authors_cleaning_with_its_traps(text: str, cleaned: str) -> None:
-    assert _gloria.clean(text) == cleaned
+    assert gloria.clean(text) == cleaned
 
 
 def test_the_card_and_the_frame(model: Any) -> None:

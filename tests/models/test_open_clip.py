@@ -21,7 +21,7 @@ from pytest_retrieval_robust.core.errors import (
     NotOnThisMachineError,
 )
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest
-from pytest_retrieval_robust.models._own import own_entry
+from pytest_retrieval_robust.models.own_checkpoint import own_entry
 
 from .checkpoints import (
     OPEN_CLIP_ARCHITECTURE,

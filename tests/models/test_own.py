@@ -29,13 +29,13 @@ from pytest_retrieval_robust.core.errors import (
     NotOnThisMachineError,
 )
 from pytest_retrieval_robust.models import LoadRequest, ModelEntry
-from pytest_retrieval_robust.models._own import own_entry
-from pytest_retrieval_robust.models._plain_files import (
+from pytest_retrieval_robust.models._files.plain_files import (
     PlainFile,
     check_published,
     local_file,
-    place_of,
+    path_of,
 )
+from pytest_retrieval_robust.models.own_checkpoint import own_entry
 
 from ..conftest import Run
 from .checkpoints import save_clip
@@ -140,7 +140,7 @@ def test_a_required_checkpoint_that_is_not_there(
     result = run_suite("--robust-models=candidate")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.re_match_lines(
-        [r".*The checkpoint of candidate is not there: nowhere.bin"]
+        [r".*The checkpoint of candidate does not exist: nowhere.bin"]
     )
 
 
@@ -452,13 +452,13 @@ def test_a_plain_file_is_fetched_once_checked_and_found(
     assert local_file("ours", file, request).read_bytes() == b"published"
     server.shutdown()
     server.server_close()
-    assert local_file("ours", file, request) == place_of(
+    assert local_file("ours", file, request) == path_of(
         file, request
     )  # no second request: the server is gone
     with pytest.raises(ModelError, match="sha256=0000"):
         check_published(file, "1" * 64)
-    place_of(file, request).unlink()
-    with pytest.raises(NotOnThisMachineError, match="bring the file by hand"):
+    path_of(file, request).unlink()
+    with pytest.raises(NotOnThisMachineError, match="copy the file to weights/"):
         local_file("ours", file, request)
     assert list((tmp_path / "cache/weights").iterdir()) == []
 
@@ -477,6 +477,6 @@ def test_offline_nothing_is_fetched(
     ):
         with pytest.raises(
             NotOnThisMachineError,
-            match=rf"weights of {name} are not on this machine; to bring them",
+            match=rf"weights of {name} are not on this machine; .*download \S+ from ",
         ):
             load_model(name, cache_dir=tmp_path)

@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from pytest_retrieval_robust.core.errors import ModelError
-from pytest_retrieval_robust.models._pictures import (
+from pytest_retrieval_robust.models._formats.pictures import (
     Prepare,
     eight_bit,
     fit_and_pad,

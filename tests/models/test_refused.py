@@ -35,7 +35,7 @@ from pytest_retrieval_robust.models import (
     ModelEntry,
     load_entry,
 )
-from pytest_retrieval_robust.models._own import own_entry
+from pytest_retrieval_robust.models.own_checkpoint import own_entry
 
 from .checkpoints import (
     TEXTS,
@@ -425,8 +425,8 @@ def test_a_weight_that_is_no_number_is_named(
     ],
 )
 def test_weights_of_another_kind_are_refused(weight: torch.Tensor, said: str) -> None:
-    from pytest_retrieval_robust.models._building import fill
-    from pytest_retrieval_robust.models._weights_file import WeightsFile
+    from pytest_retrieval_robust.models._files.weights_file import WeightsFile
+    from pytest_retrieval_robust.models._formats.building import fill
 
     network = torch.nn.LayerNorm(3)
     tensors = {"weight": weight, "bias": torch.zeros(3)}

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust.models import LoadRequest, ModelCard, Prepared
-from pytest_retrieval_robust.models._geometry import Geometry
-from pytest_retrieval_robust.models._gloria import GLORIA
-from pytest_retrieval_robust.models._open_clip import OpenClipEncoder
-from pytest_retrieval_robust.models._pictures import (
-    FILTERS,
+from pytest_retrieval_robust.models._formats.geometry import Geometry
+from pytest_retrieval_robust.models._formats.gloria import GLORIA
+from pytest_retrieval_robust.models._formats.open_clip.creating import Created
+from pytest_retrieval_robust.models._formats.open_clip.encoder import OpenClipEncoder
+from pytest_retrieval_robust.models._formats.pictures import (
     Prepare,
     fit_and_pad,
     pad_and_resize,
@@ -36,7 +36,8 @@ from pytest_retrieval_robust.models._pictures import (
     stretch,
     stretch_without_antialias,
 )
-from pytest_retrieval_robust.models._transformers import picture_of
+from pytest_retrieval_robust.models._formats.preprocessing import FILTERS
+from pytest_retrieval_robust.models._formats.transformers.processor import picture_of
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.strategies import Occlusion, Patches, occlusions
@@ -89,9 +90,8 @@ def open_clip_way(mode: str) -> Way:
     transform = open_clip.transform.image_transform(
         SIDE, is_train=False, resize_mode=mode, fill_color=0
     )
-    encoder = OpenClipEncoder(
-        "stub", network, transform, None, LoadRequest(), ModelCard("stub")
-    )
+    created = Created(network, transform, tokenizer=None)
+    encoder = OpenClipEncoder("stub", created, LoadRequest(), ModelCard("stub"))
     return Way(encoder.prepare, by(BICUBIC))
 
 

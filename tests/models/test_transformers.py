@@ -177,7 +177,7 @@ def test_a_hub_repository_loads_from_the_cache_offline(
     assert torch.equal(images(model), images(load(tmp_path / "mine")))
 
 
-def test_a_hub_repository_that_is_not_here_says_how_to_bring_it() -> None:
+def test_a_missing_hub_repository_says_how_to_get_it() -> None:
     with pytest.raises(NotOnThisMachineError, match="hf download someone/nothing"):
         load_model("hf:someone/nothing", device="cpu", download=False)
 

@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_retrieval_robust.core.errors import ModelError, NotOnThisMachineError
-from pytest_retrieval_robust.models import _weights_file
-from pytest_retrieval_robust.models._weights_file import read_weights, weights_in
+from pytest_retrieval_robust.models._files import archives
+from pytest_retrieval_robust.models._files.weights_file import read_weights, weights_in
 
 from . import published
 
@@ -262,7 +262,7 @@ def test_a_damaged_container_is_an_error_of_ours(tmp_path: Path, kind: str) -> N
 def test_what_unpacks_without_end_is_refused(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr(archives, "_LEAST_LIMIT", 1 << 20)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     bomb = packed(tmp_path, kind, bytes(1 << 25))
     (tmp_path / "weights.bin").unlink()
@@ -275,7 +275,7 @@ def test_what_unpacks_without_end_is_refused(
 def test_a_list_of_members_without_end_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr(archives, "_LEAST_LIMIT", 1 << 20)
     with tarfile.open(tmp_path / "made.tar", "w:gz", compresslevel=9) as tar:
         for number in range(5000):
             entry = tarfile.TarInfo(f"{number}.txt")
@@ -287,7 +287,7 @@ def test_a_list_of_members_without_end_is_refused(
 def test_torchs_own_zip_is_never_compressed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr(archives, "_LEAST_LIMIT", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(1 << 25))
     assert "unpack to at most" in refused(tmp_path / "bomb.pt")
@@ -301,7 +301,7 @@ def test_a_full_temporary_folder_is_named(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_weights_file, "copy_at_most", full)
+    monkeypatch.setattr(archives, "copy_at_most", full)
     assert "Set TMPDIR to a folder with room" in refused(archive)
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Box
 from pytest_retrieval_robust.occluders._donors import Donors
+from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, FILLS, noise
 from pytest_retrieval_robust.occluders.hashing import by_hash, host_words
-from pytest_retrieval_robust.occluders.patches import Patches
 
 from .generators import CROPPED, FRAMES, frames, levels, picture, seeds, source
 

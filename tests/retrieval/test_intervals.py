@@ -11,10 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from pytest_retrieval_robust.retrieval.binomial import above_chance, binomial_upper_tail
 from pytest_retrieval_robust.retrieval.intervals import (
-    above_chance,
     benjamini_hochberg,
-    binomial_upper_tail,
     holm,
     mcnemar_exact,
     paired_score_bounds,

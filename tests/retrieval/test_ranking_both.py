@@ -20,13 +20,11 @@ from pytest_retrieval_robust.retrieval.ranking import (
     positive_ranks,
     positive_ranks_both,
 )
+from pytest_retrieval_robust.retrieval.ranking._checks import Request
 from pytest_retrieval_robust.retrieval.ranking._exact import Side, plain_sums
-from pytest_retrieval_robust.retrieval.ranking._filter import (
-    Filter,
-    make_filter,
-    take_means,
-)
+from pytest_retrieval_robust.retrieval.ranking._filter import Filter, make_filter
 from pytest_retrieval_robust.retrieval.ranking._kernels import Kernels, compiled
+from pytest_retrieval_robust.retrieval.ranking._means import take_means
 from pytest_retrieval_robust.retrieval.ranking._thresholds import Thresholds
 from pytest_retrieval_robust.strategies import unit_rows
 
@@ -59,12 +57,14 @@ def test_both_directions_are_those_of_the_exact_dot_products(
         np.arange(40) % 9,
     )
     found = _ranks(
-        queries,
-        gallery,
-        q_groups,
-        g_groups,
-        None,
-        tile,
+        Request(
+            queries,
+            gallery,
+            q_groups,
+            g_groups,
+            None,
+            tile,
+        ),
         both=True,
         forced=FILTERS[filters],
         kernels=kernels,
@@ -93,12 +93,14 @@ def test_small_cases_agree_with_fractions(
     rows, groups = np.array(drawn, dtype=np.float32), np.arange(n + extra) % n
     tile = data.draw(st.sampled_from([1, 2, 64]))
     both = _ranks(
-        rows[:n],
-        rows[n:],
-        groups[:n],
-        groups,
-        None,
-        tile,
+        Request(
+            rows[:n],
+            rows[n:],
+            groups[:n],
+            groups,
+            None,
+            tile,
+        ),
         both=True,
         forced=FILTERS[filters],
     )
@@ -136,12 +138,14 @@ def test_a_cone_of_near_ties_is_ranked_as_float64_does(
     order = np.random.default_rng(seed).permutation(60)
     queries, gallery, groups = rows[order[:20]], rows, np.arange(60) % 20
     found = _ranks(
-        queries,
-        gallery,
-        groups[:20],
-        groups,
-        None,
-        16,
+        Request(
+            queries,
+            gallery,
+            groups[:20],
+            groups,
+            None,
+            16,
+        ),
         both=True,
         forced=FILTERS[filters],
     )
@@ -240,12 +244,14 @@ def test_large_groups_and_many_partners_are_counted(filters: str) -> None:
         np.append(rng.integers(0, 2, 78), [0, 1]),
     )
     found = _ranks(
-        rows[:70],
-        rows[70:],
-        q_groups,
-        g_groups,
-        None,
-        16,
+        Request(
+            rows[:70],
+            rows[70:],
+            q_groups,
+            g_groups,
+            None,
+            16,
+        ),
         both=True,
         forced=FILTERS[filters],
     )
@@ -384,7 +390,8 @@ from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
 torch.set_num_threads(1)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rows = np.random.default_rng(0).standard_normal((6000, 64), dtype=np.float32)
-positive_ranks_both(rows[:2000], rows[:2000], np.arange(2000), np.arange(2000), tile=256)  # what libraries load
+own = np.arange(2000)
+positive_ranks_both(rows[:2000], rows[:2000], own, own, tile=256)  # loads the libraries
 before = peak()
 positive_ranks_both(rows, rows, np.arange(6000), np.arange(6000), tile=256)
 print(peak() - before)

@@ -9,8 +9,9 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, unif
 
 @dataclass(frozen=True)
 class Patient:
-    """Body measures in chest coordinates (the image is about 1 x 1) and densities on a
-    0..1 scale.
+    """A body's measures in chest coordinates, and densities on a 0..1 scale.
+
+    In chest coordinates the image is about 1 x 1.
     """
 
     half_width: float
@@ -38,8 +39,9 @@ class Patient:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the chest lies in the image: moves and tilt in its widths, magnification,
-    the collimator's margins.
+    """Where the chest lies in the image.
+
+    Moves, tilt and the collimator's margins in widths of the image; magnification.
     """
 
     right: float
@@ -51,8 +53,9 @@ class Pose:
 
 @dataclass(frozen=True)
 class Exposure:
-    """How the picture was taken and windowed: gain about the automatic one, tone,
-    window, noise and its start.
+    """How the picture was taken and windowed.
+
+    Gain about the automatic one, tone, window, noise, and where the noise starts.
     """
 
     gain: float

@@ -1,8 +1,8 @@
-"""How a radiologist may word each finding. Every abnormal state has wordings of its
-own, so reports are complete.
+"""How a radiologist may word each finding.
 
-Devices are worded in `device_phrases`, what is normal in `normal_phrases`. Sizes in
-numbers are those of the pictures, which show about 40 cm.
+Every abnormal state has wordings of its own, so that reports are complete. Devices are
+worded in `device_phrases`, what is normal in `normal_phrases`. Sizes in numbers are
+those of the pictures, which show about 40 cm.
 """
 
 from __future__ import annotations
@@ -32,29 +32,32 @@ _NODULE = {
     "small": ("small", "tiny", "15 mm", "12 mm"),
     "large": ("large", "dominant", "35 mm", "3 cm"),
 }
+_ENLARGED = {"mild": ("mildly", "mild"), "severe": ("severely", "marked")}
+_OEDEMA = {"mild": ("mild", "slight"), "severe": ("severe", "florid")}
+_BASES = {"right": "the right base", "left": "the left base", "both": "both bases"}
+_BASILAR = {"right": "right basilar", "left": "left basilar", "both": "bibasilar"}
 _ZONE = {"upper": "upper zone", "mid": "mid zone", "lower": "lower zone"}
 
 
 def wordings(slot: str, state: str, size: str = "small") -> tuple[Wordings, Wordings]:
-    """(findings, impression): full sentences and short labels for an abnormal `state` of `slot`.
+    """(findings, impression): full sentences and short labels for an abnormal state.
 
     `size` is the state of the slot `nodule size`, which only the slot `nodule` uses.
     """
     if slot == "nodule":
         return _nodule(state, size)
     group, _, side = slot.partition(" ")
-    if group in ("effusion", "consolidation"):
-        return (
-            _effusion(side, state)
-            if group == "effusion"
-            else _consolidation(side, state)
-        )
+    if group == "effusion":
+        return _effusion(side, state)
+    if group == "consolidation":
+        return _consolidation(side, state)
     return _WORDS[slot](state)
 
 
 def _a(words: str) -> str:
     """`words` after their indefinite article."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+    article = "an" if words[0] in "aeiou" else "a"
+    return f"{article} {words}"
 
 
 def _effusion(side: str, state: str) -> tuple[Wordings, Wordings]:
@@ -120,19 +123,23 @@ def _nodule(state: str, size: str) -> tuple[Wordings, Wordings]:
 
 
 def _heart(state: str) -> tuple[Wordings, Wordings]:
-    one, two = {"mild": ("mildly", "mild"), "severe": ("severely", "marked")}[state]
+    adverb, adjective = _ENLARGED[state]
     return (
-        f"the heart is {one} enlarged",
-        f"{two} cardiomegaly",
-        f"cardiac silhouette is {one} enlarged",
-        f"there is {two} enlargement of the cardiac silhouette",
-        f"heart size is {one} increased",
-        f"{two} cardiac enlargement",
-    ), (f"{two} cardiomegaly", f"{one} enlarged heart", f"{two} cardiac enlargement")
+        f"the heart is {adverb} enlarged",
+        f"{adjective} cardiomegaly",
+        f"cardiac silhouette is {adverb} enlarged",
+        f"there is {adjective} enlargement of the cardiac silhouette",
+        f"heart size is {adverb} increased",
+        f"{adjective} cardiac enlargement",
+    ), (
+        f"{adjective} cardiomegaly",
+        f"{adverb} enlarged heart",
+        f"{adjective} cardiac enlargement",
+    )
 
 
 def _oedema(state: str) -> tuple[Wordings, Wordings]:
-    one, two = {"mild": ("mild", "slight"), "severe": ("severe", "florid")}[state]
+    one, two = _OEDEMA[state]
     return (
         f"{one} pulmonary edema",
         f"there is {two} interstitial edema with perihilar haze",
@@ -144,10 +151,8 @@ def _oedema(state: str) -> tuple[Wordings, Wordings]:
 
 
 def _atelectasis(state: str) -> tuple[Wordings, Wordings]:
-    where = {"right": "the right base", "left": "the left base", "both": "both bases"}[
-        state
-    ]
-    how = {"right": "right basilar", "left": "left basilar", "both": "bibasilar"}[state]
+    where = _BASES[state]
+    how = _BASILAR[state]
     return (
         f"linear atelectasis at {where}",
         f"{how} platelike atelectasis",
@@ -178,14 +183,11 @@ def _diaphragm(state: str) -> tuple[Wordings, Wordings]:
 
 
 def _scoliosis(state: str) -> tuple[Wordings, Wordings]:
+    term = "dextroscoliosis" if state == "right" else "levoscoliosis"
     return (
         f"thoracic scoliosis convex to the {state}",
         f"there is {state} convex scoliosis of the thoracic spine",
-        (
-            f"dextroscoliosis is noted, convex {state}"
-            if state == "right"
-            else f"levoscoliosis is noted, convex {state}"
-        ),
+        f"{term} is noted, convex {state}",
         f"the thoracic spine curves to the {state}",
         f"curvature of the spine, convex {state}",
         f"{state} convex thoracic scoliosis is noted",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_retrieval_robust.datasets import DatasetEntry
+from pytest_retrieval_robust.datasets.entry import DatasetEntry
 
 if TYPE_CHECKING:
     from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ...measure.first_ranks import TOP, FirstRanks
-from ...models._locators import entry_for, is_locator
+from ...models.locators import entry_for, is_locator
 from ..options import PASSED_ON
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from pytest_retrieval_robust import (
     positive_ranks_both,
 )
 from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.datasets._relevance import pair
+from pytest_retrieval_robust.datasets._files.relevance import pair
 from pytest_retrieval_robust.measure.inspection import fair_ceiling, inspect
 from pytest_retrieval_robust.measure.pairs import ceiling, describe, pairs_of
 from pytest_retrieval_robust.measure.sweep.scores import scores_of
@@ -190,9 +190,7 @@ def test_sections_are_one_text(tmp_path: Path) -> None:
     )
     with pytest.raises(
         DatasetError,
-        match=(
-            "one report per image where it has sections, got the image of row 1 again"
-        ),
+        match=("one report per image if it has sections, got the image of row 1 again"),
     ):
         load_dataset("table", path=tmp_path / "a.csv", findings="findings")
 
@@ -345,7 +343,7 @@ def test_ceilings_and_repeated_texts_of_captions() -> None:
     assert describe(pairs, (1,))["duplicate_share"] == pytest.approx(1 - 2 / 5)
     lines = "\n".join(inspect(pairs.dataset))
     assert "captions: 5" in lines
-    assert "different texts: 2 (60.0 % are texts that were there before)" in lines
+    assert "different texts: 2 (60.0 % repeat an earlier text)" in lines
 
 
 def test_patients_limits_and_the_fingerprint_follow_images() -> None:

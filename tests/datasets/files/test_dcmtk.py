@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_retrieval_robust.core.errors import UnreadableImageError
-from pytest_retrieval_robust.datasets._pixels import read_image
+from pytest_retrieval_robust.datasets._pixels.stored_image import read_image
 
 from .test_dicom import look_up, make_dicom, whole_file
 

@@ -28,7 +28,7 @@ from pydicom.uid import (
 )
 
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.datasets._pixels import read_image
+from pytest_retrieval_robust.datasets._pixels.stored_image import read_image
 
 GRADIENT = np.arange(64, dtype=np.uint16).reshape(8, 8) * 64  # 0..4032, 12 bits
 
@@ -828,9 +828,9 @@ def test_a_deflated_file_that_was_cut_short_is_refused() -> None:
 def test_a_deflated_file_is_not_expanded_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from pytest_retrieval_robust.datasets import _dicom_file
+    from pytest_retrieval_robust.datasets._pixels import dicom_file
 
-    monkeypatch.setattr(_dicom_file, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(dicom_file, "MOST_BYTES", 100_000)
     bomb = deflated(bare(make_dicom(STEPS)) + b"\0" * 10_000_000)
     assert len(bomb) < 20_000
     with pytest.raises(
@@ -844,9 +844,9 @@ def test_a_deflated_file_that_is_refused_takes_no_memory(
 ) -> None:
     import tracemalloc
 
-    from pytest_retrieval_robust.datasets import _dicom_file
+    from pytest_retrieval_robust.datasets._pixels import dicom_file
 
-    monkeypatch.setattr(_dicom_file, "MOST_BYTES", 50 << 20)
+    monkeypatch.setattr(dicom_file, "MOST_BYTES", 50 << 20)
     content = deflated(bytes(100 << 20))
     tracemalloc.start()
     try:

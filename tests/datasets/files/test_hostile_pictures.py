@@ -27,9 +27,12 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.datasets._masks import open_masks
-from pytest_retrieval_robust.datasets._pixels import StoredImage, read_image
-from pytest_retrieval_robust.datasets._reading import quiet
+from pytest_retrieval_robust.datasets._files.mask_folder import open_masks
+from pytest_retrieval_robust.datasets._pixels.quiet import quiet
+from pytest_retrieval_robust.datasets._pixels.stored_image import (
+    StoredImage,
+    read_image,
+)
 
 from .pictures import Page, chunk, encoded, oriented, png_claiming, tiff
 from .test_dicom import GRADIENT, baseline, make_dicom, whole_file

@@ -18,10 +18,10 @@ from pytest_retrieval_robust.core.errors import (
     OcclusionError,
     UnreadableImageError,
 )
-from pytest_retrieval_robust.datasets._masks import mask_place
+from pytest_retrieval_robust.datasets._files.mask_folder import mask_place
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders._scene import Scene, Setting
-from pytest_retrieval_robust.occluders.regions import Regions
+from pytest_retrieval_robust.occluders.drawn.regions import Regions
 
 from .pictures import animation, oriented, png_claiming, turned
 from .trees import picture, save, write_table
@@ -276,7 +276,7 @@ def test_a_folder_without_regions_or_none_at_all_is_said_at_once(
         opened(table, tmp_path / "absent")
     (tmp_path / "empty/.hidden").mkdir(parents=True)
     with pytest.raises(
-        DatasetError, match="a folder a region.*got none in masks='empty' of table"
+        DatasetError, match="one folder per region.*got none in masks='empty' of table"
     ):
         opened(table, tmp_path / "empty")
 

@@ -19,7 +19,7 @@ from pytest_retrieval_robust.core.errors import (
     UnreadableImageError,
 )
 from pytest_retrieval_robust.datasets import RetrievalDataset
-from pytest_retrieval_robust.datasets._mimic_index import read_index
+from pytest_retrieval_robust.datasets.mimic_cxr.index import read_index
 
 from .trees import MIMIC, mimic, mimic_zip, write_table
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_retrieval_robust.datasets._mimic_sections import (
+from pytest_retrieval_robust.datasets.mimic_cxr.sections import (
     MISNAMED,
     RANGES,
     canonical,

@@ -15,7 +15,10 @@ from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.datasets._pixels import StoredImage, read_image
+from pytest_retrieval_robust.datasets._pixels.stored_image import (
+    StoredImage,
+    read_image,
+)
 
 from .pictures import (
     BLACK_IS_ZERO,

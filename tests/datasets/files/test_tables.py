@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.core.files import TooLargeError
-from pytest_retrieval_robust.datasets._streams import open_text
-from pytest_retrieval_robust.datasets._tables import columns_of, read_columns
+from pytest_retrieval_robust.datasets._files.streams import open_text
+from pytest_retrieval_robust.datasets._files.tables import columns_of, read_columns
 
 ROWS = [("a.png", 'A "large" effusion,\nleft.'), ("b.png", "Größe normal.")]
 
