@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from .core.searches import BreakingOutcome as BreakingOutcome
     from .core.searches import HeatMap as HeatMap
     from .core.verdict import Verdict as Verdict
-    from .datasets import DatasetEntry as DatasetEntry
-    from .datasets import KnowsContent as KnowsContent
-    from .datasets import RetrievalDataset as RetrievalDataset
+    from .datasets.entry import DatasetEntry as DatasetEntry
+    from .datasets.retrieval_dataset import KnowsContent as KnowsContent
+    from .datasets.retrieval_dataset import RetrievalDataset as RetrievalDataset
     from .gate.record import RunRecord as RunRecord
     from .measure.api import dataset_from_lists as dataset_from_lists
     from .measure.api import encoder_from_callables as encoder_from_callables
@@ -69,7 +69,10 @@ if TYPE_CHECKING:
     from .retrieval.ranking import positive_ranks as positive_ranks
     from .retrieval.ranking import positive_ranks_both as positive_ranks_both
     from .retrieval.ranking import top_k as top_k
-    from .run.fixtures import GateFixture as GateFixture
+    from .run.gate_fixture import GateFixture as GateFixture
+    from .run.properties import Hiding as Hiding
+    from .run.properties import Subject as Subject
+    from .run.properties import without_traceback as without_traceback
 
 __version__ = "0.1.0"
 
@@ -86,6 +89,7 @@ _HOMES = {
     "recall_at_k": "retrieval.metrics.recall",
     "sensitivity_map": "measure.sensitivity",
     "top_k": "retrieval.ranking",
+    "without_traceback": "run.properties",
     "AreaOccluder": "occluders.area",
     "ArgumentError": "core.errors",
     "BreakingOutcome": "core.searches",
@@ -95,13 +99,14 @@ _HOMES = {
     "ConfigError": "core.errors",
     "CostMeasurement": "core.costs",
     "Curve": "retrieval.curve",
-    "DatasetEntry": "datasets",
+    "DatasetEntry": "datasets.entry",
     "DatasetError": "core.errors",
     "Direction": "core.cases",
     "DualEncoder": "models",
     "EmbeddingError": "core.errors",
-    "GateFixture": "run.fixtures",
+    "GateFixture": "run.gate_fixture",
     "HeatMap": "core.searches",
+    "Hiding": "run.properties",
     "KnowsContent": "datasets",
     "LoadRequest": "models",
     "MetricEntry": "retrieval.metrics",
@@ -119,7 +124,7 @@ _HOMES = {
     "Prepared": "models",
     "RankingError": "core.errors",
     "ReportEntry": "reports",
-    "RetrievalDataset": "datasets",
+    "RetrievalDataset": "datasets.retrieval_dataset",
     "RobustError": "core.errors",
     "RunRecord": "gate.record",
     "SampleSheet": "core.sample_sheets",
@@ -127,6 +132,7 @@ _HOMES = {
     "Scores": "core.outcomes",
     "Setting": "occluders._scene",
     "SeverityOccluder": "occluders.severity",
+    "Subject": "run.properties",
     "Timing": "core.outcomes",
     "UnknownNameError": "core.errors",
     "UnreadableImageError": "core.errors",

@@ -21,9 +21,7 @@ def canonical_level(level: float) -> float:
 
 @dataclass(frozen=True, order=True)
 class Case(Written):
-    """One cell of the evaluation: a model on a data set under an occluder at a level
-    with a mask seed.
-    """
+    """A model on a data set, under an occluder at a level with a mask seed."""
 
     model: str
     dataset: str
@@ -63,8 +61,9 @@ CLEAN = Cell("none", 0.0, 0)
 
 @dataclass(frozen=True)
 class Plan(Written):
-    """What a run was asked to measure: every combination of these, before `-k` and the
-    like leave any out.
+    """What a run was asked to measure: every combination of these.
+
+    `-k` and the like may leave some out.
     """
 
     models: tuple[str, ...]

@@ -94,7 +94,7 @@ class ConfigFile:
         return place(self.path, self.text, "[[gate]]", index, key)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Table:
     """A table of the file, with what messages about it need."""
 

@@ -26,7 +26,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 @dataclass(frozen=True)
-class Latency:
+class Latency(Written):
     """Seconds that one image alone (batch 1) takes with nothing hidden.
 
     It is prepared and on the device before the clock starts.
@@ -44,7 +44,7 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class ReferenceCost:
+class ReferenceCost(Written):
     """Another model on the same images with nothing hidden, timed in turn with this one."""
 
     model: str

@@ -13,7 +13,7 @@ from .cases import DIRECTIONS, Case, Direction
 from .codec import AtLeastOne, ByK, Count, Json, Share, Written
 from .words import known_word, measured_k
 
-PRECISIONS = ["fp32", "bf16", "fp16"]
+_PRECISION = Meta(extra_json_schema={"enum": ["fp32", "bf16", "fp16"]})
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Timing(Written):
     encode_seconds: float
     occlude_seconds: float
     device: str
-    precision: Annotated[str, Meta(extra_json_schema={"enum": PRECISIONS})]
+    precision: Annotated[str, _PRECISION]
     from_store: Count = 0
     """Images whose embeddings came from the store: they are in no time here."""
 
@@ -93,7 +93,10 @@ def finite(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the run knows of a model: whether it was tested, and from what."""
+    """What the run knows of a model: whether it was tested, and from what.
+
+    Its plain data have the facts of its card beside its name, so it is not `Written`.
+    """
 
     name: str
     tested: bool
@@ -101,8 +104,6 @@ class ModelRecord:
     card: Mapping[str, Any] = field(default_factory=dict)
     named: bool = False
     """Asked for by its own name, not by `all` or a glob: its absence is explained at length."""
-
-    # Not `Written`: what a card says stands beside the name, as in `run.json`.
 
     def as_json(self) -> Json:
         """Its fields and the facts of its card, by name."""
@@ -121,9 +122,9 @@ class ModelRecord:
         own = ("name", "status", "reason", "named")
         card = {key: value for key, value in data.items() if key not in own}
         return cls(
-            data["name"],
-            data["status"] == "tested",
-            data["reason"],
-            card,
-            data.get("named", False),
+            name=data["name"],
+            tested=data["status"] == "tested",
+            reason=data["reason"],
+            card=card,
+            named=data.get("named", False),
         )

@@ -14,9 +14,10 @@ _Row: TypeAlias = Annotated[tuple[float, ...], NOT_EMPTY]
 
 
 @dataclass(frozen=True, repr=False)
-class HeatMap:
-    """A number for each cell of a grid over the image, averaged over `images` images;
-    rows from the top.
+class HeatMap(Written):
+    """A number for each cell of a grid over the image, averaged over `images` images.
+
+    Rows are from the top.
     """
 
     images: Count

@@ -35,7 +35,7 @@ _PLUS_COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options5x200:
     """Where CheXpert 5x200 lies."""
 
@@ -55,43 +55,39 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
     Labels are the five classes. The publication drew its images without a seed, so that
     no two copies need agree.
     """
-    from ._files.places import checked_place, require_file
+    from ._files.paths import checked_path, require_file
     from ._files.tables import columns_of, read_columns
     from ._files.values import positive_labels, require_unique
 
     table = require_file(options.path, "path", name, "Path or imgpath, and the labels")
     columns = columns_of(table)
     path_column = "Path" if "Path" in columns else "imgpath"
+    # MedCLIP's table has no reports: they come from another one, by image.
     has_reports = _REPORT in columns
     if not has_reports and options.reports is None:
         raise DatasetError(
             f"Expected reports=FILE of {name} (Path and Report Impression), because its"
             " table has no reports, got none. Give the table that has them."
         )
-    other_texts: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    if options.reports is not None:
-        holds = "Path and Report Impression"
-        reports = require_file(options.reports, "reports", name, holds)
-        other_texts, counts = _reports(reports)
-
+    other_texts, counts = _other_reports(options.reports, name)
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     labels: dict[str, frozenset[str]] = {}
     table_rows = read_columns(table, [path_column], [_REPORT, _VIEW, *FIVE])
     for number, (path, own_text, view, *marks) in table_rows:
-        shown = f"row {number} of its table"
-        image = checked_place(path, shown)
+        where = f"row {number} of its table"
+        image = checked_path(path, where)
+        # Other editions name the same image by another first folder and suffix.
         text = own_text if has_reports else other_texts.get(_edition_key(image), "")
         texts[image] = Sections("", text, text)
-        labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)), shown)
+        labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)), where)
         rows.append(
             ImageRow(
                 id=image,
                 study=image,
                 patient=patient_of(image),
                 view=_view(view),
-                place=image,
+                location=image,
                 row=number,
             )
         )
@@ -107,13 +103,22 @@ def read_5x200(options: Options5x200, name: str) -> SourceData:
     )
 
 
-def _reports(table: Path) -> tuple[dict[str, str], dict[str, int]]:
-    """The first report of each image, and how many images have several that differ."""
+def _other_reports(
+    reports: str | Path | None, name: str
+) -> tuple[dict[str, str], dict[str, int]]:
+    """The first report of each image, and how many images have several that differ.
+
+    From the table that the user gave; none without it.
+    """
+    from ._files.paths import require_file
     from ._files.tables import read_columns
 
+    if reports is None:
+        return {}, {}
+    table = require_file(reports, "reports", name, "Path and Report Impression")
     texts: dict[str, str] = {}
     images_with_several: set[str] = set()
-    rows = read_columns(table, ["Path", _REPORT], shown="the table of reports")
+    rows = read_columns(table, ["Path", _REPORT], title="the table of reports")
     for _, (path, text) in rows:
         image = _edition_key(path)
         if texts.setdefault(image, text) != text:
@@ -124,11 +129,12 @@ def _reports(table: Path) -> tuple[dict[str, str], dict[str, int]]:
 def _edition_key(image: str) -> str:
     """An image in the full and the small edition: from its patient's folder on."""
     parts = PurePosixPath(image).parts
+    # The folders above differ between editions; the patient's is in all of them.
     start = next((n for n, part in enumerate(parts) if part.startswith("patient")), 0)
     return "/".join(parts[start:]).rpartition(".")[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OptionsPlus:
     """Where CheXpert Plus lies, and which part of it is read."""
 
@@ -153,7 +159,7 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
     Its makers anonymised some reports once for each image, so that a study may have
     several texts: the first one is taken, and `inspect` counts such studies.
     """
-    from ._files.places import checked_place, require_file
+    from ._files.paths import checked_path, require_file
     from ._files.tables import read_columns
     from ._files.values import require_unique
 
@@ -165,9 +171,10 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
         path, patient, split, findings, impression, full, view = values
         if options.split not in ("all", split):
             continue
-        image = checked_place(path, f"row {number} of its table")
+        image = checked_path(path, f"row {number} of its table")
         study = _study_of(image)
         sections = Sections(findings.strip(), impression.strip(), full.strip())
+        # The first text stands for the study, as the order of the table has it.
         if texts.setdefault(study, sections) != sections:
             studies_with_several.add(study)
         rows.append(
@@ -176,7 +183,7 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
                 study=study,
                 patient=patient_or_study(patient, study),
                 view=_view(view),
-                place=image,
+                location=image,
                 row=number,
             )
         )
@@ -209,6 +216,7 @@ def _chexbert_labels(file: Path) -> dict[str, frozenset[str]]:
     progress = _LabelProgress()
     for image, marks in guarded(_label_marks(file, progress), progress.problem):
         positive = frozenset(label for label, mark in marks.items() if mark == 1)
+        # All images of a study have the labels of its one report.
         labels.setdefault(_study_of(image), positive)
     return labels
 
@@ -241,7 +249,7 @@ def _label_marks(
 
 def _folder_images(images: str | Path | None, name: str) -> FolderImages | None:
     from ._files.folder_images import FolderImages
-    from ._files.places import require_root
+    from ._files.paths import require_root
 
     if images is None:
         return None
@@ -250,13 +258,14 @@ def _folder_images(images: str | Path | None, name: str) -> FolderImages | None:
     return FolderImages(root, also=_other_editions)
 
 
-def _other_editions(place: str) -> list[str]:
+def _other_editions(image: str) -> list[str]:
     """Where an image of another edition is.
 
     Without the first folder (`CheXpert-v1.0-small/`), and with another suffix.
     """
-    inner = place.partition("/")[2]
-    stems = [path.rpartition(".")[0] for path in (place, inner) if path]
+    # `CheXpert-v1.0-small/train/...` lies as `train/...` in other editions.
+    inner = image.partition("/")[2]
+    stems = [path.rpartition(".")[0] for path in (image, inner) if path]
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("jpg", "png", "dcm")]
 
 

@@ -1,5 +1,6 @@
-"""Whether an object is a data set as the package understands it: each mistake as a
-sentence that quotes no content.
+"""Whether an object is a data set as `RetrievalDataset` says.
+
+Each mistake is reported in a sentence that quotes no content.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import DatasetError, RobustError
+from ..core.errors import DatasetError
 from ..core.foreign import described
 from ._pixels.damage import attempted
 
@@ -18,9 +19,30 @@ if TYPE_CHECKING:
     from .retrieval_dataset import RetrievalDataset
 
 _WORDS = ("name", "fingerprint", "split", "text", "relevance")
-_TEXTS = ("image_ids", "reports", "patients")
-_GROUPS = ("image_groups", "report_groups")
+_TEXTS = {"image_ids": "image", "reports": "report", "patients": "image"}
+"""Member -> what each of its texts belongs to."""
+_GROUPS = {"image_groups": "images", "report_groups": "reports"}
+"""Member -> what it has one number of each."""
+_MEMBERS = (*_WORDS, *_TEXTS, *_GROUPS, "image")
 _ADVICE = "dataset_from_lists makes a whole data set of lists of images and reports."
+_WORD_ADVICE = {
+    "fingerprint": (
+        "Give a hash of ids and texts, in hexadecimal digits: it says whether two runs"
+        " had the same data."
+    ),
+    "split": "Give the name of the part of the data, as 'test', or 'all'.",
+    "text": "Give what the texts are: 'findings', 'impression' or 'full'.",
+    "relevance": (
+        "Give the rule by which reports are right: 'same-text' or 'strict-id'."
+    ),
+}
+_KINDS = {
+    type(None): "None",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+}
 
 
 def opened(
@@ -45,148 +67,177 @@ def opened(
 def _require_callable_with(
     load: Callable[..., Any], name: str, options: Mapping[str, object]
 ) -> None:
-    """`load` is called with the data set's parameters alone, unlike a model's, which is
-    given a request.
+    """Refuse a `load` that takes other parameters than the data set's.
+
+    It is not given a request, as a model's is.
     """
     try:
         signature = inspect.signature(load)
-    except (TypeError, ValueError):  # some built-in callables have none
+    # Some built-in callables have none.
+    except (TypeError, ValueError):
         return
     try:
         signature.bind(**options)
         return
     except TypeError:
-        wanted = ", ".join(signature.parameters) or "none"
-    given = ", ".join(options) or "none"
+        taken = ", ".join(signature.parameters) or "none"
+    parameters = ", ".join(options) or "none"
     raise DatasetError(
         f"Expected load of the data set {name} to take the data set's parameters"
-        f" ({given}), got one that takes {wanted}. Write `def load():`, or give the"
+        f" ({parameters}), got one that takes {taken}. Write `def load():`, or give the"
         " other parameters defaults: a data set's load is not given a request, as a"
         " model's is."
     )
 
 
 def require_dataset(dataset: object, name: str | None = None) -> None:
-    """Raise `DatasetError` for what is no data set: a missing member, lists of
-    different lengths, an id twice.
+    """Raise `DatasetError` for what is no data set.
+
+    A member may be missing, lists may differ in length, or an id may be there twice.
     """
-    shown = name or _own_name(dataset)
-    kind = type(dataset).__name__
-    members = (*_WORDS, *_TEXTS, *_GROUPS, "image")
-    missing = [member for member in members if not _has(dataset, member, shown)]
-    if missing:
-        raise DatasetError(
-            f"Expected a data set with {', '.join(missing)} as {shown}, got a {kind}"
-            f" without. Add them: the members are those of RetrievalDataset. {_ADVICE}"
-        )
+    members = _Members(dataset, name or _own_name(dataset))
+    members.require_all()
     for member in _WORDS:
-        _require_word(_value(dataset, member, shown), member, shown)
-    images = _require_texts(
-        _value(dataset, "image_ids", shown), "image_ids", shown, "image"
-    )
-    reports = _require_texts(
-        _value(dataset, "reports", shown), "reports", shown, "report"
-    )
-    patients = _require_texts(
-        _value(dataset, "patients", shown), "patients", shown, "image"
-    )
-    _require_distinct(_value(dataset, "image_ids", shown), shown)
-    if patients != images:
+        members.require_word(member)
+    counts = {
+        member: members.require_texts(member, item) for member, item in _TEXTS.items()
+    }
+    # Only once it is known that all of them are texts.
+    members.require_distinct_ids()
+    images = counts["image_ids"]
+    if counts["patients"] != images:
         raise DatasetError(
-            f"Expected a patient for each of the {images} images of {shown}, got"
-            f" {patients}. Without patients, give each image one of its own."
+            f"Expected a patient for each of the {images} images of {members.name}, got"
+            f" {counts['patients']}. Without patients, give each image one of its own."
         )
-    for member, count, of in (
-        ("image_groups", images, "images"),
-        ("report_groups", reports, "reports"),
-    ):
-        _require_groups(_value(dataset, member, shown), member, count, of, shown)
-    if not callable(_value(dataset, "image", shown)):
+    members.require_groups("image_groups", images)
+    members.require_groups("report_groups", counts["reports"])
+    if not callable(members.value("image")):
         raise DatasetError(
-            f"Expected a method image(index) of {shown}, got a value. Return a PIL"
-            " image for an index."
+            f"Expected a method image(index) of {members.name}, got a value. Return a"
+            " PIL image for an index."
         )
 
 
 def _own_name(dataset: object) -> str:
     try:
         name = getattr(dataset, "name", None)
-    except Exception:  # said where the name itself is asked for
+    # It is reported when the name itself is checked.
+    except Exception:
         name = None
     return name if isinstance(name, str) and name else f"a {type(dataset).__name__}"
 
 
-def _has(dataset: object, member: str, shown: str) -> bool:
-    """Whether there is such a member.
+class _Members:
+    """The members of a supposed data set."""
 
-    One that raises AttributeError within itself is there, and broken.
-    """
-    if inspect.getattr_static(dataset, member, None) is not None:
-        return True
-    return bool(
-        attempted(
-            lambda: hasattr(dataset, member),
-            lambda error: _broken_member(member, shown, error),
-        )
-    )
+    def __init__(self, dataset: object, name: str) -> None:
+        self._dataset = dataset
+        self.name = name
 
-
-def _value(dataset: object, member: str, shown: str) -> Any:
-    return attempted(
-        lambda: getattr(dataset, member),
-        lambda error: _broken_member(member, shown, error),
-    )
-
-
-def _broken_member(member: str, shown: str, error: BaseException) -> RobustError:
-    return DatasetError(
-        f"Expected {member} of {shown}, got {described(error)}. Fix that member."
-    )
-
-
-def _require_word(value: object, member: str, shown: str) -> None:
-    if not isinstance(value, str) or not value:
-        raise DatasetError(
-            f"Expected {member} of {shown} as a text, got {_kind(value)}. "
-            f"{_WORD_ADVICE.get(member, 'Give it as a property or attribute.')}"
-        )
-
-
-_WORD_ADVICE = {
-    "fingerprint": (
-        "Give a hash of ids and texts, in hexadecimal digits: it says whether two runs"
-        " had the same data."
-    ),
-    "split": "Give the name of the part of the data, as 'test', or 'all'.",
-    "text": "Give what the texts are: 'findings', 'impression' or 'full'.",
-    "relevance": (
-        "Give the rule by which reports are right: 'same-text' or 'strict-id'."
-    ),
-}
-
-
-def _require_texts(values: object, member: str, shown: str, of: str) -> int:
-    """How many there are; `DatasetError` for one that is no text, or that cannot be
-    written in UTF-8.
-    """
-    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
-        raise DatasetError(
-            f"Expected {member} of {shown} as a list of texts, got {_kind(values)}. Use"
-            " list(...) of them."
-        )
-    for number, value in enumerate(values):
-        if not isinstance(value, str):
+    def require_all(self) -> None:
+        missing = [member for member in _MEMBERS if not self._has(member)]
+        if missing:
+            kind = type(self._dataset).__name__
             raise DatasetError(
-                f"Expected texts as {member} of {shown}, got {_kind(value)} for {of}"
-                f" number {number}. Write str(...) of it, or leave that pair out."
+                f"Expected a data set with {', '.join(missing)} as {self.name}, got a"
+                f" {kind} without. Add them: the members are those of RetrievalDataset."
+                f" {_ADVICE}"
             )
-        if not value.isascii() and not _is_whole(value):
+
+    def value(self, member: str) -> Any:
+        return attempted(
+            lambda: getattr(self._dataset, member),
+            lambda error: self._broken(member, error),
+        )
+
+    def _has(self, member: str) -> bool:
+        """Whether there is such a member.
+
+        One that raises AttributeError within itself is there, and broken.
+        """
+        # Without running a property, which may raise AttributeError itself.
+        if inspect.getattr_static(self._dataset, member, None) is not None:
+            return True
+        return attempted(
+            lambda: hasattr(self._dataset, member),
+            lambda error: self._broken(member, error),
+        )
+
+    def _broken(self, member: str, error: BaseException) -> DatasetError:
+        return DatasetError(
+            f"Expected {member} of {self.name}, got {described(error)}. Fix that"
+            " member."
+        )
+
+    def require_word(self, member: str) -> None:
+        word = self.value(member)
+        if not isinstance(word, str) or not word:
+            advice = _WORD_ADVICE.get(member, "Give it as a property or attribute.")
             raise DatasetError(
-                f"Expected texts of whole characters as {member} of {shown}, got half"
-                f" of a surrogate pair for {of} number {number}. Use"
-                " text.encode('utf-8', 'replace').decode()."
+                f"Expected {member} of {self.name} as a text, got {_kind(word)}."
+                f" {advice}"
             )
-    return len(values)
+
+    def require_texts(self, member: str, item: str) -> int:
+        """How many texts there are.
+
+        Raises `DatasetError` for one that is no text, or that UTF-8 cannot hold.
+        """
+        texts = self.value(member)
+        if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
+            raise DatasetError(
+                f"Expected {member} of {self.name} as a list of texts, got"
+                f" {_kind(texts)}. Use list(...) of them."
+            )
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise DatasetError(
+                    f"Expected texts as {member} of {self.name}, got {_kind(text)} for"
+                    f" {item} number {number}. Write str(...) of it, or leave that pair"
+                    " out."
+                )
+            # The common case is quick: ASCII holds no half of a pair.
+            if not text.isascii() and not _is_whole(text):
+                raise DatasetError(
+                    f"Expected texts of whole characters as {member} of {self.name},"
+                    f" got half of a surrogate pair for {item} number {number}. Use"
+                    " text.encode('utf-8', 'replace').decode()."
+                )
+        return len(texts)
+
+    def require_distinct_ids(self) -> None:
+        number_of: dict[str, int] = {}
+        for number, image_id in enumerate(self.value("image_ids")):
+            if not image_id:
+                raise DatasetError(
+                    f"Expected an id of each image of {self.name}, got an empty text"
+                    f" for image number {number}. Masks and stored embeddings follow"
+                    " ids: give each image its own."
+                )
+            earlier = number_of.setdefault(image_id, number)
+            if earlier != number:
+                raise DatasetError(
+                    f"Expected each image id of {self.name} once, got that of image"
+                    f" number {earlier} again for number {number}. Masks and stored"
+                    " embeddings follow ids: give each image its own."
+                )
+
+    def require_groups(self, member: str, count: int) -> None:
+        groups = self.value(member)
+        is_array = isinstance(groups, np.ndarray)
+        if not is_array or groups.dtype.kind not in "iu" or groups.dtype.itemsize > 8:
+            got = f"an array of {groups.dtype}" if is_array else _kind(groups)
+            raise DatasetError(
+                f"Expected {member} of {self.name} as a numpy array of whole numbers,"
+                f" got {got}. Use np.array(groups, dtype=np.int64)."
+            )
+        if groups.shape != (count,):
+            raise DatasetError(
+                f"Expected {member} of {self.name} with one number for each of its"
+                f" {count} {_GROUPS[member]}, got shape={groups.shape}. An image and a"
+                " report belong together if their numbers are equal."
+            )
 
 
 def _is_whole(text: str) -> bool:
@@ -197,57 +248,7 @@ def _is_whole(text: str) -> bool:
     return True
 
 
-def _require_distinct(ids: Sequence[str], shown: str) -> None:
-    first: dict[str, int] = {}
-    for number, one in enumerate(ids):
-        if not one:
-            raise DatasetError(
-                f"Expected an id of each image of {shown}, got an empty text for image"
-                f" number {number}. Masks and stored embeddings follow ids: give each"
-                " image its own."
-            )
-        earlier = first.setdefault(one, number)
-        if earlier != number:
-            raise DatasetError(
-                f"Expected each image id of {shown} once, got that of image number"
-                f" {earlier} again for number {number}. Masks and stored embeddings"
-                " follow ids: give each image its own."
-            )
-
-
-def _require_groups(
-    groups: object, member: str, count: int, of: str, shown: str
-) -> None:
-    if (
-        not isinstance(groups, np.ndarray)
-        or groups.dtype.kind not in "iu"
-        or groups.dtype.itemsize > 8
-    ):
-        got = (
-            f"an array of {groups.dtype}"
-            if isinstance(groups, np.ndarray)
-            else _kind(groups)
-        )
-        raise DatasetError(
-            f"Expected {member} of {shown} as a numpy array of whole numbers, got"
-            f" {got}. Use np.array(groups, dtype=np.int64)."
-        )
-    if groups.shape != (count,):
-        raise DatasetError(
-            f"Expected {member} of {shown} with one number for each of its {count}"
-            f" {of}, got shape={groups.shape}. An image and a report belong together"
-            " where their numbers are equal."
-        )
-
-
 def _kind(value: object) -> str:
-    names = {
-        type(None): "None",
-        int: "a number",
-        float: "a number",
-        bool: "true or false",
-        list: "a list",
-    }
     if isinstance(value, str) and not value:
         return "an empty text"
-    return names.get(type(value), f"a {type(value).__name__}")
+    return _KINDS.get(type(value), f"a {type(value).__name__}")

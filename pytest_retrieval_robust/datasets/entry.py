@@ -14,30 +14,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A data set of the catalogue: a name, one line about it, how to open it, and what
-    may be chosen.
-    """
+    """A data set of the catalogue: its name, how to open it, and its parameters."""
 
     name: str
     summary: str
+    """One line about it."""
     load: Callable[..., RetrievalDataset]
-    """Takes the parameters by keyword; what is left out has its default."""
+    """Takes the parameters by keyword, each of which has a default."""
     parameters: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
-    """What may stand in parentheses after the name, and what reads its text:
-    `{"prevalence": float}`.
+    """What may be in parentheses after the name, and what reads its text.
+
+    For instance `{"prevalence": float}`.
     """
     canonical_name: Callable[..., str] | None = None
     """Takes the parameters by keyword and gives the name of the data set that `load`
-    opens with them, defaults left out, without opening it; raises `DatasetError` for an
-    unfit one. Needed where there are parameters.
+    opens with them, without the defaults and without opening it. Raises `DatasetError`
+    for a value out of range. Required if there are parameters.
     """
     paths: tuple[str, ...] = ()
-    """The parameters that are paths: a file that configures the data set writes them
-    relative to itself.
-    """
+    """The parameters that are paths, which a configuration file writes relative to itself."""
     of_files: bool = False
-    """Reads the user's own files: `load` takes a `name` too, and `all` and globs mean
-    it only where configured.
+    """Reads the user's own files: `load` takes a `name` too, and `all` and globs select
+    the data set only if it is configured.
     """
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROW = "row {} of its data set (the first is 0)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where the data set lies, and what its columns are called."""
 
@@ -72,8 +72,8 @@ def read(options: Options, name: str) -> SourceData:
     columns = options.columns()
     for column in (options.image, *columns.names()):
         if column not in dataset.column_names:
-            known = dataset.column_names
-            raise DatasetError(str(unknown_name(f"column of {name}", column, known)))
+            names = dataset.column_names
+            raise DatasetError(str(unknown_name(f"column of {name}", column, names)))
     pictures = _undecoded(dataset, options.image, name)
     rows = _read_rows(dataset, columns, name)
     if options.id is not None:
@@ -111,6 +111,7 @@ def _join_captions(rows: Sequence[CaptionRow], pictures: Any, column: str) -> No
     for row in rows:
         if not row.id:
             continue
+        # Pictures are compared only for ids that repeat: each is read from the disk.
         earlier = first_of_id.setdefault(row.id, row)
         if earlier is row:
             continue
@@ -148,9 +149,9 @@ def _opened(path: str | None, split: str, name: str) -> Any:
 
     # The library raises a dozen kinds, from a missing network to a damaged Arrow file.
     def problem(error: BaseException) -> DatasetError:
-        known = _splits(library, source)
-        if known and split not in known:
-            return DatasetError(str(unknown_name(f"split of {name}", split, known)))
+        splits = _splits(library, source)
+        if splits and split not in splits:
+            return DatasetError(str(unknown_name(f"split of {name}", split, splits)))
         if is_folder:
             advice = (
                 "Give a folder of save_to_disk, of Parquet files, or of images with"
@@ -220,6 +221,7 @@ def _undecoded(dataset: Any, column: str, name: str) -> Any:
             f"Expected a column of images, got {column}={type(kind).__name__} in"
             f" {name}. Cast it to datasets.Image()."
         )
+    # Decoded by us when it is needed, with our limits, not by the library.
     undecoded = datasets.Image(decode=False)
     return dataset.select_columns([column]).cast_column(column, undecoded)
 
@@ -230,27 +232,27 @@ def _locator(
     def locate(row: ImageRow) -> StoredImage:
         from ._pixels.stored_image import StoredImage
 
-        shown = _ROW.format(row.row)
+        where = _ROW.format(row.row)
         stored = attempted(
-            lambda: pictures[int(row.place)][column],
+            lambda: pictures[int(row.location)][column],
             lambda error: UnreadableImageError(
-                f"Expected a readable row, got {kind_of(error)}: {shown}. Copy the data"
+                f"Expected a readable row, got {kind_of(error)}: {where}. Copy the data"
                 " set again."
             ),
         )
         if stored is None:
             raise UnreadableImageError(
-                f"Expected an image, got none: {shown}. Leave it out."
+                f"Expected an image, got none: {where}. Leave it out."
             )
         if stored["bytes"] is not None:
-            return StoredImage(stored["bytes"], shown)
+            return StoredImage(stored["bytes"], where)
         file = Path(stored["path"])
         if root.is_dir() and not file.resolve().is_relative_to(root.resolve()):
             raise DatasetError(
                 f"Expected images inside path={root.name!r}, got one outside of it:"
-                f" {shown}. Copy it there."
+                f" {where}. Copy it there."
             )
-        return StoredImage(file, shown)
+        return StoredImage(file, where)
 
     return locate
 

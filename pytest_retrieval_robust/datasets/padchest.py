@@ -28,7 +28,7 @@ _VIEWS = {"PA": "frontal", "AP": "frontal", "AP_horizontal": "frontal", "L": "la
 """Projection -> view. COSTAL and EXCLUDE are neither."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where PadChest lies."""
 
@@ -43,7 +43,7 @@ class Options:
 def read(options: Options, name: str) -> SourceData:
     """The images of the table, with their reports and labels."""
     from ._files.folder_images import FolderImages
-    from ._files.places import checked_place, require_file, require_root
+    from ._files.paths import checked_path, require_file, require_root
     from ._files.tables import read_columns
     from ._files.values import require_unique
 
@@ -54,7 +54,8 @@ def read(options: Options, name: str) -> SourceData:
     studies_with_several: set[str] = set()
     for number, values in read_columns(table, _COLUMNS, ["Labels"]):
         image, study_id, patient, projection, report, labels = values
-        checked_place(image, f"row {number} of its table")
+        checked_path(image, f"row {number} of its table")
+        # Blank studies are not one study together.
         study = study_id or own_study(number)
         sections = Sections(full=report.strip())
         if texts.setdefault(study, sections) != sections:
@@ -66,7 +67,7 @@ def read(options: Options, name: str) -> SourceData:
                 study=study,
                 patient=patient_or_study(patient, study),
                 view=_VIEWS.get(projection, ""),
-                place=image,
+                location=image,
                 row=number,
             )
         )
@@ -83,6 +84,7 @@ def read(options: Options, name: str) -> SourceData:
         images=rows,
         read_reports=reports_in_memory(texts),
         locate=locate,
+        # The lists are parsed only if labels are asked for.
         read_labels=lambda: {
             study: _labels(labels) for study, labels in written_labels.items()
         },
@@ -98,6 +100,7 @@ def _labels(written: str) -> frozenset[str]:
     """
     try:
         labels = ast.literal_eval(written) if written.strip() else []
+    # `literal_eval` runs no code, but what is written may be anything.
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return frozenset()
     if not isinstance(labels, list):

@@ -40,7 +40,7 @@ class RetrievalDataset(Protocol):
 
     @property
     def image_ids(self) -> Sequence[str]:
-        """One stable id an image, unique within the data set."""
+        """One stable id per image, unique within the data set."""
 
     @property
     def reports(self) -> Sequence[str]:
@@ -56,7 +56,7 @@ class RetrievalDataset(Protocol):
 
     @property
     def patients(self) -> Sequence[str]:
-        """One patient id an image, for clustered statistics; never written out."""
+        """One patient id per image, for clustered statistics; never written out."""
 
     def image(self, index: int) -> Image:
         """Image `index` as it lies on disk, undistorted.
@@ -67,12 +67,13 @@ class RetrievalDataset(Protocol):
 
 @runtime_checkable
 class KnowsContent(Protocol):
-    """A data set that can tell whether an image changed without decoding it, so that a
-    second run need not.
+    """A data set that can tell whether an image changed without decoding it.
+
+    A second run then need not decode it either.
     """
 
     def content_digest(self, index: int) -> bytes:
         """32 bytes that change whenever image `index` comes out differently.
 
-        Safe in several threads.
+        Must be safe to call from several threads.
         """

@@ -14,7 +14,7 @@ from .entry import DatasetEntry
 _SPLITS = ("train", "valid", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where ROCOv2 lies, and which part of it is read."""
 
@@ -32,7 +32,7 @@ def read(options: Options, name: str) -> SourceData:
     Labels are its concepts (CUIs).
     """
     from ._files.folder_images import FolderImages
-    from ._files.places import require_root
+    from ._files.paths import require_root
     from ._files.tables import read_columns
     from ._files.values import require_unique
 
@@ -51,14 +51,21 @@ def read(options: Options, name: str) -> SourceData:
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     for number, (image, caption) in read_columns(captions, ["ID", "Caption"]):
+        # Figures come from papers: nothing says which are of one patient.
         rows.append(
             ImageRow(
-                id=image, study=image, patient=image, view="", place=image, row=number
+                id=image,
+                study=image,
+                patient=image,
+                view="",
+                location=image,
+                row=number,
             )
         )
         texts[image] = Sections(full=caption.strip())
     require_unique(((row.row, row.id) for row in rows), "ID")
 
+    # The concepts as published, or else those that were made by hand.
     tables = (root / f"{split}_concepts.csv", root / f"{split}_concepts_manual.csv")
     concepts = next((table for table in tables if table.is_file()), None)
     return SourceData(
@@ -80,7 +87,7 @@ def _concepts(table: Path) -> dict[str, frozenset[str]]:
     from ._files.tables import read_columns
     from ._files.values import words_of
 
-    rows = read_columns(table, ["ID", "CUIs"], shown="the table of concepts")
+    rows = read_columns(table, ["ID", "CUIs"], title="the table of concepts")
     return {image: words_of(concepts) for _, (image, concepts) in rows}
 
 

@@ -16,7 +16,7 @@ from ._files.records import SourceData, reports_in_memory
 from .entry import DatasetEntry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where the table lies, and what its columns are called."""
 
@@ -80,7 +80,7 @@ def read(options: Options, name: str) -> SourceData:
     reports.
     """
     from ._files.folder_images import FolderImages
-    from ._files.places import require_file, require_root
+    from ._files.paths import require_file, require_root
 
     table = require_file(options.path, "path", name, "one row per image")
     root = require_root(
@@ -110,7 +110,7 @@ def read(options: Options, name: str) -> SourceData:
 
 
 def _read_rows(table: Path, root: Path, options: Options) -> list[CaptionRow]:
-    from ._files.places import relative_place, same_file
+    from ._files.paths import relative_path, same_file
     from ._files.tables import read_rows
     from ._files.values import as_text
 
@@ -123,16 +123,18 @@ def _read_rows(table: Path, root: Path, options: Options) -> list[CaptionRow]:
     rows: list[CaptionRow] = []
     marks: list[list[Any]] = []
     for number, fields in read_rows(table, names):
-        shown = f"row {number} of its table"
+        where = f"row {number} of its table"
         values = dict(zip(names, fields, strict=True))
+        # Before anything else of the row is read: other splits may be written otherwise.
         if options.split != "all" and options.split_column is not None:
             column = options.split_column
-            if as_text(values[column], column, shown) != options.split:
+            if as_text(values[column], column, where) != options.split:
                 continue
-        row = columns.row_of(values, number, shown)
-        path = as_text(values[options.image], options.image, shown)
-        row.place = relative_place(path, root, shown)
-        row.image = same_file(row.place)
+        row = columns.row_of(values, number, where)
+        path = as_text(values[options.image], options.image, where)
+        row.location = relative_path(path, root, where)
+        # Two spellings of one path are one image with two captions.
+        row.image = same_file(row.location)
         rows.append(row)
         marks.append([values[column] for column in label_columns])
     if label_columns:
@@ -151,31 +153,32 @@ def _set_labels(
     from ._files.values import as_text, positive_labels
 
     column = columns[0]
+    # A single mark says nothing yet: a column of words may hold `no` in one of its rows.
     has_words = len(columns) == 1 and any(
-        _is_no_mark(row_marks[0], column, row.shown)
+        _is_no_mark(row_marks[0], column, row.where)
         for row, row_marks in zip(rows, marks, strict=True)
     )
     for row, row_marks in zip(rows, marks, strict=True):
         if has_words:
-            row.labels = _words(row_marks[0], column, row.shown)
+            row.labels = _words(row_marks[0], column, row.where)
             continue
         pairs = zip(columns, row_marks, strict=True)
-        texts = {column: as_text(mark, column, row.shown) for column, mark in pairs}
-        row.labels = positive_labels(texts, row.shown)
+        texts = {column: as_text(mark, column, row.where) for column, mark in pairs}
+        row.labels = positive_labels(texts, row.where)
 
 
-def _is_no_mark(value: Any, column: str, shown: str) -> bool:
+def _is_no_mark(value: Any, column: str, where: str) -> bool:
     from ._files.values import as_text, is_mark
 
-    return isinstance(value, list) or not is_mark(as_text(value, column, shown))
+    return isinstance(value, list) or not is_mark(as_text(value, column, where))
 
 
-def _words(value: Any, column: str, shown: str) -> frozenset[str]:
+def _words(value: Any, column: str, where: str) -> frozenset[str]:
     from ._files.values import as_text, words_of
 
     if not isinstance(value, list):
-        return words_of(as_text(value, column, shown).replace("|", ";"))
-    words = (as_text(word, column, shown).strip() for word in value)
+        return words_of(as_text(value, column, where).replace("|", ";"))
+    words = (as_text(word, column, where).strip() for word in value)
     return frozenset(word for word in words if word)
 
 

@@ -1,48 +1,23 @@
-"""What a model, a data set or an occluder may be able to do beyond its protocol.
+"""What a data set or an occluder may be able to do beyond its protocol.
 
-Every ability is looked up by attribute and not by `isinstance`, which since Python 3.12
-ignores what a wrapper delegates in `__getattr__`.
+Those of a model are in `models`. Every ability is looked up by attribute and not by
+`isinstance`, which since Python 3.12 ignores what a wrapper delegates in `__getattr__`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from ..core.errors import DatasetError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from ..datasets import RetrievalDataset
-    from ..models import DualEncoder
     from ..occluders import Occluder
-    from ..occluders._scene import Setting
-
-    Similarity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-
-# Of a model
-
-
-def similarity_of(model: object) -> Similarity | None:
-    """The model's own similarity of rows, or None for their dot product."""
-    similarity: Similarity | None = getattr(model, "similarity", None)
-    return similarity
-
-
-def precision_of(model: DualEncoder) -> str:
-    """The precision of the model's weights; "fp32" if it states none."""
-    precision: str = getattr(model, "precision", "fp32")
-    return precision
-
-
-def truncated_by(model: DualEncoder, texts: Sequence[str]) -> int | None:
-    """How many texts the model cuts at its context length; None if it cannot say."""
-    count: Callable[[Sequence[str]], int] | None = getattr(model, "truncated", None)
-    return None if count is None else int(count(texts))
-
+    from ..occluders.scene import Setting
 
 # Of a data set
 

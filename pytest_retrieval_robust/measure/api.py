@@ -25,11 +25,11 @@ from ..models import (
     Prepared,
     check_accepted,
     load_entry,
+    precision_of,
 )
 from ..models.locators import entry_for, is_locator
 from ..occluders import Occluder
 from ..retrieval.curve import Curve
-from .abilities import precision_of
 from .arguments import (
     check_dataset,
     check_function,

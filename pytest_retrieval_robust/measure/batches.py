@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import DatasetError, UnreadableImageError
-from ..occluders._scene import (
+from ..occluders._images import (
     Prepares,
-    Scene,
-    Setting,
     batch_size,
     open_image,
     prepare_image,
@@ -19,6 +17,7 @@ from ..occluders._scene import (
     unit_scale,
 )
 from ..occluders.hashing import by_hash
+from ..occluders.scene import Scene, Setting
 from .abilities import skips_unreadable
 from .pairs import Pairs
 from .sweep.gallery import encode_gallery

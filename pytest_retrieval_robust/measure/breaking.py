@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from ..core.errors import OcclusionError
 from ..core.progress import Counter, Tell
 from ..core.searches import BreakingOutcome
+from ..models import similarity_of
 from ..occluders.guided._greedy import Breaking, search_breaking
 from ..occluders.guided._probe import Probe
 from ..retrieval.ranking import positive_ranks
-from .abilities import similarity_of
 from .arguments import check_optional_whole
 from .query_keys import keys_of, secret_of
 from .search import Search

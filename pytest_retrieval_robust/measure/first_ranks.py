@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from ..core.errors import RobustError
+from ..models import similarity_of
 from ..occluders._frames import visible_level
-from ..occluders._scene import Scene, batch_size, encode
+from ..occluders._images import batch_size, encode
+from ..occluders.scene import Scene
 from ..retrieval.ranking import positive_ranks
-from .abilities import similarity_of
 from .batches import first_images, setting_of
 from .pairs import pairs_of
 

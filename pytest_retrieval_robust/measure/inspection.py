@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import RobustError, UnreadableImageError
 from ..datasets._pixels.deep_grey import USED_BITS
-from ..occluders._scene import open_image
-from .abilities import counts_of, truncated_by
+from ..models import truncated_by
+from ..occluders._images import open_image
+from .abilities import counts_of
 from .pairs import ceiling, duplicate_share, pairs_of
 from .sweep.decode import picture_digest
 from .sweep.scores import scores_of

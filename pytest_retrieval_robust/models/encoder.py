@@ -97,7 +97,7 @@ class CountsTruncation(Protocol):
 # 3.12 `isinstance` ignores what a wrapper delegates in `__getattr__`.
 
 
-def similarity_of(model: DualEncoder) -> Similarity | None:
+def similarity_of(model: object) -> Similarity | None:
     """The model's own similarity, or None for the dot product."""
     similarity: Similarity | None = getattr(model, "similarity", None)
     return similarity

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 @pytest.hookspec(historic=True)
 def pytest_robust_register(catalogues: Catalogues) -> None:
-    """Add models, data sets, occluders, metrics or reports of your own:
+    """Add your own models, data sets, occluders, metrics or reports:
     `catalogues.models.add(ModelEntry(...))`.
 
-    Mark an implementation with `@pytest.hookimpl(optionalhook=True)`, so that `-p
-    no:retrieval_robust` does not break your project.
+    Mark an implementation with `@pytest.hookimpl(optionalhook=True)`, so that
+    `-p no:retrieval_robust` does not break your project.
     """

@@ -1,18 +1,18 @@
-"""Which tests are ours: decided by who defined a fixture, since every collected test of
-every project is asked.
+"""Which tests are ours: decided by who defined a fixture.
 
-A project's own fixture `occluder` or parameter `outcome` is its own business.
+Every collected test of every project passes through here. A project's own fixture
+`occluder` or parameter `outcome` is its own business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-AXES = (
+PARAMETER_FIXTURES = (
     "retrieval_model",
     "retrieval_dataset",
     "occluder",
@@ -20,7 +20,7 @@ AXES = (
     "occlusion_seed",
 )
 """The parametrised fixtures, in the order of a test's id."""
-MEASURING = (
+MEASURING_FIXTURES = (
     "outcome",
     "clean_outcome",
     "robustness_curve",
@@ -29,58 +29,52 @@ MEASURING = (
     "breaking",
 )
 """The fixtures that measure something."""
-_OURS = frozenset((*AXES, *MEASURING))
+_OUR_NAMES = frozenset((*PARAMETER_FIXTURES, *MEASURING_FIXTURES))
+_PACKAGE = __name__.partition(".")[0]
 
 
 def our_fixtures(definition: pytest.Item) -> frozenset[str]:
-    """Those of our fixtures that a test (or its definition, before it has parameters) uses."""
-    names = _OURS.intersection(getattr(definition, "fixturenames", ()))
+    """Those of our fixtures that a test uses, or its definition before it has parameters."""
+    names = _OUR_NAMES.intersection(getattr(definition, "fixturenames", ()))
     if not names:  # nearly every test of nearly every project
         return names
-    found = getattr(definition, "_fixtureinfo").name2fixturedefs  # noqa: B009 - pytest has no public name for it
-    return (
-        names
-        - frozenset(_given_directly(definition))
-        - {name for name in names if not _is_ours(found.get(name))}
-    )
+    # pytest has no public name for it.
+    definitions = getattr(definition, "_fixtureinfo").name2fixturedefs  # noqa: B009
+    foreign = {name for name in names if not _is_our_fixture(definitions.get(name))}
+    return names - foreign - frozenset(_names_with_values(definition))
 
 
-def _is_ours(definitions: Any) -> bool:
+def _is_our_fixture(definitions: Any) -> bool:
     """Whether the definition that wins, the last one, is this package's."""
-    return (
-        bool(definitions)
-        and definitions[-1].func.__module__.partition(".")[0]
-        == __name__.partition(".")[0]
-    )
+    if not definitions:
+        return False
+    module: str = definitions[-1].func.__module__
+    return module.partition(".")[0] == _PACKAGE
 
 
-def _given_directly(definition: pytest.Item) -> Iterable[str]:
-    """The names that `parametrize` marks give values to, rather than to the fixtures of
-    these names.
-    """
+def _names_with_values(definition: pytest.Item) -> Iterator[str]:
+    """The names that `parametrize` marks give values to, rather than to their fixtures."""
     for mark in definition.iter_markers("parametrize"):
-        indirect = mark.kwargs.get(
-            "indirect", mark.args[2] if len(mark.args) > 2 else False
-        )
-        if indirect is not True:
-            yield from (
-                name for name in argument_names(mark) if name not in (indirect or ())
-            )
+        positional = mark.args[2] if len(mark.args) > 2 else False
+        indirect = mark.kwargs.get("indirect", positional)
+        if indirect is True:
+            continue
+        for name in argument_names(mark):
+            if name not in (indirect or ()):
+                yield name
 
 
 def argument_names(mark: pytest.Mark) -> list[str]:
-    """The names that a `parametrize` mark speaks of."""
+    """The argument names of a `parametrize` mark."""
     names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
-    return (
-        [name.strip() for name in names.split(",")]
-        if isinstance(names, str)
-        else list(names)
-    )
+    if isinstance(names, str):
+        return [name.strip() for name in names.split(",")]
+    return list(names)
 
 
 @dataclass(frozen=True)
-class Axes:
-    """The parameters of one test of ours; None where it does not use that axis."""
+class CaseParameters:
+    """The parameters of one test of ours; None where it does not use that fixture."""
 
     model: str | None = None
     dataset: str | None = None
@@ -89,30 +83,40 @@ class Axes:
     seed: int | None = None
 
 
-_FOUND = pytest.StashKey[Axes | None]()
+_PARAMETERS = pytest.StashKey[CaseParameters | None]()
 
 
-def axes_of(item: pytest.Item) -> Axes | None:
-    """The parameters that a test gives the fixtures of this plugin; None for a test
-    that is not ours.
-    """
-    if _OURS.isdisjoint(getattr(item, "fixturenames", ())):
+def parameters_of(item: pytest.Item) -> CaseParameters | None:
+    """What a test gives the fixtures of this plugin; None for a test that is not ours."""
+    if _OUR_NAMES.isdisjoint(getattr(item, "fixturenames", ())):
         return None
-    if _FOUND not in item.stash:
-        item.stash[_FOUND] = _read_axes(item)
-    return item.stash[_FOUND]
+    if _PARAMETERS not in item.stash:
+        item.stash[_PARAMETERS] = _read_parameters(item)
+    return item.stash[_PARAMETERS]
 
 
-def _read_axes(item: pytest.Item) -> Axes | None:
-    parameters: Mapping[str, Any] = getattr(
-        getattr(item, "callspec", None), "params", {}
-    )
+def _read_parameters(item: pytest.Item) -> CaseParameters | None:
+    callspec = getattr(item, "callspec", None)
+    parameters: Mapping[str, Any] = getattr(callspec, "params", {})
     used = our_fixtures(item)
     if used.isdisjoint(parameters):
         return None
-    return Axes(*(parameters.get(axis) if axis in used else None for axis in AXES))
+    values: list[Any] = [
+        parameters.get(name) if name in used else None for name in PARAMETER_FIXTURES
+    ]
+    return CaseParameters(*values)
 
 
-def ours(item: pytest.Item) -> bool:
+def is_ours(item: pytest.Item) -> bool:
     """Whether a test uses one of the fixtures that this plugin parametrises."""
-    return axes_of(item) is not None
+    return parameters_of(item) is not None
+
+
+def models_by_test(items: Iterable[pytest.Item]) -> dict[str, str]:
+    """The model of each test that has one, by the test's id."""
+    models = {}
+    for item in items:
+        parameters = parameters_of(item)
+        if parameters is not None and parameters.model is not None:
+            models[item.nodeid] = parameters.model
+    return models

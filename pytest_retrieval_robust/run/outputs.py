@@ -1,5 +1,5 @@
-"""Where a run may write: looked at before anything is measured, and never in place of a
-run that measured more.
+"""Where a run may write: checked before anything is measured, and never in place of a run
+that measured more.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ..reports.saved.read import (
 _PARTIAL = ".partial"
 
 
-def same_place(one: Path, other: Path) -> bool:
-    """Whether two paths lead to the same file or folder, which may not be there yet."""
+def same_place(path: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file or folder, which need not exist yet."""
     try:
-        return os.path.samefile(one, other)
+        return os.path.samefile(path, other)
     except (OSError, ValueError):
-        return os.path.realpath(one) == os.path.realpath(other)
+        return os.path.realpath(path) == os.path.realpath(other)
 
 
 # Before the first measurement
@@ -44,14 +44,14 @@ def check_outputs(
     """Raise `ConfigError` for results or reports that cannot be written, or that would
     destroy one of the runs `saved`.
 
-    What runs that were killed left half-written there is removed. Nothing else is changed.
+    Half-written files of runs that were killed there are removed. Nothing else is changed.
     """
-    kept = [folder for folder in (*saved, results) if folder is not None]
+    protected = [folder for folder in (*saved, results) if folder is not None]
     if results is not None:
         _check_results(results)
         remove_abandoned(parts_in(results))
     for report in reports:
-        _check_report(report, kept)
+        _check_report(report, protected)
         remove_abandoned(parts_in(report.parent))
 
 
@@ -63,7 +63,7 @@ def _check_results(folder: Path) -> None:
             f" {folder.name!r}: {problem}. Choose another folder."
         )
     for name in (RUN_FILE, RANKS_FILE):
-        if os.path.lexists(folder / name) and not is_regular(folder / name):
+        if _is_no_file(folder / name):
             raise ConfigError(
                 f"Expected a file or nothing at {name} in the folder of"
                 f" --robust-results, got something else in {folder.name!r}. Remove it,"
@@ -72,10 +72,11 @@ def _check_results(folder: Path) -> None:
 
 
 def check_out(path: Path) -> None:
-    """Raise `ConfigError` where a command's `--out` is something that may be waited for
-    without end.
+    """Raise `ConfigError` where a command's `--out` cannot be a file.
+
+    A FIFO would be waited for without end.
     """
-    if os.path.lexists(path) and not is_regular(path):
+    if _is_no_file(path):
         raise ConfigError(
             f"Expected a file or nothing at --out={path.name!r}, got a folder, a"
             " device, a FIFO or a broken link. Choose another name, or leave --out out"
@@ -83,26 +84,33 @@ def check_out(path: Path) -> None:
         )
 
 
-def _check_report(path: Path, kept: Sequence[Path]) -> None:
-    if os.path.lexists(path) and not is_regular(path):
+def _is_no_file(path: Path) -> bool:
+    """Whether something is there that is no file; a broken link counts."""
+    return os.path.lexists(path) and not is_regular(path)
+
+
+def _check_report(path: Path, protected: Sequence[Path]) -> None:
+    if _is_no_file(path):
         raise ConfigError(
             f"Expected a file or nothing at --robust-report={path.name!r}, got a"
             " folder, a device, a FIFO or a broken link. Remove it, or choose another"
             " name."
         )
-    problem = _problem_of_folder(path.parent)
+    folder = path.parent
+    problem = _problem_of_folder(folder)
     if problem is not None:
         raise ConfigError(
             f"Expected a folder that can be written for --robust-report={path.name!r},"
-            f" got {path.parent.name!r}: {problem}. Choose another folder."
+            f" got {folder.name!r}: {problem}. Choose another folder."
         )
-    is_of_a_run = os.path.lexists(path.parent / RANKS_FILE) or any(
-        same_place(path.parent, folder) for folder in kept
-    )
-    if path.name in (RUN_FILE, RANKS_FILE) and is_of_a_run:
+    if path.name not in (RUN_FILE, RANKS_FILE):
+        return
+    # A report of that name would be taken for a part of the run.
+    is_protected = any(same_place(folder, saved) for saved in protected)
+    if is_protected or os.path.lexists(folder / RANKS_FILE):
         raise ConfigError(
             f"Expected a report beside no saved run, got --robust-report={path.name!r}"
-            f" in {path.parent.name!r}, which would replace a part of the run there."
+            f" in {folder.name!r}, which would replace a part of the run there."
             " Choose another name."
         )
 
@@ -110,10 +118,10 @@ def _check_report(path: Path, kept: Sequence[Path]) -> None:
 def _problem_of_folder(folder: Path) -> str | None:
     """Why a folder cannot be made or written to; None where it can."""
     try:
-        nearest = _nearest(folder)
-        if not nearest.is_dir():
-            return f"{nearest.name!r} is no folder"
-        with tempfile.TemporaryFile(dir=nearest):
+        existing = _nearest_existing(folder)
+        if not existing.is_dir():
+            return f"{existing.name!r} is no folder"
+        with tempfile.TemporaryFile(dir=existing):
             return None
     except OSError as error:
         return error.strerror or type(error).__name__
@@ -121,14 +129,14 @@ def _problem_of_folder(folder: Path) -> str | None:
         return "a name that no folder can have"
 
 
-def _nearest(folder: Path) -> Path:
-    """The folder, or what of the folders above it is there."""
-    for place in (folder, *folder.parents):
+def _nearest_existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    for candidate in (folder, *folder.parents):
         try:
-            os.lstat(place)
+            os.lstat(candidate)
         except FileNotFoundError:
             continue
-        return place
+        return candidate
     raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
@@ -138,24 +146,17 @@ def _nearest(folder: Path) -> Path:
 def place_for(
     run: Measurements, folder: Path, others: Iterable[Path | None]
 ) -> tuple[Path, str | None]:
-    """Where the results of a run are written, and a sentence where that is not the
-    `folder` that was asked for.
+    """Where the results of a run are written, and why it is not `folder`, if it is not.
 
-    A run that measured less than the one that lies there goes beside it, but never into
+    A run that measured less than the one in the folder goes beside it, but never into
     one of the folders `others`.
     """
-    reason = _measured_more(folder, run)
+    reason = _reason_to_keep(folder, run)
     if reason is None:
         return folder, None
-    taken = [other for other in others if other is not None]
-    for place in _places_beside(folder):
-        is_free = not os.path.lexists(place) or place.is_dir()
-        if (
-            is_free
-            and not any(same_place(place, other) for other in taken)
-            and _measured_more(place, run) is None
-        ):
-            break
+    used = [other for other in others if other is not None]
+    free = (place for place in _places_beside(folder) if _is_free(place, used, run))
+    place = next(free)
     sentence = (
         f"The results were written to {place.name!r}, because {folder.name!r} holds"
         f" {reason}. It stays as it is; --robust-overwrite replaces it."
@@ -163,43 +164,54 @@ def place_for(
     return place, sentence
 
 
+def _is_free(place: Path, used: Sequence[Path], run: Measurements) -> bool:
+    if os.path.lexists(place) and not place.is_dir():
+        return False
+    if any(same_place(place, other) for other in used):
+        return False
+    return _reason_to_keep(place, run) is None
+
+
 def _places_beside(folder: Path) -> Iterator[Path]:
-    """`DIR.partial`, `DIR.partial-2`, ...: inside of the folder where there is no
-    writing beside it.
+    """`DIR.partial`, `DIR.partial-2`, ...
+
+    They are inside the folder if nothing can be written beside it.
     """
-    whole = folder if folder.name not in ("", "..") else Path(os.path.realpath(folder))
-    above = whole.parent if os.access(whole.parent, os.W_OK) else whole
-    yield above / f"{whole.name}{_PARTIAL}"
+    named = folder
+    if folder.name in ("", ".."):
+        named = Path(os.path.realpath(folder))
+    parent = named.parent if os.access(named.parent, os.W_OK) else named
+    yield parent / f"{named.name}{_PARTIAL}"
     for number in count(2):
-        yield above / f"{whole.name}{_PARTIAL}-{number}"
+        yield parent / f"{named.name}{_PARTIAL}-{number}"
 
 
-def _measured_more(folder: Path, run: Measurements) -> str | None:
-    """What the run that lies in a folder has more than this one; None where this one
-    may replace it.
-    """
-    if not (folder.is_dir() and has_run(folder)):
+def _reason_to_keep(folder: Path, run: Measurements) -> str | None:
+    """What the run in a folder has more than `run`; None where `run` may replace it."""
+    if not folder.is_dir() or not has_run(folder):
         return None
     try:
         older = load_run(folder).measured
     except NewerRunError:
         return "a run of a newer version"
     except SavedRunError:
-        is_whole = run.full and _cells(run) > 0
-        return (
-            None if is_whole else "what may be a damaged run, and this one is not whole"
-        )
+        is_whole = run.full and _count_cells(run) > 0
+        if is_whole:
+            return None
+        return "what may be a damaged run, and this one is not whole"
     if older.identity.id == run.identity.id:
         return None
     if older.full and not run.full:
         return "a whole run, and this one is not"
-    if _cells(older) > _cells(run):
-        return f"a run that measured {_cells(older)} cells, and this one {_cells(run)}"
+    before = _count_cells(older)
+    now = _count_cells(run)
+    if before > now:
+        return f"a run that measured {before} cells, and this one {now}"
     if run.limit is not None and (older.limit is None or older.limit > run.limit):
         return "a run of more pairs"
     return None
 
 
-def _cells(run: Measurements) -> int:
+def _count_cells(run: Measurements) -> int:
     """All that was measured, of every kind."""
     return len(run.outcomes) + len(run.costs) + len(run.breaking)

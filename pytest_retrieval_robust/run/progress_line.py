@@ -1,37 +1,35 @@
 """How far a sweep has come, while it runs: a line that comes and goes in a terminal, a
-line a minute in a log.
+line per minute in a log.
 
-In a terminal the line stands behind what pytest wrote last, and the cursor goes back to
-where it was: pytest's own output is never moved. It goes to a copy of standard output,
-which capturing does not take away. Workers of pytest-xdist write to small files, which
-the controller reads.
+In a terminal the line is written behind pytest's last word, and the cursor goes back to
+where it was: pytest's own output is never moved. pytest's reporter writes it, while
+capturing is suspended.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol
 
 from _pytest._io.wcwidth import wcswidth
 
-from ..core.atomic_files import whole_file
 from ..core.progress import Progress
 from ..reports._text import short
+from .xdist.progress import WORKER_SECONDS, read_progress
 
 if TYPE_CHECKING:
     import pytest
 
-TERMINAL_SECONDS, LOG_SECONDS, WORKER_SECONDS = 0.5, 60.0, 1.0
+TERMINAL_SECONDS = 0.5
+LOG_SECONDS = 60.0
 _LEAST_ROOM = 24
+"""Columns; in fewer, nothing that says something would fit."""
 _ERASE = "\x1b[K"
-_FILES = "progress-*.json"
+"""Erase from the cursor to the end of the line."""
 
 
 def progress_line(sweeps: Sequence[Progress]) -> str:
@@ -40,37 +38,40 @@ def progress_line(sweeps: Sequence[Progress]) -> str:
     >>> progress_line([Progress("clip", "mimic-cxr", 0.3, 1500, 6000, 1500, 30.0)])
     'clip on mimic-cxr, level 0.3: 25 %, 50 images/s, 1:30 left'
     """
-    return "; ".join(_one(sweep) for sweep in sweeps)
+    return "; ".join(map(_sweep_text, sweeps))
 
 
-def _one(sweep: Progress) -> str:
-    share = 100 * sweep.done // max(sweep.total, 1)
-    what = (
-        "smallest breaking occlusions"
-        if sweep.level is None
-        else f"level {sweep.level:g}"
-    )
-    parts = [f"{short(sweep.model)} on {short(sweep.dataset)}, {what}: {share} %"]
+def _sweep_text(sweep: Progress) -> str:
+    is_search = sweep.level is None
+    work = "smallest breaking occlusions" if is_search else f"level {sweep.level:g}"
+    percent = 100 * sweep.done // max(sweep.total, 1)
+    parts = [f"{short(sweep.model)} on {short(sweep.dataset)}, {work}: {percent} %"]
     if sweep.images_per_second is not None:
         parts.append(f"{sweep.images_per_second:.3g} images/s")
     if sweep.seconds_left is not None:
-        minutes, seconds = divmod(round(sweep.seconds_left), 60)
-        hours = f"{minutes // 60}:{minutes % 60:02}" if minutes >= 60 else str(minutes)
-        parts.append(
-            f"{'at most ' if sweep.level is None else ''}{hours}:{seconds:02} left"
-        )
+        at_most = "at most " if is_search else ""
+        parts.append(f"{at_most}{_clock(sweep.seconds_left)} left")
     return ", ".join(parts)
 
 
+def _clock(duration: float) -> str:
+    """Seconds as `MM:SS` or `H:MM:SS`."""
+    minutes, seconds = divmod(round(duration), 60)
+    if minutes < 60:
+        return f"{minutes}:{seconds:02}"
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
 def fitting(line: str, room: int) -> str:
-    """As much of a line as there is room for, in whole parts: the model and data set go
-    first, which pytest names beside it, and then the parts from the end. A number that
-    is cut would be read as another one.
+    """As much of a line as there is room for, in whole parts.
+
+    The model and data set go first, because pytest names them beside the line, and then
+    the parts from the end. A number that is cut would be read as another one.
     """
     if wcswidth(line) <= room:
         return line
-    _, comma, rest = line.partition(", ")
-    parts = rest.split(", ") if comma else []
+    _, _, rest = line.partition(", ")
+    parts = rest.split(", ") if rest else []
     while parts:
         text = f" {', '.join(parts)}"
         if wcswidth(text) <= room:
@@ -80,7 +81,7 @@ def fitting(line: str, room: int) -> str:
 
 
 class Display(Protocol):
-    """Where progress is shown, at most once in so many seconds."""
+    """Where progress is shown, at most once in `seconds`."""
 
     seconds: float
 
@@ -88,51 +89,36 @@ class Display(Protocol):
 
     def erase(self) -> None: ...
 
-    def close(self) -> None: ...
 
-
-class TerminalDisplay:
-    """Behind the cursor of a terminal."""
+class TerminalLine:
+    """A line behind the cursor of a terminal."""
 
     seconds = TERMINAL_SECONDS
 
-    def __init__(self, reporter: pytest.TerminalReporter, stream: TextIO) -> None:
-        self._reporter, self._stream, self._shown = reporter, stream, False
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+        self._is_shown = False
 
     def show(self, line: str) -> None:
-        room = self._width() - self._reporter._tw.width_of_current_line - 2
-        text = fitting(f" {line}", room)
-        if room < _LEAST_ROOM or not text:
-            return
-        self._shown = True
-        with suppress(OSError):
-            self._stream.write(f"{_ERASE}{text}\x1b[{wcswidth(text)}D")
-            self._stream.flush()
-
-    def _width(self) -> int:
-        """Columns of the terminal itself: pytest asks the standard output, which it has
-        captured meanwhile.
-        """
-        try:
-            return os.get_terminal_size(self._stream.fileno()).columns
-        except (OSError, ValueError):
-            return self._reporter._tw.fullwidth
+        with _uncaptured(self._reporter):
+            # Asked in here: captured output has no width.
+            writer = self._reporter._tw
+            room = writer.fullwidth - writer.width_of_current_line - 2
+            text = fitting(f" {line}", room)
+            if room >= _LEAST_ROOM and text:
+                self._is_shown = True
+                cursor_back = f"\x1b[{wcswidth(text)}D"
+                self._reporter.write_raw(f"{_ERASE}{text}{cursor_back}", flush=True)
 
     def erase(self) -> None:
-        if self._shown:
-            self._shown = False
-            with suppress(OSError):
-                self._stream.write(_ERASE)
-                self._stream.flush()
-
-    def close(self) -> None:
-        self.erase()
-        with suppress(OSError):
-            self._stream.close()
+        if self._is_shown:
+            self._is_shown = False
+            with _uncaptured(self._reporter):
+                self._reporter.write_raw(_ERASE, flush=True)
 
 
-class LogDisplay:
-    """A line of its own, at most once a minute."""
+class LogLines:
+    """Lines of their own, which a log keeps."""
 
     seconds = LOG_SECONDS
 
@@ -140,27 +126,27 @@ class LogDisplay:
         self._reporter = reporter
 
     def show(self, line: str) -> None:
-        capture = self._reporter.config.pluginmanager.getplugin("capturemanager")
-        with suppress(OSError):
-            if capture is None:
-                self._write(line)
-            else:
-                with capture.global_and_fixture_disabled():
-                    self._write(line)
-
-    def _write(self, line: str) -> None:
-        self._reporter.ensure_newline()
-        self._reporter.write_line(f"measuring {line}")
+        with _uncaptured(self._reporter):
+            self._reporter.write_line(f"measuring {line}")
 
     def erase(self) -> None:
         """A log keeps its lines."""
 
-    def close(self) -> None:
-        """The log is pytest's."""
+
+@contextmanager
+def _uncaptured(reporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Let pytest's reporter write while a test runs. A terminal that is gone is no error."""
+    capture = reporter.config.pluginmanager.getplugin("capturemanager")
+    with suppress(OSError, ValueError):
+        if capture is None:
+            yield
+            return
+        with capture.global_and_fixture_disabled():
+            yield
 
 
 class ProgressShow:
-    """Shows sweeps of this process as they are told, or those of workers as their files tell."""
+    """Shows the sweeps of this process, or those of workers."""
 
     def __init__(self, display: Display) -> None:
         self._display = display
@@ -174,12 +160,10 @@ class ProgressShow:
         reporter = config.pluginmanager.getplugin("terminalreporter")
         if reporter is None or config.get_verbosity() < 0:
             return None
-        stream = _copy_of_terminal(reporter)
-        return cls(
-            LogDisplay(reporter)
-            if stream is None
-            else TerminalDisplay(reporter, stream)
-        )
+        # Without markup the terminal may not know how to take the cursor back.
+        if reporter.isatty() and reporter.hasmarkup:
+            return cls(TerminalLine(reporter))
+        return cls(LogLines(reporter))
 
     def tell(self, progress: Progress) -> None:
         """Called by a sweep after each batch."""
@@ -189,7 +173,7 @@ class ProgressShow:
             self._show([progress])
 
     def erase(self) -> None:
-        """Before pytest writes."""
+        """Called before pytest writes."""
         self._display.erase()
 
     def follow(self, folder: Path) -> None:
@@ -203,7 +187,7 @@ class ProgressShow:
         self._stop.set()
         if self._reader is not None:
             self._reader.join()
-        self._display.close()
+        self._display.erase()
 
     def _follow(self, folder: Path) -> None:
         while not self._stop.wait(min(self._display.seconds, WORKER_SECONDS)):
@@ -216,49 +200,3 @@ class ProgressShow:
     def _show(self, sweeps: Sequence[Progress]) -> None:
         self._latest = time.monotonic()
         self._display.show(progress_line(sweeps))
-
-
-class WorkerProgress:
-    """What a worker writes for the controller, once a second at most."""
-
-    def __init__(self, folder: Path, worker: str) -> None:
-        self._file = folder / f"progress-{worker}.json"
-        self._latest = float("-inf")
-
-    def tell(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if progress.done < progress.total and now - self._latest < WORKER_SECONDS:
-            return
-        self._latest = now
-        with suppress(OSError), whole_file(self._file) as part:
-            part.write_text(json.dumps(asdict(progress)), encoding="utf-8")
-
-
-def forget_worker(folder: Path, worker: str) -> None:
-    """Of a worker that is gone nothing is shown any more."""
-    with suppress(OSError):
-        (folder / f"progress-{worker}.json").unlink(missing_ok=True)
-
-
-def read_progress(folder: Path) -> list[Progress]:
-    """The sweeps that workers last told of, in the workers' order."""
-    found = []
-    for file in sorted(folder.glob(_FILES)):
-        with suppress(OSError, ValueError, TypeError):
-            found.append(Progress(**json.loads(file.read_text(encoding="utf-8"))))
-    return found
-
-
-def _copy_of_terminal(reporter: pytest.TerminalReporter) -> TextIO | None:
-    """A file of our own on the terminal; None where output goes elsewhere or cannot
-    take the cursor back.
-    """
-    stream = reporter._tw._file
-    if not reporter.isatty or not reporter.hasmarkup:
-        return None
-    try:
-        return os.fdopen(
-            os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace"
-        )
-    except (OSError, ValueError, AttributeError):
-        return None

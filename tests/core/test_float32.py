@@ -20,7 +20,7 @@ from pytest_retrieval_robust.measure.sweep.run import run_sweep
 from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 
 from ..measure.sweep.test_sweep import RECORDS, Pixels
-from .test_calling import encoder_of
+from .sweeps import encoder_of
 
 SETTINGS = {
     "default": "",

@@ -82,10 +82,12 @@ def test_every_home_exists() -> None:
 @pytest.mark.parametrize(("path", "name"), MOVED)
 def test_an_old_path_gives_the_object_and_warns_once(path: str, name: str) -> None:
     module = old_module(path)
-    with pytest.warns(DeprecationWarning, match=rf"\.{path}\.{name} has moved") as told:
-        found = getattr(module, name)
-    assert found is new_home(path, name)
-    assert len(told) == 1
+    with pytest.warns(
+        DeprecationWarning, match=rf"\.{path}\.{name} has moved"
+    ) as caught:
+        value = getattr(module, name)
+    assert value is new_home(path, name)
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,13 +112,13 @@ def test_the_warning_names_the_users_own_line_and_the_new_path(
     statement: str, place: str
 ) -> None:
     code = compile(f"\n\n{statement}\n", "conftest.py", "exec")
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         exec(code, {})
-    assert [(warning.filename, warning.lineno) for warning in told] == [
+    assert [(warning.filename, warning.lineno) for warning in caught] == [
         ("conftest.py", 3)
     ]
-    assert place.format(PACKAGE) in str(told[0].message)
+    assert place.format(PACKAGE) in str(caught[0].message)
 
 
 def test_an_unknown_name_of_an_old_module_is_an_attribute_error() -> None:

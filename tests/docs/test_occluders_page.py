@@ -65,7 +65,8 @@ def test_a_row_has_every_parameter_with_its_default(entry: OccluderEntry) -> Non
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.name)
 def test_the_classes_are_those_of_the_page(entry: OccluderEntry) -> None:
     built = entry.build()
-    guided, area = isinstance(built, GuidedOccluder), isinstance(built, AreaOccluder)
+    guided = isinstance(built, GuidedOccluder)
+    area = isinstance(built, AreaOccluder)
     expected = "Model-guided" if guided else "Area" if area else "Severity"
     found = [
         kind
@@ -117,16 +118,17 @@ def test_a_gate_matches_as_the_page_says() -> None:
 
 
 def encodings(search: Search[Any]) -> int:
-    """What a search asks of a model to which all cells are alike."""
-    asked, versions = 0, next(search)
+    """How many encodings a search needs where all cells are alike."""
+    count = 0
+    versions = next(search)
     while True:
-        asked += len(versions)
+        count += len(versions)
         try:
             versions = search.send(
                 Answers(np.zeros(len(versions)), np.zeros(len(versions)))
             )
         except StopIteration:
-            return asked
+            return count
 
 
 def test_guided_occluders_cost_what_the_page_says() -> None:
@@ -153,7 +155,8 @@ def example() -> Mapping[str, Any]:
     "name", ["from-below", "from-below(fill=mean,grid=5)", "coin", "coin(radius=40)"]
 )
 def test_the_example_keeps_the_contract(name: str, example: Mapping[str, Any]) -> None:
-    catalogues, pixels = Catalogues(), picture(3, 3, 64, 64)
+    catalogues = Catalogues()
+    pixels = picture(3, 3, 64, 64)
     example["pytest_robust_register"](catalogues)
     occluder = occluder_from_text(name, catalogues.occluders)
     assert occluder.name == name
@@ -171,7 +174,8 @@ def test_the_example_keeps_the_contract(name: str, example: Mapping[str, Any]) -
 
 
 def test_the_examples_occluders_hide_what_they_say(example: Mapping[str, Any]) -> None:
-    below, coin = example["FromBelow"](), example["Coin"]()
+    below = example["FromBelow"]()
+    coin = example["Coin"]()
     assert torch.equal(
         below.mask(IDS, 0.5, 0, 16, WHOLE),
         torch.arange(16)[:, None].expand(3, 1, 16, 16) >= 8,

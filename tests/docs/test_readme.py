@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from pytest_retrieval_robust import Curve
-from pytest_retrieval_robust.__main__ import copy_suite
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.gate.toml import read_policy
+from pytest_retrieval_robust.run.commands.init import copy_suite
 from training.readme_page import MODELS, cut, first_block
 
 from .pages import block, read

@@ -11,7 +11,7 @@ import pytest
 from pytest_retrieval_robust import Catalogues
 from pytest_retrieval_robust.core.config_file import ConfigFile, read_config_file
 from pytest_retrieval_robust.gate.toml import read_policy
-from pytest_retrieval_robust.run.selection import named_dataset
+from pytest_retrieval_robust.run.selected_datasets import named_dataset
 
 from ..conftest import THREE_LINES
 from ..datasets.files import trees

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.outcomes import ModelRecord
-from pytest_retrieval_robust.core.verdict import Verdict
-from pytest_retrieval_robust.gate.comparison import Comparison, Difference, Run
-from pytest_retrieval_robust.gate.judge import non_inferior
+from pytest_retrieval_robust.core.verdict import GateKind, Verdict
+from pytest_retrieval_robust.gate.comparability import obstacles, vanished
+from pytest_retrieval_robust.gate.comparison import Comparison, Run
+from pytest_retrieval_robust.gate.difference import Difference, non_inferior
 from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.pairing import Pairing
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
 from pytest_retrieval_robust.gate.toml import read_policy
@@ -40,7 +42,7 @@ def judged(
 
 def of_baseline(record: RunRecord) -> list[Verdict]:
     return [
-        verdict for verdict in record.verdicts if verdict.gate.startswith("not_worse")
+        verdict for verdict in record.verdicts if verdict.gate.kind is GateKind.BASELINE
     ]
 
 
@@ -197,7 +199,7 @@ def test_how_many_gates_share_a_false_block_is_planned_beforehand(
     )
     assert len(many) == 2 * len(few)
     for one, other in zip(
-        few, [v for v in many if "image-to-report" in v.gate], strict=True
+        few, [v for v in many if v.gate.direction == "image-to-report"], strict=True
     ):
         assert one.bounds is not None
         assert other.bounds is not None
@@ -205,25 +207,26 @@ def test_how_many_gates_share_a_false_block_is_planned_beforehand(
         assert one.bounds[1] < other.bounds[1]
 
 
-def obstacles(candidate: Made, baseline: Made) -> str:
-    found = Comparison(candidate.run, baseline.run)
-    return " ".join((*found.obstacles, *found.vanished))
+def differences(candidate: Made, baseline: Made) -> str:
+    """Why the runs cannot be compared, or what of the baseline the candidate lacks."""
+    pairing = Pairing(candidate.run, baseline.run)
+    return " ".join(obstacles(pairing) or vanished(pairing))
 
 
 def test_the_run_itself_is_no_baseline(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a")
-    assert "got the run itself" in obstacles(run, run)
+    assert "got the run itself" in differences(run, run)
 
 
 def test_limited_and_partial_runs_are_no_baseline(tmp_path: Path) -> None:
     candidate, baseline = make_run(tmp_path / "a"), make_run(tmp_path / "b")
-    assert "got a limited one (--robust-limit 24)" in obstacles(
+    assert "got a limited one (--robust-limit 24)" in differences(
         candidate, baseline.measured(limit=24)
     )
-    assert "got a partial one (-k)" in obstacles(
+    assert "got a partial one (-k)" in differences(
         candidate, baseline.measured(scope=Scope("-k", "pytest"))
     )
-    assert "one of the first 24 pairs" in obstacles(
+    assert "one of the first 24 pairs" in differences(
         candidate.measured(limit=24), baseline
     )
 
@@ -246,13 +249,13 @@ def test_limited_and_partial_runs_are_no_baseline(tmp_path: Path) -> None:
     ],
 )
 def test_other_data_is_named(tmp_path: Path, fact: str, value: str, told: str) -> None:
-    assert told in obstacles(
+    assert told in differences(
         make_run(tmp_path / "a"), make_run(tmp_path / "b", facts={fact: value})
     )
 
 
 def test_another_precision_is_named(tmp_path: Path) -> None:
-    told = obstacles(
+    told = differences(
         make_run(tmp_path / "a", precision="bf16"), make_run(tmp_path / "b")
     )
     assert "got precision=bf16 and in the baseline precision=fp32" in told
@@ -260,7 +263,7 @@ def test_another_precision_is_named(tmp_path: Path) -> None:
 
 def test_other_queries_are_named(tmp_path: Path) -> None:
     for queries in (199, 201):
-        told = obstacles(
+        told = differences(
             make_run(tmp_path / "a"), make_run(tmp_path / f"b{queries}", queries)
         )
         told_counts = (
@@ -271,7 +274,7 @@ def test_other_queries_are_named(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_vanished_is_named(tmp_path: Path) -> None:
-    told = obstacles(
+    told = differences(
         make_run(tmp_path / "a", levels=(0.0, 0.2)), make_run(tmp_path / "b")
     )
     assert (
@@ -291,11 +294,11 @@ def test_a_partial_run_may_lack_cells(tmp_path: Path) -> None:
     narrowed = make_run(tmp_path / "a", levels=(0.0, 0.2)).measured(
         scope=Scope("-k", "pytest")
     )
-    assert obstacles(narrowed, make_run(tmp_path / "b")) == ""
+    assert differences(narrowed, make_run(tmp_path / "b")) == ""
 
 
 def test_a_renamed_model_is_told(tmp_path: Path) -> None:
-    told = obstacles(
+    told = differences(
         make_run(tmp_path / "a", models=("ours-v2",)), make_run(tmp_path / "b")
     )
     assert (
@@ -305,7 +308,7 @@ def test_a_renamed_model_is_told(tmp_path: Path) -> None:
     other = make_run(tmp_path / "c", models=("ours-v2",)).measured(
         models=(ModelRecord("ours-v2", True),)
     )
-    assert "renamed" not in obstacles(other, make_run(tmp_path / "d"))
+    assert "renamed" not in differences(other, make_run(tmp_path / "d"))
 
 
 def test_obstacles_fail_every_gate_on_the_baseline(tmp_path: Path) -> None:
@@ -416,7 +419,7 @@ def test_cells_are_counted_query_by_query(
     )
     cells = {
         (c.case.level, c.direction, c.k): c
-        for c in Comparison(mine.run, theirs.run).cells()
+        for c in Comparison(Pairing(mine.run, theirs.run)).cells()
     }
     found = cells[level, "image-to-report", k]
     difference, wins, losses = naive_difference(mine.run, theirs.run, level, k)
@@ -466,7 +469,7 @@ def test_a_loss_of_the_stated_size_is_seen_four_times_in_five(tmp_path: Path) ->
 def test_the_comparison_does_not_depend_on_the_version(tmp_path: Path) -> None:
     old = make_run(tmp_path / "b")
     older = old.measured(identity=replace(old.run.measured.identity, version="0.0.1"))
-    assert obstacles(make_run(tmp_path / "a"), older) == ""
+    assert differences(make_run(tmp_path / "a"), older) == ""
 
 
 @pytest.mark.parametrize("metric", ["retention", "half_level"])
@@ -482,7 +485,7 @@ def test_what_retrieves_nothing_passes_beside_no_baseline(
     assert (collapsed.verdict, collapsed.observed) == ("fail", None)
     (beside_nothing,) = of_baseline(judged(tmp_path, good, lost, text))
     assert beside_nothing.verdict == "inconclusive"
-    assert "Take a baseline that works" in beside_nothing.sentence
+    assert "Use a baseline that retrieves better than chance" in beside_nothing.sentence
 
 
 @pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
@@ -498,13 +501,13 @@ def test_one_level_alone_is_told(tmp_path: Path, metric: str) -> None:
         text,
     )
     told = {
-        verdict.gate.partition("@")[0]: verdict
+        verdict.gate.kind: verdict
         for verdict in record.verdicts
-        if verdict.gate != "none"
+        if verdict.gate.kind is not GateKind.NONE
     }
-    assert told["auc"].verdict == "inconclusive"
-    assert "takes two levels or more" in told["auc"].sentence
-    assert told["not_worse_than_baseline"].verdict in (
+    assert told[GateKind.AUC].verdict == "inconclusive"
+    assert "takes two levels or more" in told[GateKind.AUC].sentence
+    assert told[GateKind.BASELINE].verdict in (
         ("pass", "inconclusive") if metric == "recall" else ("inconclusive",)
     )
 
@@ -540,13 +543,13 @@ def test_repeated_patients_who_never_differ_are_worth_one_query_each(
 
 def test_level_0_is_one_cell_whatever_the_seed(tmp_path: Path) -> None:
     seeds = (0, 1, 2)
-    found = Comparison(
+    pairing = Pairing(
         make_run(tmp_path / "a", seeds=seeds).run,
         make_run(tmp_path / "b", seeds=seeds).run,
     )
     cells = [
         (cell.case.level, cell.case.seed)
-        for cell in found.cells([10])
+        for cell in Comparison(pairing).cells([10])
         if cell.direction == "image-to-report"
     ]
     assert sorted(cells) == [

@@ -18,7 +18,9 @@ from pytest_retrieval_robust.core.costs import CostMeasurement, Latency, Referen
 from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
 from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
+from pytest_retrieval_robust.core.verdict import GateKind
 from pytest_retrieval_robust.gate.judge import Judge
+from pytest_retrieval_robust.gate.limits import Floor
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.retrieval.curve import Curve
@@ -53,7 +55,7 @@ def verdicts(
     tmp_path: Path, text: str, recall: float, clean: float = 0.9
 ) -> Mapping[str, str]:
     judged = Judge(policy(tmp_path, text)).cell(outcome(recall), outcome(clean, 0.0))
-    return {verdict.gate: verdict.verdict for verdict in judged}
+    return {str(verdict.gate): verdict.verdict for verdict in judged}
 
 
 def test_a_cell_without_a_gate_is_ungated(tmp_path: Path) -> None:
@@ -117,7 +119,7 @@ def test_the_most_specific_gate_wins_in_the_documented_order(
     limits = policy(tmp_path, text + (broader if selectors else "")).limits_for(
         CASE, "image-to-report"
     )
-    assert limits == {("recall", 10): floor}
+    assert limits == [Floor(GateKind.RECALL, 10, floor)]
 
 
 def test_gates_merge_key_by_key(tmp_path: Path) -> None:
@@ -126,7 +128,10 @@ def test_gates_merge_key_by_key(tmp_path: Path) -> None:
         ' "ours-v2"\nrecall = { 10 = 0.2 }'
     )
     limits = policy(tmp_path, text).limits_for(CASE, "image-to-report")
-    assert limits == {("retention", 10): 0.5, ("recall", 10): 0.2}
+    assert limits == [
+        Floor(GateKind.RECALL, 10, 0.2),
+        Floor(GateKind.RETENTION, 10, 0.5),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +154,7 @@ def test_another_direction_is_judged_by_its_own_scores(tmp_path: Path) -> None:
 def test_a_named_model_at_chance_fails_before_any_floor(tmp_path: Path) -> None:
     text = '[[gate]]\nmodel = "ours-*"\nrecall = { 10 = 0.0 }'
     judged = Judge(policy(tmp_path, text)).cell(outcome(0.02), outcome(0.02, 0.0))
-    assert [(verdict.gate, verdict.verdict) for verdict in judged] == [
+    assert [(str(verdict.gate), verdict.verdict) for verdict in judged] == [
         ("above_chance", "fail")
     ]
     assert "weights may not have been loaded" in judged[0].sentence
@@ -240,7 +245,7 @@ def test_absolute_limits_hold_on_their_hardware_alone(tmp_path: Path) -> None:
     )
     judged = {
         pattern: {
-            v.gate: v.verdict
+            str(v.gate): v.verdict
             for v in Judge(policy(tmp_path, f"[[gate]]\n{ABSOLUTE}{pattern}")).cost(
                 here
             )

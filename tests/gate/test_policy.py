@@ -12,6 +12,7 @@ from pytest_retrieval_robust.core.cases import Case, Plan
 from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.core.config_file import ConfigFile, read_config_file
 from pytest_retrieval_robust.core.errors import ConfigError
+from pytest_retrieval_robust.core.verdict import GateKey, GateKind
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.run.gate_names import check_names
@@ -206,14 +207,16 @@ def test_settings_are_inherited_from_the_broader_gate(tmp_path: Path) -> None:
         ' "tiny-*"\nconfidence = 0.99\ninconclusive = "allow"\nrecall = { 10 = 0.1 }\n',
     )
     for direction in ("image-to-report", "report-to-image"):
-        found = rules.decision(CASE, direction, ("recall", 10))
+        found = rules.decision(CASE, direction, GateKey(GateKind.RECALL, 10))
         assert (found.by, found.confidence, found.tolerates_inconclusive) == (
             "bound",
             0.99,
             True,
         )
     other = rules.decision(
-        Case("clip", "d", "patches", 0.3, 0), "image-to-report", ("recall", 10)
+        Case("clip", "d", "patches", 0.3, 0),
+        "image-to-report",
+        GateKey(GateKind.RECALL, 10),
     )
     assert (other.by, other.confidence, other.tolerates_inconclusive) == (
         "bound",
@@ -228,7 +231,7 @@ def test_settings_alone_name_no_model(tmp_path: Path) -> None:
 
 
 def labels(rules: Policy, plan: Plan = PLAN) -> list[tuple[float, str]]:
-    return [(gate.case.level, gate.label) for gate in rules.planned(plan)]
+    return [(gate.case.level, str(gate.gate)) for gate in rules.planned(plan)]
 
 
 def test_the_plan_holds_every_gate_once(tmp_path: Path) -> None:
@@ -350,15 +353,22 @@ def test_a_limit_is_decided_as_its_own_table_says(tmp_path: Path) -> None:
         ' "box"\nbreaking_share = { k = 10, quantile = 0.5, min = 0.1 }\ninconclusive ='
         ' "allow"\n',
     )
-    assert rules.decision(CASE, "image-to-report", ("auc", 10)).by == "bound"
-    assert rules.decision(CASE, "image-to-report", ("recall", 10)).by == "point"
     assert (
-        rules.decision(CASE.clean(), "image-to-report", ("latency_p50", None)).hardware
+        rules.decision(CASE, "image-to-report", GateKey(GateKind.AUC, 10)).by == "bound"
+    )
+    assert (
+        rules.decision(CASE, "image-to-report", GateKey(GateKind.RECALL, 10)).by
+        == "point"
+    )
+    assert (
+        rules.decision(
+            CASE.clean(), "image-to-report", GateKey(GateKind.LATENCY_P50)
+        ).hardware
         == "cpu*"
     )
     breaking = Case("tiny-cxr-clip", "synthetic-cxr", "breaking", 0.0, 0)
     assert rules.decision(
-        breaking, "image-to-report", ("breaking_share", None)
+        breaking, "image-to-report", GateKey(GateKind.BREAKING_SHARE)
     ).tolerates_inconclusive
 
 

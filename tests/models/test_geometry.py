@@ -40,17 +40,15 @@ def assert_frame_tells_the_truth(
     left, top, right, bottom = frame
     side = pixels.shape[-1]
     centres = (np.arange(side) + 0.5) / side
-    inside_x, inside_y = (
-        (centres > left) & (centres < right),
-        (centres > top) & (centres < bottom),
-    )
+    inside_x = (centres > left) & (centres < right)
+    inside_y = (centres > top) & (centres < bottom)
     assert np.array_equal(pixels[2] > 0, inside_y[:, None] & inside_x[None, :])
     expected_x = ((centres - left) / (right - left) * 255)[inside_x]
     expected_y = ((centres - top) / (bottom - top) * 255)[inside_y]
-    shown = pixels[:, inside_y][:, :, inside_x].astype(float)
+    visible = pixels[:, inside_y][:, :, inside_x].astype(float)
     tolerance = 255 * 1.1 / min(side, 24) + 2  # a pixel of the source, and 8 bits
-    assert np.abs(shown[0] - expected_x[None, :]).max() <= tolerance
-    assert np.abs(shown[1] - expected_y[:, None]).max() <= tolerance
+    assert np.abs(visible[0] - expected_x[None, :]).max() <= tolerance
+    assert np.abs(visible[1] - expected_y[:, None]).max() <= tolerance
 
 
 @settings(max_examples=25, deadline=None)

@@ -18,7 +18,8 @@ from pytest_retrieval_robust.models._formats import gloria, opencv
 
 from . import published
 
-EMBEDDING, PIXEL = 1e-5, 1e-6
+EMBEDDING = 1e-5
+PIXEL = 1e-6
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +71,14 @@ def test_pixels_are_opencvs_bit_for_bit(model: Any) -> None:
             sha256(gloria.padded(opencv.by_area(grey, width, height)))
             == golden["square256_sha256"][number]
         )
-        found = model.normalise(
+        normalised = model.normalise(
             torch.from_numpy(model.prepare(image).pixels)[None].float() / 255
         )[0, :1]
-        assert sha256(found.numpy()) == golden["pixels_sha256"][number]
+        assert sha256(normalised.numpy()) == golden["pixels_sha256"][number]
         assert (
-            np.abs(found[:, 7::16, 7::16].numpy() - golden["pixels_grid"][number]).max()
+            np.abs(
+                normalised[:, 7::16, 7::16].numpy() - golden["pixels_grid"][number]
+            ).max()
             <= PIXEL
         )
 

@@ -36,11 +36,11 @@ PARTS = st.lists(
 @given(PARTS)
 def test_any_prefix_of_all_keys_is_taken_off_and_told(parts: list[str]) -> None:
     prefix = "".join(f"{part}." for part in parts)
-    tensors, found = without_prefix(
+    tensors, removed = without_prefix(
         "a model", {f"{prefix}{key}": key for key in OWN}, OWN
     )
     assert tensors == {key: key for key in OWN}
-    assert found.endswith(prefix.rpartition("_orig_mod.")[2])
+    assert removed.endswith(prefix.rpartition("_orig_mod.")[2])
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_keys_beside_the_network_are_left_as_they_are() -> None:
 
 
 def test_weights_beside_their_moving_average_are_refused() -> None:
-    both = {f"{prefix}.{key}": 0 for prefix in ("model", "ema") for key in OWN}
+    weights = {f"{prefix}.{key}": 0 for prefix in ("model", "ema") for key in OWN}
     with pytest.raises(
         ModelError, match=r"got 2 sets of them in one file, under 'ema\.' and 'model\.'"
     ):
-        without_prefix("a model", both, OWN)
+        without_prefix("a model", weights, OWN)
 
 
 def test_unprefixed_weights_are_taken_before_a_copy_of_them() -> None:

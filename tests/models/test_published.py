@@ -83,13 +83,13 @@ def test_a_hosted_model_is_found_in_the_cache_by_its_name(
     )
     # The same as the folder, which is checked against the libraries themselves; also as
     # a checkpoint of that layout.
-    for other in (
+    for same in (
         load_model(f"local-dir:{folder}", device="cpu"),
         load_model(name, checkpoint=folder, device="cpu"),
     ):
         assert all(
             torch.equal(ours, theirs)
-            for ours, theirs in zip(rows(model), rows(other), strict=True)
+            for ours, theirs in zip(rows(model), rows(same), strict=True)
         )
 
 
@@ -222,10 +222,8 @@ def test_unimedclips_layout(tmp_path: Path) -> None:
             )
             / 255
         )
-        mean, std = (
-            torch.tensor(c)[:, None, None]
-            for c in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
-        )
+        mean = torch.tensor(open_clip.OPENAI_DATASET_MEAN)[:, None, None]
+        std = torch.tensor(open_clip.OPENAI_DATASET_STD)[:, None, None]
         expected_images = torch.nn.functional.normalize(
             visual.eval()((pixels - mean) / std), dim=-1
         )
@@ -297,10 +295,10 @@ def test_terms_come_before_the_download(hub: Path) -> None:
 def test_a_gated_repository_says_to_accept_its_terms() -> None:
     from pytest_retrieval_robust.models._files.hub import how_to_download
 
-    said = how_to_download(
+    advice = how_to_download(
         "google/medsiglip-448", OSError("You are trying to access a gated repo.")
     )
-    assert said.startswith("Accept its terms")
+    assert advice.startswith("Accept its terms")
     assert how_to_download("a/b").startswith("Run `hf download a/b`")
 
 

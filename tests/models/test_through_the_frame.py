@@ -49,9 +49,11 @@ Reach: TypeAlias = Callable[[float], float]
 """How many source pixels to either side a pixel of the square is made of, given how
 many there are to a pixel.
 """
-BICUBIC, BILINEAR = FILTERS["bicubic"], FILTERS["bilinear"]
+BICUBIC = FILTERS["bicubic"]
+BILINEAR = FILTERS["bilinear"]
 _SUPPORT = {BILINEAR: 1, BICUBIC: 2, FILTERS["lanczos"]: 3, FILTERS["nearest"]: 1}
-SIDE, CANVAS = 48, 80
+SIDE = 48
+CANVAS = 80
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,8 @@ def agreed(
     sums = np.pad(
         hidden.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))
     )
-    ranges, inside = [], []
+    ranges = []
+    inside = []
     for axis, length in ((1, source.shape[0]), (0, source.shape[1])):
         first, last = footprints((frame[axis], frame[axis + 2]), pixels, length, reach)
         cells = (np.floor(first / length * grid), np.floor(last / length * grid) + 1)

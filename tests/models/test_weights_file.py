@@ -38,10 +38,10 @@ def read(file: Path) -> dict[str, torch.Tensor]:
         }
 
 
-def assert_same(found: dict[str, torch.Tensor]) -> None:
-    assert found.keys() == WEIGHTS.keys()
+def assert_same(tensors: dict[str, torch.Tensor]) -> None:
+    assert tensors.keys() == WEIGHTS.keys()
     assert all(
-        torch.equal(found[key], tensor) and found[key].dtype == tensor.dtype
+        torch.equal(tensors[key], tensor) and tensors[key].dtype == tensor.dtype
         for key, tensor in WEIGHTS.items()
     )
 
@@ -75,15 +75,15 @@ def test_every_container_gives_the_same_tensors(tmp_path: Path) -> None:
 def test_tied_tensors_survive(tmp_path: Path) -> None:
     """Two keys on one storage: the first is copied out before the second is read."""
     table = torch.arange(100_000.0)
-    found = read(
+    tensors = read(
         saved(
             tmp_path / "tied.pt",
             {"first": table, "second": table, "part": table[5000:50_000]},
         )
     )
-    assert torch.equal(found["first"], table)
-    assert torch.equal(found["second"], table)
-    assert torch.equal(found["part"], table[5000:50_000])
+    assert torch.equal(tensors["first"], table)
+    assert torch.equal(tensors["second"], table)
+    assert torch.equal(tensors["part"], table[5000:50_000])
 
 
 def test_settings_objects_need_no_library() -> None:
@@ -243,8 +243,8 @@ def test_a_damaged_container_is_an_error_of_ours(tmp_path: Path, kind: str) -> N
         near = (
             len(whole) if number % 2 else min(len(whole), 2000)
         )  # headers lie at the beginning
-        for place in random.integers(0, near, 1 + number % 5):
-            changed[place] = random.integers(256)
+        for position in random.integers(0, near, 1 + number % 5):
+            changed[position] = random.integers(256)
         if number % 4 == 3:
             del changed[int(random.integers(len(changed))) :]
         file = tmp_path / f"changed.{'safetensors' if kind == 'safetensors' else 'pt'}"

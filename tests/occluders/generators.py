@@ -38,7 +38,8 @@ frames = st.tuples(
 def areas(draw: DrawFn, fills: Sequence[str] = ("black",)) -> AreaOccluder:
     """Any of the seven, on a grid of up to 20 x 20 cells."""
     family = draw(st.sampled_from(list(FAMILIES.values())))
-    grid, fill = draw(st.integers(1, 20)), draw(st.sampled_from(fills))
+    grid = draw(st.integers(1, 20))
+    fill = draw(st.sampled_from(fills))
     if family is Box:
         return Box(grid, fill, draw(st.sampled_from(PLACES)))
     if family is Boxes:

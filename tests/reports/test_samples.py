@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -37,7 +36,7 @@ from pytest_retrieval_robust.measure.samples.choice import (
 )
 from pytest_retrieval_robust.measure.samples.pictures import SIDE, picture
 from pytest_retrieval_robust.reports.html.page import render_html
-from pytest_retrieval_robust.run.collector import _lacking
+from pytest_retrieval_robust.run.sample_notes import note_of_missing
 
 from ..conftest import SMALL, THREE_LINES, Run
 from ..saved_runs import make_run
@@ -338,10 +337,11 @@ def test_samples_of_a_search_that_are_missing_are_said(tmp_path: Path) -> None:
     run = replace(
         record(tmp_path, 40, gates="", levels=(0.0, 0.2)), breaking=(searched("ours"),)
     )
-    session: Any = SimpleNamespace(wants_samples=True)
     hidden = sample_sheet()
-    assert "lacks samples of ours on d:" in (_lacking(run, session, [hidden]) or "")
-    assert _lacking(run, session, [hidden, replace(hidden, kind="breaking")]) is None
+    note = note_of_missing(run, [hidden], has_page=True)
+    assert "lacks samples of ours on d:" in (note or "")
+    sheets = [hidden, replace(hidden, kind="breaking")]
+    assert note_of_missing(run, sheets, has_page=True) is None
 
 
 def test_images_that_cannot_be_shown_again_fail_no_test(

@@ -68,7 +68,7 @@ def test_a_gate_on_cells_beside_the_baseline_marks_those_cells(tmp_path: Path) -
     told = {
         v.case.level: v.verdict
         for v in run.verdicts
-        if v.gate.endswith("cell image-to-report")
+        if str(v.gate).endswith("cell image-to-report")
     }
     assert "fail" in told.values()
     for row in curves(run):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.core.names import call_name, parse_call, slug, split_list
-from pytest_retrieval_robust.run.options import find_upward, parse_levels
+from pytest_retrieval_robust.run.robust_toml import find_upward
+from pytest_retrieval_robust.run.typed_values import parse_levels
 
 from ..conftest import Run
 

@@ -26,7 +26,7 @@ from pytest_retrieval_robust.reports.saved.read import load_run
 from pytest_retrieval_robust.reports.saved_run import save_run
 from pytest_retrieval_robust.run.outputs import check_outputs, place_for, same_place
 from pytest_retrieval_robust.run.xdist import folder as store
-from pytest_retrieval_robust.run.xdist.placement import Placement
+from pytest_retrieval_robust.run.xdist.notice_board import NoticeBoard
 
 from ..conftest import Run
 from ..saved_runs import Made, make_run, with_search
@@ -568,6 +568,6 @@ def test_no_room_for_what_processes_tell_each_other_ends_nothing(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "file").write_text("")
-    placement = Placement(tmp_path / "file")
-    placement.tell_models({"test_x": "m"})
-    assert placement.models() == {}
+    board = NoticeBoard(tmp_path / "file")
+    board.post_models({"test_x": "m"})
+    assert board.models() == {}

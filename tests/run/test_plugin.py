@@ -569,13 +569,13 @@ def test_the_saved_command_holds_no_folder_of_the_users(
     ],
 )
 def test_which_paths_are_shortened(typed: str, kept: str | None) -> None:
-    from pytest_retrieval_robust.run.collector import told_of
+    from pytest_retrieval_robust.run.scope import shown_argument
 
     others = {
         "--models": "--models=hf:ORG/NAME,open_clip:ViT-B-32/openai,local-dir:.../x",
         "--datasets": "--datasets=table(path=.../x.csv,text=report),open-i",
     }
-    assert told_of(typed) == (kept or others[typed.partition("=")[0]])
+    assert shown_argument(typed) == (kept or others[typed.partition("=")[0]])
 
 
 @given(
@@ -587,10 +587,10 @@ def test_which_paths_are_shortened(typed: str, kept: str | None) -> None:
     form=st.sampled_from(["{}", "--robust-results={}", "-c{}", "-o{}"]),
 )
 def test_of_an_absolute_path_no_folder_stays(folders: list[str], form: str) -> None:
-    from pytest_retrieval_robust.run.collector import told_of
+    from pytest_retrieval_robust.run.scope import shown_argument
 
     path = "/".join(["", *(f"{folder}SECRET" for folder in folders), "out"])
-    assert told_of(form.format(path)) == form.format(".../out")
+    assert shown_argument(form.format(path)) == form.format(".../out")
 
 
 def test_the_saved_command_can_be_pasted_into_a_shell(

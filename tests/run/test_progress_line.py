@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import os
 import pty
 import re
 import struct
+import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,13 +22,17 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust import find_breaking, load_dataset, load_model
 from pytest_retrieval_robust.core.progress import Progress
-from pytest_retrieval_robust.run import progress_line as shown
 from pytest_retrieval_robust.run.progress_line import (
+    LogLines,
     ProgressShow,
-    TerminalDisplay,
-    WorkerProgress,
+    TerminalLine,
     fitting,
     progress_line,
+)
+from pytest_retrieval_robust.run.xdist.progress import (
+    WorkerProgress,
+    forget_worker,
+    read_progress,
 )
 
 HALF = Progress("tiny", "synthetic-cxr", 0.3, 1500, 3000, 1500, 30.0)
@@ -35,7 +42,8 @@ class Screen:
     """A line of a terminal that knows the two sequences that are used."""
 
     def __init__(self, before: str) -> None:
-        self.cells, self.cursor = list(before), len(before)
+        self.cells = list(before)
+        self.cursor = len(before)
 
     def write(self, text: str) -> None:
         for sign, back, erase in re.findall(r"([^\x1b])|\x1b\[(\d+)D|(\x1b\[K)", text):
@@ -52,6 +60,20 @@ class Screen:
         return "".join(self.cells)
 
 
+class Reporter:
+    """What is asked of pytest's terminal reporter, without capturing."""
+
+    def __init__(self, before: int) -> None:
+        self.screen = Screen("." * before)
+        self._tw = SimpleNamespace(fullwidth=80, width_of_current_line=before)
+        plugins = SimpleNamespace(getplugin=lambda _: None)
+        self.config = SimpleNamespace(pluginmanager=plugins)
+
+    def write_raw(self, text: str, *, flush: bool) -> None:
+        assert flush
+        self.screen.write(text)
+
+
 @given(
     lines=st.lists(
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=120),
@@ -63,27 +85,16 @@ class Screen:
 def test_the_live_line_never_moves_what_pytest_writes(
     lines: list[str], before: int
 ) -> None:
-    class Writer:
-        fullwidth, width_of_current_line = 80, before
-
-    class Reporter:
-        _tw = Writer()
-
-    stream, screen = io.StringIO(), Screen("." * before)
-    display = TerminalDisplay(Reporter(), stream)  # type: ignore[arg-type]  # all that is asked of one
+    reporter: Any = Reporter(before)
+    display = TerminalLine(reporter)
     for line in lines:
-        stream.seek(0)
-        stream.truncate()
         display.show(line)
-        screen.write(stream.getvalue())
-        assert screen.cursor == before
-        assert len(screen.text) < 80
-        assert screen.text.startswith("." * before)
-    stream.seek(0)
-    stream.truncate()
+        assert reporter.screen.cursor == before
+        assert len(reporter.screen.text) < 80
+        assert reporter.screen.text.startswith("." * before)
     display.erase()
-    screen.write(stream.getvalue() + ".")
-    assert screen.text == "." * (before + 1)
+    reporter.screen.write(".")
+    assert reporter.screen.text == "." * (before + 1)
 
 
 @given(
@@ -105,19 +116,44 @@ def test_of_a_line_whole_parts_are_left_out(parts: list[str], room: int) -> None
     ]
 
 
-def test_the_line_has_the_width_of_the_terminal_and_not_of_what_pytest_captured() -> (
-    None
-):
-    class Reporter:
-        class _tw:
-            fullwidth, width_of_current_line = 80, 0
+SHOWN_IN_A_TEST = """
+from pytest_retrieval_robust.core.progress import Progress
+from pytest_retrieval_robust.run.progress_line import TerminalLine, progress_line
 
+
+def test_mine(request):
+    reporter = request.config.pluginmanager.getplugin("terminalreporter")
+    half = Progress("tiny", "synthetic-cxr", 0.3, 1500, 3000, 1500, 30.0)
+    print("captured")
+    TerminalLine(reporter).show(progress_line([half]))
+"""
+
+
+@pytest.mark.parametrize("capture", ["fd", "sys", "no"])
+def test_the_line_has_the_width_of_the_terminal_and_not_of_what_pytest_captured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capture: str
+) -> None:
+    # Given explicitly: GNU readline, which pytest imports, sets a COLUMNS of its own for
+    # the processes that this one starts.
+    monkeypatch.delenv("COLUMNS", raising=False)
+    environment = dict(os.environ)
+    (tmp_path / "test_mine.py").write_text(SHOWN_IN_A_TEST)
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
-    with os.fdopen(theirs, "w") as stream:
-        TerminalDisplay(Reporter(), stream).show(progress_line([HALF]))  # type: ignore[arg-type]
-        assert b" level 0.3: 50 %, 50 images/s, 0:30 left\x1b[" in os.read(ours, 200)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 58, 0, 0))
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    subprocess.run(
+        [*command, f"--capture={capture}", "test_mine.py"],
+        stdout=theirs,
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+    )
+    printed = os.read(ours, 10_000).decode()
+    os.close(theirs)
     os.close(ours)
+    # Behind "test_mine.py " there is room for the numbers alone.
+    assert "\x1b[K level 0.3: 50 %, 50 images/s, 0:30 left\x1b[40D" in printed
+    assert ("captured" in printed) == (capture == "no")
 
 
 def test_a_line_says_model_level_speed_and_time_left() -> None:
@@ -160,10 +196,10 @@ def test_a_worker_tells_its_controller_through_a_file(tmp_path: Path) -> None:
     WorkerProgress(tmp_path, "gw1").tell(HALF)
     WorkerProgress(tmp_path, "gw0").tell(Progress("other", "d", 0.1, 5, 5, 5, 1.0))
     (tmp_path / "progress-gw2.json").write_text("{half")
-    assert [one.model for one in shown.read_progress(tmp_path)] == ["other", "tiny"]
-    shown.forget_worker(tmp_path, "gw0")
-    shown.forget_worker(tmp_path, "gw7")
-    assert [one.model for one in shown.read_progress(tmp_path)] == ["tiny"]
+    assert [one.model for one in read_progress(tmp_path)] == ["other", "tiny"]
+    forget_worker(tmp_path, "gw0")
+    forget_worker(tmp_path, "gw7")
+    assert [one.model for one in read_progress(tmp_path)] == ["tiny"]
 
 
 def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> None:
@@ -176,9 +212,6 @@ def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> N
             lines.append(line)
 
         def erase(self) -> None:
-            """Nothing to take away."""
-
-        def close(self) -> None:
             lines.append("")
 
     show = ProgressShow(Display())
@@ -197,7 +230,7 @@ def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> N
 def test_a_log_gets_whole_lines_and_pytest_goes_on_after_them(
     run_suite: Callable[..., pytest.RunResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shown.LogDisplay, "seconds", 0.0)
+    monkeypatch.setattr(LogLines, "seconds", 0.0)
     result = run_suite("--robust-no-cache")
     measuring = [line for line in result.outlines if line.startswith("measuring ")]
     assert measuring

@@ -677,14 +677,13 @@ def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
     """As after a time-out while torch is imported: it cannot be imported again."""
     # Not by the package's attribute: an earlier inner run may have left a module there
     # that pytester forgot.
-    summary = import_module("pytest_retrieval_robust.run.collector")
+    concluding = import_module("pytest_retrieval_robust.run.concluding")
 
     def broken(*_: object) -> None:
         raise ImportError("torch can only be initialized once per process, Mr Doe")
 
-    monkeypatch.setattr(
-        summary, "Evidence", broken
-    )  # undone afterwards: the runs of other tests use the same module
+    # Undone afterwards: the runs of other tests use the same module.
+    monkeypatch.setattr(concluding, "Evidence", broken)
     (pytester.path / "robust.toml").write_text(MET)
     result = bare_suite("--robust-results=out")
     assert result.ret == 1

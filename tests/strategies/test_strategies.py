@@ -208,11 +208,9 @@ def test_embeddings_shrink_to_few_rows_and_dims() -> None:
 
 
 def test_some_embeddings_are_equal_nearly_equal_or_in_one_cone() -> None:
-    duplicate, near, narrow = (
-        unit_rows(2, 64, repeated=1),
-        unit_rows(2, 64, repeated=1, spread=1e-7),
-        unit_rows(9, 64),
-    )
+    duplicate = unit_rows(2, 64, repeated=1)
+    near = unit_rows(2, 64, repeated=1, spread=1e-7)
+    narrow = unit_rows(9, 64)
     assert (duplicate[0] == duplicate[1]).all()
     assert (near[0] != near[1]).any()
     assert np.abs(near[0] - near[1]).max() < 1e-6

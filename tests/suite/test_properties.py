@@ -11,7 +11,7 @@ import pytest
 from hypothesis.vendor.pretty import pretty
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.__main__ import suite_folder
+from pytest_retrieval_robust.run.commands.init import suite_folder
 
 from ..datasets.files.trees import save, write_table
 
@@ -127,7 +127,7 @@ def test_the_simplest_neighbour_that_matters_is_shown(
             f"*subject=averaging on {DATASET},",
             "*number=0,",
             "*neighbours=[[]1],",
-            "*place=0,",
+            "*position=0,",
         ]
     )
 

@@ -43,6 +43,7 @@ class Choice:
     """
 
     def __post_init__(self) -> None:
+        # Raises for an unknown word.
         policy(self.text)
         _require_word("relevance", self.relevance, RULES)
         _require_word("view", self.view, VIEWS)
@@ -52,6 +53,7 @@ class Choice:
                 "Expected images_per_study of at least 1, got"
                 f" images_per_study={self.images_per_study}. Omit it to use every image."
             )
+        # NaN fails this comparison, as it should.
         if not 0 <= self.most_skipped <= 1:
             raise DatasetError(
                 f"Expected a share from 0 to 1, got most_skipped={self.most_skipped!r}."

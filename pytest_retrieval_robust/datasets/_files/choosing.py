@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...core.errors import DatasetError
 from .choice import Choice
 from .mask_folder import open_masks
-from .places import shown_path
+from .paths import shown_path
 from .records import ImageRow, Sections, SourceData
 from .relevance import pair
 from .report_dataset import ReportDataset, labels_of
@@ -77,6 +77,7 @@ class _Selection:
             )
         ids = set(first_column(subset, "the subset's table"))
         rows = [row for row in self.rows if row.id in ids]
+        # A list of ids that fits only in part is a list of another data set.
         if len(rows) < len(ids):
             raise DatasetError(
                 "Expected every id of the subset's table among the images of"
@@ -113,6 +114,7 @@ class _Selection:
             texts_of[study] = texts
             long_texts_of[study] = tuple(t for t in texts if len(t) >= shortest)
 
+        # The three reasons are disjoint: what is left out is counted once.
         without_report = sum(row.study not in texts_of for row in self.rows)
         without_text = sum(texts_of.get(row.study) == () for row in self.rows)
         rows = [row for row in self.rows if long_texts_of.get(row.study)]

@@ -37,29 +37,30 @@ class Columns:
         names = (getattr(self, field.name) for field in fields(self))
         return list(dict.fromkeys(name for name in names if name is not None))
 
-    def row_of(self, values: Mapping[str, Any], number: int, shown: str) -> CaptionRow:
-        """A row of the data: `values` by column. Messages call it `shown`.
+    def row_of(self, values: Mapping[str, Any], number: int, where: str) -> CaptionRow:
+        """A row of the data: `values` by column. Messages call it `where`.
 
         Its image is one of its own, until the reader says which it is. Raises
         `DatasetError` for a value that is none for its column.
         """
 
         def word(column: str | None) -> str:
-            return "" if column is None else as_text(values[column], column, shown)
+            return "" if column is None else as_text(values[column], column, where)
 
         def section(column: str | None) -> str:
-            return "" if column is None else section_of(values[column], column, shown)
+            return "" if column is None else section_of(values[column], column, where)
 
+        # Sections are single texts; captions may be a list.
         return CaptionRow(
             number=number,
-            shown=shown,
+            where=where,
             image=str(number),
-            place=str(number),
+            location=str(number),
             id=word(self.id),
             group=word(self.group),
             patient=word(self.patient),
             view=view_of(word(self.view)),
-            captions=captions_of(values[self.text], self.text, shown),
+            captions=captions_of(values[self.text], self.text, where),
             findings=section(self.findings),
             impression=section(self.impression),
             has_sections=self.has_sections,

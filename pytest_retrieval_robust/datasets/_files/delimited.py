@@ -35,7 +35,7 @@ def delimited_rows(
     with open_text(file) as stream:
         lines = lines_of(stream)
         header = read_header(lines, delimiter, columns.required)
-        places = columns.places(header.names, progress.shown)
+        positions = columns.positions(header.names, progress.title)
         reader = csv.reader(
             lines,
             delimiter=header.delimiter,
@@ -51,7 +51,9 @@ def delimited_rows(
                     f"Expected {len(header.names)} fields, got fields={len(fields)} in"
                     f" {progress.shown_row}. Fix its quoting."
                 )
-            values = [None if place is None else fields[place] for place in places]
+            values = [
+                None if column is None else fields[column] for column in positions
+            ]
             yield progress.row, values
 
 
@@ -75,8 +77,8 @@ def read_header(
     if excel is not None:
         return _split(line, excel[1])
 
-    others = [other for other in _DELIMITERS if other != delimiter]
-    headers = [_split(line, candidate) for candidate in (delimiter, *others)]
+    delimiters = dict.fromkeys((delimiter, *_DELIMITERS))
+    headers = [_split(line, candidate) for candidate in delimiters]
     usual = headers[0]
     if required:
         fitting = (header for header in headers if set(required) <= set(header.names))

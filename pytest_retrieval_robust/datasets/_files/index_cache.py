@@ -26,12 +26,12 @@ def cached_arrays(
     The cache is right as long as path, size and time of all files are the same.
     `version` is that of `make`.
     """
-    place = cache_folder() / "datasets" / f"{kind}-{_key(version, files)}.npz"
-    cached = _load(place)
+    file = cache_folder() / "datasets" / f"{kind}-{_key(version, files)}.npz"
+    cached = _load(file)
     if cached is not None:
         return cached
     arrays = make()
-    _save(arrays, place)
+    _save(arrays, file)
     return arrays
 
 
@@ -44,27 +44,30 @@ def _key(version: int, files: tuple[Path, ...]) -> str:
     return digest.hexdigest()
 
 
-def _load(place: Path) -> Arrays | None:
+def _load(file: Path) -> Arrays | None:
     try:
-        with open_regular(place) as stream, np.load(stream, allow_pickle=False) as file:
-            return dict(file)
+        with (
+            open_regular(file) as stream,
+            np.load(stream, allow_pickle=False) as arrays,
+        ):
+            return dict(arrays)
     # Absent, or damaged in any way: it is made again.
     except Exception:
         return None
 
 
-def _save(arrays: Arrays, place: Path) -> None:
+def _save(arrays: Arrays, file: Path) -> None:
     """Write all or nothing, for this user alone, because the arrays hold ids.
 
     A cache that cannot be written costs time only.
     """
     name = None
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place.parent, suffix=".npz")  # mode 0600
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".npz")  # mode 0600
         with os.fdopen(handle, "wb") as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # its keywords are arrays
-        os.replace(name, place)
+        os.replace(name, file)
     except OSError:
         if name is not None:
             Path(name).unlink(missing_ok=True)

@@ -94,6 +94,7 @@ def dataset_of(
                 f"Expected {option} as a text, got {_kind(value)}. Choose one."
             )
     values = lists.checked(name)
+    # Before any image is looked at: mistakes in a word are reported at once.
     choice = Choice("full", relevance, on_error=on_error)
     sources = [
         _source(image, _ITEM.format(number))
@@ -113,7 +114,7 @@ def dataset_of(
         split=split,
         images=images.rows,
         read_reports=reports_in_memory(images.texts),
-        locate=lambda row: _located(sources[int(row.place)], row),
+        locate=lambda row: _located(sources[int(row.location)], row),
         read_labels=(lambda: images.labels) if "labels" in values else None,
         texts_as_published=True,
     )
@@ -121,6 +122,7 @@ def dataset_of(
 
 
 def _as_list(values: Any, option: str) -> list[Any]:
+    # A text is iterable too: its characters would be taken for items.
     is_one_value = values is None or isinstance(values, str | bytes | dict | Path)
     if is_one_value or not isinstance(values, Iterable):
         raise DatasetError(
@@ -131,35 +133,36 @@ def _as_list(values: Any, option: str) -> list[Any]:
 
 
 def _row(number: int, lists: Mapping[str, list[Any]]) -> CaptionRow:
-    shown = _ITEM.format(number)
+    where = _ITEM.format(number)
 
     def word(option: str) -> str:
-        return as_text(lists[option][number], option, shown) if option in lists else ""
+        return as_text(lists[option][number], option, where) if option in lists else ""
 
     report = lists["reports"][number]
+    # An array of texts is a list of captions, as from a column of pandas.
     texts = report.tolist() if isinstance(report, np.ndarray) else report
     image_id = word("ids")
     if "ids" in lists and not image_id.strip():
         raise DatasetError(
-            f"Expected an id of each image, got none for {shown}. Leave ids out, or"
+            f"Expected an id of each image, got none for {where}. Leave ids out, or"
             " give all of them."
         )
     row = CaptionRow(
         number=number,
-        shown=shown,
+        where=where,
         image=str(number),
-        place=str(number),
+        location=str(number),
         id=image_id,
         group=word("studies"),
         patient=word("patients"),
-        captions=captions_of(texts, "reports", shown),
+        captions=captions_of(texts, "reports", where),
     )
     if "labels" in lists:
-        row.labels = _labels(lists["labels"][number], shown)
+        row.labels = _labels(lists["labels"][number], where)
     return row
 
 
-def _labels(value: Any, shown: str) -> frozenset[str]:
+def _labels(value: Any, where: str) -> frozenset[str]:
     """The labels of an image: a list or set of words, one word, or none."""
     if is_missing(value):
         return frozenset()
@@ -168,29 +171,29 @@ def _labels(value: Any, shown: str) -> frozenset[str]:
     if not is_list or not all(isinstance(word, str) for word in words):
         raise DatasetError(
             f"Expected labels as a list of words per image, got {_kind(value)} for"
-            f" {shown}. Fix it."
+            f" {where}. Fix it."
         )
     return frozenset(words)
 
 
-def _source(image: Any, shown: str) -> ListSource:
+def _source(image: Any, where: str) -> ListSource:
     from PIL import Image as images
 
     if isinstance(image, images.Image):
-        return _upright_copy(image, shown)
+        return _upright_copy(image, where)
     if isinstance(image, str | PathLike):
         return Path(image).expanduser()
     if isinstance(image, bytes):
         return image
     if isinstance(image, np.ndarray):
-        return _from_array(image, shown)
+        return _from_array(image, where)
     raise DatasetError(
         "Expected images as paths, PIL images, bytes of image files or arrays, got"
-        f" {_kind(image)} for {shown}. Give one of these."
+        f" {_kind(image)} for {where}. Give one of these."
     )
 
 
-def _upright_copy(image: Image, shown: str) -> Image:
+def _upright_copy(image: Image, where: str) -> Image:
     """A copy, upright as its file would be read.
 
     The user may change or close the image while a run goes on.
@@ -200,19 +203,19 @@ def _upright_copy(image: Image, shown: str) -> Image:
     if min(image.size) < 1 or image.mode not in _EIGHT_BITS:
         raise DatasetError(
             "Expected images of 8 bits per channel and at least 1 x 1 pixels, got"
-            f" mode={image.mode!r}, size={image.size} for {shown}. Scale others to"
+            f" mode={image.mode!r}, size={image.size} for {where}. Scale others to"
             " 0..255, or give the path of the file."
         )
     return attempted(
         lambda: ImageOps.exif_transpose(image),
         lambda error: DatasetError(
-            f"Expected an image that can be read, got {kind_of(error)} for {shown}."
+            f"Expected an image that can be read, got {kind_of(error)} for {where}."
             " Give the path of its file."
         ),
     )
 
 
-def _from_array(pixels: np.ndarray[Any, Any], shown: str) -> Image:
+def _from_array(pixels: np.ndarray[Any, Any], where: str) -> Image:
     from PIL import Image as images
 
     is_grey = pixels.ndim == 2
@@ -221,7 +224,7 @@ def _from_array(pixels: np.ndarray[Any, Any], shown: str) -> Image:
     if pixels.dtype != np.uint8 or not has_shape:
         raise DatasetError(
             "Expected arrays of shape (rows, columns) or (rows, columns, 3) in uint8,"
-            f" got shape={pixels.shape}, dtype={pixels.dtype} for {shown}. Scale them"
+            f" got shape={pixels.shape}, dtype={pixels.dtype} for {where}. Scale them"
             " to 0..255, and put colours last."
         )
     return images.fromarray(np.ascontiguousarray(pixels))

@@ -13,7 +13,7 @@ from ...core.foreign import FOREIGN, let_go
 from .._pixels.damage import kind_of
 from .._pixels.mask import Mask, read_mask
 from .._pixels.refusals import Refused
-from .places import checked_place, inside, require_root
+from .paths import checked_path, inside, require_root
 
 _SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|webp|dcm|dicom)\Z", re.IGNORECASE)
 
@@ -35,13 +35,13 @@ class MaskFolder:
     def __repr__(self) -> str:
         return f"<MaskFolder of {len(self.regions)} regions>"
 
-    def read(self, image_id: str, size: SizeOf, shown: str) -> dict[str, Mask]:
+    def read(self, image_id: str, size: SizeOf, where: str) -> dict[str, Mask]:
         """The masks of an image by region, (rows, columns) bool.
 
-        A region without a file is absent. `shown` names the image in messages, because a
+        A region without a file is absent. `where` names the image in messages, because a
         file's name may be a patient's.
         """
-        outcome = self._masks_or_error(mask_place(image_id), size, shown)
+        outcome = self._masks_or_error(mask_path(image_id), size, where)
         # Pytest can show the local variables of the frame that raises.
         del image_id
         if isinstance(outcome, DatasetError):
@@ -49,11 +49,11 @@ class MaskFolder:
         return outcome
 
     def _masks_or_error(
-        self, place: str, size: SizeOf, shown: str
+        self, path: str, size: SizeOf, where: str
     ) -> dict[str, Mask] | DatasetError:
         """The masks, or an error without the frames that know the masks' path."""
         try:
-            checked_place(place, "an id")
+            checked_path(path, "an id")
         except DatasetError:
             return DatasetError(
                 f"Expected image ids that are paths inside masks={self.root.name!r},"
@@ -62,7 +62,7 @@ class MaskFolder:
             )
         masks: dict[str, Mask] = {}
         for region in self.regions:
-            outcome = self._mask_or_error(region, place, size, shown)
+            outcome = self._mask_or_error(region, path, size, where)
             if isinstance(outcome, DatasetError):
                 return outcome
             if outcome is not None:
@@ -70,28 +70,28 @@ class MaskFolder:
         return masks
 
     def _mask_or_error(
-        self, region: str, place: str, size: SizeOf, shown_image: str
+        self, region: str, path: str, size: SizeOf, image_name: str
     ) -> Mask | DatasetError | None:
         """None if the region has no mask of this image."""
-        shown = f"region {region!r} of {shown_image}"
+        where = f"region {region!r} of {image_name}"
         try:
-            with open_regular(inside(self.root, f"{region}/{place}", shown)) as stream:
+            with open_regular(inside(self.root, f"{region}/{path}", where)) as stream:
                 return read_mask(stream, size())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except Refused as refused:
-            problem = refused.named(shown)
+            problem = refused.named(where)
             let_go(refused)
         except NotRegularError as error:
             problem = DatasetError(
-                f"Expected a mask, got {error}: {shown}. Put the mask's file there."
+                f"Expected a mask, got {error}: {where}. Put the mask's file there."
             )
         # Of the image, when its size was asked for, or of a link that leads out.
         except DatasetError as error:
             return error.with_traceback(None)
         except FOREIGN as error:
             problem = DatasetError(
-                f"Expected a readable mask, got {kind_of(error)}: {shown}. Check its"
+                f"Expected a readable mask, got {kind_of(error)}: {where}. Check its"
                 " permissions and its disk."
             )
             let_go(error)
@@ -113,21 +113,22 @@ def open_masks(folder: Path, ids: Iterable[str], *, name: str) -> MaskFolder:
             "Expected one folder per region, as in masks/lungs/<image id>.png, got none"
             f" in masks={root.name!r} of {name}. Give the folder above them."
         )
-    places = [mask_place(image_id) for image_id in ids]
-    repeated = len(places) - len(set(places))
+    # `a.png` and `a.jpg` would both have the mask `a.png`.
+    paths = [mask_path(image_id) for image_id in ids]
+    repeated = len(paths) - len(set(paths))
     if repeated:
         raise DatasetError(
             f"Expected image ids of {name} that differ without their suffixes, because"
-            f" each has the mask of that name, got {repeated} of {len(places)} that do"
+            f" each has the mask of that name, got {repeated} of {len(paths)} that do"
             " not. Give the images other ids."
         )
     return MaskFolder(root, regions)
 
 
-def mask_place(image_id: str) -> str:
+def mask_path(image_id: str) -> str:
     """Where an image's mask lies in the folder of a region.
 
-    >>> mask_place("p10/s5/a.jpg"), mask_place("02aa804e-bde0afdd"), mask_place("1.2.840.7")
+    >>> mask_path("p10/s5/a.jpg"), mask_path("02aa804e-bde0afdd"), mask_path("1.2.840.7")
     ('p10/s5/a.png', '02aa804e-bde0afdd.png', '1.2.840.7.png')
     """
     return _SUFFIX.sub("", image_id) + ".png"

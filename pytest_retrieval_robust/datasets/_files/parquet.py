@@ -14,16 +14,16 @@ from .table_progress import MOST_FIELD, TableColumns, TableProgress, TableRows
 _BATCH_ROWS = 1024
 
 
-def parquet_rows(file: Path, columns: TableColumns, shown: str) -> TableRows:
+def parquet_rows(file: Path, columns: TableColumns, title: str) -> TableRows:
     """The rows of a Parquet file; None for optional columns that are absent."""
-    table = _opened(file, shown)
+    table = _opened(file, title)
     names = list(table.schema_arrow.names)
     # The names of this file are surely names, unlike the first line of a CSV: show them.
     for column in columns.required:
         if column not in names:
-            raise DatasetError(str(unknown_name(f"column of {shown}", column, names)))
-    columns.places(names, shown)
-    progress = TableProgress(shown)
+            raise DatasetError(str(unknown_name(f"column of {title}", column, names)))
+    columns.positions(names, title)
+    progress = TableProgress(title)
 
     def read() -> TableRows:
         present = [name for name in dict.fromkeys(columns.all) if name in names]
@@ -37,11 +37,11 @@ def parquet_rows(file: Path, columns: TableColumns, shown: str) -> TableRows:
     yield from guarded(read(), progress.problem)
 
 
-def parquet_columns(file: Path, shown: str) -> list[str]:
-    return list(_opened(file, shown).schema_arrow.names)
+def parquet_columns(file: Path, title: str) -> list[str]:
+    return list(_opened(file, title).schema_arrow.names)
 
 
-def _opened(file: Path, shown: str) -> Any:
+def _opened(file: Path, title: str) -> Any:
     def opened() -> Any:
         import pyarrow  # noqa: F401 - says whether it is there at all
         from pyarrow.parquet import ParquetFile
@@ -52,15 +52,15 @@ def _opened(file: Path, shown: str) -> Any:
     def problem(error: BaseException) -> DatasetError:
         if isinstance(error, ImportError):
             return DatasetError(
-                f"Expected pyarrow to read {shown}, got no such package. Run `pip"
+                f"Expected pyarrow to read {title}, got no such package. Run `pip"
                 " install pytest-retrieval-robust[parquet]`."
             )
         if isinstance(error, NotRegularError):
             return DatasetError(
-                f"Expected {shown} as a file, got {error}. Copy it to a file."
+                f"Expected {title} as a file, got {error}. Copy it to a file."
             )
         return DatasetError(
-            f"Expected a whole Parquet file as {shown}, got {kind_of(error)} when it"
+            f"Expected a whole Parquet file as {title}, got {kind_of(error)} when it"
             " was opened. Copy it again."
         )
 

@@ -24,7 +24,7 @@ class ImageRow(NamedTuple):
     """The patient, for clustered statistics; the study if the data does not say."""
     view: str
     """`frontal`, `lateral`, or "" if the data does not say."""
-    place: str
+    location: str
     """Where the image lies, as the reader's `locate` understands it.
 
     Not a promise that it exists.

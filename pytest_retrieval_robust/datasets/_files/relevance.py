@@ -93,10 +93,10 @@ def _label_groups(
     labels: Sequence[frozenset[str]] | None, name: str
 ) -> Sequence[Hashable]:
     if labels is None:
-        others = ", ".join(rule for rule in RULES if rule != "same-labels")
+        other_rules = ", ".join(rule for rule in RULES if rule != "same-labels")
         raise DatasetError(
             f"Expected labels for relevance='same-labels', got none in {name}. Give its"
-            f" label table, or choose {others}."
+            f" label table, or choose {other_rules}."
         )
     return labels
 

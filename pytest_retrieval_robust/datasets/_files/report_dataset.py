@@ -138,6 +138,7 @@ class ReportDataset:
         """SHA-256 (hex) over ids, texts, groups, split and choices."""
         digest = hashlib.sha256()
         chosen = (self.name, self.split, self.text, self.relevance, self.choice.view)
+        # Null bytes keep the borders: no text of a data set holds one.
         for word in (*chosen, "\0", *self.image_ids, "\0", *self.reports):
             digest.update(word.encode("utf-8", "surrogatepass") + b"\0")
         digest.update(self.image_groups.tobytes() + self.report_groups.tobytes())
@@ -164,6 +165,7 @@ class ReportDataset:
                 f"Expected images=FOLDER of {self.name}, which was opened without its"
                 " images, got none. Give it."
             )
+        # The reader knows nothing of `bits`, which the user chooses.
         return replace(self.source.locate(self.rows[index]), bits=self.choice.bits)
 
     @property
@@ -187,8 +189,8 @@ class ReportDataset:
                 " got none. Give it."
             )
         row = self.rows[index]
-        shown = f"row {row.row} of its table" if row.row else f"image {index + 1}"
-        return self.mask_folder.read(row.id, lambda: self._size(index), shown)
+        where = f"row {row.row} of its table" if row.row else f"image {index + 1}"
+        return self.mask_folder.read(row.id, lambda: self._size(index), where)
 
     def _size(self, index: int) -> tuple[int, int]:
         """(columns, rows): kept, because the image must be decoded to know it."""

@@ -70,31 +70,31 @@ class ArchiveStream:
     def __init__(self, stream: BinaryIO, *, is_packed: bool) -> None:
         self._stream = stream
         self._is_packed = is_packed
-        self._place = 0
+        self._position = 0
 
     def read(self, size: int = -1) -> bytes:
         if size < 0 or size > _MOST_READ:
             raise TooLargeError("a header that claims too many bytes")
         part = self._stream.read(size)
-        self._place += len(part)
-        if self._is_packed and self._place > MOST_EXPANDED:
+        self._position += len(part)
+        if self._is_packed and self._position > MOST_EXPANDED:
             raise TooLargeError("a compressed archive that goes on after its limit")
         return part
 
-    def seek(self, place: int) -> int:
+    def seek(self, position: int) -> int:
         if not self._is_packed:
-            self._place = self._stream.seek(place)
-            return self._place
+            self._position = self._stream.seek(position)
+            return self._position
         # gzip would go back by unpacking everything once more.
-        if place < self._place:
+        if position < self._position:
             raise OSError("a packed archive is read forward only")
-        while self._place < place:
-            if not self.read(min(place - self._place, _SKIPPED_AT_ONCE)):
+        while self._position < position:
+            if not self.read(min(position - self._position, _SKIPPED_AT_ONCE)):
                 break
-        return self._place
+        return self._position
 
     def tell(self) -> int:
-        return self._place
+        return self._position
 
     def close(self) -> None:
         self._stream.close()

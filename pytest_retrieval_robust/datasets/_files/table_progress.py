@@ -38,28 +38,29 @@ class TableColumns:
     def all(self) -> tuple[str, ...]:
         return (*self.required, *self.optional)
 
-    def places(self, names: Sequence[str], shown: str) -> list[int | None]:
+    def positions(self, names: Sequence[str], title: str) -> list[int | None]:
         """Where the columns are among `names`; None for an optional one that is absent.
 
         Raises `DatasetError` for a required column that is absent, and for a repeated one.
         """
         for column in self.required:
             if column not in names:
-                raise missing_column(column, names, shown)
+                raise missing_column(column, names, title)
         for column in self.all:
             if list(names).count(column) > 1:
                 raise DatasetError(
-                    f"Expected column names once each, got {column!r} twice in {shown}."
+                    f"Expected column names once each, got {column!r} twice in {title}."
                     " Rename one."
                 )
         return [names.index(column) if column in names else None for column in self.all]
 
 
-def missing_column(column: str, names: Sequence[str], shown: str) -> DatasetError:
+def missing_column(column: str, names: Sequence[str], title: str) -> DatasetError:
     """The error for a table without a column.
 
     Names of columns are shown if they are close to it: the first line may be no header.
     """
+    # A line of data must not be quoted: it may be a report.
     plausible = [name for name in names if _NAME.fullmatch(name)]
     close = difflib.get_close_matches(column, plausible, n=3, cutoff=0.6)
     if close:
@@ -70,7 +71,7 @@ def missing_column(column: str, names: Sequence[str], shown: str) -> DatasetErro
             " columns' names, divided by commas."
         )
     return DatasetError(
-        f"Expected a column {column!r} in {shown}, got {len(names)} columns without it."
+        f"Expected a column {column!r} in {title}, got {len(names)} columns without it."
         f" {advice}"
     )
 
@@ -79,13 +80,13 @@ def missing_column(column: str, names: Sequence[str], shown: str) -> DatasetErro
 class TableProgress:
     """How far a table was read, for messages that repeat none of it."""
 
-    shown: str
+    title: str
     """How messages name the table."""
     row: int = 0
 
     @property
     def shown_row(self) -> str:
-        return f"row {self.row} of {self.shown}"
+        return f"row {self.row} of {self.title}"
 
     def problem(self, error: BaseException) -> DatasetError:
         """What a library says of a damaged table, as an error of ours."""
@@ -97,7 +98,7 @@ class TableProgress:
             )
         if isinstance(error, NotRegularError):
             return DatasetError(
-                f"Expected {self.shown} as a file, got {error}. Copy it to a file."
+                f"Expected {self.title} as a file, got {error}. Copy it to a file."
             )
         if isinstance(error, TooLargeError):
             return DatasetError(

@@ -32,7 +32,7 @@ def read_columns(
     required: Sequence[str],
     optional: Sequence[str] = (),
     *,
-    shown: str = ITS_TABLE,
+    title: str = ITS_TABLE,
 ) -> Iterator[tuple[int, list[str]]]:
     """(row number, values as text) of the required, then of the optional columns.
 
@@ -40,10 +40,10 @@ def read_columns(
     `DatasetError` as `read_rows` does, and for a value that is a list or an object.
     """
     columns = (*required, *optional)
-    for number, values in read_rows(file, required, optional, shown=shown):
-        place = f"row {number} of {shown}"
+    for number, values in read_rows(file, required, optional, title=title):
+        where = f"row {number} of {title}"
         pairs = zip(columns, values, strict=True)
-        yield number, [as_text(value, column, place) for column, value in pairs]
+        yield number, [as_text(value, column, where) for column, value in pairs]
 
 
 def read_rows(
@@ -51,24 +51,25 @@ def read_rows(
     required: Sequence[str],
     optional: Sequence[str] = (),
     *,
-    shown: str = ITS_TABLE,
+    title: str = ITS_TABLE,
 ) -> TableRows:
     """(row number, values as the file has them) of the required, then the optional columns.
 
     None for an optional column that is absent. UTF-8, with or without a byte order mark;
     LF or CRLF; quoting as RFC 4180; commas, or semicolons, tabs or bars if these give the
-    columns that are required, or Excel's line `sep=` says so. `shown` is what messages
+    columns that are required, or Excel's line `sep=` says so. `title` is what messages
     call the table.
 
     Raises `DatasetError` with the row for a missing column, a row of another length,
     another encoding or a damaged file.
     """
     columns = TableColumns(required, optional)
-    kind = _kind(file, shown)
+    kind = _kind(file, title)
     if kind == "parquet":
-        yield from parquet_rows(file, columns, shown)
+        yield from parquet_rows(file, columns, title)
         return
-    progress = TableProgress(shown)
+    # Errors come while rows are read: the progress says after which one.
+    progress = TableProgress(title)
     if kind == "jsonl":
         rows = _json_rows(file, columns, progress)
     else:
@@ -76,11 +77,11 @@ def read_rows(
     yield from guarded(rows, progress.problem)
 
 
-def columns_of(file: Path, shown: str = ITS_TABLE) -> list[str]:
+def columns_of(file: Path, title: str = ITS_TABLE) -> list[str]:
     """The table's columns; of JSON Lines those of its first row."""
-    kind = _kind(file, shown)
+    kind = _kind(file, title)
     if kind == "parquet":
-        return parquet_columns(file, shown)
+        return parquet_columns(file, title)
 
     def read() -> list[str]:
         with open_text(file) as stream:
@@ -90,16 +91,16 @@ def columns_of(file: Path, shown: str = ITS_TABLE) -> list[str]:
                 return list(first) if isinstance(first, dict) else []
             return read_header(lines, _DELIMITER_OF[kind], required=()).names
 
-    return attempted(read, TableProgress(shown).problem)
+    return attempted(read, TableProgress(title).problem)
 
 
-def first_column(file: Path, shown: str) -> Iterator[str]:
+def first_column(file: Path, title: str) -> Iterator[str]:
     """The values of a table's first column."""
-    names = columns_of(file, shown)[:1]
-    return (values[0] for _, values in read_columns(file, names, shown=shown))
+    names = columns_of(file, title)[:1]
+    return (values[0] for _, values in read_columns(file, names, title=title))
 
 
-def _kind(file: Path, shown: str) -> str:
+def _kind(file: Path, title: str) -> str:
     suffix = file.name.lower().removesuffix(".gz").rpartition(".")[2]
     if suffix in _KINDS:
         return _KINDS[suffix]
@@ -107,7 +108,7 @@ def _kind(file: Path, shown: str) -> str:
     is_suffix = suffix.isalnum() and len(suffix) <= 5
     got = f".{suffix}" if is_suffix else "another kind of file"
     raise DatasetError(
-        f"Expected {shown} as .csv, .tsv, .jsonl or .parquet (the first three also"
+        f"Expected {title} as .csv, .tsv, .jsonl or .parquet (the first three also"
         f" .gz), got {got}. Convert it, or rename it."
     )
 

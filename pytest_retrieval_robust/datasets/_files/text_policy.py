@@ -51,7 +51,7 @@ def as_compared(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def decoded(content: bytes, shown: str) -> str:
+def decoded(content: bytes, where: str) -> str:
     """A report's text.
 
     Raises `DatasetError` for another encoding than UTF-8, which would be read as other words.
@@ -59,7 +59,7 @@ def decoded(content: bytes, shown: str) -> str:
     text = _utf8(content)
     if text is None:
         raise DatasetError(
-            f"Expected a report in UTF-8, got another encoding in {shown}. Convert it"
+            f"Expected a report in UTF-8, got another encoding in {where}. Convert it"
             " (iconv -t UTF-8), or copy it again."
         )
     return text
@@ -75,6 +75,7 @@ def decoded_or_latin(content: bytes) -> tuple[str, bool]:
 
 def _utf8(content: bytes) -> str | None:
     try:
+        # Without the byte order mark that some editors write.
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None

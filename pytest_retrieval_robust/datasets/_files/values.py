@@ -38,7 +38,7 @@ def is_missing(value: object) -> bool:
         return type(value).__name__ == "NAType"
 
 
-def as_text(value: object, column: str, shown: str) -> str:
+def as_text(value: object, column: str, where: str) -> str:
     """An id, a path or a mark as text; "" for a missing one.
 
     Raises `DatasetError` for a list, an object or bytes.
@@ -52,7 +52,7 @@ def as_text(value: object, column: str, shown: str) -> str:
     # pandas reads a column of ids with gaps as floating-point numbers.
     if isinstance(value, float) and value.is_integer():
         if abs(value) >= _MOST_EXACT:
-            raise _lost_digits(column, shown)
+            raise _lost_digits(column, where)
         return str(int(value))
     if isinstance(value, list | tuple | dict | bytes | bytearray):
         advice = "Fix it."
@@ -60,12 +60,12 @@ def as_text(value: object, column: str, shown: str) -> str:
             advice = "Columns of images belong to the loader hugging-face."
         raise DatasetError(
             f"Expected a text or a number as {column}, got {kind_of_value(value)} in"
-            f" {shown}. {advice}"
+            f" {where}. {advice}"
         )
     return str(value)
 
 
-def captions_of(value: object, column: str, shown: str) -> tuple[str, ...]:
+def captions_of(value: object, column: str, where: str) -> tuple[str, ...]:
     """The texts of an image: one, those of a list, or none if they are missing.
 
     Raises `DatasetError` for a number, an object or a list of them: their source code
@@ -78,7 +78,7 @@ def captions_of(value: object, column: str, shown: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise DatasetError(
             f"Expected a text or a list of texts as {column}, got"
-            f" {kind_of_value(value)} in {shown}. Write it as text, or name the column"
+            f" {kind_of_value(value)} in {where}. Write it as text, or name the column"
             " that holds the texts."
         )
     captions = []
@@ -88,24 +88,24 @@ def captions_of(value: object, column: str, shown: str) -> tuple[str, ...]:
         if not isinstance(item, str):
             raise DatasetError(
                 f"Expected texts in the list of {column}, got {kind_of_value(item)} in"
-                f" {shown}. Write them as texts."
+                f" {where}. Write them as texts."
             )
         captions.append(_whole_characters(item))
     return tuple(captions)
 
 
-def section_of(value: object, column: str, shown: str) -> str:
+def section_of(value: object, column: str, where: str) -> str:
     """The one text of a section; `DatasetError` for several."""
-    texts = captions_of(value, column, shown)
+    texts = captions_of(value, column, where)
     if len(texts) > 1:
         raise DatasetError(
-            f"Expected one text as {column}, got {len(texts)} in {shown}. Only the"
+            f"Expected one text as {column}, got {len(texts)} in {where}. Only the"
             " whole report may be several texts."
         )
     return texts[0] if texts else ""
 
 
-def same_numbers(column: Sequence[str], name: str, shown: Sequence[str]) -> list[str]:
+def same_numbers(column: Sequence[str], name: str, rows: Sequence[str]) -> list[str]:
     """Ids without the `.0` of a column of floating-point numbers.
 
     `10000032.0` is the patient `10000032`. A column that holds anything else than whole
@@ -114,9 +114,9 @@ def same_numbers(column: Sequence[str], name: str, shown: Sequence[str]) -> list
     """
     if not all(_is_number(text) for text in column if text):
         return list(column)
-    for text, place in zip(column, shown, strict=True):
+    for text, row in zip(column, rows, strict=True):
         if _EXPONENT.fullmatch(text):
-            raise _lost_digits(name, place)
+            raise _lost_digits(name, row)
     return [_without_decimals(text) for text in column]
 
 
@@ -130,9 +130,9 @@ def _without_decimals(text: str) -> str:
     return text if match is None else match[1]
 
 
-def _lost_digits(column: str, shown: str) -> DatasetError:
+def _lost_digits(column: str, where: str) -> DatasetError:
     return DatasetError(
-        f"Expected whole numbers or texts as {column}, got a rounded number in {shown},"
+        f"Expected whole numbers or texts as {column}, got a rounded number in {where},"
         " whose last digits are lost. Write that column as text (in pandas:"
         " dtype=str)."
     )
@@ -167,7 +167,7 @@ def _sign(text: str) -> int | None:
     return int(number) if number in (-1, 0, 1) else None
 
 
-def positive_labels(marks: Mapping[str, str], shown: str) -> frozenset[str]:
+def positive_labels(marks: Mapping[str, str], where: str) -> frozenset[str]:
     """The labels that a row marks positive.
 
     Uncertain (-1), negative and blank ones are not. Raises `DatasetError` for what is no
@@ -177,7 +177,7 @@ def positive_labels(marks: Mapping[str, str], shown: str) -> frozenset[str]:
         if not is_mark(mark):
             raise DatasetError(
                 f"Expected 1, 0, -1, true, false, yes, no or nothing as label {label!r},"
-                f" got something else in {shown}. Write 1 if the label is there."
+                f" got something else in {where}. Write 1 if the label is there."
             )
     return frozenset(label for label, mark in marks.items() if is_positive(mark))
 
@@ -189,7 +189,7 @@ def words_of(text: str, separator: str = ";") -> frozenset[str]:
 
 
 def require_unique(
-    ids: Iterable[tuple[int, str]], column: str, shown: str = "row {} of its table"
+    ids: Iterable[tuple[int, str]], column: str, where: str = "row {} of its table"
 ) -> None:
     """Raise `DatasetError` with the rows of the first id that is there twice."""
     row_of: dict[str, int] = {}
@@ -197,7 +197,7 @@ def require_unique(
         if unique_id in row_of:
             raise DatasetError(
                 f"Expected each {column} once, got the one of row {row_of[unique_id]}"
-                f" again in {shown.format(row)}. Leave one of them out."
+                f" again in {where.format(row)}. Leave one of them out."
             )
         row_of[unique_id] = row
 

@@ -113,6 +113,7 @@ def _is_inverted(file: Any, photometric: str) -> bool:
     two contradict each other, it is what comes last in the pipeline, and DCMTK follows
     it.
     """
+    # Any other word could be a patient's name: it is not repeated.
     shape = word(file, "PresentationLUTShape")
     if shape not in ("", "IDENTITY", "INVERSE"):
         raise Refused(
@@ -156,6 +157,7 @@ def _modality(file: Any) -> ValueMap:
         return _table_of(file, table).entries_of
     slope = number(file, "RescaleSlope")
     intercept = number(file, "RescaleIntercept")
+    # A slope of 0 would make one level of all: it stands for a missing one.
     if slope is None or intercept is None or slope == 0:
         return lambda values: values
     scale = slope
@@ -197,6 +199,7 @@ def _window(centre: float, width: float, function: str) -> ValueMap:
         )
     if function == "LINEAR_EXACT":
         return lambda values: np.clip((values - centre) / width + 0.5, 0, 1)
+    # The formula of LINEAR would divide by 0: PS3.3 gives the limit.
     if width == 1:
         return lambda values: np.where(values > centre - 0.5, 1.0, 0.0)
     return lambda values: np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)

@@ -111,6 +111,7 @@ def _explicit_header() -> bytes:
     from pydicom.uid import ExplicitVRLittleEndian
 
     syntax = ExplicitVRLittleEndian.encode()
+    # Values of DICOM have an even length.
     syntax += b"\0" * (len(syntax) % 2)
     element = b"\x02\x00\x10\x00UI" + len(syntax).to_bytes(2, "little") + syntax
     return b"\0" * 128 + b"DICM" + element
@@ -175,6 +176,7 @@ def _require_shape(file: Any, photometric: str) -> None:
     if rows < 1 or columns < 1:
         raise Refused("a whole image", f"Rows={rows}, Columns={columns}", COPY_AGAIN)
     require_size(columns, rows)
+    # The pixels are laid out by this number.
     samples = whole(file, "SamplesPerPixel")
     expected = 1 if photometric in (*GREY, PALETTE) else 3
     if samples != expected:

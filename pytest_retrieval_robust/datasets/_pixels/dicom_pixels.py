@@ -116,19 +116,19 @@ def _size_of_stream(stream: bytes) -> tuple[int, int] | None:
         return None
 
     # From marker to marker, until one is a frame header.
-    place = 2
-    while place + 9 <= len(stream):
-        if stream[place] != 0xFF:
+    position = 2
+    while position + 9 <= len(stream):
+        if stream[position] != 0xFF:
             return None
-        marker = stream[place + 1]
+        marker = stream[position + 1]
         if marker == 0xFF:  # a fill byte
-            place += 1
+            position += 1
         elif marker in _STANDALONE:
-            place += 2
+            position += 2
         elif marker in _FRAME_HEADERS:
-            rows = int.from_bytes(stream[place + 5 : place + 7], "big")
-            columns = int.from_bytes(stream[place + 7 : place + 9], "big")
+            rows = int.from_bytes(stream[position + 5 : position + 7], "big")
+            columns = int.from_bytes(stream[position + 7 : position + 9], "big")
             return columns, rows
         else:
-            place += 2 + int.from_bytes(stream[place + 2 : place + 4], "big")
+            position += 2 + int.from_bytes(stream[position + 2 : position + 4], "big")
     return None

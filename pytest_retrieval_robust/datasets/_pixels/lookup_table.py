@@ -75,6 +75,7 @@ class LookupTable:
 
 def require_visible(tables: Sequence[LookupTable]) -> None:
     """Raise `Refused` if the entries use a small part of the bits of their descriptor."""
+    # One visible channel of a palette is enough to see the picture.
     if all(table.greatest * LEAST_SHARE < table.most for table in tables):
         greatest = max(table.greatest for table in tables)
         raise Refused(
@@ -128,23 +129,24 @@ class _Segments:
         `most_segments` is the number that an indirect segment repeats, which may not be
         indirect themselves.
         """
-        place = 0
+        position = 0
         expanded = 0
-        while expanded != most_segments and place + 1 < len(words):
+        while expanded != most_segments and position + 1 < len(words):
             if len(self.entries) >= self._count:
                 return
-            kind, length = words[place : place + 2]
-            place += 2
+            # Each segment begins with its kind and its length.
+            kind, length = words[position : position + 2]
+            position += 2
             if kind == _DISCRETE:
-                self.entries += words[place : place + length]
-                place += length
-            elif kind == _LINEAR and self.entries and place < len(words):
-                self.entries += _line(self.entries[-1], words[place], length)
-                place += 1
+                self.entries += words[position : position + length]
+                position += length
+            elif kind == _LINEAR and self.entries and position < len(words):
+                self.entries += _line(self.entries[-1], words[position], length)
+                position += 1
             elif kind == _INDIRECT and self.entries and most_segments is None:
                 width = 4 if self._is_packed else 2
-                target = _offset(words[place : place + width], self._is_packed)
-                place += width
+                target = _offset(words[position : position + width], self._is_packed)
+                position += width
                 self.expand(words[target:], most_segments=length)
             else:
                 raise Refused(

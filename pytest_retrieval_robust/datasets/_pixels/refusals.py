@@ -36,16 +36,17 @@ class Refused(Exception):
         advice: str = COPY_AGAIN,
         kind: type[DatasetError] = UnreadableImageError,
     ) -> None:
+        # The caller adds the name: see `named`.
         super().__init__(expected, got)
         self._expected = expected
         self._got = got
         self._advice = advice
         self._kind = kind
 
-    def named(self, shown: str) -> DatasetError:
-        """The error for the file that messages call `shown`."""
+    def named(self, where: str) -> DatasetError:
+        """The error for the file that messages call `where`."""
         return self._kind(
-            f"Expected {self._expected}, got {self._got}: {shown}. {self._advice}"
+            f"Expected {self._expected}, got {self._got}: {where}. {self._advice}"
         )
 
 

@@ -34,7 +34,7 @@ class StoredImage:
     """An image as it lies on disk: a file, or bytes of an archive or a table."""
 
     source: Path | bytes
-    shown: str
+    where: str
     """How messages name the image."""
     bits: int | None = None
     """How many bits white has in grey pictures of more than 8 bits, if the files do not
@@ -72,21 +72,21 @@ class StoredImage:
             with open_regular(self.source) as stream:
                 return use(stream)
         except Refused as refused:
-            problem = refused.named(self.shown)
+            problem = refused.named(self.where)
             let_go(refused)
         except FileNotFoundError:
             problem = UnreadableImageError(
-                f"Expected an image, got no such file: {self.shown}. Copy it there,"
+                f"Expected an image, got no such file: {self.where}. Copy it there,"
                 f" {SKIP}"
             )
         except NotRegularError as error:
             problem = UnreadableImageError(
-                f"Expected an image, got {error}: {self.shown}. Put the image's file"
+                f"Expected an image, got {error}: {self.where}. Put the image's file"
                 f" there, {SKIP}"
             )
         except FOREIGN as error:
             problem = UnreadableImageError(
-                f"Expected a readable image, got {kind_of(error)}: {self.shown}. Check"
+                f"Expected a readable image, got {kind_of(error)}: {self.where}. Check"
                 f" its permissions and its disk, {SKIP}"
             )
             let_go(error)
@@ -116,14 +116,14 @@ def require_bits(bits: object) -> None:
     )
 
 
-def read_image(source: Path | bytes, shown: str, bits: int | None = None) -> Image:
+def read_image(source: Path | bytes, where: str, bits: int | None = None) -> Image:
     """Decode the one picture of a file: whole, upright, in 8 bits.
 
     `bits` says how many bits white has in grey PNG and TIFF files of more than 8 bits;
-    DICOM files say it themselves. `shown` names the image in messages. Raises
+    DICOM files say it themselves. `where` names the image in messages. Raises
     `UnreadableImageError`, and `DatasetError` if a library is missing.
     """
-    image = StoredImage(source, shown, bits)
+    image = StoredImage(source, where, bits)
     # Pytest can show this frame's variables: a path may be a patient's name.
     del source
     return image.decoded()

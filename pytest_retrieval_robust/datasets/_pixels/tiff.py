@@ -81,17 +81,18 @@ def _first_directory(head: bytes) -> tuple[_Layout, int]:
     is_big_tiff = b"+" in head[2:4]
     if is_big_tiff:
         layout = _Layout(order, "Q", 20, "Q")
-        place = 8
+        position = 8
     else:
         layout = _Layout(order, "H", 12, "I")
-        place = 4
+        position = 4
     form = layout.order + layout.offset_form
-    offset = _number(form, head[place : place + struct.calcsize(form)])
+    offset = _number(form, head[position : position + struct.calcsize(form)])
     return layout, offset or 0
 
 
 def _page(stream: BinaryIO, layout: _Layout, offset: int) -> _Page | None:
     """The page whose directory is at `offset`; None if there is no directory."""
+    # Beyond the end there is nothing to read.
     if offset >= stream.seek(0, 2):
         return None
     stream.seek(offset)

@@ -58,7 +58,7 @@ def _parse(split_table: Path, metadata: Path) -> Index:
     subjects: list[int] = []
     splits: list[int] = []
     views: list[int] = []
-    rows = read_columns(split_table, _COLUMNS, shown="the split table")
+    rows = read_columns(split_table, _COLUMNS, title="the split table")
     for number, (image, study, subject, split) in rows:
         if image in images:
             raise DatasetError(
@@ -91,7 +91,7 @@ def _views(metadata: Path) -> dict[str, int]:
         return codes[position]
 
     rows: Iterable[tuple[int, list[str]]] = read_columns(
-        metadata, ["dicom_id", "ViewPosition"], shown="the metadata table"
+        metadata, ["dicom_id", "ViewPosition"], title="the metadata table"
     )
     return {image: code_of(position) for _, (image, position) in rows}
 

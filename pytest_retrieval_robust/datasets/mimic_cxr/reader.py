@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .index import Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where MIMIC-CXR lies, and which part of it is read."""
 
@@ -63,6 +63,7 @@ def read(options: Options, name: str) -> SourceData:
     )
     labels = label_table(options.labels, tables, name)
     rows = _rows(index, split)
+    # Of all splits, whichever is read: `inspect` shows whether the tables are whole.
     counts = {
         f"images of {part}": int((index.split == number).sum())
         for number, part in enumerate(SPLITS)
@@ -94,7 +95,7 @@ def _rows(index: Index, split: str) -> list[ImageRow]:
         views.tolist(),
         (places + 1).tolist(),
     )
-    # The place follows from the ids: 377,110 of them would cost more than all else.
+    # The location follows from the ids: 377,110 of them would cost more than all else.
     return [
         ImageRow(image, f"s{study}", str(subject), view, "", row)
         for image, study, subject, view, row in zip(*columns, strict=True)
@@ -105,17 +106,17 @@ def _locator(root: Path) -> Callable[[ImageRow], StoredImage]:
     base = "files/" if (root / "files").is_dir() else ""
 
     def locate(row: ImageRow) -> StoredImage:
-        from .._files.places import inside
+        from .._files.paths import inside
         from .._pixels.stored_image import StoredImage
 
         # Files and folders are named after patients.
-        shown = f"row {row.row} of the split table"
-        place = f"{base}p{row.patient[:2]}/p{row.patient}/{row.study}/{row.id}"
-        jpeg = inside(root, f"{place}.jpg", shown)
+        where = f"row {row.row} of the split table"
+        image = f"{base}p{row.patient[:2]}/p{row.patient}/{row.study}/{row.id}"
+        jpeg = inside(root, f"{image}.jpg", where)
         if jpeg.exists():
-            return StoredImage(jpeg, shown)
-        dicom = inside(root, f"{place}.dcm", shown)
-        return StoredImage(dicom if dicom.exists() else jpeg, shown)
+            return StoredImage(jpeg, where)
+        dicom = inside(root, f"{image}.dcm", where)
+        return StoredImage(dicom if dicom.exists() else jpeg, where)
 
     return locate
 
@@ -125,12 +126,12 @@ def _labels(table: Path) -> dict[str, frozenset[str]]:
     from .._files.tables import columns_of, read_columns
     from .._files.values import positive_labels
 
-    shown = "the table of labels"
+    title = "the table of labels"
     ids = ("subject_id", "study_id")
-    names = [column for column in columns_of(table, shown) if column not in ids]
+    names = [column for column in columns_of(table, title) if column not in ids]
     labels: dict[str, frozenset[str]] = {}
-    rows = read_columns(table, ["study_id", *names], shown=shown)
+    rows = read_columns(table, ["study_id", *names], title=title)
     for number, (study, *values) in rows:
         marks = dict(zip(names, values, strict=True))
-        labels[f"s{study}"] = positive_labels(marks, f"row {number} of {shown}")
+        labels[f"s{study}"] = positive_labels(marks, f"row {number} of {title}")
     return labels

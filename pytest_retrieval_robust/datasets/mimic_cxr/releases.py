@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...core.errors import DatasetError
 from ...core.files import is_regular
-from .._files.places import require_file, require_root
+from .._files.paths import require_file, require_root
 
 _JPG_HOLDS = (
     "MIMIC-CXR-JPG's folder with files/ and the tables mimic-cxr-2.0.0-split.csv.gz and"
@@ -32,6 +32,7 @@ _ZIP = "mimic-cxr-reports.zip"
 def images_root(images: str | Path, name: str) -> Path:
     """The root of MIMIC-CXR-JPG, or else that of MIMIC-CXR with its DICOM files."""
     folder = require_root(images, "images", name, _JPG_HOLDS)
+    # JPEG first: reading DICOM files needs an extra.
     for release in ("mimic-cxr-jpg", "mimic-cxr"):
         root = _release_root(folder, release, _has_patients)
         if _has_patients(root):
@@ -87,6 +88,7 @@ def report_source(reports: str | Path | None, name: str) -> Path:
     folder = require_root(reports, "reports", name, _REPORTS_HOLD)
     root = _release_root(folder, "mimic-cxr", _has_reports)
     archive = root / _ZIP
+    # Unpacked reports are preferred to the archive beside them.
     if is_regular(archive) and not _has_patients(root):
         return archive
     return root
@@ -97,11 +99,13 @@ def _release_root(folder: Path, release: str, is_root: Callable[[Path], bool]) -
 
     The folder itself if there is none below. Raises `DatasetError` for several versions.
     """
+    # The folder itself first: below it there may be copies of other versions.
     if is_root(folder):
         return folder
     for pattern in _BELOW:
         folders = sorted(folder.glob(pattern.format(release)))
         roots = [root for root in folders if root.is_dir() and is_root(root)]
+        # Which of two versions is meant decides the numbers: it is not guessed.
         if len(roots) > 1:
             versions = ", ".join(root.name for root in roots)
             raise DatasetError(

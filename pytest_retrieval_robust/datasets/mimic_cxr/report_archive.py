@@ -28,7 +28,7 @@ _MOST_BYTES = 5_000_000
 _HEADER_BYTES = 30
 """Of a member's header before its name (PKWARE's APPNOTE, 4.3.7)."""
 _HEADER_START = b"PK\3\4"
-_SHOWN = "the archive of reports"
+_ARCHIVE = "the archive of reports"
 
 
 class _Entry(NamedTuple):
@@ -54,7 +54,7 @@ def read_reports(archive: Path, studies: Iterable[str]) -> Iterator[tuple[str, b
     """
 
     def problem(error: BaseException) -> DatasetError:
-        return archive_problem(error, _SHOWN)
+        return archive_problem(error, _ARCHIVE)
 
     index = cached_arrays(
         "mimic-cxr-reports",
@@ -79,11 +79,13 @@ def read_reports(archive: Path, studies: Iterable[str]) -> Iterator[tuple[str, b
 def _content(stream: BinaryIO, entry: _Entry) -> bytes:
     stream.seek(entry.offset)
     header = stream.read(_HEADER_BYTES)
+    # Name and extra field may differ in length from those of the directory.
     name_bytes = int.from_bytes(header[26:28], "little")
     extra_bytes = int.from_bytes(header[28:30], "little")
     stream.seek(name_bytes + extra_bytes, 1)
     content = stream.read(entry.packed)
     if entry.method == zipfile.ZIP_DEFLATED:
+        # Not `ZipFile.read`: that would need the directory parsed once more.
         expander = zlib.decompressobj(-zlib.MAX_WBITS)
         content = expander.decompress(content, _MOST_BYTES)
     is_whole = len(content) == entry.size and zlib.crc32(content) == entry.crc
@@ -111,6 +113,7 @@ def _index(archive: Path) -> Arrays:
                 )
             )
             member_numbers.append(number)
+    # One array of whole numbers: it is saved without pickling.
     table = np.array(entries, dtype=np.int64).reshape(-1, len(_Entry._fields))
     index = dict(zip(_Entry._fields, table.T, strict=True))
     numbers = np.array(member_numbers, dtype=np.int64)
@@ -124,10 +127,10 @@ def _require_distinct(studies: NDArray[np.int64], numbers: NDArray[np.int64]) ->
     if not counts.size or counts.max() == 1:
         return
     members = numbers[studies == distinct[counts.argmax()]]
-    shown = ", ".join(map(str, members[:3]))
+    first_members = ", ".join(map(str, members[:3]))
     raise DatasetError(
-        f"Expected each report once, got one study {counts.max()} times in {_SHOWN}:"
-        f" members {shown}. Give the archive as published."
+        f"Expected each report once, got one study {counts.max()} times in {_ARCHIVE}:"
+        f" members {first_members}. Give the archive as published."
     )
 
 
@@ -142,5 +145,5 @@ def _require_readable(index: Arrays, numbers: NDArray[np.int64]) -> None:
     raise DatasetError(
         f"Expected stored or deflated reports of at most {_MOST_BYTES} bytes, got"
         f" method={index['method'][row]}, size={index['size'][row]} in member"
-        f" {numbers[row]} of {_SHOWN}. Give the archive as published."
+        f" {numbers[row]} of {_ARCHIVE}. Give the archive as published."
     )

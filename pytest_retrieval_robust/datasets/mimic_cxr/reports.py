@@ -40,6 +40,7 @@ def report_reader(
         latin_reports = 0
         for study, content in contents:
             text, is_latin = decoded_or_latin(content)
+            # Latin-1 takes every byte: what is no UTF-8 is read all the same, and counted.
             latin_reports += is_latin
             reports[study] = read_sections(study, text)
         if latin_reports:

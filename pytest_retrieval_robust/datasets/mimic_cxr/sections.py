@@ -128,6 +128,7 @@ def sections_of(text: str) -> dict[str, str]:
     parts = [
         (name, body)
         for name, body in _split(text)
+        # An empty conclusion must not hide an earlier one of the same name.
         if body.strip() or name not in conclusions
     ]
     has_conclusion = any(name in conclusions for name, _ in parts)

@@ -22,7 +22,7 @@ _VIEW_TABLES = ("nlmcxr_dicom_metadata.csv", "nlmcxr_dicom_metadata.csv.gz")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dcm")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where Open-i lies."""
 
@@ -46,17 +46,18 @@ def read(options: Options, name: str) -> SourceData:
     person.
     """
     from .._files.folder_images import FolderImages
-    from .._files.places import require_file, require_root
+    from .._files.paths import require_file, require_root
 
     source = _report_source(options.reports, name)
     root = None
     if options.images is not None:
         root = require_root(options.images, "images", name, "PNG or DICOM files")
+    # The two-CSV form is recognised by the name of its table.
     has_tables = source.is_dir() and (source / "indiana_reports.csv").is_file()
     locate = None
     if root is not None:
-        shown = _PROJECTION if has_tables else _IMAGE
-        locate = FolderImages(root, image_key, shown=shown)
+        row_name = _PROJECTION if has_tables else _IMAGE
+        locate = FolderImages(root, image_key, row_name=row_name)
     if has_tables:
         return _from_tables(name, source, locate)
 
@@ -69,7 +70,7 @@ def read(options: Options, name: str) -> SourceData:
 
 
 def _report_source(reports: str | Path | None, name: str) -> Path:
-    from .._files.places import require_root
+    from .._files.paths import require_root
 
     if reports is not None:
         archive = Path(reports).expanduser()
@@ -101,6 +102,7 @@ def _from_xml(
     images = [(report.id, image) for report in reports for image in report.images]
     rows: list[ImageRow] = []
     for number, (study, image) in enumerate(images, 1):
+        # Views and files are found by what all spellings of an image share.
         key = image_key(image)
         rows.append(
             ImageRow(
@@ -108,7 +110,7 @@ def _from_xml(
                 study=study,
                 patient=study,
                 view=views.get(key, ""),
-                place=key,
+                location=key,
                 row=number,
             )
         )
@@ -147,13 +149,13 @@ def _views(table: Path) -> dict[str, str]:
     from .._files.views import view_of
 
     columns = ["imageid", "View Position"]
-    rows = read_columns(table, columns, shown="the table of views")
+    rows = read_columns(table, columns, title="the table of views")
     return {image_key(image): view_of(position) for _, (image, position) in rows}
 
 
 def _from_tables(name: str, folder: Path, locate: FolderImages | None) -> SourceData:
     """The two-CSV form: reports by `uid`, images by `filename` with their projection."""
-    from .._files.places import checked_place
+    from .._files.paths import checked_path
     from .._files.tables import read_columns
     from .._files.values import require_unique
     from .._files.views import view_of
@@ -167,16 +169,16 @@ def _from_tables(name: str, folder: Path, locate: FolderImages | None) -> Source
     texts, labels = _table_reports(folder / "indiana_reports.csv")
     rows: list[ImageRow] = []
     columns = ["uid", "filename", "projection"]
-    images = read_columns(projections, columns, shown=projections.name)
+    images = read_columns(projections, columns, title=projections.name)
     for number, (uid, file, projection) in images:
-        checked_place(file, _PROJECTION.format(number))
+        checked_path(file, _PROJECTION.format(number))
         rows.append(
             ImageRow(
                 id=file,
                 study=uid,
                 patient=uid,
                 view=view_of(projection),
-                place=image_key(file),
+                location=image_key(file),
                 row=number,
             )
         )
@@ -203,7 +205,7 @@ def _table_reports(
     columns = ["uid", "findings", "impression"]
     optional = ["comparison", "indication", "Problems"]
     # The whole table first: its columns are checked before the ids.
-    rows = list(read_columns(table, columns, optional, shown=table.name))
+    rows = list(read_columns(table, columns, optional, title=table.name))
     require_unique(((number, values[0]) for number, values in rows), "uid", _REPORT)
     texts: dict[str, Sections] = {}
     labels: dict[str, frozenset[str]] = {}
@@ -228,6 +230,7 @@ def image_key(file: str) -> str:
     images of report 1 as `CXR1_1_IM-...`, all others without the second number.
     """
     stem = file.rpartition("/")[2]
+    # One after the other: a converted file may be called `.dcm.png`.
     for suffix in _SUFFIXES:
         stem = stem.removesuffix(suffix)
     return re.sub(r"^(\d+)_\1_", r"\1_", stem.removeprefix("CXR"))

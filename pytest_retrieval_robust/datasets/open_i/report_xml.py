@@ -39,17 +39,17 @@ def read_reports(source: Path, name: str) -> list[Report]:
     or document type, a file that is far too large, or an id that is there twice.
     """
     reports: dict[str, Report] = {}
-    shown_of_id: dict[str, str] = {}
+    where_of_id: dict[str, str] = {}
     files = _from_folder(source) if source.is_dir() else _from_archive(source)
-    for shown, content in files:
-        report = parse(content, shown)
+    for where, content in files:
+        report = parse(content, where)
         if report.id in reports:
             raise DatasetError(
                 "Expected each report once, got the uId of"
-                f" {shown_of_id[report.id]} again in {shown}. Leave one of them out."
+                f" {where_of_id[report.id]} again in {where}. Leave one of them out."
             )
         reports[report.id] = report
-        shown_of_id[report.id] = shown
+        where_of_id[report.id] = where
     if not reports:
         raise DatasetError(
             f"Expected XML reports of {name} (ecgen-radiology/1.xml, ...), got none in"
@@ -67,8 +67,8 @@ def _from_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 def _from_folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     for number, file in enumerate(_xml_files(folder), 1):
-        shown = f"XML file {number} of its folder, in alphabetical order"
-        yield shown, attempted(partial(_content, file), partial(_unreadable, shown))
+        where = f"XML file {number} of its folder, in alphabetical order"
+        yield where, attempted(partial(_content, file), partial(_unreadable, where))
 
 
 def _content(file: Path) -> bytes:
@@ -76,11 +76,11 @@ def _content(file: Path) -> bytes:
         return read_at_most(stream, _MOST_BYTES)
 
 
-def _unreadable(shown: str, error: BaseException) -> DatasetError:
+def _unreadable(where: str, error: BaseException) -> DatasetError:
     is_ours = isinstance(error, NotRegularError | TooLargeError)
     got = str(error) if is_ours else kind_of(error)
     return DatasetError(
-        f"Expected a report of at most {_MOST_BYTES} bytes, got {got}: {shown}. Leave"
+        f"Expected a report of at most {_MOST_BYTES} bytes, got {got}: {where}. Leave"
         " it out."
     )
 
@@ -89,18 +89,19 @@ def _xml_files(folder: Path) -> Sequence[Path]:
     return sorted(folder.glob("*.xml")) or sorted(folder.glob("*/*.xml"))
 
 
-def parse(content: bytes, shown: str) -> Report:
-    """One report of an `eCitation` document; `shown` names it in messages."""
-    root = attempted(lambda: _root(content), lambda error: _malformed(error, shown))
+def parse(content: bytes, where: str) -> Report:
+    """One report of an `eCitation` document; `where` names it in messages."""
+    root = attempted(lambda: _root(content), lambda error: _malformed(error, where))
     identity = root.find("uId")
     if identity is None or not identity.get("id"):
         raise DatasetError(
-            f"Expected an eCitation with a uId, got none in {shown}. Leave it out."
+            f"Expected an eCitation with a uId, got none in {where}. Leave it out."
         )
     images = [image.get("id") for image in root.iter("parentImage")]
+    # An image without an id could not be told from others.
     if not all(images):
         raise DatasetError(
-            f"Expected an id of every parentImage, got one without in {shown}. Fix it."
+            f"Expected an id of every parentImage, got one without in {where}. Fix it."
         )
     parts: dict[str, str] = {}
     for part in root.iter("AbstractText"):
@@ -119,10 +120,11 @@ def parse(content: bytes, shown: str) -> Report:
 def _root(content: bytes) -> Any:
     from defusedxml.ElementTree import fromstring
 
+    # A document type may declare entities that expand to gigabytes.
     return fromstring(content, forbid_dtd=True)
 
 
-def _malformed(error: BaseException, shown: str) -> DatasetError:
+def _malformed(error: BaseException, where: str) -> DatasetError:
     from xml.etree.ElementTree import ParseError
 
     from defusedxml import DefusedXmlException
@@ -131,11 +133,11 @@ def _malformed(error: BaseException, shown: str) -> DatasetError:
     if isinstance(error, DefusedXmlException):
         return DatasetError(
             f"Expected a report without document type or entities, got {kind} in"
-            f" {shown}. It is not as published; download it again."
+            f" {where}. It is not as published; download it again."
         )
     line = f" at line {error.position[0]}" if isinstance(error, ParseError) else ""
     return DatasetError(
-        f"Expected well-formed XML, got {kind}{line} in {shown}. Fix it."
+        f"Expected well-formed XML, got {kind}{line} in {where}. Fix it."
     )
 
 

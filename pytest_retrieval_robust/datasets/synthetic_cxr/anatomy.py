@@ -69,6 +69,7 @@ class Exposure:
 
 def sample_patient(seed: int, index: int) -> Patient:
     """The body of study (`seed`, `index`)."""
+    # Each measure has its own number: a new one goes at the end, or all bodies change.
     u = uniforms("anatomy", seed, index, 52).tolist()
     return Patient(
         half_width=between(u[0], 0.355, 0.395),

@@ -226,6 +226,7 @@ class SyntheticCxr:
                 " answers."
             )
         known_word("direction", direction, DIRECTIONS)
+        # Another rule than the data set's own needs a pairing of its own.
         rule = self.relevance if relevance is None else relevance
         if rule not in RELEVANCES:
             raise DatasetError(

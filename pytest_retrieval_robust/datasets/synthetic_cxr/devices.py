@@ -66,6 +66,7 @@ def _tube(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     else:
         end = [(0.0, between(u[0], 0.24, 0.28))]
     path = [(0.004, -0.1), (0.0, 0.1), (0.0, 0.2), *end]
+    # The wide tube first, then its hollow, then the opaque stripe of its wall.
     canvas.path(path, 0.027, 215)
     canvas.path(path, 0.012, 70)
     canvas.path([(d + 0.011, y) for d, y in path], 0.006, 250)
@@ -87,6 +88,7 @@ def _picc(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     tip = between(u[0], 0.39, 0.45)
     side = -1.0 if state == "right" else 1.0
     inner = (-0.045, 0.2) if state == "right" else (0.0, 0.215)
+    # From the arm inwards, below the clavicle.
     arm = [
         (side * 0.56, 0.36),
         (side * 0.46, 0.27),
@@ -123,6 +125,7 @@ def _pacemaker(canvas: Canvas, state: str, plan: Plan, u: Details) -> None:
     atrium = [(-0.05, 0.53), (-0.03, 0.57), (-0.06 * heart, 0.55)]
     canvas.path([(d - side * 0.02, y - 0.045), *vein, *ventricle], 0.009, 240)
     canvas.path([(d - side * 0.005, y - 0.05), *vein, *atrium], 0.0075, 230)
+    # The generator last: it covers the leads. Case, battery and connector.
     canvas.box((d, y), (0.052, 0.046), 0.02, 235)
     canvas.box((d, y + 0.008), (0.036, 0.026), 0.012, 205)
     canvas.box((d, y - 0.036), (0.026, 0.007), 0.005, 255)

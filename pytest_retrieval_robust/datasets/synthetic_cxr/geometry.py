@@ -117,6 +117,7 @@ def plan_of(study: Study) -> Plan:
     """The chest of `study`: its patient and pose, with the findings that move structures."""
     patient = sample_patient(study.seed, study.index)
     pose = sample_pose(study.seed, study.index)
+    # Heights grow downwards: a raised dome has a smaller one.
     raised = {side: -0.115 * (study["diaphragm"] == side) for side in _SIDES}
     base = patient.base + BASE_SHIFT[study["volumes"]]
     bases = (base + raised["right"], base + patient.left_drop + raised["left"])

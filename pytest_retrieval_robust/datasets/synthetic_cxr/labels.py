@@ -64,6 +64,7 @@ def _labels(slot: str, state: str, scheme: str) -> list[str]:
 
     Atelectasis of both bases has two labels with sides, and one without.
     """
+    # A size is no finding of its own.
     if slot == "nodule size":
         return []
     if slot in _STATES_ARE_FINDINGS:

@@ -70,6 +70,7 @@ class Canvas:
         return np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
 
     def _line(self, points: Points, width: float, level: int) -> None:
+        # A line of no width would not be drawn.
         pixels = max(1, round(width * self._unit))
         self._draw.line(list(points), fill=level, width=pixels, joint="curve")
 

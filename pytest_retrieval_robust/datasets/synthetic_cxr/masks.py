@@ -10,7 +10,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_retrieval_robust.datasets.synthetic_cxr.bones import spinal_column
 from pytest_retrieval_robust.datasets.synthetic_cxr.devices import DEVICES, draw_device
+from pytest_retrieval_robust.datasets.synthetic_cxr.exposure import open_field
 from pytest_retrieval_robust.datasets.synthetic_cxr.findings import (
     Details,
     opacities,
@@ -24,11 +26,7 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import (
     heart_height,
     plan_of,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.render import (
-    check_size,
-    open_field,
-    spinal_column,
-)
+from pytest_retrieval_robust.datasets.synthetic_cxr.render import check_size
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS, Study
 
 Mask = NDArray[np.bool_]

@@ -63,6 +63,7 @@ def ceiling(
         groups: (queries,) group numbers; a gallery item of the query's group is right.
         k: How many answers count, 1 or more.
     """
+    # Queries with equal findings get one list of answers: count them by their groups.
     queries_of: dict[Hashable, Counter[int]] = {}
     for finding, group in zip(findings, groups, strict=True):
         queries_of.setdefault(finding, Counter())[int(group)] += 1

@@ -46,6 +46,7 @@ def wordings(slot: str, state: str, size: str = "small") -> tuple[Wordings, Word
     """
     if slot == "nodule":
         return _nodule(state, size)
+    # Two findings have a slot per side, whose name ends with it.
     group, _, side = slot.partition(" ")
     if group == "effusion":
         return _effusion(side, state)
@@ -61,36 +62,36 @@ def _a(words: str) -> str:
 
 
 def _effusion(side: str, state: str) -> tuple[Wordings, Wordings]:
-    one, two = _SIZE[state]
+    adjective, synonym = _SIZE[state]
     return (
-        f"there is {_a(one)} {side} pleural effusion",
-        f"{two} pleural effusion on the {side}",
-        f"{one} {side}-sided effusion blunts the costophrenic angle",
-        f"{_a(one)} amount of fluid layers in the {side} pleural space",
-        f"the {side} costophrenic angle is obscured by {_a(two)} effusion",
-        f"{side} pleural effusion, {one}, about {_DEPTH[state]} cm deep",
+        f"there is {_a(adjective)} {side} pleural effusion",
+        f"{synonym} pleural effusion on the {side}",
+        f"{adjective} {side}-sided effusion blunts the costophrenic angle",
+        f"{_a(adjective)} amount of fluid layers in the {side} pleural space",
+        f"the {side} costophrenic angle is obscured by {_a(synonym)} effusion",
+        f"{side} pleural effusion, {adjective}, about {_DEPTH[state]} cm deep",
         f"{side} pleural fluid measures {_DEPTH[state]} cm in depth",
     ), (
-        f"{one} {side} pleural effusion",
-        f"{two} {side} effusion",
-        f"{side} pleural effusion, {one}",
+        f"{adjective} {side} pleural effusion",
+        f"{synonym} {side} effusion",
+        f"{side} pleural effusion, {adjective}",
     )
 
 
 def _pneumothorax(state: str) -> tuple[Wordings, Wordings]:
     side, size = state.split()
-    one, two = _SIZE[size]
+    adjective, synonym = _SIZE[size]
     return (
-        f"{one} {side} pneumothorax is present",
-        f"a pleural line is seen on the {side}, consistent with {_a(one)} pneumothorax",
-        f"there is {_a(two)} pneumothorax on the {side}",
-        f"{side}-sided pneumothorax, {one}, with a visible pleural line",
+        f"{adjective} {side} pneumothorax is present",
+        f"a pleural line is seen on the {side}, consistent with {_a(adjective)} pneumothorax",
+        f"there is {_a(synonym)} pneumothorax on the {side}",
+        f"{side}-sided pneumothorax, {adjective}, with a visible pleural line",
         f"{side} pneumothorax with {_GAP[size]} cm of pleural separation",
-        f"the {side} lung is separated from the chest wall by {_a(two)} pneumothorax",
+        f"the {side} lung is separated from the chest wall by {_a(synonym)} pneumothorax",
     ), (
-        f"{one} {side} pneumothorax",
-        f"{two} {side}-sided pneumothorax",
-        f"{side} pneumothorax, {one}",
+        f"{adjective} {side} pneumothorax",
+        f"{synonym} {side}-sided pneumothorax",
+        f"{side} pneumothorax, {adjective}",
     )
 
 
@@ -109,17 +110,21 @@ def _consolidation(side: str, state: str) -> tuple[Wordings, Wordings]:
 
 def _nodule(state: str, size: str) -> tuple[Wordings, Wordings]:
     side, zone = state.split()
-    one, two, wide, broad = _NODULE[size]
+    adjective, synonym, diameter, other_diameter = _NODULE[size]
     where = f"{side} {_ZONE[zone]}"
     return (
-        f"{one} nodule in the {where}",
-        f"{_a(two)} rounded nodular opacity projects over the {where}",
-        f"there is {_a(one)} pulmonary nodule in the {where}",
-        f"{_a(wide)} nodule projects over the {where}",
-        f"{where} nodule measuring {broad}",
-        f"{two} round opacity in the {where}, likely a nodule",
-        f"{_a(broad)} nodule is seen in the {where}",
-    ), (f"{one} {where} nodule", f"{two} nodule, {where}", f"{wide} {where} nodule")
+        f"{adjective} nodule in the {where}",
+        f"{_a(synonym)} rounded nodular opacity projects over the {where}",
+        f"there is {_a(adjective)} pulmonary nodule in the {where}",
+        f"{_a(diameter)} nodule projects over the {where}",
+        f"{where} nodule measuring {other_diameter}",
+        f"{synonym} round opacity in the {where}, likely a nodule",
+        f"{_a(other_diameter)} nodule is seen in the {where}",
+    ), (
+        f"{adjective} {where} nodule",
+        f"{synonym} nodule, {where}",
+        f"{diameter} {where} nodule",
+    )
 
 
 def _heart(state: str) -> tuple[Wordings, Wordings]:
@@ -139,15 +144,19 @@ def _heart(state: str) -> tuple[Wordings, Wordings]:
 
 
 def _oedema(state: str) -> tuple[Wordings, Wordings]:
-    one, two = _OEDEMA[state]
+    adjective, synonym = _OEDEMA[state]
     return (
-        f"{one} pulmonary edema",
-        f"there is {two} interstitial edema with perihilar haze",
-        f"perihilar opacities compatible with {one} edema",
-        f"{one} vascular congestion with interstitial edema",
-        f"perihilar haze and septal lines indicate {one} edema",
-        f"{two} bilateral perihilar haze from edema",
-    ), (f"{one} pulmonary edema", f"{two} edema", f"pulmonary edema, {one}")
+        f"{adjective} pulmonary edema",
+        f"there is {synonym} interstitial edema with perihilar haze",
+        f"perihilar opacities compatible with {adjective} edema",
+        f"{adjective} vascular congestion with interstitial edema",
+        f"perihilar haze and septal lines indicate {adjective} edema",
+        f"{synonym} bilateral perihilar haze from edema",
+    ), (
+        f"{adjective} pulmonary edema",
+        f"{synonym} edema",
+        f"pulmonary edema, {adjective}",
+    )
 
 
 def _atelectasis(state: str) -> tuple[Wordings, Wordings]:

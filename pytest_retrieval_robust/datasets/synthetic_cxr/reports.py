@@ -109,8 +109,8 @@ def _impression(
     if not labels:
         return _unremarkable(study, devices, units)
     if len(labels) == 1 and next(units) < 0.4:
-        others = NO_OTHER_IMPRESSION if devices else OTHERWISE_NORMAL_IMPRESSION
-        return [*labels, _pick(others, units)]
+        rest = NO_OTHER_IMPRESSION if devices else OTHERWISE_NORMAL_IMPRESSION
+        return [*labels, _pick(rest, units)]
     # Labels with a comma of their own would read wrongly in a list.
     joined = next(units) < 0.3 and not any("," in label for label in labels[:2])
     return [" and ".join(labels[:2]), *labels[2:]] if joined else labels

@@ -60,6 +60,7 @@ def disc(
 
 def curve(at: Field, knots: Knots) -> Field:
     """A Catmull-Rom curve through `knots`, evaluated at `at`; constant beyond the ends."""
+    # Knots move with the patient, their positions do not: the basis is cached by these.
     grid, basis = _basis(tuple(position for position, _ in knots))
     on_grid = basis @ np.array([value for _, value in knots])
     values: Field = np.interp(at, grid, on_grid).astype(np.float32)
@@ -108,6 +109,7 @@ def _tile(kind: str, rows: int, columns: int) -> Field:
     stretched = _base(kind).resize((side, side), Image.Resampling.BILINEAR)
     tile = np.asarray(stretched, dtype=np.float32)
     tile = np.pad(tile, ((0, 2 * rows - side), (0, 2 * columns - side)), mode="wrap")
+    # Shared by all pictures of this size.
     tile.flags.writeable = False
     return tile
 

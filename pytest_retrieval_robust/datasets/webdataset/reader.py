@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ...core.errors import DatasetError, UnreadableImageError
 from ...core.files import open_regular
 from .._files.captions import CaptionRow, gather_images
-from .._files.places import shown_path
+from .._files.paths import shown_path
 from .._files.records import ImageRow, SourceData, reports_in_memory
 from .._files.text_policy import decoded
 from .._files.values import as_text, captions_of
@@ -33,7 +33,7 @@ _WHOLE = "txt"
 _LINES = "txt-lines"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Options:
     """Where the shards lie, and where samples have their texts and ids."""
 
@@ -70,21 +70,21 @@ def read(options: Options, name: str) -> SourceData:
     """
     shards = _shards(options.path, name)
     rows: list[CaptionRow] = []
-    shown_of_key: dict[str, str] = {}
+    where_of_key: dict[str, str] = {}
     passed_over = 0
     for number, file in enumerate(shards, 1):
         shard = Shard(file, number)
         for sample, stream in shard.samples():
-            if sample.key in shown_of_key:
+            if sample.key in where_of_key:
                 raise DatasetError(
-                    f"Expected each key once, got the key of {shown_of_key[sample.key]}"
-                    f" again in {sample.shown}. Leave one of them out."
+                    f"Expected each key once, got the key of {where_of_key[sample.key]}"
+                    f" again in {sample.where}. Leave one of them out."
                 )
-            shown_of_key[sample.key] = sample.shown
+            where_of_key[sample.key] = sample.where
             row = _row(sample, stream, options, len(rows) + 1)
-            image = sample.image()
-            row.source = f"{number}:{image.offset}:{image.size}:{sample.shown}"
+            row.location = f"{number}:{row.location}:{sample.where}"
             rows.append(row)
+        # Only when the whole shard was read does it know the number.
         passed_over += shard.passed_over
     images = gather_images(
         rows, {"id": None, "group": options.group, "patient": options.patient}
@@ -112,6 +112,7 @@ def _shards(path: str | Path | None, name: str) -> list[Path]:
     folder = Path(path).expanduser()
     patterns = ["*.tar"]
     if not folder.is_dir():
+        # Glob has no ranges of numbers: webdataset's braces are expanded first.
         patterns = _expanded(folder.name)
         folder = folder.parent
     files: list[Path] = []
@@ -144,23 +145,23 @@ def _expanded(pattern: str) -> list[str]:
 
 def _row(sample: Sample, stream: BinaryIO, options: Options, number: int) -> CaptionRow:
     # A sample without its image is refused before its texts are read.
-    sample.image()
+    image = sample.image()
     names = options.fields()
     values = _fields(sample, stream, names) if names else {}
 
     def word(name: str | None) -> str:
-        return as_text(values[name], name, sample.shown).strip() if name else ""
+        return as_text(values[name], name, sample.where).strip() if name else ""
 
     if options.text in (_WHOLE, _LINES):
         captions = _texts(sample, stream, has_lines=options.text == _LINES)
     else:
-        texts = captions_of(values[options.text], options.text, sample.shown)
+        texts = captions_of(values[options.text], options.text, sample.where)
         captions = tuple(text.strip() for text in texts)
     return CaptionRow(
         number=number,
-        shown=sample.shown,
+        where=sample.where,
         image=sample.key,
-        place=sample.key,
+        location=f"{image.offset}:{image.size}",
         id=sample.key,
         group=word(options.group),
         patient=word(options.patient),
@@ -170,6 +171,7 @@ def _row(sample: Sample, stream: BinaryIO, options: Options, number: int) -> Cap
 
 def _texts(sample: Sample, stream: BinaryIO, *, has_lines: bool) -> tuple[str, ...]:
     """The texts of `a.txt`, `a.0.txt`, `a.caption1.txt`, in the order of their numbers."""
+    # Captions keep the order that their numbers give, not that of the archive.
     numbered = [kind for kind in sample.members if _NUMBERED.fullmatch(kind)]
     kinds = sorted(numbered, key=_natural_order)
     if "txt" in sample.members or not kinds:
@@ -177,7 +179,7 @@ def _texts(sample: Sample, stream: BinaryIO, *, has_lines: bool) -> tuple[str, .
     texts: list[str] = []
     for kind in kinds:
         content = _content(sample, stream, kind)
-        text = decoded(content, f"a .txt of {sample.shown}").strip()
+        text = decoded(content, f"a .txt of {sample.where}").strip()
         texts += text.splitlines() if has_lines else [text]
     return tuple(texts)
 
@@ -194,7 +196,7 @@ def _content(sample: Sample, stream: BinaryIO, kind: str) -> bytes:
         got = "none" if member is None else f"size={member.size}"
         raise DatasetError(
             f"Expected a .{sample.shown_kind(kind)} member of at most {_MOST_TEXT} bytes"
-            f" in {sample.shown}, got {got}. Add it, or name the field of the .json that"
+            f" in {sample.where}, got {got}. Add it, or name the field of the .json that"
             " holds the text."
         )
     offset = member.offset
@@ -203,6 +205,7 @@ def _content(sample: Sample, stream: BinaryIO, kind: str) -> bytes:
     def read_content() -> bytes:
         stream.seek(offset)
         content = stream.read(size)
+        # A shard that was cut short ends inside a member.
         if len(content) != size:
             raise EOFError
         return content
@@ -210,7 +213,7 @@ def _content(sample: Sample, stream: BinaryIO, kind: str) -> bytes:
     return attempted(
         read_content,
         lambda error: DatasetError(
-            f"Expected a whole archive, got {kind_of(error)} in {sample.shown}. Copy or"
+            f"Expected a whole archive, got {kind_of(error)} in {sample.where}. Copy or"
             " download it again."
         ),
     )
@@ -223,18 +226,18 @@ def _fields(sample: Sample, stream: BinaryIO, names: list[str]) -> dict[str, Any
     values = attempted(
         lambda: json.loads(content),
         lambda error: DatasetError(
-            f"{expected}, got {kind_of(error)} in {sample.shown}. Fix it."
+            f"{expected}, got {kind_of(error)} in {sample.where}. Fix it."
         ),
     )
     if not isinstance(values, dict):
         raise DatasetError(
-            f"{expected}, got another value in {sample.shown}. Fix it, or name its"
+            f"{expected}, got another value in {sample.where}. Fix it, or name its"
             " field."
         )
     for name in names:
         if name not in values:
             raise DatasetError(
-                f"{expected}, got none with {name!r} in {sample.shown}. Fix it, or name"
+                f"{expected}, got none with {name!r} in {sample.where}. Fix it, or name"
                 " its field."
             )
     return {name: values[name] for name in names}
@@ -243,7 +246,8 @@ def _fields(sample: Sample, stream: BinaryIO, names: list[str]) -> dict[str, Any
 def _located(shards: list[Path], row: ImageRow) -> StoredImage:
     from .._pixels.stored_image import StoredImage
 
-    shard, offset, size, shown = row.place.split(":")
+    # A name has no colon here: `where` is made of numbers.
+    shard, offset, size, where = row.location.split(":")
 
     def read_image() -> bytes:
         with open_regular(shards[int(shard) - 1]) as stream:
@@ -253,8 +257,8 @@ def _located(shards: list[Path], row: ImageRow) -> StoredImage:
     content = attempted(
         read_image,
         lambda error: UnreadableImageError(
-            f"Expected a readable shard, got {kind_of(error)} for {shown}. Check its"
+            f"Expected a readable shard, got {kind_of(error)} for {where}. Check its"
             " permissions and its disk."
         ),
     )
-    return StoredImage(content, shown)
+    return StoredImage(content, where)

@@ -39,7 +39,7 @@ class Sample:
     """The members of one key."""
 
     key: str
-    shown: str
+    where: str
     """How messages name it."""
     members: dict[str, Member] = field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class Sample:
         if member.kind in self.members:
             raise DatasetError(
                 "Expected each member of a sample once, got a second one of kind"
-                f" .{self.shown_kind(member.kind)} in {self.shown}. Leave one out."
+                f" .{self.shown_kind(member.kind)} in {self.where}. Leave one out."
             )
         self.members[member.kind] = member
 
@@ -69,17 +69,18 @@ class Sample:
                 exact.append(member)
             elif kind.rpartition(".")[2] in _IMAGES:
                 dotted.append(member)
+        # `a.png` is the image if there is one; `a.mask.png` may be anything beside it.
         images = exact or dotted
         if not images:
             raise self._without_image()
         if len(images) > 1:
             raise DatasetError(
-                f"Expected one image in {self.shown}, got {len(images)}. Name the image"
+                f"Expected one image in {self.where}, got {len(images)}. Name the image"
                 " KEY.png, without a further dot, and other images KEY.NAME.png."
             )
         if images[0].size > _MOST_IMAGE:
             raise DatasetError(
-                f"Expected an image of at most {_MOST_IMAGE} bytes in {self.shown}, got"
+                f"Expected an image of at most {_MOST_IMAGE} bytes in {self.where}, got"
                 f" size={images[0].size}. Leave it out."
             )
         return images[0]
@@ -90,7 +91,7 @@ class Sample:
         if any("." in kind for kind in self.members):
             advice += " A key ends at the first dot of a file's name."
         return DatasetError(
-            f"Expected an image ({', '.join(_IMAGES)}) in {self.shown}, got members"
+            f"Expected an image ({', '.join(_IMAGES)}) in {self.where}, got members"
             f" of kind {', '.join(kinds)}. {advice}"
         )
 
@@ -134,13 +135,13 @@ class Shard:
             _require_end(contents, self._shown)
 
 
-def _require_end(stream: BinaryIO, shown: str) -> None:
+def _require_end(stream: BinaryIO, where: str) -> None:
     """Refuse a shard that was cut between two members: every member of it is whole."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - tarfile.BLOCKSIZE))
     if any(stream.read()):
         raise DatasetError(
-            f"Expected a whole archive, got {shown} without the blank block that ends"
+            f"Expected a whole archive, got {where} without the blank block that ends"
             " it. Copy or download it again, or pack it again with tar."
         )
 
@@ -152,5 +153,6 @@ def _member(header: tarfile.TarInfo) -> Member | None:
     is_meta = stem.startswith("__") and stem.endswith("__")
     if not stem or not kind or is_meta:
         return None
+    # The folder belongs to the key, as webdataset has it: two may hold the same names.
     key = f"{folder}/{stem}".lstrip("/")
     return Member(key, kind.lower(), header.offset_data, header.size)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ...core.cases import CLEAN, Cell
 from ...core.errors import DatasetError
 from ...core.sample_sheets import Retrieved, Sample, SampleSheet
-from ...occluders._scene import Scene, Setting, batch_size, encode
+from ...models import similarity_of
+from ...occluders._images import batch_size, encode
 from ...occluders.guided._probe import Probe
+from ...occluders.scene import Scene, Setting
 from ...retrieval.ranking import top_k
-from ..abilities import similarity_of
 from ..batches import scene_of
 from ..breaking import BreakingResult
 from ..embeddings.shards import ModelShards

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...core.errors import UnreadableImageError
-from ...occluders._scene import Prepares, open_image, prepare_image
+from ...occluders._images import Prepares, open_image, prepare_image
 from ..abilities import skips_unreadable
 from ..embeddings.shards import DIGEST_BYTES
 

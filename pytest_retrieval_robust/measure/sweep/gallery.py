@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...core.calling import encode_reports
 from ...core.errors import EmbeddingError
-from ..abilities import similarity_of
+from ...models import similarity_of
 
 if TYPE_CHECKING:
     from ...models import DualEncoder

@@ -17,7 +17,7 @@ from .threads import InlineExecutor
 if TYPE_CHECKING:
     from ...core.cases import Cell
     from ...models import DualEncoder
-    from ...occluders._scene import Setting
+    from ...occluders.scene import Setting
     from .feed import Batch
     from .plan import SweepPlan
     from .writer import Writer

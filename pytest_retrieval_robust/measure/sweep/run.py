@@ -21,9 +21,10 @@ import torch
 from ...core.cases import Cell
 from ...core.errors import DatasetError, RobustError
 from ...core.progress import Counter, Tell
-from ...occluders._scene import Setting
-from ...occluders._scene import batch_size as usual_batch_size
-from ..abilities import most_skipped, truncated_by
+from ...models import truncated_by
+from ...occluders._images import batch_size as usual_batch_size
+from ...occluders.scene import Setting
+from ..abilities import most_skipped
 from ..embeddings.shards import ModelShards
 from ..pairs import Pairs, check_ks, describe
 from .conclude import CellRanking

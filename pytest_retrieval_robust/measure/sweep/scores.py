@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from ...core.foreign import let_go
 from ...core.memory import give_memory_back, is_out_of_memory, limits_of
 from ...core.outcomes import Scores
+from ...models import similarity_of
 from ...retrieval.bootstrap import Clusters, design_effect
 from ...retrieval.intervals import proportion
 from ...retrieval.metrics.median_rank import median_rank
 from ...retrieval.metrics.recall import chance_recall, recall_at_k
 from ...retrieval.metrics.reciprocal_rank import mean_reciprocal_rank
 from ...retrieval.ranking import positive_ranks_both
-from ..abilities import similarity_of
 from ..query_keys import cluster_labels
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ..embeddings.keys import occluder_identity
 if TYPE_CHECKING:
     from ...core.cases import Cell
     from ...occluders import Occluder
-    from ...occluders._scene import Setting
+    from ...occluders.scene import Setting
     from ..embeddings.shards import EncodedBatch, ModelShards
     from .plan import SweepPlan
 

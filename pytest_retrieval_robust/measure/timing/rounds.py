@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...datasets import RetrievalDataset
     from ...models import DualEncoder
     from ...occluders import Box, Occluder
-    from ...occluders._scene import Scene
+    from ...occluders.scene import Scene
     from ..pairs import Pairs
 
 

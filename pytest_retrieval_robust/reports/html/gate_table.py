@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ...core.cases import BREAKING
-from ...core.verdict import Verdict, VerdictName
-from ...gate.policy import BASELINE, OF_A_CURVE, is_of_cells
+from ...core.verdict import GateKind, Verdict, VerdictName
 from .._text import number, plain, short
 
 _ORDER: dict[VerdictName, int] = {"fail": 0, "inconclusive": 1, "pass": 2, "ungated": 3}
@@ -52,7 +50,7 @@ class GateRow:
 
 def gate_rows(verdicts: Iterable[Verdict]) -> list[GateRow]:
     """Every verdict of a gate, those that object first."""
-    judged = [verdict for verdict in verdicts if verdict.gate != "none"]
+    judged = [verdict for verdict in verdicts if verdict.gate.kind is not GateKind.NONE]
     return [_row(one) for one in sorted(judged, key=lambda v: _ORDER[v.verdict])]
 
 
@@ -80,32 +78,17 @@ def _bounds(verdict: Verdict) -> str:
 
 
 def _place(verdict: Verdict) -> str:
-    """Where a gate looks: a cell, a curve, all levels and layouts together, or what a
-    search found.
-    """
-    case, occluder = verdict.case, short(verdict.case.occluder)
-    if _has_no_cell(verdict):
-        return (
-            occluder
-            if case.occluder == BREAKING
-            else f"{occluder}, all levels and seeds"
-        )
-    level = (
-        f"levels 0 to {case.level:g}"
-        if _is_of_a_curve(verdict)
-        else f"level {case.level:g}"
-    )
+    """Where a gate looks: a cell, a curve, all levels and layouts, or a search."""
+    case = verdict.case
+    occluder = short(case.occluder)
+    if verdict.is_of_a_search:
+        return occluder
+    if verdict.gate.is_pooled:
+        return f"{occluder}, all levels and seeds"
+    level = f"level {case.level:g}"
+    if verdict.gate.kind.is_of_a_curve:
+        level = f"levels 0 to {case.level:g}"
     return f"{occluder}, {level}, seed {case.seed}"
-
-
-def _is_of_a_curve(verdict: Verdict) -> bool:
-    return verdict.gate.partition("@")[0] in OF_A_CURVE
-
-
-def _has_no_cell(verdict: Verdict) -> bool:
-    """Whether it is about a search, or about all levels and mask layouts together."""
-    pooled = verdict.gate.startswith(BASELINE) and not is_of_cells(verdict.gate)
-    return pooled or verdict.case.occluder == BREAKING
 
 
 def gate_csv(rows: Sequence[GateRow]) -> list[list[object]]:
@@ -116,15 +99,16 @@ def gate_csv(rows: Sequence[GateRow]) -> list[list[object]]:
 def _csv_row(verdict: Verdict) -> list[object]:
     case = verdict.case
     low, high = verdict.bounds or (None, None)
-    has_cell = not _has_no_cell(verdict)
+    has_seed = not verdict.gate.is_pooled and not verdict.is_of_a_search
+    has_level = has_seed and not verdict.gate.kind.is_of_a_curve
     return [
         verdict.verdict,
-        verdict.gate,
+        str(verdict.gate),
         plain(case.model),
         plain(case.dataset),
         plain(case.occluder),
-        case.level if has_cell and not _is_of_a_curve(verdict) else None,
-        case.seed if has_cell else None,
+        case.level if has_level else None,
+        case.seed if has_seed else None,
         verdict.observed,
         verdict.limit,
         low,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ...core.outcomes import ModelRecord
-from ...core.verdict import VerdictName
+from ...core.verdict import GateKind, VerdictName
 from ...gate.record import RunRecord
 from .._text import level_text, number, percent, plain, readable, short
 from ..saved_run import host_of
@@ -146,7 +146,7 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
         worst_rows=list(worst_rows(series, switches)),
         changes=changes,
         gates=gates,
-        ungated=sum(verdict.gate == "none" for verdict in run.verdicts),
+        ungated=sum(verdict.gate.kind is GateKind.NONE for verdict in run.verdicts),
         notes=notes_of(run),
         absent=[model for model in run.models if not model.tested],
         breaking=list(breaking_figures(run, numbers)),

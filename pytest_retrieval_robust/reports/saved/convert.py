@@ -29,7 +29,8 @@ from .document import (
 )
 
 if TYPE_CHECKING:
-    from ...gate.record import BaselineRecord, Interval, RunRecord
+    from ...gate.curve_intervals import Interval
+    from ...gate.record import BaselineRecord, RunRecord
     from ...retrieval.curve import Curve
 
 

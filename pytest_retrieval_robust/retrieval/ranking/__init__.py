@@ -87,7 +87,7 @@ def positive_ranks(
             shapes and dtypes that do not fit.
     """
     request = Request(queries, gallery, query_groups, gallery_groups, similarity, tile)
-    return _ranks(request, both=False)[0]
+    return _ranks(request, both_directions=False)[0]
 
 
 def positive_ranks_both(
@@ -123,24 +123,26 @@ def positive_ranks_both(
             right partner, or shapes and dtypes that do not fit.
     """
     request = Request(queries, gallery, query_groups, gallery_groups, similarity, tile)
-    return _ranks(request, both=True)
+    return _ranks(request, both_directions=True)
 
 
 def _ranks(
     request: Request,
     *,
-    both: bool,
+    both_directions: bool,
     forced: Sequence[torch.dtype] | None = None,
     kernels: Kernels | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of the queries, and of the gallery's items if `both` (else meaningless).
+    """Of the queries, and of the gallery's items if `both_directions` (else meaningless).
 
     `forced` precisions of the filters and `kernels` replace the usual choice.
     """
-    queries, gallery = checked_sides(request, both=both)
+    queries, gallery = checked_sides(request, both_directions=both_directions)
     with torch.no_grad():
         if request.similarity is None:
-            counts = _counts(queries, gallery, request.tile, both, forced, kernels)
+            counts = _counts(
+                queries, gallery, request.tile, both_directions, forced, kernels
+            )
         else:
             # A scorer of the user's own needs no norms, which would show what is not finite.
             check_finite("queries", queries.rows)
@@ -155,7 +157,7 @@ def _counts(
     queries: Grouped,
     gallery: Grouped,
     tile: int,
-    both: bool,
+    both_directions: bool,
     forced: Sequence[torch.dtype] | None,
     kernels: Kernels | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -179,7 +181,9 @@ def _counts(
             make_filter(left, right, of_queries.means, of_gallery.means, dtype)
             for dtype in forced or precisions(left, right)
         ]
-        problem = Problem(left, right, q_floors, g_floors, pairs, tile, both, kernels)
+        problem = Problem(
+            left, right, q_floors, g_floors, pairs, tile, both_directions, kernels
+        )
         return count_wrong(problem, filters)
 
 

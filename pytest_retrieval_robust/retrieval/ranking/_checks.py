@@ -40,15 +40,17 @@ class Grouped:
     groups: NDArray[np.int64]
 
 
-def checked_sides(request: Request, *, both: bool) -> tuple[Grouped, Grouped]:
+def checked_sides(
+    request: Request, *, both_directions: bool
+) -> tuple[Grouped, Grouped]:
     """Queries and gallery, each with a right partner for whoever asks: the queries, and
-    the gallery's items too if `both`.
+    the gallery's items too if `both_directions`.
     """
     q_rows, g_rows = checked_rows(request.queries, request.gallery, request.tile)
     q_groups = checked_groups("query_groups", request.query_groups, len(q_rows))
     g_groups = checked_groups("gallery_groups", request.gallery_groups, len(g_rows))
     check_answerable(q_groups, g_groups)
-    if both:
+    if both_directions:
         check_answerable(g_groups, q_groups, back=True)
     return Grouped(q_rows, q_groups), Grouped(g_rows, g_groups)
 

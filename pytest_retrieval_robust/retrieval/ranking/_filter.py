@@ -164,11 +164,15 @@ def make_filter(
     queries: Side, gallery: Side, q_means: Means, g_means: Means, dtype: torch.dtype
 ) -> Filter:
     """A filter in `dtype`, float32 or bfloat16."""
-    a_mean = float(q_means.other.mean())
-    b_mean = float(g_means.other.mean())
+    a_mean = float(q_means.other_products.mean())
+    b_mean = float(g_means.other_products.mean())
     shared = a_mean + b_mean - float(q_means.mean @ g_means.mean)
-    q_factor = _factor(queries, q_means, q_means.other - a_mean, dtype, leads=True)
-    g_factor = _factor(gallery, g_means, g_means.other - b_mean, dtype, leads=False)
+    q_factor = _factor(
+        queries, q_means, q_means.other_products - a_mean, dtype, leads=True
+    )
+    g_factor = _factor(
+        gallery, g_means, g_means.other_products - b_mean, dtype, leads=False
+    )
     roundoff = FLOAT32 if dtype == torch.float32 else _TRUNCATED
     return Filter(q_factor, g_factor, shared, roundoff, dtype)
 
@@ -226,7 +230,7 @@ def _residual_sizes(
     side: Side, means: Means, length: float, norm: torch.Tensor
 ) -> torch.Tensor:
     """(N,): at least |q - m|, from |q - m|^2 by its parts; what cancels is added again."""
-    square = side.norms.square() - 2 * means.own + length**2
+    square = side.norms.square() - 2 * means.own_products + length**2
     cancelled = 4 * gamma(side.rows.shape[1], FLOAT64) * norm.square()
     return (square.clamp(min=0) + cancelled).sqrt() * SLACK
 

@@ -20,9 +20,9 @@ class Means:
 
     mean: torch.Tensor
     """(D,) float64 copies of float32 numbers."""
-    own: torch.Tensor
+    own_products: torch.Tensor
     """(N,) dot products with the mean."""
-    other: torch.Tensor
+    other_products: torch.Tensor
     """(N,) dot products with the other side's mean."""
 
 
@@ -65,5 +65,5 @@ def _is_worth_taking(mean: torch.Tensor, moments: torch.Tensor) -> bool:
 
 
 def _measured(mean: torch.Tensor, moments: torch.Tensor) -> Measured:
-    norms, own, other = moments.T.contiguous()
-    return Measured(norms, Means(mean, own, other))
+    norms, own_products, other_products = moments.T.contiguous()
+    return Measured(norms, Means(mean, own_products, other_products))

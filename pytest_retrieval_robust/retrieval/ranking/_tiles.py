@@ -38,7 +38,7 @@ class Problem:
     g_floors: torch.Tensor
     right: RightPairs | None
     tile: int
-    both: bool
+    both_directions: bool
     """Whether the gallery's items ask, too."""
     kernels: Kernels
 
@@ -133,7 +133,7 @@ class _Tile:
         self._hide_right(scores)
         kernels = self.problem.kernels
         tallies = kernels.tally(
-            scores, q_limits, g_limits if self.problem.both else None
+            scores, q_limits, g_limits if self.problem.both_directions else None
         )
         doubts = [tally.doubts() for tally in tallies]
         most = max(scores.numel() // _PAIRS_PER_DOUBT, 4 * max(scores.shape))
@@ -164,7 +164,7 @@ class _Tile:
             piece._hide_right(scores)
             q_floors, g_floors = piece._floors()
             q_counts += (scores >= q_floors[:, None]).sum(1)
-            if self.problem.both:
+            if self.problem.both_directions:
                 within = slice(g_part.start - start, g_part.stop - start)
                 g_counts[within] = (scores >= g_floors).sum(0)
         return q_counts, g_counts

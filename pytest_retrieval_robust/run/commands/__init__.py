@@ -1,1 +1,11 @@
-"""The commands of `python -m pytest_retrieval_robust`."""
+"""The commands of `python -m pytest_retrieval_robust`: each adds its own parser and runs it.
+
+Everything heavy is imported when a command runs.
+"""
+
+from __future__ import annotations
+
+from . import card, compare, init, inspect, plot, rank, store, table
+
+COMMANDS = (init, inspect, compare, store, rank, card, table, plot)
+"""In the order in which `--help` lists them."""

@@ -1,61 +1,108 @@
-"""`python -m pytest_retrieval_robust compare A B`: two saved runs, the baseline first,
-outside of pytest.
-"""
+"""`compare A B`: two saved runs, the baseline first, outside of pytest."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...core.catalogue import Catalogues
-from ...core.config_file import read_config_file
-from ...gate.policy import Policy
-from ...gate.record import Against, RunRecord, judge_run
-from ...gate.toml import read_policy
-from ...reports.baseline import difference_lines, significant_losses
-from ...reports.lines import Line, Span
-from ...reports.saved.read import load_run
-from ...reports.terminal import release_line, verdict_lines
-from ..gate_names import check_names
+from ._errors import Commands, report_error, text_of
+
+if TYPE_CHECKING:
+    from ...gate.record import RunRecord
+    from ...reports.lines import Line
 
 SHOWN = 20
+"""Cells that are listed without --verbose."""
+
+
+def add_parser(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="two saved runs, the baseline first; exit 1: a loss, 2: other data",
+    )
+    parser.add_argument(
+        "baseline", type=Path, metavar="A", help="the folder of the baseline's run"
+    )
+    parser.add_argument(
+        "candidate", type=Path, metavar="B", help="the folder of the candidate's run"
+    )
+    parser.add_argument(
+        "--policy", type=Path, metavar="FILE", help="a robust.toml whose gates decide"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show every cell, direction and k"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    from ...core.errors import RobustError
+
+    try:
+        code, lines = compare(
+            parsed.baseline, parsed.candidate, parsed.policy, parsed.verbose
+        )
+    except RobustError as error:
+        return report_error(text_of(error))
+    for line in lines:
+        print(line)
+    return code
 
 
 def compare(
     baseline: Path, candidate: Path, policy_file: Path | None, verbose: bool
 ) -> tuple[int, list[str]]:
-    """(exit code, lines): 0 fine, 1 a gate or, without a policy, a significant loss, 2
-    not comparable.
+    """(exit code, lines): 0 fine; 1 a gate or, without a policy, a significant loss;
+    2 not comparable.
 
     Raises `RobustError` for a run or policy that cannot be read.
     """
-    policy = (
-        Policy() if policy_file is None else read_policy(read_config_file(policy_file))
-    )
-    run = load_run(candidate)
+    is_judged = policy_file is not None
+    record = _judged(baseline, candidate, policy_file)
+    lines = []
+    for line in _lines(record, is_judged, verbose):
+        lines.append("".join(span.text for span in line))
+    return _exit_code(record, is_judged), lines
+
+
+def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRecord:
+    from ...core.catalogue import Catalogues
+    from ...core.config_file import read_config_file
+    from ...gate.policy import Policy
+    from ...gate.record import Against, judge_run
+    from ...gate.toml import read_policy
+    from ...reports.saved.read import load_run
+    from ..gate_names import check_names
+
+    policy = Policy()
+    config_file = None
     if policy_file is not None:
-        check_names(
-            policy, run.measured.plan, Catalogues(), read_config_file(policy_file)
-        )
-    policy.check(run.measured.plan, levels_typed=True)
-    record = judge_run(run, policy, Against(load_run(baseline)))
-    lines = [
-        "".join(span.text for span in line)
-        for line in _lines(record, policy_file is not None, verbose)
-    ]
-    return _exit_code(record, policy_file is not None), lines
+        config_file = read_config_file(policy_file)
+        policy = read_policy(config_file)
+    run = load_run(candidate)
+    plan = run.measured.plan
+    if config_file is not None:
+        check_names(policy, plan, Catalogues(), config_file)
+    policy.check(plan, levels_typed=True)
+    return judge_run(run, policy, Against(load_run(baseline)))
 
 
-def _lines(record: RunRecord, judged: bool, verbose: bool) -> Iterator[Line]:
-    found = record.baseline
-    assert found is not None
-    yield [Span(f"baseline:  {found.started}, id {found.id}")]
+def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
+    from ...reports.baseline import difference_lines, significant_losses
+    from ...reports.lines import Span
+    from ...reports.terminal import release_line, verdict_lines
+
+    baseline = record.baseline
+    assert baseline is not None
+    yield [Span(f"baseline:  {baseline.started}, id {baseline.id}")]
     yield [Span(f"candidate: {record.identity.started}, id {record.identity.id}")]
-    for sentence in (*found.obstacles, *found.vanished):
+    for sentence in (*baseline.obstacles, *baseline.vanished):
         yield [Span(sentence)]
-    if found.obstacles:
+    if baseline.obstacles:
         return
-    if not found.cells:
+    if not baseline.cells:
         yield [
             Span(
                 "The two have no cell in common. Compare runs of the same models, data"
@@ -63,25 +110,23 @@ def _lines(record: RunRecord, judged: bool, verbose: bool) -> Iterator[Line]:
             )
         ]
         return
-    yield from difference_lines(found.cells, None if verbose else SHOWN)
-    if judged:
+    yield from difference_lines(baseline.cells, None if verbose else SHOWN)
+    if is_judged:
         yield from verdict_lines(record)
         yield [Span(release_line(record))]
         return
-    losses = significant_losses(found.cells)
-    yield [
-        Span(f"{len(losses)} of {len(found.cells)} cells lost (Holm's p below 0.05)")
-    ]
+    losses = len(significant_losses(baseline.cells))
+    yield [Span(f"{losses} of {len(baseline.cells)} cells lost (Holm's p below 0.05)")]
 
 
-def _exit_code(record: RunRecord, judged: bool) -> int:
-    assert record.baseline is not None
-    if record.baseline.obstacles or not record.baseline.cells:
+def _exit_code(record: RunRecord, is_judged: bool) -> int:
+    from ...reports.baseline import significant_losses
+
+    baseline = record.baseline
+    assert baseline is not None
+    if baseline.obstacles or not baseline.cells:
         return 2
-    if judged:
+    if is_judged:
         return 0 if record.release.is_green else 1
-    return (
-        1
-        if record.baseline.vanished or significant_losses(record.baseline.cells)
-        else 0
-    )
+    has_loss = baseline.vanished or significant_losses(baseline.cells)
+    return 1 if has_loss else 0

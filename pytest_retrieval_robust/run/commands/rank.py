@@ -1,24 +1,129 @@
-"""The command line that shows the ranks of an example again, and what it prints."""
+"""`rank MODEL NAME`: the ranks of a data set's first images, before and after hiding."""
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ...measure.first_ranks import TOP, FirstRanks
-from ...models.locators import entry_for, is_locator
+import pytest
+
 from ..options import PASSED_ON
+from ._errors import USAGE_ERROR, Commands
+from ._in_pytest import CommandInPytest, check_single
 
 if TYPE_CHECKING:
+    from ...measure.first_ranks import FirstRanks
     from ...occluders import Occluder
-    from ..options import Settings
 
 
-def replay_lines(
+def add_parser(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "rank",
+        help="show the ranks of a data set's first images, before and after hiding",
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help="one name or locator, as after --robust-models"
+    )
+    parser.add_argument(
+        "dataset", metavar="NAME", help="one data set, as after --robust-datasets"
+    )
+    parser.add_argument(
+        "--occluder",
+        default="patches",
+        help="one occluder, as after --robust-occluders",
+    )
+    parser.add_argument(
+        "--level",
+        type=float,
+        required=True,
+        help="the share of the image to hide, from 0 to 1",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the layout of the mask (default: 0)"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=50,
+        metavar="N",
+        help="the data set's first N (default: 50)",
+    )
+    parser.add_argument(
+        "--image", type=int, metavar="NUMBER", help="show this one alone, from 0"
+    )
+    parser.add_argument(
+        "--tests",
+        metavar="PATH",
+        help="the suite whose conftest and robust.toml count (default: here)",
+    )
+    for option in PASSED_ON:
+        parser.add_argument(f"--{option}", help=f"as --robust-{option}")
+    parser.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    values = {
+        "models": parsed.model,
+        "datasets": parsed.dataset,
+        "occluders": parsed.occluder,
+    }
+    for option in PASSED_ON:
+        values[option] = getattr(parsed, option.replace("-", "_"))
+    options = [
+        f"--robust-{option}={text}"
+        for option, text in values.items()
+        if text is not None
+    ]
+    tests = [] if parsed.tests is None else [parsed.tests]
+    return _RankCommand(parsed).run([*tests, *options])
+
+
+class _RankCommand(CommandInPytest):
+    def __init__(self, parsed: argparse.Namespace) -> None:
+        self._parsed = parsed
+
+    def work(self, config: pytest.Config) -> int:
+        from ...core.errors import RobustError
+        from ...core.foreign import FOREIGN, described, let_go
+
+        try:
+            lines = list(self._lines(config))
+        except RobustError:
+            raise
+        except FOREIGN as error:
+            self.error = (
+                f"Expected the model and the data set to work, got {described(error)}."
+                " Fix them."
+            )
+            let_go(error)
+            return USAGE_ERROR
+        for line in lines:
+            print(line)
+        return 0
+
+    def _lines(self, config: pytest.Config) -> Iterator[str]:
+        from ...measure.first_ranks import FirstRanks
+        from ..session import session_of
+
+        parsed = self._parsed
+        for kind in ("model", "dataset", "occluder"):
+            check_single(kind, getattr(parsed, kind))
+        session = session_of(config)
+        selection = session.selection
+        # A model that robust.toml requires is selected too, after the one that was typed.
+        model = next(iter(selection.models))
+        dataset = next(iter(selection.datasets))
+        (occluder,) = selection.occluders.values()
+        ranks = FirstRanks(
+            session.loader.model(model), session.loader.dataset(dataset), parsed.images
+        )
+        return rank_lines(
+            ranks, model, occluder, parsed.level, parsed.seed, parsed.image
+        )
+
+
+def rank_lines(
     ranks: FirstRanks,
     model: str,
     occluder: Occluder,
@@ -26,16 +131,19 @@ def replay_lines(
     seed: int,
     image: int | None = None,
 ) -> Iterator[str]:
-    """What `rank` prints: the shares hidden, and each image whose rank changed; or
-    `image` alone. No id, no text.
+    """The shares that are hidden, and each image whose rank changed, or `image` alone.
+
+    No id and no text is shown.
     """
-    found = ranks.hidden(occluder, level, seed, image)
+    from ...measure.first_ranks import TOP
+
+    hidden = ranks.hidden(occluder, level, seed, image)
     yield (
         f"{model} on {ranks.dataset.name}, {occluder.name} at level {level!r}, seed"
         f" {seed}"
     )
     yield (
-        f"  hidden: {found.share:.4f} of the image, {found.visible_share:.4f} of what"
+        f"  hidden: {hidden.share:.4f} of the image, {hidden.visible_share:.4f} of what"
         " the model sees"
     )
     yield (
@@ -43,95 +151,10 @@ def replay_lines(
         " hidden:"
     )
     if image is not None:
-        yield f"    {found.changes[0]}"
+        yield f"    {hidden.changes[0]}"
         return
-    changed = [change for change in found.changes if change.before != change.after]
-    yield from (f"    {change}" for change in changed)
-    yield f"  changed: {len(changed)} of {len(found.changes)} images"
-    yield f"  kept in the top {TOP}: {found.kept} of {found.found} images"
-
-
-class Example(Protocol):
-    """An occluder at a level with a seed: `strategies.Occlusion`."""
-
-    @property
-    def occluder(self) -> Occluder: ...
-
-    @property
-    def level(self) -> float: ...
-
-    @property
-    def seed(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class ReplayOptions:
-    """What else a command line needs so that it means the same model on the same machine."""
-
-    locators: Mapping[str, str]
-    """Name of a model -> the locator that it was asked for by."""
-    words: Sequence[str]
-
-
-def replay_options(
-    settings: Settings, typed: Callable[[str], object], tests: str
-) -> ReplayOptions:
-    """The options of `rank` for a suite in the folder `tests`; `typed` gives what was
-    typed for an option of a run.
-    """
-    asked = {
-        f"--{name}": typed(f"robust_{name.replace('-', '_')}") for name in PASSED_ON
-    }
-    asked["--tests"] = None if tests == "." else tests
-    words = [
-        str(word)
-        for option in asked.items()
-        if option[1] is not None
-        for word in option
-    ]
-    return ReplayOptions(
-        {
-            entry_for(item).name: item
-            for item in settings.models or ()
-            if is_locator(item)
-        },
-        words,
-    )
-
-
-def replay_command(
-    model: str, dataset: str, example: Example, options: ReplayOptions
-) -> str:
-    """The command line that shows the ranks of an example again.
-
-    The level is written so that it is read again as the same number: a share of whole
-    cells stays one.
-    """
-    words = [
-        "python",
-        "-m",
-        "pytest_retrieval_robust",
-        "rank",
-        options.locators.get(model, model),
-        dataset,
-    ]
-    words += [
-        "--occluder",
-        example.occluder.name,
-        "--level",
-        repr(float(example.level)),
-        "--seed",
-        str(example.seed),
-    ]
-    return " ".join(map(_quoted, [*words, *options.words]))
-
-
-def _quoted(word: str) -> str:
-    """In double quotes, which every shell takes, where that is enough."""
-    if re.fullmatch(r"[\w./:@%+,=-]+", word):
-        return word
-    return (
-        shlex.quote(word)
-        if os.name == "posix" and re.search(r'["$`\\!]', word)
-        else f'"{word}"'
-    )
+    changed = [change for change in hidden.changes if change.before != change.after]
+    for change in changed:
+        yield f"    {change}"
+    yield f"  changed: {len(changed)} of {len(hidden.changes)} images"
+    yield f"  kept in the top {TOP}: {hidden.kept} of {hidden.found} images"

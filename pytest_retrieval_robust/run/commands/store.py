@@ -1,74 +1,98 @@
-"""`python -m pytest_retrieval_robust store`: what the embedding store holds, and how to
-make it smaller.
-"""
+"""`store`: what the embedding store holds, and how to make it smaller."""
 
 from __future__ import annotations
 
+import argparse
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...measure.embeddings.store import EmbeddingStore, ShardFile, about_shard
+from ._errors import Commands, reason_of, report_error, text_of
 
-_SHOWN = 10
+if TYPE_CHECKING:
+    from ...measure.embeddings.store import EmbeddingStore, ShardFile
+
 ACTIONS = ("list", "size", "prune", "verify")
+_SHOWN = 10
+"""Damaged shards that are listed."""
+
+
+def add_parser(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "store", help="the embeddings that are kept: list, size, prune, verify"
+    )
+    parser.add_argument("action", nargs="?", default="list", choices=ACTIONS)
+    parser.add_argument(
+        "--cache-dir", type=Path, metavar="DIR", help="as --robust-cache-dir"
+    )
+    parser.add_argument(
+        "--limit",
+        metavar="SIZE",
+        help="what prune leaves at most, as 500MB, 20GB or 0B (default: 20GB)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    from ...core.atomic_files import cache_folder
+    from ...core.errors import RobustError
+    from ...measure.embeddings.store import FOLDER, EmbeddingStore
+    from ..options import CACHE_LIMIT
+    from ..typed_values import parse_size
+
+    try:
+        limit = parse_size("--limit", parsed.limit or CACHE_LIMIT)
+    except RobustError as error:
+        return report_error(text_of(error))
+    try:
+        store = EmbeddingStore(cache_folder(parsed.cache_dir) / FOLDER, limit)
+        code, lines = store_lines(store, parsed.action, limit)
+    except OSError as error:
+        return report_error(
+            f"Expected a cache folder that can be read, got: {reason_of(error)}. Fix"
+            " --cache-dir."
+        )
+    for line in lines:
+        print(line)
+    return code
 
 
 def store_lines(
     store: EmbeddingStore, action: str, limit: int | None
 ) -> tuple[int, list[str]]:
-    """The exit status (1 where `verify` finds damage) and the lines of one of `ACTIONS`."""
+    """The exit status, 1 where `verify` finds damage, and the lines of one of `ACTIONS`."""
     if action == "list":
-        return 0, [*_listed(store), _size(store)]
+        return 0, [*_contents(store), _total(store)]
     if action == "prune":
-        return 0, [_pruned(store.prune(limit)), _size(store)]
+        removed = _shown(store.prune(limit))
+        return 0, [f"removed {removed}", _total(store)]
     if action == "verify":
-        return _verified(store)
-    return 0, [_size(store)]
+        return _verification(store)
+    return 0, [_total(store)]
 
 
-@dataclass
-class _Row:
-    shards: int = 0
-    size: int = 0
+def _contents(store: EmbeddingStore) -> Iterator[str]:
+    """A line per model and data set."""
+    from ...measure.embeddings.store import about_shard
 
-    def add(self, file: ShardFile) -> None:
-        self.shards += 1
-        self.size += file.size
-
-
-def _listed(store: EmbeddingStore) -> Iterator[str]:
-    rows: dict[tuple[str, str], _Row] = defaultdict(_Row)
+    files: defaultdict[tuple[str, str], list[ShardFile]] = defaultdict(list)
     for file in store.files():
         about = about_shard(file.path)
-        of = (
-            f"images of {about['dataset']}"
-            if "dataset" in about
-            else str(about.get("holds", "damaged"))
-        )
-        rows[str(about.get("model", "?")), of].add(file)
-    for (model, of), row in sorted(rows.items()):
-        yield f"{model}, {of}: {_counted(row.shards)}, {shown_size(row.size)}"
+        content = str(about.get("holds", "damaged"))
+        if "dataset" in about:
+            content = f"images of {about['dataset']}"
+        files[str(about.get("model", "?")), content].append(file)
+    for model, content in sorted(files):
+        yield f"{model}, {content}: {_shown(files[model, content])}"
 
 
-def _size(store: EmbeddingStore) -> str:
-    whole = _Row()
-    for file in store.files():
-        whole.add(file)
-    return (
-        f"{_counted(whole.shards)}, {shown_size(whole.size)} of at most"
-        f" {shown_size(store.limit)} in {store.folder}"
-    )
+def _total(store: EmbeddingStore) -> str:
+    limit = shown_size(store.limit)
+    return f"{_shown(store.files())} of at most {limit} in {store.folder}"
 
 
-def _pruned(removed: list[ShardFile]) -> str:
-    return (
-        f"removed {_counted(len(removed))},"
-        f" {shown_size(sum(file.size for file in removed))}"
-    )
-
-
-def _verified(store: EmbeddingStore) -> tuple[int, list[str]]:
+def _verification(store: EmbeddingStore) -> tuple[int, list[str]]:
     damaged = store.damaged()
     lines = [
         f"damaged: {file.path.relative_to(store.folder)}" for file in damaged[:_SHOWN]
@@ -76,14 +100,17 @@ def _verified(store: EmbeddingStore) -> tuple[int, list[str]]:
     if damaged:
         lines.append(
             f"Expected whole shards, got {len(damaged)} damaged or foreign ones. They"
-            " are never used, and written anew when their images are next encoded."
+            " are never used, and are replaced when their images are next encoded."
             " Check the disk. You may delete them."
         )
-    return int(bool(damaged)), [*lines, _size(store)]
+    return int(bool(damaged)), [*lines, _total(store)]
 
 
-def _counted(shards: int) -> str:
-    return f"{shards:,} shard{'' if shards == 1 else 's'}"
+def _shown(files: Iterable[ShardFile]) -> str:
+    """How many shards, and how large they are together."""
+    sizes = [file.size for file in files]
+    plural = "" if len(sizes) == 1 else "s"
+    return f"{len(sizes):,} shard{plural}, {shown_size(sum(sizes))}"
 
 
 def shown_size(size: int) -> str:
@@ -92,9 +119,11 @@ def shown_size(size: int) -> str:
     >>> shown_size(1_234_567)
     '1.2 MB'
     """
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
+    if size < 1000:
+        return f"{size} B"
+    value = float(size)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
         if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"

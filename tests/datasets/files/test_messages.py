@@ -310,7 +310,8 @@ def test_inspect_of_a_data_set_that_a_conftest_registers(
         from pytest_retrieval_robust.datasets import DatasetEntry
 
         def load():
-            return dataset_from_lists("mine", [Image.new("L", (8, 8), 40 * n) for n in range(3)], ["a", "b", "c"])
+            images = [Image.new("L", (8, 8), 40 * n) for n in range(3)]
+            return dataset_from_lists("mine", images, ["a", "b", "c"])
 
         @pytest.hookimpl(optionalhook=True)
         def pytest_robust_register(catalogues):

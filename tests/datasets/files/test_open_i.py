@@ -270,7 +270,8 @@ def test_hostile_names_in_an_archive(tmp_path: Path, name: str) -> None:
 def test_links_in_an_archive(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         member = tarfile.TarInfo("1.xml")
-        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        member.type = tarfile.SYMTYPE
+        member.linkname = "/etc/passwd"
         archive.addfile(member)
     with pytest.raises(
         DatasetError, match="a link, a device or a sparse file as member 1"
@@ -302,7 +303,8 @@ def test_an_archive_that_expands_without_end(
 
 def test_a_packed_header_that_claims_gigabytes(tmp_path: Path) -> None:
     header = tarfile.TarInfo("x")
-    header.type, header.size = tarfile.XHDTYPE, 8 << 30
+    header.type = tarfile.XHDTYPE
+    header.size = 8 << 30
     (tmp_path / "a.tgz").write_bytes(
         gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20))
     )

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore, about_shard
 
-KEY, OTHER = "ab" * 20, "cd" * 20
+KEY = "ab" * 20
+OTHER = "cd" * 20
 ROWS = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 
@@ -35,7 +36,7 @@ def saved(folder: Path, key: str = KEY) -> tuple[EmbeddingStore, Path]:
 
 @given(
     rows=arrays(np.float32, st.tuples(st.integers(0, 4), st.integers(1, 4))),
-    kept=arrays(np.bool_, st.integers(0, 5)),
+    flags=arrays(np.bool_, st.integers(0, 5)),
 )
 def test_what_was_saved_comes_back_bit_for_bit(
     rows: NDArray[np.float32],

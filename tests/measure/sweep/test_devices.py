@@ -26,7 +26,7 @@ from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run
 from pytest_retrieval_robust.models import ModelCard
 from pytest_retrieval_robust.occluders._scene import unit_scale
 
-from ...core.test_calling import encoder_of
+from ...core.sweeps import encoder_of
 from ...emulated_device import OnDevice, emulated
 from .test_sweep import RECORDS, Pixels
 

@@ -20,7 +20,7 @@ from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
 from pytest_retrieval_robust.measure.sweep.spill import Spill
 
-from ...core.test_calling import encoder_of
+from ...core.sweeps import encoder_of
 from .test_sweep import RECORDS, Pixels
 
 ARRAYS = st.tuples(

@@ -67,10 +67,11 @@ def test_level_1_hides_every_source_pixel_and_no_padding(
 
 @given(areas(), levels, levels, seeds, frames)
 def test_masks_are_nested_in_the_level(
-    occluder: AreaOccluder, one: float, other: float, seed: int, frame: Frame
+    occluder: AreaOccluder, level: float, other_level: float, seed: int, frame: Frame
 ) -> None:
     less, more = (
-        occluder.mask(IDS, level, seed, 24, frame) for level in sorted((one, other))
+        occluder.mask(IDS, level, seed, 24, frame)
+        for level in sorted((level, other_level))
     )
     assert not (less & ~more).any()
 
@@ -107,7 +108,8 @@ def test_the_order_is_a_permutation_of_the_cells(
 def test_an_image_does_not_depend_on_its_batch(
     occluder: AreaOccluder, level: float, seed: int, places: list[int]
 ) -> None:
-    pixels, views = picture(5, 3, 21, 21), [WHOLE, CROPPED, PADDED, WHOLE, CROPPED]
+    pixels = picture(5, 3, 21, 21)
+    views = [WHOLE, CROPPED, PADDED, WHOLE, CROPPED]
     whole = occluder.occlude(pixels, IDS, level, seed, views)
     i = places[0]
     assert torch.equal(
@@ -138,10 +140,8 @@ def test_a_pixel_belongs_to_the_cell_under_its_centre(
     occluder: AreaOccluder, level: float, seed: int, frame: Frame
 ) -> None:
     hidden = occluder.order(["x"], seed, "cpu")[0] < occluder.hidden_cells(level)
-    mask, shown = (
-        occluder.mask(["x"], level, seed, (9, 7), frame)[0, 0],
-        source(frame, 9, 7),
-    )
+    mask = occluder.mask(["x"], level, seed, (9, 7), frame)[0, 0]
+    shown = source(frame, 9, 7)
     left, top, right, bottom = frame
     for y, x in shown.nonzero().tolist():
         row = floor(((y + 0.5) / 9 - top) / (bottom - top) * occluder.grid)
@@ -166,10 +166,8 @@ def test_pixels_outside_the_mask_and_the_input_stay_bit_for_bit(
     pixels = pixels.to(dtype)
     if dtype.is_floating_point:
         pixels[0, 0, 0, :2] = torch.tensor([-0.0, torch.nan])
-    before, mask = (
-        pixels.clone(),
-        occluder.mask(["a", "b"], level, 1, 16, frame).expand(2, 3, 16, 16),
-    )
+    before = pixels.clone()
+    mask = occluder.mask(["a", "b"], level, 1, 16, frame).expand(2, 3, 16, 16)
     result = occluder.occlude(pixels, ["a", "b"], level, 1, frame)
     assert result.dtype == dtype
     assert torch.equal(bits(result[~mask]), bits(before[~mask]))
@@ -189,18 +187,19 @@ def test_what_a_content_free_fill_hides_is_gone_be_it_nan(
     mask = occluder.mask(["a", "b"], level, seed, 16, frame).expand(2, 3, 16, 16)
     pixels = (picture(2, 3, 16, 16) * 200).to(dtype)
     broken = pixels.masked_fill(mask, torch.nan if dtype.is_floating_point else 255)
-    found, other = (
-        occluder.occlude(one, ["a", "b"], level, seed, frame)
-        for one in (pixels, broken)
+    with_numbers, with_nan = (
+        occluder.occlude(values, ["a", "b"], level, seed, frame)
+        for values in (pixels, broken)
     )
-    assert torch.equal(found, other)
+    assert torch.equal(with_numbers, with_nan)
 
 
 @given(areas(OF_ONE_IMAGE), levels, seeds)
 def test_out_is_written_and_may_be_the_pixels_themselves(
     occluder: AreaOccluder, level: float, seed: int
 ) -> None:
-    pixels, buffer = picture(2, 3, 16, 16), torch.empty(2, 3, 16, 16)
+    pixels = picture(2, 3, 16, 16)
+    buffer = torch.empty(2, 3, 16, 16)
     expected = occluder.occlude(pixels, ["a", "b"], level, seed, WHOLE)
     assert (
         occluder.occlude(pixels, ["a", "b"], level, seed, WHOLE, out=buffer) is buffer
@@ -216,16 +215,16 @@ def test_a_single_pixel_is_an_image(
 ) -> None:
     pixels = torch.full((2, 3, 1, 1), 0.25)
     mask = occluder.mask(["a", "b"], level, seed, 1, frame)
-    found = occluder.occlude(pixels, ["a", "b"], level, seed, frame)
+    result = occluder.occlude(pixels, ["a", "b"], level, seed, frame)
     assert mask.shape == (2, 1, 1, 1)
-    assert torch.equal(found[~mask.expand_as(found)], pixels[~mask.expand_as(found)])
+    assert torch.equal(result[~mask.expand_as(result)], pixels[~mask.expand_as(result)])
 
 
 @given(areas(OF_ONE_IMAGE), levels, seeds, st.booleans())
 def test_an_empty_batch_stays_empty(
-    occluder: AreaOccluder, level: float, seed: int, one_box: bool
+    occluder: AreaOccluder, level: float, seed: int, is_one_box: bool
 ) -> None:
-    frame: Frame | list[Frame] = WHOLE if one_box else []
+    frame: Frame | list[Frame] = WHOLE if is_one_box else []
     assert occluder.mask([], level, seed, (8, 6), frame).shape == (0, 1, 8, 6)
     for dtype in (torch.float32, torch.uint8):
         assert occluder.occlude(
@@ -259,9 +258,10 @@ SEEDLESS = [Side(edge=edge) for edge in ("left", "right")] + [
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_seeds_and_ids_give_other_layouts(family: str) -> None:
-    occluder, many = FAMILIES[family](), [str(number) for number in range(8)]
+    occluder = FAMILIES[family]()
+    many = [str(number) for number in range(8)]
     first, second = (occluder.order(many, seed, "cpu") for seed in (0, 1))
-    assert any(not torch.equal(first[0], other) for other in first)
+    assert any(not torch.equal(first[0], order) for order in first)
     assert not torch.equal(first, second)
 
 
@@ -384,22 +384,25 @@ def random_area(drawn: random.Random) -> AreaOccluder:
 def test_cuda_gives_the_same_masks_in_10000_random_cases() -> None:
     drawn = random.Random(0)
     for _ in range(10_000):
-        occluder, seed, level = (
-            random_area(drawn),
-            drawn.getrandbits(64),
-            drawn.random(),
-        )
-        ids, two = (
-            [str(drawn.getrandbits(64)) for _ in range(2)],
-            [drawn.choice(FRAMES) for _ in range(2)],
-        )
-        frame: Frame | list[Frame] = two[0] if drawn.random() < 0.5 else two
+        occluder = random_area(drawn)
+        seed = drawn.getrandbits(64)
+        level = drawn.random()
+        ids = [str(drawn.getrandbits(64)) for _ in range(2)]
+        boxes = [drawn.choice(FRAMES) for _ in range(2)]
+        frame: Frame | list[Frame] = boxes[0] if drawn.random() < 0.5 else boxes
         size = (drawn.randint(1, 40), drawn.randint(1, 40))
-        here, there = (
+        on_host, on_device = (
             occluder.mask(ids, level, seed, size, frame, device)
             for device in ("cpu", "cuda")
         )
-        assert torch.equal(there.cpu(), here), (occluder, ids, seed, level, size, frame)
+        assert torch.equal(on_device.cpu(), on_host), (
+            occluder,
+            ids,
+            seed,
+            level,
+            size,
+            frame,
+        )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -409,6 +412,6 @@ def test_cuda_gives_the_same_masks_in_10000_random_cases() -> None:
 def test_cuda_gives_the_same_pixels(fill: str) -> None:
     pixels = picture(3, 3, 64, 64)
     for family in FAMILIES.values():
-        here = family(fill=fill).occlude(pixels, IDS[:3], 0.3, 5, FRAMES)
-        there = family(fill=fill).occlude(pixels.cuda(), IDS[:3], 0.3, 5, FRAMES)
-        assert torch.equal(there.cpu(), here), family
+        on_host = family(fill=fill).occlude(pixels, IDS[:3], 0.3, 5, FRAMES)
+        on_device = family(fill=fill).occlude(pixels.cuda(), IDS[:3], 0.3, 5, FRAMES)
+        assert torch.equal(on_device.cpu(), on_host), family

@@ -72,9 +72,10 @@ def joined_parts(shape: torch.Tensor) -> int:
     left = {(row, column) for row, column in shape.nonzero().tolist()}
     parts = 0
     while left:
-        parts, found = parts + 1, [left.pop()]
-        while found:
-            row, column = found.pop()
+        parts += 1
+        reached = [left.pop()]
+        while reached:
+            row, column = reached.pop()
             near = {
                 (row + 1, column),
                 (row - 1, column),
@@ -82,7 +83,7 @@ def joined_parts(shape: torch.Tensor) -> int:
                 (row, column - 1),
             } & left
             left -= near
-            found.extend(near)
+            reached.extend(near)
     return parts
 
 
@@ -109,11 +110,11 @@ def test_the_check_of_rectangles_can_fail() -> None:
 
 
 def test_a_small_box_has_the_aspects_of_random_erasing() -> None:
-    found = aspects(Box(96), 0.1)
-    assert 0.28 < found.min() < 0.4
-    assert 2.5 < found.max() < 3.5
+    drawn = aspects(Box(96), 0.1)
+    assert 0.28 < drawn.min() < 0.4
+    assert 2.5 < drawn.max() < 3.5
     assert (
-        abs(int((found < 1).sum()) - int((found > 1).sum())) < 60
+        abs(int((drawn < 1).sum()) - int((drawn > 1).sum())) < 60
     )  # as many tall ones as wide ones
 
 
@@ -233,7 +234,7 @@ def test_blobs_are_smoother_than_patches() -> None:
         return sum(float(change.sum()) for change in changes) / len(MANY)
 
     coarse, fine, scattered = (
-        boundary(one) for one in (Blobs(size=12), Blobs(size=6), Patches(32))
+        boundary(occluder) for occluder in (Blobs(size=12), Blobs(size=6), Patches(32))
     )
     assert coarse < 0.7 * fine
     assert fine < 0.3 * scattered

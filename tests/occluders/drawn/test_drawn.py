@@ -90,8 +90,10 @@ NEAR = 26  # cells from the corner within which all strokes above end
 
 def squared_distance(column: int, row: int, start: Point, stop: Point) -> Fraction:
     """From a cell's centre to the segment, by the textbook."""
-    x, y = column * UNIT + Fraction(UNIT, 2), row * UNIT + Fraction(UNIT, 2)
-    right, down = stop[0] - start[0], stop[1] - start[1]
+    x = column * UNIT + Fraction(UNIT, 2)
+    y = row * UNIT + Fraction(UNIT, 2)
+    right = stop[0] - start[0]
+    down = stop[1] - start[1]
     squared = right**2 + down**2
     part = (
         Fraction(0)
@@ -135,7 +137,8 @@ def test_strokes_cover_the_cells_whose_centre_is_near_enough_exactly(
 def test_bands_lie_between_their_radii(
     start: Point, stop: Point, radii: list[int]
 ) -> None:
-    radii, canvas = sorted(radii), blank()
+    radii = sorted(radii)
+    canvas = blank()
     onsets = [NEVER if number == 1 else 10 + number for number in range(len(radii))]
     bands(canvas, start, stop, radii, onsets)
     for row in range(0, NEAR, 2):
@@ -156,13 +159,13 @@ def test_bands_lie_between_their_radii(
 @settings(max_examples=20)
 @given(st.lists(strokes, min_size=1, max_size=3))
 def test_squared_distances_are_those_of_the_nearest_stroke(drawn: list[Stroke]) -> None:
-    found = squared_distances(np.arange(3, 9), np.arange(2, 6), drawn)
+    distances = squared_distances(np.arange(3, 9), np.arange(2, 6), drawn)
     for row, column in np.ndindex(4, 6):
         expected = min(
             squared_distance(column + 3, row + 2, stroke.start, stroke.stop)
             for stroke in drawn
         )
-        assert found[row, column] == expected.numerator // expected.denominator
+        assert distances[row, column] == expected.numerator // expected.denominator
 
 
 def test_strokes_far_across_and_outside_of_the_image_are_exact_too() -> None:
@@ -184,7 +187,8 @@ def test_strokes_far_across_and_outside_of_the_image_are_exact_too() -> None:
 
 @given(st.integers(-30, 270), st.integers(-30, 270))
 def test_stamps_are_cut_off_at_the_border(column: int, row: int) -> None:
-    canvas, picture = blank(), np.arange(1, 13, dtype=np.int16).reshape(3, 4)
+    canvas = blank()
+    picture = np.arange(1, 13, dtype=np.int16).reshape(3, 4)
     stamp(canvas, column, row, picture)
     padded = np.full((CELLS + 80, CELLS + 80), NEVER, dtype=np.int16)
     padded[40 + row : 43 + row, 40 + column : 44 + column] = picture
@@ -259,11 +263,11 @@ def test_onsets_are_thousandths_and_something_is_hidden_from_a_tenth_on(
 
 @given(occluders, levels, levels, seeds)
 def test_masks_are_nested_in_the_severity(
-    occluder: SeverityOccluder, one: float, other: float, seed: int
+    occluder: SeverityOccluder, level: float, other_level: float, seed: int
 ) -> None:
     less, more = (
         occluder.mask(["a", "b"], level, seed, 96, WHOLE)
-        for level in sorted((one, other))
+        for level in sorted((level, other_level))
     )
     assert not (less & ~more).any()
 
@@ -394,9 +398,9 @@ def test_drawings_never_change_between_releases(occluder: SeverityOccluder) -> N
 
 @each_default
 def test_the_catalogue_has_them_by_name(occluder: SeverityOccluder) -> None:
-    found = load_occluder(occluder.name)
-    assert found == occluder
-    assert isinstance(found, Occluder)
+    loaded = load_occluder(occluder.name)
+    assert loaded == occluder
+    assert isinstance(loaded, Occluder)
     assert (
         load_occluder(f"{occluder.name}(fill=mean)").name
         == f"{occluder.name}(fill=mean)"
@@ -446,7 +450,7 @@ def test_registration_loads_no_torch(module: str) -> None:
 @each_default
 def test_cuda_gives_the_same_bits(occluder: SeverityOccluder) -> None:
     pixels = torch.rand(3, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    here = occluder.occlude(pixels, IDS[:3], 0.6, 5, WHOLE)
+    on_host = occluder.occlude(pixels, IDS[:3], 0.6, 5, WHOLE)
     assert torch.equal(
-        occluder.occlude(pixels.cuda(), IDS[:3], 0.6, 5, WHOLE).cpu(), here
+        occluder.occlude(pixels.cuda(), IDS[:3], 0.6, 5, WHOLE).cpu(), on_host
     )

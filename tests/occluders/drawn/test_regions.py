@@ -18,9 +18,9 @@ from pytest_retrieval_robust import evaluate, load_model, load_occluder
 from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
-from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.drawn.regions import Regions
+from pytest_retrieval_robust.occluders.scene import Scene, Setting
 from pytest_retrieval_robust.occluders.severity import CELLS
 
 Masks = Mapping[str, NDArray[np.bool_]]
@@ -39,20 +39,20 @@ regions = st.sampled_from(
 class OwnData:
     """A data set of somebody's own: images named by their numbers."""
 
-    found: Sequence[Masks]
+    all_masks: Sequence[Masks]
     name: str = "own"
     reads: list[int] = field(default_factory=list)
 
     @property
     def image_ids(self) -> list[str]:
-        return [str(number) for number in range(len(self.found))]
+        return [str(number) for number in range(len(self.all_masks))]
 
     def image(self, index: int) -> Image.Image:
         return Image.new("L", (8, 8), index)
 
     def masks(self, index: int) -> Masks:
         self.reads.append(index)
-        return self.found[index]
+        return self.all_masks[index]
 
 
 def scene_of(dataset: Any, numbers: Sequence[int]) -> Scene:
@@ -106,15 +106,16 @@ def test_it_hides_what_patches_hides_of_the_regions(
 @settings(max_examples=20)
 @given(regions, levels, levels, seeds)
 def test_masks_are_nested_and_shares_are_those_of_the_mask(
-    region: str, one: float, other: float, seed: int
+    region: str, level: float, other_level: float, seed: int
 ) -> None:
     occluder = bound(region)
     less, more = (
-        occluder.mask(IDS, level, seed, CELLS, WHOLE) for level in sorted((one, other))
+        occluder.mask(IDS, level, seed, CELLS, WHOLE)
+        for level in sorted((level, other_level))
     )
     assert not (less & ~more).any()
     assert (
-        occluder.shares(IDS, max(one, other), seed)
+        occluder.shares(IDS, max(level, other_level), seed)
         == more.double().mean(dim=(1, 2, 3)).tolist()
     )
 
@@ -127,10 +128,8 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
 
 
 def test_level_0_and_pixels_outside_stay_bit_for_bit() -> None:
-    pixels, occluder = (
-        torch.rand(3, 3, 224, 224, generator=torch.Generator().manual_seed(0)),
-        bound("lungs"),
-    )
+    pixels = torch.rand(3, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    occluder = bound("lungs")
     assert torch.equal(occluder.occlude(pixels, IDS, 0, 0, WHOLE), pixels)
     mask = occluder.mask(IDS, 0.6, 0, 224, WHOLE)
     assert torch.equal(
@@ -143,13 +142,13 @@ def test_masks_of_any_size_are_taken_at_the_cells_centres(
     shape: tuple[int, int],
 ) -> None:
     mask = np.random.default_rng(0).random(shape) < 0.5
-    found = bound("thymus", OwnData([{"thymus": mask}]), [0]).mask(
+    hidden = bound("thymus", OwnData([{"thymus": mask}]), [0]).mask(
         ["0"], 1, 0, CELLS, WHOLE
     )[0, 0]
     centres = [
         [int((cell + 0.5) / CELLS * side) for cell in range(CELLS)] for side in shape
     ]
-    assert np.array_equal(found.numpy(), mask[np.ix_(*centres)])
+    assert np.array_equal(hidden.numpy(), mask[np.ix_(*centres)])
 
 
 def test_an_image_without_the_region_keeps_all_its_pixels() -> None:
@@ -207,18 +206,19 @@ def test_a_data_set_without_masks_says_how_to_give_them() -> None:
 
 
 def test_bound_occluders_are_never_taken_for_another() -> None:
-    """Priorities are kept by occluder, ids and seed: other masks of the same ids must
+    """Priorities are cached by occluder, ids and seed: other masks of the same ids must
     not come from there.
     """
-    full, empty = np.ones((4, 4), dtype=np.bool_), np.zeros((4, 4), dtype=np.bool_)
-    one, other = (
+    full = np.ones((4, 4), dtype=np.bool_)
+    empty = np.zeros((4, 4), dtype=np.bool_)
+    of_full, of_empty = (
         bound("lungs", OwnData([{"lungs": mask}]), [0]) for mask in (full, empty)
     )
-    assert one.shares(["0"], 1, 0) == [1.0]
-    assert other.shares(["0"], 1, 0) == [0.0]
-    assert one != other
-    assert one != Regions()
-    assert one.name == other.name == "regions"
+    assert of_full.shares(["0"], 1, 0) == [1.0]
+    assert of_empty.shares(["0"], 1, 0) == [0.0]
+    assert of_full != of_empty
+    assert of_full != Regions()
+    assert of_full.name == of_empty.name == "regions"
 
 
 def test_masks_are_read_once_a_batch() -> None:
@@ -231,10 +231,10 @@ def test_masks_are_read_once_a_batch() -> None:
 
 def test_names_hold_what_is_not_the_default() -> None:
     assert Regions().name == "regions"
-    found = load_occluder("regions(region=lungs+heart,fill=mean)")
-    assert found.name == "regions(fill=mean,region=lungs+heart)"
-    assert found == Regions("mean", "lungs+heart")
-    assert isinstance(found, Occluder)
+    loaded = load_occluder("regions(region=lungs+heart,fill=mean)")
+    assert loaded.name == "regions(fill=mean,region=lungs+heart)"
+    assert loaded == Regions("mean", "lungs+heart")
+    assert isinstance(loaded, Occluder)
 
 
 MISUSES: dict[str, Callable[[], object]] = {

@@ -30,14 +30,14 @@ BUDGET = 400
 
 def run(search: Search[T], margin: Margin) -> tuple[T, int]:
     """What the search finds when `margin` answers it, and how many versions it looked at."""
-    asked = 0
+    encodings = 0
     versions = next(search)
     while True:
-        asked += len(versions)
+        encodings += len(versions)
         try:
             versions = search.send(Answers(1 + margin(versions), margin(versions)))
         except StopIteration as stop:
-            return stop.value, asked
+            return stop.value, encodings
 
 
 def adding(weights: NDArray[np.float64], start: float = 1.0) -> Margin:
@@ -72,42 +72,42 @@ pairs = st.lists(st.floats(-0.2, 0.4), min_size=CELLS**2, max_size=CELLS**2).map
 @given(weights)
 def test_where_cells_add_up_the_fewest_are_found(each: NDArray[np.float64]) -> None:
     margin = adding(each)
-    found, _ = run(search_breaking(CELLS, BUDGET), margin)
+    result, _ = run(search_breaking(CELLS, BUDGET), margin)
     exact = fewest(margin, CELLS)
-    assert (int(found.cells.sum()) if found.broken else None) == exact
+    assert (int(result.cells.sum()) if result.broken else None) == exact
 
 
 @given(weights, pairs)
 def test_what_is_found_breaks_is_one_minimal_and_never_below_the_fewest(
-    each: NDArray[np.float64], both: NDArray[np.float64]
+    each: NDArray[np.float64], pairwise: NDArray[np.float64]
 ) -> None:
-    margin = together(each, both)
-    found, _ = run(search_breaking(CELLS, BUDGET), margin)
+    margin = together(each, pairwise)
+    result, _ = run(search_breaking(CELLS, BUDGET), margin)
     exact = fewest(margin, CELLS)
-    if not found.broken:
-        assert found.cells.all()
+    if not result.broken:
+        assert result.cells.all()
         return
     assert exact is not None
-    assert found.cells.sum() >= exact
-    assert margin(found.cells[None])[0] < 0
-    less = np.repeat(found.cells[None], CELLS, axis=0) & ~np.eye(CELLS, dtype=np.bool_)
-    changed = less[(less != found.cells).any(axis=1)]
-    assert not found.one_minimal or not (margin(changed) < -1e-5).any()
+    assert result.cells.sum() >= exact
+    assert margin(result.cells[None])[0] < 0
+    less = np.repeat(result.cells[None], CELLS, axis=0) & ~np.eye(CELLS, dtype=np.bool_)
+    changed = less[(less != result.cells).any(axis=1)]
+    assert not result.one_minimal or not (margin(changed) < -1e-5).any()
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([16, 64, 256]), st.integers(3, 6))
 def test_no_more_is_asked_than_the_budget(seed: int, cells: int, each: int) -> None:
     random = np.random.default_rng(seed)
     margin = adding(random.exponential(random.choice([0.002, 0.02, 0.2]), cells))
-    found, asked = run(search_breaking(cells, each * cells), margin)
-    assert asked == found.encodings <= each * cells
+    result, encodings = run(search_breaking(cells, each * cells), margin)
+    assert encodings == result.encodings <= each * cells
 
 
 def test_a_model_that_is_wrong_already_needs_nothing_hidden() -> None:
-    found, asked = run(
+    result, encodings = run(
         search_breaking(CELLS, BUDGET), adding(np.ones(CELLS), start=-1.0)
     )
-    assert (found.found_clean, found.broken, int(found.cells.sum()), asked) == (
+    assert (result.found_clean, result.broken, int(result.cells.sum()), encodings) == (
         False,
         True,
         0,
@@ -116,24 +116,28 @@ def test_a_model_that_is_wrong_already_needs_nothing_hidden() -> None:
 
 
 def test_a_model_that_nothing_breaks_is_said_to_be_unbroken() -> None:
-    found, _ = run(search_breaking(CELLS, BUDGET), adding(np.zeros(CELLS)))
-    assert (found.found_clean, found.broken, found.one_minimal) == (True, False, False)
-    assert found.cells.all()
+    result, _ = run(search_breaking(CELLS, BUDGET), adding(np.zeros(CELLS)))
+    assert (result.found_clean, result.broken, result.one_minimal) == (
+        True,
+        False,
+        False,
+    )
+    assert result.cells.all()
 
 
 @pytest.mark.parametrize("needed", [1, 2, 7, 40, 200, 256])
 def test_of_equal_cells_exactly_as_many_as_needed_are_hidden(needed: int) -> None:
-    found, _ = run(
+    result, _ = run(
         search_breaking(256, 800), adding(np.full(256, 1.0), start=needed - 0.5)
     )
-    assert found.cells.sum() == needed
+    assert result.cells.sum() == needed
 
 
 def test_falls_are_what_each_cell_alone_costs() -> None:
     each = np.linspace(0, 1, CELLS)
-    found, asked = run(search_falls(CELLS), adding(each))
-    assert found == pytest.approx(each)
-    assert asked == CELLS + 1
+    result, encodings = run(search_falls(CELLS), adding(each))
+    assert result == pytest.approx(each)
+    assert encodings == CELLS + 1
 
 
 @given(weights)
@@ -146,10 +150,10 @@ def test_the_worst_order_holds_every_cell_and_begins_with_the_worst(
 
 
 def test_a_cell_that_hurts_only_beside_another_is_found_after_it() -> None:
-    both = np.zeros((CELLS, CELLS))
-    both[2, 7] = 5.0
-    margin = together(np.where(np.arange(CELLS) == 2, 0.5, 0.01), both)
+    pairwise = np.zeros((CELLS, CELLS))
+    pairwise[2, 7] = 5.0
+    margin = together(np.where(np.arange(CELLS) == 2, 0.5, 0.01), pairwise)
     assert run(search_worst_order(CELLS), margin)[0][:2].tolist() == [2, 7]
-    found, _ = run(search_breaking(CELLS, BUDGET), margin)
-    assert isinstance(found, Breaking)
-    assert np.flatnonzero(found.cells).tolist() == [2, 7]
+    result, _ = run(search_breaking(CELLS, BUDGET), margin)
+    assert isinstance(result, Breaking)
+    assert np.flatnonzero(result.cells).tolist() == [2, 7]

@@ -17,9 +17,9 @@ from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
-from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.occluders.guided._probe import Answers, Probe, Search
+from pytest_retrieval_robust.occluders.scene import Scene, Setting
 
 GUIDED = ("salient", "non-salient", "worst")
 SIDE, CELLS = 16, 4
@@ -60,9 +60,9 @@ def bound(name: str, **options: object) -> AreaOccluder:
     occluder = load_occluder(
         f"{name}(grid={CELLS}{''.join(f',{key}={value}' for key, value in options.items())})"
     )
-    found = occluder.bind(scene())
-    assert isinstance(found, AreaOccluder)
-    return found
+    occluder_of_scene = occluder.bind(scene())
+    assert isinstance(occluder_of_scene, AreaOccluder)
+    return occluder_of_scene
 
 
 @pytest.mark.parametrize("name", ["salient", "worst(k=1,grid=4)"])
@@ -119,14 +119,14 @@ def test_two_models_of_one_batch_do_not_share_their_orders() -> None:
         def encode_images(self, pixels: Tensor) -> Tensor:
             return super().encode_images(pixels.flip(3))
 
-    here = scene()
+    own = scene()
     setting = Setting(Blind(), None, torch.eye(4), np.arange(4))  # type: ignore[arg-type]
-    there = Scene(
-        setting, here.numbers, here.ids, here.pixels, here.frames, here.groups
+    mirrored = Scene(setting, own.numbers, own.ids, own.pixels, own.frames, own.groups)
+    first, second = (
+        load_occluder("salient(grid=4)").bind(batch) for batch in (own, mirrored)
     )
-    one, other = (load_occluder("salient(grid=4)").bind(each) for each in (here, there))
     masks = [
-        occluder.mask(here.ids, 0.25, 0, CELLS, WHOLE) for occluder in (one, other)
+        occluder.mask(own.ids, 0.25, 0, CELLS, WHOLE) for occluder in (first, second)
     ]
     assert not torch.equal(*masks)
 
@@ -145,10 +145,8 @@ def test_k_is_checked() -> None:
 
 @pytest.fixture(scope="module")
 def drawn() -> Scene:
-    model, data = (
-        load_model("tiny-cxr-clip-robust", device="cpu"),
-        load_dataset("synthetic-cxr", pairs=40),
-    )
+    model = load_model("tiny-cxr-clip-robust", device="cpu")
+    data = load_dataset("synthetic-cxr", pairs=40)
     pairs = pairs_of(data)
     return next(sampled_images(setting_of(model, pairs), model, pairs, 3))
 
@@ -176,11 +174,13 @@ def test_answers_are_the_scores_and_margins_of_a_naive_loop(drawn: Scene) -> Non
     probe = Probe(drawn, 8, "mean", 5)
     rows = probe.encode(np.arange(3), hidden).double()
 
-    def one(version: NDArray[np.bool_]) -> Search[Answers]:
+    def ask_once(version: NDArray[np.bool_]) -> Search[Answers]:
         answers = yield version[None]
         return answers
 
-    for image, answers in enumerate(probe.run([one(version) for version in hidden])):
+    for image, answers in enumerate(
+        probe.run([ask_once(version) for version in hidden])
+    ):
         scores = (drawn.setting.reports.double() @ rows[image]).numpy()
         right = drawn.setting.report_groups == drawn.groups[image]
         assert answers.right[0] == pytest.approx(scores[right].max(), abs=1e-6)
@@ -193,10 +193,8 @@ def test_the_worst_case_is_worse_than_chance_layouts(drawn: Scene) -> None:
     """The order that was searched lowers the right report's score further than random
     patches do.
     """
-    worst, random = (
-        load_occluder("worst(grid=4,k=5)").bind(drawn),
-        load_occluder("patches(grid=4)"),
-    )
+    worst = load_occluder("worst(grid=4,k=5)").bind(drawn)
+    random = load_occluder("patches(grid=4)")
     right = torch.from_numpy(drawn.groups[:, None] == drawn.setting.report_groups)
 
     def margins(occluder: Occluder) -> Tensor:

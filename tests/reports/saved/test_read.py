@@ -414,7 +414,7 @@ def test_every_kind_of_gate_can_be_saved(tmp_path: Path) -> None:
         make_run(tmp_path / "b", 300, seeds=(0, 1)),
     )
     record = judge_run(made.run, policy, Against(other.run))
-    assert {verdict.gate.partition("@")[0] for verdict in record.verdicts} > {
+    assert {verdict.gate.kind for verdict in record.verdicts} > {
         "slope",
         "half_level",
         "retention",

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from pytest_retrieval_robust import __version__
-from pytest_retrieval_robust.__main__ import copy_suite, main, suite_folder
+from pytest_retrieval_robust.__main__ import main
+from pytest_retrieval_robust.run.commands.init import copy_suite, suite_folder
 
 ROOT = Path(__file__).parents[3]
 

@@ -16,7 +16,7 @@ from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.core.cases import CLEAN, Cell
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
-from pytest_retrieval_robust.run.commands.rank import ReplayOptions, replay_command
+from pytest_retrieval_robust.run.rank_command import ReplayOptions, replay_command
 from pytest_retrieval_robust.strategies import Box, Occlusion, corners, occlusions
 
 pytestmark = pytest.mark.usefixtures("one_thread")

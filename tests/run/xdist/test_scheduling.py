@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from xdist.remote import Producer
 from xdist.scheduler import LoadScheduling
 
-from pytest_retrieval_robust.run.xdist.placement import Placement
+from pytest_retrieval_robust.run.xdist.notice_board import NoticeBoard
 from pytest_retrieval_robust.run.xdist.scheduling import ModelScheduling
 
 MODELS = ("", "clip", "clip-2", "clip-2-b", "other")
@@ -118,22 +118,22 @@ def config(pytester: pytest.Pytester) -> Callable[[int], pytest.Config]:
 @pytest.fixture
 def play(
     config: Callable[[int], pytest.Config], tmp_path: Path
-) -> Callable[[Sequence[str], int], tuple[Play, Placement]]:
-    def begin(suite: Sequence[str], workers: int) -> tuple[Play, Placement]:
-        placement = Placement(tmp_path / str(next(_NUMBERS)))
+) -> Callable[[Sequence[str], int], tuple[Play, NoticeBoard]]:
+    def begin(suite: Sequence[str], workers: int) -> tuple[Play, NoticeBoard]:
+        board = NoticeBoard(tmp_path / str(next(_NUMBERS)))
         ids = ids_of(suite)
         models = {test: model for test, model in zip(ids, suite, strict=True) if model}
         if models:
-            placement.tell_models(models)
+            board.post_models(models)
         scheduler = ModelScheduling(
-            config(workers), Producer("test", enabled=False), placement
+            config(workers), Producer("test", enabled=False), board
         )
-        return Play(ids, scheduler), placement
+        return Play(ids, scheduler), board
 
     return begin
 
 
-Begin = Callable[[Sequence[str], int], tuple[Play, Placement]]
+Begin = Callable[[Sequence[str], int], tuple[Play, NoticeBoard]]
 
 
 def ids_of(suite: Sequence[str]) -> list[str]:
@@ -210,13 +210,13 @@ def test_models_of_one_size_are_shared_out_evenly(
 def test_when_a_worker_dies_every_other_test_is_still_given_out(
     play: Begin, suite: list[str], workers: int, random: Random, data: st.DataObject
 ) -> None:
-    session, placement = play(suite, workers)
+    session, board = play(suite, workers)
     dies_in = data.draw(st.integers(0, len(suite) - 1))
     session.start(workers)
     session.run(random.choice, session.ids[dies_in])
     done = sorted(place for places in session.done for place in places)
     assert done == [place for place in range(len(suite)) if place != dies_in]
-    assert placement.crashes() == (
+    assert board.crashes() == (
         {suite[dies_in]: session.ids[dies_in]} if suite[dies_in] else {}
     )
 

@@ -47,45 +47,45 @@ def require_file(path: str | Path | None, option: str, name: str, holds: str) ->
     return file
 
 
-def checked_place(place: str, shown: str) -> str:
+def checked_path(path: str, where: str) -> str:
     """A relative path as written in a table.
 
     Raises `DatasetError` for an absolute path and for one with `..` or a null byte.
     """
-    if not place.strip():
+    if not path.strip():
         raise DatasetError(
-            f"Expected a path, got a blank one in {shown}. Fill it in, or leave that"
+            f"Expected a path, got a blank one in {where}. Fill it in, or leave that"
             " row out."
         )
     # The table may have been written on another system than this one: both rules hold.
-    posix = PurePosixPath(place)
-    windows = PureWindowsPath(place)
+    posix = PurePosixPath(path)
+    windows = PureWindowsPath(path)
     climbs = ".." in posix.parts or ".." in windows.parts
     is_absolute = posix.is_absolute() or windows.drive or windows.root
-    if climbs or is_absolute or "\0" in place:
+    if climbs or is_absolute or "\0" in path:
         raise DatasetError(
             "Expected a path inside the data set's root, got one that leads out of it"
-            f" in {shown}. Write it relative to the root, without '..', or choose the"
+            f" in {where}. Write it relative to the root, without '..', or choose the"
             " root that holds it."
         )
-    return place
+    return path
 
 
-def relative_place(place: str, root: Path, shown: str) -> str:
+def relative_path(path: str, root: Path, where: str) -> str:
     """A path as written in a table, relative to the resolved `root`.
 
     It may be absolute, if it lies inside. Raises `DatasetError` for one that leads out.
     """
-    posix = PurePosixPath(place)
-    if not posix.is_absolute() or ".." in posix.parts or "\0" in place:
-        return checked_place(place, shown)
+    posix = PurePosixPath(path)
+    if not posix.is_absolute() or ".." in posix.parts or "\0" in path:
+        return checked_path(path, where)
     # `root` is resolved; the path may be written through the same links, or without.
-    for written in (Path(place), _resolved(Path(place))):
+    for written in (Path(path), _resolved(Path(path))):
         if written.is_relative_to(root) and written != root:
-            return checked_place(written.relative_to(root).as_posix(), shown)
+            return checked_path(written.relative_to(root).as_posix(), where)
     raise DatasetError(
         "Expected paths inside the data set's root, got an absolute one that lies"
-        f" outside of root={root.name!r} in {shown}. Give root=FOLDER, the folder that"
+        f" outside of root={root.name!r} in {where}. Give root=FOLDER, the folder that"
         " holds all images, or write paths relative to it."
     )
 
@@ -98,25 +98,25 @@ def _resolved(path: Path) -> Path:
         return path
 
 
-def same_file(place: str) -> str:
+def same_file(path: str) -> str:
     """What spellings of one relative path have in common: `./a//b.png` is `a/b.png`."""
-    return PurePosixPath(place).as_posix()
+    return PurePosixPath(path).as_posix()
 
 
-def inside(root: Path, place: str, shown: str) -> Path:
-    """The file of a place below the resolved `root`.
+def inside(root: Path, path: str, where: str) -> Path:
+    """The file of a path below the resolved `root`.
 
     Raises `DatasetError` if links lead out of the root.
     """
-    path = root / checked_place(place, shown)
+    file = root / checked_path(path, where)
     try:
-        leads_out = not path.resolve().is_relative_to(root)
+        leads_out = not file.resolve().is_relative_to(root)
     # A loop of links, or a name that no file system takes.
     except (OSError, RuntimeError):
-        leads_out = path.is_symlink()
+        leads_out = file.is_symlink()
     if leads_out:
         raise DatasetError(
             "Expected a file inside the data set's root, got one that a link leads out"
-            f" of it: {shown}. Copy the file into the root, or choose another root."
+            f" of it: {where}. Copy the file into the root, or choose another root."
         )
-    return path
+    return file

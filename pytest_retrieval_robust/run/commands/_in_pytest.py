@@ -1,0 +1,55 @@
+"""Runs a command within a pytest that collects nothing.
+
+So the models and data sets of a conftest are known, and ini files and `robust.toml` count.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import pytest
+
+from ._errors import USAGE_ERROR, report_error, text_of
+
+
+class CommandInPytest(ABC):
+    """Takes the place of pytest's own work once its options and conftests are read."""
+
+    error: str | None = None
+    """What is wrong; printed after pytest, which may capture output until its end."""
+
+    @abstractmethod
+    def work(self, config: pytest.Config) -> int:
+        """Do the work of the command; returns the exit status."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        from ...core.errors import RobustError
+
+        try:
+            return self.work(config)
+        except RobustError as error:
+            self.error = text_of(error)
+            return USAGE_ERROR
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Start pytest with `arguments`; returns the exit status."""
+        plugin = ["-p", "retrieval_robust"]
+        code = int(pytest.main([*plugin, *arguments], plugins=[self]))
+        if self.error is not None:
+            report_error(self.error)
+        return code
+
+
+def check_single(kind: str, text: str) -> None:
+    """Raise `ConfigError` for what may name several models, data sets or occluders."""
+    from ...core.catalogue import is_glob
+    from ...core.errors import ConfigError
+    from ...core.names import split_list
+
+    name = text.partition("(")[0]
+    if text == "all" or is_glob(name) or len(split_list(kind, text)) != 1:
+        raise ConfigError(
+            f"Expected one {kind}, got {kind}={text!r}. Give the name of a single one."
+        )

@@ -1,0 +1,66 @@
+"""What the commands `card`, `table` and `plot` share: a saved run, and where they write."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._errors import reason_of, report_error, text_of
+
+if TYPE_CHECKING:
+    from ...gate.record import RunRecord
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="RUN",
+        help="the folder that --robust-results wrote",
+    )
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write it there (default: print it)",
+    )
+
+
+def with_saved_run(
+    parsed: argparse.Namespace, action: Callable[[RunRecord], None]
+) -> int:
+    """Do something with a saved run; 2 where the run, or an option, is wrong."""
+    from ...core.errors import RobustError
+    from ...gate.policy import Policy
+    from ...gate.record import Against, judge_run
+    from ...reports.saved.read import load_run
+    from ..outputs import check_out
+
+    try:
+        if parsed.out is not None:
+            check_out(parsed.out)
+        action(judge_run(load_run(parsed.folder), Policy(), Against()))
+    except RobustError as error:
+        return report_error(text_of(error))
+    except OSError as error:
+        return report_error(
+            "Expected a place for --out that can be written, got:"
+            f" {reason_of(error)}. Choose another one."
+        )
+    return 0
+
+
+def print_or_write(text: str, out: Path | None) -> None:
+    from ...core.atomic_files import whole_file
+
+    if out is None:
+        sys.stdout.write(text)
+        return
+    with whole_file(out) as part:
+        part.write_text(text, encoding="utf-8", newline="")

@@ -1,0 +1,71 @@
+"""From what was gathered, or saved earlier, to the record of a run. Nothing is measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..gate.comparison import Run
+from ..gate.evidence import Evidence
+from ..gate.measurements import INTERRUPTED, Scope
+from ..gate.record import Against, Ending, RunRecord, judge_run
+from ..gate.release import counted
+from .selected_models import must_be_tested
+
+if TYPE_CHECKING:
+    from .collector import RunCollector
+    from .session import RobustSession
+
+
+def conclude(
+    collector: RunCollector,
+    session: RobustSession,
+    scope: Scope,
+    failures: Iterable[str],
+    unfinished: int,
+) -> RunRecord:
+    """Judge what was gathered.
+
+    `failures` is what stands against a release beside the tests of ours; `unfinished`
+    tests did not come to their end, for whatever reason.
+    """
+    run = Run(collector.measurements(session, scope), Evidence(session.store))
+    crashes = [
+        f"a worker died in a test of {model}" for model in sorted(collector.crashed)
+    ]
+    cut_short = []
+    is_interrupted = scope.partial is not None and INTERRUPTED in scope.partial
+    # An interrupted run says so already.
+    if unfinished and not is_interrupted:
+        cut_short = [f"{counted(unfinished, 'collected test')} did not finish"]
+    config_file = session.settings.config_file
+    tables = () if config_file is None else config_file.models
+    ending = Ending(
+        failures=(*crashes, *cut_short, *failures),
+        gate_failures=collector.gate_failures,
+        passed_tests=len(collector.passed),
+        measure_only=session.settings.measure_only,
+        own_models=frozenset(table.name for table in tables),
+    )
+    return judge_run(run, session.policy, _against(session), ending)
+
+
+def judge_again(session: RobustSession) -> RunRecord:
+    """The run of `--robust-replay`, judged by this run's policy and baseline."""
+    run = session.saved_runs.replayed()
+    assert run is not None
+    ending = Ending(replayed=True, must_be_tested=must_be_tested(session.settings))
+    return judge_run(run, session.policy, _against(session), ending)
+
+
+def _against(session: RobustSession) -> Against:
+    folder = session.settings.baseline
+    run = session.saved_runs.baseline()
+    if folder is None or run is not None:
+        return Against(run)
+    sentence = (
+        f"There is no baseline yet: --robust-baseline names {folder.name!r}, where no"
+        " run is saved. Make one from the model that is known to be good: pytest SUITE"
+        f" --robust-results {folder.name}"
+    )
+    return Against(problem=sentence)

@@ -1,0 +1,66 @@
+"""The value of the fixture `gate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..core.costs import CostMeasurement
+    from ..core.outcomes import Outcome
+    from ..core.searches import BreakingOutcome
+    from ..core.verdict import Verdict
+    from ..retrieval.curve import Curve
+    from .session import RobustSession
+
+
+class GateFixture:
+    """The policy of this run, as a test asks it: sentences of what it forbids.
+
+    A list without a sentence means that all is well.
+    """
+
+    def __init__(self, session: RobustSession) -> None:
+        self._session = session
+        self.objected = False
+        """Whether a violation was found: verdicts explain why such a test fails."""
+
+    def violations(self, outcome: Outcome, clean_outcome: Outcome) -> list[str]:
+        """What violates the gates on recall, retention and single cells beside the baseline."""
+        judge = self._session.judging.judge((clean_outcome, outcome))
+        return self._sentences(judge.cell(outcome, clean_outcome))
+
+    def curve_violations(self, curve: Curve) -> list[str]:
+        """What violates the gates on area under the curve, half level and slope."""
+        judge = self._session.judging.judge(curve.outcomes)
+        return self._sentences(judge.curve(curve))
+
+    def baseline_violations(self, curves: Sequence[Curve]) -> list[str]:
+        """What violates the gates that pool all levels beside the baseline.
+
+        Give it one curve per mask seed. Skips the test where there is no baseline, or
+        no gate asks for one.
+        """
+        has_baseline = self._session.saved_runs.baseline() is not None
+        if not has_baseline or not self._session.policy.asks_for_baseline():
+            pytest.skip(
+                "no baseline was given, or no gate asks for one: see --robust-baseline"
+            )
+        outcomes = [outcome for curve in curves for outcome in curve.outcomes]
+        judge = self._session.judging.judge(outcomes)
+        return self._sentences(judge.baseline(curves))
+
+    def cost_violations(self, cost: CostMeasurement) -> list[str]:
+        """What violates the gates on the cost of occluding, throughput, latency and memory."""
+        return self._sentences(self._session.judging.judge(()).cost(cost))
+
+    def breaking_violations(self, breaking: BreakingOutcome) -> list[str]:
+        """What violates the gate on the smallest breaking occlusion."""
+        return self._sentences(self._session.judging.judge(()).breaking(breaking))
+
+    def _sentences(self, verdicts: list[Verdict]) -> list[str]:
+        sentences = [verdict.sentence for verdict in verdicts if verdict.objects]
+        self.objected |= bool(sentences)
+        return sentences

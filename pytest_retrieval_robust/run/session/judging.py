@@ -1,0 +1,80 @@
+"""What judges a test. The controller judges the whole run again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ...core.outcomes import Outcome
+from ...gate.plan import baseline_gates
+from .measuring import Measurer
+from .saved_runs import SavedRuns
+from .state import RunState
+
+if TYPE_CHECKING:
+    from ...gate.comparison import Comparison
+    from ...gate.difference import NotComparable
+    from ...gate.evidence import Evidence
+    from ...gate.judge import Judge
+    from ...gate.measurements import Measurements
+
+
+class Judging:
+    """Makes the judge of a test from the run's policy and baseline."""
+
+    def __init__(
+        self, state: RunState, measurer: Measurer, saved_runs: SavedRuns
+    ) -> None:
+        self._state = state
+        self._measurer = measurer
+        self._saved_runs = saved_runs
+
+    def judge(self, outcomes: Iterable[Outcome]) -> Judge:
+        """What judges these outcomes, by their ranks and beside the baseline."""
+        from ...gate.comparison import Run, compare
+        from ...gate.judge import Judge
+
+        measured = self._measurements(tuple(outcomes))
+        baseline = self._saved_runs.baseline()
+        comparison: Comparison | NotComparable | None = None
+        if baseline is not None:
+            comparison = compare(Run(measured, self._evidence), baseline)
+        return Judge(
+            self._state.judging_policy,
+            self._evidence,
+            comparison,
+            self._baseline_gates.__getitem__,
+        )
+
+    def _measurements(self, outcomes: tuple[Outcome, ...]) -> Measurements:
+        from ...gate.measurements import Measurements, Scope
+
+        return Measurements(
+            self._state.identity,
+            Scope("one test", ""),
+            self._state.settings.limit,
+            self._state.whole_plan,
+            outcomes,
+            costs=(),
+            breaking=(),
+            models=(),
+            datasets=self._measurer.described_datasets(),
+            broken=(),
+            broken_tests=0,
+            notes=(),
+        )
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        """One for all tests, so that bootstrap samples are drawn once."""
+        from ...gate.evidence import Evidence
+
+        return Evidence(self._state.store)
+
+    @cached_property
+    def _baseline_gates(self) -> Counter[str]:
+        """How many gates beside the baseline the policy plans for each model."""
+        planned = self._state.policy.planned(self._state.whole_plan)
+        return baseline_gates(planned)

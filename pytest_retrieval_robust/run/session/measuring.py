@@ -1,0 +1,245 @@
+"""Measures on first use: the first case of a model and data set measures all that are planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ...core.cases import CLEAN, Case, Cell, Json
+from ...core.errors import RobustError
+from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.outcomes import Outcome
+from ...core.searches import BreakingOutcome
+from ...gate.arrays import case_key, dataset_key
+from ...retrieval.curve import Curve
+from .loading import Loader, give_memory_back
+from .planning import PlannedCells
+from .samples import Samples
+from .state import RunState
+
+if TYPE_CHECKING:
+    from ...measure.sweep.run import Measured, SweepResult
+
+SEARCHED_IMAGES = 100
+"""Images of a search, where neither a gate nor an option says how many."""
+
+
+class Measurer:
+    """Sweeps and searches, each once per model and data set."""
+
+    def __init__(
+        self, state: RunState, loader: Loader, planned: PlannedCells, samples: Samples
+    ) -> None:
+        self._state = state
+        self._loader = loader
+        self._planned = planned
+        self._samples = samples
+        self._sweeps: dict[tuple[str, str], SweepResult | RobustError] = {}
+        self._searches: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
+        self._outcomes: dict[Case, Outcome] = {}
+
+    # What tests ask for
+
+    def outcome(self, case: Case) -> Outcome:
+        """The measured case. Raises the `RobustError` that its measurement ended with."""
+        if case not in self._outcomes:
+            self._outcomes[case] = self._outcome(case)
+        return self._outcomes[case]
+
+    def _outcome(self, case: Case) -> Outcome:
+        from ...measure.api import outcome_of
+
+        measured = self._measured(case)
+        if isinstance(measured, RobustError):
+            # A copy: the error that stays here must hold no frames.
+            raise copy(measured)
+        key = case_key(case)
+        self._state.store.save(
+            key, image_ranks=measured.image_ranks, report_ranks=measured.report_ranks
+        )
+        self._keep_query_keys(case.model, case.dataset)
+        return outcome_of(case, measured, key)
+
+    def curve(self, case: Case) -> Curve:
+        """The outcomes of a case at every level of this run."""
+        cases = [replace(case, level=level) for level in self._state.settings.levels]
+        return Curve(tuple(self.outcome(at_level) for at_level in cases))
+
+    def curves(self, case: Case) -> tuple[Curve, ...]:
+        """The curves of a case's model, data set and occluder, one per seed of this run."""
+        seeds = self._state.settings.seeds
+        return tuple(self.curve(replace(case, seed=seed)) for seed in seeds)
+
+    def breaking(self, model: str, dataset: str) -> BreakingOutcome:
+        """The smallest occlusions that break the model on the data set."""
+        key = (model, dataset)
+        if key not in self._searches:
+            with _error_kept(self._searches, "search", model, dataset):
+                self._searches[key] = self._search(model, dataset)
+        outcome = self._searches[key]
+        if isinstance(outcome, RobustError):
+            raise copy(outcome)
+        return outcome
+
+    # What was measured, for the verdict and for test reports
+
+    def sweep_of(self, model: str, dataset: str) -> SweepResult | RobustError | None:
+        """The sweep of a model and data set, or its error; None before it was begun."""
+        return self._sweeps.get((model, dataset))
+
+    def described_datasets(self) -> tuple[Json, ...]:
+        """The descriptions of all data sets of which a sweep has come to its end."""
+        results = [
+            result
+            for result in self._sweeps.values()
+            if not isinstance(result, RobustError)
+        ]
+        return tuple({r.dataset["name"]: r.dataset for r in results}.values())
+
+    # Sweeps
+
+    def _measured(self, case: Case) -> Measured | RobustError:
+        cell = CLEAN
+        if case.level > 0:
+            cell = Cell(case.occluder, case.level, case.seed)
+        result = self._sweep(case.model, case.dataset, cell)
+        return result if isinstance(result, RobustError) else result.cells[cell]
+
+    def _sweep(self, model: str, dataset: str, cell: Cell) -> SweepResult | RobustError:
+        """The sweep that holds `cell`: run again, with it, where a test was not planned."""
+        result = self._sweeps.get((model, dataset))
+        if isinstance(result, RobustError):
+            return result
+        if result is not None and cell in result.cells:
+            return result
+        self._planned.add(model, dataset, cell)
+        with _error_kept(self._sweeps, "sweep", model, dataset):
+            self._sweeps[model, dataset] = self._run_sweep(model, dataset)
+        result = self._sweeps[model, dataset]
+        if not isinstance(result, RobustError):
+            self._note_precision(model, dataset)
+            self._samples.keep(model, dataset, result)
+        if self._state.embeddings is not None:
+            self._state.embeddings.prune()
+        return result
+
+    def _run_sweep(self, model: str, dataset: str) -> SweepResult:
+        from ...measure.pairs import pairs_of
+        from ...measure.sweep.run import run_sweep
+
+        settings = self._state.settings
+        occluders = self._state.selection.occluders
+        hidden = self._planned.hidden_cells(model, dataset)
+        return run_sweep(
+            self._loader.model(model),
+            pairs_of(self._loader.dataset(dataset), settings.limit),
+            [(cell, occluders[cell.occluder]) for cell in hidden],
+            settings.ks,
+            precision=settings.precision,
+            batch_size=settings.batch_size,
+            store=self._state.embeddings,
+            copies=lambda: self._loader.copies_of(model),
+            tell=self._state.tell,
+        )
+
+    def _keep_query_keys(self, model: str, dataset: str) -> None:
+        """Put the query keys and patient clusters of a data set into the store."""
+        from ...measure.query_keys import query_arrays
+
+        result = self._sweeps[model, dataset]
+        key = dataset_key(dataset)
+        store = self._state.store
+        if not isinstance(result, RobustError) and store.load(key) is None:
+            store.save(key, **query_arrays(result.pairs))
+
+    def _note_precision(self, model: str, dataset: str) -> None:
+        """Note on the model's card what half precision does to its embeddings, once.
+
+        Nothing is noted where there is no room for both.
+        """
+        card = self._loader.cards[model]
+        if self._state.settings.precision == "fp32" or "precision_effect" in card:
+            return
+        from ...measure.half_precision import precision_effect
+
+        effect = None
+        with suppress(*FOREIGN):
+            half = self._loader.model(model)
+            # Rows that a model compares by itself are no directions.
+            if not hasattr(half, "similarity"):
+                selected = self._state.selection.models[model]
+                exact = self._loader.load(selected, precision="fp32")
+                effect = precision_effect(half, exact, self._loader.dataset(dataset))
+                del exact  # so that its memory can be given back
+        card["precision_effect"] = effect
+        give_memory_back()
+
+    # Searches
+
+    def _search(self, model: str, dataset: str) -> BreakingOutcome:
+        from ...measure.breaking import breaking_arrays, find_breaking
+        from ...measure.pairs import pairs_of
+
+        # A gate's own numbers win over the options, and these over the defaults.
+        settings = self._state.settings
+        k = max(settings.ks)
+        images = settings.search_images or SEARCHED_IMAGES
+        grid = settings.search_grid
+        limit = self._state.policy.breaking_limit(model, dataset)
+        if limit is not None:
+            k = limit.k
+            images = limit.images or images
+            grid = limit.grid or grid
+        result = find_breaking(
+            self._loader.model(model),
+            self._loader.dataset(dataset),
+            k=k,
+            grid=grid,
+            images=images,
+            limit=settings.limit,
+            batch_size=settings.batch_size,
+            tell=self._state.tell,
+        )
+        key = f"breaking-{case_key(result.outcome.case)}"
+        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
+        self._state.store.save(key, **breaking_arrays(result, pairs))
+        self._samples.keep(model, dataset, result)
+        return replace(result.outcome, arrays_key=key)
+
+
+@contextmanager
+def _error_kept(
+    results: MutableMapping[tuple[str, str], Any], work: str, model: str, dataset: str
+) -> Iterator[None]:
+    """Keep the error of a sweep or search as its result, so that no further test begins it again.
+
+    What ends it from outside, pytest-timeout for one, is raised on.
+    """
+    try:
+        yield
+    except RobustError as error:
+        results[model, dataset] = without_frames(error)
+    except FOREIGN as error:
+        sentence = (
+            f"Expected the {work} of {model} on {dataset} to end, got"
+            f" {described(error)}."
+        )
+        let_go(error)
+        results[model, dataset] = RobustError(
+            f"{sentence} Fix the model, or the data set's class."
+        )
+    except pytest.skip.Exception:
+        raise  # a loader that skips does so for each test
+    except BaseException as error:
+        results[model, dataset] = RobustError(
+            f"Expected the {work} of {model} on {dataset} to end, but it was"
+            f" interrupted ({type(error).__name__}). The first test of a model and"
+            " data set measures all of their cells: raise its time-out, or lower"
+            " --robust-limit."
+        )
+        raise

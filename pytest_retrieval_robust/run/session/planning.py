@@ -1,0 +1,59 @@
+"""Which cells the collected tests ask for, so that one sweep measures all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+import pytest
+
+from ...core.cases import Cell
+from ..our_tests import CaseParameters, parameters_of
+from ..settings import Settings
+
+_CURVE_FIXTURES = ("robustness_curve", "robustness_curves")
+_SWEEPING_FIXTURES = ("outcome", "clean_outcome", *_CURVE_FIXTURES)
+"""The fixtures whose values a sweep measures; a test without one needs none."""
+
+
+class PlannedCells:
+    """The cells of each model and data set."""
+
+    def __init__(self) -> None:
+        self._cells: defaultdict[tuple[str, str], set[Cell]] = defaultdict(set)
+
+    def add(self, model: str, dataset: str, cell: Cell) -> None:
+        self._cells[model, dataset].add(cell)
+
+    def add_tests(self, items: Iterable[pytest.Item], settings: Settings) -> None:
+        """Note the cells that the collected tests will ask for."""
+        for item in items:
+            parameters = parameters_of(item)
+            fixtures: Collection[str] = getattr(item, "fixturenames", ())
+            if parameters is not None and _uses_any(fixtures, _SWEEPING_FIXTURES):
+                self._add_test(parameters, fixtures, settings)
+
+    def _add_test(
+        self, parameters: CaseParameters, fixtures: Collection[str], settings: Settings
+    ) -> None:
+        model = parameters.model
+        dataset = parameters.dataset
+        occluder = parameters.occluder
+        if model is None or dataset is None or occluder is None:
+            return
+        levels = settings.levels
+        if parameters.level is not None and not _uses_any(fixtures, _CURVE_FIXTURES):
+            levels = (parameters.level,)
+        seeds = settings.seeds if parameters.seed is None else (parameters.seed,)
+        for level in levels:
+            for seed in seeds:
+                self.add(model, dataset, Cell(occluder, level, seed))
+
+    def hidden_cells(self, model: str, dataset: str) -> list[Cell]:
+        """The planned cells above level 0, in an order that never changes."""
+        cells = [cell for cell in self._cells[model, dataset] if cell.level > 0]
+        return sorted(cells, key=lambda cell: (cell.occluder, cell.level, cell.seed))
+
+
+def _uses_any(fixtures: Collection[str], names: Iterable[str]) -> bool:
+    return any(name in fixtures for name in names)

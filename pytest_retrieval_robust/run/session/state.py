@@ -1,0 +1,100 @@
+"""What a run is asked to do: its settings, its policy, and what the names mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core.cases import Plan
+from ...core.catalogue import Catalogues
+from ...core.config_file import ConfigFile
+from ...gate.arrays import RunStore
+from ...gate.measurements import Identity
+from ...gate.policy import Policy
+from ...gate.toml import read_policy
+from ..selection import Selection, select
+from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ...core.progress import Tell
+    from ...measure.embeddings.store import EmbeddingStore
+
+
+class RunState:
+    """What a run is asked to do, in one process. Nothing is loaded or measured here."""
+
+    def __init__(
+        self, settings: Settings, catalogues: Catalogues, store: RunStore
+    ) -> None:
+        self.settings = settings
+        self.catalogues = catalogues
+        self.policy: Policy = read_policy(settings.config_file)
+        self.first_test: Path | None = None
+        """The file of the first test of ours, by which the policy was found."""
+        self.identity = Identity.new()
+        self.store = store
+        """Where ranks lie while the run lasts."""
+        self.tell: Tell | None = None
+        """What shows how far a sweep has come."""
+        self.own_failures: set[str] = set()
+        """First lines of the failures that this package wrote, which name no patient."""
+        self._selection: Selection | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """What the names stand for. Raises `ConfigError` for an unknown one."""
+        if self._selection is None:
+            self._selection = select(self.settings, self.catalogues)
+        return self._selection
+
+    @property
+    def policy_path(self) -> Path | None:
+        """Where the `robust.toml` of this run lies."""
+        if self.settings.config_file is None:
+            return None
+        return self.settings.config_file.path
+
+    @property
+    def judging_policy(self) -> Policy:
+        """The policy that judges: an empty one with `--robust-measure-only`.
+
+        Searches and timings still follow `policy`.
+        """
+        return Policy() if self.settings.measure_only else self.policy
+
+    @property
+    def whole_plan(self) -> Plan:
+        """Everything that the options ask for, before `-k` and the like leave any out."""
+        return Plan(
+            tuple(self.selection.models),
+            tuple(self.selection.datasets),
+            tuple(self.selection.occluders),
+            self.settings.levels,
+            self.settings.seeds,
+            self.settings.ks,
+        )
+
+    def take_policy(
+        self, config_file: ConfigFile | None, catalogues: Catalogues
+    ) -> None:
+        """Take another `robust.toml`, before anything is loaded.
+
+        `catalogues` must be new: the old ones hold the models of the other file.
+        """
+        self.settings = replace(self.settings, config_file=config_file)
+        self.policy = read_policy(config_file)
+        self.catalogues = catalogues
+        self._selection = None
+
+    @cached_property
+    def embeddings(self) -> EmbeddingStore | None:
+        """Where embeddings are kept from run to run; None with `--robust-no-cache`."""
+        from ...core.atomic_files import cache_folder
+        from ...measure.embeddings.store import FOLDER, EmbeddingStore
+
+        if not self.settings.keeps_embeddings:
+            return None
+        folder = cache_folder(self.settings.cache_dir) / FOLDER
+        return EmbeddingStore(folder, self.settings.cache_limit)

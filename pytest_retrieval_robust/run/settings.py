@@ -1,0 +1,178 @@
+"""Command line, ini values and `robust.toml` become one frozen `Settings`.
+
+Strings are parsed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from ..core.errors import ConfigError
+from ..core.names import split_list
+from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
+from .robust_toml import beside_arguments
+from .typed_values import (
+    parse_batch_size,
+    parse_count,
+    parse_device,
+    parse_grid,
+    parse_ks,
+    parse_levels,
+    parse_precision,
+    parse_seeds,
+    parse_size,
+)
+
+if TYPE_CHECKING:
+    import pytest
+
+    from ..core.config_file import ConfigFile
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """What the options ask for, checked and typed.
+
+    Names are not resolved yet: that needs the catalogues.
+    """
+
+    models: tuple[str, ...] | None
+    """None: the models of `robust.toml`, else the embedded ones."""
+    datasets: tuple[str, ...]
+    occluders: tuple[str, ...]
+    levels: tuple[float, ...]
+    seeds: tuple[int, ...]
+    ks: tuple[int, ...]
+    device: str
+    precision: Literal["fp32", "bf16", "fp16"]
+    batch_size: int | None
+    limit: int | None
+    download: bool
+    results: Path | None
+    config_file: ConfigFile | None
+    cache_dir: Path | None = None
+    keeps_embeddings: bool = True
+    cache_limit: int = 0
+    """Bytes of embeddings."""
+    search_images: int | None = None
+    """None: 100, and only where a gate asks for the search."""
+    search_grid: int = 16
+    overwrite: bool = False
+    """Whether results may replace those of a run that measured more."""
+    baseline: Path | None = None
+    replay: Path | None = None
+    reports: tuple[Path, ...] = ()
+    show_samples: bool = False
+    measure_only: bool = False
+    """No gate is judged."""
+    config_named: bool = False
+    """Whether `robust_config` or `--robust-config` names the `robust.toml`.
+
+    If it does, none is looked for beside the tests.
+    """
+    levels_typed: bool = False
+    """Whether `--robust-levels` was typed.
+
+    If it was, a gate at another level is left out rather than wrong.
+    """
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this run; `ConfigError` for any value that is wrong."""
+    values = _OptionValues(config)
+    if is_measure_only(config) and is_replay(config):
+        raise ConfigError(
+            "Expected --robust-measure-only or --robust-replay, got both. A saved run"
+            " is replayed to be judged: leave one of them out."
+        )
+    return Settings(
+        models=values.list_of("--robust-models") or None,
+        datasets=values.list_of("--robust-datasets", "synthetic-cxr"),
+        occluders=values.list_of("--robust-occluders", "patches"),
+        levels=values.parsed("--robust-levels", "0,0.1,0.2,0.3,0.4,0.5", parse_levels),
+        seeds=values.parsed("--robust-seeds", "0", parse_seeds),
+        ks=values.parsed("--robust-k", "1,5,10", parse_ks),
+        device=values.parsed("--robust-device", "auto", parse_device),
+        precision=values.parsed("--robust-precision", "fp32", parse_precision),
+        batch_size=values.parsed("--robust-batch-size", "auto", parse_batch_size),
+        limit=values.parsed("--robust-limit", "", parse_count),
+        download=values.switch("--robust-download"),
+        results=values.path("--robust-results"),
+        config_file=_config_file(config, values),
+        cache_dir=values.path("--robust-cache-dir"),
+        keeps_embeddings=not values.switch("--robust-no-cache"),
+        cache_limit=values.parsed("--robust-cache-limit", CACHE_LIMIT, parse_size),
+        search_images=values.parsed("--robust-search-images", "", parse_count),
+        search_grid=values.parsed("--robust-search-grid", "16", parse_grid),
+        overwrite=values.switch("--robust-overwrite"),
+        baseline=values.path("--robust-baseline"),
+        replay=values.path("--robust-replay") if is_replay(config) else None,
+        reports=values.paths("--robust-report"),
+        show_samples=values.switch("--robust-show-samples"),
+        measure_only=is_measure_only(config),
+        config_named=names_config(config),
+        levels_typed=values.is_typed("--robust-levels"),
+    )
+
+
+class _OptionValues:
+    """Raw strings: the command line wins over the ini file, and that over the default."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._folder = config.invocation_params.dir
+
+    def is_typed(self, flag: str) -> bool:
+        return self._config.getoption(BY_FLAG[flag].dest) is not None
+
+    def text(self, flag: str, default: str = "") -> str:
+        dest = BY_FLAG[flag].dest
+        chosen = self._config.getoption(dest)
+        if chosen is None:
+            chosen = self._config.getini(dest)
+        return default if chosen in (None, "") else str(chosen)
+
+    def list_of(self, flag: str, default: str = "") -> tuple[str, ...]:
+        """The items of a LIST, each once."""
+        text = self.text(flag, default)
+        if not text:
+            return ()
+        return tuple(dict.fromkeys(split_list(flag, text)))
+
+    def parsed(self, flag: str, default: str, parse: Callable[[str, str], T]) -> T:
+        return parse(flag, self.text(flag, default))
+
+    def switch(self, flag: str) -> bool:
+        dest = BY_FLAG[flag].dest
+        return bool(self._config.getoption(dest) or self._config.getini(dest))
+
+    def path(self, flag: str) -> Path | None:
+        """Relative to the folder that pytest was started in."""
+        text = self.text(flag)
+        return Path(self._folder, text) if text else None
+
+    def paths(self, flag: str) -> tuple[Path, ...]:
+        """Those of a repeatable option, each once."""
+        dest = BY_FLAG[flag].dest
+        texts: list[str] = self._config.getoption(dest) or self._config.getini(dest)
+        return tuple(Path(self._folder, text) for text in dict.fromkeys(texts or ()))
+
+
+def _config_file(config: pytest.Config, values: _OptionValues) -> ConfigFile | None:
+    named = values.path("--robust-config")
+    if named is not None and not named.is_file():
+        raise ConfigError(
+            f"Expected a readable TOML file, got --robust-config={str(named)!r}, which"
+            " does not exist. Fix the path."
+        )
+    path = named or beside_arguments(config)
+    if path is None:
+        return None
+    from ..core.config_file import read_config_file
+
+    return read_config_file(path)

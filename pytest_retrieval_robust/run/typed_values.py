@@ -1,0 +1,117 @@
+"""Parsers of what is typed for an option: each takes the flag, for its message, and the text."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from ..core.errors import ConfigError
+from ..core.names import split_list
+
+LARGEST = 2**31 - 1
+"""The largest seed, k or number of pairs."""
+
+
+def parse_levels(flag: str, text: str) -> tuple[float, ...]:
+    """Rising occlusion levels with 0 among them."""
+    levels = {0.0}
+    levels.update(_parse_level(flag, item) for item in split_list(flag, text))
+    return tuple(sorted(levels))
+
+
+def _parse_level(flag: str, item: str) -> float:
+    try:
+        level = float(item)
+    except ValueError:
+        level = float("nan")
+    if not 0.0 <= level <= 1.0:
+        hint = " Give fractions such as 0,0.1,0.3."
+        if 1.0 < level <= 100.0:  # probably a percentage
+            hint = f" Did you mean {level / 100:g}?"
+        raise ConfigError(
+            "Expected fractions of the image area from 0 to 1, got"
+            f" {flag}={item!r}.{hint}"
+        )
+    # Imported late: this module loads in every pytest run, that one need not.
+    from ..core.cases import canonical_level
+
+    return canonical_level(level)
+
+
+def parse_seeds(flag: str, text: str) -> tuple[int, ...]:
+    """Rising seeds, each once."""
+    return _parse_integers(flag, text, 0, LARGEST)
+
+
+def parse_ks(flag: str, text: str) -> tuple[int, ...]:
+    """Rising values of k, each once."""
+    return _parse_integers(flag, text, 1, LARGEST)
+
+
+def _parse_integers(flag: str, text: str, low: int, high: int) -> tuple[int, ...]:
+    items = split_list(flag, text)
+    numbers = {_parse_integer(flag, item, low, high) for item in items}
+    return tuple(sorted(numbers))
+
+
+def _parse_integer(flag: str, item: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"\d+", item) or not low <= int(item) <= high:
+        raise ConfigError(
+            f"Expected whole numbers from {low} to {high}, got {flag}={item!r}. Fix"
+            " the value."
+        )
+    return int(item)
+
+
+def parse_device(flag: str, text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise ConfigError(
+            f"Expected auto, cpu, cuda, cuda:N or mps, got {flag}={text!r}. Choose one"
+            " of them."
+        )
+    return text
+
+
+def parse_precision(flag: str, text: str) -> Literal["fp32", "bf16", "fp16"]:
+    for precision in ("fp32", "bf16", "fp16"):
+        if text == precision:
+            return precision
+    raise ConfigError(
+        f"Expected fp32, bf16 or fp16, got {flag}={text!r}. Choose one of them."
+    )
+
+
+def parse_batch_size(flag: str, text: str) -> int | None:
+    """None for `auto`."""
+    if text == "auto":
+        return None
+    return _parse_integer(flag, text, 1, 65536)
+
+
+def parse_count(flag: str, text: str) -> int | None:
+    """A number from 1, or None where nothing was typed."""
+    if not text:
+        return None
+    return _parse_integer(flag, text, 1, LARGEST)
+
+
+def parse_grid(flag: str, text: str) -> int:
+    """Cells along each side of an image."""
+    return _parse_integer(flag, text, 2, 64)
+
+
+def parse_size(flag: str, text: str) -> int:
+    """Bytes.
+
+    >>> parse_size("--robust-cache-limit", "1.5 GB")
+    1500000000
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B", text.strip())
+    if match is None:
+        raise ConfigError(
+            f"Expected a size such as 500MB or 20GB, got {flag}={text!r}. Write a"
+            " number and kB to TB."
+        )
+    number, prefix = match.groups()
+    power = " kMGT".index(prefix or " ")
+    return int(float(number) * 1000**power)

@@ -1,0 +1,111 @@
+"""What users may import: one list, written out here, so that no name goes or comes unseen."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import pytest_retrieval_robust
+from pytest_retrieval_robust import strategies
+
+SUITE = Path(__file__).parents[1] / "suites"
+PACKAGE = pytest_retrieval_robust.__name__
+PUBLIC = frozenset(
+    [
+        "dataset_from_lists",
+        "encoder_from_callables",
+        "evaluate",
+        "find_breaking",
+        "load_dataset",
+        "load_model",
+        "load_occluder",
+        "positive_ranks",
+        "positive_ranks_both",
+        "recall_at_k",
+        "sensitivity_map",
+        "top_k",
+        "without_traceback",
+        "ArgumentError",
+        "ConfigError",
+        "DatasetError",
+        "EmbeddingError",
+        "ModelError",
+        "NotMeasuredError",
+        "NotOnThisMachineError",
+        "OcclusionError",
+        "RankingError",
+        "RobustError",
+        "UnknownNameError",
+        "UnreadableImageError",
+        "AreaOccluder",
+        "BreakingOutcome",
+        "Case",
+        "Catalogues",
+        "Cell",
+        "CostMeasurement",
+        "Curve",
+        "DatasetEntry",
+        "Direction",
+        "DualEncoder",
+        "GateFixture",
+        "HeatMap",
+        "Hiding",
+        "KnowsContent",
+        "LoadRequest",
+        "MetricEntry",
+        "ModelCard",
+        "ModelEntry",
+        "Occluder",
+        "OccluderEntry",
+        "OcclusionTimer",
+        "Outcome",
+        "Plan",
+        "Prepared",
+        "ReportEntry",
+        "RetrievalDataset",
+        "RunRecord",
+        "SampleSheet",
+        "Scene",
+        "Scores",
+        "Setting",
+        "SeverityOccluder",
+        "Subject",
+        "Timing",
+        "Verdict",
+    ]
+)
+
+
+def test_the_public_names_are_those_of_the_list() -> None:
+    assert set(pytest_retrieval_robust.__all__) == PUBLIC
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_a_public_name_is_there_and_has_a_docstring(name: str) -> None:
+    # Read from the object itself: a class may inherit the text of another.
+    value = getattr(pytest_retrieval_robust, name)
+    assert value.__doc__
+    assert value.__doc__.strip()
+
+
+def imports_from_the_package(file: Path) -> set[tuple[str, str]]:
+    """(module, name) of each import of the package in a file."""
+    imports: set[tuple[str, str]] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imports.update((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = str(node.module)
+            imports.update((module, alias.name) for alias in node.names)
+    return {item for item in imports if item[0].partition(".")[0] == PACKAGE}
+
+
+@pytest.mark.parametrize("file", sorted(SUITE.glob("*.py")), ids=lambda file: file.name)
+def test_the_shipped_suite_imports_public_names_alone(file: Path) -> None:
+    imports = imports_from_the_package(file)
+    public = {(PACKAGE, name) for name in PUBLIC}
+    public |= {(strategies.__name__, name) for name in strategies.__all__}
+    assert imports
+    assert imports <= public
