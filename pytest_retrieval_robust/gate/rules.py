@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -42,9 +42,11 @@ class Rule:
 
     def limits_matching(self, case: Case, direction: Direction) -> Iterator[Limit]:
         """The limits of the table that apply to a case."""
-        for limit in self.limits:
-            if self.matches(case, direction, limit.key):
-                yield limit
+        # Most tables are about another model: that is settled once for all limits.
+        if self._is_about(case, direction):
+            for key, limit in self._limits_by_key.items():
+                if self._looks_at(case, key):
+                    yield limit
 
     def matches(self, case: Case, direction: Direction, gate: GateKey) -> bool:
         """Whether a limit of this gate, if the table has one, applies to a case.
@@ -53,13 +55,19 @@ class Rule:
         occlusion ignores its occluder. Without a direction a limit means
         image-to-report.
         """
-        ignores_occluder = gate.kind is GateKind.BREAKING_SHARE
+        return self._is_about(case, direction) and self._looks_at(case, gate)
+
+    def _is_about(self, case: Case, direction: Direction) -> bool:
         return (
             (self.direction or DIRECTIONS[0]) == direction
             and _matches(self.model, case.model)
             and _matches(self.dataset, case.dataset)
-            and (ignores_occluder or _matches(self.occluder, case.occluder))
-            and (gate.is_over_levels or self.level in (None, case.level))
+        )
+
+    def _looks_at(self, case: Case, gate: GateKey) -> bool:
+        ignores_occluder = gate.kind is GateKind.BREAKING_SHARE
+        return (ignores_occluder or _matches(self.occluder, case.occluder)) and (
+            self.level in (None, case.level) or gate.is_over_levels
         )
 
     def settings_match(self, case: Case, direction: Direction) -> bool:
@@ -78,10 +86,14 @@ class Rule:
         """Whether it is about this model in particular, by name or glob."""
         return self.model is not None and _matches(self.model, model)
 
-    @cached_property
-    def keys(self) -> set[GateKey]:
+    @property
+    def keys(self) -> Set[GateKey]:
         """The gates that it states a limit of."""
-        return {limit.key for limit in self.limits}
+        return self._limits_by_key.keys()
+
+    @cached_property
+    def _limits_by_key(self) -> dict[GateKey, Limit]:
+        return {limit.key: limit for limit in self.limits}
 
     @cached_property
     def specificity(self) -> tuple[int, ...]:
@@ -130,7 +142,10 @@ class Rule:
 
 def _values(rule: Rule) -> dict[GateKey | SettingName, Any]:
     """Limits and settings alike."""
-    return {limit.key: limit for limit in rule.limits} | dict(rule.settings)
+    values: dict[GateKey | SettingName, Any] = {}
+    values.update({limit.key: limit for limit in rule.limits})
+    values.update(rule.settings.items())
+    return values
 
 
 def _matches(pattern: str | None, name: str) -> bool:
