@@ -69,6 +69,7 @@ def arrange(items: list[pytest.Item], session: RobustSession) -> None:
     Raises `ConfigError` where the policy cannot judge them.
     """
     _check_names(items, session)
+    # One model is loaded at a time, so its tests must come together.
     items[:] = _in_model_order(_absent_models_once(items, session), session)
     session.plan(items)
     _skip_unwanted_searches(items, session)

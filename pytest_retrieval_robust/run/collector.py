@@ -66,6 +66,7 @@ class RunCollector:
 
     def add(self, report: pytest.TestReport) -> None:
         """Take in what the report of a phase of a test of ours carries."""
+        # Only the phase that ends a test's work carries a record.
         data: Json | None = getattr(report, "robust", None)
         if data is not None:
             record = TestRecord.from_json(data)
@@ -113,6 +114,7 @@ class RunCollector:
         if record.not_tested is not None:
             self._not_tested[model] = record.not_tested
         if record.dataset is not None and record.truncated_reports is not None:
+            # The card shows the sum over all data sets.
             truncated = self._truncated[model]
             truncated[record.dataset["name"]] = record.truncated_reports
             self._cards[model]["truncated_reports"] = sum(truncated.values())

@@ -42,6 +42,7 @@ def retrieval_model(request: pytest.FixtureRequest) -> Iterator[DualEncoder]:
     """The loaded model of this test; it is let go before the next one is loaded."""
     session = _session(request)
     name: str = request.param
+    # pytest tears a session fixture down when its parameter changes.
     yield _or_fail(session, name, lambda: session.loader.model(name))
     session.loader.release_model()
 

@@ -98,6 +98,7 @@ def parameters_of(item: pytest.Item) -> CaseParameters | None:
 def _read_parameters(item: pytest.Item) -> CaseParameters | None:
     callspec = getattr(item, "callspec", None)
     parameters: Mapping[str, Any] = getattr(callspec, "params", {})
+    # Without one of our parameters there is nothing to measure, and nothing of ours.
     used = our_fixtures(item)
     if used.isdisjoint(parameters):
         return None

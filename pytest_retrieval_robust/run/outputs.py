@@ -117,6 +117,7 @@ def _check_report(path: Path, protected: Sequence[Path]) -> None:
 
 def _problem_of_folder(folder: Path) -> str | None:
     """Why a folder cannot be made or written to; None where it can."""
+    # Mode bits do not tell of read-only mounts and access lists: a file is made.
     try:
         existing = _nearest_existing(folder)
         if not existing.is_dir():
@@ -199,6 +200,7 @@ def _reason_to_keep(folder: Path, run: Measurements) -> str | None:
         if is_whole:
             return None
         return "what may be a damaged run, and this one is not whole"
+    # A run that was judged again is the same run.
     if older.identity.id == run.identity.id:
         return None
     if older.full and not run.full:

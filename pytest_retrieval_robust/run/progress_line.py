@@ -167,6 +167,7 @@ class ProgressShow:
 
     def tell(self, progress: Progress) -> None:
         """Called by a sweep after each batch."""
+        # A finished sweep has nothing left to say.
         if progress.done >= progress.total:
             self._display.erase()
         elif time.monotonic() - self._latest >= self._display.seconds:

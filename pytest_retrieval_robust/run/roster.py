@@ -86,6 +86,7 @@ class Roster:
 
     def close(self, config: pytest.Config, items: Iterable[pytest.Item]) -> None:
         """Take down the ids, now that the collection is over and they are final."""
+        # Ids are read only now: pytest-xdist changes them on the way.
         self.collected = {item.nodeid for item in items if is_ours(item)}
         self.planned = {item.nodeid for item in self._items} | self.collected
         self._items.clear()

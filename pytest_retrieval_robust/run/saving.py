@@ -75,6 +75,7 @@ def write_reports(
     Only a report that is made to show `samples` is given them.
     """
     entries = report_entries(state)
+    # A report that fails adds to the run's failures, so order matters.
     before = run
     for path, entry in entries.items():
         run = _with_report(run, path, entry, samples)

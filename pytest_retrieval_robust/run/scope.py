@@ -60,6 +60,7 @@ def _narrowing_reasons(
         "node ids": any("::" in argument for argument in session.config.args),
     }
     reasons = [name for name, value in narrowing.items() if value]
+    # Something dropped tests, and no option explains it.
     if roster is not None and not reasons and not getattr(option, "lf", False):
         count = len(roster.dropped(finished))
         reasons.append(f"{counted(count, 'test')} left out by a plugin or conftest")
@@ -78,6 +79,7 @@ def _other_reasons(
         or events.internal_error
         or session.exitstatus == pytest.ExitCode.INTERRUPTED
     )
+    # Whatever else is the reason, these make a run partial.
     # `--lf` leaves out whole files before anything of them is collected.
     if getattr(session.config.option, "lf", False):
         yield "--lf"
@@ -102,6 +104,7 @@ def shown_argument(argument: str) -> str:
     assert match is not None
     option = match[1] or ""
     value = match[2]
+    # A value that is one path; its spaces and commas are its own.
     if re.match(_START, value):
         *_, last = re.split(r"[/\\]", value.rstrip("/\\"))
         return f"{option}.../{last}"

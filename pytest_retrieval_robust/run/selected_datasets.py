@@ -32,6 +32,7 @@ def select_datasets(
     for item in settings.datasets:
         pattern, texts = parse_call(item)
         for name in _names_of(pattern, catalogue, configured):
+            # Typed parameters are added to those of the table.
             base = configured.get(name)
             if base is None:
                 base = SelectedDataset(catalogue.get(name), name, {})
@@ -90,6 +91,7 @@ def _configured(
             f"{line}: {error} A table of another name needs a loader."
         ) from error
     _check_table(table, entry, catalogue)
+    # Each option by itself, so that an error has the line of its own key.
     options = {
         key: _checked_option(table, entry, key, value)
         for key, value in table.options.items()

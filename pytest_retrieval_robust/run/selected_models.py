@@ -48,6 +48,7 @@ def select_models(
     tables = _model_tables(settings)
     for table in tables.values():
         _add_table(table, catalogues)
+    # A model may be given by name and fit a glob too: the name then counts.
     models: dict[str, SelectedModel] = {}
     for item in settings.models or _default_models(catalogues, tables):
         is_named = settings.models is not None and _is_single(item)
@@ -102,6 +103,7 @@ def _add_model(
     """Add a model, or let it `replace` the one that a glob has added."""
     name = model.entry.name
     earlier = models.get(name)
+    # Two folders may have the same last part, from which their names are made.
     if earlier is not None and earlier.entry.summary != model.entry.summary:
         raise ConfigError(
             f"Expected models with different names, got name={name!r} twice. "

@@ -44,6 +44,7 @@ def _select_occluders(
     occluders: dict[str, Occluder] = {}
     made_by: dict[str, str] = {}
     for entry, texts in _occluder_calls(items, catalogue):
+        # Results are kept under the occluder's name, which is its own to choose.
         occluder = build_occluder(entry, texts)
         maker = made_by.setdefault(occluder.name, entry.name)
         if maker != entry.name:

@@ -84,6 +84,7 @@ class Settings:
 
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; `ConfigError` for any value that is wrong."""
+    # The one asks for no verdict, the other for nothing else.
     values = _OptionValues(config)
     if is_measure_only(config) and is_replay(config):
         raise ConfigError(

@@ -20,6 +20,7 @@ def parse_levels(flag: str, text: str) -> tuple[float, ...]:
 
 
 def _parse_level(flag: str, item: str) -> float:
+    # Not a number fails the comparison below, as "nan" does.
     try:
         level = float(item)
     except ValueError:
@@ -112,6 +113,7 @@ def parse_size(flag: str, text: str) -> int:
             f"Expected a size such as 500MB or 20GB, got {flag}={text!r}. Write a"
             " number and kB to TB."
         )
+    # Powers of 1000, as disks are sold.
     number, prefix = match.groups()
     power = " kMGT".index(prefix or " ")
     return int(float(number) * 1000**power)

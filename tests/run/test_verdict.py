@@ -845,9 +845,12 @@ from pytest_retrieval_robust.occluders import OccluderEntry
 def pytest_robust_register(catalogues):
     from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 
-    catalogues.models.add(ModelEntry("ours", "ours", lambda request: load_model("tiny-cxr-clip")))
-    catalogues.datasets.add(DatasetEntry("data", "data", lambda: load_dataset("synthetic-cxr")))
-    catalogues.occluders.add(OccluderEntry("hider", "", {}, lambda: load_occluder("patches(fill=mean)")))
+    model = ModelEntry("ours", "ours", lambda request: load_model("tiny-cxr-clip"))
+    dataset = DatasetEntry("data", "data", lambda: load_dataset("synthetic-cxr"))
+    hider = OccluderEntry("hider", "", {}, lambda: load_occluder("patches(fill=mean)"))
+    catalogues.models.add(model)
+    catalogues.datasets.add(dataset)
+    catalogues.occluders.add(hider)
 """
 
 

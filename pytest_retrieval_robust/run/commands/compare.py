@@ -83,6 +83,7 @@ def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRec
         policy = read_policy(config_file)
     run = load_run(candidate)
     plan = run.measured.plan
+    # Checked before anything is judged: a gate on nothing would be met by any run.
     if config_file is not None:
         check_names(policy, plan, Catalogues(), config_file)
     policy.check(plan, levels_typed=True)
@@ -100,6 +101,7 @@ def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
     yield [Span(f"candidate: {record.identity.started}, id {record.identity.id}")]
     for sentence in (*baseline.obstacles, *baseline.vanished):
         yield [Span(sentence)]
+    # What must not be compared has no cells worth showing.
     if baseline.obstacles:
         return
     if not baseline.cells:

@@ -63,6 +63,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
+    # The command line of a run, so that models and data sets mean the same as there.
     values = {
         "models": parsed.model,
         "datasets": parsed.dataset,

@@ -78,6 +78,7 @@ def _contents(store: EmbeddingStore) -> Iterator[str]:
 
     files: defaultdict[tuple[str, str], list[ShardFile]] = defaultdict(list)
     for file in store.files():
+        # A damaged shard says nothing about itself.
         about = about_shard(file.path)
         content = str(about.get("holds", "damaged"))
         if "dataset" in about:

@@ -29,6 +29,7 @@ def check_outputs(state: RunState) -> None:
     """
     from ..outputs import check_outputs as check_places
 
+    # A suffix that nothing writes is wrong wherever the report goes.
     report_entries(state)
     if not state.store.is_alone and not state.store.folder.is_dir():
         return  # a worker on another machine, which writes nothing

@@ -37,6 +37,7 @@ class Judging:
         from ...gate.judge import Judge
 
         measured = self._measurements(tuple(outcomes))
+        # Runs are compared as a whole, so a test's outcomes are dressed as a run.
         baseline = self._saved_runs.baseline()
         comparison: Comparison | NotComparable | None = None
         if baseline is not None:

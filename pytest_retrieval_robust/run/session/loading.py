@@ -81,6 +81,8 @@ class Loader:
         reason = selected.absent()
         if reason is not None:
             raise NotOnThisMachineError.because(reason)
+        # A copy on a further device, and the exact model beside a half-precision one,
+        # differ from the run's own settings in one thing each.
         settings = self._state.settings
         request = LoadRequest(
             device or resolve_device(settings.device),
@@ -130,6 +132,7 @@ class Loader:
         """Let the loaded model go, with its copies and its prepared batch."""
         if self._loaded is None:
             return
+        # Before memory is given back: what is still referred to cannot be freed.
         self._loaded = None
         give_memory_back()
 

@@ -41,6 +41,7 @@ class PlannedCells:
         occluder = parameters.occluder
         if model is None or dataset is None or occluder is None:
             return
+        # A curve needs every level, whichever level the test itself is given.
         levels = settings.levels
         if parameters.level is not None and not _uses_any(fixtures, _CURVE_FIXTURES):
             levels = (parameters.level,)
@@ -51,6 +52,7 @@ class PlannedCells:
 
     def hidden_cells(self, model: str, dataset: str) -> list[Cell]:
         """The planned cells above level 0, in an order that never changes."""
+        # Level 0 is the same for all, and a sweep measures it anyway.
         cells = [cell for cell in self._cells[model, dataset] if cell.level > 0]
         return sorted(cells, key=lambda cell: (cell.occluder, cell.level, cell.seed))
 

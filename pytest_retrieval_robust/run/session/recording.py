@@ -47,6 +47,7 @@ class Recorder:
         breaking = values.get("breaking")
         if not isinstance(breaking, BreakingOutcome):
             breaking = None
+        # A timer or a search comes without the sweep that would describe the data set.
         dataset, truncated_reports = self._new_dataset(
             parameters, is_final, without_sweep=cost is not None or breaking is not None
         )
@@ -76,6 +77,7 @@ class Recorder:
 
         Our own errors name no patient. Of others the name of the class is kept.
         """
+        # The text of a foreign error may hold a patient's report.
         lines = str(error).strip().splitlines()
         if lines and lines[0] in self._state.own_failures:
             return lines[0]
@@ -104,6 +106,7 @@ class Recorder:
         model = parameters.model or ""
         name = parameters.dataset or ""
         result = self._measurer.sweep_of(model, name)
+        # A sweep that failed knows nothing that could be trusted.
         if isinstance(result, RobustError):
             return None, None
         if result is not None:

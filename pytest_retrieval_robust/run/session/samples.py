@@ -44,6 +44,7 @@ class Samples:
         """The samples of this run, in the order of its models and data sets."""
         if not self.are_wanted:
             return []
+        # In a run with workers, this process has measured nothing itself.
         from_workers = handed_over(self._state.store.folder)
         sheets = {sheet.key: sheet for sheet in from_workers} | self._sheets
         return sorted(sheets.values(), key=self._order)

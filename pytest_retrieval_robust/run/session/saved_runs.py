@@ -68,6 +68,7 @@ class SavedRuns:
                 f" --robust-replay, got {folder.name!r} for both. The saved run stays"
                 " as it is: write the new verdicts elsewhere."
             )
+        # All that `plan` checks for a run with tests, which a replay does not have.
         check_outputs(self._state)
         run = load_run(folder)
         check_policy(self._state, run.measured.plan, levels_typed=True)

@@ -45,6 +45,7 @@ class RunState:
     @property
     def selection(self) -> Selection:
         """What the names stand for. Raises `ConfigError` for an unknown one."""
+        # Late: a conftest may register models until the first test is collected.
         if self._selection is None:
             self._selection = select(self.settings, self.catalogues)
         return self._selection
@@ -83,6 +84,7 @@ class RunState:
 
         `catalogues` must be new: the old ones hold the models of the other file.
         """
+        # Everything that follows from the file goes with it.
         self.settings = replace(self.settings, config_file=config_file)
         self.policy = read_policy(config_file)
         self.catalogues = catalogues

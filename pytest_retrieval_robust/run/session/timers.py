@@ -44,6 +44,7 @@ class Timers:
         from ...measure.timing.rounds import prepare_batch
 
         loaded = self._loader.loaded(model)
+        # One batch is kept at a time: the cells of a data set come one after another.
         key = (dataset, images)
         if loaded.timed is None or loaded.timed_key != key:
             loaded.timed = prepare_batch(

@@ -50,6 +50,7 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
         reason = error.strerror or type(error).__name__
     else:
         return folder
+    # Outside of the handler: the message must not carry the path of the error.
     if folder is not None:
         folder.cleanup()
     raise ConfigError(
@@ -83,6 +84,7 @@ def run_folder(config: pytest.Config) -> Path:
     """Where the ranks of this run lie: the folder that the controller named to a worker,
     else this process's own.
     """
+    # Only a worker has `workerinput`; the controller has put the folder into it.
     workerinput = getattr(config, "workerinput", {})
     folder: str | None = workerinput.get("retrieval_robust_store")
     return Path(folder or shared_folder(config))

@@ -39,6 +39,7 @@ class NoticeBoard:
 
     def models(self) -> Mapping[str, str]:
         """The model of each test that has one, by its id; empty before the collection."""
+        # Kept once it is there: the scheduler asks each time that a worker is free.
         if self._models is None:
             self._models = self._read(_TESTS) or None
         return self._models or {}
@@ -84,6 +85,7 @@ class NoticeBoard:
                 part.write_text(json.dumps(content), encoding="utf-8")
 
     def _read(self, name: str) -> Json:
+        # No file means no notice: nobody has written it, or this machine cannot see it.
         try:
             text = (self._folder / name).read_text(encoding="utf-8")
         except OSError:

@@ -48,6 +48,8 @@ class ModelScheduling(LoadScheduling):  # type: ignore[misc]  # xdist gives no t
             }
         models_wait = bool(self._waiting)
         super().schedule()
+        # A model with a single test leaves its worker idle: a worker runs a test once it
+        # knows the next one.
         for node in self.nodes:
             if models_wait and len(self.node2pending[node]) < _ENOUGH:
                 self.check_schedule(node)
@@ -55,6 +57,7 @@ class ModelScheduling(LoadScheduling):  # type: ignore[misc]  # xdist gives no t
     def check_schedule(self, node: WorkerController, duration: float = 0) -> None:
         if not self._waiting:
             super().check_schedule(node, duration)
+        # xdist sends one unit a call; small models take several calls to be enough.
         while (
             self._waiting
             and len(self.node2pending[node]) < _ENOUGH
@@ -66,6 +69,7 @@ class ModelScheduling(LoadScheduling):  # type: ignore[misc]  # xdist gives no t
         """Deal out again what a worker that died leaves, but for the test in which it died."""
         pending = self.node2pending[node]
         if pending and self.collection is not None:
+            # A worker runs its tests in order: it died in the first that is left.
             died_in, *left = pending
             self._board.post_crash(self.collection[died_in])
             models = self._board.models()
