@@ -58,9 +58,9 @@ if TYPE_CHECKING:
     from .models import Prepared as Prepared
     from .occluders import Occluder as Occluder
     from .occluders import OccluderEntry as OccluderEntry
-    from .occluders._scene import Scene as Scene
-    from .occluders._scene import Setting as Setting
     from .occluders.area import AreaOccluder as AreaOccluder
+    from .occluders.scene import Scene as Scene
+    from .occluders.scene import Setting as Setting
     from .occluders.severity import SeverityOccluder as SeverityOccluder
     from .reports import ReportEntry as ReportEntry
     from .retrieval.curve import Curve as Curve

@@ -25,7 +25,7 @@ OLD_PATHS: Mapping[str, tuple[str, ...]] = {
     ),
     "curve": ("retrieval.curve",),
     "errors": ("core.errors",),
-    "fixtures": ("run.gate_fixture", "run.occlusion_timer"),
+    "fixtures": ("run.gate_fixture", "measure.timing.occlusion_timer"),
     "occluders._scene": ("core.encoding", "occluders.scene"),
     "ranking": ("retrieval.ranking",),
     "replay": ("measure.first_ranks", "run.rank_command"),

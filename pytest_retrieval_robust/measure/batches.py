@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import DatasetError, UnreadableImageError
-from ..occluders._images import (
+from ..core.encoding import (
     Prepares,
     batch_size,
     open_image,
@@ -16,6 +15,7 @@ from ..occluders._images import (
     stacked,
     unit_scale,
 )
+from ..core.errors import DatasetError, UnreadableImageError
 from ..occluders.hashing import by_hash
 from ..occluders.scene import Scene, Setting
 from .abilities import skips_unreadable

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..core.encoding import batch_size, encode
 from ..core.errors import RobustError
 from ..models import similarity_of
 from ..occluders._frames import visible_level
-from ..occluders._images import batch_size, encode
 from ..occluders.scene import Scene
 from ..retrieval.ranking import positive_ranks
 from .batches import first_images, setting_of

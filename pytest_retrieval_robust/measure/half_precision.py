@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..core.calling import encode_reports
 from ..core.cases import Json
-from ..occluders._images import encode
+from ..core.encoding import encode
 from .batches import first_images
 
 if TYPE_CHECKING:

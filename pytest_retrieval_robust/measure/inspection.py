@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from math import comb
 from typing import TYPE_CHECKING
 
+from ..core.encoding import open_image
 from ..core.errors import RobustError, UnreadableImageError
 from ..datasets._pixels.deep_grey import USED_BITS
 from ..models import truncated_by
-from ..occluders._images import open_image
 from .abilities import counts_of
 from .pairs import ceiling, duplicate_share, pairs_of
 from .sweep.decode import picture_digest

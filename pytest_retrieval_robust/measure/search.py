@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..core.encoding import batch_size as usual_batch_size
 from ..core.errors import DatasetError
 from ..occluders._checks import check_whole
-from ..occluders._images import batch_size as usual_batch_size
 from ..occluders.fills import check_fill
 from ..occluders.guided._probe import Probe
 from .arguments import check_dataset, check_model, check_optional_whole

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from ._images import WHOLE, Box, Frame
+from ..core.encoding import WHOLE, Box, Frame
 
 if TYPE_CHECKING:
     import torch

@@ -10,8 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ..core.errors import OcclusionError, UnreadableImageError
-from ._images import (
+from ..core.encoding import (
     Box,
     Encoder,
     Images,
@@ -21,6 +20,7 @@ from ._images import (
     stacked,
     unit_scale,
 )
+from ..core.errors import OcclusionError, UnreadableImageError
 from .hashing import by_hash, host_words
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from functools import cached_property, lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, cast
 
+from ..core.encoding import WHOLE, Box, Frame
 from ..core.errors import OcclusionError
-from ._images import WHOLE, Box, Frame
 
 if TYPE_CHECKING:
     import torch

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.encoding import Box, Encoder, Images
 from ..core.errors import OcclusionError
 from ._donors import Donors, prepared_donors
-from ._images import Box, Encoder, Images
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -41,6 +41,7 @@ _FOLDERS = (
 )
 _MODULES = (
     "core/calling.py",
+    "core/encoding.py",
     "core/float32.py",
     "core/memory.py",
     "core/rows.py",
@@ -194,7 +195,7 @@ def _behaviour(model: DualEncoder) -> bytes:
 def _add_pictures(digest: hashlib._Hash, model: DualEncoder) -> None:
     """Add what the model makes of the fixed pictures; `UnknownCodeError` if it takes none."""
     from ...core.calling import encode_images
-    from ...occluders._images import prepare_image, unit_scale
+    from ...core.encoding import prepare_image, unit_scale
 
     encoded = 0
     for picture in pictures():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...occluders._images import open_image
+from ...core.encoding import open_image
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.cases import CLEAN, Cell
+from ...core.encoding import batch_size, encode
 from ...core.errors import DatasetError
 from ...core.sample_sheets import Retrieved, Sample, SampleSheet
 from ...models import similarity_of
-from ...occluders._images import batch_size, encode
 from ...occluders.guided._probe import Probe
 from ...occluders.scene import Scene, Setting
 from ...retrieval.ranking import top_k

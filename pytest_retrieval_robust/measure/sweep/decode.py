@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...core.encoding import Prepares, open_image, prepare_image
 from ...core.errors import UnreadableImageError
-from ...occluders._images import Prepares, open_image, prepare_image
 from ..abilities import skips_unreadable
 from ..embeddings.shards import DIGEST_BYTES
 

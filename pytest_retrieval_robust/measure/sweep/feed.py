@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.cases import CLEAN
+from ...core.encoding import stacked
 from ...core.foreign import FOREIGN
 from ...datasets import KnowsContent
-from ...occluders._images import stacked
 from ..embeddings.keys import dataset_identity
 from ..embeddings.shards import DIGEST_BYTES, EncodedBatch
 from .decode import DecodedImage, decode

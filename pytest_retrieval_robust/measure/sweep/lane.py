@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ...core.calling import image_rows
 from ...core.cases import CLEAN, Cell
+from ...core.encoding import encode, unit_scale
 from ...core.errors import RobustError
 from ...core.memory import in_pieces, limits_of
-from ...occluders._images import encode, unit_scale
 from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
 from .cell_errors import cell_errors

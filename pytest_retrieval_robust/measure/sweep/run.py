@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from ...core.cases import Cell
+from ...core.encoding import batch_size as usual_batch_size
 from ...core.errors import DatasetError, RobustError
 from ...core.progress import Counter, Tell
 from ...models import truncated_by
-from ...occluders._images import batch_size as usual_batch_size
 from ...occluders.scene import Setting
 from ..abilities import most_skipped
 from ..embeddings.shards import ModelShards

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.encoding import batch_size
 from ...core.errors import OcclusionError
-from .._images import batch_size
 from ..area import AreaOccluder
 from ._probe import Probe
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.calling import image_rows
+from ...core.encoding import encode
 from ...core.errors import EmbeddingError, OcclusionError
 from ...core.float32 import ieee_float32
 from ...core.memory import Limits, in_pieces, limits_of
 from .._frames import view_of
-from .._images import encode
 from ..cells import hide_cells
 from ..fills import DONOR, Canvas, filling
 

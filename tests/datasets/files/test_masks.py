@@ -20,8 +20,8 @@ from pytest_retrieval_robust.core.errors import (
 )
 from pytest_retrieval_robust.datasets._files.mask_folder import mask_path
 from pytest_retrieval_robust.occluders import WHOLE
-from pytest_retrieval_robust.occluders._scene import Scene, Setting
 from pytest_retrieval_robust.occluders.drawn.regions import Regions
+from pytest_retrieval_robust.occluders.scene import Scene, Setting
 
 from .pictures import animation, oriented, png_claiming, turned
 from .trees import picture, save, write_table

@@ -30,9 +30,9 @@ from pytest_retrieval_robust.measure.embeddings.keys import (
 )
 from pytest_retrieval_robust.models import ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
-from pytest_retrieval_robust.occluders._scene import Setting
 from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
+from pytest_retrieval_robust.occluders.scene import Setting
 
 PACKAGE = Path(pytest_retrieval_robust.__file__).parent
 NOT_OF_THE_NUMBERS = {

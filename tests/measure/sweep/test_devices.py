@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.core.encoding import unit_scale
 from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.half_precision import precision_effect
@@ -24,7 +25,6 @@ from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
 from pytest_retrieval_robust.measure.sweep import lane
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import ModelCard
-from pytest_retrieval_robust.occluders._scene import unit_scale
 
 from ...core.sweeps import encoder_of
 from ...emulated_device import OnDevice, emulated

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.calling import encode_images
-from ..core.errors import DatasetError, ModelError, RobustError
-from ..core.foreign import FOREIGN, described, let_go, without_frames
+from .calling import encode_images
+from .errors import DatasetError, ModelError, RobustError
+from .foreign import FOREIGN, described, let_go, without_frames
 
 if TYPE_CHECKING:
     from PIL.Image import Image
