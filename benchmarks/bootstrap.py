@@ -26,7 +26,7 @@ from scipy import stats
 from pytest_retrieval_robust.retrieval.bootstrap import (
     RESAMPLES,
     Clusters,
-    _kept_draws,
+    _cached_draws,
     resampled_means,
 )
 
@@ -90,7 +90,7 @@ def _side_by_side(title: str, hits: Floats, clusters: Clusters) -> None:
 
 def first(hits: Floats, clusters: Clusters) -> Floats:
     """Ours, with no draws kept."""
-    _kept_draws.cache_clear()
+    _cached_draws.cache_clear()
     return resampled_means(hits, clusters)
 
 

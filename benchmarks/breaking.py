@@ -15,7 +15,7 @@ from pytest_retrieval_robust import find_breaking, load_dataset, load_model
 from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.models import DualEncoder
-from pytest_retrieval_robust.occluders._probe import Probe
+from pytest_retrieval_robust.occluders.guided._probe import Probe
 
 MODELS = ("tiny-cxr-clip", "tiny-cxr-clip-robust", "tiny-cxr-openclip")
 IMAGES, EXHAUSTIVE = 100, 12

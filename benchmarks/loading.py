@@ -22,8 +22,7 @@ from tests.models import published
 _ROUNDS = 3
 _COMMON = """
 import json, resource, sys, time, torch, transformers, open_clip, torchvision
-import pytest_retrieval_robust.models._medclip as medclip, pytest_retrieval_robust.models._cxr_clip as cxr_clip
-import pytest_retrieval_robust.models._openai_clip as openai_clip
+from pytest_retrieval_robust.models._formats import cxr_clip, medclip, openai_clip
 from pytest_retrieval_robust import load_model
 file, name, tokenizer = sys.argv[1:]
 def resident():

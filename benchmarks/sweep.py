@@ -34,7 +34,7 @@ from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest, Precision
-from pytest_retrieval_robust.models._open_clip import load_file
+from pytest_retrieval_robust.models._formats.open_clip.loading import load_file
 
 ARCHITECTURE, SIDE, LEVELS, KS = "ViT-B-32", 1024, (0.1, 0.2, 0.3, 0.4, 0.5), (1, 5, 10)
 CELLS = [(Cell("patches", level, 0), load_occluder("patches")) for level in LEVELS]

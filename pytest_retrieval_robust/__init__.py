@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from .core.searches import BreakingOutcome as BreakingOutcome
     from .core.searches import HeatMap as HeatMap
     from .core.verdict import Verdict as Verdict
-    from .datasets import DatasetEntry as DatasetEntry
-    from .datasets import KnowsContent as KnowsContent
-    from .datasets import RetrievalDataset as RetrievalDataset
+    from .datasets.entry import DatasetEntry as DatasetEntry
+    from .datasets.retrieval_dataset import KnowsContent as KnowsContent
+    from .datasets.retrieval_dataset import RetrievalDataset as RetrievalDataset
     from .gate.record import RunRecord as RunRecord
     from .measure.api import dataset_from_lists as dataset_from_lists
     from .measure.api import encoder_from_callables as encoder_from_callables
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from .measure.api import load_model as load_model
     from .measure.api import load_occluder as load_occluder
     from .measure.breaking import find_breaking as find_breaking
-    from .measure.breaking import sensitivity_map as sensitivity_map
+    from .measure.sensitivity import sensitivity_map as sensitivity_map
+    from .measure.timing.occlusion_timer import OcclusionTimer as OcclusionTimer
     from .models import DualEncoder as DualEncoder
     from .models import LoadRequest as LoadRequest
     from .models import ModelCard as ModelCard
@@ -57,9 +58,9 @@ if TYPE_CHECKING:
     from .models import Prepared as Prepared
     from .occluders import Occluder as Occluder
     from .occluders import OccluderEntry as OccluderEntry
-    from .occluders._scene import Scene as Scene
-    from .occluders._scene import Setting as Setting
     from .occluders.area import AreaOccluder as AreaOccluder
+    from .occluders.scene import Scene as Scene
+    from .occluders.scene import Setting as Setting
     from .occluders.severity import SeverityOccluder as SeverityOccluder
     from .reports import ReportEntry as ReportEntry
     from .retrieval.curve import Curve as Curve
@@ -69,7 +70,6 @@ if TYPE_CHECKING:
     from .retrieval.ranking import positive_ranks_both as positive_ranks_both
     from .retrieval.ranking import top_k as top_k
     from .run.gate_fixture import GateFixture as GateFixture
-    from .run.occlusion_timer import OcclusionTimer as OcclusionTimer
     from .run.properties import Hiding as Hiding
     from .run.properties import Subject as Subject
     from .run.properties import without_traceback as without_traceback
@@ -87,7 +87,7 @@ _HOMES = {
     "positive_ranks": "retrieval.ranking",
     "positive_ranks_both": "retrieval.ranking",
     "recall_at_k": "retrieval.metrics.recall",
-    "sensitivity_map": "measure.breaking",
+    "sensitivity_map": "measure.sensitivity",
     "top_k": "retrieval.ranking",
     "without_traceback": "run.properties",
     "AreaOccluder": "occluders.area",
@@ -99,7 +99,7 @@ _HOMES = {
     "ConfigError": "core.errors",
     "CostMeasurement": "core.costs",
     "Curve": "retrieval.curve",
-    "DatasetEntry": "datasets",
+    "DatasetEntry": "datasets.entry",
     "DatasetError": "core.errors",
     "Direction": "core.cases",
     "DualEncoder": "models",
@@ -118,13 +118,13 @@ _HOMES = {
     "Occluder": "occluders",
     "OccluderEntry": "occluders",
     "OcclusionError": "core.errors",
-    "OcclusionTimer": "run.occlusion_timer",
+    "OcclusionTimer": "measure.timing.occlusion_timer",
     "Outcome": "core.outcomes",
     "Plan": "core.cases",
     "Prepared": "models",
     "RankingError": "core.errors",
     "ReportEntry": "reports",
-    "RetrievalDataset": "datasets",
+    "RetrievalDataset": "datasets.retrieval_dataset",
     "RobustError": "core.errors",
     "RunRecord": "gate.record",
     "SampleSheet": "core.sample_sheets",

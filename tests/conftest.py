@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-# pytester forgets the modules that an inner run imported. torch and torchvision, which
-# an inner run loads with a model, cannot be imported twice: they are imported here.
-import torchvision.ops  # noqa: F401
-
-import pytest_retrieval_robust.measure.sweep.run  # noqa: F401
+# pytester forgets the modules that an inner run imported, and torch cannot be imported
+# twice: they are imported here.
+import pytest_retrieval_robust.measure.sweep.run
+import pytest_retrieval_robust.models._formats.transformers.encoder
+import pytest_retrieval_robust.reports.saved_run
+import pytest_retrieval_robust.reports.terminal  # noqa: F401
 from pytest_retrieval_robust.core.atomic_files import CACHE_VARIABLE
 
 THREE_LINES = """

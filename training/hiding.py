@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from pytest_retrieval_robust.occluders.patches import Patches
+from pytest_retrieval_robust.occluders.area.patches import Patches
 
 GRIDS, FILLS, DEEPEST = (6, 8, 16, 24), ("black", "mean"), 0.6
 KEPT_OUT = {"grid": 10, "fill": "white"}

@@ -20,6 +20,7 @@ from pytest_retrieval_robust import (
     load_occluder,
 )
 from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.core.encoding import unit_scale
 from pytest_retrieval_robust.core.errors import RobustError
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
@@ -27,9 +28,9 @@ from pytest_retrieval_robust.measure.pairs import Pairs, pairs_of
 from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import WHOLE, Occluder
-from pytest_retrieval_robust.occluders._scene import Scene, Setting, unit_scale
 from pytest_retrieval_robust.occluders.area import visible_level
 from pytest_retrieval_robust.occluders.fills import FILLS
+from pytest_retrieval_robust.occluders.scene import Scene, Setting
 from pytest_retrieval_robust.retrieval.ranking import positive_ranks
 from training.contact_sheet import DOCS, replace_part
 

@@ -45,7 +45,12 @@ def warm_up() -> None:
     import pytest
     import torch
 
-    import pytest_retrieval_robust.measure.sweep.run  # noqa: F401
+    import pytest_retrieval_robust.measure.sweep.run
+    import pytest_retrieval_robust.models._formats.transformers.encoder
+    import pytest_retrieval_robust.reports.html.page
+    import pytest_retrieval_robust.reports.saved_run
+    import pytest_retrieval_robust.reports.terminal
+    import pytest_retrieval_robust.run.plugin  # noqa: F401
 
     torch.set_num_threads(1)
     assert pytest.__version__

@@ -1,6 +1,4 @@
-"""Where this package keeps what it may make or fetch again, and how a file comes to be
-there whole.
-"""
+"""Files that appear whole or not at all, and the folder of what can be made again."""
 
 from __future__ import annotations
 
@@ -17,60 +15,59 @@ from functools import cache
 from pathlib import Path
 
 PART = ".part"
-"""How the name of a file ends that is not whole yet."""
+"""The end of the name of a file that is not whole yet."""
 CACHE_VARIABLE = "RETRIEVAL_ROBUST_CACHE"
 _APPLICATION = "pytest-retrieval-robust"
 _PART_NAME = re.compile(
     rf"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{{8}})?[0-9a-f]{{8}}{re.escape(PART)}\Z"
 )
 _ABANDONED_SECONDS = 3600.0
-"""After which a half-written file of another machine is no longer waited for."""
+"""The age at which a half-written file of another machine counts as abandoned."""
 
 
-def cache_folder(given: Path | None = None) -> Path:
-    """The folder given, else `$RETRIEVAL_ROBUST_CACHE`, else the platform's."""
-    if given is not None:
-        return given
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".cache") / _APPLICATION
+def cache_folder(folder: Path | None = None) -> Path:
+    """`folder`, else `$RETRIEVAL_ROBUST_CACHE`, else the platform's own cache folder."""
+    if folder is not None:
+        return folder
+    by_variable = os.environ.get(CACHE_VARIABLE)
+    if by_variable:
+        return Path(by_variable)
+    platform_folder = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    if platform_folder:
+        return Path(platform_folder) / _APPLICATION
+    return Path.home() / ".cache" / _APPLICATION
 
 
 def process_mark() -> str:
-    """What the names of this process's files tell of it: `PID-HOST`, so that others can
-    see whether it still runs.
-    """
+    """`PID-HOST`: in a file's name, it lets others see whether this process still runs."""
     return f"{os.getpid()}-{_host_mark()}"
 
 
 def part_of(path: Path) -> Path:
-    """A new name beside `path` for what is not whole yet."""
+    """A new name beside `path`, for a file that is not whole yet."""
     return path.with_name(f"{path.name}.{process_mark()}{secrets.token_hex(4)}{PART}")
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Where to write what shall stand at `path`: it appears there whole, or not at all
-    and nothing is left of it.
+    """Where to write what shall stand at `path`.
 
-    Several processes may do so at once; the last one's stays.
+    It appears there whole, or nothing is left of it. Several processes may write the
+    same path at once: the last one's file stays.
     """
     part = part_of(path)
     try:
         yield part
         part.replace(path)
-    except (
-        BaseException
-    ):  # an interrupt too: what is half-written may hold patients' images
+    except BaseException:
+        # After an interrupt too: what is half-written may hold patients' images.
         with suppress(OSError):
             part.unlink()
         raise
 
 
 def parts_in(folder: Path) -> Iterator[Path]:
-    """The half-written files of this package in a folder, its subfolders apart."""
+    """The half-written files of this package in a folder, without its subfolders."""
     with suppress(OSError):
         for path in folder.iterdir():
             if _PART_NAME.search(path.name):
@@ -80,7 +77,7 @@ def parts_in(folder: Path) -> Iterator[Path]:
 def remove_abandoned(parts: Iterable[Path]) -> None:
     """Remove those half-written files whose process has died.
 
-    Another live run's are never touched.
+    Those of a run that is still alive are never touched.
     """
     for part in parts:
         with suppress(OSError):
@@ -89,16 +86,14 @@ def remove_abandoned(parts: Iterable[Path]) -> None:
 
 
 def _is_abandoned(part: Path) -> bool:
-    found = _PART_NAME.search(part.name)
+    name = _PART_NAME.search(part.name)
     status = part.lstat()
     if not stat.S_ISREG(status.st_mode):
         return False
-    if (
-        found is not None
-        and found["host"] in (None, _host_mark())
-        and os.name == "posix"
-    ):
-        return not is_running(int(found["pid"]))
+    # A name without a host is an older version's, and taken to be this machine's.
+    is_of_this_host = name is not None and name["host"] in (None, _host_mark())
+    if name is not None and is_of_this_host and os.name == "posix":
+        return not is_running(int(name["pid"]))
     # Nobody here can ask whether a process of another machine still runs.
     return abs(time.time() - status.st_mtime) > _ABANDONED_SECONDS
 
@@ -106,23 +101,25 @@ def _is_abandoned(part: Path) -> bool:
 def is_running(process: int) -> bool:
     """Whether a process of this machine still runs; POSIX only."""
     try:
-        os.kill(process, 0)  # asks, and sends nothing
+        # Signal 0 asks, and sends nothing.
+        os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        return True  # another user's
+        # It runs, and belongs to another user.
+        return True
     return True
 
 
 @cache
 def _host_mark() -> str:
-    """Eight hex digits for this machine, or this container of it: process ids mean the
-    same only within one.
+    """Eight hex digits for this machine, or this container of it.
+
+    A process id means the same process only within one.
     """
     try:
-        space = os.readlink("/proc/self/ns/pid")
+        namespace = os.readlink("/proc/self/ns/pid")
     except OSError:
-        space = ""
-    return hashlib.blake2b(
-        f"{platform.node()} {space}".encode(), digest_size=4
-    ).hexdigest()
+        namespace = ""
+    host = f"{platform.node()} {namespace}"
+    return hashlib.blake2b(host.encode(), digest_size=4).hexdigest()

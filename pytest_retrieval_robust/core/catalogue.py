@@ -1,21 +1,23 @@
-"""Catalogues: what is there by name, how names, globs and `all` are resolved, and what
-is close to a wrong name.
-"""
+"""Catalogues: entries by name. Names, globs and `all` are resolved here."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import PurePath
-from typing import Any, Generic, Protocol, TypeVar
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from .errors import ConfigError, UnknownNameError
+from .words import close_words, did_you_mean
 
 _PACKAGE = __name__.partition(".")[0]
 _FOLDERS = {"metrics": "retrieval.metrics"}
 """Families that are not folders of the package itself."""
+_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".zip")
 
 
 class Entry(Protocol):
@@ -29,6 +31,8 @@ class Entry(Protocol):
 
 
 E = TypeVar("E", bound=Entry)
+Register: TypeAlias = Callable[["Catalogue[Any]"], object]
+"""Adds entries to the catalogue that it is given."""
 
 
 class Catalogue(Generic[E]):
@@ -76,14 +80,15 @@ class Catalogue(Generic[E]):
             return self.names()
         if not is_glob(pattern):
             return [self.get(pattern).name]
-        found = [name for name in self.names() if fnmatchcase(name, pattern)]
-        if not found:
+        matches = [name for name in self.names() if fnmatchcase(name, pattern)]
+        if not matches:
             raise unknown_name(self.kind, pattern, self._entries)
-        return found
+        return matches
 
     def _fill(self) -> None:
         if self._complete:
             return
+        # Before the entries are added: what adds them may ask for names itself.
         self._complete = True
         for register in [*_own_files(self._family), *_entry_points(self._family)]:
             register(self)
@@ -94,51 +99,59 @@ def is_glob(pattern: str) -> bool:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """An error that names what is close to `name`, else everything there is; a path is
-    told how to be written.
-    """
+    """An error that names what is close to `name`, else everything that is known."""
+    if kind == "model" and _looks_like_a_path(name):
+        return _path_for_a_name(name)
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = (
-        f"Did you mean {' or '.join(map(repr, close))}?"
-        if close
-        else f"Known: {', '.join(names) or 'none'}."
-    )
-    shown = name
-    if kind == "model" and (_PATH_SIGNS & {*name} or name.endswith(_WEIGHT_SUFFIXES)):
-        shown = PurePath(name).name if PurePath(name).is_absolute() else name
-        hint = (
-            "Write hf:ORG/NAME for a repository of the hub and local-dir:FOLDER for a"
-            " folder; name a file as checkpoint in a [models.NAME] table of"
-            " robust.toml."
-        )
+    hint = did_you_mean(close_words(name, names, limit=3))
+    if not hint:
+        hint = f"Known: {', '.join(names) or 'none'}."
+    argument = kind.replace(" ", "_")
+    return UnknownNameError(f"Expected a known {kind}, got {argument}={name!r}. {hint}")
+
+
+def _looks_like_a_path(name: str) -> bool:
+    has_separator = "/" in name or "\\" in name
+    return has_separator or name.endswith(_WEIGHT_SUFFIXES)
+
+
+def _path_for_a_name(path: str) -> UnknownNameError:
+    """The error that says how files and folders are named as models."""
+    # Folders of an absolute path may tell of people.
+    shown = PurePath(path).name if PurePath(path).is_absolute() else path
     return UnknownNameError(
-        f"Expected a known {kind}, got {kind.replace(' ', '_')}={shown!r}. {hint}"
+        f"Expected a known model, got model={shown!r}. Write hf:ORG/NAME for a"
+        " repository of the hub and local-dir:FOLDER for a folder; name a file as"
+        " checkpoint in a [models.NAME] table of robust.toml."
     )
 
 
-_PATH_SIGNS = {"/", "\\"}
-_WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".zip")
-
-
-def _own_files(family: str) -> list[Any]:
+def _own_files(family: str) -> list[Register]:
     """`register` of each file of the family's folder that has one, in the order of their names."""
-    import pkgutil
-
-    package = import_module(f"{_PACKAGE}.{_FOLDERS.get(family, family)}")
-    files = sorted(
-        found.name
-        for found in pkgutil.iter_modules(package.__path__)
-        if not found.name.startswith("_")
+    modules = _public_modules(
+        import_module(f"{_PACKAGE}.{_FOLDERS.get(family, family)}")
     )
-    modules = [import_module(f"{package.__name__}.{file}") for file in files]
     return [module.register for module in modules if hasattr(module, "register")]
 
 
-def _entry_points(family: str) -> Sequence[Any]:
-    from importlib.metadata import entry_points
+def _public_modules(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules of a folder; those of a folder within it too, unless that is one entry.
 
-    return [found.load() for found in entry_points(group=f"{_PACKAGE}.{family}")]
+    A folder is one entry where its `__init__.py` registers it, as a data set of many
+    modules does. Otherwise it only groups entries, as the kinds of occluders do.
+    """
+    files = iter_modules(package.__path__)
+    for file in sorted(files, key=lambda file: file.name):
+        if file.name.startswith("_"):
+            continue
+        module = import_module(f"{package.__name__}.{file.name}")
+        yield module
+        if file.ispkg and not hasattr(module, "register"):
+            yield from _public_modules(module)
+
+
+def _entry_points(family: str) -> list[Register]:
+    return [point.load() for point in entry_points(group=f"{_PACKAGE}.{family}")]
 
 
 class Catalogues:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "required": (bool,),
 }
 _KINDS = {str: "a text", dict: "a table", int: "a whole number", bool: "true or false"}
+_EXPERIMENT = "retrieval under occlusion"
 _OPTIONS = ("architecture", "preprocessing", "context_length", "trust_remote_code")
 
 
@@ -93,12 +94,78 @@ class ConfigFile:
         return place(self.path, self.text, "[[gate]]", index, key)
 
 
+@dataclass(frozen=True, repr=False)
+class _Table:
+    """A table of the file, with what messages about it need."""
+
+    path: Path
+    text: str
+    header: str
+    """The table's name in square brackets, as it opens in the file."""
+    content: Any
+
+    def place(self, key: str | None = None) -> str:
+        """`robust.toml, line 3`: where the table, or a key of it, stands."""
+        return place(self.path, self.text, self.header, 0, key)
+
+    def places(self) -> dict[str, str]:
+        """Where each key stands, and "" the table."""
+        return {"": self.place(), **{key: self.place(key) for key in self.content}}
+
+    def require_table(self, shown: str) -> None:
+        if not isinstance(self.content, dict):
+            raise ConfigError(
+                f"{self.place()}: expected a table {self.header}, got {shown}."
+            )
+
+    def check_keys(self, known: Collection[str], kind: str) -> None:
+        for key in self.content:
+            if key not in known:
+                raise ConfigError(
+                    f"{self.place(key)}: {unknown_name(kind, key, known)}"
+                )
+
+
 def read_config_file(path: Path) -> ConfigFile:
     """Read and check the file; `ConfigError` with the line of the first thing that is wrong."""
+    text, tables = _parsed(path)
+    for name in tables:
+        if name not in _TABLES:
+            where = place(path, text, None, 0, name)
+            raise ConfigError(f"{where}: {unknown_name('table', name, _TABLES)}")
+    gates = tables.get("gate", [])
+    if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):
+        raise ConfigError(
+            f"{place(path, text, '[gate]', 0)}: expected [[gate]] tables, got"
+            f" gate={gates!r}."
+        )
+
+    def named(family: str, name: str) -> _Table:
+        return _Table(path, text, f"[{family}.{name}]", tables[family][name])
+
+    tracking = None
+    if "tracking" in tables:
+        tracking = _tracking(_Table(path, text, "[tracking]", tables["tracking"]))
+    models = [_model(name, named("models", name)) for name in tables.get("models", {})]
+    datasets = [
+        _dataset(name, named("datasets", name)) for name in tables.get("datasets", {})
+    ]
+    return ConfigFile(
+        path=path,
+        text=text,
+        models=tuple(models),
+        datasets=tuple(datasets),
+        gates=tuple(gates),
+        tracking=tracking,
+    )
+
+
+def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
+    """The file's text and its tables."""
     try:
         require_regular(path)
         text = path.read_text(encoding="utf-8")
-        tables = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
             f"Expected TOML in {path}, got: {error}. Fix that line."
@@ -107,53 +174,43 @@ def read_config_file(path: Path) -> ConfigFile:
         raise ConfigError(
             f"Expected a readable UTF-8 file, got {path}: {error}. Fix the file."
         ) from error
-    except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
+    except (ValueError, RecursionError) as error:
+        # Thousands of digits, or of brackets.
         raise ConfigError(
             f"Expected TOML in {path}, got a number too long or tables too deep to be"
             f" read ({type(error).__name__}). Fix the file."
         ) from error
-    _check_keys(tables, _TABLES, "table", lambda key: place(path, text, None, 0, key))
-    gates = tables.get("gate", [])
-    if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):
-        raise ConfigError(
-            f"{place(path, text, '[gate]', 0)}: expected [[gate]] tables, got"
-            f" gate={gates!r}."
-        )
-    models = tables.get("models", {})
-    datasets = tables.get("datasets", {})
-    return ConfigFile(
-        path,
-        text,
-        tuple(_model(path, text, name, models[name]) for name in models),
-        tuple(_dataset(path, text, name, datasets[name]) for name in datasets),
-        tuple(gates),
-        None if "tracking" not in tables else _tracking(path, text, tables["tracking"]),
-    )
 
 
 def place(
     path: Path, text: str, header: str | None, index: int = 0, key: str | None = None
 ) -> str:
-    """`FILE, line N` of the `index`-th table that opens with `header`, or of `key` in it."""
+    """`FILE, line N` of the `index`-th table that opens with `header`, or of `key` in it.
+
+    A table may be written in other ways than with its header: then it is the file's
+    first line, or the first one after it that holds the key.
+    """
     lines = text.splitlines()
-    starts = (
-        [0]
-        if header is None
-        else [n for n, line in enumerate(lines) if line.strip().startswith(header)]
-    )
-    line = starts[min(index, len(starts) - 1)] if starts else 0
+    starts = [
+        number
+        for number, line in enumerate(lines)
+        if header is not None and line.strip().startswith(header)
+    ]
+    start = 0
+    if starts:
+        start = starts[min(index, len(starts) - 1)]
     if key is not None:
-        word = re.compile(rf'(^|[\s,{{\[.])"?{re.escape(key)}"?\s*([=\].]|$)')
-        line = next((n for n in range(line, len(lines)) if word.search(lines[n])), line)
-    return f"{path.name}, line {line + 1}"
+        start = _line_of_key(lines, start, key)
+    return f"{path.name}, line {start + 1}"
 
 
-def _check_keys(
-    table: Mapping[str, Any], known: Collection[str], kind: str, where: Any
-) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{where(key)}: {unknown_name(kind, key, known)}")
+def _line_of_key(lines: Sequence[str], start: int, key: str) -> int:
+    """The first line from `start` on that sets `key`; `start` where none does."""
+    word = re.compile(rf'(^|[\s,{{\[.])"?{re.escape(key)}"?\s*([=\].]|$)')
+    for number in range(start, len(lines)):
+        if word.search(lines[number]):
+            return number
+    return start
 
 
 def _kind(value: object) -> str:
@@ -161,91 +218,76 @@ def _kind(value: object) -> str:
     return "an empty text" if value == "" else f"a value of type {type(value).__name__}"
 
 
-def _tracking(path: Path, text: str, table: Any) -> TrackingTable:
-    def where(key: str | None = None) -> str:
-        return place(path, text, "[tracking]", 0, key)
-
-    if not isinstance(table, dict):
-        raise ConfigError(
-            f"{where()}: expected a table [tracking], got {_kind(table)}."
-        )
-    _check_keys(table, _TRACKING_KEYS, "key of [tracking]", where)
-    for key, value in table.items():
+def _tracking(table: _Table) -> TrackingTable:
+    content = table.content
+    table.require_table(_kind(content))
+    table.check_keys(_TRACKING_KEYS, "key of [tracking]")
+    for key, value in content.items():
         if not isinstance(value, str) or not value:
             raise ConfigError(
-                f"{where(key)}: expected a text, got {key}={_kind(value)}."
+                f"{table.place(key)}: expected a text, got {key}={_kind(value)}."
             )
-    if "mlflow" not in table:
+    if "mlflow" not in content:
         raise ConfigError(
-            f'{where()}: expected mlflow = "http://SERVER:PORT" in [tracking], got'
+            f'{table.place()}: expected mlflow = "http://SERVER:PORT" in [tracking], got'
             " none. Add it."
         )
-    if "://" not in table["mlflow"] and table["mlflow"] != "databricks":
+    server = content["mlflow"]
+    if "://" not in server and server != "databricks":
         raise ConfigError(
-            f'{where("mlflow")}: expected mlflow = "http://SERVER:PORT", got one'
-            " without ://. Mend it."
+            f'{table.place("mlflow")}: expected mlflow = "http://SERVER:PORT", got one'
+            " without ://. Fix it."
         )
-    return TrackingTable(
-        table["mlflow"], table.get("experiment", "retrieval under occlusion")
-    )
+    return TrackingTable(server, content.get("experiment", _EXPERIMENT))
 
 
-def _model(path: Path, text: str, name: str, table: Any) -> ModelTable:
-    def where(key: str | None = None) -> str:
-        return place(path, text, f"[models.{name}]", 0, key)
-
-    if not isinstance(table, dict):
-        raise ConfigError(
-            f"{where()}: expected a table [models.{name}], got {table!r}."
-        )
-    _check_keys(table, _MODEL_KEYS, "key of [models.NAME]", where)
-    for key, value in table.items():
+def _model(name: str, table: _Table) -> ModelTable:
+    content = table.content
+    table.require_table(repr(content))
+    table.check_keys(_MODEL_KEYS, "key of [models.NAME]")
+    for key, value in content.items():
         kinds = _MODEL_KEYS[key]
-        if not isinstance(value, kinds) or (
-            isinstance(value, bool) and bool not in kinds
-        ):
-            wanted = " or ".join(_KINDS[kind] for kind in kinds)
-            raise ConfigError(f"{where(key)}: expected {wanted}, got {key}={value!r}.")
-    if "checkpoint" not in table:
+        # To Python true is a whole number.
+        is_wrong_bool = isinstance(value, bool) and bool not in kinds
+        if is_wrong_bool or not isinstance(value, kinds):
+            expected = " or ".join(_KINDS[kind] for kind in kinds)
+            raise ConfigError(
+                f"{table.place(key)}: expected {expected}, got {key}={value!r}."
+            )
+    if "checkpoint" not in content:
         raise ConfigError(
-            f'{where()}: expected checkpoint = "FILE or FOLDER" in [models.{name}], got'
-            " none. Add it."
+            f'{table.place()}: expected checkpoint = "FILE or FOLDER" in'
+            f" [models.{name}], got none. Add it."
         )
-    tokenizer = table.get("tokenizer")
+    tokenizer = content.get("tokenizer")
+    # A folder beside the file, else a repository of the hub.
+    if tokenizer is not None and (table.path.parent / tokenizer).exists():
+        tokenizer = _beside(table.path, tokenizer)
     return ModelTable(
         name=name,
-        loader=table.get("loader"),
-        checkpoint=_beside(path, table["checkpoint"]),
-        # A folder beside the file, else a repository of the hub.
-        tokenizer=(
-            tokenizer
-            if tokenizer is None or not (path.parent / tokenizer).exists()
-            else _beside(path, tokenizer)
-        ),
-        options={key: table[key] for key in _OPTIONS if key in table},
-        required=table.get("required", False),
-        places={"": where(), **{key: where(key) for key in table}},
+        loader=content.get("loader"),
+        checkpoint=_beside(table.path, content["checkpoint"]),
+        tokenizer=tokenizer,
+        options={key: content[key] for key in _OPTIONS if key in content},
+        required=content.get("required", False),
+        places=table.places(),
     )
 
 
-def _dataset(path: Path, text: str, name: str, table: Any) -> DatasetTable:
-    def where(key: str | None = None) -> str:
-        return place(path, text, f"[datasets.{name}]", 0, key)
-
-    if not isinstance(table, dict):
-        raise ConfigError(
-            f"{where()}: expected a table [datasets.{name}], got {table!r}."
-        )
-    loader = table.get("loader", name)
+def _dataset(name: str, table: _Table) -> DatasetTable:
+    content = table.content
+    table.require_table(repr(content))
+    loader = content.get("loader", name)
     if not isinstance(loader, str):
-        raise ConfigError(f"{where('loader')}: expected a text, got loader={loader!r}.")
-    options = {key: value for key, value in table.items() if key != "loader"}
+        raise ConfigError(
+            f"{table.place('loader')}: expected a text, got loader={loader!r}."
+        )
     return DatasetTable(
-        name,
-        loader,
-        options,
-        path.parent,
-        {"": where(), **{key: where(key) for key in table}},
+        name=name,
+        loader=loader,
+        options={key: value for key, value in content.items() if key != "loader"},
+        folder=table.path.parent,
+        places=table.places(),
     )
 
 

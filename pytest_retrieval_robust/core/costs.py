@@ -1,34 +1,40 @@
-"""What hiding costs: seconds, latency and memory, measured afresh."""
+"""What hiding costs: seconds, latency and memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Annotated
 
-from .cases import Case, Json
+from .cases import Case
+from .codec import NOT_EMPTY, Count, Positive, Written
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which a share of one or more `values`, in any order, lies; linear
-    between neighbours.
+    """The value below which a share of one or more `values` lies, linear between neighbours.
+
+    >>> quantile([3.0, 1.0, 2.0], 0.25)
+    1.5
     """
     rising = sorted(values)
-    place = share * (len(rising) - 1)
-    low = min(int(place), len(rising) - 1)
-    high = min(low + 1, len(rising) - 1)
-    return rising[low] + (rising[high] - rising[low]) * (place - low)
+    last = len(rising) - 1
+    position = share * last
+    low = min(int(position), last)
+    high = min(low + 1, last)
+    return rising[low] + (rising[high] - rising[low]) * (position - low)
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Seconds that one image alone (batch 1) takes with nothing hidden, once it is
-    prepared and on the device.
+class Latency(Written):
+    """Seconds that one image alone (batch 1) takes with nothing hidden.
+
+    It is prepared and on the device before the clock starts.
     """
 
     p50: float
     p95: float
-    calls: int
+    calls: Positive
     """How many were timed, each waited for."""
 
     @classmethod
@@ -36,23 +42,16 @@ class Latency:
         """From the seconds of each call, one or more."""
         return cls(quantile(seconds, 0.5), quantile(seconds, 0.95), len(seconds))
 
-    def as_json(self) -> Json:
-        return {"p50": self.p50, "p95": self.p95, "calls": self.calls}
-
-    @classmethod
-    def from_json(cls, data: Json) -> Latency:
-        return cls(**data)
-
 
 @dataclass(frozen=True)
-class ReferenceCost:
+class ReferenceCost(Written):
     """Another model on the same images with nothing hidden, timed in turn with this one."""
 
     model: str
     """The other one, as the gate names it."""
     seconds: float
     """Of the other one, per image; median over the rounds."""
-    ratios: tuple[float, ...]
+    ratios: Annotated[tuple[float, ...], NOT_EMPTY]
     """This model / the other one, of each round in the order measured."""
 
     @property
@@ -60,23 +59,12 @@ class ReferenceCost:
         """How many times as long this model takes; median over the rounds."""
         return median(self.ratios)
 
-    def as_json(self) -> Json:
-        return {
-            "model": self.model,
-            "seconds": self.seconds,
-            "ratios": list(self.ratios),
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> ReferenceCost:
-        return cls(data["model"], data["seconds"], tuple(data["ratios"]))
-
 
 @dataclass(frozen=True)
-class CostMeasurement:
-    """What hiding costs, measured afresh and interleaved.
+class CostMeasurement(Written):
+    """What hiding costs: seconds per image, medians over the rounds.
 
-    Seconds per image, medians over the rounds.
+    Rounds with and without hiding are interleaved, and nothing comes from a store.
     """
 
     case: Case
@@ -84,8 +72,8 @@ class CostMeasurement:
     occluded_seconds: float
     relative_cost: float
     """Median over rounds of (occlude + encode at this level) / (encode at level 0)."""
-    rounds: int
-    images: int
+    rounds: Count
+    images: Count
     device: str
     ratios: tuple[float, ...] = ()
     """Occluded / clean of each round, in the order measured."""
@@ -93,7 +81,7 @@ class CostMeasurement:
     """The processor or accelerator that the seconds hold for."""
     latency: Latency | None = None
     """Of one image alone; measured at level 0."""
-    peak_memory_bytes: int | None = None
+    peak_memory_bytes: Count | None = None
     """While a batch is encoded; measured at level 0. On a CPU that of the whole
     process, since it started.
     """
@@ -113,32 +101,3 @@ class CostMeasurement:
         """
         ratios = self.ratios or (self.relative_cost,)
         return quantile(ratios, 0.25), quantile(ratios, 0.75)
-
-    def as_json(self) -> Json:
-        return {
-            "case": self.case.as_json(),
-            "clean_seconds": self.clean_seconds,
-            "occluded_seconds": self.occluded_seconds,
-            "relative_cost": self.relative_cost,
-            "rounds": self.rounds,
-            "images": self.images,
-            "device": self.device,
-            "ratios": list(self.ratios),
-            "hardware": self.hardware,
-            "latency": None if self.latency is None else self.latency.as_json(),
-            "peak_memory_bytes": self.peak_memory_bytes,
-            "reference": None if self.reference is None else self.reference.as_json(),
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> CostMeasurement:
-        latency, reference = data.get("latency"), data.get("reference")
-        parts = {
-            "case": Case.from_json(data["case"]),
-            "ratios": tuple(data.get("ratios", ())),
-            "latency": None if latency is None else Latency.from_json(latency),
-            "reference": (
-                None if reference is None else ReferenceCost.from_json(reference)
-            ),
-        }
-        return cls(**{**data, **parts})

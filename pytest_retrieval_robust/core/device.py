@@ -20,23 +20,24 @@ def resolve_device(name: str) -> str:
     """
     import torch
 
+    has_mps = torch.backends.mps.is_available()
+    cuda_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        if torch.cuda.is_available():
-            return f"cuda:{device_number(os.environ.get(_WORKER), torch.cuda.device_count())}"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    if name == "cpu":
-        return name
-    if name == "mps" and torch.backends.mps.is_available():
+        if cuda_devices:
+            number = device_number(os.environ.get(_WORKER), cuda_devices)
+            return f"cuda:{number}"
+        return "mps" if has_mps else "cpu"
+    if name == "cpu" or (name == "mps" and has_mps):
         return name
     numbered = re.fullmatch(r"cuda(?::(\d+))?", name)
-    if numbered is not None and torch.cuda.is_available():
-        index = int(numbered[1] or 0)
-        if index < torch.cuda.device_count():
-            return f"cuda:{index}"
+    if numbered is not None:
+        number = int(numbered[1] or 0)
+        if number < cuda_devices:
+            return f"cuda:{number}"
     raise ConfigError(
         f"Expected a device of this machine, got device={name!r} with"
-        f" {torch.cuda.device_count()} CUDA devices and"
-        f" mps={torch.backends.mps.is_available()}. Use auto or cpu, or fix the driver."
+        f" {torch.cuda.device_count()} CUDA devices and mps={has_mps}. Use auto or"
+        " cpu, or fix the driver."
     )
 
 
@@ -47,21 +48,24 @@ def device_number(worker: str | None, devices: int) -> int:
     >>> [device_number(worker, devices=2) for worker in (None, "gw0", "gw1", "gw2")]
     [0, 0, 1, 0]
     """
-    number = re.fullmatch(r"gw(\d+)", worker or "")
-    return int(number[1]) % devices if number else 0
+    numbered = re.fullmatch(r"gw(\d+)", worker or "")
+    if numbered is None:
+        return 0
+    return int(numbered[1]) % devices
 
 
 def further_devices(name: str) -> list[str]:
-    """The CUDA devices of its kind beside the one that `auto` stands for; none where a
-    device is named, or alone.
+    """The CUDA devices beside the one that `auto` stands for, as far as they are of the
+    same kind; none where a device is named.
 
-    Of several pytest-xdist workers each has its own share of them.
+    Each worker of pytest-xdist has its own share of them.
     """
     import torch
 
     if name != "auto" or not torch.cuda.is_available():
         return []
-    worker, workers = os.environ.get(_WORKER), int(os.environ.get(_WORKERS, "1"))
+    worker = os.environ.get(_WORKER)
+    workers = int(os.environ.get(_WORKERS, "1"))
     count = torch.cuda.device_count()
     kind = torch.cuda.get_device_name(device_number(worker, count))
     # Another kind may round otherwise: what is stored must not depend on which one was faster.

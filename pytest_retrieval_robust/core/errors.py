@@ -59,7 +59,7 @@ class UnreadableImageError(DatasetError):
 
 
 class OcclusionError(RobustError):
-    """An occluder was asked for something impossible: a level outside [0, 1], a wrong
+    """An occluder cannot do what it was asked for: a level outside [0, 1], a wrong
     shape, an unknown fill.
     """
 

@@ -1,4 +1,4 @@
-"""Files that are read without waiting for ever, and streams that end.
+"""Reading files without waiting for ever, and streams only up to a limit.
 
 A FIFO, a device or a socket where a file is expected would block a run, or feed it
 without end; a compressed stream of a few kilobytes may hold terabytes.
@@ -11,6 +11,20 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
+
+# Systems lack one or the other of these flags.
+_READ_WITHOUT_WAITING = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_PART_BYTES = 1 << 20
+_KINDS = {
+    stat.S_ISFIFO: "a FIFO",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISDIR: "a folder",
+}
 
 
 class NotRegularError(OSError):
@@ -34,26 +48,23 @@ def is_regular(path: Path) -> bool:
 
 
 def require_regular(path: Path) -> None:
-    """Raise `NotRegularError` for what is no regular file, and `OSError` for what
-    cannot be looked at.
+    """Raise `NotRegularError` for what is no regular file.
+
+    Other `OSError`s say why the path cannot be looked at.
     """
     _require(path.stat().st_mode)
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file to be read; `NotRegularError` for anything else, without
-    waiting for a FIFO's writer.
+    """Open a regular file for reading; `NotRegularError` for anything else.
+
+    It does not wait for the writer of a FIFO.
     """
     require_regular(path)
-    flags = (
-        os.O_RDONLY
-        | getattr(os, "O_NONBLOCK", 0)
-        | getattr(os, "O_BINARY", 0)
-        | getattr(os, "O_CLOEXEC", 0)
-    )
-    descriptor = os.open(path, flags)
+    descriptor = os.open(path, _READ_WITHOUT_WAITING)
     try:
-        _require(os.fstat(descriptor).st_mode)  # it may have been exchanged since
+        # Asked again, because another file may have taken the path since.
+        _require(os.fstat(descriptor).st_mode)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -61,13 +72,15 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def read_at_most(stream: Readable, limit: int) -> bytes:
-    """The rest of a stream; `TooLargeError` where it is longer than `limit` bytes, of
-    which no more are held.
+    """The rest of a stream; `TooLargeError` where it is longer than `limit` bytes.
+
+    No more than one byte beyond the limit is read.
     """
     parts: list[bytes] = []
+    # One byte more than the limit tells a stream that ends there from one that goes on.
     left = limit + 1
     while left > 0:
-        part = stream.read(min(left, 1 << 20))
+        part = stream.read(min(left, _PART_BYTES))
         if not part:
             return b"".join(parts)
         parts.append(part)
@@ -76,11 +89,10 @@ def read_at_most(stream: Readable, limit: int) -> bytes:
 
 
 def _require(mode: int) -> None:
-    kinds = {
-        stat.S_ISFIFO: "a FIFO",
-        stat.S_ISSOCK: "a socket",
-        stat.S_ISDIR: "a folder",
-    }
-    if not stat.S_ISREG(mode):
-        kind = next((name for holds, name in kinds.items() if holds(mode)), "a device")
-        raise NotRegularError(f"{kind} where a file is expected")
+    """Raise `NotRegularError` unless a file of that mode is a regular one."""
+    if stat.S_ISREG(mode):
+        return
+    for is_of_kind, kind in _KINDS.items():
+        if is_of_kind(mode):
+            raise NotRegularError(f"{kind} where a file is expected")
+    raise NotRegularError("a device where a file is expected")

@@ -1,6 +1,4 @@
-"""Float32 that is float32: without the shortcuts that GPUs and processors take through
-shorter numbers.
-"""
+"""Float32 without the shortcuts that GPUs and processors take through shorter numbers."""
 
 from __future__ import annotations
 
@@ -16,12 +14,14 @@ _inside = 0
 last one gives them back.
 """
 _give_back: list[Callable[[], object]] = []
+"""What sets torch's settings back, in the order in which they were changed."""
 
 
 @contextmanager
 def ieee_float32() -> Iterator[None]:
-    """Products and convolutions of float32 in float32, whatever the caller has set;
-    that comes back afterwards.
+    """Products and convolutions of float32 in float32, whatever the caller has set.
+
+    The caller's settings come back afterwards.
 
     CUDA convolutions use TF32 by default, which keeps 10 bits, and
     `torch.set_float32_matmul_precision` allows it, or bfloat16, in products: that can
@@ -46,7 +46,7 @@ def _change() -> None:
     import torch
 
     backends: Any = torch.backends
-    newer = (
+    newer_settings = (
         backends.cuda.matmul,
         backends.cudnn.conv,
         backends.cudnn.rnn,
@@ -54,7 +54,7 @@ def _change() -> None:
         backends.mkldnn.conv,
         backends.mkldnn.rnn,
     )
-    before = [one.fp32_precision for one in newer]
+    before = [setting.fp32_precision for setting in newer_settings]
     # The older settings first: they set the newer ones too, and may not be read where
     # the two disagree.
     matmul = _unless_mixed(torch.get_float32_matmul_precision)
@@ -65,12 +65,13 @@ def _change() -> None:
     if cudnn is not None:
         backends.cudnn.allow_tf32 = False
         _give_back.append(partial(setattr, backends.cudnn, "allow_tf32", cudnn))
-    for one, value in zip(newer, before, strict=True):
-        one.fp32_precision = "ieee"
-        _give_back.append(partial(setattr, one, "fp32_precision", value))
+    for setting, value in zip(newer_settings, before, strict=True):
+        setting.fp32_precision = "ieee"
+        _give_back.append(partial(setattr, setting, "fp32_precision", value))
 
 
 def _restore() -> None:
+    # In the order of the changes, so that the newer settings have the last word.
     while _give_back:
         _give_back.pop(0)()
 

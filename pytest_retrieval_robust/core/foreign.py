@@ -1,4 +1,6 @@
-"""What may be said of an error that is not ours: its class and where it arose, never its text.
+"""Errors that are not ours: what may be said of them, and how they let go of memory.
+
+Said are the class and where the error arose, never its text.
 
 The text of a foreign exception may quote a report, a patient's name or a path. A user
 who looks for a broken encoder needs the place, which is the file and line of their own
@@ -13,26 +15,25 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 SHOW_VARIABLE = "RETRIEVAL_ROBUST_SHOW_ERRORS"
 """Set to 1, texts of foreign errors are shown: for a developer's machine, where no
 patient's data can leak.
 """
 FOREIGN = (Exception, SystemExit)
-"""What foreign code may raise that is an error of it.
+"""What foreign code may raise as an error of its own.
 
-An interrupt and pytest's own outcomes are not.
+An interrupt and pytest's own outcomes are not among them.
 """
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_LIBRARIES = tuple(
-    sorted(
-        {
-            Path(sysconfig.get_path(kind)).resolve()
-            for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-        }
-    )
-)
+_LIBRARIES = {
+    Path(sysconfig.get_path(kind)).resolve()
+    for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+}
 _MOST_FRAMES = 3
 
 
@@ -66,15 +67,27 @@ def let_go(error: BaseException) -> None:
 
     Frames that still run keep theirs.
     """
-    seen: set[int] = set()
+    visited: set[int] = set()
     pending: list[BaseException | None] = [error]
     while pending:
         current = pending.pop()
-        if current is None or id(current) in seen:
+        # Two errors may be each other's context.
+        if current is None or id(current) in visited:
             continue
-        seen.add(id(current))
+        visited.add(id(current))
         traceback.clear_frames(current.__traceback__)
         pending += [current.__cause__, current.__context__]
+
+
+def without_frames(error: E) -> E:
+    """The error, fit to be kept: without the frames, and the errors behind it, that
+    hold a model or a batch.
+    """
+    let_go(error)
+    error.__traceback__ = None
+    error.__cause__ = None
+    error.__context__ = None
+    return error
 
 
 def _places(error: BaseException) -> list[str]:
@@ -84,10 +97,13 @@ def _places(error: BaseException) -> list[str]:
     for file, line, function in _frames(error.__traceback__):
         if file.is_relative_to(_PACKAGE):
             continue
-        in_library = any(file.is_relative_to(folder) for folder in _LIBRARIES)
-        shown = Path(file.parent.name, file.name) if in_library else _shown(file)
-        (libraries if in_library else own).append(f"{shown}:{line} in {function}")
-    return (own or libraries[-1:])[-_MOST_FRAMES:][::-1]
+        if any(file.is_relative_to(folder) for folder in _LIBRARIES):
+            shown = Path(file.parent.name, file.name)
+            libraries.append(f"{shown}:{line} in {function}")
+        else:
+            own.append(f"{_shown(file)}:{line} in {function}")
+    outermost_first = (own or libraries[-1:])[-_MOST_FRAMES:]
+    return outermost_first[::-1]
 
 
 def _frames(start: TracebackType | None) -> Iterator[tuple[Path, int, str]]:
@@ -96,7 +112,7 @@ def _frames(start: TracebackType | None) -> Iterator[tuple[Path, int, str]]:
 
 
 def _shown(file: Path) -> Path:
-    """Relative to the current folder where it lies below it, else the name alone:
+    """The path from the current folder; the name alone of a file elsewhere, because
     folders may tell of people.
     """
     try:

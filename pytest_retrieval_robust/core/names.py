@@ -24,9 +24,13 @@ def split_list(flag: str, text: str) -> list[str]:
     >>> split_list("--robust-occluders", "patches, patches(grid=14,fill=mean)")
     ['patches', 'patches(grid=14,fill=mean)']
     """
-    items, depth = [""], 0
+    items = [""]
+    depth = 0
     for sign in text:
-        depth += (sign == "(") - (sign == ")")
+        if sign == "(":
+            depth += 1
+        elif sign == ")":
+            depth -= 1
         if depth < 0:
             break
         if sign == "," and depth == 0:
@@ -48,18 +52,22 @@ def parse_call(text: str) -> tuple[str, dict[str, str]]:
     >>> parse_call("patches")
     ('patches', {})
     """
-    found = re.fullmatch(r"([^()=]+)(?:\((.*)\))?", text)
-    if found is None:
+    call = re.fullmatch(r"([^()=]+)(?:\((.*)\))?", text)
+    if call is None:
         raise ConfigError(
-            f"Expected NAME or NAME(key=value,...), got item={text!r}. Mend the item."
+            f"Expected NAME or NAME(key=value,...), got item={text!r}. Fix the item."
         )
-    pairs = [pair.partition("=") for pair in found[2].split(",")] if found[2] else []
-    if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
-        raise ConfigError(
-            f"Expected key=value pairs inside the parentheses, got item={text!r}. Mend"
-            " the item."
-        )
-    return found[1].strip(), {key.strip(): value.strip() for key, _, value in pairs}
+    name, inner = call.groups()
+    settings = {}
+    for pair in inner.split(",") if inner else ():
+        key, _, value = (part.strip() for part in pair.partition("="))
+        if not key or not value:
+            raise ConfigError(
+                f"Expected key=value pairs inside the parentheses, got item={text!r}."
+                " Fix the item."
+            )
+        settings[key] = value
+    return name.strip(), settings
 
 
 def call_name(name: str, settings: DataclassInstance, **written: str) -> str:
@@ -70,24 +78,29 @@ def call_name(name: str, settings: DataclassInstance, **written: str) -> str:
     """
     from dataclasses import fields
 
-    named = [f for f in fields(settings) if f.repr]  # what is not shown is no parameter
-    changed = {
-        f.name: getattr(settings, f.name)
-        for f in named
-        if getattr(settings, f.name) != f.default
-    }
-    texts = {key: written.get(key) or _written(value) for key, value in changed.items()}
-    inner = ",".join(f"{key}={texts[key]}" for key in sorted(texts))
-    return f"{name}({inner})" if inner else name
+    pairs = []
+    for field in sorted(fields(settings), key=lambda field: field.name):
+        value = getattr(settings, field.name)
+        # A field that is not shown is no parameter.
+        if field.repr and value != field.default:
+            text = written.get(field.name) or _written(value)
+            pairs.append(f"{field.name}={text}")
+    if not pairs:
+        return name
+    return f"{name}({','.join(pairs)})"
 
 
 def _written(value: object) -> str:
-    """1 and 1.0 are one value, and must be one name."""
-    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    """The value's text. 1 and 1.0 are one value, and must be one name."""
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
+    return str(value)
 
 
 def slug(name: str) -> str:
-    """A name as words that `-k` and file systems can take: `patches(grid=14)` is
-    `patches-grid14`.
+    """A name as `-k` and file systems can take it.
+
+    >>> slug("patches(grid=14)")
+    'patches-grid14'
     """
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name.replace("=", "")).strip("-")

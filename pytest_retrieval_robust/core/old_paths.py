@@ -1,6 +1,6 @@
 """Import paths of version 0.1 that documentation or copied suites have named.
 
-They work for one version more, and warn. What a user may import is declared at the
+They work for one more version, and warn. What a user may import is declared at the
 package's root.
 """
 
@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 OLD_PATHS: Mapping[str, tuple[str, ...]] = {
-    "calling": ("core.calling",),
+    "calling": ("core.foreign", "core.memory", "core.rows", "core.calling"),
     "case": (
         "core.cases",
         "core.outcomes",
@@ -25,7 +25,7 @@ OLD_PATHS: Mapping[str, tuple[str, ...]] = {
     ),
     "curve": ("retrieval.curve",),
     "errors": ("core.errors",),
-    "fixtures": ("run.gate_fixture", "run.occlusion_timer"),
+    "fixtures": ("run.gate_fixture", "measure.timing.occlusion_timer"),
     "occluders._scene": ("core.encoding", "occluders.scene"),
     "ranking": ("retrieval.ranking",),
     "replay": ("measure.first_ranks", "run.rank_command"),
@@ -33,9 +33,22 @@ OLD_PATHS: Mapping[str, tuple[str, ...]] = {
     "session": ("run.session",),
     "timing": ("measure.timing.rounds",),
 }
-"""Old module -> the modules that now define what it had."""
+"""Old module -> the modules that now define what it had.
+
+A module comes before those that import from it, so that a name is found at its home.
+"""
 RENAMED: Mapping[tuple[str, str], str] = {("fixtures", "Gate"): "GateFixture"}
 """(old module, old name) -> the name that it has now."""
+
+
+def install(package: str) -> None:
+    """Let the old import paths of `package` be found."""
+    is_installed = any(
+        isinstance(finder, _Finder) and finder.package == package
+        for finder in sys.meta_path
+    )
+    if not is_installed:
+        sys.meta_path.append(_Finder(package))
 
 
 class _Finder(MetaPathFinder):
@@ -50,54 +63,46 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None = None,  # noqa: ARG002 - the protocol's
         target: ModuleType | None = None,  # noqa: ARG002 - the protocol's
     ) -> ModuleSpec | None:
-        package, _, old = fullname.partition(".")
-        if package != self.package or old not in OLD_PATHS:
+        package, _, module = fullname.partition(".")
+        if package != self.package or module not in OLD_PATHS:
             return None
-        return ModuleSpec(fullname, _Loader(package, old))
+        return ModuleSpec(fullname, _Loader(package, module))
 
 
 class _Loader(Loader):
     """Makes a module that looks each name up where it is now."""
 
-    def __init__(self, package: str, old: str) -> None:
+    def __init__(self, package: str, old_module: str) -> None:
         self.package = package
-        self.old = old
+        self.old_module = old_module
 
     def exec_module(self, module: ModuleType) -> None:
-        def moved(name: str) -> object:
+        def look_up(name: str) -> object:
             return self._moved(name)
 
         # A module's own `__getattr__`: PEP 562.
-        module.__dict__["__getattr__"] = moved
+        module.__dict__["__getattr__"] = look_up
 
     def _moved(self, name: str) -> object:
-        now = RENAMED.get((self.old, name), name)
-        for home in OLD_PATHS[self.old]:
+        new_name = RENAMED.get((self.old_module, name), name)
+        # Python asks every module for `__path__` and the like: no home is loaded for it.
+        is_special = name.startswith("__") and name.endswith("__")
+        for home in () if is_special else OLD_PATHS[self.old_module]:
             module = import_module(f"{self.package}.{home}")
-            if hasattr(module, now):
-                self._warn(name, now, home)
-                return getattr(module, now)
+            if hasattr(module, new_name):
+                self._warn(name, new_name, home)
+                return getattr(module, new_name)
         raise AttributeError(
-            f"module {self.package}.{self.old} has no attribute {name!r}"
+            f"module {self.package}.{self.old_module} has no attribute {name!r}"
         )
 
-    def _warn(self, name: str, now: str, home: str) -> None:
-        is_public = now in sys.modules[self.package].__all__
+    def _warn(self, name: str, new_name: str, home: str) -> None:
+        is_public = new_name in sys.modules[self.package].__all__
         place = self.package if is_public else f"{self.package}.{home}"
-        # The frames between here and the import statement: `_moved` and `moved`.
+        # The frames from here to the user's line: `_moved`, `look_up`, and that line.
         warnings.warn(
-            f"{self.package}.{self.old}.{name} has moved. Import {now} from {place}:"
-            " the old path goes with the next version.",
+            f"{self.package}.{self.old_module}.{name} has moved. Import {new_name}"
+            f" from {place}: the old path goes with the next version.",
             DeprecationWarning,
             stacklevel=4,
         )
-
-
-def install(package: str) -> None:
-    """Let the old import paths of `package` be found."""
-    is_there = any(
-        isinstance(finder, _Finder) and finder.package == package
-        for finder in sys.meta_path
-    )
-    if not is_there:
-        sys.meta_path.append(_Finder(package))

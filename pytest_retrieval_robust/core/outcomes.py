@@ -5,55 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from .cases import DIRECTIONS, Case, Direction, Json
+from msgspec import Meta
+
+from .cases import DIRECTIONS, Case, Direction
+from .codec import AtLeastOne, ByK, Count, Json, Share, Written
 from .words import known_word, measured_k
+
+_PRECISION = Meta(extra_json_schema={"enum": ["fp32", "bf16", "fp16"]})
 
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(Written):
     """Retrieval in one direction.
 
     Recalls, chances and intervals are shares in [0, 1]; ranks count from 1.
     """
 
-    queries: int
-    gallery: int
-    chance: Mapping[int, float]
-    recall: Mapping[int, float]
-    recall_interval: Mapping[int, tuple[float, float]]
-    median_rank: float
-    mrr: float
-
-    def as_json(self) -> Json:
-        return {
-            "queries": self.queries,
-            "gallery": self.gallery,
-            "chance": {str(k): v for k, v in self.chance.items()},
-            "recall": {str(k): v for k, v in self.recall.items()},
-            "recall_interval": {
-                str(k): list(v) for k, v in self.recall_interval.items()
-            },
-            "median_rank": self.median_rank,
-            "mrr": self.mrr,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> Scores:
-        return cls(
-            data["queries"],
-            data["gallery"],
-            {int(k): v for k, v in data["chance"].items()},
-            {int(k): v for k, v in data["recall"].items()},
-            {int(k): (v[0], v[1]) for k, v in data["recall_interval"].items()},
-            data["median_rank"],
-            data["mrr"],
-        )
+    queries: Count
+    gallery: Count
+    chance: ByK[Share]
+    recall: ByK[Share]
+    recall_interval: ByK[tuple[Share, Share]]
+    median_rank: AtLeastOne
+    mrr: Share
 
 
 @dataclass(frozen=True)
-class Timing:
+class Timing(Written):
     """What the sweep's forward passes took.
 
     Seconds are sums over the images; prepare and decode are not in them.
@@ -64,32 +44,18 @@ class Timing:
     encode_seconds: float
     occlude_seconds: float
     device: str
-    precision: str
-    from_store: int = 0
+    precision: Annotated[str, _PRECISION]
+    from_store: Count = 0
     """Images whose embeddings came from the store: they are in no time here."""
-
-    def as_json(self) -> Json:
-        return {
-            "images_per_second": self.images_per_second,
-            "encode_seconds": self.encode_seconds,
-            "occlude_seconds": self.occlude_seconds,
-            "device": self.device,
-            "precision": self.precision,
-            "from_store": self.from_store,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> Timing:
-        return cls(**data)
 
 
 @dataclass(frozen=True, repr=False)
-class Outcome:
+class Outcome(Written):
     """A measured case, both directions."""
 
     case: Case
-    achieved_level: float
-    visible_level: float
+    achieved_level: Share
+    visible_level: Share
     image_to_report: Scores
     report_to_image: Scores
     timing: Timing
@@ -108,11 +74,9 @@ class Outcome:
 
     def scores(self, direction: Direction) -> Scores:
         """Retrieval in one direction; `ArgumentError` for a word that is none."""
-        both = {
-            "image-to-report": self.image_to_report,
-            "report-to-image": self.report_to_image,
-        }
-        return both[known_word("direction", direction, DIRECTIONS)]
+        if known_word("direction", direction, DIRECTIONS) == "image-to-report":
+            return self.image_to_report
+        return self.report_to_image
 
     def recall(self, k: int, direction: Direction = "image-to-report") -> float:
         """Recall@k in one direction, a share in [0, 1]; `NotMeasuredError` for a k that
@@ -120,29 +84,6 @@ class Outcome:
         """
         recalls = self.scores(direction).recall
         return recalls[measured_k(k, recalls)]
-
-    def as_json(self) -> Json:
-        return {
-            "case": self.case.as_json(),
-            "achieved_level": self.achieved_level,
-            "visible_level": self.visible_level,
-            "image-to-report": self.image_to_report.as_json(),
-            "report-to-image": self.report_to_image.as_json(),
-            "timing": self.timing.as_json(),
-            "ranks_key": self.ranks_key,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> Outcome:
-        return cls(
-            Case.from_json(data["case"]),
-            data["achieved_level"],
-            data["visible_level"],
-            Scores.from_json(data["image-to-report"]),
-            Scores.from_json(data["report-to-image"]),
-            Timing.from_json(data["timing"]),
-            data.get("ranks_key"),
-        )
 
 
 def finite(value: float) -> float | None:
@@ -152,16 +93,20 @@ def finite(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the run knows of a model: whether it was tested, and from what."""
+    """What the run knows of a model: whether it was tested, and from what.
+
+    Its plain data have the facts of its card beside its name, so it is not `Written`.
+    """
 
     name: str
     tested: bool
     reason: str | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
     named: bool = False
-    """Asked for by its own name, not by `all` or a glob: then its absence is told at length."""
+    """Asked for by its own name, not by `all` or a glob: its absence is explained at length."""
 
     def as_json(self) -> Json:
+        """Its fields and the facts of its card, by name."""
         status = "tested" if self.tested else "not tested"
         return {
             "name": self.name,
@@ -173,15 +118,13 @@ class ModelRecord:
 
     @classmethod
     def from_json(cls, data: Json) -> ModelRecord:
-        card = {
-            key: value
-            for key, value in data.items()
-            if key not in ("name", "status", "reason", "named")
-        }
+        """The record that `as_json` was called on."""
+        own = ("name", "status", "reason", "named")
+        card = {key: value for key, value in data.items() if key not in own}
         return cls(
-            data["name"],
-            data["status"] == "tested",
-            data["reason"],
-            card,
-            data.get("named", False),
+            name=data["name"],
+            tested=data["status"] == "tested",
+            reason=data["reason"],
+            card=card,
+            named=data.get("named", False),
         )

@@ -1,4 +1,4 @@
-"""How far a sweep has come, for whoever wants to show it."""
+"""How far a sweep or search has come, for a line that shows it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from threading import Lock
 
 @dataclass(frozen=True)
 class Progress:
-    """A sweep or search under way: `done` of `total` encodings, of which this run made
-    `encoded` in `seconds`.
+    """A sweep or search under way: `done` of `total` encodings.
 
-    These are counted after the first batch, which warms up what the others use.
+    Of these, this run made `encoded` in `seconds`, counted after the first batch, which
+    warms up what the others use.
     """
 
     model: str
@@ -28,16 +28,18 @@ class Progress:
 
     @property
     def images_per_second(self) -> float | None:
-        """Encodings a second; None while nothing was encoded."""
-        return (
-            self.encoded / self.seconds if self.encoded and self.seconds > 0 else None
-        )
+        """Encodings per second; None while nothing was encoded."""
+        if self.encoded == 0 or self.seconds <= 0:
+            return None
+        return self.encoded / self.seconds
 
     @property
     def seconds_left(self) -> float | None:
         """At the speed so far; None while that is not known."""
         speed = self.images_per_second
-        return None if speed is None else (self.total - self.done) / speed
+        if speed is None:
+            return None
+        return (self.total - self.done) / speed
 
 
 Tell = Callable[[Progress], None]
@@ -45,7 +47,9 @@ Tell = Callable[[Progress], None]
 
 @dataclass
 class Counter:
-    """Counts the encodings of a sweep or search from several threads, and tells of each batch."""
+    """Counts the encodings of a sweep or search from several threads, and reports each
+    batch to `tell`.
+    """
 
     model: str
     dataset: str
@@ -61,30 +65,33 @@ class Counter:
         """A batch is finished, encoded or taken from the store."""
         with self._lock:
             self._done += images
-            if encoded and self._begun is not None:
-                self._encoded += images
-            elif encoded:
+            # The clock starts at the end of the first batch, which warms up.
+            if encoded and self._begun is None:
                 self._begun = time.monotonic()
+            elif encoded:
+                self._encoded += images
             self._level = level
             self._say()
 
     def close(self) -> None:
-        """It has ended, whatever became of it."""
+        """The sweep or search has ended, whatever became of it."""
         with self._lock:
+            # A search that ends early has done less than the most that it may take.
             if self._done < self.total:
                 self._done = self.total
                 self._say()
 
     def _say(self) -> None:
-        if self.tell is not None:
-            seconds = 0.0 if self._begun is None else time.monotonic() - self._begun
-            told = Progress(
-                self.model,
-                self.dataset,
-                self._level,
-                self._done,
-                self.total,
-                self._encoded,
-                seconds,
-            )
-            self.tell(told)
+        if self.tell is None:
+            return
+        seconds = 0.0 if self._begun is None else time.monotonic() - self._begun
+        progress = Progress(
+            model=self.model,
+            dataset=self.dataset,
+            level=self._level,
+            done=self._done,
+            total=self.total,
+            encoded=self._encoded,
+            seconds=seconds,
+        )
+        self.tell(progress)

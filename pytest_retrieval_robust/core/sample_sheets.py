@@ -1,23 +1,21 @@
-"""Samples that a page shows where `--robust-show-samples` asks for it: pictures and
-texts, which may be patients'.
+"""Samples that a page shows with `--robust-show-samples`: pictures and texts.
 
-They are no part of a run's record, so that nothing which is made of the record can show
-them. A run of one process holds them in memory; workers of pytest-xdist hand them to
-their controller as files of the run's temporary folder.
+They may be patients'. So they are no part of a run's record, and nothing that is made of
+the record can show them. A run of one process holds them in memory; workers of
+pytest-xdist hand them to their controller as files in the run's temporary folder.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from .atomic_files import whole_file
-from .cases import Json
+from .codec import Written
 
 _FOLDER = "samples"
 
@@ -32,9 +30,7 @@ class Retrieved:
 
 @dataclass(frozen=True, repr=False)
 class Sample:
-    """An image as the model sees it, whole and with something hidden, and what it
-    retrieves with each.
-    """
+    """An image as the model sees it, whole and partly hidden, and what each retrieves."""
 
     why: str
     """By which rule it was chosen."""
@@ -50,27 +46,12 @@ class Sample:
     """The best first."""
     found_after: tuple[Retrieved, ...]
 
-    def as_json(self) -> Json:
-        pictures = {
-            name: base64.b64encode(getattr(self, name)).decode()
-            for name in ("image", "hidden")
-        }
-        return {**asdict(self), **pictures}
-
-    @classmethod
-    def from_json(cls, data: Json) -> Sample:
-        pictures = {name: base64.b64decode(data[name]) for name in ("image", "hidden")}
-        found = {
-            name: tuple(Retrieved(**one) for one in data[name])
-            for name in ("found_before", "found_after")
-        }
-        return cls(**{**data, **pictures, **found})
-
 
 @dataclass(frozen=True, repr=False)
-class SampleSheet:
-    """The samples of a model on a data set: under an occluder, or of the smallest
-    occlusions that break it.
+class SampleSheet(Written):
+    """The samples of a model on a data set.
+
+    They are under an occluder, or of the smallest occlusions that break it.
     """
 
     model: str
@@ -83,43 +64,27 @@ class SampleSheet:
     samples: tuple[Sample, ...]
     mean: bytes | None = None
     """The mean of the images that were searched, a JPEG file: the ground of the
-    sensitivity maps. None of "hidden".
+    sensitivity maps. None where `kind` is "hidden".
     """
 
     @property
     def key(self) -> tuple[str, str, str]:
         return self.model, self.dataset, self.kind
 
-    def as_json(self) -> Json:
-        mean = None if self.mean is None else base64.b64encode(self.mean).decode()
-        return {
-            **vars(self),
-            "samples": [sample.as_json() for sample in self.samples],
-            "mean": mean,
-        }
-
-    @classmethod
-    def from_json(cls, data: Json) -> SampleSheet:
-        mean = None if data["mean"] is None else base64.b64decode(data["mean"])
-        return cls(
-            **{
-                **data,
-                "samples": tuple(map(Sample.from_json, data["samples"])),
-                "mean": mean,
-            }
-        )
-
 
 def expect_sheets(run_folder: Path) -> None:
-    """Let workers of this machine put their sheets into the run's folder, which goes at
-    the end of the run.
+    """Let workers of this machine put their sheets into the run's folder.
+
+    The folder is removed at the end of the run.
     """
     (run_folder / _FOLDER).mkdir(parents=True, exist_ok=True)
 
 
 def hand_over(sheet: SampleSheet, run_folder: Path) -> None:
-    """Put a sheet where the controller finds it. Of a controller on another machine the
-    folder is not here: then nothing is written, since nobody would take it away again.
+    """Put a sheet where the controller finds it.
+
+    Nothing is written where the controller runs on another machine: its folder is not
+    here, and nobody would remove what is written.
     """
     folder = run_folder / _FOLDER
     if not folder.is_dir():
@@ -132,5 +97,4 @@ def hand_over(sheet: SampleSheet, run_folder: Path) -> None:
 def handed_over(run_folder: Path) -> Iterator[SampleSheet]:
     """The sheets that workers handed over."""
     for path in sorted((run_folder / _FOLDER).glob("*.json")):
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        yield SampleSheet.from_json(data)
+        yield SampleSheet.from_json(json.loads(path.read_bytes()))

@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias
 
-from .cases import BREAKING, Case, Json
+from .cases import BREAKING, Case
+from .codec import NOT_EMPTY, Count, Written
+
+_Row: TypeAlias = Annotated[tuple[float, ...], NOT_EMPTY]
 
 
 @dataclass(frozen=True, repr=False)
-class HeatMap:
-    """A number for each cell of a grid over the image, averaged over `images` images;
-    rows from the top.
+class HeatMap(Written):
+    """A number for each cell of a grid over the image, averaged over `images` images.
+
+    Rows are from the top.
     """
 
-    images: int
-    rows: tuple[tuple[float, ...], ...]
+    images: Count
+    rows: Annotated[tuple[_Row, ...], NOT_EMPTY]
 
     def __repr__(self) -> str:
         return f"<HeatMap of {self.images} images, {len(self.rows)} rows>"
@@ -24,35 +29,20 @@ class HeatMap:
     def minus(self, other: HeatMap) -> HeatMap:
         """The difference, cell by cell; it counts the images of this one."""
         pairs = zip(self.rows, other.rows, strict=True)
-        return HeatMap(
-            self.images,
-            tuple(tuple(a - b for a, b in zip(*both, strict=True)) for both in pairs),
-        )
+        return HeatMap(self.images, tuple(_differences(*rows) for rows in pairs))
 
     @property
     def peak(self) -> tuple[int, int]:
         """(row, column) of the greatest number."""
-        return max(
-            (
-                (row, column)
-                for row, numbers in enumerate(self.rows)
-                for column in range(len(numbers))
-            ),
-            key=lambda cell: self.rows[cell[0]][cell[1]],
-        )
-
-    def as_json(self) -> Json:
-        return {"images": self.images, "rows": [list(row) for row in self.rows]}
-
-    @classmethod
-    def from_json(cls, data: Json) -> HeatMap:
-        return cls(data["images"], tuple(tuple(row) for row in data["rows"]))
+        row = max(range(len(self.rows)), key=lambda row: max(self.rows[row]))
+        return row, self.rows[row].index(max(self.rows[row]))
 
 
 @dataclass(frozen=True, repr=False)
-class BreakingOutcome:
-    """The smallest occlusions that were found to break a model on a data set, and its
-    sensitivity maps.
+class BreakingOutcome(Written):
+    """The smallest occlusions that were found to break a model on a data set.
+
+    Its sensitivity maps come with them.
     """
 
     model: str
@@ -72,7 +62,7 @@ class BreakingOutcome:
     one_minimal: int
     """Images of which no hidden cell can be given back."""
     encodings: float
-    """Encodings an image, mean."""
+    """Encodings per image, mean."""
     sensitivity: HeatMap
     """Mean fall of the right report's score when a cell alone is hidden."""
     by_label: Mapping[str, HeatMap] = field(default_factory=dict)
@@ -98,42 +88,10 @@ class BreakingOutcome:
         """
         if not self.shares:
             return None
-        return self.shares[max(0, math.ceil(share * len(self.shares) - 1e-9) - 1)]
+        # A rounding of the product must not count one image more.
+        images = math.ceil(share * len(self.shares) - 1e-9)
+        return self.shares[max(images, 1) - 1]
 
-    def as_json(self) -> Json:
-        return {
-            "model": self.model,
-            "dataset": self.dataset,
-            "k": self.k,
-            "grid": self.grid,
-            "fill": self.fill,
-            "budget": self.budget,
-            "images": self.images,
-            "shares": list(self.shares),
-            "median": self.quantile(0.5),
-            "quantile_5": self.quantile(0.05),
-            "unbroken": self.unbroken,
-            "one_minimal": self.one_minimal,
-            "encodings": self.encodings,
-            "sensitivity": self.sensitivity.as_json(),
-            "by_label": {
-                label: found.as_json() for label, found in self.by_label.items()
-            },
-            "arrays_key": self.arrays_key,
-        }
 
-    @classmethod
-    def from_json(cls, data: Json) -> BreakingOutcome:
-        plain = {key: data[key] for key in data if key not in ("median", "quantile_5")}
-        maps = {
-            label: HeatMap.from_json(found) for label, found in data["by_label"].items()
-        }
-        sensitivity = HeatMap.from_json(data["sensitivity"])
-        return cls(
-            **{
-                **plain,
-                "shares": tuple(data["shares"]),
-                "sensitivity": sensitivity,
-                "by_label": maps,
-            }
-        )
+def _differences(row: _Row, other: _Row) -> _Row:
+    return tuple(number - less for number, less in zip(row, other, strict=True))

@@ -1,23 +1,172 @@
-"""What one rule of the policy says of one case."""
+"""Gates by their kind, and the verdict of one gate on one case."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from .cases import Case, Json
+from .cases import BREAKING, DIRECTIONS, Case, Direction, Json
+from .errors import ArgumentError
 from .outcomes import finite
 
 VerdictName: TypeAlias = Literal["pass", "fail", "inconclusive", "ungated"]
+DecidedBy: TypeAlias = Literal["point", "bound"]
+Over: TypeAlias = Literal["levels", "cells"]
+"""What a baseline gate compares: all levels pooled, or each cell on its own."""
+Metric: TypeAlias = Literal["recall", "retention", "auc", "half_level"]
+"""The number that a baseline gate compares."""
+OVERS: tuple[Over, ...] = ("levels", "cells")
+METRICS: tuple[Metric, ...] = ("recall", "retention", "auc", "half_level")
+
+
+class GateKind(StrEnum):
+    """Every kind of gate. Those of the policy are named as in `robust.toml`."""
+
+    RECALL = "recall"
+    RETENTION = "retention"
+    AUC = "auc"
+    HALF_LEVEL = "half_level"
+    SLOPE = "slope"
+    RELATIVE_COST = "relative_cost"
+    IMAGES_PER_SECOND = "images_per_second"
+    COST_RELATIVE_TO = "cost_relative_to"
+    LATENCY_P50 = "latency_p50"
+    LATENCY_P95 = "latency_p95"
+    PEAK_MEMORY_GIB = "peak_memory_gib"
+    BREAKING_SHARE = "breaking_share"
+    BASELINE = "not_worse_than_baseline"
+    ABOVE_CHANCE = "above_chance"
+    """Stands before all others: a model that retrieves nothing has nothing to judge."""
+    NONE = "none"
+    """Of the verdict on a cell that no gate applies to."""
+
+    @property
+    def is_of_a_curve(self) -> bool:
+        """Whether it judges one number of a whole curve."""
+        return self in (GateKind.AUC, GateKind.HALF_LEVEL, GateKind.SLOPE)
+
+    @property
+    def is_of_a_model(self) -> bool:
+        """Whether it is measured with nothing hidden, once per model and data set."""
+        return self in (
+            GateKind.COST_RELATIVE_TO,
+            GateKind.LATENCY_P50,
+            GateKind.LATENCY_P95,
+            GateKind.PEAK_MEMORY_GIB,
+        )
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether its limit means nothing on another machine."""
+        return self in (
+            GateKind.IMAGES_PER_SECOND,
+            GateKind.LATENCY_P50,
+            GateKind.LATENCY_P95,
+            GateKind.PEAK_MEMORY_GIB,
+        )
+
+
+@dataclass(frozen=True)
+class GateKey:
+    """Which gate: its kind and what tells it from others of that kind.
+
+    As text it is what `run.json`, reports and sentences show:
+
+    >>> str(GateKey(GateKind.RECALL, 10, "image-to-report"))
+    'recall@10 image-to-report'
+    >>> str(GateKey(GateKind.BASELINE, 10, "image-to-report", "cells", "auc"))
+    'not_worse_than_baseline@10 auc cell image-to-report'
+    >>> str(GateKey(GateKind.RELATIVE_COST))
+    'relative_cost'
+    """
+
+    kind: GateKind
+    k: int | None = None
+    direction: Direction | None = None
+    """None for a gate that has none, and for a limit: there its table has it."""
+    over: Over | None = None
+    """Of baseline gates alone, like `metric`."""
+    metric: Metric | None = None
+
+    def __str__(self) -> str:
+        head = self.kind.value if self.k is None else f"{self.kind.value}@{self.k}"
+        words = [head]
+        if self.metric is not None and self.metric != "recall":
+            words.append(self.metric)
+        if self.over == "cells":
+            words.append("cell")
+        if self.direction is not None:
+            words.append(self.direction)
+        return " ".join(words)
+
+    @classmethod
+    def parse(cls, text: str) -> GateKey:
+        """The gate that `str` wrote as `text`.
+
+        Raises:
+            ArgumentError: `text` names no gate.
+        """
+        match = _GATE_TEXT.fullmatch(text)
+        key = None if match is None else cls._of_match(match)
+        # The pattern also takes words that do not go together, as in "recall cell".
+        if key is None or str(key) != text:
+            raise ArgumentError(
+                "Expected a gate such as 'recall@10 image-to-report' or"
+                f" 'relative_cost', got gate={text!r}. The kinds of gates are"
+                f" {', '.join(GateKind)}."
+            )
+        return key
+
+    @classmethod
+    def _of_match(cls, match: re.Match[str]) -> GateKey:
+        kind = GateKind(match["kind"])
+        k = None if match["k"] is None else int(match["k"])
+        direction = next((d for d in DIRECTIONS if d == match["direction"]), None)
+        if kind is not GateKind.BASELINE:
+            return cls(kind, k, direction)
+        # Text leaves out what is usual: recall, over levels.
+        over: Over = "levels" if match["cell"] is None else "cells"
+        metric: Metric = next((m for m in METRICS if m == match["metric"]), "recall")
+        return cls(kind, k, direction, over, metric)
+
+    @property
+    def is_of_a_cell(self) -> bool:
+        """Whether it judges the recall of one cell: what a table of cells can mark."""
+        if self.kind is GateKind.BASELINE:
+            return self.over == "cells"
+        return self.kind in (GateKind.RECALL, GateKind.RETENTION)
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it compares all levels and seeds together with the baseline."""
+        return self.kind is GateKind.BASELINE and self.over == "levels"
+
+    @property
+    def is_over_levels(self) -> bool:
+        """Whether it is judged once for all levels."""
+        return (
+            self.kind.is_of_a_curve
+            or self.kind.is_of_a_model
+            or self.kind is GateKind.BREAKING_SHARE
+            or self.is_pooled
+        )
+
+
+_GATE_TEXT = re.compile(
+    rf"(?P<kind>{'|'.join(GateKind)})(?:@(?P<k>[1-9][0-9]*))?"
+    rf"(?: (?P<metric>{'|'.join(METRICS)}))?(?P<cell> cell)?"
+    rf"(?: (?P<direction>{'|'.join(DIRECTIONS)}))?"
+)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one rule of the policy says of one case, in a full sentence."""
+    """What one gate of the policy says of one case, in a full sentence."""
 
     case: Case
-    gate: str
-    """The rule: `recall@10`, `retention@10`, `relative_cost`, ..."""
+    gate: GateKey
     verdict: VerdictName
     observed: float | None
     limit: float | None
@@ -26,7 +175,7 @@ class Verdict:
     """Lower and upper bound of what was observed, each held with `confidence`; None
     where there are none.
     """
-    decided_by: Literal["point", "bound"] | None = None
+    decided_by: DecidedBy | None = None
     confidence: float | None = None
     detectable_loss: float | None = None
     """The smallest loss, from what was observed, at which this gate would fail with a
@@ -37,9 +186,9 @@ class Verdict:
     observed value stay.
     """
     tolerated: bool = False
-    """An inconclusive one that the policy lets pass."""
+    """Whether it is inconclusive and the policy lets that pass."""
     weak: bool = False
-    """Whether it could lose half of what it guards unnoticed."""
+    """Whether half of what it guards could be lost unnoticed."""
 
     @property
     def objects(self) -> bool:
@@ -48,19 +197,25 @@ class Verdict:
             self.verdict == "inconclusive" and not self.tolerated
         )
 
+    @property
+    def is_of_a_search(self) -> bool:
+        """Whether its case stands for a search for the smallest breaking occlusion, which
+        looked at no level and seed.
+        """
+        return self.case.occluder == BREAKING
+
     def as_json(self) -> Json:
+        bounds = None
+        if self.bounds is not None:
+            bounds = [finite(bound) for bound in self.bounds]
         return {
             "case": self.case.as_json(),
-            "gate": self.gate,
+            "gate": str(self.gate),
             "verdict": self.verdict,
             "observed": self.observed,
             "limit": self.limit,
             "sentence": self.sentence,
-            "bounds": (
-                None
-                if self.bounds is None
-                else [finite(bound) for bound in self.bounds]
-            ),
+            "bounds": bounds,
             "decided_by": self.decided_by,
             "confidence": self.confidence,
             "detectable_loss": self.detectable_loss,

@@ -1,11 +1,12 @@
-"""Words and numbers that a caller chooses among those that exist: an unknown one is an
-error, never a guess.
+"""Words and numbers that a caller chooses among those that exist.
+
+An unknown one is an error that says which one is close, never a guess.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 from .errors import ArgumentError, NotMeasuredError
@@ -20,6 +21,7 @@ _SHORT_FORMS = {
     "text-to-image": "report-to-image",
 }
 """What other libraries call the two directions."""
+_LEAST_SIMILARITY = 0.5
 
 
 def known_word(name: str, value: object, known: Collection[W]) -> W:
@@ -31,24 +33,41 @@ def known_word(name: str, value: object, known: Collection[W]) -> W:
     for word in known:
         if isinstance(value, str) and value == word:
             return word
-    close = _close(value, known)
-    question = "" if close is None else f" Did you mean {close!r}?"
-    raise ArgumentError(
-        f"Expected {name} out of {', '.join(map(repr, known))}, got"
-        f" {name}={value!r}.{question}"
-    )
+    listed = ", ".join(map(repr, known))
+    question = did_you_mean(_close_to(value, known))
+    message = f"Expected {name} out of {listed}, got {name}={value!r}. {question}"
+    raise ArgumentError(message.rstrip())
 
 
-def _close(value: object, known: Collection[str]) -> str | None:
+def close_words(word: str, known: Collection[str], limit: int = 1) -> list[str]:
+    """At most `limit` of the `known` words that `word` may be a misspelling of, the
+    closest first.
+    """
+    # Imported late: only those who misspelt a word pay for it.
     import difflib
 
+    return difflib.get_close_matches(word, known, n=limit, cutoff=_LEAST_SIMILARITY)
+
+
+def did_you_mean(close: Sequence[str]) -> str:
+    """The question after a wrong word; no text where nothing is close.
+
+    >>> did_you_mean(["box", "boxes"])
+    "Did you mean 'box' or 'boxes'?"
+    """
+    if not close:
+        return ""
+    return f"Did you mean {' or '.join(map(repr, close))}?"
+
+
+def _close_to(value: object, known: Collection[str]) -> list[str]:
     if not isinstance(value, str):
-        return None
+        return []
     word = value.strip().lower().replace("_", "-").replace(" ", "-")
-    usual = _SHORT_FORMS.get(word)
+    usual = _SHORT_FORMS.get(word, word)
     if usual in known:
-        return usual
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.5)), None)
+        return [usual]
+    return close_words(word, known)
 
 
 def measured_k(k: Any, measured: Collection[int]) -> int:
@@ -57,13 +76,15 @@ def measured_k(k: Any, measured: Collection[int]) -> int:
     Raises:
         NotMeasuredError: It was not, or it is no whole number; the message lists those that were.
     """
-    try:
-        number = None if isinstance(k, bool) else operator.index(k)
-    except TypeError:
-        number = None
-    if number is not None and number in measured:
-        return number
-    listed = ", ".join(str(one) for one in sorted(measured))
+    # True is a whole number to Python. As a k it is a mistake.
+    if not isinstance(k, bool):
+        try:
+            number = operator.index(k)
+        except TypeError:
+            number = -1
+        if number in measured:
+            return number
+    listed = ", ".join(map(str, sorted(measured)))
     raise NotMeasuredError(
         f"Expected a k that was measured ({listed}), got k={k!r}. Measure it with"
         " ks=(...) or --robust-k."
@@ -77,11 +98,11 @@ class ByLevel(dict[float, float]):
     """
 
     def __missing__(self, level: Any) -> float:
-        is_number = isinstance(level, int | float) and not isinstance(level, bool)
-        rounded = round(float(level), 6) if is_number else None
-        if rounded is not None and rounded in self:
-            return self[rounded]
-        listed = ", ".join(f"{one:g}" for one in self)
+        if isinstance(level, int | float) and not isinstance(level, bool):
+            rounded = round(float(level), 6)
+            if rounded in self:
+                return self[rounded]
+        listed = ", ".join(f"{measured:g}" for measured in self)
         raise NotMeasuredError(
             f"Expected a level that was measured ({listed}), got level={level!r}. "
             "Measure it with levels=(...) or --robust-levels."

@@ -10,268 +10,291 @@ from typing import TYPE_CHECKING
 
 from ..core.catalogue import Catalogue
 from ..core.errors import DatasetError
-from . import DatasetEntry
-from ._damage import kind_of
-from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, held, patient_or_study
+from ._files.entries import Reader
+from ._files.records import (
+    ImageRow,
+    Sections,
+    SourceData,
+    patient_or_study,
+    reports_in_memory,
+    several_texts,
+)
+from ._pixels.damage import guarded, kind_of
+from .entry import DatasetEntry
 
 if TYPE_CHECKING:
-    from ._file_index import FolderImages
+    from ._files.folder_images import FolderImages
 
 FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 """The five classes of the 5x200 set, of which each image shows exactly one."""
+_REPORT = "Report Impression"
+_VIEW = "Frontal/Lateral"
+_PLUS_COLUMNS = (
+    *("path_to_image", "deid_patient_id", "split"),
+    *("section_findings", "section_impression", "report"),
+)
 
 
-def find_5x200(
-    *,
-    name: str = "chexpert-5x200",
-    path: str | Path | None = None,
-    images: str | Path | None = None,
-    reports: str | Path | None = None,
-) -> Found:
-    """What lies on the disk.
+@dataclass(frozen=True, repr=False)
+class Options5x200:
+    """Where CheXpert 5x200 lies."""
 
-    Args:
-        name: What the data set is called. path: The table: CheXpert's own columns with
-        `Path` and `Report Impression` (GLoRIA's), or `imgpath` (MedCLIP's,
-            which has lateral images too, and no reports).
-        images: The folder that holds `CheXpert-v1.0[-small]/`; None to go without images.
-        reports: A table of `Path` and `Report Impression`, where `path` has no reports.
+    path: str | Path | None = None
+    """The table: CheXpert's own columns with `Path` and `Report Impression` (GLoRIA's),
+    or `imgpath` (MedCLIP's, which has lateral images too, and no reports).
+    """
+    images: str | Path | None = None
+    """The folder that holds `CheXpert-v1.0[-small]/`; None to go without images."""
+    reports: str | Path | None = None
+    """A table of `Path` and `Report Impression`, if `path` has no reports."""
 
-    Labels are the five classes; the publication drew its images without a seed, so that
+
+def read_5x200(options: Options5x200, name: str) -> SourceData:
+    """The images of the table, with their impressions.
+
+    Labels are the five classes. The publication drew its images without a seed, so that
     no two copies need agree.
     """
-    from ._places import checked_place, require_file
-    from ._tables import columns_of, read_columns
-    from ._values import positive_labels, require_unique
+    from ._files.paths import checked_path, require_file
+    from ._files.tables import columns_of, read_columns
+    from ._files.values import positive_labels, require_unique
 
-    file = require_file(path, "path", name, "Path or imgpath, and the labels")
-    columns = columns_of(file)
-    column = "Path" if "Path" in columns else "imgpath"
-    has_reports = "Report Impression" in columns
-    if not has_reports and reports is None:
+    table = require_file(options.path, "path", name, "Path or imgpath, and the labels")
+    columns = columns_of(table)
+    path_column = "Path" if "Path" in columns else "imgpath"
+    # MedCLIP's table has no reports: they come from another one, by image.
+    has_reports = _REPORT in columns
+    if not has_reports and options.reports is None:
         raise DatasetError(
             f"Expected reports=FILE of {name} (Path and Report Impression), because its"
             " table has no reports, got none. Give the table that has them."
         )
-    other: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    if reports is not None:
-        other, counts = _reports(
-            require_file(reports, "reports", name, "Path and Report Impression")
-        )
-    rows, texts, labels = [], {}, {}
-    optional = ["Report Impression", "Frontal/Lateral", *FIVE]
-    for number, (written, text, view, *marks) in read_columns(file, [column], optional):
-        shown = f"row {number} of its table"
-        image = checked_place(written, shown)
-        said = other.get(_key(image), "") if not has_reports else text
-        texts[image] = Sections("", said, said)
-        labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)), shown)
+    other_texts, counts = _other_reports(options.reports, name)
+    rows: list[ImageRow] = []
+    texts: dict[str, Sections] = {}
+    labels: dict[str, frozenset[str]] = {}
+    table_rows = read_columns(table, [path_column], [_REPORT, _VIEW, *FIVE])
+    for number, (path, own_text, view, *marks) in table_rows:
+        where = f"row {number} of its table"
+        image = checked_path(path, where)
+        # Other editions name the same image by another first folder and suffix.
+        text = own_text if has_reports else other_texts.get(_edition_key(image), "")
+        texts[image] = Sections("", text, text)
+        labels[image] = positive_labels(dict(zip(FIVE, marks, strict=True)), where)
         rows.append(
-            ImageRow(image, image, patient_of(image), _view(view), image, number)
+            ImageRow(
+                id=image,
+                study=image,
+                patient=patient_of(image),
+                view=_view(view),
+                location=image,
+                row=number,
+            )
         )
-    require_unique(((row.row, row.id) for row in rows), column)
-    return Found(
-        name, "all", rows, held(texts), opener(images, name), lambda: labels, counts
+    require_unique(((row.row, row.id) for row in rows), path_column)
+    return SourceData(
+        name=name,
+        split="all",
+        images=rows,
+        read_reports=reports_in_memory(texts),
+        locate=_folder_images(options.images, name),
+        read_labels=lambda: labels,
+        counts=counts,
     )
 
 
-def _reports(table: Path) -> tuple[dict[str, str], dict[str, int]]:
-    """The reports by image, the first one of each, and how many images have several that differ."""
-    from ._tables import read_columns
+def _other_reports(
+    reports: str | Path | None, name: str
+) -> tuple[dict[str, str], dict[str, int]]:
+    """The first report of each image, and how many images have several that differ.
 
+    From the table that the user gave; none without it.
+    """
+    from ._files.paths import require_file
+    from ._files.tables import read_columns
+
+    if reports is None:
+        return {}, {}
+    table = require_file(reports, "reports", name, "Path and Report Impression")
     texts: dict[str, str] = {}
-    several: set[str] = set()
-    for _, (image, text) in read_columns(
-        table, ["Path", "Report Impression"], shown="the table of reports"
-    ):
-        if texts.setdefault(_key(image), text) != text:
-            several.add(_key(image))
-    return texts, _several(len(several), "images")
+    images_with_several: set[str] = set()
+    rows = read_columns(table, ["Path", _REPORT], title="the table of reports")
+    for _, (path, text) in rows:
+        image = _edition_key(path)
+        if texts.setdefault(image, text) != text:
+            images_with_several.add(image)
+    return texts, several_texts(len(images_with_several), "images")
 
 
-def _several(count: int, of: str) -> dict[str, int]:
-    return (
-        {f"{of} with several texts, of which the first is taken": count}
-        if count
-        else {}
-    )
-
-
-def _key(image: str) -> str:
+def _edition_key(image: str) -> str:
     """An image in the full and the small edition: from its patient's folder on."""
     parts = PurePosixPath(image).parts
+    # The folders above differ between editions; the patient's is in all of them.
     start = next((n for n, part in enumerate(parts) if part.startswith("patient")), 0)
     return "/".join(parts[start:]).rpartition(".")[0]
 
 
-def find_plus(
-    *,
-    name: str = "chexpert-plus",
-    path: str | Path | None = None,
-    images: str | Path | None = None,
-    labels: str | Path | None = None,
-    split: str = "valid",
-) -> Found:
-    """What lies on the disk.
+@dataclass(frozen=True, repr=False)
+class OptionsPlus:
+    """Where CheXpert Plus lies, and which part of it is read."""
 
-    Args:
-        name: What the data set is called. path: `df_chexpert_plus_240401.csv`. images:
-        The folder that `path_to_image` is relative to (the tree that holds `train/` and
-        `valid/`, such as
-            `PNG/PNG`); .png or .dcm is taken where the table says .jpg and there is
-            none. None to go without images.
-        labels: CheXbert's labels as published, `impression_fixed.json` or
-        `findings_fixed.json` (JSON Lines). split: `valid` (what most users test on),
-        `train` or `all`.
+    path: str | Path | None = None
+    """`df_chexpert_plus_240401.csv`."""
+    images: str | Path | None = None
+    """The folder that `path_to_image` is relative to: the tree that holds `train/` and
+    `valid/`, such as `PNG/PNG`. A .png or .dcm is taken if there is no .jpg, as the table
+    says. None to go without images.
+    """
+    labels: str | Path | None = None
+    """CheXbert's labels as published, `impression_fixed.json` or `findings_fixed.json`
+    (JSON Lines).
+    """
+    split: str = "valid"
+    """`valid` (what most users test on), `train` or `all`."""
+
+
+def read_plus(options: OptionsPlus, name: str) -> SourceData:
+    """The images of the table, with their reports.
 
     Its makers anonymised some reports once for each image, so that a study may have
     several texts: the first one is taken, and `inspect` counts such studies.
     """
-    from ._places import checked_place, require_file
-    from ._tables import read_columns
-    from ._values import require_unique
+    from ._files.paths import checked_path, require_file
+    from ._files.tables import read_columns
+    from ._files.values import require_unique
 
-    file = require_file(path, "path", name, "df_chexpert_plus_240401.csv")
-    columns = [
-        "path_to_image",
-        "deid_patient_id",
-        "split",
-        "section_findings",
-        "section_impression",
-        "report",
-    ]
+    table = require_file(options.path, "path", name, "df_chexpert_plus_240401.csv")
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
-    several: set[str] = set()
-    for number, (
-        written,
-        patient,
-        part,
-        findings,
-        impression,
-        full,
-        view,
-    ) in read_columns(file, columns, ["frontal_lateral"]):
-        if split not in ("all", part):
+    studies_with_several: set[str] = set()
+    for number, values in read_columns(table, _PLUS_COLUMNS, ["frontal_lateral"]):
+        path, patient, split, findings, impression, full, view = values
+        if options.split not in ("all", split):
             continue
-        image = checked_place(written, f"row {number} of its table")
-        study = str(PurePosixPath(image).parent)
+        image = checked_path(path, f"row {number} of its table")
+        study = _study_of(image)
         sections = Sections(findings.strip(), impression.strip(), full.strip())
+        # The first text stands for the study, as the order of the table has it.
         if texts.setdefault(study, sections) != sections:
-            several.add(study)
+            studies_with_several.add(study)
         rows.append(
             ImageRow(
-                image,
-                study,
-                patient_or_study(patient, study),
-                _view(view),
-                image,
-                number,
+                id=image,
+                study=study,
+                patient=patient_or_study(patient, study),
+                view=_view(view),
+                location=image,
+                row=number,
             )
         )
     require_unique(((row.row, row.id) for row in rows), "path_to_image")
-    table = (
-        None
-        if labels is None
-        else require_file(labels, "labels", name, "CheXbert's labels")
-    )
-    return Found(
+
+    labels = None
+    if options.labels is not None:
+        labels = require_file(options.labels, "labels", name, "CheXbert's labels")
+    return SourceData(
         name=name,
-        split=split,
+        split=options.split,
         images=rows,
-        read_reports=held(texts),
-        locate=opener(images, name),
-        read_labels=None if table is None else lambda: _chexbert(table),
-        counts=_several(len(several), "studies"),
+        read_reports=reports_in_memory(texts),
+        locate=_folder_images(options.images, name),
+        read_labels=None if labels is None else lambda: _chexbert_labels(labels),
+        counts=several_texts(len(studies_with_several)),
     )
 
 
-def _chexbert(table: Path) -> dict[str, frozenset[str]]:
-    """JSON Lines with `path_to_image` and a number per label, whatever the file's
-    suffix; the first of a study.
-    """
-    from ._damage import guarded
+def _study_of(image: str) -> str:
+    return str(PurePosixPath(image).parent)
 
+
+def _chexbert_labels(file: Path) -> dict[str, frozenset[str]]:
+    """The positive labels of each study's first image.
+
+    The file is JSON Lines with `path_to_image` and a number per label, whatever its suffix.
+    """
     labels: dict[str, frozenset[str]] = {}
-    line = _Line()
-    for image, marks in guarded(_marks(table, line), line.problem):
-        its_labels = frozenset(key for key, value in marks.items() if value == 1)
-        labels.setdefault(str(PurePosixPath(image).parent), its_labels)
+    progress = _LabelProgress()
+    for image, marks in guarded(_label_marks(file, progress), progress.problem):
+        positive = frozenset(label for label, mark in marks.items() if mark == 1)
+        # All images of a study have the labels of its one report.
+        labels.setdefault(_study_of(image), positive)
     return labels
 
 
 @dataclass
-class _Line:
-    """The line of the labels' file that is being read, for messages."""
+class _LabelProgress:
+    """How far the file of labels was read, for messages."""
 
-    number: int = 0
+    line: int = 0
 
     def problem(self, error: BaseException) -> DatasetError:
         return DatasetError(
             f"Expected an object with path_to_image, got {kind_of(error)} in line"
-            f" {self.number} of the file of labels. Copy it again."
+            f" {self.line} of the file of labels. Copy it again."
         )
 
 
-def _marks(table: Path, line: _Line) -> Iterator[tuple[str, dict[str, object]]]:
-    from ._streams import lines_of, open_text
+def _label_marks(
+    file: Path, progress: _LabelProgress
+) -> Iterator[tuple[str, dict[str, object]]]:
+    from ._files.streams import lines_of, open_text
 
-    with open_text(table) as stream:
-        for written in lines_of(stream):
-            line.number += 1
-            if written.strip():
-                marks = json.loads(written)
+    with open_text(file) as stream:
+        for line in lines_of(stream):
+            progress.line += 1
+            if line.strip():
+                marks = json.loads(line)
                 yield marks.pop("path_to_image"), marks
 
 
-def opener(images: str | Path | None, name: str) -> FolderImages | None:
-    from ._file_index import FolderImages
-    from ._places import require_root
+def _folder_images(images: str | Path | None, name: str) -> FolderImages | None:
+    from ._files.folder_images import FolderImages
+    from ._files.paths import require_root
 
     if images is None:
         return None
-    root = require_root(
-        images, "images", name, "the folder that the table's paths are relative to"
-    )
-    return FolderImages(root, also=_elsewhere)
+    holds = "the folder that the table's paths are relative to"
+    root = require_root(images, "images", name, holds)
+    return FolderImages(root, also=_other_editions)
 
 
-def _elsewhere(place: str) -> list[str]:
-    """Other editions: without the first folder (`CheXpert-v1.0-small/`), and with
-    another suffix.
+def _other_editions(image: str) -> list[str]:
+    """Where an image of another edition is.
+
+    Without the first folder (`CheXpert-v1.0-small/`), and with another suffix.
     """
-    inner = place.partition("/")[2]
-    stems = [one.rpartition(".")[0] for one in (place, inner) if one]
+    # `CheXpert-v1.0-small/train/...` lies as `train/...` in other editions.
+    inner = image.partition("/")[2]
+    stems = [path.rpartition(".")[0] for path in (image, inner) if path]
     return [f"{stem}.{suffix}" for stem in stems for suffix in ("jpg", "png", "dcm")]
 
 
 def patient_of(image: str) -> str:
     """`patient00001` of `CheXpert-v1.0/train/patient00001/study1/view1_frontal.jpg`."""
-    return next(
-        (part for part in PurePosixPath(image).parts if part.startswith("patient")),
-        image,
-    )
+    parts = PurePosixPath(image).parts
+    return next((part for part in parts if part.startswith("patient")), image)
 
 
 def _view(written: str) -> str:
-    from ._views import view_of
+    from ._files.views import view_of
 
     return view_of(written)
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(
-        entry_of(
-            "chexpert-5x200",
-            "CheXpert 5x200 with its impressions",
-            find_5x200,
-            text="impression",
-        )
+    small = Reader(
+        name="chexpert-5x200",
+        summary="CheXpert 5x200 with its impressions",
+        options=Options5x200,
+        read=read_5x200,
+        text="impression",
     )
-    catalogue.add(
-        entry_of(
-            "chexpert-plus", "CheXpert Plus", find_plus, text="findings+impression"
-        )
+    plus = Reader(
+        name="chexpert-plus",
+        summary="CheXpert Plus",
+        options=OptionsPlus,
+        read=read_plus,
+        text="findings+impression",
     )
+    catalogue.add(small.entry())
+    catalogue.add(plus.entry())

@@ -1,112 +1,120 @@
-"""PadChest: Spanish reports, stemmed and without punctuation; users warn against them
-as supervision.
+"""PadChest: Spanish reports, stemmed and without punctuation.
+
+Its users warn against these reports as supervision.
 """
 
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.catalogue import Catalogue
-from . import DatasetEntry
-from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, alone, held, patient_or_study
+from ._files.entries import Reader
+from ._files.records import (
+    ImageRow,
+    Sections,
+    SourceData,
+    own_study,
+    patient_or_study,
+    reports_in_memory,
+    several_texts,
+)
+from .entry import DatasetEntry
 
+_TABLE = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"
+_COLUMNS = ("ImageID", "StudyID", "PatientID", "Projection", "Report")
 _VIEWS = {"PA": "frontal", "AP": "frontal", "AP_horizontal": "frontal", "L": "lateral"}
+"""Projection -> view. COSTAL and EXCLUDE are neither."""
 
-_NONE: frozenset[str] = frozenset()
 
+@dataclass(frozen=True, repr=False)
+class Options:
+    """Where PadChest lies."""
 
-def find(
-    *,
-    name: str = "padchest",
-    path: str | Path | None = None,
-    images: str | Path | None = None,
-) -> Found:
-    """What lies on the disk.
-
-    Args:
-        name: What the data set is called. path:
-        `PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv`, also as .csv.gz. images:
-        The folder with `<ImageDir>/<ImageID>` or with all images flat; 16-bit PNG. None
-        to go without.
-
-    Views go by Projection: PA, AP and AP_horizontal are frontal, L lateral; COSTAL and
-    EXCLUDE neither.
+    path: str | Path | None = None
+    """`PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv`, also as .csv.gz."""
+    images: str | Path | None = None
+    """The folder with `<ImageDir>/<ImageID>` or with all images flat; 16-bit PNG. None to
+    go without images.
     """
-    from ._file_index import FolderImages
-    from ._places import checked_place, require_file, require_root
-    from ._tables import read_columns
-    from ._values import require_unique
 
-    file = require_file(
-        path, "path", name, "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv"
-    )
-    columns = ["ImageID", "StudyID", "PatientID", "Projection", "Report"]
+
+def read(options: Options, name: str) -> SourceData:
+    """The images of the table, with their reports and labels."""
+    from ._files.folder_images import FolderImages
+    from ._files.paths import checked_path, require_file, require_root
+    from ._files.tables import read_columns
+    from ._files.values import require_unique
+
+    table = require_file(options.path, "path", name, _TABLE)
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
-    written: dict[str, str] = {}
-    several: set[str] = set()
-    for number, (image, study_id, patient, view, report, labels) in read_columns(
-        file, columns, ["Labels"]
-    ):
-        checked_place(image, f"row {number} of its table")
-        study = study_id or alone(number)
+    written_labels: dict[str, str] = {}
+    studies_with_several: set[str] = set()
+    for number, values in read_columns(table, _COLUMNS, ["Labels"]):
+        image, study_id, patient, projection, report, labels = values
+        checked_path(image, f"row {number} of its table")
+        # Blank studies are not one study together.
+        study = study_id or own_study(number)
+        sections = Sections(full=report.strip())
+        if texts.setdefault(study, sections) != sections:
+            studies_with_several.add(study)
+        written_labels.setdefault(study, labels)
         rows.append(
             ImageRow(
-                image,
-                study,
-                patient_or_study(patient, study),
-                _VIEWS.get(view, ""),
-                image,
-                number,
+                id=image,
+                study=study,
+                patient=patient_or_study(patient, study),
+                view=_VIEWS.get(projection, ""),
+                location=image,
+                row=number,
             )
         )
-        sections = Sections("", "", report.strip())
-        if texts.setdefault(study, sections) != sections:
-            several.add(study)
-        written.setdefault(study, labels)
     require_unique(((row.row, row.id) for row in rows), "ImageID")
-    root = (
-        None
-        if images is None
-        else require_root(images, "images", name, "PNG files, in <ImageDir>/ or flat")
-    )
-    return Found(
+
+    locate = None
+    if options.images is not None:
+        holds = "PNG files, in <ImageDir>/ or flat"
+        root = require_root(options.images, "images", name, holds)
+        locate = FolderImages(root, key=str)
+    return SourceData(
         name=name,
         split="all",
         images=rows,
-        read_reports=held(texts),
-        locate=None if root is None else FolderImages(root, str),
-        read_labels=lambda: {study: _labels(text) for study, text in written.items()},
-        counts=(
-            {"studies with several texts, of which the first is taken": len(several)}
-            if several
-            else {}
-        ),
+        read_reports=reports_in_memory(texts),
+        locate=locate,
+        # The lists are parsed only if labels are asked for.
+        read_labels=lambda: {
+            study: _labels(labels) for study, labels in written_labels.items()
+        },
+        counts=several_texts(len(studies_with_several)),
         texts_as_published=True,
     )
 
 
-def _labels(text: str) -> frozenset[str]:
-    """`['normal', ' unchanged']` as the table writes it; nothing for what is no such list."""
+def _labels(written: str) -> frozenset[str]:
+    """The labels of `['normal', ' unchanged']`, as the table writes them.
+
+    None of what is no such list.
+    """
     try:
-        found = ast.literal_eval(text) if text.strip() else []
+        labels = ast.literal_eval(written) if written.strip() else []
+    # `literal_eval` runs no code, but what is written may be anything.
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return _NONE
-    return (
-        frozenset(str(label).strip() for label in found if str(label).strip())
-        if isinstance(found, list)
-        else _NONE
-    )
+        return frozenset()
+    if not isinstance(labels, list):
+        return frozenset()
+    words = (str(label).strip() for label in labels)
+    return frozenset(word for word in words if word)
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(
-        entry_of(
-            "padchest",
-            "PadChest: 160,868 images with Spanish reports",
-            find,
-            text="full",
-        )
+    reader = Reader(
+        name="padchest",
+        summary="PadChest: 160,868 images with Spanish reports",
+        options=Options,
+        read=read,
+        text="full",
     )
+    catalogue.add(reader.entry())

@@ -2,76 +2,101 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.catalogue import Catalogue, unknown_name
 from ..core.errors import DatasetError
-from . import DatasetEntry
-from ._entries import entry_of
-from ._records import Found, ImageRow, Sections, held
+from ._files.entries import Reader
+from ._files.records import ImageRow, Sections, SourceData, reports_in_memory
+from .entry import DatasetEntry
 
 _SPLITS = ("train", "valid", "test")
 
 
-def find(
-    *, name: str = "rocov2", root: str | Path | None = None, split: str = "test"
-) -> Found:
-    """What lies on the disk.
+@dataclass(frozen=True, repr=False)
+class Options:
+    """Where ROCOv2 lies, and which part of it is read."""
 
-    Args:
-        name: What the data set is called. root: The folder with `test_captions.csv`,
-        `test_concepts.csv` and `test_images/test/` (or `test/`). split: `train`,
-        `valid` or `test`.
-
-    Each image is a study and a patient of its own. Labels are its concepts (CUIs).
+    root: str | Path | None = None
+    """The folder with `test_captions.csv`, `test_concepts.csv` and `test_images/test/`
+    (or `test/`).
     """
-    from ._file_index import FolderImages
-    from ._places import require_root
-    from ._tables import read_columns
-    from ._values import require_unique
+    split: str = "test"
+    """`train`, `valid` or `test`."""
 
+
+def read(options: Options, name: str) -> SourceData:
+    """The figures of a split. Each is a study and a patient of its own.
+
+    Labels are its concepts (CUIs).
+    """
+    from ._files.folder_images import FolderImages
+    from ._files.paths import require_root
+    from ._files.tables import read_columns
+    from ._files.values import require_unique
+
+    split = options.split
     if split not in _SPLITS:
         raise unknown_name("split", split, _SPLITS)
-    folder = require_root(root, "root", name, "test_captions.csv and test_images/")
-    captions = folder / f"{split}_captions.csv"
+    root = require_root(
+        options.root, "root", name, "test_captions.csv and test_images/"
+    )
+    captions = root / f"{split}_captions.csv"
     if not captions.is_file():
         raise DatasetError(
-            f"Expected {captions.name} of {name} in root={folder.name!r}, got none."
+            f"Expected {captions.name} of {name} in root={root.name!r}, got none."
             " Copy it there."
         )
-    read = list(read_columns(captions, ["ID", "Caption"]))
-    require_unique(((number, values[0]) for number, values in read), "ID")
-    rows = [
-        ImageRow(image, image, image, "", image, number) for number, (image, _) in read
-    ]
-    tables = [folder / f"{split}_concepts.csv", folder / f"{split}_concepts_manual.csv"]
+    rows: list[ImageRow] = []
+    texts: dict[str, Sections] = {}
+    for number, (image, caption) in read_columns(captions, ["ID", "Caption"]):
+        # Figures come from papers: nothing says which are of one patient.
+        rows.append(
+            ImageRow(
+                id=image,
+                study=image,
+                patient=image,
+                view="",
+                location=image,
+                row=number,
+            )
+        )
+        texts[image] = Sections(full=caption.strip())
+    require_unique(((row.row, row.id) for row in rows), "ID")
+
+    # The concepts as published, or else those that were made by hand.
+    tables = (root / f"{split}_concepts.csv", root / f"{split}_concepts_manual.csv")
     concepts = next((table for table in tables if table.is_file()), None)
-    return Found(
+    return SourceData(
         name=name,
         split=split,
         images=rows,
-        read_reports=held(
-            {image: Sections("", "", caption.strip()) for _, (image, caption) in read}
-        ),
-        locate=FolderImages(folder, lambda file: file.rpartition(".")[0]),
+        read_reports=reports_in_memory(texts),
+        locate=FolderImages(root, _without_suffix),
         read_labels=None if concepts is None else lambda: _concepts(concepts),
         texts_as_published=True,
     )
 
 
-def _concepts(table: Path) -> dict[str, frozenset[str]]:
-    from ._tables import read_columns
+def _without_suffix(file: str) -> str:
+    return file.rpartition(".")[0]
 
-    read = read_columns(table, ["ID", "CUIs"], shown="the table of concepts")
-    return {
-        image: frozenset(cui.strip() for cui in cuis.split(";") if cui.strip())
-        for _, (image, cuis) in read
-    }
+
+def _concepts(table: Path) -> dict[str, frozenset[str]]:
+    from ._files.tables import read_columns
+    from ._files.values import words_of
+
+    rows = read_columns(table, ["ID", "CUIs"], title="the table of concepts")
+    return {image: words_of(concepts) for _, (image, concepts) in rows}
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(
-        entry_of(
-            "rocov2", "ROCOv2: radiological figures with captions", find, text="full"
-        )
+    reader = Reader(
+        name="rocov2",
+        summary="ROCOv2: radiological figures with captions",
+        options=Options,
+        read=read,
+        text="full",
     )
+    catalogue.add(reader.entry())

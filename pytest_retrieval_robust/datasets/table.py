@@ -1,213 +1,193 @@
-"""A table of one's own: CSV, TSV, JSON Lines or Parquet with a column of images and one
-of reports.
-"""
+"""A table of your own: CSV, TSV, JSON Lines or Parquet, with columns of images and reports."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.catalogue import Catalogue
 from ..core.errors import DatasetError
-from . import DatasetEntry
-from ._captions import Given, gathered
-from ._entries import entry_of
-from ._records import Found, held
+from ._files.captions import CaptionRow, gather_images
+from ._files.columns import Columns
+from ._files.entries import Reader
+from ._files.records import SourceData, reports_in_memory
+from .entry import DatasetEntry
 
 
-def find(
-    *,
-    name: str = "table",
-    path: str | Path | None = None,
-    root: str | Path | None = None,
-    image: str = "image",
-    text: str = "report",
-    findings: str | None = None,
-    impression: str | None = None,
-    id: str | None = None,
-    group: str | None = None,
-    patient: str | None = None,
-    view_column: str | None = None,
-    label_columns: str | None = None,
-    split_column: str | None = None,
-    split: str = "all",
-) -> Found:
-    """What the table holds: one row per image, or several rows with the same image and
-    different texts.
+@dataclass(frozen=True, repr=False)
+class Options:
+    """Where the table lies, and what its columns are called."""
 
-    Args:
-        name: What the data set is called. path: The table: .csv, .tsv, .jsonl (each
-        also .gz) or .parquet. root: The folder that image paths are relative to; by
-        default the table's own. Absolute paths inside it are
-            read too.
-        image, text: The columns of image paths and of report texts. A text may be a
-        list: several captions. findings, impression: Columns of the sections, for the
-        text policies of those names; without them the text is
-            `text` whole. Choose among them by `text_policy`.
-        id: The column of ids that are unique for each image; by default the image's
-        path. group: The column that joins the images of a study; by default each image
-        is a study of its own. patient: The column of patients, for clustered
-        statistics; by default the study. view_column: The column of view positions (AP,
-        PA, LATERAL, frontal, ...). label_columns: Columns of labels for `same-labels`,
-        separated by `;`: 1, true and yes are positive. A single
-            column that holds several labels has them separated by `;` or `|`, or as a list.
-        split_column, split: Only the rows whose column holds this word.
+    path: str | Path | None = None
+    """The table: .csv, .tsv, .jsonl (each also .gz) or .parquet."""
+    root: str | Path | None = None
+    """The folder that image paths are relative to; by default the table's own.
+
+    Absolute paths inside it are read too.
+    """
+    image: str = "image"
+    """The column of image paths."""
+    text: str = "report"
+    """The column of report texts. A text may be a list: several captions."""
+    findings: str | None = None
+    """The column of findings, for the text policies that take sections; without sections
+    the text is `text` whole. Choose among them by `text_policy`.
+    """
+    impression: str | None = None
+    """The column of impressions."""
+    id: str | None = None
+    """The column of ids that are unique per image; by default the image's path."""
+    group: str | None = None
+    """The column that joins the images of a study; by default each image is a study."""
+    patient: str | None = None
+    """The column of patients, for clustered statistics; by default the study."""
+    view_column: str | None = None
+    """The column of view positions (AP, PA, LATERAL, frontal, ...)."""
+    label_columns: str | None = None
+    """Columns of labels for `same-labels`, separated by `;`: 1, true and yes are positive.
+
+    A single column that holds several labels has them separated by `;` or `|`, or as a
+    list.
+    """
+    split_column: str | None = None
+    """The column of splits, if `split` is one of its words."""
+    split: str = "all"
+    """Only the rows whose `split_column` holds this word."""
+
+    def columns(self) -> Columns:
+        return Columns(
+            text=self.text,
+            findings=self.findings,
+            impression=self.impression,
+            id=self.id,
+            group=self.group,
+            patient=self.patient,
+            view=self.view_column,
+        )
+
+    def labels(self) -> list[str]:
+        """The columns of labels."""
+        return [column for column in (self.label_columns or "").split(";") if column]
+
+
+def read(options: Options, name: str) -> SourceData:
+    """One row per image, or several rows with the same image and different texts.
 
     Raises `DatasetError` with the row for a missing column, a repeated id, a path that
     leaves the root, a text that is none, and images of one group with different
     reports.
     """
-    from ._file_index import FolderImages
-    from ._places import require_file, require_root
+    from ._files.folder_images import FolderImages
+    from ._files.paths import require_file, require_root
 
-    file = require_file(path, "path", name, "one row per image")
-    folder = require_root(
-        root if root is not None else file.parent, "root", name, "the images"
+    table = require_file(options.path, "path", name, "one row per image")
+    root = require_root(
+        table.parent if options.root is None else options.root,
+        "root",
+        name,
+        "the images",
     )
-    labels = [column for column in (label_columns or "").split(";") if column]
-    if split != "all" and split_column is None:
+    if options.split != "all" and options.split_column is None:
         raise DatasetError(
-            f"Expected split_column beside split={split!r} of {name}, got none. Name"
-            " the column."
+            f"Expected split_column beside split={options.split!r} of {name}, got none."
+            " Name the column."
         )
-    options = {
-        "findings": findings,
-        "impression": impression,
-        "id": id,
-        "group": group,
-        "patient": patient,
-    }
-    options |= {"view": view_column, "split": split_column}
-    columns = _Columns(
-        image,
-        text,
-        {key: column for key, column in options.items() if column is not None},
-        labels,
-    )
-    read = _read(file, columns, split, folder)
-    images = gathered(read, {"id": id, "group": group, "patient": patient})
-    return Found(
+    rows = _read_rows(table, root, options)
+    columns = options.columns()
+    images = gather_images(rows, columns.id_columns)
+    return SourceData(
         name=name,
-        split=split,
+        split=options.split,
         images=images.rows,
-        read_reports=held(images.texts),
-        locate=FolderImages(folder),
-        read_labels=(lambda: images.labels) if labels else None,
+        read_reports=reports_in_memory(images.texts),
+        locate=FolderImages(root),
+        read_labels=(lambda: images.labels) if options.labels() else None,
         counts=images.counts,
-        texts_as_published=findings is None and impression is None,
+        texts_as_published=not columns.has_sections,
     )
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """The columns that are read, by what they are for."""
+def _read_rows(table: Path, root: Path, options: Options) -> list[CaptionRow]:
+    from ._files.paths import relative_path, same_file
+    from ._files.tables import read_rows
+    from ._files.values import as_text
 
-    image: str
-    text: str
-    options: Mapping[str, str]
-    labels: Sequence[str]
+    columns = options.columns()
+    label_columns = options.labels()
+    names = [options.image, *columns.names(), *label_columns]
+    if options.split_column is not None:
+        names.append(options.split_column)
 
-
-def _read(file: Path, columns: _Columns, split: str, folder: Path) -> list[Given]:
-    from ._places import relative_place, same_file
-    from ._tables import read_rows
-    from ._values import as_text, captions_of, section_of
-    from ._views import view_of
-
-    read: list[Given] = []
+    rows: list[CaptionRow] = []
     marks: list[list[Any]] = []
-    wanted = [columns.image, columns.text, *columns.options.values(), *columns.labels]
-    for number, values in read_rows(file, wanted):
-        shown = f"row {number} of its table"
-        raw = dict(zip(columns.options, values[2:], strict=False))
-        taken = {
-            key: as_text(raw[key], columns.options[key], shown)
-            for key in raw
-            if key not in _SECTIONS
-        }
-        if split != "all" and taken["split"] != split:
-            continue
-        place = relative_place(as_text(values[0], columns.image, shown), folder, shown)
-        sections = {
-            key: section_of(raw[key], columns.options[key], shown)
-            for key in _SECTIONS
-            if key in raw
-        }
-        read.append(
-            Given(
-                number=number,
-                shown=shown,
-                image=same_file(place),
-                place=place,
-                id=taken.get("id", ""),
-                group=taken.get("group", ""),
-                patient=taken.get("patient", ""),
-                view=view_of(taken.get("view", "")),
-                captions=captions_of(values[1], columns.text, shown),
-                findings=sections.get("findings", ""),
-                impression=sections.get("impression", ""),
-                has_sections=bool(sections),
-            )
-        )
-        marks.append(values[2 + len(columns.options) :])
-    if columns.labels:
-        for given, its_labels in zip(
-            read,
-            _labels(columns.labels, marks, [one.shown for one in read]),
-            strict=True,
-        ):
-            given.labels = its_labels
-    return read
+    for number, fields in read_rows(table, names):
+        where = f"row {number} of its table"
+        values = dict(zip(names, fields, strict=True))
+        # Before anything else of the row is read: other splits may be written otherwise.
+        if options.split != "all" and options.split_column is not None:
+            column = options.split_column
+            if as_text(values[column], column, where) != options.split:
+                continue
+        row = columns.row_of(values, number, where)
+        path = as_text(values[options.image], options.image, where)
+        row.location = relative_path(path, root, where)
+        # Two spellings of one path are one image with two captions.
+        row.image = same_file(row.location)
+        rows.append(row)
+        marks.append([values[column] for column in label_columns])
+    if label_columns:
+        _set_labels(rows, label_columns, marks)
+    return rows
 
 
-_SECTIONS = ("findings", "impression")
+def _set_labels(
+    rows: Sequence[CaptionRow], columns: Sequence[str], marks: Sequence[Sequence[Any]]
+) -> None:
+    """Give each row its labels.
 
-
-def _labels(
-    columns: Sequence[str], marks: Sequence[Sequence[Any]], shown: Sequence[str]
-) -> list[frozenset[str]]:
-    """The labels of each row: those whose columns are marked, or those that a single
-    column of words holds.
+    Those whose columns are marked, or those that a single column of words holds: which of
+    the two it is, the whole column says.
     """
-    from ._values import as_text, is_mark, positive_labels
+    from ._files.values import as_text, positive_labels
 
-    if len(columns) == 1 and any(
-        isinstance(one, list) or not is_mark(as_text(one, columns[0], place))
-        for (one,), place in zip(marks, shown, strict=True)
-    ):
-        return [
-            _words(one, columns[0], place)
-            for (one,), place in zip(marks, shown, strict=True)
-        ]
-    return [
-        positive_labels(
-            {
-                column: as_text(value, column, place)
-                for column, value in zip(columns, values, strict=True)
-            },
-            place,
-        )
-        for values, place in zip(marks, shown, strict=True)
-    ]
-
-
-def _words(value: Any, column: str, shown: str) -> frozenset[str]:
-    from ._values import as_text
-
-    parts = (
-        value
-        if isinstance(value, list)
-        else as_text(value, column, shown).replace("|", ";").split(";")
+    column = columns[0]
+    # A single mark says nothing yet: a column of words may hold `no` in one of its rows.
+    has_words = len(columns) == 1 and any(
+        _is_no_mark(row_marks[0], column, row.where)
+        for row, row_marks in zip(rows, marks, strict=True)
     )
-    words = (as_text(part, column, shown).strip() for part in parts)
+    for row, row_marks in zip(rows, marks, strict=True):
+        if has_words:
+            row.labels = _words(row_marks[0], column, row.where)
+            continue
+        pairs = zip(columns, row_marks, strict=True)
+        texts = {column: as_text(mark, column, row.where) for column, mark in pairs}
+        row.labels = positive_labels(texts, row.where)
+
+
+def _is_no_mark(value: Any, column: str, where: str) -> bool:
+    from ._files.values import as_text, is_mark
+
+    return isinstance(value, list) or not is_mark(as_text(value, column, where))
+
+
+def _words(value: Any, column: str, where: str) -> frozenset[str]:
+    from ._files.values import as_text, words_of
+
+    if not isinstance(value, list):
+        return words_of(as_text(value, column, where).replace("|", ";"))
+    words = (as_text(word, column, where).strip() for word in value)
     return frozenset(word for word in words if word)
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:
-    catalogue.add(
-        entry_of(
-            "table", "a CSV, TSV, JSON Lines or Parquet of your own", find, text="full"
-        )
+    reader = Reader(
+        name="table",
+        summary="a CSV, TSV, JSON Lines or Parquet of your own",
+        options=Options,
+        read=read,
+        text="full",
     )
+    catalogue.add(reader.entry())

@@ -1,5 +1,6 @@
-"""Ranks of a run, one small file per case, so that they cross from workers to the
-controller without a network.
+"""Ranks of a run, one small file per case.
+
+They cross from workers to the controller without a network.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from ..core.cases import Case
 
 
-_ROOM = 2**28
-"""Bytes."""
+_MOST_BYTES_IN_MEMORY = 2**28
 
 
 def case_key(case: Case) -> str:
-    """A file name for a case: readable by nobody, the same in every process."""
+    """A file name for a case: it tells nothing, and is the same in every process."""
     words = "\0".join(
         (case.model, case.dataset, case.occluder, f"{case.level:.6f}", str(case.seed))
     )
@@ -37,17 +37,18 @@ def dataset_key(name: str) -> str:
 
 
 class RunStore:
-    """Named arrays, in a folder and as far as there is room in memory too.
+    """Named arrays, in a folder and, as far as there is room, in memory.
 
-    Files appear whole or not at all, and whoever writes a key again writes the same.
-    With `alone` no other process is to read them: then only those that memory has no
-    room for become files.
+    Files appear whole or not at all, and a key is always written with the same arrays.
+    With `alone`, no other process reads them: then only those that memory has no room
+    for become files.
     """
 
     def __init__(self, folder: Path, *, alone: bool = False) -> None:
-        self._folder, self._alone = folder, alone
-        self._held: dict[str, dict[str, NDArray[np.int64]]] = {}
-        self._room = _ROOM
+        self._folder = folder
+        self._alone = alone
+        self._in_memory: dict[str, dict[str, NDArray[np.int64]]] = {}
+        self._free_bytes = _MOST_BYTES_IN_MEMORY
 
     @property
     def folder(self) -> Path:
@@ -56,20 +57,22 @@ class RunStore:
 
     @property
     def is_alone(self) -> bool:
-        """Whether no other process is to read what this one keeps."""
+        """Whether no other process reads what this one keeps."""
         return self._alone
 
     def save(self, key: str, **arrays: NDArray[np.int64]) -> None:
-        if not self._hold(key, arrays) or not self._alone:
+        """Keep arrays under `key`; `RobustError` where the disk has no room for them."""
+        is_held = self._hold(key, arrays)
+        if not is_held or not self._alone:
             self._write(key, arrays)
 
     def _hold(self, key: str, arrays: dict[str, NDArray[np.int64]]) -> bool:
-        """Whether there is room for them in memory."""
+        """Hold arrays in memory, if there is room for them; whether they are held."""
         size = sum(array.nbytes for array in arrays.values())
-        if key not in self._held and size <= self._room:
-            self._held[key] = arrays
-            self._room -= size
-        return key in self._held
+        if key not in self._in_memory and size <= self._free_bytes:
+            self._in_memory[key] = arrays
+            self._free_bytes -= size
+        return key in self._in_memory
 
     def _write(self, key: str, arrays: dict[str, NDArray[np.int64]]) -> None:
         import numpy as np
@@ -80,13 +83,14 @@ class RunStore:
                 whole_file(self._folder / f"{key}.npz") as part,
                 part.open("wb") as stream,
             ):
-                np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub knows no keyword arrays
+                # The stub of `savez` knows no arrays by keyword.
+                np.savez(stream, **arrays)  # type: ignore[arg-type]
         except OSError as error:
-            why = error.strerror or type(error).__name__
+            problem = error.strerror or type(error).__name__
         else:
             return
         raise RobustError(
-            f"Expected room for ranks in the system's temporary folder, got: {why}."
+            f"Expected room for ranks in the system's temporary folder, got: {problem}."
             " Free space there, or set TMPDIR to another folder."
         )
 
@@ -101,16 +105,16 @@ class RunStore:
     def load(self, key: str) -> dict[str, NDArray[np.int64]] | None:
         """The arrays saved under `key`, or None.
 
-        They are not to be changed: others are given the same.
+        They are not to be changed: every caller gets the same arrays.
         """
         import numpy as np
 
-        if key in self._held:
-            return self._held[key]
+        if key in self._in_memory:
+            return self._in_memory[key]
         path = self._folder / f"{key}.npz"
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        self._hold(key, found)
-        return found
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        self._hold(key, arrays)
+        return arrays

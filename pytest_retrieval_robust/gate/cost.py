@@ -1,169 +1,267 @@
-"""What the gates on cost, throughput, latency and memory say of a measurement."""
+"""Limits of cost, throughput, latency and memory."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TypeAlias
 
-from ..core.cases import Case
+from ..core.cases import Case, Direction, Plan
 from ..core.costs import CostMeasurement
-from ..core.verdict import Verdict
+from ..core.errors import ArgumentError
+from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..retrieval.intervals import quantile_bounds
-from .policy import ABSOLUTE, Decision
-from .verdicts import pass_or_fail, tolerated
+from .decision import Decision, pass_or_fail, tolerated
 
 
-def judge_cost(
-    cost: CostMeasurement, name: str, limit: Any, decision: Decision
-) -> Verdict | None:
-    """The verdict of the limit of that name; None where it says nothing of this case."""
-    if name in ABSOLUTE:
-        return _judge_absolute(cost, name, limit, decision)
-    if name == "relative_cost" and cost.case.level > 0:
-        against = (
+@dataclass(frozen=True)
+class Ceiling:
+    """`relative_cost = 1.5`: how many times as long an image may take once it is
+    occluded.
+    """
+
+    maximum: float
+
+    @property
+    def key(self) -> GateKey:
+        return GateKey(GateKind.RELATIVE_COST)
+
+    def gate(self, _: Direction) -> GateKey:
+        """The gate that its verdicts name."""
+        return self.key
+
+    def applies_at(self, case: Case) -> bool:
+        """Whether there is something to judge: nothing is hidden at level 0."""
+        return case.level > 0
+
+    def is_planned_at(self, case: Case, _: Plan) -> bool:
+        """Whether it is judged at this case."""
+        return self.applies_at(case)
+
+    def judge(self, cost: CostMeasurement, decision: Decision) -> Verdict:
+        """Whether hiding costs no more than the ceiling."""
+        reference = (
             f"what it takes with nothing hidden ({cost.occluded_seconds * 1e3:.2f} ms"
             f" against {cost.clean_seconds * 1e3:.2f} ms, median of {cost.rounds}"
             f" interleaved rounds on {cost.device})"
         )
-        return _judge_ratio(
-            cost.case, name, cost.relative_cost, cost.ratios, against, limit, decision
-        )
-    if (
-        name == "cost_relative_to"
-        and cost.case.level == 0
-        and limit.model != cost.case.model
-    ):
+        ratio = _Ratio(cost.relative_cost, cost.ratios, reference)
+        return ratio.judge(cost.case, self.key, self.maximum, decision)
+
+
+@dataclass(frozen=True)
+class RelativeLimit:
+    """`cost_relative_to = { model = "clip", max = 1.5 }`: how many times as long an image
+    may take as with another model.
+    """
+
+    model: str
+    maximum: float
+
+    @property
+    def key(self) -> GateKey:
+        return GateKey(GateKind.COST_RELATIVE_TO)
+
+    def gate(self, _: Direction) -> GateKey:
+        """The gate that its verdicts name."""
+        return self.key
+
+    def applies_at(self, case: Case) -> bool:
+        """Whether there is something to judge: another model, with nothing hidden."""
+        return self.model != case.model and case.level == 0
+
+    def is_planned_at(self, case: Case, plan: Plan) -> bool:
+        """Whether it is judged at this case, rather than once per model."""
+        return self.applies_at(case) and case.seed == plan.seeds[0]
+
+    def judge(self, cost: CostMeasurement, decision: Decision) -> Verdict:
+        """Whether an image costs no more than the ceiling, beside the other model."""
         if cost.reference is None:
             sentence = (
-                f"{cost.case.model} is to be timed against {limit.model}, which could"
-                " not be loaded beside it. Bring its weights, or mend the gate."
+                f"{cost.case.model} is to be timed against {self.model}, which could"
+                " not be loaded beside it. Bring its weights, or fix the gate."
             )
             return Verdict(
-                cost.case, name, "inconclusive", None, limit.maximum, sentence
+                cost.case, self.key, "inconclusive", None, self.maximum, sentence
             )
-        against = (
-            f"{limit.model} (median of {len(cost.reference.ratios)} interleaved rounds"
-            f" on {cost.device})"
-        )
-        reference = cost.reference
-        return _judge_ratio(
-            cost.case,
-            name,
-            reference.ratio,
-            reference.ratios,
-            against,
-            limit.maximum,
-            decision,
-        )
-    return None
+        ratios = cost.reference.ratios
+        reference = f"{self.model} (median of {len(ratios)} interleaved rounds on {cost.device})"
+        ratio = _Ratio(cost.reference.ratio, ratios, reference)
+        return ratio.judge(cost.case, self.key, self.maximum, decision)
 
 
-def _judge_ratio(
-    case: Case,
-    name: str,
-    ratio: float,
-    ratios: Sequence[float],
-    against: str,
-    limit: float,
-    decision: Decision,
-) -> Verdict:
-    low, high = quantile_bounds(ratios, 0.5, decision.confidence)
-    if decision.by == "point":
-        verdict = pass_or_fail(ratio <= limit)
-    else:
-        verdict = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
-    told = {"pass": "within", "fail": "above", "inconclusive": "not clear of"}[verdict]
-    spread = ""
-    if decision.by == "bound":
-        known = (
-            f"bounds {low:.2f} and {high:.2f}"
-            if math.isfinite(low)
-            else f"bounds take more than {len(ratios)} rounds"
-        )
-        spread = f", {100 * decision.confidence:g} % {known}"
-    sentence = (
-        f"{case}: an image takes {ratio:.2f} times {against}{spread}, {told} the"
-        f" ceiling of {limit:.2f}."
-    )
-    found = Verdict(
-        case,
-        name,
-        verdict,
-        ratio,
-        limit,
-        sentence,
-        bounds=(low, high),
-        decided_by=decision.by,
-        confidence=decision.confidence,
-    )
-    return tolerated(found, decision)
-
-
-def _judge_absolute(
-    cost: CostMeasurement, name: str, limit: float, decision: Decision
-) -> Verdict | None:
-    """Seconds and bytes hold on one kind of machine: elsewhere the gate is not judged,
-    and says so.
+@dataclass(frozen=True)
+class HardwareLimit:
+    """`images_per_second = 50`, `latency = { p95 = 0.03 }` or `peak_memory_gib = 2`: an
+    absolute number, which holds on one kind of machine.
     """
-    observed, unit, ceiling = _absolute(cost, name)
-    if name != "images_per_second" and cost.case.level > 0:
-        return None
-    here = (
-        f"{cost.case}: {'no' if observed is None else f'{observed:.4g}'} {unit} on"
-        f" {cost.hardware or cost.device}"
-    )
-    if decision.hardware is None:
-        sentence = (
-            f"{here}: an absolute limit means nothing without the hardware it is for. "
-            f'Add hardware = "{cost.hardware}" to the gate.'
-        )
-        return Verdict(cost.case, name, "inconclusive", observed, limit, sentence)
-    if not fnmatchcase(cost.hardware, decision.hardware):
-        sentence = f"{here}: not judged, for the limit holds on {decision.hardware}."
-        return Verdict(cost.case, name, "ungated", observed, limit, sentence)
-    if observed is None:
-        sentence = (
-            f"{here}: it could not be measured on this machine. Take the gate away or"
-            " measure elsewhere."
-        )
-        return Verdict(cost.case, name, "inconclusive", None, limit, sentence)
-    passes = observed <= limit if ceiling else observed >= limit
-    told = (
-        ("within the ceiling" if passes else "above the ceiling")
-        if ceiling
-        else ("at least" if passes else "below")
-    )
-    sentence = f"{here}, {told} {'of' if ceiling else 'the floor of'} {limit:g}."
-    return Verdict(
-        cost.case,
-        name,
-        pass_or_fail(passes),
-        observed,
-        limit,
-        sentence,
-        decided_by="point",
-    )
+
+    kind: GateKind
+    value: float
+
+    def __post_init__(self) -> None:
+        if not self.kind.is_absolute:
+            raise ArgumentError(
+                "Expected a kind of gate that holds on one kind of machine, such as"
+                f" latency_p50, got kind={self.kind!r}. Choose one of those."
+            )
+
+    @property
+    def key(self) -> GateKey:
+        return GateKey(self.kind)
+
+    def gate(self, _: Direction) -> GateKey:
+        """The gate that its verdicts name."""
+        return self.key
+
+    def applies_at(self, case: Case) -> bool:
+        """Whether there is something to judge: latency and memory are measured with
+        nothing hidden.
+        """
+        return case.level == 0 or not self.kind.is_of_a_model
+
+    def is_planned_at(self, case: Case, plan: Plan) -> bool:
+        """Whether it is judged at this case, rather than once per model."""
+        is_first = case.seed == plan.seeds[0] or not self.kind.is_of_a_model
+        return self.applies_at(case) and is_first
+
+    def judge(self, cost: CostMeasurement, decision: Decision) -> Verdict:
+        """Whether the number is within the limit, on the hardware that it is for."""
+        observed = self._observed(cost)
+        number = "no" if observed is None else f"{observed:.4g}"
+        machine = cost.hardware or cost.device
+        subject = f"{cost.case}: {number} {self._unit} on {machine}"
+        if decision.hardware is None:
+            return self._verdict(
+                cost,
+                "inconclusive",
+                f"{subject}: an absolute limit means nothing without the hardware it is"
+                f' for. Add hardware = "{cost.hardware}" to the gate.',
+            )
+        if not fnmatchcase(cost.hardware, decision.hardware):
+            return self._verdict(
+                cost,
+                "ungated",
+                f"{subject}: not judged, because the limit holds on"
+                f" {decision.hardware}.",
+            )
+        if observed is None:
+            return self._verdict(
+                cost,
+                "inconclusive",
+                f"{subject}: it could not be measured on this machine. Take the gate"
+                " away or measure elsewhere.",
+            )
+        verdict = pass_or_fail(self._is_met_by(observed))
+        ending = f"{self._ending(verdict)} {self.value:g}"
+        judged = self._verdict(cost, verdict, f"{subject}, {ending}.")
+        return replace(judged, decided_by="point")
+
+    def _observed(self, cost: CostMeasurement) -> float | None:
+        if self.kind is GateKind.IMAGES_PER_SECOND:
+            return cost.images_per_second
+        if self.kind is GateKind.PEAK_MEMORY_GIB:
+            peak = cost.peak_memory_bytes
+            return None if peak is None else peak / 2**30
+        if cost.latency is None:
+            return None
+        if self.kind is GateKind.LATENCY_P50:
+            return cost.latency.p50
+        return cost.latency.p95
+
+    @property
+    def _unit(self) -> str:
+        return _UNITS[self.kind]
+
+    @property
+    def _is_floor(self) -> bool:
+        return self.kind is GateKind.IMAGES_PER_SECOND
+
+    def _is_met_by(self, observed: float) -> bool:
+        return observed >= self.value if self._is_floor else observed <= self.value
+
+    def _ending(self, verdict: VerdictName) -> str:
+        if self._is_floor:
+            return (
+                "at least the floor of" if verdict == "pass" else "below the floor of"
+            )
+        return "within the ceiling of" if verdict == "pass" else "above the ceiling of"
+
+    def _verdict(
+        self, cost: CostMeasurement, verdict: VerdictName, sentence: str
+    ) -> Verdict:
+        observed = self._observed(cost)
+        return Verdict(cost.case, self.key, verdict, observed, self.value, sentence)
 
 
-def _absolute(cost: CostMeasurement, name: str) -> tuple[float | None, str, bool]:
-    """(what was measured, its unit, whether its limit is a ceiling)."""
-    if name == "images_per_second":
-        return cost.images_per_second, "images per second", False
-    if name == "peak_memory_gib":
-        return (
-            None if cost.peak_memory_bytes is None else cost.peak_memory_bytes / 2**30,
-            "GiB at most",
-            True,
+CostLimit: TypeAlias = Ceiling | RelativeLimit | HardwareLimit
+
+_UNITS = {
+    GateKind.IMAGES_PER_SECOND: "images per second",
+    GateKind.LATENCY_P50: "seconds (p50) for one image alone",
+    GateKind.LATENCY_P95: "seconds (p95) for one image alone",
+    GateKind.PEAK_MEMORY_GIB: "GiB at most",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class _Ratio:
+    """How many times as long an image takes as a reference: the median over rounds."""
+
+    median: float
+    rounds: Sequence[float]
+    reference: str
+    """The reference and how it was timed, in words."""
+
+    def judge(
+        self, case: Case, gate: GateKey, maximum: float, decision: Decision
+    ) -> Verdict:
+        """Whether the ratio, or its upper bound, is within a ceiling."""
+        bounds = quantile_bounds(self.rounds, 0.5, decision.confidence)
+        verdict = self._decided(maximum, bounds, decision)
+        word = _WORDS_OF_A_CEILING[verdict]
+        sentence = (
+            f"{case}: an image takes {self.median:.2f} times {self.reference}"
+            f"{self._bounds_in_words(bounds, decision)}, {word} the ceiling of"
+            f" {maximum:.2f}."
         )
-    seconds = (
-        None
-        if cost.latency is None
-        else getattr(cost.latency, name.removeprefix("latency_"))
-    )
-    return (
-        seconds,
-        f"seconds ({name.removeprefix('latency_')}) for an image alone",
-        True,
-    )
+        judged = Verdict(
+            case,
+            gate,
+            verdict,
+            self.median,
+            maximum,
+            sentence,
+            bounds=bounds,
+            decided_by=decision.by,
+            confidence=decision.confidence,
+        )
+        return tolerated(judged, decision)
+
+    def _decided(
+        self, maximum: float, bounds: tuple[float, float], decision: Decision
+    ) -> VerdictName:
+        if decision.by == "point":
+            return pass_or_fail(self.median <= maximum)
+        low, high = bounds
+        if high <= maximum:
+            return "pass"
+        return "fail" if low > maximum else "inconclusive"
+
+    def _bounds_in_words(self, bounds: tuple[float, float], decision: Decision) -> str:
+        if decision.by == "point":
+            return ""
+        low, high = bounds
+        words = f"bounds take more than {len(self.rounds)} rounds"
+        if math.isfinite(low):
+            words = f"bounds {low:.2f} and {high:.2f}"
+        return f", {100 * decision.confidence:g} % {words}"
+
+
+_WORDS_OF_A_CEILING: dict[VerdictName, str] = {
+    "pass": "within",
+    "fail": "above",
+    "inconclusive": "not clear of",
+}

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from itertools import pairwise
-from typing import Any, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,28 @@ from ..retrieval.curve import Curve
 from ..retrieval.intervals import Estimate, normal_quantile, proportion
 
 Floats: TypeAlias = NDArray[np.float64]
-STATISTICS = ("recall", "retention", "mean_retention", "auc", "half_level", "slope")
+
+
+class Statistic(StrEnum):
+    """A number that is made of the recalls at several levels."""
+
+    RECALL = "recall"
+    """Their mean."""
+    RETENTION = "retention"
+    """The last level's share of level 0; inf where a sample has no recall to lose."""
+    MEAN_RETENTION = "mean_retention"
+    """The mean share of level 0 over the hidden levels."""
+    AUC = "auc"
+    HALF_LEVEL = "half_level"
+    """Inf where recall is not halved."""
+    SLOPE = "slope"
+
+
+STATISTICS = tuple(name.value for name in Statistic)
 _FEWEST_IN_A_TAIL = 10
 """Resamples beyond a quantile without which it is taken from the normal distribution instead."""
+_NO_RECALL = 1e-12
+"""Stands for a clean recall of 0, which nothing can be divided by."""
 
 
 class Arrays(Protocol):
@@ -35,35 +55,37 @@ class Arrays(Protocol):
         """`image_query_key`, `report_query_key`, `cluster`, `report_cluster`."""
 
 
+_SampleKey: TypeAlias = tuple[tuple[str | None, ...], Direction, tuple[int, ...]]
+
+
 class Evidence:
     """The ranks of a run, and the bootstrap samples made of them, each once."""
 
     def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays
-        self._samples: dict[tuple[Any, ...], Floats | None] = {}
+        self._samples: dict[_SampleKey, Floats | None] = {}
         self._clusters: dict[tuple[str, str], Clusters] = {}
 
     def ranks(self, outcome: Outcome, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) ranks of a case, or None where they were not kept."""
-        name = f"{_kind(direction)}_ranks"
-        found = (
-            None
-            if outcome.ranks_key is None
-            else self._arrays.of_case(outcome.ranks_key)
-        )
-        return None if found is None else found.get(name)
+        name = f"{_query_kind(direction)}_ranks"
+        if outcome.ranks_key is None:
+            return None
+        arrays = self._arrays.of_case(outcome.ranks_key)
+        return None if arrays is None else arrays.get(name)
 
     def query_keys(
         self, dataset: str, direction: Direction
     ) -> NDArray[np.int64] | None:
         """(N,) what names each query across runs."""
-        name = f"{_kind(direction)}_query_key"
-        found = self._arrays.of_dataset(dataset)
-        return None if found is None else found.get(name)
+        name = f"{_query_kind(direction)}_query_key"
+        arrays = self._arrays.of_dataset(dataset)
+        return None if arrays is None else arrays.get(name)
 
     def clusters(self, dataset: str, direction: Direction, queries: int) -> Clusters:
         """The patient of each query; each query alone where that is not known."""
-        name = "cluster" if _kind(direction) == "image" else "report_cluster"
+        is_image = _query_kind(direction) == "image"
+        name = "cluster" if is_image else "report_cluster"
         if (dataset, name) not in self._clusters:
             labels = (self._arrays.of_dataset(dataset) or {}).get(name)
             if labels is None:
@@ -74,20 +96,18 @@ class Evidence:
     def recall(
         self, outcome: Outcome, direction: Direction, k: int, confidence: float
     ) -> Estimate:
-        """Recall@k with Wilson's bounds; where patients repeat, those of as many
-        queries as they are worth.
+        """Recall@k with Wilson's bounds. With repeated patients they are those of the
+        effective sample size n / design effect.
         """
         scores = outcome.scores(direction)
-        ranks, effect = self.ranks(outcome, direction), 1.0
+        recall = scores.recall[measured_k(k, scores.recall)]
+        ranks = self.ranks(outcome, direction)
+        effect = 1.0
         if ranks is not None:
+            hits = (ranks <= k).astype(np.float64)
             clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
-            effect = design_effect((ranks <= k).astype(np.float64), clusters)
-        return proportion(
-            scores.recall[measured_k(k, scores.recall)],
-            scores.queries,
-            confidence,
-            effect,
-        )
+            effect = design_effect(hits, clusters)
+        return proportion(recall, scores.queries, confidence, effect)
 
     def of_curve(
         self, curve: Curve, direction: Direction, k: int, name: str, confidence: float
@@ -95,24 +115,16 @@ class Evidence:
         """Retention at the last level, area, half level or slope with bootstrap bounds;
         None without ranks.
         """
-        samples = self.samples(
-            curve.outcomes, direction, sorted(curve.clean.scores(direction).recall)
-        )
+        scores = curve.clean.scores(direction)
+        ks = sorted(scores.recall)
+        samples = self.samples(curve.outcomes, direction, ks)
         if samples is None:
             return None
-        measured = sorted(curve.clean.scores(direction).recall)
-        place = measured.index(measured_k(k, measured))
-        recalls = np.array(
-            [[outcome.recall(k, direction) for outcome in curve.outcomes]]
-        )
-        value = float(statistic(name, curve.levels, recalls)[0])
-        queries = curve.clean.scores(direction).queries
-        return estimate_of(
-            value,
-            statistic(name, curve.levels, samples[:, :, place]),
-            queries,
-            confidence,
-        )
+        index = ks.index(measured_k(k, ks))
+        recalls = [outcome.recall(k, direction) for outcome in curve.outcomes]
+        value = float(statistic(name, curve.levels, np.array([recalls]))[0])
+        sampled_values = statistic(name, curve.levels, samples[:, :, index])
+        return estimate_of(value, sampled_values, scores.queries, confidence)
 
     def samples(
         self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
@@ -128,19 +140,23 @@ class Evidence:
     def _resampled(
         self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
     ) -> Floats | None:
-        ranks = [self.ranks(outcome, direction) for outcome in outcomes]
-        found = [one for one in ranks if one is not None]
-        if len(found) < len(ranks) or len({len(one) for one in found}) != 1:
+        ranks_of_levels = []
+        for outcome in outcomes:
+            ranks = self.ranks(outcome, direction)
+            if ranks is None:
+                return None
+            ranks_of_levels.append(ranks)
+        if len({len(ranks) for ranks in ranks_of_levels}) != 1:
             return None
-        hits = hits_of(found, ks)
+        hits = hits_of(ranks_of_levels, ks)
         clusters = self.clusters(outcomes[0].case.dataset, direction, len(hits))
-        # One patient who loses all when anything is hidden, and one who gains all:
-        # everything varies.
-        clean_alone = np.repeat([1.0] + [0.0] * (len(found) - 1), len(ks))
-        means = resampled_means(
-            hits, clusters, pseudo=np.stack([clean_alone, 1 - clean_alone])
-        )
-        return means.reshape(len(means), len(found), len(ks))
+        # Two pseudo-patients: one who loses all when anything is hidden, and one who
+        # gains all. With them everything varies, in the smallest run too.
+        levels = len(ranks_of_levels)
+        clean_alone = np.repeat([1.0] + [0.0] * (levels - 1), len(ks))
+        pseudo = np.stack([clean_alone, 1 - clean_alone])
+        means = resampled_means(hits, clusters, pseudo=pseudo)
+        return means.reshape(len(means), levels, len(ks))
 
 
 def hits_of(ranks: Sequence[NDArray[np.int64]], ks: Sequence[int]) -> Floats:
@@ -153,8 +169,11 @@ def estimate_of(
     value: float, samples: Floats, queries: int, confidence: float
 ) -> Estimate:
     """A number with the bounds that its bootstrap samples give, each held with `confidence`."""
-    low, high = tail(samples, 1 - confidence), -tail(-samples, 1 - confidence)
-    error = float(samples.std()) if np.isfinite(samples).all() else math.inf
+    low = tail(samples, 1 - confidence)
+    high = -tail(-samples, 1 - confidence)
+    error = math.inf
+    if np.isfinite(samples).all():
+        error = float(samples.std())
     return Estimate(value, low, high, error, queries)
 
 
@@ -168,36 +187,38 @@ def tail(samples: Floats, share: float) -> float:
 
 
 def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
-    """What the statistic of that name, one of `STATISTICS`, says of each of (B, L)
-    recalls: (B,) numbers.
+    """(B,) numbers: a statistic of each of (B, L) recalls, as `curve` computes it of one
+    curve.
 
-    Retention at the last level (inf where a sample has no recall to lose), mean
-    retention of the hidden levels, area, half level (inf where it is not reached),
-    slope or mean of (B, L) recalls: what `curve` says of one curve, for all samples at
-    once.
+    Raises:
+        ArgumentError: `name` is none of `STATISTICS`.
     """
-    known_word("statistic", name, STATISTICS)
-    if name == "recall":
+    chosen = Statistic(known_word("statistic", name, STATISTICS))
+    if chosen is Statistic.RECALL:
         mean: Floats = recalls.mean(axis=1)
         return mean
-    if name in ("auc", "slope"):
-        weights = _area_weights(levels) if name == "auc" else _slope_weights(levels)
-        weighted: Floats = recalls @ weights
-        return weighted
-    if name == "half_level":
+    if chosen is Statistic.AUC:
+        area: Floats = recalls @ _area_weights(levels)
+        return area
+    if chosen is Statistic.SLOPE:
+        slope: Floats = recalls @ _slope_weights(levels)
+        return slope
+    if chosen is Statistic.HALF_LEVEL:
         return _half_levels(levels, recalls)
-    clean = np.maximum(recalls[:, 0], 1e-12)
-    if name == "retention":
-        kept: Floats = np.where(recalls[:, 0] > 0, recalls[:, -1] / clean, np.inf)
-        return kept
-    over_levels: Floats = recalls[:, 1:].mean(axis=1) / clean
-    return over_levels  # finite, since those of two runs are subtracted
+    clean = np.maximum(recalls[:, 0], _NO_RECALL)
+    if chosen is Statistic.RETENTION:
+        has_recall = recalls[:, 0] > 0
+        retention: Floats = np.where(has_recall, recalls[:, -1] / clean, np.inf)
+        return retention
+    # Mean retention stays finite, because those of two runs are subtracted.
+    mean_retention: Floats = recalls[:, 1:].mean(axis=1) / clean
+    return mean_retention
 
 
 def _area_weights(levels: Sequence[float]) -> Floats:
     weights = np.zeros(len(levels))
-    for place, (low, high) in enumerate(pairwise(levels)):
-        weights[place : place + 2] += (high - low) / 2
+    for index, (low, high) in enumerate(pairwise(levels)):
+        weights[index : index + 2] += (high - low) / 2
     return weights / (levels[-1] - levels[0])
 
 
@@ -209,20 +230,21 @@ def _slope_weights(levels: Sequence[float]) -> Floats:
 
 def _half_levels(levels: Sequence[float], recalls: Floats) -> Floats:
     """(B,) where the first segment crosses half of the clean recall, or inf."""
-    half, rows = recalls[:, 0] / 2, np.arange(len(recalls))
-    below = recalls[:, 1:] <= half[:, None]
-    place = below.argmax(axis=1)
-    above, under = recalls[rows, place], recalls[rows, place + 1]
-    fall = np.where(above > under, above - under, 1.0)
-    low, high = np.array(levels)[place], np.array(levels)[place + 1]
+    rows = np.arange(len(recalls))
+    half = recalls[:, 0] / 2
+    is_below = recalls[:, 1:] <= half[:, None]
+    segment = is_below.argmax(axis=1)
+    above = recalls[rows, segment]
+    below = recalls[rows, segment + 1]
+    # Where a curve does not fall there is nothing to interpolate; 1 avoids 0 / 0.
+    fall = np.where(above > below, above - below, 1.0)
+    low = np.array(levels)[segment]
+    high = np.array(levels)[segment + 1]
     crossing = low + (high - low) * np.clip((above - half) / fall, 0.0, 1.0)
-    return np.where(below.any(axis=1) & (half > 0), crossing, np.inf)
+    return np.where(is_below.any(axis=1) & (half > 0), crossing, np.inf)
 
 
-def _kind(direction: Direction) -> str:
+def _query_kind(direction: Direction) -> Literal["image", "report"]:
     """What the queries are: the stem of their arrays' names."""
-    return (
-        "image"
-        if known_word("direction", direction, DIRECTIONS) == "image-to-report"
-        else "report"
-    )
+    known_word("direction", direction, DIRECTIONS)
+    return "image" if direction == "image-to-report" else "report"

@@ -1,5 +1,6 @@
-"""What a run measured, apart from what is thought of it: it can be judged now, or again
-later from the saved run.
+"""What a run measured, apart from any verdict.
+
+It can be judged now, or again later from the saved run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..core.searches import BreakingOutcome
 from ..retrieval.curve import Curve
 
 INTERRUPTED = "interrupted"
-"""What a scope says of a run that was not let finish."""
+"""What a scope says of a run that was not allowed to finish."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,13 @@ class Identity:
 
     @classmethod
     def new(cls) -> Identity:
-        """That of a run that starts now."""
+        """The identity of a run that starts now."""
         from .. import __version__
 
         return cls(
-            secrets.token_hex(8),
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            __version__,
+            id=secrets.token_hex(8),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=__version__,
         )
 
 
@@ -67,9 +68,9 @@ class Measurements:
     broken: tuple[str, ...]
     """One sentence for each way in which tests of ours failed other than by a gate."""
     broken_tests: int
-    """How many tests that were."""
+    """How many tests failed in these ways."""
     notes: tuple[str, ...]
-    """What its user should know of how it was measured, in sentences."""
+    """What the user should know of how it was measured, in sentences."""
 
     @cached_property
     def curves(self) -> tuple[Curve, ...]:
@@ -81,12 +82,13 @@ class Measurements:
 
     @cached_property
     def measured_models(self) -> set[str]:
-        cases = (
-            *(o.case for o in self.outcomes),
-            *(c.case for c in self.costs),
-            *(b.case for b in self.breaking),
+        """The names of the models of which anything was measured."""
+        measured: tuple[Outcome | CostMeasurement | BreakingOutcome, ...] = (
+            *self.outcomes,
+            *self.costs,
+            *self.breaking,
         )
-        return {case.model for case in cases}
+        return {measurement.case.model for measurement in measured}
 
     @property
     def full(self) -> bool:
@@ -96,14 +98,12 @@ class Measurements:
 
 def curves_of(outcomes: Iterable[Outcome]) -> list[Curve]:
     """One curve for each model, data set, occluder and seed whose level 0 was measured."""
-    grouped: dict[tuple[str, str, str, int], list[Outcome]] = {}
+    groups: dict[Case, list[Outcome]] = {}
     for outcome in outcomes:
-        case = outcome.case
-        grouped.setdefault(
-            (case.model, case.dataset, case.occluder, case.seed), []
-        ).append(outcome)
-    rising = [
-        tuple(sorted(group, key=lambda outcome: outcome.case.level))
-        for group in grouped.values()
-    ]
-    return [Curve(group) for group in rising if group[0].case.level == 0]
+        groups.setdefault(outcome.case.clean(), []).append(outcome)
+    curves = []
+    for clean_case, group in groups.items():
+        rising = sorted(group, key=lambda outcome: outcome.case.level)
+        if rising[0].case == clean_case:
+            curves.append(Curve(tuple(rising)))
+    return curves

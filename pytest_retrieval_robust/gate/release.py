@@ -17,7 +17,7 @@ class Status(StrEnum):
     NOT_JUDGED = "not judged"
     """Nothing went wrong, and no gate was met either: that releases nothing."""
     MEASURED_ONLY = "measured only"
-    """`--robust-measure-only`: no verdict was asked for."""
+    """`--robust-measure-only`: nothing was judged."""
 
 
 _SIGNS = {
@@ -48,21 +48,18 @@ class Release:
     @property
     def title(self) -> str:
         """`Release gate passed`, the heading of a report."""
-        return (
-            "Measured only"
-            if self.status is Status.MEASURED_ONLY
-            else f"Release gate {self.status}"
-        )
+        if self.status is Status.MEASURED_ONLY:
+            return "Measured only"
+        return f"Release gate {self.status}"
 
     @property
     def why(self) -> str:
         """The reasons as one sentence, with its full stop."""
-        told = "; ".join(self.reasons)
-        return (
-            f"Because {told}."
-            if self.status is Status.FAILED
-            else f"{told[:1].upper()}{told[1:]}."
-        )
+        reasons = "; ".join(self.reasons)
+        if self.status is Status.FAILED:
+            return f"Because {reasons}."
+        # Not `capitalize`, which would lower the names in it.
+        return f"{reasons[:1].upper()}{reasons[1:]}."
 
     @property
     def line(self) -> str:
@@ -73,20 +70,20 @@ class Release:
         >>> Release(Status.MEASURED_ONLY, ("2 cells measured",)).line
         'MEASURED ONLY (2 cells measured)'
         """
-        told = "; ".join(self.reasons)
+        reasons = "; ".join(self.reasons)
         if self.status is Status.FAILED:
-            return f"RELEASE GATE: FAILED because {told}"
-        status = self.status.upper()
-        head = (
-            status if self.status is Status.MEASURED_ONLY else f"RELEASE GATE: {status}"
-        )
-        return f"{head} ({told})"
+            return f"RELEASE GATE: FAILED because {reasons}"
+        if self.status is Status.MEASURED_ONLY:
+            return f"MEASURED ONLY ({reasons})"
+        return f"RELEASE GATE: {self.status.upper()} ({reasons})"
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
+def counted(count: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun.
 
     >>> counted(1, "gate met", "gates met"), counted(2, "model")
     ('1 gate met', '2 models')
     """
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
+    if count == 1:
+        return f"{count} {noun}"
+    return f"{count} {plural or noun + 's'}"

@@ -4,7 +4,7 @@ how much it varies with the queries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 from statistics import fmean, stdev
@@ -45,21 +45,17 @@ def layout_variation(
     curves: Iterable[Curve], evidence: Evidence
 ) -> Iterator[LayoutVariation]:
     """The variation of every hidden cell that was measured with two seeds or more."""
-    hidden = [
-        outcome
-        for curve in curves
-        for outcome in curve.outcomes
-        if outcome.case.level > 0
-    ]
-    for _, group in groupby(
-        sorted(hidden, key=lambda outcome: outcome.case), key=_without_seed
-    ):
-        outcomes = list(group)
-        if len(outcomes) > 1:
-            for direction, k in product(
-                DIRECTIONS, sorted(outcomes[0].image_to_report.recall)
-            ):
-                yield _variation(outcomes, direction, k, evidence)
+    outcomes = [outcome for curve in curves for outcome in curve.outcomes]
+    hidden = [outcome for outcome in outcomes if outcome.case.level > 0]
+    # The seed is the last field of a case: those of a cell are neighbours.
+    hidden.sort(key=lambda outcome: outcome.case)
+    for _, group in groupby(hidden, key=_without_seed):
+        seeds = list(group)
+        if len(seeds) == 1:
+            continue
+        ks = sorted(seeds[0].image_to_report.recall)
+        for direction, k in product(DIRECTIONS, ks):
+            yield _variation(seeds, direction, k, evidence)
 
 
 def _without_seed(outcome: Outcome) -> tuple[str, str, str, float]:
@@ -68,10 +64,10 @@ def _without_seed(outcome: Outcome) -> tuple[str, str, str, float]:
 
 
 def _variation(
-    outcomes: list[Outcome], direction: Direction, k: int, evidence: Evidence
+    seeds: Sequence[Outcome], direction: Direction, k: int, evidence: Evidence
 ) -> LayoutVariation:
-    recalls = [outcome.recall(k, direction) for outcome in outcomes]
-    case = outcomes[0].case
+    recalls = [outcome.recall(k, direction) for outcome in seeds]
+    case = seeds[0].case
     return LayoutVariation(
         case.model,
         case.dataset,
@@ -79,29 +75,31 @@ def _variation(
         case.level,
         direction,
         k,
-        len(outcomes),
-        fmean(recalls),
-        stdev(recalls),
-        _error_of_queries(outcomes, direction, k, evidence),
+        seeds=len(seeds),
+        mean=fmean(recalls),
+        layouts=stdev(recalls),
+        queries=_error_of_queries(seeds, direction, k, evidence),
     )
 
 
 def _error_of_queries(
-    outcomes: list[Outcome], direction: Direction, k: int, evidence: Evidence
+    seeds: Sequence[Outcome], direction: Direction, k: int, evidence: Evidence
 ) -> float:
-    ranks = [
-        found
-        for outcome in outcomes
-        if (found := evidence.ranks(outcome, direction)) is not None
-    ]
-    queries = outcomes[0].scores(direction).queries
-    if len(ranks) < len(outcomes):
-        mean = fmean(outcome.recall(k, direction) for outcome in outcomes)
-        return float((mean * (1 - mean) / queries) ** 0.5)
+    """The standard error of the mean that comes from the choice of queries."""
+    queries = seeds[0].scores(direction).queries
+    hits = []
+    for outcome in seeds:
+        ranks = evidence.ranks(outcome, direction)
+        # Without ranks each query counts as one draw of the mean recall.
+        if ranks is None:
+            mean = fmean(outcome.recall(k, direction) for outcome in seeds)
+            return float((mean * (1 - mean) / queries) ** 0.5)
+        hits.append(ranks <= k)
+    if queries < 2:
+        return 0.0
     # The share of layouts in which a query is hit, whose mean over the queries is the
     # mean over the layouts.
-    hit = np.mean([one <= k for one in ranks], axis=0)
-    effect = design_effect(
-        hit, evidence.clusters(outcomes[0].case.dataset, direction, queries)
-    )
-    return float((hit.var(ddof=1) * effect / queries) ** 0.5) if queries > 1 else 0.0
+    share_hit = np.mean(hits, axis=0)
+    clusters = evidence.clusters(seeds[0].case.dataset, direction, queries)
+    effect = design_effect(share_hit, clusters)
+    return float((share_hit.var(ddof=1) * effect / queries) ** 0.5)

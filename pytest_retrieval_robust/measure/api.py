@@ -25,8 +25,9 @@ from ..models import (
     Prepared,
     check_accepted,
     load_entry,
+    precision_of,
 )
-from ..models._locators import entry_for, is_locator
+from ..models.locators import entry_for, is_locator
 from ..occluders import Occluder
 from ..retrieval.curve import Curve
 from .arguments import (
@@ -50,10 +51,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from ..datasets import RetrievalDataset
-    from .sweep.run import Measured
+    from .sweep.results import Measured
 
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".parquet", ".gz", ".tar")
+_TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".gz", ".tar")
 
 
 @cache
@@ -72,27 +73,32 @@ def load_model(
     cache_dir: str | PathLike[str] | None = None,
     **options: object,
 ) -> DualEncoder:
-    """Load a model by catalogue name or locator (`hf:ORG/NAME[@REV]`,
-    `open_clip:ARCH/TAG`, `local-dir:PATH`).
+    """Load a model by catalogue name or locator.
 
-    `checkpoint` is a file or folder of one's own in the layout that the named model is
-    published in (its variant is read from the file), `tokenizer` a folder or hub
-    repository, and `options` what the model's entry accepts (`preprocessing`,
-    `context_length`). Without a checkpoint the published weights are taken from the
-    caches, or fetched if `download`.
+    Args:
+        name: A name of the catalogue, or a locator: `hf:ORG/NAME[@REV]`,
+            `open_clip:ARCH/TAG` or `local-dir:PATH`.
+        checkpoint: Your own file or folder, in the layout that the named model is
+            published in; its variant is read from the file. Without it the published
+            weights are taken from the caches, or fetched if `download`.
+        tokenizer: A folder or hub repository.
+        device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for the best one.
+        precision: `fp32`, `bf16` or `fp16`.
+        download: Whether missing weights may be fetched.
+        cache_dir: Where plain weight files lie; by default the platform's cache.
+        options: What the model's entry accepts (`preprocessing`, `context_length`).
 
-    Raises `UnknownNameError`, `ConfigError` (an option that the model does not have),
-    `NotOnThisMachineError` (weights missing) or `ModelError` (weights damaged, or
-    another model's).
+    Raises:
+        UnknownNameError: No model has that name.
+        ConfigError: The model does not have an option.
+        NotOnThisMachineError: Weights are missing.
+        ModelError: Weights are damaged, or another model's.
     """
     check_text("name", name, "tiny-cxr-clip")
     known_word("precision", precision, get_args(Precision))
-    for key, path in (
-        ("checkpoint", checkpoint),
-        ("tokenizer", tokenizer),
-        ("cache_dir", cache_dir),
-    ):
-        check_path(key, path)
+    check_path("checkpoint", checkpoint)
+    check_path("tokenizer", tokenizer)
+    check_path("cache_dir", cache_dir)
     entry: ModelEntry = (
         entry_for(name) if is_locator(name) else _catalogues().models.get(name)
     )
@@ -120,22 +126,26 @@ def encoder_from_callables(
 ) -> DualEncoder:
     """A model from two functions: a remote service, an ONNX session, or anything else that embeds.
 
-    `encode_images` is given float32 (B, 3, S, S) on the 0..1 scale and `encode_reports`
-    a list of B texts; each returns (B, D) rows (array, tensor or nested lists), which
-    need not be of length 1. Normalising with the model's own mean and standard
-    deviation is their work. `prepare` maps a PIL image to `Prepared`; without it the
-    short side is resized to `size` pixels (bicubic) and the middle square is kept.
-    Raises `EmbeddingError` for rows of a wrong shape.
+    Args:
+        name: What the model is called in results.
+        encode_images: Takes float32 (B, 3, S, S) on the 0..1 scale and returns (B, D)
+            rows: an array, a tensor or nested lists. Rows need not be of length 1. The
+            function has to normalise pixels with the model's own mean and deviation.
+        encode_reports: Takes a list of B texts and returns (B, D) rows.
+        size: S, the side of the prepared square, if there is no `prepare`: the short
+            side is resized to it (bicubic), and the middle square is kept.
+        prepare: Maps a PIL image to `Prepared`.
+        source: Where the model comes from, for its card.
+
+    Raises:
+        EmbeddingError: A function returned rows of a wrong shape.
     """
-    from ..models._callables import CallableEncoder
+    from ..models._formats.callables import CallableEncoder
 
     check_text("name", name, "our-candidate")
-    for key, function in (
-        ("encode_images", encode_images),
-        ("encode_reports", encode_reports),
-        ("prepare", prepare),
-    ):
-        check_function(key, function, optional=key == "prepare")
+    check_function("encode_images", encode_images)
+    check_function("encode_reports", encode_reports)
+    check_function("prepare", prepare, optional=True)
     check_optional_whole("size", size)
     card = ModelCard(source=source, input_size=size)
     return CallableEncoder(
@@ -159,47 +169,40 @@ def dataset_from_lists(
     """A data set of your own from lists that have one item per image, in the same order.
 
     Args:
-        name: What the data set is called in results. images: Paths (read when they are
-        needed: for more images than memory holds), PIL images, bytes of image files,
-            or uint8 arrays of shape (rows, columns) or (rows, columns, 3).
-        reports: Texts; a list of texts where an image has several captions. None, NaN
-            and blank texts are no text: an image without one is left out.
+        name: What the data set is called in results.
+        images: Paths (read when they are needed: for more images than memory holds),
+            PIL images, bytes of image files, or uint8 arrays of shape (rows, columns)
+            or (rows, columns, 3).
+        reports: Texts; a list of texts if an image has several captions. An image
+            without a text (None, NaN or blank) is left out.
         patients: One per image, for intervals over patients; without them each study is
-        its own patient. ids: One per image, unique; by default its place in the list.
+            its own patient.
+        ids: One per image, unique; by default its place in the list.
         studies: Images of one study share a report, for `same-study` and `same-labels`.
-        labels: A list of words per image, for `same-labels`. split: What the part of
-        the data is called. relevance: Which reports are right for an image:
-        `same-text`, `strict-id`, `same-study`, `same-labels`. on_error: `skip` leaves
-        out images that cannot be read, at most 5 % of them.
+        labels: A list of words per image, for `same-labels`.
+        split: What the part of the data is called.
+        relevance: Which reports are right for an image: `same-text`, `strict-id`,
+            `same-study` or `same-labels`.
+        on_error: `skip` leaves out images that cannot be read, at most 5 % of them.
 
-    Raises `DatasetError` for lists of different lengths, an id twice, and items that
-    are none of these.
+    Raises:
+        DatasetError: Lists differ in length, an id is there twice, or an item is none of
+            these.
     """
-    from ..datasets._lists import dataset_of
+    from ..datasets._files.lists import ImageLists, dataset_of
 
-    return dataset_of(
-        name,
-        images,
-        reports,
-        ids=ids,
-        patients=patients,
-        studies=studies,
-        labels=labels,
-        split=split,
-        relevance=relevance,
-        on_error=on_error,
-    )
+    lists = ImageLists(images, reports, ids, patients, studies, labels)
+    return dataset_of(name, lists, split=split, relevance=relevance, on_error=on_error)
 
 
 def load_dataset(name: str, **options: object) -> RetrievalDataset:
-    """Open a data set by name and parameters: `synthetic-cxr`, with `prevalence=0.65`
-    or as `...(prevalence=0.65)`.
+    """Open a data set by name, with parameters by keyword or in parentheses.
 
-    Raises `UnknownNameError` or `ConfigError` for what is not known or does not fit,
-    saying what does.
+    `synthetic-cxr(prevalence=0.65)` is `synthetic-cxr` with `prevalence=0.65`. Raises
+    `UnknownNameError` for an unknown name and `ConfigError` for an unfit parameter.
     """
     check_text("name", name, "synthetic-cxr")
-    if "/" in name.partition("(")[0] or name.endswith(_TABLES):
+    if "/" in name.partition("(")[0] or name.endswith(_TABLE_SUFFIXES):
         raise UnknownNameError(
             "Expected the name of a data set, got a path. Open a table with"
             " load_dataset('table', path=...), and shards with"
@@ -232,13 +235,15 @@ def evaluate(
     Args:
         model: A loaded model, or the name or locator of one, which is then loaded.
         dataset: An opened data set, or a name, with parameters in parentheses.
-        occluder: An occluder, or a name, with parameters in parentheses. levels:
-        Fractions of the image area. 0 is always measured, as the reference. seed: Each
-        gives one mask layout. ks: The k of Recall@k. device: Where a named model is
-        loaded. A loaded one has to be there already. batch_size: Images per batch; None
-        for a size that suits the device. limit: Only the first so many pairs.
+        occluder: An occluder, or a name, with parameters in parentheses.
+        levels: Fractions of the image area. 0 is always measured, as the reference.
+        seed: Each seed gives one mask layout.
+        ks: The k of Recall@k.
+        device: Where a named model is loaded. A loaded one has to be there already.
+        batch_size: Images per batch; None for a size that suits the device.
+        limit: Only the first so many pairs.
         cache_dir: Embeddings are kept there, and those that are there already are not
-        encoded again.
+            encoded again.
 
     Returns:
         A `Curve`: `recall(k)`, `retention(k)`, `area(k)`, `half_level(k)`, `slope(k)`,
@@ -252,18 +257,14 @@ def evaluate(
     from .pairs import pairs_of
     from .sweep.run import run_sweep
 
-    # Whatever can be refused is refused before a model is loaded.
-    hidden, wanted_ks, seed = checked_levels(levels), checked_ks(ks), checked_seed(seed)
+    # What can be refused is refused before a model is loaded.
+    hidden_levels = checked_levels(levels)
+    ks = checked_ks(ks)
+    seed = checked_seed(seed)
     check_optional_whole("batch_size", batch_size)
     check_optional_whole("limit", limit)
     check_path("cache_dir", cache_dir)
-    for given, check in (
-        (model, check_model),
-        (dataset, check_dataset),
-        (occluder, check_occluder),
-    ):
-        if not isinstance(given, str):
-            check(given)
+    _check_objects(model, dataset, occluder)
     if isinstance(occluder, str):
         occluder = load_occluder(occluder)
     if isinstance(dataset, str):
@@ -275,48 +276,58 @@ def evaluate(
             f"Expected the device that the model is on, got device={device!r} with"
             f" {model.name} on {model.device}. Pass device to load_model instead."
         )
-    cells = {level: Cell(occluder.name, level, seed) for level in hidden}
-    pairs = pairs_of(dataset, limit)
-    store = None if cache_dir is None else EmbeddingStore(Path(cache_dir) / FOLDER)
-    asked = [(cell, occluder) for cell in cells.values()]
-    precision = getattr(model, "precision", "fp32")
+    cells = [Cell(occluder.name, level, seed) for level in hidden_levels]
+    store = None
+    if cache_dir is not None:
+        store = EmbeddingStore(Path(cache_dir) / FOLDER)
     result = run_sweep(
         model,
-        pairs,
-        asked,
-        wanted_ks,
-        precision=precision,
+        pairs_of(dataset, limit),
+        [(cell, occluder) for cell in cells],
+        ks,
+        precision=precision_of(model),
         batch_size=batch_size,
         store=store,
     )
-    for note in () if store is None else store.notes:
-        warnings.warn(note, stacklevel=2)
-    measured = {
-        0.0: result.cells[CLEAN],
-        **{level: result.cells[cell] for level, cell in cells.items()},
-    }
-    return Curve(
-        tuple(
-            outcome_of(
-                Case(model.name, dataset.name, occluder.name, level, seed), found
-            )
-            for level, found in measured.items()
-        )
-    )
+    # Nothing that goes wrong with the store ends a measurement.
+    if store is not None:
+        for note in store.notes:
+            warnings.warn(note, stacklevel=2)
+    outcomes = []
+    for cell in (CLEAN, *cells):
+        # Level 0 is recorded as that of this occluder: it is the curve's first point.
+        case = Case(model.name, dataset.name, occluder.name, cell.level, seed)
+        outcomes.append(outcome_of(case, result.cells[cell]))
+    return Curve(tuple(outcomes))
+
+
+def _check_objects(
+    model: DualEncoder | str,
+    dataset: RetrievalDataset | str,
+    occluder: Occluder | str,
+) -> None:
+    """Check what is not a name."""
+    if not isinstance(model, str):
+        check_model(model)
+    if not isinstance(dataset, str):
+        check_dataset(dataset)
+    if not isinstance(occluder, str):
+        check_occluder(occluder)
 
 
 def outcome_of(
-    case: Case, found: Measured | RobustError, ranks_key: str | None = None
+    case: Case, result: Measured | RobustError, ranks_key: str | None = None
 ) -> Outcome:
     """The outcome of a measured cell; raises the error that it ended with."""
-    if isinstance(found, RobustError):
-        raise copy(found)  # what is kept holds no frames
+    if isinstance(result, RobustError):
+        # A copy: a raised error collects frames, which hold a model and a batch.
+        raise copy(result)
     return Outcome(
         case=case,
-        achieved_level=found.achieved_level,
-        visible_level=found.visible_level,
-        image_to_report=found.image_to_report,
-        report_to_image=found.report_to_image,
-        timing=found.timing,
+        achieved_level=result.achieved_level,
+        visible_level=result.visible_level,
+        image_to_report=result.image_to_report,
+        report_to_image=result.report_to_image,
+        timing=result.timing,
         ranks_key=ranks_key,
     )

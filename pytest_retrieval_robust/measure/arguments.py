@@ -1,6 +1,4 @@
-"""What the functions of the Python interface are called with, checked before anything
-is loaded or measured.
-"""
+"""The arguments of the Python interface, checked before anything is loaded or measured."""
 
 from __future__ import annotations
 
@@ -14,9 +12,16 @@ from typing import Any
 from ..core.cases import canonical_level
 from ..core.errors import ArgumentError, OcclusionError
 
-_MOST_SEED = 2**31 - 1
-_MODEL = ("name", "card", "device", "prepare", "encode_images", "encode_reports")
-_DATASET = (
+_LARGEST_SEED = 2**31 - 1
+_MODEL_MEMBERS = (
+    "name",
+    "card",
+    "device",
+    "prepare",
+    "encode_images",
+    "encode_reports",
+)
+_DATASET_MEMBERS = (
     "name",
     "fingerprint",
     "split",
@@ -29,68 +34,71 @@ _DATASET = (
     "patients",
     "image",
 )
-_OCCLUDER = ("name", "bind", "shares", "mask", "occlude")
+_OCCLUDER_MEMBERS = ("name", "bind", "shares", "mask", "occlude")
 
 
 def check_model(model: object) -> None:
-    """Raise `ArgumentError` where `model` is none, saying what it lacks."""
+    """Raise `ArgumentError` if `model` is none, naming what it lacks."""
     _check_members(
         "model",
         model,
-        _MODEL,
+        _MODEL_MEMBERS,
         "Load one with load_model, or make one with encoder_from_callables.",
     )
 
 
 def check_dataset(dataset: object) -> None:
-    """Raise `ArgumentError` where `dataset` is none, saying what it lacks."""
-    _check_members("data set", dataset, _DATASET, "Load one with load_dataset.")
+    """Raise `ArgumentError` if `dataset` is none, naming what it lacks."""
+    _check_members("data set", dataset, _DATASET_MEMBERS, "Load one with load_dataset.")
 
 
 def check_occluder(occluder: object) -> None:
-    """Raise `ArgumentError` where `occluder` is none, saying what it lacks."""
-    _check_members("occluder", occluder, _OCCLUDER, "Build one with load_occluder.")
+    """Raise `ArgumentError` if `occluder` is none, naming what it lacks."""
+    _check_members(
+        "occluder", occluder, _OCCLUDER_MEMBERS, "Build one with load_occluder."
+    )
 
 
 def _check_members(
     kind: str, value: object, members: Iterable[str], advice: str
 ) -> None:
-    expected = f"an {kind}" if kind.startswith("o") else f"a {kind}"
+    article = "an" if kind.startswith("o") else "a"
+    expected = f"{article} {kind}"
     if isinstance(value, type):
         raise ArgumentError(
             f"Expected {expected}, got the class {value.__name__}. Make an object of it"
             " first."
         )
-    lacking = [name for name in members if not _has(value, name)]
-    if lacking:
+    missing = [name for name in members if not _has_member(value, name)]
+    if missing:
         raise ArgumentError(
             f"Expected {expected}, got an object of type {type(value).__name__} without"
-            f" {', '.join(lacking)}. {advice}"
+            f" {', '.join(missing)}. {advice}"
         )
 
 
-def _has(value: object, name: str) -> bool:
-    """The type is asked before the object, because a property may do work or raise an
-    error of its own.
-    """
+def _has_member(value: object, name: str) -> bool:
+    # The type is asked before the object, because a property may do work or raise an
+    # error of its own.
     if hasattr(type(value), name) or name in getattr(value, "__dict__", ()):
         return True
+    # A wrapper may pass on what it does not have itself.
     return hasattr(type(value), "__getattr__") and hasattr(value, name)
 
 
 def checked_levels(levels: object) -> list[float]:
-    """The levels to hide, rising, each once and without 0; errors say what a level is."""
+    """The levels to hide, rising, each once and without 0."""
     advice = "Give fractions of the image area: levels=(0.1, 0.3)."
-    return sorted(
-        {_level(level, advice) for level in _items("levels", levels, advice)} - {0.0}
-    )
+    checked = {_level(level, advice) for level in _items("levels", levels, advice)}
+    return sorted(checked - {0.0})
 
 
 def _items(name: str, values: object, advice: str) -> list[object]:
     if isinstance(values, Iterable) and not isinstance(values, str | bytes):
         try:
             return list(values)
-        except TypeError:  # an array without an axis
+        except TypeError:
+            # An array without an axis has the method, and cannot be iterated.
             pass
     raise ArgumentError(
         f"Expected {name} as a sequence of numbers, got {name}={values!r}. {advice}"
@@ -105,11 +113,10 @@ def _level(level: object, advice: str) -> float:
         )
     number = float(level)
     if math.isnan(number) or not 0 <= number <= 1:
-        share = (
-            f" For {number:g} % write {number / 100:g}." if 1 < number <= 100 else ""
-        )
+        if 1 < number <= 100:
+            advice += f" For {number:g} % write {number / 100:g}."
         raise OcclusionError(
-            f"Expected levels from 0 to 1, got level={level!r}. {advice}{share}"
+            f"Expected levels from 0 to 1, got level={level!r}. {advice}"
         )
     return canonical_level(number)
 
@@ -117,18 +124,22 @@ def _level(level: object, advice: str) -> float:
 def checked_ks(ks: object) -> tuple[int, ...]:
     """The k of Recall@k, rising and each once."""
     advice = "Give whole numbers of 1 or more: ks=(1, 5, 10)."
-    found = sorted(
-        {checked_whole("k", k, 1, advice=advice) for k in _items("ks", ks, advice)}
-    )
-    if not found:
+    checked = {
+        checked_whole("k", k, 1, advice=advice) for k in _items("ks", ks, advice)
+    }
+    if not checked:
         raise ArgumentError(f"Expected at least one k, got ks={ks!r}. {advice}")
-    return tuple(found)
+    return tuple(sorted(checked))
 
 
 def checked_seed(seed: object) -> int:
     """The seed of a mask layout."""
     return checked_whole(
-        "seed", seed, 0, _MOST_SEED, advice="Each whole number gives one mask layout."
+        "seed",
+        seed,
+        0,
+        _LARGEST_SEED,
+        advice="Each whole number gives one mask layout.",
     )
 
 
@@ -136,16 +147,24 @@ def checked_whole(
     name: str, value: Any, least: int, most: int | None = None, *, advice: str
 ) -> int:
     """`value` as an int, NumPy's whole numbers included."""
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
+    number = _whole(value)
     if number is not None and number >= least and (most is None or number <= most):
         return number
-    reach = f"of {least} or more" if most is None else f"from {least} to {most}"
+    bounds = f"of {least} or more" if most is None else f"from {least} to {most}"
     raise ArgumentError(
-        f"Expected {name} as a whole number {reach}, got {name}={value!r}. {advice}"
+        f"Expected {name} as a whole number {bounds}, got {name}={value!r}. {advice}"
     )
+
+
+def _whole(value: Any) -> int | None:
+    """`value` as an int; None if it is no whole number."""
+    # True and False are of type int.
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def check_optional_whole(name: str, value: object) -> None:
@@ -163,8 +182,10 @@ def check_text(name: str, value: object, example: str) -> None:
 
 
 def check_function(name: str, value: object, *, optional: bool = False) -> None:
-    """Something that can be called; None too where it may be left out."""
-    if not callable(value) and not (optional and value is None):
+    """Something that can be called; None too if it is `optional`."""
+    if optional and value is None:
+        return
+    if not callable(value):
         raise ArgumentError(
             f"Expected {name} as a function, got {name} of type {type(value).__name__}."
         )

@@ -1,6 +1,4 @@
-"""Batches of a data set's images that a model looks at outside of a sweep: for timing,
-and for searches.
-"""
+"""Batches of images that a model sees outside of a sweep: for timing, and for searches."""
 
 from __future__ import annotations
 
@@ -9,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import DatasetError, UnreadableImageError
-from ..occluders._scene import (
+from ..core.encoding import (
     Prepares,
-    Scene,
-    Setting,
     batch_size,
     open_image,
     prepare_image,
     stacked,
     unit_scale,
 )
+from ..core.errors import DatasetError, UnreadableImageError
 from ..occluders.hashing import by_hash
+from ..occluders.scene import Scene, Setting
+from .abilities import skips_unreadable
 from .pairs import Pairs
 from .sweep.gallery import encode_gallery
 
@@ -42,20 +40,23 @@ def setting_of(model: DualEncoder, pairs: Pairs) -> Setting:
 def first_images(
     model: DualEncoder, dataset: RetrievalDataset, images: int, gallery: int = 0
 ) -> tuple[Scene, Pairs]:
-    """The data set's first `images` images.
+    """The data set's first `images` readable images.
 
-    The gallery: the reports right for them, and for the first `gallery`.
+    The gallery is the reports that are right for one of them, or for one of the data
+    set's first `gallery` images.
     """
-    kept, prepared = _prepared(model, dataset, range(len(dataset.image_ids)), images)
-    if not kept:
+    count = len(dataset.image_ids)
+    numbers, prepared = _prepared(model, dataset, range(count), images)
+    if not numbers:
         raise DatasetError(
             f"Expected images that can be read in {dataset.name}, got none. Fix its"
             " files or its root."
         )
-    answered = [*kept, *range(min(gallery, len(dataset.image_ids)))]
-    right = np.isin(dataset.report_groups, dataset.image_groups[answered])
-    pairs = Pairs(dataset, np.array(kept), np.flatnonzero(right))
-    return _scene(setting_of(model, pairs), pairs.dataset, kept, prepared), pairs
+    answered = [*numbers, *range(min(gallery, count))]
+    is_right = np.isin(dataset.report_groups, dataset.image_groups[answered])
+    pairs = Pairs(dataset, np.array(numbers), np.flatnonzero(is_right))
+    scene = _scene(setting_of(model, pairs), dataset, numbers, prepared)
+    return scene, pairs
 
 
 def scene_of(
@@ -64,63 +65,69 @@ def scene_of(
     dataset: RetrievalDataset,
     numbers: Sequence[int],
 ) -> Scene:
-    """The images of these numbers, which can be read."""
-    return _scene(setting, dataset, *_prepared(model, dataset, numbers, len(numbers)))
+    """The images with these numbers, without broken ones that the data set skips."""
+    readable, prepared = _prepared(model, dataset, numbers, len(numbers))
+    return _scene(setting, dataset, readable, prepared)
 
 
 def sampled_images(
     setting: Setting, model: DualEncoder, pairs: Pairs, images: int
 ) -> Iterator[Scene]:
-    """`images` of the pairs' images, chosen by their ids alone: the same in every run,
-    in any order of the data.
+    """`images` of the pairs' images, chosen by their ids alone.
 
-    They come in scenes of at most `PART` images, so that memory does not grow with their number.
+    They are the same in every run, in any order of the data. They come in scenes of at
+    most `PART` images, so that memory does not grow with their number.
     """
     dataset = pairs.dataset
-    left = iter(
-        [int(pairs.images[place]) for place in by_hash(pairs.image_ids, "sample")]
-    )
-    while images > 0:
-        kept, prepared = _prepared(model, dataset, left, min(images, PART))
-        if not kept:
+    # By a hash of the id, an image's place in the data does not matter.
+    order = by_hash(pairs.image_ids, "sample")
+    candidates = iter([int(pairs.images[index]) for index in order])
+    missing = images
+    while missing > 0:
+        # Each part goes on where the iterator stopped.
+        size = min(missing, PART)
+        numbers, prepared = _prepared(model, dataset, candidates, size)
+        if not numbers:
             return
-        yield _scene(setting, dataset, kept, prepared)
-        images -= len(kept)
+        yield _scene(setting, dataset, numbers, prepared)
+        missing -= len(numbers)
 
 
 def _prepared(
     model: DualEncoder, dataset: RetrievalDataset, numbers: Iterable[int], images: int
 ) -> tuple[list[int], list[Prepares]]:
-    """The first `images` of these that can be read; broken ones are left out where the
-    data set skips them.
+    """The first `images` of these that can be read, with their numbers.
+
+    Broken ones are left out if the data set skips them.
     """
-    kept: list[int] = []
+    readable: list[int] = []
     prepared: list[Prepares] = []
     for number in numbers:
         try:
             image = open_image(dataset, number, f"its image number {number}")
         except UnreadableImageError:
-            if not getattr(dataset, "skips_unreadable", False):
+            if not skips_unreadable(dataset):
                 raise
             continue
         prepared.append(prepare_image(model, image))
-        kept.append(number)
-        if len(kept) == images:
+        readable.append(number)
+        if len(readable) == images:
             break
-    return kept, prepared
+    return readable, prepared
 
 
 def _scene(
     setting: Setting,
     dataset: RetrievalDataset,
-    kept: list[int],
+    numbers: list[int],
     prepared: list[Prepares],
 ) -> Scene:
+    pixels = stacked(prepared, setting.encoder.name)
     return Scene(
-        setting,
-        kept,
-        [dataset.image_ids[number] for number in kept],
-        unit_scale(stacked(prepared, setting.encoder.name), setting.encoder.device),
-        [one.frame for one in prepared],
-        dataset.image_groups[kept],
+        setting=setting,
+        numbers=numbers,
+        ids=[dataset.image_ids[number] for number in numbers],
+        pixels=unit_scale(pixels, setting.encoder.device),
+        frames=[image.frame for image in prepared],
+        groups=dataset.image_groups[numbers],
     )

@@ -1,6 +1,4 @@
-"""Ranks of a data set's first images with something hidden, and the command line that
-shows them again.
-"""
+"""Ranks of a data set's first images, with nothing hidden and with something hidden."""
 
 from __future__ import annotations
 
@@ -12,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..core.encoding import batch_size, encode
 from ..core.errors import RobustError
+from ..models import similarity_of
 from ..occluders._frames import visible_level
-from ..occluders._scene import Scene, batch_size, encode
+from ..occluders.scene import Scene
 from ..retrieval.ranking import positive_ranks
 from .batches import first_images, setting_of
 from .pairs import pairs_of
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 IMAGES = 50
 TOP = 10
-"""A right report that far down, or higher, is found: the largest usual k."""
+"""A right report counts as found up to this rank: the largest usual k."""
 
 
 @dataclass(frozen=True, order=True)
 class RankChange:
-    """The right report's rank for one image, with nothing hidden and with something hidden."""
+    """The right report's rank for one image, before and after hiding."""
 
     image: int
     """The image's number in the data set, from 0: an id may be a patient's."""
@@ -40,7 +40,7 @@ class RankChange:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the right report was found and is no longer."""
+        """Whether the right report was found before hiding, and is not found after."""
         return self.before <= TOP < self.after
 
     def __str__(self) -> str:
@@ -52,11 +52,11 @@ class HiddenRanks:
     """What hiding did to the ranks."""
 
     share: float
-    """Of the images, mean, that is hidden."""
+    """The share of the source images that is hidden, mean."""
     visible_share: float
-    """The same of what the model sees of them."""
+    """The share of their visible part that is hidden, mean."""
     changes: Sequence[RankChange]
-    """One an image, in the order of the data set."""
+    """One per image, in the order of the data set."""
 
     @property
     def found(self) -> int:
@@ -65,20 +65,18 @@ class HiddenRanks:
 
     @property
     def kept(self) -> int:
-        """How many of these are found still."""
+        """How many of these are still found after hiding."""
         return self.found - len(self.lost)
 
     @property
     def lost(self) -> list[RankChange]:
         """The images whose right report is no longer found, the worst hit first."""
-        return sorted(
-            (change for change in self.changes if change.is_lost),
-            key=lambda lost: (-lost.after, lost.image),
-        )
+        lost = [change for change in self.changes if change.is_lost]
+        return sorted(lost, key=lambda change: (-change.after, change.image))
 
 
 class FirstRanks:
-    """A model's ranking of all of a data set's reports, exact, for the data set's first images."""
+    """A model's exact ranking of all of a data set's reports, for its first images."""
 
     def __init__(
         self, model: DualEncoder, dataset: RetrievalDataset, images: int = IMAGES
@@ -87,9 +85,11 @@ class FirstRanks:
             raise RobustError(
                 f"Expected at least one image, got images={images}. Give 50."
             )
-        self._model, self.dataset = model, dataset
+        self._model = model
+        self.dataset = dataset
         pairs = pairs_of(dataset)
         scene, _ = first_images(model, dataset, images)
+        # The images are ranked among all reports, not only among their own.
         self.scene: Scene = replace(scene, setting=setting_of(model, pairs))
         self.before = self._ranks(self.scene.pixels)
 
@@ -110,32 +110,33 @@ class FirstRanks:
         Raises:
             RobustError: `image` is not among the images that were ranked.
         """
-        places = (
-            list(range(len(self.scene.numbers)))
-            if image is None
-            else [self._place(image)]
-        )
-        part = _part(self.scene, places)
+        rows = list(range(len(self.scene.numbers)))
+        if image is not None:
+            rows = [self._row_of(image)]
+        part = _part(self.scene, rows)
         bound = occluder.bind(part)
-        size = (part.pixels.shape[-2], part.pixels.shape[-1])
+        height, width = part.pixels.shape[-2:]
+        size = (height, width)
         mask = bound.mask(
             part.ids, level, seed, size, part.frames, device=part.pixels.device
         )
+        # The whole batch is encoded again, with only these images hidden.
         pixels = self.scene.pixels.clone()
-        pixels[places] = bound.occlude(part.pixels, part.ids, level, seed, part.frames)
-        rows = zip(
-            part.numbers,
-            self.before[places].tolist(),
-            self._ranks(pixels)[places].tolist(),
-            strict=True,
-        )
-        changes = [RankChange(*row) for row in rows]
+        pixels[rows] = bound.occlude(part.pixels, part.ids, level, seed, part.frames)
+        after = self._ranks(pixels)
+        changes = [
+            RankChange(number, int(self.before[row]), int(after[row]))
+            for number, row in zip(part.numbers, rows, strict=True)
+        ]
         shares = bound.shares(part.ids, level, seed)
         return HiddenRanks(
-            sum(shares) / len(shares), visible_level(mask, part.frames), changes
+            share=sum(shares) / len(shares),
+            visible_share=visible_level(mask, part.frames),
+            changes=changes,
         )
 
-    def _place(self, image: int) -> int:
+    def _row_of(self, image: int) -> int:
+        """Where the image with that number is in the batch."""
         numbers = list(self.scene.numbers)
         if image not in numbers:
             raise RobustError(
@@ -148,25 +149,25 @@ class FirstRanks:
     def _ranks(self, pixels: torch.Tensor) -> NDArray[np.int64]:
         setting = self.scene.setting
         size = batch_size(self._model.device)
-        parts = [pixels[start : start + size] for start in range(0, len(pixels), size)]
-        rows = torch.cat([encode(self._model, part) for part in parts]).float()
-        similarity = getattr(self._model, "similarity", None)
+        batches = []
+        for start in range(0, len(pixels), size):
+            batches.append(encode(self._model, pixels[start : start + size]))
         return positive_ranks(
-            rows,
+            torch.cat(batches).float(),
             setting.reports.float(),
             self.scene.groups,
             setting.report_groups,
-            similarity=similarity,
+            similarity=similarity_of(self._model),
         )
 
 
-def _part(scene: Scene, places: Sequence[int]) -> Scene:
-    """The images of the scene at these places."""
+def _part(scene: Scene, rows: Sequence[int]) -> Scene:
+    """The images of the scene in these rows."""
     return replace(
         scene,
-        numbers=[scene.numbers[place] for place in places],
-        ids=[scene.ids[place] for place in places],
-        pixels=scene.pixels[places],
-        frames=[scene.frames[place] for place in places],
-        groups=scene.groups[places],
+        numbers=[scene.numbers[row] for row in rows],
+        ids=[scene.ids[row] for row in rows],
+        pixels=scene.pixels[rows],
+        frames=[scene.frames[row] for row in rows],
+        groups=scene.groups[rows],
     )

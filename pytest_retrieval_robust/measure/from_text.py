@@ -1,4 +1,7 @@
-"""Data sets and occluders as they are typed, with parameters, and nothing opened."""
+"""Data sets and occluders from text with parameters, such as `patches(grid=14)`.
+
+Nothing is opened here.
+"""
 
 from __future__ import annotations
 
@@ -20,69 +23,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class SelectedDataset:
-    """A data set of this run, not opened yet."""
+    """A data set of a run, not opened yet."""
 
     entry: DatasetEntry
     name: str
     options: Mapping[str, object]
 
     def with_parameters(self, parameters: Mapping[str, object]) -> SelectedDataset:
-        """With further parameters, which are then part of the name; `ConfigError` for
-        an unfit one.
+        """With further parameters, which become part of the name.
+
+        Raises `ConfigError` for an unfit one.
         """
         if not parameters and self.entry.of_files:
             return self
         selected = configured_dataset(self.entry, {**self.options, **parameters})
         if not self.options:
             return selected
-        extra = configured_dataset(self.entry, parameters).name.removeprefix(
-            self.entry.name
-        )
-        return SelectedDataset(self.entry, self.name + extra, selected.options)
+        # A configured data set may have a name of its own, which stays in front.
+        own = configured_dataset(self.entry, parameters).name
+        suffix = own.removeprefix(self.entry.name)
+        return SelectedDataset(self.entry, self.name + suffix, selected.options)
 
     def load(self) -> RetrievalDataset:
-        from ..datasets._contract import opened
+        from ..datasets.contract import opened
 
-        named = {"name": self.name} if self.entry.of_files else {}
-        return opened(self.entry.load, self.name, {**named, **self.options})
-
-
-def checked_value(entry: DatasetEntry, key: str, value: object) -> object:
-    wanted = entry.parameters[key]
-    fits = {int: (int,), float: (int, float), str: (str, PathLike)}.get(wanted)  # type: ignore[call-overload]
-    if fits is not None and (isinstance(value, bool) or not isinstance(value, fits)):
-        kind = {int: "a whole number", float: "a number", str: "a text"}[wanted]  # type: ignore[index]
-        raise ConfigError(
-            f"Expected {kind}, got {key}={value!r} for {entry.name}. Mend the value."
-        )
-    return value
+        options = dict(self.options)
+        if self.entry.of_files:
+            options = {"name": self.name, **options}
+        return opened(self.entry.load, self.name, options)
 
 
-def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
-    """The occluder with its parameters parsed from text; `ConfigError` for an unknown
-    or unfit one.
-    """
-    with _as_config_error():
-        occluder = entry.build(**typed_parameters(entry, texts))
-    return _named_as(occluder, entry)
-
-
-def _named_as(occluder: Occluder, entry: OccluderEntry) -> Occluder:
-    """The occluder, whose name must begin with its entry's, by which gates and options call it."""
-    base, _, _ = occluder.name.partition("(")
-    if base != entry.name:
-        raise ConfigError(
-            f"Expected the occluder of the entry {entry.name!r} to be named so, got"
-            f" name={occluder.name!r}. Give it the name {entry.name!r} where it is"
-            f" made, or register the entry as {base!r}."
-        )
-    return occluder
-
-
-def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occluder:
-    """`patches(grid=14,fill=mean)` as an occluder."""
+def dataset_from_text(
+    text: str, options: Mapping[str, object], catalogue: Catalogue[DatasetEntry]
+) -> SelectedDataset:
+    """`synthetic-cxr(pairs=100)` with further parameters by keyword."""
     name, texts = parse_call(text)
-    return build_occluder(catalogue.get(name), texts)
+    entry = catalogue.get(name)
+    return configured_dataset(entry, {**typed_parameters(entry, texts), **options})
 
 
 def configured_dataset(
@@ -93,22 +70,35 @@ def configured_dataset(
         check_parameter(entry, key)
         if entry.of_files and value is not None:
             checked_value(entry, key, value)
-    with _as_config_error():
-        name = (
-            entry.name
-            if entry.canonical_name is None
-            else entry.canonical_name(**options)
-        )
+    name = entry.name
+    if entry.canonical_name is not None:
+        with _as_config_error():
+            name = entry.canonical_name(**options)
     return SelectedDataset(entry, name, options)
 
 
-def dataset_from_text(
-    text: str, options: Mapping[str, object], catalogue: Catalogue[DatasetEntry]
-) -> SelectedDataset:
-    """`synthetic-cxr(pairs=100)` with further parameters by keyword."""
+def occluder_from_text(text: str, catalogue: Catalogue[OccluderEntry]) -> Occluder:
+    """`patches(grid=14,fill=mean)` as an occluder."""
     name, texts = parse_call(text)
-    entry = catalogue.get(name)
-    return configured_dataset(entry, {**typed_parameters(entry, texts), **options})
+    return build_occluder(catalogue.get(name), texts)
+
+
+def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
+    """The occluder with its parameters parsed from text.
+
+    Raises `ConfigError` for an unknown or unfit parameter.
+    """
+    with _as_config_error():
+        occluder = entry.build(**typed_parameters(entry, texts))
+    # Gates and options find an occluder by the name of its entry.
+    base, _, _ = occluder.name.partition("(")
+    if base != entry.name:
+        raise ConfigError(
+            f"Expected the occluder of the entry {entry.name!r} to have that name, got"
+            f" name={occluder.name!r}. Give it the name {entry.name!r} where it is"
+            f" made, or register the entry as {base!r}."
+        )
+    return occluder
 
 
 class Parametrised(Entry, Protocol):
@@ -121,23 +111,24 @@ class Parametrised(Entry, Protocol):
 def typed_parameters(
     entry: Parametrised, texts: Mapping[str, str]
 ) -> dict[str, object]:
-    """The parameters as values; `ConfigError` for an unknown one, or a text that is not
-    of its type.
+    """The parameters as values.
+
+    Raises `ConfigError` for an unknown parameter, or a text that is not of its type.
     """
-    typed = {}
+    values = {}
     for key, text in texts.items():
         check_parameter(entry, key)
         read = entry.parameters[key]
         try:
             with _as_config_error():
-                typed[key] = read(text)
+                values[key] = read(text)
         except ValueError as error:
             kind = getattr(read, "__name__", "its own")
             raise ConfigError(
                 f"Expected {key} of {entry.name} to be of type {kind}, got"
-                f" {key}={text!r}. Mend the value."
+                f" {key}={text!r}. Fix the value."
             ) from error
-    return typed
+    return values
 
 
 def check_parameter(entry: Parametrised, key: str) -> None:
@@ -145,9 +136,37 @@ def check_parameter(entry: Parametrised, key: str) -> None:
         raise unknown_name(f"parameter of {entry.name}", key, entry.parameters)
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """The values that a parameter of a type takes."""
+
+    name: str
+    types: tuple[type, ...]
+
+
+_KINDS: Mapping[object, _Kind] = {
+    int: _Kind("a whole number", (int,)),
+    float: _Kind("a number", (int, float)),
+    str: _Kind("a text", (str, PathLike)),
+}
+
+
+def checked_value(entry: DatasetEntry, key: str, value: object) -> object:
+    """A value that was given as such, not as text; `ConfigError` for one of another type."""
+    kind = _KINDS.get(entry.parameters[key])
+    if kind is None:
+        return value
+    # True and False are of type int.
+    if isinstance(value, bool) or not isinstance(value, kind.types):
+        raise ConfigError(
+            f"Expected {kind.name}, got {key}={value!r} for {entry.name}. Fix the value."
+        )
+    return value
+
+
 @contextmanager
 def _as_config_error() -> Iterator[None]:
-    """What a data set or occluder refuses was typed wrong."""
+    """What a data set or an occluder refuses here was typed wrong."""
     try:
         yield
     except (DatasetError, OcclusionError) as error:

@@ -1,8 +1,8 @@
-"""What encoding in half precision does to a model's embeddings, beside the same weights in float32.
+"""What half precision changes in a model's embeddings, against the same weights in float32.
 
-Ranks are exact whatever the encoder's precision; the embeddings that they rank are not.
+Ranks are exact for any precision of the encoder; the embeddings that they rank are not.
 On embeddings with a large common component a change of 1e-3 can swap neighbours, so a
-run says how large the change is.
+run reports how large the change is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..core.calling import encode_reports
 from ..core.cases import Json
-from ..occluders._scene import encode
+from ..core.encoding import encode
 from .batches import first_images
 
 if TYPE_CHECKING:
@@ -28,26 +28,29 @@ SAMPLE = 32
 def precision_effect(
     model: DualEncoder, reference: DualEncoder, dataset: RetrievalDataset
 ) -> Json:
-    """Of a model against `reference`, the same in float32: for the data set's first
-    images and their reports the number of each, the lowest and the mean cosine between
-    the two embeddings of one input, and the largest difference of any component.
+    """How far a model's embeddings are from those of `reference`, the same in float32.
+
+    For the data set's first images, and for their reports: how many, the lowest and the
+    mean cosine between the two embeddings of an input, and the largest difference of
+    any component.
     """
     scene, pairs = first_images(model, dataset, SAMPLE)
     texts = pairs.texts[:SAMPLE]
-    return {
-        "images": _between(
-            encode(model, scene.pixels),
-            encode(reference, scene.pixels.to(reference.device)),
-        ),
-        "reports": _between(
-            encode_reports(model, texts).rows, encode_reports(reference, texts).rows
-        ),
-    }
+    # Both see the same pixels. The reference may be on another device.
+    reference_pixels = scene.pixels.to(reference.device)
+    images = _difference(
+        encode(model, scene.pixels), encode(reference, reference_pixels)
+    )
+    reports = _difference(
+        encode_reports(model, texts).rows, encode_reports(reference, texts).rows
+    )
+    return {"images": images, "reports": reports}
 
 
-def _between(rows: Tensor, exact: Tensor) -> Json:
+def _difference(rows: Tensor, reference_rows: Tensor) -> Json:
     # To the host first: Apple GPUs have no float64.
-    low, high = rows.cpu().double(), exact.cpu().double()
+    low = rows.cpu().double()
+    high = reference_rows.cpu().double()
     cosines = torch.nn.functional.cosine_similarity(low, high)
     return {
         "count": len(low),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.cases import Json
 from ..core.errors import DatasetError, RankingError
-from ..datasets._contract import require_dataset
+from ..datasets.contract import require_dataset
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
@@ -19,25 +20,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Pairs:
-    """The part of a data set that is evaluated: indices of images, and the reports that
-    belong to them.
-    """
+    """The part of a data set that is evaluated."""
 
     dataset: RetrievalDataset
     images: NDArray[np.int64]
+    """(N,) the images' numbers in the data set."""
     reports: NDArray[np.int64]
+    """(G,) the numbers of the reports, which are the gallery."""
 
     def __repr__(self) -> str:
-        """Counts alone: a data set of one's own may print its texts."""
+        """Counts alone: the repr of a user's data set may hold its texts."""
         return f"<Pairs of {len(self.images)} images and {len(self.reports)} reports>"
 
     @property
     def image_ids(self) -> list[str]:
-        return [self.dataset.image_ids[i] for i in self.images]
+        return [self.dataset.image_ids[number] for number in self.images]
 
     @property
     def texts(self) -> list[str]:
-        return [self.dataset.reports[i] for i in self.reports]
+        return [self.dataset.reports[number] for number in self.reports]
 
     @property
     def image_groups(self) -> NDArray[np.int64]:
@@ -49,7 +50,7 @@ class Pairs:
 
     @property
     def patients(self) -> list[str]:
-        return [self.dataset.patients[i] for i in self.images]
+        return [self.dataset.patients[number] for number in self.images]
 
 
 def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
@@ -65,14 +66,15 @@ def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
             f" reports={len(dataset.reports)} in {dataset.name}. Check its paths and"
             " filters."
         )
-    images = np.arange(count if limit is None else min(limit, count))
-    wanted = np.isin(dataset.report_groups, dataset.image_groups[images])
     if limit is None:
-        wanted[:] = True
-    return Pairs(dataset, images, np.flatnonzero(wanted))
+        return Pairs(dataset, np.arange(count), np.arange(len(dataset.reports)))
+    images = np.arange(min(limit, count))
+    is_right = np.isin(dataset.report_groups, dataset.image_groups[images])
+    return Pairs(dataset, images, np.flatnonzero(is_right))
 
 
 def check_ks(pairs: Pairs, ks: Sequence[int]) -> None:
+    """Raise `RankingError` if a k is above the gallery of either direction."""
     smallest = min(len(pairs.images), len(pairs.reports))
     if max(ks) > smallest:
         raise RankingError(
@@ -83,28 +85,28 @@ def check_ks(pairs: Pairs, ks: Sequence[int]) -> None:
 
 
 def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
-    """The image-to-report Recall@k that a perfect encoder reaches: identical wrong
-    texts tie, and count against.
+    """The image-to-report Recall@k that a perfect encoder reaches.
+
+    It gives identical texts the same score: wrong ones tie, and count against it.
     """
-    best: dict[int, int] = {}
     texts = list(zip(pairs.texts, pairs.report_groups.tolist(), strict=True))
-    same_text: dict[str, int] = {}
-    same_text_and_group: dict[tuple[str, int], int] = {}
+    # An encoder cannot tell identical texts apart: of those with a text, the ones that
+    # are wrong for an image tie with the right one, and rank before it.
+    with_text = Counter(text for text, _ in texts)
+    right_with_text = Counter(texts)
+    best_ranks: dict[int, int] = {}
     for text, group in texts:
-        same_text[text] = same_text.get(text, 0) + 1
-        same_text_and_group[text, group] = same_text_and_group.get((text, group), 0) + 1
-    for text, group in texts:
-        rank = 1 + same_text[text] - same_text_and_group[text, group]
-        best[group] = min(rank, best.get(group, rank))
-    ranks = [best[group] for group in pairs.image_groups.tolist() if group in best]
+        rank = 1 + with_text[text] - right_with_text[text, group]
+        best_ranks[group] = min(rank, best_ranks.get(group, rank))
+    # An image without a right report counts as missed.
+    groups = pairs.image_groups.tolist()
+    ranks = [best_ranks[group] for group in groups if group in best_ranks]
     return {k: sum(rank <= k for rank in ranks) / len(pairs.images) for k in ks}
 
 
 def duplicate_share(pairs: Pairs) -> float:
-    """The share of texts that were there before.
-
-    With several captions per image there are more texts than images.
-    """
+    """The share of texts that repeat an earlier one."""
+    # With several captions per image there are more texts than images.
     return 1 - len(set(pairs.texts)) / max(len(pairs.images), len(pairs.reports))
 
 
@@ -115,18 +117,23 @@ def describe(
     pixel_digest: str | None = None,
     skipped: int = 0,
 ) -> Json:
-    """What a run's record says of a data set; without a digest where not every image was read."""
+    """What a run's record says of a data set.
+
+    `pixel_digest` is None if not every image was read.
+    """
+    dataset = pairs.dataset
+    ceilings = {str(k): recall for k, recall in ceiling(pairs, ks).items()}
     return {
-        "name": pairs.dataset.name,
-        "split": pairs.dataset.split,
-        "text": pairs.dataset.text,
-        "relevance": pairs.dataset.relevance,
-        "fingerprint": pairs.dataset.fingerprint,
+        "name": dataset.name,
+        "split": dataset.split,
+        "text": dataset.text,
+        "relevance": dataset.relevance,
+        "fingerprint": dataset.fingerprint,
         "pixel_digest": pixel_digest,
         "images": len(pairs.images),
         "reports": len(pairs.reports),
         "groups": len(np.unique(pairs.report_groups)),
         "skipped": skipped,
         "duplicate_share": duplicate_share(pairs),
-        "ceiling": {str(k): value for k, value in ceiling(pairs, ks).items()},
+        "ceiling": ceilings,
     }

@@ -1,8 +1,8 @@
-"""Keys that name a query in saved runs: the same in every run of the same data, and no
-way back to an id or a text.
+"""Keys that name a query in saved runs: the same in every run of the same data.
 
-The hash's key is made of all ids and texts and is written nowhere: without the data
-nobody can test a guess, and with the data there is nothing left to guess.
+No key leads back to an id or a text. The hash's secret is made of all ids and texts and
+is written nowhere: without the data nobody can test a guess, and with the data there is
+nothing left to guess.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ if TYPE_CHECKING:
 
 
 def query_arrays(pairs: Pairs) -> dict[str, NDArray[np.int64]]:
-    """Per image and per report a 63-bit key (a keyed hash), the patient cluster that it
-    belongs to, and the number of answers that are right for it, from which chance
-    follows.
+    """What a saved run keeps of each query, per image and per report.
 
-    Clusters are numbered by first appearance: 0, 1, ... No id, hash or order of a
-    patient's own is in them.
+    A 63-bit key (a keyed hash), the patient cluster that it belongs to, and the number of
+    answers that are right for it, from which chance follows. Clusters are numbered by
+    first appearance, so they hold no id and no hash of a patient.
     """
     secret = secret_of(pairs)
-    image_cluster, report_cluster = cluster_labels(pairs)
+    image_clusters, report_clusters = cluster_labels(pairs)
     return {
         "image_query_key": keys_of(pairs.image_ids, secret),
         "report_query_key": keys_of(pairs.texts, secret),
-        "cluster": image_cluster,
-        "report_cluster": report_cluster,
+        "cluster": image_clusters,
+        "report_cluster": report_clusters,
         "image_right": _right_answers(pairs.image_groups, pairs.report_groups),
         "report_right": _right_answers(pairs.report_groups, pairs.image_groups),
     }
@@ -42,48 +41,56 @@ def _right_answers(
 ) -> NDArray[np.int64]:
     """(N,) how many of the gallery belong to the group of each query."""
     groups, counts = np.unique(gallery_groups, return_counts=True)
-    place = np.searchsorted(groups, query_groups).clip(max=len(groups) - 1)
-    return np.where(groups[place] == query_groups, counts[place], 0).astype(np.int64)
+    index = _nearest_index(groups, query_groups)
+    return np.where(groups[index] == query_groups, counts[index], 0).astype(np.int64)
+
+
+def _nearest_index(
+    sorted_groups: NDArray[np.int64], queries: NDArray[np.int64]
+) -> NDArray[np.intp]:
+    """(N,) where each query is in `sorted_groups`, if it is in them at all."""
+    return np.searchsorted(sorted_groups, queries).clip(max=len(sorted_groups) - 1)
 
 
 def cluster_labels(pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The patient of each image, and of each report: that of the first image it is right for.
 
-    A text that several patients share is one query, and can belong to one of them only;
-    one that no image matches is alone.
+    A text that several patients share is one query, and can belong to one of them only.
+    A text that no image matches is a cluster of its own.
     """
-    numbers = {
-        patient: number for number, patient in enumerate(dict.fromkeys(pairs.patients))
-    }
-    of_images = np.array(
-        [numbers[patient] for patient in pairs.patients], dtype=np.int64
-    )
-    groups, first = np.unique(pairs.image_groups, return_index=True)
-    place = np.searchsorted(groups, pairs.report_groups).clip(max=len(groups) - 1)
-    matched = groups[place] == pairs.report_groups
-    alone = len(numbers) + np.arange(len(matched))
-    return of_images, np.where(matched, of_images[first[place]], alone).astype(np.int64)
+    patients = pairs.patients
+    numbers: dict[str, int] = {}
+    for patient in patients:
+        numbers.setdefault(patient, len(numbers))
+    of_images = np.array([numbers[patient] for patient in patients], dtype=np.int64)
+    # The first image of each group gives its patient to the group's reports.
+    groups, first_images = np.unique(pairs.image_groups, return_index=True)
+    index = _nearest_index(groups, pairs.report_groups)
+    is_matched = groups[index] == pairs.report_groups
+    alone = len(numbers) + np.arange(len(is_matched))
+    of_reports = np.where(is_matched, of_images[first_images[index]], alone)
+    return of_images, of_reports.astype(np.int64)
 
 
 def secret_of(pairs: Pairs) -> bytes:
-    """The key of this data's hashes."""
+    """The secret of this data's hashes."""
     digest = hashlib.blake2b(person=b"query-key")
+    # All ids and texts of the data set, so that a limit changes no key.
     for word in (*pairs.dataset.image_ids, "\0", *pairs.dataset.reports):
         digest.update(word.encode() + b"\0")
     return digest.digest()
 
 
 def id_hash(image_id: str, secret: bytes) -> str:
-    """Eight hex digits that name an image to whoever has the data, and to nobody else."""
+    """Eight hex digits that name an image to those who have the data, and to nobody else."""
     return hashlib.blake2b(image_id.encode(), key=secret, digest_size=4).hexdigest()
 
 
 def keys_of(words: list[str], secret: bytes) -> NDArray[np.int64]:
     """(N,) a 63-bit keyed hash of each word."""
-    digests = (
-        hashlib.blake2b(word.encode(), key=secret, digest_size=8).digest()
-        for word in words
-    )
-    return np.array(
-        [int.from_bytes(digest, "big") >> 1 for digest in digests], dtype=np.int64
-    )
+    keys = []
+    for word in words:
+        hashed = hashlib.blake2b(word.encode(), key=secret, digest_size=8)
+        # 63 bits: arrays hold signed numbers.
+        keys.append(int.from_bytes(hashed.digest(), "big") >> 1)
+    return np.array(keys, dtype=np.int64)

@@ -1,25 +1,33 @@
-"""Published models under their names: the four systems of the paper (arXiv 2501.09134),
-and later medical encoders.
+"""Published models by name: the four systems of the paper (arXiv 2501.09134), and later ones.
 
-A model that transformers or open_clip knows is one line here; one with code of its
-authors' own has a recipe.
+A model that transformers or open_clip knows is one line in this file; one with code of
+its authors' own has a recipe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ..core.catalogue import Catalogue
-from . import DualEncoder, LoadRequest, ModelEntry
-from ._hub import cached_folder, missing_from_hub, missing_tokenizer, repository_folder
-from ._plain_files import PlainFile, check_published, local_file, missing_file
+from . import ModelEntry
+from ._files.plain_files import PlainFile
+from ._formats.entries import (
+    authors_model,
+    biovil_model,
+    clip_model,
+    fetched,
+    open_clip_model,
+    transformers_model,
+)
+
+if TYPE_CHECKING:
+    from ._formats.recipe import Recipe
 
 CLIP_REPOSITORY = "openai/clip-vit-base-patch32"
 _BIO_CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
 _BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 _BIOMED_BERT_FULL = f"{_BIOMED_BERT}-fulltext"
+# Where the authors publish what is fetched or downloaded by hand.
 _BOX = "https://stanfordmedicine.box.com/s"
 _CXR_CLIP = "https://twg.kakaocdn.net/brainrepo/models/cxr-clip"
 _CXR_CLIP_PAGE = "https://github.com/Soombit-ai/cxr-clip"
@@ -33,45 +41,45 @@ def register(catalogue: Catalogue[ModelEntry]) -> None:
 
 def _paper() -> list[ModelEntry]:
     return [
-        _clip("clip", "OpenAI's CLIP ViT-B/32", CLIP_REPOSITORY),
-        _plain(
+        clip_model("clip", "OpenAI's CLIP ViT-B/32", CLIP_REPOSITORY),
+        authors_model(
             "cxr-repair",
             "CXR-RePaiR, a CLIP ViT-B/32 trained on the impressions of MIMIC-CXR",
-            "_openai_clip.CXR_REPAIR",
+            _cxr_repair,
             PlainFile(
                 "clip-imp-pretrained_128_6_after_4.pt",
                 f"{_BOX}/dbebk0jr5651dj8x1cu6b6kqyuuvz3ml",
             ),
         ),
-        _plain(
+        authors_model(
             "medclip",
             "MedCLIP with ResNet-50",
-            "_medclip.MEDCLIP",
-            _fetched(f"{_MEDCLIP}/medclip-pretrained.zip"),
+            _medclip,
+            fetched(f"{_MEDCLIP}/medclip-pretrained.zip"),
             _BIO_CLINICAL_BERT,
         ),
-        _plain(
+        authors_model(
             "medclip-vit",
             "MedCLIP with Swin-Tiny",
-            "_medclip.MEDCLIP",
-            _fetched(f"{_MEDCLIP}/medclip-vit-pretrained.zip"),
+            _medclip,
+            fetched(f"{_MEDCLIP}/medclip-vit-pretrained.zip"),
             _BIO_CLINICAL_BERT,
         ),
-        _plain(
+        authors_model(
             "cxr-clip",
             "CXR-CLIP with Swin-Tiny, trained on MIMIC-CXR, CheXpert and ChestX-ray14",
-            "_cxr_clip.CXR_CLIP",
-            _fetched(
+            _cxr_clip,
+            fetched(
                 f"{_CXR_CLIP}/a25ce760064591c899f67c97ed7790de/swint_mcc.tar",
                 _CXR_CLIP_PAGE,
             ),
             _BIO_CLINICAL_BERT,
         ),
-        _plain(
+        authors_model(
             "cxr-clip-r50",
             "CXR-CLIP with ResNet-50, trained on MIMIC-CXR, CheXpert and ChestX-ray14",
-            "_cxr_clip.CXR_CLIP",
-            _fetched(
+            _cxr_clip,
+            fetched(
                 f"{_CXR_CLIP}/de4b5e4ae2047c1fb7960ddcd8d861cb/r50_mcc.tar",
                 _CXR_CLIP_PAGE,
             ),
@@ -82,10 +90,10 @@ def _paper() -> list[ModelEntry]:
 
 def _later() -> list[ModelEntry]:
     return [
-        _plain(
+        authors_model(
             "chexzero",
             "CheXzero, a CLIP ViT-B/32 trained on the impressions of MIMIC-CXR",
-            "_openai_clip.CXR_REPAIR",
+            _cxr_repair,
             PlainFile(
                 "best_64_5e-05_original_22000_0.864.pt",
                 "https://github.com/rajpurkarlab/CheXzero",
@@ -94,219 +102,96 @@ def _later() -> list[ModelEntry]:
                 ),
             ),
         ),
-        _plain(
+        authors_model(
             "gloria",
             "GLoRIA with ResNet-50, its global embeddings",
-            "_gloria.GLORIA",
+            _gloria,
             PlainFile(
                 "chexpert_resnet50.ckpt", f"{_BOX}/j5h7q99f3pfi7enc0dom73m4nsm6yzvh"
             ),
             _BIO_CLINICAL_BERT,
         ),
-        _plain(
+        authors_model(
             "medprobclip",
             "MedProbCLIP, ranked by its own match score",
-            "_medprobclip.MEDPROBCLIP",
+            _medprobclip,
             PlainFile(
                 "pre-trained_weights.pt", "https://github.com/FOURM-LAB/MedProbCLIP"
             ),
             _BIOMED_BERT_FULL,
         ),
-        _plain(
+        authors_model(
             "unimedclip",
             "UniMedCLIP ViT-B/16 with BiomedBERT",
-            "_unimedclip.UNIMEDCLIP",
+            _unimedclip,
             PlainFile(
                 "unimed_clip_vit_b16.pt", "https://github.com/mbzuai-oryx/UniMed-CLIP"
             ),
             _BIOMED_BERT,
         ),
-        _clip(
+        clip_model(
             "pubmedclip",
             "PubMedCLIP, CLIP tuned on ROCO",
             "flaviagiammarino/pubmed-clip-vit-base-patch32",
         ),
-        _folder(
+        biovil_model(
             "biovil-t",
             "BioViL-T with CXR-BERT, one image",
             "microsoft/BiomedVLP-BioViL-T",
         ),
-        _folder(
+        biovil_model(
             "biovil", "BioViL with CXR-BERT", "microsoft/BiomedVLP-CXR-BERT-specialized"
         ),
-        _hosted(
+        transformers_model(
             "medsiglip",
             "MedSigLIP (its terms must be accepted on the hub)",
             "google/medsiglip-448",
-            "_transformers",
             terms=True,
         ),
-        _hosted(
-            "whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip", "_open_clip"
-        ),
-        _hosted(
+        open_clip_model("whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip"),
+        open_clip_model(
             "biomedclip",
             "BiomedCLIP ViT-B/16 with PubMedBERT",
             "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
-            "_open_clip",
             tower=_BIOMED_BERT,
         ),
     ]
 
 
-def _hosted(
-    name: str,
-    summary: str,
-    repository: str,
-    library: str,
-    *,
-    tower: str | None = None,
-    terms: bool = False,
-) -> ModelEntry:
-    """A model of the hub that transformers or open_clip knows; `tower` is a second
-    repository, of its text tower.
-    """
-
-    def load(request: LoadRequest) -> DualEncoder:
-        if request.checkpoint is not None:
-            from ._locators import folder_entry
-
-            return folder_entry(
-                request.name or name, request.checkpoint, _shown(request)
-            ).load(request)
-        if library == "_transformers":
-            from ._transformers import load_pretrained
-
-            return load_pretrained(
-                name, repository, request, shown_source=f"hf:{repository}"
-            )
-        from ._open_clip import load_repository
-
-        return load_repository(name, repository, request)
-
-    def missing(request: LoadRequest) -> str | None:
-        if request.checkpoint is not None:
-            return None
-        absent = missing_from_hub(name, repository, terms=terms)
-        if absent is None or tower is None or cached_folder(repository) is not None:
-            return absent
-        return f"{absent}, and its text tower's with `hf download {tower}`"
-
-    return ModelEntry(
-        name,
-        summary,
-        load,
-        missing,
-        accepts=("checkpoint", "tokenizer", "preprocessing"),
-    )
+# Recipes of authors' formats are imported late: each one imports torch.
 
 
-def _folder(name: str, summary: str, repository: str) -> ModelEntry:
-    """BioViL's: a repository that holds the image weights beside the text model."""
+def _cxr_repair() -> Recipe:
+    from ._formats.openai_clip import CXR_REPAIR
 
-    def load(request: LoadRequest) -> DualEncoder:
-        from ._biovil import load as load_biovil
-
-        if request.checkpoint is not None:
-            return load_biovil(
-                name, request.checkpoint, request, source=_shown(request)
-            )
-        folder = repository_folder(name, repository, request)
-        return load_biovil(name, folder, request, source=f"hf:{repository}")
-
-    def missing(request: LoadRequest) -> str | None:
-        return (
-            None
-            if request.checkpoint is not None
-            else missing_from_hub(name, repository)
-        )
-
-    return ModelEntry(
-        name,
-        summary,
-        load,
-        missing,
-        accepts=("checkpoint", "tokenizer", "context_length"),
-    )
+    return CXR_REPAIR
 
 
-def _fetched(url: str, page: str | None = None) -> PlainFile:
-    return PlainFile(url.rpartition("/")[2], page or url, url)
+def _medclip() -> Recipe:
+    from ._formats.medclip import MEDCLIP
+
+    return MEDCLIP
 
 
-def _clip(name: str, summary: str, repository: str) -> ModelEntry:
-    """A CLIP of the hub; a file of the user's own may be in OpenAI's key layout, a
-    folder in either library's.
-    """
+def _cxr_clip() -> Recipe:
+    from ._formats.cxr_clip import CXR_CLIP
 
-    def load(request: LoadRequest) -> DualEncoder:
-        if request.checkpoint is None:
-            from ._transformers import load_pretrained
-
-            return load_pretrained(
-                name, repository, request, shown_source=f"hf:{repository}"
-            )
-        if request.checkpoint.is_dir():
-            from ._locators import folder_entry
-
-            called = request.name or name
-            return folder_entry(called, request.checkpoint, _shown(request)).load(
-                request
-            )
-        return _recipe("_openai_clip.OPENAI_CLIP")(
-            name, request.checkpoint, request, source=_shown(request)
-        )
-
-    return ModelEntry(
-        name,
-        summary,
-        load,
-        lambda request: (
-            None if request.checkpoint else missing_from_hub(name, repository)
-        ),
-        accepts=("checkpoint",),
-    )
+    return CXR_CLIP
 
 
-def _plain(
-    name: str, summary: str, recipe: str, file: PlainFile, tokenizer: str | None = None
-) -> ModelEntry:
-    """A system in its authors' own format; `recipe` is MODULE.NAME of this folder."""
+def _gloria() -> Recipe:
+    from ._formats.gloria import GLORIA
 
-    def load(request: LoadRequest) -> DualEncoder:
-        load_file = _recipe(recipe)
-        if request.checkpoint is not None:
-            return load_file(name, request.checkpoint, request, source=_shown(request))
-        model = load_file(
-            name, local_file(name, file, request), request, source=file.page
-        )
-        check_published(file, model.card.sha256)
-        return model
-
-    def missing(request: LoadRequest) -> str | None:
-        absent = missing_file(name, file, request)
-        if absent is None and tokenizer is not None and request.tokenizer is None:
-            return missing_tokenizer(name, tokenizer)
-        return absent
-
-    accepts = ("checkpoint", "preprocessing") if tokenizer is None else _WITH_TOKENIZER
-    return ModelEntry(
-        name, summary, load, missing, fetchable=file.url is not None, accepts=accepts
-    )
+    return GLORIA
 
 
-_WITH_TOKENIZER = ("checkpoint", "tokenizer", "preprocessing", "context_length")
+def _medprobclip() -> Recipe:
+    from ._formats.medprobclip import MEDPROBCLIP
+
+    return MEDPROBCLIP
 
 
-def _recipe(place: str) -> Callable[..., DualEncoder]:
-    from ._recipe import load_system
+def _unimedclip() -> Recipe:
+    from ._formats.unimedclip import UNIMEDCLIP
 
-    module, _, constant = place.partition(".")
-    found = getattr(import_module(f"{__package__}.{module}"), constant)
-    return partial(load_system, recipe=found)
-
-
-def _shown(request: LoadRequest) -> str:
-    # A path stays out of cards and results: they hold the file's own name alone.
-    assert request.checkpoint is not None
-    return f"checkpoint:{request.checkpoint.name}"
+    return UNIMEDCLIP

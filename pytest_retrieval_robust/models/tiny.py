@@ -1,6 +1,4 @@
-"""The embedded encoders: small, trained on synthetic pictures, in the package, so that
-they run everywhere.
-"""
+"""The embedded encoders: small, trained on synthetic pictures, shipped in the package."""
 
 from __future__ import annotations
 
@@ -37,12 +35,13 @@ def register(catalogue: Catalogue[ModelEntry]) -> None:
 
 def _load(name: str, request: LoadRequest) -> DualEncoder:
     folder = WEIGHTS / name
+    # A damaged file would only change the numbers, and no library would report it.
     check_sums(folder)
     if (folder / "open_clip_config.json").exists():
-        from ._open_clip import load_folder
+        from ._formats.open_clip import load_folder
 
         return load_folder(name, folder, request, shown_source="embedded")
-    from ._transformers import load_pretrained
+    from ._formats.transformers import load_pretrained
 
     return load_pretrained(name, str(folder), request, shown_source="embedded")
 
@@ -54,23 +53,29 @@ def check_sums(folder: Path) -> None:
     """
     from hashlib import sha256
 
-    sums = folder / SUMS
-    listed = (
-        sums.read_text(encoding="utf-8").split("\n")
-        if sums.exists()
-        else [f"{'?' * 64}  {SUMS}"]
-    )
-    for line in filter(None, listed):
-        expected, _, name = line.partition("  ")
+    for name, expected in _expected_sums(folder).items():
         file = folder / name
-        found = (
-            sha256(file.read_bytes()).hexdigest() if file.exists() else "no such file"
-        )
-        if found != expected:
+        actual = "no such file"
+        if file.exists():
+            actual = sha256(file.read_bytes()).hexdigest()
+        if actual != expected:
             raise ModelError(
                 f"Expected {folder.name}/{name} with sha256={expected[:12]}..., got"
-                f" {found[:12]}. The embedded weights are damaged: reinstall the"
+                f" {actual[:12]}. The embedded weights are damaged: reinstall the"
                 " package (pip install --force-reinstall pytest-retrieval-robust), or"
                 f" in a clone restore the file (git checkout -- {folder.name}/{name} in"
                 " its weights folder)."
             )
+
+
+def _expected_sums(folder: Path) -> dict[str, str]:
+    """The hash of each file by its name."""
+    sums = folder / SUMS
+    if not sums.exists():
+        # No file has this hash, so that the list itself is reported as missing.
+        return {SUMS: "?" * 64}
+    expected: dict[str, str] = {}
+    for line in filter(None, sums.read_text(encoding="utf-8").split("\n")):
+        sha256, _, name = line.partition("  ")
+        expected[name] = sha256
+    return expected

@@ -1,36 +1,29 @@
 """Occluders, which hide part of an image: the protocol and what a catalogue entry is.
 
-One file of this folder is one entry: it defines `register(catalogue)` and imports
-anything heavy inside functions. There are three classes: *area* occluders (`area`) hide
-exactly the asked share of the image, *severity* occluders (`severity`) draw something
-that grows with the level and record its share, *model-guided* ones (`guided`) hide the
-asked share where it matters most, or least, to a model.
+One file of `area`, `drawn` or `guided` is one entry: it defines `register(catalogue)`
+and imports anything heavy inside functions.
+
+* `area` occluders hide exactly the share of the image that the level says.
+* `drawn` ones draw something that grows with the level, a severity, and record the share
+  that it hides. Their base is in `severity`.
+* `guided` ones hide the share that the level says where it matters most, or least, to a
+  model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from ..core.encoding import WHOLE, Box, Frame
 
 if TYPE_CHECKING:
     import torch
 
-    from ._scene import Scene
+    from .scene import Scene
 
-Box: TypeAlias = tuple[float, float, float, float]
-"""(left, top, right, bottom) of the source image in the prepared square, in relative
-coordinates of the square.
-
-The box reaches beyond 0..1 where the model's preprocessing crops and lies inside 0..1
-where it pads.
-"""
-
-Frame: TypeAlias = Box | Sequence[Box]
-"""One box for the whole batch, or one an image."""
-
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-"""The frame of an image that fills the square exactly."""
+__all__ = ["WHOLE", "Box", "Frame", "Occluder", "OccluderEntry"]
 
 
 @runtime_checkable
@@ -92,8 +85,8 @@ class OccluderEntry:
     parameters: Mapping[str, type]
     """What may stand in parentheses after the name: `{"grid": int, "fill": str}`."""
     build: Callable[..., Occluder]
-    """Takes the parameters by keyword; what is left out has its default."""
+    """Takes the parameters by keyword; those that are omitted have their defaults."""
     by_name_only: bool = False
-    """Not part of `all`: it asks for masks of the data set, or for hundreds of
-    encodings an image.
+    """Not part of `all`: it needs masks of the data set, or hundreds of encodings per
+    image.
     """

@@ -1,4 +1,4 @@
-"""Checks of what occluders are given, in one wording."""
+"""Checks of an occluder's parameters, in one wording."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from ..core.errors import OcclusionError
 
 
 def check_whole(name: str, value: object, least: int, most: int | None = None) -> None:
-    """Raise `OcclusionError` where `value` is not a whole number from `least` to `most`
-    (None: of any size).
-    """
+    """Raise `OcclusionError` unless `value` is a whole number from `least` to `most`."""
     fits = (
         isinstance(value, int)
         and not isinstance(value, bool)
         and value >= least
         and (most is None or value <= most)
     )
-    if not fits:
-        reach = f"of {least} or more" if most is None else f"from {least} to {most}"
-        raise OcclusionError(
-            f"Expected {name} {reach}, got {name}={value!r}. Give a whole number, or"
-            " leave it out."
-        )
-
-
-def check_choice(name: str, value: object, known: Sequence[str]) -> None:
-    """Raise `OcclusionError`, which says what is close, where `value` is not one of `known`."""
-    if value in known:
+    if fits:
         return
-    close = difflib.get_close_matches(str(value), known, n=1)
+    limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+    raise OcclusionError(
+        f"Expected {name} {limits}, got {name}={value!r}. Give a whole number, or omit"
+        " it for the default."
+    )
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise `OcclusionError`, which suggests the closest choice, unless `value` is one."""
+    if value in choices:
+        return
+    close = difflib.get_close_matches(str(value), choices, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else "Choose one of them."
     raise OcclusionError(
-        f"Expected {name} out of {', '.join(known)}, got {name}={value!r}. {hint}"
+        f"Expected {name} out of {', '.join(choices)}, got {name}={value!r}. {hint}"
     )

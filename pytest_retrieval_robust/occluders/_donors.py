@@ -1,5 +1,5 @@
-"""Pixels of other images, for the fill `donor`: a fixed set of a data set's images,
-chosen by their ids alone.
+"""Images whose pixels the fill `donor` takes: a fixed set of a data set's images, chosen
+by their ids alone.
 """
 
 from __future__ import annotations
@@ -10,59 +10,66 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ._frames import view_of
-from .hashing import host_words
+from ..core.encoding import (
+    Box,
+    Encoder,
+    Images,
+    Prepares,
+    open_image,
+    prepare_image,
+    stacked,
+    unit_scale,
+)
+from ..core.errors import OcclusionError, UnreadableImageError
+from .hashing import by_hash, host_words
 
 if TYPE_CHECKING:
-    import torch
-
-    from .fills import Canvas
+    from torch import Tensor
 
 DONORS = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Donors:
-    """Prepared images: `pixels` (D, 3, H, W) as the model wants them, floating on the
-    0..1 scale, with their ids and frames.
-    """
+    """Prepared images, as the model wants them, with their ids and frames."""
 
     ids: Sequence[str]
-    pixels: torch.Tensor
-    frames: Sequence[tuple[float, float, float, float]]
+    pixels: Tensor
+    """(D, 3, H, W) floating on the 0..1 scale."""
+    frames: Sequence[Box]
 
     @cached_property
     def digest(self) -> bytes:
         """Changes with anything that a filling is made of."""
-        told = (
-            f"{list(self.ids)} {list(self.frames)} {tuple(self.pixels.shape)}".encode()
-        )
-        return sha256(told + self.pixels.cpu().numpy().tobytes()).digest()
+        header = f"{list(self.ids)} {list(self.frames)} {tuple(self.pixels.shape)}"
+        return sha256(header.encode() + self.pixels.cpu().numpy().tobytes()).digest()
 
-    def filling(self, canvas: Canvas) -> torch.Tensor:
-        """(B, 3, H, W): the same relative place of each image's donor, which (seed,
-        image id) choose; never itself.
-        """
-        import torch
+    def number_for(self, image_id: str, seed: int) -> int:
+        """The number of the image's donor, which is never the image itself."""
+        number = int(host_words(image_id, seed, "donor", 1)[0]) % len(self.ids)
+        if self.ids[number] == image_id:
+            return (number + 1) % len(self.ids)
+        return number
 
-        view = canvas.view
-        chosen = [self._donor_of(identity, canvas.seed) for identity in canvas.ids]
-        theirs = view_of(
-            [self.frames[donor] for donor in chosen],
-            len(chosen),
-            (view.height, view.width),
-        )
-        taken = self.pixels[chosen].to(canvas.pixels.device)
-        count = len(chosen)
-        rows = theirs.pixels_at(1, view.rows.expand(count, -1)).to(taken.device)
-        columns = theirs.pixels_at(0, view.columns.expand(count, -1)).to(taken.device)
-        found = taken.take_along_dim(rows[:, None, :, None], 2).take_along_dim(
-            columns[:, None, None, :], 3
-        )
-        if canvas.pixels.dtype == torch.uint8:
-            found = (found * 255).round().clamp(0, 255)
-        return found.to(canvas.pixels.dtype)
 
-    def _donor_of(self, identity: str, seed: int) -> int:
-        first = int(host_words(identity, seed, "donor", 1)[0]) % len(self.ids)
-        return (first + 1) % len(self.ids) if self.ids[first] == identity else first
+def prepared_donors(encoder: Encoder, dataset: Images) -> Donors:
+    """The data set's donors, prepared by the model. Broken images are left out."""
+    ids: list[str] = []
+    prepared: list[Prepares] = []
+    for number in by_hash(dataset.image_ids, "donors"):
+        if len(ids) == DONORS:
+            break
+        try:
+            image = open_image(dataset, number, f"its image number {number}")
+        except UnreadableImageError:
+            continue
+        prepared.append(prepare_image(encoder, image))
+        ids.append(dataset.image_ids[number])
+    # With one donor alone, that image would have to be its own.
+    if len(ids) < 2:
+        raise OcclusionError(
+            f"Expected at least two images in {dataset.name} for fill='donor', got"
+            f" images={len(ids)}. Choose another fill."
+        )
+    pixels = unit_scale(stacked(prepared, encoder.name), encoder.device)
+    return Donors(ids, pixels, [image.frame for image in prepared])

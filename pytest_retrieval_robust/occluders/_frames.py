@@ -11,8 +11,8 @@ from functools import cached_property, lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, cast
 
+from ..core.encoding import WHOLE, Box, Frame
 from ..core.errors import OcclusionError
-from . import Box, Frame
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class View:
     """A square of `height` x `width` pixels and the boxes that source images take in
-    it: one, or one an image.
+    it: one, or one per image.
 
     Always computed in float64 on the host, so that no device rounds a pixel into another cell.
     """
@@ -46,17 +46,14 @@ class View:
         import torch
 
         start, stop = self._edges(axis)
-        return (
-            (torch.arange(pixels, dtype=torch.float64, device="cpu") + 0.5) / pixels
-            - start
-        ) / (stop - start)
+        centres = torch.arange(pixels, dtype=torch.float64, device="cpu") + 0.5
+        return (centres / pixels - start) / (stop - start)
 
     def _edges(self, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
 
-        edges = torch.tensor(self.boxes, dtype=torch.float64, device="cpu").reshape(
-            -1, 4
-        )
+        boxes = torch.tensor(self.boxes, dtype=torch.float64, device="cpu")
+        edges = boxes.reshape(-1, 4)
         return edges[:, axis, None], edges[:, axis + 2, None]
 
     def pixels_at(self, axis: int, positions: torch.Tensor) -> torch.Tensor:
@@ -66,20 +63,19 @@ class View:
         import torch
 
         pixels = self.height if axis else self.width
-        own = self.rows if axis else self.columns
-        inside = (own >= 0) & (own < 1)
+        own_positions = self.rows if axis else self.columns
+        inside = (own_positions >= 0) & (own_positions < 1)
         numbers = torch.arange(pixels, device="cpu")
-        low = torch.where(inside, numbers, pixels - 1).amin(1)
-        high = torch.where(inside, numbers, 0).amax(1)
+        first = torch.where(inside, numbers, pixels - 1).amin(1)
+        last = torch.where(inside, numbers, 0).amax(1)
+        # Where no pixel shows the source, `first` lies beyond `last`.
+        last = torch.maximum(first, last)
+
         start, stop = self._edges(axis)
-        found = (
-            ((start + positions.flatten(1) * (stop - start)) * pixels)
-            .floor()
-            .to(torch.int64)
-        )
-        return found.clamp(low[:, None], torch.maximum(low, high)[:, None]).reshape(
-            positions.shape
-        )
+        in_square = start + positions.flatten(1) * (stop - start)
+        nearest = (in_square * pixels).floor().to(torch.int64)
+        nearest = nearest.clamp(first[:, None], last[:, None])
+        return nearest.reshape(positions.shape)
 
     def landing(self, axis: int, grid: int) -> torch.Tensor:
         """(F, N, grid) int64: where each pixel of an axis lands when its block is laid
@@ -87,22 +83,17 @@ class View:
         """
         import torch
 
-        within = (self.rows if axis else self.columns) * grid
-        goals = (
-            torch.arange(grid, dtype=torch.float64, device="cpu")
-            + (within - within.floor())[:, :, None]
-        ) / grid
-        return self.pixels_at(axis, goals)
+        in_blocks = (self.rows if axis else self.columns) * grid
+        within_block = (in_blocks - in_blocks.floor())[:, :, None]
+        blocks = torch.arange(grid, dtype=torch.float64, device="cpu")
+        return self.pixels_at(axis, (blocks + within_block) / grid)
 
     def fits(self, grid: int) -> bool:
         """Whether each cell of the source is the same whole number of pixels, and the
         source fills the square.
         """
-        return (
-            self.boxes == ((0.0, 0.0, 1.0, 1.0),)
-            and self.height % grid == 0
-            and self.width % grid == 0
-        )
+        fills_square = self.boxes == (WHOLE,)
+        return fills_square and self.height % grid == 0 and self.width % grid == 0
 
 
 def cells_of(positions: torch.Tensor, grid: int) -> torch.Tensor:
@@ -112,9 +103,8 @@ def cells_of(positions: torch.Tensor, grid: int) -> torch.Tensor:
     import torch
 
     inside = (positions >= 0) & (positions < 1)
-    return torch.where(
-        inside, (positions * grid).floor().clamp(0, grid - 1).to(torch.int64), grid
-    )
+    numbers = (positions * grid).floor().clamp(0, grid - 1).to(torch.int64)
+    return torch.where(inside, numbers, grid)
 
 
 @lru_cache(maxsize=16)
@@ -122,26 +112,36 @@ def cells(view: View, grid: int, device: str) -> tuple[torch.Tensor, torch.Tenso
     """The cell row of each pixel row (F, H) and the cell column of each pixel column
     (F, W); `grid` means padding.
     """
-    return cells_of(view.rows, grid).to(device), cells_of(view.columns, grid).to(device)
+    rows = cells_of(view.rows, grid).to(device)
+    columns = cells_of(view.columns, grid).to(device)
+    return rows, columns
 
 
 def view_of(frame: Frame, images: int, size: int | tuple[int, int]) -> View:
     """The checked view of a batch; `OcclusionError` for boxes that fit neither the
     images nor the sides.
     """
-    height, width = _check_size(size)
-    single = len(frame) == 4 and isinstance(frame[0], Real)
-    boxes = [cast(Box, frame)] if single else [cast(Box, box) for box in frame]
-    if not single and len(boxes) != images:
+    height, width = _checked_size(size)
+    boxes = _boxes_of(frame, images)
+    different = dict.fromkeys(boxes)
+    # Most data and models have one box for all: then every step is done once per batch.
+    if len(different) == 1:
+        boxes = list(different)
+    return View(tuple(_checked_box(box) for box in boxes), height, width)
+
+
+def _boxes_of(frame: Frame, images: int) -> list[Box]:
+    is_one_box = len(frame) == 4 and isinstance(frame[0], Real)
+    if is_one_box:
+        return [cast(Box, frame)]
+    boxes = [cast(Box, box) for box in frame]
+    if len(boxes) != images:
         raise OcclusionError(
-            f"Expected one box or one an image, got len(frame)={len(boxes)} for"
+            f"Expected one box or one per image, got len(frame)={len(boxes)} for"
             f" {images} images. Give (left, top, right, bottom), or as many of them as"
             " there are ids."
         )
-    different = dict.fromkeys(boxes)
-    # Most data and models have one box for all: then every step below is done once for the batch.
-    chosen = different if len(different) == 1 else boxes
-    return View(tuple(_check_box(box) for box in chosen), height, width)
+    return boxes
 
 
 def visible_level(mask: torch.Tensor, frame: Frame) -> float:
@@ -155,36 +155,30 @@ def visible_level(mask: torch.Tensor, frame: Frame) -> float:
         mask: (B, 1, H, W) bool, as `mask` gives it.
         frame: The frame that the mask was made for.
     """
-    rows, columns = cells(
-        view_of(frame, mask.shape[0], (mask.shape[2], mask.shape[3])), 1, "cpu"
-    )
+    size = (mask.shape[2], mask.shape[3])
+    rows, columns = cells(view_of(frame, mask.shape[0], size), 1, "cpu")
     # The mask hides no padding, so its sum needs no restriction to the source.
-    shown = ((rows == 0).sum(1) * (columns == 0).sum(1)).clamp(min=1)
-    shares = mask.sum(dim=(1, 2, 3)).cpu().double() / shown.double()
+    showing = ((rows == 0).sum(1) * (columns == 0).sum(1)).clamp(min=1)
+    shares = mask.sum(dim=(1, 2, 3)).cpu().double() / showing.double()
     return float(shares.mean()) if len(shares) else 0.0
 
 
-def _check_box(box: Box) -> Box:
-    numbers = tuple(float(edge) for edge in box)
-    if (
-        len(numbers) != 4
-        or not all(map(math.isfinite, numbers))
-        or numbers[2] <= numbers[0]
-        or numbers[3] <= numbers[1]
-    ):
-        raise OcclusionError(
-            "Expected a frame (left, top, right, bottom) with right > left and bottom"
-            f" > top, got frame={box!r}. Use (0, 0, 1, 1) where the image fills the"
-            " square."
-        )
-    return numbers
+def _checked_box(box: Box) -> Box:
+    edges = tuple(float(edge) for edge in box)
+    if len(edges) == 4 and all(map(math.isfinite, edges)):
+        left, top, right, bottom = edges
+        if right > left and bottom > top:
+            return left, top, right, bottom
+    raise OcclusionError(
+        "Expected a frame (left, top, right, bottom) with right > left and bottom >"
+        f" top, got frame={box!r}. Use (0, 0, 1, 1) where the image fills the square."
+    )
 
 
-def _check_size(size: int | Sequence[int]) -> tuple[int, int]:
+def _checked_size(size: int | Sequence[int]) -> tuple[int, int]:
     sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(
-        isinstance(side, int) and side >= 1 for side in sides
-    ):
+    are_sides = all(isinstance(side, int) and side >= 1 for side in sides)
+    if len(sides) != 2 or not are_sides:
         raise OcclusionError(
             f"Expected a side or (height, width) in pixels, got size={size!r}. Use 224"
             " or (224, 224)."

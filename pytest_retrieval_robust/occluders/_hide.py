@@ -25,28 +25,34 @@ def hide(
     returns `out`.
 
     Args:
-        pixels: Floating or uint8. May be `out` itself. values: What hidden pixels get:
-        a tensor that broadcasts to `pixels`, of its dtype; None for zeros. out: Of the
-        shape and dtype of `pixels`. blocks: (B, G, G) bool, true where a cell of H / G
-        x W / G pixels is hidden; or mask: (B, 1, H, W) bool, true where a pixel is
-        hidden.
+        pixels: Floating or uint8. May be `out` itself.
+        values: What hidden pixels get: a tensor that broadcasts to `pixels`, of its
+            dtype; None for zeros.
+        out: Of the shape and dtype of `pixels`.
+        blocks: (B, G, G) bool, true where a cell of H / G x W / G pixels is hidden.
+        mask: (B, 1, H, W) bool, true where a pixel is hidden; in place of `blocks`.
     """
     import torch
 
-    constant = values is None or values.shape[-2:] == (1, 1)
-    if not constant or pixels.device.type != "cpu" or not _whole_words(pixels, out):
-        zero = torch.zeros((), dtype=pixels.dtype, device=pixels.device)
-        chosen = _spread(blocks, pixels) if mask is None else mask
-        return torch.where(chosen, zero if values is None else values, pixels, out=out)
+    is_constant = values is None or values.shape[-2:] == (1, 1)
+    on_host = pixels.device.type == "cpu"
+    if is_constant and on_host and _are_whole_words(pixels, out):
+        if mask is None:
+            assert blocks is not None
+            _hide_blocks(pixels, values, out, blocks)
+        else:
+            _hide_words(_words(pixels), values, _words(out), mask, pixels.dtype)
+        return out
+
     if mask is None:
         assert blocks is not None
-        _hide_blocks(pixels, values, out, blocks)
-    else:
-        _hide_words(_words(pixels), values, _words(out), mask, pixels.dtype)
-    return out
+        mask = _spread(blocks, pixels)
+    if values is None:
+        values = torch.zeros((), dtype=pixels.dtype, device=pixels.device)
+    return torch.where(mask, values, pixels, out=out)
 
 
-def _whole_words(*tensors: torch.Tensor) -> bool:
+def _are_whole_words(*tensors: torch.Tensor) -> bool:
     """Whether rows of pixels are whole 64-bit words, so that these can be and-ed in
     place of pixels.
     """
@@ -58,12 +64,10 @@ def _whole_words(*tensors: torch.Tensor) -> bool:
     )
 
 
-def _spread(blocks: torch.Tensor | None, pixels: torch.Tensor) -> torch.Tensor:
-    assert blocks is not None
-    height, width = (
-        pixels.shape[2] // blocks.shape[1],
-        pixels.shape[3] // blocks.shape[2],
-    )
+def _spread(blocks: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """(B, G, G) cells to (B, 1, H, W) pixels."""
+    height = pixels.shape[2] // blocks.shape[1]
+    width = pixels.shape[3] // blocks.shape[2]
     return blocks.repeat_interleave(width, 2).repeat_interleave(height, 1)[:, None]
 
 
@@ -78,18 +82,14 @@ def _hide_blocks(
     """
     batch, channels, height, width = pixels.shape
     grid = blocks.shape[1]
-    rows = blocks.repeat_interleave(width // grid, 2)[
-        :, None, :, None
-    ]  # (B, 1, G, 1, W)
     shape = (batch, channels, grid, height // grid, width)
-    source, target = (_words(tensor.view(shape)) for tensor in (pixels, out))
-    _hide_words(
-        source,
-        None if values is None else values[..., None],
-        target,
-        rows,
-        pixels.dtype,
-    )
+    # (B, 1, G, 1, W) beside pixels of (B, 3, G, H / G, W).
+    rows = blocks.repeat_interleave(width // grid, 2)[:, None, :, None]
+    if values is not None:
+        values = values[..., None]
+    source = _words(pixels.view(shape))
+    target = _words(out.view(shape))
+    _hide_words(source, values, target, rows, pixels.dtype)
 
 
 def _hide_words(
@@ -111,10 +111,8 @@ def _all_bits(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Whole numbers as wide as a pixel: all ones where the mask is true, else all zeros."""
     import torch
 
-    wide = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[
-        dtype.itemsize
-    ]
-    return mask.to(wide).neg_()
+    widths = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return mask.to(widths[dtype.itemsize]).neg_()
 
 
 def _words(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,5 @@
-"""The base of all occluders: cells of the source image that are hidden one after
-another as the level rises.
+"""The base of all occluders: cells of the source image, hidden one after another as the
+level rises.
 
 The occlusion task is that of arXiv 2501.09134; the cells lie in the source image's own
 coordinates, so that models which crop, pad or resize differently all have the same part
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from numbers import Real
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._donors import Donors
-    from ._scene import Scene, Setting
+    from .scene import Scene, Setting
 
 
 @dataclass(frozen=True)
@@ -89,28 +89,27 @@ class CellOccluder(ABC):
     def looked_at(
         self,
         setting: Setting,
-        numbers: Sequence[int],  # noqa: ARG002 - others look at it
-        groups: NDArray[np.int64],  # noqa: ARG002
+        numbers: Sequence[int],  # noqa: ARG002 - for occluders with masks
+        groups: NDArray[np.int64],  # noqa: ARG002 - for model-guided occluders
     ) -> bytes | None:
         """A digest of what `bind` looks at, beyond the images' ids and pixels, or None
         where that is not known.
 
         Embeddings are stored under it. `numbers` and `groups` are those of a batch's
-        images. An occluder from outside of this package is not known, unless it says by
-        a method of its own what all that it hides follows from, its code and that of
-        its helpers included.
+        images. For an occluder from outside of this package it is not known, unless it
+        has a method of its own, which returns a digest of everything the mask depends
+        on: its code and that of its helpers too.
         """
+        # A subclass elsewhere may look at anything, so the base cannot speak for it.
         if not type(self).__module__.startswith(f"{__package__}."):
             return None
         return setting.donors.digest if self.fill == DONOR else b""
 
     def with_donors(self, scene: Scene) -> Self:
         """Itself, knowing the donors of the scene's data set where its fill is `donor`."""
-        from dataclasses import replace
-
-        return (
-            replace(self, donors=scene.setting.donors) if self.fill == DONOR else self
-        )
+        if self.fill != DONOR:
+            return self
+        return replace(self, donors=scene.setting.donors)
 
     def mask(
         self,
@@ -124,13 +123,13 @@ class CellOccluder(ABC):
         """Which pixels are hidden.
 
         Args:
-            ids: B image ids. An id that occurs twice has the same mask twice. level:
-            The share of the source image's area to hide, or the severity, in [0, 1].
-            seed: Which layout of the mask, from 0. size: The prepared square's side in
-            pixels, or (height, width). frame: The box (left, top, right, bottom) that
-            the source image takes in the square, in relative
-                coordinates of the square; one for all images, or one an image.
-            device: Where the mask shall lie.
+            ids: B image ids. An id that occurs twice has the same mask twice.
+            level: The share of the source image's area to hide, or the severity, in [0, 1].
+            seed: Which layout of the mask, from 0.
+            size: The prepared square's side in pixels, or (height, width).
+            frame: The box (left, top, right, bottom) of the source image, in relative
+                coordinates of the square; one for all images, or one per image.
+            device: Where the mask is put.
 
         Returns:
             (B, 1, H, W) bool. A pixel belongs to the cell under its centre; padding is
@@ -138,7 +137,7 @@ class CellOccluder(ABC):
 
         Raises:
             OcclusionError: A level outside [0, 1], a negative seed, or boxes that fit
-            neither the images nor the sides.
+                neither the images nor the sides.
         """
         view = view_of(frame, len(ids), size)
         hidden = self._hidden(ids, level, seed, device)
@@ -193,7 +192,7 @@ class CellOccluder(ABC):
 def _priorities(
     occluder: CellOccluder, ids: tuple[str, ...], seed: int, device: str
 ) -> torch.Tensor:
-    """Kept while the levels of a batch go by: they differ in the threshold alone."""
+    """Cached while the levels of a batch go by: they differ in the threshold alone."""
     return occluder.priorities(ids, seed, device)
 
 
@@ -203,18 +202,16 @@ def on_pixels(hidden: torch.Tensor, view: View) -> torch.Tensor:
 
     grid = hidden.shape[1]
     if view.fits(grid):
-        spread = hidden.repeat_interleave(view.width // grid, 2).repeat_interleave(
-            view.height // grid, 1
-        )
-        return spread[:, None]
+        in_columns = hidden.repeat_interleave(view.width // grid, 2)
+        return in_columns.repeat_interleave(view.height // grid, 1)[:, None]
     rows, columns = cells(view, grid, str(hidden.device))
     # One more row and column, never hidden, for the pixels that do not show the source image.
     padded = torch.nn.functional.pad(hidden, (0, 1, 0, 1), value=False)
+    # One box for the whole batch needs one list of indices, which is faster.
     if len(rows) == 1:
         return padded.index_select(2, columns[0]).index_select(1, rows[0])[:, None]
-    return padded.take_along_dim(columns[:, None, :], 2).take_along_dim(
-        rows[:, :, None], 1
-    )[:, None]
+    in_columns = padded.take_along_dim(columns[:, None, :], 2)
+    return in_columns.take_along_dim(rows[:, :, None], 1)[:, None]
 
 
 def hide_cells(
@@ -236,11 +233,8 @@ def hide_cells(
 
 def check_level(level: float) -> None:
     """Raise `OcclusionError` where `level` is not a number in [0, 1]."""
-    if (
-        isinstance(level, bool)
-        or not isinstance(level, Real | Decimal)
-        or not 0 <= level <= 1
-    ):
+    is_number = isinstance(level, Real | Decimal) and not isinstance(level, bool)
+    if not is_number or not 0 <= level <= 1:
         raise OcclusionError(
             f"Expected a level from 0 to 1, got level={level!r}. Give the share of the"
             " image's area: 0.3 for 30 %."
@@ -250,11 +244,9 @@ def check_level(level: float) -> None:
 def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
     import torch
 
-    if (
-        pixels.ndim != 4
-        or pixels.shape[1] != 3
-        or not (pixels.is_floating_point() or pixels.dtype == torch.uint8)
-    ):
+    is_batch = pixels.ndim == 4 and pixels.shape[1] == 3
+    has_scale = pixels.is_floating_point() or pixels.dtype == torch.uint8
+    if not is_batch or not has_scale:
         raise OcclusionError(
             "Expected floating or uint8 pixels of shape (B, 3, H, W), got"
             f" shape={tuple(pixels.shape)} and dtype={pixels.dtype}. Scale other"
@@ -262,7 +254,7 @@ def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
         )
     if isinstance(ids, str) or len(ids) != len(pixels):
         raise OcclusionError(
-            f"Expected one id an image, got len(ids)={len(ids)} for {len(pixels)}"
+            f"Expected one id per image, got len(ids)={len(ids)} for {len(pixels)}"
             " images. Give a list of B strings."
         )
 
@@ -270,10 +262,11 @@ def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
 def _check_out(out: torch.Tensor | None, pixels: torch.Tensor) -> None:
     if out is None:
         return
-    for what in ("shape", "dtype", "device"):
-        expected, got = getattr(pixels, what), getattr(out, what)
+    for name in ("shape", "dtype", "device"):
+        expected = getattr(pixels, name)
+        got = getattr(out, name)
         if expected != got:
             raise OcclusionError(
-                f"Expected out of the pixels' {what} {expected}, got out.{what}={got}."
+                f"Expected out of the pixels' {name} {expected}, got out.{name}={got}."
                 " Use torch.empty_like(pixels)."
             )

@@ -42,14 +42,14 @@ def words(
         drawn = _host_words(keys, counters.numpy().astype(np.uint32))
         return torch.from_numpy(drawn.astype(np.int64))
     low, high = torch.from_numpy(keys).to(counters.device).unbind(1)
-    return mix(mix(mix(counters) ^ low[:, None]) ^ high[:, None])
+    mixed = mix(mix(counters) ^ low[:, None])
+    return mix(mixed ^ high[:, None])
 
 
 def host_words(identity: str, seed: int, purpose: str, count: int) -> NDArray[np.int64]:
     """(count,) the first words of `words` for one id, on the host."""
-    drawn = _host_words(
-        _keys([identity], seed, purpose), np.arange(count, dtype=np.uint32)
-    )
+    keys = _keys([identity], seed, purpose)
+    drawn = _host_words(keys, np.arange(count, dtype=np.uint32))
     return drawn.astype(np.int64).reshape(count)
 
 
@@ -57,13 +57,12 @@ def by_hash(ids: Sequence[str], purpose: str) -> list[int]:
     """The numbers of a data set's image ids in an order that only the ids decide,
     whatever order they come in.
     """
-    return sorted(
-        range(len(ids)),
-        key=lambda number: (
-            int(host_words(ids[number], 0, purpose, 1)[0]),
-            ids[number],
-        ),
-    )
+
+    def key(number: int) -> tuple[int, str]:
+        word = int(host_words(ids[number], 0, purpose, 1)[0])
+        return word, ids[number]
+
+    return sorted(range(len(ids)), key=key)
 
 
 def _host_words(
@@ -73,9 +72,9 @@ def _host_words(
     as fast where it exists.
     """
     low, high = keys.astype(np.uint32).T
-    return _mix_host(
-        _mix_host(_mix_host(counters)[None] ^ low[:, None]) ^ high[:, None]
-    )
+    mixed = _mix_host(counters)[None]
+    mixed = _mix_host(mixed ^ low[:, None])
+    return _mix_host(mixed ^ high[:, None])
 
 
 def _mix_host(word: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -97,24 +96,25 @@ def mix(word: torch.Tensor) -> torch.Tensor:
 
 
 def _multiply(word: torch.Tensor, factor: int) -> torch.Tensor:
-    """`word * factor` modulo 2**32; the factor goes in halves, since a 64-bit product
-    would overflow int64.
+    """`word * factor` modulo 2**32, the factor in halves: a 64-bit product would
+    overflow int64.
     """
     high = (word * (factor >> 16)) & _LOW_16
     return (word * (factor & _LOW_16) + (high << 16)) & _LOW_32
 
 
 def places(keys: torch.Tensor) -> torch.Tensor:
-    """(B, N) int64: the place, from 0, of each key in its row's rising order. Keys of a
-    row must all differ.
+    """(B, N) int64: the rank, from 0, of each key within its row. Keys of a row must all
+    differ.
     """
     import torch
 
     if keys.device.type == "cpu":
-        rising = np.argsort(keys.numpy(), axis=1)  # four times as fast as torch's here
-        found: NDArray[Any] = np.empty_like(rising)
-        np.put_along_axis(found, rising, np.arange(keys.shape[1])[None], axis=1)
-        return torch.from_numpy(found)
+        # NumPy's sort is four times as fast as torch's here.
+        rising = np.argsort(keys.numpy(), axis=1)
+        ranks: NDArray[Any] = np.empty_like(rising)
+        np.put_along_axis(ranks, rising, np.arange(keys.shape[1])[None], axis=1)
+        return torch.from_numpy(ranks)
     sequence = keys.argsort(dim=1)
     numbers = torch.arange(keys.shape[1], device=keys.device)
     return torch.empty_like(sequence).scatter_(1, sequence, numbers.expand_as(sequence))
@@ -128,21 +128,22 @@ def _keys(ids: Sequence[str], seed: int, purpose: str) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=1 << 16)
 def _digest(identity: str, seed: int, purpose: str) -> tuple[int, int]:
-    """64 bits from (seed, id, purpose), in halves; BLAKE2 takes the seed as salt and
-    the purpose as personalisation.
+    """The low and high 32 bits of a hash of (seed, id, purpose).
+
+    BLAKE2 takes the seed as salt and the purpose as personalisation.
     """
     # Ids may be file names, which Python decodes with surrogates where they are not UTF-8.
     text = identity.encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(
-        text, digest_size=8, salt=seed.to_bytes(8, "little"), person=purpose.encode()
-    )
+    salt = seed.to_bytes(8, "little")
+    digest = hashlib.blake2b(text, digest_size=8, salt=salt, person=purpose.encode())
     number = int.from_bytes(digest.digest(), "little")
     return number & _LOW_32, number >> WORD_BITS
 
 
 def check_seed(seed: int) -> None:
     """Raise `OcclusionError` where `seed` is not an int in [0, 2**64)."""
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 1 << 64:
+    is_int = isinstance(seed, int) and not isinstance(seed, bool)
+    if not is_int or not 0 <= seed < 1 << 64:
         raise OcclusionError(
             f"Expected a seed from 0 to 2**64 - 1, got seed={seed!r}. Use a whole"
             " number such as 0."

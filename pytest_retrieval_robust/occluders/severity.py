@@ -1,6 +1,4 @@
-"""The base of severity occluders: they draw something that grows with the level, and
-record what share it hides.
-"""
+"""The base of severity occluders, which draw something that grows with the level."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 CELLS = 256
 """Along each side: a cell is 0.4 % of the image's side, the width of a thin catheter."""
 STEPS = 1000
-"""Severities are told apart to a thousandth."""
+"""Severities differ by a thousandth or more."""
 NEVER = 32_767
 """The onset of a cell that no severity hides."""
 Onsets: TypeAlias = NDArray[np.int16]
@@ -78,8 +76,9 @@ class SeverityOccluder(CellOccluder):
 def _drawn(
     occluder: SeverityOccluder, ids: tuple[str, ...], seed: int
 ) -> NDArray[np.int16]:
-    """(B, CELLS, CELLS): kept, since the mask is wanted on the pixels' device and the
-    shares on the host.
+    """(B, CELLS, CELLS) on the host.
+
+    Cached, because the mask needs it on the pixels' device and the shares on the host.
     """
     drawn = np.empty((len(ids), CELLS, CELLS), dtype=np.int16)
     for row, image_id in enumerate(ids):

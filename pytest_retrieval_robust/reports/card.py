@@ -1,11 +1,8 @@
-"""A model's part of its card on the Hugging Face Hub: the `model-index` metadata, and a
-section of Markdown.
-"""
+"""A model's part of its card on the Hugging Face Hub: metadata and a section."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.cases import DIRECTIONS
@@ -19,22 +16,26 @@ from .series import Point, Series, series_of
 
 
 def model_card(run: RunRecord, name: str | None = None) -> str:
-    """A README of the metadata, between its `---`, and the section; to be merged into a
-    card that is there already.
+    """The `model-index` metadata between its `---`, and a section of Markdown.
 
-    Without a name it is that of the only model that the run tested.
+    Merge the two into the card that the model already has. Without a name, the model is
+    the only one that the run tested.
 
     Raises:
-        UnknownNameError: The run has no such model. RobustError: It has, and did not
-        test it. Or no name was given, and not exactly one model was tested.
+        UnknownNameError: The run has no such model.
+        RobustError: The run did not test the model. Or no name was given, and the run
+            tested none or several models.
     """
-    name = _only_tested(run) if name is None else name
+    from huggingface_hub import CardData
+
+    if name is None:
+        name = _only_tested(run)
     model = _model(run, name)
-    series = [one for one in series_of(run) if one.model == name]
-    metadata = "\n".join(_yaml({"model-index": [_index(run, model, series)]}))
-    return (
-        f"---\n{metadata}\n---\n\n" + "\n\n".join(_section(run, model, series)) + "\n"
-    )
+    series = [line for line in series_of(run) if line.model == name]
+    fields: dict[str, Any] = {"model-index": [_index(run, model, series)]}
+    metadata = CardData(**fields).to_yaml()
+    section = "\n\n".join(_section(run, model, series))
+    return f"---\n{metadata}\n---\n\n{section}\n"
 
 
 def _only_tested(run: RunRecord) -> str:
@@ -48,81 +49,73 @@ def _only_tested(run: RunRecord) -> str:
 
 
 def _model(run: RunRecord, name: str) -> ModelRecord:
-    found = {model.name: model for model in run.models}
-    if name not in found:
-        raise unknown_name("model", name, found)
+    models = {model.name: model for model in run.models}
+    if name not in models:
+        raise unknown_name("model", name, models)
     if not any(outcome.case.model == name for outcome in run.outcomes):
-        reason = found[name].reason or "no test of it was run or finished"
+        reason = models[name].reason or "none of its tests finished"
         raise RobustError(
             f"Expected a model that the run tested, got model={name!r}: {reason}. Run"
             " its tests first."
         )
-    return found[name]
+    return models[name]
 
 
 def _index(
     run: RunRecord, model: ModelRecord, series: Sequence[Series]
 ) -> dict[str, Any]:
-    places = dict.fromkeys((one.dataset, one.occluder) for one in series)
     results = []
-    for dataset, occluder in places:
-        of_place = [
-            one for one in series if (one.dataset, one.occluder) == (dataset, occluder)
-        ]
-        facts = next((facts for facts in run.datasets if facts["name"] == dataset), {})
-        part = "" if run.limit is None else f" (first {run.limit} pairs)"
-        described = {"name": f"{plain(dataset)}{part}", "type": plain(dataset)}
-        described |= {"split": plain(str(facts["split"]))} if facts.get("split") else {}
-        described |= (
-            {"revision": plain(str(facts["fingerprint"]))}
-            if facts.get("fingerprint")
-            else {}
-        )
-        metrics = [metric for one in of_place for metric in _metrics(one)]
-        if not metrics:
-            continue
-        results.append(
-            {
+    for dataset, occluder in dict.fromkeys(map(_place, series)):
+        lines = [line for line in series if _place(line) == (dataset, occluder)]
+        metrics = [metric for line in lines for metric in _metrics(line)]
+        # The Hub refuses a result without metrics.
+        if metrics:
+            result = {
                 "task": {
                     "type": "image-text-retrieval",
                     "name": f"Image-report retrieval, {plain(occluder)}",
                 },
-                "dataset": described,
+                "dataset": _dataset(run, dataset),
                 "metrics": metrics,
             }
-        )
+            results.append(result)
     return {"name": plain(model.name), "results": results}
 
 
-def _metrics(one: Series) -> Iterator[dict[str, Any]]:
+def _place(line: Series) -> tuple[str, str]:
+    return line.dataset, line.occluder
+
+
+def _dataset(run: RunRecord, name: str) -> dict[str, str]:
+    """A data set as `model-index` describes it."""
+    part = "" if run.limit is None else f" (first {run.limit} pairs)"
+    description = {"name": f"{plain(name)}{part}", "type": plain(name)}
+    facts = _facts_of(run, name)
+    if facts.get("split"):
+        description["split"] = plain(str(facts["split"]))
+    if facts.get("fingerprint"):
+        description["revision"] = plain(str(facts["fingerprint"]))
+    return description
+
+
+def _facts_of(run: RunRecord, dataset: str) -> Mapping[str, Any]:
+    for facts in run.datasets:
+        if facts["name"] == dataset:
+            return facts
+    return {}
+
+
+def _metrics(line: Series) -> Iterator[dict[str, Any]]:
     """In %, as the Hub's other retrieval results are."""
-    for place, point in enumerate(one.recall):
-        if point.value is not None:
-            name = (
-                f"Recall@{one.k}, {one.direction.replace('-', ' ')},"
-                f" {one.level_words(place)} (%)"
-            )
-            yield {
-                "type": f"recall_at_{one.k}",
-                "value": round(100 * point.value, 2),
-                "name": name,
-            }
-
-
-def _yaml(value: Any, indent: str = "") -> Iterator[str]:
-    """Block style; every scalar as JSON, which YAML reads."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if isinstance(inner, dict | list) and inner:
-                yield f"{indent}{key}:"
-                yield from _yaml(inner, f"{indent}  ")
-            else:
-                yield f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
-    else:
-        for inner in value:
-            first, *rest = _yaml(inner, f"{indent}  ")
-            yield f"{indent}- {first.lstrip()}"
-            yield from rest
+    direction = line.direction.replace("-", " ")
+    for place, point in enumerate(line.recall):
+        if point.value is None:
+            continue
+        yield {
+            "type": f"recall_at_{line.k}",
+            "value": round(100 * point.value, 2),
+            "name": f"Recall@{line.k}, {direction}, {line.level_words(place)} (%)",
+        }
 
 
 def _section(
@@ -134,79 +127,76 @@ def _section(
         " what is kept is Recall at the highest level divided by that with nothing"
         " hidden."
     )
-    for dataset, occluder in dict.fromkeys(
-        (one.dataset, one.occluder) for one in series
-    ):
+    for dataset, occluder in dict.fromkeys(map(_place, series)):
         for direction in DIRECTIONS:
-            drawn = [
-                s
-                for s in series
-                if (s.dataset, s.occluder, s.direction)
-                == (dataset, occluder, direction)
+            lines = [
+                line
+                for line in series
+                if _place(line) == (dataset, occluder) and line.direction == direction
             ]
-            heads = {
-                point.level: one.level_words(at)
-                for one in drawn
-                for at, point in enumerate(one.recall)
-            }
-            levels, first = sorted(heads), drawn[0]
             yield (
                 f"**{direction.replace('-', ' ').capitalize()}**, {code(occluder)} on"
-                f" {code(dataset)}: {first.queries} queries, gallery {first.gallery}."
+                f" {code(dataset)}: {lines[0].queries} queries, gallery"
+                f" {lines[0].gallery}."
             )
-            yield table(
-                ("", *(heads[level] for level in levels), "kept", "chance"),
-                [_row(one, levels) for one in drawn],
-                1,
-            )
-    if any(one.is_at_chance for one in series):
+            yield _recalls(lines)
+    if any(line.is_at_chance for line in series):
         yield (
-            "With nothing hidden it retrieves no better than chance, so that there is"
+            "With nothing hidden the model retrieves no better than chance, so there is"
             " nothing to keep."
         )
-    yield "\n".join(_facts(run, model, {one.dataset for one in series}))
+    yield "\n".join(_facts(run, model, {line.dataset for line in series}))
 
 
-def _row(one: Series, levels: Sequence[float]) -> list[str]:
-    cells = {point.level: _cell(point) for point in one.recall}
-    kept = "at chance" if one.is_at_chance else percent(one.last_kept)
+def _recalls(lines: Sequence[Series]) -> str:
+    """One row per k, one column per level."""
+    heads = {}
+    for line in lines:
+        for place, point in enumerate(line.recall):
+            heads[point.level] = line.level_words(place)
+    levels = sorted(heads)
+    columns = ["", *(heads[level] for level in levels), "kept", "chance"]
+    return table(columns, [_row(line, levels) for line in lines], 1)
+
+
+def _row(line: Series, levels: Sequence[float]) -> list[str]:
+    cells = {point.level: _cell(point) for point in line.recall}
+    retention = "at chance" if line.is_at_chance else percent(line.last_kept)
     return [
-        f"Recall@{one.k}",
+        f"Recall@{line.k}",
         *(cells.get(level, "–") for level in levels),
-        kept,
-        percent(one.chance),
+        retention,
+        percent(line.chance),
     ]
 
 
 def _cell(point: Point) -> str:
-    ends = (
-        ""
-        if point.low is None or point.high is None
-        else f" ({percent(point.low)}–{percent(point.high)})"
-    )
-    return f"{percent(point.value)}{ends}"
+    recall = percent(point.value)
+    if point.low is None or point.high is None:
+        return recall
+    return f"{recall} ({percent(point.low)}–{percent(point.high)})"
 
 
 def _facts(run: RunRecord, model: ModelRecord, datasets: set[str]) -> Iterator[str]:
-    for facts in (facts for facts in run.datasets if facts["name"] in datasets):
-        told = ", ".join(
+    for facts in run.datasets:
+        if facts["name"] not in datasets:
+            continue
+        terms = [
             text(str(facts[key]))
             for key in ("split", "text", "relevance")
             if facts.get(key)
-        )
-        yield (
-            f"- {code(facts['name'])}: {told}, fingerprint"
-            f" {code(str(facts.get('fingerprint'))[:12])}"
-        )
-    known = ", ".join(
+        ]
+        fingerprint = code(str(facts.get("fingerprint"))[:12])
+        yield f"- {code(facts['name'])}: {', '.join(terms)}, fingerprint {fingerprint}"
+    origin = [
         f"{key} {code(str(model.card[key]))}"
         for key in ("source", "revision", "sha256")
         if model.card.get(key)
-    )
-    if known:
-        yield f"- weights: {known}"
+    ]
+    if origin:
+        yield f"- weights: {', '.join(origin)}"
     if run.limit is not None:
-        yield f"- a smoke run on the first {run.limit} pairs alone"
+        yield f"- a smoke run on the first {run.limit} pairs only"
     if run.scope.partial is not None:
         yield f"- a partial run ({text(run.scope.partial)})"
     yield (

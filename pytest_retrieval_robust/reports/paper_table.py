@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from ._page_curves import CURVE_COLUMNS, curve_csv
 from ._text import plain
+from .curve_csv import CURVE_COLUMNS, curve_csv
 from .series import Series
 
 

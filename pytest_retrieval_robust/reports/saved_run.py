@@ -1,5 +1,6 @@
-"""A saved run: `run.json` and `ranks.npz`. Neither can hold an image, a report's text
-or a patient's id.
+"""Writing a saved run: `run.json` and `ranks.npz`.
+
+Neither can hold an image, a report's text or a patient's id.
 """
 
 from __future__ import annotations
@@ -16,22 +17,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.atomic_files import part_of, parts_in, remove_abandoned
-from ..core.cases import DIRECTIONS, Direction, Json
+from ..core.codec import Json, to_plain
 from ..core.files import open_regular
 from ..core.foreign import FOREIGN
 from ..core.names import slug
-from ..core.outcomes import finite
 from ..gate.arrays import dataset_key
 from . import ReportEntry
 from .breaking import save_map
 from .saved.arrays import RANKS_FILE, digest_of, is_kept_name, kept_name, open_ranks
-from .saved.read import RUN_FILE, SCHEMA_VERSION, content_digest, read_run_json
+from .saved.convert import document_of
+from .saved.read import RUN_FILE, content_digest, read_run_json
 
 if TYPE_CHECKING:
     from ..core.catalogue import Catalogue
     from ..gate.arrays import RunStore
-    from ..gate.record import BaselineRecord, Interval, RunRecord
-    from ..retrieval.curve import Curve
+    from ..gate.record import RunRecord
 
 
 def register(catalogue: Catalogue[ReportEntry]) -> None:
@@ -40,11 +40,9 @@ def register(catalogue: Catalogue[ReportEntry]) -> None:
 
 def render_json(run: RunRecord) -> str:
     """`run.json`: that of `--robust-results`, to the byte, where it was written."""
-    return (
-        _text(run_as_json(run))
-        if run.results is None
-        else (run.results / RUN_FILE).read_text(encoding="utf-8")
-    )
+    if run.results is None:
+        return _text(run_as_json(run))
+    return (run.results / RUN_FILE).read_text(encoding="utf-8")
 
 
 def _text(data: Json) -> str:
@@ -53,99 +51,20 @@ def _text(data: Json) -> str:
 
 def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
     """The run as `run.schema.json` describes it: no NaN, and a reason beside every null."""
-    data = _printable(_content(run, ranks_sha256))
+    data = _as_read(to_plain(document_of(run, ranks_sha256, host_of(run))))
     data["run"]["content_sha256"] = content_digest(data)
     return data
 
 
-def _printable(data: Json) -> Json:
-    """The same, without halves of surrogate pairs, which names of files may hold and no
-    output can.
+def _as_read(data: Json) -> Json:
+    """What a reader of the written file gets.
+
+    Halves of surrogate pairs are replaced: names of files may hold them, and no output
+    can.
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        replaced: Json = json.loads(text.encode(errors="replace"))
-        return replaced
-    return data
-
-
-def _content(run: RunRecord, ranks_sha256: str | None) -> Json:
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run": {
-            "id": run.identity.id,
-            "started": run.identity.started,
-            "version": run.identity.version,
-            "command": run.scope.command,
-            "host": host_of(run),
-            "gates_sha256": run.gates_sha256,
-            "policy": list(run.policy),
-            "ranks_sha256": ranks_sha256,
-            "limit": run.limit,
-            "partial": run.scope.partial,
-            "plan": run.plan.as_json(),
-            "replayed": run.replayed,
-            "status": run.release.status.value,
-            "failures": list(run.failures),
-            "warnings": list(run.warnings),
-            "broken": list(run.broken),
-            "broken_tests": run.broken_tests,
-        },
-        "models": [model.as_json() for model in run.models],
-        "datasets": list(run.datasets),
-        "outcomes": [outcome.as_json() for outcome in run.outcomes],
-        "costs": [cost.as_json() for cost in run.costs],
-        "breaking": [found.as_json() for found in run.breaking],
-        "curves": [
-            _curve(run, curve, direction)
-            for curve in run.curves
-            for direction in DIRECTIONS
-        ],
-        "layouts": [found.as_json() for found in run.layouts],
-        "baseline": None if run.baseline is None else _baseline(run.baseline),
-        "verdicts": [verdict.as_json() for verdict in run.verdicts],
-    }
-
-
-def _curve(run: RunRecord, curve: Curve, direction: Direction) -> Json:
-    """The curve with the 95 % interval of each of its numbers, null where ranks are missing."""
-    data = curve.as_json(direction)
-    ks = sorted(curve.clean.scores(direction).recall)
-    found = {k: run.intervals.get((curve.clean.case, direction, k)) for k in ks}
-    for name in ("auc", "half_level", "slope"):
-        known = {
-            k: None if of_k is None else getattr(of_k, name)
-            for k, of_k in found.items()
-        }
-        data[f"{name}_interval"] = {
-            str(k): None if one is None else _ends(one) for k, one in known.items()
-        }
-    data["retention_interval"] = {
-        str(k): (
-            None
-            if of_k is None
-            else {f"{level:g}": _ends(one) for level, one in of_k.retention.items()}
-        )
-        for k, of_k in found.items()
-    }
-    return data
-
-
-def _ends(interval: Interval) -> list[float | None]:
-    return [finite(interval.low), finite(interval.high)]
-
-
-def _baseline(baseline: BaselineRecord) -> Json:
-    return {
-        "id": baseline.id,
-        "started": baseline.started,
-        "version": baseline.version,
-        "obstacles": list(baseline.obstacles),
-        "vanished": list(baseline.vanished),
-        "cells": [cell.as_json() for cell in baseline.cells],
-    }
+    read: Json = json.loads(text.encode(errors="replace"))
+    return read
 
 
 def host_of(run: RunRecord) -> Json:
@@ -163,8 +82,9 @@ def _host() -> Json:
 
 
 def _libraries() -> Json:
-    """Versions and the GPU; null where a time-out struck while one was imported, after
-    which it cannot be any more.
+    """Versions and the GPU.
+
+    Null where a time-out struck while one was imported: it cannot be imported any more.
     """
     try:
         import torch
@@ -183,7 +103,7 @@ def _libraries() -> Json:
 def save_run(
     run: RunRecord, store: RunStore, folder: Path, replayed: Path | None = None
 ) -> None:
-    """Write both files; `OSError` where that cannot be done, and then an older run is still there.
+    """Write both files; `OSError` where that fails, and then an older run is still there.
 
     The ranks of a run that is judged again are those of the folder that it was `replayed` from.
 
@@ -195,10 +115,10 @@ def save_run(
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(parts_in(folder))
     maps = {
-        folder / f"sensitivity-{slug(one.model)}-{slug(one.dataset)}.png": (
-            one.sensitivity
+        folder / f"sensitivity-{slug(search.model)}-{slug(search.dataset)}.png": (
+            search.sensitivity
         )
-        for one in run.breaking
+        for search in run.breaking
     }
     parts = {
         path: part_of(path) for path in (folder / RANKS_FILE, folder / RUN_FILE, *maps)
@@ -217,13 +137,12 @@ def save_run(
         for path, sensitivity in maps.items():
             save_map(sensitivity, parts[path])
         for part in parts.values():
-            _keep(part)
+            _flush(part)
         with _one_at_a_time(folder):
             _put_in_place(parts, folder)
     finally:
-        for part in (
-            parts.values()
-        ):  # those that were not moved: an interrupt may come at any time
+        # Those that were not moved: an interrupt may come at any time.
+        for part in parts.values():
             with suppress(OSError):
                 part.unlink()
 
@@ -234,28 +153,28 @@ def _copy_ranks(replayed: Path, target: Path) -> None:
         shutil.copyfileobj(source, stream)
 
 
-def _keep(part: Path) -> None:
-    """Have a file on the disk before its name says so: a machine may lose its power as well."""
+def _flush(part: Path) -> None:
+    """Have a file on the disk before its name says so: a machine may lose its power too."""
     with part.open("rb") as stream:
         try:
             os.fsync(stream.fileno())
         except OSError as error:
-            if error.errno not in (
-                errno.EINVAL,
-                errno.ENOTSUP,
-                errno.EBADF,
-            ):  # some file systems have no such thing
+            # Some file systems have no such thing.
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
                 raise
 
 
 def _put_in_place(parts: Mapping[Path, Path], folder: Path) -> None:
-    ranks, text = folder / RANKS_FILE, folder / RUN_FILE
+    """Move the new files to their names; the older run is whole until both are moved."""
+    ranks = folder / RANKS_FILE
+    text = folder / RUN_FILE
     older = _put_aside(ranks)
     try:
         parts[ranks].replace(ranks)
         parts[text].replace(text)
     except BaseException:
-        if parts[text].exists():  # the older run.json is still the one
+        # The older run.json still stands, and needs its ranks.
+        if parts[text].exists():
             _put_back(older, ranks)
         raise
     for path, part in parts.items():
@@ -268,9 +187,7 @@ def _put_in_place(parts: Mapping[Path, Path], folder: Path) -> None:
 
 
 def _put_aside(ranks: Path) -> Path | None:
-    """Give the ranks that are there a second name, by which their `run.json` finds
-    them; None where there are none.
-    """
+    """Give ranks a second name, by which their `run.json` finds them; None without any."""
     try:
         with open_regular(ranks) as stream:
             kept = ranks.with_name(kept_name(digest_of(stream)))
@@ -280,7 +197,8 @@ def _put_aside(ranks: Path) -> Path | None:
         return kept
     try:
         os.link(ranks, kept)
-    except OSError:  # no file system has to know second names
+    except OSError:
+        # No file system has to know second names.
         ranks.replace(kept)
     return kept
 
@@ -291,19 +209,19 @@ def _put_back(older: Path | None, ranks: Path) -> None:
             ranks.unlink()
         else:
             older.replace(ranks)
-            older.unlink(
-                missing_ok=True
-            )  # a file is not moved to another name of itself
+            # A file is not moved to another name of itself: then both are still there.
+            older.unlink(missing_ok=True)
 
 
-_PATIENCE = 5.0
-"""Seconds in which another run, that writes to the same folder, is waited for."""
+_WAIT_SECONDS = 5.0
+"""How long a run waits for another one that writes to the same folder."""
 
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep two runs that end together from mixing their files, where the file system
-    knows locks.
+    """Keep two runs that end together from mixing their files.
+
+    Without locks of the file system, or after a long wait, it goes on all the same.
     """
     try:
         import fcntl
@@ -313,7 +231,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         yield
         return
     try:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -339,23 +257,18 @@ def _arrays(run: RunRecord, store: RunStore) -> dict[str, Any]:
     and `/...cluster` per data set; `<arrays_key>/breaking_mask`, `/rank_before`,
     `/rank_after` and `/image_query_key` per search.
     """
-    named = {
-        outcome.ranks_key: outcome.ranks_key
-        for outcome in run.outcomes
-        if outcome.ranks_key is not None
-    }
-    named.update(
-        {
-            found.arrays_key: found.arrays_key
-            for found in run.breaking
-            if found.arrays_key is not None
-        }
-    )
-    named.update(
-        {dataset_key(dataset["name"]): dataset["name"] for dataset in run.datasets}
-    )
-    return {
-        f"{shown}/{name}": array
-        for key, shown in named.items()
-        for name, array in (store.load(key) or {}).items()
-    }
+    # Key in the store -> folder in the archive.
+    folders: dict[str, str] = {}
+    for outcome in run.outcomes:
+        if outcome.ranks_key is not None:
+            folders[outcome.ranks_key] = outcome.ranks_key
+    for search in run.breaking:
+        if search.arrays_key is not None:
+            folders[search.arrays_key] = search.arrays_key
+    for dataset in run.datasets:
+        folders[dataset_key(dataset["name"])] = dataset["name"]
+    arrays = {}
+    for key, folder in folders.items():
+        for name, array in (store.load(key) or {}).items():
+            arrays[f"{folder}/{name}"] = array
+    return arrays

@@ -5,7 +5,6 @@ level, with bounds.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -15,9 +14,9 @@ from ..core.cases import DIRECTIONS, Case, Direction
 from ..core.errors import ConfigError
 from ..core.names import parse_call
 from ..core.outcomes import Outcome
-from ..core.verdict import VerdictName
-from ..gate.policy import BASELINE
-from ..gate.record import CurveIntervals, RunRecord
+from ..core.verdict import GateKey, GateKind, VerdictName
+from ..gate.curve_intervals import CurveIntervals
+from ..gate.record import RunRecord
 from ..retrieval.curve import (
     area_under_curve,
     half_level,
@@ -27,13 +26,6 @@ from ..retrieval.curve import (
 from ..retrieval.curve import retrieves as above_chance
 from ._text import known, level_text, percent, short
 
-_OF_A_CELL = re.compile(
-    rf"(?:recall@|retention@|{BASELINE}@(?=\d+(?: \w+)? cell ))(\d+)(?: \w+)*?"
-    rf" ({'|'.join(DIRECTIONS)})"
-)
-"""Labels of gates on one cell, by their k and direction; gates on whole curves have no
-cell to mark.
-"""
 _SEVERITY: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
 _TWO_SIDED = 1.959964
 _ANOTHER_SHARE = 0.05
@@ -330,23 +322,24 @@ _Cell = tuple[Case, str, int]
 
 def _cell_verdicts(run: RunRecord) -> dict[_Cell, VerdictName]:
     """The worst verdict of the gates on recall and retention, and of the check against chance."""
-    found: dict[_Cell, VerdictName] = {}
-    ks = run.plan.ks
+    worst: dict[_Cell, VerdictName] = {}
     for verdict in run.verdicts:
-        of_a_cell = _OF_A_CELL.fullmatch(verdict.gate)
-        if of_a_cell is not None:
-            cells: list[_Cell] = [(verdict.case, of_a_cell[2], int(of_a_cell[1]))]
-        else:
-            cells = (
-                [(verdict.case, *one) for one in product(DIRECTIONS, ks)]
-                if verdict.gate == "above_chance"
-                else []
-            )
-        for cell in cells:
-            found[cell] = min(
-                found.get(cell, "ungated"), verdict.verdict, key=_SEVERITY.index
-            )
-    return found
+        for direction, k in _marked(verdict.gate, run.plan.ks):
+            cell = (verdict.case, direction, k)
+            earlier = worst.get(cell, "ungated")
+            worst[cell] = min(earlier, verdict.verdict, key=_SEVERITY.index)
+    return worst
+
+
+def _marked(gate: GateKey, ks: Sequence[int]) -> Iterable[tuple[Direction, int]]:
+    """The (direction, k) of its cell that a gate marks; none where it judges more than
+    one cell.
+    """
+    if gate.kind is GateKind.ABOVE_CHANCE:
+        return product(DIRECTIONS, ks)
+    if gate.is_of_a_cell and gate.direction is not None and gate.k is not None:
+        return [(gate.direction, gate.k)]
+    return []
 
 
 def _worst(

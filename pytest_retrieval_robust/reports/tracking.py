@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..core.errors import NotOnThisMachineError, RobustError
 from ..core.foreign import FOREIGN, let_go
 from ._text import plain
-from .page import render_html
+from .html.page import render_html
 from .saved_run import render_json
 from .series import Series, series_of
 

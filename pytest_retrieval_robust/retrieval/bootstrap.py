@@ -1,5 +1,5 @@
-"""The bootstrap over patients: what an average over queries might have been, had other
-patients been there.
+"""The bootstrap over patients: what an average over queries might have been with other
+patients.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 RESAMPLES = 10_000
 _CHUNK = 1 << 17
 """Draws that are counted at a time: they stay in the processor's cache."""
-_KEPT = 1 << 27
-"""Bytes of counted draws that are kept: those of 13,000 patients."""
+_MOST_CACHED = 1 << 27
+"""Bytes of counted draws that are cached: those of 13,000 patients."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Clusters:
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """(C, V) sums of (N, V) values over each patient's queries."""
-        found = np.zeros((self.count, values.shape[1]))
-        np.add.at(found, self.numbers, values)
-        return found
+        sums = np.zeros((self.count, values.shape[1]))
+        np.add.at(sums, self.numbers, values)
+        return sums
 
 
 def resampled_means(
@@ -68,60 +68,60 @@ def resampled_means(
     The draws depend on `seed` and the number of patients alone, so the same runs have
     the same bounds.
     """
-    sums, sizes = clusters.sums(values), clusters.sizes.astype(np.float64)
+    sums = clusters.sums(values)
+    sizes = clusters.sizes.astype(np.float64)
     if pseudo is not None:
         usual = len(values) / clusters.count
         sums = np.vstack([sums, pseudo * usual])
         sizes = np.append(sizes, np.full(len(pseudo), usual))
     table = np.column_stack([sums, sizes]).astype(np.float32)
-    totals, start = np.empty((resamples, table.shape[1])), 0
-    for times in _drawn(len(table), resamples, seed):
-        totals[start : start + len(times)] = times.astype(np.float32) @ table
-        start += len(times)
+    totals = np.empty((resamples, table.shape[1]))
+    start = 0
+    for times in _draws(len(table), resamples, seed):
+        stop = start + len(times)
+        totals[start:stop] = times.astype(np.float32) @ table
+        start = stop
     return totals[:, :-1] / totals[:, -1:]
 
 
-def _drawn(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
-    """Chunks of (rows, C) how often each sample has each patient; kept where they fit,
-    for every curve wants them.
+def _draws(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
+    """Chunks of (rows, C) how often each sample has each patient.
+
+    Cached where they fit, because every curve needs them.
     """
-    return (
-        _kept_draws(count, resamples, seed)
-        if count * resamples <= _KEPT
-        else _draws(count, resamples, seed)
-    )
+    if count * resamples <= _MOST_CACHED:
+        return _cached_draws(count, resamples, seed)
+    return _fresh_draws(count, resamples, seed)
 
 
 @lru_cache(maxsize=2)
-def _kept_draws(count: int, resamples: int, seed: int) -> list[NDArray[np.uint8]]:
-    return list(_draws(count, resamples, seed))
+def _cached_draws(count: int, resamples: int, seed: int) -> list[NDArray[np.uint8]]:
+    return list(_fresh_draws(count, resamples, seed))
 
 
-def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    rng, kind = (
-        np.random.Generator(np.random.SFC64(seed)),
-        np.uint16 if count <= 1 << 16 else np.uint32,
-    )
+def _fresh_draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    rng = np.random.Generator(np.random.SFC64(seed))
+    dtype = np.uint16 if count <= 1 << 16 else np.uint32
     step = max(1, min(_CHUNK // count, resamples))
+    # Each sample's patients get numbers of their own, so that one count does for all.
     offsets = (np.arange(step, dtype=np.int64) * count)[:, None]
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        drawn = rng.integers(0, count, size=(rows, count), dtype=kind)
-        times = np.bincount(
-            (drawn + offsets[:rows]).ravel(), minlength=rows * count
-        ).reshape(rows, count)
+        drawn = rng.integers(0, count, size=(rows, count), dtype=dtype)
+        numbers = (drawn + offsets[:rows]).ravel()
+        times = np.bincount(numbers, minlength=rows * count).reshape(rows, count)
         # No patient is drawn 256 times: of fewer patients there are fewer draws, of
         # more it is as good as impossible.
         yield times.astype(np.uint8)
 
 
 def design_effect(values: NDArray[np.float64], clusters: Clusters) -> float:
-    """How many times the variance of the mean of `values` (N,) is what it would be for
-    independent queries; from 1.
+    """The variance of the mean of `values` (N,), as a multiple of what it would be for
+    independent queries; at least 1.
 
-    Below 1 it is put down to chance: it would promise more than independent queries
-    can. Where nothing varies, or all is one patient's, it cannot be known, and is the
-    largest that it can be: a patient is worth one query.
+    A multiple below 1 is put down to chance: it would promise more than independent
+    queries can. Where nothing varies, or all queries are one patient's, it is unknown,
+    and the largest possible is taken: a patient is worth one query.
     """
     if clusters.alone:
         return 1.0

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ..core.cases import DIRECTIONS, Direction, Json
+from ..core.cases import Direction, Json
 from ..core.errors import ArgumentError, NotOnThisMachineError
 from ..core.outcomes import Outcome, Scores
 from ..core.words import ByLevel
-from .intervals import above_chance
+from ._curve_tables import as_columns, as_html, as_text
+from .binomial import above_chance
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -45,10 +46,9 @@ def area_under_curve(levels: Sequence[float], values: Sequence[float]) -> float:
         ValueError: Fewer than two levels, levels that do not rise, or another number of values.
     """
     _check(levels, values, at_least=2)
-    points = pairwise(zip(levels, values, strict=True))
-    return math.fsum((b - a) * (v + w) / 2 for (a, v), (b, w) in points) / (
-        levels[-1] - levels[0]
-    )
+    steps = pairwise(zip(levels, values, strict=True))
+    area = math.fsum((b - a) * (v + w) / 2 for (a, v), (b, w) in steps)
+    return area / (levels[-1] - levels[0])
 
 
 def half_level(levels: Sequence[float], values: Sequence[float]) -> float | None:
@@ -82,16 +82,16 @@ def least_squares_slope(levels: Sequence[float], values: Sequence[float]) -> flo
         ValueError: Fewer than two levels, levels that do not rise, or another number of values.
     """
     _check(levels, values, at_least=2)
-    middle, mean = math.fsum(levels) / len(levels), math.fsum(values) / len(values)
-    covariance = math.fsum(
-        (a - middle) * (v - mean) for a, v in zip(levels, values, strict=True)
-    )
-    return covariance / math.fsum((a - middle) ** 2 for a in levels)
+    mean_level = math.fsum(levels) / len(levels)
+    mean = math.fsum(values) / len(values)
+    points = zip(levels, values, strict=True)
+    covariance = math.fsum((a - mean_level) * (v - mean) for a, v in points)
+    return covariance / math.fsum((a - mean_level) ** 2 for a in levels)
 
 
 def _check(levels: Sequence[float], values: Sequence[float], at_least: int) -> None:
-    rising = all(a < b for a, b in pairwise(levels))
-    if len(levels) < at_least or len(levels) != len(values) or not rising:
+    rise = all(a < b for a, b in pairwise(levels))
+    if len(levels) < at_least or len(levels) != len(values) or not rise:
         raise ValueError(
             f"Expected at least {at_least} rising levels and as many values, got"
             f" levels={list(levels)!r}, values={list(values)!r}. Sort the outcomes by"
@@ -103,18 +103,15 @@ def chance_k(scores: Scores) -> int:
     """The one k at which "above chance" is decided: the largest with a chance of at
     most 0.1, else the smallest.
     """
-    return max(
-        (k for k, chance in scores.chance.items() if chance <= 0.1),
-        default=min(scores.chance),
-    )
+    low_chance = [k for k, chance in scores.chance.items() if chance <= 0.1]
+    return max(low_chance, default=min(scores.chance))
 
 
 def retrieves(scores: Scores) -> bool:
     """Whether recall is above chance (one-sided, 0.001) at `chance_k`."""
     k = chance_k(scores)
-    return above_chance(
-        round(scores.recall[k] * scores.queries), scores.queries, scores.chance[k]
-    )
+    hits = round(scores.recall[k] * scores.queries)
+    return above_chance(hits, scores.queries, scores.chance[k])
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,51 +136,20 @@ class Curve:
         k = max(self.ks, default=None)
         if k is None:
             return f"<Curve {self._title()}>"
-        recalls = ", ".join(
-            f"{value:.3f} at {level:g}" for level, value in self.recall(k).items()
-        )
+        by_level = self.recall(k).items()
+        recalls = ", ".join(f"{value:.3f} at {level:g}" for level, value in by_level)
         return f"<Curve {self._title()}: Recall@{k} {recalls}>"
 
     def __str__(self) -> str:
-        heads, *rows = self._table()
-        width = max(len(row[0]) for row in (heads, *rows))
-        lines = [
-            f"{name:<{width}}" + "".join(f"{cell:>8}" for cell in cells)
-            for name, *cells in (heads, *rows)
-        ]
-        return "\n".join([self._title(), *lines])
+        return as_text(self._title(), self)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from html import escape
-
-        heads, *rows = self._table()
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
-            for row in rows
-        )
-        caption = escape(self._title())
-        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return as_html(self._title(), self)
 
     def _title(self) -> str:
         case = self.clean.case
         return f"{case.model} on {case.dataset}, {case.occluder}, seed {case.seed}"
-
-    def _table(self) -> list[list[str]]:
-        """The heads, and a row for each direction and k: Recall@k in % at each level."""
-        rows = [
-            ["Recall in %, share hidden:", *(f"{level:g}" for level in self.levels)]
-        ]
-        for direction, k in product(DIRECTIONS, self.ks):
-            recalls = self.recall(k, direction).values()
-            rows.append(
-                [
-                    f"{direction} Recall@{k}",
-                    *(f"{100 * value:.1f}" for value in recalls),
-                ]
-            )
-        return rows
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -202,12 +168,8 @@ class Curve:
         self, k: int, direction: Direction = "image-to-report"
     ) -> dict[float, float]:
         """Recall@k at each level: `{0.0: 0.99, 0.1: 0.93}`."""
-        return ByLevel(
-            {
-                outcome.case.level: outcome.recall(k, direction)
-                for outcome in self.outcomes
-            }
-        )
+        recalls = [outcome.recall(k, direction) for outcome in self.outcomes]
+        return ByLevel(zip(self.levels, recalls, strict=True))
 
     def above_chance(self, direction: Direction = "image-to-report") -> bool:
         """Whether clean recall is above chance (one-sided, 0.001): without it retention
@@ -231,9 +193,8 @@ class Curve:
         """
         if not self.has_something_to_lose(k, direction):
             return None
-        return ByLevel(
-            zip(self.levels, retention(self._values(k, direction)), strict=True)
-        )
+        values = retention(self._values(k, direction))
+        return ByLevel(zip(self.levels, values, strict=True))
 
     def area(self, k: int, direction: Direction = "image-to-report") -> float:
         """Mean Recall@k over the measured range of levels (trapezoid rule, divided by
@@ -266,26 +227,7 @@ class Curve:
         `pandas.DataFrame(curve.to_dict())` takes it, and so does JSON. `kept` is None
         where nothing is retained.
         """
-        names = (
-            "model",
-            "dataset",
-            "occluder",
-            "seed",
-            "direction",
-            "k",
-            "level",
-            "achieved_level",
-            "visible_level",
-        )
-        numbers = ("recall", "low", "high", "chance", "kept", "queries", "gallery")
-        columns: dict[str, list[Any]] = {name: [] for name in (*names, *numbers)}
-        for direction, k in product(DIRECTIONS, self.ks):
-            kept = self.retention(k, direction)
-            for outcome in self.outcomes:
-                row = _row(outcome, direction, k, kept)
-                for name, column in columns.items():
-                    column.append(row[name])
-        return columns
+        return as_columns(self)
 
     def to_dataframe(self) -> DataFrame:
         """`to_dict` as a table of pandas, which has to be installed."""
@@ -302,10 +244,13 @@ class Curve:
 
     def as_json(self, direction: Direction = "image-to-report") -> Json:
         """What `run.json` holds of the curve in one direction, beside the outcomes."""
-        case, ks = self.clean.case, sorted(self.clean.scores(direction).recall)
+        case = self.clean.case
+        ks = sorted(self.clean.scores(direction).recall)
         several = len(self.outcomes) > 1
         retentions = {k: self.retention(k, direction) for k in ks}
         half_levels = {k: self.half_level(k, direction) for k in ks}
+        areas = {k: self.area(k, direction) if several else None for k in ks}
+        slopes = {k: self.slope(k, direction) if several else None for k in ks}
         return {
             "model": case.model,
             "dataset": case.dataset,
@@ -313,42 +258,22 @@ class Curve:
             "seed": case.seed,
             "direction": direction,
             "levels": list(self.levels),
-            "retention": {
-                str(k): (
-                    None
-                    if values is None
-                    else {f"{level:g}": v for level, v in values.items()}
-                )
-                for k, values in retentions.items()
-            },
-            "auc": {str(k): self.area(k, direction) if several else None for k in ks},
-            "half_level": {str(k): value for k, value in half_levels.items()},
-            "slope": {
-                str(k): self.slope(k, direction) if several else None for k in ks
-            },
+            "retention": {str(k): _by_level(v) for k, v in retentions.items()},
+            "auc": _by_k(areas),
+            "half_level": _by_k(half_levels),
+            "slope": _by_k(slopes),
             "reasons": _reasons(retentions, half_levels, several),
         }
 
 
-def _row(
-    outcome: Outcome, direction: Direction, k: int, kept: Mapping[float, float] | None
-) -> dict[str, Any]:
-    scores = outcome.scores(direction)
-    low, high = scores.recall_interval.get(k, (None, None))
-    return {
-        **outcome.case.as_json(),
-        "direction": direction,
-        "k": k,
-        "achieved_level": outcome.achieved_level,
-        "visible_level": outcome.visible_level,
-        "recall": outcome.recall(k, direction),
-        "low": low,
-        "high": high,
-        "chance": scores.chance.get(k),
-        "kept": None if kept is None else kept[outcome.case.level],
-        "queries": scores.queries,
-        "gallery": scores.gallery,
-    }
+def _by_k(values: Mapping[int, float | None]) -> Json:
+    return {str(k): value for k, value in values.items()}
+
+
+def _by_level(values: Mapping[float, float] | None) -> Json | None:
+    if values is None:
+        return None
+    return {f"{level:g}": value for level, value in values.items()}
 
 
 def _reasons(
@@ -360,12 +285,12 @@ def _reasons(
     reasons: Json = {}
     if any(value is None for value in retentions.values()):
         reasons["retention"] = "clean recall is not above chance"
-    if any(
-        value is None and retentions[k] is not None for k, value in half_levels.items()
-    ):
+    without_half_level = [k for k, value in half_levels.items() if value is None]
+    if any(retentions[k] is not None for k in without_half_level):
         reasons["half_level"] = "not reached"
-    elif any(value is None for value in half_levels.values()):
+    elif without_half_level:
         reasons["half_level"] = "clean recall is not above chance"
     if not several:
-        reasons["auc"] = reasons["slope"] = "only one level was measured"
+        reasons["auc"] = "only one level was measured"
+        reasons["slope"] = reasons["auc"]
     return reasons

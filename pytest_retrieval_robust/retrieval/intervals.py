@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
+from .binomial import binomial_upper_tail, check_hits
+
 _STEPS = 50
 """Towards a fixed point that is within 1e-4 after ten."""
-_NEGLIGIBLE = (
-    1e-18  # a term below this share of the sum cannot change the sum's last digit
-)
-
 
 POWER = 0.8
 """The power at which the smallest detectable loss is stated."""
@@ -42,7 +40,9 @@ def detectable_loss_of_share(
     0.066
     """
     # As if one more query were hit and one more missed: where all are hit, nothing would vary.
-    smoothed, loss = (share * n + 1) / (n + 2), beyond + deviates * error
+    smoothed = (share * n + 1) / (n + 2)
+    loss = beyond + deviates * error
+    # The error depends on the loss, and the loss on the error: a fixed point.
     for _ in range(_STEPS):
         left = max(smoothed - loss, 0.0)
         growth = max(1.0, left * (1 - left) / (smoothed * (1 - smoothed)))
@@ -66,7 +66,7 @@ def wilson_interval(
     Raises:
         ValueError: hits outside 0..n, or a confidence outside (0, 1).
     """
-    _check_hits(hits, n)
+    check_hits(hits, n)
     if not 0 < confidence < 1:
         raise ValueError(
             f"Expected a confidence between 0 and 1, got confidence={confidence!r}. Use"
@@ -84,78 +84,26 @@ def wilson_interval(
     return low, high
 
 
-def binomial_upper_tail(hits: int, n: int, p: float) -> float:
-    """P(X >= hits) for X binomial with `n` trials of probability `p`; exact but for
-    rounding (1e-8 at n = 1e6).
-
-    >>> binomial_upper_tail(2, 2, 0.5)
-    0.25
-
-    Raises:
-        ValueError: hits outside 0..n, or p outside [0, 1].
-    """
-    _check_hits(hits, n)
-    if not 0 <= p <= 1:
-        raise ValueError(
-            f"Expected a probability from 0 to 1, got p={p!r}. Give the chance of one"
-            " hit."
-        )
-    if hits == 0:
-        return 1.0
-    if p in (0.0, 1.0):
-        return p
-    # Each tail is summed from its largest term outwards; the other side of the mean
-    # goes by its complement.
-    if hits > n * p:
-        return min(1.0, _falling_sum(hits, n, p))
-    return max(0.0, 1.0 - _falling_sum(n - hits + 1, n, 1 - p))
-
-
-def above_chance(hits: int, n: int, chance: float, alpha: float = 0.001) -> bool:
-    """Whether so many hits would be rarer than `alpha` if each query hit with
-    probability `chance` (one-sided).
-
-    >>> above_chance(30, 100, 0.1), above_chance(12, 100, 0.1)
-    (True, False)
-    """
-    return binomial_upper_tail(hits, n, chance) < alpha
-
-
 @lru_cache(maxsize=4096)
 def surely_reached(n: int, chance: float, probability: float) -> float:
-    """The greatest share of hits that so many queries, each a hit with probability
-    `chance`, reach that likely.
+    """The greatest share of hits that `n` queries reach with `probability` or more, each
+    of them a hit with probability `chance`.
 
     >>> surely_reached(10, 1.0, 0.999), surely_reached(500, 0.02, 0.999)
     (1.0, 0.004)
     """
-    low, high = (
-        0,
-        n,
-    )  # the tail falls with the number of hits: the last one whose tail is still that likely
+    if n == 0:
+        return 0.0
+    # The tail falls with the number of hits: the last one that is still that likely.
+    low = 0
+    high = n
     while low < high:
         middle = (low + high + 1) // 2
         if binomial_upper_tail(middle, n, chance) >= probability:
             low = middle
         else:
             high = middle - 1
-    return low / n if n else 0.0
-
-
-def _falling_sum(hits: int, n: int, p: float) -> float:
-    """The sum of the binomial terms from `hits` to `n`, where hits is at or above the
-    mean, so that terms fall.
-    """
-    log_choose = math.lgamma(n + 1) - math.lgamma(hits + 1) - math.lgamma(n - hits + 1)
-    first = math.exp(log_choose + hits * math.log(p) + (n - hits) * math.log1p(-p))
-    odds = p / (1 - p)
-    term, terms = 1.0, [1.0]
-    for i in range(hits, n):
-        term *= (n - i) / (i + 1) * odds
-        terms.append(term)
-        if term < _NEGLIGIBLE:
-            break
-    return first * math.fsum(terms)
+    return low / n
 
 
 def mcnemar_exact(wins: int, losses: int) -> float:
@@ -165,7 +113,7 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     >>> round(mcnemar_exact(0, 6), 9)
     0.03125
     """
-    _check_hits(wins, wins + losses)
+    check_hits(wins, wins + losses)
     return min(1.0, 2 * binomial_upper_tail(max(wins, losses), wins + losses, 0.5))
 
 
@@ -187,7 +135,9 @@ def paired_score_bounds(
     Raises:
         ValueError: Negative counts, more of them than `n`, or an alpha outside (0, 0.5).
     """
-    if not (min(wins, losses) >= 0 and wins + losses <= n + 1e-9 and n > 0):
+    # Counts that were divided by a design effect may exceed n by rounding.
+    are_counts = min(wins, losses) >= 0 and wins + losses <= n + 1e-9
+    if not are_counts or not n > 0:
         raise ValueError(
             f"Expected counts from 0 that sum to at most n, got wins={wins!r},"
             f" losses={losses!r}, n={n!r}. Count the queries that one model alone hit."
@@ -219,10 +169,9 @@ def _score(wins: float, losses: float, n: float, delta: float) -> float:
     losses is the likeliest for it.
     """
     slope = wins + losses - (2 * n - wins + losses) * delta
-    lost = (
-        slope
-        + math.sqrt(max(0.0, slope * slope + 8 * n * losses * delta * (1 - delta)))
-    ) / (4 * n)
+    # The larger root of a quadratic; rounding must not make its square root imaginary.
+    square = max(0.0, slope * slope + 8 * n * losses * delta * (1 - delta))
+    lost = (slope + math.sqrt(square)) / (4 * n)
     variance = n * (2 * max(lost, -delta, 0.0) + delta * (1 - delta))
     distance = wins - losses - n * delta
     if variance > 1e-15:
@@ -232,27 +181,32 @@ def _score(wins: float, losses: float, n: float, delta: float) -> float:
 
 def _root(falling: Callable[[float], float]) -> float:
     """Where a function that falls from -1 to 1 passes 0, by bisection to 1e-12."""
-    low, high = -1.0, 1.0
+    low = -1.0
+    high = 1.0
     while high - low > 1e-12:
         middle = (low + high) / 2
-        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+        if falling(middle) > 0:
+            low = middle
+        else:
+            high = middle
     return (low + high) / 2
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values adjusted so that the chance of any false alarm stays at its level (S. Holm, 1979).
+    """P values adjusted so that the chance of any false alarm stays at its level (S.
+    Holm, 1979).
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    order, adjusted, reached = (
-        sorted(range(len(p_values)), key=p_values.__getitem__),
-        [0.0] * len(p_values),
-        0.0,
-    )
-    for rank, place in enumerate(order):
-        reached = max(reached, min(1.0, p_values[place] * (len(p_values) - rank)))
-        adjusted[place] = reached
+    count = len(p_values)
+    rising = sorted(range(count), key=p_values.__getitem__)
+    adjusted = [0.0] * count
+    # An adjusted value is never below that of a smaller p.
+    largest = 0.0
+    for rank, number in enumerate(rising):
+        largest = max(largest, min(1.0, p_values[number] * (count - rank)))
+        adjusted[number] = largest
     return adjusted
 
 
@@ -264,21 +218,21 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     [0.03, 0.04, 0.03]
     """
     count = len(p_values)
-    order, adjusted, reached = (
-        sorted(range(count), key=p_values.__getitem__, reverse=True),
-        [0.0] * count,
-        1.0,
-    )
-    for rank, place in enumerate(order):
-        reached = min(reached, p_values[place] * count / (count - rank))
-        adjusted[place] = reached
+    falling = sorted(range(count), key=p_values.__getitem__, reverse=True)
+    adjusted = [0.0] * count
+    # An adjusted value is never above that of a larger p.
+    least = 1.0
+    for rank, number in enumerate(falling):
+        least = min(least, p_values[number] * count / (count - rank))
+        adjusted[number] = least
     return adjusted
 
 
 def quantile_bounds(
     values: Sequence[float], share: float, confidence: float
 ) -> tuple[float, float]:
-    """One-sided bounds of a quantile of what `values` were drawn from, each held with `confidence`.
+    """One-sided bounds, each held with `confidence`, of a quantile of what `values` were
+    drawn from.
 
     Order statistics, exact for any distribution; -inf and inf where there are too few values.
 
@@ -287,24 +241,16 @@ def quantile_bounds(
     >>> quantile_bounds([1.0, 2.0], 0.5, 0.95)
     (-inf, inf)
     """
-    rising, n = sorted(values), len(values)
+    rising = sorted(values)
+    n = len(values)
     # Of the values that lie at or below the quantile there are at least i with a
     # probability of tails[i].
     tails = [binomial_upper_tail(i, n, share) for i in range(n + 1)]
     below = sum(tail >= confidence - 1e-12 for tail in tails) - 1
     above = sum(tail > 1 - confidence + 1e-12 for tail in tails)
-    return (
-        rising[below - 1] if below > 0 else -math.inf,
-        rising[above - 1] if above <= n else math.inf,
-    )
-
-
-def _check_hits(hits: float, n: float) -> None:
-    if not 0 <= hits <= n:
-        raise ValueError(
-            f"Expected 0 <= hits <= n, got hits={hits!r}, n={n!r}. Count hits among n"
-            " queries."
-        )
+    low = rising[below - 1] if below > 0 else -math.inf
+    high = rising[above - 1] if above <= n else math.inf
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -313,15 +259,16 @@ class Estimate:
 
     value: float
     low: float
-    """Lower bound at the confidence that was asked for, one-sided."""
+    """One-sided bound at the requested confidence, as `high` is."""
     high: float
     error: float
     """Standard error; inf where it is unknown."""
     queries: int
 
     def queries_to_clear(self, limit: float, confidence: float) -> int | None:
-        """How many more queries until the bound clears the limit, should the value
-        stay; None where none would do.
+        """How many more queries until the bound clears the limit, should the value stay.
+
+        None where no number of queries would do.
         """
         distance = abs(self.value - limit)
         if distance < 1e-12 or not math.isfinite(self.error):
@@ -333,12 +280,12 @@ class Estimate:
 def proportion(
     value: float, queries: int, confidence: float, effect: float = 1.0
 ) -> Estimate:
-    """A share of hits with Wilson's bounds, each held with `confidence`; `effect` is
-    the design effect.
+    """A share of hits with Wilson's bounds, each held with `confidence`.
+
+    `effect` is the design effect.
     """
     effective = queries / effect
-    low, high = wilson_interval(
-        min(value * effective, effective), effective, 2 * confidence - 1
-    )
+    hits = min(value * effective, effective)
+    low, high = wilson_interval(hits, effective, 2 * confidence - 1)
     z = normal_quantile(confidence)
     return Estimate(value, low, high, (high - low) / (2 * z), queries)

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
+from ..measure.timing.occlusion_timer import RELATIVE_COST
 from .our_tests import our_fixtures
-
-RELATIVE_COST = "relative_cost"
-"""What pytest-benchmark's JSON calls the cost of a cell; no other benchmark has it."""
 
 
 class BenchmarkHooks:

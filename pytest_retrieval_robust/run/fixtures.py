@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from ..measure.timing.occlusion_timer import OcclusionTimer
 from .benchmark import active_benchmark
 from .gate_fixture import GateFixture
-from .occlusion_timer import OcclusionTimer
 
 if TYPE_CHECKING:
     from ..core.cases import Case
+    from ..core.costs import CostMeasurement
     from ..core.outcomes import Outcome
     from ..core.searches import BreakingOutcome
     from ..datasets import RetrievalDataset
@@ -173,4 +174,11 @@ def occlusion_timer(
 
     pytest-benchmark does it where it is active, else the package's own clock.
     """
-    return OcclusionTimer(_session(request), _robust_case, active_benchmark(request))
+    session = _session(request)
+
+    def attempt(measure: Callable[[], CostMeasurement]) -> CostMeasurement:
+        return _or_fail(session, _robust_case.model, measure)
+
+    return OcclusionTimer(
+        session.timers, _robust_case, active_benchmark(request), attempt
+    )

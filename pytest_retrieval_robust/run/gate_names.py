@@ -3,67 +3,70 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
 from ..core.cases import Plan
 from ..core.catalogue import Catalogues, is_glob, unknown_name
 from ..core.config_file import ConfigFile
 from ..core.errors import ConfigError
-from ..gate.policy import Policy, patterns_of
+from ..gate.policy import Policy
+from ..gate.rules import Selector
 from ..measure.from_text import occluder_from_text
 from .selected_datasets import named_dataset
 
-_KINDS = {"model": "model", "dataset": "data set", "occluder": "occluder"}
+_WORDS: Mapping[Selector, str] = {
+    "model": "model",
+    "dataset": "data set",
+    "occluder": "occluder",
+}
+"""What messages call the selectors."""
 
 
 def check_names(
     policy: Policy, plan: Plan, catalogues: Catalogues, config_file: ConfigFile | None
 ) -> None:
     """Raise `ConfigError`, with file and line, for a gate that matches nothing that
-    there is, or that contradicts another one for something that there is; what was
-    selected has no say.
+    exists, or that contradicts another one for something that exists, whether this run
+    selected it or not.
     """
     known = _known(plan, catalogues, config_file)
-    names: Mapping[str, Iterable[str]] = {
-        "model": known.models,
-        "dataset": known.datasets,
-        "occluder": known.occluders,
+    names: Mapping[Selector, set[str]] = {
+        "model": set(known.models),
+        "dataset": set(known.datasets),
+        "occluder": set(known.occluders),
     }
     tables = () if config_file is None else config_file.datasets
-    canonical: Mapping[str, Callable[[str], str]] = {
+    canonical: Mapping[Selector, Callable[[str], str]] = {
         "model": lambda text: catalogues.models.get(text).name,
         "dataset": lambda text: named_dataset(text, tables, catalogues.datasets).name,
         "occluder": lambda text: occluder_from_text(text, catalogues.occluders).name,
     }
-    for rule, kind, pattern in patterns_of(policy.rules):
-        try:
-            _check_pattern(pattern, _KINDS[kind], set(names[kind]), canonical[kind])
-        except ConfigError as error:
-            raise ConfigError(
-                f"{rule.place}: this gate matches nothing. {error}"
-            ) from error
+    for rule in policy.rules:
+        for selector, pattern in rule.patterns:
+            try:
+                _check_pattern(pattern, selector, names[selector], canonical[selector])
+            except ConfigError as error:
+                raise ConfigError(
+                    f"{rule.place}: this gate matches nothing. {error}"
+                ) from error
     policy.check_ties(known)
 
 
 def _known(plan: Plan, catalogues: Catalogues, config_file: ConfigFile | None) -> Plan:
-    """Every name that there is: the catalogue's, those of the file's own tables, and
-    what was asked for.
+    """Every name that exists: the catalogue's, those of the file's own tables, and those
+    of this run.
     """
-    models = (
-        {table.name for table in config_file.models}
-        if config_file is not None
-        else set()
-    )
-    datasets = (
-        {table.name for table in config_file.datasets}
-        if config_file is not None
-        else set()
-    )
+    models = {*catalogues.models.names(), *plan.models}
+    datasets = {*catalogues.datasets.names(), *plan.datasets}
+    occluders = {*catalogues.occluders.names(), *plan.occluders}
+    if config_file is not None:
+        models |= {table.name for table in config_file.models}
+        datasets |= {table.name for table in config_file.datasets}
     return Plan(
-        tuple(sorted({*catalogues.models.names(), *models, *plan.models})),
-        tuple(sorted({*catalogues.datasets.names(), *datasets, *plan.datasets})),
-        tuple(sorted({*catalogues.occluders.names(), *plan.occluders})),
+        tuple(sorted(models)),
+        tuple(sorted(datasets)),
+        tuple(sorted(occluders)),
         plan.levels,
         plan.seeds,
         plan.ks,
@@ -71,26 +74,32 @@ def _known(plan: Plan, catalogues: Catalogues, config_file: ConfigFile | None) -
 
 
 def _check_pattern(
-    pattern: str, kind: str, names: set[str], canonical: Callable[[str], str]
+    pattern: str, selector: Selector, names: set[str], canonical: Callable[[str], str]
 ) -> None:
+    """Raise `ConfigError` for a name or glob that is none of the names' and never will
+    be.
+    """
     if pattern in names:
         return
+    word = _WORDS[selector]
+    # The name of a locator, which no catalogue lists.
+    if selector == "model" and re.match(r"(hf|open_clip|local-dir)-", pattern):
+        return
     base = pattern.partition("(")[0]
-    if kind == "model" and re.match(r"(hf|open_clip|local-dir)-", pattern):
-        return  # the name of a locator, which no catalogue lists
     if is_glob(pattern):
         # A glob over parameters, `patches(grid=*)`, may wait for a run that has them.
+        has_parameters = "(" in pattern
         if not any(
-            fnmatchcase(name, pattern) or ("(" in pattern and fnmatchcase(name, base))
+            fnmatchcase(name, pattern) or (has_parameters and fnmatchcase(name, base))
             for name in names
         ):
-            raise unknown_name(kind, pattern, names)
+            raise unknown_name(word, pattern, names)
         return
     if base == pattern:
-        raise unknown_name(kind, pattern, names)
+        raise unknown_name(word, pattern, names)
     written = canonical(pattern)
     if written != pattern:
         raise ConfigError(
-            f"Expected a {kind} as results name it, got {pattern!r}. Write it as"
+            f"Expected a {word} as results name it, got {pattern!r}. Write it as"
             f" {written!r}."
         )

@@ -181,6 +181,7 @@ OPTIONS = (
         "--robust-replay",
         "judge a saved run again with this policy and baseline; nothing is measured",
         "DIR",
+        typed_alone=True,
     ),
 )
 PASSED_ON = ("config", "device", "precision", "cache-dir")

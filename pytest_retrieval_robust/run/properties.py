@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from ..core.calling import encode_reports
+from ..core.encoding import encode
 from ..core.outcomes import Scores
 from ..datasets import RetrievalDataset
 from ..measure.first_ranks import TOP, FirstRanks, HiddenRanks
@@ -27,7 +28,6 @@ from ..measure.sweep.scores import scores_of
 from ..measure.timing.rounds import prepare_batch
 from ..models import DualEncoder
 from ..occluders import Occluder
-from ..occluders._scene import encode
 from ..occluders.fills import CONTENT_FREE, DONOR
 from ..occluders.guided import GuidedOccluder
 from ..retrieval.curve import retrieves

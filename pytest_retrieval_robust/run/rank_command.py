@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ..models._locators import entry_for, is_locator
+from ..models.locators import entry_for, is_locator
 from .options import PASSED_ON
 
 if TYPE_CHECKING:

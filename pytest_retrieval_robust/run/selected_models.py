@@ -11,8 +11,8 @@ from ..core.catalogue import Catalogues, is_glob
 from ..core.config_file import ModelTable
 from ..core.errors import ConfigError, UnknownNameError
 from ..models import LoadRequest, ModelEntry
-from ..models._locators import entry_for, is_locator
-from ..models._own import own_entry
+from ..models.locators import entry_for, is_locator
+from ..models.own_checkpoint import own_entry
 from .settings import Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@
 ...     assert (occlusion.apply(image, ["study-1"]) != image).float().mean() <= 0.25
 >>> test_at_most_a_quarter_is_hidden()
 
-A failing example is printed as what makes it again: `Occlusion(...)`, `picture(...)`,
+A failing example is printed as the call that makes it: `Occlusion(...)`, `picture(...)`,
 and `unit_rows(...)` where that is shorter than the numbers.
 """
 
@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..core.errors import OcclusionError, RobustError
 from ..core.words import known_word
-from ..occluders.blobs import Blobs
-from ..occluders.border import Border
-from ..occluders.box import Box
-from ..occluders.boxes import Boxes
-from ..occluders.grid import Grid
-from ..occluders.patches import Patches
-from ..occluders.side import Side
+from ..occluders.area.blobs import Blobs
+from ..occluders.area.border import Border
+from ..occluders.area.box import Box
+from ..occluders.area.boxes import Boxes
+from ..occluders.area.grid import Grid
+from ..occluders.area.patches import Patches
+from ..occluders.area.side import Side
 from . import _embeddings, _images, _occlusions, _reports
 from ._embeddings import unit_rows
 from ._images import picture
@@ -74,10 +74,11 @@ def levels(max_level: float = 1.0) -> SearchStrategy[float]:
 
 
 def occlusions(max_share: float = 1.0) -> SearchStrategy[Occlusion]:
-    """Occlusions by every area generator that hide at most `max_share` of the image,
-    with a fill that shows none of it.
+    """Occlusions by every area occluder that hide at most `max_share` of the image, with
+    a fill that shows none of it.
 
-    They shrink towards a rectangle in the top left corner, nothing hidden, a black fill and seed 0.
+    They shrink towards a rectangle in the top left corner, nothing hidden, a black fill
+    and seed 0.
 
     >>> from hypothesis import find
     >>> find(occlusions(), lambda occlusion: occlusion.share > 0.01)
@@ -107,7 +108,7 @@ def corners(max_share: float = 0.01) -> SearchStrategy[Occlusion]:
     if _share("max_share", max_share) * FINEST**2 < 1:
         raise OcclusionError(
             f"Expected max_share of at least one cell of {FINEST} x {FINEST} (0.001),"
-            f" got max_share={max_share!r}. Leave it out for 0.01."
+            f" got max_share={max_share!r}. Omit it for 0.01."
         )
     return _occlusions.corners(max_share=max_share)
 
@@ -116,15 +117,15 @@ def images(*, min_side: int = 1, max_side: int = 256) -> SearchStrategy[Image]:
     """PIL images that a model must be able to take: `L` and `RGB`, flat, smooth, sharp,
     noisy, up to 16 times as long as wide.
 
-    They shrink towards a small black image of mode `L`; each is what `picture` paints.
+    They shrink towards a small black image of mode `L`. `picture` paints each of them.
 
     >>> from hypothesis import find
     >>> find(images(), lambda image: image.width > 2 and image.mode == "RGB").size
     (3, 1)
 
     Args:
-        min_side: Pixels of the shorter side at least.
-        max_side: Pixels of the longer side at most, to 4096.
+        min_side: Least pixels of the shorter side.
+        max_side: Most pixels of the longer side, up to 4096.
 
     Raises:
         RobustError: The two are not 1 <= min_side <= max_side <= 4096.
@@ -134,12 +135,11 @@ def images(*, min_side: int = 1, max_side: int = 256) -> SearchStrategy[Image]:
 
 
 def reports(*, max_sentences: int = 100) -> SearchStrategy[str]:
-    """Texts as radiologists write them, which an encoder must survive; they shrink
-    towards `Normal.`.
+    """Texts as radiologists write them, which an encoder must survive.
 
-    Among them are single words, texts longer than any model's context, headings,
-    numbered lists, line breaks, blanks left by de-identification, measures, capitals,
-    and letters of other alphabets. None is empty.
+    They shrink towards `Normal.`. Among them are single words, texts longer than any
+    model's context, headings, numbered lists, line breaks, blanks left by
+    de-identification, measures, capitals, and letters of other alphabets. None is empty.
 
     >>> from hypothesis import find
     >>> find(reports(), lambda text: "effusion" in text)
@@ -182,22 +182,24 @@ def embeddings(
     min_dims: int = 1,
     max_dims: int = 16,
 ) -> SearchStrategy[Any]:
-    """(N, D) float32 unit rows, as encoders give them, and as they break metrics:
+    """(N, D) float32 unit rows, as encoders return them, and as they break metrics:
     equal, nearly equal, all in one cone.
 
-    They shrink towards few rows of few numbers, all of other directions; each is what
-    `unit_rows` makes.
+    They shrink towards few rows of few numbers, all in different directions. `unit_rows`
+    makes each of them.
 
     >>> from hypothesis import find
-    >>> find(embeddings(min_dims=2), lambda rows: len(rows) > 1 and (rows[0] == rows[1]).all()).shape
+    >>> def starts_with_a_pair(rows):
+    ...     return len(rows) > 1 and bool((rows[0] == rows[1]).all())
+    >>> find(embeddings(min_dims=2), starts_with_a_pair).shape
     (2, 2)
 
     Args:
         library: `numpy` for arrays, `torch` for tensors.
-        min_rows: N at least.
-        max_rows: N at most, to 4096; as for the dimensions D below.
-        min_dims: D at least.
-        max_dims: D at most.
+        min_rows: Least N.
+        max_rows: Most N, up to 4096.
+        min_dims: Least D.
+        max_dims: Most D, up to 4096.
 
     Raises:
         RobustError: Sizes that are out of order, or another library.
@@ -224,12 +226,10 @@ def _share(name: str, value: float) -> Fraction:
     return _occlusions.as_written(value)
 
 
-def _range(what: str, least: int, most: int, limit: int) -> None:
-    if (
-        not all(isinstance(number, int) for number in (least, most))
-        or not 1 <= least <= most <= limit
-    ):
+def _range(unit: str, least: int, most: int, limit: int) -> None:
+    are_whole = isinstance(least, int) and isinstance(most, int)
+    if not are_whole or not 1 <= least <= most <= limit:
         raise RobustError(
-            f"Expected whole numbers 1 <= min_{what} <= max_{what} <= {limit}, got"
-            f" min_{what}={least!r} and max_{what}={most!r}. Widen the range."
+            f"Expected whole numbers 1 <= min_{unit} <= max_{unit} <= {limit}, got"
+            f" min_{unit}={least!r} and max_{unit}={most!r}. Widen the range."
         )

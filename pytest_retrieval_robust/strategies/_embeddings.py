@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
 _COMMON = (0.0, 1.0, 10.0, 1000.0)
-_SPREADS = (
-    0.0,
-    1e-7,
-    1e-5,
-)  # equal; told apart by the last bits of a float32, which its products lose; nearly equal
+# Equal; different in the last bits of a float32, which its products lose; nearly equal.
+_SPREADS = (0.0, 1e-7, 1e-5)
 
 
 @overload
@@ -60,41 +57,43 @@ def unit_rows(
 ) -> Any:
     """(rows, dims) float32 rows of length 1 in random directions.
 
-    >>> made = unit_rows(3, 2, repeated=1)
-    >>> bool((made[0] == made[2]).all()), bool((made[0] == made[1]).all())
+    >>> first, second, third = unit_rows(3, 2, repeated=1)
+    >>> bool((first == third).all()), bool((first == second).all())
     (True, False)
 
     Args:
-        rows: N. dims: D. repeated: How many rows, the last ones, repeat the first ones;
-        less than N. spread: How far a repeated row lies from its first: 0 for
-        duplicates, 1e-7 for near-ties. common: The length of what is added to all rows
-        before they are made unit: 10 and more put them in one cone, as
-            trained encoders do.
+        rows: N.
+        dims: D.
+        repeated: How many rows, the last ones, repeat the first ones; less than N.
+        spread: How far a repeated row lies from its first: 0 for duplicates, 1e-7 for
+            near-ties.
+        common: The length of a vector that is added to all rows before they get length 1.
+            10 and more put them in one cone, as trained encoders do.
         seed: Which directions.
         library: `numpy` for an array, `torch` for a tensor.
     """
     known_word("library", library, ("numpy", "torch"))
-    source = np.random.RandomState(seed)  # whose stream is frozen
-    apart = source.standard_normal((rows, dims))
-    shared = source.standard_normal((1, dims))
-    moved = source.standard_normal((rows, dims))
-    number = np.arange(rows)
-    first = number % max(1, rows - repeated)
-    made = apart[first] + common * shared / np.linalg.norm(shared)
-    made += (
-        spread
-        * np.linalg.norm(made, axis=1, keepdims=True)
-        * moved
-        * (first != number)[:, None]
-    )
-    found: NDArray[np.float32] = (
-        made / np.linalg.norm(made, axis=1, keepdims=True)
-    ).astype(np.float32)
+    # Of all of NumPy's generators only this one has a frozen stream.
+    random = np.random.RandomState(seed)
+    own = random.standard_normal((rows, dims))
+    shared = random.standard_normal((1, dims))
+    shifts = random.standard_normal((rows, dims))
+    numbers = np.arange(rows)
+    originals = numbers % max(1, rows - repeated)
+    is_repeated = (originals != numbers)[:, None]
+    vectors = own[originals] + common * shared / np.linalg.norm(shared)
+    vectors += spread * _lengths(vectors) * shifts * is_repeated
+    unit: NDArray[np.float32] = (vectors / _lengths(vectors)).astype(np.float32)
     if library == "numpy":
-        return found
+        return unit
     import torch
 
-    return torch.from_numpy(found)
+    return torch.from_numpy(unit)
+
+
+def _lengths(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths: NDArray[np.float64] = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return lengths
 
 
 @st.composite

@@ -1,5 +1,5 @@
-"""Drawing of levels and occlusions; the public functions of the same names check what
-they are given.
+"""Drawing of levels and occlusions. The public functions of the same names check their
+arguments.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from ..occluders import WHOLE, Frame, Occluder
-from ..occluders.blobs import Blobs
-from ..occluders.border import Border
-from ..occluders.box import Box
-from ..occluders.boxes import Boxes
+from ..occluders.area.blobs import Blobs
+from ..occluders.area.border import Border
+from ..occluders.area.box import Box
+from ..occluders.area.boxes import Boxes
+from ..occluders.area.grid import Grid
+from ..occluders.area.patches import Patches
+from ..occluders.area.side import Side
 from ..occluders.fills import CONTENT_FREE
-from ..occluders.grid import Grid
-from ..occluders.patches import Patches
-from ..occluders.side import Side
 
 if TYPE_CHECKING:
     import torch
@@ -29,14 +29,8 @@ if TYPE_CHECKING:
     from ..occluders.area import AreaOccluder
 
 FINEST = 32
-_GRIDS = (
-    32,
-    16,
-    8,
-    4,
-    2,
-    1,
-)  # divisors of the usual input sizes: a cell's share of pixels is then its share of area
+# Divisors of the usual input sizes: a cell's share of pixels is then its share of area.
+_GRIDS = (32, 16, 8, 4, 2, 1)
 _CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 _SHAPES = (
     *_CORNERS,
@@ -55,7 +49,8 @@ _SEEDS = 2**32 - 1
 
 @dataclass(frozen=True)
 class Occlusion:
-    """An occluder with a level and a seed, ready to apply; its `repr` makes it again.
+    """An occluder with a level and a seed, ready to apply. Its `repr` is the call that
+    makes it.
 
     >>> Occlusion(occluder=Patches(grid=4, fill='black'), level=0.25, seed=0)
     Occlusion(occluder=Patches(grid=4, fill='black'), level=0.25, seed=0)
@@ -71,8 +66,8 @@ class Occlusion:
         """The share of the source image's area that is hidden: exact to a cell, and the
         same for all images.
 
-        So it is for area occluders; ask `shares` of one's own severity occluder, which
-        hides another share of each.
+        This holds for area occluders. A severity occluder hides another share of each
+        image: use `shares`.
         """
         return self.shares(["image"])[0]
 
@@ -99,7 +94,7 @@ class Occlusion:
         return self.occluder.mask(ids, self.level, self.seed, size, frame, device)
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:  # noqa: ARG002 - Hypothesis gives it
-        """For Hypothesis, which else shows fields of a dataclass that its own `repr` leaves out."""
+        """For Hypothesis, which else prints fields that the dataclass's `repr` leaves out."""
         printer.text(repr(self))
 
 
@@ -118,11 +113,9 @@ def occlusions(draw: DrawFn, max_share: float) -> Occlusion:
     grid = draw(st.sampled_from(_GRIDS))
     fill = draw(st.sampled_from(CONTENT_FREE))
     occluder = _occluder(draw, shape, grid, fill)
-    return Occlusion(
-        occluder,
-        finest * grid**2 // FINEST**2 / grid**2,
-        _seed(draw, shape in _CORNERS, fill),
-    )
+    hidden = finest * grid**2 // FINEST**2
+    seed = _seed(draw, shape in _CORNERS, fill)
+    return Occlusion(occluder, hidden / grid**2, seed)
 
 
 @st.composite
@@ -156,11 +149,13 @@ def _seed(draw: DrawFn, is_fixed: bool, fill: str) -> int:
     """A corner without noise is the same for all seeds: with fewer choices, it is the
     simplest to shrink to.
     """
-    return 0 if is_fixed and fill != "noise" else draw(st.integers(0, _SEEDS))
+    if is_fixed and fill != "noise":
+        return 0
+    return draw(st.integers(0, _SEEDS))
 
 
 def as_written(share: float) -> Fraction:
-    """The decimal that a share is written as: 0.29 holds 29 whole percent, though the
-    float lies below.
+    """The decimal that a share is written as: 0.29 is 29 whole percent, though the float
+    lies below.
     """
     return Fraction(str(float(share)))

@@ -43,12 +43,13 @@ _ODD = st.text(
 @st.composite
 def reports(draw: DrawFn, *, max_sentences: int) -> str:
     sentence = st.sampled_from(_SENTENCES) | _ODD
-    some = st.lists(sentence, min_size=1, max_size=max_sentences)
-    many = st.lists(
+    varied = st.lists(sentence, min_size=1, max_size=max_sentences)
+    # Lists of any length are short mostly, so long ones are drawn on purpose.
+    long = st.lists(
         st.sampled_from(_SENTENCES),
         min_size=(max_sentences + 1) // 2,
         max_size=max_sentences,
     )
-    return draw(st.sampled_from(_HEADINGS)) + draw(st.sampled_from(_SEPARATORS)).join(
-        draw(some | many)
-    )
+    heading = draw(st.sampled_from(_HEADINGS))
+    separator = draw(st.sampled_from(_SEPARATORS))
+    return heading + separator.join(draw(varied | long))

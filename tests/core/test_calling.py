@@ -13,34 +13,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from pytest_retrieval_robust import encoder_from_callables, evaluate, load_occluder
-from pytest_retrieval_robust.core.calling import (
-    Limits,
-    encode_images,
-    encode_reports,
-    in_pieces,
-    is_out_of_memory,
-    limits_of,
-    rows_of,
-)
 from pytest_retrieval_robust.core.cases import Case, Cell
 from pytest_retrieval_robust.core.errors import (
-    EmbeddingError,
     ModelError,
     RankingError,
     RobustError,
 )
 from pytest_retrieval_robust.measure.batches import first_images
-from pytest_retrieval_robust.measure.breaking import find_breaking, sensitivity_map
+from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.half_precision import precision_effect
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep import scores as scoring
-from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
+from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
+from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
 from pytest_retrieval_robust.measure.timing.rounds import (
     measure_alone,
     prepare_batch,
@@ -48,45 +37,10 @@ from pytest_retrieval_robust.measure.timing.rounds import (
     timed_rounds,
 )
 from pytest_retrieval_robust.models import ModelCard
-from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
 
 from ..encoders import ALL, Arrays, Mutating, OneBuffer, OnePicture
 from ..measure.sweep.test_sweep import RECORDS, Pixels, Records, noisy_model
-
-OCCLUDERS = (
-    "patches",
-    "patches(fill=donor)",
-    "box(fill=mean)",
-    "salient(grid=4)",
-    "lines",
-)
-METHODS = ("encode_images", "encode_reports", "prepare")
-CELLS = [
-    (Cell(name, level, 0), load_occluder(name))
-    for name in OCCLUDERS
-    for level in (0.2, 0.5)
-]
-
-
-class Rows(dict[str, NDArray[np.float32]]):
-    """A row for every text: a model that is to be known again is asked about texts that
-    are not in the data.
-    """
-
-    def __missing__(self, text: str) -> NDArray[np.float32]:
-        return np.random.default_rng(len(text)).normal(size=257).astype(np.float32)
-
-
-def encoder_of(kind: type[Pixels], **changes: Any) -> Pixels:
-    return kind(Rows(noisy_model(RECORDS).rows), **changes)
-
-
-def ranks(result: SweepResult) -> dict[Cell, bytes]:
-    found = {}
-    for cell, measured in result.cells.items():
-        assert isinstance(measured, Measured), measured
-        found[cell] = measured.image_ranks.tobytes() + measured.report_ranks.tobytes()
-    return found
+from .sweeps import CELLS, METHODS, encoder_of, ranks
 
 
 @pytest.fixture(scope="module")
@@ -225,9 +179,9 @@ def test_callables_may_change_what_they_are_given() -> None:
     rows = noisy_model(RECORDS)
 
     def images(pixels: Any) -> Any:
-        found = rows.encode_images(torch.from_numpy(pixels)).clone()
+        image_rows = rows.encode_images(torch.from_numpy(pixels)).clone()
         pixels *= 0
-        return found
+        return image_rows
 
     def reports(texts: list[str]) -> Any:
         return rows.encode_reports(texts)
@@ -250,78 +204,7 @@ def test_callables_may_change_what_they_are_given() -> None:
     assert got.recall(5) == expected.recall(5)
 
 
-# What an encoder returns
-
-
-class Output(dict):  # type: ignore[type-arg]
-    """What transformers return."""
-
-
-ROWS = torch.nn.functional.normalize(torch.ones(2, 3), dim=1)
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (None, "got None. Let the method return its rows."),
-        ([[1.0, 0.0], [0.0, 1.0]], "got a list of 2. Make one tensor"),
-        ((ROWS, ROWS), "got a tuple of 2. Return the one of its parts"),
-        (Output(image_embeds=ROWS), "got a Output. Return the tensor within it"),
-        (np.ones((2, 3), dtype=np.int64), "an array of dtype=int64"),
-        (np.ones((2, 3), dtype=np.complex64), "an array of dtype=complex64"),
-        (np.array([None, None]), "an array of dtype=object"),
-        (torch.ones(2, 5, 3), r"shape=\(2, 5, 3\). These look like a row per token"),
-        (torch.ones(3), r"shape=\(3,\). Return one row for each input"),
-        (torch.ones(1, 3), r"shape=\(1, 3\)"),
-        (torch.ones(2, 0), r"shape=\(2, 0\)"),
-        (torch.ones(2, 3, dtype=torch.complex64), "imaginary part"),
-        (torch.ones(2, 3, dtype=torch.int64), "dtype=torch.int64"),
-        (torch.ones(2, 3, dtype=torch.bool), "dtype=torch.bool"),
-        (torch.ones(2, 3, device="meta"), "holds no numbers"),
-        (ROWS.to_sparse(), "sparse or nested"),
-        ("rows", "got a str"),
-        (3.0, "got a float"),
-    ],
-)
-@pytest.mark.parametrize("method", ["encode_images", "encode_reports"])
-def test_what_is_no_rows_is_refused_in_a_sentence(
-    given: Any, said: str, method: str
-) -> None:
-    model = encoder_of(Pixels)
-    setattr(model, method, lambda _: given)
-    asks: dict[str, Callable[[], object]] = {
-        "encode_images": lambda: encode_images(model, torch.zeros(2, 3, 4, 4)),
-        "encode_reports": lambda: encode_reports(model, ["report 0", "report 1"]),
-    }
-    with pytest.raises(EmbeddingError, match=said) as caught:
-        asks[method]()
-    assert str(caught.value).startswith(
-        f"Expected embeddings of shape (2, D) from {method} of pixels, got"
-    )
-    assert caught.value.__cause__ is caught.value.__context__ is None
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        ROWS.double(),
-        ROWS.half(),
-        ROWS.clone().requires_grad_(),
-        ROWS[:1].expand(2, 3),
-        ROWS.T.contiguous().T,
-        ROWS.numpy().astype(">f4"),
-        ROWS.numpy()[::-1],
-        ROWS.numpy().astype(np.float16),
-    ],
-)
-def test_rows_of_other_forms_are_copied_as_float32(given: Any) -> None:
-    found = rows_of(given, 2, "m", "encode_images", "cpu")
-    assert found.dtype == torch.float32
-    assert found.is_contiguous()
-    assert not found.requires_grad
-    assert torch.allclose(found, ROWS, atol=1e-3)
-    if isinstance(given, Tensor):
-        assert found.data_ptr() != given.data_ptr()
+# What an encoder raises, and scorers
 
 
 @pytest.mark.parametrize(
@@ -347,18 +230,20 @@ def test_what_an_encoder_raises_is_its_own_error_without_a_text(
         model = encoder_of(Pixels)
         setattr(model, method, fail)
         try:
-            found: Any = run(model)
+            failed: Any = run(model)
         except RobustError as caught:
-            found = caught
-        assert isinstance(found, ModelError)
-        assert found.__cause__ is found.__context__ is None
+            failed = caught
+        assert isinstance(failed, ModelError)
+        assert failed.__cause__ is failed.__context__ is None
         if not isinstance(error, RobustError):
-            assert "Doe" not in str(found)
-            assert f"got {type(error).__name__} at tests/core/test_calling.py" in str(found)
+            assert "Doe" not in str(failed)
+            assert f"got {type(error).__name__} at tests/core/test_calling.py" in str(
+                failed
+            )
 
 
 @pytest.mark.parametrize(
-    ("scores", "said"),
+    ("scores", "sentence"),
     [
         (lambda *_: None, "got a NoneType"),
         (lambda q, g: (q @ g.T).tolist(), "got a list"),
@@ -368,20 +253,20 @@ def test_what_an_encoder_raises_is_its_own_error_without_a_text(
     ],
 )
 def test_a_scorer_of_ones_own_that_breaks_is_one_sentence(
-    scores: Callable[..., Any], said: str
+    scores: Callable[..., Any], sentence: str
 ) -> None:
     model: Any = encoder_of(Pixels)
     model.similarity = scores
-    with pytest.raises(RankingError, match=said):
+    with pytest.raises(RankingError, match=sentence):
         evaluate(model, RECORDS, load_occluder("patches"), levels=(), ks=(1,))
 
 
 def test_a_scorer_may_change_what_it_is_given() -> None:
     def scores(queries: Tensor, gallery: Tensor) -> Tensor:
-        found = queries @ gallery.T
+        products = queries @ gallery.T
         queries.zero_()
         gallery.zero_()
-        return found
+        return products
 
     model: Any = encoder_of(Pixels)
     model.similarity = scores
@@ -391,170 +276,6 @@ def test_a_scorer_may_change_what_it_is_given() -> None:
     assert evaluate(
         model, RECORDS, load_occluder("patches"), levels=(0.3,), ks=(1,)
     ).recall(1) == expected.recall(1)
-
-
-# Memory that runs out
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
-        torch.AcceleratorError("CUDA error: out of memory"),
-        RuntimeError(
-            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
-        ),
-        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
-        RuntimeError(
-            "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"
-        ),
-        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
-        RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate"
-            " memory: you tried to"
-        ),
-        RuntimeError("HIP out of memory"),
-        MemoryError(),
-        Exception("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes"),
-    ],
-    ids=lambda error: str(error)[:40],
-)
-def test_memory_that_runs_out_in_any_way_halves_what_is_encoded(
-    error: Exception,
-) -> None:
-    class Small(Pixels):
-        failures = 0
-
-        def _check(self, count: int) -> None:
-            if count > 3:
-                Small.failures += 1
-                raise error
-
-        def encode_images(self, pixels: Tensor) -> Tensor:
-            self._check(len(pixels))
-            pixels = pixels.clone()
-            return super().encode_images(pixels)
-
-        def encode_reports(self, texts: Any) -> Tensor:
-            self._check(len(texts))
-            return super().encode_reports(texts)
-
-    assert is_out_of_memory(error)
-    model = encoder_of(Small)
-    result = run_sweep(model, pairs_of(RECORDS), CELLS, (1,))
-    assert ranks(result) == ranks(
-        run_sweep(encoder_of(Pixels), pairs_of(RECORDS), CELLS, (1,))
-    )
-    in_the_sweep = Small.failures
-    assert in_the_sweep <= 2 * 4  # 30, 15, 7, and then 3 images, and reports, at a time
-    find_breaking(model, RECORDS, k=3, grid=4, images=9)
-    assert Small.failures == in_the_sweep  # what fitted is known to the search too
-
-
-def test_an_error_that_wraps_one_of_memory_is_one_and_others_are_not() -> None:
-    wrapped = ValueError("my encoder failed")
-    wrapped.__cause__ = torch.OutOfMemoryError("CUDA out of memory")
-    assert is_out_of_memory(wrapped)
-    assert not is_out_of_memory(ValueError("a size of 3 was expected"))
-    assert not is_out_of_memory(
-        RuntimeError("CUDA error: device-side assert triggered")
-    )
-
-
-def test_the_parts_cover_all_once_whatever_fits() -> None:
-    for fits in (1, 2, 3, 5, 64):
-        limits = Limits()
-
-        def work(part: slice, fits: int = fits) -> list[int]:
-            if part.stop - part.start > fits:
-                raise MemoryError
-            return list(range(100)[part])
-
-        found = list(in_pieces(17, limits, "images", work, "cpu"))
-        assert [number for part in found for number in part] == list(range(17))
-        assert limits.images is None if fits >= 17 else 0 < (limits.images or 0) <= fits
-
-
-def test_an_error_that_no_size_avoids_leaves_the_size_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    model, failing = encoder_of(Pixels), encoder_of(Pixels)
-
-    def fail(_: Tensor) -> Tensor:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(failing, "encode_images", fail)
-    with pytest.raises(ModelError, match="Memory of cpu ran out"):
-        encode_images(failing, torch.zeros(4, 3, 16, 16))
-    assert limits_of(failing) == limits_of(model) == Limits()
-
-
-def test_pieces_that_memory_forced_are_not_stored_as_a_whole(tmp_path: Path) -> None:
-    class Once(Pixels):
-        """Runs out of memory at first; pieces of another size round otherwise."""
-
-        room = 64
-
-        def encode_images(self, pixels: Tensor) -> Tensor:
-            if len(pixels) > self.room:
-                raise torch.OutOfMemoryError("CUDA out of memory")
-            return torch.nn.functional.normalize(
-                super().encode_images(pixels) + 1e-4 * len(pixels), dim=1
-            )
-
-        def encode_reports(self, texts: Any) -> Tensor:
-            if len(texts) > self.room:
-                raise torch.OutOfMemoryError("CUDA out of memory")
-            return torch.nn.functional.normalize(
-                super().encode_reports(texts) + 1e-4 * len(texts), dim=1
-            )
-
-    card = ModelCard("test", sha256="ab")
-    undisturbed = run_sweep(encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,))
-    disturbed = encoder_of(Once, card=card)
-    disturbed.room = 5  # type: ignore[attr-defined]
-    store = EmbeddingStore(tmp_path)
-    run_sweep(disturbed, pairs_of(RECORDS), CELLS, (1,), store=store)
-    resumed = run_sweep(
-        encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,), store=store
-    )
-    warm = run_sweep(
-        encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,), store=store
-    )
-    assert ranks(resumed) == ranks(warm) == ranks(undisturbed)
-    assert all(
-        one.timing.from_store == 30
-        for one in warm.cells.values()
-        if isinstance(one, Measured)
-    )
-
-
-def test_memory_that_runs_out_while_ranks_are_counted_takes_smaller_tiles(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    tiles: list[int] = []
-    real = positive_ranks_both
-
-    def limited(*rows: Any, tile: int, **options: Any) -> Any:
-        tiles.append(tile)
-        if tile > 100:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(*rows, tile=tile, **options)
-
-    monkeypatch.setattr(scoring, "positive_ranks_both", limited)
-
-    class Scoring(Pixels):
-        def similarity(self, queries: Tensor, gallery: Tensor) -> Tensor:
-            return queries @ gallery.T
-
-    model = encoder_of(Scoring)
-    model.device = "cpu:0"
-    result = run_sweep(model, pairs_of(RECORDS), CELLS[:2], (1,))
-    assert tiles == [1024, 256, 64, 64, 64]
-    monkeypatch.undo()
-    assert ranks(result) == ranks(
-        run_sweep(encoder_of(Scoring), pairs_of(RECORDS), CELLS[:2], (1,))
-    )
 
 
 # What an error holds

@@ -75,9 +75,9 @@ def _failing(text: str) -> ValueError:
 
 def test_a_foreign_error_is_described_by_its_class_and_place() -> None:
     told = described(_failing("Mr Doe"))
-    assert told.startswith("ValueError at tests/core/test_files.py:") or told.startswith(
-        "ValueError at test_files.py:"
-    )
+    assert told.startswith(
+        "ValueError at tests/core/test_files.py:"
+    ) or told.startswith("ValueError at test_files.py:")
     assert " in embed, from " in told
     assert "Doe" not in told
 

@@ -20,7 +20,7 @@ from pytest_retrieval_robust.measure.sweep.run import run_sweep
 from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 
 from ..measure.sweep.test_sweep import RECORDS, Pixels
-from .test_calling import encoder_of
+from .sweeps import encoder_of
 
 SETTINGS = {
     "default": "",
@@ -36,14 +36,20 @@ import torch
 from pytest_retrieval_robust.core.float32 import ieee_float32
 from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 B = torch.backends
-NEWER = (B.cuda.matmul, B.cudnn.conv, B.cudnn.rnn, B.mkldnn.matmul, B.mkldnn.conv, B.mkldnn.rnn, B.cudnn, B)
+MKLDNN = (B.mkldnn.matmul, B.mkldnn.conv, B.mkldnn.rnn)
+NEWER = (B.cuda.matmul, B.cudnn.conv, B.cudnn.rnn, *MKLDNN, B.cudnn, B)
+OLDER = (
+    lambda: B.cuda.matmul.allow_tf32,
+    lambda: B.cudnn.allow_tf32,
+    torch.get_float32_matmul_precision,
+)
 
 def state():
     cuda = B.cuda.matmul
     found = [one.fp32_precision for one in NEWER]
     found += [cuda.allow_bf16_reduced_precision_reduction]
     found += [getattr(cuda, "allow_bf16_reduced_precision_reduction_split_k", None)]
-    for read in (lambda: cuda.allow_tf32, lambda: B.cudnn.allow_tf32, torch.get_float32_matmul_precision):
+    for read in OLDER:
         try:
             found.append(read())
         except RuntimeError:

@@ -175,18 +175,18 @@ def test_global_statistics_of_a_picture_do_not_find_its_report(
     steady mean.
     """
     test = SyntheticCxr(pairs=2000, size=96)
-    x, wanted = statistics(training, 3000), attributes(training, 3000)
+    x = statistics(training, 3000)
+    training_attributes = attributes(training, 3000)
     weights = np.linalg.solve(
-        x.T @ x + np.eye(x.shape[1]), x.T @ (wanted - wanted.mean(axis=0))
+        x.T @ x + np.eye(x.shape[1]),
+        x.T @ (training_attributes - training_attributes.mean(axis=0)),
     )
-    found, asked = (
-        statistics(test, 2000) @ weights,
-        attributes(test, 2000) - wanted.mean(axis=0),
-    )
-    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    predicted = statistics(test, 2000) @ weights
+    queries = attributes(test, 2000) - training_attributes.mean(axis=0)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     hits = []
     for gallery in np.split(np.arange(2000), 4):
-        scores = found[gallery] @ asked[gallery].T
+        scores = predicted[gallery] @ queries[gallery].T
         hits += list((scores >= scores.diagonal()[:, None]).sum(axis=1) <= 10)
     assert np.mean(hits) <= 3 * 10 / 500
 

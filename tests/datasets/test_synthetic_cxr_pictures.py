@@ -52,7 +52,8 @@ studies = st.builds(
 
 def added(**findings: str) -> Map:
     """What the findings add to the density of a normal study, in grey levels of 255, 96 x 96."""
-    with_them, without = Study(5, 3, states_with(**findings)), Study(5, 3)
+    with_them = Study(5, 3, states_with(**findings))
+    without = Study(5, 3)
     return 255 * (
         density_of(with_them, 96, 96).astype(np.float64) - density_of(without, 96, 96)
     )
@@ -146,10 +147,8 @@ def test_a_nodule_is_seen_where_it_is_said_to_be(zone: str) -> None:
 @settings(max_examples=15)
 @given(studies, st.sampled_from([64, 96, 128]))
 def test_the_same_study_is_drawn_at_every_size(study: Study, size: int) -> None:
-    small, large = (
-        render(study, size, size).astype(float),
-        render(study, 4 * size, 4 * size).astype(float),
-    )
+    small = render(study, size, size).astype(float)
+    large = render(study, 4 * size, 4 * size).astype(float)
     # What is left is grain, and margins rounded to a pixel; other studies differ by 20 and more.
     assert np.abs(large.reshape(size, 4, size, 4).mean(axis=(1, 3)) - small).mean() < 7
 
@@ -159,7 +158,8 @@ def test_the_chest_of_any_aspect_is_undistorted_in_the_middle(
     rows: int, columns: int
 ) -> None:
     study = draw(4, 4, "test")
-    top, left = (rows - 96) // 2, (columns - 96) // 2
+    top = (rows - 96) // 2
+    left = (columns - 96) // 2
     middle = density_of(study, rows, columns)[top : top + 96, left : left + 96]
     # Textures start elsewhere, the anatomy is the same.
     assert np.abs(middle - density_of(study, 96, 96)).mean() < 0.012
@@ -213,10 +213,8 @@ def test_a_finding_is_seen_inside_its_mask(slot: str, state: str) -> None:
     """Most of what an opacity, air or a device changes lies in its mask, and the mask
     is filled by it.
     """
-    change, mask = (
-        np.abs(added(**one(slot, state))),
-        masks(Study(5, 3, states_with(**one(slot, state))), 96, 96)[slot],
-    )
+    change = np.abs(added(**one(slot, state)))
+    mask = masks(Study(5, 3, states_with(**one(slot, state))), 96, 96)[slot]
     if slot in ("heart", "volumes", "diaphragm", "scoliosis"):
         # A structure that is elsewhere: it changes what it left, too.
         before = masks(Study(5, 3), 96, 96)["lungs"]
@@ -250,7 +248,8 @@ def test_the_lungs_shrink_with_the_volumes_and_the_heart_grows_with_its_grade() 
 
 def test_masks_lie_on_the_picture_at_every_size() -> None:
     study = draw(8, 8, "test")
-    small, large = masks(study, 96, 96), masks(study, 384, 384)
+    small = masks(study, 96, 96)
+    large = masks(study, 384, 384)
     for name in ORGANS:
         share = large[name].reshape(96, 4, 96, 4).mean(axis=(1, 3))
         assert (small[name] == (share > 0.5)).mean() > 0.985

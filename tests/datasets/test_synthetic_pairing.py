@@ -25,49 +25,46 @@ rules = st.sampled_from(["strict-id", "same-text", "same-labels"])
 
 @given(images, rules)
 def test_groups_join_what_the_rule_joins(
-    shown: list[tuple[str, int]], rule: str
+    pictures: list[tuple[str, int]], rule: str
 ) -> None:
-    texts, labels = (
-        [f"{findings} {word}" for findings, word in shown],
-        [findings[0] for findings, _ in shown],
-    )
-    found = pair(texts, labels, rule)
-    reports = [texts[image] for image in found.sources]
+    texts = [f"{findings} {word}" for findings, word in pictures]
+    labels = [findings[0] for findings, _ in pictures]
+    pairing = pair(texts, labels, rule)
+    reports = [texts[image] for image in pairing.sources]
     assert sorted(reports) == sorted(texts if rule == "strict-id" else set(texts))
     for image, (text, label) in enumerate(zip(texts, labels, strict=True)):
-        for report, source in enumerate(found.sources):
+        for report, source in enumerate(pairing.sources):
             same = {
                 "strict-id": source == image,
                 "same-text": texts[source] == text,
                 "same-labels": labels[source] == label,
             }
-            assert (found.image_groups[image] == found.report_groups[report]) == same[
-                rule
-            ]
+            assert (
+                pairing.image_groups[image] == pairing.report_groups[report]
+            ) == same[rule]
 
 
 @given(images, rules, st.integers(1, 4))
 def test_the_ceiling_is_what_the_best_lists_of_answers_reach(
-    shown: list[tuple[str, int]], rule: str, k: int
+    pictures: list[tuple[str, int]], rule: str, k: int
 ) -> None:
-    texts, labels = (
-        [f"{findings} {word}" for findings, word in shown],
-        [findings[0] for findings, _ in shown],
-    )
-    found, findings = pair(texts, labels, rule), [findings for findings, _ in shown]
+    texts = [f"{findings} {word}" for findings, word in pictures]
+    labels = [findings[0] for findings, _ in pictures]
+    pairing = pair(texts, labels, rule)
+    findings = [findings for findings, _ in pictures]
     best = 0
     for kind in set(findings):
         groups = [
-            found.image_groups[image]
-            for image in range(len(shown))
+            pairing.image_groups[image]
+            for image in range(len(pictures))
             if findings[image] == kind
         ]
         answers = combinations(
-            found.report_groups.tolist(), min(k, len(found.report_groups))
+            pairing.report_groups.tolist(), min(k, len(pairing.report_groups))
         )
         best += max(sum(group in answer for group in groups) for answer in answers)
-    assert ceiling(findings, found.image_groups, k) == pytest.approx(
-        best / len(shown), abs=1e-12
+    assert ceiling(findings, pairing.image_groups, k) == pytest.approx(
+        best / len(pictures), abs=1e-12
     )
 
 
@@ -87,7 +84,8 @@ def test_a_perfect_reader_that_guesses_the_wording_reaches_the_ceiling(
     }
     kinds = np.array([numbers[study.states] for study in data.studies])
     same = (kinds[:, None] == kinds).astype(np.float64)
-    generator, repeats = np.random.default_rng(0), 60
+    generator = np.random.default_rng(0)
+    repeats = 60
     ranks = []
     for _ in range(repeats):
         scores = same + generator.random(same.shape) / 2
@@ -100,11 +98,11 @@ def test_a_perfect_reader_that_guesses_the_wording_reaches_the_ceiling(
 
 def test_published_ceilings() -> None:
     """What the README says; they move with the generator alone."""
-    found = {
+    ceilings = {
         share: [SyntheticCxr(prevalence=share).ceiling(k) for k in (1, 5, 10)]
         for share in (None, 0.94, 0.65)
     }
-    assert found == {
+    assert ceilings == {
         None: [1.0, 1.0, 1.0],
         0.94: [0.708, 0.884, 0.95],
         0.65: [0.508, 0.63, 0.666],

@@ -55,10 +55,8 @@ def test_by_default_no_combination_is_there_twice_and_none_is_normal() -> None:
 def test_texts_and_bodies_of_the_splits_are_disjoint_even_of_normal_studies(
     prevalence: float,
 ) -> None:
-    test, train = (
-        SyntheticCxr(prevalence=prevalence),
-        SyntheticCxr(5000, split="train", prevalence=prevalence),
-    )
+    test = SyntheticCxr(prevalence=prevalence)
+    train = SyntheticCxr(5000, split="train", prevalence=prevalence)
     assert not set(test.reports) & set(train.reports)
     assert len(set(test.patients) | set(train.patients)) == 5500
     assert not {study.states for study in test.studies} & {

@@ -116,7 +116,8 @@ def test_a_thing_is_drawn_at_its_place(place: int, shape: int) -> None:
 
 def test_the_same_scene_is_drawn_at_every_size() -> None:
     scene = draw(3, 3, "test")
-    small, large = render(scene, 64).astype(float), render(scene, 256).astype(float)
+    small = render(scene, 64).astype(float)
+    large = render(scene, 256).astype(float)
     assert np.abs(large.reshape(64, 4, 64, 4, 3).mean(axis=(1, 3)) - small).mean() < 5
 
 

@@ -14,7 +14,9 @@ RANKS = np.arange(1, 9)
 
 @pytest.fixture(autouse=True)
 def room_for_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_retrieval_robust.gate.arrays._ROOM", 2 * RANKS.nbytes)
+    monkeypatch.setattr(
+        "pytest_retrieval_robust.gate.arrays._MOST_BYTES_IN_MEMORY", 2 * RANKS.nbytes
+    )
 
 
 def test_a_process_alone_writes_only_what_memory_has_no_room_for(

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust.core.config_file import read_config_file
 from pytest_retrieval_robust.core.outcomes import ModelRecord
-from pytest_retrieval_robust.core.verdict import Verdict
-from pytest_retrieval_robust.gate.comparison import Comparison, Difference, Run
-from pytest_retrieval_robust.gate.judge import non_inferior
+from pytest_retrieval_robust.core.verdict import GateKind, Verdict
+from pytest_retrieval_robust.gate.comparability import obstacles, vanished
+from pytest_retrieval_robust.gate.comparison import Comparison, Run
+from pytest_retrieval_robust.gate.difference import Difference, non_inferior
 from pytest_retrieval_robust.gate.measurements import Scope
+from pytest_retrieval_robust.gate.pairing import Pairing
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.record import Against, RunRecord, judge_run
 from pytest_retrieval_robust.gate.toml import read_policy
@@ -40,7 +42,7 @@ def judged(
 
 def of_baseline(record: RunRecord) -> list[Verdict]:
     return [
-        verdict for verdict in record.verdicts if verdict.gate.startswith("not_worse")
+        verdict for verdict in record.verdicts if verdict.gate.kind is GateKind.BASELINE
     ]
 
 
@@ -48,8 +50,8 @@ def test_an_equal_run_passes(tmp_path: Path) -> None:
     record = judged(
         tmp_path, make_run(tmp_path / "a", 500), make_run(tmp_path / "b", 500)
     )
-    (found,) = of_baseline(record)
-    assert (found.verdict, found.observed, found.limit) == ("pass", 0.0, -0.05)
+    (verdict,) = of_baseline(record)
+    assert (verdict.verdict, verdict.observed, verdict.limit) == ("pass", 0.0, -0.05)
     assert record.failures == ()
 
 
@@ -59,14 +61,14 @@ def test_a_clear_loss_fails_and_says_how_much(tmp_path: Path) -> None:
         make_run(tmp_path / "a", 500, shift=300),
         make_run(tmp_path / "b", 500),
     )
-    (found,) = of_baseline(record)
-    assert found.verdict == "fail"
+    (verdict,) = of_baseline(record)
+    assert verdict.verdict == "fail"
     assert record.failures == ("1 of 1 gate was not met",)
     assert re.search(
         r"3 levels pooled, image-to-report: Recall@10 is 0\.\d+, -0\.0\d+ against",
-        found.sentence,
+        verdict.sentence,
     )
-    assert "a loss beyond the margin of 0.05" in found.sentence
+    assert "a loss beyond the margin of 0.05" in verdict.sentence
 
 
 def test_a_loss_near_the_margin_is_open_and_says_how_many_queries_would_do(
@@ -79,10 +81,12 @@ def test_a_loss_near_the_margin_is_open_and_says_how_many_queries_would_do(
         make_run(tmp_path / "b", 100),
         text,
     )
-    (found,) = of_baseline(record)
-    assert found.verdict == "inconclusive"
+    (verdict,) = of_baseline(record)
+    assert verdict.verdict == "inconclusive"
     assert record.failures == ("1 of 1 gate was inconclusive",)
-    assert f"about {found.more_queries} more queries would settle it" in found.sentence
+    assert (
+        f"about {verdict.more_queries} more queries would settle it" in verdict.sentence
+    )
 
 
 def test_an_open_gate_that_the_policy_allows_does_not_block(tmp_path: Path) -> None:
@@ -93,8 +97,8 @@ def test_an_open_gate_that_the_policy_allows_does_not_block(tmp_path: Path) -> N
         make_run(tmp_path / "b", 100),
         text,
     )
-    (found,) = of_baseline(record)
-    assert (found.verdict, found.tolerated, record.failures) == (
+    (verdict,) = of_baseline(record)
+    assert (verdict.verdict, verdict.tolerated, record.failures) == (
         "inconclusive",
         True,
         (),
@@ -106,7 +110,7 @@ def test_a_small_run_that_differs_nowhere_proves_nothing(tmp_path: Path) -> None
     record = judged(
         tmp_path, make_run(tmp_path / "a", 24), make_run(tmp_path / "b", 24)
     )
-    assert [found.verdict for found in of_baseline(record)] == ["inconclusive"]
+    assert [verdict.verdict for verdict in of_baseline(record)] == ["inconclusive"]
 
 
 @pytest.mark.parametrize("over", ["levels", "cells"])
@@ -121,7 +125,7 @@ def test_every_metric_is_compared(tmp_path: Path, metric: str, over: str) -> Non
         tmp_path, make_run(tmp_path / "a", 500), make_run(tmp_path / "b", 500), text
     )
     expected = {"levels": 1, "cells": 3 if metric == "recall" else 2}[over]
-    assert [found.verdict for found in of_baseline(fine)] == ["pass"] * expected
+    assert [verdict.verdict for verdict in of_baseline(fine)] == ["pass"] * expected
     assert fine.failures == ()
     worse = judged(
         tmp_path,
@@ -130,26 +134,28 @@ def test_every_metric_is_compared(tmp_path: Path, metric: str, over: str) -> Non
         text,
     )
     assert all(
-        found.observed is not None and found.observed <= 0
-        for found in of_baseline(worse)
+        verdict.observed is not None and verdict.observed <= 0
+        for verdict in of_baseline(worse)
     )
-    assert any((found.observed or 0) < -0.01 for found in of_baseline(worse))
+    assert any((verdict.observed or 0) < -0.01 for verdict in of_baseline(worse))
 
 
 def test_the_order_of_queries_does_not_matter(tmp_path: Path) -> None:
     order = np.random.default_rng(1).permutation(300)
-    one = judged(
+    record = judged(
         tmp_path, make_run(tmp_path / "a", 300, shift=9), make_run(tmp_path / "b", 300)
     )
-    other = judged(
+    shuffled = judged(
         tmp_path,
         make_run(tmp_path / "c", 300, shift=9),
         make_run(tmp_path / "d", 300, order=order),
     )
-    assert of_baseline(one)[0].observed == pytest.approx(of_baseline(other)[0].observed)
-    assert [cell.losses for cell in one.baseline.cells] == [  # type: ignore[union-attr]
+    assert of_baseline(record)[0].observed == pytest.approx(
+        of_baseline(shuffled)[0].observed
+    )
+    assert [cell.losses for cell in record.baseline.cells] == [  # type: ignore[union-attr]
         cell.losses
-        for cell in other.baseline.cells  # type: ignore[union-attr]
+        for cell in shuffled.baseline.cells  # type: ignore[union-attr]
     ]
 
 
@@ -179,7 +185,7 @@ def test_how_many_gates_share_a_false_block_is_planned_beforehand(
     """With more gates planned, each blocks later, whatever of them was run; what passes
     does not change.
     """
-    both = (
+    two_directions = (
         CELLS
         + '[[gate]]\ndirection = "report-to-image"\n'
         + CELLS.removeprefix("[[gate]]\n")
@@ -193,43 +199,44 @@ def test_how_many_gates_share_a_false_block_is_planned_beforehand(
                 text,
             )
         )
-        for text in (CELLS, both)
+        for text in (CELLS, two_directions)
     )
     assert len(many) == 2 * len(few)
-    for one, other in zip(
-        few, [v for v in many if "image-to-report" in v.gate], strict=True
+    for alone, shared in zip(
+        few, [v for v in many if v.gate.direction == "image-to-report"], strict=True
     ):
-        assert one.bounds is not None
-        assert other.bounds is not None
-        assert one.bounds[0] == other.bounds[0]
-        assert one.bounds[1] < other.bounds[1]
+        assert alone.bounds is not None
+        assert shared.bounds is not None
+        assert alone.bounds[0] == shared.bounds[0]
+        assert alone.bounds[1] < shared.bounds[1]
 
 
-def obstacles(candidate: Made, baseline: Made) -> str:
-    found = Comparison(candidate.run, baseline.run)
-    return " ".join((*found.obstacles, *found.vanished))
+def differences(candidate: Made, baseline: Made) -> str:
+    """Why the runs cannot be compared, or what of the baseline the candidate lacks."""
+    pairing = Pairing(candidate.run, baseline.run)
+    return " ".join(obstacles(pairing) or vanished(pairing))
 
 
 def test_the_run_itself_is_no_baseline(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a")
-    assert "got the run itself" in obstacles(run, run)
+    assert "got the run itself" in differences(run, run)
 
 
 def test_limited_and_partial_runs_are_no_baseline(tmp_path: Path) -> None:
     candidate, baseline = make_run(tmp_path / "a"), make_run(tmp_path / "b")
-    assert "got a limited one (--robust-limit 24)" in obstacles(
+    assert "got a limited one (--robust-limit 24)" in differences(
         candidate, baseline.measured(limit=24)
     )
-    assert "got a partial one (-k)" in obstacles(
+    assert "got a partial one (-k)" in differences(
         candidate, baseline.measured(scope=Scope("-k", "pytest"))
     )
-    assert "one of the first 24 pairs" in obstacles(
+    assert "one of the first 24 pairs" in differences(
         candidate.measured(limit=24), baseline
     )
 
 
 @pytest.mark.parametrize(
-    ("fact", "value", "told"),
+    ("fact", "value", "expected"),
     [
         (
             "text",
@@ -245,38 +252,40 @@ def test_limited_and_partial_runs_are_no_baseline(tmp_path: Path) -> None:
         ("pixel_digest", "0" * 64, "the same pixels of d"),
     ],
 )
-def test_other_data_is_named(tmp_path: Path, fact: str, value: str, told: str) -> None:
-    assert told in obstacles(
+def test_other_data_is_named(
+    tmp_path: Path, fact: str, value: str, expected: str
+) -> None:
+    assert expected in differences(
         make_run(tmp_path / "a"), make_run(tmp_path / "b", facts={fact: value})
     )
 
 
 def test_another_precision_is_named(tmp_path: Path) -> None:
-    told = obstacles(
+    reasons = differences(
         make_run(tmp_path / "a", precision="bf16"), make_run(tmp_path / "b")
     )
-    assert "got precision=bf16 and in the baseline precision=fp32" in told
+    assert "got precision=bf16 and in the baseline precision=fp32" in reasons
 
 
 def test_other_queries_are_named(tmp_path: Path) -> None:
     for queries in (199, 201):
-        told = obstacles(
+        reasons = differences(
             make_run(tmp_path / "a"), make_run(tmp_path / f"b{queries}", queries)
         )
         told_counts = (
             f"got 200 images and in the baseline {queries}, {min(queries, 200)} of them"
             " the same"
         )
-        assert f"Expected the same queries of d in both runs, {told_counts}" in told
+        assert f"Expected the same queries of d in both runs, {told_counts}" in reasons
 
 
 def test_a_cell_that_vanished_is_named(tmp_path: Path) -> None:
-    told = obstacles(
+    reasons = differences(
         make_run(tmp_path / "a", levels=(0.0, 0.2)), make_run(tmp_path / "b")
     )
     assert (
         "got no ours on d, patches at level 0.4, seed 0. Measure what it measured."
-        in told
+        in reasons
     )
     record = judged(
         tmp_path,
@@ -291,21 +300,21 @@ def test_a_partial_run_may_lack_cells(tmp_path: Path) -> None:
     narrowed = make_run(tmp_path / "a", levels=(0.0, 0.2)).measured(
         scope=Scope("-k", "pytest")
     )
-    assert obstacles(narrowed, make_run(tmp_path / "b")) == ""
+    assert differences(narrowed, make_run(tmp_path / "b")) == ""
 
 
 def test_a_renamed_model_is_told(tmp_path: Path) -> None:
-    told = obstacles(
+    reasons = differences(
         make_run(tmp_path / "a", models=("ours-v2",)), make_run(tmp_path / "b")
     )
     assert (
         "got none of the 3 cells of ours (the weights of ours-v2 are the same: was it"
-        " renamed?)" in told
+        " renamed?)" in reasons
     )
-    other = make_run(tmp_path / "c", models=("ours-v2",)).measured(
+    unhashed = make_run(tmp_path / "c", models=("ours-v2",)).measured(
         models=(ModelRecord("ours-v2", True),)
     )
-    assert "renamed" not in obstacles(other, make_run(tmp_path / "d"))
+    assert "renamed" not in differences(unhashed, make_run(tmp_path / "d"))
 
 
 def test_obstacles_fail_every_gate_on_the_baseline(tmp_path: Path) -> None:
@@ -314,7 +323,7 @@ def test_obstacles_fail_every_gate_on_the_baseline(tmp_path: Path) -> None:
         make_run(tmp_path / "a"),
         make_run(tmp_path / "b", facts={"text": "impression"}),
     )
-    assert [found.verdict for found in of_baseline(record)] == ["fail"]
+    assert [verdict.verdict for verdict in of_baseline(record)] == ["fail"]
     assert record.failures == (
         "1 of 1 gate was not met",
         "the baseline cannot be compared with",
@@ -328,17 +337,18 @@ def test_levels_that_the_baseline_lacks_leave_the_gate_open(tmp_path: Path) -> N
         make_run(tmp_path / "a", levels=(0.0, 0.2, 0.4, 0.6)),
         make_run(tmp_path / "b"),
     )
-    (found,) = of_baseline(record)
-    assert found.verdict == "inconclusive"
+    (verdict,) = of_baseline(record)
+    assert verdict.verdict == "inconclusive"
     assert (
-        "the baseline has no ours on d, patches at level 0.6, seed 0" in found.sentence
+        "the baseline has no ours on d, patches at level 0.6, seed 0"
+        in verdict.sentence
     )
 
 
 def test_without_a_baseline_its_gates_are_ungated_and_noted(tmp_path: Path) -> None:
     record = judge_run(make_run(tmp_path / "a").run, policy(tmp_path, GATE), Against())
-    (found,) = of_baseline(record)
-    assert (found.verdict, record.failures, record.release.status) == (
+    (verdict,) = of_baseline(record)
+    assert (verdict.verdict, record.failures, record.release.status) == (
         "ungated",
         (),
         "not judged",
@@ -367,16 +377,16 @@ def test_seeds_are_pooled(tmp_path: Path) -> None:
         make_run(tmp_path / "a", seeds=seeds),
         make_run(tmp_path / "b", seeds=seeds),
     )
-    (found,) = of_baseline(record)
-    assert "3 levels and 3 seeds pooled" in found.sentence
+    (verdict,) = of_baseline(record)
+    assert "3 levels and 3 seeds pooled" in verdict.sentence
 
 
 def naive_difference(
-    one: Run, other: Run, level: float, k: int
+    candidate: Run, baseline: Run, level: float, k: int
 ) -> tuple[float, int, int]:
     """Counted query by query."""
     hits = []
-    for run in (one, other):
+    for run in (candidate, baseline):
         (outcome,) = [o for o in run.measured.outcomes if o.case.level == level]
         keys, ranks = (
             run.evidence.query_keys("d", "image-to-report"),
@@ -410,19 +420,19 @@ def test_cells_are_counted_query_by_query(
         tmp_path_factory.mktemp("runs"),
         np.random.default_rng(seed).permutation(60),
     )
-    mine, theirs = (
+    candidate, baseline = (
         make_run(folder / "a", 60, shift=shift),
         make_run(folder / "b", 60, order=order),
     )
     cells = {
         (c.case.level, c.direction, c.k): c
-        for c in Comparison(mine.run, theirs.run).cells()
+        for c in Comparison(Pairing(candidate.run, baseline.run)).cells()
     }
-    found = cells[level, "image-to-report", k]
-    difference, wins, losses = naive_difference(mine.run, theirs.run, level, k)
-    assert found.value == pytest.approx(difference)
-    assert (found.wins, found.losses) == (wins, losses)
-    assert found.low <= found.value <= found.high
+    cell = cells[level, "image-to-report", k]
+    difference, wins, losses = naive_difference(candidate.run, baseline.run, level, k)
+    assert cell.value == pytest.approx(difference)
+    assert (cell.wins, cell.losses) == (wins, losses)
+    assert cell.low <= cell.value <= cell.high
 
 
 @given(
@@ -435,7 +445,7 @@ def test_the_three_verdicts(
     value: float, error: float, margin: float, gates: int
 ) -> None:
     z = NormalDist().inv_cdf
-    apart = Difference(
+    difference = Difference(
         0.5 + value,
         0.5,
         value - z(0.95) * error,
@@ -443,9 +453,9 @@ def test_the_three_verdicts(
         error,
         500,
     )
-    verdict = non_inferior(apart, margin)
-    assert (verdict == "pass") == (apart.passes_at >= -margin - 1e-12)
-    assert (verdict == "fail") == (apart.fails_at < -margin - 1e-12)
+    verdict = non_inferior(difference, margin)
+    assert (verdict == "pass") == (difference.passes_at >= -margin - 1e-12)
+    assert (verdict == "fail") == (difference.fails_at < -margin - 1e-12)
 
 
 def test_a_loss_of_the_stated_size_is_seen_four_times_in_five(tmp_path: Path) -> None:
@@ -453,12 +463,12 @@ def test_a_loss_of_the_stated_size_is_seen_four_times_in_five(tmp_path: Path) ->
     record = judged(
         tmp_path, make_run(tmp_path / "a", 500, shift=9), make_run(tmp_path / "b", 500)
     )
-    (found,) = of_baseline(record)
-    assert found.bounds is not None
-    assert found.observed is not None
+    (verdict,) = of_baseline(record)
+    assert verdict.bounds is not None
+    assert verdict.observed is not None
     z = NormalDist().inv_cdf
-    error = (found.observed - found.bounds[0]) / z(0.95)
-    assert found.detectable_loss == pytest.approx(
+    error = (verdict.observed - verdict.bounds[0]) / z(0.95)
+    assert verdict.detectable_loss == pytest.approx(
         0.05 + (z(0.95) + z(0.8)) * error, rel=0.1
     )
 
@@ -466,7 +476,7 @@ def test_a_loss_of_the_stated_size_is_seen_four_times_in_five(tmp_path: Path) ->
 def test_the_comparison_does_not_depend_on_the_version(tmp_path: Path) -> None:
     old = make_run(tmp_path / "b")
     older = old.measured(identity=replace(old.run.measured.identity, version="0.0.1"))
-    assert obstacles(make_run(tmp_path / "a"), older) == ""
+    assert differences(make_run(tmp_path / "a"), older) == ""
 
 
 @pytest.mark.parametrize("metric", ["retention", "half_level"])
@@ -482,7 +492,7 @@ def test_what_retrieves_nothing_passes_beside_no_baseline(
     assert (collapsed.verdict, collapsed.observed) == ("fail", None)
     (beside_nothing,) = of_baseline(judged(tmp_path, good, lost, text))
     assert beside_nothing.verdict == "inconclusive"
-    assert "Take a baseline that works" in beside_nothing.sentence
+    assert "Use a baseline that retrieves better than chance" in beside_nothing.sentence
 
 
 @pytest.mark.parametrize("metric", ["recall", "retention", "auc", "half_level"])
@@ -497,14 +507,14 @@ def test_one_level_alone_is_told(tmp_path: Path, metric: str) -> None:
         make_run(tmp_path / "b", levels=(0.0,)),
         text,
     )
-    told = {
-        verdict.gate.partition("@")[0]: verdict
+    verdicts = {
+        verdict.gate.kind: verdict
         for verdict in record.verdicts
-        if verdict.gate != "none"
+        if verdict.gate.kind is not GateKind.NONE
     }
-    assert told["auc"].verdict == "inconclusive"
-    assert "takes two levels or more" in told["auc"].sentence
-    assert told["not_worse_than_baseline"].verdict in (
+    assert verdicts[GateKind.AUC].verdict == "inconclusive"
+    assert "takes two levels or more" in verdicts[GateKind.AUC].sentence
+    assert verdicts[GateKind.BASELINE].verdict in (
         ("pass", "inconclusive") if metric == "recall" else ("inconclusive",)
     )
 
@@ -529,24 +539,29 @@ def test_repeated_patients_who_never_differ_are_worth_one_query_each(
     tmp_path: Path,
 ) -> None:
     """Ten equal studies of 20 patients prove no more than 20 queries."""
-    one, other = (make_run(tmp_path / name, 200, studies=10) for name in "ab")
-    (found,) = of_baseline(
-        judged(tmp_path, one, other, CELLS.replace("[[gate]]", "[[gate]]\nlevel = 0.2"))
+    candidate, baseline = (make_run(tmp_path / name, 200, studies=10) for name in "ab")
+    (verdict,) = of_baseline(
+        judged(
+            tmp_path,
+            candidate,
+            baseline,
+            CELLS.replace("[[gate]]", "[[gate]]\nlevel = 0.2"),
+        )
     )
-    assert found.verdict == "inconclusive"
-    assert found.bounds is not None
-    assert found.bounds[0] < -0.1
+    assert verdict.verdict == "inconclusive"
+    assert verdict.bounds is not None
+    assert verdict.bounds[0] < -0.1
 
 
 def test_level_0_is_one_cell_whatever_the_seed(tmp_path: Path) -> None:
     seeds = (0, 1, 2)
-    found = Comparison(
+    pairing = Pairing(
         make_run(tmp_path / "a", seeds=seeds).run,
         make_run(tmp_path / "b", seeds=seeds).run,
     )
     cells = [
         (cell.case.level, cell.case.seed)
-        for cell in found.cells([10])
+        for cell in Comparison(pairing).cells([10])
         if cell.direction == "image-to-report"
     ]
     assert sorted(cells) == [
@@ -575,14 +590,16 @@ def test_a_gate_beside_the_baseline_cannot_pass_where_k_is_the_gallery(
         )
         for n in (10, 500)
     )
-    (found,) = of_baseline(small)
+    (verdict,) = of_baseline(small)
     # What is at chance with nothing hidden, as so few queries always are, fails before that.
-    assert found.verdict == ("inconclusive" if metric in ("recall", "auc") else "fail")
-    assert (found.objects, "cannot fail" in found.sentence) == (
-        True,
-        found.verdict == "inconclusive",
+    assert verdict.verdict == (
+        "inconclusive" if metric in ("recall", "auc") else "fail"
     )
-    assert [found.verdict for found in of_baseline(large)] == ["pass"]
+    assert (verdict.objects, "cannot fail" in verdict.sentence) == (
+        True,
+        verdict.verdict == "inconclusive",
+    )
+    assert [verdict.verdict for verdict in of_baseline(large)] == ["pass"]
 
 
 def test_a_margin_as_large_as_the_baseline_lets_nothing_fail(tmp_path: Path) -> None:
@@ -590,4 +607,4 @@ def test_a_margin_as_large_as_the_baseline_lets_nothing_fail(tmp_path: Path) -> 
     record = judged(
         tmp_path, make_run(tmp_path / "a", 500), make_run(tmp_path / "b", 500), text
     )
-    assert [found.verdict for found in of_baseline(record)] == ["inconclusive"]
+    assert [verdict.verdict for verdict in of_baseline(record)] == ["inconclusive"]

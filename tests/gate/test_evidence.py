@@ -49,13 +49,17 @@ def naive_means(
     return np.array([values[rows].mean(axis=0) for rows in drawn])
 
 
-def hits_at_10(made: Made, outcomes: Sequence[Outcome]) -> Floats:
+def hits_at_10(simulated: Made, outcomes: Sequence[Outcome]) -> Floats:
     """(N, L) whether each query is hit in each outcome."""
-    found = [
-        made.run.evidence.ranks(outcome, "image-to-report") for outcome in outcomes
+    ranks_of_outcomes = [
+        simulated.run.evidence.ranks(outcome, "image-to-report") for outcome in outcomes
     ]
     return np.stack(
-        [(ranks <= 10).astype(np.float64) for ranks in found if ranks is not None],
+        [
+            (ranks <= 10).astype(np.float64)
+            for ranks in ranks_of_outcomes
+            if ranks is not None
+        ],
         axis=1,
     )
 
@@ -97,13 +101,14 @@ def test_resamples_are_those_of_scipy() -> None:
 
 def test_the_same_run_has_the_same_resamples() -> None:
     values = np.random.default_rng(0).random((50, 3))
-    one, other = (
+    means, repeated = (
         resampled_means(values, Clusters.of(np.arange(50)), resamples=100)
         for _ in range(2)
     )
-    assert np.array_equal(one, other)
+    assert np.array_equal(means, repeated)
     assert not np.array_equal(
-        one, resampled_means(values, Clusters.of(np.arange(50)), resamples=100, seed=1)
+        means,
+        resampled_means(values, Clusters.of(np.arange(50)), resamples=100, seed=1),
     )
 
 
@@ -123,13 +128,13 @@ def test_the_design_effect_is_the_ratio_of_two_variances(
         np.array([p for p, _ in drawn]),
         np.array([float(hit) for _, hit in drawn]),
     )
-    found = design_effect(values, Clusters.of(labels))
+    effect = design_effect(values, Clusters.of(labels))
     patients = sorted(set(labels.tolist()))
     if len(patients) == 1 or values.std() == 0:
-        assert found == len(drawn) / len(patients)
+        assert effect == len(drawn) / len(patients)
         return
     if len(patients) == len(drawn):
-        assert found == 1
+        assert effect == 1
         return
     mean = values.mean()
     sums = [
@@ -137,7 +142,7 @@ def test_the_design_effect_is_the_ratio_of_two_variances(
         for patient in patients
     ]
     clustered = sum(s * s for s in sums) * len(patients) / (len(patients) - 1)
-    assert found == pytest.approx(
+    assert effect == pytest.approx(
         max(1.0, clustered / sum((v - mean) ** 2 for v in values))
     )
 
@@ -147,12 +152,12 @@ def test_a_proportion_of_repeated_patients_is_one_of_fewer_queries(
     hits: int, queries: int, effect: float
 ) -> None:
     value = min(hits, queries) / queries
-    found, fewer = (
+    estimate, fewer = (
         proportion(value, queries, 0.95, effect),
         wilson_interval(value * queries / effect, queries / effect, 0.9),
     )
-    assert (found.low, found.high) == pytest.approx(fewer)
-    assert found.low <= proportion(value, queries, 0.95).low + 1e-12
+    assert (estimate.low, estimate.high) == pytest.approx(fewer)
+    assert estimate.low <= proportion(value, queries, 0.95).low + 1e-12
 
 
 RECALLS = st.lists(st.floats(0.01, 1), min_size=4, max_size=4)
@@ -164,7 +169,7 @@ def test_statistics_of_samples_are_those_of_single_curves(
 ) -> None:
     levels = (0.0, 0.1, 0.3, 0.5)
     table = np.array(recalls)
-    for row, kept, mean_kept, area, half, slope in zip(
+    for row, retained, mean_retained, area, half, slope in zip(
         recalls,
         *(
             statistic(name, levels, table)
@@ -172,8 +177,8 @@ def test_statistics_of_samples_are_those_of_single_curves(
         ),
         strict=True,
     ):
-        assert kept == pytest.approx(retention(row)[-1])
-        assert mean_kept == pytest.approx(sum(retention(row)[1:]) / 3)
+        assert retained == pytest.approx(retention(row)[-1])
+        assert mean_retained == pytest.approx(sum(retention(row)[1:]) / 3)
         assert area == pytest.approx(area_under_curve(levels, row))
         assert half == pytest.approx(
             math.inf if (level := half_level(levels, row)) is None else level
@@ -191,18 +196,18 @@ def test_a_tail_too_thin_for_its_samples_is_normal() -> None:
 
 def test_a_half_level_beyond_what_was_measured_has_no_upper_bound() -> None:
     samples = np.where(np.arange(1000) < 500, 0.4, np.inf)
-    found = estimate_of(0.45, samples, 100, 0.95)
-    assert (found.low, found.high, found.error) == (0.4, math.inf, math.inf)
-    assert found.queries_to_clear(0.3, 0.95) is None
+    estimate = estimate_of(0.45, samples, 100, 0.95)
+    assert (estimate.low, estimate.high, estimate.error) == (0.4, math.inf, math.inf)
+    assert estimate.queries_to_clear(0.3, 0.95) is None
 
 
 @given(st.floats(0.3, 0.7), st.floats(0.31, 0.69), st.integers(50, 500))
 def test_the_queries_that_are_missing_settle_it(
     value: float, limit: float, queries: int
 ) -> None:
-    found = proportion(value, queries, 0.95)
-    more = found.queries_to_clear(limit, 0.95)
-    if more is None or more > 10**6 or found.low >= limit or found.high < limit:
+    estimate = proportion(value, queries, 0.95)
+    more = estimate.queries_to_clear(limit, 0.95)
+    if more is None or more > 10**6 or estimate.low >= limit or estimate.high < limit:
         return
     # "About": Wilson's interval is not symmetric, and less so for few queries.
     enough, fewer = (
@@ -217,62 +222,75 @@ def test_patients_widen_the_bounds_of_a_run(tmp_path: Path) -> None:
         make_run(tmp_path / str(studies), 400, shift=300, studies=studies)
         for studies in (1, 10)
     )
-    for made in (alone, together):
-        assert made.run.measured.outcomes[-1].recall(10) == alone.run.measured.outcomes[
-            -1
-        ].recall(10)
+    for simulated in (alone, together):
+        assert simulated.run.measured.outcomes[-1].recall(
+            10
+        ) == alone.run.measured.outcomes[-1].recall(10)
     widths = [
-        made.run.evidence.recall(
-            made.run.measured.outcomes[-1], "image-to-report", 10, 0.95
+        simulated.run.evidence.recall(
+            simulated.run.measured.outcomes[-1], "image-to-report", 10, 0.95
         )
-        for made in (alone, together)
+        for simulated in (alone, together)
     ]
     assert widths[1].high - widths[1].low > 1.5 * (widths[0].high - widths[0].low)
 
 
 def test_a_curve_has_the_bounds_of_its_resampled_patients(tmp_path: Path) -> None:
-    made = make_run(tmp_path, 300)
-    (curve,) = made.run.measured.curves
-    slow = naive_means(hits_at_10(made, curve.outcomes), np.arange(300), 2000, 0)
+    simulated = make_run(tmp_path, 300)
+    (curve,) = simulated.run.measured.curves
+    slow = naive_means(hits_at_10(simulated, curve.outcomes), np.arange(300), 2000, 0)
     for name, values in {
         "retention": slow[:, -1] / slow[:, 0],
         "auc": np.array([area_under_curve(LEVELS, row.tolist()) for row in slow]),
     }.items():
-        found = made.run.evidence.of_curve(curve, "image-to-report", 10, name, 0.95)
-        assert found is not None
-        assert (found.low, found.high) == pytest.approx(
+        estimate = simulated.run.evidence.of_curve(
+            curve, "image-to-report", 10, name, 0.95
+        )
+        assert estimate is not None
+        assert (estimate.low, estimate.high) == pytest.approx(
             np.quantile(values, [0.05, 0.95]).tolist(), abs=0.012
         )
-        assert found.error == pytest.approx(values.std(), rel=0.1)
+        assert estimate.error == pytest.approx(values.std(), rel=0.1)
 
 
 def test_layouts_and_queries_vary_apart(tmp_path: Path) -> None:
-    made = make_run(tmp_path, 300, seeds=(0, 1, 2))
-    found = [
-        f
-        for f in layout_variation(made.run.measured.curves, made.run.evidence)
-        if f.k == 10
+    simulated = make_run(tmp_path, 300, seeds=(0, 1, 2))
+    variations = [
+        each
+        for each in layout_variation(
+            simulated.run.measured.curves, simulated.run.evidence
+        )
+        if each.k == 10
     ]
-    assert {(f.level, f.seeds) for f in found} == {(0.2, 3), (0.4, 3)}
-    one = next(f for f in found if f.level == 0.4 and f.direction == "image-to-report")
-    outcomes = [o for o in made.run.measured.outcomes if o.case.level == 0.4]
-    recalls = [o.recall(10) for o in outcomes]
-    assert one.mean == pytest.approx(np.mean(recalls))
-    assert one.layouts == pytest.approx(np.std(recalls, ddof=1))
-    shares = hits_at_10(made, outcomes).mean(axis=1, keepdims=True)
-    assert one.queries == pytest.approx(
+    assert {(each.level, each.seeds) for each in variations} == {(0.2, 3), (0.4, 3)}
+    variation = next(
+        each
+        for each in variations
+        if each.level == 0.4 and each.direction == "image-to-report"
+    )
+    outcomes = [
+        each for each in simulated.run.measured.outcomes if each.case.level == 0.4
+    ]
+    recalls = [each.recall(10) for each in outcomes]
+    assert variation.mean == pytest.approx(np.mean(recalls))
+    assert variation.layouts == pytest.approx(np.std(recalls, ddof=1))
+    shares = hits_at_10(simulated, outcomes).mean(axis=1, keepdims=True)
+    assert variation.queries == pytest.approx(
         naive_means(shares, np.arange(300), 2000, 0).std(), rel=0.1
     )
 
 
 def test_one_seed_has_no_layouts_to_tell_apart(tmp_path: Path) -> None:
-    made = make_run(tmp_path)
-    assert list(layout_variation(made.run.measured.curves, made.run.evidence)) == []
+    simulated = make_run(tmp_path)
+    assert (
+        list(layout_variation(simulated.run.measured.curves, simulated.run.evidence))
+        == []
+    )
 
 
 def test_without_ranks_there_is_no_bootstrap(tmp_path: Path) -> None:
-    made = make_run(tmp_path)
-    (curve,) = made.run.measured.curves
+    simulated = make_run(tmp_path)
+    (curve,) = simulated.run.measured.curves
 
     class Nothing:
         def of_case(self, _: str) -> None: ...

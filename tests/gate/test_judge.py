@@ -18,7 +18,9 @@ from pytest_retrieval_robust.core.costs import CostMeasurement, Latency, Referen
 from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
 from pytest_retrieval_robust.core.searches import BreakingOutcome, HeatMap
+from pytest_retrieval_robust.core.verdict import GateKind
 from pytest_retrieval_robust.gate.judge import Judge
+from pytest_retrieval_robust.gate.limits import Floor
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.retrieval.curve import Curve
@@ -53,7 +55,7 @@ def verdicts(
     tmp_path: Path, text: str, recall: float, clean: float = 0.9
 ) -> Mapping[str, str]:
     judged = Judge(policy(tmp_path, text)).cell(outcome(recall), outcome(clean, 0.0))
-    return {verdict.gate: verdict.verdict for verdict in judged}
+    return {str(verdict.gate): verdict.verdict for verdict in judged}
 
 
 def test_a_cell_without_a_gate_is_ungated(tmp_path: Path) -> None:
@@ -78,10 +80,10 @@ def test_a_floor_that_chance_reaches_is_weak(tmp_path: Path) -> None:
         ),
     )
     for floor, weak in ((0.49, True), (0.51, False)):
-        (found,) = Judge(
+        (verdict,) = Judge(
             policy(tmp_path, f"[[gate]]\nrecall = {{ 10 = {floor} }}")
         ).cell(near, outcome(0.9, 0.0))
-        assert found.weak is weak
+        assert verdict.weak is weak
 
 
 def test_retention_is_recall_over_clean_recall(tmp_path: Path) -> None:
@@ -117,7 +119,7 @@ def test_the_most_specific_gate_wins_in_the_documented_order(
     limits = policy(tmp_path, text + (broader if selectors else "")).limits_for(
         CASE, "image-to-report"
     )
-    assert limits == {("recall", 10): floor}
+    assert limits == [Floor(GateKind.RECALL, 10, floor)]
 
 
 def test_gates_merge_key_by_key(tmp_path: Path) -> None:
@@ -126,7 +128,10 @@ def test_gates_merge_key_by_key(tmp_path: Path) -> None:
         ' "ours-v2"\nrecall = { 10 = 0.2 }'
     )
     limits = policy(tmp_path, text).limits_for(CASE, "image-to-report")
-    assert limits == {("retention", 10): 0.5, ("recall", 10): 0.2}
+    assert limits == [
+        Floor(GateKind.RECALL, 10, 0.2),
+        Floor(GateKind.RETENTION, 10, 0.5),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +154,7 @@ def test_another_direction_is_judged_by_its_own_scores(tmp_path: Path) -> None:
 def test_a_named_model_at_chance_fails_before_any_floor(tmp_path: Path) -> None:
     text = '[[gate]]\nmodel = "ours-*"\nrecall = { 10 = 0.0 }'
     judged = Judge(policy(tmp_path, text)).cell(outcome(0.02), outcome(0.02, 0.0))
-    assert [(verdict.gate, verdict.verdict) for verdict in judged] == [
+    assert [(str(verdict.gate), verdict.verdict) for verdict in judged] == [
         ("above_chance", "fail")
     ]
     assert "weights may not have been loaded" in judged[0].sentence
@@ -181,7 +186,7 @@ def test_the_cost_of_hiding_is_judged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratios", "verdict"),
+    ("ratios", "expected"),
     [
         ((1.0, 1.01, 1.02, 1.03, 1.04, 1.05, 1.06), "pass"),
         (
@@ -194,7 +199,7 @@ def test_the_cost_of_hiding_is_judged(tmp_path: Path) -> None:
     ],
 )
 def test_the_bound_of_a_cost_is_an_order_statistic(
-    tmp_path: Path, ratios: tuple[float, ...], verdict: str
+    tmp_path: Path, ratios: tuple[float, ...], expected: str
 ) -> None:
     rules = Judge(
         policy(
@@ -202,8 +207,8 @@ def test_the_bound_of_a_cost_is_an_order_statistic(
             '[[gate]]\nrelative_cost = 1.1\ndecide = "bound"\nconfidence = 0.9',
         )
     )
-    (found,) = rules.cost(replace(cost(median(ratios)), ratios=ratios))
-    assert found.verdict == verdict
+    (verdict,) = rules.cost(replace(cost(median(ratios)), ratios=ratios))
+    assert verdict.verdict == expected
 
 
 def test_cost_relative_to_another_model_needs_that_model(tmp_path: Path) -> None:
@@ -216,10 +221,10 @@ def test_cost_relative_to_another_model_needs_that_model(tmp_path: Path) -> None
     )
     clean = replace(cost(1.0), case=CASE.clean())
     for ratio, expected in ((1.4, "pass"), (1.6, "fail")):
-        (found,) = rules.cost(
+        (verdict,) = rules.cost(
             replace(clean, reference=ReferenceCost("clip", 0.01, (ratio,) * 7))
         )
-        assert (found.verdict, found.observed) == (expected, ratio)
+        assert (verdict.verdict, verdict.observed) == (expected, ratio)
     assert [verdict.verdict for verdict in rules.cost(clean)] == ["inconclusive"]
     assert rules.cost(cost(1.0)) == []
 
@@ -231,7 +236,7 @@ ABSOLUTE = (
 
 
 def test_absolute_limits_hold_on_their_hardware_alone(tmp_path: Path) -> None:
-    here = replace(
+    measured = replace(
         cost(1.0, 0.01),
         case=CASE.clean(),
         hardware="NVIDIA H100 80GB HBM3",
@@ -240,9 +245,9 @@ def test_absolute_limits_hold_on_their_hardware_alone(tmp_path: Path) -> None:
     )
     judged = {
         pattern: {
-            v.gate: v.verdict
+            str(v.gate): v.verdict
             for v in Judge(policy(tmp_path, f"[[gate]]\n{ABSOLUTE}{pattern}")).cost(
-                here
+                measured
             )
         }
         for pattern in ('hardware = "NVIDIA H100*"', 'hardware = "NVIDIA A100*"', "")
@@ -260,8 +265,8 @@ def test_absolute_limits_hold_on_their_hardware_alone(tmp_path: Path) -> None:
 
 def test_a_limit_without_hardware_says_what_to_write(tmp_path: Path) -> None:
     rules = Judge(policy(tmp_path, "[[gate]]\nimages_per_second = 50"))
-    (found,) = rules.cost(replace(cost(1.0), hardware="AMD EPYC x 2 threads"))
-    assert 'Add hardware = "AMD EPYC x 2 threads" to the gate.' in found.sentence
+    (verdict,) = rules.cost(replace(cost(1.0), hardware="AMD EPYC x 2 threads"))
+    assert 'Add hardware = "AMD EPYC x 2 threads" to the gate.' in verdict.sentence
 
 
 def test_curves_are_judged_over_their_levels(tmp_path: Path) -> None:
@@ -287,9 +292,9 @@ def test_what_retrieves_nothing_keeps_nothing(
     rules = Judge(policy(tmp_path, f"[[gate]]\n{limit}"))
     curve = Curve((outcome(clean, 0.0), outcome(clean, 0.3)))
     judged = [*rules.cell(curve.outcomes[1], curve.clean), *rules.curve(curve)]
-    (found,) = [one for one in judged if one.verdict != "ungated"]
-    assert (found.verdict, found.observed) == ("fail", None)
-    assert "better than chance with nothing hidden before its" in found.sentence
+    (verdict,) = [each for each in judged if each.verdict != "ungated"]
+    assert (verdict.verdict, verdict.observed) == ("fail", None)
+    assert "better than chance with nothing hidden before its" in verdict.sentence
 
 
 def test_a_curve_at_chance_has_no_half_level() -> None:
@@ -333,7 +338,7 @@ def small(recall: float, gallery: int, level: float = 0.3) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    ("gallery", "floor", "verdict"),
+    ("gallery", "floor", "expected"),
     [
         (10, 1.0, "inconclusive"),
         (10, 0.999, "inconclusive"),
@@ -352,16 +357,16 @@ def small(recall: float, gallery: int, level: float = 0.3) -> Outcome:
     ["", 'inconclusive = "allow"\n', 'decide = "bound"\nconfidence = 0.51\n'],
 )
 def test_a_floor_that_a_random_order_surely_reaches_is_not_met(
-    tmp_path: Path, gallery: int, floor: float, verdict: str, settings: str
+    tmp_path: Path, gallery: int, floor: float, expected: str, settings: str
 ) -> None:
     rules = Judge(
         policy(tmp_path, f"[[gate]]\nrecall = {{ 10 = {floor} }}\n{settings}")
     )
-    (found,) = rules.cell(small(1.0, gallery), small(1.0, gallery, 0.0))
-    if not settings.startswith("decide") or verdict != "pass":
-        assert found.verdict == verdict
-    assert found.objects is (found.verdict == "inconclusive")
-    assert not found.tolerated
+    (verdict,) = rules.cell(small(1.0, gallery), small(1.0, gallery, 0.0))
+    if not settings.startswith("decide") or expected != "pass":
+        assert verdict.verdict == expected
+    assert verdict.objects is (verdict.verdict == "inconclusive")
+    assert not verdict.tolerated
 
 
 @given(gallery=st.integers(10, 400), floor=st.floats(0.001, 1))
@@ -376,11 +381,11 @@ def test_what_a_gate_passes_can_be_missed_by_a_random_order(
             tmp_path_factory.getbasetemp(), f"[[gate]]\nrecall = {{ 10 = {floor!r} }}"
         )
     )
-    (found,) = rules.cell(small(1.0, gallery), small(1.0, gallery, 0.0))
+    (verdict,) = rules.cell(small(1.0, gallery), small(1.0, gallery, 0.0))
     needed = math.ceil(floor * gallery - 1e-9)
     reached = float(binom.sf(needed - 1, gallery, min(1.0, 10 / gallery)))
     if abs(reached - 0.999) > 1e-9:
-        assert found.verdict == ("inconclusive" if reached >= 0.999 else "pass")
+        assert verdict.verdict == ("inconclusive" if reached >= 0.999 else "pass")
 
 
 @pytest.mark.parametrize(
@@ -402,19 +407,19 @@ def test_gates_on_a_curve_that_cannot_fail_are_not_met(
     for gallery, met in ((500, can_fail), (10, False)):
         curve = Curve((small(1.0, gallery, 0.0), small(1.0, gallery, 0.2)))
         if gallery == 10:
-            curve = Curve(tuple(beating_chance(one) for one in curve.outcomes))
+            curve = Curve(tuple(beating_chance(each) for each in curve.outcomes))
         judged = [*rules.cell(curve.outcomes[1], curve.clean), *rules.curve(curve)]
-        (found,) = [one for one in judged if one.verdict != "ungated"]
-        assert found.verdict == ("pass" if met else "inconclusive")
+        (verdict,) = [each for each in judged if each.verdict != "ungated"]
+        assert verdict.verdict == ("pass" if met else "inconclusive")
 
 
 def beating_chance(outcome: Outcome) -> Outcome:
     """With a k beside it at which the model is known to retrieve."""
     scores = outcome.image_to_report
-    both = replace(
+    better = replace(
         scores, chance={1: 0.1, **scores.chance}, recall={1: 1.0, **scores.recall}
     )
-    return replace(outcome, image_to_report=both)
+    return replace(outcome, image_to_report=better)
 
 
 def test_a_model_whose_gates_are_taken_away_is_not_judged(tmp_path: Path) -> None:
@@ -423,8 +428,11 @@ def test_a_model_whose_gates_are_taken_away_is_not_judged(tmp_path: Path) -> Non
         '[[gate]]\nrecall = { 10 = 0.9 }\n[[gate]]\nmodel = "ours-v2"\nrecall = { 10 ='
         " 0.0 }\n"
     )
-    (found,) = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))
-    assert (found.verdict, "takes the gate away" in found.sentence) == ("ungated", True)
+    (verdict,) = Judge(policy(tmp_path, text)).cell(outcome(0.5), outcome(0.9, 0.0))
+    assert (verdict.verdict, "takes the gate away" in verdict.sentence) == (
+        "ungated",
+        True,
+    )
 
 
 def test_a_search_that_breaks_nothing_is_a_gate_that_cannot_fail(
@@ -432,7 +440,7 @@ def test_a_search_that_breaks_nothing_is_a_gate_that_cannot_fail(
 ) -> None:
     text = "[[gate]]\nbreaking_share = { k = 10, quantile = 0.1, min = 0.03 }\n"
     rules = Judge(policy(tmp_path, text + 'inconclusive = "allow"\n'))
-    found = BreakingOutcome(
+    search = BreakingOutcome(
         "ours-v2",
         "synthetic-cxr",
         10,
@@ -446,15 +454,15 @@ def test_a_search_that_breaks_nothing_is_a_gate_that_cannot_fail(
         9.0,
         HeatMap(20, ((0.0,),)),
     )
-    (verdict,) = rules.breaking(found)
+    (verdict,) = rules.breaking(search)
     assert (verdict.verdict, verdict.objects, "cannot fail" in verdict.sentence) == (
         "inconclusive",
         True,
         True,
     )
-    (verdict,) = rules.breaking(replace(found, shares=(0.5,) * 20, unbroken=0))
+    (verdict,) = rules.breaking(replace(search, shares=(0.5,) * 20, unbroken=0))
     assert verdict.verdict == "pass"
     (verdict,) = Judge(policy(tmp_path, text.replace("0.03", "0.0"))).breaking(
-        replace(found, shares=(0.5,) * 20)
+        replace(search, shares=(0.5,) * 20)
     )
     assert verdict.verdict == "ungated"

@@ -12,6 +12,7 @@ from pytest_retrieval_robust.core.cases import Case, Plan
 from pytest_retrieval_robust.core.catalogue import Catalogues
 from pytest_retrieval_robust.core.config_file import ConfigFile, read_config_file
 from pytest_retrieval_robust.core.errors import ConfigError
+from pytest_retrieval_robust.core.verdict import GateKey, GateKind
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.run.gate_names import check_names
@@ -32,7 +33,7 @@ def policy(tmp_path: Path, text: str) -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "expected"),
     [
         ("recal = { 10 = 0.5 }", "gate_key='recal'. Did you mean 'recall'?"),
         (
@@ -83,16 +84,16 @@ def policy(tmp_path: Path, text: str) -> Policy:
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(
-    tmp_path: Path, line: str, told: str
+    tmp_path: Path, line: str, expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         policy(tmp_path, f"[[gate]]\nrecall = {{ 1 = 0.1 }}\n\n[[gate]]\n{line}\n")
     assert str(caught.value).startswith("robust.toml, line 5: ")
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "expected"),
     [
         ('model = "tiny-cxr-clp"', "Did you mean 'tiny-cxr-clip'"),
         ('model = "our-*"', "got model='our-*'"),
@@ -109,7 +110,7 @@ def test_what_is_wrong_is_said_with_its_line(
     ],
 )
 def test_a_gate_that_matches_nothing_is_refused(
-    tmp_path: Path, line: str, told: str
+    tmp_path: Path, line: str, expected: str
 ) -> None:
     file = config(tmp_path, f"\n[[gate]]\n{line}\nrecall = {{ 10 = 0.1 }}\n")
     with pytest.raises(
@@ -117,7 +118,7 @@ def test_a_gate_that_matches_nothing_is_refused(
         match=r"robust\.toml, line 2: this gate matches nothing\. Expected a",
     ) as caught:
         check_names(read_policy(file), PLAN, Catalogues(), file)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_two_gates_that_contradict_each_other_are_refused_whatever_was_asked_for
 
 
 @pytest.mark.parametrize(
-    ("gate", "told"),
+    ("gate", "expected"),
     [
         (
             "recall = { 5 = 0.1 }",
@@ -185,11 +186,11 @@ def test_two_gates_that_contradict_each_other_are_refused_whatever_was_asked_for
     ],
 )
 def test_a_gate_on_what_is_not_measured_is_refused(
-    tmp_path: Path, gate: str, told: str
+    tmp_path: Path, gate: str, expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         policy(tmp_path, f"[[gate]]\n{gate}").check(PLAN)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 def test_levels_that_were_typed_leave_gates_out(tmp_path: Path) -> None:
@@ -206,16 +207,18 @@ def test_settings_are_inherited_from_the_broader_gate(tmp_path: Path) -> None:
         ' "tiny-*"\nconfidence = 0.99\ninconclusive = "allow"\nrecall = { 10 = 0.1 }\n',
     )
     for direction in ("image-to-report", "report-to-image"):
-        found = rules.decision(CASE, direction, ("recall", 10))
-        assert (found.by, found.confidence, found.tolerates_inconclusive) == (
+        decision = rules.decision(CASE, direction, GateKey(GateKind.RECALL, 10))
+        assert (decision.by, decision.confidence, decision.tolerates_inconclusive) == (
             "bound",
             0.99,
             True,
         )
-    other = rules.decision(
-        Case("clip", "d", "patches", 0.3, 0), "image-to-report", ("recall", 10)
+    broader = rules.decision(
+        Case("clip", "d", "patches", 0.3, 0),
+        "image-to-report",
+        GateKey(GateKind.RECALL, 10),
     )
-    assert (other.by, other.confidence, other.tolerates_inconclusive) == (
+    assert (broader.by, broader.confidence, broader.tolerates_inconclusive) == (
         "bound",
         0.9,
         False,
@@ -228,7 +231,7 @@ def test_settings_alone_name_no_model(tmp_path: Path) -> None:
 
 
 def labels(rules: Policy, plan: Plan = PLAN) -> list[tuple[float, str]]:
-    return [(gate.case.level, gate.label) for gate in rules.planned(plan)]
+    return [(gate.case.level, str(gate.gate)) for gate in rules.planned(plan)]
 
 
 def test_the_plan_holds_every_gate_once(tmp_path: Path) -> None:
@@ -282,13 +285,13 @@ def test_a_table_with_a_level_may_hold_limits_over_all_levels(tmp_path: Path) ->
 
 def test_the_hash_is_that_of_the_gates_alone(tmp_path: Path) -> None:
     gate = "[[gate]]\nrecall = { 10 = 0.1 }\n"
-    one = policy(tmp_path, gate)
+    plain = policy(tmp_path, gate)
     same = policy(
         tmp_path,
         f'# reviewed\n[datasets.open]\nloader = "open-i"\n{gate.replace(" = ", "=")}',
     )
-    other = policy(tmp_path, gate.replace("0.1", "0.2"))
-    assert one.sha256 == same.sha256 != other.sha256
+    changed = policy(tmp_path, gate.replace("0.1", "0.2"))
+    assert plain.sha256 == same.sha256 != changed.sha256
     assert policy(tmp_path, "").sha256 is None
 
 
@@ -313,7 +316,7 @@ def test_reading_a_policy_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "expected"),
     [
         ("level = 0.0\nretention = { 10 = 0.5 }", "a level above 0 beside retention"),
         ("level = 0.0\nrelative_cost = 2", "a level above 0 beside relative_cost"),
@@ -334,11 +337,11 @@ def test_reading_a_policy_loads_nothing_heavy(tmp_path: Path) -> None:
     ],
 )
 def test_what_could_never_be_judged_is_refused(
-    tmp_path: Path, table: str, told: str
+    tmp_path: Path, table: str, expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         policy(tmp_path, f"[[gate]]\n{table}\n")
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 def test_a_limit_is_decided_as_its_own_table_says(tmp_path: Path) -> None:
@@ -350,15 +353,22 @@ def test_a_limit_is_decided_as_its_own_table_says(tmp_path: Path) -> None:
         ' "box"\nbreaking_share = { k = 10, quantile = 0.5, min = 0.1 }\ninconclusive ='
         ' "allow"\n',
     )
-    assert rules.decision(CASE, "image-to-report", ("auc", 10)).by == "bound"
-    assert rules.decision(CASE, "image-to-report", ("recall", 10)).by == "point"
     assert (
-        rules.decision(CASE.clean(), "image-to-report", ("latency_p50", None)).hardware
+        rules.decision(CASE, "image-to-report", GateKey(GateKind.AUC, 10)).by == "bound"
+    )
+    assert (
+        rules.decision(CASE, "image-to-report", GateKey(GateKind.RECALL, 10)).by
+        == "point"
+    )
+    assert (
+        rules.decision(
+            CASE.clean(), "image-to-report", GateKey(GateKind.LATENCY_P50)
+        ).hardware
         == "cpu*"
     )
     breaking = Case("tiny-cxr-clip", "synthetic-cxr", "breaking", 0.0, 0)
     assert rules.decision(
-        breaking, "image-to-report", ("breaking_share", None)
+        breaking, "image-to-report", GateKey(GateKind.BREAKING_SHARE)
     ).tolerates_inconclusive
 
 

@@ -24,14 +24,15 @@ from pytest_retrieval_robust.core.errors import (
     OcclusionError,
 )
 from pytest_retrieval_robust.core.searches import BreakingOutcome
-from pytest_retrieval_robust.measure import batches as scenes
+from pytest_retrieval_robust.measure import batches
 from pytest_retrieval_robust.measure.batches import sampled_images, setting_of
 from pytest_retrieval_robust.measure.breaking import BreakingResult
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.models import DualEncoder
-from pytest_retrieval_robust.occluders._probe import Probe
+from pytest_retrieval_robust.occluders.guided._probe import Probe
 
-PAIRS, IMAGES = 60, 4
+PAIRS = 60
+IMAGES = 4
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -55,17 +56,18 @@ def result(model: DualEncoder) -> BreakingResult:
 
 
 def test_the_report_is_found_before_and_not_after(result: BreakingResult) -> None:
-    found = ~np.isnan(result.shares)
-    assert found.any()
-    assert (result.ranks_before[found] <= 5).all()
-    assert (result.ranks_after[found] > 5).all()
-    assert (result.ranks_before[~found] > 5).all()
+    is_found = ~np.isnan(result.shares)
+    assert is_found.any()
+    assert (result.ranks_before[is_found] <= 5).all()
+    assert (result.ranks_after[is_found] > 5).all()
+    assert (result.ranks_before[~is_found] > 5).all()
 
 
 def test_shares_are_those_of_the_masks(result: BreakingResult) -> None:
-    found = ~np.isnan(result.shares)
-    assert result.shares[found] == pytest.approx(result.masks[found].mean(axis=(1, 2)))
-    assert result.outcome.shares == tuple(sorted(result.shares[found].tolist()))
+    is_found = ~np.isnan(result.shares)
+    shares = result.shares[is_found]
+    assert shares == pytest.approx(result.masks[is_found].mean(axis=(1, 2)))
+    assert result.outcome.shares == tuple(sorted(shares.tolist()))
     assert result.encodings.max() <= result.outcome.budget
 
 
@@ -73,19 +75,12 @@ def test_it_comes_near_the_fewest_that_an_exhaustive_search_finds(
     model: DualEncoder, result: BreakingResult
 ) -> None:
     pairs = pairs_of(load_dataset("synthetic-cxr", pairs=PAIRS))
-    probe = Probe(
-        next(sampled_images(setting_of(model, pairs), model, pairs, IMAGES)),
-        4,
-        "black",
-        5,
-    )
-    exact = [_fewest(probe, image) for image in range(IMAGES)]
-    found = [int(mask.sum()) for mask in result.masks]
-    assert all(least <= seen for least, seen in zip(exact, found, strict=True))
-    assert (
-        sum(least == seen for least, seen in zip(exact, found, strict=True))
-        >= IMAGES - 1
-    )
+    scene = next(sampled_images(setting_of(model, pairs), model, pairs, IMAGES))
+    probe = Probe(scene, 4, "black", 5)
+    fewest = np.array([_fewest(probe, image) for image in range(IMAGES)])
+    hidden = result.masks.sum(axis=(1, 2))
+    assert (fewest <= hidden).all()
+    assert (fewest == hidden).sum() >= IMAGES - 1
 
 
 def _fewest(probe: Probe, image: int) -> int:
@@ -162,18 +157,17 @@ def test_a_map_is_the_mean_fall_of_the_right_score(model: DualEncoder) -> None:
         before = float(model.encode_images(clean)[0] @ reports[right[image]])
         for row, column in np.ndindex(2, 2):
             hidden = clean.clone()
-            hidden[
-                :, :, row * side : (row + 1) * side, column * side : (column + 1) * side
-            ] = 0
-            falls[row, column] += before - float(
-                model.encode_images(hidden)[0] @ reports[right[image]]
-            )
+            top, left = row * side, column * side
+            hidden[:, :, top : top + side, left : left + side] = 0
+            after = float(model.encode_images(hidden)[0] @ reports[right[image]])
+            falls[row, column] += before - after
     assert heat == pytest.approx(falls / 3, abs=1e-5)
 
 
 def test_the_search_gives_a_map_of_each_frequent_label(result: BreakingResult) -> None:
     assert result.outcome.sensitivity.images == IMAGES
-    assert result.outcome.by_label == {}  # a few images are too few for one
+    # A few images are too few for one.
+    assert result.outcome.by_label == {}
 
 
 @pytest.mark.parametrize(
@@ -185,7 +179,7 @@ def test_the_search_gives_a_map_of_each_frequent_label(result: BreakingResult) -
         ({"images": 0}, "images=0"),
         ({"k": 0}, "k=0"),
         ({"k": 60}, "at most the 59 wrong reports of a query, got k=60"),
-        ({"budget": 700}, "three encodings a cell, got budget=700 for grid=16"),
+        ({"budget": 700}, "three encodings per cell, got budget=700 for grid=16"),
     ],
 )
 def test_bad_input_says_what_to_change(
@@ -212,19 +206,17 @@ def test_a_label_that_none_has_is_an_error(model: DualEncoder) -> None:
 
 @dataclass(frozen=True)
 class Faulty:
-    """The encoder, but for images of which much is hidden; and it notes how many
-    reports it is given at once.
-    """
+    """The encoder with other image rows; it counts the reports of each call."""
 
     model: DualEncoder
     answer: Callable[[Tensor], Tensor]
-    asked: list[int] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
-        self.asked.append(len(texts))
+        self.batches.append(len(texts))
         return self.model.encode_reports(texts)
 
     def encode_images(self, pixels: Tensor) -> Tensor:
@@ -260,7 +252,7 @@ def test_an_encoder_that_raises_is_named(model: DualEncoder) -> None:
 def test_the_gallery_is_encoded_in_parts(model: DualEncoder) -> None:
     faulty: Any = Faulty(model, lambda rows: rows)
     setting_of(faulty, pairs_of(load_dataset("synthetic-cxr", pairs=150)))
-    assert faulty.asked == [64, 64, 22]
+    assert faulty.batches == [64, 64, 22]
 
 
 def test_many_images_are_searched_in_parts_alike(
@@ -268,7 +260,7 @@ def test_many_images_are_searched_in_parts_alike(
 ) -> None:
     data = load_dataset("synthetic-cxr", pairs=12)
     whole = find_breaking(model, data, k=2, grid=2, images=5)
-    monkeypatch.setattr(scenes, "PART", 2)
+    monkeypatch.setattr(batches, "PART", 2)
     parts = find_breaking(model, data, k=2, grid=2, images=5)
     assert parts.outcome.shares == whole.outcome.shares
     assert parts.numbers.tolist() == whole.numbers.tolist()

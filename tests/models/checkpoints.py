@@ -145,10 +145,10 @@ def put_into_hub_cache(
 
 
 def save_biomedclip(folder: Path) -> Path:
-    """BiomedCLIP's layout, small: a timm vision transformer, a BERT text tower with a
-    projection of two layers.
+    """BiomedCLIP's layout, small: a timm vision transformer, and a BERT text tower.
 
-    The published configuration names the text tower's repository; here it names a folder.
+    The text tower has a projection of two layers. The published configuration names its
+    repository; this one names a folder.
     """
     import open_clip
     from safetensors.torch import save_file
@@ -159,9 +159,8 @@ def save_biomedclip(folder: Path) -> Path:
     torch.manual_seed(0)
     tower = published.save_tokenizer(folder / "tower", rows=400)
     words = len(published.vocabulary())
-    AutoTokenizer.from_pretrained(tower).save_pretrained(
-        folder
-    )  # the repository has its tokenizer beside the weights
+    # The repository has its tokenizer beside the weights.
+    AutoTokenizer.from_pretrained(tower).save_pretrained(folder)
     settings = {
         "hidden_size": 32,
         "num_hidden_layers": 2,
@@ -202,15 +201,14 @@ def save_biomedclip(folder: Path) -> Path:
 
 
 def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
-    """The same small CLIP, with OpenAI's vocabulary: a folder of transformers and one
-    of open_clip.
-    """
+    """A small CLIP with OpenAI's vocabulary, as transformers and as open_clip saves it."""
     import open_clip
     from safetensors.torch import save_file
     from transformers import CLIPTokenizer
 
     torch.manual_seed(0)
-    side, width = 48, 64
+    side = 48
+    width = 64
     vision: Any = {"image_size": side, "layers": 2, "width": width, "patch_size": 16}
     text: Any = {
         "context_length": 77,
@@ -220,8 +218,9 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
         "layers": 2,
     }
     network = open_clip.CLIP(24, vision, text, quick_gelu=True)
-    theirs, ours = folder / "open_clip", folder / "transformers"
-    theirs.mkdir(parents=True)
+    of_open_clip = folder / "open_clip"
+    of_transformers = folder / "transformers"
+    of_open_clip.mkdir(parents=True)
     published = {
         "mean": open_clip.OPENAI_DATASET_MEAN,
         "std": open_clip.OPENAI_DATASET_STD,
@@ -235,10 +234,10 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
         },
         "preprocess_cfg": published,
     }
-    (theirs / "open_clip_config.json").write_text(json.dumps(config))
+    (of_open_clip / "open_clip_config.json").write_text(json.dumps(config))
     save_file(
         {key: value.contiguous() for key, value in network.state_dict().items()},
-        theirs / "open_clip_model.safetensors",
+        of_open_clip / "open_clip_model.safetensors",
     )
     tower = {
         "hidden_size": width,
@@ -274,7 +273,7 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
         image_mean=published["mean"],
         image_std=published["std"],
     )
-    return _save(ours, model, processor, words), theirs
+    return _save(of_transformers, model, processor, words), of_open_clip
 
 
 def _transformers_keys(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -309,7 +308,8 @@ def _transformers_keys(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor
         ("visual.transformer", "vision_model"),
     ):
         for layer in range(2):
-            old, new = f"{prefix}.resblocks.{layer}", f"{tower}.encoder.layers.{layer}"
+            old = f"{prefix}.resblocks.{layer}"
+            new = f"{tower}.encoder.layers.{layer}"
             norms |= {f"{old}.{part}": f"{new}.{name}" for part, name in parts.items()}
             norms[f"{old}.attn.out_proj"] = f"{new}.self_attn.out_proj"
             for kind in ("weight", "bias"):

@@ -1,5 +1,4 @@
-"""Checkpoints in the published layouts, filled by a rule, and the pictures and texts
-that the goldens were made from.
+"""Checkpoints in the published layouts, and the goldens' pictures and texts.
 
 The rule: a tensor's values follow from its key alone (PCG64 seeded with the key's
 SHA-256), so that a checkpoint of half a gigabyte is a manifest of 40 KB, and the same
@@ -33,10 +32,10 @@ _CONSTANT_INTEGERS = {"num_batches_tracked": 1000}
 
 
 def manifest(variant: str) -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(
+    content: dict[str, Any] = json.loads(
         (PARITY / "manifests" / f"{variant}.json").read_text(encoding="utf-8")
     )
-    return held
+    return content
 
 
 @functools.cache
@@ -48,13 +47,15 @@ def goldens(variant: str) -> Mapping[str, NDArray[Any]]:
 def state_dict(variant: str) -> dict[str, torch.Tensor]:
     """The weights of a variant under its published keys."""
     described = manifest(variant)
-    overrides, tied = described.get("fill_overrides", {}), described.get("tied", {})
-    return {
-        key: torch.from_numpy(
-            _filled(tied.get(key, key), tuple(shape), dtype, overrides.get(key))
-        )
-        for key, shape, dtype in described["entries"]
-    }
+    overrides = described.get("fill_overrides", {})
+    tied = described.get("tied", {})
+    weights = {}
+    for key, shape, dtype in described["entries"]:
+        # Tied weights have one key's values.
+        source = tied.get(key, key)
+        values = _filled(source, tuple(shape), dtype, overrides.get(key))
+        weights[key] = torch.from_numpy(values)
+    return weights
 
 
 def save(variant: str, folder: Path) -> Path:
@@ -71,9 +72,9 @@ def save(variant: str, folder: Path) -> Path:
             "train_loss": 1.25,
         }
         weights = {"model": weights, **around}
-    file = folder / (
-        "pytorch_model.bin" if variant.startswith("medclip") else f"{variant}.tar"
-    )
+    file = folder / f"{variant}.tar"
+    if variant.startswith("medclip"):
+        file = folder / "pytorch_model.bin"
     torch.save(weights, file)
     return file
 
@@ -81,7 +82,8 @@ def save(variant: str, folder: Path) -> Path:
 def _filled(
     key: str, shape: tuple[int, ...], dtype: str, constant: float | None
 ) -> NDArray[Any]:
-    count, last = math.prod(shape), key.rpartition(".")[2]
+    count = math.prod(shape)
+    last = key.rpartition(".")[2]
     if constant is not None:
         values: NDArray[Any] = np.full(shape, constant)
     elif dtype.startswith("int"):
@@ -141,8 +143,9 @@ _PICTURES = (
 
 
 def picture(index: int) -> Image.Image:
-    """Picture 0 to 5: ramps, a checkerboard, a disc and noise, in integers alone; the
-    last two in colour.
+    """Picture 0 to 5: ramps, a checkerboard, a disc and noise; the last two in colour.
+
+    Only integers are used, so that every machine gets the same picture.
     """
     mode, width, height = _PICTURES[index]
     number = index + 1
@@ -150,13 +153,12 @@ def picture(index: int) -> Image.Image:
     ramp = (
         (y * 255) // (height - 1) * number + (x * 255) // (width - 1) * (7 - number)
     ) // 7
-    ramp = 255 - ramp if number % 2 == 0 else ramp
+    if number % 2 == 0:
+        ramp = 255 - ramp
     board = 60 * ((y // (9 + 2 * number) + x // (14 + 3 * number)) % 2) - 30
-    down, across, radius = (
-        height * (number + 1) // 9,
-        width * (8 - number) // 9,
-        min(height, width) * (2 + c) // 12,
-    )
+    down = height * (number + 1) // 9
+    across = width * (8 - number) // 9
+    radius = min(height, width) * (2 + c) // 12
     disc = np.where(
         (y - down) ** 2 + (x - across) ** 2 < radius * radius, 90 - 60 * c, 0
     )
@@ -225,9 +227,7 @@ def vocabulary() -> list[str]:
 
 
 def save_tokenizer(folder: Path, rows: int = 28996) -> Path:
-    """A stand-in for Bio_ClinicalBERT's repository: a vocabulary and the network's
-    settings, nothing on casing.
-    """
+    """A stand-in for Bio_ClinicalBERT's repository, which says nothing on casing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
     (folder / "config.json").write_text(

@@ -1,6 +1,4 @@
-"""Small tokenizers of the kinds that are published: SentencePiece's of SigLIP 1, and
-Gemma's of SigLIP 2.
-"""
+"""Small tokenizers of the published kinds: SigLIP 1's SentencePiece, SigLIP 2's Gemma."""
 
 from __future__ import annotations
 
@@ -39,8 +37,9 @@ CONTEXT = 24
 
 
 def save_sentencepiece(folder: Path, kind: str = "SiglipTokenizer") -> Path:
-    """`spiece.model` and its settings alone, as Google's repositories of SigLIP 1 have
-    them: no tokenizer.json.
+    """`spiece.model` and its settings, as Google's repositories of SigLIP 1 have them.
+
+    There is no tokenizer.json.
     """
     import sentencepiece
 
@@ -60,8 +59,8 @@ def save_sentencepiece(folder: Path, kind: str = "SiglipTokenizer") -> Path:
         bos_id=-1,
         minloglevel=2,
     )
-    for made in (text, folder / "spiece.vocab"):
-        made.unlink()
+    for temporary in (text, folder / "spiece.vocab"):
+        temporary.unlink()
     special = {"eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
     settings = {
         "tokenizer_class": kind,
@@ -112,9 +111,7 @@ def save_gemma(folder: Path, kind: str | None = "GemmaTokenizer") -> Path:
 
 
 def save_model(folder: Path, words: int = 512) -> Path:
-    """A SigLIP of 32 pixels beside the tokenizer: `model_type: siglip`, as both SigLIP
-    1 and SigLIP 2 say.
-    """
+    """A SigLIP of 32 pixels beside the tokenizer, with the `model_type` of both versions."""
     import torch
 
     torch.manual_seed(0)

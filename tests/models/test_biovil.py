@@ -18,7 +18,8 @@ from pytest_retrieval_robust.core.errors import ModelError
 
 from . import published
 
-EMBEDDING, PIXEL = 1e-5, 1e-6
+EMBEDDING = 1e-5
+PIXEL = 1e-6
 IMAGE_FILE = "biovil_t_image_model_proj_size_128.pt"
 
 
@@ -51,10 +52,10 @@ def pixels(model: Any, images: list[Image.Image]) -> torch.Tensor:
 
 def low_contrast() -> list[Image.Image]:
     grey, colour = (np.asarray(published.picture(n)).astype(np.int64) for n in (1, 5))
-    shown = colour * (3, 4, 5) // 8 + (20, 35, 50)
+    colours = colour * (3, 4, 5) // 8 + (20, 35, 50)
     return [
         Image.fromarray((grey * 3 // 5 + 30).astype(np.uint8)),
-        Image.fromarray(shown.astype(np.uint8)),
+        Image.fromarray(colours.astype(np.uint8)),
     ]
 
 
@@ -64,19 +65,19 @@ def test_images(model: Any) -> None:
         ([published.picture(n) for n in range(4)], "pixels", "image_embeds"),
         (low_contrast(), "lowcontrast_pixels", "lowcontrast_image_embeds"),
     ):
-        found = pixels(model, images)
-        assert found.shape[1:] == (3, 448, 448)
+        batch = pixels(model, images)
+        assert batch.shape[1:] == (3, 448, 448)
         assert (
-            np.abs(found[:, :1, 7::16, 7::16].numpy() - golden[f"{prefix}_grid"]).max()
+            np.abs(batch[:, :1, 7::16, 7::16].numpy() - golden[f"{prefix}_grid"]).max()
             <= PIXEL
         )
         hashes = [
-            hashlib.sha256(one[:1].numpy().tobytes()).hexdigest() for one in found
+            hashlib.sha256(square[:1].numpy().tobytes()).hexdigest() for square in batch
         ]
         assert hashes == list(golden[f"{prefix}_sha256"])
         if rows in golden:
             assert (
-                np.abs(model.encode_images(found).numpy() - golden[rows]).max()
+                np.abs(model.encode_images(batch).numpy() - golden[rows]).max()
                 <= EMBEDDING
             )
     wrong = golden["image_embeds_normalised_patch_mean_WRONG"]
@@ -112,11 +113,11 @@ def test_a_constant_image_is_black(model: Any) -> None:
 
 
 def test_the_image_file_with_the_text_folder(folder: Path, model: Any) -> None:
-    other = load_model(
+    from_file = load_model(
         "biovil-t", checkpoint=folder / IMAGE_FILE, tokenizer=folder, device="cpu"
     )
     assert torch.equal(
-        other.encode_reports(published.TEXTS[:1]),
+        from_file.encode_reports(published.TEXTS[:1]),
         model.encode_reports(published.TEXTS[:1]),
     )
 

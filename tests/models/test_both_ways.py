@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.models import DualEncoder
+from pytest_retrieval_robust.models import DualEncoder, truncated_by
 
 from . import published
 from .checkpoints import save_clip_both_ways
@@ -28,13 +28,13 @@ SIZES = [
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> list[DualEncoder]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[DualEncoder]:
     folders = save_clip_both_ways(tmp_path_factory.mktemp("clip"))
     return [load_model(f"local-dir:{folder}", device="cpu") for folder in folders]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
-def test_images(both: list[DualEncoder], mode: str) -> None:
+def test_images(models: list[DualEncoder], mode: str) -> None:
     margins = set()
     for number, (width, height) in enumerate(SIZES):
         noise = np.random.default_rng(number).integers(
@@ -42,11 +42,11 @@ def test_images(both: list[DualEncoder], mode: str) -> None:
         )
         image = Image.fromarray(noise).convert(mode)
         margins.add((max(width, height) * 48 // min(width, height) - 48) % 4)
-        first, second = (model.prepare(image) for model in both)
+        first, second = (model.prepare(image) for model in models)
         assert np.array_equal(first.pixels, second.pixels)
         assert first.frame == second.frame
         pixels = torch.from_numpy(first.pixels)[None] / 255
-        rows = [model.encode_images(pixels) for model in both]
+        rows = [model.encode_images(pixels) for model in models]
         assert (rows[0] - rows[1]).abs().max() < 1e-5
     assert margins == {
         0,
@@ -56,10 +56,10 @@ def test_images(both: list[DualEncoder], mode: str) -> None:
     }  # among them the one that transformers' own processor crops differently
 
 
-def test_texts(both: list[DualEncoder]) -> None:
-    rows = [model.encode_reports(published.TEXTS) for model in both]
+def test_texts(models: list[DualEncoder]) -> None:
+    rows = [model.encode_reports(published.TEXTS) for model in models]
     assert (rows[0] - rows[1]).abs().max() < 1e-5
-    assert [model.truncated(published.TEXTS) for model in both] == [  # type: ignore[attr-defined]
+    assert [truncated_by(model, published.TEXTS) for model in models] == [
         1,
         1,
     ]

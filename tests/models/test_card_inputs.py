@@ -34,11 +34,11 @@ def change(file: Path, **values: Any) -> None:
 def swap_two_words(folder: Path) -> None:
     """Two entries of a vocabulary change places: words that few texts hold."""
     file = folder / "tokenizer.json"
-    held = json.loads(file.read_text())
-    words = held["model"]["vocab"]
+    content = json.loads(file.read_text())
+    words = content["model"]["vocab"]
     first, second = sorted(words, key=words.__getitem__)[-4:-2]
     words[first], words[second] = words[second], words[first]
-    file.write_text(json.dumps(held))
+    file.write_text(json.dumps(content))
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
@@ -91,7 +91,8 @@ def test_the_same_files_elsewhere_have_the_same_card(tmp_path: Path) -> None:
         shutil.copytree(folder, tmp_path / "two" / save.__name__)
         (folder / "README.md").write_text("another description")
         (folder / "trainer_state.json").write_text("{}")
-        first, second = card(folder), card(tmp_path / "two" / save.__name__)
+        first = card(folder)
+        second = card(tmp_path / "two" / save.__name__)
         assert first.inputs_sha256 == second.inputs_sha256
         assert first.token_ids_sha256 == second.token_ids_sha256
 
@@ -112,10 +113,10 @@ def test_overrides_are_in_the_card(tmp_path: Path) -> None:
 
 def test_another_tokenizer_beside_the_same_model_is_in_the_card(tmp_path: Path) -> None:
     folder = save_model(save_gemma(tmp_path / "model"))
-    other = save_gemma(tmp_path / "words")
-    same = card(folder, tokenizer=str(other))
-    swap_two_words(other)
-    swapped = card(folder, tokenizer=str(other))
+    tokenizer = save_gemma(tmp_path / "words")
+    same = card(folder, tokenizer=str(tokenizer))
+    swap_two_words(tokenizer)
+    swapped = card(folder, tokenizer=str(tokenizer))
     assert swapped.inputs_sha256 != same.inputs_sha256
 
 
@@ -132,26 +133,26 @@ def test_other_ids_of_plain_sentences_are_told_apart(tmp_path: Path) -> None:
 def test_a_published_systems_card_has_its_tokenizer_and_its_options(
     tmp_path: Path,
 ) -> None:
-    words, other = (
+    words, swapped = (
         published.save_tokenizer(tmp_path / name, rows=400)
         for name in ("words", "other")
     )
-    vocabulary = (other / "vocab.txt").read_text().splitlines()
+    vocabulary = (swapped / "vocab.txt").read_text().splitlines()
     vocabulary[-1], vocabulary[-2] = vocabulary[-2], vocabulary[-1]
-    (other / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    (swapped / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
     from pytest_retrieval_robust.models import LoadRequest
-    from pytest_retrieval_robust.models._wordpiece import load_word_pieces
+    from pytest_retrieval_robust.models._formats.towers import TableSizes
+    from pytest_retrieval_robust.models._formats.wordpiece import load_word_pieces
 
     digests = {
         load_word_pieces(
             "a",
             "b",
             LoadRequest(tokenizer=str(folder)),
-            rows=400,
-            positions=64,
+            TableSizes(words=400, positions=64),
             context=32,
         ).digest
-        for folder in (words, other)
+        for folder in (words, swapped)
     }
     assert len(digests) == 2
 

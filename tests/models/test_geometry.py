@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust.core.errors import ModelError
-from pytest_retrieval_robust.models._geometry import Geometry
-from pytest_retrieval_robust.models._pictures import resize_and_crop
+from pytest_retrieval_robust.models._formats.geometry import Geometry
+from pytest_retrieval_robust.models._formats.pictures import resize_and_crop
 
 sides = st.integers(24, 90)
 
@@ -40,17 +40,15 @@ def assert_frame_tells_the_truth(
     left, top, right, bottom = frame
     side = pixels.shape[-1]
     centres = (np.arange(side) + 0.5) / side
-    inside_x, inside_y = (
-        (centres > left) & (centres < right),
-        (centres > top) & (centres < bottom),
-    )
+    inside_x = (centres > left) & (centres < right)
+    inside_y = (centres > top) & (centres < bottom)
     assert np.array_equal(pixels[2] > 0, inside_y[:, None] & inside_x[None, :])
     expected_x = ((centres - left) / (right - left) * 255)[inside_x]
     expected_y = ((centres - top) / (bottom - top) * 255)[inside_y]
-    shown = pixels[:, inside_y][:, :, inside_x].astype(float)
+    visible = pixels[:, inside_y][:, :, inside_x].astype(float)
     tolerance = 255 * 1.1 / min(side, 24) + 2  # a pixel of the source, and 8 bits
-    assert np.abs(shown[0] - expected_x[None, :]).max() <= tolerance
-    assert np.abs(shown[1] - expected_y[:, None]).max() <= tolerance
+    assert np.abs(visible[0] - expected_x[None, :]).max() <= tolerance
+    assert np.abs(visible[1] - expected_y[:, None]).max() <= tolerance
 
 
 @settings(max_examples=25, deadline=None)
@@ -72,7 +70,9 @@ def test_pixels_are_transformers_own_but_for_its_crop(
     """
     from transformers import CLIPImageProcessor
 
-    from pytest_retrieval_robust.models._transformers import picture_of
+    from pytest_retrieval_robust.models._formats.transformers.processor import (
+        picture_of,
+    )
 
     from .pil_processors import pil_version
 
@@ -99,13 +99,16 @@ def test_pixels_are_transformers_own_but_for_its_crop(
 def test_every_resize_mode_of_open_clip(width: int, height: int, mode: str) -> None:
     import open_clip
 
-    from pytest_retrieval_robust.models._open_clip import _is_geometry, geometry_of
+    from pytest_retrieval_robust.models._formats.open_clip.encoder import (
+        geometry_of,
+        is_geometry,
+    )
 
     transform = open_clip.transform.image_transform(
         32, is_train=False, resize_mode=mode, fill_color=0
     )
     shaped = ramps(width, height)
-    for step in filter(_is_geometry, transform.transforms):
+    for step in filter(is_geometry, transform.transforms):
         shaped = step(shaped)
     frame = geometry_of("open_clip", {"size": 32, "resize_mode": mode}).frame(
         width, height
@@ -120,7 +123,9 @@ def test_stretching_fills_the_square_exactly() -> None:
 def test_an_input_that_is_no_fixed_square_is_refused() -> None:
     from transformers import CLIPImageProcessor
 
-    from pytest_retrieval_robust.models._transformers import geometry_of
+    from pytest_retrieval_robust.models._formats.transformers.processor import (
+        geometry_of,
+    )
 
     with pytest.raises(
         ModelError,

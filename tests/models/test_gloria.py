@@ -14,11 +14,12 @@ from PIL import Image
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.core.errors import ModelError
-from pytest_retrieval_robust.models import _gloria
+from pytest_retrieval_robust.models._formats import gloria, opencv
 
 from . import published
 
-EMBEDDING, PIXEL = 1e-5, 1e-6
+EMBEDDING = 1e-5
+PIXEL = 1e-6
 
 
 @pytest.fixture(scope="module")
@@ -60,22 +61,24 @@ def test_pixels_are_opencvs_bit_for_bit(model: Any) -> None:
     golden = published.goldens("gloria_resnet50")
     for number in range(4):
         image = published.picture(number)
-        grey = _gloria.grey_of(image)
+        grey = opencv.grey_of(image)
         assert sha256(grey) == golden["gray_sha256"][number]
         longer = max(image.size)
         width, height = (
             256 if side == longer else int(side * 256 / longer) for side in image.size
         )
         assert (
-            sha256(_gloria.padded(_gloria.by_area(grey, width, height)))
+            sha256(gloria.padded(opencv.by_area(grey, width, height)))
             == golden["square256_sha256"][number]
         )
-        found = model.normalise(
+        normalised = model.normalise(
             torch.from_numpy(model.prepare(image).pixels)[None].float() / 255
         )[0, :1]
-        assert sha256(found.numpy()) == golden["pixels_sha256"][number]
+        assert sha256(normalised.numpy()) == golden["pixels_sha256"][number]
         assert (
-            np.abs(found[:, 7::16, 7::16].numpy() - golden["pixels_grid"][number]).max()
+            np.abs(
+                normalised[:, 7::16, 7::16].numpy() - golden["pixels_grid"][number]
+            ).max()
             <= PIXEL
         )
 
@@ -97,7 +100,7 @@ def test_images(model: Any) -> None:
 
 def test_texts(model: Any) -> None:
     golden = published.goldens("gloria_resnet50")
-    assert [_gloria.clean(text) for text in published.TEXTS[:4]] == list(
+    assert [gloria.clean(text) for text in published.TEXTS[:4]] == list(
         golden["text_clean"]
     )
     rows = model.encode_reports(published.TEXTS)
@@ -118,7 +121,7 @@ def test_texts(model: Any) -> None:
     ],
 )
 def test_the_authors_cleaning_with_its_traps(text: str, cleaned: str) -> None:
-    assert _gloria.clean(text) == cleaned
+    assert gloria.clean(text) == cleaned
 
 
 def test_the_card_and_the_frame(model: Any) -> None:

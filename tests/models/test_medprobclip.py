@@ -69,7 +69,7 @@ def rows(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
 def test_pixels(model: Any) -> None:
     golden = published.goldens("medprobclip")
     for number in range(4):
-        found = model.normalise(
+        normalised = model.normalise(
             torch.from_numpy(model.prepare(published.picture(number)).pixels)[
                 None
             ].float()
@@ -77,20 +77,21 @@ def test_pixels(model: Any) -> None:
         )
         assert (
             np.abs(
-                found[0, :1, 7::16, 7::16].numpy() - golden["pixels_grid"][number]
+                normalised[0, :1, 7::16, 7::16].numpy() - golden["pixels_grid"][number]
             ).max()
             <= 1e-6
         )
         assert (
-            hashlib.sha256(found[0, :1].numpy().tobytes()).hexdigest()
+            hashlib.sha256(normalised[0, :1].numpy().tobytes()).hexdigest()
             == golden["pixels_sha256"][number]
         )
 
 
 def test_distributions(rows: tuple[torch.Tensor, torch.Tensor]) -> None:
     golden = published.goldens("medprobclip")
-    for side, found in zip(("image", "text"), rows, strict=True):
-        mean, log_variance = found.numpy()[:, :WIDTH], found.numpy()[:, WIDTH:]
+    for side, distributions in zip(("image", "text"), rows, strict=True):
+        mean = distributions.numpy()[:, :WIDTH]
+        log_variance = distributions.numpy()[:, WIDTH:]
         assert np.abs(mean - golden[f"{side}_mu"]).max() <= 1e-5
         assert np.abs(log_variance - golden[f"{side}_logvar"]).max() <= 1e-5
         unit = mean / np.linalg.norm(mean, axis=1, keepdims=True)
@@ -100,13 +101,13 @@ def test_distributions(rows: tuple[torch.Tensor, torch.Tensor]) -> None:
 def test_scores(model: Any, rows: tuple[torch.Tensor, torch.Tensor]) -> None:
     golden = published.goldens("medprobclip")["match_scores_i2t"]
     images, texts = rows
-    found = model.similarity(images, texts).numpy()
-    assert np.allclose(found, golden, rtol=2e-6, atol=0)
+    scores = model.similarity(images, texts).numpy()
+    assert np.allclose(scores, golden, rtol=2e-6, atol=0)
     assert np.allclose(
         model.similarity(texts, images).numpy().T, golden, rtol=2e-6, atol=0
     )
     cosines = images[:, :WIDTH] @ texts[:, :WIDTH].T
-    assert (found.argsort(axis=1) != cosines.numpy().argsort(axis=1)).any(axis=1).all()
+    assert (scores.argsort(axis=1) != cosines.numpy().argsort(axis=1)).any(axis=1).all()
 
 
 def test_scores_of_a_large_tile(model: Any) -> None:
@@ -115,13 +116,14 @@ def test_scores_of_a_large_tile(model: Any) -> None:
     queries, gallery = (
         torch.randn(n, 2 * WIDTH, generator=generator) for n in (70, 900)
     )
-    found = model.similarity(queries, gallery)
-    wide, wider = queries.double(), gallery.double()
-    both = wide[7, WIDTH:].exp() + wider[:, WIDTH:].exp()
+    scores = model.similarity(queries, gallery)
+    wide = queries.double()
+    wider = gallery.double()
+    variances = wide[7, WIDTH:].exp() + wider[:, WIDTH:].exp()
     distance = 0.5 * (
-        (wide[7, :WIDTH] - wider[:, :WIDTH]) ** 2 / both + (both + 1e-6).log()
+        (wide[7, :WIDTH] - wider[:, :WIDTH]) ** 2 / variances + (variances + 1e-6).log()
     ).sum(1)
-    assert torch.allclose(found[7].double(), -0.75 * distance - 0.5, rtol=2e-6)
+    assert torch.allclose(scores[7].double(), -0.75 * distance - 0.5, rtol=2e-6)
 
 
 def test_it_is_ranked_by_its_score(

@@ -20,8 +20,8 @@ from pytest_retrieval_robust.core.errors import (
     ModelError,
     NotOnThisMachineError,
 )
-from pytest_retrieval_robust.models import DualEncoder, LoadRequest
-from pytest_retrieval_robust.models._own import own_entry
+from pytest_retrieval_robust.models import DualEncoder, LoadRequest, truncated_by
+from pytest_retrieval_robust.models.own_checkpoint import own_entry
 
 from .checkpoints import (
     OPEN_CLIP_ARCHITECTURE,
@@ -137,7 +137,7 @@ def test_a_tag_that_was_never_published_lists_those_that_were() -> None:
 
 def test_texts_beyond_the_context_are_counted(tmp_path: Path) -> None:
     model = load_model(f"local-dir:{save_open_clip(tmp_path)}", device="cpu")
-    assert getattr(model, "truncated")(["heart " * 20, "heart"]) == 1  # noqa: B009 - not every model can count
+    assert truncated_by(model, ["heart " * 20, "heart"]) == 1
 
 
 def test_a_text_tower_of_transformers(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_text_tower_of_transformers(tmp_path: Path) -> None:
     assert torch.allclose(images(model), expected_image, atol=1e-5)
     assert torch.allclose(model.encode_reports(texts), expected_text, atol=1e-5)
     assert model.card.dropped_keys == ("text.transformer.embeddings.position_ids",)
-    assert (model.card.context_length, model.truncated(texts)) == (  # type: ignore[attr-defined]
+    assert (model.card.context_length, truncated_by(model, texts)) == (
         24,
         1,
     )
@@ -207,7 +207,7 @@ def test_a_training_checkpoint_with_its_architecture(
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "message"),
     [
         ({}, ConfigError, "Add architecture"),
         ({"architecture": "ViT-tiny-onw"}, ConfigError, "Did you mean 'ViT-tiny-own'"),
@@ -241,12 +241,12 @@ def test_what_cannot_be_asked_of_it(
     architecture: str,
     options: dict[str, Any],
     error: type[Exception],
-    said: str,
+    message: str,
 ) -> None:
     file = save_open_clip(tmp_path / "hub") / "open_clip_model.safetensors"
     if options:
         options = {"architecture": architecture, **options}
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         own(file, **options)
 
 
@@ -303,7 +303,8 @@ def test_a_revision_of_an_open_clip_repository(
 ) -> None:
     cache = tmp_path / "cache"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    old, new = tmp_path / "old", save_open_clip(tmp_path / "new")
+    old = tmp_path / "old"
+    new = save_open_clip(tmp_path / "new")
     save_open_clip(old)
     weights = load_file(old / "open_clip_model.safetensors")
     save_file(
@@ -338,10 +339,7 @@ def test_counted_as_it_is_read(tmp_path: Path) -> None:
     """A text tower's tokenizer cleans white space and entities before it cuts."""
     model = load_model(f"local-dir:{save_biomedclip(tmp_path)}", device="cpu")
     escaped = "&amp;amp; " * 20  # 20 signs, which are one character each once cleaned
-    assert (
-        model.truncated([escaped, "&amp;amp; " * 22, "&amp;amp; " * 23])  # type: ignore[attr-defined]
-        == 1
-    )
+    assert truncated_by(model, [escaped, "&amp;amp; " * 22, "&amp;amp; " * 23]) == 1
 
 
 def test_a_tokenizer_of_ones_own(tmp_path: Path) -> None:

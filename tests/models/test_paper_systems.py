@@ -32,11 +32,12 @@ NAMES = {
     "cxrclip_swin": "cxr-clip",
     "cxr_repair": "cxr-repair",
 }
-EMBEDDING, PIXEL = 1e-5, 1e-6
+EMBEDDING = 1e-5
+PIXEL = 1e-6
 
 
 @dataclass(frozen=True)
-class Made:
+class System:
     """A checkpoint of a published variant, and a tokenizer folder."""
 
     variant: str
@@ -56,18 +57,18 @@ class Made:
 
 
 @pytest.fixture(scope="module", params=published.VARIANTS)
-def made(
+def system(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Made]:
+) -> Iterator[System]:
     folder = tmp_path_factory.mktemp(request.param)
     file = published.save(request.param, folder)
-    yield Made(request.param, file, published.save_tokenizer(folder / "tokenizer"))
+    yield System(request.param, file, published.save_tokenizer(folder / "tokenizer"))
     file.unlink()  # half a gigabyte
 
 
 def only(*variants: str) -> pytest.MarkDecorator:
     """Run a test on these variants alone."""
-    return pytest.mark.parametrize("made", variants, indirect=True)
+    return pytest.mark.parametrize("system", variants, indirect=True)
 
 
 def normalised(model: Any, indices: range) -> torch.Tensor:
@@ -78,16 +79,18 @@ def normalised(model: Any, indices: range) -> torch.Tensor:
 
 
 def on_unit_scale(prepared: list[Prepared]) -> torch.Tensor:
-    pixels = torch.from_numpy(np.stack([one.pixels for one in prepared]))
+    pixels = torch.from_numpy(np.stack([image.pixels for image in prepared]))
     return pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
 
 
-def assert_pixels(found: torch.Tensor, variant: str, array: str) -> None:
+def assert_pixels(pixels: torch.Tensor, variant: str, array: str) -> None:
     """Against the stored grid of the pixels, and mean and spread of all of them."""
     golden = published.goldens(variant)
     grid = golden[f"{array}_grid"]
-    assert np.abs(found[:, : grid.shape[1], 7::16, 7::16].numpy() - grid).max() <= PIXEL
-    flat = found.double().numpy()
+    assert (
+        np.abs(pixels[:, : grid.shape[1], 7::16, 7::16].numpy() - grid).max() <= PIXEL
+    )
+    flat = pixels.double().numpy()
     assert np.abs(flat.mean(axis=(1, 2, 3)) - golden[f"{array}_mean"]).max() <= PIXEL
     assert np.abs(flat.std(axis=(1, 2, 3)) - golden[f"{array}_std"]).max() <= PIXEL
 
@@ -117,12 +120,12 @@ TEXT_ARRAYS = {
 }
 
 
-def test_images_and_texts_are_embedded_as_the_authors_code_does(made: Made) -> None:
-    golden = published.goldens(made.variant)
-    for way, pixels, embeddings in WAYS[made.variant]:
-        model = made.load(**({} if way is None else {"preprocessing": way}))
-        found = normalised(model, range(len(golden[f"{pixels}_sha256"])))
-        assert_pixels(found, made.variant, pixels)
+def test_images_and_texts_are_embedded_as_the_authors_code_does(system: System) -> None:
+    golden = published.goldens(system.variant)
+    for way, pixels, embeddings in WAYS[system.variant]:
+        model = system.load(**({} if way is None else {"preprocessing": way}))
+        normalised_pixels = normalised(model, range(len(golden[f"{pixels}_sha256"])))
+        assert_pixels(normalised_pixels, system.variant, pixels)
         if embeddings is not None:
             prepared = on_unit_scale(
                 [model.prepare(published.picture(n)) for n in range(4)]
@@ -131,40 +134,40 @@ def test_images_and_texts_are_embedded_as_the_authors_code_does(made: Made) -> N
             assert np.abs(rows - golden[embeddings]).max() <= EMBEDDING
     texts = model.encode_reports(published.TEXTS[:4]).numpy()
     assert (
-        np.abs(texts - golden[TEXT_ARRAYS[made.variant.partition("_")[0]]]).max()
+        np.abs(texts - golden[TEXT_ARRAYS[system.variant.partition("_")[0]]]).max()
         <= EMBEDDING
     )
 
 
-def test_the_card_tells_what_was_loaded(made: Made) -> None:
-    model = made.load()
+def test_the_card_tells_what_was_loaded(system: System) -> None:
+    model = system.load()
     card = model.card
     assert (card.missing_keys, card.unexpected_keys) == ((), ())
     assert all(
         key.endswith(("position_ids", "relative_position_index"))
         for key in card.dropped_keys
     )
-    assert card.source == f"checkpoint:{made.file.name}"
+    assert card.source == f"checkpoint:{system.file.name}"
     assert (card.input_size, card.context_length) == (
         224,
-        256 if "cxrclip" in made.variant else 77,
+        256 if "cxrclip" in system.variant else 77,
     )
     assert card.licence
     assert len(card.sha256) == 64
     assert model.truncated(published.TEXTS) == 1  # the long one
 
 
-def test_a_text_is_embedded_alike_alone_and_in_company(made: Made) -> None:
-    model = made.load()
+def test_a_text_is_embedded_alike_alone_and_in_company(system: System) -> None:
+    model = system.load()
     together = model.encode_reports(published.TEXTS)
     for row, text in zip(together, published.TEXTS, strict=True):
         assert (model.encode_reports([text])[0] - row).abs().max() < 1e-6
     assert (together.norm(dim=1) - 1).abs().max() < 1e-6
 
 
-def test_a_frame_says_where_the_picture_lies(made: Made) -> None:
+def test_a_frame_says_where_the_picture_lies(system: System) -> None:
     """A white picture on the authors' black: the frame's inside is white, its outside is not."""
-    model = made.load()
+    model = system.load()
     for size in ((224, 224), (251, 301), (333, 240), (100, 60), (225, 410)):
         prepared = model.prepare(Image.new("L", size, 255))
         white = np.asarray(prepared.pixels[0], dtype=np.float64)
@@ -176,9 +179,10 @@ def test_a_frame_says_where_the_picture_lies(made: Made) -> None:
 
 
 @only("cxr_repair")
-def test_half_precision_files_load_as_single(made: Made, tmp_path: Path) -> None:
+def test_half_precision_files_load_as_single(system: System, tmp_path: Path) -> None:
     halves = {
-        key: tensor.half() for key, tensor in published.state_dict(made.variant).items()
+        key: tensor.half()
+        for key, tensor in published.state_dict(system.variant).items()
     }
     torch.save(halves, tmp_path / "half.pt")
     model = load_model("cxr-repair", checkpoint=tmp_path / "half.pt", device="cpu")
@@ -190,25 +194,25 @@ def test_half_precision_files_load_as_single(made: Made, tmp_path: Path) -> None
     )
 
 
-def test_another_models_checkpoint_is_named(made: Made) -> None:
+def test_another_models_checkpoint_is_named(system: System) -> None:
     """Each variant's file, under each of the other systems' names."""
     looks = {"medclip": "MedCLIP", "cxrclip": "CXR-CLIP", "cxr": "OpenAI's key layout"}[
-        made.variant.partition("_")[0]
+        system.variant.partition("_")[0]
     ]
-    for name in {"medclip", "cxr-clip", "cxr-repair"} - {NAMES[made.variant]}:
-        options: Any = {} if name == "cxr-repair" else {"tokenizer": made.tokenizer}
+    for name in {"medclip", "cxr-clip", "cxr-repair"} - {NAMES[system.variant]}:
+        options: Any = {} if name == "cxr-repair" else {"tokenizer": system.tokenizer}
         with pytest.raises(ModelError, match=looks):
-            load_model(name, checkpoint=made.file, device="cpu", **options)
+            load_model(name, checkpoint=system.file, device="cpu", **options)
 
 
 @only("medclip_vit", "cxr_repair")
-def test_damaged_and_incomplete_files(made: Made, tmp_path: Path) -> None:
+def test_damaged_and_incomplete_files(system: System, tmp_path: Path) -> None:
     cut = tmp_path / "cut.bin"
-    with made.file.open("rb") as source:
+    with system.file.open("rb") as source:
         cut.write_bytes(source.read(50_000_000))
     with pytest.raises(ModelError, match=r"truncated download"):
-        Made(made.variant, cut, made.tokenizer).load()
-    weights = published.state_dict(made.variant)
+        System(system.variant, cut, system.tokenizer).load()
+    weights = published.state_dict(system.variant)
     gone = next(
         key
         for key in weights
@@ -217,31 +221,31 @@ def test_damaged_and_incomplete_files(made: Made, tmp_path: Path) -> None:
     strange = {**weights, "extra.weight": torch.zeros(3)}
     torch.save({key: tensor for key, tensor in weights.items() if key != gone}, cut)
     with pytest.raises(ModelError, match=r"missing_keys=1: "):
-        Made(made.variant, cut, made.tokenizer).load()
+        System(system.variant, cut, system.tokenizer).load()
     torch.save(strange, cut)
-    assert Made(made.variant, cut, made.tokenizer).load().card.unexpected_keys == (
-        "extra.weight",
-    )
+    assert System(
+        system.variant, cut, system.tokenizer
+    ).load().card.unexpected_keys == ("extra.weight",)
 
 
 @only("medclip_resnet")
 def test_medclips_archive_is_read_without_leaving_it(
-    made: Made, tmp_path: Path
+    system: System, tmp_path: Path
 ) -> None:
     archive = tmp_path / "medclip-pretrained.zip"
     with zipfile.ZipFile(archive, "w") as packed:
-        packed.write(made.file, "../../outside/pytorch_model.bin")
+        packed.write(system.file, "../../outside/pytorch_model.bin")
         packed.writestr("config.json", "{}")
     before = sorted(tmp_path.parent.iterdir())
     rows = (
-        Made(made.variant, archive, made.tokenizer)
+        System(system.variant, archive, system.tokenizer)
         .load()
         .encode_reports(published.TEXTS[:1])
         .numpy()
     )
     assert (
         np.abs(
-            rows - published.goldens(made.variant)["text_embeds_trunc77_single"][:1]
+            rows - published.goldens(system.variant)["text_embeds_trunc77_single"][:1]
         ).max()
         <= EMBEDDING
     )
@@ -249,8 +253,8 @@ def test_medclips_archive_is_read_without_leaving_it(
 
 
 @only("cxr_repair")
-def test_the_same_weights_as_plain_clip(made: Made) -> None:
-    model = made.load("clip")
+def test_the_same_weights_as_plain_clip(system: System) -> None:
+    model = system.load("clip")
     golden = published.goldens("cxr_repair")
     assert_pixels(normalised(model, range(4)), "cxr_repair", "pixels_openai_clip")
     pixels = on_unit_scale([model.prepare(published.picture(n)) for n in range(4)])
@@ -263,47 +267,47 @@ def test_the_same_weights_as_plain_clip(made: Made) -> None:
 
 
 @only("cxrclip_swin")
-def test_swins_token_0_is_not_the_mean(made: Made) -> None:
-    model = made.load()
+def test_swins_token_0_is_not_the_mean(system: System) -> None:
+    model = system.load()
     pixels = on_unit_scale([model.prepare(published.picture(n)) for n in range(4)])
     wrong = published.goldens("cxrclip_swin")["WRONG_image_embeds_meanpool"]
     assert np.abs(model.encode_images(pixels).numpy() - wrong).max() > 0.01
 
 
 @only("cxr_repair")
-def test_options_that_a_model_does_not_have(made: Made) -> None:
+def test_options_that_a_model_does_not_have(system: System) -> None:
     with pytest.raises(ConfigError, match="preprocesing"):
-        made.load(preprocesing="dataset")
+        system.load(preprocesing="dataset")
     with pytest.raises(ConfigError, match=r"tokenizer"):
-        made.load(tokenizer=made.tokenizer)
+        system.load(tokenizer=system.tokenizer)
 
 
 @only("medclip_vit", "cxrclip_swin")
-def test_values_that_an_option_cannot_have(made: Made) -> None:
+def test_values_that_an_option_cannot_have(system: System) -> None:
     with pytest.raises(ConfigError, match=r"context_length=600"):
-        made.load(context_length=600)
-    assert made.load(context_length=16).truncated(published.TEXTS) > 1
+        system.load(context_length=600)
+    assert system.load(context_length=16).truncated(published.TEXTS) > 1
     with pytest.raises(
         NotOnThisMachineError, match=r"Expected nowhere for .* `hf download nowhere`"
     ):
-        made.load(tokenizer="nowhere")
+        system.load(tokenizer="nowhere")
     with pytest.raises(NotOnThisMachineError, match=r"no such folder"):
-        made.load(tokenizer=made.file.parent / "nowhere")
+        system.load(tokenizer=system.file.parent / "nowhere")
     with pytest.raises(
         NotOnThisMachineError, match=r"no vocab.txt and no tokenizer.json"
     ):
-        made.load(tokenizer=made.file.parent)
+        system.load(tokenizer=system.file.parent)
 
 
 @only("medclip_vit", "cxr_repair")
-def test_a_way_of_preprocessing_that_does_not_exist(made: Made) -> None:
+def test_a_way_of_preprocessing_that_does_not_exist(system: System) -> None:
     with pytest.raises(ConfigError, match="datset"):
-        made.load(preprocessing="datset")
+        system.load(preprocessing="datset")
 
 
 @only("medclip_vit", "cxrclip_swin")
-def test_a_tokenizer_that_does_not_fit(made: Made, tmp_path: Path) -> None:
+def test_a_tokenizer_that_does_not_fit(system: System, tmp_path: Path) -> None:
     words = [*published.vocabulary(), *(f"word{n}" for n in range(30_000))]
     (published.save_tokenizer(tmp_path) / "vocab.txt").write_text("\n".join(words))
     with pytest.raises(ModelError, match=r"28996 rows.*vocabulary=30354"):
-        made.load(tokenizer=tmp_path)
+        system.load(tokenizer=tmp_path)

@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from pytest_retrieval_robust.core.errors import ModelError
-from pytest_retrieval_robust.models._pictures import (
+from pytest_retrieval_robust.models._formats.pictures import (
     Prepare,
     eight_bit,
     fit_and_pad,
@@ -44,8 +44,8 @@ def noise(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
 def test_the_crop_is_torchvisions(size: tuple[int, int]) -> None:
     theirs = Compose([Resize(56, InterpolationMode.BICUBIC), CenterCrop(56)])
     image = noise(size)
-    found = WAYS["resize_and_crop"](image).pixels
-    assert np.array_equal(found, np.asarray(theirs(image)).transpose(2, 0, 1))
+    pixels = WAYS["resize_and_crop"](image).pixels
+    assert np.array_equal(pixels, np.asarray(theirs(image)).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.core.errors import ModelError
-from pytest_retrieval_robust.models import _biovil
-from pytest_retrieval_robust.models._prefixes import without_prefix
-from pytest_retrieval_robust.models._recipe import Recipe
+from pytest_retrieval_robust.models._files.prefixes import without_prefix
+from pytest_retrieval_robust.models._formats import biovil
+from pytest_retrieval_robust.models._formats.recipe import Recipe
 
 from . import published
 from .test_own import save_openai_layout
@@ -36,11 +36,11 @@ PARTS = st.lists(
 @given(PARTS)
 def test_any_prefix_of_all_keys_is_taken_off_and_told(parts: list[str]) -> None:
     prefix = "".join(f"{part}." for part in parts)
-    tensors, found = without_prefix(
+    tensors, removed = without_prefix(
         "a model", {f"{prefix}{key}": key for key in OWN}, OWN
     )
     assert tensors == {key: key for key in OWN}
-    assert found.endswith(prefix.rpartition("_orig_mod.")[2])
+    assert removed.endswith(prefix.rpartition("_orig_mod.")[2])
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_keys_beside_the_network_are_left_as_they_are() -> None:
 
 
 def test_weights_beside_their_moving_average_are_refused() -> None:
-    both = {f"{prefix}.{key}": 0 for prefix in ("model", "ema") for key in OWN}
+    weights = {f"{prefix}.{key}": 0 for prefix in ("model", "ema") for key in OWN}
     with pytest.raises(
         ModelError, match=r"got 2 sets of them in one file, under 'ema\.' and 'model\.'"
     ):
-        without_prefix("a model", both, OWN)
+        without_prefix("a model", weights, OWN)
 
 
 def test_unprefixed_weights_are_taken_before_a_copy_of_them() -> None:
@@ -94,13 +94,13 @@ def test_another_networks_keys_have_no_prefix() -> None:
 
 
 RECIPES = {
-    "medclip_resnet": "_medclip.MEDCLIP",
-    "medclip_vit": "_medclip.MEDCLIP",
-    "cxrclip_resnet": "_cxr_clip.CXR_CLIP",
-    "cxrclip_swin": "_cxr_clip.CXR_CLIP",
-    "cxr_repair": "_openai_clip.CXR_REPAIR",
-    "gloria_resnet50": "_gloria.GLORIA",
-    "medprobclip": "_medprobclip.MEDPROBCLIP",
+    "medclip_resnet": "medclip.MEDCLIP",
+    "medclip_vit": "medclip.MEDCLIP",
+    "cxrclip_resnet": "cxr_clip.CXR_CLIP",
+    "cxrclip_swin": "cxr_clip.CXR_CLIP",
+    "cxr_repair": "openai_clip.CXR_REPAIR",
+    "gloria_resnet50": "gloria.GLORIA",
+    "medprobclip": "medprobclip.MEDPROBCLIP",
 }
 
 
@@ -111,7 +111,7 @@ def test_every_published_file_has_its_anchor(variant: str) -> None:
     """
     module, _, constant = RECIPES[variant].partition(".")
     recipe: Recipe = getattr(
-        import_module(f"pytest_retrieval_robust.models.{module}"), constant
+        import_module(f"pytest_retrieval_robust.models._formats.{module}"), constant
     )
     keys = {key: 0 for key, *_ in published.manifest(variant)["entries"]}
     assert without_prefix(variant, keys, (recipe.anchor,)) == (keys, "")
@@ -141,9 +141,9 @@ def test_a_system_of_its_own_loads_with_a_prefix(tmp_path: Path, prefix: str) ->
 @pytest.mark.parametrize(
     ("variant", "anchor"),
     [
-        ("biovil_image", _biovil.IMAGE_ANCHOR),
-        ("biovil_t_image", _biovil.IMAGE_ANCHOR),
-        ("cxr_bert", _biovil.TEXT_ANCHOR),
+        ("biovil_image", biovil.IMAGE_ANCHOR),
+        ("biovil_t_image", biovil.IMAGE_ANCHOR),
+        ("cxr_bert", biovil.TEXT_ANCHOR),
     ],
 )
 def test_biovils_files_have_their_anchors(variant: str, anchor: str) -> None:

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust.models import LoadRequest, ModelCard, Prepared
-from pytest_retrieval_robust.models._geometry import Geometry
-from pytest_retrieval_robust.models._gloria import GLORIA
-from pytest_retrieval_robust.models._open_clip import OpenClipEncoder
-from pytest_retrieval_robust.models._pictures import (
-    FILTERS,
+from pytest_retrieval_robust.models._formats.geometry import Geometry
+from pytest_retrieval_robust.models._formats.gloria import GLORIA
+from pytest_retrieval_robust.models._formats.open_clip.creating import Created
+from pytest_retrieval_robust.models._formats.open_clip.encoder import OpenClipEncoder
+from pytest_retrieval_robust.models._formats.pictures import (
     Prepare,
     fit_and_pad,
     pad_and_resize,
@@ -36,7 +36,8 @@ from pytest_retrieval_robust.models._pictures import (
     stretch,
     stretch_without_antialias,
 )
-from pytest_retrieval_robust.models._transformers import picture_of
+from pytest_retrieval_robust.models._formats.preprocessing import FILTERS
+from pytest_retrieval_robust.models._formats.transformers.processor import picture_of
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders.area import AreaOccluder
 from pytest_retrieval_robust.strategies import Occlusion, Patches, occlusions
@@ -48,9 +49,11 @@ Reach: TypeAlias = Callable[[float], float]
 """How many source pixels to either side a pixel of the square is made of, given how
 many there are to a pixel.
 """
-BICUBIC, BILINEAR = FILTERS["bicubic"], FILTERS["bilinear"]
+BICUBIC = FILTERS["bicubic"]
+BILINEAR = FILTERS["bilinear"]
 _SUPPORT = {BILINEAR: 1, BICUBIC: 2, FILTERS["lanczos"]: 3, FILTERS["nearest"]: 1}
-SIDE, CANVAS = 48, 80
+SIDE = 48
+CANVAS = 80
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,8 @@ def open_clip_way(mode: str) -> Way:
     transform = open_clip.transform.image_transform(
         SIDE, is_train=False, resize_mode=mode, fill_color=0
     )
-    encoder = OpenClipEncoder(
-        "stub", network, transform, None, LoadRequest(), ModelCard("stub")
-    )
+    created = Created(network, transform, tokenizer=None)
+    encoder = OpenClipEncoder("stub", created, LoadRequest(), ModelCard("stub"))
     return Way(encoder.prepare, by(BICUBIC))
 
 
@@ -194,7 +196,8 @@ def agreed(
     sums = np.pad(
         hidden.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))
     )
-    ranges, inside = [], []
+    ranges = []
+    inside = []
     for axis, length in ((1, source.shape[0]), (0, source.shape[1])):
         first, last = footprints((frame[axis], frame[axis + 2]), pixels, length, reach)
         cells = (np.floor(first / length * grid), np.floor(last / length * grid) + 1)

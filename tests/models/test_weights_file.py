@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_retrieval_robust.core.errors import ModelError, NotOnThisMachineError
-from pytest_retrieval_robust.models import _weights_file
-from pytest_retrieval_robust.models._weights_file import read_weights, weights_in
+from pytest_retrieval_robust.models._files import archives
+from pytest_retrieval_robust.models._files.weights_file import read_weights, weights_in
 
 from . import published
 
@@ -38,10 +38,10 @@ def read(file: Path) -> dict[str, torch.Tensor]:
         }
 
 
-def assert_same(found: dict[str, torch.Tensor]) -> None:
-    assert found.keys() == WEIGHTS.keys()
+def assert_same(tensors: dict[str, torch.Tensor]) -> None:
+    assert tensors.keys() == WEIGHTS.keys()
     assert all(
-        torch.equal(found[key], tensor) and found[key].dtype == tensor.dtype
+        torch.equal(tensors[key], tensor) and tensors[key].dtype == tensor.dtype
         for key, tensor in WEIGHTS.items()
     )
 
@@ -75,15 +75,15 @@ def test_every_container_gives_the_same_tensors(tmp_path: Path) -> None:
 def test_tied_tensors_survive(tmp_path: Path) -> None:
     """Two keys on one storage: the first is copied out before the second is read."""
     table = torch.arange(100_000.0)
-    found = read(
+    tensors = read(
         saved(
             tmp_path / "tied.pt",
             {"first": table, "second": table, "part": table[5000:50_000]},
         )
     )
-    assert torch.equal(found["first"], table)
-    assert torch.equal(found["second"], table)
-    assert torch.equal(found["part"], table[5000:50_000])
+    assert torch.equal(tensors["first"], table)
+    assert torch.equal(tensors["second"], table)
+    assert torch.equal(tensors["part"], table[5000:50_000])
 
 
 def test_settings_objects_need_no_library() -> None:
@@ -243,8 +243,8 @@ def test_a_damaged_container_is_an_error_of_ours(tmp_path: Path, kind: str) -> N
         near = (
             len(whole) if number % 2 else min(len(whole), 2000)
         )  # headers lie at the beginning
-        for place in random.integers(0, near, 1 + number % 5):
-            changed[place] = random.integers(256)
+        for position in random.integers(0, near, 1 + number % 5):
+            changed[position] = random.integers(256)
         if number % 4 == 3:
             del changed[int(random.integers(len(changed))) :]
         file = tmp_path / f"changed.{'safetensors' if kind == 'safetensors' else 'pt'}"
@@ -262,7 +262,7 @@ def test_a_damaged_container_is_an_error_of_ours(tmp_path: Path, kind: str) -> N
 def test_what_unpacks_without_end_is_refused(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr(archives, "_LEAST_LIMIT", 1 << 20)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     bomb = packed(tmp_path, kind, bytes(1 << 25))
     (tmp_path / "weights.bin").unlink()
@@ -275,7 +275,7 @@ def test_what_unpacks_without_end_is_refused(
 def test_a_list_of_members_without_end_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr(archives, "_LEAST_LIMIT", 1 << 20)
     with tarfile.open(tmp_path / "made.tar", "w:gz", compresslevel=9) as tar:
         for number in range(5000):
             entry = tarfile.TarInfo(f"{number}.txt")
@@ -287,7 +287,7 @@ def test_a_list_of_members_without_end_is_refused(
 def test_torchs_own_zip_is_never_compressed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_weights_file, "_LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr(archives, "_LEAST_LIMIT", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(1 << 25))
     assert "unpack to at most" in refused(tmp_path / "bomb.pt")
@@ -301,7 +301,7 @@ def test_a_full_temporary_folder_is_named(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_weights_file, "copy_at_most", full)
+    monkeypatch.setattr(archives, "copy_at_most", full)
     assert "Set TMPDIR to a folder with room" in refused(archive)
 
 

@@ -11,13 +11,13 @@ from hypothesis.strategies import DrawFn
 from pytest_retrieval_robust.occluders import WHOLE
 from pytest_retrieval_robust.occluders import Box as Frame
 from pytest_retrieval_robust.occluders.area import AreaOccluder
-from pytest_retrieval_robust.occluders.blobs import Blobs
-from pytest_retrieval_robust.occluders.border import Border
-from pytest_retrieval_robust.occluders.box import PLACES, Box
-from pytest_retrieval_robust.occluders.boxes import Boxes
-from pytest_retrieval_robust.occluders.grid import Grid
-from pytest_retrieval_robust.occluders.patches import Patches
-from pytest_retrieval_robust.occluders.side import EDGES, Side
+from pytest_retrieval_robust.occluders.area.blobs import Blobs
+from pytest_retrieval_robust.occluders.area.border import Border
+from pytest_retrieval_robust.occluders.area.box import PLACES, Box
+from pytest_retrieval_robust.occluders.area.boxes import Boxes
+from pytest_retrieval_robust.occluders.area.grid import Grid
+from pytest_retrieval_robust.occluders.area.patches import Patches
+from pytest_retrieval_robust.occluders.area.side import EDGES, Side
 
 FAMILIES: dict[str, type[AreaOccluder]] = {
     family.family: family for family in (Patches, Box, Boxes, Blobs, Grid, Border, Side)
@@ -38,7 +38,8 @@ frames = st.tuples(
 def areas(draw: DrawFn, fills: Sequence[str] = ("black",)) -> AreaOccluder:
     """Any of the seven, on a grid of up to 20 x 20 cells."""
     family = draw(st.sampled_from(list(FAMILIES.values())))
-    grid, fill = draw(st.integers(1, 20)), draw(st.sampled_from(fills))
+    grid = draw(st.integers(1, 20))
+    fill = draw(st.sampled_from(fills))
     if family is Box:
         return Box(grid, fill, draw(st.sampled_from(PLACES)))
     if family is Boxes:

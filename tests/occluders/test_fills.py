@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Box
 from pytest_retrieval_robust.occluders._donors import Donors
+from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.fills import CONTENT_FREE, FILLS, noise
 from pytest_retrieval_robust.occluders.hashing import by_hash, host_words
-from pytest_retrieval_robust.occluders.patches import Patches
 
 from .generators import CROPPED, FRAMES, frames, levels, picture, seeds, source
 
@@ -39,11 +39,9 @@ def test_constant_fills_are_what_they_are_called(
 
 @given(st.sampled_from(CONTENT_FREE), levels, seeds)
 def test_hidden_pixels_do_not_matter(fill: str, level: float, seed: int) -> None:
-    occluder, first, second = (
-        Patches(4, fill),
-        picture(2, 3, 16, 16),
-        picture(2, 3, 16, 16, seed=1),
-    )
+    occluder = Patches(4, fill)
+    first = picture(2, 3, 16, 16)
+    second = picture(2, 3, 16, 16, seed=1)
     mask = occluder.mask(["a", "b"], level, seed, 16, WHOLE)
     second = torch.where(mask, second, first)
     results = [
@@ -158,7 +156,8 @@ def test_padding_does_not_leak_in(fill: str, frame: Box, padding: float) -> None
 
 
 def test_shuffled_shows_the_images_own_blocks_in_the_order_of_the_words() -> None:
-    pixels, seed = picture(2, 3, 48, 64), 5
+    pixels = picture(2, 3, 48, 64)
+    seed = 5
     expected = torch.empty_like(pixels)
     for image, identity in enumerate("ab"):
         drawn = host_words(identity, seed, "shuffle", 256).tolist()
@@ -245,11 +244,10 @@ def test_every_donor_is_taken_for_other_images_and_seeds() -> None:
 
 @given(seeds, st.permutations(range(3)))
 def test_a_donor_does_not_depend_on_the_batch(seed: int, places: list[int]) -> None:
-    given_ids, views = ["x", "a", "y"], [WHOLE, CROPPED, SIDEWAYS]
-    pixels, others = (
-        picture(3, 3, 12, 12),
-        donors(*picture(2, 3, 12, 12, seed=1), views=(SIDEWAYS, CROPPED)),
-    )
+    given_ids = ["x", "a", "y"]
+    views = [WHOLE, CROPPED, SIDEWAYS]
+    pixels = picture(3, 3, 12, 12)
+    others = donors(*picture(2, 3, 12, 12, seed=1), views=(SIDEWAYS, CROPPED))
     occluder = Patches(4, "donor", donors=others)
     whole = occluder.occlude(pixels, given_ids, 0.5, seed, views)
     moved = occluder.occlude(
@@ -285,16 +283,21 @@ def test_a_donor_shows_the_same_place_or_the_nearest_that_it_has(
     own: Box, theirs: Box
 ) -> None:
     side = 24
-    mine, donated = ramps(own, side), ramps(theirs, side)
-    shown, has = source(own, side, side), source(theirs, side, side)
+    mine = ramps(own, side)
+    donated = ramps(theirs, side)
+    shown = source(own, side, side)
+    has = source(theirs, side, side)
     assume(bool(has.any()) and bool(shown.any()))
     result = Patches(
         4, "donor", donors=donors(donated, donated, views=(theirs, theirs))
     ).occlude(mine[None], ["x"], 1, 0, own)[0]
     for channel, size in ((0, theirs[2] - theirs[0]), (1, theirs[3] - theirs[1])):
-        lowest, highest = donated[channel][has].min(), donated[channel][has].max()
-        wanted = mine[channel][shown].clamp(lowest, highest)
-        assert (result[channel][shown] - wanted).abs().max() <= 0.5 / side / size + 1e-9
+        lowest = donated[channel][has].min()
+        highest = donated[channel][has].max()
+        expected = mine[channel][shown].clamp(lowest, highest)
+        assert (
+            result[channel][shown] - expected
+        ).abs().max() <= 0.5 / side / size + 1e-9
     assert torch.equal(result[:, ~shown], mine[:, ~shown])
 
 
@@ -308,12 +311,12 @@ def test_donors_of_8_bit_pixels_are_scaled() -> None:
 
 @given(st.permutations([f"study-{number}" for number in range(30)]))
 def test_the_donors_of_a_data_set_do_not_depend_on_its_order(ids: list[str]) -> None:
-    found = [ids[number] for number in by_hash(ids, "donors")]
-    assert found == [
+    in_order = [ids[number] for number in by_hash(ids, "donors")]
+    assert in_order == [
         f"study-{number}"
         for number in by_hash([f"study-{number}" for number in range(30)], "donors")
     ]
-    assert sorted(found) == sorted(ids)
+    assert sorted(in_order) == sorted(ids)
 
 
 def test_what_an_occluder_knows_of_donors_is_no_part_of_its_name() -> None:

@@ -59,16 +59,14 @@ def values(
 def test_a_mask_hides_as_where_does(
     data: st.DataObject, dtype: torch.dtype, batch: int, height: int, width: int
 ) -> None:
-    pixels, fill = (
-        numbers(dtype, batch, 3, height, width),
-        data.draw(values(dtype, batch, height, width)),
-    )
+    pixels = numbers(dtype, batch, 3, height, width)
+    fill = data.draw(values(dtype, batch, height, width))
     mask = picture(batch, 1, height, width, seed=2) < 0.5
     expected = torch.where(
         mask, torch.zeros((), dtype=dtype) if fill is None else fill, pixels
     )
-    found = hide(pixels, fill, torch.empty_like(pixels), blocks=None, mask=mask)
-    assert torch.equal(bits(found), bits(expected))
+    hidden = hide(pixels, fill, torch.empty_like(pixels), blocks=None, mask=mask)
+    assert torch.equal(bits(hidden), bits(expected))
     assert torch.equal(
         bits(hide(pixels, fill, pixels, blocks=None, mask=mask)), bits(expected)
     )
@@ -85,11 +83,10 @@ def test_a_mask_hides_as_where_does(
 def test_blocks_hide_as_where_does(
     data: st.DataObject, dtype: torch.dtype, batch: int, grid: int, tall: int, wide: int
 ) -> None:
-    height, width = grid * tall, grid * wide
-    pixels, fill = (
-        numbers(dtype, batch, 3, height, width),
-        data.draw(values(dtype, batch, height, width)),
-    )
+    height = grid * tall
+    width = grid * wide
+    pixels = numbers(dtype, batch, 3, height, width)
+    fill = data.draw(values(dtype, batch, height, width))
     blocks = picture(batch, grid, grid, seed=2) < 0.5
     mask = torch.kron(
         blocks.long(), torch.ones(1, tall, wide, dtype=torch.int64)
@@ -97,8 +94,8 @@ def test_blocks_hide_as_where_does(
     expected = torch.where(
         mask, torch.zeros((), dtype=dtype) if fill is None else fill, pixels
     )
-    found = hide(pixels, fill, torch.empty_like(pixels), blocks=blocks, mask=None)
-    assert torch.equal(bits(found), bits(expected))
+    hidden = hide(pixels, fill, torch.empty_like(pixels), blocks=blocks, mask=None)
+    assert torch.equal(bits(hidden), bits(expected))
     assert torch.equal(
         bits(hide(pixels, fill, pixels, blocks=blocks, mask=None)), bits(expected)
     )
@@ -122,10 +119,8 @@ LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_pixels_may_lie_in_memory_as_they_like(dtype: torch.dtype, layout: str) -> None:
-    pixels, white = (
-        LAYOUTS[layout](numbers(dtype, 2, 3, 16, 16)),
-        torch.ones(1, 1, 1, 1, dtype=dtype),
-    )
+    pixels = LAYOUTS[layout](numbers(dtype, 2, 3, 16, 16))
+    white = torch.ones(1, 1, 1, 1, dtype=dtype)
     out = (
         torch.empty(2, 3, 16, 16, dtype=dtype)
         if layout == "one image for all"

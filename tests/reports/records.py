@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -161,6 +162,9 @@ def whole_record(
 def renamed(value: T, names: Mapping[str, str]) -> T:
     """The same with other names, wherever they stand alone or in a sentence."""
     found: Any = value
+    if isinstance(value, Enum):
+        # A kind of gate is no name.
+        return value
     if isinstance(value, str):
         for name, other in names.items():
             found = found.replace(name, other)

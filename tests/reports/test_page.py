@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust.core.cases import DIRECTIONS
 from pytest_retrieval_robust.gate.record import RunRecord
-from pytest_retrieval_robust.reports._svg import described
+from pytest_retrieval_robust.reports.html.page import render_html
+from pytest_retrieval_robust.reports.html.svg import described
 from pytest_retrieval_robust.reports.markdown import render_markdown
-from pytest_retrieval_robust.reports.page import render_html
 from pytest_retrieval_robust.reports.terminal import summary_lines
 
 from .records import (

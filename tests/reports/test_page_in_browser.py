@@ -18,7 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pytest_retrieval_robust.gate.record import RunRecord
-from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.reports.html.page import render_html
 
 from .chromium import MISSING, chromium, console, requests
 from .records import renamed, sample_sheet, whole_record

@@ -30,13 +30,12 @@ from pytest_retrieval_robust.core.sample_sheets import (
     handed_over,
 )
 from pytest_retrieval_robust.gate.record import RunRecord
-from pytest_retrieval_robust.measure.samples import (
-    SIDE,
+from pytest_retrieval_robust.measure.samples.choice import (
     middle_level,
-    picture,
     queries_to_show,
 )
-from pytest_retrieval_robust.reports.page import render_html
+from pytest_retrieval_robust.measure.samples.pictures import SIDE, picture
+from pytest_retrieval_robust.reports.html.page import render_html
 from pytest_retrieval_robust.run.sample_notes import note_of_missing
 
 from ..conftest import SMALL, THREE_LINES, Run

@@ -14,11 +14,11 @@ import pytest
 from pytest_retrieval_robust.core.outcomes import Outcome
 from pytest_retrieval_robust.gate.evidence import statistic
 from pytest_retrieval_robust.gate.record import RunRecord
-from pytest_retrieval_robust.reports._svg import Trace, panel
 from pytest_retrieval_robust.reports._text import short
 from pytest_retrieval_robust.reports.card import model_card
+from pytest_retrieval_robust.reports.html.page import render_html
+from pytest_retrieval_robust.reports.html.svg import Trace, panel
 from pytest_retrieval_robust.reports.markdown import render_markdown, text
-from pytest_retrieval_robust.reports.page import render_html
 from pytest_retrieval_robust.reports.series import series_of
 from pytest_retrieval_robust.reports.terminal import cell_verdict, summary_lines
 
@@ -68,7 +68,7 @@ def test_a_gate_on_cells_beside_the_baseline_marks_those_cells(tmp_path: Path) -
     told = {
         v.case.level: v.verdict
         for v in run.verdicts
-        if v.gate.endswith("cell image-to-report")
+        if str(v.gate).endswith("cell image-to-report")
     }
     assert "fail" in told.values()
     for row in curves(run):
@@ -182,8 +182,8 @@ def test_numbers_of_a_curve_that_ends_early_say_so(tmp_path: Path) -> None:
     for row in find(table, "tbody/tr"):
         area, kept, _ = (words(cell) for cell in list(row)[-3:])
         early = "theirs" in words(row)
-        assert area.endswith("to 20 % alone") == early
-        assert kept.endswith("to 20 % alone") == early
+        assert area.endswith("only to 20 %") == early
+        assert kept.endswith("only to 20 %") == early
         assert (list(row)[-3].get("data-order") == "") == early
     lines = [
         line for line in render_markdown(run).splitlines() if line.startswith("| `")

@@ -11,10 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from pytest_retrieval_robust.retrieval.binomial import above_chance, binomial_upper_tail
 from pytest_retrieval_robust.retrieval.intervals import (
-    above_chance,
     benjamini_hochberg,
-    binomial_upper_tail,
     holm,
     mcnemar_exact,
     paired_score_bounds,
@@ -137,7 +136,8 @@ def naive_score(wins: int, losses: int, n: int, delta: float) -> float:
             count * math.log(max(share, 1e-300)) for count, share in shares if count
         )
 
-    low, high = max(0.0, -delta), (1 - delta) / 2
+    low = max(0.0, -delta)
+    high = (1 - delta) / 2
     lost = optimize.minimize_scalar(
         unlikeliness, bounds=(low, high), method="bounded", options={"xatol": 1e-12}
     ).x
@@ -156,7 +156,8 @@ def naive_score(wins: int, losses: int, n: int, delta: float) -> float:
 def test_the_score_bounds_solve_their_equation(
     wins: int, losses: int, others: int, alpha: float
 ) -> None:
-    n, z = wins + losses + others, NormalDist().inv_cdf(1 - alpha)
+    n = wins + losses + others
+    z = NormalDist().inv_cdf(1 - alpha)
     assume(others > 0)
     low, high = paired_score_bounds(wins, losses, n, alpha)
     assert -1 < low <= (wins - losses) / n <= high < 1

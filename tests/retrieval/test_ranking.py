@@ -111,7 +111,8 @@ def test_ranks_are_those_of_the_exact_dot_products(
     make: Callable[[int], tuple[Floats, Floats]], tile: int
 ) -> None:
     queries, gallery = make(5)
-    q_groups, g_groups = np.arange(30) % 9, np.arange(40) % 9
+    q_groups = np.arange(30) % 9
+    g_groups = np.arange(40) % 9
     expected = exact_ranks(queries, gallery, q_groups, g_groups)
     assert (
         positive_ranks(queries, gallery, q_groups, g_groups, tile=tile).tolist()
@@ -124,11 +125,10 @@ def test_ranks_are_those_of_a_float64_loop(
     make: Callable[[int], tuple[Floats, Floats]],
 ) -> None:
     for seed in range(10, 40, 3):
-        (queries, gallery), groups = (
-            make(seed),
-            np.random.default_rng(seed).permutation(np.arange(70) % 12),
-        )
-        q_groups, g_groups = groups[:30], np.concatenate([groups[30:58], np.arange(12)])
+        queries, gallery = make(seed)
+        groups = np.random.default_rng(seed).permutation(np.arange(70) % 12)
+        q_groups = groups[:30]
+        g_groups = np.concatenate([groups[30:58], np.arange(12)])
         expected = loop_ranks(queries, gallery, q_groups, g_groups)
         assert (
             positive_ranks(queries, gallery, q_groups, g_groups, tile=16).tolist()
@@ -147,8 +147,9 @@ def test_small_cases_agree_with_fractions(
 ) -> None:
     row = st.lists(values, min_size=width, max_size=width).filter(any)
     drawn = data.draw(st.lists(row, min_size=2 * n + extra, max_size=2 * n + extra))
-    rows, groups = np.array(drawn, dtype=np.float32), np.arange(n + extra)
-    got = positive_ranks(
+    rows = np.array(drawn, dtype=np.float32)
+    groups = np.arange(n + extra)
+    ranks = positive_ranks(
         rows[:n],
         rows[n:],
         groups[:n],
@@ -156,7 +157,7 @@ def test_small_cases_agree_with_fractions(
         tile=data.draw(st.sampled_from([1, 2, 64])),
     )
     exact = exact_scores(rows[:n], rows[n:])
-    for i, rank in enumerate(got):
+    for i, rank in enumerate(ranks):
         norms = max(Fraction(float(np.linalg.norm(g.astype(float)))) for g in rows[n:])
         tie = (
             Fraction(float(np.linalg.norm(rows[i].astype(float))))
@@ -182,7 +183,8 @@ def test_a_collapsed_encoder_ranks_last(spread: float) -> None:
 
 def test_a_difference_that_only_float64_sees_decides() -> None:
     query = np.array([[1, 1]], dtype=np.float32)
-    better, worse = [1, 2.0**-40], [1, 2.0**-41]
+    better = [1, 2.0**-40]
+    worse = [1, 2.0**-41]
     gallery = np.array([better, worse], dtype=np.float32)
     assert positive_ranks(query, gallery, [0], [0, 1]).tolist() == [1]
     assert positive_ranks(query, gallery, [1], [0, 1]).tolist() == [2]
@@ -202,10 +204,8 @@ def test_the_best_of_several_right_items_counts() -> None:
 
 def test_a_group_larger_than_a_tile_is_searched_in_full() -> None:
     queries, gallery = plain(3)
-    q_groups, g_groups = (
-        np.zeros(30, dtype=np.int64),
-        (np.arange(40) % 10 == 9).astype(np.int64),
-    )
+    q_groups = np.zeros(30, dtype=np.int64)
+    g_groups = (np.arange(40) % 10 == 9).astype(np.int64)
     expected = exact_ranks(queries, gallery, q_groups, g_groups)
     assert (
         positive_ranks(queries, gallery, q_groups, g_groups, tile=4).tolist()
@@ -215,7 +215,8 @@ def test_a_group_larger_than_a_tile_is_searched_in_full() -> None:
 
 def test_tensors_and_arrays_give_the_same_and_stay_as_they_are() -> None:
     queries, gallery = plain(1)
-    groups, before = np.arange(40) % 9, gallery.copy()
+    groups = np.arange(40) % 9
+    before = gallery.copy()
     gallery.flags.writeable = False
     tensors = (
         torch.from_numpy(queries).requires_grad_(),
@@ -309,8 +310,10 @@ def test_top_k_takes_a_custom_similarity() -> None:
 
 
 ROWS = np.eye(3, dtype=np.float32)
-NAN, ZERO = ROWS.copy(), ROWS.copy()
-NAN[1, 1], ZERO[2] = np.nan, 0
+NAN = ROWS.copy()
+ZERO = ROWS.copy()
+NAN[1, 1] = np.nan
+ZERO[2] = 0
 N = [0, 1, 2]
 MISUSES: dict[str, Callable[[], object]] = {
     "queries, got NaN or infinity in row=1": lambda: positive_ranks(NAN, ROWS, N, N),
@@ -353,14 +356,16 @@ def test_cuda_gives_the_same_ranks(
 ) -> None:
     queries, gallery = make(8)
     groups = np.arange(40) % 9
-    there = [torch.from_numpy(rows).cuda() for rows in (queries, gallery)]
+    device_rows = [torch.from_numpy(rows).cuda() for rows in (queries, gallery)]
     torch.backends.cuda.matmul.fp32_precision = "tf32"
     try:
-        ranks = positive_ranks(there[0], there[1], groups[:30], groups)
+        ranks = positive_ranks(device_rows[0], device_rows[1], groups[:30], groups)
     finally:
         torch.backends.cuda.matmul.fp32_precision = "none"
     assert (ranks == positive_ranks(queries, gallery, groups[:30], groups)).all()
-    for got, expected in zip(
-        top_k(there[0], there[1], 5), top_k(queries, gallery, 5), strict=True
+    for on_device, on_host in zip(
+        top_k(device_rows[0], device_rows[1], 5),
+        top_k(queries, gallery, 5),
+        strict=True,
     ):
-        assert (got == expected).all()
+        assert (on_device == on_host).all()

@@ -20,13 +20,11 @@ from pytest_retrieval_robust.retrieval.ranking import (
     positive_ranks,
     positive_ranks_both,
 )
+from pytest_retrieval_robust.retrieval.ranking._checks import Request
 from pytest_retrieval_robust.retrieval.ranking._exact import Side, plain_sums
-from pytest_retrieval_robust.retrieval.ranking._filter import (
-    Filter,
-    make_filter,
-    take_means,
-)
+from pytest_retrieval_robust.retrieval.ranking._filter import Filter, make_filter
 from pytest_retrieval_robust.retrieval.ranking._kernels import Kernels, compiled
+from pytest_retrieval_robust.retrieval.ranking._means import take_means
 from pytest_retrieval_robust.retrieval.ranking._thresholds import Thresholds
 from pytest_retrieval_robust.strategies import unit_rows
 
@@ -38,10 +36,10 @@ KERNELS: dict[str, Kernels | None] = {"plain": _plain, "compiled": compiled()}
 
 @pytest.fixture(params=KERNELS)
 def kernels(request: pytest.FixtureRequest) -> Kernels:
-    found = KERNELS[request.param]
-    if found is None:
+    chosen = KERNELS[request.param]
+    if chosen is None:
         pytest.skip("numba is not installed")
-    return found
+    return chosen
 
 
 @pytest.mark.parametrize("filters", FILTERS)
@@ -53,24 +51,24 @@ def test_both_directions_are_those_of_the_exact_dot_products(
     filters: str,
     kernels: Kernels,
 ) -> None:
-    (queries, gallery), q_groups, g_groups = (
-        make(5),
-        np.arange(30) % 9,
-        np.arange(40) % 9,
-    )
-    found = _ranks(
-        queries,
-        gallery,
-        q_groups,
-        g_groups,
-        None,
-        tile,
-        both=True,
+    queries, gallery = make(5)
+    q_groups = np.arange(30) % 9
+    g_groups = np.arange(40) % 9
+    ranks = _ranks(
+        Request(
+            queries,
+            gallery,
+            q_groups,
+            g_groups,
+            None,
+            tile,
+        ),
+        both_directions=True,
         forced=FILTERS[filters],
         kernels=kernels,
     )
-    assert found[0].tolist() == exact_ranks(queries, gallery, q_groups, g_groups)
-    assert found[1].tolist() == exact_ranks(gallery, queries, g_groups, q_groups)
+    assert ranks[0].tolist() == exact_ranks(queries, gallery, q_groups, g_groups)
+    assert ranks[1].tolist() == exact_ranks(gallery, queries, g_groups, q_groups)
 
 
 values = st.floats(-2, 2, width=32) | st.sampled_from(
@@ -90,16 +88,19 @@ def test_small_cases_agree_with_fractions(
 ) -> None:
     row = st.lists(values, min_size=width, max_size=width).filter(any)
     drawn = data.draw(st.lists(row, min_size=2 * n + extra, max_size=2 * n + extra))
-    rows, groups = np.array(drawn, dtype=np.float32), np.arange(n + extra) % n
+    rows = np.array(drawn, dtype=np.float32)
+    groups = np.arange(n + extra) % n
     tile = data.draw(st.sampled_from([1, 2, 64]))
     both = _ranks(
-        rows[:n],
-        rows[n:],
-        groups[:n],
-        groups,
-        None,
-        tile,
-        both=True,
+        Request(
+            rows[:n],
+            rows[n:],
+            groups[:n],
+            groups,
+            None,
+            tile,
+        ),
+        both_directions=True,
         forced=FILTERS[filters],
     )
     exact = exact_scores(rows[:n], rows[n:])
@@ -134,19 +135,23 @@ def test_a_cone_of_near_ties_is_ranked_as_float64_does(
 ) -> None:
     rows = unit_rows(60, 16, repeated=30, spread=spread, common=common, seed=seed)
     order = np.random.default_rng(seed).permutation(60)
-    queries, gallery, groups = rows[order[:20]], rows, np.arange(60) % 20
-    found = _ranks(
-        queries,
-        gallery,
-        groups[:20],
-        groups,
-        None,
-        16,
-        both=True,
+    queries = rows[order[:20]]
+    gallery = rows
+    groups = np.arange(60) % 20
+    ranks = _ranks(
+        Request(
+            queries,
+            gallery,
+            groups[:20],
+            groups,
+            None,
+            16,
+        ),
+        both_directions=True,
         forced=FILTERS[filters],
     )
-    assert found[0].tolist() == exact_ranks(queries, gallery, groups[:20], groups)
-    assert found[1].tolist() == exact_ranks(gallery, queries, groups, groups[:20])
+    assert ranks[0].tolist() == exact_ranks(queries, gallery, groups[:20], groups)
+    assert ranks[1].tolist() == exact_ranks(gallery, queries, groups, groups[:20])
 
 
 @pytest.mark.parametrize("back", [False, True])
@@ -171,7 +176,8 @@ def test_the_bound_of_bfloat16_holds_where_every_rounding_goes_the_same_way(
     # so that what the queries lose lies along the gallery, and the other way, while the
     # scores are small. With their negatives, the means are zero.
     down, up = (torch.full((48,), 1 + half * 2.0**-8) for half in (1, 3))
-    query, item = torch.cat([down, up]), torch.cat([down, -up])
+    query = torch.cat([down, up])
+    item = torch.cat([down, -up])
     check_never_surely_wrong(
         torch.stack([query, -query]), torch.stack([item, -item]), torch.bfloat16, back
     )
@@ -181,7 +187,8 @@ def check_never_surely_wrong(
     queries: torch.Tensor, gallery: torch.Tensor, dtype: torch.dtype, back: bool
 ) -> None:
     filtered, sides = _filter(queries, gallery, dtype)
-    table, exact = _product(filtered), queries.double() @ gallery.double().T
+    table = _product(filtered)
+    exact = queries.double() @ gallery.double().T
     # Each pair in turn is at the floor: the hardest place, and far more of them than
     # ranks would ask for.
     for other in range(len(sides[0 if back else 1])):
@@ -201,7 +208,8 @@ def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
     widths = []
     for common in (0.0, 3.0):  # mean cosines 0 and 0.9 at this width of rows
         rows = unit(normal(1, 400, 64) / 8 + common * unit(normal(2, 1, 64)))
-        queries, gallery = torch.from_numpy(rows[:200]), torch.from_numpy(rows[200:])
+        queries = torch.from_numpy(rows[:200])
+        gallery = torch.from_numpy(rows[200:])
         filtered, _ = _filter(queries, gallery, torch.bfloat16)
         scores = queries @ gallery.T
         limits = filtered.thresholds(
@@ -234,28 +242,30 @@ def _product(filtered: Filter) -> torch.Tensor:
 
 @pytest.mark.parametrize("filters", FILTERS)
 def test_large_groups_and_many_partners_are_counted(filters: str) -> None:
-    rows, rng = unit(normal(0, 150, 24)), np.random.default_rng(0)
-    q_groups, g_groups = (
-        rng.integers(0, 2, 70),
-        np.append(rng.integers(0, 2, 78), [0, 1]),
-    )
-    found = _ranks(
-        rows[:70],
-        rows[70:],
-        q_groups,
-        g_groups,
-        None,
-        16,
-        both=True,
+    rows = unit(normal(0, 150, 24))
+    rng = np.random.default_rng(0)
+    q_groups = rng.integers(0, 2, 70)
+    g_groups = np.append(rng.integers(0, 2, 78), [0, 1])
+    ranks = _ranks(
+        Request(
+            rows[:70],
+            rows[70:],
+            q_groups,
+            g_groups,
+            None,
+            16,
+        ),
+        both_directions=True,
         forced=FILTERS[filters],
     )
-    assert found[0].tolist() == exact_ranks(rows[:70], rows[70:], q_groups, g_groups)
-    assert found[1].tolist() == exact_ranks(rows[70:], rows[:70], g_groups, q_groups)
+    assert ranks[0].tolist() == exact_ranks(rows[:70], rows[70:], q_groups, g_groups)
+    assert ranks[1].tolist() == exact_ranks(rows[70:], rows[:70], g_groups, q_groups)
 
 
 def test_one_direction_takes_gallery_items_that_nobody_asks_for() -> None:
     rows = unit(normal(0, 40, 16))
-    queries, groups = rows[:10] + rows[10:20], np.arange(40)
+    queries = rows[:10] + rows[10:20]
+    groups = np.arange(40)
     assert positive_ranks(queries, rows, groups[:10], groups).tolist() == exact_ranks(
         queries, rows, groups[:10], groups
     )
@@ -298,10 +308,8 @@ def test_both_sides_must_be_answerable(
 def test_a_custom_scorer_sees_each_pair_once_for_both_directions(
     groups: np.ndarray, tile: int
 ) -> None:
-    queries, gallery = (
-        torch.from_numpy(unit(normal(0, 40, 8))),
-        torch.from_numpy(unit(normal(1, 40, 8))),
-    )
+    queries = torch.from_numpy(unit(normal(0, 40, 8)))
+    gallery = torch.from_numpy(unit(normal(1, 40, 8)))
     seen: list[tuple[int, int]] = []
     numbers = {
         tuple(row): i
@@ -318,12 +326,13 @@ def test_a_custom_scorer_sees_each_pair_once_for_both_directions(
         )
         return -torch.cdist(q.double(), g.double()).round(decimals=1)
 
-    found = positive_ranks_both(
+    both = positive_ranks_both(
         queries, gallery, groups, groups, similarity=distance, tile=tile
     )
     assert sorted(seen) == [(i, j) for i in range(40) for j in range(40)]
-    scores, right = distance_table(queries, gallery), groups[:, None] == groups
-    for ranks, table in zip(found, (scores, scores.T), strict=True):
+    scores = distance_table(queries, gallery)
+    right = groups[:, None] == groups
+    for ranks, table in zip(both, (scores, scores.T), strict=True):
         best = np.where(right, table, -np.inf).max(1, keepdims=True)
         assert ranks.tolist() == (1 + ((table >= best) & ~right).sum(1)).tolist()
 
@@ -339,10 +348,8 @@ def test_loops_count_alike(kernels: Kernels) -> None:
     rng = np.random.default_rng(0)
     for rows, columns in ((1, 1), (3, 9), (70, 300), (300, 17)):
         table = rng.integers(-5, 5, (rows, columns)).astype(np.float32)
-        scores, low = (
-            torch.from_numpy(table),
-            rng.integers(-5, 5, rows + columns).astype(np.float32),
-        )
+        scores = torch.from_numpy(table)
+        low = rng.integers(-5, 5, rows + columns).astype(np.float32)
         high = low + rng.integers(0, 3, rows + columns).astype(np.float32)
         of_rows = Thresholds(
             torch.from_numpy(low[:rows]), torch.from_numpy(high[:rows])
@@ -384,7 +391,8 @@ from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
 torch.set_num_threads(1)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rows = np.random.default_rng(0).standard_normal((6000, 64), dtype=np.float32)
-positive_ranks_both(rows[:2000], rows[:2000], np.arange(2000), np.arange(2000), tile=256)  # what libraries load
+own = np.arange(2000)
+positive_ranks_both(rows[:2000], rows[:2000], own, own, tile=256)  # loads the libraries
 before = peak()
 positive_ranks_both(rows, rows, np.arange(6000), np.arange(6000), tile=256)
 print(peak() - before)

@@ -25,7 +25,9 @@ def ranks_of(name: str) -> dict[str, Ranks]:
         key: published.goldens("retrieval")[f"{name}/{key}"]
         for key in ("image", "text", "text_index")
     }
-    image, text, index = arrays["image"], arrays["text"], arrays["text_index"]
+    image = arrays["image"]
+    text = arrays["text"]
+    index = arrays["text_index"]
     own = np.arange(len(image))
     groups, first = np.unique(index, return_index=True)
     return {

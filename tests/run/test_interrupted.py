@@ -16,7 +16,7 @@ from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.run import run_sweep
 from pytest_retrieval_robust.models import ModelCard
 
-from ..core.test_calling import encoder_of
+from ..core.sweeps import encoder_of
 from ..measure.sweep.test_devices import ranks
 from ..measure.sweep.test_sweep import RECORDS, Pixels
 

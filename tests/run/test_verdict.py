@@ -876,7 +876,7 @@ def pytest_robust_register(catalogues):
         (
             "--robust-occluders=hider",
             4,
-            "*Expected the occluder of the entry 'hider' to be named so, got name=*",
+            "*Expected the occluder of the entry 'hider' to have that name, got name=*",
         ),
     ],
 )

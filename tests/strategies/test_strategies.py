@@ -4,7 +4,6 @@ import doctest
 import re
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ from PIL.Image import Image, Resampling
 import pytest_retrieval_robust.strategies as public
 from pytest_retrieval_robust.core.errors import OcclusionError, RobustError
 from pytest_retrieval_robust.models import LoadRequest
-from pytest_retrieval_robust.models._gloria import GLORIA
-from pytest_retrieval_robust.models._pictures import (
+from pytest_retrieval_robust.models._formats.gloria import GLORIA
+from pytest_retrieval_robust.models._formats.pictures import (
     fit_and_pad,
     pad_and_resize,
     resize_and_crop,
@@ -44,7 +43,6 @@ from pytest_retrieval_robust.strategies import (
     unit_rows,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
 MODULES = ("", "._occlusions", "._images", "._reports", "._embeddings")
 TOP_LEFT = Box(at="top-left")
 
@@ -210,11 +208,9 @@ def test_embeddings_shrink_to_few_rows_and_dims() -> None:
 
 
 def test_some_embeddings_are_equal_nearly_equal_or_in_one_cone() -> None:
-    duplicate, near, narrow = (
-        unit_rows(2, 64, repeated=1),
-        unit_rows(2, 64, repeated=1, spread=1e-7),
-        unit_rows(9, 64),
-    )
+    duplicate = unit_rows(2, 64, repeated=1)
+    near = unit_rows(2, 64, repeated=1, spread=1e-7)
+    narrow = unit_rows(9, 64)
     assert (duplicate[0] == duplicate[1]).all()
     assert (near[0] != near[1]).any()
     assert np.abs(near[0] - near[1]).max() < 1e-6
@@ -303,13 +299,3 @@ def test_the_examples_of_the_docstrings_run(module: str) -> None:
         ).failed
         == 0
     )
-
-
-def test_the_examples_of_the_page_run() -> None:
-    names: dict[str, Any] = {"__name__": "page"}
-    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL):
-        exec(compile(block, str(PAGE), "exec"), names)
-    tests = [name for name in names if name.startswith("test_")]
-    assert len(tests) == 6
-    for name in tests:
-        names[name]()

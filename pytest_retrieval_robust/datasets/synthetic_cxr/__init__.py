@@ -1,12 +1,10 @@
-"""The embedded data set: procedural frontal chest radiographs with free-text reports,
-drawn when they are asked for.
-"""
+"""The embedded data set: procedural chest radiographs with reports, drawn on demand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_retrieval_robust.datasets import DatasetEntry
+from pytest_retrieval_robust.datasets.entry import DatasetEntry
 
 if TYPE_CHECKING:
     from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
@@ -17,9 +15,7 @@ class _Catalogue(Protocol):
 
 
 def load(**options: Any) -> SyntheticCxr:
-    """By default the test split: 500 pairs with 500 different reports, each image 224 x
-    224 in greyscale.
-    """
+    """By default the test split: 500 pairs with different reports, 224 x 224 in greyscale."""
     from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 
     return SyntheticCxr(**options)

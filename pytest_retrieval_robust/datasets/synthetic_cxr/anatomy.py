@@ -9,8 +9,9 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, unif
 
 @dataclass(frozen=True)
 class Patient:
-    """Body measures in chest coordinates (the image is about 1 x 1) and densities on a
-    0..1 scale.
+    """A body's measures in chest coordinates, and densities on a 0..1 scale.
+
+    In chest coordinates the image is about 1 x 1.
     """
 
     half_width: float
@@ -38,8 +39,9 @@ class Patient:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the chest lies in the image: moves and tilt in its widths, magnification,
-    the collimator's margins.
+    """Where the chest lies in the image.
+
+    Moves, tilt and the collimator's margins in widths of the image; magnification.
     """
 
     right: float
@@ -51,8 +53,9 @@ class Pose:
 
 @dataclass(frozen=True)
 class Exposure:
-    """How the picture was taken and windowed: gain about the automatic one, tone,
-    window, noise and its start.
+    """How the picture was taken and windowed.
+
+    Gain about the automatic one, tone, window, noise, and where the noise starts.
     """
 
     gain: float
@@ -66,6 +69,7 @@ class Exposure:
 
 def sample_patient(seed: int, index: int) -> Patient:
     """The body of study (`seed`, `index`)."""
+    # Each measure has its own number: a new one goes at the end, or all bodies change.
     u = uniforms("anatomy", seed, index, 52).tolist()
     return Patient(
         half_width=between(u[0], 0.355, 0.395),

@@ -50,12 +50,13 @@ class SyntheticCxr:
     """`pairs` radiographs of a split, drawn on demand, with their reports.
 
     Args:
-        pairs: How many images, 1 to 100,000; fewer are always the first of more. size:
-        Pixels of each side, or (rows, columns), each 64 to 1024; the same studies at
-        every size. split: `test` or `train`: no combination of findings and no text is
-        in both. The one exception is the normal
-            combination, which is a training one: a test split has it where `prevalence`
-            asks for normal studies, in texts and bodies that training has not.
+        pairs: How many images, 1 to 100,000; fewer are always the first of more.
+        size: Pixels of each side, or (rows, columns), each 64 to 1024; the same studies
+            at every size.
+        split: `test` or `train`: no combination of findings and no text is in both. The
+            one exception is the normal combination, which is a training one: a test
+            split has it if `prevalence` asks for normal studies, in texts and bodies
+            that training does not have.
         prevalence: None: one pair for each combination of findings, none of them twice.
             Else the share of abnormal studies, 0 to 1: of the first n pairs round(n *
             prevalence) have findings or devices, as drawn, so combinations may repeat;
@@ -79,16 +80,11 @@ class SyntheticCxr:
         labels: str = "sided",
     ) -> None:
         self.settings = CxrSettings(pairs, size, split, prevalence, relevance, labels)
-        drawn = (
-            _distinct(split)
-            if prevalence is None
-            else _with_prevalence(split, prevalence)
-        )
-        self.studies = tuple(islice(drawn, pairs))
+        studies = _studies(split, prevalence)
+        self.studies = tuple(islice(studies, pairs))
         # Every model of a run asks for the same pictures again.
-        self._drawn = lru_cache(maxsize=_KEPT_PIXELS // math.prod(self.settings.shape))(
-            self._draw
-        )
+        kept_images = _KEPT_PIXELS // math.prod(self.settings.shape)
+        self._drawn = lru_cache(maxsize=kept_images)(self._draw)
 
     @property
     def name(self) -> str:
@@ -108,10 +104,9 @@ class SyntheticCxr:
 
     @cached_property
     def image_ids(self) -> tuple[str, ...]:
-        """One id an image, such as `synthetic-cxr-test-0007`."""
-        return tuple(
-            f"{FAMILY}-{self.split}-{number:04d}" for number in range(len(self.studies))
-        )
+        """One id per image, such as `synthetic-cxr-test-0007`."""
+        numbers = range(len(self.studies))
+        return tuple(f"{FAMILY}-{self.split}-{number:04d}" for number in numbers)
 
     @cached_property
     def reports(self) -> tuple[str, ...]:
@@ -120,7 +115,7 @@ class SyntheticCxr:
 
     @property
     def patients(self) -> tuple[str, ...]:
-        """One patient an image."""
+        """One patient per image."""
         return tuple(f"patient-{study.seed}-{study.index}" for study in self.studies)
 
     @property
@@ -150,9 +145,7 @@ class SyntheticCxr:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over the generator's version, every choice, ids, reports,
-        groups and labels.
-        """
+        """SHA-256 (hex) over the generator's version, choices, ids, reports, groups, labels."""
         pairing = self._pairing
         arrays = (
             pairing.image_groups,
@@ -170,8 +163,9 @@ class SyntheticCxr:
         return sha256("\n".join(parts).encode()).hexdigest()
 
     def content_digest(self, index: int) -> bytes:
-        """32 bytes that follow from the generator's version, the choices and the image:
-        nothing is drawn.
+        """32 bytes that follow from the generator's version, the choices and the image.
+
+        Nothing is drawn for them.
         """
         return sha256(f"{self.fingerprint} {index}".encode()).digest()
 
@@ -180,8 +174,9 @@ class SyntheticCxr:
         return self._drawn(index).copy()
 
     def masks(self, index: int) -> dict[str, NDArray[np.bool_]]:
-        """Where things are in the radiograph `index`: (rows, columns) bool, exact, for
-        `lungs`, `heart`, `mediastinum` and each finding and device (see
+        """Where things are in the radiograph `index`: exact masks, (rows, columns) bool.
+
+        For `lungs`, `heart`, `mediastinum` and each finding and device (see
         `synthetic_cxr.masks`).
         """
         return masks(self._study(index), *self.settings.shape)
@@ -189,12 +184,9 @@ class SyntheticCxr:
     def __repr__(self) -> str:
         images = f"{len(self.studies)} images"
         # Reports are counted by writing them, which takes seconds for tens of thousands.
-        is_quick = len(self.studies) <= _QUICK or "_pairing" in vars(self)
-        return (
-            f"<{self.name}: {images}, {len(self.reports)} reports>"
-            if is_quick
-            else f"<{self.name}: {images}>"
-        )
+        if len(self.studies) > _QUICK and "_pairing" not in vars(self):
+            return f"<{self.name}: {images}>"
+        return f"<{self.name}: {images}, {len(self.reports)} reports>"
 
     def _draw(self, index: int) -> Image.Image:
         return Image.fromarray(render(self._study(index), *self.settings.shape))
@@ -213,16 +205,15 @@ class SyntheticCxr:
         relevance: str | None = None,
         direction: Literal["image-to-report", "report-to-image"] = "image-to-report",
     ) -> float:
-        """The highest Recall@k, 0..1, of a model that reads every finding and cannot
-        know which wording was chosen.
+        """The highest Recall@k, 0..1, of a model that reads every finding.
 
-        It gives one list of k answers to all queries with the same findings; of those
-        queries are answered
+        It cannot know which wording was chosen. It gives one list of k answers to all
+        queries with the same findings; of those queries are answered
 
         * `strict-id`: as many as the list is long, min(n, k) of n;
         * `same-text`: those with the k most frequent of their texts; of reports, each
           of which is one query however many images it has, min(n, k) of n;
-        * `same-labels`: all, since equal findings have equal labels.
+        * `same-labels`: all, because equal findings have equal labels.
 
         Args:
             k: How many answers count, 1 or more.
@@ -235,26 +226,22 @@ class SyntheticCxr:
                 " answers."
             )
         known_word("direction", direction, DIRECTIONS)
+        # Another rule than the data set's own needs a pairing of its own.
         rule = self.relevance if relevance is None else relevance
         if rule not in RELEVANCES:
             raise DatasetError(
                 f"Expected relevance out of {', '.join(RELEVANCES)}, got"
                 f" relevance={rule!r}; change it."
             )
-        pairing = (
-            self._pairing
-            if rule == self.relevance
-            else pair(self._texts, self._label_sets, rule)
-        )
+        if rule == self.relevance:
+            pairing = self._pairing
+        else:
+            pairing = pair(self._texts, self._label_sets, rule)
         if direction == "image-to-report":
-            return ceiling(
-                [study.states for study in self.studies], pairing.image_groups, k
-            )
-        return ceiling(
-            [self.studies[image].states for image in pairing.sources],
-            pairing.report_groups,
-            k,
-        )
+            findings = [study.states for study in self.studies]
+            return ceiling(findings, pairing.image_groups, k)
+        findings = [self.studies[image].states for image in pairing.sources]
+        return ceiling(findings, pairing.report_groups, k)
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:
@@ -270,33 +257,45 @@ class SyntheticCxr:
         return pair(self._texts, self._label_sets, self.relevance)
 
 
+def _studies(split: str, prevalence: float | None) -> Iterator[Study]:
+    if prevalence is None:
+        return _distinct(split)
+    return _with_prevalence(split, prevalence)
+
+
 def _distinct(split: str) -> Iterator[Study]:
     """The studies of the split whose findings no study before them has."""
-    seen: set[tuple[str, ...]] = set()
+    earlier: set[tuple[str, ...]] = set()
     for study in _drawn(split):
-        if study.states not in seen:
-            seen.add(study.states)
+        if study.states not in earlier:
+            earlier.add(study.states)
             yield study
 
 
 def _with_prevalence(split: str, prevalence: float) -> Iterator[Study]:
-    """Normal and abnormal studies, spread evenly: of the first n, n times `prevalence`,
-    rounded, are abnormal.
+    """Normal and abnormal studies, spread evenly.
+
+    Of the first n, n times `prevalence`, rounded, are abnormal.
     """
+    # A fraction of what was written: 0.1 is a tenth, which no float is.
     share = Fraction(str(float(prevalence)))
-    drawn, before = _drawn(split), 0
+    studies = _drawn(split)
+    abnormal_before = 0
     for number in count(1):
         abnormal = int(share * number + Fraction(1, 2))
-        yield _abnormal(drawn) if abnormal > before else _made_normal(next(drawn))
-        before = abnormal
+        if abnormal > abnormal_before:
+            yield _next_abnormal(studies)
+        else:
+            yield _made_normal(next(studies))
+        abnormal_before = abnormal
 
 
 def _drawn(split: str) -> Iterator[Study]:
     return (draw(SEEDS[split], index, split) for index in count())
 
 
-def _abnormal(drawn: Iterator[Study]) -> Study:
-    return next(study for study in drawn if study.states != NORMAL)
+def _next_abnormal(studies: Iterator[Study]) -> Study:
+    return next(study for study in studies if study.states != NORMAL)
 
 
 def _made_normal(study: Study) -> Study:

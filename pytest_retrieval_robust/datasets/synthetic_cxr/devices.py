@@ -10,6 +10,11 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import POSITION, Study
 
 DEVICES = ("wires", "gastric tube", "tube", "line", "picc", "pacemaker")
+_WIRE = (
+    *((0, 0), (0.018, 0.009), (0.014, 0.03), (-0.014, 0.03), (-0.018, 0.009)),
+    *((0, 0), (0.007, -0.012)),
+)
+"""A loop of a wire with its twist."""
 
 
 def draw_devices(
@@ -39,41 +44,29 @@ def _wires(canvas: Canvas, _state: str, _plan: Plan, u: Details) -> None:
     for number in range(6):
         y = 0.24 + 0.075 * number + 0.006 * float(u[number])
         d = 0.006 * (float(u[number]) - 0.5)
-        ring = (
-            (0, 0),
-            (0.018, 0.009),
-            (0.014, 0.03),
-            (-0.014, 0.03),
-            (-0.018, 0.009),
-            (0, 0),
-            (0.007, -0.012),
-        )
-        canvas.path([(d + right, y + down) for right, down in ring], 0.008, 250)
+        canvas.path([(d + right, y + down) for right, down in _WIRE], 0.008, 250)
 
 
 def _gastric_tube(canvas: Canvas, _state: str, plan: Plan, u: Details) -> None:
     floor = plan.bases[1]
     swing = between(u[0], 0.13, 0.2)
-    path = [
-        (0.006, -0.1),
-        (0.008, 0.2),
-        (0.012, 0.5),
-        (0.02, floor - 0.02),
+    oesophagus = [(0.006, -0.1), (0.008, 0.2), (0.012, 0.5), (0.02, floor - 0.02)]
+    stomach = [
         (0.07, floor + 0.08),
+        (swing, floor + 0.13),
+        (swing + 0.03, floor + 0.19),
     ]
-    canvas.path(
-        [*path, (swing, floor + 0.13), (swing + 0.03, floor + 0.19)],
-        0.0105,
-        225,
-        spine=True,
-    )
+    canvas.path([*oesophagus, *stomach], 0.0105, 225, spine=True)
 
 
 def _tube(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     """An endotracheal tube with two walls; too low, it enters the right main bronchus."""
-    tip = between(u[0], 0.24, 0.28) if state == "good" else between(u[0], 0.415, 0.44)
-    bend = [(-0.012, 0.36), (-0.06, tip)] if state == "low" else [(0.0, tip)]
-    path = [(0.004, -0.1), (0.0, 0.1), (0.0, 0.2), *bend]
+    if state == "low":
+        end = [(-0.012, 0.36), (-0.06, between(u[0], 0.415, 0.44))]
+    else:
+        end = [(0.0, between(u[0], 0.24, 0.28))]
+    path = [(0.004, -0.1), (0.0, 0.1), (0.0, 0.2), *end]
+    # The wide tube first, then its hollow, then the opaque stripe of its wall.
     canvas.path(path, 0.027, 215)
     canvas.path(path, 0.012, 70)
     canvas.path([(d + 0.011, y) for d, y in path], 0.006, 250)
@@ -82,17 +75,12 @@ def _tube(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
 def _line(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     tip = between(u[0], 0.4, 0.46)
     cava = [(-0.034, 0.26), (-0.036, tip)]
-    jugular = [(-0.085, -0.1), (-0.075, 0.03), (-0.055, 0.15)]
-    subclavian = [
-        (0.27, 0.235),
-        (0.2, 0.165),
-        (0.12, 0.158),
-        (0.05, 0.19),
-        (-0.012, 0.225),
-    ]
-    canvas.path(
-        [*(jugular if state == "right jugular" else subclavian), *cava], 0.0105, 240
-    )
+    if state == "right jugular":
+        vein = [(-0.085, -0.1), (-0.075, 0.03), (-0.055, 0.15)]
+    else:
+        vein = [(0.27, 0.235), (0.2, 0.165), (0.12, 0.158), (0.05, 0.19)]
+        vein.append((-0.012, 0.225))
+    canvas.path([*vein, *cava], 0.0105, 240)
 
 
 def _picc(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
@@ -100,6 +88,7 @@ def _picc(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
     tip = between(u[0], 0.39, 0.45)
     side = -1.0 if state == "right" else 1.0
     inner = (-0.045, 0.2) if state == "right" else (0.0, 0.215)
+    # From the arm inwards, below the clavicle.
     arm = [
         (side * 0.56, 0.36),
         (side * 0.46, 0.27),
@@ -111,11 +100,13 @@ def _picc(canvas: Canvas, state: str, _plan: Plan, u: Details) -> None:
 
 
 def _pacemaker(canvas: Canvas, state: str, plan: Plan, u: Details) -> None:
-    """A generator below the clavicle with two leads: to the right atrium and to the
-    apex of the right ventricle.
+    """A generator below the clavicle with two leads.
+
+    They go to the right atrium and to the apex of the right ventricle.
     """
     side = -1.0 if state == "right" else 1.0
-    d, y = side * between(u[0], 0.27, 0.31), between(u[1], 0.25, 0.3)
+    d = side * between(u[0], 0.27, 0.31)
+    y = between(u[1], 0.25, 0.3)
     vein = [
         (side * 0.24, y - 0.075),
         (side * 0.13, 0.17),
@@ -123,7 +114,8 @@ def _pacemaker(canvas: Canvas, state: str, plan: Plan, u: Details) -> None:
         (-0.034, 0.29),
         (-0.04, 0.42),
     ]
-    heart, floor = plan.heart, plan.bases[1]
+    heart = plan.heart
+    floor = plan.bases[1]
     ventricle = [
         (-0.045, 0.54),
         (-0.01, floor - 0.1),
@@ -133,6 +125,7 @@ def _pacemaker(canvas: Canvas, state: str, plan: Plan, u: Details) -> None:
     atrium = [(-0.05, 0.53), (-0.03, 0.57), (-0.06 * heart, 0.55)]
     canvas.path([(d - side * 0.02, y - 0.045), *vein, *ventricle], 0.009, 240)
     canvas.path([(d - side * 0.005, y - 0.05), *vein, *atrium], 0.0075, 230)
+    # The generator last: it covers the leads. Case, battery and connector.
     canvas.box((d, y), (0.052, 0.046), 0.02, 235)
     canvas.box((d, y + 0.008), (0.036, 0.026), 0.012, 205)
     canvas.box((d, y - 0.036), (0.026, 0.007), 0.005, 255)

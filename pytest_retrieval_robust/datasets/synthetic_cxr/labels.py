@@ -1,5 +1,6 @@
-"""Labels: the set of findings and devices of a study, with the side or without it,
-never with size or zone.
+"""Labels: the set of findings and devices of a study, with or without the side.
+
+They never have a size or a zone.
 """
 
 from __future__ import annotations
@@ -14,45 +15,39 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.settings import LABELS
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS, Study
 
 _SIDES = ("right", "left")
-# What an abnormal state is called where the slot's name says only what is looked at.
 _CALLED = {
     "heart": "enlarged heart",
     "diaphragm": "raised diaphragm",
     "line": "central line",
     "wires": "sternal wires",
 }
-# States of these slots are different findings, not sizes or places of one.
-_TELLING = ("volumes", "tube")
+"""What an abnormal state is called if the slot's name says only what is looked at."""
+_STATES_ARE_FINDINGS = ("volumes", "tube")
+"""Slots whose states are different findings, not sizes or places of one."""
 
 
 def label_names(scheme: str) -> tuple[str, ...]:
-    """Every label of `sided` (`effusion right`) or `unsided` (`effusion`), in the order
-    of the slots.
+    """Every label of `sided` (`effusion right`) or `unsided` (`effusion`), by slots.
 
     >>> len(label_names("sided")), len(label_names("unsided"))
     (28, 18)
     """
     known_word("labels", scheme, LABELS)
-    labels = [
-        name
-        for slot in SLOTS
-        for state in slot.states[1:]
-        for name in _labels(slot.name, state, scheme)
-    ]
+    labels: list[str] = []
+    for slot in SLOTS:
+        for state in slot.states[1:]:
+            labels += _labels(slot.name, state, scheme)
     return tuple(dict.fromkeys(labels))
 
 
 def label_set(study: Study, scheme: str) -> frozenset[str]:
     """The labels of what the study shows; empty for a normal one."""
     known_word("labels", scheme, LABELS)
-    found = (
-        (slot.name, state)
-        for slot, state in zip(SLOTS, study.states, strict=True)
-        if state != slot.states[0]
-    )
-    return frozenset(
-        name for slot, state in found for name in _labels(slot, state, scheme)
-    )
+    labels: set[str] = set()
+    for slot in SLOTS:
+        if study.has(slot.name):
+            labels.update(_labels(slot.name, study[slot.name], scheme))
+    return frozenset(labels)
 
 
 def label_matrix(studies: Sequence[Study], scheme: str) -> NDArray[np.bool_]:
@@ -65,21 +60,19 @@ def label_matrix(studies: Sequence[Study], scheme: str) -> NDArray[np.bool_]:
 
 
 def _labels(slot: str, state: str, scheme: str) -> list[str]:
-    """What one abnormal state is called; atelectasis of both bases has two labels with
-    sides, and one without.
+    """What one abnormal state is called.
+
+    Atelectasis of both bases has two labels with sides, and one without.
     """
+    # A size is no finding of its own.
     if slot == "nodule size":
         return []
-    words = f"{slot} {state}".split()
-    sides = (
-        list(_SIDES) if state == "both" else [side for side in _SIDES if side in words]
-    )
-    if slot in _TELLING:
+    if slot in _STATES_ARE_FINDINGS:
         finding = f"{slot} {state}"
     else:
         finding = _CALLED.get(slot, slot.removesuffix(" right").removesuffix(" left"))
-    return (
-        [f"{finding} {side}" for side in sides]
-        if sides and scheme == "sided"
-        else [finding]
-    )
+    words = f"{slot} {state}".split()
+    sides = [side for side in _SIDES if side in words or state == "both"]
+    if not sides or scheme == "unsided":
+        return [finding]
+    return [f"{finding} {side}" for side in sides]

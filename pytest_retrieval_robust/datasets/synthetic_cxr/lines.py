@@ -11,13 +11,16 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Plan
 from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field
 
 _CANVAS = 448
+"""Pixels of the canvas's shorter side, at least."""
 _STEPS = np.linspace(0, 1, 9, dtype=np.float32)[:, None, None]
+"""Places on a path between two of its points."""
 Points = Sequence[tuple[float, float]]
 
 
 class Canvas:
-    """Draws in chest coordinates (beside the midline, height); widths are relative to
-    the image's shorter side.
+    """Draws in chest coordinates: distance beside the midline, and height.
+
+    Widths are relative to the image's shorter side.
     """
 
     def __init__(self, plan: Plan, rows: int, columns: int) -> None:
@@ -25,10 +28,9 @@ class Canvas:
         self._shape = (rows, columns)
         side = min(rows, columns)
         self._unit = max(_CANVAS, side)
-        self._size = (
-            round(columns * self._unit / side),
-            round(rows * self._unit / side),
-        )
+        width = round(columns * self._unit / side)
+        height = round(rows * self._unit / side)
+        self._size = (width, height)
         self._image = Image.new("L", self._size)
         self._draw = ImageDraw.Draw(self._image)
 
@@ -47,17 +49,17 @@ class Canvas:
         level: int,
     ) -> None:
         """A box with rounded corners."""
-        (x, y), unit = (
-            self._place(*np.asarray(centre, dtype=np.float32)[:, None])[0],
-            self._unit,
-        )
+        d, y = np.asarray(centre, dtype=np.float32)[:, None]
+        [(middle, middle_row)] = self._place(d, y)
+        width = half[0] * self._unit
+        height = half[1] * self._unit
         corners = (
-            x - half[0] * unit,
-            y - half[1] * unit,
-            x + half[0] * unit,
-            y + half[1] * unit,
+            middle - width,
+            middle_row - height,
+            middle + width,
+            middle_row + height,
         )
-        self._draw.rounded_rectangle(corners, radius * unit, fill=level)
+        self._draw.rounded_rectangle(corners, radius * self._unit, fill=level)
 
     def field(self) -> Field:
         """(rows, columns), 0..1."""
@@ -68,12 +70,9 @@ class Canvas:
         return np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
 
     def _line(self, points: Points, width: float, level: int) -> None:
-        self._draw.line(
-            list(points),
-            fill=level,
-            width=max(1, round(width * self._unit)),
-            joint="curve",
-        )
+        # A line of no width would not be drawn.
+        pixels = max(1, round(width * self._unit))
+        self._draw.line(list(points), fill=level, width=pixels, joint="curve")
 
     def _place(
         self, d: Field, y: Field, spine: bool = False
@@ -86,14 +85,17 @@ class Canvas:
 
 def _bend(points: Field) -> tuple[Field, Field]:
     """A dense Catmull-Rom path through (n, 2) `points`."""
-    padded = np.concatenate(
-        [2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]]
-    )
-    before, start, end, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
+    # The ends go straight on, so that the first and the last piece are pieces like others.
+    first = 2 * points[:1] - points[1:2]
+    last = 2 * points[-1:] - points[-2:-1]
+    padded = np.concatenate([first, points, last])
+    before = padded[:-3]
+    start = padded[1:-2]
+    end = padded[2:-1]
+    after = padded[3:]
     t = _STEPS
-    bent = start + 0.5 * t * (
-        end - before + t * (2 * before - 5 * start + 4 * end - after)
-    )
+    quadratic = 2 * before - 5 * start + 4 * end - after
+    bent = start + 0.5 * t * (end - before + t * quadratic)
     bent = bent + 0.5 * t**3 * (3 * (start - end) + after - before)
     path = bent.transpose(1, 0, 2).reshape(-1, 2)
     return path[:, 0], path[:, 1]

@@ -1,5 +1,6 @@
-"""Where things are: exact masks of the organs and of every finding, from the fields
-that the picture is drawn with.
+"""Where things are: exact masks of the organs and of every finding.
+
+They come from the fields that the picture is drawn with.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_retrieval_robust.datasets.synthetic_cxr.bones import spinal_column
 from pytest_retrieval_robust.datasets.synthetic_cxr.devices import DEVICES, draw_device
+from pytest_retrieval_robust.datasets.synthetic_cxr.exposure import open_field
 from pytest_retrieval_robust.datasets.synthetic_cxr.findings import (
     Details,
     opacities,
@@ -23,56 +26,56 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import (
     heart_height,
     plan_of,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.render import (
-    check_size,
-    open_field,
-    spinal_column,
-)
+from pytest_retrieval_robust.datasets.synthetic_cxr.render import check_size
 from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS, Study
 
 Mask = NDArray[np.bool_]
 ORGANS = ("lungs", "heart", "mediastinum")
-# An opacity or a device is there where it takes at least this share of the beam that
-# air or tissue would let through.
 _VISIBLE = 0.1
+"""An opacity or a device is in a pixel if it takes at least this share of the beam that
+air or tissue would let through.
+"""
 _HEART_TOP = 0.43
+"""The height that parts the heart from the mediastinum above it."""
 
 
 def masks(study: Study, rows: int, columns: int) -> dict[str, Mask]:
-    """`lungs`, `heart`, `mediastinum`, then each finding and device of `study` by its
-    slot's name: (rows, columns).
+    """`lungs`, `heart`, `mediastinum`, then each finding and device by its slot's name.
 
-    The lungs are the fields that a radiologist would outline: beside heart and
-    mediastinum, above the diaphragm, with whatever fluid, air or consolidation is in
-    them. A finding that moves or widens a structure (heart, volumes, diaphragm,
-    scoliosis) is that structure. Behind a margin that the collimator shut there is
-    nothing. Raises `DatasetError` for a side that `render` would refuse.
+    Each is (rows, columns). The lungs are the fields that a radiologist would outline:
+    beside heart and mediastinum, above the diaphragm, with whatever fluid, air or
+    consolidation is in them. A finding that moves or widens a structure (heart,
+    volumes, diaphragm, scoliosis) is that structure. Behind a margin that the
+    collimator shut there is nothing. Raises `DatasetError` for a side that `render`
+    would refuse.
     """
     check_size(rows, columns)
     plan = plan_of(study)
     chest = build_chest(plan, rows, columns)
-    found = dict(zip(ORGANS, _organs(chest), strict=True))
-    drawn = _findings(study, chest, found, sample_details(study))
-    found |= {slot.name: drawn[slot.name] for slot in SLOTS if slot.name in drawn}
+    region_masks = _organs(chest)
+    finding_masks = _findings(study, chest, region_masks, sample_details(study))
+    for slot in SLOTS:
+        if slot.name in finding_masks:
+            region_masks[slot.name] = finding_masks[slot.name]
     field = open_field(plan.pose, rows, columns)
-    return {name: _within(mask, field) for name, mask in found.items()}
+    return {name: _within(mask, field) for name, mask in region_masks.items()}
 
 
 def _within(mask: Mask, field: tuple[slice, slice]) -> Mask:
-    seen = np.zeros_like(mask)
-    seen[field] = mask[field]
-    return seen
+    visible = np.zeros_like(mask)
+    visible[field] = mask[field]
+    return visible
 
 
-def _organs(chest: Chest) -> tuple[Mask, Mask, Mask]:
-    silhouette, above = chest.silhouette > 0.5, chest.y < chest.diaphragm
-    heart_rows = heart_height(chest.plan, chest.y) > _HEART_TOP
+def _organs(chest: Chest) -> dict[str, Mask]:
+    silhouette = chest.silhouette > 0.5
+    is_below_top = heart_height(chest.plan, chest.y) > _HEART_TOP
+    is_above_diaphragm = chest.y < chest.diaphragm
+    is_below_apex = chest.y > chest.plan.patient.apex
     lungs = (chest.lungs > 0.5) & ~silhouette
-    return (
-        lungs,
-        silhouette & heart_rows & above,
-        silhouette & ~heart_rows & (chest.y > chest.plan.patient.apex),
-    )
+    heart = silhouette & is_below_top & is_above_diaphragm
+    mediastinum = silhouette & ~is_below_top & is_below_apex
+    return dict(zip(ORGANS, (lungs, heart, mediastinum), strict=True))
 
 
 def _findings(
@@ -80,25 +83,26 @@ def _findings(
 ) -> dict[str, Mask]:
     # Behind the heart an opacity is as good as invisible, as in the picture.
     field = chest.lungs * (1 - 0.93 * chest.silhouette)
-    found = {
-        slot: opacity * field > _VISIBLE
-        for slot, opacity in opacities(study, chest, details)
-    }
+    masks_by_slot: dict[str, Mask] = {}
+    for slot, opacity in opacities(study, chest, details):
+        masks_by_slot[slot] = opacity * field > _VISIBLE
     pleura = pleural_air(study, chest, details)
     if pleura is not None:
-        found["pneumothorax"] = np.maximum(*pleura) * field > _VISIBLE
-    structures = {"heart": organs["heart"], "volumes": organs["lungs"]}
-    found |= {slot: mask for slot, mask in structures.items() if study.has(slot)}
+        masks_by_slot["pneumothorax"] = np.maximum(*pleura) * field > _VISIBLE
+    # A finding that changes a structure is that structure.
+    if study.has("heart"):
+        masks_by_slot["heart"] = organs["heart"]
+    if study.has("volumes"):
+        masks_by_slot["volumes"] = organs["lungs"]
     if study.has("diaphragm"):
-        found["diaphragm"] = _raised(study, chest)
+        masks_by_slot["diaphragm"] = _raised(study, chest)
     if study.has("scoliosis"):
-        found["scoliosis"] = spinal_column(chest) > 0.5
-    shape = chest.shape
-    devices = [slot for slot in DEVICES if study.has(slot)]
-    return found | {
-        slot: draw_device(study, slot, chest.plan, details, *shape) > _VISIBLE
-        for slot in devices
-    }
+        masks_by_slot["scoliosis"] = spinal_column(chest) > 0.5
+    for slot in DEVICES:
+        if study.has(slot):
+            device = draw_device(study, slot, chest.plan, details, *chest.shape)
+            masks_by_slot[slot] = device > _VISIBLE
+    return masks_by_slot
 
 
 def _raised(study: Study, chest: Chest) -> Mask:
@@ -109,9 +113,6 @@ def _raised(study: Study, chest: Chest) -> Mask:
     )
     level: Plan = plan_of(replace(study, states=states))
     before = build_chest(level, *chest.shape)
-    taken: Mask = (
-        (before.lungs > 0.5)
-        & ~(chest.lungs > 0.5)
-        & (chest.side(study["diaphragm"]) > 0.5)
-    )
+    is_on_side = chest.side(study["diaphragm"]) > 0.5
+    taken: Mask = (before.lungs > 0.5) & ~(chest.lungs > 0.5) & is_on_side
     return taken

@@ -7,7 +7,6 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.device_phrases import Wordin
 _EFFUSIONS = ("effusion right", "effusion left")
 _CONSOLIDATIONS = ("consolidation right", "consolidation left")
 
-# The slots that must all be normal for one of the wordings to be true.
 NEGATIVES: tuple[tuple[tuple[str, ...], Wordings], ...] = (
     (
         _EFFUSIONS,
@@ -112,6 +111,8 @@ NEGATIVES: tuple[tuple[tuple[str, ...], Wordings], ...] = (
         ),
     ),
 )
+"""The slots that must all be normal, and wordings that are true then."""
+
 # Impressions without an acute finding: those that devices allow, and those that may be
 # used without devices.
 NO_ACUTE_IMPRESSION: Wordings = (

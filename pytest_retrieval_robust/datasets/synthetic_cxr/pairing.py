@@ -1,6 +1,4 @@
-"""Which report is right for which image, and what the best possible reader of findings
-could score.
-"""
+"""Which report is right for which image, and what a perfect reader of findings could score."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.settings import RELEVANCES
 
 @dataclass(frozen=True)
 class Pairing:
-    """The gallery of reports under a relevance rule, and group numbers that join images
-    and reports.
-    """
+    """The gallery of reports under a relevance rule, and groups of images and reports."""
 
     image_groups: NDArray[np.int64]
     """(images,)"""
@@ -30,11 +26,11 @@ class Pairing:
 
 
 def pair(texts: Sequence[str], labels: Sequence[Hashable], relevance: str) -> Pairing:
-    """Join the images by the rule `relevance`; `texts` and `labels` hold each image's
-    report and set of labels.
+    """Join the images by the rule `relevance`.
 
-    `strict-id`: each image has its own report alone, even if another says the same.
-    `same-text`: identical texts are one report, which is right for all of their images.
+    `texts` and `labels` hold each image's report and set of labels. `strict-id`: each
+    image has its own report alone, even if another says the same. `same-text`:
+    identical texts are one report, which is right for all of their images.
     `same-labels`: identical texts are one report too, and every report with an image's
     labels is right for it.
     """
@@ -51,13 +47,12 @@ def pair(texts: Sequence[str], labels: Sequence[Hashable], relevance: str) -> Pa
 def ceiling(
     findings: Sequence[Hashable], groups: Sequence[int] | NDArray[np.int64], k: int
 ) -> float:
-    """The highest Recall@k, 0..1, of any model whose answer to a query depends on the
-    query's findings alone.
+    """The highest Recall@k, 0..1, of a model whose answers follow from findings alone.
 
     Such a model reads every finding without error but cannot know which wording was
     chosen, so it gives one list of k answers to all queries with the same findings. The
     best list holds one answer of each of the k groups to which most of those queries
-    belong: where every query has a group of its own, min(n, k) of n are answered. Equal
+    belong: if every query has a group of its own, min(n, k) of n are answered. Equal
     scores, which count against a model, are left out of account.
 
     >>> ceiling(["normal", "normal", "normal", "nodule"], [0, 1, 2, 3], k=1)
@@ -65,15 +60,16 @@ def ceiling(
 
     Args:
         findings: For each query what it shows.
-        groups: (queries,) group numbers; a gallery item is right where its group is the query's.
+        groups: (queries,) group numbers; a gallery item of the query's group is right.
         k: How many answers count, 1 or more.
     """
-    counts: dict[Hashable, Counter[int]] = {}
-    for shown, group in zip(findings, groups, strict=True):
-        counts.setdefault(shown, Counter())[int(group)] += 1
-    answered = sum(
-        count for groups_of in counts.values() for _, count in groups_of.most_common(k)
-    )
+    # Queries with equal findings get one list of answers: count them by their groups.
+    queries_of: dict[Hashable, Counter[int]] = {}
+    for finding, group in zip(findings, groups, strict=True):
+        queries_of.setdefault(finding, Counter())[int(group)] += 1
+    answered = 0
+    for queries in queries_of.values():
+        answered += sum(count for _, count in queries.most_common(k))
     return answered / len(findings)
 
 

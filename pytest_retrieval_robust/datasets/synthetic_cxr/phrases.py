@@ -1,8 +1,8 @@
-"""How a radiologist may word each finding. Every abnormal state has wordings of its
-own, so reports are complete.
+"""How a radiologist may word each finding.
 
-Devices are worded in `device_phrases`, what is normal in `normal_phrases`. Sizes in
-numbers are those of the pictures, which show about 40 cm.
+Every abnormal state has wordings of its own, so that reports are complete. Devices are
+worded in `device_phrases`, what is normal in `normal_phrases`. Sizes in numbers are
+those of the pictures, which show about 40 cm.
 """
 
 from __future__ import annotations
@@ -32,62 +32,66 @@ _NODULE = {
     "small": ("small", "tiny", "15 mm", "12 mm"),
     "large": ("large", "dominant", "35 mm", "3 cm"),
 }
+_ENLARGED = {"mild": ("mildly", "mild"), "severe": ("severely", "marked")}
+_OEDEMA = {"mild": ("mild", "slight"), "severe": ("severe", "florid")}
+_BASES = {"right": "the right base", "left": "the left base", "both": "both bases"}
+_BASILAR = {"right": "right basilar", "left": "left basilar", "both": "bibasilar"}
 _ZONE = {"upper": "upper zone", "mid": "mid zone", "lower": "lower zone"}
 
 
 def wordings(slot: str, state: str, size: str = "small") -> tuple[Wordings, Wordings]:
-    """(findings, impression): full sentences and short labels for an abnormal `state` of `slot`.
+    """(findings, impression): full sentences and short labels for an abnormal state.
 
     `size` is the state of the slot `nodule size`, which only the slot `nodule` uses.
     """
     if slot == "nodule":
         return _nodule(state, size)
+    # Two findings have a slot per side, whose name ends with it.
     group, _, side = slot.partition(" ")
-    if group in ("effusion", "consolidation"):
-        return (
-            _effusion(side, state)
-            if group == "effusion"
-            else _consolidation(side, state)
-        )
+    if group == "effusion":
+        return _effusion(side, state)
+    if group == "consolidation":
+        return _consolidation(side, state)
     return _WORDS[slot](state)
 
 
 def _a(words: str) -> str:
     """`words` after their indefinite article."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+    article = "an" if words[0] in "aeiou" else "a"
+    return f"{article} {words}"
 
 
 def _effusion(side: str, state: str) -> tuple[Wordings, Wordings]:
-    one, two = _SIZE[state]
+    adjective, synonym = _SIZE[state]
     return (
-        f"there is {_a(one)} {side} pleural effusion",
-        f"{two} pleural effusion on the {side}",
-        f"{one} {side}-sided effusion blunts the costophrenic angle",
-        f"{_a(one)} amount of fluid layers in the {side} pleural space",
-        f"the {side} costophrenic angle is obscured by {_a(two)} effusion",
-        f"{side} pleural effusion, {one}, about {_DEPTH[state]} cm deep",
+        f"there is {_a(adjective)} {side} pleural effusion",
+        f"{synonym} pleural effusion on the {side}",
+        f"{adjective} {side}-sided effusion blunts the costophrenic angle",
+        f"{_a(adjective)} amount of fluid layers in the {side} pleural space",
+        f"the {side} costophrenic angle is obscured by {_a(synonym)} effusion",
+        f"{side} pleural effusion, {adjective}, about {_DEPTH[state]} cm deep",
         f"{side} pleural fluid measures {_DEPTH[state]} cm in depth",
     ), (
-        f"{one} {side} pleural effusion",
-        f"{two} {side} effusion",
-        f"{side} pleural effusion, {one}",
+        f"{adjective} {side} pleural effusion",
+        f"{synonym} {side} effusion",
+        f"{side} pleural effusion, {adjective}",
     )
 
 
 def _pneumothorax(state: str) -> tuple[Wordings, Wordings]:
     side, size = state.split()
-    one, two = _SIZE[size]
+    adjective, synonym = _SIZE[size]
     return (
-        f"{one} {side} pneumothorax is present",
-        f"a pleural line is seen on the {side}, consistent with {_a(one)} pneumothorax",
-        f"there is {_a(two)} pneumothorax on the {side}",
-        f"{side}-sided pneumothorax, {one}, with a visible pleural line",
+        f"{adjective} {side} pneumothorax is present",
+        f"a pleural line is seen on the {side}, consistent with {_a(adjective)} pneumothorax",
+        f"there is {_a(synonym)} pneumothorax on the {side}",
+        f"{side}-sided pneumothorax, {adjective}, with a visible pleural line",
         f"{side} pneumothorax with {_GAP[size]} cm of pleural separation",
-        f"the {side} lung is separated from the chest wall by {_a(two)} pneumothorax",
+        f"the {side} lung is separated from the chest wall by {_a(synonym)} pneumothorax",
     ), (
-        f"{one} {side} pneumothorax",
-        f"{two} {side}-sided pneumothorax",
-        f"{side} pneumothorax, {one}",
+        f"{adjective} {side} pneumothorax",
+        f"{synonym} {side}-sided pneumothorax",
+        f"{side} pneumothorax, {adjective}",
     )
 
 
@@ -106,48 +110,58 @@ def _consolidation(side: str, state: str) -> tuple[Wordings, Wordings]:
 
 def _nodule(state: str, size: str) -> tuple[Wordings, Wordings]:
     side, zone = state.split()
-    one, two, wide, broad = _NODULE[size]
+    adjective, synonym, diameter, other_diameter = _NODULE[size]
     where = f"{side} {_ZONE[zone]}"
     return (
-        f"{one} nodule in the {where}",
-        f"{_a(two)} rounded nodular opacity projects over the {where}",
-        f"there is {_a(one)} pulmonary nodule in the {where}",
-        f"{_a(wide)} nodule projects over the {where}",
-        f"{where} nodule measuring {broad}",
-        f"{two} round opacity in the {where}, likely a nodule",
-        f"{_a(broad)} nodule is seen in the {where}",
-    ), (f"{one} {where} nodule", f"{two} nodule, {where}", f"{wide} {where} nodule")
+        f"{adjective} nodule in the {where}",
+        f"{_a(synonym)} rounded nodular opacity projects over the {where}",
+        f"there is {_a(adjective)} pulmonary nodule in the {where}",
+        f"{_a(diameter)} nodule projects over the {where}",
+        f"{where} nodule measuring {other_diameter}",
+        f"{synonym} round opacity in the {where}, likely a nodule",
+        f"{_a(other_diameter)} nodule is seen in the {where}",
+    ), (
+        f"{adjective} {where} nodule",
+        f"{synonym} nodule, {where}",
+        f"{diameter} {where} nodule",
+    )
 
 
 def _heart(state: str) -> tuple[Wordings, Wordings]:
-    one, two = {"mild": ("mildly", "mild"), "severe": ("severely", "marked")}[state]
+    adverb, adjective = _ENLARGED[state]
     return (
-        f"the heart is {one} enlarged",
-        f"{two} cardiomegaly",
-        f"cardiac silhouette is {one} enlarged",
-        f"there is {two} enlargement of the cardiac silhouette",
-        f"heart size is {one} increased",
-        f"{two} cardiac enlargement",
-    ), (f"{two} cardiomegaly", f"{one} enlarged heart", f"{two} cardiac enlargement")
+        f"the heart is {adverb} enlarged",
+        f"{adjective} cardiomegaly",
+        f"cardiac silhouette is {adverb} enlarged",
+        f"there is {adjective} enlargement of the cardiac silhouette",
+        f"heart size is {adverb} increased",
+        f"{adjective} cardiac enlargement",
+    ), (
+        f"{adjective} cardiomegaly",
+        f"{adverb} enlarged heart",
+        f"{adjective} cardiac enlargement",
+    )
 
 
 def _oedema(state: str) -> tuple[Wordings, Wordings]:
-    one, two = {"mild": ("mild", "slight"), "severe": ("severe", "florid")}[state]
+    adjective, synonym = _OEDEMA[state]
     return (
-        f"{one} pulmonary edema",
-        f"there is {two} interstitial edema with perihilar haze",
-        f"perihilar opacities compatible with {one} edema",
-        f"{one} vascular congestion with interstitial edema",
-        f"perihilar haze and septal lines indicate {one} edema",
-        f"{two} bilateral perihilar haze from edema",
-    ), (f"{one} pulmonary edema", f"{two} edema", f"pulmonary edema, {one}")
+        f"{adjective} pulmonary edema",
+        f"there is {synonym} interstitial edema with perihilar haze",
+        f"perihilar opacities compatible with {adjective} edema",
+        f"{adjective} vascular congestion with interstitial edema",
+        f"perihilar haze and septal lines indicate {adjective} edema",
+        f"{synonym} bilateral perihilar haze from edema",
+    ), (
+        f"{adjective} pulmonary edema",
+        f"{synonym} edema",
+        f"pulmonary edema, {adjective}",
+    )
 
 
 def _atelectasis(state: str) -> tuple[Wordings, Wordings]:
-    where = {"right": "the right base", "left": "the left base", "both": "both bases"}[
-        state
-    ]
-    how = {"right": "right basilar", "left": "left basilar", "both": "bibasilar"}[state]
+    where = _BASES[state]
+    how = _BASILAR[state]
     return (
         f"linear atelectasis at {where}",
         f"{how} platelike atelectasis",
@@ -178,14 +192,11 @@ def _diaphragm(state: str) -> tuple[Wordings, Wordings]:
 
 
 def _scoliosis(state: str) -> tuple[Wordings, Wordings]:
+    term = "dextroscoliosis" if state == "right" else "levoscoliosis"
     return (
         f"thoracic scoliosis convex to the {state}",
         f"there is {state} convex scoliosis of the thoracic spine",
-        (
-            f"dextroscoliosis is noted, convex {state}"
-            if state == "right"
-            else f"levoscoliosis is noted, convex {state}"
-        ),
+        f"{term} is noted, convex {state}",
         f"the thoracic spine curves to the {state}",
         f"curvature of the spine, convex {state}",
         f"{state} convex thoracic scoliosis is noted",

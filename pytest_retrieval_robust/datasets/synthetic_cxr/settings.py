@@ -16,14 +16,17 @@ FAMILY = "synthetic-cxr"
 SPLITS = ("train", "test")
 RELEVANCES = ("same-text", "strict-id", "same-labels")
 LABELS = ("sided", "unsided")
-SMALLEST, LARGEST = 64, 1024
+SMALLEST = 64
+LARGEST = 1024
+"""Pixels of an image's side."""
 MOST_PAIRS = 100_000
 
 
 @dataclass(frozen=True)
 class CxrSettings:
-    """The choices of `SyntheticCxr`, which explains them; `DatasetError` names the one
-    that is out of range.
+    """The choices of `SyntheticCxr`, which explains them.
+
+    Raises `DatasetError` with the one that is out of range.
 
     >>> CxrSettings().name, CxrSettings(relevance="same-labels", prevalence=0.650).name
     ('synthetic-cxr', 'synthetic-cxr(prevalence=0.65,relevance=same-labels)')
@@ -37,20 +40,15 @@ class CxrSettings:
     labels: str = "sided"
 
     def __post_init__(self) -> None:
-        _expect(
-            f"a number of pairs from 1 to {MOST_PAIRS}",
-            _within(self.pairs, 1, MOST_PAIRS),
-            "pairs",
-            self.pairs,
-        )
+        if not _within(self.pairs, 1, MOST_PAIRS):
+            raise _out_of_range(
+                f"a number of pairs from 1 to {MOST_PAIRS}", "pairs", self.pairs
+            )
         _check_size(self.size)
         _check_share(self.prevalence)
-        for name, known in (
-            ("split", SPLITS),
-            ("relevance", RELEVANCES),
-            ("labels", LABELS),
-        ):
-            _check_choice(name, getattr(self, name), known)
+        _check_choice("split", self.split, SPLITS)
+        _check_choice("relevance", self.relevance, RELEVANCES)
+        _check_choice("labels", self.labels, LABELS)
         # One value, one spelling: names and fingerprints are made of them.
         if self.prevalence is not None:
             object.__setattr__(self, "prevalence", float(self.prevalence))
@@ -59,10 +57,9 @@ class CxrSettings:
 
     @property
     def name(self) -> str:
-        """The data set's name, with the choices that are not the defaults in alphabetical order."""
-        return call_name(
-            FAMILY, self, size="x".join(str(side) for side in dict.fromkeys(self.shape))
-        )
+        """The data set's name, with the choices that are not the defaults, by alphabet."""
+        sides = dict.fromkeys(self.shape)
+        return call_name(FAMILY, self, size="x".join(str(side) for side in sides))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -76,48 +73,48 @@ def read_size(text: str) -> int | tuple[int, int]:
     if text.count("x") + 1 != len(numbers) or len(numbers) > 2:
         raise DatasetError(
             "Expected a size such as 224 or 320x256 (rows x columns), got"
-            f" size={text!r}; mend the value."
+            f" size={text!r}; fix the value."
         )
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
 def _check_size(size: object) -> None:
+    # Anything but a pair is checked as one side, and refused as such.
     sides = size if isinstance(size, tuple) and len(size) == 2 else (size,)
-    what = (
-        f"an image size from {SMALLEST} to {LARGEST} pixels, or two of them as (rows,"
-        " columns)"
-    )
-    _expect(what, all(_within(side, SMALLEST, LARGEST) for side in sides), "size", size)
+    if not all(_within(side, SMALLEST, LARGEST) for side in sides):
+        expected = (
+            f"an image size from {SMALLEST} to {LARGEST} pixels, or two of them as"
+            " (rows, columns)"
+        )
+        raise _out_of_range(expected, "size", size)
 
 
 def _check_share(prevalence: float | None) -> None:
-    number = isinstance(prevalence, int | float) and not isinstance(prevalence, bool)
-    holds = prevalence is None or (number and 0 <= prevalence <= 1)
-    _expect(
-        "a share of abnormal studies from 0 to 1, or None",
-        holds,
-        "prevalence",
-        prevalence,
-    )
+    if prevalence is None:
+        return
+    is_number = isinstance(prevalence, int | float) and not isinstance(prevalence, bool)
+    if not is_number or not 0 <= prevalence <= 1:
+        expected = "a share of abnormal studies from 0 to 1, or None"
+        raise _out_of_range(expected, "prevalence", prevalence)
 
 
-def _check_choice(name: str, value: object, known: Sequence[str]) -> None:
-    close = difflib.get_close_matches(str(value), known, n=1)
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value in choices:
+        return
+    close = difflib.get_close_matches(str(value), choices, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"change {name} to one of them."
-    if value not in known:
-        raise DatasetError(
-            f"Expected {name} out of {', '.join(known)}, got {name}={value!r}; {hint}"
-        )
+    raise DatasetError(
+        f"Expected {name} out of {', '.join(choices)}, got {name}={value!r}; {hint}"
+    )
 
 
 def _within(value: object, low: int, high: int) -> bool:
-    return (
-        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return low <= value <= high
+
+
+def _out_of_range(expected: str, name: str, value: object) -> DatasetError:
+    return DatasetError(
+        f"Expected {expected}, got {name}={value!r}; change {name} to such a value."
     )
-
-
-def _expect(what: str, holds: bool, name: str, value: object) -> None:
-    if not holds:
-        raise DatasetError(
-            f"Expected {what}, got {name}={value!r}; change {name} to such a value."
-        )

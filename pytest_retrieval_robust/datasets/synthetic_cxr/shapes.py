@@ -11,19 +11,24 @@ from PIL import Image
 
 # Computed in float32 throughout; the wider type spares a cast after every scalar factor.
 Field = NDArray[np.floating[Any]]
+Knots = tuple[tuple[float, float], ...]
+"""(position, value) of points that a curve goes through."""
 
-_TILE, _CURVE_POINTS = 896, 256
+_TILE = 896
+_CURVE_POINTS = 256
 _BANDS = {
     "grain": (0.0, 1e9),
     "cloud": (6.0, 16.0),
     "mottle": (14.0, 40.0),
     "mesh": (40.0, 90.0),
 }
+"""Texture -> the lowest and the highest of its frequencies, in periods per image."""
 
 
 def soft(depth: Field, width: float) -> Field:
-    """A soft step, 0..1: 0.5 where the signed `depth` is 0, saturated half a `width` to
-    each side.
+    """A soft step, 0..1, from half a `width` outside to half a `width` inside.
+
+    It is 0.5 where the signed `depth` is 0.
     """
     step = depth * np.float32(1 / width)
     step += np.float32(0.5)
@@ -53,23 +58,23 @@ def disc(
     return field
 
 
-def curve(at: Field, knots: tuple[tuple[float, float], ...]) -> Field:
-    """A Catmull-Rom curve through `knots` (position, value), evaluated at `at`;
-    constant beyond the ends.
-    """
+def curve(at: Field, knots: Knots) -> Field:
+    """A Catmull-Rom curve through `knots`, evaluated at `at`; constant beyond the ends."""
+    # Knots move with the patient, their positions do not: the basis is cached by these.
     grid, basis = _basis(tuple(position for position, _ in knots))
-    values: Field = np.interp(
-        at, grid, basis @ np.array([value for _, value in knots])
-    ).astype(np.float32)
+    on_grid = basis @ np.array([value for _, value in knots])
+    values: Field = np.interp(at, grid, on_grid).astype(np.float32)
     return values
 
 
 @lru_cache(maxsize=32)
 def _basis(positions: tuple[float, ...]) -> tuple[Field, Field]:
-    """(points,) a fine grid and (points, knots) what each knot's value adds: the curve
-    is linear in its values.
+    """(points,) a fine grid, and (points, knots) what each knot's value adds there.
+
+    The curve is linear in its values.
     """
-    x, values = np.array(positions), np.eye(len(positions))
+    x = np.array(positions)
+    values = np.eye(len(positions))
     grid = np.linspace(x[0], x[-1], _CURVE_POINTS)
     rises = np.diff(values, axis=0) / np.diff(x)[:, None]
     slopes = np.concatenate([rises[:1], 0.5 * (rises[1:] + rises[:-1]), rises[-1:]])
@@ -84,41 +89,37 @@ def _basis(positions: tuple[float, ...]) -> tuple[Field, Field]:
 @lru_cache(maxsize=len(_BANDS))
 def _base(kind: str) -> Image.Image:
     """A texture of zero mean and unit variance that repeats at its borders."""
-    white = (
-        np.random.Generator(
-            np.random.Philox(key=977 + sorted(_BANDS).index(kind))
-        ).random((_TILE, _TILE))
-        - 0.5
-    )
+    key = 977 + sorted(_BANDS).index(kind)
+    white = np.random.Generator(np.random.Philox(key=key)).random((_TILE, _TILE)) - 0.5
     low, high = _BANDS[kind]
-    radius = (
-        np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None, :])
-        * _TILE
-        / 2
-    )
-    band = np.exp(-((radius / high) ** 2)) * (
-        1 - np.exp(-((radius / max(low, 1e-6)) ** 2))
-    )
+    down = np.fft.fftfreq(_TILE)[:, None]
+    across = np.fft.rfftfreq(_TILE)[None, :]
+    radius = np.hypot(down, across) * _TILE / 2
+    below = np.exp(-((radius / high) ** 2))
+    above = 1 - np.exp(-((radius / max(low, 1e-6)) ** 2))
+    band = below * above
     pattern = np.fft.irfft2(np.fft.rfft2(white) * band, s=white.shape)
     return Image.fromarray((pattern / pattern.std()).astype(np.float32))
 
 
 @lru_cache(maxsize=8)
 def _tile(kind: str, rows: int, columns: int) -> Field:
-    """The texture, drawn out to twice the image's shorter side, repeated to (2 rows, 2 columns)."""
+    """The texture at twice the image's shorter side, repeated to (2 rows, 2 columns)."""
     side = 2 * min(rows, columns)
-    tile = np.asarray(
-        _base(kind).resize((side, side), Image.Resampling.BILINEAR), dtype=np.float32
-    )
+    stretched = _base(kind).resize((side, side), Image.Resampling.BILINEAR)
+    tile = np.asarray(stretched, dtype=np.float32)
     tile = np.pad(tile, ((0, 2 * rows - side), (0, 2 * columns - side)), mode="wrap")
+    # Shared by all pictures of this size.
     tile.flags.writeable = False
     return tile
 
 
 def texture(kind: str, shape: tuple[int, int], left: float, top: float) -> Field:
-    """A view of the texture `kind` of `shape` (rows, columns), moved by `left` and
-    `top` in [0, 1) of an image.
+    """A view of the texture `kind` of `shape` (rows, columns).
+
+    It is moved by `left` and `top`, in [0, 1) of an image.
     """
     rows, columns = shape
-    y, x = int(top * rows), int(left * columns)
+    y = int(top * rows)
+    x = int(left * columns)
     return _tile(kind, rows, columns)[y : y + rows, x : x + columns]

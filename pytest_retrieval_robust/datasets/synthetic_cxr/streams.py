@@ -1,5 +1,6 @@
-"""Counter-based random streams: what one part of a study draws never depends on what
-another part drew.
+"""Counter-based random streams.
+
+What one part of a study draws never depends on what another part drew.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ def uniforms(name: str, seed: int, index: int, count: int) -> NDArray[np.float64
     Only raw uniforms are drawn: numpy keeps those stable between releases, unlike its
     distributions.
     """
-    key = int.from_bytes(
-        blake2b(f"{name}/{seed}/{index}".encode(), digest_size=16).digest(), "little"
-    )
+    stream = f"{name}/{seed}/{index}".encode()
+    key = int.from_bytes(blake2b(stream, digest_size=16).digest(), "little")
     return np.random.Generator(np.random.Philox(key=key)).random(count)
 
 

@@ -1,5 +1,6 @@
-"""What a study shows: one state for each slot (a finding or a device), and the split
-between training and test.
+"""What a study shows: one state for each slot, a finding or a device.
+
+Also which split, training or test, a combination of states belongs to.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ _TRIES = 64
 
 @dataclass(frozen=True)
 class Slot:
-    """A categorical finding: `states[0]` is the normal one; `weights` are the
-    probabilities of the others.
-    """
+    """A categorical finding."""
 
     name: str
     states: tuple[str, ...]
+    """The first one is the normal one."""
     weights: tuple[float, ...]
+    """The probabilities of the others."""
 
     @cached_property
     def limits(self) -> tuple[float, ...]:
@@ -35,7 +36,9 @@ class Slot:
     def state(self, unit: float) -> str:
         """The state that a draw in [0, 1) stands for."""
         passed = sum(unit >= limit for limit in self.limits)
-        return self.states[passed + 1] if passed < len(self.limits) else self.states[0]
+        if passed == len(self.limits):
+            return self.states[0]
+        return self.states[passed + 1]
 
 
 SLOTS = (
@@ -85,15 +88,14 @@ NORMAL = tuple(slot.states[0] for slot in SLOTS)
 
 @dataclass(frozen=True)
 class Study:
-    """The study (`seed`, `index`): `states` holds one state for each of `SLOTS`, in their order.
-
-    Its report is one of the texts of `split`.
-    """
+    """The study (`seed`, `index`)."""
 
     seed: int
     index: int
     states: tuple[str, ...] = NORMAL
+    """One for each of `SLOTS`, in their order."""
     split: str = "train"
+    """Its report is one of the texts of this split."""
 
     def __getitem__(self, slot: str) -> str:
         return self.states[POSITION[slot]]
@@ -104,16 +106,14 @@ class Study:
 
     def labels(self) -> tuple[int, ...]:
         """For each slot the number of its state."""
-        return tuple(
-            slot.states.index(state)
-            for slot, state in zip(SLOTS, self.states, strict=True)
-        )
+        pairs = zip(SLOTS, self.states, strict=True)
+        return tuple(slot.states.index(state) for slot, state in pairs)
 
 
 def states_with(**changes: str) -> tuple[str, ...]:
     """The normal states with `changes`; slot names are written with `_` for spaces."""
-    found = {slot.replace("_", " "): state for slot, state in changes.items()}
-    return tuple(found.get(slot.name, slot.states[0]) for slot in SLOTS)
+    changed = {slot.replace("_", " "): state for slot, state in changes.items()}
+    return tuple(changed.get(slot.name, slot.states[0]) for slot in SLOTS)
 
 
 def split_of(states: tuple[str, ...]) -> str:
@@ -123,74 +123,68 @@ def split_of(states: tuple[str, ...]) -> str:
 
 def split_of_text(text: str) -> str:
     """The split, `train` or `test`, to which this text belongs."""
-    return (
-        "test"
-        if blake2b(text.encode(), digest_size=1).digest()[0] % _BUCKETS == 0
-        else "train"
-    )
+    bucket = blake2b(text.encode(), digest_size=1).digest()[0] % _BUCKETS
+    return "test" if bucket == 0 else "train"
 
 
 def draw(seed: int, index: int, split: str) -> Study:
-    """The study (`seed`, `index`) of `split`: the first combination of its stream that
-    belongs to the split.
+    """The study (`seed`, `index`) of `split`.
+
+    It shows the first combination of its stream that belongs to the split.
     """
-    units = uniforms("findings", seed, index, _TRIES * len(SLOTS)).reshape(
-        _TRIES, len(SLOTS)
-    )
+    slots = len(SLOTS)
+    units = uniforms("findings", seed, index, _TRIES * slots).reshape(_TRIES, slots)
     for row in units.tolist():
-        states = _plausible(
-            {slot.name: slot.state(unit) for slot, unit in zip(SLOTS, row, strict=True)}
-        )
+        pairs = zip(SLOTS, row, strict=True)
+        states = _plausible({slot.name: slot.state(unit) for slot, unit in pairs})
         if split_of(states) == split:
             return Study(seed, index, states, split)
+    # Indices of users end far below: this stream is nobody else's.
     return draw(seed, index + (1 << 40), split)
 
 
-def _plausible(found: dict[str, str]) -> tuple[str, ...]:
-    """Take away what another finding would hide, so that every state of a study is visible."""
-    if found["nodule"] == "none":
-        found["nodule size"] = "none"
-    elif found["nodule size"] == "none":
-        found["nodule size"] = "small"
-    if found["heart"] == "severe":
-        _clear_behind_heart(found)
+def _plausible(states: dict[str, str]) -> tuple[str, ...]:
+    """The states without what another finding would hide: all of a study is visible."""
+    if states["nodule"] == "none":
+        states["nodule size"] = "none"
+    elif states["nodule size"] == "none":
+        states["nodule size"] = "small"
+    if states["heart"] == "severe":
+        _clear_behind_heart(states)
     for side in ("right", "left"):
-        _clear_pneumothorax(found, side)
-        _clear_base(found, side)
-    return tuple(found[slot.name] for slot in SLOTS)
+        _clear_pneumothorax(states, side)
+        _clear_base(states, side)
+    return tuple(states[slot.name] for slot in SLOTS)
 
 
-def _clear_behind_heart(found: dict[str, str]) -> None:
+def _clear_behind_heart(states: dict[str, str]) -> None:
     """A very large heart lies before the plates and the lower nodules of its side."""
-    _clear_side(found, "atelectasis", "left")
-    if found["nodule"] == "left lower":
-        found["nodule"] = "left upper"
+    _clear_side(states, "atelectasis", "left")
+    if states["nodule"] == "left lower":
+        states["nodule"] = "left upper"
 
 
-def _clear_pneumothorax(found: dict[str, str], side: str) -> None:
+def _clear_pneumothorax(states: dict[str, str], side: str) -> None:
     """Air in the pleura leaves no meniscus and no plates at that base."""
-    if found["pneumothorax"].startswith(side):
-        found[f"effusion {side}"] = "none"
-        _clear_side(found, "atelectasis", side)
+    if states["pneumothorax"].startswith(side):
+        states[f"effusion {side}"] = "none"
+        _clear_side(states, "atelectasis", side)
 
 
-def _clear_base(found: dict[str, str], side: str) -> None:
-    """Much fluid hides the diaphragm, the plates, the lower nodules and the lower lobe
-    of its side.
-    """
-    if found[f"effusion {side}"] not in ("moderate", "large"):
+def _clear_base(states: dict[str, str], side: str) -> None:
+    """Much fluid hides the diaphragm, plates, lower nodules and lower lobe of its side."""
+    if states[f"effusion {side}"] not in ("moderate", "large"):
         return
     for slot in ("atelectasis", "diaphragm"):
-        _clear_side(found, slot, side)
-    if found["nodule"] in (f"{side} lower", f"{side} mid"):
-        found["nodule"] = f"{side} upper"
-    if found[f"consolidation {side}"] in ("lower", "middle"):
-        found[f"consolidation {side}"] = "none"
+        _clear_side(states, slot, side)
+    if states["nodule"] in (f"{side} lower", f"{side} mid"):
+        states["nodule"] = f"{side} upper"
+    if states[f"consolidation {side}"] in ("lower", "middle"):
+        states[f"consolidation {side}"] = "none"
 
 
-def _clear_side(found: dict[str, str], slot: str, side: str) -> None:
-    other = "left" if side == "right" else "right"
-    if found[slot] == "both":
-        found[slot] = other
-    elif found[slot] == side:
-        found[slot] = SLOTS[POSITION[slot]].states[0]
+def _clear_side(states: dict[str, str], slot: str, side: str) -> None:
+    if states[slot] == "both":
+        states[slot] = "left" if side == "right" else "right"
+    elif states[slot] == side:
+        states[slot] = SLOTS[POSITION[slot]].states[0]

@@ -1,12 +1,13 @@
-"""Coloured shapes with captions: what the embedded general encoder was trained on, and
-nothing like a radiograph.
+"""Coloured shapes with captions, nothing like a radiograph.
+
+The embedded general encoder was trained on such pictures.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_retrieval_robust.datasets import DatasetEntry
+from pytest_retrieval_robust.datasets.entry import DatasetEntry
 
 if TYPE_CHECKING:
     from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import (
@@ -19,9 +20,7 @@ class _Catalogue(Protocol):
 
 
 def load() -> SyntheticScenes:
-    """The default test split: 500 pairs with 500 different captions, each image 224 x
-    224 in colour.
-    """
+    """The default test split: 500 pairs with different captions, 224 x 224 in colour."""
     from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import (
         SyntheticScenes,
     )

@@ -22,30 +22,26 @@ from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import (
 
 # Part of every fingerprint: raise it whenever a picture or a caption comes out differently.
 GENERATOR_VERSION = 1
-_MOST_PAIRS, _SMALLEST, _LARGEST = 100_000, 32, 1024
+_MOST_PAIRS = 100_000
+_SMALLEST = 32
+_LARGEST = 1024
 
 
 class SyntheticScenes:
-    """`pairs` scenes of a split with as many different combinations of shapes and
-    different captions.
+    """`pairs` scenes of a split, with different combinations of shapes and captions.
 
     Images are `size` pixels wide and high (32..1024), RGB, drawn on demand.
     """
 
     def __init__(self, pairs: int = 500, size: int = 224, split: str = "test") -> None:
-        _expect(
-            f"a number of pairs from 1 to {_MOST_PAIRS}",
-            1 <= pairs <= _MOST_PAIRS,
-            "pairs",
-            pairs,
-        )
-        _expect(
-            f"an image size from {_SMALLEST} to {_LARGEST} pixels",
-            _SMALLEST <= size <= _LARGEST,
-            "size",
-            size,
-        )
-        _expect(f"a split out of {SPLITS}", split in SPLITS, "split", split)
+        if not 1 <= pairs <= _MOST_PAIRS:
+            expected = f"a number of pairs from 1 to {_MOST_PAIRS}"
+            raise _out_of_range(expected, "pairs", pairs)
+        if not _SMALLEST <= size <= _LARGEST:
+            expected = f"an image size from {_SMALLEST} to {_LARGEST} pixels"
+            raise _out_of_range(expected, "size", size)
+        if split not in SPLITS:
+            raise _out_of_range(f"a split out of {SPLITS}", "split", split)
         self.split = split
         self.size = size
         self.scenes = _distinct(pairs, split)
@@ -67,11 +63,9 @@ class SyntheticScenes:
 
     @cached_property
     def image_ids(self) -> tuple[str, ...]:
-        """One id an image, such as `synthetic-scenes-test-0007`."""
-        return tuple(
-            f"{self.name}-{self.split}-{number:04d}"
-            for number in range(len(self.scenes))
-        )
+        """One id per image, such as `synthetic-scenes-test-0007`."""
+        numbers = range(len(self.scenes))
+        return tuple(f"{self.name}-{self.split}-{number:04d}" for number in numbers)
 
     @cached_property
     def reports(self) -> tuple[str, ...]:
@@ -80,7 +74,7 @@ class SyntheticScenes:
 
     @property
     def patients(self) -> tuple[str, ...]:
-        """One scene an image: there are no patients."""
+        """One scene per image: there are no patients."""
         return tuple(f"scene-{scene.seed}-{scene.index}" for scene in self.scenes)
 
     @property
@@ -106,8 +100,9 @@ class SyntheticScenes:
         return sha256("\n".join(parts).encode()).hexdigest()
 
     def content_digest(self, index: int) -> bytes:
-        """32 bytes that follow from the generator's version, the choices and the image:
-        nothing is drawn.
+        """32 bytes that follow from the generator's version, the choices and the image.
+
+        Nothing is drawn for them.
         """
         return sha256(f"{self.fingerprint} {index}".encode()).digest()
 
@@ -122,22 +117,22 @@ class SyntheticScenes:
 
 
 def _distinct(pairs: int, split: str) -> tuple[Scene, ...]:
-    """The first `pairs` scenes of the split whose shapes and caption no scene before them has."""
-    found: dict[tuple[object, ...], Scene] = {}
+    """The first `pairs` scenes whose shapes and caption no scene before them has."""
+    scenes: dict[tuple[object, ...], Scene] = {}
     captions: set[str] = set()
     for index in count():
         scene = draw(SEEDS[split], index, split)
-        words = caption(scene)
-        if scene.key not in found and words not in captions:
-            found[scene.key] = scene
-            captions.add(words)
-        if len(found) == pairs:
+        text = caption(scene)
+        # Two scenes may be described in the same words: strict recall needs different ones.
+        if scene.key not in scenes and text not in captions:
+            scenes[scene.key] = scene
+            captions.add(text)
+        if len(scenes) == pairs:
             break
-    return tuple(found.values())
+    return tuple(scenes.values())
 
 
-def _expect(what: str, holds: bool, name: str, value: object) -> None:
-    if not holds:
-        raise DatasetError(
-            f"Expected {what}, got {name}={value!r}; change {name} to such a value."
-        )
+def _out_of_range(expected: str, name: str, value: object) -> DatasetError:
+    return DatasetError(
+        f"Expected {expected}, got {name}={value!r}; change {name} to such a value."
+    )

@@ -21,32 +21,39 @@ Field = NDArray[np.floating[Any]]
 # splits cannot meet.
 _BUCKETS = 4
 _TRIES = 64
+_DRAWS = 14
+"""Numbers that a scene takes at most."""
 
+# Each of these is a choice of words for the same.
 PLACES = (
-    *(
-        ("top left", "upper left corner"),
-        ("top", "upper edge"),
-        ("top right", "upper right corner"),
-    ),
-    *(("left", "left edge"), ("middle", "centre"), ("right", "right edge")),
-    *(
-        ("bottom left", "lower left corner"),
-        ("bottom", "lower edge"),
-        ("bottom right", "lower right corner"),
-    ),
+    ("top left", "upper left corner"),
+    ("top", "upper edge"),
+    ("top right", "upper right corner"),
+    ("left", "left edge"),
+    ("middle", "centre"),
+    ("right", "right edge"),
+    ("bottom left", "lower left corner"),
+    ("bottom", "lower edge"),
+    ("bottom right", "lower right corner"),
 )
 SHAPES = (
-    *(("circle", "disc"), ("square", "box"), ("triangle", "wedge"), ("ring", "hoop")),
-    *(("cross", "plus sign"), ("diamond", "lozenge"), ("bar", "stripe")),
+    ("circle", "disc"),
+    ("square", "box"),
+    ("triangle", "wedge"),
+    ("ring", "hoop"),
+    ("cross", "plus sign"),
+    ("diamond", "lozenge"),
+    ("bar", "stripe"),
 )
 COLOURS = (
-    *(
-        ("red", "scarlet"),
-        ("green", "emerald"),
-        ("blue", "cobalt"),
-        ("yellow", "golden"),
-    ),
-    *(("purple", "violet"), ("white", "pale"), ("black", "dark"), ("orange", "amber")),
+    ("red", "scarlet"),
+    ("green", "emerald"),
+    ("blue", "cobalt"),
+    ("yellow", "golden"),
+    ("purple", "violet"),
+    ("white", "pale"),
+    ("black", "dark"),
+    ("orange", "amber"),
 )
 SIZES = (("small", "little"), ("large", "big"))
 BACKGROUNDS = (
@@ -60,8 +67,9 @@ LABEL_SIZES = (
     *(1 + len(SHAPES),) * len(PLACES),
     *(1 + len(COLOURS),) * len(PLACES),
 )
-"""The number of states of each slot of `Scene.labels`: background, then shape and
-colour at each place.
+"""The number of states of each slot of `Scene.labels`.
+
+The slots are the background, then the shape and the colour at each place.
 """
 
 _RGB = np.array(
@@ -79,7 +87,10 @@ _RADIUS = (0.085, 0.15)
 
 @dataclass(frozen=True)
 class Thing:
-    """A shape at one of nine places: numbers into `PLACES`, `SHAPES`, `COLOURS`, `SIZES`."""
+    """A shape at one of nine places: numbers into `PLACES`, `SHAPES`, `COLOURS`, `SIZES`.
+
+    Its `repr` decides the split of a scene: a field of another name would change all data.
+    """
 
     place: int
     shape: int
@@ -98,50 +109,44 @@ class Scene:
 
     @property
     def key(self) -> tuple[int | Thing, ...]:
-        """What is to be seen: equal for scenes that differ only in wording, noise and
-        exact place.
-        """
+        """What is to be seen, whatever the wording, the noise and the exact places."""
         return (self.background, *sorted(self.things, key=lambda thing: thing.place))
 
     def labels(self) -> tuple[int, ...]:
         """One state for each slot of `LABEL_SIZES`; 0 is an empty place."""
-        shapes, colours = [0] * len(PLACES), [0] * len(PLACES)
+        shapes = [0] * len(PLACES)
+        colours = [0] * len(PLACES)
         for thing in self.things:
-            shapes[thing.place], colours[thing.place] = (
-                1 + thing.shape,
-                1 + thing.colour,
-            )
+            shapes[thing.place] = 1 + thing.shape
+            colours[thing.place] = 1 + thing.colour
         return (self.background, *shapes, *colours)
 
 
 def split_of(scene: Scene) -> str:
     """The split to which this combination of shapes belongs."""
-    return (
-        "test"
-        if blake2b(repr(scene.key).encode(), digest_size=1).digest()[0] % _BUCKETS == 0
-        else "train"
-    )
+    digest = blake2b(repr(scene.key).encode(), digest_size=1).digest()
+    return "test" if digest[0] % _BUCKETS == 0 else "train"
 
 
 def draw(seed: int, index: int, split: str) -> Scene:
-    """The scene (`seed`, `index`) of `split`: the first combination of its stream that
-    belongs to the split.
+    """The scene (`seed`, `index`) of `split`.
+
+    It is the first combination of its stream that belongs to the split.
     """
-    for row in uniforms("scene", seed, index, _TRIES * 14).reshape(_TRIES, 14).tolist():
+    numbers = uniforms("scene", seed, index, _TRIES * _DRAWS).reshape(_TRIES, _DRAWS)
+    for row in numbers.tolist():
         units = iter(row)
-        background, count = (
-            int(next(units) * len(BACKGROUNDS)),
-            2 + int(next(units) * 2),
-        )
+        background = int(next(units) * len(BACKGROUNDS))
+        count = 2 + int(next(units) * 2)
         places: list[int] = []
         while len(places) < count:
             free = [place for place in range(len(PLACES)) if place not in places]
             places.append(free[int(next(units) * len(free))])
-        scene = Scene(
-            seed, index, background, tuple(_thing(place, units) for place in places)
-        )
+        things = tuple(_thing(place, units) for place in places)
+        scene = Scene(seed, index, background, things)
         if split_of(scene) == split:
             return scene
+    # Indices of users end far below: this stream is nobody else's.
     return draw(seed, index + (1 << 40), split)
 
 
@@ -161,41 +166,36 @@ def render(scene: Scene, side: int) -> NDArray[np.uint8]:
     """(side, side, 3) RGB of the scene, the same at every size but for its grain."""
     u = uniforms("scene picture", scene.seed, scene.index, 32).tolist()
     x, y = _grid(side)
-    light = (
-        between(u[0], 0.8, 1.15)
-        + between(u[1], -0.15, 0.15) * (x - 0.5)
-        + between(u[2], -0.2, 0.2) * (y - 0.5)
-    )
+    light_across = between(u[1], -0.15, 0.15) * (x - 0.5)
+    light_down = between(u[2], -0.2, 0.2) * (y - 0.5)
+    light = between(u[0], 0.8, 1.15) + light_across + light_down
     picture = _GROUND[scene.background] * light[..., None].astype(np.float32)
     for number, thing in enumerate(scene.things):
-        cover = _cover(thing, u[4 + 8 * number : 12 + 8 * number], x, y, side)[
-            ..., None
-        ]
-        colour = _RGB[thing.colour] * np.float32(between(u[5 + 8 * number], 0.85, 1.1))
+        own = u[4 + 8 * number : 12 + 8 * number]
+        cover = _cover(thing, own, x, y)[..., None]
+        colour = _RGB[thing.colour] * np.float32(between(own[1], 0.85, 1.1))
         picture += cover * (colour - picture)
     picture += np.float32(between(u[3], 2, 10)) * _grain(side, scene)[..., None]
     rgb: NDArray[np.uint8] = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
     return rgb
 
 
-def _cover(thing: Thing, u: Sequence[float], x: Field, y: Field, side: int) -> Field:
+def _cover(thing: Thing, u: Sequence[float], x: Field, y: Field) -> Field:
     """How much of each pixel the shape covers, 0..1."""
+    side = x.size
     row, column = divmod(thing.place, 3)
     radius = _RADIUS[thing.size] * between(u[0], 0.9, 1.1)
-    right = (
-        x - np.float32((column + 0.5) / 3 + between(u[2], -0.03, 0.03))
-    ) / np.float32(radius)
-    down = (y - np.float32((row + 0.5) / 3 + between(u[3], -0.03, 0.03))) / np.float32(
-        radius
-    )
+    middle = np.float32((column + 0.5) / 3 + between(u[2], -0.03, 0.03))
+    middle_row = np.float32((row + 0.5) / 3 + between(u[3], -0.03, 0.03))
+    right = (x - middle) / np.float32(radius)
+    down = (y - middle_row) / np.float32(radius)
     inside = _INSIDE[thing.shape](right, down)
-    edge: Field = np.minimum(
-        np.maximum(inside * np.float32(radius * side) + np.float32(0.5), 0), 1
-    )
-    return edge
+    # The rim takes one pixel from outside to inside.
+    pixels = inside * np.float32(radius * side) + np.float32(0.5)
+    cover: Field = np.minimum(np.maximum(pixels, 0), 1)
+    return cover
 
 
-# Signed depth below the rim in radii: positive inside.
 _INSIDE: tuple[Callable[[Field, Field], Field], ...] = (
     lambda x, y: 1 - np.sqrt(x * x + y * y),
     lambda x, y: np.float32(0.85) - np.maximum(np.abs(x), np.abs(y)),
@@ -210,6 +210,7 @@ _INSIDE: tuple[Callable[[Field, Field], Field], ...] = (
     lambda x, y: (1 - np.abs(x) - np.abs(y)) * np.float32(0.7),
     lambda x, y: np.minimum(np.float32(0.3) - np.abs(y), 1 - np.abs(x)),
 )
+"""Signed depth below the rim of each of `SHAPES`, in radii: positive inside."""
 
 
 @lru_cache(maxsize=4)
@@ -220,17 +221,14 @@ def _grid(side: int) -> tuple[Field, Field]:
 
 @lru_cache(maxsize=4)
 def _noise(side: int) -> Field:
-    return (
-        np.random.Generator(np.random.Philox(key=4111)).random(
-            (2 * side, 2 * side), dtype=np.float32
-        )
-        - 0.5
-    )
+    generator = np.random.Generator(np.random.Philox(key=4111))
+    return generator.random((2 * side, 2 * side), dtype=np.float32) - 0.5
 
 
 def _grain(side: int, scene: Scene) -> Field:
     u = uniforms("scene grain", scene.seed, scene.index, 2)
-    top, left = int(u[0] * side), int(u[1] * side)
+    top = int(u[0] * side)
+    left = int(u[1] * side)
     return _noise(side)[top : top + side, left : left + side]
 
 
@@ -244,25 +242,23 @@ def caption(scene: Scene) -> str:
     parts = [_phrase(thing, units) for thing in order]
     listed = ", ".join(parts[:-1]) + " and " + parts[-1]
     ground = _pick(BACKGROUNDS[scene.background], units)
-    start, end = _pick(
-        (
-            ("", f" on {ground}"),
-            ("A picture of ", f" on {ground}"),
-            (f"On {ground}: ", ""),
-        ),
-        units,
+    frames = (
+        ("", f" on {ground}"),
+        ("A picture of ", f" on {ground}"),
+        (f"On {ground}: ", ""),
     )
+    start, end = _pick(frames, units)
     text = f"{start}{listed}{end}."
     return text[0].upper() + text[1:]
 
 
 def _phrase(thing: Thing, units: Iterator[float]) -> str:
-    size, colour = _pick(SIZES[thing.size], units), _pick(COLOURS[thing.colour], units)
-    words = f"a {size} {colour} {_pick(SHAPES[thing.shape], units)}"
-    return (
-        f"{words} {_pick(('at', 'near', 'by'), units)} the"
-        f" {_pick(PLACES[thing.place], units)}"
-    )
+    size = _pick(SIZES[thing.size], units)
+    colour = _pick(COLOURS[thing.colour], units)
+    shape = _pick(SHAPES[thing.shape], units)
+    preposition = _pick(("at", "near", "by"), units)
+    place = _pick(PLACES[thing.place], units)
+    return f"a {size} {colour} {shape} {preposition} the {place}"
 
 
 def _pick(choices: Sequence[Choice], units: Iterator[float]) -> Choice:

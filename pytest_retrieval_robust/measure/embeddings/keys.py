@@ -1,10 +1,9 @@
-"""What stored embeddings follow from, as keys: the same key means the same numbers, or
-it must not be given.
+"""Keys of stored embeddings: the same key always means the same numbers.
 
-A key takes in the model's declared identity and what it makes of a fixed picture and
-fixed sentences, the code of this package and the versions of the libraries that bear on
-the numbers, the kind of device, the images' own bytes, and what the occluder looks at.
-Whatever changes, changes the key: nothing ever has to be invalidated.
+A key is made of everything that the numbers follow from: the model's declared identity
+and what it makes of fixed pictures and sentences, the code of this package, the versions
+of libraries, the kind of device, the images' own bytes, and what the occluder looks at.
+A change of any of them changes the key, so nothing ever has to be invalidated.
 """
 
 from __future__ import annotations
@@ -25,11 +24,14 @@ from .probing import SENTENCES, VOCABULARY, pictures
 from .source_code import UnknownCodeError, code_of, digest_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ...datasets import RetrievalDataset
     from ...models import DualEncoder
     from ...occluders import Occluder
 
 _PACKAGE = Path(__file__).parents[2]
+# Whatever of this package bears on embeddings. A test compares these with what they import.
 _FOLDERS = (
     "models",
     "datasets",
@@ -37,66 +39,73 @@ _FOLDERS = (
     "measure/sweep",
     "measure/embeddings",
 )
-_MODULES = ("core/calling.py", "core/float32.py")
+_MODULES = (
+    "core/calling.py",
+    "core/encoding.py",
+    "core/float32.py",
+    "core/memory.py",
+    "core/rows.py",
+    "measure/abilities.py",
+)
 _LIBRARIES = (
-    *(
-        "torch",
-        "torchvision",
-        "transformers",
-        "open_clip_torch",
-        "timm",
-        "tokenizers",
-        "sentencepiece",
-        "ftfy",
-    ),
-    *(
-        "numpy",
-        "pillow",
-        "pillow-simd",
-        "pydicom",
-        "pylibjpeg",
-        "pylibjpeg-libjpeg",
-        "pylibjpeg-openjpeg",
-    ),
-    *("python-gdcm", "triton", "onnxruntime", "onnxruntime-gpu"),
+    "torch",
+    "torchvision",
+    "transformers",
+    "open_clip_torch",
+    "timm",
+    "tokenizers",
+    "sentencepiece",
+    "ftfy",
+    "numpy",
+    "pillow",
+    "pillow-simd",
+    "pydicom",
+    "pylibjpeg",
+    "pylibjpeg-libjpeg",
+    "pylibjpeg-openjpeg",
+    "python-gdcm",
+    "triton",
+    "onnxruntime",
+    "onnxruntime-gpu",
     # Torch brings these, but they can be upgraded beside it.
-    *("nvidia-cudnn-cu11", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "nvidia-cudnn"),
-    *(
-        "nvidia-cublas-cu11",
-        "nvidia-cublas-cu12",
-        "nvidia-cublas-cu13",
-        "nvidia-cublas",
-    ),
+    "nvidia-cudnn-cu11",
+    "nvidia-cudnn-cu12",
+    "nvidia-cudnn-cu13",
+    "nvidia-cudnn",
+    "nvidia-cublas-cu11",
+    "nvidia-cublas-cu12",
+    "nvidia-cublas-cu13",
+    "nvidia-cublas",
 )
 _CODECS = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif")
-"""Of Pillow: what decodes an image may be another library than the one that it was built with."""
+"""Pillow's decoders. It may load another library than the one it was built with."""
 _NOT_OF_THE_WEIGHTS = ("source", "licence")
-_ENCODED = 2
-"""Pictures that are encoded: the first two, one in colour and one grey."""
+"""Fields of a model's card that no number follows from."""
+_ENCODED_PICTURES = 2
+"""How many of the fixed pictures are encoded: the first two, one in colour and one grey."""
 
 
 def key_of(*parts: bytes) -> str:
-    """A key of 40 hex digits; parts keep their borders."""
+    """A key of 40 hex digits."""
     digest = hashlib.blake2b(digest_size=20)
     for part in parts:
+        # With their lengths, so that no other parts join to the same bytes.
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 
 
 def model_identity(model: DualEncoder, precision: str) -> bytes | None:
-    """What the embeddings of a model follow from, or None: without a hash of its
-    weights they are never stored.
+    """What a model's embeddings follow from; None if that is not known.
 
-    The model encodes fixed pictures and sentences, so that what its card does not tell
-    (a tokenizer's file, a preprocessing of one's own) tells too.
+    Without a hash of its weights a model's embeddings are never stored.
     """
     if model.card.sha256 is None:
         return None
     try:
-        behaviour, code = _behaviour(model), _package_code() + code_of(model)
-    except (
-        FOREIGN
-    ):  # an encoder that takes only what it knows, or code of which nothing is known
+        behaviour = _behaviour(model)
+        code = _package_code() + code_of(model)
+    except FOREIGN:
+        # The encoder refuses the fixed inputs, or its code has no file.
         return None
     card = {
         name: value
@@ -109,29 +118,23 @@ def model_identity(model: DualEncoder, precision: str) -> bytes | None:
         "device": _device_kind(model.device),
         "libraries": _libraries(),
     }
-    return b"".join((json.dumps(declared, sort_keys=True).encode(), behaviour, code))
+    return json.dumps(declared, sort_keys=True).encode() + behaviour + code
 
 
 def occluder_identity(occluder: Occluder, level: float, seed: int) -> bytes:
-    """What an occluder hides at a level with a seed, apart from what it looks at (`looked_at`)."""
-    return json.dumps(
-        [type(occluder).__qualname__, occluder.name, level, seed]
-    ).encode()
+    """What an occluder hides at a level with a seed, apart from the inputs it declares."""
+    kind = type(occluder).__qualname__
+    return json.dumps([kind, occluder.name, level, seed]).encode()
 
 
 def dataset_identity(dataset: RetrievalDataset) -> bytes | None:
-    """What makes pixels of an image's stored bytes; None where the data set cannot be
-    believed to know them.
+    """What makes pixels of an image's stored bytes; None if the data set cannot know them.
 
-    A class that has an `image` of its own and inherits `content_digest` knows nothing
-    of what it makes itself.
+    A class that has an `image` of its own and inherits `content_digest` does not know
+    the content of what it makes itself.
     """
-    kinds = type(dataset).__mro__
-    knows, makes = (
-        next((k for k in kinds if name in vars(k)), None)
-        for name in ("content_digest", "image")
-    )
-    if knows is None or knows is not makes:
+    maker = _defining_class(dataset, "image")
+    if maker is None or maker is not _defining_class(dataset, "content_digest"):
         return None
     try:
         return code_of(type(dataset))
@@ -139,61 +142,80 @@ def dataset_identity(dataset: RetrievalDataset) -> bytes | None:
         return None
 
 
+def _defining_class(value: object, method: str) -> type | None:
+    """The class of an object, or the base of it, that defines a method."""
+    for kind in type(value).__mro__:
+        if method in vars(kind):
+            return kind
+    return None
+
+
 def texts_key(model: bytes, texts: Sequence[str]) -> str:
-    """The key of the embeddings of a part of a gallery."""
-    return key_of(
-        b"reports", model, *(text.encode("utf-8", "surrogatepass") for text in texts)
-    )
+    """The key of the embeddings of a batch of reports."""
+    return key_of(b"reports", model, *(_encoded(text) for text in texts))
 
 
 def batch_key(
     model: bytes, occlusion: bytes, images: Iterable[tuple[str, bytes]]
 ) -> str:
     """The key of a batch under an occlusion: ids and content digests of its images, in order."""
-    words = (
-        part
-        for image_id, content in images
-        for part in (image_id.encode("utf-8", "surrogatepass"), content)
-    )
-    return key_of(b"images", model, occlusion, *words)
+    parts = []
+    for image_id, content in images:
+        parts += [_encoded(image_id), content]
+    return key_of(b"images", model, occlusion, *parts)
+
+
+def _encoded(text: str) -> bytes:
+    """A text as bytes, also one that is no valid Unicode."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _behaviour(model: DualEncoder) -> bytes:
-    """What the model makes of fixed pictures and sentences, so that what its card does
-    not tell tells too.
+    """A digest of what the model makes of fixed pictures and sentences.
+
+    It changes with what the card does not state, such as a tokenizer's file or the
+    user's own preprocessing.
     """
     import torch
 
-    from ...core.calling import encode_images, encode_reports
-    from ...occluders._scene import prepare_image, unit_scale
+    from ...core.calling import encode_reports
 
     digest = hashlib.sha256()
+    with torch.no_grad():
+        _add_pictures(digest, model)
+        digest.update(_bytes_of(encode_reports(model, SENTENCES).rows))
+        try:
+            digest.update(_bytes_of(encode_reports(model, VOCABULARY).rows))
+        except ModelError:
+            # Such as a model that does not cut long texts.
+            digest.update(b"refused")
+    return digest.digest()
+
+
+def _add_pictures(digest: hashlib._Hash, model: DualEncoder) -> None:
+    """Add what the model makes of the fixed pictures; `UnknownCodeError` if it takes none."""
+    from ...core.calling import encode_images
+    from ...core.encoding import prepare_image, unit_scale
+
     encoded = 0
     for picture in pictures():
         try:
             prepared = prepare_image(model, picture)
-        except ModelError:  # of a kind that the model does not take
+        except ModelError:
+            # Of a kind that the model does not take.
             digest.update(b"refused")
             continue
         digest.update(prepared.pixels.tobytes() + repr(tuple(prepared.frame)).encode())
-        if encoded < _ENCODED:
+        if encoded < _ENCODED_PICTURES:
             encoded += 1
-            with torch.no_grad():
-                rows = encode_images(
-                    model, unit_scale(prepared.pixels[None], model.device)
-                ).rows
-            digest.update(rows.cpu().numpy().tobytes())
+            pixels = unit_scale(prepared.pixels[None], model.device)
+            digest.update(_bytes_of(encode_images(model, pixels).rows))
     if not encoded:
         raise UnknownCodeError
-    with torch.no_grad():
-        digest.update(encode_reports(model, SENTENCES).rows.cpu().numpy().tobytes())
-        try:
-            digest.update(
-                encode_reports(model, VOCABULARY).rows.cpu().numpy().tobytes()
-            )
-        except ModelError:  # one that does not cut long texts, for one
-            digest.update(b"refused")
-    return digest.digest()
+
+
+def _bytes_of(rows: Tensor) -> bytes:
+    return rows.cpu().numpy().tobytes()
 
 
 def _device_kind(device: str) -> str:
@@ -210,34 +232,32 @@ def _libraries() -> Json:
     import torch
     from PIL import features
 
-    found: Json = {
+    versions: Json = {
         "python": sys.version_info[:2],
         "cuda": torch.version.cuda,
         "hip": torch.version.hip,
     }
     for library in _LIBRARIES:
         try:
-            found[library] = version(library)
+            versions[library] = version(library)
         except PackageNotFoundError:
-            found[library] = None
-    return {
-        **found,
-        **{
-            codec: features.version(codec)
-            for codec in _CODECS
-            if codec in features.get_supported()
-        },
-    }
+            versions[library] = None
+    supported = features.get_supported()
+    for codec in _CODECS:
+        if codec in supported:
+            versions[codec] = features.version(codec)
+    return versions
 
 
 @cache
 def _package_code() -> bytes:
-    """Of the package's own code that bears on embeddings: another version of it makes
-    other keys.
-    """
-    folders = (
-        file
-        for folder in _FOLDERS
-        for file in sorted((_PACKAGE / folder).rglob("*.py"))
-    )
-    return digest_of([*folders, *(_PACKAGE / module for module in _MODULES)])
+    """A digest of the package's own code that bears on embeddings."""
+    return digest_of(package_files())
+
+
+def package_files() -> list[Path]:
+    """The package's own files that bear on embeddings, always in the same order."""
+    files: list[Path] = []
+    for folder in _FOLDERS:
+        files += sorted((_PACKAGE / folder).rglob("*.py"))
+    return [*files, *(_PACKAGE / module for module in _MODULES)]

@@ -1,6 +1,4 @@
-"""Fixed pictures and sentences by which a model is known: what it makes of them is part
-of its embeddings' keys.
-"""
+"""Fixed pictures and sentences: what a model makes of them is part of its embeddings' keys."""
 
 from __future__ import annotations
 
@@ -132,28 +130,30 @@ VOCABULARY = (
     ),
     "Findings: " + "the lungs are clear and the heart is of normal size; " * 40,
 )
-"""The words of radiology reports, and what else a tokenizer may treat in a way of its
-own: another vocabulary shows.
+"""Words of radiology reports, and other text that tokenizers treat differently.
+
+Another vocabulary gives other token ids for some of it.
 """
-_HEIGHT, _WIDTH = 240, 320
+_HEIGHT = 240
+_WIDTH = 320
 
 
 def pictures() -> Iterator[Image]:
-    """In colour and grey, upright and wide, small, and of more than 8 bits: a model may
-    treat each in its own way.
+    """In colour and grey, upright and wide, small, and of more than 8 bits.
+
+    A model may treat each of them in its own way.
     """
     import numpy as np
     from PIL import Image
 
-    noise = np.random.default_rng(0).integers(
-        0, 256, (_HEIGHT, _WIDTH, 3), dtype=np.uint8
-    )
-    noise[: _HEIGHT // 2] = 96  # a smooth half beside the noise
+    shape = (_HEIGHT, _WIDTH, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    # A smooth half beside the noise: filters treat the two differently.
+    noise[: _HEIGHT // 2] = 96
     grey = np.ascontiguousarray(noise[:, :, 0])
     yield Image.fromarray(noise)
-    yield Image.fromarray(
-        np.ascontiguousarray(grey.T)
-    )  # radiographs are mostly grey, and many stand upright
+    # Radiographs are mostly grey, and many stand upright.
+    yield Image.fromarray(np.ascontiguousarray(grey.T))
     yield Image.fromarray(np.ascontiguousarray(noise.transpose(1, 0, 2)))
     yield Image.fromarray(grey)
     yield Image.fromarray(np.ascontiguousarray(grey[:17, :19]))

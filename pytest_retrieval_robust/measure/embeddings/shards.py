@@ -1,6 +1,4 @@
-"""What the embedding store keeps of one model: batches of images under an occlusion,
-and parts of galleries.
-"""
+"""What the embedding store keeps of one model: batches of images, and of reports."""
 
 from __future__ import annotations
 
@@ -45,21 +43,24 @@ class EncodedBatch:
     def of_arrays(
         cls, arrays: Mapping[str, NDArray[Any]], images: int
     ) -> EncodedBatch | None:
-        """The batch of a shard; None where the arrays are not those of `images` images."""
-        try:
-            rows, shares, visible, digests = (
-                arrays[name] for name in ("rows", "shares", "visible", "digests")
-            )
-        except KeyError:
+        """The batch of a shard; None if the arrays are not those of `images` images."""
+        if not arrays.keys() >= {"rows", "shares", "visible", "digests"}:
             return None
+        rows = arrays["rows"]
+        shares = arrays["shares"]
+        visible = arrays["visible"]
+        digests = arrays["digests"]
+        # A shard may be damaged, or be written by another version.
         fits = (
-            (digests.shape, digests.dtype)
-            == ((images, DIGEST_BYTES), np.dtype(np.uint8))
-            and (rows.ndim, rows.dtype) == (2, np.dtype(np.float32))
-            and (visible.shape, visible.dtype) == ((), np.dtype(np.float64))
-            and shares.dtype == np.float64
+            rows.dtype == np.float32
+            and rows.ndim == 2
             and len(rows) == images
+            and shares.dtype == np.float64
             and shares.shape == (images,)
+            and visible.dtype == np.float64
+            and visible.shape == ()
+            and digests.dtype == np.uint8
+            and digests.shape == (images, DIGEST_BYTES)
             and bool(np.isfinite(rows).all())
         )
         return cls(rows, shares, float(visible), digests) if fits else None
@@ -77,34 +78,29 @@ class ModelShards:
     def of(
         cls, store: EmbeddingStore | None, model: DualEncoder, precision: str
     ) -> ModelShards | None:
-        """None without a store, and for a model that cannot be told from another: see
-        `shard_keys.model_identity`.
+        """None without a store, and if the model's identity is not known.
+
+        See `keys.model_identity`.
         """
-        identity = None if store is None else model_identity(model, precision)
-        return (
-            None
-            if store is None or identity is None
-            else cls(store, model.name, identity)
-        )
+        if store is None:
+            return None
+        identity = model_identity(model, precision)
+        return None if identity is None else cls(store, model.name, identity)
 
     def load_reports(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
-        """(G, D) the stored embeddings of a part of a gallery."""
+        """(B, D) the stored embeddings of a batch of reports."""
         arrays = self.store.load(texts_key(self.identity, texts))
         rows = None if arrays is None else arrays.get("rows")
-        fits = (
-            rows is not None
-            and rows.dtype == np.float32
-            and rows.ndim == 2
-            and len(rows) == len(texts)
-        )
+        if rows is None:
+            return None
+        # A shard may be written by another version.
+        fits = rows.dtype == np.float32 and rows.ndim == 2 and len(rows) == len(texts)
         return rows if fits else None
 
     def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
-        self.store.save(
-            texts_key(self.identity, texts),
-            {"rows": rows},
-            {"model": self.name, "holds": "reports"},
-        )
+        key = texts_key(self.identity, texts)
+        about = {"model": self.name, "holds": "reports"}
+        self.store.save(key, {"rows": rows}, about)
 
     def image_key(self, occlusion: bytes, images: Sequence[tuple[str, bytes]]) -> str:
         """The key of a batch: (id, content digest) of its images under an occlusion."""
@@ -117,6 +113,5 @@ class ModelShards:
     def save_images(
         self, key: str, batch: EncodedBatch, about: Mapping[str, object]
     ) -> None:
-        self.store.save(
-            key, batch.as_arrays(), {"model": self.name, "holds": "images", **about}
-        )
+        described = {"model": self.name, "holds": "images", **about}
+        self.store.save(key, batch.as_arrays(), described)

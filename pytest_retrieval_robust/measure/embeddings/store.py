@@ -1,11 +1,10 @@
-"""Embeddings on disk, by content: what was encoded once, by any run, is not encoded again.
+"""Embeddings on disk: what any run has encoded is not encoded again.
 
-A shard is what one model makes of one batch under one occlusion, or of one part of a
-gallery. Its name is a hash of all that it follows from (`shard_keys`), so that nothing
-has to be invalidated and processes may share a folder without locks: whoever writes a
-shard again writes the same. Nothing that goes wrong here ends a run: a shard that
-cannot be read is measured again, one that cannot be written is not kept, and a sentence
-of `notes` says so.
+A shard is what one model makes of one batch under one occlusion, or of one batch of
+reports. Its name is a hash of everything that it follows from (`keys`), so nothing has to
+be invalidated and processes may share a folder without locks: a shard that is written
+again is the same. Nothing that goes wrong here ends a run: a shard that cannot be read
+is measured again, one that cannot be written is not kept, and `notes` says so.
 """
 
 from __future__ import annotations
@@ -30,24 +29,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDER = "embeddings-1"
-"""Within the cache's folder; another form of the files would be another number."""
+"""Within the cache's folder. Another file format would have another number."""
 _SUFFIX = ".npz"
-_KEY, _ABOUT, _CHECK = "key", "about", "check"
+# Members of a shard's file beside its arrays.
+_KEY = "key"
+_ABOUT = "about"
+_CHECK = "check"
 
 
 class _DamageError(Exception):
-    """A file that is no shard, or not the one that its name says."""
+    """A file is not a shard, or not the one that its name says."""
 
 
 @dataclass(frozen=True, repr=False)
 class ShardFile:
-    """One shard as a file: its key, its size in bytes, and when it was last written or
-    read (seconds).
-    """
+    """One shard as a file."""
 
     path: Path
     size: int
+    """Bytes."""
     used: float
+    """When it was last written or read, in seconds since the epoch."""
 
     @property
     def key(self) -> str:
@@ -59,19 +61,20 @@ class EmbeddingStore:
 
     Args:
         folder: Made when the first shard is written, readable by its owner alone:
-        embeddings tell of patients. limit: Bytes that `prune` keeps.
+            embeddings tell of patients.
+        limit: Bytes that `prune` keeps.
     """
 
     def __init__(self, folder: Path, limit: int = sys.maxsize) -> None:
-        self.folder, self.limit = folder, limit
-        self._damaged = False
+        self.folder = folder
+        self.limit = limit
+        # What went wrong, for `notes`.
+        self._was_damaged = False
         self._unreadable: str | None = None
         self._unwritable: str | None = None
 
     def load(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """The arrays of a shard; None where there is none, or none that is whole and
-        bears its own key.
-        """
+        """The arrays of a shard; None if there is none, or it is damaged or unreadable."""
         path = self._path(key)
         try:
             arrays = read_shard(path)
@@ -81,105 +84,108 @@ class EmbeddingStore:
             self._unreadable = error.strerror or type(error).__name__
             return None
         except _DamageError:
-            self._damaged = True
+            self._was_damaged = True
             return None
-        with suppress(OSError):  # a folder that may only be read
+        # Its time says that it was used. A folder may be read-only.
+        with suppress(OSError):
             os.utime(path)
         return arrays
 
     def save(
         self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
     ) -> None:
-        """Keep the arrays under `key`, whole or not at all; `about` is shown by the
-        command `store`.
+        """Keep the arrays under `key`, whole or not at all.
+
+        `about` is shown by the command `store`.
         """
+        # After the first failure nothing is tried again: the disk is probably full.
         if self._unwritable is not None:
             return
         path = self._path(key)
         try:
             _private_folder(path.parent)
-            with whole_file(path) as part:
-                _write_privately(part, _packed(key, arrays, about))
+            with whole_file(path) as unfinished:
+                _write_privately(unfinished, _packed(key, arrays, about))
         except OSError as error:
             self._unwritable = error.strerror or type(error).__name__
 
     @property
     def notes(self) -> list[str]:
-        """What its user should know: a sentence for each thing that went wrong."""
+        """A sentence for each thing that went wrong."""
         notes = []
-        if self._damaged:
+        if self._was_damaged:
             notes.append(
                 "Expected whole shards in the embedding store, got damaged or foreign"
-                " ones: their images were encoded again. Look at the disk if it goes"
-                " on; `python -m pytest_retrieval_robust store verify` counts them."
+                " ones: their images were encoded again. Check the disk if it happens"
+                " again; `python -m pytest_retrieval_robust store verify` counts them."
             )
-        for what, reason in (("read", self._unreadable), ("write", self._unwritable)):
-            if reason is not None:
-                notes.append(
-                    f"Expected to {what} the embedding store, got: {reason}. The"
-                    " results are whole, but a next run encodes again. Free space or"
-                    " fix the permissions, choose another --robust-cache-dir, or"
-                    " --robust-no-cache."
-                )
+        if self._unreadable is not None:
+            notes.append(_access_note("read", self._unreadable))
+        if self._unwritable is not None:
+            notes.append(_access_note("write", self._unwritable))
         return notes
 
     def files(self) -> Iterator[ShardFile]:
         """Every shard, in no order."""
         for path in self.folder.glob(f"??/*{_SUFFIX}"):
-            with suppress(OSError):  # another process prunes
-                found = path.stat()
-                yield ShardFile(path, found.st_size, found.st_mtime)
+            # Another process may prune at the same time.
+            with suppress(OSError):
+                status = path.stat()
+                yield ShardFile(path, status.st_size, status.st_mtime)
 
     def prune(self, limit: int | None = None) -> list[ShardFile]:
-        """Remove the shards that were not used for the longest time, until the others
-        fit; returns the removed ones.
+        """Remove the shards that were not used for the longest time, until the others fit.
 
-        What killed runs left half-written goes too. A clock that jumped changes which
-        shards go first, nothing else.
+        Returns the removed ones. Files that killed runs left half-written go too. A
+        clock that jumped changes which shards go first, nothing else.
         """
         remove_abandoned(self.folder.glob(f"??/*{PART}"))
-        removed = []
         files = sorted(self.files(), key=lambda file: (file.used, file.key))
-        total, most = (
-            sum(file.size for file in files),
-            self.limit if limit is None else limit,
-        )
+        total = sum(file.size for file in files)
+        most = self.limit if limit is None else limit
+        removed = []
         for file in files:
             if total <= most:
                 break
-            with suppress(
-                OSError
-            ):  # gone already, or in a folder that may only be read
+            # It may be gone already, or lie in a read-only folder.
+            with suppress(OSError):
                 file.path.unlink()
                 total -= file.size
                 removed.append(file)
         return removed
 
     def damaged(self) -> list[ShardFile]:
-        """The shards that are not whole, or do not bear their own key: each is read."""
+        """The shards that are not whole, or do not have their own key; reads every one."""
         return [file for file in self.files() if not _is_whole(file.path)]
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}{_SUFFIX}"
 
 
-def read_shard(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a shard, checked: against its own digest, and that its key is the file's name.
+def _access_note(action: str, reason: str) -> str:
+    return (
+        f"Expected to {action} the embedding store, got: {reason}. The results are"
+        " whole, but the next run encodes again. Free space or fix the permissions,"
+        " choose another --robust-cache-dir, or --robust-no-cache."
+    )
 
-    Raises `OSError` where it cannot be read, and `_DamageError` for a damaged or foreign file.
+
+def read_shard(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a shard, checked against its digest and against the file's name.
+
+    Raises `OSError` if it cannot be read, and `_DamageError` for a damaged or foreign file.
     """
     with open_regular(path) as stream:
         content = stream.read()
     try:
         return _unpacked(content, path.stem)
-    except Exception as error:  # readers of archives and arrays raise a dozen kinds
+    except Exception as error:
+        # Readers of archives and arrays raise a dozen kinds.
         raise _DamageError from error
 
 
 def about_shard(path: Path) -> dict[str, Any]:
-    """What was said of a shard when it was saved, read without the rest; empty for a
-    damaged one.
-    """
+    """What a shard was saved with as `about`, read without the rest; empty if damaged."""
     import numpy as np
 
     try:
@@ -197,7 +203,8 @@ def _is_whole(path: Path) -> bool:
     try:
         read_shard(path)
     except FileNotFoundError:
-        return True  # pruned meanwhile
+        # Another process removed it meanwhile.
+        return True
     except (OSError, _DamageError):
         return False
     return True
@@ -208,29 +215,32 @@ def _packed(
 ) -> bytes:
     import numpy as np
 
-    words = {_KEY: key, _ABOUT: json.dumps(dict(about))}
-    texts = {
-        name: np.frombuffer(text.encode(), dtype=np.uint8)
-        for name, text in words.items()
+    members = {
+        _KEY: _text_array(key),
+        _ABOUT: _text_array(json.dumps(dict(about))),
+        **arrays,
     }
-    members = {**texts, **arrays}
     stream = io.BytesIO()
     np.savez(stream, **members, **{_CHECK: _digest(members)})  # type: ignore[arg-type]  # the stub knows no keyword arrays
     return stream.getvalue()
+
+
+def _text_array(text: str) -> NDArray[np.uint8]:
+    import numpy as np
+
+    return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
 def _unpacked(content: bytes, key: str) -> dict[str, NDArray[Any]]:
     import numpy as np
 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(member.file_size for member in archive.infolist()) > len(content):
-            raise ValueError(
-                "a shard is not compressed"
-            )  # and so cannot expand beyond its file
+        unpacked_size = sum(member.file_size for member in archive.infolist())
+        # A shard is not compressed, so a foreign file cannot expand beyond its size.
+        if unpacked_size > len(content):
+            raise ValueError("a compressed file")
     with np.load(io.BytesIO(content), allow_pickle=False) as opened:
-        arrays: dict[str, NDArray[np.generic]] = {
-            name: opened[name] for name in opened.files
-        }
+        arrays: dict[str, NDArray[Any]] = {name: opened[name] for name in opened.files}
     check = arrays.pop(_CHECK)
     if not np.array_equal(check, _digest(arrays)):
         raise ValueError("another content")
@@ -241,27 +251,26 @@ def _unpacked(content: bytes, key: str) -> dict[str, NDArray[Any]]:
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-    """Of everything: an archive's own CRC-32 does not cover the names of its members."""
+    """A digest of everything: an archive's CRC-32 does not cover the names of its members."""
     import numpy as np
 
     digest = hashlib.blake2b(digest_size=32)
     for name, array in sorted(arrays.items()):
-        digest.update(
-            f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes()
-        )
+        header = f"{name} {array.dtype.str} {array.shape}"
+        digest.update(header.encode() + array.tobytes())
     return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
 def _private_folder(folder: Path) -> None:
+    """Make the folder and the one above it, readable by their owner alone."""
     folder.parent.parent.mkdir(parents=True, exist_ok=True)
-    for one in (folder.parent, folder):
+    for private in (folder.parent, folder):
         with suppress(FileExistsError):
-            one.mkdir(mode=0o700)
+            private.mkdir(mode=0o700)
 
 
 def _write_privately(file: Path, content: bytes) -> None:
-    """Readable by its owner alone, wherever it is moved to."""
-    with os.fdopen(
-        os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb"
-    ) as stream:
+    """Write a new file, readable by its owner alone wherever it is moved to."""
+    descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)

@@ -1,6 +1,4 @@
-"""From embeddings to what is told of a case: ranks of both directions, Recall@k, and
-their intervals.
-"""
+"""From embeddings to ranks of both directions, Recall@k, and intervals."""
 
 from __future__ import annotations
 
@@ -10,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.calling import give_memory_back, is_out_of_memory, limits_of
 from ...core.foreign import let_go
+from ...core.memory import give_memory_back, is_out_of_memory, limits_of
 from ...core.outcomes import Scores
+from ...models import similarity_of
 from ...retrieval.bootstrap import Clusters, design_effect
 from ...retrieval.intervals import proportion
 from ...retrieval.metrics.median_rank import median_rank
@@ -30,28 +29,29 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Ranks = NDArray[np.int64]
-TILE, SMALLEST_TILE = 1024, 64
-"""Rows that are compared at a time, and the fewest where memory is short."""
+TILE = 1024
+"""Rows that are compared at a time."""
+SMALLEST_TILE = 64
+"""The fewest rows that are compared at a time where memory is short."""
 
 
 def ranks_of(
     model: DualEncoder, images: Tensor, reports: Tensor, pairs: Pairs
 ) -> tuple[Ranks, Ranks]:
-    """The ranks of the images' reports and of the reports' images, by the model's own
-    similarity where it has one.
+    """The ranks of the images' reports and of the reports' images.
 
-    `images` may lie on the host; they are ranked on the model's device.
+    The model's own similarity is used if it has one. `images` may lie on the host; they
+    are ranked on the model's device.
     """
-    scorer = getattr(model, "similarity", None)
+    similarity = similarity_of(model)
 
     def rank(device: str, tile: int) -> tuple[Ranks, Ranks]:
-        queries, gallery = images.to(device), reports.to(device)
         return positive_ranks_both(
-            queries,
-            gallery,
+            images.to(device),
+            reports.to(device),
             pairs.image_groups,
             pairs.report_groups,
-            similarity=scorer,
+            similarity=similarity,
             tile=tile,
         )
 
@@ -59,26 +59,27 @@ def ranks_of(
 
 
 def in_tiles(model: EncodesImages, rank: Callable[[str, int], T]) -> T:
-    """What `rank(device, tile)` gives: where memory of the device runs out in smaller
-    tiles, and at last on the host.
+    """What `rank(device, tile)` gives, in smaller tiles where the device's memory runs out.
 
-    Ranks are exact, so that they are the same in any of these ways. A scorer of the
-    model's own stays on its device.
+    Below the smallest tile it runs on the host. Ranks are exact, so they are the same in
+    any of these ways. A scorer of the model's own stays on its device.
     """
+    # What was found out about memory holds for all later rankings of the model.
     limits = limits_of(model)
-    stays = hasattr(model, "similarity") or model.device == "cpu"
+    stays_on_device = similarity_of(model) is not None or model.device == "cpu"
     while True:
         tile = limits.tile or TILE
-        on_host = not stays and tile < SMALLEST_TILE
-        device = "cpu" if on_host else model.device
+        device = model.device
+        if tile < SMALLEST_TILE and not stays_on_device:
+            device = "cpu"
+            tile = TILE
         try:
-            return rank(device, TILE if on_host else tile)
+            return rank(device, tile)
         except Exception as error:
-            if (
-                not is_out_of_memory(error)
-                or device == "cpu"
-                or (stays and tile <= SMALLEST_TILE)
-            ):
+            is_last_resort = device == "cpu" or (
+                stays_on_device and tile <= SMALLEST_TILE
+            )
+            if is_last_resort or not is_out_of_memory(error):
                 raise
             let_go(error)
         # Outside of the except block: the error's traceback would hold on to the memory
@@ -90,41 +91,45 @@ def in_tiles(model: EncodesImages, rank: Callable[[str, int], T]) -> T:
 def both_scores(
     image_ranks: Ranks, report_ranks: Ranks, pairs: Pairs, ks: Sequence[int]
 ) -> tuple[Scores, Scores]:
-    """The scores of both directions, with intervals that know which queries are of one patient."""
-    of_images, of_reports = cluster_labels(pairs)
-    there = scores_of(
-        image_ranks, pairs.image_groups, pairs.report_groups, ks, Clusters.of(of_images)
+    """The scores of both directions, with intervals that know the patient of each query."""
+    image_patients, report_patients = cluster_labels(pairs)
+    image_to_report = scores_of(
+        image_ranks,
+        pairs.image_groups,
+        pairs.report_groups,
+        ks,
+        Clusters.of(image_patients),
     )
-    return there, scores_of(
+    report_to_image = scores_of(
         report_ranks,
         pairs.report_groups,
         pairs.image_groups,
         ks,
-        Clusters.of(of_reports),
+        Clusters.of(report_patients),
     )
+    return image_to_report, report_to_image
 
 
 def scores_of(
-    ranks: NDArray[np.int64],
+    ranks: Ranks,
     query_groups: NDArray[np.int64],
     gallery_groups: NDArray[np.int64],
     ks: Sequence[int],
     patients: Clusters | None = None,
 ) -> Scores:
-    """Recall@k with Wilson intervals, chance, median rank and mean reciprocal rank of
-    one direction.
+    """Recall@k with Wilson intervals, chance, median rank and mean reciprocal rank.
 
-    Where patients repeat, the intervals are those of as many independent queries as
-    theirs are worth.
+    With repeated patients, intervals use the effective sample size n / design effect.
     """
+    # Chance follows from how many answers are right for each query.
     groups, counts = np.unique(gallery_groups, return_counts=True)
-    right = counts[np.searchsorted(groups, query_groups)]
-    recall = {k: recall_at_k(ranks, k) for k in ks}
+    right_answers = counts[np.searchsorted(groups, query_groups)]
+    gallery = len(gallery_groups)
     return Scores(
         queries=len(ranks),
-        gallery=len(gallery_groups),
-        chance={k: chance_recall(right, len(gallery_groups), k) for k in ks},
-        recall=recall,
+        gallery=gallery,
+        chance={k: chance_recall(right_answers, gallery, k) for k in ks},
+        recall={k: recall_at_k(ranks, k) for k in ks},
         recall_interval={k: _interval(ranks <= k, patients) for k in ks},
         median_rank=median_rank(ranks),
         mrr=mean_reciprocal_rank(ranks),
@@ -134,8 +139,8 @@ def scores_of(
 def _interval(
     hits: NDArray[np.bool_], patients: Clusters | None
 ) -> tuple[float, float]:
-    effect = (
-        1.0 if patients is None else design_effect(hits.astype(np.float64), patients)
-    )
-    found = proportion(float(hits.mean()), len(hits), 0.975, effect)
-    return found.low, found.high
+    effect = 1.0
+    if patients is not None:
+        effect = design_effect(hits.astype(np.float64), patients)
+    share = proportion(float(hits.mean()), len(hits), 0.975, effect)
+    return share.low, share.high

@@ -1,6 +1,4 @@
-"""Arrays that wait on disk until they are needed: all of a sweep's embeddings together
-may not fit into memory.
-"""
+"""Arrays that wait on disk: all embeddings of a sweep together may not fit into memory."""
 
 from __future__ import annotations
 
@@ -24,69 +22,84 @@ class Waiting:
     dtype: np.dtype[Any]
     start: int
     """Where it begins in the file."""
-    held: NDArray[Any] | None = None
-    """The array itself, where it could not be written."""
+    in_memory: NDArray[Any] | None = None
+    """The array itself, if it could not be written."""
 
 
 class Spill:
-    """A file without a name, which only this process can read and of which nothing is
-    left when it ends or is killed.
+    """A file without a name, which vanishes when this process ends or is killed.
 
-    Where no folder can be written, or the disk is full, arrays are held in memory.
+    Only this process can read it. If no folder can be written, or the disk is full,
+    arrays stay in memory.
 
     Args:
-        folders: Where the file may be, the first choice first; the temporary folder is the last.
+        folders: Where the file may be, the first choice first; the temporary folder is
+            the last.
     """
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self._folders = list(folders)
-        with suppress(OSError):  # there may be no temporary folder that can be written
+        with suppress(OSError):  # no temporary folder can be written
             self._folders.append(Path(tempfile.gettempdir()))
         self._file: IO[bytes] | None = None
-        self._is_open, self._end = False, 0
+        self._was_opened = False
+        self._end = 0
         self._lock = Lock()
 
     def put(self, array: NDArray[Any]) -> Waiting:
         """Put an array away; from any thread."""
-        whole = np.ascontiguousarray(array)
+        contiguous = np.ascontiguousarray(array)
+        # Batches of several cells and lanes share the file.
         with self._lock:
-            file = self._opened()
-            if file is not None:
-                try:
-                    file.seek(self._end)
-                    _write_all(file, whole)
-                except OSError:
-                    pass
-                else:
-                    start, self._end = self._end, self._end + whole.nbytes
-                    return Waiting(array.shape, array.dtype, start)
+            start = self._end
+            if self._is_written(contiguous):
+                self._end = start + contiguous.nbytes
+                return Waiting(array.shape, array.dtype, start)
+        # A copy: the caller's memory may be written to again.
         return Waiting(array.shape, array.dtype, 0, array.copy())
 
     def take(self, waiting: Waiting) -> NDArray[Any]:
         """An array that was put away."""
-        if waiting.held is not None:
-            return waiting.held
-        found = np.empty(waiting.shape, waiting.dtype)
-        left = _bytes_of(found)
+        if waiting.in_memory is not None:
+            return waiting.in_memory
+        array = np.empty(waiting.shape, waiting.dtype)
+        missing = _bytes_of(array)
         with self._lock:
             assert self._file is not None
             self._file.seek(waiting.start)
-            while left:
-                count = self._file.readinto(left)  # type: ignore[attr-defined]  # an unbuffered file has it
+            while missing:
+                count = self._file.readinto(missing)  # type: ignore[attr-defined]  # an unbuffered file has it
                 if not count:
                     raise OSError("a file that was cut off")
-                left = left[count:]
-        return found
+                missing = missing[count:]
+        return array
 
     def close(self) -> None:
+        """Remove the file. What is put away after that stays in memory."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
-            self._file, self._is_open = None, True
+            self._file = None
+            self._was_opened = True
+
+    def _is_written(self, array: NDArray[Any]) -> bool:
+        """Write the array at the end of the file, if that is possible."""
+        file = self._opened()
+        if file is None:
+            return False
+        try:
+            file.seek(self._end)
+            missing = _bytes_of(array)
+            while missing:
+                missing = missing[file.write(missing) :]
+        except OSError:
+            return False
+        return True
 
     def _opened(self) -> IO[bytes] | None:
-        if not self._is_open:
-            self._is_open = True
+        """The file in the first folder that can be written; tried once."""
+        if not self._was_opened:
+            self._was_opened = True
             for folder in self._folders:
                 with suppress(OSError):
                     self._file = tempfile.TemporaryFile(  # noqa: SIM115 - kept open
@@ -96,12 +109,6 @@ class Spill:
         return self._file
 
 
-def _write_all(file: IO[bytes], array: NDArray[Any]) -> None:
-    left = _bytes_of(array)
-    while left:
-        left = left[file.write(left) :]
-
-
 def _bytes_of(array: NDArray[Any]) -> memoryview:
-    """The memory of an array, of which each element follows the one before."""
+    """The memory of an array whose elements follow each other."""
     return memoryview(array.reshape(-1).view(np.uint8).data)

@@ -1,6 +1,4 @@
-"""Device-synchronised time: sums, interleaved rounds of two actions, and the latency of
-single calls.
-"""
+"""Time that waits for the device: sums, interleaved rounds, and the latency of single calls."""
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ from ...core.costs import Latency
 from ...core.device import synchronise
 
 WARM_UP_CALLS = 3
-"""Single calls before a latency is measured: the first of a shape also allocates and
-chooses kernels.
+"""Single calls before a latency is measured. The first of a shape also allocates memory
+and chooses kernels.
 """
 
 
@@ -37,17 +35,17 @@ class Stopwatch:
 
 
 class Laps:
-    """Sums the seconds that a device works on what runs inside, without waiting for it
-    where it keeps time itself.
+    """Sums the seconds that a device works on what runs inside.
 
-    CUDA's own events time the work while the host prepares the next; elsewhere it is a `Stopwatch`.
+    CUDA's own events time the work while the host prepares the next, so nothing waits.
+    On other devices it is a `Stopwatch`.
     """
 
     def __init__(self, device: str) -> None:
         self._watch = Stopwatch(device)
         self._device = device
-        self._events: deque[tuple[Any, Any]] = deque()
-        """Of work that the device may not have done yet, in its order."""
+        self._unread_events: deque[tuple[Any, Any]] = deque()
+        """The start and end of work that the device may not have done yet, in its order."""
         self._milliseconds = 0.0
 
     @contextmanager
@@ -61,22 +59,27 @@ class Laps:
         stream = torch.cuda.current_stream(self._device)
         start = stream.record_event(_event())
         yield
-        self._events.append((start, stream.record_event(_event())))
-        # A sweep of hundreds of thousands of batches would keep as many events.
-        while self._events and self._events[0][1].query():
-            self._take()
+        end = stream.record_event(_event())
+        self._unread_events.append((start, end))
+        # Events that are over are read at once: a sweep of hundreds of thousands of
+        # batches would keep as many. Asking for the end does not wait for it.
+        while self._unread_events:
+            _, oldest_end = self._unread_events[0]
+            if not oldest_end.query():
+                break
+            self._read_oldest()
 
     @property
     def seconds(self) -> float:
-        """What was summed so far; waits for the device."""
+        """The sum so far; waits for the device."""
         synchronise(self._device)
-        while self._events:
-            self._take()
+        while self._unread_events:
+            self._read_oldest()
         return self._watch.seconds + self._milliseconds / 1000
 
-    def _take(self) -> None:
-        """Add what passed between the oldest two events, which are over."""
-        start, end = self._events.popleft()
+    def _read_oldest(self) -> None:
+        """Add the time between the oldest two events, which are over."""
+        start, end = self._unread_events.popleft()
         self._milliseconds += start.elapsed_time(end)
 
 
@@ -104,14 +107,15 @@ def latency_of(
     calls: int,
     before: Callable[[], object] = _nothing,
 ) -> Latency:
-    """Seconds of single calls of `action`, each waited for; a few come before the
-    `calls` that are timed.
+    """Seconds of single calls of `action`, each waited for.
 
-    `before` comes before each of them and is not timed.
+    A few calls warm up before the `calls` that are timed. `before` comes before each of
+    them and is not timed.
     """
     for _ in range(WARM_UP_CALLS):
         before()
         action()
+    # Each call is waited for, as a caller with a single image would.
     seconds = []
     for _ in range(calls):
         before()
@@ -120,10 +124,9 @@ def latency_of(
 
 
 class InterleavedRounds:
-    """Seconds of a baseline and of what is compared with it, one right after the other
-    in every round.
+    """Seconds of a baseline and of an action compared with it, in turn in every round.
 
-    A machine that drifts, or that others use, hits both alike: the ratios hold where
+    A machine that drifts, or that others use, affects both alike: the ratios hold where
     the seconds do not.
     """
 
@@ -136,14 +139,13 @@ class InterleavedRounds:
         before: Callable[[], object] = _nothing,
     ) -> None:
         """`before` comes before each call of either and is not timed."""
-        self._baseline, self._compared, self._device, self._before = (
-            baseline,
-            compared,
-            device,
-            before,
-        )
+        self._baseline = baseline
+        self._compared = compared
+        self._device = device
+        self._before = before
         self._latest_baseline = 0.0
         self._pairs: list[tuple[float, float]] = []
+        """(baseline, compared) seconds of each round."""
 
     def warm_up(self) -> None:
         self._before()
@@ -159,9 +161,8 @@ class InterleavedRounds:
     def measure_compared(self) -> None:
         """Ends a round: to be called after `measure_baseline`."""
         self._before()
-        self._pairs.append(
-            (self._latest_baseline, seconds_of(self._compared, self._device))
-        )
+        seconds = seconds_of(self._compared, self._device)
+        self._pairs.append((self._latest_baseline, seconds))
 
     def measure(self, rounds: int) -> None:
         for _ in range(rounds):
@@ -169,7 +170,7 @@ class InterleavedRounds:
             self.measure_compared()
 
     def keep(self, rounds: int) -> None:
-        """Forget what was measured after the first `rounds`."""
+        """Drop all but the first `rounds`."""
         del self._pairs[rounds:]
 
     @property

@@ -1,6 +1,6 @@
-"""What numbers were measured on, and how much memory a piece of work takes there.
+"""The hardware that numbers were measured on, and the memory that work takes there.
 
-Light: torch comes late.
+Light: torch is imported when it is needed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def hardware_name(device: str) -> str:
-    """What the numbers of a device hold for: `NVIDIA H100 80GB HBM3`, `AMD EPYC 9B45 x
-    2 threads`, `Apple M2 (mps)`.
+    """The hardware of a device, such as `NVIDIA H100 80GB HBM3` or `Apple M2 (mps)`.
 
-    It names the part and no machine: neither a host nor a user.
+    A CPU is named with its threads: `AMD EPYC 9B45 x 2 threads`. The name is that of a
+    part, never of a host or a user.
     """
     import torch
 
@@ -30,13 +30,14 @@ def hardware_name(device: str) -> str:
         return torch.cuda.get_device_name(device)
     if device == "cpu":
         threads = torch.get_num_threads()
-        return f"{_processor()} x {threads} thread{'' if threads == 1 else 's'}"
+        unit = "thread" if threads == 1 else "threads"
+        return f"{_processor()} x {threads} {unit}"
     return f"{_processor()} ({device})"
 
 
 @cache
 def _processor() -> str:
-    """The processor's model, as the system tells it; its architecture where it does not."""
+    """The processor's model; its architecture if the system does not name the model."""
     return (
         _from_cpu_info()
         or _from_sysctl()
@@ -67,13 +68,12 @@ def _from_sysctl() -> str:
 
 
 def peak_memory(action: Callable[[], object], device: str) -> int | None:
-    """Bytes that were held at most while `action` ran on `device`; None where the
-    system does not tell.
+    """The most bytes held while `action` ran on `device`; None if the system cannot say.
 
-    What they count differs, so compare them on one device only. CUDA: what torch had
-    allocated at once, weights and inputs included. CPU: the most that the whole process
-    ever held resident, Python and all that ran before included. mps: what the driver
-    holds afterwards.
+    Devices count differently, so compare numbers of one device only. CUDA: what torch
+    had allocated at once, weights and inputs included. CPU: the most that the whole
+    process ever held resident, Python and all that ran before included. mps: what the
+    driver holds afterwards.
     """
     import torch
 
@@ -96,4 +96,5 @@ def _peak_resident() -> int | None:
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, Linux kilobytes.
     return peak if sys.platform == "darwin" else peak * 1024

@@ -1,5 +1,4 @@
-"""What the occlusion timer times: a batch as it is, with a share hidden, and beside
-another model; one image alone.
+"""The timed actions: a batch as it is, with a share hidden, beside another model; one image.
 
 Every timed call encodes pixels: what is timed never comes from stored embeddings.
 """
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from ...datasets import RetrievalDataset
     from ...models import DualEncoder
     from ...occluders import Box, Occluder
-    from ...occluders._scene import Scene
+    from ...occluders.scene import Scene
     from ..pairs import Pairs
 
 
@@ -60,10 +59,9 @@ class Alone:
 def prepare_batch(
     model: DualEncoder, dataset: RetrievalDataset, images: int, gallery: int = 0
 ) -> TimedBatch:
-    """The data set's first `images` images, to be found among the reports of at least
-    the first `gallery`.
+    """The data set's first `images` images, and the reports of at least its first `gallery`.
 
-    Broken ones are left out where the data set skips them.
+    Broken images are left out if the data set skips them.
     """
     return TimedBatch(*first_images(model, dataset, images, gallery))
 
@@ -72,65 +70,66 @@ def timed_rounds(
     model: DualEncoder, batch: TimedBatch, occluder: Occluder, case: Case
 ) -> InterleavedRounds:
     """Rounds over the batch as it is and with a share hidden."""
+    clean = _EncoderInput(model, batch.pixels)
     buffer = torch.empty_like(batch.pixels)
-    given = _Given(model, batch.pixels)
-    # What an occluder finds out beforehand, a search by the model for one, is not what
-    # hiding costs.
+    # What an occluder finds out beforehand, such as by a search with the model, is not
+    # what hiding costs.
     bound = occluder.bind(batch.scene)
 
-    def occluded() -> None:
+    def encode_hidden() -> None:
         hidden = bound.occlude(
             batch.pixels, batch.ids, case.level, case.seed, batch.frames, out=buffer
         )
         run_encoder(model, hidden)
 
-    compared = given.encode if case.level == 0 else occluded
-    return InterleavedRounds(given.encode, compared, model.device, before=given.renew)
+    compared = clean.encode if case.level == 0 else encode_hidden
+    return InterleavedRounds(clean.encode, compared, model.device, before=clean.renew)
 
 
 def rounds_beside(
     other: DualEncoder, model: DualEncoder, dataset: RetrievalDataset, batch: TimedBatch
 ) -> InterleavedRounds:
-    """Rounds over the batch's images, nothing hidden, by the other model (the baseline)
-    and by this one.
-    """
-    theirs = _Given(other, prepare_batch(other, dataset, len(batch.ids)).pixels)
-    ours = _Given(model, batch.pixels)
+    """Rounds over the batch's images with nothing hidden: by `other`, and by `model`.
 
-    def by_the_other() -> None:
-        theirs.encode()
-        synchronise(
-            other.device
-        )  # the rounds wait for this model's device, which may be another one
+    The other model is the baseline. It prepares the same images itself.
+    """
+    other_batch = prepare_batch(other, dataset, len(batch.ids))
+    other_input = _EncoderInput(other, other_batch.pixels)
+    model_input = _EncoderInput(model, batch.pixels)
+
+    def encode_by_other() -> None:
+        other_input.encode()
+        # The rounds wait for this model's device, which may be another one.
+        synchronise(other.device)
 
     def renew() -> None:
-        theirs.renew()
-        ours.renew()
+        other_input.renew()
+        model_input.renew()
 
-    return InterleavedRounds(by_the_other, ours.encode, model.device, before=renew)
+    return InterleavedRounds(
+        encode_by_other, model_input.encode, model.device, before=renew
+    )
 
 
 def measure_alone(model: DualEncoder, batch: TimedBatch, calls: int) -> Alone:
     """Latency of the batch's first image over `calls` calls, and peak memory of the whole batch."""
     # Memory first: its one batch is a warm-up too. A copy on the device would count in
     # it, one on the host does not.
-    before = batch.pixels.to("cpu", copy=True)
+    unchanged = batch.pixels.to("cpu", copy=True)
     peak = peak_memory(lambda: run_encoder(model, batch.pixels), model.device)
     with torch.no_grad():
-        batch.pixels.copy_(before)
-    first = _Given(model, batch.pixels[:1])
-    return Alone(
-        latency_of(first.encode, model.device, calls, before=first.renew), peak
-    )
+        batch.pixels.copy_(unchanged)
+    first = _EncoderInput(model, batch.pixels[:1])
+    latency = latency_of(first.encode, model.device, calls, before=first.renew)
+    return Alone(latency, peak)
 
 
-class _Given:
-    """Pixels that an encoder may change: they are made new before each call, outside of
-    the time that it takes.
-    """
+class _EncoderInput:
+    """Pixels that an encoder may change: renewed before each call, outside of its time."""
 
     def __init__(self, model: DualEncoder, pixels: torch.Tensor) -> None:
-        self._model, self._pixels = model, pixels
+        self._model = model
+        self._pixels = pixels
         self._copy = pixels.clone()
 
     def renew(self) -> None:

@@ -1,4 +1,4 @@
-"""The arrays of a saved run, `ranks.npz`: read without believing what the file claims of itself.
+"""The arrays of a saved run, `ranks.npz`, read without trusting what the file says of itself.
 
 An archive of a few kilobytes may expand to terabytes, or hold what only unpickling
 reads. So it is known beforehand which arrays a run has, of which kind and how long:
@@ -8,6 +8,7 @@ reads. So it is known beforehand which arrays a run has, of which kind and how l
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -28,9 +29,11 @@ from ...core.foreign import FOREIGN
 RANKS_FILE = "ranks.npz"
 _MOST_BYTES = 1 << 32
 """What all arrays of a run may take: 700 cells of 377,000 images."""
-_SLACK_PER_ARRAY, _SLACK = 1024, 1 << 16
-"""Bytes of an archive beside its arrays: the heads of a member, and those of all."""
-_HASHED = 1 << 20
+_HEAD_BYTES_PER_ARRAY = 1024
+_HEAD_BYTES = 1 << 16
+"""What an archive may take beside its arrays: for each of them, and for all."""
+_HASHED_BYTES = 1 << 20
+"""How much is read at a time."""
 
 
 class DamagedArraysError(RobustError):
@@ -65,7 +68,7 @@ def digest_of(stream: IO[bytes]) -> str:
     """The SHA-256 of a stream from its beginning, to which it is set back."""
     digest = hashlib.sha256()
     stream.seek(0)
-    while part := stream.read(_HASHED):
+    while part := stream.read(_HASHED_BYTES):
         digest.update(part)
     stream.seek(0)
     return digest.hexdigest()
@@ -94,9 +97,8 @@ def open_ranks(folder: Path, expected: str) -> BufferedReader:
         stream.close()
         problem = (
             f"another (sha256 {digest[:12]}..., not {expected[:12]}...): it was cut"
-            " off, changed or mixed with "
+            " off, changed or mixed with another run's"
         )
-        problem += "another run's"
     raise DamagedArraysError(problem)
 
 
@@ -107,12 +109,13 @@ def read_arrays(
 
     Raises `DamagedArraysError` for anything else.
     """
-    most = sum(form.size for form in forms.values())
-    if most > _MOST_BYTES:
+    array_bytes = sum(form.size for form in forms.values())
+    if array_bytes > _MOST_BYTES:
         raise DamagedArraysError(
-            f"arrays of {most} bytes, of which at most {_MOST_BYTES} are read"
+            f"arrays of {array_bytes} bytes, of which at most {_MOST_BYTES} are read"
         )
-    if stream.seek(0, 2) > most + _SLACK_PER_ARRAY * len(forms) + _SLACK:
+    head_bytes = _HEAD_BYTES_PER_ARRAY * len(forms) + _HEAD_BYTES
+    if stream.seek(0, os.SEEK_END) > array_bytes + head_bytes:
         raise DamagedArraysError("a file that is larger than its arrays")
     try:
         with zipfile.ZipFile(stream) as archive:
@@ -123,15 +126,17 @@ def read_arrays(
             }
     except DamagedArraysError:
         raise
-    except FOREIGN as error:  # readers of archives raise a dozen kinds
+    except FOREIGN as error:
+        # Readers of archives raise a dozen kinds.
         problem = f"a file that cannot be read ({type(error).__name__})"
     raise DamagedArraysError(problem)
 
 
 def _members(
-    found: Sequence[zipfile.ZipInfo], forms: Mapping[str, ArrayForm]
+    entries: Sequence[zipfile.ZipInfo], forms: Mapping[str, ArrayForm]
 ) -> Mapping[str, zipfile.ZipInfo]:
-    members = {member.filename.removesuffix(".npy"): member for member in found}
+    """The entries of an archive by the name of their array: exactly those of `forms`."""
+    members = {entry.filename.removesuffix(".npy"): entry for entry in entries}
     missing = [
         name
         for name, form in forms.items()
@@ -140,10 +145,11 @@ def _members(
     unknown = [name for name in members if name not in forms]
     if missing:
         raise DamagedArraysError(f"{len(missing)} of {len(forms)} arrays missing")
-    if unknown or len(members) < len(found):
+    # A name may stand in an archive twice.
+    repeated = len(entries) - len(members)
+    if unknown or repeated:
         raise DamagedArraysError(
-            f"{len(found) - len(members) + len(unknown)} arrays that are not of"
-            " this run"
+            f"{repeated + len(unknown)} arrays that are not of this run"
         )
     return members
 
@@ -155,24 +161,22 @@ def _read(
         raise DamagedArraysError("a kind of compression that no run has")
     with archive.open(member) as opened:
         shape, is_transposed, dtype = _head(opened)
-        wanted = np.dtype(form.dtype)
-        if (
-            shape != form.shape
-            or is_transposed
-            or (dtype.kind, dtype.itemsize) != (wanted.kind, wanted.itemsize)
-        ):
+        expected = np.dtype(form.dtype)
+        # Byte orders may differ: the numbers are the same.
+        is_of_kind = (dtype.kind, dtype.itemsize) == (expected.kind, expected.itemsize)
+        if shape != form.shape or is_transposed or not is_of_kind:
             raise DamagedArraysError("an array of another length or kind")
         content = opened.read(form.size)
-        if len(content) != form.size or opened.read(
-            1
-        ):  # the end is where the checksum is looked at
+        # One byte more is asked for, because the checksum is looked at where the end is.
+        if len(content) != form.size or opened.read(1):
             raise DamagedArraysError("an array of another length than it says")
-    return np.frombuffer(content, dtype=dtype).reshape(form.shape).astype(wanted)
+    return np.frombuffer(content, dtype=dtype).reshape(form.shape).astype(expected)
 
 
 def _head(opened: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether it is in Fortran's order, and kind; at most 10,000 characters are
-    looked at.
+    """Shape, whether it is in Fortran's order, and kind.
+
+    numpy's readers look at no more than 10,000 characters.
     """
     version = npy.read_magic(opened)
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}

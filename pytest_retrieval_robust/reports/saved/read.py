@@ -1,9 +1,8 @@
 """Reading a saved run, as `--robust-results` wrote it: `run.json` and `ranks.npz`.
-Nothing heavier than numpy.
 
 A gate is judged by what is read here, so a run that was damaged or changed must not
-pass for a whole one: see `saved_checks` for what is compared, and `content_digest` for
-the rest.
+pass for a whole one: `checks` and `array_checks` say what is compared, `content_digest`
+finds the rest. Nothing heavier than numpy is loaded.
 """
 
 from __future__ import annotations
@@ -19,44 +18,36 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.cases import Json, Plan
-from ...core.costs import CostMeasurement
+from ...core.codec import Json, from_plain
 from ...core.errors import RobustError
 from ...core.files import NotRegularError, TooLargeError, open_regular, read_at_most
 from ...core.foreign import FOREIGN
-from ...core.outcomes import ModelRecord, Outcome
-from ...core.searches import BreakingOutcome
 from ...gate.comparison import Run
 from ...gate.evidence import Evidence
-from ...gate.measurements import Identity, Measurements, Scope
+from ...gate.measurements import Measurements
+from .array_checks import array_contradictions, forms_of
 from .arrays import RANKS_FILE, DamagedArraysError, open_ranks, read_arrays
-from .checks import Contradiction, array_contradictions, contradictions, forms_of
+from .checks import Contradiction, contradictions
+from .convert import measured_of
+from .document import SCHEMA_VERSION, RunDocument
 
-SCHEMA_VERSION = 1
 SCHEMA_FILE = Path(__file__).parents[1] / "run.schema.json"
 RUN_FILE = "run.json"
-_LONGEST = 200
+_LONGEST_PROBLEM = 200
+"""Characters of what breaks the schema: it may quote a whole part of the file."""
 _MOST_BYTES = 1 << 28
 """Of a `run.json`: that of 8 models at 6 levels under 3 occluders, with a baseline, has 2 MB."""
-_LARGEST = 1 << 63
-"""No number of a run is larger."""
+_NUMBER_LIMIT = 1 << 63
+"""Every number of a run is smaller."""
+_MOST_DIGITS = 19
+"""More are not read at all: converting them takes time that grows with their square."""
 _NO_DIGEST = (
     "This saved run has no digest of its content, as runs of earlier versions: a change"
     " that nothing else in it contradicts is not noticed. Measure it again to have one."
-)
-_OF_A_DATASET = (
-    "name",
-    "split",
-    "text",
-    "relevance",
-    "fingerprint",
-    "pixel_digest",
-    "skipped",
-    "duplicate_share",
-    "ceiling",
 )
 
 
@@ -85,67 +76,63 @@ class SavedArrays:
 
     @cached_property
     def _folders(self) -> dict[str, dict[str, NDArray[np.int64]]]:
-        found: dict[str, dict[str, NDArray[np.int64]]] = {}
+        folders: dict[str, dict[str, NDArray[np.int64]]] = {}
         for name, array in self.arrays.items():
             folder, _, inner = name.rpartition("/")
-            found.setdefault(folder, {})[inner] = array
-        return found
+            folders.setdefault(folder, {})[inner] = array
+        return folders
 
 
 def has_run(folder: Path) -> bool:
-    """Whether something lies there that is a saved run, or was one: `load_run` says
-    what is wrong with it.
+    """Whether something lies there that is a saved run, or was one.
+
+    `load_run` says what is wrong with it.
     """
     try:
         os.stat(folder)
-        names = (RUN_FILE, RANKS_FILE)
-        return (
-            any(os.path.lexists(folder / name) for name in names) or not folder.is_dir()
-        )
+        if not folder.is_dir():
+            return True
+        return any(os.path.lexists(folder / name) for name in (RUN_FILE, RANKS_FILE))
     except FileNotFoundError:
-        return os.path.lexists(folder)  # a link to nowhere
+        # A link to nowhere is something.
+        return os.path.lexists(folder)
     except (OSError, ValueError):
-        # a loop of links, a folder that may not be looked into, a name that none can
-        # have
+        # A loop of links, a folder that may not be looked into, or a name that no
+        # folder can have.
         return True
 
 
 def load_run(folder: Path) -> Run:
-    """The run that was saved in `folder`; `SavedRunError` says what is wrong with it
-    and what to do.
+    """The run that was saved in `folder`.
+
+    Raises:
+        SavedRunError: It is missing, damaged, changed or of another version; the message
+            says what to do.
     """
+    # The cheapest check first. The digest comes last: what contradicts something else
+    # is named by its place, which a digest cannot do.
     data = read_run_json(folder)
     _check_schema(data, folder)
-    measured = _measurements(data)
+    measured = _measurements(data, folder)
     _raise_first(contradictions(measured), folder)
     arrays = _arrays(folder, measured, data["run"]["ranks_sha256"])
     _raise_first(array_contradictions(measured, arrays), folder)
     _check_digest(data, folder)
-    return Run(
-        measured,
-        Evidence(
-            SavedArrays(
-                {name: array for name, array in arrays.items() if _is_used(name)}
-            )
-        ),
-    )
-
-
-def _is_used(name: str) -> bool:
-    return "/breaking_" not in name
+    # Masks were needed to check the shares. No gate looks at them.
+    ranks = {name: arrays[name] for name in arrays if "/breaking_" not in name}
+    return Run(measured, Evidence(SavedArrays(ranks)))
 
 
 def content_digest(data: Json) -> str:
     """The SHA-256 of all that a `run.json` says, the digest of its ranks included and
     this one left out.
 
-    It is the same however the file is indented. It finds accidents and careless edits:
-    it is no signature, and whoever changes a run on purpose can compute it again.
+    It is the same however the file is indented. It finds accidents and careless edits.
+    It is no signature: whoever changes a run on purpose can compute it again.
     """
     run = {key: value for key, value in data["run"].items() if key != "content_sha256"}
-    text = json.dumps(
-        {**data, "run": run}, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
+    content = {**data, "run": run}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -158,12 +145,13 @@ def _check_digest(data: Json, folder: Path) -> None:
         )
 
 
-def _raise_first(found: Iterable[Contradiction], folder: Path) -> None:
+def _raise_first(problems: Iterable[Contradiction], folder: Path) -> None:
     """Raise `SavedRunError` for the first contradiction."""
-    for one in found:
+    for problem in problems:
         raise SavedRunError(
-            f"Expected {one.expected}, got {one.got} in {_shown(folder)}: it, or the"
-            " ranks beside it, was changed after it was written. Make the run again."
+            f"Expected {problem.expected}, got {problem.got} in {_shown(folder)}: it,"
+            " or the ranks beside it, was changed after it was written. Make the run"
+            " again."
         )
 
 
@@ -174,39 +162,41 @@ def _shown(folder: Path) -> str:
 
 def _check_schema(data: Json, folder: Path) -> None:
     """Raise `SavedRunError` for the first place that is not as `run.schema.json` says."""
-    wrong = _validator()(data)
-    if wrong is not None:
-        what = wrong.removeprefix("data").removeprefix(".")[:_LONGEST]
-        raise SavedRunError(
-            f"Expected a run as this version writes it, got {_shown(folder)}, which"
-            f" breaks its schema: {what}. Make the run again."
-        )
+    problem = _validator()(data)
+    if problem is not None:
+        raise _broken_schema(problem.removeprefix("data").removeprefix("."), folder)
+
+
+def _broken_schema(problem: str, folder: Path) -> SavedRunError:
+    return SavedRunError(
+        f"Expected a run as this version writes it, got {_shown(folder)}, which"
+        f" breaks its schema: {problem[:_LONGEST_PROBLEM]}. Make the run again."
+    )
 
 
 @cache
 def _validator() -> Callable[[Json], str | None]:
-    """What says where a run breaks the schema, or None."""
+    """A function that says where a run breaks the schema, or None."""
     from fastjsonschema import JsonSchemaValueException
     from fastjsonschema import compile as compile_schema
 
-    checked = compile_schema(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+    check = compile_schema(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
-    def wrong_in(data: Json) -> str | None:
+    def problem_in(data: Json) -> str | None:
         try:
-            checked(data)
+            check(data)
         except JsonSchemaValueException as error:
             return str(error.message)
         return None
 
-    return wrong_in
+    return problem_in
 
 
 def read_run_json(folder: Path) -> Json:
-    """What `run.json` holds, of a version that is known; `SavedRunError` says why it
-    cannot be had.
-    """
+    """What `run.json` holds, of a version that is known; `SavedRunError` for others."""
     data = _parsed(_text(folder), folder)
     version = data.get("schema_version") if isinstance(data, dict) else None
+    # By its type and not with isinstance: true is no version.
     if type(version) is not int:
         raise SavedRunError(
             f"Expected a saved run, got {_shown(folder)} without a schema_version. Fix"
@@ -226,14 +216,14 @@ def _text(folder: Path) -> bytes:
         with open_regular(folder / RUN_FILE) as stream:
             return read_at_most(stream, _MOST_BYTES)
     except (NotRegularError, TooLargeError) as error:
-        why = str(error)
+        problem = str(error)
     except OSError as error:
-        why = error.strerror or type(error).__name__
+        problem = error.strerror or type(error).__name__
     except ValueError:
-        why = "a name that no file can have"
+        problem = "a name that no file can have"
     raise SavedRunError(
         f"Expected a folder that --robust-results wrote, got {folder.name!r} without a"
-        f" readable {RUN_FILE} ({why}). Fix the path."
+        f" readable {RUN_FILE} ({problem}). Fix the path."
     )
 
 
@@ -247,28 +237,25 @@ def _parsed(text: bytes, folder: Path) -> Any:
             text.decode(),
             object_pairs_hook=_without_repeats,
             parse_constant=_refuse,
-            parse_float=_finite,
-            parse_int=_small,
+            parse_float=_finite_number,
+            parse_int=_whole_number,
         )
-        json.dumps(
-            data, ensure_ascii=False
-        ).encode()  # half of a surrogate pair could not be printed
+        # Half of a surrogate pair could not be printed.
+        json.dumps(data, ensure_ascii=False).encode()
         return data
     except _NotJsonError as error:
-        why = str(error)
+        problem = str(error)
     except json.JSONDecodeError as error:
-        why = f"line {error.lineno}, column {error.colno} is no JSON"
+        problem = f"line {error.lineno}, column {error.colno} is no JSON"
     except UnicodeError:
-        why = "text that is not UTF-8"
+        problem = "text that is not UTF-8"
+    except RecursionError:
+        problem = "values nested without end"
     except FOREIGN as error:
-        why = (
-            "values nested without end"
-            if isinstance(error, RecursionError)
-            else type(error).__name__
-        )
+        problem = type(error).__name__
     raise SavedRunError(
-        f"Expected a whole {RUN_FILE} in {folder.name}, got: {why}. It was cut off or"
-        " changed: make the run again."
+        f"Expected a whole {RUN_FILE} in {folder.name}, got: {problem}. It was cut off"
+        " or changed: make the run again."
     )
 
 
@@ -283,40 +270,30 @@ def _refuse(constant: str) -> None:
     raise _NotJsonError(f"{constant} in place of a number")
 
 
-def _finite(digits: str) -> float:
+def _finite_number(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
         raise _NotJsonError("a number beyond all bounds")
     return value
 
 
-def _small(digits: str) -> int:
-    value = int(digits) if len(digits) < 20 else _LARGEST
-    if abs(value) >= _LARGEST:
-        raise _NotJsonError("a number beyond all bounds")
-    return value
+def _whole_number(digits: str) -> int:
+    if len(digits) <= _MOST_DIGITS:
+        value = int(digits)
+        if abs(value) < _NUMBER_LIMIT:
+            return value
+    raise _NotJsonError("a number beyond all bounds")
 
 
-def _measurements(data: Json) -> Measurements:
-    run = data["run"]
-    return Measurements(
-        identity=Identity(run["id"], run["started"], run["version"], run["host"]),
-        scope=Scope(run["partial"], run["command"]),
-        limit=run["limit"],
-        plan=Plan.from_json(run["plan"]),
-        outcomes=tuple(map(Outcome.from_json, data["outcomes"])),
-        costs=tuple(map(CostMeasurement.from_json, data["costs"])),
-        breaking=tuple(map(BreakingOutcome.from_json, data["breaking"])),
-        models=tuple(map(ModelRecord.from_json, data["models"])),
-        datasets=tuple(
-            {**{key: dataset[key] for key in _OF_A_DATASET}, **dataset}
-            for dataset in data["datasets"]
-        ),
-        broken=tuple(run["broken"]),
-        broken_tests=run["broken_tests"],
-        # Those of the run itself speak of the machine that measured.
-        notes=() if "content_sha256" in run else (_NO_DIGEST,),
-    )
+def _measurements(data: Json, folder: Path) -> Measurements:
+    """What was measured, by data that follow the schema."""
+    notes = () if "content_sha256" in data["run"] else (_NO_DIGEST,)
+    try:
+        return measured_of(from_plain(RunDocument, data), notes)
+    except msgspec.ValidationError as error:
+        # To a schema 1.0 is a whole number. No run has written one so.
+        problem = str(error)
+    raise _broken_schema(problem, folder)
 
 
 def _arrays(
@@ -332,10 +309,12 @@ def _arrays(
         with closing(open_ranks(folder, expected)) as stream:
             return read_arrays(stream, forms_of(measured))
     except DamagedArraysError as error:
-        why = str(error)
-    except (OSError, MemoryError) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
+        problem = str(error)
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    except MemoryError:
+        problem = "MemoryError"
     raise SavedRunError(
-        f"Expected the {RANKS_FILE} that {_shown(folder)} speaks of, got: {why}. Take"
-        " both files of one run, or make the run again."
+        f"Expected the {RANKS_FILE} that {_shown(folder)} speaks of, got: {problem}."
+        " Take both files of one run, or make the run again."
     )

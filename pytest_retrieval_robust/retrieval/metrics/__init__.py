@@ -32,31 +32,32 @@ class MetricEntry:
     name: str
     summary: str
     parameters: Mapping[str, type]
-    """What the metric must be told: `{"k": int}`."""
+    """What the metric needs: `{"k": int}`."""
     build: Callable[..., Metric]
     """Takes the parameters by keyword."""
 
 
 def checked_ranks(ranks: NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]:
-    """(N,) whole numbers from 1; `ValueError` where there are none, or one is not."""
+    """(N,) whole numbers from 1; `ValueError` for anything else, or none at all."""
     import numpy as np
 
-    found = np.asarray(ranks)
-    are_whole = found.ndim == 1 and found.size > 0 and found.dtype.kind in "iu"
-    if not are_whole or found.min() < 1:
-        lowest = found.min() if are_whole else None
+    numbers = np.asarray(ranks)
+    are_whole = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
+    if not are_whole or numbers.min() < 1:
+        lowest = numbers.min() if are_whole else None
         raise ValueError(
             "Expected ranks of shape (N,) in whole numbers from 1, got"
-            f" shape={found.shape}, dtype={found.dtype}, min={lowest}. Use what"
-            " positive_ranks gives."
+            f" shape={numbers.shape}, dtype={numbers.dtype}, min={lowest}. Use the"
+            " result of positive_ranks."
         )
-    return found
+    return numbers
 
 
 def check_k(k: int) -> None:
-    """Raise `ValueError` where `k` is no whole number of 1 or more."""
+    """Raise `ValueError` unless `k` is a whole number of at least 1."""
+    # NumPy's integers have `__index__` too, as booleans do.
     if isinstance(k, bool) or not hasattr(k, "__index__") or k < 1:
         raise ValueError(
-            f"Expected k of 1 or more, got k={k!r}. Recall@k looks at the first k"
+            f"Expected k of at least 1, got k={k!r}. Recall@k looks at the first k"
             " answers."
         )

@@ -1,4 +1,4 @@
-"""How much of what a query shows its answers show too: the Jaccard index of label sets."""
+"""How many labels a query shares with its answers: the Jaccard index of label sets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# Queries at a time, so that memory stays small.
 _ROWS = 256
 
 
@@ -34,11 +35,8 @@ def label_overlap(
         ValueError: Shapes that do not fit, or an index outside the gallery.
     """
     _check_labels(query_labels, gallery_labels)
-    if (
-        neighbours.ndim != 2
-        or neighbours.size == 0
-        or len(neighbours) != len(query_labels)
-    ):
+    is_table = neighbours.ndim == 2 and neighbours.size > 0
+    if not is_table or len(neighbours) != len(query_labels):
         raise ValueError(
             f"Expected neighbours of shape ({len(query_labels)}, k), got"
             f" shape={neighbours.shape}. Use the indices that top_k gives."
@@ -49,11 +47,11 @@ def label_overlap(
             f" neighbours from {neighbours.min()} to {neighbours.max()}. Pass the"
             " labels of the gallery that was searched."
         )
-    found = gallery_labels[neighbours]
+    answers = gallery_labels[neighbours]
     queries = query_labels[:, None]
-    return float(
-        _jaccard((found & queries).sum(axis=2), (found | queries).sum(axis=2)).mean()
-    )
+    both = (answers & queries).sum(axis=2)
+    either = (answers | queries).sum(axis=2)
+    return float(_jaccard(both, either).mean())
 
 
 def chance_label_overlap(
@@ -72,16 +70,15 @@ def chance_label_overlap(
     import numpy as np
 
     _check_labels(query_labels, gallery_labels)
+    # Products of zeros and ones count what both have, and are exact in float64.
     gallery = gallery_labels.astype(np.float64)
+    gallery_counts = gallery.sum(axis=1)
     total = 0.0
     for start in range(0, len(query_labels), _ROWS):
         queries = query_labels[start : start + _ROWS].astype(np.float64)
         both = queries @ gallery.T
-        total += float(
-            _jaccard(
-                both, queries.sum(axis=1)[:, None] + gallery.sum(axis=1) - both
-            ).sum()
-        )
+        either = queries.sum(axis=1)[:, None] + gallery_counts - both
+        total += float(_jaccard(both, either).sum())
     return total / (len(query_labels) * len(gallery_labels))
 
 
@@ -97,14 +94,12 @@ def _jaccard(both: NDArray[Any], either: NDArray[Any]) -> NDArray[np.float64]:
 def _check_labels(
     query_labels: NDArray[np.bool_], gallery_labels: NDArray[np.bool_]
 ) -> None:
-    shapes = query_labels.shape, gallery_labels.shape
-    fits = (
-        all(len(shape) == 2 and shape[0] > 0 for shape in shapes)
-        and shapes[0][1] == shapes[1][1]
-    )
-    if not fits or query_labels.dtype.kind != "b" or gallery_labels.dtype.kind != "b":
+    shapes = (query_labels.shape, gallery_labels.shape)
+    are_tables = all(len(shape) == 2 and shape[0] > 0 for shape in shapes)
+    fit = are_tables and shapes[0][1] == shapes[1][1]
+    dtypes = (str(query_labels.dtype), str(gallery_labels.dtype))
+    if not fit or dtypes != ("bool", "bool"):
         raise ValueError(
             f"Expected bool labels of shapes (Q, L) and (G, L), got shapes={shapes},"
-            f" dtypes={(str(query_labels.dtype), str(gallery_labels.dtype))}. Use the"
-            " label matrices of a data set."
+            f" dtypes={dtypes}. Use the label matrices of a data set."
         )

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..metrics import Metric, MetricEntry, checked_ranks
+from . import Metric, MetricEntry, checked_ranks
 
 if TYPE_CHECKING:
     import numpy as np

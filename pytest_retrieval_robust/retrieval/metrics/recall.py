@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..metrics import Metric, MetricEntry, check_k, checked_ranks
+from . import Metric, MetricEntry, check_k, checked_ranks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,24 +53,22 @@ def chance_recall(right_counts: Iterable[int], gallery_size: int, k: int) -> flo
             f"Expected counts of right items from 1 to gallery_size={gallery_size}, got"
             f" counts={sorted(counts)[:3]}. Leave out queries without a right item."
         )
-    total = math.fsum(
-        times * _chance(right, gallery_size, k) for right, times in counts.items()
-    )
-    return total / counts.total()
+    chances = (n * _chance(right, gallery_size, k) for right, n in counts.items())
+    return math.fsum(chances) / counts.total()
 
 
 def _chance(right: int, gallery_size: int, k: int) -> float:
     """1 - C(N-g, k) / C(N, k) as 1 minus a short product, whose logarithm keeps small
     chances exact.
     """
+    # The number of right items and k may change places, and the shorter product is best.
     few, many = sorted((right, k))
     if few + many > gallery_size:
         return 1.0
     if few == 1:
         return many / gallery_size
-    return -math.expm1(
-        math.fsum(math.log1p(-many / (gallery_size - i)) for i in range(few))
-    )
+    factors = (math.log1p(-many / (gallery_size - i)) for i in range(few))
+    return -math.expm1(math.fsum(factors))
 
 
 def _recall(k: int) -> Metric:

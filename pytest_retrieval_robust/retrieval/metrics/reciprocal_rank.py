@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..metrics import Metric, MetricEntry, checked_ranks
+from . import Metric, MetricEntry, checked_ranks
 
 if TYPE_CHECKING:
     import numpy as np

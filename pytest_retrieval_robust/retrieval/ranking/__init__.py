@@ -17,19 +17,20 @@ import torch
 from numpy.typing import NDArray
 
 from ._checks import (
+    Grouped,
     Groups,
+    Request,
     Rows,
     Similarity,
-    check_answerable,
     check_finite,
-    checked_groups,
-    checked_rows,
+    checked_sides,
     to_host,
 )
-from ._custom import beside, custom_counts, scored
+from ._custom import custom_counts, on_device_of, scored
 from ._exact import Side, plain_sums
-from ._filter import make_filter, precisions, take_means
+from ._filter import make_filter, precisions
 from ._kernels import Kernels, choose
+from ._means import take_means
 from ._right_pairs import best_right, right_pairs
 from ._tiles import ROWS, Problem, count_wrong
 from ._top_k import top_k
@@ -45,7 +46,8 @@ __all__ = [
 ]
 
 
-_LARGER = 4  # tiles of a device whose time goes into starting work
+# Tiles are larger on a device whose time goes into starting work.
+_LARGER_ON_DEVICE = 4
 
 
 def positive_ranks(
@@ -82,11 +84,10 @@ def positive_ranks(
 
     Raises:
         RankingError: NaN, infinite or zero rows, a query without a right item, or
-        shapes and dtypes that do not fit.
+            shapes and dtypes that do not fit.
     """
-    return _ranks(
-        queries, gallery, query_groups, gallery_groups, similarity, tile, both=False
-    )[0]
+    request = Request(queries, gallery, query_groups, gallery_groups, similarity, tile)
+    return _ranks(request, both_directions=False)[0]
 
 
 def positive_ranks_both(
@@ -106,9 +107,12 @@ def positive_ranks_both(
     (array([1, 1, 2]), array([1, 1]))
 
     Args:
-        queries: (Q, D) float32. gallery: (G, D) float32, on the same device.
-        query_groups: (Q,) integers. gallery_groups: (G,) integers. similarity: Scores a
-        tile in place of the dot product. Each pair is scored once, for both directions.
+        queries: (Q, D) float32.
+        gallery: (G, D) float32, on the same device.
+        query_groups: (Q,) integers.
+        gallery_groups: (G,) integers.
+        similarity: Scores a tile in place of the dot product. Each pair is scored once,
+            for both directions.
         tile: Rows of queries and of gallery items that are compared at a time.
 
     Returns:
@@ -118,67 +122,71 @@ def positive_ranks_both(
         RankingError: NaN, infinite or zero rows, a query or a gallery item without a
             right partner, or shapes and dtypes that do not fit.
     """
-    return _ranks(
-        queries, gallery, query_groups, gallery_groups, similarity, tile, both=True
-    )
+    request = Request(queries, gallery, query_groups, gallery_groups, similarity, tile)
+    return _ranks(request, both_directions=True)
 
 
 def _ranks(
-    queries: Rows,
-    gallery: Rows,
-    query_groups: Groups,
-    gallery_groups: Groups,
-    similarity: Similarity | None,
-    tile: int,
+    request: Request,
     *,
-    both: bool,
+    both_directions: bool,
     forced: Sequence[torch.dtype] | None = None,
     kernels: Kernels | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    q_rows, g_rows = checked_rows(queries, gallery, tile)
-    q_groups = checked_groups("query_groups", query_groups, len(q_rows))
-    g_groups = checked_groups("gallery_groups", gallery_groups, len(g_rows))
-    check_answerable(q_groups, g_groups)
-    if both:
-        check_answerable(g_groups, q_groups, back=True)
+    """Of the queries, and of the gallery's items if `both_directions` (else meaningless).
+
+    `forced` precisions of the filters and `kernels` replace the usual choice.
+    """
+    queries, gallery = checked_sides(request, both_directions=both_directions)
     with torch.no_grad():
-        if similarity is None:
+        if request.similarity is None:
             counts = _counts(
-                q_rows, g_rows, q_groups, g_groups, tile, both, forced, kernels
+                queries, gallery, request.tile, both_directions, forced, kernels
             )
         else:
-            check_finite("queries", q_rows)
-            check_finite("gallery", g_rows)
-            scorer = beside(similarity, queries)
-            counts = custom_counts(q_rows, g_rows, q_groups, g_groups, scorer, tile)
-    return to_host(counts[:1]) + 1, to_host(counts[1:]) + 1
+            # A scorer of the user's own needs no norms, which would show what is not finite.
+            check_finite("queries", queries.rows)
+            check_finite("gallery", gallery.rows)
+            similarity = on_device_of(request.queries, request.similarity)
+            counts = custom_counts(queries, gallery, similarity, request.tile)
+    q_counts, g_counts = counts
+    return to_host([q_counts]) + 1, to_host([g_counts]) + 1
 
 
 def _counts(
-    q_rows: torch.Tensor,
-    g_rows: torch.Tensor,
-    q_groups: NDArray[np.int64],
-    g_groups: NDArray[np.int64],
+    queries: Grouped,
+    gallery: Grouped,
     tile: int,
-    both: bool,
+    both_directions: bool,
     forced: Sequence[torch.dtype] | None,
     kernels: Kernels | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    device = q_rows.device
+    """(Q,) and (G,) int64: how many wrong partners score as high as the best right one."""
+    device = queries.rows.device
     if device.type != "cpu":
-        tile *= _LARGER
-    kernels = kernels or choose(len(q_rows) * len(g_rows), device)
+        tile *= _LARGER_ON_DEVICE
+    if kernels is None:
+        kernels = choose(len(queries.rows) * len(gallery.rows), device)
     with plain_sums(device):
-        (q_norms, q_means), (g_norms, g_means) = take_means(kernels, q_rows, g_rows)
-        left = Side(q_rows, q_norms, torch.from_numpy(q_groups).to(device))
-        right = Side(g_rows, g_norms, torch.from_numpy(g_groups).to(device))
+        # 1. Norms, and the mean rows that the filters take off.
+        of_queries, of_gallery = take_means(kernels, queries.rows, gallery.rows)
+        left = _side(queries, of_queries.norms)
+        right = _side(gallery, of_gallery.norms)
+        # 2. In float64: what each row's best right partner surely scores, its floor.
         pairs = right_pairs(left, right, ROWS * tile, tile)
         q_floors, g_floors = best_right(kernels, left, right, pairs, tile)
-        dtypes = forced or precisions(left, right)
+        # 3. Tile by tile: which wrong pairs reach a floor, by the filters' scores, and in
+        #    float64 where these leave it in doubt.
         filters = [
-            make_filter(left, right, q_means, g_means, dtype) for dtype in dtypes
+            make_filter(left, right, of_queries.means, of_gallery.means, dtype)
+            for dtype in forced or precisions(left, right)
         ]
-        return count_wrong(
-            Problem(left, right, q_floors, g_floors, pairs, tile, both, kernels),
-            filters,
+        problem = Problem(
+            left, right, q_floors, g_floors, pairs, tile, both_directions, kernels
         )
+        return count_wrong(problem, filters)
+
+
+def _side(grouped: Grouped, norms: torch.Tensor) -> Side:
+    groups = torch.from_numpy(grouped.groups).to(grouped.rows.device)
+    return Side(grouped.rows, norms, groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,17 +20,54 @@ Similarity: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Scores one tile: (q, D) queries and (g, D) gallery rows to (q, g), higher is better."""
 
 
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a caller wants ranked, not yet checked."""
+
+    queries: Rows
+    gallery: Rows
+    query_groups: Groups
+    gallery_groups: Groups
+    similarity: Similarity | None = None
+    tile: int = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """Checked queries or gallery: (N, D) float32 rows, and their (N,) groups on the host."""
+
+    rows: torch.Tensor
+    groups: NDArray[np.int64]
+
+
+def checked_sides(
+    request: Request, *, both_directions: bool
+) -> tuple[Grouped, Grouped]:
+    """Queries and gallery, each with a right partner for whoever asks: the queries, and
+    the gallery's items too if `both_directions`.
+    """
+    q_rows, g_rows = checked_rows(request.queries, request.gallery, request.tile)
+    q_groups = checked_groups("query_groups", request.query_groups, len(q_rows))
+    g_groups = checked_groups("gallery_groups", request.gallery_groups, len(g_rows))
+    check_answerable(q_groups, g_groups)
+    if both_directions:
+        check_answerable(g_groups, q_groups, back=True)
+    return Grouped(q_rows, q_groups), Grouped(g_rows, g_groups)
+
+
 def checked_rows(
     queries: Rows, gallery: Rows, tile: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both as tensors of one width on one device; whether they are finite is seen when
-    their norms are taken.
+    """Both as tensors of one width on one device.
+
+    Whether they are finite is seen later, when their norms are taken.
     """
     if not isinstance(tile, int) or tile < 1:
         raise RankingError(
-            f"Expected a tile of 1 or more rows, got tile={tile!r}. Use 1024."
+            f"Expected a tile of at least 1 row, got tile={tile!r}. Use 1024."
         )
-    q_rows, g_rows = _as_rows("queries", queries), _as_rows("gallery", gallery)
+    q_rows = _as_rows("queries", queries)
+    g_rows = _as_rows("gallery", gallery)
     if q_rows.shape[1] != g_rows.shape[1] or q_rows.device != g_rows.device:
         raise RankingError(
             "Expected queries and gallery of the same width on the same device, got"
@@ -42,42 +80,45 @@ def checked_rows(
 
 def _as_rows(name: str, rows: Rows) -> torch.Tensor:
     if isinstance(rows, np.ndarray):
-        # Torch shares an array's memory, which it may only do with one that can be written.
-        plain = (
-            rows
-            if rows.flags.writeable and min(rows.strides, default=0) >= 0
-            else rows.copy()
-        )
-        found = torch.from_numpy(
-            plain.astype(plain.dtype.newbyteorder("="), copy=False)
-        )
+        tensor = _from_array(rows)
     elif isinstance(rows, torch.Tensor):
-        found = rows.detach()
+        tensor = rows.detach()
     else:
         raise RankingError(
             f"Expected {name} as a torch tensor or a numpy array, got {name} of type"
             f" {type(rows).__name__}. Give embeddings of shape (N, D) in float32."
         )
-    if found.dtype != torch.float32 or found.ndim != 2 or 0 in found.shape:
+    if tensor.dtype != torch.float32 or tensor.ndim != 2 or 0 in tensor.shape:
         raise RankingError(
             f"Expected {name} of shape (N, D) in float32, got"
-            f" shape={tuple(found.shape)}, dtype={found.dtype}. Convert them with"
-            " .float(), and give one row an image or report."
+            f" shape={tuple(tensor.shape)}, dtype={tensor.dtype}. Convert them with"
+            " .float(), and give one row per image or report."
         )
     # Apple GPUs have no float64.
-    return (found.cpu() if found.device.type == "mps" else found).contiguous()
+    if tensor.device.type == "mps":
+        tensor = tensor.cpu()
+    return tensor.contiguous()
+
+
+def _from_array(array: NDArray[np.float32]) -> torch.Tensor:
+    # Torch shares an array's memory, but takes none that is read-only, reversed or of
+    # another byte order.
+    if not array.flags.writeable or min(array.strides, default=0) < 0:
+        array = array.copy()
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
 def checked_groups(name: str, groups: Groups, count: int) -> NDArray[np.int64]:
-    found = (
-        groups.cpu().numpy() if isinstance(groups, torch.Tensor) else np.asarray(groups)
-    )
-    if found.shape != (count,) or found.dtype.kind not in "iu":
+    if isinstance(groups, torch.Tensor):
+        groups = groups.cpu().numpy()
+    numbers = np.asarray(groups)
+    if numbers.shape != (count,) or numbers.dtype.kind not in "iu":
         raise RankingError(
             f"Expected {name} of shape ({count},) in whole numbers, got"
-            f" shape={found.shape}, dtype={found.dtype}. Give one group number a row."
+            f" shape={numbers.shape}, dtype={numbers.dtype}. Give one group number per"
+            " row."
         )
-    return np.array(found, dtype=np.int64)
+    return np.array(numbers, dtype=np.int64)
 
 
 def check_answerable(
@@ -86,16 +127,19 @@ def check_answerable(
     back: bool = False,
 ) -> None:
     """Each query has a right item; `back` says that the gallery's items ask."""
-    lost = np.flatnonzero(~np.isin(query_groups, gallery_groups))
-    if lost.size:
-        asks, has = ("gallery item", "query") if back else ("query", "gallery item")
-        plural, whole = ("gallery items", "queries") if back else ("queries", "gallery")
-        raise RankingError(
-            f"Expected a right {has} for each {asks}, got none for {lost.size} of"
-            f" {query_groups.size}, first row={lost[0]} with"
-            f" group={query_groups[lost[0]]}. Leave these {plural} out or complete the"
-            f" {whole}."
-        )
+    without = np.flatnonzero(~np.isin(query_groups, gallery_groups))
+    if not without.size:
+        return
+    asking, partner = "query", "gallery item"
+    remedy = "Leave these queries out or complete the gallery."
+    if back:
+        asking, partner = partner, asking
+        remedy = "Leave these gallery items out or complete the queries."
+    raise RankingError(
+        f"Expected a right {partner} for each {asking}, got none for {without.size} of"
+        f" {query_groups.size}, first row={without[0]} with"
+        f" group={query_groups[without[0]]}. {remedy}"
+    )
 
 
 def check_finite(name: str, rows: torch.Tensor) -> None:
@@ -104,8 +148,8 @@ def check_finite(name: str, rows: torch.Tensor) -> None:
         if len(broken):
             row = part.start + int(broken[0])
             raise RankingError(
-                f"Expected finite {name}, got NaN or infinity in row={row}. Look at"
-                " what the encoder makes of it."
+                f"Expected finite {name}, got NaN or infinity in row={row}. Check what"
+                " the encoder returns for it."
             )
 
 
@@ -118,8 +162,8 @@ def check_norms(name: str, rows: torch.Tensor, norms: torch.Tensor) -> None:
     zeros = (norms == 0).nonzero()
     if len(zeros):
         raise RankingError(
-            f"Expected {name} with a direction, got zeros in row={int(zeros[0])}. Look"
-            " at what the encoder makes of it."
+            f"Expected {name} with a direction, got zeros in row={int(zeros[0])}. Check"
+            " what the encoder returns for it."
         )
 
 
@@ -129,5 +173,5 @@ def parts(stop: int, size: int, start: int = 0) -> Iterator[slice]:
         yield slice(first, min(first + size, stop))
 
 
-def to_host(found: Sequence[torch.Tensor]) -> NDArray[np.int64]:
-    return torch.cat(list(found)).cpu().numpy().astype(np.int64, copy=False)
+def to_host(pieces: Sequence[torch.Tensor]) -> NDArray[np.int64]:
+    return torch.cat(list(pieces)).cpu().numpy().astype(np.int64, copy=False)

@@ -18,11 +18,14 @@ from ._thresholds import Tally, Thresholds
 
 Array = NDArray[Any]
 
+# The loops below take one-dimensional arrays one by one, hence their many parameters:
+# nothing but an index is left to the innermost loop.
+
 
 def moments(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    found = np.empty((len(rows), 3))
-    _moments(rows.numpy(), others.numpy(), found)
-    return torch.from_numpy(found)
+    result = np.empty((len(rows), 3))
+    _moments(rows.numpy(), others.numpy(), result)
+    return torch.from_numpy(result)
 
 
 def pair_scores(
@@ -31,40 +34,41 @@ def pair_scores(
     q_index: torch.Tensor,
     g_index: torch.Tensor,
 ) -> torch.Tensor:
-    found = np.empty(len(q_index))
+    scores = np.empty(len(q_index))
     _pair_scores(
-        queries.numpy(), gallery.numpy(), q_index.numpy(), g_index.numpy(), found
+        queries.numpy(), gallery.numpy(), q_index.numpy(), g_index.numpy(), scores
     )
-    return torch.from_numpy(found)
+    return torch.from_numpy(scores)
 
 
 def tally(
     scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
 ) -> tuple[Tally, ...]:
-    rows, columns = (np.zeros((2, n), dtype=np.int32) for n in scores.shape)
-    of_rows = (q_limits.low.numpy(), q_limits.high.numpy())
+    rows, columns = scores.shape
+    table = scores.numpy()
+    q_low_high = (q_limits.low.numpy(), q_limits.high.numpy())
+    q_counts = np.zeros((2, rows), dtype=np.int32)
     if g_limits is None:
-        _count_rows(scores.numpy(), *of_rows, *rows)
-        return (_tally(rows),)
-    _count_both(
-        scores.numpy(),
-        *of_rows,
-        g_limits.low.numpy(),
-        g_limits.high.numpy(),
-        *rows,
-        *columns,
-    )
-    return _tally(rows), _tally(columns)
+        _count_rows(table, *q_low_high, *q_counts)
+        return (_tally(q_counts),)
+    g_low_high = (g_limits.low.numpy(), g_limits.high.numpy())
+    g_counts = np.zeros((2, columns), dtype=np.int32)
+    _count_both(table, *q_low_high, *g_low_high, *q_counts, *g_counts)
+    return _tally(q_counts), _tally(g_counts)
 
 
 def in_doubt(
-    scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally
+    scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    lines = np.flatnonzero(found.reach.numpy() != found.above.numpy())
-    index = np.empty((2, found.doubts()), dtype=np.int64)
+    # Most rows and columns have no doubts, and are not searched.
+    lines = np.flatnonzero(tally.reach.numpy() != tally.above.numpy())
+    rows = np.empty(tally.doubts(), dtype=np.int64)
+    columns = np.empty_like(rows)
     search = _search_rows if dim == 0 else _search_columns
-    search(scores.numpy(), limits.low.numpy(), limits.high.numpy(), lines, *index)
-    return torch.from_numpy(index[0]), torch.from_numpy(index[1])
+    low = limits.low.numpy()
+    high = limits.high.numpy()
+    search(scores.numpy(), low, high, lines, rows, columns)
+    return torch.from_numpy(rows), torch.from_numpy(columns)
 
 
 def _tally(counts: Array) -> Tally:
@@ -73,13 +77,14 @@ def _tally(counts: Array) -> Tally:
 
 def _compile(loop: Callable[..., None], **options: Any) -> Callable[..., None]:
     try:
-        found = numba.njit(cache=True, **options)(loop)
-    except RuntimeError:  # no folder that can be written
-        found = numba.njit(**options)(loop)
-    return found  # type: ignore[no-any-return]
+        compiled = numba.njit(cache=True, **options)(loop)
+    except RuntimeError:
+        # Numba has no folder that it can write its cache to.
+        compiled = numba.njit(**options)(loop)
+    return compiled  # type: ignore[no-any-return]
 
 
-def _moments_loop(rows: Array, others: Array, found: Array) -> None:
+def _moments_loop(rows: Array, others: Array, result: Array) -> None:
     for i in range(rows.shape[0]):
         square = first = second = 0.0
         for j in range(rows.shape[1]):
@@ -87,30 +92,37 @@ def _moments_loop(rows: Array, others: Array, found: Array) -> None:
             square += value * value
             first += value * others[0, j]
             second += value * others[1, j]
-        found[i, 0], found[i, 1], found[i, 2] = np.sqrt(square), first, second
+        result[i, 0] = np.sqrt(square)
+        result[i, 1] = first
+        result[i, 2] = second
 
 
 def _pair_scores_loop(
-    queries: Array, gallery: Array, q_index: Array, g_index: Array, found: Array
+    queries: Array, gallery: Array, q_index: Array, g_index: Array, scores: Array
 ) -> None:
     for p in range(q_index.shape[0]):
-        one, other, score = queries[q_index[p]], gallery[g_index[p]], 0.0
-        for j in range(one.shape[0]):
-            score += np.float64(one[j]) * np.float64(other[j])
-        found[p] = score
+        query = queries[q_index[p]]
+        item = gallery[g_index[p]]
+        score = 0.0
+        for j in range(query.shape[0]):
+            score += np.float64(query[j]) * np.float64(item[j])
+        scores[p] = score
 
 
 def _count_rows_loop(
     scores: Array, low: Array, high: Array, reach: Array, above: Array
 ) -> None:
     for i in range(scores.shape[0]):
-        least, most = low[i], high[i]
-        reached, passed = np.int32(0), np.int32(0)
+        least = low[i]
+        most = high[i]
+        reached = np.int32(0)
+        passed = np.int32(0)
         for j in range(scores.shape[1]):
             value = scores[i, j]
             reached += np.int32(value >= least)
             passed += np.int32(value > most)
-        reach[i], above[i] = reached, passed
+        reach[i] = reached
+        above[i] = passed
 
 
 def _count_both_loop(
@@ -124,6 +136,8 @@ def _count_both_loop(
     g_reach: Array,
     g_above: Array,
 ) -> None:
+    # Four rows at a time, whose counts and thresholds stay in registers: a column's own
+    # are then read and written once for the four.
     rows = scores.shape[0]
     blocked = rows // 4 * 4
     for i in range(0, blocked, 4):
@@ -142,7 +156,8 @@ def _count_both_loop(
                 scores[i + 2, j],
                 scores[i + 3, j],
             )
-            low, high = g_low[j], g_high[j]
+            low = g_low[j]
+            high = g_high[j]
             r0 += np.int32(v0 >= low0)
             r1 += np.int32(v1 >= low1)
             r2 += np.int32(v2 >= low2)
@@ -165,6 +180,7 @@ def _count_both_loop(
             )
         q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
         q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
+    # The rows that are left over.
     for i in range(blocked, rows):
         for j in range(scores.shape[1]):
             value = scores[i, j]
@@ -177,30 +193,31 @@ def _count_both_loop(
 def _search_rows_loop(
     scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array
 ) -> None:
-    found = 0
+    filled = 0
     for i in lines:
         for j in range(scores.shape[1]):
             if low[i] <= scores[i, j] <= high[i]:
-                rows[found], columns[found] = i, j
-                found += 1
+                rows[filled] = i
+                columns[filled] = j
+                filled += 1
 
 
 def _search_columns_loop(
     scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array
 ) -> None:
-    found = 0
+    filled = 0
     for i in range(scores.shape[0]):
         for j in lines:
             if low[j] <= scores[i, j] <= high[j]:
-                rows[found], columns[found] = i, j
-                found += 1
+                rows[filled] = i
+                columns[filled] = j
+                filled += 1
 
 
-# The bounds hold for every order of summation, so that the compiler may choose it.
+# The bounds hold for every order of summation, so the compiler may choose it.
 _moments = _compile(_moments_loop, fastmath={"reassoc", "contract"})
 _pair_scores = _compile(_pair_scores_loop, fastmath={"reassoc", "contract"})
-_count_rows, _count_both = _compile(_count_rows_loop), _compile(_count_both_loop)
-_search_rows, _search_columns = (
-    _compile(_search_rows_loop),
-    _compile(_search_columns_loop),
-)
+_count_rows = _compile(_count_rows_loop)
+_count_both = _compile(_count_both_loop)
+_search_rows = _compile(_search_rows_loop)
+_search_columns = _compile(_search_columns_loop)

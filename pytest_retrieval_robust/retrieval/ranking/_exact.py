@@ -12,8 +12,12 @@ import torch
 from ...core.float32 import ieee_float32
 from ._kernels import Kernels
 
-FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53  # unit roundoffs
-SLACK = 1.01  # covers the rounding of norms and bounds themselves
+FLOAT32 = 2.0**-24
+"""Unit roundoff of float32."""
+FLOAT64 = 2.0**-53
+"""Unit roundoff of float64."""
+SLACK = 1.01
+"""Covers the rounding of norms and of the bounds themselves."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,16 @@ class Side:
 def gamma(dimension: int, roundoff: float) -> float:
     """Higham's gamma for a dot product, with room for the additions that follow it."""
     steps = (dimension + 4) * roundoff
-    return steps / (1 - steps) * SLACK if steps < 0.5 else float("inf")
+    if steps >= 0.5:
+        return float("inf")
+    return steps / (1 - steps) * SLACK
 
 
 def tile_bounds(queries: Side, gallery: Side, sign: int) -> torch.Tensor:
     """(q, g) float64: the scores' lower (`sign` -1) or upper (+1) bounds."""
+    error = sign * gamma(queries.rows.shape[1], FLOAT64)
     scores = queries.rows.double() @ gallery.rows.double().T
-    return scores.addr_(
-        queries.norms, gallery.norms, alpha=sign * gamma(queries.rows.shape[1], FLOAT64)
-    )
+    return scores.addr_(queries.norms, gallery.norms, alpha=error)
 
 
 def pair_bounds(
@@ -68,10 +73,11 @@ def plain_sums(device: torch.device) -> Iterator[None]:
     for any order.
     """
     cuda: Any = torch.backends.cuda.matmul
-    allowed = cuda.allow_bf16_reduced_precision_reduction
-    split = getattr(
-        cuda, "allow_bf16_reduced_precision_reduction_split_k", None
-    )  # not in every version
+    reduced = cuda.allow_bf16_reduced_precision_reduction
+    # Newer versions of torch keep a second setting beside the first.
+    split_k = getattr(cuda, "allow_bf16_reduced_precision_reduction_split_k", None)
+    if split_k is not None:
+        reduced = (reduced, split_k)
     deterministic = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
     with ieee_float32():
@@ -82,6 +88,4 @@ def plain_sums(device: torch.device) -> Iterator[None]:
                 yield
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
-            cuda.allow_bf16_reduced_precision_reduction = (
-                allowed if split is None else (allowed, split)
-            )
+            cuda.allow_bf16_reduced_precision_reduction = reduced

@@ -9,10 +9,11 @@ from typing import Protocol
 
 import torch
 
-from ..ranking import _plain
+from . import _plain
 from ._thresholds import Tally, Thresholds
 
-_WORTH = 2**24  # pairs; for fewer, loading numba takes longer than it saves
+# Pairs: for fewer, loading numba takes longer than it saves.
+_WORTH_COMPILING = 2**24
 
 
 class Kernels(Protocol):
@@ -40,24 +41,26 @@ class Kernels(Protocol):
         """
 
     def in_doubt(
-        self, scores: torch.Tensor, limits: Thresholds, dim: int, found: Tally
+        self, scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows and columns of the scores that lie between a row's (`dim` 0) or column's
-        (1) thresholds.
+        (1) thresholds; `tally` is what was counted by them.
         """
 
 
 def choose(pairs: int, device: torch.device) -> Kernels:
-    """The compiled ones where there is enough to do and numba is there."""
-    worth = device.type == "cpu" and pairs >= _WORTH
-    return (compiled() if worth else None) or _plain
+    """The compiled ones where there is enough to do and numba is installed."""
+    if device.type == "cpu" and pairs >= _WORTH_COMPILING:
+        return compiled() or _plain
+    return _plain
 
 
 @cache
 def compiled() -> Kernels | None:
-    """None without a numba that works: it is an extra, and the plain kernels are always there."""
+    """None without a working numba: it is an extra, and the plain kernels always work."""
     try:
-        from ..ranking import _compiled
-    except Exception:  # not there, or not made for this numpy
+        from . import _compiled
+    except Exception:
+        # Numba is not installed, or not made for this numpy.
         return None
     return _compiled

@@ -12,6 +12,9 @@ from ._checks import parts
 from ._exact import Side, pair_bounds, tile_bounds
 from ._kernels import Kernels
 
+# Right pairs per row. With more, comparing all groups of a tile is cheaper than a list.
+_MOST_PER_ROW = 8
+
 
 @dataclass(frozen=True)
 class RightPairs:
@@ -22,23 +25,21 @@ class RightPairs:
     starts: NDArray[np.int64]
     """Where each tile's pairs start; the tiles of a tile of queries follow one another."""
     columns: int
-    """Tiles a tile of queries."""
+    """Tiles per tile of queries."""
     rows: int
-    """Queries a tile."""
+    """Queries per tile."""
     tile: int
-    """Gallery items a tile."""
+    """Gallery items per tile."""
 
-    def within(self, some: slice, others: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        """The places of the right pairs of a tile of queries, and of a run of tiles of
-        the gallery, within these.
+    def within(self, q_part: slice, g_part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """The right pairs of a tile of queries and a run of tiles of the gallery, as
+        numbers within these.
         """
-        first = some.start // self.rows * self.columns
-        start, stop = (
-            first + others.start // self.tile,
-            first - (-others.stop // self.tile),
-        )
-        part = slice(int(self.starts[start]), int(self.starts[stop]))
-        return self.q_index[part] - some.start, self.g_index[part] - others.start
+        first_tile = q_part.start // self.rows * self.columns
+        start = first_tile + g_part.start // self.tile
+        stop = first_tile - (-g_part.stop // self.tile)
+        pairs = slice(int(self.starts[start]), int(self.starts[stop]))
+        return self.q_index[pairs] - q_part.start, self.g_index[pairs] - g_part.start
 
 
 def right_pairs(
@@ -47,27 +48,35 @@ def right_pairs(
     """None where groups are so large that the pairs are better found by comparing all
     groups of a tile.
     """
-    q_groups, g_groups = queries.groups.cpu().numpy(), gallery.groups.cpu().numpy()
+    q_groups = queries.groups.cpu().numpy()
+    g_groups = gallery.groups.cpu().numpy()
+    # In the order of its groups, the gallery's right items of a query are one stretch.
     order = np.argsort(g_groups, kind="stable")
     first = np.searchsorted(g_groups, q_groups, sorter=order)
-    counts = np.searchsorted(g_groups, q_groups, side="right", sorter=order) - first
+    after = np.searchsorted(g_groups, q_groups, side="right", sorter=order)
+    counts = after - first
     total = int(counts.sum())
-    if total > 8 * (len(q_groups) + len(g_groups)):
+    if total > _MOST_PER_ROW * (len(q_groups) + len(g_groups)):
         return None
     q_index = np.repeat(np.arange(len(q_groups)), counts)
-    within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
-    g_index = order[np.repeat(first, counts) + within]
+    within_stretch = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    g_index = order[np.repeat(first, counts) + within_stretch]
+
+    # The pairs tile by tile.
     columns = -(-len(g_groups) // tile)
     tiles = q_index // rows * columns + g_index // tile
     by_tile = np.argsort(tiles, kind="stable")
-    starts = np.searchsorted(
-        tiles[by_tile], np.arange(-(-len(q_groups) // rows) * columns + 1)
-    )
+    tile_count = -(-len(q_groups) // rows) * columns
+    starts = np.searchsorted(tiles[by_tile], np.arange(tile_count + 1))
     device = queries.rows.device
-    there = [
-        torch.from_numpy(index[by_tile]).to(device) for index in (q_index, g_index)
-    ]
-    return RightPairs(there[0], there[1], starts, columns, rows, tile)
+    return RightPairs(
+        torch.from_numpy(q_index[by_tile]).to(device),
+        torch.from_numpy(g_index[by_tile]).to(device),
+        starts,
+        columns,
+        rows,
+        tile,
+    )
 
 
 def best_right(
@@ -76,42 +85,43 @@ def best_right(
     """(Q,) and (G,) float64: what each one's best right partner scores at least; minus
     infinity where it has none.
     """
-    floors = [torch.full_like(side.norms, -torch.inf) for side in (queries, gallery)]
     if pairs is None:
-        _raise_by_tiles(queries, gallery, floors, tile)
-    else:
-        lowest = pair_bounds(
-            kernels, queries, gallery, pairs.q_index, pairs.g_index, -1
-        )
-        for floor, index in zip(floors, (pairs.q_index, pairs.g_index), strict=True):
-            floor.scatter_reduce_(0, index, lowest, "amax")
-    return floors[0], floors[1]
+        return _best_by_tiles(queries, gallery, tile)
+    lowest = pair_bounds(kernels, queries, gallery, pairs.q_index, pairs.g_index, -1)
+    q_floors = _no_floors(queries)
+    g_floors = _no_floors(gallery)
+    q_floors.scatter_reduce_(0, pairs.q_index, lowest, "amax")
+    g_floors.scatter_reduce_(0, pairs.g_index, lowest, "amax")
+    return q_floors, g_floors
 
 
-def _raise_by_tiles(
-    queries: Side, gallery: Side, floors: list[torch.Tensor], tile: int
-) -> None:
+def _no_floors(side: Side) -> torch.Tensor:
+    return torch.full_like(side.norms, -torch.inf)
+
+
+def _best_by_tiles(
+    queries: Side, gallery: Side, tile: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """With both sides in the order of their groups, the right items of a tile of
     queries are one stretch.
     """
-    q_order, g_order = (
-        queries.groups.argsort(stable=True),
-        gallery.groups.argsort(stable=True),
-    )
-    q_sorted, g_sorted = queries.groups[q_order].cpu(), gallery.groups[g_order].cpu()
-    for part in parts(len(queries), tile):
-        first, last = q_sorted[part][0], q_sorted[part][-1]
-        start, stop = (
-            int(torch.searchsorted(g_sorted, first)),
-            int(torch.searchsorted(g_sorted, last, right=True)),
-        )
-        some = queries[q_order[part]]
-        for stretch in parts(stop, tile, start):
-            others = gallery[g_order[stretch]]
-            wrong = some.groups[:, None] != others.groups[None, :]
-            lowest = tile_bounds(some, others, -1).masked_fill_(wrong, -torch.inf)
-            for floor, index, dim in (
-                (floors[0], q_order[part], 1),
-                (floors[1], g_order[stretch], 0),
-            ):
-                floor[index] = torch.maximum(floor[index], lowest.amax(dim))
+    q_floors = _no_floors(queries)
+    g_floors = _no_floors(gallery)
+    q_order = queries.groups.argsort(stable=True)
+    g_order = gallery.groups.argsort(stable=True)
+    q_sorted = queries.groups[q_order].cpu()
+    g_sorted = gallery.groups[g_order].cpu()
+    for q_part in parts(len(queries), tile):
+        q_index = q_order[q_part]
+        q_tile = queries[q_index]
+        first, last = q_sorted[q_part][0], q_sorted[q_part][-1]
+        start = int(torch.searchsorted(g_sorted, first))
+        stop = int(torch.searchsorted(g_sorted, last, right=True))
+        for g_part in parts(stop, tile, start):
+            g_index = g_order[g_part]
+            g_tile = gallery[g_index]
+            wrong = q_tile.groups[:, None] != g_tile.groups[None, :]
+            lowest = tile_bounds(q_tile, g_tile, -1).masked_fill_(wrong, -torch.inf)
+            q_floors[q_index] = torch.maximum(q_floors[q_index], lowest.amax(1))
+            g_floors[g_index] = torch.maximum(g_floors[g_index], lowest.amax(0))
+    return q_floors, g_floors

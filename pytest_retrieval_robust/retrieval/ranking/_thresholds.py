@@ -9,8 +9,8 @@ import torch
 
 @dataclass(frozen=True)
 class Thresholds:
-    """(n,) float32 each: a filter's score below `low` is surely under the floor, one
-    above `high` surely not.
+    """(n,) float32 each: a filter's score below `low` is surely under the floor, and one
+    above `high` is surely not.
     """
 
     low: torch.Tensor
@@ -30,4 +30,5 @@ class Tally:
     above: torch.Tensor
 
     def doubts(self) -> int:
+        """How many scores lie between the thresholds."""
         return int(self.reach.sum() - self.above.sum())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from ._checks import (
     parts,
     to_host,
 )
-from ._custom import beside, strips
+from ._custom import on_device_of, strips
 from ._exact import FLOAT64, gamma, plain_sums
 
 
@@ -51,33 +53,33 @@ def top_k(
 
     Raises:
         RankingError: NaN, infinite or zero rows, a `k` above the gallery, or shapes and
-        dtypes that do not fit.
+            dtypes that do not fit.
     """
     q_rows, g_rows = checked_rows(queries, gallery, tile)
     if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= len(g_rows):
         raise RankingError(
-            f"Expected k from 1 to the gallery's {len(g_rows)} items, got k={k!r}. Ask"
-            " for fewer."
+            f"Expected k from 1 to the gallery's {len(g_rows)} items, got k={k!r}."
+            " Lower it."
         )
     with torch.no_grad(), plain_sums(q_rows.device):
         if similarity is not None:
             check_finite("queries", q_rows)
             check_finite("gallery", g_rows)
+            scorer = on_device_of(queries, similarity)
             best = [
-                _best(strip.double(), k)
-                for _, strip in strips(
-                    q_rows, g_rows, beside(similarity, queries), tile
-                )
+                _highest(scores.double(), k)
+                for scores in strips(q_rows, g_rows, scorer, tile)
             ]
         else:
-            q_norms, g_norms = _norms("queries", q_rows), _norms("gallery", g_rows)
-            reach = q_norms * (gamma(q_rows.shape[1], FLOAT64) * float(g_norms.max()))
+            q_norms = _norms("queries", q_rows)
+            g_norms = _norms("gallery", g_rows)
+            errors = q_norms * (gamma(q_rows.shape[1], FLOAT64) * float(g_norms.max()))
             best = [
-                _top(q_rows[part], g_rows, reach[part], k, tile)
+                _best_of_tiles(q_rows[part], g_rows, errors[part], k, tile)
                 for part in parts(len(q_rows), tile)
             ]
-    indices, scores = zip(*best, strict=True)
-    return to_host(indices), torch.cat(scores).cpu().numpy()
+    scores = torch.cat([part.scores for part in best])
+    return to_host([part.items for part in best]), scores.cpu().numpy()
 
 
 def _norms(name: str, rows: torch.Tensor) -> torch.Tensor:
@@ -91,41 +93,59 @@ def _norms(name: str, rows: torch.Tensor) -> torch.Tensor:
     return norms
 
 
-def _top(
-    queries: torch.Tensor, gallery: torch.Tensor, reach: torch.Tensor, k: int, tile: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices and scores, (q, k) each, for a tile of queries; `reach` (q,) bounds a
-    float64 score's error.
-    """
-    best = queries.new_empty((len(queries), 0), dtype=torch.float64)
-    places = best.to(torch.int64)
+class _Best(NamedTuple):
+    """The best gallery items of some queries, by score descending."""
+
+    scores: torch.Tensor
+    """(q, k) float64."""
+    items: torch.Tensor
+    """(q, k) int64 numbers in the gallery."""
+
+
+def _best_of_tiles(
+    queries: torch.Tensor,
+    gallery: torch.Tensor,
+    errors: torch.Tensor,
+    k: int,
+    tile: int,
+) -> _Best:
+    """For a tile of queries; `errors` (q,) bounds a float64 score's error."""
+    scores = queries.new_empty((len(queries), 0), dtype=torch.float64)
+    best = _Best(scores, scores.to(torch.int64))
     for part in parts(len(gallery), tile):
-        scores = _candidates(queries, gallery[part], best, reach, k)
-        columns = torch.arange(part.start, part.stop, device=places.device).expand(
-            len(queries), -1
-        )
-        merged, order = _sorted(torch.cat([best, scores], 1), k)
-        best, places = merged, torch.cat([places, columns], 1).gather(1, order)
-    return places, best
+        floor = _kth_score(best.scores, k)
+        new_scores = _candidates(queries, gallery[part], floor, errors, k)
+        columns = torch.arange(part.start, part.stop, device=scores.device)
+        new_items = columns.expand(len(queries), -1)
+        # What was best before comes first, so that of equal scores the lower index stays.
+        merged = _highest(torch.cat([best.scores, new_scores], 1), k)
+        items = torch.cat([best.items, new_items], 1).gather(1, merged.items)
+        best = _Best(merged.scores, items)
+    return best
+
+
+def _kth_score(scores: torch.Tensor, k: int) -> torch.Tensor:
+    """(q,): the last of `k` scores, or minus infinity where there are fewer yet."""
+    if scores.shape[1] == k:
+        return scores[:, -1]
+    return scores.new_full((len(scores),), -torch.inf)
 
 
 def _candidates(
     queries: torch.Tensor,
     gallery: torch.Tensor,
-    best: torch.Tensor,
-    reach: torch.Tensor,
+    floor: torch.Tensor,
+    errors: torch.Tensor,
     k: int,
 ) -> torch.Tensor:
     """(q, g) float64: the reproducible score where an item may be among the `k` best so
-    far, else minus infinity.
+    far, whose last scores `floor`; else minus infinity.
     """
+    # A matrix product is quick, but rounds in another way on another device.
     scores = queries.double() @ gallery.double().T
-    floor = torch.full_like(reach, -torch.inf)
-    if best.shape[1] == k:
-        floor = best[:, -1]
     if scores.shape[1] >= k:
         floor = torch.maximum(floor, scores.topk(k, dim=1).values[:, -1])
-    likely = scores >= (floor - 4 * reach)[:, None]
+    likely = scores >= (floor - 4 * errors)[:, None]
     if int(likely.sum()) > likely.numel() // 16:
         rows = [
             _pair_scores(queries[part][:, None], gallery)
@@ -135,22 +155,18 @@ def _candidates(
     scores.fill_(-torch.inf)
     q_index, g_index = likely.nonzero(as_tuple=True)
     for part in parts(len(q_index), max(scores.shape)):
-        q_part, g_part = q_index[part], g_index[part]
+        q_part = q_index[part]
+        g_part = g_index[part]
         scores[q_part, g_part] = _pair_scores(queries[q_part], gallery[g_part])
     return scores
 
 
-def _best(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    best, order = _sorted(scores, k)
-    return order, best
-
-
-def _sorted(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _highest(scores: torch.Tensor, k: int) -> _Best:
     """The `k` highest scores of each row and their columns; of equal scores the lower
     column comes first.
     """
-    ranked, order = scores.sort(dim=1, descending=True, stable=True)
-    return ranked[:, :k], order[:, :k]
+    descending, order = scores.sort(dim=1, descending=True, stable=True)
+    return _Best(descending[:, :k], order[:, :k])
 
 
 def _pair_scores(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -160,10 +176,11 @@ def _pair_scores(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     Added one after the other, with exact products: the same bits for every device,
     batch and use of fused operations.
     """
-    ones, others = _columns(left), _columns(right)
-    scores = torch.zeros_like(ones[0] + others[0])
-    for one, other in zip(ones, others, strict=True):
-        scores.addcmul_(one, other)
+    left_columns = _columns(left)
+    right_columns = _columns(right)
+    scores = torch.zeros_like(left_columns[0] + right_columns[0])
+    for left_column, right_column in zip(left_columns, right_columns, strict=True):
+        scores.addcmul_(left_column, right_column)
     return scores
 
 

@@ -8,12 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...core.outcomes import Outcome
-from ...gate.policy import baseline_gates
+from ...gate.plan import baseline_gates
 from .measuring import Measurer
 from .saved_runs import SavedRuns
 from .state import RunState
 
 if TYPE_CHECKING:
+    from ...gate.comparison import Comparison
+    from ...gate.difference import NotComparable
     from ...gate.evidence import Evidence
     from ...gate.judge import Judge
     from ...gate.measurements import Measurements
@@ -31,15 +33,15 @@ class Judging:
 
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
         """What judges these outcomes, by their ranks and beside the baseline."""
-        from ...gate.comparison import Comparison, Run
+        from ...gate.comparison import Run, compare
         from ...gate.judge import Judge
 
         measured = self._measurements(tuple(outcomes))
         # Runs are compared as a whole, so a test's outcomes are dressed as a run.
         baseline = self._saved_runs.baseline()
-        comparison: Comparison | None = None
+        comparison: Comparison | NotComparable | None = None
         if baseline is not None:
-            comparison = Comparison(Run(measured, self._evidence), baseline)
+            comparison = compare(Run(measured, self._evidence), baseline)
         return Judge(
             self._state.judging_policy,
             self._evidence,

@@ -6,9 +6,9 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...core.calling import without_frames
 from ...core.cases import Json
 from ...core.errors import DatasetError, NotOnThisMachineError, RobustError
+from ...core.foreign import without_frames
 from ...models import LoadRequest, Precision, load_entry
 from ..selected_models import SelectedModel
 from .state import RunState
@@ -152,7 +152,7 @@ class Loader:
 
 def give_memory_back() -> None:
     """Give unused memory back to all devices that may have been used."""
-    from ...core.calling import give_memory_back as give_back
+    from ...core.memory import give_memory_back as give_back
 
     for device in ("cuda", "mps"):
         give_back(device)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ...core.calling import without_frames
 from ...core.cases import CLEAN, Case, Cell, Json
 from ...core.errors import RobustError
-from ...core.foreign import FOREIGN, described, let_go
+from ...core.foreign import FOREIGN, described, let_go, without_frames
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
 from ...gate.arrays import case_key, dataset_key

@@ -64,10 +64,10 @@ class Samples:
         """Make a sheet of what a sweep or a search has just found."""
         if not self.are_wanted:
             return
-        from ...measure.samples import Stage, sheet_of
+        from ...measure.samples.sheets import SampleSource, sheet_of
 
         settings = self._state.settings
-        stage = Stage(
+        source = SampleSource(
             self._loader.model(model),
             self._loader.dataset(dataset),
             self._state.selection.occluders,
@@ -78,7 +78,7 @@ class Samples:
         )
         # Foreign models and readers may raise anything.
         with suppress(*FOREIGN):
-            sheet = sheet_of(result, stage)
+            sheet = sheet_of(result, source)
             if sheet is not None:
                 self._keep_sheet(replace(sheet, model=model, dataset=dataset))
 

@@ -13,10 +13,15 @@ from .state import RunState
 
 if TYPE_CHECKING:
     from ...measure.timing.rounds import Alone, TimedBatch
+    from ...models import DualEncoder
+    from ...occluders import Occluder
 
 
 class Timers:
-    """Times models with nothing hidden, and one model beside another."""
+    """Times models with nothing hidden, and one model beside another.
+
+    It is what an `OcclusionTimer` needs of a run: a `TimingSource`.
+    """
 
     def __init__(self, state: RunState, loader: Loader) -> None:
         self._state = state
@@ -26,7 +31,15 @@ class Timers:
             tuple[str, str, str, int, int], ReferenceCost | None
         ] = {}
 
-    def batch(self, model: str, dataset: str, images: int) -> TimedBatch:
+    def model(self, name: str) -> DualEncoder:
+        """The loaded model of that name."""
+        return self._loader.model(name)
+
+    def occluder(self, name: str) -> Occluder:
+        """The run's occluder of that name."""
+        return self._state.selection.occluders[name]
+
+    def timed_batch(self, model: str, dataset: str, images: int) -> TimedBatch:
         """The prepared batch that the timers of a model and data set share."""
         from ...measure.timing.rounds import prepare_batch
 
@@ -49,7 +62,7 @@ class Timers:
 
         key = (model, dataset, images, calls)
         if key not in self._alone:
-            batch = self.batch(model, dataset, images)
+            batch = self.timed_batch(model, dataset, images)
             self._alone[key] = measure_alone(self._loader.model(model), batch, calls)
         return self._alone[key]
 
@@ -90,7 +103,7 @@ class Timers:
         """Hold the other model no longer than this takes, so that it counts in no peak memory."""
         from ...measure.timing.rounds import rounds_beside
 
-        batch = self.batch(case.model, case.dataset, images)
+        batch = self.timed_batch(case.model, case.dataset, images)
         other_model = self._loader.load(reference)
         timed = rounds_beside(
             other_model,

@@ -315,13 +315,13 @@ def test_samples_are_those_of_the_webdataset_package(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
 def test_what_is_no_shard_is_refused_at_once(tmp_path: Path, kind: str) -> None:
-    place = tmp_path / "a.tar"
+    file = tmp_path / "a.tar"
     if kind == "fifo":
-        os.mkfifo(place)
+        os.mkfifo(file)
     elif kind == "device":
-        place.symlink_to("/dev/zero")
+        file.symlink_to("/dev/zero")
     else:
-        place.mkdir()
+        file.mkdir()
     with pytest.raises(
         DatasetError, match=f"(?i)Expected an archive as shard 1, got a {kind}"
     ):
@@ -334,7 +334,8 @@ def test_a_header_that_claims_terabytes(tmp_path: Path) -> None:
         member.size = 1 << 43
         archive.addfile(member)  # no content
         long_name = tarfile.TarInfo("long")
-        long_name.type, long_name.size = tarfile.GNUTYPE_LONGNAME, 1 << 40
+        long_name.type = tarfile.GNUTYPE_LONGNAME
+        long_name.size = 1 << 40
         (tmp_path / "b.tar").write_bytes(
             long_name.tobuf(tarfile.GNU_FORMAT) + bytes(10_240)
         )
@@ -382,8 +383,8 @@ def test_damaged_shards_are_read_or_refused(
 ) -> None:
     folder = tmp_path_factory.mktemp("damaged")
     content = bytearray(shard(folder / "a.tar", samples(0, 2)).read_bytes()[:8192])
-    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
-        content[place] = data.draw(st.integers(0, 255))
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
+        content[position] = data.draw(st.integers(0, 255))
     (folder / "a.tar").write_bytes(
         bytes(content[: data.draw(st.integers(0, len(content)))])
     )

@@ -24,7 +24,7 @@ from pytest_retrieval_robust import (
     positive_ranks_both,
 )
 from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.datasets._relevance import pair
+from pytest_retrieval_robust.datasets._files.relevance import pair
 from pytest_retrieval_robust.measure.inspection import fair_ceiling, inspect
 from pytest_retrieval_robust.measure.pairs import ceiling, describe, pairs_of
 from pytest_retrieval_robust.measure.sweep.scores import scores_of
@@ -110,8 +110,8 @@ def test_captions_of_a_shard(tmp_path: Path, text: str) -> None:
             members.append((f"{number}.txt", "\n".join(words).encode()))
         else:  # 10.txt is after 2.txt
             members += [
-                (f"{number}.{8 + place}.txt", word.encode())
-                for place, word in enumerate(words)
+                (f"{number}.{8 + position}.txt", word.encode())
+                for position, word in enumerate(words)
             ]
     shard(tmp_path / "a.tar", members)
     dataset: Any = load_dataset("webdataset", path=tmp_path, text=text)
@@ -190,9 +190,7 @@ def test_sections_are_one_text(tmp_path: Path) -> None:
     )
     with pytest.raises(
         DatasetError,
-        match=(
-            "one report per image where it has sections, got the image of row 1 again"
-        ),
+        match=("one report per image if it has sections, got the image of row 1 again"),
     ):
         load_dataset("table", path=tmp_path / "a.csv", findings="findings")
 
@@ -216,10 +214,8 @@ def test_strict_id_is_what_a_naive_search_in_float64_finds(
     pairs = pairs_of(dataset)
     owners = [image for image, texts in enumerate(captions) for _ in texts]
     assert list(dataset.reports) == [text for texts in captions for text in texts]
-    images, reports = (
-        unit_rows(seed, len(captions)),
-        unit_rows(seed + 1000, len(owners)),
-    )
+    images = unit_rows(seed, len(captions))
+    reports = unit_rows(seed + 1000, len(owners))
     image_ranks, report_ranks = positive_ranks_both(
         torch.from_numpy(images),
         torch.from_numpy(reports),
@@ -321,7 +317,8 @@ def test_chance_knows_how_many_captions_are_right() -> None:
     scores = scores_of(
         np.ones(5, dtype=np.int64), pairs.image_groups, pairs.report_groups, [2]
     )
-    of_five, of_four = 1 - (19 * 18) / (24 * 23), 1 - (20 * 19) / (24 * 23)
+    of_five = 1 - (19 * 18) / (24 * 23)
+    of_four = 1 - (20 * 19) / (24 * 23)
     assert scores.chance[2] == pytest.approx((4 * of_five + of_four) / 5, rel=1e-12)
     back = scores_of(
         np.ones(24, dtype=np.int64), pairs.report_groups, pairs.image_groups, [2]
@@ -345,7 +342,7 @@ def test_ceilings_and_repeated_texts_of_captions() -> None:
     assert describe(pairs, (1,))["duplicate_share"] == pytest.approx(1 - 2 / 5)
     lines = "\n".join(inspect(pairs.dataset))
     assert "captions: 5" in lines
-    assert "different texts: 2 (60.0 % are texts that were there before)" in lines
+    assert "different texts: 2 (60.0 % repeat an earlier text)" in lines
 
 
 def test_patients_limits_and_the_fingerprint_follow_images() -> None:

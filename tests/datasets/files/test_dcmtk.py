@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytest_retrieval_robust.core.errors import UnreadableImageError
-from pytest_retrieval_robust.datasets._pixels import read_image
+from pytest_retrieval_robust.datasets._pixels.stored_image import read_image
 
 from .test_dicom import look_up, make_dicom, whole_file
 
@@ -82,13 +82,14 @@ def bundled() -> list[Path]:
 
 
 def test_files_that_both_read_look_alike() -> None:
-    alike, differ = 0, []
-    for place in bundled():
+    alike = 0
+    differ = []
+    for path in bundled():
         try:
-            ours = np.asarray(read_image(place, place.name))
+            ours = np.asarray(read_image(path, path.name))
         except UnreadableImageError:
             continue
-        theirs = by_dcmtk(place, choices_for(pydicom.dcmread(place, force=True)))
+        theirs = by_dcmtk(path, choices_for(pydicom.dcmread(path, force=True)))
         if theirs is None:
             continue
         if (
@@ -96,8 +97,8 @@ def test_files_that_both_read_look_alike() -> None:
             and np.abs(ours.astype(int) - theirs).max() <= CLOSE
         ):
             alike += 1
-        elif place.name not in DCMTK_DIFFERS:
-            differ.append(place.name)
+        elif path.name not in DCMTK_DIFFERS:
+            differ.append(path.name)
     assert differ == []
     assert alike >= 30
 
@@ -151,13 +152,12 @@ def test_made_files_look_alike(
 ) -> None:
     tags, pixels = made
     file = make_dicom(pixels, **tags)
-    place = tmp_path / "made.dcm"
+    path = tmp_path / "made.dcm"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        place.write_bytes(whole_file(file))
-    theirs = by_dcmtk(place, choices_for(file))
+        path.write_bytes(whole_file(file))
+    theirs = by_dcmtk(path, choices_for(file))
     assert theirs is not None
     assert (
-        np.abs(np.asarray(read_image(place, "made")).astype(int) - theirs).max()
-        <= CLOSE
+        np.abs(np.asarray(read_image(path, "made")).astype(int) - theirs).max() <= CLOSE
     )

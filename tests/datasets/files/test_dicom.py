@@ -28,7 +28,7 @@ from pydicom.uid import (
 )
 
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.datasets._pixels import read_image
+from pytest_retrieval_robust.datasets._pixels.stored_image import read_image
 
 GRADIENT = np.arange(64, dtype=np.uint16).reshape(8, 8) * 64  # 0..4032, 12 bits
 
@@ -39,7 +39,8 @@ def make_dicom(pixels: np.ndarray[Any, Any], **tags: Any) -> FileDataset:
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    file.SOPClassUID, file.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
+    file.SOPClassUID = SecondaryCaptureImageStorage
+    file.SOPInstanceUID = "1.2.3"
     file.Rows, file.Columns = pixels.shape[:2]
     file.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
     file.PhotometricInterpretation = "MONOCHROME2" if pixels.ndim == 2 else "RGB"
@@ -56,10 +57,10 @@ def make_dicom(pixels: np.ndarray[Any, Any], **tags: Any) -> FileDataset:
     return file
 
 
-def save_dicom(place: Path, pixels: np.ndarray[Any, Any], **tags: Any) -> Path:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    make_dicom(pixels, **tags).save_as(place, enforce_file_format=True)
-    return place
+def save_dicom(path: Path, pixels: np.ndarray[Any, Any], **tags: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_dicom(pixels, **tags).save_as(path, enforce_file_format=True)
+    return path
 
 
 def bare(file: FileDataset) -> bytes:
@@ -346,13 +347,13 @@ def test_the_librarys_own_test_file() -> None:
     """A CT slice that ships with pydicom, against its raw values."""
     from pydicom.data import get_testdata_file
 
-    place = str(get_testdata_file("CT_small.dcm"))
-    file = pydicom.dcmread(place)
+    path = str(get_testdata_file("CT_small.dcm"))
+    file = pydicom.dcmread(path)
     values = file.pixel_array.astype(float) * float(file.RescaleSlope) + float(
         file.RescaleIntercept
     )
     expected = (values - values.min()) / (values.max() - values.min())
-    assert close(np.asarray(read_image(Path(place), "CT")), expected)
+    assert close(np.asarray(read_image(Path(path), "CT")), expected)
 
 
 # --- what headers say, and what they leave out. Figures are those of DCMTK 3.6.7
@@ -828,9 +829,9 @@ def test_a_deflated_file_that_was_cut_short_is_refused() -> None:
 def test_a_deflated_file_is_not_expanded_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from pytest_retrieval_robust.datasets import _dicom_file
+    from pytest_retrieval_robust.datasets._pixels import dicom_file
 
-    monkeypatch.setattr(_dicom_file, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(dicom_file, "MOST_BYTES", 100_000)
     bomb = deflated(bare(make_dicom(STEPS)) + b"\0" * 10_000_000)
     assert len(bomb) < 20_000
     with pytest.raises(
@@ -844,9 +845,9 @@ def test_a_deflated_file_that_is_refused_takes_no_memory(
 ) -> None:
     import tracemalloc
 
-    from pytest_retrieval_robust.datasets import _dicom_file
+    from pytest_retrieval_robust.datasets._pixels import dicom_file
 
-    monkeypatch.setattr(_dicom_file, "MOST_BYTES", 50 << 20)
+    monkeypatch.setattr(dicom_file, "MOST_BYTES", 50 << 20)
     content = deflated(bytes(100 << 20))
     tracemalloc.start()
     try:

@@ -27,9 +27,12 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.datasets._masks import open_masks
-from pytest_retrieval_robust.datasets._pixels import StoredImage, read_image
-from pytest_retrieval_robust.datasets._reading import quiet
+from pytest_retrieval_robust.datasets._files.mask_folder import open_masks
+from pytest_retrieval_robust.datasets._pixels.quiet import quiet
+from pytest_retrieval_robust.datasets._pixels.stored_image import (
+    StoredImage,
+    read_image,
+)
 
 from .pictures import Page, chunk, encoded, oriented, png_claiming, tiff
 from .test_dicom import GRADIENT, baseline, make_dicom, whole_file
@@ -41,15 +44,15 @@ WINDOW = {"WindowCenter": 2000, "WindowWidth": 1500}
 # --- what is no file
 
 
-def fifo(place: Path) -> Path:
-    os.mkfifo(place)
-    return place
+def fifo(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
 
 
-def socket_at(place: Path) -> Path:
+def socket_at(path: Path) -> Path:
     with socket.socket(socket.AF_UNIX) as bound:
-        bound.bind(str(place))
-    return place
+        bound.bind(str(path))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def socket_at(place: Path) -> Path:
         (fifo, "a FIFO"),
         (lambda _: Path("/dev/zero"), "a device"),
         (lambda _: Path("/dev/null"), "a device"),
-        (lambda place: place.parent, "a folder"),
+        (lambda path: path.parent, "a folder"),
     ],
 )
 @pytest.mark.parametrize("use", [StoredImage.decoded, StoredImage.digest])
@@ -91,11 +94,11 @@ def test_a_link_to_a_fifo_is_no_image_either(tmp_path: Path) -> None:
 
 def test_links_in_a_circle_and_null_bytes_name_no_path(tmp_path: Path) -> None:
     (tmp_path / "doe.png").symlink_to(tmp_path / "doe.png")
-    for place in (tmp_path / "doe.png", Path("doe\0.png")):
+    for path in (tmp_path / "doe.png", Path("doe\0.png")):
         with pytest.raises(
             UnreadableImageError, match=r"a readable image, got \w+: row 1"
         ) as caught:
-            read_image(place, "row 1")
+            read_image(path, "row 1")
         assert "doe" not in str(caught.value)
         assert caught.value.__context__ is None
 
@@ -139,8 +142,8 @@ def jpeg_of(columns: int, rows: int) -> bytes:
 def long_element() -> bytes:
     """A data set whose pixels are 4 GiB long by its own word."""
     content = whole_file(make_dicom(GRADIENT))
-    place = content.index(b"\xe0\x7f\x10\0OW") + 8
-    return content[:place] + struct.pack("<I", 0xFFFFFFFE) + content[place + 4 :]
+    position = content.index(b"\xe0\x7f\x10\0OW") + 8
+    return content[:position] + struct.pack("<I", 0xFFFFFFFE) + content[position + 4 :]
 
 
 def tiff_claiming(columns: int, rows: int) -> bytes:
@@ -230,7 +233,8 @@ def all_that_is_said() -> Iterator[list[str]]:
             said.append(record.getMessage())
 
     root = logging.getLogger()
-    listener, level = Listener(), root.level
+    listener = Listener()
+    level = root.level
     root.addHandler(listener)
     root.setLevel(1)
     try:
@@ -404,17 +408,17 @@ def seeds() -> dict[str, bytes]:
 
 def mutated(content: bytes, choose: random.Random) -> bytes:
     changed = bytearray(content)
-    place = choose.randrange(len(changed))
+    position = choose.randrange(len(changed))
     way = choose.randrange(4)
     if way == 0:
         for _ in range(choose.randint(1, 8)):
             changed[choose.randrange(len(changed))] = choose.randrange(256)
     elif way == 1:
-        del changed[place:]
+        del changed[position:]
     elif way == 2:
-        changed[place:place] = choose.randbytes(choose.randint(1, 40))
+        changed[position:position] = choose.randbytes(choose.randint(1, 40))
     else:
-        changed[place : place + 4] = choose.choice(
+        changed[position : position + 4] = choose.choice(
             (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff")
         )
     return bytes(changed)
@@ -422,7 +426,8 @@ def mutated(content: bytes, choose: random.Random) -> bytes:
 
 @pytest.mark.parametrize("name", seeds())
 def test_damaged_pictures_are_read_or_refused_and_nothing_is_said(name: str) -> None:
-    content, choose = seeds()[name], random.Random(name)
+    content = seeds()[name]
+    choose = random.Random(name)
     read_image(content, "row 1")
     with all_that_is_said() as said:
         for _ in range(150):

@@ -18,10 +18,10 @@ from pytest_retrieval_robust.core.errors import (
     OcclusionError,
     UnreadableImageError,
 )
-from pytest_retrieval_robust.datasets._masks import mask_place
+from pytest_retrieval_robust.datasets._files.mask_folder import mask_path
 from pytest_retrieval_robust.occluders import WHOLE
-from pytest_retrieval_robust.occluders._scene import Scene, Setting
-from pytest_retrieval_robust.occluders.regions import Regions
+from pytest_retrieval_robust.occluders.drawn.regions import Regions
+from pytest_retrieval_robust.occluders.scene import Scene, Setting
 
 from .pictures import animation, oriented, png_claiming, turned
 from .trees import picture, save, write_table
@@ -91,7 +91,8 @@ def test_whatever_is_not_0_is_inside(
 
 
 def test_masks_change_neither_fingerprint_nor_name(table: Path, folder: Path) -> None:
-    without, with_them = opened(table, None), opened(table, str(folder))
+    without = opened(table, None)
+    with_them = opened(table, str(folder))
     assert with_them.fingerprint == without.fingerprint
     assert with_them.name == without.name == "table"
 
@@ -122,7 +123,7 @@ def test_a_table_of_robust_toml_gives_masks_relative_to_itself(
 
 
 @pytest.mark.parametrize(
-    ("image_id", "place"),
+    ("image_id", "path"),
     [
         ("images/a.png", "images/a.png"),
         ("p10/s5/A.JPEG", "p10/s5/A.png"),
@@ -134,10 +135,8 @@ def test_a_table_of_robust_toml_gives_masks_relative_to_itself(
         ("a.png\n", "a.png\n.png"),
     ],
 )
-def test_an_id_loses_its_suffix_and_keeps_its_folders(
-    image_id: str, place: str
-) -> None:
-    assert mask_place(image_id) == place
+def test_an_id_loses_its_suffix_and_keeps_its_folders(image_id: str, path: str) -> None:
+    assert mask_path(image_id) == path
 
 
 def test_two_images_may_not_share_a_mask(tmp_path: Path, folder: Path) -> None:
@@ -276,7 +275,7 @@ def test_a_folder_without_regions_or_none_at_all_is_said_at_once(
         opened(table, tmp_path / "absent")
     (tmp_path / "empty/.hidden").mkdir(parents=True)
     with pytest.raises(
-        DatasetError, match="a folder a region.*got none in masks='empty' of table"
+        DatasetError, match="one folder per region.*got none in masks='empty' of table"
     ):
         opened(table, tmp_path / "empty")
 
@@ -321,7 +320,8 @@ def test_an_image_is_decoded_once_to_know_its_size(
     table: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = opened(table, folder)
-    image, decoded = type(dataset).image, []
+    image = type(dataset).image
+    decoded = []
 
     def counted(self: Any, index: int) -> Image.Image:
         decoded.append(index)

@@ -14,10 +14,15 @@ import pytest
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.core.errors import RobustError
-from pytest_retrieval_robust.datasets._collection import Choice
-from pytest_retrieval_robust.datasets._open_i_xml import Report
-from pytest_retrieval_robust.datasets._records import Found, ImageRow, Sections, held
-from pytest_retrieval_robust.datasets.webdataset import _Member
+from pytest_retrieval_robust.datasets._files.choice import Choice
+from pytest_retrieval_robust.datasets._files.records import (
+    ImageRow,
+    Sections,
+    SourceData,
+    reports_in_memory,
+)
+from pytest_retrieval_robust.datasets.open_i.report_xml import Report
+from pytest_retrieval_robust.datasets.webdataset.samples import Member
 from pytest_retrieval_robust.measure.inspection import check_images
 from pytest_retrieval_robust.measure.pairs import pairs_of
 
@@ -145,11 +150,11 @@ def test_a_failed_load_holds_no_frames_of_its_readers(tmp_path: Path) -> None:
 
 def test_reprs_hold_no_content(tmp_path: Path) -> None:
     one = ImageRow(NAME, NAME, NAME, "", NAME, 3)
-    found = Found(
+    found = SourceData(
         NAME[:2],
         "all",
         [one],
-        held({NAME: Sections(NAME, NAME, NAME, (NAME, NAME))}),
+        reports_in_memory({NAME: Sections(NAME, NAME, NAME, (NAME, NAME))}),
         None,
     )
     dataset = own_table([row()])(tmp_path)
@@ -159,10 +164,10 @@ def test_reprs_hold_no_content(tmp_path: Path) -> None:
         found,
         Choice("full", subset=Path(NAME), masks=Path(NAME)),
         Report(NAME, Sections(NAME), (NAME,), frozenset([NAME])),
-        _Member(NAME, NAME, 1, 2),
+        Member(NAME, NAME, 1, 2),
         dataset,
-        dataset.found,
-        dataset.found.locate,
+        dataset.source,
+        dataset.source.locate,
         pairs_of(dataset),
     ]
     assert not [thing for thing in things if NAME in repr(thing)]
@@ -283,7 +288,7 @@ def test_inspect_exits_1_for_images_that_cannot_be_read(
     asked = ["inspect", "ours", "--config", "gate/robust.toml", "--images"]
     assert main(asked) == 0
     assert (
-        "images that are there more than once, pixel for pixel: 3 of 1 pictures"
+        "repeated images, pixel for pixel: 3 images of 1 pictures"
         in capsys.readouterr().out
     )
     (project / "data/1.png").unlink()
@@ -305,7 +310,8 @@ def test_inspect_of_a_data_set_that_a_conftest_registers(
         from pytest_retrieval_robust.datasets import DatasetEntry
 
         def load():
-            return dataset_from_lists("mine", [Image.new("L", (8, 8), 40 * n) for n in range(3)], ["a", "b", "c"])
+            images = [Image.new("L", (8, 8), 40 * n) for n in range(3)]
+            return dataset_from_lists("mine", images, ["a", "b", "c"])
 
         @pytest.hookimpl(optionalhook=True)
         def pytest_robust_register(catalogues):

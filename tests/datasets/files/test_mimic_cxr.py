@@ -19,7 +19,7 @@ from pytest_retrieval_robust.core.errors import (
     UnreadableImageError,
 )
 from pytest_retrieval_robust.datasets import RetrievalDataset
-from pytest_retrieval_robust.datasets._mimic_index import read_index
+from pytest_retrieval_robust.datasets.mimic_cxr.index import read_index
 
 from .trees import MIMIC, mimic, mimic_zip, write_table
 
@@ -370,21 +370,21 @@ def test_the_archive_of_reports_in_the_folder_that_is_given(tmp_path: Path) -> N
     )
 
 
-@pytest.mark.parametrize("place", ["report", "archive", "split"])
-def test_fifos_are_refused_at_once(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("kind", ["report", "archive", "split"])
+def test_fifos_are_refused_at_once(tmp_path: Path, kind: str) -> None:
     images, reports = mimic(tmp_path)
     file = {
         "report": reports / "files/p10/p10000032/s53189527.txt",
         "archive": tmp_path / "reports.zip",
         "split": images / "mimic-cxr-2.0.0-split.csv.gz",
-    }[place]
+    }[kind]
     file.unlink(missing_ok=True)
     os.mkfifo(file)
     with pytest.raises(
         DatasetError, match="FIFO|no folder at reports='reports.zip'"
     ) as caught:
         load_dataset(
-            "mimic-cxr", images=images, reports=file if place == "archive" else reports
+            "mimic-cxr", images=images, reports=file if kind == "archive" else reports
         )
     assert "10000032" not in str(caught.value)
 

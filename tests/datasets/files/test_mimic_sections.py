@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_retrieval_robust.datasets._mimic_sections import (
+from pytest_retrieval_robust.datasets.mimic_cxr.sections import (
     MISNAMED,
     RANGES,
     canonical,
@@ -70,7 +70,7 @@ def test_exceptions() -> None:
     assert (
         len(MISNAMED),
         len(RANGES),
-        sum(place == (0, 0) for place in RANGES.values()),
+        sum(characters == (0, 0) for characters in RANGES.values()),
     ) == (23, 31, 8)
     text = "x" * 59 + "The conclusion." + "y" * 400
     assert read_sections("s56579911", text).impression == text[59:218]

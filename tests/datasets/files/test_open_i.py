@@ -15,8 +15,8 @@ import pytest
 
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.datasets._open_i_xml import parse
-from pytest_retrieval_robust.datasets.open_i import image_key
+from pytest_retrieval_robust.datasets.open_i.reader import image_key
+from pytest_retrieval_robust.datasets.open_i.report_xml import parse
 from pytest_retrieval_robust.measure.inspection import fair_ceiling
 
 from .trees import open_i, open_i_xml, save, write_table
@@ -270,7 +270,8 @@ def test_hostile_names_in_an_archive(tmp_path: Path, name: str) -> None:
 def test_links_in_an_archive(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         member = tarfile.TarInfo("1.xml")
-        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        member.type = tarfile.SYMTYPE
+        member.linkname = "/etc/passwd"
         archive.addfile(member)
     with pytest.raises(
         DatasetError, match="a link, a device or a sparse file as member 1"
@@ -282,9 +283,9 @@ def test_an_archive_that_expands_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One large member that no reader wants: it has to be unpacked to come to the next one."""
-    from pytest_retrieval_robust.datasets import _streams
+    from pytest_retrieval_robust.datasets._files import streams
 
-    monkeypatch.setattr(_streams, "MOST_EXPANDED", 1_000_000)
+    monkeypatch.setattr(streams, "MOST_EXPANDED", 1_000_000)
     with tarfile.open(tmp_path / "a.tgz", "w:gz") as archive:
         for name, size in (("large.bin", 2_000_000), ("1.xml", 10)):
             member = tarfile.TarInfo(name)
@@ -302,7 +303,8 @@ def test_an_archive_that_expands_without_end(
 
 def test_a_packed_header_that_claims_gigabytes(tmp_path: Path) -> None:
     header = tarfile.TarInfo("x")
-    header.type, header.size = tarfile.XHDTYPE, 8 << 30
+    header.type = tarfile.XHDTYPE
+    header.size = 8 << 30
     (tmp_path / "a.tgz").write_bytes(
         gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20))
     )

@@ -126,10 +126,10 @@ def test_chexpert_plus(tmp_path: Path) -> None:
     def row(
         patient: int, view: str, part: str, findings: str, impression: str
     ) -> list[str]:
-        place = f"{part}/patient{patient:05d}/study1/{view}.jpg"
+        image = f"{part}/patient{patient:05d}/study1/{view}.jpg"
         text = f"NARRATIVE: {findings}\nIMPRESSION: {impression}"
         return [
-            place,
+            image,
             "x",
             view.split("_")[1].title(),
             "AP",
@@ -282,13 +282,13 @@ def test_alternate_texts_of_a_study_are_counted_and_the_first_is_taken(
         "section_impression",
         "report",
     ]
-    place = "valid/patient00001/study1/view{}_frontal.jpg"
+    image = "valid/patient00001/study1/view{}_frontal.jpg"
     rows = [
-        (place.format(number), "p1", "valid", "", text, text)
+        (image.format(number), "p1", "valid", "", text, text)
         for number, text in ((1, "First."), (2, "Second."))
     ]
     rows.append(
-        (place.format(1).replace("00001", "00002"), "", "valid", "", "Third.", "Third.")
+        (image.format(1).replace("00001", "00002"), "", "valid", "", "Third.", "Third.")
     )
     path = write_table(tmp_path / "df_chexpert_plus_240401.csv", header, rows)
     labels = tmp_path / "impression_fixed.json"
@@ -319,11 +319,11 @@ def test_chexpert_plus_as_dicom(tmp_path: Path) -> None:
         "section_impression",
         "report",
     ]
-    place = "valid/patient00001/study1/view1_frontal"
-    row = (f"{place}.jpg", "p1", "valid", "", "Big heart.", "Big heart.")
+    image = "valid/patient00001/study1/view1_frontal"
+    row = (f"{image}.jpg", "p1", "valid", "", "Big heart.", "Big heart.")
     path = write_table(tmp_path / "df_chexpert_plus_240401.csv", header, [row])
     save_dicom(
-        tmp_path / "DICOM" / f"{place}.dcm",
+        tmp_path / "DICOM" / f"{image}.dcm",
         np.arange(48, dtype=np.uint16).reshape(6, 8),
     )
     assert load_dataset("chexpert-plus", path=path, images=tmp_path / "DICOM").image(

@@ -256,29 +256,82 @@ GROUPS: NDArray[Any] = np.arange(3)
     ("wrong", "said"),
     [
         ({"name": None}, "Expected name of a Own as a text, got None"),
-        ({"fingerprint": b"x"}, "Expected fingerprint of ours as a text, got a bytes. Give a hash"),
-        ({"image_ids": ["a", "b", "a"]}, "id of ours once, got that of image number 0 again for number 2"),
-        ({"image_ids": ["a", None, "b"]}, "Expected texts as image_ids of ours, got None for image number 1"),
-        ({"image_ids": ["a", "", "b"]}, "Expected an id of each image of ours, got an empty text for image number 1"),
-        ({"image_ids": np.array(["a", "b", "c"])}, "Expected image_ids of ours as a list of texts, got a ndarray"),
-        ({"image_ids": [1, 2, 3]}, "Expected texts as image_ids of ours, got a number for image number 0"),
-        ({"reports": ["a", "b", 3.5]}, "Expected texts as reports of ours, got a number for report number 2"),
-        ({"reports": ["a", "b\ud800", "c"]}, "got half of a surrogate pair for report number 1"),
-        ({"image_ids": ["a", "\udfff", "c"]}, "got half of a surrogate pair for image number 1"),
+        (
+            {"fingerprint": b"x"},
+            "Expected fingerprint of ours as a text, got a bytes. Give a hash",
+        ),
+        (
+            {"image_ids": ["a", "b", "a"]},
+            "id of ours once, got that of image number 0 again for number 2",
+        ),
+        (
+            {"image_ids": ["a", None, "b"]},
+            "Expected texts as image_ids of ours, got None for image number 1",
+        ),
+        (
+            {"image_ids": ["a", "", "b"]},
+            "Expected an id of each image of ours, got an empty text for image number 1",
+        ),
+        (
+            {"image_ids": np.array(["a", "b", "c"])},
+            "Expected image_ids of ours as a list of texts, got a ndarray",
+        ),
+        (
+            {"image_ids": [1, 2, 3]},
+            "Expected texts as image_ids of ours, got a number for image number 0",
+        ),
+        (
+            {"reports": ["a", "b", 3.5]},
+            "Expected texts as reports of ours, got a number for report number 2",
+        ),
+        (
+            {"reports": ["a", "b\ud800", "c"]},
+            "got half of a surrogate pair for report number 1",
+        ),
+        (
+            {"image_ids": ["a", "\udfff", "c"]},
+            "got half of a surrogate pair for image number 1",
+        ),
         ({"reports": "abc"}, "Expected reports of ours as a list of texts, got a str"),
         ({"reports": None}, "Expected reports of ours as a list of texts, got None"),
-        ({"patients": ["p"]}, "Expected a patient for each of the 3 images of ours, got 1"),
-        ({"patients": [1, 2, 3]}, "Expected texts as patients of ours, got a number for image number 0"),
-        ({"image_groups": [0, 1, 2]}, "Expected image_groups of ours as a numpy array of whole numbers, got a list"),
-        ({"image_groups": GROUPS[:2]}, r"with one number for each of its 3 images, got shape=\(2,\)"),
-        ({"report_groups": GROUPS[:, None]}, r"for each of its 3 reports, got shape=\(3, 1\)"),
-        ({"report_groups": GROUPS.astype(float)}, "report_groups of ours as a numpy array .* got an array of float64"),
+        (
+            {"patients": ["p"]},
+            "Expected a patient for each of the 3 images of ours, got 1",
+        ),
+        (
+            {"patients": [1, 2, 3]},
+            "Expected texts as patients of ours, got a number for image number 0",
+        ),
+        (
+            {"image_groups": [0, 1, 2]},
+            "Expected image_groups of ours as a numpy array of whole numbers, got a list",
+        ),
+        (
+            {"image_groups": GROUPS[:2]},
+            r"with one number for each of its 3 images, got shape=\(2,\)",
+        ),
+        (
+            {"report_groups": GROUPS[:, None]},
+            r"for each of its 3 reports, got shape=\(3, 1\)",
+        ),
+        (
+            {"report_groups": GROUPS.astype(float)},
+            "report_groups of ours as a numpy array .* got an array of float64",
+        ),
         ({"report_groups": GROUPS > 0}, "got an array of bool"),
         ({"image": 3}, r"Expected a method image\(index\) of ours, got a value"),
-        ({"image_ids": [], "reports": [], "image_groups": GROUPS[:0], "report_groups": GROUPS[:0], "patients": []},
-         "Expected a data set with images and reports, got images=0"),
+        (
+            {
+                "image_ids": [],
+                "reports": [],
+                "image_groups": GROUPS[:0],
+                "report_groups": GROUPS[:0],
+                "patients": [],
+            },
+            "Expected a data set with images and reports, got images=0",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_a_data_set(wrong: dict[str, Any], said: str) -> None:
     dataset = Own()
     for member, value in wrong.items():

@@ -15,7 +15,10 @@ from PIL import Image
 
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
-from pytest_retrieval_robust.datasets._pixels import StoredImage, read_image
+from pytest_retrieval_robust.datasets._pixels.stored_image import (
+    StoredImage,
+    read_image,
+)
 
 from .pictures import (
     BLACK_IS_ZERO,
@@ -478,8 +481,8 @@ def mpo(kind: int) -> bytes:
     start = content.index(b"MPF\0") + 4
     order = "little" if content[start : start + 2] == b"II" else "big"
     entries = content.index(b"\x02\xb0" if order == "little" else b"\xb0\x02", start)
-    place = start + int.from_bytes(content[entries + 8 : entries + 12], order)  # type: ignore[arg-type]
-    content[place + 16 : place + 20] = kind.to_bytes(4, order)  # type: ignore[arg-type]
+    entry = start + int.from_bytes(content[entries + 8 : entries + 12], order)  # type: ignore[arg-type]
+    content[entry + 16 : entry + 20] = kind.to_bytes(4, order)  # type: ignore[arg-type]
     return bytes(content)
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_retrieval_robust.datasets._records import Sections
-from pytest_retrieval_robust.datasets._relevance import RULES, pair
-from pytest_retrieval_robust.datasets._text_policy import POLICIES, as_compared
+from pytest_retrieval_robust.datasets._files.records import Sections
+from pytest_retrieval_robust.datasets._files.relevance import RULES, pair
+from pytest_retrieval_robust.datasets._files.text_policy import POLICIES, as_compared
 from pytest_retrieval_robust.measure.inspection import fair_ceiling
 
 # Studies have one text and one label set each, as data has.

@@ -147,10 +147,9 @@ def test_sections_view_split_and_patients(table: Path) -> None:
         split="test",
     )
     assert list(both.reports) == ["Clear. None.", "Big heart."]
-    assert (
-        both.name
-        == "table(image=image_path,findings=findings,impression=impression,group=study,patient=patient,"
-        "split_column=part,split=test,text_policy=findings+impression)"
+    assert both.name == (
+        "table(image=image_path,findings=findings,impression=impression,group=study,"
+        "patient=patient,split_column=part,split=test,text_policy=findings+impression)"
     )
     assert both.counts["left out: empty findings+impression"] == 1
 
@@ -235,15 +234,15 @@ def test_paths_that_leave_the_root(tmp_path: Path, path: str, said: str) -> None
 def test_links(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = save(tmp_path_factory.mktemp("outside") / "x.png")
     dataset = opened(table)
-    place = table.parent / "images/a.png"
-    place.unlink()
-    os.symlink(outside, place)
+    link = table.parent / "images/a.png"
+    link.unlink()
+    os.symlink(outside, link)
     with pytest.raises(
         DatasetError, match="a link leads out of it: row 1 of its table"
     ):
         dataset.image(0)
-    place.unlink()
-    os.symlink(place, place)
+    link.unlink()
+    os.symlink(link, link)
     with pytest.raises(DatasetError):
         dataset.image(0)
     root = table.parent.parent / "linked"

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from pytest_retrieval_robust.core.errors import DatasetError
 from pytest_retrieval_robust.core.files import TooLargeError
-from pytest_retrieval_robust.datasets._streams import open_text
-from pytest_retrieval_robust.datasets._tables import columns_of, read_columns
+from pytest_retrieval_robust.datasets._files.streams import open_text
+from pytest_retrieval_robust.datasets._files.tables import columns_of, read_columns
 
 ROWS = [("a.png", 'A "large" effusion,\nleft.'), ("b.png", "Größe normal.")]
 
@@ -281,8 +281,8 @@ def test_damaged_tables_are_read_or_refused(
     file = write(tmp_path_factory.mktemp("damaged"), kind)
     content = bytearray(file.read_bytes())
     cut = data.draw(st.integers(0, len(content)))
-    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
-        content[place] = data.draw(st.integers(0, 255))
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
+        content[position] = data.draw(st.integers(0, 255))
     file.write_bytes(bytes(content[:cut]))
     problem = None
     try:

@@ -11,8 +11,12 @@ import pytest
 
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.datasets._text_policy import as_compared
-from pytest_retrieval_robust.datasets._values import is_mark, is_missing, is_positive
+from pytest_retrieval_robust.datasets._files.text_policy import as_compared
+from pytest_retrieval_robust.datasets._files.values import (
+    is_mark,
+    is_missing,
+    is_positive,
+)
 
 from .test_archives import png, shard
 from .test_captions import hugging_face

@@ -88,13 +88,16 @@ def mimic(
     folder: Path, *, version: str = "2.0.0", dicom: bool = False
 ) -> tuple[Path, Path]:
     """The roots of MIMIC-CXR-JPG and of MIMIC-CXR's reports."""
-    jpg, reports = folder / f"mimic-cxr-jpg/{version}", folder / "mimic-cxr/2.0.0"
-    splits, metadata, labels = [], [], []
+    jpg = folder / f"mimic-cxr-jpg/{version}"
+    reports = folder / "mimic-cxr/2.0.0"
+    splits = []
+    metadata = []
+    labels = []
     for number, (subject, study, images, split, report) in enumerate(MIMIC):
-        place = f"files/p{str(subject)[:2]}/p{subject}"
+        patient_folder = f"files/p{str(subject)[:2]}/p{subject}"
         for image, view in images:
             if not dicom:
-                save(jpg / place / f"s{study}" / f"{image}.jpg", number)
+                save(jpg / patient_folder / f"s{study}" / f"{image}.jpg", number)
             splits.append((image, study, subject, split))
             metadata.append(
                 (
@@ -115,7 +118,7 @@ def mimic(
                 *(["1.0", "", "-1.0", ""] if number == 0 else ["", "0.0", "", "1.0"]),
             )
         )
-        file = reports / place / f"s{study}.txt"
+        file = reports / patient_folder / f"s{study}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(report)
     header = [
@@ -193,7 +196,8 @@ def open_i_xml(
 
 def open_i(folder: Path, *, images: str = "png") -> tuple[Path, Path]:
     """The folders `ecgen-radiology` and `NLMCXR_png` (or `NLMCXR_dcm`)."""
-    reports, pictures = folder / "ecgen-radiology", folder / f"NLMCXR_{images}"
+    reports = folder / "ecgen-radiology"
+    pictures = folder / f"NLMCXR_{images}"
     reports.mkdir(parents=True)
     pictures.mkdir()
     studies: list[tuple[int, str, str, list[str], list[str]]] = [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
+import pytest_retrieval_robust
 from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.measure.embeddings import source_code
 from pytest_retrieval_robust.measure.embeddings.keys import (
@@ -22,29 +25,86 @@ from pytest_retrieval_robust.measure.embeddings.keys import (
     key_of,
     model_identity,
     occluder_identity,
+    package_files,
     texts_key,
 )
 from pytest_retrieval_robust.models import ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
-from pytest_retrieval_robust.occluders._scene import Setting
+from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.guided import GuidedOccluder
-from pytest_retrieval_robust.occluders.patches import Patches
+from pytest_retrieval_robust.occluders.scene import Setting
+
+PACKAGE = Path(pytest_retrieval_robust.__file__).parent
+NOT_OF_THE_NUMBERS = {
+    "core/atomic_files.py",
+    "core/cases.py",
+    "core/catalogue.py",
+    "core/errors.py",
+    "core/files.py",
+    "core/foreign.py",
+    "core/names.py",
+    "core/outcomes.py",
+    "core/progress.py",
+    "measure/pairs.py",
+    "measure/query_keys.py",
+    "measure/timing/clock.py",
+    "retrieval/bootstrap.py",
+    "retrieval/intervals.py",
+    "retrieval/metrics/median_rank.py",
+    "retrieval/metrics/recall.py",
+    "retrieval/metrics/reciprocal_rank.py",
+    "retrieval/ranking/__init__.py",
+}
+"""Modules that the encoding imports, and from which no embedding follows."""
+
+
+def imports_at_run_time(tree: ast.AST) -> Iterator[ast.ImportFrom]:
+    """The relative imports of a module, without those for type checking alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield node
+        yield from imports_at_run_time(node)
+
+
+def imported_files(file: Path) -> Iterator[Path]:
+    """The package's own files that a file imports."""
+    for node in imports_at_run_time(ast.parse(file.read_text(encoding="utf-8"))):
+        folder = file.parents[node.level - 1]
+        module = folder.joinpath(*(node.module or "").split("."))
+        for alias in node.names:
+            candidates = (
+                module / f"{alias.name}.py",
+                module / alias.name / "__init__.py",
+                module.with_suffix(".py"),
+                module / "__init__.py",
+            )
+            yield next(path for path in candidates if path.is_file())
+
+
+def test_all_code_that_bears_on_embeddings_is_in_their_keys() -> None:
+    hashed = set(package_files())
+    imported = {path for file in hashed for path in imported_files(file)}
+    missing = {path.relative_to(PACKAGE).as_posix() for path in imported - hashed}
+    assert missing <= NOT_OF_THE_NUMBERS
 
 
 @given(
     st.lists(st.binary(max_size=3), max_size=4),
     st.lists(st.binary(max_size=3), max_size=4),
 )
-def test_parts_keep_their_borders(one: list[bytes], other: list[bytes]) -> None:
-    assert (key_of(*one) == key_of(*other)) == (one == other)
+def test_parts_keep_their_borders(first: list[bytes], second: list[bytes]) -> None:
+    assert (key_of(*first) == key_of(*second)) == (first == second)
 
 
 @given(
     st.lists(st.text(max_size=3), min_size=1, max_size=3),
     st.lists(st.text(max_size=3), min_size=1, max_size=3),
 )
-def test_other_texts_have_another_key(one: list[str], other: list[str]) -> None:
-    assert (texts_key(b"m", one) == texts_key(b"m", other)) == (one == other)
+def test_other_texts_have_another_key(first: list[str], second: list[str]) -> None:
+    is_same_key = texts_key(b"m", first) == texts_key(b"m", second)
+    assert is_same_key == (first == second)
 
 
 def test_every_part_of_a_batch_is_in_its_key() -> None:
@@ -63,7 +123,7 @@ def test_every_part_of_a_batch_is_in_its_key() -> None:
 
 @dataclass
 class Plain:
-    """A model that its own knobs change and its card does not tell of."""
+    """A model that its fields change, most of which its card does not state."""
 
     card: ModelCard = ModelCard("test", sha256="ab")  # noqa: RUF009 - frozen
     name: str = "plain"
@@ -96,16 +156,13 @@ def test_what_a_card_does_not_tell_changes_a_models_identity() -> None:
         Plain(shift=0.5),
         Plain(words=2.0),
     ]
-    found = [model_identity(model, "fp32") for model in models] + [
-        model_identity(Plain(), "bf16")
-    ]
-    assert all(one != other for one, other in combinations(found, 2))
-    assert (
-        model_identity(
-            Plain(name="another", card=ModelCard("elsewhere", sha256="ab")), "fp32"
-        )
-        == found[0]
-    )
+    identities = [model_identity(model, "fp32") for model in models]
+    identities.append(model_identity(Plain(), "bf16"))
+    for first, second in combinations(identities, 2):
+        assert first != second
+    # Neither a name nor a source changes a number.
+    renamed = Plain(name="another", card=ModelCard("elsewhere", sha256="ab"))
+    assert model_identity(renamed, "fp32") == identities[0]
 
 
 @pytest.mark.parametrize(
@@ -131,21 +188,22 @@ def test_a_class_without_a_file_is_not_known() -> None:
 
 
 def test_an_embedded_model_is_known_again_when_loaded_again() -> None:
-    one, other = (load_model("tiny-cxr-clip", device="cpu") for _ in range(2))
-    assert model_identity(one, "fp32") == model_identity(other, "fp32") is not None
+    first = load_model("tiny-cxr-clip", device="cpu")
+    second = load_model("tiny-cxr-clip", device="cpu")
+    assert model_identity(first, "fp32") == model_identity(second, "fp32") is not None
 
 
 class Mine(Patches):
     """A user's own, by inheritance."""
 
 
-class Telling(Patches):
+class Declaring(Patches):
     def looked_at(self, *_: Any) -> bytes:
         return b"version 2 of my order"
 
 
 @pytest.mark.parametrize(
-    ("one", "level", "seed"),
+    ("changed", "level", "seed"),
     [
         (load_occluder("patches"), 0.2, 0),
         (load_occluder("patches"), 0.1, 1),
@@ -156,11 +214,10 @@ class Telling(Patches):
     ids=["level", "seed", "grid", "fill", "class"],
 )
 def test_another_occlusion_has_another_identity(
-    one: Occluder, level: float, seed: int
+    changed: Occluder, level: float, seed: int
 ) -> None:
-    assert occluder_identity(one, level, seed) != occluder_identity(
-        load_occluder("patches"), 0.1, 0
-    )
+    usual = occluder_identity(load_occluder("patches"), 0.1, 0)
+    assert occluder_identity(changed, level, seed) != usual
 
 
 def setting(shift: float = 0.0, groups: int = 0) -> Setting:
@@ -176,37 +233,41 @@ def setting(shift: float = 0.0, groups: int = 0) -> Setting:
 
 
 def test_what_an_occluder_looks_at_is_known_or_it_is_not_stored() -> None:
-    numbers, groups = [0, 1], np.array([0, 1])
+    numbers = [0, 1]
+    groups = np.array([0, 1])
     assert Patches().looked_at(setting(), numbers, groups) == b""
     assert Mine().looked_at(setting(), numbers, groups) is None
-    assert Telling().looked_at(setting(), numbers, groups) == b"version 2 of my order"
+    assert Declaring().looked_at(setting(), numbers, groups) == b"version 2 of my order"
     salient = load_occluder("salient")
     assert isinstance(salient, GuidedOccluder)
-    seen = [
+    digests = [
         salient.looked_at(setting(), numbers, groups),
         salient.looked_at(setting(0.1), numbers, groups),
         salient.looked_at(setting(groups=1), numbers, groups),
         salient.looked_at(setting(), numbers, groups[::-1].copy()),
     ]
-    assert len(set(seen)) == 4
+    assert len(set(digests)) == 4
 
 
 def test_donors_and_masks_are_looked_at() -> None:
-    numbers, groups, here = [0, 1], np.array([0, 1]), setting()
+    numbers = [0, 1]
+    groups = np.array([0, 1])
+    usual = setting()
     donors: Any = load_occluder("patches(fill=donor)")
-    assert len(donors.looked_at(here, numbers, groups)) == 32
+    assert len(donors.looked_at(usual, numbers, groups)) == 32
     regions: Any = load_occluder("regions")
-    seen = regions.looked_at(here, numbers, groups)
+    digest = regions.looked_at(usual, numbers, groups)
 
     class OtherMasks:
         def masks(self, index: int) -> Any:
-            found = dict(here.dataset.masks(index))  # type: ignore[attr-defined]
-            return {name: ~mask if index == 1 else mask for name, mask in found.items()}
+            masks = dict(usual.dataset.masks(index))  # type: ignore[attr-defined]
+            if index != 1:
+                return masks
+            return {name: ~mask for name, mask in masks.items()}
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(here.dataset, name)
+            return getattr(usual.dataset, name)
 
-    assert (
-        regions.looked_at(replace(here, dataset=OtherMasks()), numbers, groups) != seen
-    )
-    assert regions.looked_at(here, numbers, groups) == seen
+    changed = replace(usual, dataset=OtherMasks())
+    assert regions.looked_at(changed, numbers, groups) != digest
+    assert regions.looked_at(usual, numbers, groups) == digest

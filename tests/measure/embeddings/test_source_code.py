@@ -1,6 +1,4 @@
-"""Code of a user's own that embeddings follow from is known by its content, however it
-is imported.
-"""
+"""The user's own code is known by its content, however it is imported."""
 
 from __future__ import annotations
 
@@ -74,14 +72,14 @@ def identities(folder: Path, **changed: str) -> list[str]:
         file = folder / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
-    found = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-B", "-c", SCRIPT],
         cwd=folder,
         check=True,
         capture_output=True,
         text=True,
     )
-    return found.stdout.split()
+    return run.stdout.split()
 
 
 def test_every_module_that_is_imported_changes_what_is_known(tmp_path: Path) -> None:
@@ -89,9 +87,9 @@ def test_every_module_that_is_imported_changes_what_is_known(tmp_path: Path) -> 
     assert identities(tmp_path) == first
     assert all(first)
     for name, text in FILES.items():
-        other = identities(tmp_path, **{name: text + "\n# changed\n"})
-        assert other[0] != first[0], name
-        assert (other[1] != first[1]) == (name in OF_THE_DATA), name
+        changed = identities(tmp_path, **{name: text + "\n# changed\n"})
+        assert changed[0] != first[0], name
+        assert (changed[1] != first[1]) == (name in OF_THE_DATA), name
 
 
 def test_a_file_that_nothing_imports_changes_nothing(tmp_path: Path) -> None:
@@ -116,13 +114,16 @@ class Helped:
     name = "helped"
     def __init__(self):
         self._inner = load_model("tiny-cxr-clip", device="cpu")
-        self.card, self.device = self._inner.card, "cpu"
-        self.encode_images, self.encode_reports = self._inner.encode_images, self._inner.encode_reports
+        self.card = self._inner.card
+        self.device = "cpu"
+        self.encode_images = self._inner.encode_images
+        self.encode_reports = self._inner.encode_reports
     def prepare(self, image):
         return self._inner.prepare(helper.pixels(image))
 
 def pytest_robust_register(catalogues):
-    catalogues.models.add(ModelEntry(name="helped", summary="helped", load=lambda request: Helped()))
+    entry = ModelEntry(name="helped", summary="helped", load=lambda request: Helped())
+    catalogues.models.add(entry)
 """
 
 

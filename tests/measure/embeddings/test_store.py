@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore, about_shard
 
-KEY, OTHER = "ab" * 20, "cd" * 20
+KEY = "ab" * 20
+OTHER = "cd" * 20
 ROWS = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 
@@ -35,47 +36,43 @@ def saved(folder: Path, key: str = KEY) -> tuple[EmbeddingStore, Path]:
 
 @given(
     rows=arrays(np.float32, st.tuples(st.integers(0, 4), st.integers(1, 4))),
-    kept=arrays(np.bool_, st.integers(0, 5)),
+    flags=arrays(np.bool_, st.integers(0, 5)),
 )
 def test_what_was_saved_comes_back_bit_for_bit(
     rows: NDArray[np.float32],
-    kept: NDArray[np.bool_],
+    flags: NDArray[np.bool_],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     store = EmbeddingStore(tmp_path_factory.mktemp("store"))
-    store.save(KEY, {"rows": rows, "kept": kept}, {})
-    found = store.load(KEY)
-    assert found is not None
-    assert sorted(found) == ["kept", "rows"]
-    assert (found["rows"].tobytes(), found["rows"].shape) == (
-        rows.tobytes(),
-        rows.shape,
-    )
-    assert found["kept"].tobytes() == kept.tobytes()
+    store.save(KEY, {"rows": rows, "flags": flags}, {})
+    loaded = store.load(KEY)
+    assert loaded is not None
+    assert sorted(loaded) == ["flags", "rows"]
+    assert loaded["rows"].tobytes() == rows.tobytes()
+    assert loaded["rows"].shape == rows.shape
+    assert loaded["flags"].tobytes() == flags.tobytes()
     assert store.notes == []
 
 
 def test_a_key_that_was_never_saved_is_none_and_no_news(tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path / "absent")
     assert store.load(KEY) is None
-    assert (store.notes, list(store.files()), store.prune(), store.damaged()) == (
-        [],
-        [],
-        [],
-        [],
-    )
+    assert store.notes == []
+    assert list(store.files()) == []
+    assert store.prune() == []
+    assert store.damaged() == []
 
 
 def test_no_changed_byte_makes_another_number(tmp_path: Path) -> None:
     store, path = saved(tmp_path)
     whole = path.read_bytes()
-    for place in range(0, len(whole), 3):
+    for position in range(0, len(whole), 3):
         changed = bytearray(whole)
-        changed[place] ^= 1 << place % 8
+        changed[position] ^= 1 << position % 8
         path.write_bytes(changed)
-        found = store.load(KEY)
+        loaded = store.load(KEY)
         # Some bytes of an archive say nothing of its members.
-        assert found is None or np.array_equal(found["rows"], ROWS), place
+        assert loaded is None or np.array_equal(loaded["rows"], ROWS), position
     assert "damaged or foreign" in store.notes[0]
 
 
@@ -179,9 +176,8 @@ def test_a_folder_that_cannot_be_written_is_said_and_read_on(tmp_path: Path) -> 
 
 def test_the_folder_is_its_owners_alone(tmp_path: Path) -> None:
     _, path = saved(tmp_path / "new")
-    assert [
-        one.stat().st_mode & 0o77 for one in (path, path.parent, path.parent.parent)
-    ] == [0, 0, 0]
+    for private in (path, path.parent, path.parent.parent):
+        assert private.stat().st_mode & 0o77 == 0
 
 
 def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
@@ -189,10 +185,10 @@ def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
     keys = [f"{number:02x}" * 20 for number in range(5)]
     for number, key in enumerate(keys):
         store.save(key, {"rows": ROWS}, {})
-        os.utime(
-            tmp_path / key[:2] / f"{key}.npz", (1_000_000 + number, 1_000_000 + number)
-        )
-    assert store.load(keys[0]) is not None  # used just now
+        when = 1_000_000 + number
+        os.utime(tmp_path / key[:2] / f"{key}.npz", (when, when))
+    # The oldest is used just now.
+    assert store.load(keys[0]) is not None
     size = next(store.files()).size
     removed = store.prune(2 * size)
     assert [file.key for file in removed] == keys[1:4]
@@ -226,12 +222,15 @@ def test_what_a_killed_run_left_is_removed_but_not_what_another_is_writing(
     tmp_path: Path,
 ) -> None:
     store, path = saved(tmp_path)
-    left, writing = path.with_suffix(".1-a.part"), path.with_suffix(".2-b.part")
-    left.write_bytes(b"half")
-    writing.write_bytes(b"half")
-    os.utime(left, (1_000_000, 1_000_000))
+    abandoned = path.with_suffix(".1-a.part")
+    unfinished = path.with_suffix(".2-b.part")
+    abandoned.write_bytes(b"half")
+    unfinished.write_bytes(b"half")
+    os.utime(abandoned, (1_000_000, 1_000_000))
     assert store.prune() == []
-    assert (left.exists(), writing.exists(), path.exists()) == (False, True, True)
+    assert not abandoned.exists()
+    assert unfinished.exists()
+    assert path.exists()
 
 
 def test_a_shard_tells_what_it_is_of(tmp_path: Path) -> None:
@@ -245,13 +244,13 @@ HAMMER = """
 import sys, numpy as np
 from pathlib import Path
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
-store, seed = EmbeddingStore(Path(sys.argv[1]), limit=4000), int(sys.argv[2])
-rng = np.random.default_rng(seed)
+store = EmbeddingStore(Path(sys.argv[1]), limit=4000)
+rng = np.random.default_rng(int(sys.argv[2]))
 for _ in range(300):
     number = int(rng.integers(8))
     key = f"{number:02x}" * 20
-    found = store.load(key)
-    assert found is None or (found["rows"] == number).all()
+    loaded = store.load(key)
+    assert loaded is None or (loaded["rows"] == number).all()
     store.save(key, {"rows": np.full((4, 4), number, np.float32)}, {})
     if rng.random() < 0.1:
         store.prune()

@@ -16,38 +16,38 @@ from torch import Tensor
 
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.cases import Cell
-from pytest_retrieval_robust.measure.breaking import find_breaking, sensitivity_map
+from pytest_retrieval_robust.core.encoding import unit_scale
+from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.half_precision import precision_effect
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep import run as sweep
+from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
+from pytest_retrieval_robust.measure.sweep import lane
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import ModelCard
-from pytest_retrieval_robust.occluders._scene import unit_scale
 
-from ...core.test_calling import encoder_of
+from ...core.sweeps import encoder_of
 from ...emulated_device import OnDevice, emulated
 from .test_sweep import RECORDS, Pixels
 
+FILLS = ("white", "noise", "mean", "blur", "shuffled", "donor")
 NAMES = (
-    *(
-        "patches",
-        "grid",
-        "box",
-        "boxes",
-        "border",
-        "side",
-        "blobs",
-        "lines",
-        "marker",
-        "pacemaker",
-        "ecg-leads",
-    ),
-    *("burned-in-text", "salient(grid=4)", "non-salient(grid=4)", "worst(grid=4,k=3)"),
-    *(
-        f"patches(fill={fill})"
-        for fill in ("white", "noise", "mean", "blur", "shuffled", "donor")
-    ),
+    "patches",
+    "grid",
+    "box",
+    "boxes",
+    "border",
+    "side",
+    "blobs",
+    "lines",
+    "marker",
+    "pacemaker",
+    "ecg-leads",
+    "burned-in-text",
+    "salient(grid=4)",
+    "non-salient(grid=4)",
+    "worst(grid=4,k=3)",
+    *(f"patches(fill={fill})" for fill in FILLS),
 )
 CELLS = [(Cell(name, 0.4, 1), load_occluder(name)) for name in NAMES]
 FEW = [
@@ -57,7 +57,7 @@ FEW = [
 ]
 
 
-class There(Pixels):
+class OnDeviceEncoder(Pixels):
     """An encoder whose rows are on its device."""
 
     def encode_reports(self, texts: Any) -> Tensor:
@@ -75,14 +75,14 @@ class There(Pixels):
         return torch.nn.functional.normalize(rows, dim=1)
 
 
-class Scoring(There):
+class Scoring(OnDeviceEncoder):
     """One with a similarity of its own, and weights in it."""
 
     def similarity(self, queries: Tensor, gallery: Tensor) -> Tensor:
         return queries @ gallery.T * torch.ones(1, 1, device=self.device)
 
 
-def there(kind: type[Pixels] = There, **changes: Any) -> Pixels:
+def encoder_on(kind: type[Pixels] = OnDeviceEncoder, **changes: Any) -> Pixels:
     return encoder_of(kind, card=ModelCard("test", sha256="ab"), **changes)
 
 
@@ -93,17 +93,21 @@ def device(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def ranks(result: SweepResult) -> dict[Cell, Any]:
-    found = {}
-    for cell, one in result.cells.items():
-        assert isinstance(one, Measured), one
-        levels = one.achieved_level, one.visible_level
-        found[cell] = (one.image_ranks.tolist(), one.report_ranks.tolist(), levels)
-    return found
+    numbers = {}
+    for cell, outcome in result.cells.items():
+        assert isinstance(outcome, Measured), outcome
+        numbers[cell] = (
+            outcome.image_ranks.tolist(),
+            outcome.report_ranks.tolist(),
+            outcome.achieved_level,
+            outcome.visible_level,
+        )
+    return numbers
 
 
 @pytest.fixture(scope="module")
 def expected() -> dict[Cell, Any]:
-    return ranks(run_sweep(there(), pairs_of(RECORDS), CELLS, (1,), batch_size=8))
+    return ranks(run_sweep(encoder_on(), pairs_of(RECORDS), CELLS, (1,), batch_size=8))
 
 
 def test_a_sweep_on_a_device_gives_what_the_processor_gives(
@@ -111,51 +115,45 @@ def test_a_sweep_on_a_device_gives_what_the_processor_gives(
 ) -> None:
     store = EmbeddingStore(tmp_path)
     for _ in ("cold", "warm"):
-        found = run_sweep(
-            there(device=device),
+        result = run_sweep(
+            encoder_on(device=device),
             pairs_of(RECORDS),
             CELLS,
             (1,),
             batch_size=8,
             store=store,
         )
-        assert ranks(found) == expected
+        assert ranks(result) == expected
 
 
-@pytest.mark.parametrize("kind", [There, Scoring])
+@pytest.mark.parametrize("kind", [OnDeviceEncoder, Scoring])
 def test_cropped_images_and_a_scorer_of_ones_own_do_too(
     device: str, kind: type[Pixels]
 ) -> None:
-    frame = (-0.25, 0.1, 1.25, 0.9)
-    here, away = (
-        ranks(
-            run_sweep(
-                there(kind, device=where, frame=frame),
-                pairs_of(RECORDS),
-                FEW,
-                (1,),
-                batch_size=8,
-            )
-        )
-        for where in ("cpu", device)
-    )
-    assert here == away
+    expected = cropped_ranks(kind, "cpu")
+    assert cropped_ranks(kind, device) == expected
+
+
+def cropped_ranks(kind: type[Pixels], device: str) -> dict[Cell, Any]:
+    model = encoder_on(kind, device=device, frame=(-0.25, 0.1, 1.25, 0.9))
+    return ranks(run_sweep(model, pairs_of(RECORDS), FEW, (1,), batch_size=8))
 
 
 def test_the_emulated_device_refuses_what_a_device_would(device: str) -> None:
-    here, away = torch.ones(3), torch.ones(3).to(device)
+    on_host = torch.ones(3)
+    on_device = torch.ones(3).to(device)
     with pytest.raises(RuntimeError, match="same device"):
-        here + away
+        on_host + on_device
     with pytest.raises(TypeError, match="to numpy"):
-        np.asarray(away)
+        np.asarray(on_device)
     if device == "mps":
         with pytest.raises(TypeError, match="float64"):
-            away.double()
+            on_device.double()
 
 
 def test_an_apple_gpu_is_used_from_one_thread_alone(tmp_path: Path) -> None:
     with emulated("mps") as used:
-        model = there(device="mps")
+        model = encoder_on(device="mps")
         run_sweep(
             model,
             pairs_of(RECORDS),
@@ -168,22 +166,26 @@ def test_an_apple_gpu_is_used_from_one_thread_alone(tmp_path: Path) -> None:
 
 
 def test_searches_on_a_device_find_what_the_processor_finds(device: str) -> None:
-    for kind in (There, Scoring):
-        found = [
-            find_breaking(there(kind, device=where), RECORDS, k=3, grid=4, images=6)
+    for kind in (OnDeviceEncoder, Scoring):
+        results = [
+            find_breaking(
+                encoder_on(kind, device=where), RECORDS, k=3, grid=4, images=6
+            )
             for where in ("cpu", device)
         ]
-        assert found[0].masks.tobytes() == found[1].masks.tobytes()
-        assert found[0].ranks_after.tolist() == found[1].ranks_after.tolist()
+        assert results[0].masks.tobytes() == results[1].masks.tobytes()
+        assert results[0].ranks_after.tolist() == results[1].ranks_after.tolist()
         maps = [
-            sensitivity_map(there(kind, device=where), RECORDS, grid=4, images=6)
+            sensitivity_map(encoder_on(kind, device=where), RECORDS, grid=4, images=6)
             for where in ("cpu", device)
         ]
         assert np.allclose(maps[0].rows, maps[1].rows, atol=1e-6)
 
 
 def test_half_precisions_effect_is_measured_on_the_host(device: str) -> None:
-    effect = precision_effect(there(device=device), there(device=device), RECORDS)
+    effect = precision_effect(
+        encoder_on(device=device), encoder_on(device=device), RECORDS
+    )
     assert effect["images"]["largest_difference"] == 0.0
 
 
@@ -197,19 +199,16 @@ def test_memory_that_runs_out_at_every_step_ends_with_the_same_ranks(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return scale(pixels, where)
 
-    class Small(There):
+    class Small(OnDeviceEncoder):
         def encode_images(self, pixels: Tensor) -> Tensor:
             if len(pixels) > 2:
                 raise RuntimeError("MPS backend out of memory")
             return super().encode_images(pixels)
 
-    monkeypatch.setattr(sweep, "unit_scale", upload)
-    found = ranks(
-        run_sweep(
-            there(Small, device=device), pairs_of(RECORDS), FEW, (1,), batch_size=8
-        )
-    )
-    assert found == {cell: expected[cell] for cell in found}
+    monkeypatch.setattr(lane, "unit_scale", upload)
+    model = encoder_on(Small, device=device)
+    measured = ranks(run_sweep(model, pairs_of(RECORDS), FEW, (1,), batch_size=8))
+    assert measured == {cell: expected[cell] for cell in measured}
 
 
 def test_a_default_device_of_the_users_own_changes_nothing(
@@ -226,17 +225,17 @@ def test_a_default_device_of_the_users_own_changes_nothing(
             with torch.device("cpu"):
                 return super().encode_reports(texts)
 
-    model = there(Careful)
+    model = encoder_on(Careful)
     torch.set_default_device("meta")
     try:
-        found = ranks(run_sweep(model, pairs_of(RECORDS), CELLS, (1,), batch_size=8))
+        measured = ranks(run_sweep(model, pairs_of(RECORDS), CELLS, (1,), batch_size=8))
         searched = find_breaking(model, RECORDS, k=3, grid=4, images=6)
     finally:
         torch.set_default_device(None)
-    assert found == expected
+    assert measured == expected
     assert (
         searched.masks.tobytes()
-        == find_breaking(there(), RECORDS, k=3, grid=4, images=6).masks.tobytes()
+        == find_breaking(encoder_on(), RECORDS, k=3, grid=4, images=6).masks.tobytes()
     )
 
 
@@ -246,7 +245,7 @@ def test_deterministic_algorithms_change_nothing_and_stay_asked_for(
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         assert (
-            ranks(run_sweep(there(), pairs_of(RECORDS), CELLS, (1,), batch_size=8))
+            ranks(run_sweep(encoder_on(), pairs_of(RECORDS), CELLS, (1,), batch_size=8))
             == expected
         )
         assert torch.are_deterministic_algorithms_enabled()

@@ -20,7 +20,7 @@ from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
 from pytest_retrieval_robust.measure.sweep.spill import Spill
 
-from ...core.test_calling import encoder_of
+from ...core.sweeps import encoder_of
 from .test_sweep import RECORDS, Pixels
 
 ARRAYS = st.tuples(
@@ -41,17 +41,16 @@ def test_what_is_put_away_comes_back_in_any_order(
     ]
     waiting = list(enumerate([spill.put(array) for array in arrays]))
     random.shuffle(waiting)
-    for place, one in waiting:
-        assert spill.take(one).tobytes() == arrays[place].tobytes()
+    for index, array in waiting:
+        assert spill.take(array).tobytes() == arrays[index].tobytes()
     spill.close()
 
 
 def test_nothing_is_left_of_the_file(tmp_path: Path) -> None:
     spill = Spill([tmp_path])
     spill.put(np.ones((100, 100)))
-    assert (
-        list(tmp_path.iterdir()) == []
-    )  # it never had a name, so not even a kill leaves it
+    # It never had a name, so not even a kill leaves it.
+    assert list(tmp_path.iterdir()) == []
     spill.close()
 
 
@@ -101,17 +100,20 @@ def test_memory_does_not_grow_with_the_number_of_cells() -> None:
     patches = load_occluder("patches")
 
     def peak(cells: int) -> int:
-        asked = [(Cell("patches", 0.1, seed), patches) for seed in range(cells)]
+        planned = [(Cell("patches", 0.1, seed), patches) for seed in range(cells)]
         tracemalloc.start()
         try:
             result = run_sweep(
-                encoder_of(Wide), pairs_of(RECORDS), asked, (1,), batch_size=8
+                encoder_of(Wide), pairs_of(RECORDS), planned, (1,), batch_size=8
             )
-            assert all(isinstance(one, Measured) for one in result.cells.values())
+            for outcome in result.cells.values():
+                assert isinstance(outcome, Measured)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
-    peak(2)  # what is imported and cached at first
+    # The first sweep imports and caches.
+    peak(2)
     rows = len(RECORDS.texts) * 257 * 40 * 4
-    assert peak(22) - peak(2) < 4 * rows  # of 20 cells more
+    # 20 more cells take less memory than the rows of four.
+    assert peak(22) - peak(2) < 4 * rows

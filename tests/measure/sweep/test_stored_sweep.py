@@ -26,19 +26,21 @@ from pytest_retrieval_robust.core.errors import (
     UnreadableImageError,
 )
 from pytest_retrieval_robust.core.progress import Progress
-from pytest_retrieval_robust.datasets._collection import ReportDataset
+from pytest_retrieval_robust.datasets._files.report_dataset import ReportDataset
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
 from pytest_retrieval_robust.measure.embeddings.keys import model_identity
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep.feed import picture_digest
+from pytest_retrieval_robust.measure.sweep.decode import picture_digest
 from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
-from pytest_retrieval_robust.occluders.patches import Patches
+from pytest_retrieval_robust.occluders.area.patches import Patches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-IMAGES, SIZE = 20, 8
+IMAGES = 20
+SIZE = 8
+"""Images per batch."""
 CELLS = tuple(
     (Cell("patches", level, 0), load_occluder("patches")) for level in (0.2, 0.5)
 )
@@ -46,7 +48,7 @@ CELLS = tuple(
 
 @dataclass
 class Counting:
-    """The embedded encoder, with a count of what it is given."""
+    """The embedded encoder, with a count of its inputs."""
 
     inner: DualEncoder
     images: int = 0
@@ -96,28 +98,33 @@ def sweep(
 
 
 def measured(result: SweepResult) -> dict[Cell, Measured]:
-    found = {
-        cell: one for cell, one in result.cells.items() if isinstance(one, Measured)
-    }
-    assert len(found) == len(result.cells), result.cells
-    return found
+    cells: dict[Cell, Measured] = {}
+    for cell, outcome in result.cells.items():
+        assert isinstance(outcome, Measured), outcome
+        cells[cell] = outcome
+    return cells
 
 
-def same(one: SweepResult, other: SweepResult) -> bool:
-    """Alike but for what it took."""
-    alike = one.dataset == other.dataset and list(one.cells) == list(other.cells)
-    for first, second in zip(
-        measured(one).values(), measured(other).values(), strict=True
-    ):
-        alike &= np.array_equal(first.image_ranks, second.image_ranks)
-        alike &= np.array_equal(first.report_ranks, second.report_ranks)
-        alike &= replace(
-            first,
-            timing=second.timing,
-            image_ranks=second.image_ranks,
-            report_ranks=second.report_ranks,
-        ) == (second)
-    return alike
+def same(first: SweepResult, second: SweepResult) -> bool:
+    """Whether both have the same numbers; they may have taken another time."""
+    if first.dataset != second.dataset or list(first.cells) != list(second.cells):
+        return False
+    cells = zip(measured(first).values(), measured(second).values(), strict=True)
+    return all(same_cell(one, other) for one, other in cells)
+
+
+def same_cell(first: Measured, second: Measured) -> bool:
+    same_ranks = np.array_equal(
+        first.image_ranks, second.image_ranks
+    ) and np.array_equal(first.report_ranks, second.report_ranks)
+    # Arrays are compared above; `==` of dataclasses cannot.
+    with_same_arrays = replace(
+        first,
+        timing=second.timing,
+        image_ranks=second.image_ranks,
+        report_ranks=second.report_ranks,
+    )
+    return same_ranks and with_same_arrays == second
 
 
 def test_a_second_sweep_encodes_nothing_of_the_data(
@@ -126,17 +133,15 @@ def test_a_second_sweep_encodes_nothing_of_the_data(
     first = sweep(Counting(encoder), EmbeddingStore(tmp_path))
     counting = Counting(encoder)
     model_identity(counting, "fp32")
-    own = counting.images, counting.reports
+    images, reports = counting.images, counting.reports
     store = EmbeddingStore(tmp_path)
     second = sweep(counting, store)
-    assert (counting.images, counting.reports) == (
-        2 * own[0],
-        2 * own[1],
-    )  # by which it is known again, no more
+    # The fixed pictures and sentences by which a model is known, and no more.
+    assert (counting.images, counting.reports) == (2 * images, 2 * reports)
     assert same(first, second)
     assert same(first, sweep(encoder, None))
-    for one in measured(second).values():
-        assert (one.timing.images_per_second, one.timing.from_store) == (None, IMAGES)
+    for cell in measured(second).values():
+        assert (cell.timing.images_per_second, cell.timing.from_store) == (None, IMAGES)
     assert store.notes == []
 
 
@@ -145,7 +150,7 @@ def test_a_further_level_is_all_that_is_encoded(
 ) -> None:
     sweep(encoder, EmbeddingStore(tmp_path), cells=CELLS[:1])
     result = measured(sweep(encoder, EmbeddingStore(tmp_path)))
-    assert [one.timing.from_store for one in result.values()] == [IMAGES, IMAGES, 0]
+    assert [cell.timing.from_store for cell in result.values()] == [IMAGES, IMAGES, 0]
 
 
 def test_damaged_shards_are_encoded_again_and_give_the_same(
@@ -175,7 +180,7 @@ def test_another_batch_size_makes_shards_of_its_own(
 ) -> None:
     sweep(encoder, EmbeddingStore(tmp_path))
     result = measured(sweep(encoder, EmbeddingStore(tmp_path), size=SIZE + 1))
-    assert {one.timing.from_store for one in result.values()} == {0}
+    assert {cell.timing.from_store for cell in result.values()} == {0}
 
 
 def test_a_model_without_a_hash_of_its_weights_is_never_stored(
@@ -208,7 +213,7 @@ def test_an_image_exported_again_under_its_old_id_is_noticed(
     Image.open(changed).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(changed)
     after = sweep(encoder, EmbeddingStore(store), dataset)
     assert after.dataset["pixel_digest"] != before.dataset["pixel_digest"]
-    assert {one.timing.from_store for one in measured(after).values()} == {
+    assert {cell.timing.from_store for cell in measured(after).values()} == {
         IMAGES - SIZE
     }
     assert same(after, sweep(encoder, None, dataset))
@@ -236,7 +241,7 @@ def test_a_broken_image_is_skipped_alike_from_the_store(
     assert same(first, second)
     assert second.dataset["skipped"] == 1
     # It may be whole tomorrow, so that nothing of its batch is kept.
-    assert {one.timing.from_store for one in measured(second).values()} == {
+    assert {cell.timing.from_store for cell in measured(second).values()} == {
         IMAGES - SIZE
     }
 
@@ -257,7 +262,8 @@ def test_an_image_that_could_not_be_read_once_is_read_again(
                 )
             return super().image(index)
 
-    flaky = Flaky(**{one.name: getattr(dataset, one.name) for one in fields(dataset)})
+    values = {item.name: getattr(dataset, item.name) for item in fields(dataset)}
+    flaky = Flaky(**values)
     assert (
         sweep(encoder, EmbeddingStore(tmp_path / "store"), flaky).dataset["skipped"]
         == 1
@@ -286,14 +292,12 @@ def test_a_data_set_that_makes_its_own_pixels_is_not_taken_for_another(
 
     plain = load_dataset("synthetic-cxr", pairs=IMAGES)
     sweep(encoder, EmbeddingStore(tmp_path), plain)
-    for other in (Inverted(pairs=IMAGES), Wrapped()):
-        assert same(
-            sweep(encoder, EmbeddingStore(tmp_path), other), sweep(encoder, None, other)
-        )
+    for dataset in (Inverted(pairs=IMAGES), Wrapped()):
+        with_store = sweep(encoder, EmbeddingStore(tmp_path), dataset)
+        assert same(with_store, sweep(encoder, None, dataset))
     again = measured(sweep(encoder, EmbeddingStore(tmp_path), Inverted(pairs=IMAGES)))
-    assert {one.timing.from_store for one in again.values()} == {
-        IMAGES
-    }  # known by its decoded pixels
+    # Known by its decoded pixels.
+    assert {cell.timing.from_store for cell in again.values()} == {IMAGES}
 
 
 def test_a_model_guided_mask_depends_on_the_gallery(
@@ -318,7 +322,7 @@ def test_a_model_guided_mask_depends_on_the_gallery(
         "There is a large effusion.",
     ):
         result = measured(sweep(encoder, EmbeddingStore(tmp_path), Texts(first), cells))
-        taken.append([one.timing.from_store for one in result.values()])
+        taken.append([cell.timing.from_store for cell in result.values()])
     assert taken == [[0, 0], [SIZE, SIZE], [SIZE, 0]]
 
 
@@ -334,26 +338,26 @@ def test_a_cell_that_fails_is_not_stored_and_spoils_no_other(
     assert isinstance(result.cells[CELLS[1][0]], EmbeddingError)
     shards = list(EmbeddingStore(tmp_path).files())
     batches = -(-IMAGES // SIZE)
-    assert (
-        len(shards) == 3 * batches
-    )  # of the reports, of level 0 and of the level that did not fail
+    # Of the reports, of level 0 and of the level that did not fail.
+    assert len(shards) == 3 * batches
 
 
 def test_copies_of_a_model_share_the_batches_and_give_the_same_bits(
     encoder: DualEncoder,
 ) -> None:
-    one, two = Counting(encoder), Counting(encoder)
-    asked = []
+    first = Counting(encoder)
+    second = Counting(encoder)
+    calls = []
 
     def copies() -> list[DualEncoder]:
-        asked.append(True)
-        return [two]
+        calls.append(True)
+        return [second]
 
-    shared = sweep(one, None, size=3, copies=copies)
+    shared = sweep(first, None, size=3, copies=copies)
     assert same(shared, sweep(encoder, None, size=3))
-    assert asked == [True]
-    assert two.images > IMAGES
-    assert one.images > IMAGES
+    assert calls == [True]
+    assert second.images > IMAGES
+    assert first.images > IMAGES
 
 
 def test_copies_are_not_asked_for_where_all_is_stored(
@@ -383,9 +387,9 @@ def test_a_device_that_is_lost_is_said_and_keeps_what_is_stored(
 
         def encode_images(self, pixels: Tensor) -> Tensor:
             rows = super().encode_images(pixels)
-            return (
-                rows.as_subclass(Lost) if where == "to the host" and self.lost else rows
-            )
+            if where == "to the host" and self.lost:
+                return rows.as_subclass(Lost)
+            return rows
 
         def similarity(self, queries: Tensor, gallery: Tensor) -> Tensor:
             if self.lost:
@@ -434,9 +438,8 @@ def test_an_interrupted_run_waits_for_no_batch_that_is_not_begun(
 
     with pytest.raises(KeyboardInterrupt):
         sweep(Interrupting(encoder), None, size=2, copies=lambda: [slow])
-    assert (
-        slow.images <= 2 * 2 * 3 + 4
-    )  # of ten batches of two, those under way, and a warm-up
+    # Of ten batches of two, those under way, and a warm-up.
+    assert slow.images <= 2 * 2 * 3 + 4
 
 
 def test_memory_runs_out_once_and_not_in_every_batch() -> None:
@@ -451,7 +454,8 @@ def test_memory_runs_out_once_and_not_in_every_batch() -> None:
 
     encoder = load_model("tiny-cxr-clip", device="cpu")
     sweep(Small(encoder), None)
-    assert Small.failures <= 2  # 8 images, 4, then 2 at a time
+    # 8 images, 4, then 2 at a time.
+    assert Small.failures <= 2
 
 
 NURSERY = """
@@ -464,19 +468,27 @@ from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.run import run_sweep
 import numpy as np, torch
 torch.set_num_threads(1)
-model, dataset = load_model("tiny-cxr-clip", device="cpu"), load_dataset("synthetic-cxr", pairs=48)
-[dataset.image(number) for number in range(48)]
-cells = [(Cell("patches", level, 0), load_occluder("patches")) for level in (0.1, 0.2, 0.3, 0.4, 0.5)]
+model = load_model("tiny-cxr-clip", device="cpu")
+dataset = load_dataset("synthetic-cxr", pairs=48)
+for number in range(48):
+    dataset.image(number)
+patches = load_occluder("patches")
+cells = [(Cell("patches", level, 0), patches) for level in (0.1, 0.2, 0.3, 0.4, 0.5)]
 
 def sweep(folder):
-    found = run_sweep(model, pairs_of(dataset), cells, (1,), batch_size=8, store=EmbeddingStore(folder))
-    ranks = [ranks for one in found.cells.values() for ranks in (one.image_ranks, one.report_ranks)]
-    return np.stack(ranks).tobytes(), [one.timing.from_store for one in found.cells.values()]
+    store = EmbeddingStore(folder)
+    result = run_sweep(model, pairs_of(dataset), cells, (1,), batch_size=8, store=store)
+    ranks = []
+    for cell in result.cells.values():
+        ranks += [cell.image_ranks, cell.report_ranks]
+    stored = [cell.timing.from_store for cell in result.cells.values()]
+    return np.stack(ranks).tobytes(), stored
 
 random.seed(int(sys.argv[2]))
 begin = time.monotonic()
 whole, _ = sweep(Path(sys.argv[1]) / "undisturbed")
-seconds, killed = time.monotonic() - begin, 0
+seconds = time.monotonic() - begin
+killed = 0
 for attempt in range(12):
     child = os.fork()
     if child == 0:
@@ -486,7 +498,8 @@ for attempt in range(12):
     os.kill(child, signal.SIGKILL)
     killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
 resumed, stored = sweep(Path(sys.argv[1]) / "killed")
-print(killed, resumed == whole, sum(stored), EmbeddingStore(Path(sys.argv[1]) / "killed").damaged())
+damaged = EmbeddingStore(Path(sys.argv[1]) / "killed").damaged()
+print(killed, resumed == whole, sum(stored), damaged)
 """
 
 
@@ -506,32 +519,33 @@ def test_a_sweep_killed_again_and_again_ends_with_the_same_bytes(
 def test_progress_counts_every_encoding_once(
     encoder: DualEncoder, tmp_path: Path
 ) -> None:
-    for stored in (False, True):
-        told: list[Progress] = []
-        sweep(encoder, EmbeddingStore(tmp_path), tell=told.append)
-        assert [one.done for one in told] == sorted(one.done for one in told)
-        assert (told[-1].done, told[-1].total) == (IMAGES * 3, IMAGES * 3)
-        assert told[-1].encoded == (
-            0 if stored else IMAGES * 3 - told[0].done
-        )  # the first batch warms up
-        assert {one.level for one in told} == {0.0, 0.2, 0.5}
-        assert (told[-1].seconds_left is None) == stored
+    for is_stored in (False, True):
+        steps: list[Progress] = []
+        sweep(encoder, EmbeddingStore(tmp_path), tell=steps.append)
+        done = [step.done for step in steps]
+        last = steps[-1]
+        assert done == sorted(done)
+        assert (last.done, last.total) == (IMAGES * 3, IMAGES * 3)
+        # The first batch warms up, and does not count as encoded.
+        assert last.encoded == (0 if is_stored else IMAGES * 3 - steps[0].done)
+        assert {step.level for step in steps} == {0.0, 0.2, 0.5}
+        assert (last.seconds_left is None) == is_stored
 
 
 def test_evaluate_keeps_embeddings_where_it_is_told(
     encoder: DualEncoder, tmp_path: Path
 ) -> None:
-    dataset, occluder = (
-        load_dataset("synthetic-cxr", pairs=IMAGES),
-        load_occluder("patches"),
-    )
-    plain = evaluate(encoder, dataset, occluder, levels=(0.3,), ks=(1,))
-    kept = [
-        evaluate(encoder, dataset, occluder, levels=(0.3,), ks=(1,), cache_dir=tmp_path)
+    dataset = load_dataset("synthetic-cxr", pairs=IMAGES)
+    patches = load_occluder("patches")
+    options: dict[str, Any] = {"levels": (0.3,), "ks": (1,)}
+    plain = evaluate(encoder, dataset, patches, **options)
+    cold, warm = (
+        evaluate(encoder, dataset, patches, **options, cache_dir=tmp_path)
         for _ in range(2)
-    ]
-    assert plain.recall(1) == kept[0].recall(1) == kept[1].recall(1)
-    assert [one.timing.from_store for one in kept[1].outcomes] == [IMAGES, IMAGES]
+    )
+    assert plain.recall(1) == cold.recall(1) == warm.recall(1)
+    stored = [outcome.timing.from_store for outcome in warm.outcomes]
+    assert stored == [IMAGES, IMAGES]
 
 
 def test_the_clean_cell_comes_first(encoder: DualEncoder) -> None:

@@ -101,10 +101,9 @@ class Pixels:
 
 
 def noisy_model(dataset: Records, noise: float = 0.6) -> Pixels:
-    """Reports are embedded as their first image's pixels and noise, so that retrieval
-    is good and not perfect.
-    """
-    model, rng = Pixels({}), np.random.default_rng(0)
+    """Embeds a report as its first image's pixels with noise: good, and not perfect."""
+    model = Pixels({})
+    rng = np.random.default_rng(0)
     rows: dict[str, NDArray[np.float32]] = {}
     for index, text in enumerate(dataset.texts):
         row = model.encode_images(
@@ -184,10 +183,8 @@ def test_evaluate_gives_a_curve_of_both_directions() -> None:
 
 
 def test_recall_of_the_embedded_encoder_falls_with_occlusion() -> None:
-    model, dataset = (
-        load_model("tiny-cxr-clip", device="cpu"),
-        load_dataset("synthetic-cxr"),
-    )
+    model = load_model("tiny-cxr-clip", device="cpu")
+    dataset = load_dataset("synthetic-cxr")
     recall = evaluate(model, dataset, PATCHES, levels=(0.1, 0.5), device="cpu").recall(
         10
     )
@@ -248,7 +245,7 @@ def test_an_encoder_that_breaks_at_one_level_loses_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "error", "said"),
+    ("kind", "error", "message"),
     [
         (Zeros, EmbeddingError, "length=0 for the image with id hash"),
         (Constant, EmbeddingError, "the same row for all 30"),
@@ -257,16 +254,16 @@ def test_an_encoder_that_breaks_at_one_level_loses_no_other() -> None:
             Raises,
             ModelError,
             (
-                r"encode_images of pixels .*, got ValueError at tests/measure/sweep/test_sweep.py:\d+"
-                r" in encode_images"
+                r"encode_images of pixels .*, got ValueError at"
+                r" tests/measure/sweep/test_sweep.py:\d+ in encode_images"
             ),
         ),
     ],
 )
 def test_a_broken_image_encoder_is_a_clear_error(
-    kind: type[Pixels], error: type[RobustError], said: str
+    kind: type[Pixels], error: type[RobustError], message: str
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         evaluate(broken(kind), RECORDS, PATCHES, levels=(), ks=(1,))
 
 
@@ -353,9 +350,8 @@ def test_a_scorer_of_the_models_own_decides_the_ranks() -> None:
         noisy_model(RECORDS), RECORDS, PATCHES, levels=(0.3,), ks=(1, 5)
     )
     got = evaluate(broken(Distance), RECORDS, PATCHES, levels=(0.3,), ks=(1, 5))
-    for (
-        direction
-    ) in DIRECTIONS:  # on unit rows the distance ranks as the dot product does
+    # On unit rows the distance ranks as the dot product does.
+    for direction in DIRECTIONS:
         assert got.recall(5, direction) == expected.recall(5, direction)
 
 

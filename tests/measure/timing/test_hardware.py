@@ -19,8 +19,8 @@ from pytest_retrieval_robust.measure.timing.hardware import hardware_name, peak_
 
 
 @pytest.fixture(autouse=True)
-def _told_anew() -> None:
-    """The processor's name is asked for once a process; these tests change what it is."""
+def _forget_processor() -> None:
+    """The processor's name is cached; these tests change it."""
     hardware._processor.cache_clear()
 
 
@@ -29,18 +29,18 @@ def cpu_info(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
     monkeypatch.setattr(hardware, "_CPU_INFO", folder / "cpuinfo")
 
 
-@pytest.mark.parametrize(("threads", "shown"), [(1, "1 thread"), (2, "2 threads")])
+@pytest.mark.parametrize(("threads", "count"), [(1, "1 thread"), (2, "2 threads")])
 def test_a_cpu_is_its_model_and_the_threads_that_are_used(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, threads: int, shown: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, threads: int, count: str
 ) -> None:
-    cpu_info(
-        monkeypatch,
-        tmp_path,
-        "vendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC  9B45 \nmodel name\t:"
-        " other\n",
+    text = (
+        "vendor_id\t: AuthenticAMD\n"
+        "model name\t: AMD EPYC  9B45 \n"
+        "model name\t: other\n"
     )
+    cpu_info(monkeypatch, tmp_path, text)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    assert hardware_name("cpu") == f"AMD EPYC 9B45 x {shown}"
+    assert hardware_name("cpu") == f"AMD EPYC 9B45 x {count}"
 
 
 def test_a_cpu_that_tells_no_model_is_its_architecture(
@@ -104,9 +104,7 @@ def test_mps_memory_is_what_the_driver_holds(monkeypatch: pytest.MonkeyPatch) ->
     assert peak_memory(lambda: None, "mps") == 700
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows tells no peak resident set"
-)
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no peak resident set")
 def test_cpu_memory_holds_at_least_what_the_work_touched() -> None:
     size = 32 * 2**20
     peak = peak_memory(lambda: np.ones(size, np.uint8), "cpu")

@@ -91,7 +91,7 @@ COSTS = st.builds(
 
 @pytest.fixture
 def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that each of the next actions takes, by a clock that is told so."""
+    """The seconds that each of the next actions takes, by a clock of the test's own."""
     durations: list[float] = []
 
     def readings() -> Iterator[float]:
@@ -110,7 +110,7 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def nothing() -> None:
-    """An action that the told clock gives a duration."""
+    """An action that lasts as long as `ticks` says."""
 
 
 @cache
@@ -135,21 +135,14 @@ def costs_of(pytester: pytest.Pytester, *options: str) -> dict[float, dict[str, 
 def test_the_relative_cost_is_the_median_of_interleaved_ratios(
     ticks: list[float],
 ) -> None:
-    ticks += [
-        1.0,
-        1.1,
-        2.0,
-        2.6,
-        10.0,
-        50.0,
-    ]  # clean and occluded in turn; the machine slows down meanwhile
+    # Clean and occluded in turn; the machine slows down meanwhile.
+    ticks += [1.0, 1.1, 2.0, 2.6, 10.0, 50.0]
     rounds = InterleavedRounds(nothing, nothing, "cpu")
     rounds.measure(3)
     assert rounds.ratios == pytest.approx((1.1, 1.3, 5.0))
     assert rounds.ratio == pytest.approx(1.3)
-    assert (rounds.baseline_seconds, rounds.compared_seconds) == pytest.approx(
-        (2.0, 2.6)
-    )
+    assert rounds.baseline_seconds == pytest.approx(2.0)
+    assert rounds.compared_seconds == pytest.approx(2.6)
     assert rounds.rounds == 3
 
 
@@ -157,7 +150,8 @@ def test_rounds_that_are_not_kept_count_for_nothing(ticks: list[float]) -> None:
     ticks += [1.0, 2.0, 100.0]
     rounds = InterleavedRounds(nothing, nothing, "cpu")
     rounds.measure(1)
-    rounds.measure_compared()  # as a profiler does, which repeats the second half alone
+    # As a profiler does, which repeats the second half alone.
+    rounds.measure_compared()
     rounds.keep(1)
     assert rounds.ratios == (2.0,)
 
@@ -231,19 +225,15 @@ def test_pytest_benchmark_gets_the_rounds_where_it_is_active(
         ["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "MEASURED ONLY*"]
     )
     benchmarks = json.loads((pytester.path / "bench.json").read_text())["benchmarks"]
-    assert [one["stats"]["rounds"] for one in benchmarks] == [3, 3]
-    costs = [
-        CostMeasurement.from_json(c)
-        for c in json.loads((pytester.path / "out/run.json").read_text())["costs"]
-    ]
-    assert [one["extra_info"] for one in benchmarks] == [
-        {
+    saved = json.loads((pytester.path / "out/run.json").read_text())["costs"]
+    for benchmark, cost_json in zip(benchmarks, saved, strict=True):
+        cost = CostMeasurement.from_json(cost_json)
+        assert benchmark["stats"]["rounds"] == 3
+        assert benchmark["extra_info"] == {
             "relative_cost": cost.relative_cost,
             "relative_cost_quartiles": list(cost.spread),
             "hardware": cost.hardware,
         }
-        for cost in costs
-    ]
 
 
 def test_pytest_benchmark_prints_tables_of_our_cells_only_if_asked(
@@ -257,8 +247,8 @@ def test_pytest_benchmark_prints_tables_of_our_cells_only_if_asked(
     usual.assert_outcomes(passed=3)
     usual.stdout.fnmatch_lines(["*- benchmark: 1 tests -*", "test_theirs *"])
     usual.stdout.no_fnmatch_line("*benchmark 'tiny-cxr-clip*")
-    asked = pytester.runpytest_inprocess(*SMALL, "--benchmark-columns=min")
-    asked.stdout.fnmatch_lines_random(
+    with_option = pytester.runpytest_inprocess(*SMALL, "--benchmark-columns=min")
+    with_option.stdout.fnmatch_lines_random(
         ["*benchmark 'tiny-cxr-clip on synthetic-cxr': 2 tests*", "test_theirs *"]
     )
 
@@ -325,22 +315,19 @@ def test_level_0_is_measured_alone_and_beside_another_model(
     assert clean["peak_memory_bytes"] > 0
     assert clean["reference"]["model"] == "tiny-general-clip"
     assert len(clean["reference"]["ratios"]) == 3
-    assert (hidden["latency"], hidden["peak_memory_bytes"], hidden["reference"]) == (
-        None,
-        None,
-        None,
-    )
+    for measured_clean in ("latency", "peak_memory_bytes", "reference"):
+        assert hidden[measured_clean] is None
     assert [len(cost["ratios"]) for cost in costs.values()] == [3, 3]
     assert clean["hardware"] == hidden["hardware"] != ""
 
 
-@pytest.mark.parametrize("other", ["tiny-cxr-clip", "absent", "damaged"])
+@pytest.mark.parametrize("reference", ["tiny-cxr-clip", "absent", "damaged"])
 def test_there_is_no_reference_by_itself_or_by_a_model_that_cannot_be_loaded(
-    pytester: pytest.Pytester, other: str
+    pytester: pytest.Pytester, reference: str
 ) -> None:
     pytester.makeconftest(UNLOADABLE)
     pytester.makepyfile(test_mine=MEASURES)
-    pytester.makefile(".toml", robust=RELATIVE.format(other=other))
+    pytester.makefile(".toml", robust=RELATIVE.format(other=reference))
     assert costs_of(pytester)[0.0]["reference"] is None
 
 
@@ -398,8 +385,11 @@ def test_every_timed_batch_is_encoded_afresh(pytester: pytest.Pytester) -> None:
                 CALLS.append(len(pixels))
                 return 1 + pixels.mean((2, 3))
 
+            def encode_reports(texts):
+                return [[1, len(text), 9] for text in texts]
+
             def load(request):
-                return encoder_from_callables("counted", encode_images, lambda texts: [[1, len(t), 9] for t in texts])
+                return encoder_from_callables("counted", encode_images, encode_reports)
 
             catalogues.models.add(ModelEntry("counted", "counts its calls", load))
 
@@ -437,7 +427,9 @@ def test_a_timer_asked_for_nothing_says_so(
         test_mine=f"def test_timing(occlusion_timer): occlusion_timer({wrong})"
     )
     result = pytester.runpytest_inprocess(*SMALL)
-    result.stdout.fnmatch_lines([f"*Expected {wrong[:-2]} of 1 or more, got {wrong}.*"])
+    result.stdout.fnmatch_lines(
+        [f"*Expected {wrong[:-2]} of at least 1, got {wrong}.*"]
+    )
 
 
 def test_a_cost_above_its_ceiling_fails_with_a_full_sentence(

@@ -23,8 +23,8 @@ from pytest_retrieval_robust.gate.measurements import Scope
 from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.record import Against, Ending, judge_run
 from pytest_retrieval_robust.gate.toml import read_policy
+from pytest_retrieval_robust.reports.html.page import render_html
 from pytest_retrieval_robust.reports.markdown import render_markdown
-from pytest_retrieval_robust.reports.page import render_html
 from pytest_retrieval_robust.reports.saved.read import (
     SCHEMA_FILE,
     SavedRunError,
@@ -414,7 +414,7 @@ def test_every_kind_of_gate_can_be_saved(tmp_path: Path) -> None:
         make_run(tmp_path / "b", 300, seeds=(0, 1)),
     )
     record = judge_run(made.run, policy, Against(other.run))
-    assert {verdict.gate.partition("@")[0] for verdict in record.verdicts} > {
+    assert {verdict.gate.kind for verdict in record.verdicts} > {
         "slope",
         "half_level",
         "retention",

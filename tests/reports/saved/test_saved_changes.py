@@ -104,11 +104,11 @@ def take_ranks(folder: Path) -> None:
 
 
 def verdicts(run: RunRecord) -> list[tuple[Case, str, str]]:
-    return [(one.case, one.gate, one.verdict) for one in run.verdicts]
+    return [(one.case, str(one.gate), one.verdict) for one in run.verdicts]
 
 
 def objections(run: RunRecord) -> list[tuple[Case, str, bool]]:
-    return [(one.case, one.gate, one.objects) for one in run.verdicts]
+    return [(one.case, str(one.gate), one.objects) for one in run.verdicts]
 
 
 def test_a_run_that_was_not_changed_is_read(

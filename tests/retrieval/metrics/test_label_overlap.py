@@ -24,14 +24,16 @@ def label_matrices(draw: st.DrawFn) -> tuple[Matrix, Matrix]:
     rows = st.lists(
         st.lists(st.booleans(), min_size=width, max_size=width), min_size=1, max_size=6
     )
-    queries, gallery = draw(rows), draw(rows)
+    queries = draw(rows)
+    gallery = draw(rows)
     return np.array(queries, bool).reshape(len(queries), width), np.array(
         gallery, bool
     ).reshape(len(gallery), width)
 
 
 def jaccard(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    left, right = set(np.flatnonzero(one).tolist()), set(np.flatnonzero(other).tolist())
+    left = set(np.flatnonzero(one).tolist())
+    right = set(np.flatnonzero(other).tolist())
     return len(left & right) / len(left | right) if left | right else 1.0
 
 

@@ -1,0 +1,158 @@
+"""Memory that runs out: known in all its forms, and remembered for each encoder.
+
+Whoever works on a batch has it done `in_pieces`, which halves the batch until it fits.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from .errors import ModelError
+from .foreign import let_go
+
+T = TypeVar("T")
+Kind: TypeAlias = Literal["images", "reports", "scene"]
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|can(?:no|')t allocate|failed to"
+    r" allocate|alloc(?:ation)?_failed"
+    r"|resource_exhausted|OOM when allocating",
+    re.IGNORECASE,
+)
+_OF_THE_DEVICE = re.compile(
+    r"(?:CUDA|HIP|NCCL) error|CUBLAS_STATUS|CUDNN_STATUS|device-side assert|MPS backend"
+)
+
+
+class OutOfMemory(ModelError):
+    """An encoder ran out of memory. With fewer inputs it may not."""
+
+
+@dataclass
+class Limits:
+    """How much fits into memory at a time; None where it never ran out."""
+
+    images: int | None = None
+    """Images that are hidden and encoded together."""
+    reports: int | None = None
+    scene: int | None = None
+    """Images that are on the device together."""
+    tile: int | None = None
+    """Rows that are ranked together."""
+
+
+# By the encoder's identity, because encoders need not be hashable.
+_limits: dict[int, tuple[weakref.ref[Any], Limits]] = {}
+
+
+def limits_of(encoder: object) -> Limits:
+    """What is known of an encoder's memory, shared by all that call it as long as it lives."""
+    key = id(encoder)
+    entry = _limits.get(key)
+    if entry is not None:
+        owner, limits = entry
+        if owner() is encoder:
+            return limits
+    limits = Limits()
+    # An encoder with slots takes no weak reference. Its limits are found anew at each call.
+    with suppress(TypeError):
+        owner = weakref.ref(encoder, lambda _: _limits.pop(key, None))
+        _limits[key] = (owner, limits)
+    return limits
+
+
+def in_pieces(
+    count: int, limits: Limits, kind: Kind, work: Callable[[slice], T], device: str
+) -> Iterator[T]:
+    """What `work` gives for parts that together are `count` long, in order, each when
+    it is asked for.
+
+    All in one part if it can be; where memory runs out, parts are halved down to 1, and
+    `limits` remembers what fitted. What `work` raises for other reasons, or for a part
+    of 1, is raised: then it was not for the size.
+    """
+    start = 0
+    largest: int | None = getattr(limits, kind)
+    while start < count:
+        size = min(largest or count, count - start)
+        done: list[T] = []
+        try:
+            done.append(work(slice(start, start + size)))
+        except Exception as error:
+            if not is_out_of_memory(error) or size == 1:
+                raise
+            let_go(error)
+        if done:
+            start += size
+            if largest is not None:
+                setattr(limits, kind, largest)
+            # Popped, so that this frame does not hold on to what its caller has used.
+            yield done.pop()
+        else:
+            # Outside of the except block: the error's traceback would hold on to the
+            # memory of the failed part.
+            give_memory_back(device)
+            largest = size // 2
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on whatever device: torch's own error, CUDA's, cuBLAS's,
+    cuDNN's, MPS's, the host's.
+
+    An encoder that wraps such an error in one of its own ran out of memory too.
+    """
+    import torch
+
+    visited: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in visited:
+        if isinstance(current, OutOfMemory | MemoryError | torch.OutOfMemoryError):
+            return True
+        if isinstance(current, Exception) and _OUT_OF_MEMORY.search(_text(current)):
+            return True
+        visited.add(id(current))
+        current = current.__cause__ or current.__context__
+    return False
+
+
+def advice_on(error: BaseException, device: str, otherwise: str) -> str:
+    """What to do about a foreign error: `otherwise`, unless the device is at fault and
+    its user can do nothing in the code.
+    """
+    import torch
+
+    if is_out_of_memory(error):
+        return (
+            f"Memory of {device} ran out: see what else runs there, or use half"
+            " precision."
+        )
+    if isinstance(error, torch.AcceleratorError) or _OF_THE_DEVICE.search(_text(error)):
+        # A GPU that was taken away, for one.
+        return (
+            "Look at the device and at what else runs on it, and run again: what is"
+            " stored is not encoded again."
+        )
+    return otherwise
+
+
+def give_memory_back(device: str) -> None:
+    """Have the device's allocator free what nothing uses, which it keeps for later otherwise."""
+    import torch
+
+    if device.startswith("cuda") and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif device.startswith("mps") and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def _text(error: BaseException) -> str:
+    """The error's text, to be searched and never to be shown."""
+    try:
+        return str(error)
+    except Exception:
+        return ""

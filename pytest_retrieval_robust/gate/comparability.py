@@ -1,0 +1,172 @@
+"""May two runs be compared? What in them must be the same, and what a whole run must not
+lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.cases import DIRECTIONS, Case
+from .measurements import Measurements
+from .pairing import Pairing
+
+_FACTS = {
+    "split": "split",
+    "text": "text policy",
+    "relevance": "relevance rule",
+    "fingerprint": "data (ids, texts, filters)",
+    "pixel_digest": "pixels",
+}
+"""What of a data set must be the same. The cause comes before its effect: the first
+difference is the one that is named.
+"""
+_LONGEST_VALUE = 40
+
+
+def obstacles(pairing: Pairing) -> tuple[str, ...]:
+    """Why the two runs cannot be compared: the wrong baseline, or other data."""
+    candidate = pairing.candidate.measured
+    baseline = pairing.baseline.measured
+    if candidate.identity.id == baseline.identity.id:
+        return (
+            "Expected a baseline of another run, got the run itself (id"
+            f" {candidate.identity.id}). Compare with an earlier run.",
+        )
+    sentences = [*_narrowed(baseline)]
+    if candidate.limit is not None and candidate.limit != baseline.limit:
+        sentences.append(
+            "Expected a whole run to compare with the baseline, got one of the first"
+            f" {candidate.limit} pairs. Leave --robust-limit out."
+        )
+        # A part of the data differs from the whole in every fact: nothing more to say.
+        return tuple(sentences)
+    sentences += _other_data(pairing)
+    sentences += _other_precision(candidate, baseline)
+    return tuple(sentences)
+
+
+def vanished(pairing: Pairing) -> tuple[str, ...]:
+    """What the baseline has, and the candidate, although whole, lacks."""
+    candidate = pairing.candidate.measured
+    if candidate.scope.partial:
+        return ()
+    missing: dict[str, list[Case]] = {}
+    for outcome in pairing.baseline.measured.outcomes:
+        if outcome.case not in candidate.by_case:
+            missing.setdefault(outcome.case.model, []).append(outcome.case)
+    return tuple(
+        _missing_cells(pairing, model, cases) for model, cases in missing.items()
+    )
+
+
+def _narrowed(baseline: Measurements) -> Iterator[str]:
+    """Sentences where the baseline is not a whole run."""
+    narrowed = []
+    if baseline.limit:
+        narrowed.append(("limited", f"--robust-limit {baseline.limit}"))
+    if baseline.scope.partial:
+        narrowed.append(("partial", baseline.scope.partial))
+    for word, reason in narrowed:
+        yield (
+            f"Expected a whole run as baseline, got a {word} one ({reason}). Make it"
+            " again without that."
+        )
+
+
+def _other_data(pairing: Pairing) -> Iterator[str]:
+    """A sentence for each data set that is not the same in both runs."""
+    baseline_sets = {
+        dataset["name"]: dataset for dataset in pairing.baseline.measured.datasets
+    }
+    for dataset in pairing.candidate.measured.datasets:
+        name = dataset["name"]
+        reference = baseline_sets.get(name)
+        # A data set that only one run encoded takes part in no comparison.
+        if reference is None or _is_unswept(dataset) or _is_unswept(reference):
+            continue
+        differing = [key for key in _FACTS if dataset.get(key) != reference.get(key)]
+        if differing:
+            fact = differing[0]
+            yield (
+                f"Expected the same {_FACTS[fact]} of {name} in both runs, got"
+                f" {fact}={_short(dataset.get(fact))} and in the baseline"
+                f" {fact}={_short(reference.get(fact))}. Measure the baseline again on"
+                " this data."
+            )
+        elif any(pairing.order(name, direction) is None for direction in DIRECTIONS):
+            yield _other_queries(pairing, name)
+
+
+def _is_unswept(dataset: Mapping[str, Any]) -> bool:
+    """Whether none of its images was encoded: its pixels are not known then."""
+    return dataset.get("pixel_digest", "") is None
+
+
+def _other_queries(pairing: Pairing, dataset: str) -> str:
+    keys = pairing.candidate.evidence.query_keys(dataset, DIRECTIONS[0])
+    baseline_keys = pairing.baseline.evidence.query_keys(dataset, DIRECTIONS[0])
+    if keys is None or baseline_keys is None:
+        got = "a run whose ranks.npz holds no query keys"
+    else:
+        shared = len(np.intersect1d(keys, baseline_keys))
+        got = (
+            f"{len(keys)} images and in the baseline {len(baseline_keys)}, {shared} of"
+            " them the same"
+        )
+    return (
+        f"Expected the same queries of {dataset} in both runs, got {got}. Measure the"
+        " baseline again on this data."
+    )
+
+
+def _other_precision(candidate: Measurements, baseline: Measurements) -> Iterator[str]:
+    pairs = set()
+    for outcome in candidate.outcomes:
+        reference = baseline.by_case.get(outcome.case)
+        if reference is not None:
+            pairs.add((outcome.timing.precision, reference.timing.precision))
+    for precision, baseline_precision in sorted(pairs):
+        if precision != baseline_precision:
+            yield (
+                f"Expected the same precision in both runs, got precision={precision}"
+                f" and in the baseline precision={baseline_precision}. Run one of them"
+                " again with --robust-precision."
+            )
+
+
+def _missing_cells(pairing: Pairing, model: str, cases: list[Case]) -> str:
+    if model not in pairing.candidate.measured.measured_models:
+        renamed = _renamed(pairing, model)
+        return (
+            f"Expected all models of the baseline, got none of the {len(cases)} cells"
+            f" of {model}{renamed}. Test it too, or make a baseline without it."
+        )
+    more = "" if len(cases) == 1 else f" and {len(cases) - 1} more"
+    return (
+        f"Expected all cells of the baseline, got no {cases[0]}{more}. Measure what it"
+        " measured."
+    )
+
+
+def _renamed(pairing: Pairing, model: str) -> str:
+    """A hint where another model of the candidate has the same weights."""
+    baseline_hashes = {
+        record.name: record.card.get("sha256")
+        for record in pairing.baseline.measured.models
+    }
+    # A model without a hash, such as a user's own code, matches nothing.
+    for record in pairing.candidate.measured.models:
+        sha256 = record.card.get("sha256")
+        if sha256 is not None and sha256 == baseline_hashes.get(model):
+            return f" (the weights of {record.name} are the same: was it renamed?)"
+    return ""
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    return f"{text[:16]}...'"

@@ -1,0 +1,29 @@
+"""The limits that a policy may state. Each kind is a small class that judges numbers of
+its own.
+
+All have the same face: `key`, under which tables merge it; `gate(direction)`, which its
+verdicts name; `applies_at(case)` and `is_planned_at(case, plan)`, where it is judged;
+and `judge(numbers, decision)`, its verdict in a full sentence.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from .baseline import BaselineLimit
+from .breaking import BreakingLimit
+from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
+from .floors import Floor
+
+__all__ = [
+    "BaselineLimit",
+    "BreakingLimit",
+    "Ceiling",
+    "CostLimit",
+    "Floor",
+    "HardwareLimit",
+    "Limit",
+    "RelativeLimit",
+]
+
+Limit: TypeAlias = Floor | CostLimit | BreakingLimit | BaselineLimit

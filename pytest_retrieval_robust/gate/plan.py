@@ -1,0 +1,42 @@
+"""The gates that a run is to be judged by, before any of its tests is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from ..core.cases import Case, Direction, Plan
+from ..core.verdict import GateKey, GateKind
+
+
+@dataclass(frozen=True)
+class PlannedGate:
+    """One gate at one case."""
+
+    case: Case
+    direction: Direction
+    gate: GateKey
+
+    def __str__(self) -> str:
+        if self.gate.is_over_levels:
+            return f"{self.gate} of {self.case.model} on {self.case.dataset}"
+        return f"{self.gate} of {self.case}"
+
+    @property
+    def is_of_baseline(self) -> bool:
+        return self.gate.kind is GateKind.BASELINE
+
+
+def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
+    """How many planned gates compare each model with the baseline: what a false block
+    is shared out among.
+    """
+    return Counter(gate.case.model for gate in gates if gate.is_of_baseline)
+
+
+def cells_of(plan: Plan, model: str, dataset: str) -> Iterator[Case]:
+    """Every cell of a model and data set, in the order in which gates are planned."""
+    for occluder, seed, level in product(plan.occluders, plan.seeds, plan.levels):
+        yield Case(model, dataset, occluder, level, seed)

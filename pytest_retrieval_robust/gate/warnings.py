@@ -1,0 +1,186 @@
+"""What a run should be warned of: one small rule per warning, in the order shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ..core.verdict import Verdict
+from .chance import untrained
+from .judged import Judged
+from .release import counted
+
+_VISIBLY = 0.02
+"""How far two models may differ in what they see hidden before that is said."""
+_EXAMPLES = 2
+"""Weak gates that are named; the rest are counted."""
+
+
+def warnings(judged: Judged) -> tuple[str, ...]:
+    """Every warning, once."""
+    sentences = [sentence for rule in _RULES for sentence in rule(judged)]
+    return tuple(dict.fromkeys(sentences))
+
+
+def _notes(judged: Judged) -> Iterator[str]:
+    yield from judged.measured.notes
+
+
+def _partial(judged: Judged) -> Iterator[str]:
+    reason = judged.measured.scope.partial
+    if reason:
+        yield (
+            f"This run is partial ({reason}): it is no baseline, and cells that it lacks"
+            " are not judged."
+        )
+
+
+def _limited(judged: Judged) -> Iterator[str]:
+    limit = judged.measured.limit
+    if limit is not None:
+        yield (
+            f"Only the first {limit} pairs of each data set were used: a smoke run, no"
+            " baseline."
+        )
+
+
+def _levels_left_out(judged: Judged) -> Iterator[str]:
+    unmeasured = judged.policy.unmeasured_levels(judged.measured.plan)
+    if unmeasured:
+        levels = ", ".join(f"{level:g}" for level in unmeasured)
+        yield (
+            f"Gates at level {levels} were not judged: --robust-levels leaves these"
+            " levels out."
+        )
+
+
+def _idle_tables(judged: Judged) -> Iterator[str]:
+    idle = judged.policy.idle(judged.planned, judged.measured.plan)
+    if idle:
+        verb = "names" if idle == 1 else "name"
+        yield (
+            f"{idle} of {len(judged.policy.rules)} gate tables {verb} models, data sets"
+            " or occluders that are not in this run."
+        )
+
+
+def _unjudged(judged: Judged) -> Iterator[str]:
+    if not judged.unjudged:
+        return
+    first, *rest = judged.unjudged
+    more = ""
+    if rest:
+        more = f", and {counted(len(rest), 'more gate')}"
+    yield (
+        f"No test of this run measured what the policy gates: {first}{more}. Run the"
+        " whole suite (`python -m pytest_retrieval_robust init` copies one) at the"
+        " levels of --robust-levels, take the gate away, or explore with"
+        " --robust-measure-only."
+    )
+
+
+def _no_baseline(judged: Judged) -> Iterator[str]:
+    if judged.against.problem is not None:
+        yield judged.against.problem
+    elif judged.policy.asks_for_baseline() and judged.baseline is None:
+        yield (
+            "Baseline gates were skipped: no baseline given. Save one with"
+            " --robust-results DIR, and compare with --robust-baseline DIR."
+        )
+
+
+def _baseline_differs(judged: Judged) -> Iterator[str]:
+    if judged.baseline is not None:
+        yield from judged.baseline.obstacles
+        yield from judged.baseline.vanished
+
+
+def _broken_baseline(judged: Judged) -> Iterator[str]:
+    baseline = judged.against.run
+    if baseline is not None and baseline.measured.broken_tests:
+        yield (
+            "Expected a baseline whose tests all passed, got"
+            f" {baseline.measured.broken_tests} that failed. Save one of a good model."
+        )
+
+
+def _weak_gates(judged: Judged) -> Iterator[str]:
+    # Every gate of a smoke run is weak: it is warned of once, as a smoke run.
+    if judged.measured.limit is None:
+        yield from weak_gates(judged.verdicts)
+
+
+def _untrained_models(judged: Judged) -> Iterator[str]:
+    """Models that no gate names: for a named one a verdict says it."""
+    first_seed = judged.measured.plan.seeds[0]
+    for outcome in judged.measured.outcomes:
+        case = outcome.case
+        is_first = case.level == 0 and case.seed == first_seed
+        if is_first and not judged.policy.names(case.model):
+            sentence = untrained(outcome)
+            if sentence is not None:
+                yield sentence
+
+
+def _visible_differences(judged: Judged) -> Iterator[str]:
+    """Models that crop see another share of what is hidden."""
+    for (dataset, occluder, level), shares in _visible_levels(judged).items():
+        least = min(shares, key=shares.__getitem__)
+        most = max(shares, key=shares.__getitem__)
+        if shares[most] - shares[least] > _VISIBLY:
+            yield (
+                f"At level {level:g} of {occluder} on {dataset}, {least} sees"
+                f" {shares[least]:.2f} of its input hidden and {most}"
+                f" {shares[most]:.2f}: they crop differently."
+            )
+
+
+def _visible_levels(
+    judged: Judged,
+) -> Mapping[tuple[str, str, float], dict[str, float]]:
+    """The share that each model sees hidden, by data set, occluder and level."""
+    levels: dict[tuple[str, str, float], dict[str, float]] = {}
+    for outcome in judged.measured.outcomes:
+        case = outcome.case
+        by_model = levels.setdefault((case.dataset, case.occluder, case.level), {})
+        by_model[case.model] = outcome.visible_level
+    return levels
+
+
+_RULES: tuple[Callable[[Judged], Iterator[str]], ...] = (
+    _notes,
+    _partial,
+    _limited,
+    _levels_left_out,
+    _idle_tables,
+    _unjudged,
+    _no_baseline,
+    _baseline_differs,
+    _broken_baseline,
+    _weak_gates,
+    _untrained_models,
+    _visible_differences,
+)
+
+
+def weak_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """A warning where gates are too weak to mean anything."""
+    weak = [
+        verdict
+        for verdict in verdicts
+        if verdict.weak and verdict.detectable_loss is not None
+    ]
+    if not weak:
+        return
+    examples = "; ".join(
+        f"{verdict.gate} of {verdict.case} (sees a loss from"
+        f" {verdict.detectable_loss:.3f} on)"
+        for verdict in weak[:_EXAMPLES]
+    )
+    more = ""
+    if len(weak) > _EXAMPLES:
+        more = f"; and {len(weak) - _EXAMPLES} more (`-v` shows what each would see)"
+    subject = "1 gate is" if len(weak) == 1 else f"{len(weak)} gates are"
+    yield (
+        f"{subject} weak: half of what they guard could be lost unnoticed (power 0.8):"
+        f" {examples}{more}. Raise the limit, pool over levels, or measure more queries."
+    )

@@ -1,0 +1,99 @@
+"""From the gathered embeddings of a cell to its ranks, scores and shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core.cases import CLEAN, Cell
+from ...core.errors import EmbeddingError, RobustError
+from .cell_errors import cell_errors
+from .gallery import require_variety
+from .results import Measured
+from .scores import both_scores, ranks_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..pairs import Pairs
+    from .gathered import CellBatches
+    from .lanes import Lanes
+    from .plan import SweepPlan
+    from .spill import Spill, Waiting
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CellRanking:
+    """What every cell is ranked with, once all batches are gathered."""
+
+    plan: SweepPlan
+    pairs: Pairs
+    """The readable images, and the reports that are right for one of them."""
+    reports: Tensor
+    """(G, D) the embeddings of these reports."""
+    spill: Spill
+    lanes: Lanes
+
+    def conclude(self, cell: Cell, gathered: CellBatches) -> Measured | RobustError:
+        """The measured cell, or the error that it ended with."""
+        if gathered.error is None:
+            occluder = self.plan.occluders.get(cell)
+            report = partial(gathered.fail, 0)
+            with cell_errors(self.plan.model, occluder, report):
+                return self._measured(cell, gathered)
+        assert gathered.error is not None
+        return gathered.error
+
+    def _measured(self, cell: Cell, gathered: CellBatches) -> Measured:
+        model = self.plan.model
+        # In the order of the data, whichever lane was first.
+        batches = gathered.in_order
+        rows = torch.from_numpy(self._joined([batch.rows for batch in batches]))
+        count = len(rows)
+        if cell == CLEAN:
+            require_variety(rows, "images", model.name)
+        image_ranks, report_ranks = ranks_of(model, rows, self.reports, self.pairs)
+        image_to_report, report_to_image = both_scores(
+            image_ranks, report_ranks, self.pairs, self.plan.ks
+        )
+        achieved_level = 0.0
+        visible_level = 0.0
+        if cell.level > 0:
+            shares = self._joined([batch.shares for batch in batches])
+            achieved_level = math.fsum(shares) / count
+            visible_level = sum(batch.visible for batch in batches) / count
+        return Measured(
+            achieved_level=achieved_level,
+            visible_level=visible_level,
+            image_to_report=image_to_report,
+            report_to_image=report_to_image,
+            image_ranks=image_ranks,
+            report_ranks=report_ranks,
+            timing=self.lanes.timing(cell, gathered.encoded, count),
+        )
+
+    def _joined(self, parts: Sequence[Waiting]) -> NDArray[Any]:
+        """The arrays of all batches as one, without a second copy of all of them."""
+        # A batch of broken images has no rows, and no width.
+        filled = [part for part in parts if part.shape[0]]
+        count = sum(part.shape[0] for part in filled)
+        joined = np.empty((count, *filled[0].shape[1:]), filled[0].dtype)
+        start = 0
+        for part in filled:
+            if part.shape[1:] != joined.shape[1:]:
+                raise EmbeddingError(
+                    f"Expected embeddings of one width from {self.plan.model.name}, got"
+                    f" D={joined.shape[1]} and D={part.shape[1]} in two batches. Give"
+                    " each row the same length."
+                )
+            stop = start + part.shape[0]
+            joined[start:stop] = self.spill.take(part)
+            start = stop
+        return joined

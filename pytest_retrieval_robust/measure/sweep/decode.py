@@ -1,0 +1,50 @@
+"""Images decoded and prepared, each with a digest of its pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...core.encoding import Prepares, open_image, prepare_image
+from ...core.errors import UnreadableImageError
+from ..abilities import skips_unreadable
+from ..embeddings.shards import DIGEST_BYTES
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from .plan import SweepPlan
+
+
+@dataclass(frozen=True, repr=False)
+class DecodedImage:
+    """An image as the model wants it, and the digest of its pixels before that."""
+
+    prepared: Prepares | None
+    """None for a broken image that the data set skips."""
+    digest: bytes
+
+
+def decode(plan: SweepPlan, number: int) -> DecodedImage:
+    """The image with that number in the data set."""
+    dataset = plan.pairs.dataset
+    try:
+        image = open_image(dataset, number, plan.image_name(number))
+    except UnreadableImageError:
+        if not skips_unreadable(dataset):
+            raise
+        return DecodedImage(None, bytes(DIGEST_BYTES))
+    return DecodedImage(prepare_image(plan.model, image), picture_digest(image))
+
+
+def picture_digest(image: Image) -> bytes:
+    """32 bytes that change with what an image shows: its pixels and their colours."""
+    digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes())
+    palette = image.palette
+    if palette is not None:
+        # The same indices into other colours are another picture.
+        colours = image.getpalette(None)
+        transparency = image.info.get("transparency")
+        digest.update(repr((palette.mode, colours, transparency)).encode())
+    return digest.digest()

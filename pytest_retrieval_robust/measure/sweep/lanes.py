@@ -1,0 +1,120 @@
+"""Shares batches out among the copies of a model."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
+from threading import Event
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ...core.outcomes import Timing
+from .lane import Lane
+from .threads import InlineExecutor
+
+if TYPE_CHECKING:
+    from ...core.cases import Cell
+    from ...models import DualEncoder
+    from ...occluders.scene import Setting
+    from .feed import Batch
+    from .plan import SweepPlan
+    from .writer import Writer
+
+IN_FLIGHT = 2
+"""Batches per lane that may be under way: the device has the next one before it is done
+with the last.
+"""
+
+
+class Lanes:
+    """The copies of a model, made when the first batch has to be encoded."""
+
+    def __init__(
+        self,
+        plan: SweepPlan,
+        setting: Setting,
+        copies: Callable[[], Sequence[DualEncoder]],
+        writer: Writer,
+    ) -> None:
+        self._plan = plan
+        self._setting = setting
+        self._copies = copies
+        self._writer = writer
+        self._stop = Event()
+        self._lanes: list[Lane] = []
+        self._executors: list[Executor] = []
+        self._under_way: deque[Future[list[Future[None]]]] = deque()
+
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop. An interrupted sweep does not wait for batches that are not begun."""
+        self._stop.set()
+        for executor in self._executors:
+            executor.shutdown(cancel_futures=True)
+
+    def encode(self, batch: Batch) -> None:
+        """Have a batch encoded; waits for an earlier one if too many are under way."""
+        if not self._lanes:
+            self._open()
+        # By its number: which copy encodes a batch does not depend on their speed.
+        number = batch.number % len(self._lanes)
+        encoding = self._executors[number].submit(
+            self._lanes[number].encode_batch, batch, self._writer, self._stop
+        )
+        self._under_way.append(encoding)
+        # The feed reads no further while the lanes are behind, so that pixels do not pile
+        # up in memory.
+        if len(self._under_way) > IN_FLIGHT * len(self._lanes):
+            _wait_for(self._under_way.popleft())
+
+    def finish(self) -> None:
+        """Wait until every batch is encoded and kept."""
+        while self._under_way:
+            _wait_for(self._under_way.popleft())
+
+    def timing(self, cell: Cell, encoded: int, images: int) -> Timing:
+        """The time of a cell of which this run encoded `encoded` of `images` images."""
+        encode_seconds = sum(lane.encoding[cell].seconds for lane in self._lanes)
+        occlude_seconds = sum(lane.occluding[cell].seconds for lane in self._lanes)
+        speed = None
+        if encoded:
+            # Devices work side by side, so their speeds add up.
+            speed = encoded / encode_seconds * len(self._lanes)
+        return Timing(
+            images_per_second=speed,
+            encode_seconds=encode_seconds,
+            occlude_seconds=occlude_seconds,
+            device=self._plan.model.device,
+            precision=self._plan.precision,
+            from_store=images - encoded,
+        )
+
+    def _open(self) -> None:
+        # Copies are loaded here and not before: where all is stored none is needed.
+        lanes = [Lane(self._plan, self._setting, self._plan.model)]
+        for model in self._copies():
+            reports = self._setting.reports.to(model.device)
+            setting = replace(self._setting, encoder=model, reports=reports)
+            lanes.append(Lane(self._plan, setting, model))
+        self._lanes = lanes
+        # A single model is called in the caller's own thread, as its user expects. One
+        # of several has a thread of its own, so that it sees one batch at a time.
+        if len(lanes) == 1:
+            self._executors = [InlineExecutor()]
+        else:
+            self._executors = [ThreadPoolExecutor(1) for _ in lanes]
+
+
+def _wait_for(encoding: Future[list[Future[None]]]) -> None:
+    """Until a batch is encoded, checked and kept."""
+    for writing in encoding.result():
+        writing.result()

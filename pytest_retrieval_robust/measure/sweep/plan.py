@@ -1,0 +1,46 @@
+"""What a sweep is to measure, fixed before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ...core.cases import CLEAN, Cell
+from ..query_keys import id_hash, secret_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ...models import DualEncoder
+    from ...occluders import Occluder
+    from ..pairs import Pairs
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepPlan:
+    """One model on one data set, and the cells to measure."""
+
+    model: DualEncoder
+    pairs: Pairs
+    occluders: Mapping[Cell, Occluder]
+    """The occluder of every cell that hides something."""
+    ks: Sequence[int]
+    precision: str
+    batch_size: int
+    """Images per batch. Boundaries of batches depend on nothing else."""
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell, level 0 first."""
+        return tuple(dict.fromkeys((CLEAN, *self.occluders)))
+
+    @cached_property
+    def _secret(self) -> bytes:
+        return secret_of(self.pairs)
+
+    def image_name(self, number: int | np.int64) -> str:
+        """What messages call an image: its id may be a patient's, so it is hashed."""
+        image_id = self.pairs.dataset.image_ids[int(number)]
+        return f"the image with id hash {id_hash(image_id, self._secret)}"

@@ -1,0 +1,43 @@
+"""What a sweep gives: its measured cells, and the data they were measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ...core.cases import Cell, Json
+    from ...core.errors import RobustError
+    from ...core.outcomes import Scores, Timing
+    from ..pairs import Pairs
+
+
+@dataclass(frozen=True, repr=False)
+class Measured:
+    """One measured cell: scores and ranks of both directions, hidden shares, and time."""
+
+    achieved_level: float
+    """The share of the source images that was hidden, mean."""
+    visible_level: float
+    """The share of their visible part that was hidden, mean."""
+    image_to_report: Scores
+    report_to_image: Scores
+    image_ranks: NDArray[np.int64]
+    report_ranks: NDArray[np.int64]
+    timing: Timing
+
+
+@dataclass(frozen=True, repr=False)
+class SweepResult:
+    """Every cell of a sweep: measured, or the error that it ended with."""
+
+    cells: dict[Cell, Measured | RobustError]
+    pairs: Pairs
+    """What was evaluated: the pairs of the sweep without broken images that the data
+    set skips.
+    """
+    dataset: Json
+    truncated_reports: int | None

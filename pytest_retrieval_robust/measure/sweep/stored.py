@@ -1,0 +1,101 @@
+"""The batches of a sweep that the embedding store may have: their keys, and loading them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.cases import CLEAN
+from ...core.foreign import FOREIGN
+from ..abilities import declares_inputs
+from ..embeddings.keys import occluder_identity
+
+if TYPE_CHECKING:
+    from ...core.cases import Cell
+    from ...occluders import Occluder
+    from ...occluders.scene import Setting
+    from ..embeddings.shards import EncodedBatch, ModelShards
+    from .plan import SweepPlan
+
+Contents = list[tuple[int, bytes]]
+"""(number in the data set, content digest) of each image of a batch."""
+
+
+class StoredBatches:
+    """Finds the batches of a sweep in the embedding store."""
+
+    def __init__(self, plan: SweepPlan, setting: Setting, shards: ModelShards) -> None:
+        self._plan = plan
+        self._setting = setting
+        self._shards = shards
+        self._identities = {
+            cell: occluder_identity(occluder, cell.level, cell.seed)
+            for cell, occluder in plan.occluders.items()
+        }
+        # An occluder may read the gallery from the device and cache it. That is done
+        # here, because the threads of the feed have to leave the device alone.
+        for occluder in plan.occluders.values():
+            self._inputs_digest(occluder, [])
+
+    def keys(self, contents: Contents) -> dict[Cell, str]:
+        """The key of a batch in each cell; a cell whose masks are not known has none."""
+        numbers = [number for number, _ in contents]
+        image_ids = self._plan.pairs.dataset.image_ids
+        images = [(image_ids[number], content) for number, content in contents]
+        keys = {CLEAN: self._shards.image_key(b"", images)}
+        # An occluder declares the same inputs for all of its levels and seeds.
+        digests: dict[str, bytes | None] = {}
+        for cell, occluder in self._plan.occluders.items():
+            if occluder.name not in digests:
+                digests[occluder.name] = self._inputs_digest(occluder, numbers)
+            digest = digests[occluder.name]
+            if digest is not None:
+                occlusion = self._identities[cell] + digest
+                keys[cell] = self._shards.image_key(occlusion, images)
+        return keys
+
+    def load(self, keys: Mapping[Cell, str], images: int) -> dict[Cell, EncodedBatch]:
+        """The stored cells of a batch of that many images."""
+        stored = {}
+        for cell, key in keys.items():
+            batch = self._shards.load_images(key, images)
+            if batch is not None:
+                stored[cell] = batch
+        return stored
+
+    def _inputs_digest(
+        self, occluder: Occluder, numbers: Sequence[int]
+    ) -> bytes | None:
+        """What the occluder's masks follow from beyond ids and pixels, if it is known."""
+        if not declares_inputs(occluder):
+            return None
+        try:
+            groups = self._plan.pairs.dataset.image_groups[list(numbers)]
+            return occluder.looked_at(self._setting, numbers, groups)
+        except FOREIGN:
+            # The same failure is reported where the batch is measured.
+            return None
+
+
+def are_complete(stored: Mapping[Cell, EncodedBatch], cells: Sequence[Cell]) -> bool:
+    """Whether every cell of a batch is stored, and all were made from the same pixels."""
+    if len(stored) != len(cells):
+        return False
+    return len({batch.digests.tobytes() for batch in stored.values()}) == 1
+
+
+def made_from(
+    stored: Mapping[Cell, EncodedBatch], digests: NDArray[np.uint8]
+) -> dict[Cell, EncodedBatch]:
+    """The stored cells that were made from pixels with these digests.
+
+    A shard made from other pixels is not this batch's, whatever its key says.
+    """
+    return {
+        cell: batch
+        for cell, batch in stored.items()
+        if np.array_equal(batch.digests, digests)
+    }

@@ -1,0 +1,168 @@
+"""Repositories of the Hugging Face hub: whether they are here, how to get them, fetching.
+
+Imports no model library: `missing` runs while tests are collected.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import NotOnThisMachineError, RobustError
+from ...core.files import is_regular
+from ...core.foreign import FOREIGN, described
+from .. import LoadRequest
+from .attempt import attempt
+from .hub_cache import (
+    OPEN_CLIP_CONFIG,
+    cached_folder,
+    first_cached,
+    in_open_clip_layout,
+    is_open_clip_listing,
+)
+from .tokenizer import VOCABULARIES, has_vocabulary
+
+_ACCEPT_TERMS = "accept its terms on its page of the hub and log in (`hf auth login`)"
+
+
+def is_open_clip_repository(
+    repository: str, revision: str | None, request: LoadRequest
+) -> bool:
+    """Whether a repository is in open_clip's layout: by the cache, else by the hub's list.
+
+    The hub is asked only if the request allows downloads.
+    """
+    folder = cached_folder(repository, revision)
+    if folder is not None:
+        return in_open_clip_layout(folder)
+    if not request.may_download:
+        return False
+    from huggingface_hub import list_repo_files
+
+    try:
+        files = set(list_repo_files(repository, revision=revision))
+    except FOREIGN:
+        # A missing network has a dozen kinds of errors. The loader reports it.
+        return False
+    return is_open_clip_listing(files)
+
+
+def missing_from_hub(
+    name: str, repository: str, revision: str | None = None, *, terms: bool = False
+) -> str | None:
+    """The sentence for a repository that is not cached on this machine, or None.
+
+    `terms` must be accepted on its page first. If open_clip's configuration names
+    repositories for its text tower, they must be cached too.
+    """
+    folder = cached_folder(repository, revision)
+    if folder is None:
+        first = f"{_ACCEPT_TERMS}, then " if terms else ""
+        download = repository
+        if revision is not None:
+            download = f"{repository} --revision {revision}"
+        return (
+            f"the weights of {name} ({repository}) are not on this machine; "
+            f"{first}get them with --robust-download or `hf download {download}`"
+        )
+    # transformers keeps everything in one repository.
+    return missing_text_tower(name, folder) if in_open_clip_layout(folder) else None
+
+
+def missing_text_tower(name: str, folder: Path) -> str | None:
+    """The sentence for the parts of an open_clip text tower that are not cached, or None.
+
+    An open_clip configuration may take a network and a tokenizer from repositories of
+    transformers.
+    """
+    text = open_clip_text(folder)
+    network = text.get("hf_model_name")
+    tokenizer = text.get("hf_tokenizer_name")
+    # Repositories to download -> the file or part that each one is needed for.
+    parts: list[tuple[str, str]] = []
+    if network and not _has_network(network):
+        parts.append((network, "config.json"))
+    # A folder's own tokenizer is used before the one that its configuration names.
+    if tokenizer and not has_vocabulary(folder) and not _has_tokenizer(tokenizer):
+        parts.append((tokenizer, "tokenizer"))
+    if not parts:
+        return None
+    listed = ", ".join(f"{repository} ({part})" for repository, part in parts)
+    repositories = dict.fromkeys(repository for repository, _ in parts)
+    downloads = " and ".join(f"`hf download {name}`" for name in repositories)
+    return (
+        f"what the text tower of {name} needs is not on this machine: {listed};"
+        f" get it with --robust-download or {downloads}"
+    )
+
+
+def _has_network(source: str) -> bool:
+    return Path(source).is_dir() or first_cached(source, ("config.json",)) is not None
+
+
+def _has_tokenizer(source: str) -> bool:
+    if has_vocabulary(Path(source)):
+        return True
+    return first_cached(source, VOCABULARIES) is not None
+
+
+def open_clip_text(folder: Path) -> dict[str, Any]:
+    """`text_cfg` of a folder's `open_clip_config.json`.
+
+    Empty if it cannot be read, which the loader reports.
+    """
+    # Reading a FIFO of this name would never end.
+    file = folder / OPEN_CLIP_CONFIG
+    if not is_regular(file):
+        return {}
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        return dict(config["model_cfg"]["text_cfg"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return {}
+
+
+def repository_folder(
+    name: str,
+    repository: str,
+    request: LoadRequest,
+    patterns: list[str] | None = None,
+    revision: str | None = None,
+) -> Path:
+    """The snapshot of a repository, fetched if the request allows it.
+
+    Raises `NotOnThisMachineError` if it is neither cached nor fetched.
+    """
+    from huggingface_hub import snapshot_download
+
+    def fetch() -> Path:
+        folder = snapshot_download(
+            repository,
+            revision=revision,
+            local_files_only=not request.may_download,
+            allow_patterns=patterns,
+        )
+        return Path(folder)
+
+    def explain(error: BaseException) -> RobustError:
+        return NotOnThisMachineError(
+            f"Expected {repository} for {name} in the Hugging Face cache or on the hub,"
+            f" got {described(error)}. {how_to_download(repository, error)}, or pass a"
+            " folder."
+        )
+
+    return attempt(fetch, explain)
+
+
+def how_to_download(repository: str, error: BaseException | None = None) -> str:
+    """How to download a repository; a gated one's terms must be accepted first."""
+    first = "Run"
+    if error is not None and _is_gated(error):
+        first = f"{_ACCEPT_TERMS.capitalize()}, then run"
+    return f"{first} `hf download {repository}` on a machine with network access"
+
+
+def _is_gated(error: BaseException) -> bool:
+    # transformers replaces the hub's own error by one with these words.
+    return "gated repo" in str(error) or type(error).__name__ == "GatedRepoError"

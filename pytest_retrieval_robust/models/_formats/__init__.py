@@ -1,0 +1,1 @@
+"""Networks, preprocessing and tokenizers of the model families, one module per format."""

@@ -1,0 +1,199 @@
+"""open_clip's network, transform and tokenizer, created with a user's overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
+
+from ....core.catalogue import unknown_name
+from ....core.errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
+from ....core.foreign import described
+from ... import LoadRequest
+from ..._files.attempt import attempt, missing_package, shown_path
+from ..._files.tokenizer import (
+    check_tokenizer,
+    has_vocabulary,
+    needs_package,
+    require_fit,
+    unreadable_tokenizer,
+)
+from ..preprocessing import checked_overrides
+from ..quiet import quietly
+from .architecture import Architecture
+
+_FILTERS = ("bicubic", "bilinear")
+"""Interpolations that open_clip's own transform knows."""
+_ARGUMENTS = {
+    "mean": "image_mean",
+    "std": "image_std",
+    "interpolation": "image_interpolation",
+    "resize": "image_resize_mode",
+    "size": "force_image_size",
+}
+"""The overrides of a user as arguments of open_clip."""
+_RESIZE_MODES = {"exact": "squash", "longest": "longest", "shortest": "shortest"}
+
+
+@dataclass(frozen=True)
+class Created:
+    """What open_clip makes of an architecture."""
+
+    model: Any
+    preprocess: Any
+    """The transform for evaluation."""
+    tokenizer: Any
+
+
+def create_trained(
+    name: str,
+    architecture: Architecture,
+    request: LoadRequest,
+    tag: str,
+    *,
+    quick_gelu: bool,
+) -> Created:
+    """An architecture with one of open_clip's published weight tags."""
+    options = {"pretrained": tag, "force_quick_gelu": quick_gelu}
+    return _create(name, architecture, request, options)
+
+
+def create_untrained(
+    name: str, architecture: Architecture, request: LoadRequest
+) -> Created:
+    """An architecture with random weights, for a checkpoint to replace."""
+    options = {"load_weights": False, "pretrained_text": False}
+    return _create(name, architecture, request, options)
+
+
+def _create(
+    name: str, architecture: Architecture, request: LoadRequest, options: dict[str, Any]
+) -> Created:
+    # Before the network is built, which takes seconds.
+    overrides = _overrides(name, request)
+
+    def create() -> Created:
+        with offline_unless(request.may_download), quietly():
+            model, _, preprocess = open_clip.create_model_and_transforms(
+                architecture.schema,
+                device="cpu",
+                # On the CPU in float32: the encoder moves and casts it, filled.
+                precision="fp32",
+                weights_only=True,
+                **options,
+                **overrides,
+            )
+            tokenizer = _tokenizer(name, architecture, request.tokenizer)
+            return Created(model, preprocess, tokenizer)
+
+    created = attempt(create, partial(loading_error, name))
+    # open_clip's own tokenizer always fits its architectures.
+    if isinstance(created.tokenizer, HFTokenizer):
+        words = len(created.tokenizer.tokenizer)
+        rows = _embedding_rows(created.model)
+        require_fit(name, words, rows, request.tokenizer or "its own")
+    return created
+
+
+def _overrides(name: str, request: LoadRequest) -> dict[str, Any]:
+    """The user's overrides of preprocessing as arguments of open_clip."""
+    overrides = checked_overrides(name, request.options.get("preprocessing", {}))
+    interpolation = overrides.get("interpolation")
+    if interpolation is not None and interpolation not in _FILTERS:
+        raise unknown_name("interpolation of open_clip", interpolation, _FILTERS)
+    arguments = {_ARGUMENTS[key]: value for key, value in overrides.items()}
+    if "resize" in overrides:
+        arguments["image_resize_mode"] = _RESIZE_MODES[overrides["resize"]]
+    return arguments
+
+
+def _embedding_rows(model: Any) -> int | None:
+    """Rows of the table of word embeddings, in open_clip's tower or transformers'."""
+    text = getattr(model, "text", model)
+    table = getattr(text, "token_embedding", None)
+    if table is None:
+        table = text.transformer.get_input_embeddings()
+    return getattr(table, "num_embeddings", None)
+
+
+def _tokenizer(name: str, architecture: Architecture, requested: str | None) -> Any:
+    """The requested tokenizer; else the folder's own, or the one that its configuration
+    names; else open_clip's.
+    """
+    text = architecture.text_config()
+    named = text.get("hf_tokenizer_name")
+    # open_clip's own byte pairs belong to the weights.
+    if requested is not None and not named:
+        raise ConfigError(
+            f"Expected no tokenizer for {name}, whose text tower has open_clip's own,"
+            f" got tokenizer={shown_path(requested)!r}. Leave it out."
+        )
+    folder = architecture.folder
+    # A folder's own vocabulary goes before the one that its configuration names.
+    lacks_own = folder is not None and not has_vocabulary(folder)
+    if not named or (requested is None and not lacks_own):
+        return open_clip.get_tokenizer(architecture.schema)
+    source = requested or str(named)
+    check_tokenizer(name, source)
+
+    def read() -> HFTokenizer:
+        return HFTokenizer(
+            source,
+            context_length=text.get("context_length", DEFAULT_CONTEXT_LENGTH),
+            tokenizer_mode=text.get("tokenizer_mode"),
+            **text.get("tokenizer_kwargs", {}),
+        )
+
+    return attempt(read, partial(unreadable_tokenizer, name, source))
+
+
+@contextmanager
+def offline_unless(may_download: bool) -> Iterator[None]:
+    """Set the hub's own switch for the time of a load: open_clip has none."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not may_download
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def published_file(published: dict[str, Any], request: LoadRequest) -> Path:
+    """The cached file of a published tag, after open_clip has loaded it."""
+    with offline_unless(request.may_download):
+        return Path(open_clip.pretrained.download_pretrained(published))
+
+
+def loading_error(name: str, error: BaseException) -> RobustError:
+    """The error for an architecture or weights that open_clip could not load."""
+    package = missing_package(error)
+    if package is not None:
+        return needs_package(name, "open_clip model", package)
+    if _is_absence(error):
+        return NotOnThisMachineError(
+            f"Expected the weights of {name} in the Hugging Face cache or on the hub,"
+            f" got {described(error)}. Run once with network access, or allow downloads"
+            " (--robust-download)."
+        )
+    return ModelError(
+        f"Expected a whole open_clip checkpoint for {name}, got {described(error)}. The"
+        " architecture and the checkpoint must belong together; load or download the"
+        " matching one."
+    )
+
+
+def _is_absence(error: BaseException) -> bool:
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    absences = (LocalEntryNotFoundError, OfflineModeIsEnabled)
+    if isinstance(error, absences) or isinstance(error.__cause__, absences):
+        return True
+    return "Failed to download" in str(error)

@@ -1,0 +1,112 @@
+"""An open_clip network as a dual encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from torchvision.transforms import Normalize, ToTensor
+
+from ....core.errors import ModelError
+from ... import LoadRequest, ModelCard, Prepared
+from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
+from ..geometry import Geometry, Resize
+from ..pictures import eight_bit, require_shape
+from .creating import Created
+
+_RESIZES: dict[str, Resize] = {
+    "squash": "exact",
+    "longest": "longest",
+    "shortest": "shortest",
+}
+
+
+class OpenClipEncoder:
+    """An open_clip dual encoder.
+
+    Geometry is its own transform's; normalisation and encoding are on the device.
+    """
+
+    def __init__(
+        self, name: str, created: Created, request: LoadRequest, card: ModelCard
+    ) -> None:
+        self.name = name
+        self.device = request.device
+        self.precision = request.precision
+        self._dtype = torch_dtype(request.precision)
+        self._geometry = geometry_of(name, dict(created.model.visual.preprocess_cfg))
+        self._model = created.model.to(device=self.device, dtype=self._dtype).eval()
+        self._tokenizer = created.tokenizer
+        self.card = replace(card, input_size=self._geometry.side)
+        steps = created.preprocess.transforms
+        self._geometry_steps = [step for step in steps if is_geometry(step)]
+        normalise = next(step for step in steps if isinstance(step, Normalize))
+        self._mean = channel_constants(normalise.mean, self.device)
+        self._std = channel_constants(normalise.std, self.device)
+
+    def __repr__(self) -> str:
+        return described_encoder(self)
+
+    def prepare(self, image: Image) -> Prepared:
+        """Resize and crop as the checkpoint's transform declares, kept at 8 bits."""
+        square = eight_bit(image).convert("RGB")
+        # Before open_clip's own transform, which would allocate it.
+        require_shape(image, *self._geometry.resized(*image.size))
+        for step in self._geometry_steps:
+            square = step(square)
+        levels = np.asarray(square, dtype=np.uint8)
+        pixels = np.ascontiguousarray(levels.transpose(2, 0, 1))
+        return Prepared(pixels, self._geometry.frame(*image.size))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) on the 0..1 scale -> the network's input, float32."""
+        return (pixels - self._mean) / self._std
+
+    @torch.inference_mode()
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        normalised = self.normalise(pixels).to(self._dtype)
+        return unit_rows(self._model.encode_image(normalised))
+
+    @torch.inference_mode()
+    def encode_reports(self, texts: Sequence[str]) -> Tensor:
+        tokens = self._tokenizer(list(texts)).to(self.device)
+        return unit_rows(self._model.encode_text(tokens))
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """How many texts are longer than the context, special tokens counted."""
+        context = int(self._tokenizer.context_length)
+        return sum(self._length(text) > context for text in texts)
+
+    def _length(self, text: str) -> int:
+        """Tokens of a text before it is cut, special tokens counted."""
+        inner = getattr(self._tokenizer, "tokenizer", None)
+        if inner is None:
+            # open_clip's own tokenizer adds the start and the end of the text later.
+            return len(self._tokenizer.encode(text)) + 2
+        output = inner(self._tokenizer.clean_fn(text), verbose=False)
+        return len(output["input_ids"])
+
+
+def geometry_of(name: str, config: dict[str, Any]) -> Geometry:
+    """The checkpoint's declared resize; `ModelError` unless it leads to one fixed square."""
+    size = config["size"]
+    # open_clip writes one number, (height, width), or (channels, height, width).
+    if isinstance(size, int):
+        size = (size, size)
+    height, width = tuple(size)[-2:]
+    if height != width:
+        raise ModelError(
+            f"Expected a square input of {name}, got size={config['size']}. Register a"
+            " loader of your own."
+        )
+    resize = _RESIZES[config.get("resize_mode") or "shortest"]
+    return Geometry(resize, height, height)
+
+
+def is_geometry(step: Any) -> bool:
+    return not isinstance(step, Normalize | ToTensor)

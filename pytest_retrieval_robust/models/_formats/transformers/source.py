@@ -1,0 +1,203 @@
+"""A checkpoint that transformers reads, and the errors for what is wrong with its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from ....core.errors import ModelError, NotOnThisMachineError, RobustError
+from ....core.foreign import described
+from ... import LoadRequest
+from ..._files.attempt import attempt, missing_package
+from ..._files.checkpoint import weight_files
+from ..._files.hub import how_to_download
+from ..._files.hub_cache import cached_folder
+from ..._files.tokenizer import missing_tokenizer, needs_package
+from ..._files.weights_file import unreadable_weights
+from ..quiet import quietly
+
+T = TypeVar("T")
+Part: TypeAlias = Literal["configuration", "weights", "image processor", "tokenizer"]
+
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+"""Files of an image processor."""
+# The words of each part in the last of the messages below.
+_ARTICLES: dict[Part, str] = {
+    "configuration": "a",
+    "weights": "its",
+    "image processor": "an",
+    "tokenizer": "a",
+}
+_COPY_AGAIN = (
+    "Copy or download the folder again, and compare its sha256 with the publisher's."
+)
+_ADVICE: dict[Part, str] = {
+    "configuration": _COPY_AGAIN,
+    "weights": _COPY_AGAIN,
+    "image processor": (
+        "Save the processor beside the model again (processor.save_pretrained(FOLDER))."
+    ),
+    "tokenizer": (
+        "Save the tokenizer beside the model (tokenizer.save_pretrained(FOLDER)), or"
+        " pass tokenizer=FOLDER."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder or a hub repository, and how it may be read."""
+
+    name: str
+    location: str = field(repr=False)
+    """A path, or ORG/NAME of the hub."""
+    revision: str | None
+    request: LoadRequest
+    trust_remote_code: bool
+
+    @property
+    def permissions(self) -> dict[str, Any]:
+        """What the library may do, as the options of its readers."""
+        return {
+            "local_files_only": not self.request.may_download,
+            "trust_remote_code": self.trust_remote_code,
+        }
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the library's readers for this source."""
+        return {**self.permissions, "revision": self.revision}
+
+    @property
+    def is_path(self) -> bool:
+        path = Path(self.location)
+        return path.is_absolute() or path.exists()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its files lie on this machine, if they do."""
+        if Path(self.location).is_dir():
+            return Path(self.location)
+        return cached_folder(self.location, self.revision)
+
+    def has_no_processor(self) -> bool:
+        """Whether its files are on this machine, without an image processor."""
+        folder = self.folder
+        if folder is None:
+            return False
+        return not any((folder / name).is_file() for name in PROCESSORS)
+
+    def read(self, part: Part, reader: Callable[[], T]) -> T:
+        """One part of it, or the error that says what is wrong with that part."""
+        return attempt(lambda: silently(reader), partial(reading_error, self, part))
+
+
+def silently(read: Callable[[], T]) -> T:
+    with quietly():
+        return read()
+
+
+def reading_error(source: Source, part: Part, error: BaseException) -> RobustError:
+    """The error for a part that transformers could not read: the first reason that fits."""
+    for reason in _REASONS:
+        refusal = reason(source, part, error)
+        if refusal is not None:
+            return refusal
+    return ModelError(
+        f"Expected a whole transformers checkpoint for {source.name}, got"
+        f" {_ARTICLES[part]} {part} that cannot be read: {described(error)}."
+        f" {_ADVICE[part]}"
+    )
+
+
+def _needs_code(source: Source, _: Part, error: BaseException) -> RobustError | None:
+    text = str(error)
+    if "custom code" not in text and "trust_remote_code" not in text:
+        return None
+    return ModelError(
+        f"Expected a checkpoint of {source.name} that needs no code of its own, got one"
+        " that does; it was not run. If you have read it and trust it, set"
+        " trust_remote_code = true in its [models.NAME] table."
+    )
+
+
+def _lacks_package(
+    source: Source, part: Part, error: BaseException
+) -> RobustError | None:
+    package = missing_package(error)
+    return None if package is None else needs_package(source.name, part, package)
+
+
+def _is_elsewhere(source: Source, _: Part, error: BaseException) -> RobustError | None:
+    """A repository that is not cached on this machine."""
+    if source.is_path or source.folder is not None:
+        return None
+    # A user who already allowed downloads is not told to.
+    first = "Allow downloads (--robust-download), or: "
+    if source.request.may_download:
+        first = ""
+    return NotOnThisMachineError(
+        f"Expected the weights of {source.name} in the Hugging Face cache or on the"
+        f" hub, got {described(error)}. {first}"
+        f"{how_to_download(source.location, error)}, or pass local-dir:FOLDER."
+    )
+
+
+def _lacks_tokenizer(
+    source: Source, part: Part, _: BaseException
+) -> RobustError | None:
+    if part != "tokenizer" or source.is_path:
+        return None
+    reason = missing_tokenizer(source.name, source.location)
+    return None if reason is None else NotOnThisMachineError.because(reason)
+
+
+def _lacks_processor(
+    source: Source, part: Part, error: BaseException
+) -> RobustError | None:
+    if part != "image processor" or source.is_path or not source.has_no_processor():
+        return None
+    return NotOnThisMachineError(
+        f"Expected the image processor of {source.name} in the Hugging Face cache or on"
+        f" the hub, got {described(error)}. {how_to_download(source.location, error)}."
+    )
+
+
+def _is_bad_pickle(
+    source: Source, part: Part, error: BaseException
+) -> RobustError | None:
+    folder = source.folder
+    if part != "weights" or folder is None:
+        return None
+    # For a pickle, our own error says what was refused.
+    files = weight_files(folder)
+    if len(files) != 1 or files[0].suffix == ".safetensors":
+        return None
+    return unreadable_weights(source.name, files[0], error)
+
+
+def _is_unknown_type(
+    source: Source, part: Part, error: BaseException
+) -> RobustError | None:
+    if part != "configuration" or "model type" not in str(error):
+        return None
+    return ModelError(
+        f"Expected a model_type of {source.name} that the installed transformers knows,"
+        " got one that it does not. Upgrade transformers, or register a loader of"
+        " your own."
+    )
+
+
+# In this order: the first that fits is what the user must fix first.
+_REASONS = (
+    _needs_code,
+    _lacks_package,
+    _is_elsewhere,
+    _lacks_tokenizer,
+    _lacks_processor,
+    _is_bad_pickle,
+    _is_unknown_type,
+)

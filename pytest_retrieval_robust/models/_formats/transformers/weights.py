@@ -1,0 +1,124 @@
+"""The network of a transformers checkpoint with every one of its weights, or an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import AutoModel
+
+from ....core.errors import ModelError
+from ..._files.prefixes import prefix_of, unwrapped
+from ..._files.weight_checks import require_no_missing, require_numbers
+from ..encoders import torch_dtype
+from .source import Source
+
+
+@dataclass(frozen=True)
+class WholeModel:
+    """A network with every weight of its checkpoint, and what of the keys did not fit."""
+
+    model: Any
+    prefix: str
+    missing_keys: tuple[str, ...]
+    unexpected_keys: tuple[str, ...]
+
+    @property
+    def text_config(self) -> Any:
+        config = self.model.config
+        return getattr(config, "text_config", config)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What `from_pretrained` reports of a load."""
+
+    model: Any
+    missing_keys: Iterable[str]
+    unexpected_keys: Iterable[str]
+    mismatched_keys: Iterable[tuple[str, Any, Any]]
+    """(key, shape in the checkpoint, shape in the network)."""
+
+
+def whole_model(source: Source) -> WholeModel:
+    """Load the network with every weight.
+
+    Raises `ModelError` for missing keys, other shapes and values that are no numbers.
+    """
+    loaded = source.read("weights", lambda: _load(source, {}))
+    unexpected = [*loaded.unexpected_keys]
+    own = set(loaded.model.state_dict())
+    # transformers reports a key under another name as unexpected.
+    prefix = prefix_of(source.name, map(unwrapped, unexpected), own)
+    is_wrapped = any(
+        unwrapped(key) != key and unwrapped(key) in own for key in unexpected
+    )
+    if prefix or is_wrapped:
+        # Training code named the keys otherwise: again, under the network's own names.
+        mapping = _key_mapping(unexpected, prefix)
+        loaded = source.read("weights", lambda: _load(source, mapping))
+    _require_shapes(source.name, loaded)
+    require_no_missing(source.name, sorted(loaded.missing_keys))
+    _require_numbers(source.name, loaded.model)
+    return WholeModel(
+        loaded.model,
+        prefix,
+        missing_keys=tuple(loaded.missing_keys),
+        unexpected_keys=tuple(loaded.unexpected_keys),
+    )
+
+
+def _key_mapping(keys: Sequence[str], prefix: str) -> dict[str, str]:
+    """Patterns that turn the keys of a checkpoint into the network's own.
+
+    One for each beginning that is removed.
+    """
+    mapping: dict[str, str] = {}
+    for key in keys:
+        own = unwrapped(key).removeprefix(prefix)
+        if key.endswith(own):
+            beginning = re.escape(key.removesuffix(own))
+            first_part = re.escape(own.partition(".")[0])
+            mapping[rf"^{beginning}(?={first_part}\b)"] = ""
+        else:
+            # A part inside of the network was wrapped.
+            mapping[f"^{re.escape(key)}$"] = own
+    return mapping
+
+
+def _load(source: Source, key_mapping: dict[str, str]) -> _Loaded:
+    options = dict(source.options)
+    if key_mapping:
+        options["key_mapping"] = key_mapping
+    model, info = AutoModel.from_pretrained(
+        source.location,
+        dtype=torch_dtype(source.request.precision),
+        output_loading_info=True,
+        # `_require_shapes` refuses them, by name.
+        ignore_mismatched_sizes=True,
+        **options,
+    )
+    return _Loaded(
+        model,
+        missing_keys=info["missing_keys"],
+        unexpected_keys=info["unexpected_keys"],
+        mismatched_keys=info["mismatched_keys"],
+    )
+
+
+def _require_shapes(name: str, loaded: _Loaded) -> None:
+    for key, stored_shape, own_shape in sorted(loaded.mismatched_keys, key=str):
+        raise ModelError(
+            f"Expected {key} of shape {tuple(own_shape)} for {name}, got"
+            f" shape={tuple(stored_shape)}. Its config.json and its weights do not"
+            " belong together: copy both from one checkpoint."
+        )
+
+
+def _require_numbers(name: str, model: Any) -> None:
+    for key, weight in model.named_parameters():
+        require_numbers(name, key, weight, weight=True)
+    for key, buffer in model.named_buffers():
+        require_numbers(name, key, buffer, weight=False)

@@ -1,0 +1,1 @@
+"""Severity occluders: each draws something that grows with the level (`severity`)."""

@@ -1,0 +1,195 @@
+"""The page's figures: Recall@k over the level, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from markupsafe import Markup
+
+from .._text import short
+from ..series import Point, Series, what_is_hidden
+from .svg import Rule, Trace, described, panel
+from .views import Switches, View
+
+
+@dataclass(frozen=True)
+class Words:
+    """One line of a figure, in words."""
+
+    number: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Two drawings side by side, with what they show in words."""
+
+    view: View
+    title: str
+    note: str
+    panels: tuple[Markup, ...]
+    words: tuple[Words, ...]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A series as a line of a figure."""
+
+    number: int
+    """Its place among the switch's names, which decides how it looks."""
+    name: str
+    series: Series
+
+
+def curve_figures(series: Sequence[Series], switches: Switches) -> Iterator[Figure]:
+    """Models overlaid: one figure per data set, occluder, direction and k."""
+
+    def line(one_series: Series) -> _Line:
+        number = switches.models.index(one_series.model)
+        return _Line(number, one_series.model, one_series)
+
+    axes = ("dataset", "occluder", "direction", "k")
+    return _figures(series, switches, axes, line)
+
+
+def occluder_figures(series: Sequence[Series], switches: Switches) -> Iterator[Figure]:
+    """Occluders overlaid: one figure per data set, model, direction and k.
+
+    There is none where the run has a single occluder.
+    """
+    if len(switches.occluders) < 2:
+        return iter(())
+
+    def line(one_series: Series) -> _Line:
+        number = switches.occluders.index(one_series.occluder)
+        return _Line(number, one_series.occluder, one_series)
+
+    axes = ("dataset", "model", "direction", "k")
+    return _figures(series, switches, axes, line)
+
+
+def _figures(
+    series: Sequence[Series],
+    switches: Switches,
+    axes: Sequence[str],
+    line: Callable[[Series], _Line],
+) -> Iterator[Figure]:
+    def place(one_series: Series) -> tuple[int, ...]:
+        view = switches.view_of(one_series, *axes)
+        return tuple(getattr(view, axis) for axis in axes)
+
+    for _, group in groupby(sorted(series, key=place), key=place):
+        lines = [line(one_series) for one_series in group]
+        yield _figure(lines, switches.view_of(lines[0].series, *axes))
+
+
+def _figure(lines: Sequence[_Line], view: View) -> Figure:
+    series = [line.series for line in lines]
+    first = series[0]
+    levels = sorted({point.level for line in series for point in line.recall})
+    subject = first.model if view.occluder is None else first.occluder
+    title = (
+        f"Recall@{first.k}, {first.direction.replace('-', ' ')},"
+        f" {short(subject)} on {short(first.dataset)}"
+    )
+    axis = _axis_of(series)
+    recall = panel(
+        [Trace(line.number, _points(line.series.recall)) for line in lines],
+        levels=levels,
+        x_label=axis.label,
+        y_label=f"Recall@{first.k}, %",
+        label=f"{title}. In words below.",
+        rules=_rules(first),
+        unit=axis.unit,
+    )
+    panels = [recall]
+    retained = [line for line in lines if line.series.kept]
+    if retained and len(levels) > 1:
+        retention = panel(
+            [Trace(line.number, _points(line.series.kept)) for line in retained],
+            levels=levels,
+            x_label=axis.label,
+            y_label="kept of Recall at level 0, %",
+            label=f"What is kept of {title}. In words below.",
+            unit=axis.unit,
+        )
+        panels.append(retention)
+    return Figure(
+        view,
+        title,
+        _note(series, levels),
+        tuple(panels),
+        tuple(map(_words, lines)),
+    )
+
+
+def _rules(series: Series) -> list[Rule]:
+    rules = []
+    if series.chance is not None:
+        rules.append(Rule("chance", "chance", series.chance))
+    if series.ceiling is not None:
+        rules.append(Rule("ceiling", "ceiling", series.ceiling))
+    return rules
+
+
+def _points(
+    points: Iterable[Point],
+) -> list[tuple[float, float | None, float | None, float | None]]:
+    return [(point.level, point.value, point.low, point.high) for point in points]
+
+
+def _words(line: _Line) -> Words:
+    series = line.series
+    recalls = [(point.level, point.value) for point in series.recall]
+    text = described(recalls, series.half_level) + _retention_words(series)
+    return Words(line.number, short(line.name), text)
+
+
+def _retention_words(series: Series) -> str:
+    if series.is_at_chance:
+        return "; at chance with nothing hidden, so there is nothing to keep"
+    if series.last_kept is None or len(series.kept) < 2:
+        return ""
+    return f"; {100 * series.last_kept:.0f} % of it is kept"
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What the levels of a figure are."""
+
+    label: str
+    """Below the axis."""
+    unit: str
+    """Beside a level at the pointer."""
+
+
+def _axis_of(series: Sequence[Series]) -> _Axis:
+    severities = [line.is_severity for line in series]
+    if all(severities):
+        return _Axis("severity of the occlusion, %", "severity")
+    if any(severities):
+        return _Axis("share hidden, or severity, %", "level")
+    return _Axis("share of the image hidden, %", "hidden")
+
+
+def _note(series: Sequence[Series], levels: Sequence[float]) -> str:
+    first = series[0]
+    sentences = [f"{first.queries:,} queries, gallery of {first.gallery:,}."]
+    sentences += what_is_hidden(series)
+    seeds = max(len(line.seeds) for line in series)
+    if seeds > 1:
+        sentences.append(
+            f"Means over {seeds} mask layouts. Bands hold the error by queries and by"
+            " layouts."
+        )
+    at_chance = dict.fromkeys(short(line.model) for line in series if line.is_at_chance)
+    if at_chance:
+        sentences.append(
+            f"No retention of {', '.join(at_chance)}: at chance with nothing hidden."
+        )
+    if len(levels) == 1:
+        sentences.append("One level was measured: no curve, and nothing to keep.")
+    return " ".join(sentences)

@@ -1,0 +1,245 @@
+"""The HTML report: one file that loads nothing from elsewhere.
+
+It holds images and texts only where a user asked for them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from ...core.outcomes import ModelRecord
+from ...core.verdict import GateKind, VerdictName
+from ...gate.record import RunRecord
+from .._text import level_text, number, percent, plain, readable, short
+from ..saved_run import host_of
+from ..series import Series, series_of
+from ..terminal import notes_of
+from .cell_table import Row, table_levels, table_rows
+from .changes import Change, changes_of
+from .costs import CostTable, cost_table, speeds
+from .curves import Figure, curve_figures, occluder_figures
+from .downloads import Downloads, downloads_of
+from .gate_table import GateRow, gate_rows
+from .provenance import Facts, facts, policy_text
+from .searches import Breaking, Maps, breaking_figures, sensitivity_maps
+from .svg import SHADES, swatch
+from .views import Switches
+from .worst import WorstRow, guided_kinds, worst_rows
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from ...core.sample_sheets import SampleSheet
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+def render_html(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> str:
+    """The whole page; docs/reports.md says what it shows.
+
+    Images and report texts are in `samples` alone.
+    """
+    template = _environment().get_template("page.html.j2")
+    return template.render(vars(page_of(run, samples)))
+
+
+@dataclass(frozen=True)
+class Assets:
+    """What the page loads, which stands in the page itself."""
+
+    style: Markup
+    script: Markup
+    early: Markup
+    """The script that runs before anything is drawn."""
+
+    @classmethod
+    def read(cls) -> Assets:
+        return cls(_asset("page.css"), _asset("page.js"), _asset("early.js"))
+
+    @property
+    def style_hash(self) -> str:
+        return _hash(self.style)
+
+    @property
+    def script_hashes(self) -> tuple[str, str]:
+        return _hash(self.early), _hash(self.script)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images and texts of patients, as far as the run was asked to show them."""
+
+    sheets: tuple[SampleSheet, ...]
+    means: dict[bytes, str]
+    """Mean picture of a data set -> its id in the page."""
+    shows_images: bool
+    maps: list[Maps]
+    """Drawn on the mean pictures, where there are any."""
+
+
+@dataclass(frozen=True, repr=False)
+class Page:
+    """Every name that the template uses, beside filters and `swatch`."""
+
+    run: RunRecord
+    assets: Assets
+    switches: Switches
+    counts: dict[VerdictName, int]
+    legend: list[tuple[int, str]]
+    """(number, name) of each model."""
+    figures: list[Figure]
+    levels: list[float]
+    rows: list[Row]
+    layouts: int
+    """The most mask layouts that a mean is over."""
+    severities: list[str]
+    """Occluders whose levels are severities."""
+    guided: list[tuple[str, str]]
+    occluder_figures: list[Figure]
+    worst_rows: list[WorstRow]
+    changes: list[Change]
+    gates: list[GateRow]
+    ungated: int
+    notes: list[str]
+    absent: list[ModelRecord]
+    """Models that were not tested."""
+    breaking: list[Breaking]
+    samples: Samples
+    shades: list[int]
+    speeds: list[list[str]]
+    costs: CostTable
+    models: list[tuple[str, Facts]]
+    datasets: list[tuple[str, Facts]]
+    host: Facts
+    policy: str
+    downloads: Downloads
+
+
+def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
+    series = series_of(run)
+    switches = Switches.of(series)
+    numbers = _model_numbers(run, switches)
+    changes = changes_of(run)
+    gates = gate_rows(run.verdicts)
+    tested = [model for model in run.models if model.tested]
+    return Page(
+        run=run,
+        assets=Assets.read(),
+        switches=switches,
+        counts=run.verdict_counts(),
+        legend=[(numbers[name], short(name)) for name in switches.models],
+        figures=list(curve_figures(series, switches)),
+        levels=table_levels(series),
+        rows=list(table_rows(series, switches)),
+        layouts=max((len(line.seeds) for line in series), default=1),
+        severities=_severities(series),
+        guided=guided_kinds(switches.occluders),
+        occluder_figures=list(occluder_figures(series, switches)),
+        worst_rows=list(worst_rows(series, switches)),
+        changes=changes,
+        gates=gates,
+        ungated=sum(verdict.gate.kind is GateKind.NONE for verdict in run.verdicts),
+        notes=notes_of(run),
+        absent=[model for model in run.models if not model.tested],
+        breaking=list(breaking_figures(run, numbers)),
+        samples=_samples(run, samples),
+        shades=list(range(SHADES + 1)),
+        speeds=speeds(run),
+        costs=cost_table(run),
+        models=[(model.name, facts(model.as_json())) for model in tested],
+        datasets=[(dataset["name"], facts(dataset)) for dataset in run.datasets],
+        host=facts(host_of(run)),
+        policy=policy_text(run.policy),
+        downloads=downloads_of(run, series, changes, gates),
+    )
+
+
+def _model_numbers(run: RunRecord, switches: Switches) -> dict[str, int]:
+    """A number per model, which decides how its lines look: the swept ones first."""
+    searched = [search.model for search in run.breaking]
+    names = dict.fromkeys([*switches.models, *searched])
+    return {name: place for place, name in enumerate(names)}
+
+
+def _severities(series: Sequence[Series]) -> list[str]:
+    return list(dict.fromkeys(line.occluder for line in series if line.is_severity))
+
+
+def _samples(run: RunRecord, sheets: Sequence[SampleSheet]) -> Samples:
+    means: dict[bytes, str] = {}
+    grounds: dict[tuple[str, str], str] = {}
+    for sheet in sheets:
+        if sheet.mean is not None:
+            # Models that saw the same images share one picture.
+            ground = means.setdefault(sheet.mean, f"mean-{len(means)}")
+            grounds[sheet.model, sheet.dataset] = ground
+    return Samples(
+        tuple(sheet for sheet in sheets if sheet.samples),
+        means,
+        shows_images=bool(sheets),
+        maps=sensitivity_maps(run.breaking, grounds),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finished,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = {
+        "percent": percent,
+        "number": number,
+        "short": short,
+        "level": level_text,
+        "multiline": _multiline,
+        "whole": _whole,
+        "base64": _base64,
+    }
+    environment.filters |= filters
+    environment.globals |= {"swatch": swatch}
+    return environment
+
+
+def _finished(value: Any) -> Any:
+    """Every text of the page, made harmless and readably short, before it is escaped."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return readable(value)
+    return value
+
+
+def _multiline(text: str) -> Markup:
+    return Markup("\n").join(plain(line) for line in text.splitlines())
+
+
+def _whole(text: str) -> Markup:
+    """A text that is shown to its end: a report, a command."""
+    return Markup.escape(plain(text))
+
+
+def _base64(content: bytes) -> Markup:
+    return Markup(base64.b64encode(content).decode())
+
+
+def _asset(name: str) -> Markup:
+    return Markup((_FOLDER / name).read_text(encoding="utf-8"))
+
+
+def _hash(content: str) -> str:
+    """As a Content-Security-Policy names a script or style that may stand in the page."""
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,0 +1,83 @@
+"""What the page's switches choose: a data set, an occluder, a direction, a k, a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ...core.cases import DIRECTIONS
+from .._text import short
+from ..series import Series
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a part of the page is shown; None where it does not depend on that switch."""
+
+    dataset: int | None = None
+    occluder: int | None = None
+    direction: int | None = None
+    k: int | None = None
+    model: int | None = None
+
+    def attributes(self, chosen: View) -> Markup:
+        """Those that the page's script reads; `data-on` where it is shown at first."""
+        own = {name: value for name, value in vars(self).items() if value is not None}
+        at_first = all(getattr(chosen, name) == value for name, value in own.items())
+        words = "".join(f' data-{name}="{value}"' for name, value in own.items())
+        return Markup(f"data-view{words}{' data-on' if at_first else ''}")
+
+
+@dataclass(frozen=True)
+class Option:
+    value: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Switches:
+    """The names that numbers stand for, and what is chosen at first."""
+
+    models: tuple[str, ...]
+    datasets: tuple[str, ...]
+    occluders: tuple[str, ...]
+    ks: tuple[int, ...]
+
+    @classmethod
+    def of(cls, series: Sequence[Series]) -> Switches:
+        return cls(
+            models=tuple(dict.fromkeys(one.model for one in series)),
+            datasets=tuple(dict.fromkeys(one.dataset for one in series)),
+            occluders=tuple(dict.fromkeys(one.occluder for one in series)),
+            ks=tuple(sorted({one.k for one in series})),
+        )
+
+    @property
+    def chosen(self) -> View:
+        return View(
+            dataset=0, occluder=0, direction=0, k=self.ks[-1] if self.ks else 0, model=0
+        )
+
+    def options(self, axis: str) -> list[Option]:
+        if axis == "k":
+            return [Option(k, str(k)) for k in self.ks]
+        if axis == "direction":
+            return [
+                Option(place, name.replace("-", " "))
+                for place, name in enumerate(DIRECTIONS)
+            ]
+        names: tuple[str, ...] = getattr(self, f"{axis}s")
+        return [Option(place, short(name)) for place, name in enumerate(names)]
+
+    def view_of(self, one: Series, *axes: str) -> View:
+        """The view of a series, of these axes alone."""
+        places = {
+            "dataset": self.datasets.index(one.dataset),
+            "occluder": self.occluders.index(one.occluder),
+            "direction": DIRECTIONS.index(one.direction),
+            "k": one.k,
+            "model": self.models.index(one.model),
+        }
+        return View(**{axis: places[axis] for axis in axes})

@@ -1,0 +1,167 @@
+"""Between a run in memory and the document that its `run.json` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
+
+from ...core.cases import DIRECTIONS, Direction
+from ...core.codec import Json, to_plain
+from ...core.outcomes import ModelRecord, Outcome, finite
+from ...core.searches import BreakingOutcome
+from ...gate.measurements import Identity, Measurements, Scope
+from .document import (
+    SCHEMA_VERSION,
+    BaselineForm,
+    CellForm,
+    CurveForm,
+    DatasetForm,
+    Ends,
+    LayoutForm,
+    ModelForm,
+    OutcomeForm,
+    RunDocument,
+    RunFacts,
+    SearchForm,
+    VerdictForm,
+)
+
+if TYPE_CHECKING:
+    from ...gate.curve_intervals import Interval
+    from ...gate.record import BaselineRecord, RunRecord
+    from ...retrieval.curve import Curve
+
+
+def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocument:
+    """The run as `run.json` has it, all but the digest of its content."""
+    return RunDocument(
+        schema_version=SCHEMA_VERSION,
+        run=_facts(run, ranks_sha256, host),
+        models=[_model_form(model) for model in run.models],
+        datasets=[DatasetForm(**dataset) for dataset in run.datasets],
+        outcomes=[_outcome_form(outcome) for outcome in run.outcomes],
+        costs=list(run.costs),
+        breaking=[_search_form(search) for search in run.breaking],
+        curves=[
+            _curve(run, curve, direction)
+            for curve in run.curves
+            for direction in DIRECTIONS
+        ],
+        layouts=[LayoutForm(**vars(layout)) for layout in run.layouts],
+        baseline=None if run.baseline is None else _baseline(run.baseline),
+        verdicts=[VerdictForm(**verdict.as_json()) for verdict in run.verdicts],
+    )
+
+
+def _facts(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunFacts:
+    return RunFacts(
+        id=run.identity.id,
+        started=run.identity.started,
+        version=run.identity.version,
+        command=run.scope.command,
+        host=host,
+        gates_sha256=run.gates_sha256,
+        policy=list(run.policy),
+        ranks_sha256=ranks_sha256,
+        limit=run.limit,
+        partial=run.scope.partial,
+        plan=run.plan,
+        replayed=run.replayed,
+        failures=list(run.failures),
+        warnings=list(run.warnings),
+        broken=list(run.broken),
+        broken_tests=run.broken_tests,
+        status=run.release.status,
+    )
+
+
+def _curve(run: RunRecord, curve: Curve, direction: Direction) -> CurveForm:
+    """The curve with the 95 % interval of each of its numbers, null where ranks are missing."""
+    form = CurveForm(
+        **curve.as_json(direction),
+        auc_interval={},
+        half_level_interval={},
+        slope_interval={},
+        retention_interval={},
+    )
+    for k in sorted(curve.clean.scores(direction).recall):
+        at_k = run.intervals.get((curve.clean.case, direction, k))
+        form.auc_interval[k] = None if at_k is None else _ends(at_k.auc)
+        form.half_level_interval[k] = None if at_k is None else _ends(at_k.half_level)
+        form.slope_interval[k] = None if at_k is None else _ends(at_k.slope)
+        form.retention_interval[k] = None if at_k is None else _by_level(at_k.retention)
+    return form
+
+
+def _by_level(intervals: Mapping[float, Interval]) -> dict[str, Ends | None]:
+    return {f"{level:g}": _ends(interval) for level, interval in intervals.items()}
+
+
+def _ends(interval: Interval) -> Ends:
+    return finite(interval.low), finite(interval.high)
+
+
+def _baseline(baseline: BaselineRecord) -> BaselineForm:
+    return BaselineForm(
+        id=baseline.id,
+        started=baseline.started,
+        version=baseline.version,
+        obstacles=list(baseline.obstacles),
+        vanished=list(baseline.vanished),
+        cells=[CellForm(**cell.as_json()) for cell in baseline.cells],
+    )
+
+
+def _outcome_form(outcome: Outcome) -> OutcomeForm:
+    """An outcome as the file has it."""
+    return OutcomeForm(**vars(outcome))
+
+
+def _search_form(search: BreakingOutcome) -> SearchForm:
+    """A search as the file has it: its quantiles are there for readers."""
+    return SearchForm(
+        **vars(search), median=search.quantile(0.5), quantile_5=search.quantile(0.05)
+    )
+
+
+def _model_form(model: ModelRecord) -> ModelForm:
+    """A model as the file has it: with the facts of its card beside its name."""
+    facts = model.as_json()
+    return ModelForm(
+        **{name: facts[name] for name in ModelForm.__struct_fields__ if name in facts}
+    )
+
+
+def measured_of(document: RunDocument, notes: tuple[str, ...]) -> Measurements:
+    """What a document says that was measured; what follows from it is computed anew."""
+    run = document.run
+    return Measurements(
+        identity=Identity(run.id, run.started, run.version, run.host),
+        scope=Scope(run.partial, run.command),
+        limit=run.limit,
+        plan=run.plan,
+        outcomes=tuple(map(_outcome, document.outcomes)),
+        costs=tuple(document.costs),
+        breaking=tuple(map(_search, document.breaking)),
+        models=tuple(map(_model, document.models)),
+        datasets=tuple(map(to_plain, document.datasets)),
+        broken=tuple(run.broken),
+        broken_tests=run.broken_tests,
+        notes=notes,
+    )
+
+
+def _outcome(form: OutcomeForm) -> Outcome:
+    return Outcome(**asdict(form))
+
+
+def _search(form: SearchForm) -> BreakingOutcome:
+    fields = asdict(form)
+    del fields["median"], fields["quantile_5"]
+    return BreakingOutcome(**fields)
+
+
+def _model(form: ModelForm) -> ModelRecord:
+    return ModelRecord.from_json(to_plain(form))

@@ -1,0 +1,50 @@
+"""A sweep over a few cells with an encoder of any habits, and the ranks that it gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_retrieval_robust import load_occluder
+from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult
+
+from ..measure.sweep.test_sweep import RECORDS, Pixels, noisy_model
+
+OCCLUDERS = (
+    "patches",
+    "patches(fill=donor)",
+    "box(fill=mean)",
+    "salient(grid=4)",
+    "lines",
+)
+METHODS = ("encode_images", "encode_reports", "prepare")
+CELLS = [
+    (Cell(name, level, 0), load_occluder(name))
+    for name in OCCLUDERS
+    for level in (0.2, 0.5)
+]
+
+
+class Rows(dict[str, NDArray[np.float32]]):
+    """A row for every text: a model that is to be known again is asked about texts that
+    are not in the data.
+    """
+
+    def __missing__(self, text: str) -> NDArray[np.float32]:
+        return np.random.default_rng(len(text)).normal(size=257).astype(np.float32)
+
+
+def encoder_of(kind: type[Pixels], **changes: Any) -> Pixels:
+    return kind(Rows(noisy_model(RECORDS).rows), **changes)
+
+
+def ranks(result: SweepResult) -> dict[Cell, bytes]:
+    cell_ranks = {}
+    for cell, measured in result.cells.items():
+        assert isinstance(measured, Measured), measured
+        both = (measured.image_ranks.tobytes(), measured.report_ranks.tobytes())
+        cell_ranks[cell] = b"".join(both)
+    return cell_ranks

@@ -1,0 +1,317 @@
+"""Every Python block of a page is run, with stand-ins for what is the user's own."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tarfile
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+import torch
+
+from pytest_retrieval_robust import (
+    Catalogues,
+    Curve,
+    LoadRequest,
+    ModelEntry,
+    evaluate,
+)
+from pytest_retrieval_robust.models import published
+
+from ..datasets.files import trees
+from ..saved_runs import make_run
+from .conftest import ENCODER, STUDIES
+from .pages import block, inline_code, read
+
+Names = dict[str, Any]
+CHEXPERT_LABELS = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Pleural Effusion",
+)
+CHEXPERT = [
+    (1, 0, 0, 0, 0, "Atelectasis."),
+    (0, 1, 0, 0, 0, "A large heart."),
+    (0, 0, 1, 0, 0, "Consolidation."),
+    (0, 0, 0, 1, 0, "Edema."),
+]
+PAIRS = "synthetic-cxr(pairs=24)"
+F = TypeVar("F", bound=Callable[..., None])
+
+
+CHECKED: set[tuple[str, str, int]] = {
+    # `conftest.project` measures these as files of its suite.
+    ("README.md", "python", 0),
+    ("README.md", "python", 1),
+    ("docs/breaking.md", "python", 1),
+    ("docs/extending.md", "python", 8),
+}
+"""The blocks that a test of this module, or the shared run, runs."""
+
+
+def runs(page: str, *numbers: int) -> Callable[[F], F]:
+    """Note that the decorated test runs these blocks."""
+    CHECKED.update((page, "python", number) for number in numbers)
+    return lambda test: test
+
+
+def run(page: str, number: int, names: Names, **replaced: str) -> Names:
+    """Run a block; `replaced` makes it smaller, word for word."""
+    shown = block(page, "python", number)
+    text = shown.text
+    for old, new in replaced.items():
+        assert text.count(f"{old}=") == 1, old
+        text = re.sub(rf"\b{old}=\w+", f"{old}={new}", text)
+    names.setdefault("__name__", "page")
+    exec(compile(text, shown.place, "exec", dont_inherit=True), names)
+    return names
+
+
+def stand_ins(text: str) -> Names:
+    names: Names = {}
+    exec(text, names)
+    return names
+
+
+def registered(names: Names) -> Catalogues:
+    catalogues = Catalogues()
+    names["pytest_robust_register"](catalogues)
+    return catalogues
+
+
+def measure(entry: ModelEntry) -> None:
+    """A whole, small evaluation of the entry's model."""
+    model = entry.load(LoadRequest())
+    assert model.name == entry.name
+    curve = evaluate(model, PAIRS, "patches", levels=(0.3,), ks=(10,))
+    assert curve.levels == (0.0, 0.3)
+
+
+@runs("docs/extending.md", 0)
+def test_an_entry_point_registers_a_model() -> None:
+    names = stand_ins(ENCODER)
+    run("docs/extending.md", 0, names)
+    module = ModuleType("our_package.robustness")
+    module.__dict__.update(names)
+    shown = block("docs/extending.md", "toml").text
+    (value,) = re.findall(r'^ours = "(.*)"$', shown, re.MULTILINE)
+    (group,) = re.findall(r'entry-points\."(.*?)"', shown)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "our_package", ModuleType("our_package"))
+        patch.setitem(sys.modules, "our_package.robustness", module)
+        register = EntryPoint("ours", value, group).load()
+    catalogue = Catalogues().models
+    register(catalogue)
+    assert group.endswith(".models")
+    measure(catalogue.get("ours"))
+
+
+@runs("docs/extending.md", 1)
+def test_a_conftest_registers_a_model() -> None:
+    encoder = stand_ins(ENCODER)
+    session = SimpleNamespace(
+        embed_images=encoder["embed_images"], embed_texts=encoder["embed_texts"]
+    )
+    names = run("docs/extending.md", 1, {"connect": lambda: session})
+    measure(registered(names).models.get("ours"))
+
+
+class Network:
+    """What an encoder of the user's own looks like with torch."""
+
+    def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels.float().mean(dim=(2, 3)) + 1
+
+    def encode_text(self, tokens: torch.Tensor) -> torch.Tensor:
+        return tokens.float().expand(-1, 3).cos()
+
+
+class OnnxSession:
+    """The one method of ONNX Runtime's session that the pages use."""
+
+    def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
+
+    def run(self, outputs: None, inputs: Mapping[str, Any]) -> list[Any]:
+        assert outputs is None
+        (values,) = inputs.values()
+        assert [*inputs] == [self.wanted]
+        assert isinstance(values, np.ndarray)
+        if values.ndim == 4:
+            return [values.mean(axis=(2, 3)) + 1]
+        return [np.cos(np.repeat(values, 3, axis=1))]
+
+
+MEAN = np.full((3, 1, 1), 0.5, np.float32)
+STD = np.full((3, 1, 1), 0.25, np.float32)
+
+
+def torch_names() -> Names:
+    mean, std = torch.from_numpy(MEAN), torch.from_numpy(STD)
+    return {"torch": torch, "model": Network(), "mean": mean, "std": std}
+
+
+def encode_with(names: Names) -> None:
+    """The two functions as a model."""
+    names["load"] = stand_ins(ENCODER)["embed_texts"]
+    pixels = np.random.default_rng(0).random((2, 3, 224, 224), np.float32)
+    assert np.asarray(names["embed_images"](pixels)).shape == (2, 3)
+    assert np.asarray(names["embed_texts"](["one", "three"])).shape == (2, 3)
+
+
+@runs("docs/extending.md", 2)
+def test_functions_with_torch_embed() -> None:
+    names = torch_names()
+    names["tokenizer"] = lambda texts: torch.tensor([[len(text)] for text in texts])
+    encode_with(run("docs/extending.md", 2, names))
+
+
+@runs("docs/extending.md", 3)
+def test_functions_with_onnx_embed() -> None:
+    names: Names = {"mean": MEAN, "std": STD}
+    names["images"] = OnnxSession("pixels")
+    names["reports"] = OnnxSession("ids")
+    names["tokenizer"] = lambda texts: np.array([[len(text)] for text in texts])
+    encode_with(run("docs/extending.md", 3, names))
+
+
+@runs("docs/extending.md", 4)
+def test_a_conftest_registers_a_data_set() -> None:
+    names = run("docs/extending.md", 4, stand_ins(STUDIES))
+    dataset = registered(names).datasets.get("ours").load()
+    assert dataset.name == "ours"
+    assert len(dataset.image_ids) == 12
+    assert len(set(dataset.patients)) == 6
+
+
+@runs("docs/extending.md", 5)
+def test_an_occluder_of_the_page_hides() -> None:
+    names = run("docs/extending.md", 5, {})
+    registered(names)
+    occluder = names["FromBelow"](fill="mean")
+    curve = evaluate("tiny-cxr-clip", PAIRS, occluder, levels=(0.3,), ks=(1,))
+    assert curve.outcomes[0].case.occluder == "from-below(fill=mean)"
+
+
+@runs("docs/extending.md", 6)
+def test_a_metric_of_the_page_is_one_of_ranks() -> None:
+    rows = np.eye(5, dtype=np.float32)
+    names = run("docs/extending.md", 6, {"image_rows": rows, "report_rows": rows})
+    assert names["gain"] == 1.0
+    assert names["discounted_gain"](np.array([3])) == 0.5
+
+
+@runs("docs/extending.md", 7)
+def test_a_report_of_the_page_renders_a_run(tmp_path: Path) -> None:
+    from pytest_retrieval_robust.gate.policy import Policy
+    from pytest_retrieval_robust.gate.record import Against, judge_run
+
+    names = run("docs/extending.md", 7, {})
+    made = make_run(tmp_path, queries=20)
+    record = judge_run(made.run, Policy(), Against())
+    assert registered(names).reports.get("txt").render(record) == ""
+
+
+@runs("docs/python.md", 0)
+def test_the_page_of_python_measures_a_curve() -> None:
+    curve = run("docs/python.md", 0, {}, pairs="20")["curve"]
+    assert isinstance(curve, Curve)
+    assert curve.levels == (0.0, 0.1, 0.3)
+    assert curve.ks == (1, 10)
+
+
+@runs("docs/breaking.md", 0)
+def test_the_page_of_breaking_searches_and_maps() -> None:
+    text = block("docs/breaking.md", "python", 0).text
+    assert 'load_dataset("synthetic-cxr")' in text
+    small = text.replace('"synthetic-cxr"', '"synthetic-cxr", pairs=48')
+    small = small.replace("grid=16, images=100", "grid=4, images=2")
+    assert small.count("grid=4, images=2") == 1
+    small = small.replace('label="effusion left"', 'label="effusion left", grid=2')
+    assert small.count("grid=2") == 1
+    names: Names = {}
+    exec(small, names)
+    assert names["result"].masks[0].shape == (4, 4)
+    assert np.shape(names["heat"].rows) == (2, 2)
+
+
+@runs("docs/data.md", 0)
+def test_data_sets_of_the_page_open(tmp_path: Path, data: Path) -> None:
+    reports, _ = trees.open_i(tmp_path)
+    with tarfile.open(tmp_path / "NLMCXR_reports.tgz", "w:gz") as archive:
+        archive.add(reports, "ecgen-radiology")
+    trees.write_table(
+        tmp_path / "test.csv",
+        ("image_path", "report", "study", "subject"),
+        [("1.png", "No finding.", "1", "1"), ("2.png", "Effusion.", "2", "2")],
+    )
+    for number in (1, 2):
+        trees.save(tmp_path / f"{number}.png", number)
+    shown = block("docs/data.md", "python", 0).text
+    text = shown.replace('"/data/', f'"{data}/').replace(".parquet", ".csv")
+    names: Names = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        exec(text, names)
+    assert len(names["mimic"].image_ids) >= 2
+    assert len(names["open_i"].reports) >= 1
+    assert list(names["ours"].patients) == ["1", "2"]
+
+
+@runs("docs/data.md", 1)
+def test_the_precision_of_the_page_is_a_share(tmp_path: Path) -> None:
+    table = [(f"{number}.jpg", *labels) for number, labels in enumerate(3 * CHEXPERT)]
+    header = ("Path", *CHEXPERT_LABELS, "Report Impression")
+    trees.write_table(tmp_path / "chexpert_5x200.csv", header, table)
+    rows = np.eye(12, dtype=np.float32)
+    names: Names = {"image_rows": rows, "report_rows": rows}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        run("docs/data.md", 1, names)
+    assert 0 < names["precision"] <= 1
+
+
+@runs("docs/strategies.md", 0, 1, 2, 3)
+def test_the_page_of_strategies_runs_from_top_to_bottom() -> None:
+    """All blocks of the page, from top to bottom, and the tests that they define."""
+    names: Names = {}
+    for number in range(4):
+        run("docs/strategies.md", number, names)
+    tests = [name for name in names if name.startswith("test_")]
+    assert len(tests) == 6
+    for name in tests:
+        names[name]()
+
+
+@runs("docs/synthetic-cxr.md", 0)
+def test_a_picture_of_the_page_has_its_size() -> None:
+    names = run("docs/synthetic-cxr.md", 0, {})
+    assert names["data"].image(0).size == (224, 224)
+
+
+@runs("CONTRIBUTING.md", 0)
+def test_the_entry_of_contributing_is_one() -> None:
+    text = block("CONTRIBUTING.md", "python", 0).text
+    entry = eval(text.strip(), vars(published))
+    assert isinstance(entry, ModelEntry)
+    assert f"`{entry.name}`" in read("docs/models.md")
+
+
+def test_the_readmes_forms_of_an_encoder_give_rows() -> None:
+    pixels = np.random.default_rng(0).random((2, 3, 224, 224), np.float32)
+    forms = [code for code in inline_code("README.md") if "(pixels - mean)" in code]
+    forms += [code for code in inline_code("README.md") if "from_numpy" in code]
+    names = {"session": OnnxSession("pixels"), "mean": MEAN, "std": STD}
+    onnx, with_torch = forms
+    rows = eval(onnx, {**names, "pixels": pixels})
+    same = eval(with_torch, {**torch_names(), "pixels": pixels})
+    assert rows.shape == (2, 3)
+    assert np.allclose(rows, same.numpy(), atol=1e-5)

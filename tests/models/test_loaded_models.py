@@ -1,0 +1,99 @@
+"""What a loaded model leaves and says: log records, reprs, precision, activation."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pytest_retrieval_robust import load_model
+from pytest_retrieval_robust.core.errors import ConfigError
+from pytest_retrieval_robust.models import DualEncoder, LoadRequest
+from pytest_retrieval_robust.models.own_checkpoint import own_entry
+
+from .checkpoints import save_clip, save_open_clip
+from .refusals import CANARY, load, refused
+
+
+def test_libraries_log_nothing_while_a_model_is_loaded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folders = save_open_clip(tmp_path / "open"), save_clip(tmp_path / "clip")
+    caplog.set_level(logging.DEBUG)
+    for folder in folders:
+        load(folder)
+    assert not [record for record in caplog.records if "open_clip" in record.pathname]
+    assert not [
+        record for record in caplog.records if record.name.startswith("transformers")
+    ]
+
+
+def test_a_load_leaves_the_root_logger_as_it_was(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = [*root.handlers], [*root.filters], root.level
+    load(save_open_clip(tmp_path))
+    assert ([*root.handlers], [*root.filters], root.level) == before
+
+
+def test_reprs_are_one_neutral_line(tmp_path: Path) -> None:
+    from pytest_retrieval_robust import encoder_from_callables
+
+    folder = save_clip(tmp_path / CANARY / "clip")
+    assert repr(load(folder)) == "<TransformersEncoder local-dir-clip on cpu, fp32>"
+    half = load_model(
+        f"local-dir:{save_open_clip(tmp_path / CANARY / 'open')}",
+        device="cpu",
+        precision="bf16",
+    )
+    assert repr(half) == "<OpenClipEncoder local-dir-open on cpu, bf16>"
+    ours: Any = encoder_from_callables("ours", len, len)
+    assert repr(ours) == "<CallableEncoder ours on cpu>"
+    assert CANARY not in repr(
+        LoadRequest(checkpoint=folder, tokenizer=str(folder), cache_dir=folder)
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_model_knows_its_precision(tmp_path: Path, precision: Any) -> None:
+    for save in (save_clip, save_open_clip):
+        model = load_model(
+            f"local-dir:{save(tmp_path / save.__name__)}",
+            device="cpu",
+            precision=precision,
+        )
+        assert getattr(model, "precision") == precision  # noqa: B009 - not in the protocol
+
+
+def test_the_twin_with_another_activation_is_noticed(tmp_path: Path) -> None:
+    import open_clip
+
+    torch.manual_seed(0)
+    state = open_clip.create_model("RN50", pretrained=None).state_dict()
+    file = tmp_path / "epoch_1.pt"
+
+    def own(architecture: str, run: str | None) -> DualEncoder:
+        torch.save({"name": run, "state_dict": state} if run else state, file)
+        return own_entry(
+            "mine", "open_clip", str(file), None, {"architecture": architecture}, []
+        ).load(LoadRequest())
+
+    assert own("RN50", None).card.activation == "gelu"
+    assert own("RN50-quickgelu", None).card.activation == "quickgelu"
+    assert own("RN50", "2026_01_01-model_RN50-lr_0.0005-b_64").card.activation == "gelu"
+    message = refused(
+        lambda: own("RN50", "2026_01_01-model_RN50-quickgelu-lr_0.0005-b_64")
+    )
+    assert 'Set architecture = "RN50-quickgelu"' in message
+    assert 'Set architecture = "RN50"' in refused(
+        lambda: own("RN50-quickgelu", "x-model_RN50-lr_1")
+    )
+
+
+def test_an_option_that_a_locator_does_not_have() -> None:
+    with pytest.raises(
+        ConfigError, match="Expected a known option of .*context_length"
+    ):
+        load_model("hf:someone/clip", context_length=7)
