@@ -11,10 +11,10 @@ from ...core.cases import Json
 from ...core.errors import RobustError
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
+from ...measure.timing.occlusion_timer import OcclusionTimer
 from ...retrieval.curve import Curve
 from ..carried import TestRecord
 from ..gate_fixture import GateFixture
-from ..occlusion_timer import OcclusionTimer
 from ..our_tests import CaseParameters, parameters_of
 from .loading import Loader
 from .measuring import Measurer
