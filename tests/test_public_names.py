@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,16 @@ def test_a_public_name_is_there_and_has_a_docstring(name: str) -> None:
     value = getattr(pytest_retrieval_robust, name)
     assert value.__doc__
     assert value.__doc__.strip()
+
+
+@pytest.mark.filterwarnings("error::DeprecationWarning")
+@pytest.mark.parametrize(("name", "home"), pytest_retrieval_robust._HOMES.items())
+def test_a_public_name_is_taken_from_the_module_that_defines_it(
+    name: str, home: str
+) -> None:
+    value = getattr(import_module(f"{PACKAGE}.{home}"), name)
+    module = getattr(value, "__module__", "")
+    assert name in TYPE_ALIASES or module.startswith(f"{PACKAGE}.{home}")
 
 
 def imports_from_the_package(file: Path) -> set[tuple[str, str]]:
