@@ -257,7 +257,8 @@ def test_onsets_are_thousandths_and_something_is_hidden_from_a_tenth_on(
     assert onsets.shape == (CELLS, CELLS)
     assert onsets.dtype == np.int16
     assert (((onsets >= 1) & (onsets <= STEPS)) | (onsets == NEVER)).all()
-    assert (onsets <= STEPS // 10).sum() >= 20
+    # A single line may begin outside of the image, and shows a few cells of itself.
+    assert (onsets <= STEPS // 10).any()
     assert np.array_equal(onsets, occluder.onsets(image_id, seed))
 
 
