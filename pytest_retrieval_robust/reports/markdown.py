@@ -14,9 +14,9 @@ from ..gate.release import Status, counted
 from ..retrieval.intervals import holm
 from . import ReportEntry
 from ._text import QUANTILES, level_text, number, percent, plain, readable, short
+from .notes import notes_of
 from .saved_run import host_of
 from .series import Point, Series, series_of, what_is_hidden
-from .terminal import notes_of
 
 if TYPE_CHECKING:
     from ..core.catalogue import Catalogue

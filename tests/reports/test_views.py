@@ -20,7 +20,8 @@ from pytest_retrieval_robust.reports.html.page import render_html
 from pytest_retrieval_robust.reports.html.svg import Trace, panel
 from pytest_retrieval_robust.reports.markdown import render_markdown, text
 from pytest_retrieval_robust.reports.series import series_of
-from pytest_retrieval_robust.reports.terminal import cell_verdict, summary_lines
+from pytest_retrieval_robust.reports.terminal.marks import cell_verdict
+from pytest_retrieval_robust.reports.terminal.summary import summary_lines
 
 from .records import record, renamed, searched, timed
 from .test_page import data_of, find, parsed, rows_of, words
