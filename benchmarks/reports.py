@@ -19,7 +19,7 @@ from statistics import median
 
 from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.html.page import render_html
-from pytest_retrieval_robust.reports.markdown import render_markdown
+from pytest_retrieval_robust.reports.markdown.report import render_markdown
 from pytest_retrieval_robust.reports.saved_run import render_json
 from tests.reports.chromium import MISSING, chromium
 from tests.reports.records import multiplied, record, searched, timed

@@ -14,7 +14,7 @@ import pytest
 import pytest_retrieval_robust.measure.sweep.run
 import pytest_retrieval_robust.models._formats.transformers.encoder
 import pytest_retrieval_robust.reports.saved_run
-import pytest_retrieval_robust.reports.terminal  # noqa: F401
+import pytest_retrieval_robust.reports.terminal.summary  # noqa: F401
 from pytest_retrieval_robust.core.atomic_files import CACHE_VARIABLE
 
 THREE_LINES = """

@@ -49,7 +49,7 @@ def warm_up() -> None:
     import pytest_retrieval_robust.models._formats.transformers.encoder
     import pytest_retrieval_robust.reports.html.page
     import pytest_retrieval_robust.reports.saved_run
-    import pytest_retrieval_robust.reports.terminal
+    import pytest_retrieval_robust.reports.terminal.summary
     import pytest_retrieval_robust.run.plugin  # noqa: F401
 
     torch.set_num_threads(1)

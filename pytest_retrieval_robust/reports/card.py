@@ -11,8 +11,9 @@ from ..core.errors import RobustError
 from ..core.outcomes import ModelRecord
 from ..gate.record import RunRecord
 from ._text import percent, plain
-from .markdown import code, table, text
-from .series import Point, Series, series_of
+from .markdown.dialect import code, table, text
+from .run_series import series_of
+from .series import Point, Series
 
 
 def model_card(run: RunRecord, name: str | None = None) -> str:
@@ -161,7 +162,7 @@ def _recalls(lines: Sequence[Series]) -> str:
 
 def _row(line: Series, levels: Sequence[float]) -> list[str]:
     cells = {point.level: _cell(point) for point in line.recall}
-    retention = "at chance" if line.is_at_chance else percent(line.last_kept)
+    retention = "at chance" if line.is_at_chance else percent(line.last_retention)
     return [
         f"Recall@{line.k}",
         *(cells.get(level, "–") for level in levels),

@@ -34,7 +34,7 @@ def curve_csv(series: Sequence[Series]) -> list[list[object]]:
 
 
 def _rows(line: Series) -> list[list[object]]:
-    retention = {point.level: point for point in line.kept}
+    retention = {point.level: point for point in line.retention}
     points = zip(line.recall, line.achieved, line.verdicts, strict=True)
     rows: list[list[object]] = []
     for recall, hidden_share, verdict in points:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.files import require_regular
 from ..gate.record import RunRecord
 from ._text import readable
-from .markdown import blocks
+from .markdown.report import blocks
 
 _LIMIT = 1024 * 1024
 """Bytes of a step's summary, beyond which GitHub shows nothing of it."""

@@ -23,7 +23,7 @@ from ..core.foreign import FOREIGN
 from ..core.names import slug
 from ..gate.arrays import dataset_key
 from . import ReportEntry
-from .breaking import save_map
+from .heat_map_shades import save_map
 from .saved.arrays import RANKS_FILE, digest_of, is_kept_name, kept_name, open_ranks
 from .saved.convert import document_of
 from .saved.read import RUN_FILE, content_digest, read_run_json

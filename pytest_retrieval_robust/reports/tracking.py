@@ -18,8 +18,9 @@ from ..core.errors import NotOnThisMachineError, RobustError
 from ..core.foreign import FOREIGN, let_go
 from ._text import plain
 from .html.page import render_html
+from .run_series import series_of
 from .saved_run import render_json
-from .series import Series, series_of
+from .series import Series
 
 if TYPE_CHECKING:
     from ..core.config_file import TrackingTable
@@ -152,7 +153,11 @@ def metrics_of(series: Sequence[Series]) -> Iterator[tuple[str, float, int]]:
                     point.value,
                     round(1000 * point.level),
                 )
-        whole = {"auc": one.auc, "half_level": one.half_level, "kept": one.last_kept}
+        whole = {
+            "auc": one.auc,
+            "half_level": one.half_level,
+            "kept": one.last_retention,
+        }
         for name, value in whole.items():
             if value is not None:
                 yield f"{place}/{name}_at_{one.k}", value, 0

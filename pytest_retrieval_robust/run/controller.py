@@ -253,7 +253,7 @@ class Controller:
             sentence = f"RELEASE GATE: FAILED because {self._problem}"
             reporter.write_line(sentence, red=True, bold=True)
             return
-        from ..reports.terminal import write_summary
+        from ..reports.terminal.summary import write_summary
         from .saving import annotations_of
 
         if not self._config.option.no_summary:

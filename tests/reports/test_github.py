@@ -19,7 +19,7 @@ from pytest_retrieval_robust.reports.github import (
     step_summary,
     write_step_summary,
 )
-from pytest_retrieval_robust.reports.markdown import render_markdown
+from pytest_retrieval_robust.reports.markdown.report import render_markdown
 
 from ..conftest import Run
 from .records import multiplied, record, renamed

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_retrieval_robust.gate.record import RunRecord
-from pytest_retrieval_robust.reports.markdown import code, render_markdown, table, text
+from pytest_retrieval_robust.reports.markdown.dialect import code, table, text
+from pytest_retrieval_robust.reports.markdown.report import render_markdown
 
 from .records import nothing, record, renamed, whole_record
 from .test_page import NASTY

@@ -23,7 +23,7 @@ from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.card import model_card
 from pytest_retrieval_robust.reports.figure import draw_figure
 from pytest_retrieval_robust.reports.paper_table import long_csv, paper_csv
-from pytest_retrieval_robust.reports.series import series_of
+from pytest_retrieval_robust.reports.run_series import series_of
 
 from ..saved_runs import Made, make_run
 from .records import record, renamed

@@ -25,8 +25,8 @@ from pytest_retrieval_robust.core.cases import DIRECTIONS
 from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.html.page import render_html
 from pytest_retrieval_robust.reports.html.svg import described
-from pytest_retrieval_robust.reports.markdown import render_markdown
-from pytest_retrieval_robust.reports.terminal import summary_lines
+from pytest_retrieval_robust.reports.markdown.report import render_markdown
+from pytest_retrieval_robust.reports.terminal.summary import summary_lines
 
 from .records import (
     multiplied,

@@ -17,7 +17,7 @@ import pytest
 
 from pytest_retrieval_robust.core.config_file import TrackingTable, read_config_file
 from pytest_retrieval_robust.core.errors import ConfigError, RobustError
-from pytest_retrieval_robust.reports.series import series_of
+from pytest_retrieval_robust.reports.run_series import series_of
 from pytest_retrieval_robust.reports.tracking import metrics_of, send
 
 from ..conftest import ANY_MODEL, Run

@@ -18,9 +18,11 @@ from pytest_retrieval_robust.reports._text import short
 from pytest_retrieval_robust.reports.card import model_card
 from pytest_retrieval_robust.reports.html.page import render_html
 from pytest_retrieval_robust.reports.html.svg import Trace, panel
-from pytest_retrieval_robust.reports.markdown import render_markdown, text
-from pytest_retrieval_robust.reports.series import series_of
-from pytest_retrieval_robust.reports.terminal import cell_verdict, summary_lines
+from pytest_retrieval_robust.reports.markdown.dialect import text
+from pytest_retrieval_robust.reports.markdown.report import render_markdown
+from pytest_retrieval_robust.reports.run_series import series_of
+from pytest_retrieval_robust.reports.terminal.marks import cell_verdict
+from pytest_retrieval_robust.reports.terminal.summary import summary_lines
 
 from .records import record, renamed, searched, timed
 from .test_page import data_of, find, parsed, rows_of, words
@@ -124,7 +126,7 @@ def test_shares_of_large_cells_are_told_as_they_are(tmp_path: Path) -> None:
         "patches(grid=4)",
         1.1,
     )
-    assert "44.0 % hidden (asked: 40 %)" in model_card(run, "ours")
+    assert "44.0 % hidden (requested: 40 %)" in model_card(run, "ours")
     for told in (render_markdown(run), section(run, "curves")):
         assert (
             "The cells of patches(grid=4) are large: it hides 0.0, 22.0, 44.0 %."
@@ -198,7 +200,7 @@ def test_means_are_over_the_layouts_that_every_level_has(tmp_path: Path) -> None
     run = record(tmp_path, gates="", seeds=(0, 1, 2))
     one, *_ = series_of(lacking(run, seed=1, level=0.4))
     assert one.seeds == (0, 2)
-    assert one.kept
+    assert one.retention
     alone = replace(
         run,
         outcomes=tuple(
@@ -206,7 +208,7 @@ def test_means_are_over_the_layouts_that_every_level_has(tmp_path: Path) -> None
         ),
     )
     one, *_ = series_of(alone)
-    assert (one.kept, one.auc, one.is_at_chance) == ((), None, False)
+    assert (one.retention, one.auc, one.is_at_chance) == ((), None, False)
 
 
 # Bounds that are not known
@@ -274,7 +276,7 @@ def test_a_run_without_outcomes_says_what_it_measured(tmp_path: Path) -> None:
     page, written = words(parsed(render_html(aside))), render_markdown(aside)
     assert "No recall was measured" in page
     assert "Nothing was measured" not in page
-    assert "### Smallest share whose hiding was found to break it" in written
+    assert "### Smallest hidden area that pushes the report out of the top k" in written
     assert "<summary>Time per image</summary>" in written
 
 

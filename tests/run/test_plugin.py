@@ -173,7 +173,7 @@ def test_verbose_prints_every_cell_and_both_directions(run_suite: Run) -> None:
             "*report-to-image Recall@10 in %",
             "ungated: tiny-cxr-clip on synthetic-cxr, patches at level 0.3, seed 0",
             "  image-to-report R@1 *, R@5 *, R@10 *, median rank *",
-            "  0.3008 hidden, 0.3008 of what it sees, * images/s",
+            "  0.3008 of the image hidden, 0.3008 of the model's view, * images/s",
         ]
     )
 
@@ -291,7 +291,7 @@ def test_an_absent_model_of_all_is_one_skip_with_reason_and_remedy(
             " download*"
         ]
     )
-    result.stdout.fnmatch_lines(["not tested: *, clip, *", "*says what is missing of*"])
+    result.stdout.fnmatch_lines(["not tested: *, clip, *", "*says what each of them lacks*"])
     result.stdout.fnmatch_lines([f"RELEASE GATE: PASSED (*{absent} models not tested)"])
 
 

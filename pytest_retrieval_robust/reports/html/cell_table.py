@@ -100,14 +100,14 @@ def _curve_cell(value: float | None, ends_at: str, interval: str = "") -> Cell:
 
 
 def _retention_cell(line: Series, ends_at: str) -> Cell:
-    if len(line.kept) < 2:
+    if len(line.retention) < 2:
         return _nothing_to_keep(line)
-    last = line.kept[-1]
+    last = line.retention[-1]
     return _curve_cell(last.value, ends_at, _interval(last))
 
 
 def _half_cell(line: Series) -> Cell:
-    if len(line.kept) < 2:
+    if len(line.retention) < 2:
         return _nothing_to_keep(line)
     if line.half_level is None:
         return Cell("not reached", _NOT_REACHED)

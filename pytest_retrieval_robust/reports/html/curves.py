@@ -106,10 +106,10 @@ def _figure(lines: Sequence[_Line], view: View) -> Figure:
         unit=axis.unit,
     )
     panels = [recall]
-    retained = [line for line in lines if line.series.kept]
+    retained = [line for line in lines if line.series.retention]
     if retained and len(levels) > 1:
         retention = panel(
-            [Trace(line.number, _points(line.series.kept)) for line in retained],
+            [Trace(line.number, _points(line.series.retention)) for line in retained],
             levels=levels,
             x_label=axis.label,
             y_label="kept of Recall at level 0, %",
@@ -151,9 +151,9 @@ def _words(line: _Line) -> Words:
 def _retention_words(series: Series) -> str:
     if series.is_at_chance:
         return "; at chance with nothing hidden, so there is nothing to keep"
-    if series.last_kept is None or len(series.kept) < 2:
+    if series.last_retention is None or len(series.retention) < 2:
         return ""
-    return f"; {100 * series.last_kept:.0f} % of it is kept"
+    return f"; {100 * series.last_retention:.0f} % of it is kept"
 
 
 @dataclass(frozen=True)

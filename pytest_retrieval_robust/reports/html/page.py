@@ -19,9 +19,10 @@ from ...core.outcomes import ModelRecord
 from ...core.verdict import GateKind, VerdictName
 from ...gate.record import RunRecord
 from .._text import level_text, number, percent, plain, readable, short
+from ..notes import notes_of
+from ..run_series import series_of
 from ..saved_run import host_of
-from ..series import Series, series_of
-from ..terminal import notes_of
+from ..series import Series
 from .cell_table import Row, table_levels, table_rows
 from .changes import Change, changes_of
 from .costs import CostTable, cost_table, speeds

@@ -11,7 +11,7 @@ from ._errors import Commands, report_error, text_of
 
 if TYPE_CHECKING:
     from ...gate.record import RunRecord
-    from ...reports.lines import Line
+    from ...reports.terminal.lines import Line
 
 SHOWN = 20
 """Cells that are listed without --verbose."""
@@ -91,9 +91,9 @@ def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRec
 
 
 def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
-    from ...reports.baseline import difference_lines, significant_losses
-    from ...reports.lines import Span
-    from ...reports.terminal import release_line, verdict_lines
+    from ...reports.terminal.baseline import difference_lines, significant_losses
+    from ...reports.terminal.lines import Span
+    from ...reports.terminal.summary import release_line, verdict_lines
 
     baseline = record.baseline
     assert baseline is not None
@@ -122,7 +122,7 @@ def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
 
 
 def _exit_code(record: RunRecord, is_judged: bool) -> int:
-    from ...reports.baseline import significant_losses
+    from ...reports.terminal.baseline import significant_losses
 
     baseline = record.baseline
     assert baseline is not None

@@ -36,7 +36,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     from ...reports.figure import draw_figure
-    from ...reports.series import series_of
+    from ...reports.run_series import series_of
 
     return with_saved_run(
         parsed,

@@ -24,7 +24,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     from ...reports.paper_table import long_csv, paper_csv
-    from ...reports.series import series_of
+    from ...reports.run_series import series_of
 
     write = long_csv if parsed.long else paper_csv
     return with_saved_run(

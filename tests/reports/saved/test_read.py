@@ -24,7 +24,7 @@ from pytest_retrieval_robust.gate.policy import Policy
 from pytest_retrieval_robust.gate.record import Against, Ending, judge_run
 from pytest_retrieval_robust.gate.toml import read_policy
 from pytest_retrieval_robust.reports.html.page import render_html
-from pytest_retrieval_robust.reports.markdown import render_markdown
+from pytest_retrieval_robust.reports.markdown.report import render_markdown
 from pytest_retrieval_robust.reports.saved.read import (
     SCHEMA_FILE,
     SavedRunError,

@@ -1,0 +1,119 @@
+"""The whole summary, from the tables to the verdict of the release gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..notes import loading_notes
+from .baseline import baseline_lines
+from .blocks import BLOCKS, printable_blocks
+from .curve_tables import table_lines
+from .every_cell import cell_lines
+from .gate_power import power_lines
+from .layouts import layout_lines
+from .lines import Line, Span, sentence_lines
+from .searches import search_lines
+
+if TYPE_CHECKING:
+    import pytest
+
+    from ...core.verdict import VerdictName
+    from ...gate.record import RunRecord
+
+_QUIET = -1
+"""The verbosity of `-q`."""
+_FEW = 4
+"""Fewer absent models than this are each explained, however they were selected."""
+
+
+def write_summary(run: RunRecord, reporter: pytest.TerminalReporter) -> None:
+    """Print the run.
+
+    With `-q` only the tables and what was not met, with `-qq` only the last line.
+    """
+    if reporter.verbosity >= _QUIET:
+        reporter.section("retrieval robustness")
+        for line in summary_lines(run, reporter.verbosity, printable_blocks()):
+            for span in line:
+                markup = {span.colour: True} if span.colour else {}
+                reporter.write(span.text, **markup)
+            reporter.write("\n")
+    colour = "green" if run.release.is_green else "red"
+    reporter.write(release_line(run) + "\n", **{colour: True, "bold": True})
+
+
+def release_line(run: RunRecord) -> str:
+    """The last line: `RELEASE GATE: PASSED (...)`, `FAILED ...`, `NOT JUDGED (...)` or
+    `MEASURED ONLY (...)`.
+    """
+    return run.release.line
+
+
+def summary_lines(
+    run: RunRecord, verbosity: int = 0, blocks: str = BLOCKS
+) -> Iterator[Line]:
+    """The summary but for its last line."""
+    if verbosity < 0:
+        yield from table_lines(run, verbosity, blocks)
+        yield from _objections(run)
+        return
+    if run.replayed:
+        origin = f"the run of {run.identity.started} (id {run.identity.id})"
+        yield [Span(f"judged again: {origin}", "bold")]
+    yield from table_lines(run, verbosity, blocks)
+    if verbosity > 0:
+        yield from cell_lines(run)
+        yield from power_lines(run.verdicts)
+    yield from layout_lines(run.layouts, verbosity)
+    yield from search_lines(run.breaking, verbosity, blocks)
+    yield from baseline_lines(run.baseline, verbosity)
+    # What has to be read comes last: a terminal shows the end.
+    yield from verdict_lines(run)
+    yield from sentence_lines("broken:", run.broken, "red")
+    yield from sentence_lines("not tested:", _absent_models(run, verbosity), "yellow")
+    yield from sentence_lines("loaded:", loading_notes(run))
+    yield from sentence_lines("note:", run.warnings, "yellow")
+    if run.results is not None:
+        yield [Span(f"results: {run.results} (run.json, ranks.npz)")]
+    for path in run.reports:
+        yield [Span(f"report: {path}")]
+
+
+def _objections(run: RunRecord) -> Iterator[Line]:
+    """What even a quiet log has to hold, or nobody knows why a run failed."""
+    yield from verdict_lines(run)
+    yield from sentence_lines("broken:", run.broken, "red")
+    absent = [
+        f"{model.name}: {model.reason}"
+        for model in run.models
+        if model.named and not model.tested
+    ]
+    yield from sentence_lines("not tested:", absent, "yellow")
+
+
+def verdict_lines(run: RunRecord) -> Iterator[Line]:
+    """The sentences of what was not met, and of what is open."""
+    yield from sentence_lines("failed:", _sentences_of(run, "fail"), "red")
+    open_gates = _sentences_of(run, "inconclusive")
+    yield from sentence_lines("inconclusive:", open_gates, "yellow")
+
+
+def _sentences_of(run: RunRecord, name: VerdictName) -> list[str]:
+    return [verdict.sentence for verdict in run.verdicts if verdict.verdict == name]
+
+
+def _absent_models(run: RunRecord, verbosity: int) -> list[str]:
+    """Why each selected model is not tested.
+
+    A model that only `all` or a pattern selected is listed without its reason.
+    """
+    absent = [model for model in run.models if not model.tested]
+    explains_all = verbosity > 0 or len(absent) < _FEW
+    explained = [model for model in absent if model.named or explains_all]
+    sentences = [f"{model.name}: {model.reason}" for model in explained]
+    listed = [model.name for model in absent if model not in explained]
+    if listed:
+        advice = "(`-v` says what each of them lacks and how to get it)"
+        sentences.append(f"{', '.join(listed)} {advice}")
+    return sentences
