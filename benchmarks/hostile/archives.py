@@ -433,10 +433,11 @@ _TABLES = (
 
 def report_xml(findings: str = "Clear lungs.", head: str = "") -> bytes:
     return (
-        f'<?xml version="1.0" encoding="utf-8"?>\n{head}<eCitation><uId'
-        ' id="CXR1"/><MedlineCitation><Article><Abstract><AbstractText'
-        f' Label="FINDINGS">{findings}</AbstractText></Abstract></Article></MedlineCitation><parentImage'
-        ' id="0"><figureId>F1</figureId></parentImage></eCitation>'
+        f'<?xml version="1.0" encoding="utf-8"?>\n{head}<eCitation><uId id="CXR1"/>'
+        "<MedlineCitation><Article><Abstract>"
+        f'<AbstractText Label="FINDINGS">{findings}</AbstractText>'
+        "</Abstract></Article></MedlineCitation>"
+        '<parentImage id="0"><figureId>F1</figureId></parentImage></eCitation>'
     ).encode()
 
 

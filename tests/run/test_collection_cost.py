@@ -72,7 +72,8 @@ def test_whether_a_model_is_here_is_asked_once_a_run(pytester: pytest.Pytester) 
 
         @pytest.hookimpl(optionalhook=True)
         def pytest_robust_register(catalogues):
-            catalogues.models.add(ModelEntry("elsewhere", "not here", lambda request: None, missing))
+            entry = ModelEntry("elsewhere", "not here", lambda request: None, missing)
+            catalogues.models.add(entry)
         """)
     pytester.makepyfile(test_mine=THREE_LINES)
     options = (

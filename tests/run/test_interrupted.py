@@ -31,7 +31,9 @@ class Hanging:
     name, device = "hanging", "cpu"
     def __init__(self):
         self._inner = load_model("tiny-cxr-clip", device="cpu")
-        self.card, self.prepare, self.encode_reports = self._inner.card, self._inner.prepare, self._inner.encode_reports
+        self.card = self._inner.card
+        self.prepare = self._inner.prepare
+        self.encode_reports = self._inner.encode_reports
     def encode_images(self, pixels):
         if len(pixels) > 4:  # not at the warm-up
             with Path("sweeps.txt").open("a") as file:
@@ -41,7 +43,8 @@ class Hanging:
         return self._inner.encode_images(pixels)
 
 def pytest_robust_register(catalogues):
-    catalogues.models.add(ModelEntry(name="hanging", summary="hangs", load=lambda request: Hanging()))
+    entry = ModelEntry(name="hanging", summary="hangs", load=lambda request: Hanging())
+    catalogues.models.add(entry)
 
 def ring(*_):
     pytest.fail("Timeout (>0.2s) from pytest-timeout.")

@@ -847,7 +847,8 @@ def pytest_robust_register(catalogues):
 
     catalogues.models.add(ModelEntry("ours", "ours", lambda request: load_model("tiny-cxr-clip")))
     catalogues.datasets.add(DatasetEntry("data", "data", lambda: load_dataset("synthetic-cxr")))
-    catalogues.occluders.add(OccluderEntry("hider", "", {}, lambda: load_occluder("patches(fill=mean)")))
+    hider = OccluderEntry("hider", "", {}, lambda: load_occluder("patches(fill=mean)"))
+    catalogues.occluders.add(hider)
 """
 
 

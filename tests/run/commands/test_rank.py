@@ -145,11 +145,23 @@ def test_no_id_and_no_text_is_printed(capsys: pytest.CaptureFixture[str]) -> Non
         (["--level", "1.2"], "OcclusionError: Expected a level from 0 to 1, got level=1.2."),
         (["--level", "nan"], "OcclusionError: Expected a level from 0 to 1, got level=nan."),
         (["--level", "0.2", "--seed", "-1"], "OcclusionError: Expected a seed"),
-        (["--level", "0.2", "--images", "0"], "RobustError: Expected at least one image, got images=0."),
-        (["--level", "0.2", "--images", "5", "--image", "7"], "image=7. Give another number, or --images 8."),
+        (
+            ["--level", "0.2", "--images", "0"],
+            "RobustError: Expected at least one image, got images=0.",
+        ),
+        (
+            ["--level", "0.2", "--images", "5", "--image", "7"],
+            "image=7. Give another number, or --images 8.",
+        ),
         (["--level", "0.2", "--occluder", "patchs"], "Did you mean 'patches'"),
-        (["--level", "0.2", "--occluder", "patches,box"], "Expected one occluder, got occluder='patches,box'"),
-        (["--level", "0.2", "--config", "absent.toml"], "ConfigError: Expected a readable TOML file"),
+        (
+            ["--level", "0.2", "--occluder", "patches,box"],
+            "Expected one occluder, got occluder='patches,box'",
+        ),
+        (
+            ["--level", "0.2", "--config", "absent.toml"],
+            "ConfigError: Expected a readable TOML file",
+        ),
         (["--level", "0.2", "--precision", "fp8"], "ConfigError: Expected fp32, bf16 or fp16"),
     ],
 )  # fmt: skip

@@ -63,7 +63,8 @@ class Pixels:
     def prepare(self, image):
         import numpy as np
 
-        return Prepared(np.asarray(image.convert("RGB").resize((16, 16))).transpose(2, 0, 1).copy(), self.frame)
+        pixels = np.asarray(image.convert("RGB").resize((16, 16)))
+        return Prepared(pixels.transpose(2, 0, 1).copy(), self.frame)
 
     def encode_images(self, pixels):
         import torch
