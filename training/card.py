@@ -34,8 +34,8 @@ entries). Weights are stored in half precision: {millions:.2f} million parameter
 ones, in batches of {recipe.batch}, shifts of 3 pixels, AdamW {recipe.rate} (0.9, 0.98; weight decay
 {recipe.weight_decay}), {recipe.warmup} warm-up steps, \
 linear decay over the last {percent:.0f} %, averaged weights
-({recipe.average}), bfloat16 autocast. Loss: CLIP's contrastive loss and the cross-entropy of {labels} \
-from both towers
+({recipe.average}), bfloat16 autocast. Loss: CLIP's contrastive loss and the cross-entropy of \
+{labels} from both towers
 through one shared head that is thrown away, its weight falling \
 from {recipe.findings} to {recipe.findings_end}.
 {hiding}{minutes:.0f} CPU minutes.
