@@ -133,8 +133,11 @@ def _plain(side: int) -> DualEncoder:
     """Prepares as most models do: short side to the square, the middle kept. It has no
     network.
     """
-    nothing: Any = None
-    return encoder_from_callables("plain", nothing, nothing, size=side)
+
+    def no_network(_: Any) -> Any:
+        raise NotImplementedError
+
+    return encoder_from_callables("plain", no_network, no_network, size=side)
 
 
 def hidden(
