@@ -138,9 +138,9 @@ def _table(figures: Figures, dataset: str) -> str:
     ]
     for occluder, recalls_of in figures.curves[dataset].items():
         # Both directions for the plain patches alone, so that the table stays short.
-        directions = DIRECTIONS
+        directions = list(DIRECTIONS)
         if occluder != "patches":
-            directions = DIRECTIONS[:1]
+            directions = directions[:1]
         for direction in directions:
             for k, recalls in recalls_of[direction].items():
                 shown = " | ".join(f"{recall:.3f}" for recall in recalls)
