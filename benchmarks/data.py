@@ -26,13 +26,10 @@ from PIL import Image
 IMAGES = 377_110
 STUDIES = 227_835
 TEST_STUDIES = 3_269
-_REPORT = """ FINAL REPORT
- FINDINGS:
- Study {study} is clear.
- 
- IMPRESSION:
- No acute process {study}.
-"""
+_REPORT = (
+    " FINAL REPORT\n FINDINGS:\n Study {study} is clear.\n \n"
+    " IMPRESSION:\n No acute process {study}.\n"
+)
 
 
 def write_mimic_tables(root: Path) -> None:
@@ -103,8 +100,9 @@ if sys.argv[1] == "webdataset":
         dataset.image(index * (images // 8))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 grown = peak - before
-print(f"{seconds:.2f} s, peak {peak / 1024:.0f} MB, of which {grown / 1024:.0f} MB after the imports; "
-      f"{len(dataset.image_ids)} images, {len(dataset.reports)} reports")
+print(f"{seconds:.2f} s, peak {peak / 1024:.0f} MB,"
+      f" of which {grown / 1024:.0f} MB after the imports;"
+      f" {len(dataset.image_ids)} images, {len(dataset.reports)} reports")
 """
 
 
