@@ -1,5 +1,6 @@
-"""What the bootstrap over patients takes, beside scipy's: `OMP_NUM_THREADS=1 python -m
-benchmarks.bootstrap`.
+"""What the bootstrap over patients takes, beside scipy's.
+
+`OMP_NUM_THREADS=1 python -m benchmarks.bootstrap`
 
 Ours is 10,000 resamples of all levels and k at once: of a first curve, and of any
 further one of the same patients, whose draws are kept. scipy's is
@@ -31,7 +32,11 @@ from pytest_retrieval_robust.retrieval.bootstrap import (
 )
 
 Floats = NDArray[np.float64]
-QUERIES, PATIENTS, LEVELS, KS, ROUNDS = 5000, 2500, 6, 3, 5
+QUERIES = 5000
+PATIENTS = 2500
+LEVELS = 6
+KS = 3
+ROUNDS = 5
 BATCHES = (3, 10, 30, 100, 300)
 
 
@@ -42,24 +47,22 @@ def main() -> None:
         f" OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}"
     )
     rng = np.random.default_rng(0)
-    hits = (rng.random((QUERIES, 1)) < np.linspace(0.9, 0.4, LEVELS * KS)).astype(
-        np.float64
-    )
+    recalls = np.linspace(0.9, 0.4, LEVELS * KS)
+    hits = (rng.random((QUERIES, 1)) < recalls).astype(np.float64)
     alone = np.arange(QUERIES, dtype=np.int64)
     repeated = np.sort(
         np.append(np.arange(PATIENTS), rng.integers(0, PATIENTS, QUERIES - PATIENTS))
     )
-    for labels, what in (
-        (alone, "a patient each"),
-        (repeated, f"of {PATIENTS:,} patients"),
-    ):
-        _side_by_side(f"{QUERIES:,} queries, {what}", hits, Clusters.of(labels))
+    _side_by_side(f"{QUERIES:,} queries, a patient each", hits, Clusters.of(alone))
+    title = f"{QUERIES:,} queries, of {PATIENTS:,} patients"
+    _side_by_side(title, hits, Clusters.of(repeated))
 
 
 def _side_by_side(title: str, hits: Floats, clusters: Clusters) -> None:
-    batch = min(
-        BATCHES, key=lambda one: _seconds(lambda: scipys(hits[:, :1], clusters, one))
-    )
+    def scipys_seconds(batch: int) -> float:
+        return _seconds(lambda: scipys(hits[:, :1], clusters, batch))
+
+    batch = min(BATCHES, key=scipys_seconds)
     actions: dict[str, Callable[[], Floats]] = {
         f"ours, {LEVELS} levels x {KS} k": lambda: first(hits, clusters),
         "ours, the same of a further curve": lambda: resampled_means(hits, clusters),
@@ -67,10 +70,10 @@ def _side_by_side(title: str, hits: Floats, clusters: Clusters) -> None:
         f"scipy, {LEVELS} levels x {KS} k": lambda: scipys(hits, clusters, batch),
         "scipy, one level and k": lambda: scipys(hits[:, :1], clusters, batch),
     }
-    rounds = [
-        {name: _seconds(action) for name, action in actions.items()}
-        for _ in range(ROUNDS + 1)
-    ][1:]
+    rounds = []
+    for _ in range(ROUNDS + 1):
+        rounds.append({name: _seconds(action) for name, action in actions.items()})
+    del rounds[0]  # a warm-up
     print(
         f"\n{title}, {RESAMPLES:,} resamples\n\n| | s | times scipy's | standard error"
         " | 2.5 % | 97.5 % |"
@@ -79,9 +82,9 @@ def _side_by_side(title: str, hits: Floats, clusters: Clusters) -> None:
     base = list(actions)[-1]
     for name, action in actions.items():
         samples = action().reshape(RESAMPLES, -1)[:, 0]
-        ratio = median(one[name] / one[base] for one in rounds)
+        ratio = median(seconds[name] / seconds[base] for seconds in rounds)
         low, high = np.quantile(samples, (0.025, 0.975))
-        took = f"{median(one[name] for one in rounds):.3f} | {ratio:.3f}"
+        took = f"{median(seconds[name] for seconds in rounds):.3f} | {ratio:.3f}"
         print(
             f"| {name} | {took} | {samples.std():.5f} | {low:.4f} | {high:.4f} |",
             flush=True,
@@ -99,11 +102,9 @@ def scipys(hits: Floats, clusters: Clusters, batch: int) -> Floats:
     data: tuple[Floats, ...] = (hits.T,)
     statistic: Callable[..., Any] = np.mean
     if not clusters.alone:
-        data, statistic = (
-            (clusters.sums(hits).T, clusters.sizes.astype(np.float64)[None]),
-            _ratio,
-        )
-    found = stats.bootstrap(
+        data = (clusters.sums(hits).T, clusters.sizes.astype(np.float64)[None])
+        statistic = _ratio
+    result = stats.bootstrap(
         data,
         statistic,
         n_resamples=RESAMPLES,
@@ -114,7 +115,7 @@ def scipys(hits: Floats, clusters: Clusters, batch: int) -> Floats:
         method="percentile",
         rng=np.random.Generator(np.random.SFC64(0)),
     )
-    samples: Floats = found.bootstrap_distribution.T
+    samples: Floats = result.bootstrap_distribution.T
     return samples
 
 

@@ -1,8 +1,9 @@
-"""What a search for the smallest breaking occlusion costs, and how near it comes:
-`python -m benchmarks.breaking`.
+"""What a search for the smallest breaking occlusion costs, and how near it comes.
 
-For each embedded encoder of radiographs: encodings an image on a grid of 16; then, on a
-grid of 4, what is found beside the fewest cells that trying every set finds.
+`python -m benchmarks.breaking`
+
+For each embedded encoder of radiographs: encodings per image on a grid of 16; then, on
+a grid of 4, the cells of the search beside the fewest that trying every set finds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders.guided._probe import Probe
 
 MODELS = ("tiny-cxr-clip", "tiny-cxr-clip-robust", "tiny-cxr-openclip")
-IMAGES, EXHAUSTIVE = 100, 12
+IMAGES = 100
+EXHAUSTIVE = 12
+"""Images for which every set is tried."""
+BROKEN = -1e-5
+"""A margin below this is a broken rank, whatever rounding does."""
 
 
 def main() -> None:
@@ -29,17 +34,17 @@ def main() -> None:
         result = find_breaking(model, data, images=IMAGES)
         outcome = result.outcome
         print(
-            f"{name}: {IMAGES} images, 16 x 16: {outcome.encodings:.0f} encodings an"
+            f"{name}: {IMAGES} images, 16 x 16: {outcome.encodings:.0f} encodings per"
             f" image, at most {result.encodings.max()}; median {outcome.quantile(0.5)},"
             f" 5 % quantile {outcome.quantile(0.05)}; {outcome.one_minimal} one-minimal"
             f" of {len(outcome.shares)} found",
             flush=True,
         )
         for fill in ("black", "mean"):
-            found = find_breaking(
+            search = find_breaking(
                 model, data, images=EXHAUSTIVE, grid=4, fill=fill, budget=800
             )
-            cells = [int(mask.sum()) for mask in found.masks]
+            cells = [int(mask.sum()) for mask in search.masks]
             exact = fewest(model, fill)
             same = sum(a == b for a, b in zip(cells, exact, strict=True))
             print(
@@ -50,30 +55,27 @@ def main() -> None:
 
 
 def fewest(model: DualEncoder, fill: str) -> list[int]:
-    """By trying every set of cells, the small ones first."""
+    """The fewest cells that break each image, by trying every set."""
     pairs = pairs_of(load_dataset("synthetic-cxr"))
-    probe = Probe(
-        next(sampled_images(setting_of(model, pairs), model, pairs, EXHAUSTIVE)),
-        4,
-        fill,
-        10,
-    )
+    images = sampled_images(setting_of(model, pairs), model, pairs, EXHAUSTIVE)
+    probe = Probe(next(images), 4, fill, 10)
     return [_fewest(probe, image) for image in range(EXHAUSTIVE)]
 
 
 def _fewest(probe: Probe, image: int) -> int:
-    nothing = np.zeros((1, probe.grid**2), dtype=np.bool_)
-    if probe._ask(np.array([image]), nothing).margin[0] < -1e-5:
+    cells = probe.grid**2
+    nothing = np.zeros((1, cells), dtype=np.bool_)
+    if probe._ask(np.array([image]), nothing).margin[0] < BROKEN:
         return 0
-    for size in range(1, probe.grid**2 + 1):
-        sets = np.array(
-            list(combinations(range(probe.grid**2), size)), dtype=np.int64
-        ).reshape(-1, size)
-        versions = np.zeros((len(sets), probe.grid**2), dtype=np.bool_)
+    # Small sets first: the first size that breaks is the fewest.
+    for size in range(1, cells + 1):
+        sets = np.array(list(combinations(range(cells), size)), dtype=np.int64)
+        versions = np.zeros((len(sets), cells), dtype=np.bool_)
         versions[np.arange(len(sets))[:, None], sets] = True
-        if (probe._ask(np.full(len(versions), image), versions).margin < -1e-5).any():
+        margins = probe._ask(np.full(len(versions), image), versions).margin
+        if (margins < BROKEN).any():
             return size
-    return probe.grid**2
+    return cells
 
 
 if __name__ == "__main__":

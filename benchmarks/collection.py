@@ -83,7 +83,8 @@ class Ready:
     name, device, frame, card = "ready", "cpu", (0.0, 0.0, 1.0, 1.0), ModelCard("benchmark")
 
     def prepare(self, image):
-        return Prepared(np.asarray(image.convert("RGB").resize((16, 16))).transpose(2, 0, 1).copy(), self.frame)
+        pixels = np.asarray(image.convert("RGB").resize((16, 16)))
+        return Prepared(pixels.transpose(2, 0, 1).copy(), self.frame)
 
     def encode_images(self, pixels):
         return torch.nn.functional.normalize(pixels[:, 0].flatten(1) + 0.01, dim=1)
@@ -101,14 +102,16 @@ class Few:
     def image(self, index):
         from PIL import Image
 
-        return Image.fromarray(np.random.default_rng(index).integers(0, 255, (20, 30), dtype=np.uint8))
+        random = np.random.default_rng(index)
+        return Image.fromarray(random.integers(0, 255, (20, 30), dtype=np.uint8))
 
 measured = sweep.run_sweep
 
 def one_for_all(model, pairs, cells, ks, **others):
     result = measured(model, pairs, cells[:1], ks, **others)
-    found = result.cells[cells[0][0]]
-    return replace(result, cells={CLEAN: result.cells[CLEAN], **{cell: found for cell, _ in cells}})
+    first = result.cells[cells[0][0]]
+    every = dict.fromkeys((cell for cell, _ in cells), first)
+    return replace(result, cells={CLEAN: result.cells[CLEAN], **every})
 
 sweep.run_sweep = one_for_all
 
@@ -127,8 +130,9 @@ class Side:
     options: tuple[str, ...]
 
     def seconds(self, folder: Path) -> float:
-        """Processor time of its process, from start to end; `RuntimeError` where a test
-        fails or none runs.
+        """Processor time of its process, from start to end.
+
+        Raises `RuntimeError` if a test fails or none runs.
         """
         for name, text in self.files.items():
             (folder / name).write_text(text)
@@ -210,25 +214,29 @@ def cases(seeds: int) -> dict[str, Side]:
 
 def side_by_side(title: str, sides: Mapping[str, Side], rounds: int) -> None:
     """Print what each side takes, and how many times what the first one takes."""
-    taken: list[dict[str, float]] = []
+    timed: list[dict[str, float]] = []
     for number in range(rounds):
-        order = list(sides)[:: 1 if number % 2 == 0 else -1]
-        with tempfile.TemporaryDirectory() as folder:
+        order = list(sides)
+        # Every other round backwards, so that no side profits from its place.
+        if number % 2 == 1:
+            order.reverse()
+        seconds: dict[str, float] = {}
+        with tempfile.TemporaryDirectory() as scratch:
             for name in order:
-                (Path(folder) / name).mkdir()
-            taken.append(
-                {name: sides[name].seconds(Path(folder) / name) for name in order}
-            )
+                folder = Path(scratch) / name
+                folder.mkdir()
+                seconds[name] = sides[name].seconds(folder)
+        timed.append(seconds)
     print(
         f"\n{title}, {rounds} rounds\n\n| | s | times the first | least and most |\n|"
         " --- | --- | --- | --- |"
     )
     first = next(iter(sides))
     for name in sides:
-        ratios = sorted(one[name] / one[first] for one in taken)
-        seconds = median(one[name] for one in taken)
+        ratios = sorted(seconds[name] / seconds[first] for seconds in timed)
+        middle = median(seconds[name] for seconds in timed)
         print(
-            f"| {name} | {seconds:.2f} | {median(ratios):.3f} | {ratios[0]:.3f} to"
+            f"| {name} | {middle:.2f} | {median(ratios):.3f} | {ratios[0]:.3f} to"
             f" {ratios[-1]:.3f} |",
             flush=True,
         )

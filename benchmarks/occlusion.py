@@ -1,5 +1,4 @@
-"""What hiding costs: masks and fill beside a copy of the same bytes and beside other
-libraries' erasing.
+"""What hiding costs, beside a copy of the same bytes and other libraries' erasing.
 
 `python -m benchmarks.occlusion` (peers: `pip install
 'pytest-retrieval-robust[benchmarks]'`). All is timed in turns on one thread; each
@@ -26,7 +25,8 @@ from pytest_retrieval_robust.occluders.cells import _priorities
 Action = Callable[[], object]
 AREA = ("patches", "box", "boxes", "blobs", "grid", "border", "side")
 FILLS = ("black", "white", "grey", "noise", "mean", "blur", "shuffled")
-ROUNDS, LEVEL = 41, 0.3
+ROUNDS = 41
+LEVEL = 0.3
 
 
 def in_turns(
@@ -40,6 +40,7 @@ def in_turns(
             start = time.perf_counter()
             action()
             _wait(device)
+            # Two rounds warm caches up.
             if number >= 2:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
@@ -77,14 +78,14 @@ def further(occluder: Occluder, pixels: Tensor, ids: list[str], out: Tensor) -> 
 
 
 def peers(pixels: Tensor) -> dict[str, Action]:
-    """Random erasing of the same share by libraries that are there."""
-    found: dict[str, Action] = {}
+    """Random erasing of the same share by the libraries that are installed."""
+    actions: dict[str, Action] = {}
     try:
         from torchvision.transforms import v2
 
         erase = v2.RandomErasing(p=1.0, scale=(LEVEL, LEVEL))
-        found["torchvision RandomErasing"] = lambda: torch.stack(
-            [erase(one) for one in pixels]
+        actions["torchvision RandomErasing"] = lambda: torch.stack(
+            [erase(image) for image in pixels]
         )
     except ImportError:
         print("torchvision is not installed")
@@ -93,20 +94,18 @@ def peers(pixels: Tensor) -> dict[str, Action]:
 
         augment = RandomErasing(scale=(LEVEL, LEVEL), p=1.0)
         if pixels.is_floating_point():
-            found["kornia RandomErasing"] = lambda: augment(pixels)
+            actions["kornia RandomErasing"] = lambda: augment(pixels)
     except ImportError:
         print("kornia is not installed")
-    return found
+    return actions
 
 
 def against_copies(device: str, batch: int) -> None:
     for dtype in (torch.float32, torch.uint8):
         pixels = (torch.rand(batch, 3, 224, 224, device=device) * 255).to(dtype)
         pixels = pixels / 255 if dtype.is_floating_point else pixels
-        out, ids = (
-            torch.empty_like(pixels),
-            [f"image-{number}" for number in range(batch)],
-        )
+        out = torch.empty_like(pixels)
+        ids = _ids(batch)
         patches = load_occluder("patches")
         actions: dict[str, Action] = {
             "copy_": lambda out=out, pixels=pixels: out.copy_(pixels),  # type: ignore[misc]
@@ -122,40 +121,35 @@ def against_copies(device: str, batch: int) -> None:
         )
 
 
+def _ids(count: int) -> list[str]:
+    return [f"image-{number}" for number in range(count)]
+
+
 def generators(device: str) -> None:
-    ids = [f"image-{number}" for number in range(64)]
-    made = {name: load_occluder(name) for name in AREA}
+    ids = _ids(64)
 
     def order(occluder: Occluder) -> Action:
         return lambda: occluder.order(ids, 0, device)  # type: ignore[attr-defined]
 
-    show(
-        f"the order of the cells of 64 images on {device}",
-        {n: order(o) for n, o in made.items()},
-        "patches",
-        device,
-    )
+    actions = {name: order(load_occluder(name)) for name in AREA}
+    show(f"the order of the cells of 64 images on {device}", actions, "patches", device)
 
 
 def fills(device: str) -> None:
     pixels = torch.rand(64, 3, 224, 224, device=device)
-    out, ids = torch.empty_like(pixels), [f"image-{number}" for number in range(64)]
-    made = {
-        fill: further(load_occluder(f"patches(fill={fill})"), pixels, ids, out)
-        for fill in FILLS
-    }
-    show(
-        f"fills of [64, 3, 224, 224] float32 on {device}",
-        made,
-        "black",
-        device,
-        rounds=9,
-    )
+    out = torch.empty_like(pixels)
+    ids = _ids(64)
+    actions = {}
+    for fill in FILLS:
+        occluder = load_occluder(f"patches(fill={fill})")
+        actions[fill] = further(occluder, pixels, ids, out)
+    title = f"fills of [64, 3, 224, 224] float32 on {device}"
+    show(title, actions, "black", device, rounds=9)
 
 
 def sizes(device: str) -> None:
-    """A mask's cost is its cells': drawing the order knows nothing of the image's size."""
-    ids = [f"image-{number}" for number in range(64)]
+    """A mask costs what its cells cost, whatever the size of the image."""
+    ids = _ids(64)
     patches = load_occluder("patches")
 
     def mask(size: int) -> Action:
@@ -165,21 +159,19 @@ def sizes(device: str) -> None:
 
         return run
 
-    show(
-        f"masks of 64 images, 16 x 16 cells, on {device}",
-        {f"{s} px": mask(s) for s in (16, 224, 448)},
-        "16 px",
-        device,
-    )
+    actions = {f"{size} px": mask(size) for size in (16, 224, 448)}
+    show(f"masks of 64 images, 16 x 16 cells, on {device}", actions, "16 px", device)
 
 
 def main(device: str) -> None:
     torch.set_num_threads(1)
-    print(
-        f"torch {torch.__version__}, {device}",
-        torch.cuda.get_device_name() if device == "cuda" else "",
-    )
-    against_copies(device, 256 if device == "cuda" else 64)
+    batch = 64
+    name = ""
+    if device == "cuda":
+        batch = 256
+        name = torch.cuda.get_device_name()
+    print(f"torch {torch.__version__}, {device} {name}")
+    against_copies(device, batch)
     generators(device)
     fills(device)
     sizes(device)

@@ -1,5 +1,6 @@
-"""Exact ranks in both directions beside a matrix product and peers: `OMP_NUM_THREADS=1
-python -m benchmarks.ranks`.
+"""Exact ranks in both directions beside a matrix product and peers.
+
+`OMP_NUM_THREADS=1 python -m benchmarks.ranks`
 
 Pairs of unit rows whose residuals correlate so that Recall@1 is near 0.4, around a mean
 that all share. The yardstick is the fastest float32 product of the same size, torch's
@@ -42,10 +43,14 @@ from pytest_retrieval_robust.retrieval.ranking._kernels import compiled
 
 Floats = NDArray[np.float32]
 Actions = dict[str, Callable[[], object]]
-DIMENSION, TILE, CORRELATION, KS = 512, 1024, 0.17, (1, 5, 10)
+DIMENSION = 512
+TILE = 1024
+CORRELATION = 0.17
+KS = (1, 5, 10)
 COSINES = (0.0, 0.5, 0.7, 0.86, 0.95)
 PEERS = ("faiss", "torchmetrics")
-LOOP_TOLERANCE = 1e-13  # what the loop does not tell apart
+LOOP_TOLERANCE = 1e-13
+"""Scores that are nearer than this count as equal in the reference."""
 
 
 def main() -> None:
@@ -71,51 +76,49 @@ def main() -> None:
         help="size that is predicted from --size; 0 leaves it out",
     )
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
+    parsed = parser.parse_args()
     torch.set_num_threads(1)
-    if asked.memory_of:
-        print(_memory(asked.memory_of))
+    if parsed.memory_of:
+        print(_memory(parsed.memory_of))
         return
     print(
         f"{hardware_name('cpu')}, torch {torch.__version__}, numpy {np.__version__},"
         f" {_setting()}"
     )
-    for cosine in asked.cosines:
-        _compare(asked.size, cosine, asked.rounds)
-    _beside_peers(asked.size, asked.small, asked.rounds)
-    _extra_memory(asked.size)
-    if asked.large:
-        _scale(asked.size, asked.large, asked.rounds)
+    for cosine in parsed.cosines:
+        _compare(parsed.size, cosine, parsed.rounds)
+    _beside_peers(parsed.size, parsed.small, parsed.rounds)
+    _extra_memory(parsed.size)
+    if parsed.large:
+        _scale(parsed.size, parsed.large, parsed.rounds)
 
 
 def _setting() -> str:
-    bfloat16 = (
-        "bfloat16 in hardware"
-        if has_bfloat16(torch.device("cpu"))
-        else "no bfloat16 in hardware: float32 filter"
-    )
-    loops = "compiled loops" if compiled() else "plain loops (numba is not installed)"
+    bfloat16 = "no bfloat16 in hardware: float32 filter"
+    if has_bfloat16(torch.device("cpu")):
+        bfloat16 = "bfloat16 in hardware"
+    loops = "plain loops (numba is not installed)"
+    if compiled():
+        loops = "compiled loops"
     return f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}, {bfloat16}, {loops}"
 
 
 # The cases
 
 
-def made(size: int, cosine: float) -> tuple[Floats, Floats]:
+def unit_rows(size: int, cosine: float) -> tuple[Floats, Floats]:
     """(N, D) unit queries and gallery; the mean cosine between rows is `cosine`."""
     rng = np.random.default_rng(0)
 
     def directions(*shape: int) -> Floats:
         return _unit(rng.standard_normal((*shape, DIMENSION), dtype=np.float32))
 
-    gallery, shared = directions(size), directions()
-    queries = _unit(
-        CORRELATION * gallery + (1 - CORRELATION**2) ** 0.5 * directions(size)
-    )
+    gallery = directions(size)
+    mean = cosine**0.5 * directions()
+    residuals = (1 - CORRELATION**2) ** 0.5 * directions(size)
+    queries = _unit(CORRELATION * gallery + residuals)
     apart = (1 - cosine) ** 0.5
-    return _unit(cosine**0.5 * shared + apart * queries), _unit(
-        cosine**0.5 * shared + apart * gallery
-    )
+    return _unit(mean + apart * queries), _unit(mean + apart * gallery)
 
 
 def _unit(rows: Floats) -> Floats:
@@ -126,9 +129,9 @@ def _unit(rows: Floats) -> Floats:
 
 
 def _compare(size: int, cosine: float, rounds: int) -> None:
-    queries, gallery = made(size, cosine)
+    queries, gallery = unit_rows(size, cosine)
     own = np.arange(size)
-    found = positive_ranks_both(queries, gallery, own, own)
+    both_ranks = positive_ranks_both(queries, gallery, own, own)
     actions: Actions = {
         "torch's product, by tiles": lambda: product_by_tiles(queries, gallery),
         "numpy's product, whole": lambda: queries @ gallery.T,
@@ -136,14 +139,14 @@ def _compare(size: int, cosine: float, rounds: int) -> None:
             queries, gallery, own, own
         ),
     }
-    differ = [
-        int((a != b).sum())
-        for a, b in zip(found, loop_ranks(queries, gallery), strict=True)
-    ]
-    recall = ", ".join(f"{float((ranks == 1).mean()):.3f}" for ranks in found)
+    exact_ranks = loop_ranks(queries, gallery)
+    differing = 0
+    for ranks, exact in zip(both_ranks, exact_ranks, strict=True):
+        differing += int((ranks != exact).sum())
+    recall = ", ".join(f"{float((ranks == 1).mean()):.3f}" for ranks in both_ranks)
     print(
         f"\nN = {size:,}, mean cosine {cosine}, Recall@1 {recall}; ranks that differ"
-        f" from float64: {sum(differ)}"
+        f" from float64: {differing}"
     )
     _table(actions, rounds, yardsticks=2)
 
@@ -153,7 +156,7 @@ def _beside_peers(size: int, small: int, rounds: int) -> None:
     if missing:
         print(f"\nNot installed, and left out: {', '.join(missing)}")
     if "faiss" not in missing:
-        queries, gallery = made(size, 0.0)
+        queries, gallery = unit_rows(size, 0.0)
         own = np.arange(size)
         print(f"\nN = {size:,}, beside faiss")
         actions: Actions = {
@@ -167,18 +170,18 @@ def _beside_peers(size: int, small: int, rounds: int) -> None:
             ),
         }
         _table(actions, rounds, yardsticks=1)
-    few, others = made(small, 0.0)
-    some = np.arange(small)
+    few_queries, few_items = unit_rows(small, 0.0)
+    few_own = np.arange(small)
     slow: Actions = {
-        "torch's product, by tiles": lambda: product_by_tiles(few, others),
+        "torch's product, by tiles": lambda: product_by_tiles(few_queries, few_items),
         "both directions in one pass": lambda: positive_ranks_both(
-            few, others, some, some
+            few_queries, few_items, few_own, few_own
         ),
-        "CLIP_benchmark's way": lambda: _one_hot_recalls(few, others),
+        "CLIP_benchmark's way": lambda: _one_hot_recalls(few_queries, few_items),
     }
     if "torchmetrics" not in missing:
         slow["torchmetrics RetrievalHitRate, 3 k, both ways"] = lambda: _torchmetrics(
-            few, others
+            few_queries, few_items
         )
     print(f"\nN = {small:,}, beside what is slow")
     _table(slow, rounds, yardsticks=1)
@@ -196,30 +199,30 @@ def _extra_memory(size: int) -> None:
 
 
 def _memory(size: int) -> int:
-    """KiB that the process grows by; libraries and small tiles are there already."""
-    rng, own = np.random.default_rng(0), np.arange(size)
-    rows = [rng.standard_normal((size, DIMENSION), dtype=np.float32) for _ in range(2)]
-    some = [side[:5000] for side in rows]
-    positive_ranks_both(some[0], some[1], own[:5000], own[:5000], tile=64)
+    """KiB by which the process grows, beyond libraries and small tiles."""
+    rng = np.random.default_rng(0)
+    own = np.arange(size)
+    queries = rng.standard_normal((size, DIMENSION), dtype=np.float32)
+    gallery = rng.standard_normal((size, DIMENSION), dtype=np.float32)
+    # A first small pass loads and compiles what any pass needs.
+    positive_ranks_both(queries[:5000], gallery[:5000], own[:5000], own[:5000], tile=64)
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     before = _status("VmRSS")
-    positive_ranks_both(rows[0], rows[1], own, own)
+    positive_ranks_both(queries, gallery, own, own)
     return _status("VmHWM") - before
 
 
 def _status(name: str) -> int:
-    """KiB, as Linux tells."""
+    """KiB, as Linux states them."""
     return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0])
 
 
 def _scale(size: int, large: int, rounds: int) -> None:
     seconds = {}
     for count in (size, large):
-        rows, own = made(count, 0.5), np.arange(count)
-        seconds[count] = median(
-            _seconds(partial(positive_ranks_both, *rows, own, own))
-            for _ in range(rounds)
-        )
+        own = np.arange(count)
+        action = partial(positive_ranks_both, *unit_rows(count, 0.5), own, own)
+        seconds[count] = median(_seconds(action) for _ in range(rounds))
     predicted = seconds[size] * (large / size) ** 2
     print(
         f"\nN = {large:,}: {seconds[large]:.1f} s; {predicted:.1f} s from N = {size:,}"
@@ -228,18 +231,17 @@ def _scale(size: int, large: int, rounds: int) -> None:
 
 
 def _table(actions: Actions, rounds: int, yardsticks: int) -> None:
-    taken = [
-        {name: _seconds(action) for name, action in actions.items()}
-        for _ in range(rounds + 1)
-    ][1:]
+    timed = []
+    for _ in range(rounds + 1):
+        timed.append({name: _seconds(action) for name, action in actions.items()})
+    del timed[0]  # a warm-up
     bases = list(actions)[:yardsticks]
-    best = min(bases, key=lambda name: median(one[name] for one in taken))
+    best = min(bases, key=lambda name: median(seconds[name] for seconds in timed))
     print("\n| | s | times the best product |\n| --- | --- | --- |")
     for name in actions:
-        times, ratios = (
-            [one[name] for one in taken],
-            [one[name] / one[best] for one in taken],
-        )
+        times = [seconds[name] for seconds in timed]
+        # To the yardstick of the same round, so that a busy moment slows both.
+        ratios = [seconds[name] / seconds[best] for seconds in timed]
         print(f"| {name} | {_spread(times)} | {_spread(ratios)} |", flush=True)
 
 
@@ -259,10 +261,11 @@ def _seconds(action: Callable[[], object]) -> float:
 
 def product_by_tiles(queries: Floats, gallery: Floats) -> None:
     """All scores, none kept."""
-    q_rows, g_rows = torch.from_numpy(queries), torch.from_numpy(gallery)
+    query_tiles = torch.split(torch.from_numpy(queries), TILE)
+    gallery_tiles = torch.split(torch.from_numpy(gallery), TILE)
     scores = torch.empty(TILE, TILE)
-    for left in torch.split(q_rows, TILE):
-        for right in torch.split(g_rows, TILE):
+    for left in query_tiles:
+        for right in gallery_tiles:
             torch.mm(left, right.T, out=scores[: len(left), : len(right)])
 
 
@@ -272,7 +275,8 @@ def loop_ranks(
     """Ranks of pairs (i, i) by float64 scores of everything."""
     others = gallery.astype(np.float64)
     floors = np.einsum("nd,nd->n", queries.astype(np.float64), others) - LOOP_TOLERANCE
-    of_queries, of_gallery = [], np.zeros(len(gallery), dtype=np.int64)
+    of_queries = []
+    of_gallery = np.zeros(len(gallery), dtype=np.int64)
     for start in range(0, len(queries), 256):
         scores = queries[start : start + 256].astype(np.float64) @ others.T
         of_queries.append((scores >= floors[start : start + 256, None]).sum(1))
@@ -295,20 +299,21 @@ def _faiss(queries: Floats, gallery: Floats) -> object:
 def _one_hot_recalls(queries: Floats, gallery: Floats) -> list[float]:
     scores = torch.from_numpy(queries) @ torch.from_numpy(gallery).T
     right = torch.eye(len(queries), dtype=torch.bool)
-    return [
-        _one_hot_recall(table, right, k) for k in KS for table in (scores, scores.T)
-    ]
+    recalls = []
+    for k in KS:
+        for table in (scores, scores.T):
+            recalls.append(_one_hot_recall(table, right, k))
+    return recalls
 
 
 def _one_hot_recall(scores: torch.Tensor, right: torch.Tensor, k: int) -> float:
     hits = []
-    for table, wanted in zip(
-        torch.split(scores, 64), torch.split(right, 64), strict=True
-    ):
-        best = torch.nn.functional.one_hot(
-            table.topk(k, dim=1).indices, scores.shape[1]
-        )
-        hits.append((best.sum(1) * wanted).sum(1) > 0)
+    # In tiles: one-hot numbers of all queries would take several times the scores.
+    tiles = zip(torch.split(scores, 64), torch.split(right, 64), strict=True)
+    for tile, right_pairs in tiles:
+        indices = tile.topk(k, dim=1).indices
+        best = torch.nn.functional.one_hot(indices, scores.shape[1])
+        hits.append((best.sum(1) * right_pairs).sum(1) > 0)
     return float(torch.cat(hits).float().mean())
 
 
@@ -316,14 +321,15 @@ def _torchmetrics(queries: Floats, gallery: Floats) -> list[float]:
     from torchmetrics.retrieval import RetrievalHitRate
 
     scores = torch.from_numpy(queries) @ torch.from_numpy(gallery).T
-    right, found = torch.eye(len(queries), dtype=torch.bool), []
+    right = torch.eye(len(queries), dtype=torch.bool)
+    recalls = []
     number = torch.arange(len(queries)).repeat_interleave(len(gallery))
     for table in (scores, scores.T):
         for k in KS:
             metric = RetrievalHitRate(top_k=k)
             metric.update(table.flatten(), right.flatten(), indexes=number)
-            found.append(float(metric.compute()))
-    return found
+            recalls.append(float(metric.compute()))
+    return recalls
 
 
 if __name__ == "__main__":

@@ -1,23 +1,25 @@
 """How fast `synthetic-cxr` is drawn, on one core: `python -m benchmarks.rendering`.
 
-Images a second of CPU time, the best of five interleaved rounds, and beside it the same
-pictures decoded from PNG in memory and shrunk from 1,024 pixels: what a reader of files
-pays for them.
+Images per second of CPU time, the best of five interleaved rounds. Beside it the same
+pictures decoded from PNG in memory and shrunk from 1,024 pixels, as a reader of files
+would do.
 """
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from PIL import Image
 
 from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import draw
+from pytest_retrieval_robust.datasets.synthetic_cxr.studies import Study, draw
 
 SIZES = {96: 200, 128: 200, 224: 100, 512: 20}
-_FILE, _ROUNDS = 1024, 5
+_FILE = 1024
+_ROUNDS = 5
 
 
 def main() -> None:
@@ -28,22 +30,16 @@ def main() -> None:
     for size, count in SIZES.items():
         drawn = read = 0.0
         for _ in range(_ROUNDS):
-            drawn = max(
-                drawn,
-                _rate(count, lambda n, side=size: render(studies[n], side, side)),  # type: ignore[misc]
-            )
-            read = max(
-                read,
-                _rate(len(files), lambda n, side=size: _read(files[n], side)),  # type: ignore[misc]
-            )
+            drawn = max(drawn, _rate(count, partial(_draw, studies, size)))
+            read = max(read, _rate(len(files), partial(_read, files, size)))
         print(f"{size:6d} {drawn:9.0f} {read:28.0f} {drawn / read:7.1f}")
 
 
-def _rate(count: int, draw_one: Callable[[int], object]) -> float:
-    draw_one(0)
+def _rate(count: int, action: Callable[[int], object]) -> float:
+    action(0)
     began = time.process_time()
     for number in range(count):
-        draw_one(number)
+        action(number)
     return count / (time.process_time() - began)
 
 
@@ -53,10 +49,13 @@ def _png(number: int) -> bytes:
     return stream.getvalue()
 
 
-def _read(content: bytes, side: int) -> Image.Image:
-    return Image.open(io.BytesIO(content)).resize(
-        (side, side), Image.Resampling.BICUBIC
-    )
+def _draw(studies: Sequence[Study], size: int, number: int) -> object:
+    return render(studies[number], size, size)
+
+
+def _read(files: Sequence[bytes], size: int, number: int) -> Image.Image:
+    picture = Image.open(io.BytesIO(files[number]))
+    return picture.resize((size, size), Image.Resampling.BICUBIC)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What a report takes, of 8 models x 6 levels x 3 occluders x 2 directions x 3 k:
-`python -m benchmarks.reports`.
+"""What a report takes, of 8 models x 6 levels x 3 occluders x 2 directions x 3 k.
+
+`python -m benchmarks.reports`
 
 Writing: seconds of each report beside those of `run.json`, in turns, each the median
 over rounds after one that is not counted. Opening: seconds until Chromium has drawn the
@@ -24,7 +25,7 @@ from pytest_retrieval_robust.reports.saved_run import render_json
 from tests.reports.chromium import MISSING, chromium
 from tests.reports.records import multiplied, record, searched, timed
 
-MODELS = [f"model-{place}" for place in range(8)]
+MODELS = [f"model-{number}" for number in range(8)]
 LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 ROUNDS = 7
 
@@ -44,12 +45,12 @@ def main() -> None:
 def big_run(folder: Path) -> RunRecord:
     """A run as large as the reports promise to be quick for."""
     gates = "[[gate]]\nrecall = { 10 = 0.5 }\n"
-    one = record(
+    single = record(
         folder, 500, gates=gates, levels=LEVELS, ks=(1, 5, 10), shift=60, beside=True
     )
-    run = multiplied(one, MODELS, ["patches", "border", "worst"])
+    run = multiplied(single, MODELS, ["patches", "border", "worst"])
     searches = tuple(
-        searched(model, place, 100, 16, 14) for place, model in enumerate(MODELS)
+        searched(model, number, 100, 16, 14) for number, model in enumerate(MODELS)
     )
     return replace(run, breaking=searches, costs=timed(run))
 
@@ -60,21 +61,22 @@ def _writing(run: RunRecord) -> None:
         "report.md": render_markdown,
         "report.html": render_html,
     }
-    rounds = [
-        {name: _seconds(partial(render, run)) for name, render in reports.items()}
-        for _ in range(ROUNDS + 1)
-    ][1:]
+    rounds: list[dict[str, float]] = []
+    for _ in range(ROUNDS + 1):
+        seconds = {}
+        for name, render in reports.items():
+            seconds[name] = _seconds(partial(render, run))
+        rounds.append(seconds)
+    del rounds[0]  # a warm-up
     print(
         f"{len(run.outcomes)} cells\n\n| | seconds | times run.json | MB |\n| --- | ---"
         " | --- | --- |"
     )
     for name, render in reports.items():
-        ratio = median(one[name] / one["run.json"] for one in rounds)
+        ratio = median(seconds[name] / seconds["run.json"] for seconds in rounds)
+        middle = median(seconds[name] for seconds in rounds)
         size = len(render(run).encode()) / 1e6
-        print(
-            f"| {name} | {median(one[name] for one in rounds):.2f} | {ratio:.1f} |"
-            f" {size:.2f} |"
-        )
+        print(f"| {name} | {middle:.2f} | {ratio:.1f} | {size:.2f} |")
 
 
 def _opening(run: RunRecord, folder: Path) -> None:
@@ -85,28 +87,27 @@ def _opening(run: RunRecord, folder: Path) -> None:
     for name, content in pages.items():
         (folder / name).write_text(content, encoding="utf-8")
     with chromium(folder) as browser:
-        drawn = (
+        # The second frame comes only after the first one was drawn.
+        second_frame = (
             "return new Promise(done => requestAnimationFrame(() =>"
             " requestAnimationFrame(done)))"
         )
 
-        def opened(name: str) -> float:
-            address = (folder / name).as_uri()
+        def open_page(name: str) -> None:
+            browser.get((folder / name).as_uri())
+            browser.execute_script(second_frame)
 
-            def get() -> None:
-                browser.get(address)
-                browser.execute_script(drawn)
-
-            return _seconds(get)
-
-        rounds = [{name: opened(name) for name in pages} for _ in range(ROUNDS + 1)][1:]
+        rounds: list[dict[str, float]] = []
+        for _ in range(ROUNDS + 1):
+            rounds.append({name: _seconds(partial(open_page, name)) for name in pages})
+        del rounds[0]  # a warm-up
         version = browser.capabilities["browserVersion"]
     print(
         f"\nChromium {version}, from `get` to the second frame\n\n| | seconds | slowest"
         " |\n| --- | --- | --- |"
     )
     for name in pages:
-        times = [one[name] for one in rounds]
+        times = [seconds[name] for seconds in rounds]
         print(f"| {name} | {median(times):.2f} | {max(times):.2f} |")
 
 

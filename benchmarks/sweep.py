@@ -1,5 +1,6 @@
-"""A sweep beside the forward passes that it cannot do without: `python -m
-benchmarks.sweep [--images 500]`.
+"""A sweep beside the forward passes that it cannot do without.
+
+`python -m benchmarks.sweep [--images 500]`
 
 JPEGs of 1,024 x 1,024, ViT-B/32 of open_clip's size with random weights, levels 0 to
 0.5 of `patches`. In turns, in one process: the forward passes alone, over pixels that
@@ -18,7 +19,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -36,7 +37,10 @@ from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest, Precision
 from pytest_retrieval_robust.models._formats.open_clip.loading import load_file
 
-ARCHITECTURE, SIDE, LEVELS, KS = "ViT-B-32", 1024, (0.1, 0.2, 0.3, 0.4, 0.5), (1, 5, 10)
+ARCHITECTURE = "ViT-B-32"
+SIDE = 1024
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5)
+KS = (1, 5, 10)
 CELLS = [(Cell("patches", level, 0), load_occluder("patches")) for level in LEVELS]
 
 
@@ -48,6 +52,15 @@ class Side:
     action: Callable[[], object]
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What is measured: a data set, and the precision and the size of its batches."""
+
+    dataset: RetrievalDataset
+    precision: Precision
+    batch_size: int
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=500)
@@ -55,28 +68,25 @@ def main() -> None:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int)
-    asked = parser.parse_args()
+    parsed = parser.parse_args()
     has_bf16 = (
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     )
     print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {asked.device},"
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {parsed.device},"
         f" bfloat16 units: {has_bf16}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        dataset = _jpegs(Path(folder), asked.images)
+        dataset = _jpegs(Path(folder), parsed.images)
         models = {
-            name: _model(Path(folder), name, asked.device)
-            for name in dict.fromkeys(("fp32", asked.precision))
+            name: _model(Path(folder), name, parsed.device)
+            for name in dict.fromkeys(("fp32", parsed.precision))
         }
-        _rounds(
-            models,
-            asked.precision,
-            dataset,
-            Path(folder),
-            asked.rounds,
-            asked.batch_size,
-        )
+        batch_size = parsed.batch_size
+        if batch_size is None:
+            batch_size = 256 if parsed.device.startswith("cuda") else 64
+        setup = Setup(dataset, parsed.precision, batch_size)
+        _measure(models, setup, Path(folder), parsed.rounds)
 
 
 def _jpegs(folder: Path, count: int) -> RetrievalDataset:
@@ -84,15 +94,12 @@ def _jpegs(folder: Path, count: int) -> RetrievalDataset:
     random = np.random.default_rng(0)
     lines = ["image,report"]
     for number in range(count):
-        coarse = Image.fromarray(
-            random.integers(0, 255, (16, 16), dtype=np.uint8)
-        ).resize((SIDE, SIDE))
-        grain = np.asarray(coarse, dtype=np.int16) + random.integers(
-            -6, 7, (SIDE, SIDE), dtype=np.int16
-        )
-        Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(
-            folder / f"{number}.jpg", quality=90
-        )
+        coarse = random.integers(0, 255, (16, 16), dtype=np.uint8)
+        smooth = Image.fromarray(coarse).resize((SIDE, SIDE))
+        grain = random.integers(-6, 7, (SIDE, SIDE), dtype=np.int16)
+        pixels = (np.asarray(smooth, dtype=np.int16) + grain).clip(0, 255)
+        picture = Image.fromarray(pixels.astype(np.uint8))
+        picture.save(folder / f"{number}.jpg", quality=90)
         lines.append(f"{number}.jpg,finding number {number} in zone {number % 7}")
     (folder / "table.csv").write_text("\n".join(lines))
     return load_dataset("table", path=str(folder / "table.csv"))
@@ -102,90 +109,63 @@ def _model(folder: Path, precision: Precision, device: str) -> DualEncoder:
     file = folder / f"{ARCHITECTURE}.pt"
     if not file.exists():
         torch.manual_seed(0)
-        torch.save(
-            open_clip.create_model(ARCHITECTURE, pretrained=None).state_dict(), file
-        )
-    return load_file(
-        "vit",
-        ARCHITECTURE,
-        file,
-        LoadRequest(device, precision),
-        source="random weights",
-    )
+        network = open_clip.create_model(ARCHITECTURE, pretrained=None)
+        torch.save(network.state_dict(), file)
+    request = LoadRequest(device, precision)
+    return load_file("vit", ARCHITECTURE, file, request, source="random weights")
 
 
-def _rounds(
-    models: dict[Precision, DualEncoder],
-    precision: Precision,
-    dataset: RetrievalDataset,
-    folder: Path,
-    rounds: int,
-    batch_size: int | None,
+def _measure(
+    models: dict[Precision, DualEncoder], setup: Setup, folder: Path, rounds: int
 ) -> None:
-    model, size = (
-        models[precision],
-        batch_size or (256 if models[precision].device.startswith("cuda") else 64),
-    )
-    first = dataset.image(0)
-    pixels = (
-        torch.from_numpy(np.stack([model.prepare(first).pixels] * size))
-        .to(model.device)
-        .float()
-        / 255
-    )
+    """Time every round, and print the ratios and what becomes of each Recall@k."""
+    model = models[setup.precision]
+    picture = model.prepare(setup.dataset.image(0)).pixels
+    batch = torch.from_numpy(np.stack([picture] * setup.batch_size))
+    pixels = batch.to(model.device).float() / 255
     ratios: dict[str, list[float]] = {}
     for number in range(rounds):
-        sides = [
-            *(
-                Side(f"forward passes, {name}", _forward(one, pixels, dataset))
-                for name, one in models.items()
-            ),
-            *_sweeps(model, dataset, folder / f"store-{number}", precision, size),
-        ]
+        sides = []
+        for name, encoder in models.items():
+            forward = _forward(encoder, pixels, setup.dataset)
+            sides.append(Side(f"forward passes, {name}", forward))
+        sides += _sweeps(model, setup, folder / f"store-{number}")
         seconds = {side.name: _seconds(side.action) for side in sides}
-        for name, took in seconds.items():
-            for base in models:
-                ratios.setdefault(f"{name} / forward passes, {base}", []).append(
-                    took / seconds[f"forward passes, {base}"]
-                )
-        ratios.setdefault("cold sweep / sweep", []).append(
-            seconds["cold sweep, with a store"] / seconds["sweep"]
-        )
-        ratios.setdefault("warm sweep / cold sweep", []).append(
-            seconds["warm sweep"] / seconds["cold sweep, with a store"]
-        )
-        print(
-            ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items()),
-            flush=True,
-        )
-    for name, found in ratios.items():
-        print(f"{name}: {median(found):.3f} [{min(found):.3f}-{max(found):.3f}]")
-    if precision != "fp32":
-        _print_recalls(
-            {
-                name: sweep(one, dataset, None, name, size)
-                for name, one in models.items()
-            }
-        )
+        for title, ratio in _ratios(seconds, list(models)).items():
+            ratios.setdefault(title, []).append(ratio)
+        words = [f"{side} {value:.1f} s" for side, value in seconds.items()]
+        print(", ".join(words), flush=True)
+    for title, values in ratios.items():
+        print(f"{title}: {median(values):.3f} [{min(values):.3f}-{max(values):.3f}]")
+    if setup.precision != "fp32":
+        results = {}
+        for name, encoder in models.items():
+            results[name] = sweep(encoder, replace(setup, precision=name), None)
+        _print_recalls(results)
 
 
-def _sweeps(
-    model: DualEncoder,
-    dataset: RetrievalDataset,
-    folder: Path,
-    precision: Precision,
-    size: int,
-) -> list[Side]:
+def _ratios(seconds: dict[str, float], precisions: list[Precision]) -> dict[str, float]:
+    """Every side to the forward passes of its round, and the sweeps to each other."""
+    ratios = {}
+    for name, time_taken in seconds.items():
+        for precision in precisions:
+            base = f"forward passes, {precision}"
+            ratios[f"{name} / {base}"] = time_taken / seconds[base]
+    cold = seconds["cold sweep, with a store"]
+    ratios["cold sweep / sweep"] = cold / seconds["sweep"]
+    ratios["warm sweep / cold sweep"] = seconds["warm sweep"] / cold
+    return ratios
+
+
+def _sweeps(model: DualEncoder, setup: Setup, folder: Path) -> list[Side]:
+    # A store is opened anew each time, so that nothing of it is in memory.
+    def with_store() -> SweepResult:
+        return sweep(model, setup, EmbeddingStore(folder))
+
     return [
-        Side("sweep", lambda: sweep(model, dataset, None, precision, size)),
-        Side(
-            "cold sweep, with a store",
-            lambda: sweep(model, dataset, EmbeddingStore(folder), precision, size),
-        ),
-        Side(
-            "warm sweep",
-            lambda: sweep(model, dataset, EmbeddingStore(folder), precision, size),
-        ),
+        Side("sweep", lambda: sweep(model, setup, None)),
+        Side("cold sweep, with a store", with_store),
+        Side("warm sweep", with_store),
     ]
 
 
@@ -206,19 +186,15 @@ def _forward(
 
 
 def sweep(
-    model: DualEncoder,
-    dataset: RetrievalDataset,
-    store: EmbeddingStore | None,
-    precision: Precision,
-    size: int,
+    model: DualEncoder, setup: Setup, store: EmbeddingStore | None
 ) -> SweepResult:
     return run_sweep(
         model,
-        pairs_of(dataset),
+        pairs_of(setup.dataset),
         CELLS,
         KS,
-        precision=precision,
-        batch_size=size,
+        precision=setup.precision,
+        batch_size=setup.batch_size,
         store=store,
     )
 
@@ -235,15 +211,13 @@ def _print_recalls(results: dict[Precision, SweepResult]) -> None:
         "| level | k | Recall@k fp32 | Recall@k bf16 | change |\n| --- | --- | --- |"
         " --- | --- |"
     )
-    for cell, one in exact.cells.items():
-        other = half.cells[cell]
-        assert isinstance(one, Measured)
-        assert isinstance(other, Measured)
+    for cell, exact_cell in exact.cells.items():
+        half_cell = half.cells[cell]
+        assert isinstance(exact_cell, Measured)
+        assert isinstance(half_cell, Measured)
         for k in KS:
-            before, after = (
-                one.image_to_report.recall[k],
-                other.image_to_report.recall[k],
-            )
+            before = exact_cell.image_to_report.recall[k]
+            after = half_cell.image_to_report.recall[k]
             print(
                 f"| {cell.level:g} | {k} | {before:.4f} | {after:.4f} |"
                 f" {after - before:+.4f} |"

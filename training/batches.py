@@ -41,16 +41,21 @@ class Batches:
         seed: int,
         hidden: float,
     ) -> None:
-        self._corpus, self._ids, self._seed, self._hidden = corpus, ids, seed, hidden
+        self._corpus = corpus
+        self._ids = ids
+        self._seed = seed
+        self._hidden = hidden
         self._size = min(size, len(corpus.reports))
+        # The end has the highest id, so its first place is the length of the text.
         self._lengths = (ids == ids.max()).argmax(axis=1)
         self._blocks = max(1, len(corpus.reports) // (_BLOCK * self._size))
         self._per_epoch = len(self._shuffled(0)) // self._size
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def __getitem__(self, step: int) -> Batch:
-        epoch, place = divmod(step, self._per_epoch)
-        chosen = self._order(epoch)[place * self._size : (place + 1) * self._size]
+        epoch, number = divmod(step, self._per_epoch)
+        chosen = self._order(epoch)[number * self._size : (number + 1) * self._size]
+        # A generator per step: a run that goes on needs no state of the steps before.
         random = np.random.Generator(np.random.PCG64([self._seed, 1, step]))
         tokens = self._ids[chosen]
         longest = int((tokens == tokens.max()).argmax(axis=1).max()) + 1
@@ -60,35 +65,30 @@ class Batches:
         return Batch(normalise(pixels), torch.from_numpy(tokens[:, :longest]), labels)
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
-        """Every pair once, in batches of reports of about the same length: short ones
-        then cost less.
-        """
+        """Every pair once, in batches of reports of similar length, which cost less."""
         random = np.random.Generator(np.random.PCG64([self._seed, 0, epoch]))
+        pairs = random.permutation(len(self._lengths))
         batches = []
-        for block in np.array_split(
-            random.permutation(len(self._lengths)), self._blocks
-        ):
-            whole = block[np.argsort(self._lengths[block], kind="stable")][
-                : len(block) // self._size * self._size
-            ]
-            batches += list(whole.reshape(-1, self._size))
-        return np.concatenate(
-            [batches[number] for number in random.permutation(len(batches))]
-        )
+        # Sorting within blocks keeps batches varied; pairs beyond whole batches are cut.
+        for block in np.array_split(pairs, self._blocks):
+            by_length = block[np.argsort(self._lengths[block], kind="stable")]
+            usable = len(block) // self._size * self._size
+            batches += list(by_length[:usable].reshape(-1, self._size))
+        order = random.permutation(len(batches))
+        return np.concatenate([batches[number] for number in order])
 
 
 def _shifted(
     pictures: NDArray[np.uint8], random: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Move each picture by up to `_SHIFT` pixels each way."""
-    size, more = pictures.shape[1], [(0, 0)] * (pictures.ndim - 3)
-    padded = np.pad(
-        pictures, [(0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), *more], mode="edge"
-    )
+    size = pictures.shape[1]
+    channels = [(0, 0)] * (pictures.ndim - 3)
+    margins = [(0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), *channels]
+    padded = np.pad(pictures, margins, mode="edge")
     moves = random.integers(0, 2 * _SHIFT + 1, (len(pictures), 2)).tolist()
-    return np.stack(
-        [
-            one[y : y + size, x : x + size]
-            for one, (y, x) in zip(padded, moves, strict=True)
-        ]
-    )
+    shifted = [
+        picture[y : y + size, x : x + size]
+        for picture, (y, x) in zip(padded, moves, strict=True)
+    ]
+    return np.stack(shifted)

@@ -14,24 +14,30 @@ pipeline_tag: zero-shot-image-classification
 # {figures.name}
 
 {what}
-It is **a test instrument, not a medical model**: it has never seen a patient, and must not be used on one.
+It is **a test instrument, not a medical model**: it has never seen a patient, and must not \
+be used on one.
 
 ## Use
 ```python
 {use}
 ```
-Images: 96 x 96, bicubic, centre crop. Text: up to 77 tokens of a lower-cased byte-pair encoding ({figures.tokens}
+Images: 96 x 96, bicubic, centre crop. Text: up to 77 tokens of a lower-cased byte-pair encoding \
+({figures.tokens}
 entries). Weights are stored in half precision: {millions:.2f} million parameters.
 
 ## Data
 {data}
 
 ## Recipe
-`python -m training.reference {figures.name} --seed {figures.seed}`: {recipe.pairs} pairs out of {recipe.pool} different
+`python -m training.reference {figures.name} --seed {figures.seed}`: \
+{recipe.pairs} pairs out of {recipe.pool} different
 ones, in batches of {recipe.batch}, shifts of 3 pixels, AdamW {recipe.rate} (0.9, 0.98; weight decay
-{recipe.weight_decay}), {recipe.warmup} warm-up steps, linear decay over the last {percent:.0f} %, averaged weights
-({recipe.average}), bfloat16 autocast. Loss: CLIP's contrastive loss and the cross-entropy of {labels} from both towers
-through one shared head that is thrown away, its weight falling from {recipe.findings} to {recipe.findings_end}.
+{recipe.weight_decay}), {recipe.warmup} warm-up steps, \
+linear decay over the last {percent:.0f} %, averaged weights
+({recipe.average}), bfloat16 autocast. Loss: CLIP's contrastive loss and the cross-entropy of \
+{labels} from both towers
+through one shared head that is thrown away, its weight falling \
+from {recipe.findings} to {recipe.findings_end}.
 {hiding}{minutes:.0f} CPU minutes.
 
 ## Figures
@@ -84,16 +90,20 @@ _WHAT = {
 
 def model_card(figures: Figures, recipe: Recipe) -> str:
     """The text of README.md."""
+    library = "open_clip"
+    if recipe.network == "clip":
+        library = "transformers"
+    labels = "what lies where"
+    if recipe.source == "synthetic-cxr":
+        labels = "the findings"
     return _CARD.format(
         figures=figures,
         recipe=recipe,
-        library="transformers" if recipe.network == "clip" else "open_clip",
+        library=library,
         what=_WHAT[recipe.source],
         use=_USE[recipe.network],
         data=_DATA[recipe.source],
-        labels=(
-            "the findings" if recipe.source == "synthetic-cxr" else "what lies where"
-        ),
+        labels=labels,
         millions=figures.parameters / 1e6,
         percent=100 * recipe.decay,
         hiding=_hiding(recipe),
@@ -119,17 +129,20 @@ def _hiding(recipe: Recipe) -> str:
 
 
 def _table(figures: Figures, dataset: str) -> str:
+    levels = " | ".join(f"{level:g}" for level in LEVELS)
     lines = [
         f"On `{dataset}`, with a share of the area hidden:",
         "",
-        "| occluder | direction | k | "
-        + " | ".join(f"{level:g}" for level in LEVELS)
-        + " |",
+        f"| occluder | direction | k | {levels} |",
         "| --- | --- | --- |" + " --- |" * len(LEVELS),
     ]
-    for occluder, directions in figures.curves[dataset].items():
-        for direction in DIRECTIONS if occluder == "patches" else DIRECTIONS[:1]:
-            for k, recalls in directions[direction].items():
+    for occluder, recalls_of in figures.curves[dataset].items():
+        # Both directions for the plain patches alone, so that the table stays short.
+        directions = list(DIRECTIONS)
+        if occluder != "patches":
+            directions = directions[:1]
+        for direction in directions:
+            for k, recalls in recalls_of[direction].items():
                 shown = " | ".join(f"{recall:.3f}" for recall in recalls)
                 lines.append(f"| `{occluder}` | {direction} | {k} | {shown} |")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
-"""Draws the documentation's pictures of the embedded data set: `python -m
-training.contact_sheet`.
+"""Draws the documentation's pictures of the embedded data set.
+
+`python -m training.contact_sheet`
 """
 
 from __future__ import annotations
@@ -20,7 +21,18 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.studies import (
 )
 
 DOCS = Path(__file__).parents[1] / "docs"
-_CELL, _COLUMNS, _CAPTION = 200, 8, 26
+_CELL = 200
+_COLUMNS = 8
+_CAPTION = 26
+"""Pixels above each picture, for two lines of words."""
+_COLOURS = (
+    (70, 130, 230),
+    (230, 80, 80),
+    (80, 200, 80),
+    (240, 220, 60),
+    (220, 90, 230),
+    (80, 220, 220),
+)
 _TITLE = "synthetic-cxr: procedural pictures, no patients"
 # Every state once or nearly so, alone: what a reader compares with radiographs.
 SINGLE: tuple[dict[str, str], ...] = (
@@ -64,24 +76,22 @@ def main() -> None:
     images = DOCS / "images"
     images.mkdir(parents=True, exist_ok=True)
     data = SyntheticCxr()
-    shown = [
-        Study(5, number, states_with(**found)) for number, found in enumerate(SINGLE)
-    ] + list(data.studies[:16])
-    contact_sheet(shown).save(images / "synthetic-cxr-48.png", optimize=True)
+    studies = [
+        Study(5, number, states_with(**states)) for number, states in enumerate(SINGLE)
+    ]
+    studies += data.studies[:16]
+    contact_sheet(studies).save(images / "synthetic-cxr-48.png", optimize=True)
     mask_sheet(list(data.studies[20:26])).save(
         images / "synthetic-cxr-masks.png", optimize=True
     )
-    lines = []
+    lines = ["| synthetic radiograph | its report |", "| --- | --- |"]
     for number in range(12):
         name = f"synthetic-cxr-{number:02d}.png"
         data.image(number).save(images / name, optimize=True)
         lines.append(
             f"| ![synthetic radiograph](images/{name}) | {data.reports[number]} |"
         )
-    table = "\n".join(
-        ["| synthetic radiograph | its report |", "| --- | --- |", *lines]
-    )
-    replace_part(DOCS / "synthetic-cxr.md", "reports", table)
+    replace_part(DOCS / "synthetic-cxr.md", "reports", "\n".join(lines))
 
 
 def contact_sheet(studies: list[Study]) -> Image.Image:
@@ -90,16 +100,15 @@ def contact_sheet(studies: list[Study]) -> Image.Image:
     sheet = Image.new(
         "L", (_COLUMNS * (_CELL + 4), rows * (_CELL + _CAPTION) + 20), 255
     )
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(11)
     pen.text((4, 2), _TITLE, fill=0, font=ImageFont.load_default(14))
     for number, study in enumerate(studies):
-        left, top = (
-            number % _COLUMNS * (_CELL + 4),
-            number // _COLUMNS * (_CELL + _CAPTION) + 20,
-        )
-        sheet.paste(
-            Image.fromarray(render(study, _CELL, _CELL)), (left, top + _CAPTION)
-        )
+        row, column = divmod(number, _COLUMNS)
+        left = column * (_CELL + 4)
+        top = row * (_CELL + _CAPTION) + 20
+        picture = Image.fromarray(render(study, _CELL, _CELL))
+        sheet.paste(picture, (left, top + _CAPTION))
         for line, words in enumerate(_wrapped(caption(study), font)):
             pen.text((left + 2, top + 12 * line), words, fill=0, font=font)
     return sheet
@@ -107,25 +116,17 @@ def contact_sheet(studies: list[Study]) -> Image.Image:
 
 def mask_sheet(studies: list[Study]) -> Image.Image:
     """Each study plain, with its organs, and with its findings in colour."""
-    colours = np.array(
-        [
-            (70, 130, 230),
-            (230, 80, 80),
-            (80, 200, 80),
-            (240, 220, 60),
-            (220, 90, 230),
-            (80, 220, 220),
-        ]
-    )
+    colours = np.array(_COLOURS)
     columns = []
     for study in studies:
-        plain = np.repeat(render(study, _CELL, _CELL)[..., None], 3, axis=2).astype(
-            np.float64
-        )
-        found = masks(study, _CELL, _CELL)
-        organs, findings = plain.copy(), plain.copy()
-        for number, (name, mask) in enumerate(found.items()):
-            painted = organs if name in ORGANS else findings
+        grey = render(study, _CELL, _CELL)
+        plain = np.repeat(grey[..., None], 3, axis=2).astype(np.float64)
+        organs = plain.copy()
+        findings = plain.copy()
+        for number, (name, mask) in enumerate(masks(study, _CELL, _CELL).items()):
+            painted = findings
+            if name in ORGANS:
+                painted = organs
             painted[mask] = 0.55 * painted[mask] + 0.45 * colours[number % len(colours)]
         columns.append(np.concatenate([plain, organs, findings]))
     return Image.fromarray(np.concatenate(columns, axis=1).astype(np.uint8))
@@ -133,12 +134,12 @@ def mask_sheet(studies: list[Study]) -> Image.Image:
 
 def caption(study: Study) -> str:
     """The abnormal states in words."""
+    if study.states == NORMAL:
+        return "normal"
     words = [
         f"{slot.name} {study[slot.name]}" for slot in SLOTS if study.has(slot.name)
     ]
-    return (
-        "normal" if study.states == NORMAL else ", ".join(words).replace(" present", "")
-    )
+    return ", ".join(words).replace(" present", "")
 
 
 def _wrapped(
@@ -160,7 +161,8 @@ def _wrapped(
 
 def replace_part(page: Path, name: str, text: str) -> None:
     """Put `text` between the two comments that bear `name`."""
-    begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
+    begin = f"<!-- {name}: generated -->"
+    end = f"<!-- {name}: end -->"
     before, rest = page.read_text(encoding="utf-8").split(begin)
     after = rest.split(end)[1]
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")

@@ -1,6 +1,4 @@
-"""The training pairs: pictures drawn once, kept in files, and shared by every run that
-wants the same.
-"""
+"""The training pairs: pictures are drawn once, kept in files, and shared by later runs."""
 
 from __future__ import annotations
 
@@ -54,28 +52,37 @@ def make_corpus(
     depend on the number of `workers`, nor on other processes that draw the same pairs
     at the same time.
     """
-    described = SOURCES[source]
-    place = folder / f"corpus-{source}-{fingerprint(described.package, size)}"
-    place.mkdir(parents=True, exist_ok=True)
-    files = [place / f"{start:07d}.npz" for start in range(0, pairs, CHUNK)]
+    drawing = SOURCES[source]
+    chunks = folder / f"corpus-{source}-{fingerprint(drawing.package, size)}"
+    chunks.mkdir(parents=True, exist_ok=True)
+    files = [chunks / f"{start:07d}.npz" for start in range(0, pairs, CHUNK)]
     missing = [file for file in files if not file.exists()]
     if missing:
-        say(f"drawing {len(missing) * CHUNK} pairs into {place.name}")
-        job = partial(_draw_chunk, source=source, size=size)
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for _ in map(job, missing) if workers == 1 else pool.map(job, missing):
-                pass
-    return _gather(files, pairs, described)
+        say(f"drawing {len(missing) * CHUNK} pairs into {chunks.name}")
+        _draw_chunks(missing, source, size, workers)
+    return _gather(files, pairs, drawing)
 
 
 def fingerprint(package: ModuleType, size: int) -> str:
     """Changes with the picture size and with every change of the code that draws."""
-    folder = Path(inspect.getfile(package))
-    files = (
-        sorted(folder.parent.glob("*.py")) if folder.name == "__init__.py" else [folder]
-    )
+    module = Path(inspect.getfile(package))
+    files = [module]
+    if module.name == "__init__.py":
+        files = sorted(module.parent.glob("*.py"))
     content = b"".join(file.name.encode() + file.read_bytes() for file in files)
     return sha256(f"{size} {CHUNK} ".encode() + content).hexdigest()[:12]
+
+
+def _draw_chunks(files: list[Path], source: str, size: int, workers: int) -> None:
+    draw = partial(_draw_chunk, source=source, size=size)
+    # One worker needs no process of its own, which would have to import everything.
+    if workers == 1:
+        for file in files:
+            draw(file)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for _ in pool.map(draw, files):
+            pass
 
 
 def _draw_chunk(file: Path, source: str, size: int) -> None:

@@ -19,8 +19,8 @@ DIRECTIONS: tuple[Literal["image-to-report"], Literal["report-to-image"]] = (
     "image-to-report",
     "report-to-image",
 )
-# data set, occluder, direction, k: recall at each of `LEVELS`
 Curves = dict[str, dict[str, dict[str, dict[str, list[float]]]]]
+"""Data set, occluder, direction, k -> recall at each of `LEVELS`."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,23 @@ class Figures:
 def read_figures(name: str, folder: Path = FIGURES) -> list[Figures]:
     """The figures of every seed of `name`, in the order of the seeds."""
     files = sorted(folder.glob(f"{name}-seed*.json"))
-    return sorted(
-        (Figures(**json.loads(file.read_text(encoding="utf-8"))) for file in files),
-        key=lambda f: f.seed,
-    )
+    figures = [
+        Figures(**json.loads(file.read_text(encoding="utf-8"))) for file in files
+    ]
+    return sorted(figures, key=lambda run: run.seed)
 
 
 def measure(
     folder: Path, datasets: tuple[str, ...], limit: int | None = None
 ) -> Curves:
-    """Recall of the saved encoder in `folder` on each data set, with nothing and with
-    up to a half hidden.
-    """
+    """Recall of the saved encoder in `folder` on each data set, at each of `LEVELS`."""
     model = load_model(f"local-dir:{folder}", device="cpu")
-    return {
-        name: {text: _curve(model, name, text, limit) for text in OCCLUDERS}
-        for name in datasets
-    }
+    curves: Curves = {}
+    for dataset in datasets:
+        curves[dataset] = {}
+        for occluder in OCCLUDERS:
+            curves[dataset][occluder] = _curve(model, dataset, occluder, limit)
+    return curves
 
 
 def _curve(
@@ -89,10 +89,10 @@ def _curve(
         ks=CUTS,
         limit=limit,
     )
-    return {
-        direction: {
-            str(k): [round(value, 4) for value in curve.recall(k, direction).values()]
-            for k in CUTS
-        }
-        for direction in DIRECTIONS
-    }
+    recalls: dict[str, dict[str, list[float]]] = {}
+    for direction in DIRECTIONS:
+        recalls[direction] = {}
+        for k in CUTS:
+            values = curve.recall(k, direction).values()
+            recalls[direction][str(k)] = [round(value, 4) for value in values]
+    return recalls

@@ -1,5 +1,6 @@
-"""The training loop: contrastive loss, a throw-away head for the findings, averaged
-weights, and a state on disk.
+"""The training loop: two losses, averaged weights, and a state on disk.
+
+The losses are the contrastive one and that of a throw-away head which names the findings.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class OtherRunError(RuntimeError):
 
 
 class FindingsHead(nn.Module):
-    """One linear layer for both towers that names the state of every slot; `sizes` are
-    the numbers of states.
+    """One linear layer for both towers that names the state of every slot.
+
+    `sizes` are the numbers of states.
     """
 
     def __init__(self, width: int, sizes: tuple[int, ...]) -> None:
@@ -75,7 +77,8 @@ class _Run:
         self.averaged.load_state_dict(averaged)
         self.head.load_state_dict(head)
         self.optimiser.load_state_dict(optimiser)
-        self.step, self.cpu_seconds = state["step"], state["cpu_seconds"]
+        self.step = state["step"]
+        self.cpu_seconds = state["cpu_seconds"]
 
 
 def fit(
@@ -101,11 +104,10 @@ def fit(
     )
     run = _Run(towers.train(), averaged, head, _optimiser(towers, head, recipe))
     _resume(run, identity, state, say)
-    began, cpu, saved = (
-        time.monotonic(),
-        time.process_time() - run.cpu_seconds,
-        time.monotonic(),
-    )
+    # The processor time of earlier parts of the run counts, too.
+    cpu_start = time.process_time() - run.cpu_seconds
+    began = time.monotonic()
+    saved = began
     first = run.step
     while run.step < recipe.steps and run.step != stop_after:
         paired, named = _train_on(batches[run.step], run, recipe)
@@ -121,9 +123,10 @@ def fit(
                 f" {left:.1f} min left"
             )
         if time.monotonic() - saved > _SAVE_EVERY_S:
-            run.cpu_seconds, saved = time.process_time() - cpu, time.monotonic()
+            run.cpu_seconds = time.process_time() - cpu_start
+            saved = time.monotonic()
             _save(run, identity, state)
-    run.cpu_seconds = time.process_time() - cpu
+    run.cpu_seconds = time.process_time() - cpu_start
     _save(run, identity, state)
     trained = run.averaged.module
     assert isinstance(trained, Towers)
@@ -132,13 +135,14 @@ def fit(
 
 
 def _train_on(batch: Batch, run: _Run, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """One step: the contrastive loss, and the (slots,) losses of naming the findings
-    from the pictures.
+    """One step. Returns the contrastive loss, and the (slots,) losses of naming the
+    findings from the pictures.
     """
     for group in run.optimiser.param_groups:
         group["lr"] = recipe.rate * recipe.factor(run.step)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        images, texts = run.towers.images(batch.pixels), run.towers.texts(batch.tokens)
+        images = run.towers.images(batch.pixels)
+        texts = run.towers.texts(batch.tokens)
     named = run.head.losses(images, batch.labels)
     paired = _contrastive(images, texts, run.towers.logit_scale)
     findings = (named + run.head.losses(texts, batch.labels)).mean()
@@ -146,6 +150,7 @@ def _train_on(batch: Batch, run: _Run, recipe: Recipe) -> tuple[Tensor, Tensor]:
     torch.autograd.backward(paired + recipe.findings_weight(run.step) * findings)
     nn.utils.clip_grad_norm_(run.towers.parameters(), 1.0)
     run.optimiser.step()
+    # CLIP's own bound: scores are scaled by 100 at most.
     run.towers.logit_scale.data.clamp_(max=4.6052)
     run.averaged.update_parameters(run.towers)
     return paired, named
@@ -155,12 +160,12 @@ def _optimiser(
     towers: Towers, head: FindingsHead, recipe: Recipe
 ) -> torch.optim.Optimizer:
     parameters = [*towers.parameters(), *head.parameters()]
+    # Biases and gains are not to shrink.
+    matrices = [weight for weight in parameters if weight.ndim > 1]
+    vectors = [weight for weight in parameters if weight.ndim <= 1]
     groups = [
-        {
-            "params": [p for p in parameters if p.ndim > 1],
-            "weight_decay": recipe.weight_decay,
-        },
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
 
@@ -168,10 +173,9 @@ def _optimiser(
 def _contrastive(images: Tensor, texts: Tensor, logit_scale: Tensor) -> Tensor:
     scores = logit_scale.exp() * images @ texts.T
     own = torch.arange(len(scores))
-    return (
-        nn.functional.cross_entropy(scores, own)
-        + nn.functional.cross_entropy(scores.T, own)
-    ) / 2
+    of_images = nn.functional.cross_entropy(scores, own)
+    of_texts = nn.functional.cross_entropy(scores.T, own)
+    return (of_images + of_texts) / 2
 
 
 @torch.no_grad()
@@ -194,6 +198,7 @@ def _measure_statistics(towers: Towers, batches: Batches) -> None:
 
 def _save(run: _Run, identity: dict[str, str | int | float], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
+    # Written apart, then moved: a kill leaves the old state or the new one, whole.
     written = file.with_suffix(".part")
     torch.save({"identity": identity, **run.state()}, written)
     os.replace(written, file)
@@ -208,18 +213,24 @@ def _resume(
     if not file.exists():
         return
     state = torch.load(file, weights_only=True)
-    held = state["identity"]
-    if held != identity:
-        differing = sorted(
-            key for key in {*held, *identity} if held.get(key) != identity.get(key)
-        )
-        shown = ", ".join(
-            f"{key}={held.get(key)!r} there and {identity.get(key)!r} here"
-            for key in differing
-        )
+    if state["identity"] != identity:
+        differences = _differences(state["identity"], identity)
         raise OtherRunError(
-            f"Expected {file} to be of the same run, got {shown}. Delete its folder, or"
-            " give another one with --work."
+            f"Expected {file} to be of the same run, got {', '.join(differences)}."
+            " Delete its folder, or give another one with --work."
         )
     run.restore(state)
     say(f"going on from step {run.step}")
+
+
+def _differences(
+    stored: dict[str, str | int | float], identity: dict[str, str | int | float]
+) -> list[str]:
+    """What two identities differ in, in words."""
+    differences = []
+    for key in sorted({*stored, *identity}):
+        before = stored.get(key)
+        now = identity.get(key)
+        if before != now:
+            differences.append(f"{key}={before!r} there and {now!r} here")
+    return differences

@@ -9,13 +9,13 @@ from pytest_retrieval_robust.models.tiny import SUMS
 
 
 def write_sums(folder: Path) -> None:
-    """Write `SUMS` into `folder`: the SHA-256 of every other file but the card, as
-    `sha256sum` prints it.
+    """Write `SUMS` into `folder`: the SHA-256 of each file, as `sha256sum` prints it.
+
+    The card may change without the weights, so it has no sum.
     """
-    files = sorted(
-        file for file in folder.iterdir() if file.name not in (SUMS, "README.md")
-    )
-    lines = [
-        f"{sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files
-    ]
+    lines = []
+    for file in sorted(folder.iterdir()):
+        if file.name not in (SUMS, "README.md"):
+            digest = sha256(file.read_bytes()).hexdigest()
+            lines.append(f"{digest}  {file.name}\n")
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")

@@ -15,8 +15,10 @@ from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 from training.recipes import SIZE
 from training.text import CONTEXT
 
-PATCH, PROJECTION = 12, 128
-MEAN, STD = 0.45, 0.26
+PATCH = 12
+PROJECTION = 128
+MEAN = 0.45
+STD = 0.26
 _WIDTH = 160
 
 
@@ -80,15 +82,14 @@ class OpenClipTowers(Towers):
     def texts(self, ids: Tensor) -> Tensor:
         # What `encode_text` does, for contexts of any length, and in float32: torch's
         # fused attention is slow in bfloat16 on a CPU. The end has the highest id.
-        inner, length = self.inner, ids.shape[1]
+        inner = self.inner
+        length = ids.shape[1]
         with torch.autocast("cpu", enabled=False):
             rows = inner.token_embedding(ids) + inner.positional_embedding[:length]
-            rows = inner.ln_final(
-                inner.transformer(rows, attn_mask=inner.attn_mask[:length, :length])
-            )
-            pooled = (
-                rows[torch.arange(len(ids)), ids.argmax(dim=1)] @ inner.text_projection
-            )
+            causal = inner.attn_mask[:length, :length]
+            rows = inner.ln_final(inner.transformer(rows, attn_mask=causal))
+            ends = rows[torch.arange(len(ids)), ids.argmax(dim=1)]
+            pooled = ends @ inner.text_projection
         return nn.functional.normalize(pooled, dim=-1)
 
     @property
@@ -104,11 +105,9 @@ def build_towers(kind: str, tokenizer: PreTrainedTokenizerFast) -> Towers:
 def on_unit_scale(pictures: NDArray[np.uint8]) -> Tensor:
     """(batch, size, size[, 3]) grey levels or RGB to (batch, 3, size, size) on the 0..1 scale."""
     scaled = torch.from_numpy(pictures).float() / 255
-    return (
-        scaled.permute(0, 3, 1, 2)
-        if scaled.ndim == 4
-        else scaled[:, None].expand(-1, 3, -1, -1)
-    )
+    if scaled.ndim == 4:
+        return scaled.permute(0, 3, 1, 2)
+    return scaled[:, None].expand(-1, 3, -1, -1)
 
 
 def normalise(pixels: Tensor) -> Tensor:
@@ -117,8 +116,9 @@ def normalise(pixels: Tensor) -> Tensor:
 
 
 def open_clip_config(vocabulary: int) -> dict[str, Any]:
-    """The architecture in open_clip's own JSON; a tokenizer beside it is loaded by the
-    folder's path.
+    """The architecture in open_clip's own JSON.
+
+    A tokenizer beside it is loaded by the folder's path.
     """
     return {
         "embed_dim": PROJECTION,
@@ -142,13 +142,13 @@ def open_clip_config(vocabulary: int) -> dict[str, Any]:
 
 def _open_clip(tokenizer: PreTrainedTokenizerFast) -> OpenClipTowers:
     config = open_clip_config(len(tokenizer))
-    vision, text = (
-        config["vision_cfg"],
-        {k: v for k, v in config["text_cfg"].items() if k != "hf_tokenizer_name"},
+    # The network is built without a tokenizer, which is not saved yet.
+    text = dict(config["text_cfg"])
+    del text["hf_tokenizer_name"]
+    network = open_clip.CLIP(
+        embed_dim=config["embed_dim"], vision_cfg=config["vision_cfg"], text_cfg=text
     )
-    return OpenClipTowers(
-        open_clip.CLIP(embed_dim=config["embed_dim"], vision_cfg=vision, text_cfg=text)
-    )
+    return OpenClipTowers(network)
 
 
 def _clip(tokenizer: PreTrainedTokenizerFast) -> ClipTowers:
@@ -192,13 +192,13 @@ def _tower(width: int, layers: int, heads: int) -> dict[str, object]:
 
 
 def _place_patches(weight: Tensor) -> None:
-    """Start the (1 + patches, width) position table with sines and cosines of each
-    patch's row and column.
-    """
-    side, quarter = SIZE // PATCH, weight.shape[1] // 4
-    place = torch.arange(side, dtype=torch.float32) * 8 / side
-    waves = place[:, None] * 3 / 50 ** (torch.arange(quarter) / quarter)
-    y, x = waves[:, None].expand(-1, side, -1), waves[None].expand(side, -1, -1)
+    """Start the (1 + patches, width) position table with waves over rows and columns."""
+    side = SIZE // PATCH
+    quarter = weight.shape[1] // 4
+    steps = torch.arange(side, dtype=torch.float32) * 8 / side
+    waves = steps[:, None] * 3 / 50 ** (torch.arange(quarter) / quarter)
+    y = waves[:, None].expand(-1, side, -1)
+    x = waves[None].expand(side, -1, -1)
     table = torch.cat([y.sin(), y.cos(), x.sin(), x.cos()], dim=-1).reshape(
         side * side, 4 * quarter
     )

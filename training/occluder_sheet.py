@@ -1,5 +1,6 @@
-"""Draws the pictures and writes the tables of `docs/occluders.md`: `python -m
-training.occluder_sheet`.
+"""Draws the pictures and writes the tables of `docs/occluders.md`.
+
+`python -m training.occluder_sheet`
 """
 
 from __future__ import annotations
@@ -44,13 +45,17 @@ GUIDE = "tiny-cxr-clip-robust"
 FILM = (2544, 3056)
 """Width and height of a usual film of a computed radiograph."""
 _MANY = 200
+"""Images that the tables take their means over."""
 _SHOWN = 11
-"""The number of the image in the pictures: consolidation and a nodule on the right, no
-devices, no black rim.
+"""The number of the image in the pictures.
+
+It has consolidation and a nodule on the right, no devices, no black rim.
 """
 _GREYS = 64
 """What is left of 256 grey levels in the pictures, for the sake of their size."""
-_GAP, _CAPTION, _LABEL = 3, 13, 96
+_GAP = 3
+_CAPTION = 13
+_LABEL = 96
 
 
 @dataclass(frozen=True)
@@ -66,38 +71,27 @@ class Sheet:
     def draw(self) -> Image.Image:
         columns = max(len(tiles) for _, tiles in self.rows)
         head = 18 if self.heads else 0
-        down, across = self.tile + _CAPTION + _GAP, self.tile + _GAP
-        sheet = Image.new(
-            "L", (self.label + columns * across, head + len(self.rows) * down), 255
-        )
-        pen, small, large = (
-            ImageDraw.Draw(sheet),
-            ImageFont.load_default(11),
-            ImageFont.load_default(13),
-        )
+        down = self.tile + _CAPTION + _GAP
+        across = self.tile + _GAP
+        width = self.label + columns * across
+        sheet = Image.new("L", (width, head + len(self.rows) * down), 255)
+        pen = ImageDraw.Draw(sheet)
+        small = ImageFont.load_default(11)
+        large = ImageFont.load_default(13)
         for number, words in enumerate(self.heads):
-            pen.text(
-                (self.label + number * columns // len(self.heads) * across, 1),
-                words,
-                fill=0,
-                font=large,
-            )
+            first_column = number * columns // len(self.heads)
+            left = self.label + first_column * across
+            pen.text((left, 1), words, fill=0, font=large)
         for row, (label, tiles) in enumerate(self.rows):
             top = head + row * down
-            pen.multiline_text(
-                (2, top + _CAPTION + self.tile // 2 - 10),
-                label,
-                fill=0,
-                font=large,
-                spacing=2,
-            )
+            middle = (2, top + _CAPTION + self.tile // 2 - 10)
+            pen.multiline_text(middle, label, fill=0, font=large, spacing=2)
             for column, (caption, picture) in enumerate(tiles):
                 left = self.label + column * across
                 pen.text((left + 1, top), caption, fill=0, font=small)
-                sheet.paste(
-                    picture.resize((self.tile, self.tile), Image.Resampling.BOX),
-                    (left, top + _CAPTION),
-                )
+                size = (self.tile, self.tile)
+                tile = picture.resize(size, Image.Resampling.BOX)
+                sheet.paste(tile, (left, top + _CAPTION))
         return sheet
 
 
@@ -119,42 +113,32 @@ def main() -> None:
 
 def save(sheet: Image.Image, name: str) -> None:
     """As a small greyscale PNG."""
-    coarse = sheet.point(
-        [
-            round(round(grey * (_GREYS - 1) / 255) * 255 / (_GREYS - 1))
-            for grey in range(256)
-        ]
-    )
+    steps = [round(grey * (_GREYS - 1) / 255) for grey in range(256)]
+    coarse = sheet.point([round(step * 255 / (_GREYS - 1)) for step in steps])
     coarse.save(DOCS / "images" / f"occluders-{name}.png", optimize=True)
 
 
 def scene_of(data: RetrievalDataset, numbers: Sequence[int], side: int = 224) -> Scene:
-    """Images of a data set as they are, for occluders that look at images, masks or
-    donors but ask no model.
-    """
+    """Images of a data set as they are, for occluders that ask no model."""
     plain = _plain(side)
     setting = Setting(plain, data, torch.zeros(1, 1), np.zeros(1, dtype=np.int64))
-    pixels = unit_scale(
-        np.stack([plain.prepare(data.image(number)).pixels for number in numbers]),
-        "cpu",
-    )
+    prepared = [plain.prepare(data.image(number)).pixels for number in numbers]
+    pixels = unit_scale(np.stack(prepared), "cpu")
     ids = [data.image_ids[number] for number in numbers]
-    return Scene(
-        setting,
-        numbers,
-        ids,
-        pixels,
-        [WHOLE] * len(ids),
-        data.image_groups[np.array(numbers)],
-    )
+    frames = [WHOLE] * len(ids)
+    groups = data.image_groups[np.array(numbers)]
+    return Scene(setting, numbers, ids, pixels, frames, groups)
 
 
 def _plain(side: int) -> DualEncoder:
-    """Prepares as most models do, short side to the square and the middle kept; it has
-    no network.
+    """Prepares as most models do: short side to the square, the middle kept. It has no
+    network.
     """
-    nothing: Any = None
-    return encoder_from_callables("plain", nothing, nothing, size=side)
+
+    def no_network(_: Any) -> Any:
+        raise NotImplementedError
+
+    return encoder_from_callables("plain", no_network, no_network, size=side)
 
 
 def hidden(
@@ -162,14 +146,14 @@ def hidden(
 ) -> Image.Image:
     """The scene's one image under a bound occluder."""
     pixels = occluder.occlude(scene.pixels, scene.ids, level, seed, scene.frames)
-    return Image.fromarray(
-        (pixels[0, 0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    )
+    greys = (pixels[0, 0].clamp(0, 1) * 255).round().to(torch.uint8)
+    return Image.fromarray(greys.numpy())
 
 
 def area_sheet(data: RetrievalDataset) -> Image.Image:
     """The area occluders on one radiograph, in two layouts."""
-    scene, levels = scene_of(data, [_SHOWN]), (0.1, 0.3, 0.5, 0.8)
+    scene = scene_of(data, [_SHOWN])
+    levels = (0.1, 0.3, 0.5, 0.8)
     sheet = Sheet(112, ["seed 0", "seed 1"], label=66)
     for name in AREA:
         occluder = load_occluder(name)
@@ -183,10 +167,9 @@ def area_sheet(data: RetrievalDataset) -> Image.Image:
 
 
 def severity_sheet(data: RetrievalDataset) -> Image.Image:
-    """The drawn occluders and the regions on the same radiograph, with the share that
-    each hides.
-    """
-    scene, levels = scene_of(data, [_SHOWN]), (0.1, 0.3, 0.6, 1.0)
+    """The drawn occluders and the regions, with the share that each hides."""
+    scene = scene_of(data, [_SHOWN])
+    levels = (0.1, 0.3, 0.6, 1.0)
     sheet = Sheet(112, ["seed 0", "seed 1"])
     for name in (*DRAWN, *REGIONS):
         occluder = load_occluder(name).bind(scene)
@@ -194,12 +177,8 @@ def severity_sheet(data: RetrievalDataset) -> Image.Image:
         for seed in (0, 1):
             for level in levels:
                 share = occluder.shares(scene.ids, level, seed)[0]
-                tiles.append(
-                    (
-                        f"{level:g}: {100 * share:.1f} %",
-                        hidden(scene, occluder, level, seed),
-                    )
-                )
+                caption = f"{level:g}: {100 * share:.1f} %"
+                tiles.append((caption, hidden(scene, occluder, level, seed)))
         sheet.rows.append((name.replace("(region=", "\n(region=\n"), tiles))
     return sheet.draw()
 
@@ -212,42 +191,42 @@ def fill_sheet(data: RetrievalDataset) -> Image.Image:
         occluder = load_occluder(f"patches(fill={fill})").bind(scene)
         tiles.append((f"fill={fill}", hidden(scene, occluder, 0.3)))
     sheet = Sheet(224, [], label=0)
-    sheet.rows.extend(
-        ("", tiles[start : start + 3]) for start in range(0, len(tiles), 3)
-    )
+    for start in range(0, len(tiles), 3):
+        sheet.rows.append(("", tiles[start : start + 3]))
     return sheet.draw()
 
 
 def guided_sheet(data: RetrievalDataset) -> Image.Image:
-    """The model-guided occluders on one radiograph, with the rank of its report among all."""
-    model, pairs = load_model(GUIDE, device="cpu"), pairs_of(data)
+    """The model-guided occluders on one radiograph, with the rank of its report."""
+    model = load_model(GUIDE, device="cpu")
+    pairs = pairs_of(data)
     setting = setting_of(model, pairs)
-    asked = next(
-        sampled_images(
-            setting, model, Pairs(data, np.array([_SHOWN]), pairs.reports), 1
-        )
-    )
-    shown = scene_of(data, [_SHOWN])
+    sample = Pairs(data, np.array([_SHOWN]), pairs.reports)
+    scene = next(sampled_images(setting, model, sample, 1))
+    # The pictures are larger than what the model sees.
+    larger = scene_of(data, [_SHOWN])
     sheet = Sheet(160, [], label=88)
     for name in GUIDED:
-        occluder, tiles = load_occluder(name).bind(asked), []
+        occluder = load_occluder(name).bind(scene)
+        tiles = []
         for level in (0, 0.1, 0.2, 0.3, 0.5):
             rows = model.encode_images(
-                occluder.occlude(asked.pixels, asked.ids, level, 0, asked.frames)
+                occluder.occlude(scene.pixels, scene.ids, level, 0, scene.frames)
             )
             rank = positive_ranks(
-                rows, setting.reports, asked.groups, setting.report_groups
+                rows, setting.reports, scene.groups, setting.report_groups
             )[0]
-            tiles.append(
-                (f"{level:g}: report at rank {rank}", hidden(shown, occluder, level))
-            )
+            caption = f"{level:g}: report at rank {rank}"
+            tiles.append((caption, hidden(larger, occluder, level)))
         sheet.rows.append((name, tiles))
     return sheet.draw()
 
 
 def shares_table(data: RetrievalDataset) -> str:
     """What the severity occluders hide, over many images."""
-    scene, names = scene_of(data, range(_MANY), side=8), (*DRAWN, *REGIONS)
+    # Shares do not depend on the picture's size: a small one is quick.
+    scene = scene_of(data, range(_MANY), side=8)
+    names = (*DRAWN, *REGIONS)
     bound = [load_occluder(name).bind(scene) for name in names]
     rows = {}
     for level in (0.1, 0.3, 0.5, 1.0):
@@ -258,7 +237,8 @@ def shares_table(data: RetrievalDataset) -> str:
 
 def crop_table(data: RetrievalDataset) -> str:
     """What a model that keeps the middle of a film sees hidden, over many images."""
-    ids, frame = data.image_ids[:_MANY], _plain(224).prepare(Image.new("L", FILM)).frame
+    ids = data.image_ids[:_MANY]
+    frame = _plain(224).prepare(Image.new("L", FILM)).frame
     rows = {}
     for level in (0.1, 0.2, 0.3, 0.5):
         masks = [load_occluder(name).mask(ids, level, 0, 224, frame) for name in AREA]
@@ -267,9 +247,7 @@ def crop_table(data: RetrievalDataset) -> str:
 
 
 def recall_tables(data: RetrievalDataset) -> str:
-    """Recall@10 of embedded encoders under the area occluders, the fills and the
-    severity occluders.
-    """
+    """Recall@10 of embedded encoders under area occluders, fills, severity occluders."""
     fills = [load_occluder(f"patches(fill={fill})").name for fill in FILLS]
     parts = (
         ("level 0.3", AREA, 0.3),
@@ -281,19 +259,19 @@ def recall_tables(data: RetrievalDataset) -> str:
         for _, names, level in parts
         for name in names
     }
-    found = {}
-    for name in MEASURED:
-        found[name] = run_sweep(
-            load_model(name, device="cpu"), pairs_of(data), list(cells.items()), [10]
-        ).cells
+    measured = {}
+    for model_name in MEASURED:
+        model = load_model(model_name, device="cpu")
+        sweep = run_sweep(model, pairs_of(data), list(cells.items()), [10])
+        measured[model_name] = sweep.cells
     tables = []
     for first, names, level in parts:
-        rows = {
-            f"`{model}`": [
-                _recall(found[model][Cell(name, level, 0)]) for name in names
+        rows = {}
+        for model_name in MEASURED:
+            of_model = measured[model_name]
+            rows[f"`{model_name}`"] = [
+                _recall(of_model[Cell(name, level, 0)]) for name in names
             ]
-            for model in MEASURED
-        }
         tables.append(_table(first, names, rows))
     return "\n\n".join(tables)
 
@@ -306,20 +284,14 @@ def _recall(measured: Measured | RobustError) -> str:
 
 def _table(first: str, names: Sequence[str], rows: dict[str, list[str]]) -> str:
     """Occluders from left to right, of a family's parameters only the value."""
-    heads = [
-        f"`{name.removeprefix('patches(').removeprefix('regions(').removesuffix(')')}`"
-        for name in names
-    ]
-    lines = [
-        f"| {first} | " + " | ".join(heads) + " |",
-        "| --- |" + " --- |" * len(heads),
-    ]
-    return "\n".join(
-        [
-            *lines,
-            *(f"| {row} | " + " | ".join(shown) + " |" for row, shown in rows.items()),
-        ]
-    )
+    heads = []
+    for name in names:
+        value = name.removeprefix("patches(").removeprefix("regions(").removesuffix(")")
+        heads.append(f"`{value}`")
+    lines = [f"| {first} | {' | '.join(heads)} |", "| --- |" + " --- |" * len(heads)]
+    for row, cells in rows.items():
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

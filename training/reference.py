@@ -42,8 +42,9 @@ def train(
     limit: int | None = None,
     say: Callable[[str], None] = print,
 ) -> Figures:
-    """Train `name` into the folder `out` and measure it from there, on `limit` held-out
-    pairs (None: all 500).
+    """Train `name` into the folder `out` and measure it from there.
+
+    It is measured on `limit` held-out pairs (None: all 500).
     """
     torch.set_num_threads(threads)
     corpus = make_corpus(recipe.source, recipe.pool, SIZE, work, threads, say)
@@ -53,13 +54,8 @@ def train(
     towers = build_towers(recipe.network, tokenizer)
     parameters = sum(weight.numel() for weight in towers.parameters())
     say(f"{name} seed {seed}: {parameters} parameters, {len(tokenizer)} tokens")
-    batches = Batches(
-        corpus,
-        _token_ids(tokenizer, corpus.reports, say),
-        recipe.batch,
-        seed,
-        recipe.hidden,
-    )
+    ids = _token_ids(tokenizer, corpus.reports, say)
+    batches = Batches(corpus, ids, recipe.batch, seed, recipe.hidden)
     identity = {"name": name, "seed": seed, **recipe.as_json()}
     state = work / f"{name}-seed{seed}" / "state.pt"
     trained, seconds = fit(towers, batches, corpus.sizes, recipe, identity, state, say)
@@ -109,14 +105,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--figures", type=Path, help="folder for the figures (default: beside --out)"
     )
-    given = parser.parse_args(arguments)
-    recipe = RECIPES[given.name]
-    recipe = recipe if given.pairs is None else replace(recipe, pairs=given.pairs)
-    out = given.out or given.work / f"{given.name}-seed{given.seed}" / "encoder"
+    parsed = parser.parse_args(arguments)
+    recipe = RECIPES[parsed.name]
+    if parsed.pairs is not None:
+        recipe = replace(recipe, pairs=parsed.pairs)
+    out = parsed.out or parsed.work / f"{parsed.name}-seed{parsed.seed}" / "encoder"
     figures = train(
-        given.name, recipe, given.seed, out, given.work, given.threads, say=_say
+        parsed.name, recipe, parsed.seed, out, parsed.work, parsed.threads, say=_say
     )
-    _say(f"wrote {out} and {figures.write(given.figures or out.parent)}")
+    written = figures.write(parsed.figures or out.parent)
+    _say(f"wrote {out} and {written}")
     _compare(figures, recipe)
 
 
@@ -124,12 +122,14 @@ def _compare(figures: Figures, recipe: Recipe) -> None:
     """Say how far this run is from the first of those that are documented."""
     documented = read_figures(figures.name, FIGURES)
     for k, tolerance in _CLOSE.items():
-        here = figures.recall(recipe.source, k)[0]
-        line = f"clean Recall@{k} on {recipe.source}: {here:.3f}"
+        recall = figures.recall(recipe.source, k)[0]
+        line = f"clean Recall@{k} on {recipe.source}: {recall:.3f}"
         if documented:
-            there = documented[0].recall(recipe.source, k)[0]
-            verdict = "within" if abs(here - there) <= tolerance else "NOT within"
-            line += f", documented {there:.3f}: {verdict} {tolerance}"
+            expected = documented[0].recall(recipe.source, k)[0]
+            verdict = "NOT within"
+            if abs(recall - expected) <= tolerance:
+                verdict = "within"
+            line += f", documented {expected:.3f}: {verdict} {tolerance}"
         _say(line)
 
 
@@ -156,8 +156,8 @@ def _token_ids(
     tokens = np.array(ids, dtype=np.int64)
     used = (tokens != tokenizer.eos_token_id).sum(axis=1) + 1
     say(
-        f"{used.mean():.1f} tokens a report, {(used == CONTEXT).mean():.1%} fill the"
-        " context"
+        f"{used.mean():.1f} tokens per report,"
+        f" {(used == CONTEXT).mean():.1%} fill the context"
     )
     return tokens
 

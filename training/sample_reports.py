@@ -1,5 +1,6 @@
-"""Makes the sample pages of docs/reports.md and their pictures: `python -m
-training.sample_reports`.
+"""Makes the sample pages of docs/reports.md and their pictures.
+
+`python -m training.sample_reports`
 
 A candidate that is worse than its baseline: both are embedded encoders, under the name
 that a release would have. It takes some minutes, and Chromium with its driver.
@@ -83,37 +84,39 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         _arrange(folder)
-        few = "--robust-models=candidate,tiny-cxr-clip-robust"
-        _run(
-            folder,
-            few,
-            "--robust-occluders=patches,border",
-            "--robust-results=baseline",
-        )
-        (folder / "robust.toml").write_text(_gates("step-90000") + _search("0.1", 20))
-        models = "candidate,tiny-cxr-clip-robust,tiny-general-clip"
-        beside = (
-            "--robust-occluders=patches,border,worst",
-            "--robust-baseline=baseline",
-        )
-        _run(
-            folder,
-            f"--robust-models={models}",
-            *beside,
-            "--robust-report=sample-report.html",
-        )
-        (folder / "robust.toml").write_text(_gates("step-90000") + _search("0.25", 40))
-        _run(
-            folder,
-            few,
-            "--robust-show-samples",
-            "--robust-report=sample-report-samples.html",
-        )
+        _run_suites(folder)
         for page in {shot.page for shot in SHOTS}:
             shutil.copyfile(folder / page, DOCS / page)
         with chromium(folder) as browser:
             for shot in SHOTS:
                 _take(browser, shot)
+
+
+def _run_suites(folder: Path) -> None:
+    """The baseline, then the candidate beside it, then the candidate with samples."""
+    policy = folder / "robust.toml"
+    two_models = "--robust-models=candidate,tiny-cxr-clip-robust"
+    _run(
+        folder,
+        two_models,
+        "--robust-occluders=patches,border",
+        "--robust-results=baseline",
+    )
+    policy.write_text(_gates("step-90000") + _search("0.1", 20))
+    _run(
+        folder,
+        "--robust-models=candidate,tiny-cxr-clip-robust,tiny-general-clip",
+        "--robust-occluders=patches,border,worst",
+        "--robust-baseline=baseline",
+        "--robust-report=sample-report.html",
+    )
+    policy.write_text(_gates("step-90000") + _search("0.25", 40))
+    _run(
+        folder,
+        two_models,
+        "--robust-show-samples",
+        "--robust-report=sample-report-samples.html",
+    )
 
 
 def _arrange(folder: Path) -> None:
@@ -131,9 +134,8 @@ def _gates(checkpoint: str) -> str:
 def _search(quantile: str, images: int) -> str:
     """For the models that find something with nothing hidden."""
     table = _SEARCH.replace("QUANTILE", quantile).replace("IMAGES", str(images))
-    return "".join(
-        table.replace("MODEL", model) for model in ("candidate", "tiny-cxr-*")
-    )
+    tables = [table.replace("MODEL", model) for model in ("candidate", "tiny-cxr-*")]
+    return "".join(tables)
 
 
 def _run(folder: Path, *options: str) -> None:
@@ -141,7 +143,7 @@ def _run(folder: Path, *options: str) -> None:
 
 
 def _call(folder: Path, *arguments: str) -> None:
-    """Whatever the gate says of it: these candidates are there to fail."""
+    """Run a module, whatever its exit status: these candidates are there to fail."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     subprocess.run(
         [sys.executable, "-m", *arguments], cwd=folder, env=environment, check=False
@@ -166,14 +168,11 @@ def _take(browser: Chrome, shot: Shot) -> None:
     )
     top = max(0, browser.execute_script(script, shot.part) - shot.above)
     clip = {"x": 0, "y": top, "width": shot.width, "height": shot.height, "scale": 1}
-    taken = browser.execute_cdp_cmd(
+    screenshot = browser.execute_cdp_cmd(
         "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
     )
-    picture = (
-        Image.open(io.BytesIO(base64.b64decode(taken["data"])))
-        .convert("RGB")
-        .quantize(255)
-    )
+    content = io.BytesIO(base64.b64decode(screenshot["data"]))
+    picture = Image.open(content).convert("RGB").quantize(255)
     picture.save(DOCS / "images" / shot.name, optimize=True)
 
 

@@ -47,11 +47,7 @@ def _save_open_clip(towers: Towers, vocabulary: int, folder: Path) -> None:
     weights = {
         name: weight.half().contiguous()
         for name, weight in towers.inner.state_dict().items()
-    }
-    # open_clip makes the causal mask anew, and counts no batches at inference.
-    weights = {
-        name: weight
-        for name, weight in weights.items()
+        # open_clip counts no batches at inference.
         if not name.endswith("num_batches_tracked")
     }
     save_file(weights, folder / "open_clip_model.safetensors")
@@ -71,8 +67,8 @@ def _save_open_clip(towers: Towers, vocabulary: int, folder: Path) -> None:
 
 
 def _tidy(file: Path) -> None:
-    """Keep where the files were written out of them, and name the tokenizer's class as
-    every release knows it.
+    """Remove where the file was written, and name the tokenizer's class as every
+    release knows it.
     """
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     for key in ("_name_or_path", "name_or_path"):

@@ -28,8 +28,9 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Source:
-    """Draws pairs by their numbers; `sizes` holds for each slot of the labels the
-    number of its states.
+    """Draws pairs by their numbers.
+
+    `sizes` holds the number of states of each slot of the labels.
     """
 
     package: ModuleType
@@ -40,11 +41,8 @@ class Source:
 def _studies(numbers: range, size: int) -> Drawn:
     studies = [draw(SEEDS["train"], number, "train") for number in numbers]
     pictures = np.stack([render(study, size, size) for study in studies])
-    return Drawn(
-        pictures,
-        [write_report(study) for study in studies],
-        np.array([study.labels() for study in studies]),
-    )
+    reports = [write_report(study) for study in studies]
+    return Drawn(pictures, reports, np.array([study.labels() for study in studies]))
 
 
 def _scenes(numbers: range, size: int) -> Drawn:

@@ -1,9 +1,8 @@
-"""The reference encoders' tokenizer: a small lower-cased byte-pair encoding of the
-training reports.
-"""
+"""The reference encoders' tokenizer: a small byte-pair encoding of the training reports."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from tokenizers import (
@@ -19,7 +18,9 @@ from transformers import PreTrainedTokenizerFast
 
 CONTEXT = 77
 VOCABULARY = 620
-UNKNOWN, START, END = "<|unknown|>", "<|startoftext|>", "<|endoftext|>"
+UNKNOWN = "<|unknown|>"
+START = "<|startoftext|>"
+END = "<|endoftext|>"
 
 
 def train_tokenizer(reports: Sequence[str]) -> PreTrainedTokenizerFast:
@@ -29,11 +30,11 @@ def train_tokenizer(reports: Sequence[str]) -> PreTrainedTokenizerFast:
     also the largest id.
     """
     learned = _learn(reports)
-    tokenizer = Tokenizer(models.BPE(*_parts(learned), unk_token=UNKNOWN))
-    tokenizer.normalizer, tokenizer.pre_tokenizer = (
-        learned.normalizer,
-        learned.pre_tokenizer,
-    )
+    vocabulary, merges = _parts(learned)
+    # Start and end come last: training would have given them the lowest ids.
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token=UNKNOWN))
+    tokenizer.normalizer = learned.normalizer
+    tokenizer.pre_tokenizer = learned.pre_tokenizer
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([START, END])
     ends = [(token, tokenizer.token_to_id(token)) for token in (START, END)]
@@ -70,7 +71,5 @@ def _learn(reports: Sequence[str]) -> Tokenizer:
 
 
 def _parts(tokenizer: Tokenizer) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    import json
-
     model = json.loads(tokenizer.to_str())["model"]
     return model["vocab"], [(first, second) for first, second in model["merges"]]

@@ -22,7 +22,7 @@ from pytest_retrieval_robust.models import LoadRequest, ModelEntry
 
 from . import toy
 from .children import Ended, run_pytest
-from .images import dicom
+from .image_files import dicom
 from .projects import POLICY, project
 from .trials import Ground, Row, Trial, tried
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from pytest_retrieval_robust import load_dataset, load_model
 from pytest_retrieval_robust.core.errors import RobustError
 
-from .checkpoints import Payload
 from .children import in_children
+from .payloads import Payload
 from .trials import Check, Ground, Row, Trial
 
 Write = Callable[[Path, Path], None]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .children import run_pytest
 from .projects import CONFTEST, project
-from .traps import TRAPS, Trap
+from .trap import Trap
+from .traps import TRAPS
 from .trials import Ground, Row, Trial, tried
 
 _SLOWEST = 90.0
@@ -33,10 +34,11 @@ def _sprung(trap: Trap, folder: Path) -> str | None:
         return f"INTERNALERROR or hung: {ended.end}"
     if trap.expected(ended):
         return None
-    wanted = trap.expected.__name__.replace("_", " ")
+    ending = trap.expected.__name__.replace("_", " ")
+    last_line = ended.last_line or "no line"
     return (
-        f"expected {wanted}, got status {ended.status} and"
-        f" {ended.last_line or 'no line'!r}: {ended.end[-120:]}"
+        f"expected {ending}, got status {ended.status} and"
+        f" {last_line!r}: {ended.end[-120:]}"
     )
 
 
