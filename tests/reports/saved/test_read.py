@@ -31,7 +31,7 @@ from pytest_retrieval_robust.reports.saved.read import (
     load_run,
 )
 from pytest_retrieval_robust.reports.saved_run import run_as_json, save_run
-from pytest_retrieval_robust.reports.terminal import summary_lines
+from pytest_retrieval_robust.reports.terminal.summary import summary_lines
 
 from ...saved_runs import make_run, with_search
 
