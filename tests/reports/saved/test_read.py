@@ -132,7 +132,7 @@ def test_a_replay_compares_with_another_baseline(pytester: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(
         [
             "against the baseline of *",
-            "in points *before *now *change*",
+            "in % *before *now *change*",
             "failed: ours on d, patches, 3 levels pooled, *",
         ]
     )
