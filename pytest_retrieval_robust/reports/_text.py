@@ -1,4 +1,4 @@
-"""Text of others made harmless and readable: names of models and data sets may hold anything."""
+"""Foreign text made harmless and readable: names of models and data sets may hold anything."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ _TURNING = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
 )
 """They would turn round, or break, the line that they stand in."""
-_LONGEST, _LONGEST_SENTENCE = 96, 900
+_INVISIBLE = ("Cc", "Cs", "Cn")
+"""Unicode's categories of control signs, lone surrogates and unassigned code points."""
+_LONGEST_NAME = 96
+_LONGEST_SENTENCE = 900
 QUANTILES = (0.05, 0.25, 0.5, 0.75)
 """Of the breaking shares, that reports show."""
 
 
+# The same few names stand in thousands of cells.
 @lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     r"""`text` on one line; what would control the page or the reading direction is written out.
@@ -25,21 +29,23 @@ def plain(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_shown, text))
+    return "".join(map(_visible, text))
 
 
-def _shown(sign: str) -> str:
+def _visible(sign: str) -> str:
     if sign in "\t\n\r":
         return " "
-    hidden = sign in _TURNING or unicodedata.category(sign) in ("Cc", "Cs", "Cn")
-    return sign.encode("unicode_escape").decode() if hidden else sign
+    if sign in _TURNING or unicodedata.category(sign) in _INVISIBLE:
+        return sign.encode("unicode_escape").decode()
+    return sign
 
 
 def short(name: str) -> str:
-    """`plain`, with the middle of a very long name left out; of two that differ there,
-    a hash keeps them apart.
+    """`plain`, with the middle of a very long name left out.
+
+    A hash keeps names apart that differ only there.
     """
-    return _cut(plain(name), _LONGEST)
+    return _cut(plain(name), _LONGEST_NAME)
 
 
 def readable(text: str) -> str:
@@ -50,18 +56,25 @@ def readable(text: str) -> str:
 def _cut(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
-    end, digest = longest // 3, blake2b(text.encode(), digest_size=3).hexdigest()
-    return f"{text[: longest - end - len(digest) - 2]}…{digest}…{text[-end:]}"
+    digest = blake2b(text.encode(), digest_size=3).hexdigest()
+    # More of the beginning than of the end; two places are for the ellipses.
+    end = longest // 3
+    start = longest - end - len(digest) - 2
+    return f"{text[:start]}…{digest}…{text[-end:]}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """The value with that many decimals; a dash where there is none or it is not finite."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.{digits}f}"
 
 
 def percent(share: float | None, digits: int = 1) -> str:
     """A share in %, without the sign."""
-    return number(None if share is None else 100 * share, digits)
+    if share is None:
+        return number(None)
+    return number(100 * share, digits)
 
 
 def level_text(level: float) -> str:
@@ -71,4 +84,6 @@ def level_text(level: float) -> str:
 
 def known(value: float | None) -> float | None:
     """The value, or None where it is missing or not finite."""
-    return None if value is None or not math.isfinite(value) else float(value)
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)

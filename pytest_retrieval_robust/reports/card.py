@@ -66,8 +66,8 @@ def _index(
     run: RunRecord, model: ModelRecord, series: Sequence[Series]
 ) -> dict[str, Any]:
     results = []
-    for dataset, occluder in dict.fromkeys(map(_place, series)):
-        lines = [line for line in series if _place(line) == (dataset, occluder)]
+    for dataset, occluder in dict.fromkeys(map(_subject, series)):
+        lines = [line for line in series if _subject(line) == (dataset, occluder)]
         metrics = [metric for line in lines for metric in _metrics(line)]
         # The Hub refuses a result without metrics.
         if metrics:
@@ -83,7 +83,7 @@ def _index(
     return {"name": plain(model.name), "results": results}
 
 
-def _place(line: Series) -> tuple[str, str]:
+def _subject(line: Series) -> tuple[str, str]:
     return line.dataset, line.occluder
 
 
@@ -124,16 +124,15 @@ def _section(
 ) -> Iterator[str]:
     yield "## Retrieval under occlusion"
     yield (
-        "Recall@k in %, with its 95 % interval, when a share of each image is hidden;"
-        " what is kept is Recall at the highest level divided by that with nothing"
-        " hidden."
+        "Recall@k in %, with its 95 % interval, when a share of each image is hidden."
+        " Kept: Recall at the highest level divided by that with nothing hidden, in %."
     )
-    for dataset, occluder in dict.fromkeys(map(_place, series)):
+    for dataset, occluder in dict.fromkeys(map(_subject, series)):
         for direction in DIRECTIONS:
             lines = [
                 line
                 for line in series
-                if _place(line) == (dataset, occluder) and line.direction == direction
+                if _subject(line) == (dataset, occluder) and line.direction == direction
             ]
             yield (
                 f"**{direction.replace('-', ' ').capitalize()}**, {code(occluder)} on"
@@ -197,7 +196,7 @@ def _facts(run: RunRecord, model: ModelRecord, datasets: set[str]) -> Iterator[s
     if origin:
         yield f"- weights: {', '.join(origin)}"
     if run.limit is not None:
-        yield f"- a smoke run on the first {run.limit} pairs only"
+        yield f"- a smoke run on only the first {run.limit} pairs"
     if run.scope.partial is not None:
         yield f"- a partial run ({text(run.scope.partial)})"
     yield (

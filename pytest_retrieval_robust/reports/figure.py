@@ -1,10 +1,12 @@
-"""Curves for a paper, by matplotlib (extra `plots`): a row for each k, a column for
-each data set and occluder.
+"""Curves for a paper, by matplotlib (extra `plots`).
+
+A row for each k, a column for each data set and occluder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +30,15 @@ _COLOURS = (
     "#3a8fbf",
     "#6a4fb3",
 )
+"""Told apart on white paper, also by most who are colour-blind; dashes and markers help."""
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 _MARKERS = "os^Dvx+d"
 _FORMATS = (".pdf", ".svg", ".png")
+_UNDATED: dict[str, dict[str, Any]] = {
+    ".pdf": {"CreationDate": None},
+    ".svg": {"Date": None},
+}
+"""Metadata without a date: the same run gives the same bytes."""
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.linewidth": 0.6,
@@ -39,6 +47,7 @@ _STYLE: dict[Any, Any] = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "text.parse_math": False,
+    # Text stays text.
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
     "svg.hashsalt": "pytest-retrieval-robust",
@@ -55,8 +64,7 @@ def draw_figure(
     direction: Direction,
     ks: Sequence[int] = (),
 ) -> None:
-    """Draw Recall@k over the level for all models, with 95 % bands, chance and ceiling;
-    the suffix says the format.
+    """Draw Recall@k over the level for all models, with 95 % bands, chance and ceiling.
 
     Args:
         series: Those of one run.
@@ -66,7 +74,8 @@ def draw_figure(
 
     Raises:
         NotOnThisMachineError: matplotlib is missing.
-        RobustError: Nothing of the run is asked for, or the direction or the format is another.
+        RobustError: The run has none of these curves, or the direction or the format is
+            unknown.
     """
     known_word("direction", direction, DIRECTIONS)
     try:
@@ -77,122 +86,157 @@ def draw_figure(
             "matplotlib, which draws figures, is not installed: pip install"
             " 'pytest-retrieval-robust[plots]'"
         ) from error
-    known = sorted({one.k for one in series})
-    wanted = list(ks) or known
-    drawn = [one for one in series if one.direction == direction and one.k in wanted]
-    if not series:
-        raise RobustError(
-            "Expected a run with curves to draw, got one in which no recall was"
-            " measured. Measure first."
-        )
-    if not drawn or set(wanted) - set(known):
-        raise RobustError(
-            f"Expected k that were measured ({known}), got k={wanted}. Give one of"
-            " these to --k."
-        )
-    if path.suffix.lower() not in _FORMATS:
+    drawn_ks = _checked_ks(series, ks)
+    drawn = [
+        line for line in series if line.direction == direction and line.k in drawn_ks
+    ]
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
         raise RobustError(
             f"Expected a file that ends with one of {', '.join(_FORMATS)}, got "
             f"--out={path.name!r}. Choose .pdf for a paper."
         )
     with rc_context(_STYLE):
-        figure = _figure(Figure, drawn, wanted)
-        dated = path.suffix.lower() in (".pdf", ".svg")
-        metadata = (
-            {"Date" if path.suffix.lower() == ".svg" else "CreationDate": None}
-            if dated
-            else None
-        )
+        figure = _draw(Figure(layout="constrained"), _Sheet.of(drawn, drawn_ks))
+        metadata = _UNDATED.get(suffix)
         figure.savefig(path, dpi=300, bbox_inches="tight", metadata=metadata)
 
 
-def _figure(kind: type[Figure], drawn: Sequence[Series], ks: Sequence[int]) -> Figure:
-    places = list(dict.fromkeys((one.dataset, one.occluder) for one in drawn))
-    models = list(dict.fromkeys(one.model for one in drawn))
-    size = (_PANEL[0] * len(places), _PANEL[1] * len(ks) + 0.18 * len(models))
-    figure = kind(figsize=size, layout="constrained")
-    grid = figure.subplots(
-        len(ks), len(places), squeeze=False, sharex="col", sharey="row"
-    )
-    for row, k in zip(grid, ks, strict=True):
-        for axes, (dataset, occluder) in zip(row, places, strict=True):
-            inside = [
-                one
-                for one in drawn
-                if (one.k, one.dataset, one.occluder) == (k, dataset, occluder)
-            ]
-            _panel(axes, inside, models)
-        row[0].set_ylabel(f"Recall@{k} (%)")
-    several = len({dataset for dataset, _ in places}) > 1
-    for axes, (dataset, occluder) in zip(grid[0], places, strict=True):
-        axes.set_title(
-            _safe(f"{dataset}, {occluder}" if several else occluder), fontsize=8
+def _checked_ks(series: Sequence[Series], ks: Sequence[int]) -> list[int]:
+    measured = sorted({line.k for line in series})
+    if not measured:
+        raise RobustError(
+            "Expected a run with curves to draw, got one in which no recall was"
+            " measured. Measure first."
         )
-    severe = {(one.dataset, one.occluder) for one in drawn if one.is_severity}
-    for axes, place in zip(grid[-1], places, strict=True):
-        axes.set_xlabel("severity (%)" if place in severe else "image area hidden (%)")
-    handles = {
-        line.get_label(): line
-        for axes in grid.flat
-        for line in axes.get_lines()
-        if not _is_unnamed(line)
-    }
-    columns = max(1, min(len(models), 2 * len(places) - 1))
+    drawn = list(ks) or measured
+    if not set(drawn) <= set(measured):
+        raise RobustError(
+            f"Expected k that were measured ({measured}), got k={drawn}. Give one of"
+            " these to --k."
+        )
+    return drawn
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """What is drawn where: rows of k, columns of data sets and occluders."""
+
+    series: Sequence[Series]
+    ks: Sequence[int]
+    columns: Sequence[tuple[str, str]]
+    """(data set, occluder) each."""
+    models: Sequence[str]
+    """In the order of their looks, which are the same in every panel."""
+
+    @classmethod
+    def of(cls, series: Sequence[Series], ks: Sequence[int]) -> _Sheet:
+        columns = dict.fromkeys((line.dataset, line.occluder) for line in series)
+        models = dict.fromkeys(line.model for line in series)
+        return cls(series, ks, tuple(columns), tuple(models))
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """In inches, with a row of the legend for each model."""
+        width, height = _PANEL
+        return (
+            width * len(self.columns),
+            height * len(self.ks) + 0.18 * len(self.models),
+        )
+
+    def panel(self, k: int, column: tuple[str, str]) -> list[Series]:
+        return [line for line in self.column(column) if line.k == k]
+
+    def column(self, column: tuple[str, str]) -> list[Series]:
+        return [line for line in self.series if (line.dataset, line.occluder) == column]
+
+    def title(self, column: tuple[str, str]) -> str:
+        dataset, occluder = column
+        has_several_datasets = len({name for name, _ in self.columns}) > 1
+        return _safe(f"{dataset}, {occluder}" if has_several_datasets else occluder)
+
+
+def _draw(figure: Figure, sheet: _Sheet) -> Figure:
+    figure.set_size_inches(*sheet.size)
+    grid = figure.subplots(
+        len(sheet.ks), len(sheet.columns), squeeze=False, sharex="col", sharey="row"
+    )
+    for row, k in zip(grid, sheet.ks, strict=True):
+        for axes, column in zip(row, sheet.columns, strict=True):
+            _draw_panel(axes, sheet.panel(k, column), sheet.models)
+        row[0].set_ylabel(f"Recall@{k} (%)")
+    for axes, column in zip(grid[0], sheet.columns, strict=True):
+        axes.set_title(sheet.title(column), fontsize=8)
+    for axes, column in zip(grid[-1], sheet.columns, strict=True):
+        is_severity = any(line.is_severity for line in sheet.column(column))
+        axes.set_xlabel("severity (%)" if is_severity else "image area hidden (%)")
+    handles = {}
+    for axes in grid.flat:
+        handles.update(_named_lines(axes))
+    legend_columns = min(len(sheet.models), 2 * len(sheet.columns) - 1)
     figure.legend(
         handles.values(),
         handles.keys(),
         loc="outside lower center",
-        ncols=columns,
+        ncols=max(1, legend_columns),
         **_LEGEND,
     )
     return figure
 
 
-def _is_unnamed(line: object) -> bool:
-    return str(line.get_label()).startswith("_")  # type: ignore[attr-defined]
+def _named_lines(axes: Axes) -> dict[str, Any]:
+    """The lines of models. matplotlib's own convention: `_` starts what has no name."""
+    lines = {str(line.get_label()): line for line in axes.get_lines()}
+    return {label: line for label, line in lines.items() if not label.startswith("_")}
 
 
-def _panel(axes: Axes, series: Sequence[Series], models: Sequence[str]) -> None:
-    for one in series:
-        place = models.index(one.model)
-        look = {
-            "color": _COLOURS[place % 8],
-            "linestyle": _DASHES[place % 4],
-            "marker": _MARKERS[place % 8],
-        }
-        points = [point for point in one.recall if point.value is not None]
-        levels = [100 * point.level for point in points]
-        values = [100 * point.value for point in points if point.value is not None]
-        axes.plot(
-            levels,
-            values,
-            label=_safe(one.model),
-            linewidth=1.1,
-            markersize=3,
-            **look,  # type: ignore[arg-type]
-        )
-        banded = [
-            (100 * p.level, 100 * p.low, 100 * p.high)
-            for p in points
-            if p.low is not None and p.high is not None
-        ]
-        if len(banded) > 1:
-            axes.fill_between(
-                *zip(*banded, strict=True),  # type: ignore[arg-type]
-                color=look["color"],
-                alpha=0.15,
-                linewidth=0,
-            )
-    for value, dashes in (
-        ((series[0].chance, ":"), (series[0].ceiling, "--")) if series else ()
-    ):
-        if value is not None:
-            axes.axhline(
-                100 * value, color="0.5", linewidth=0.6, linestyle=dashes, label="_"
-            )
+def _draw_panel(axes: Axes, series: Sequence[Series], models: Sequence[str]) -> None:
+    for line in series:
+        _draw_line(axes, line, _look(models.index(line.model)))
+    if series:
+        _draw_rule(axes, series[0].chance, ":")
+        _draw_rule(axes, series[0].ceiling, "--")
     axes.set_ylim(bottom=0)
+
+
+def _look(place: int) -> Mapping[str, Any]:
+    """How a model is drawn, by its place: every look repeats after eight models."""
+    return {
+        "color": _COLOURS[place % len(_COLOURS)],
+        "linestyle": _DASHES[place % len(_DASHES)],
+        "marker": _MARKERS[place % len(_MARKERS)],
+    }
+
+
+def _draw_line(axes: Axes, line: Series, look: Mapping[str, Any]) -> None:
+    levels = []
+    recalls = []
+    band = []
+    for point in line.recall:
+        if point.value is None:
+            continue
+        levels.append(100 * point.level)
+        recalls.append(100 * point.value)
+        if point.low is not None and point.high is not None:
+            band.append((100 * point.level, 100 * point.low, 100 * point.high))
+    axes.plot(
+        levels, recalls, label=_safe(line.model), linewidth=1.1, markersize=3, **look
+    )
+    if len(band) > 1:
+        band_levels, low, high = zip(*band, strict=True)
+        axes.fill_between(
+            band_levels, low, high, color=look["color"], alpha=0.15, linewidth=0
+        )
+
+
+def _draw_rule(axes: Axes, recall: float | None, dashes: str) -> None:
+    """Chance, or the ceiling, as a thin line that the legend leaves out."""
+    if recall is None:
+        return
+    axes.axhline(100 * recall, color="0.5", linewidth=0.6, linestyle=dashes, label="_")
 
 
 def _safe(name: str) -> str:
     """A name that matplotlib does not leave out of the legend, and that has room there."""
-    return (" " if name.startswith("_") else "") + short(name)
+    shown = short(name)
+    return f" {shown}" if name.startswith("_") else shown

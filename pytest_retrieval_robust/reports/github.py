@@ -1,6 +1,4 @@
-"""What GitHub Actions shows of a run: the step's summary and annotations on what
-failed, where it offers them.
-"""
+"""What GitHub Actions shows of a run: the step's summary, and annotations on what failed."""
 
 from __future__ import annotations
 
@@ -15,9 +13,9 @@ from .markdown.report import blocks
 
 _LIMIT = 1024 * 1024
 """Bytes of a step's summary, beyond which GitHub shows nothing of it."""
-_MOST = 10
-"""Annotations of a kind that GitHub shows of a step."""
-_NOTE = (
+_MOST_ANNOTATIONS = 10
+"""Of one kind, that GitHub shows of a step."""
+_CUT_NOTE = (
     "\n\nThis summary was cut at GitHub's limit of 1 MiB: `--robust-report FILE.md`"
     " keeps all of it.\n"
 )
@@ -30,85 +28,96 @@ def is_offered(environment: Mapping[str, str]) -> bool:
 
 def write_step_summary(run: RunRecord, environment: Mapping[str, str]) -> None:
     """Add the Markdown report to the step's summary; `OSError` where it cannot be written."""
-    place = environment.get("GITHUB_STEP_SUMMARY")
-    if not is_offered(environment) or not place:
+    name = environment.get("GITHUB_STEP_SUMMARY")
+    if not is_offered(environment) or not name:
         return
-    path = Path(place)
+    path = Path(name)
     if os.path.lexists(path):
         require_regular(path)  # a FIFO would be waited for without end
+    # Other commands of the step may have written: the limit is for all of it.
     used = path.stat().st_size if path.exists() else 0
-    written = step_summary(run, _LIMIT - used - 2)
-    if written:
+    separator = "\n\n" if used else ""
+    summary = step_summary(run, _LIMIT - used - 2)
+    if summary:
         with path.open("a", encoding="utf-8", newline="\n") as stream:
-            stream.write(("\n\n" if used else "") + written)
+            stream.write(separator + summary)
 
 
 def step_summary(run: RunRecord, limit: int = _LIMIT) -> str:
-    """The Markdown report in at most `limit` bytes: blocks that have no room are left
-    out, and a note says so.
+    """The Markdown report in at most `limit` bytes.
+
+    Blocks that have no room are left out, and a note says so.
     """
-    kept: list[str] = []
-    whole, left = True, limit - len(_NOTE.encode())
+    room = limit - len(_CUT_NOTE.encode())
+    fitting: list[str] = []
+    is_whole = True
     for block in blocks(run):
         size = len(block.encode()) + 2
-        if size <= left:
-            kept.append(block)
-            left -= size
+        # A block that is too large does not keep smaller ones behind it out.
+        if size <= room:
+            fitting.append(block)
+            room -= size
         else:
-            whole = False
-    if not whole and left < 0:
-        return ""
-    return "\n\n".join(kept) + ("\n" if whole else _NOTE)
+            is_whole = False
+    if is_whole:
+        return "\n\n".join(fitting) + "\n"
+    return "" if room < 0 else "\n\n".join(fitting) + _CUT_NOTE
 
 
 def error_commands(
     run: RunRecord, policy: Path | None, environment: Mapping[str, str]
 ) -> Iterator[str]:
-    """Workflow commands: an error for each gate that objects, at the file of the gates;
-    a note where there are more.
+    """Workflow commands: an error for each gate that objects, at the file of the gates.
+
+    Where there are more than GitHub shows, the last one counts the others.
     """
     if not is_offered(environment):
         return
     objections = [verdict for verdict in run.verdicts if verdict.objects]
-    place = _place(policy, environment)
-    few = objections if len(objections) <= _MOST else objections[: _MOST - 1]
-    for verdict in few:
+    location = _location(policy, environment)
+    shown = objections
+    if len(objections) > _MOST_ANNOTATIONS:
+        shown = objections[: _MOST_ANNOTATIONS - 1]
+    for verdict in shown:
         title = f"{verdict.gate}, {verdict.case.model}"
-        yield _command("error", {**place, "title": title}, verdict.sentence)
-    if len(few) < len(objections):
-        more = (
-            f"{len(objections) - len(few)} more gates were not met or are inconclusive:"
-            " see the summary."
+        yield _error(location, title, verdict.sentence)
+    others = len(objections) - len(shown)
+    if others:
+        sentence = (
+            f"{others} more gates were not met or are inconclusive: see the summary."
         )
-        yield _command("error", {**place, "title": "and more"}, more)
+        yield _error(location, "and more", sentence)
+    # No gate objects where tests broke or nothing was judged.
     if not run.release.is_green and not objections:
-        told = "; ".join(run.release.reasons)
-        yield _command(
-            "error",
-            {**place, "title": "release gate"},
-            told if run.failures else f"not judged: {told}",
-        )
+        reasons = "; ".join(run.release.reasons)
+        sentence = reasons if run.failures else f"not judged: {reasons}"
+        yield _error(location, "release gate", sentence)
 
 
-def _place(policy: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
+def _location(policy: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
     """The file of the gates, as the repository calls it; nothing where it lies elsewhere."""
     root = environment.get("GITHUB_WORKSPACE")
     if policy is None or not root:
         return {}
     try:
-        return {"file": policy.resolve().relative_to(Path(root).resolve()).as_posix()}
+        relative = policy.resolve().relative_to(Path(root).resolve())
     except ValueError:
         return {}
+    return {"file": relative.as_posix()}
 
 
-def _command(name: str, properties: Mapping[str, str], message: str) -> str:
-    told = ",".join(
-        f"{key}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}"
-        for key, value in properties.items()
-    )
-    return f"::{name}{' ' if told else ''}{told}::{_escaped(message)}"
+def _error(location: Mapping[str, str], title: str, message: str) -> str:
+    properties = {**location, "title": title}
+    words = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::error {words}::{_escaped(message)}"
+
+
+def _property(value: str) -> str:
+    """Colons and commas end a property, but not a message."""
+    return _escaped(value).replace(":", "%3A").replace(",", "%2C")
 
 
 def _escaped(words: str) -> str:
     """As GitHub reads a command: one line, in which only its own signs are escaped."""
-    return readable(words).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    escaped = readable(words).replace("%", "%25")
+    return escaped.replace("\r", "%0D").replace("\n", "%0A")

@@ -1,4 +1,4 @@
-"""A run as CSV: the paper's layout, models x levels x k, or one row a point with its interval."""
+"""A run as CSV: the paper's layout (models x levels x k), or one row per point."""
 
 from __future__ import annotations
 
@@ -10,54 +10,53 @@ from ._text import plain
 from .curve_csv import CURVE_COLUMNS, curve_csv
 from .series import Series
 
+_SUBJECT_COLUMNS = ("model", "data set", "occluder", "direction")
+_STARTS_OF_FORMULAS = ("=", "+", "-", "@")
+
 
 def paper_csv(series: Sequence[Series]) -> str:
-    """One row a model, data set, occluder and direction; Recall@k in % in a column for
-    each level and k.
+    """One row per model, data set, occluder and direction.
+
+    Each level and k has a column of Recall@k in %.
     """
-    places = sorted({(point.level, one.k) for one in series for point in one.recall})
-    heads = [
-        "model",
-        "data set",
-        "occluder",
-        "direction",
-        *(f"R@{k} at {100 * level:g} %" for level, k in places),
-    ]
     rows: dict[tuple[str, ...], dict[tuple[float, int], str]] = {}
-    for one in series:
-        row = rows.setdefault((one.model, one.dataset, one.occluder, one.direction), {})
-        for point in one.recall:
-            row[point.level, one.k] = (
-                "" if point.value is None else f"{100 * point.value:.2f}"
-            )
-    return _written(
-        heads,
-        [
-            [*map(plain, who), *(row.get(place, "") for place in places)]
-            for who, row in rows.items()
-        ],
-    )
+    for line in series:
+        key = (line.model, line.dataset, line.occluder, line.direction)
+        recalls = rows.setdefault(key, {})
+        for point in line.recall:
+            recalls[point.level, line.k] = _percent(point.value)
+    columns = sorted({column for recalls in rows.values() for column in recalls})
+    heads = [f"R@{k} at {100 * level:g} %" for level, k in columns]
+    table = []
+    for subject, recalls in rows.items():
+        cells = [recalls.get(column, "") for column in columns]
+        table.append([*map(plain, subject), *cells])
+    return _csv_text([*_SUBJECT_COLUMNS, *heads], table)
+
+
+def _percent(recall: float | None) -> str:
+    return "" if recall is None else f"{100 * recall:.2f}"
 
 
 def long_csv(series: Sequence[Series]) -> str:
-    """One row a point: recall, what is kept, their 95 % intervals, chance, ceiling;
-    shares from 0 to 1.
+    """One row per point: recall, retention, their 95 % intervals, chance, ceiling.
+
+    Shares go from 0 to 1.
     """
-    return _written(CURVE_COLUMNS, curve_csv(series))
+    return _csv_text(CURVE_COLUMNS, curve_csv(series))
 
 
-def _written(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def _csv_text(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(
-        [heads, *([_harmless(value) for value in row] for row in rows)]
-    )
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(heads)
+    for row in rows:
+        writer.writerow(map(_without_formula, row))
     return stream.getvalue()
 
 
-def _harmless(value: object) -> object:
+def _without_formula(value: object) -> object:
     """A text that a spreadsheet would run as a formula is quoted."""
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value.startswith(("=", "+", "-", "@"))
-        else value
-    )
+    if isinstance(value, str) and value.startswith(_STARTS_OF_FORMULAS):
+        return f"'{value}"
+    return value

@@ -13,8 +13,8 @@ from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.markdown.dialect import code, table, text
 from pytest_retrieval_robust.reports.markdown.report import render_markdown
 
+from .nasty_names import NASTY
 from .records import nothing, record, renamed, whole_record
-from .test_page import NASTY
 
 DIALECT = MarkdownIt("gfm-like", {"html": True, "linkify": False})
 

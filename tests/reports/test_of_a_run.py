@@ -26,9 +26,9 @@ from pytest_retrieval_robust.reports.paper_table import long_csv, paper_csv
 from pytest_retrieval_robust.reports.run_series import series_of
 
 from ..saved_runs import Made, make_run
+from .nasty_names import NASTY
 from .records import record, renamed
 from .test_markdown import kinds
-from .test_page import NASTY
 
 
 @pytest.fixture(scope="module")

@@ -40,9 +40,10 @@ from pytest_retrieval_robust.run.sample_notes import note_of_missing
 
 from ..conftest import SMALL, THREE_LINES, Run
 from ..saved_runs import make_run
+from .html.elements import find, parsed, words
+from .nasty_names import NASTY
 from .records import record, sample_sheet, searched
 from .saved.test_read import DATASETS
-from .test_page import NASTY, find, parsed, words
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHOW = "--robust-show-samples"

@@ -21,8 +21,8 @@ from pytest_retrieval_robust.reports.run_series import series_of
 from pytest_retrieval_robust.reports.tracking import metrics_of, send
 
 from ..conftest import ANY_MODEL, Run
+from .nasty_names import NASTY
 from .records import record, renamed
-from .test_page import NASTY
 
 SERVER_STARTS_IN = 120
 

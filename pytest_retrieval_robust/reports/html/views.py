@@ -27,7 +27,8 @@ class View:
         own = {name: value for name, value in vars(self).items() if value is not None}
         at_first = all(getattr(chosen, name) == value for name, value in own.items())
         words = "".join(f' data-{name}="{value}"' for name, value in own.items())
-        return Markup(f"data-view{words}{' data-on' if at_first else ''}")
+        mark = " data-on" if at_first else ""
+        return Markup(f"data-view{words}{mark}")
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,16 @@ class Switches:
     @classmethod
     def of(cls, series: Sequence[Series]) -> Switches:
         return cls(
-            models=tuple(dict.fromkeys(one.model for one in series)),
-            datasets=tuple(dict.fromkeys(one.dataset for one in series)),
-            occluders=tuple(dict.fromkeys(one.occluder for one in series)),
-            ks=tuple(sorted({one.k for one in series})),
+            models=tuple(dict.fromkeys(line.model for line in series)),
+            datasets=tuple(dict.fromkeys(line.dataset for line in series)),
+            occluders=tuple(dict.fromkeys(line.occluder for line in series)),
+            ks=tuple(sorted({line.k for line in series})),
         )
 
     @property
     def chosen(self) -> View:
-        return View(
-            dataset=0, occluder=0, direction=0, k=self.ks[-1] if self.ks else 0, model=0
-        )
+        largest_k = self.ks[-1] if self.ks else 0
+        return View(dataset=0, occluder=0, direction=0, k=largest_k, model=0)
 
     def options(self, axis: str) -> list[Option]:
         if axis == "k":
@@ -71,13 +71,13 @@ class Switches:
         names: tuple[str, ...] = getattr(self, f"{axis}s")
         return [Option(place, short(name)) for place, name in enumerate(names)]
 
-    def view_of(self, one: Series, *axes: str) -> View:
+    def view_of(self, line: Series, *axes: str) -> View:
         """The view of a series, of these axes alone."""
         places = {
-            "dataset": self.datasets.index(one.dataset),
-            "occluder": self.occluders.index(one.occluder),
-            "direction": DIRECTIONS.index(one.direction),
-            "k": one.k,
-            "model": self.models.index(one.model),
+            "dataset": self.datasets.index(line.dataset),
+            "occluder": self.occluders.index(line.occluder),
+            "direction": DIRECTIONS.index(line.direction),
+            "k": line.k,
+            "model": self.models.index(line.model),
         }
         return View(**{axis: places[axis] for axis in axes})

@@ -24,21 +24,19 @@ from pytest_retrieval_robust.reports.run_series import series_of
 from pytest_retrieval_robust.reports.terminal.marks import cell_verdict
 from pytest_retrieval_robust.reports.terminal.summary import summary_lines
 
-from .records import record, renamed, searched, timed
-from .test_page import data_of, find, parsed, rows_of, words
+from ..records import record, renamed, searched, timed
+from .elements import data_of, find, parsed, rows_of, section_of, words
 
 
 def hiding(run: RunRecord, occluder: str, factor: float) -> RunRecord:
     """The run with an occluder that hides another share of the image than its level says."""
 
-    def other(one: Outcome) -> Outcome:
-        return (
-            replace(one, achieved_level=factor * one.case.level)
-            if one.case.occluder == occluder
-            else one
-        )
+    def hide_more(outcome: Outcome) -> Outcome:
+        if outcome.case.occluder != occluder:
+            return outcome
+        return replace(outcome, achieved_level=factor * outcome.case.level)
 
-    return replace(run, outcomes=tuple(map(other, run.outcomes)))
+    return replace(run, outcomes=tuple(map(hide_more, run.outcomes)))
 
 
 def curves(run: RunRecord) -> list[dict[str, Any]]:
@@ -46,12 +44,7 @@ def curves(run: RunRecord) -> list[dict[str, Any]]:
 
 
 def section(run: RunRecord, name: str) -> str:
-    (found,) = (
-        one
-        for one in find(parsed(render_html(run)), "section")
-        if one.get("id") == name
-    )
-    return words(found)
+    return words(section_of(parsed(render_html(run)), name))
 
 
 # Which cells a gate marks
@@ -67,20 +60,20 @@ def beside(folder: Path, over: str) -> RunRecord:
 
 def test_a_gate_on_cells_beside_the_baseline_marks_those_cells(tmp_path: Path) -> None:
     run = beside(tmp_path, "cells")
-    told = {
-        v.case.level: v.verdict
-        for v in run.verdicts
-        if str(v.gate).endswith("cell image-to-report")
+    verdicts = {
+        verdict.case.level: verdict.verdict
+        for verdict in run.verdicts
+        if str(verdict.gate).endswith("cell image-to-report")
     }
-    assert "fail" in told.values()
+    assert "fail" in verdicts.values()
     for row in curves(run):
         if (row["k"], row["direction"]) == (10, "image-to-report"):
-            assert row["gate"] == told.get(row["level"], "ungated")
+            assert row["gate"] == verdicts.get(row["level"], "ungated")
         else:
             assert row["gate"] == "ungated"
-    assert {one.case.level: cell_verdict(run, one.case) for one in run.outcomes} == {
+    assert {case.level: cell_verdict(run, case) for case in run.by_case} == {
         0.0: "ungated",
-        **told,
+        **verdicts,
     }
 
 
@@ -107,11 +100,9 @@ def test_a_gate_on_a_curve_says_over_which_levels(tmp_path: Path) -> None:
 
 def test_severities_are_not_called_shares(tmp_path: Path) -> None:
     run = hiding(record(tmp_path, gates=""), "patches", 0.05)
-    card, page, written = (
-        model_card(run, "ours"),
-        render_html(run),
-        render_markdown(run),
-    )
+    card = model_card(run, "ours")
+    page = render_html(run)
+    written = render_markdown(run)
     assert "severity 40 % (2.0 % hidden)" in card
     assert "40 % hidden" not in card
     assert "At its highest severity patches hides 2.0 % of the image." in written
@@ -120,18 +111,16 @@ def test_severities_are_not_called_shares(tmp_path: Path) -> None:
     assert "of the image; severities of patches" in section(run, "verdict")
 
 
-def test_shares_of_large_cells_are_told_as_they_are(tmp_path: Path) -> None:
+def test_shares_of_large_cells_are_named_as_they_are(tmp_path: Path) -> None:
     run = hiding(
         renamed(record(tmp_path, gates=""), {"patches": "patches(grid=4)"}),
         "patches(grid=4)",
         1.1,
     )
     assert "44.0 % hidden (requested: 40 %)" in model_card(run, "ours")
-    for told in (render_markdown(run), section(run, "curves")):
-        assert (
-            "The cells of patches(grid=4) are large: it hides 0.0, 22.0, 44.0 %."
-            in told
-        )
+    sentence = "The cells of patches(grid=4) are large: it hides 0.0, 22.0, 44.0 %."
+    assert sentence in render_markdown(run)
+    assert sentence in section(run, "curves")
 
 
 def test_shares_and_severities_in_one_figure_are_told_apart(tmp_path: Path) -> None:
@@ -161,26 +150,22 @@ def test_the_worst_case_stands_beside_what_hides_as_much_at_random(
 # Over which levels and layouts
 
 
-def lacking(run: RunRecord, **wanted: Any) -> RunRecord:
-    """The run without the outcomes of such cases."""
-    kept = [
-        one
-        for one in run.outcomes
-        if any(getattr(one.case, name) != value for name, value in wanted.items())
+def lacking(run: RunRecord, **fields: Any) -> RunRecord:
+    """The run without the outcomes of cases that have all these values."""
+    remaining = [
+        outcome
+        for outcome in run.outcomes
+        if any(getattr(outcome.case, name) != value for name, value in fields.items())
     ]
-    assert 0 < len(kept) < len(run.outcomes)
-    return replace(run, outcomes=tuple(kept))
+    assert 0 < len(remaining) < len(run.outcomes)
+    return replace(run, outcomes=tuple(remaining))
 
 
 def test_numbers_of_a_curve_that_ends_early_say_so(tmp_path: Path) -> None:
     run = lacking(
         record(tmp_path, gates="", models=("ours", "theirs")), model="theirs", level=0.4
     )
-    (table,) = (
-        one
-        for one in find(parsed(render_html(run)), "section")
-        if one.get("id") == "table"
-    )
+    table = section_of(parsed(render_html(run)), "table")
     for row in find(table, "tbody/tr"):
         area, kept, _ = (words(cell) for cell in list(row)[-3:])
         early = "theirs" in words(row)
@@ -198,17 +183,19 @@ def test_numbers_of_a_curve_that_ends_early_say_so(tmp_path: Path) -> None:
 
 def test_means_are_over_the_layouts_that_every_level_has(tmp_path: Path) -> None:
     run = record(tmp_path, gates="", seeds=(0, 1, 2))
-    one, *_ = series_of(lacking(run, seed=1, level=0.4))
-    assert one.seeds == (0, 2)
-    assert one.retention
-    alone = replace(
+    without_a_cell, *_ = series_of(lacking(run, seed=1, level=0.4))
+    assert without_a_cell.seeds == (0, 2)
+    assert without_a_cell.retention
+    without_common_seeds = replace(
         run,
         outcomes=tuple(
             o for o in run.outcomes if (o.case.seed == 0) == (o.case.level == 0.4)
         ),
     )
-    one, *_ = series_of(alone)
-    assert (one.retention, one.auc, one.is_at_chance) == ((), None, False)
+    line, *_ = series_of(without_common_seeds)
+    assert line.retention == ()
+    assert line.auc is None
+    assert not line.is_at_chance
 
 
 # Bounds that are not known
@@ -245,8 +232,10 @@ def test_a_model_that_finds_hardly_anything_has_a_page_and_a_summary(
 
 def test_a_bound_that_is_not_known_is_no_number_of_a_gate(tmp_path: Path) -> None:
     run = record(tmp_path, gates="[[gate]]\nlevel = 0.2\nretention = { 10 = 0.5 }\n")
-    told = [replace(one, bounds=(0.25, float("inf"))) for one in run.verdicts]
-    assert "0.250 or more" in section(replace(run, verdicts=tuple(told)), "gates")
+    verdicts = tuple(
+        replace(verdict, bounds=(0.25, float("inf"))) for verdict in run.verdicts
+    )
+    assert "0.250 or more" in section(replace(run, verdicts=verdicts), "gates")
 
 
 def test_a_sentence_that_many_verdicts_share_is_said_once(tmp_path: Path) -> None:
@@ -273,7 +262,8 @@ def test_a_run_without_outcomes_says_what_it_measured(tmp_path: Path) -> None:
         breaking=(searched("ours"),),
         costs=timed(run),
     )
-    page, written = words(parsed(render_html(aside))), render_markdown(aside)
+    page = words(parsed(render_html(aside)))
+    written = render_markdown(aside)
     assert "No recall was measured" in page
     assert "Nothing was measured" not in page
     assert "### Smallest hidden area that pushes the report out of the top k" in written
@@ -305,7 +295,8 @@ def test_what_is_missing_beside_the_baseline_is_folded_and_said_once(
         baseline=replace(run.baseline, vanished=gone),
         warnings=(*run.warnings, *gone),
     )
-    page, written = render_html(run), render_markdown(run)
+    page = render_html(run)
+    written = render_markdown(run)
     for place in (0, 299):
         assert (
             page.count(f"cell {place} is gone")

@@ -20,9 +20,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.html.page import render_html
 
-from .chromium import MISSING, chromium, console, requests
-from .records import renamed, sample_sheet, whole_record
-from .test_page import NASTY
+from ..chromium import MISSING, chromium, console, requests
+from ..nasty_names import NASTY
+from ..records import renamed, sample_sheet, whole_record
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 

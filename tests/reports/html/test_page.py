@@ -7,16 +7,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element
 
-import html5lib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +24,8 @@ from pytest_retrieval_robust.reports.html.svg import described
 from pytest_retrieval_robust.reports.markdown.report import render_markdown
 from pytest_retrieval_robust.reports.terminal.summary import summary_lines
 
-from .records import (
+from ..nasty_names import NASTY
+from ..records import (
     multiplied,
     nothing,
     record,
@@ -38,20 +35,9 @@ from .records import (
     timed,
     whole_record,
 )
+from .elements import data_of, element_tag, find, parsed, rows_of, section_of, words
 
 SVG = "{http://www.w3.org/2000/svg}svg"
-NASTY = [
-    "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>'",
-    "</script><script>alert(1)</script><!--",
-    "]]></title></style><svg onload=alert(1)>",
-    "{{ 7 * 7 }}{% raw %}",
-    "=HYPERLINK(1,2)",
-    "مدل\u202eتصوير\u2066",
-    "\ud800\x00\x07\x1b[31m\n\n\r",
-    "&lt;b&gt;&amp;amp;",
-    "long-" * 2000,
-]
 
 
 @pytest.fixture(scope="module")
@@ -70,19 +56,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
 @pytest.fixture(scope="module")
 def usual_tags(small: RunRecord) -> Counter[str]:
     return Counter(re.findall("</?[a-z0-9]+", render_html(small)))
-
-
-def parsed(page: str) -> Element:
-    """The page's elements; any error of HTML fails."""
-    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page)  # type: ignore[no-any-return]
-
-
-def words(element: Element) -> str:
-    return " ".join("".join(element.itertext()).split())
-
-
-def find(page: Element, path: str) -> list[Element]:
-    return page.findall(f".//{path}")
 
 
 def test_it_is_valid_html_with_unique_ids_and_links_that_lead_somewhere(
@@ -161,7 +134,7 @@ def test_a_run_that_passes_says_so(tmp_path: Path) -> None:
 
 def test_the_table_holds_the_recalls_that_were_measured(run: RunRecord) -> None:
     page = parsed(render_html(run))
-    (table,) = (one for one in find(page, "section") if one.get("id") == "table")
+    table = section_of(page, "table")
     shown = set()
     for row in find(table, "tbody/tr"):
         cells = [words(cell) for cell in row]
@@ -188,19 +161,6 @@ def test_the_table_holds_the_recalls_that_were_measured(run: RunRecord) -> None:
         for k in (1, 10)
     }
     assert shown == measured
-
-
-def data_of(page: Element) -> dict[str, Any]:
-    (block,) = (
-        script
-        for script in find(page, "script")
-        if script.get("type") == "application/json"
-    )
-    return json.loads(block.text or "", parse_constant=lambda name: pytest.fail(name))  # type: ignore[no-any-return]
-
-
-def rows_of(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from (dict(zip(table["columns"], row, strict=True)) for row in table["rows"])
 
 
 def test_the_downloads_hold_every_point_and_every_difference(run: RunRecord) -> None:
@@ -273,7 +233,7 @@ def test_every_line_has_a_place_for_every_level_of_its_figure(run: RunRecord) ->
 
 def test_losses_against_the_baseline_come_first(run: RunRecord) -> None:
     page = parsed(render_html(run))
-    (section,) = (one for one in find(page, "section") if one.get("id") == "baseline")
+    section = section_of(page, "baseline")
     rows = [
         row.get("class", "")
         for row in find(section, "tbody/tr")
@@ -337,10 +297,6 @@ def test_no_name_can_add_to_the_page(small: RunRecord, name: str) -> None:
         map(element_tag, usual.iter())
     )
     assert len(find(nasty, "script")) == len(find(usual, "script")) == 3
-
-
-def element_tag(element: Element) -> str:
-    return str(element.tag)
 
 
 @settings(max_examples=25)
@@ -527,7 +483,7 @@ def test_several_mask_layouts_are_one_line_with_their_spread(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["sample-report.html", "sample-report-samples.html"])
 def test_the_sample_pages_are_those_of_this_version(run: RunRecord, name: str) -> None:
     sample = parsed(
-        (Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8")
+        (Path(__file__).parents[3] / "docs" / name).read_text(encoding="utf-8")
     )
     assert_only_its_own_may_run(sample)
     for tag in ("style", "script"):
