@@ -1,6 +1,4 @@
-"""A small project with a suite of three lines, run through pytester on the embedded
-model and data set.
-"""
+"""A small project with a suite of three lines, run on the embedded model and data set."""
 
 from __future__ import annotations
 
@@ -41,9 +39,7 @@ recall = { 1 = 0.2 }
 
 @pytest.fixture(autouse=True)
 def _runs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runs within these tests leave no word in the summary of the step that runs
-    the tests, and are no workers.
-    """
+    """Runs within these tests write no step summary of GitHub, and are no workers."""
     for name in ("GITHUB_ACTIONS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
 
@@ -56,8 +52,9 @@ def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """For thousands of small tensors: a second thread gains little, and on a busy
-    machine it waits for its turn.
+    """One thread of torch, for thousands of small tensors.
+
+    A second thread gains little, and on a busy machine it waits for its turn.
     """
     import torch
 
@@ -74,9 +71,7 @@ ANY_MODEL = "[[gate]]\nlevel = 0.0\nrecall = { 1 = 0.05 }\n"
 
 @pytest.fixture
 def bare_suite(pytester: pytest.Pytester) -> Run:
-    """Run pytest on the three-line suite with the options of a smoke run and whatever
-    else is given.
-    """
+    """Run pytest on the three-line suite, with the options of a smoke run and others."""
     pytester.makepyfile(test_mine=THREE_LINES)
 
     def run(*options: str) -> pytest.RunResult:
@@ -87,8 +82,9 @@ def bare_suite(pytester: pytest.Pytester) -> Run:
 
 @pytest.fixture
 def run_suite(pytester: pytest.Pytester, bare_suite: Run) -> Run:
-    """The same with a gate that is met, unless the test has a `robust.toml`: without
-    one nothing would be judged.
+    """The same with a gate that is met, unless the test has a `robust.toml`.
+
+    Without a policy nothing would be judged.
     """
 
     def run(*options: str) -> pytest.RunResult:

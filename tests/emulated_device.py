@@ -1,6 +1,6 @@
-"""A device that is none: its tensors say `cuda:0` or `mps:0`, live on the processor,
-and refuse what it would.
+"""A device that is none: its tensors say `cuda:0` or `mps:0`, and live on the processor.
 
+They refuse what tensors of such a device would refuse.
 They may not be mixed with the host's, may not become arrays of numpy, and on an
 emulated Apple GPU may not be float64. So a tensor that is left on the wrong side fails
 on a machine without a GPU. What a real device computes otherwise, and in what order it
@@ -10,7 +10,7 @@ works, is not emulated.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_map
 
 _INDEXING = ("index", "_unsafe_index", "index_put", "index_put_", "_index_put_impl_")
 _ANSWERS = ("_local_scalar_dense", "is_nonzero", "equal")
@@ -58,7 +58,7 @@ class OnDevice(Tensor):
 
     @staticmethod
     def __new__(cls, on_host: Tensor) -> OnDevice:
-        made = Tensor._make_wrapper_subclass(
+        wrapper = Tensor._make_wrapper_subclass(
             cls,
             on_host.size(),
             strides=on_host.stride(),
@@ -68,8 +68,8 @@ class OnDevice(Tensor):
             device=torch.device("cpu"),
             requires_grad=False,
         )
-        made.on_host = on_host
-        return made
+        wrapper.on_host = on_host
+        return wrapper
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
@@ -106,11 +106,9 @@ class OnDevice(Tensor):
         return self.to(torch.float64)
 
     def to(self, *args: Any, **options: Any) -> Tensor:
-        asked: list[Any] = [
-            one.on_host if isinstance(one, OnDevice) else one for one in args
-        ]
+        on_host = [_host_of(argument) for argument in args]
         copies = options.pop("copy", False)
-        device, dtype, _, _ = torch._C._nn._parse_to(*asked, **options)
+        device, dtype, _, _ = torch._C._nn._parse_to(*on_host, **options)
         if args and isinstance(args[0], Tensor):
             device = args[0].device
         if device is not None and device.type == "cpu":
@@ -121,41 +119,41 @@ class OnDevice(Tensor):
         return OnDevice(self.on_host.to(dtype or self.dtype, copy=True))
 
 
-class _Making(TorchFunctionMode):
-    """What makes a tensor on the device, or moves one there, before torch looks for a real one."""
+class _Placing(TorchFunctionMode):
+    """Makes tensors on the device, or moves them there, before torch looks for a real one."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        device, options = _current[0], dict(kwargs or {})
+        device = _current[0]
+        options = dict(kwargs or {})
         if func is Tensor.to and not isinstance(args[0], OnDevice):
-            asked = [
-                (
-                    device.name
-                    if isinstance(one, Tensor) and isinstance(one, OnDevice)
-                    else one
-                )
-                for one in args[1:]
-            ]
-            where = [
-                one
-                for one in (*asked, options.get("device"))
-                if isinstance(one, str | torch.device)
-            ]
-            if where and device.is_meant(where[0]):
-                dtypes = [
-                    one
-                    for one in (*asked, options.get("dtype"))
-                    if isinstance(one, torch.dtype)
-                ]
-                device.refuse_float64(dtypes[0] if dtypes else args[0].dtype)
-                return OnDevice(
-                    args[0].to(dtypes[0] if dtypes else args[0].dtype, copy=True)
-                )
+            source, *targets = args
+            if device.is_meant(_target_device((*targets, options.get("device")))):
+                dtype = _target_dtype((*targets, options.get("dtype"))) or source.dtype
+                device.refuse_float64(dtype)
+                return OnDevice(source.to(dtype, copy=True))
         elif device.is_meant(options.get("device")):
             device.refuse_float64(options.get("dtype"))
             return OnDevice(func(*args, **{**options, "device": "cpu"}))
         return func(*args, **options)
+
+
+def _target_device(targets: Sequence[Any]) -> Any:
+    """The device that a call of `to` names, by itself or by another tensor; or None."""
+    for target in targets:
+        if isinstance(target, OnDevice):
+            return _current[0].name
+        if isinstance(target, str | torch.device):
+            return target
+    return None
+
+
+def _target_dtype(targets: Sequence[Any]) -> torch.dtype | None:
+    for target in targets:
+        if isinstance(target, torch.dtype):
+            return target
+    return None
 
 
 class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -166,58 +164,71 @@ class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    device, name = _current[0], func.overloadpacket.__name__
-    tensors: list[Tensor] = []
-    tree_map(
-        lambda one: tensors.append(one) if isinstance(one, Tensor) else None,
-        (args, kwargs),
-    )
-    there = [one for one in tensors if isinstance(one, OnDevice)]
-    here = [one for one in tensors if not isinstance(one, OnDevice) and one.dim() > 0]
+    device = _current[0]
+    name = func.overloadpacket.__name__
+    leaves = tree_flatten((args, kwargs))[0]
+    on_device = [leaf for leaf in leaves if isinstance(leaf, OnDevice)]
     target = kwargs.get("device")
-    if there or device.is_meant(target):
+    if on_device or device.is_meant(target):
         device.threads.add(threading.get_ident())
     if name == "_to_copy":
         return _copied(func, args, kwargs, device)
     if name == "copy_":
         func(*tree_map(_host_of, args), **kwargs)
         return args[0]
-    if there and here and not (name in _INDEXING and isinstance(args[0], OnDevice)):
+    # An index may lie on the host, as may a scalar.
+    is_indexing = name in _INDEXING and isinstance(args[0], OnDevice)
+    if on_device and _any_on_host(leaves) and not is_indexing:
         raise RuntimeError(
             f"Expected all tensors to be on the same device, found {device.name} and"
             f" cpu, in {func}"
         )
-    if not there and not device.is_meant(target):
+    if not on_device and not device.is_meant(target):
         return func(*args, **kwargs)
     device.refuse_float64(kwargs.get("dtype"))
-    options = (
-        {**kwargs, "device": torch.device("cpu")} if "device" in kwargs else kwargs
-    )
-    found = func(*tree_map(_host_of, args), **tree_map(_host_of, options))
+    options = dict(kwargs)
+    if "device" in kwargs:
+        options["device"] = torch.device("cpu")
+    result = func(*tree_map(_host_of, args), **tree_map(_host_of, options))
     if name in _ANSWERS:
-        return found
+        return result
     # What was changed in place, or written to, is the caller's own tensor.
-    own = {id(one.on_host): one for one in there}
-    return tree_map(
-        lambda one: own.get(id(one), OnDevice(one)) if isinstance(one, Tensor) else one,
-        found,
-    )
+    own = {id(tensor.on_host): tensor for tensor in on_device}
+
+    def to_device(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) in own:
+            return own[id(value)]
+        return OnDevice(value)
+
+    return tree_map(to_device, result)
+
+
+def _any_on_host(leaves: Sequence[Any]) -> bool:
+    """Whether there is a tensor of the host, scalars aside."""
+    for leaf in leaves:
+        if isinstance(leaf, Tensor) and not isinstance(leaf, OnDevice) and leaf.dim():
+            return True
+    return False
 
 
 def _copied(func: Any, args: Any, kwargs: dict[str, Any], device: Device) -> Tensor:
-    source, target = args[0], kwargs.get("device")
-    goes_there = (
-        device.is_meant(target) if target is not None else isinstance(source, OnDevice)
-    )
-    if goes_there:
+    source = args[0]
+    target = kwargs.get("device")
+    stays_on_device = target is None and isinstance(source, OnDevice)
+    goes_to_device = stays_on_device or device.is_meant(target)
+    if goes_to_device:
         device.refuse_float64(kwargs.get("dtype"))
     options = {
         name: value
         for name, value in kwargs.items()
         if name not in ("device", "non_blocking")
     }
-    found: Tensor = func(_host_of(source), **options)
-    return OnDevice(found) if goes_there else found
+    copied: Tensor = func(_host_of(source), **options)
+    if goes_to_device:
+        return OnDevice(copied)
+    return copied
 
 
 def _host_of(value: Any) -> Any:
@@ -244,7 +255,7 @@ def emulated(name: str) -> Iterator[Device]:
     run = threading.Thread.run
 
     def in_mode(thread: threading.Thread) -> None:
-        with _Making(), _Mode():  # type: ignore[no-untyped-call]
+        with _Placing(), _Mode():  # type: ignore[no-untyped-call]
             run(thread)
 
     replaced: dict[str, Any] = {
@@ -263,7 +274,7 @@ def emulated(name: str) -> Iterator[Device]:
         with ExitStack() as stack:
             for target, value in replaced.items():
                 stack.enter_context(mock.patch(target, value))
-            stack.enter_context(_Making())
+            stack.enter_context(_Placing())
             stack.enter_context(_Mode())  # type: ignore[no-untyped-call]
             yield device
     finally:

@@ -49,17 +49,17 @@ class OneBuffer(Pixels):
 
     buffers: dict[str, Tensor]
 
-    def _kept(self, name: str, rows: Tensor) -> Tensor:
+    def _copied_to_buffer(self, name: str, rows: Tensor) -> Tensor:
         self.__dict__.setdefault("buffers", {})
         buffer = self.buffers.setdefault(name, torch.zeros(64, rows.shape[1]))
         buffer[: len(rows)] = rows
         return buffer[: len(rows)]
 
     def encode_images(self, pixels: Tensor) -> Tensor:
-        return self._kept("images", super().encode_images(pixels))
+        return self._copied_to_buffer("images", super().encode_images(pixels))
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
-        return self._kept("reports", super().encode_reports(texts))
+        return self._copied_to_buffer("reports", super().encode_reports(texts))
 
 
 class ViewOfTheLast(Pixels):
@@ -76,9 +76,7 @@ class ViewOfTheLast(Pixels):
 
 
 class Arrays(Pixels):
-    """Returns arrays of numpy: one that may not be written to, and views of one that is
-    written to again.
-    """
+    """Returns arrays of numpy: a read-only one, and views of one that is written again."""
 
     def encode_images(self, pixels: Tensor) -> Any:
         rows = super().encode_images(pixels).numpy()

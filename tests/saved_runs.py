@@ -51,9 +51,8 @@ class Made:
 
     def measured(self, **changes: Any) -> Made:
         """The same run with other facts."""
-        return replace(
-            self, run=Run(replace(self.run.measured, **changes), self.run.evidence)
-        )
+        measured = replace(self.run.measured, **changes)
+        return replace(self, run=Run(measured, self.run.evidence))
 
 
 def make_run(
@@ -72,13 +71,17 @@ def make_run(
     occluders: tuple[str, ...] = ("patches",),
     ks: tuple[int, ...] = KS,
 ) -> Made:
-    """A run on `queries` images of a data set of that many reports. Each query's rank
-    rises with the level; `shift` moves every fourth query's rank further down once
-    something is hidden, and `order` permutes the queries. `studies` images are a
-    patient's: either all of them are moved or none. No rank is better than `floor`.
+    """A run on `queries` images of a data set of that many reports.
+
+    Each query's rank rises with the level; `shift` moves every fourth query's rank
+    further down once something is hidden, and `order` permutes the queries. `studies`
+    images are a patient's: either all of them are moved or none. No rank is better than
+    `floor`.
     """
     store = RunStore(folder)
-    order = np.arange(queries) if order is None else order
+    if order is None:
+        order = np.arange(queries)
+    # Whether a query is moved follows from its patient.
     patients = ((order % 4) * 4 * queries + order // 4) // studies
     store.save(
         dataset_key("d"),
@@ -93,16 +96,8 @@ def make_run(
     outcomes = []
     for model, occluder, level, seed in product(models, occluders, levels, seeds):
         ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
-        outcomes.append(
-            _outcome(
-                store,
-                Case(model, "d", occluder, level, seed),
-                ranks,
-                precision,
-                ks,
-                clusters,
-            )
-        )
+        case = Case(model, "d", occluder, level, seed)
+        outcomes.append(_outcome(store, case, ranks, precision, ks, clusters))
     dataset = {
         "name": "d",
         "split": "test",
@@ -141,17 +136,14 @@ def make_run(
 def with_search(
     made: Made, model: str, images: int = 20, grid: int = 4, k: int = 10
 ) -> Made:
-    """The same run with a search for the smallest breaking occlusions, whose shares are
-    those of its masks.
-    """
+    """The same run with a search for the smallest breaking occlusions."""
     rng = np.random.default_rng(0)
     masks = (rng.random((images, grid, grid)) < 0.1).astype(np.uint8)
     masks[:, 0, 0] = 1
     before = np.where(np.arange(images) % 5 == 0, k + 5, 1)
     shares = np.sort(masks.reshape(images, -1).mean(axis=1)[before <= k])
-    falls = HeatMap(
-        images, tuple(tuple(row) for row in rng.random((grid, grid)).tolist())
-    )
+    rows = tuple(tuple(row) for row in rng.random((grid, grid)).tolist())
+    falls = HeatMap(images, rows)
     search = BreakingOutcome(
         model,
         "d",
@@ -182,10 +174,10 @@ def ranks_of(queries: int, level: float, seed: int = 0, shift: int = 0) -> Ranks
     rng = np.random.default_rng(seed)
     hardness = rng.random(queries)
     hidden = np.random.default_rng([seed, round(1000 * level)]).random(queries)
-    ranks = 1 + np.floor(
-        30 * hardness**3 * (1 + 4 * level * hidden) + 25 * level * hidden
-    ).astype(np.int64)
-    ranks[::4] += shift if level > 0 else 0
+    places = 30 * hardness**3 * (1 + 4 * level * hidden) + 25 * level * hidden
+    ranks = 1 + np.floor(places).astype(np.int64)
+    if level > 0:
+        ranks[::4] += shift
     return np.clip(ranks, 1, queries)
 
 
@@ -197,9 +189,10 @@ def _outcome(
     ks: tuple[int, ...],
     patients: Clusters,
 ) -> Outcome:
-    key, places = case_key(case), np.arange(len(ranks))
+    key = case_key(case)
+    queries = np.arange(len(ranks))
     store.save(key, image_ranks=ranks, report_ranks=ranks)
-    scores = scores_of(ranks, places, places, ks, patients)
+    scores = scores_of(ranks, queries, queries, ks, patients)
     return Outcome(
         case,
         case.level,

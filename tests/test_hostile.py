@@ -1,5 +1,6 @@
-"""The attempts of `benchmarks.hostile`: a few of each row, and that its own tools see
-what does not hold.
+"""The attempts of `benchmarks.hostile`: a few of each row hold.
+
+Its own tools also notice what does not hold.
 """
 
 from __future__ import annotations
@@ -127,6 +128,6 @@ def test_mutated_json_leaves_the_original_alone() -> None:
         "run": {"limit": None},
     }
     before = repr(data)
-    found = [mutated_json(data, random.Random(seed)) for seed in range(200)]
+    copies = [mutated_json(data, random.Random(seed)) for seed in range(200)]
     assert repr(data) == before
-    assert sum(one != data for one in found) > 150
+    assert sum(copy != data for copy in copies) > 150

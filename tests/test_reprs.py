@@ -1,5 +1,6 @@
-"""What pytest and a debugger print of our objects: `--showlocals`, `-vv` and failed
-assertions call `repr`.
+"""What pytest and a debugger print of our objects.
+
+`--showlocals`, `-vv` and failed assertions call `repr`.
 """
 
 from __future__ import annotations

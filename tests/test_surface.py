@@ -51,19 +51,19 @@ from pytest_retrieval_robust.retrieval.curve import Curve
 from pytest_retrieval_robust.strategies import picture, unit_rows
 
 LEVELS = (0.0, 0.1, 0.3)
-THERE = {1: (0.9, 0.5, 0.3), 10: (1.0, 0.8, 0.6)}
-BACK = {1: (0.8, 0.4, 0.2), 10: (0.95, 0.7, 0.55)}
+FROM_IMAGES = {1: (0.9, 0.5, 0.3), 10: (1.0, 0.8, 0.6)}
+FROM_REPORTS = {1: (0.8, 0.4, 0.2), 10: (0.95, 0.7, 0.55)}
 
 
-def _scores(recalls: Mapping[int, tuple[float, ...]], place: int) -> Scores:
+def _scores(recalls: Mapping[int, tuple[float, ...]], number: int) -> Scores:
+    at_level = {k: values[number] for k, values in recalls.items()}
     return Scores(
         queries=100,
         gallery=90,
         chance={1: 1 / 90, 10: 1 / 9},
-        recall={k: values[place] for k, values in recalls.items()},
+        recall=at_level,
         recall_interval={
-            k: (values[place] - 0.05, values[place] + 0.05)
-            for k, values in recalls.items()
+            k: (value - 0.05, value + 0.05) for k, value in at_level.items()
         },
         median_rank=2.0,
         mrr=0.5,
@@ -72,19 +72,13 @@ def _scores(recalls: Mapping[int, tuple[float, ...]], place: int) -> Scores:
 
 def _curve() -> Curve:
     timing = Timing(100.0, 1.0, 0.1, "cpu", "fp32")
-    return Curve(
-        tuple(
-            Outcome(
-                Case("ours<b>", "data", "patches", level, 0),
-                level,
-                level,
-                _scores(THERE, place),
-                _scores(BACK, place),
-                timing,
-            )
-            for place, level in enumerate(LEVELS)
-        )
-    )
+    outcomes = []
+    for number, level in enumerate(LEVELS):
+        case = Case("ours<b>", "data", "patches", level, 0)
+        images = _scores(FROM_IMAGES, number)
+        reports = _scores(FROM_REPORTS, number)
+        outcomes.append(Outcome(case, level, level, images, reports, timing))
+    return Curve(tuple(outcomes))
 
 
 CURVE = _curve()
@@ -177,10 +171,10 @@ def test_the_two_directions_are_told_apart() -> None:
     assert (
         CURVE.recall(10)
         == CURVE.recall(10, "image-to-report")
-        == dict(zip(LEVELS, THERE[10], strict=True))
+        == dict(zip(LEVELS, FROM_IMAGES[10], strict=True))
     )
     assert CURVE.recall(10, "report-to-image") == dict(
-        zip(LEVELS, BACK[10], strict=True)
+        zip(LEVELS, FROM_REPORTS[10], strict=True)
     )
 
 
@@ -222,9 +216,9 @@ def test_a_level_that_was_not_measured_says_which_were(level: Any) -> None:
 
 def test_a_level_is_found_however_it_was_computed() -> None:
     assert CURVE.recall(10)[0.1 + 0.2] == 0.6
-    kept = CURVE.retention(10)
-    assert kept is not None
-    assert kept[0.1 + 0.2] == pytest.approx(0.6)
+    retention = CURVE.retention(10)
+    assert retention is not None
+    assert retention[0.1 + 0.2] == pytest.approx(0.6)
 
 
 def test_what_is_looked_up_by_level_travels_as_a_dict() -> None:
@@ -239,9 +233,8 @@ def test_an_unknown_statistic_is_refused(name: str) -> None:
 
 def test_each_known_statistic_is_another_number() -> None:
     recalls = np.array([[0.9, 0.5, 0.3]])
-    assert len(
-        {round(float(statistic(name, LEVELS, recalls)[0]), 6) for name in STATISTICS}
-    ) == len(STATISTICS)
+    numbers = [float(statistic(name, LEVELS, recalls)[0]) for name in STATISTICS]
+    assert len({round(number, 6) for number in numbers}) == len(STATISTICS)
 
 
 def test_a_policy_made_in_python_knows_its_words() -> None:
@@ -311,10 +304,10 @@ def test_the_columns_of_a_curve_hold_every_number() -> None:
         product(DIRECTIONS, (1, 10), LEVELS)
     )
     assert [row["recall"] for row in rows] == [
-        *THERE[1],
-        *THERE[10],
-        *BACK[1],
-        *BACK[10],
+        *FROM_IMAGES[1],
+        *FROM_IMAGES[10],
+        *FROM_REPORTS[1],
+        *FROM_REPORTS[10],
     ]
     assert rows[1]["kept"] == pytest.approx(0.5 / 0.9)
     assert (rows[1]["low"], rows[1]["high"]) == (0.45, 0.55)
@@ -433,11 +426,13 @@ def test_an_object_of_another_kind_is_refused_with_what_it_lacks(
     model: DualEncoder, place: int, wrong: Any
 ) -> None:
     right: list[Any] = [model, load_dataset("synthetic-cxr"), load_occluder("patches")]
-    given = [*right]
-    given[place] = right[(place + 1) % 3] if wrong == "swapped" else wrong
+    arguments = [*right]
+    arguments[place] = wrong
+    if wrong == "swapped":
+        arguments[place] = right[(place + 1) % 3]
     kind = ("a model", "a data set", "an occluder")[place]
     with pytest.raises(ArgumentError, match=f"Expected {kind}, got "):
-        evaluate(*given)
+        evaluate(*arguments)
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -449,10 +444,10 @@ def test_a_wrong_object_is_refused_before_a_name_is_loaded(
 
     for name in ("load_model", "load_dataset", "load_occluder"):
         monkeypatch.setattr(f"pytest_retrieval_robust.measure.api.{name}", load)
-    given: list[Any] = ["tiny-cxr-clip", "synthetic-cxr", "patches"]
-    given[place] = 3
+    arguments: list[Any] = ["tiny-cxr-clip", "synthetic-cxr", "patches"]
+    arguments[place] = 3
     with pytest.raises(ArgumentError):
-        evaluate(*given)
+        evaluate(*arguments)
 
 
 def test_names_are_loaded_and_give_the_same_numbers(model: DualEncoder) -> None:

@@ -1,5 +1,4 @@
-"""Count the attempts: `python -m benchmarks.hostile [--quick] [--only ROW] [--seed N]
-[--jobs N] [--write FILE]`.
+"""Count the attempts: `python -m benchmarks.hostile [--quick] [--only ROW] ...`.
 
 Each row of the table is made in a process of its own, with a scratch folder that is
 removed. The exit status is 1 where an attempt did not hold.
@@ -20,19 +19,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+# Before numpy and torch: a process that is to be forked must have no threads.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[
-        _variable
-    ] = (  # before numpy and torch: a process that is to be forked must have no threads
-        "1"
-    )
+    os.environ[_variable] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from .rows import ROWS, warm_up  # noqa: E402  # see above
 from .trials import Ground, Row, Trial, what_went_wrong  # noqa: E402
 
 _SHOWN = 3
-_BEGIN, _END = "<!-- the table begins -->", "<!-- the table ends -->"
+_BEGIN = "<!-- the table begins -->"
+_END = "<!-- the table ends -->"
 
 
 @dataclass
@@ -81,21 +78,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="kinds of failures shown of each row",
     )
-    asked = parser.parse_args(arguments)
-    rows = [row for row in ROWS if asked.only is None or row.name in asked.only]
+    parsed = parser.parse_args(arguments)
+    rows = [row for row in ROWS if parsed.only is None or row.name in parsed.only]
     warm_up()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # so that the processes of rows are ended too
+    # An exit ends the processes of rows, too; the signal alone would leave them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scratch = Path(tempfile.mkdtemp(prefix="hostile-"))
     try:
-        results = run(rows, scratch, asked.seed, quick=asked.quick, jobs=asked.jobs)
+        results = run(rows, scratch, parsed.seed, quick=parsed.quick, jobs=parsed.jobs)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         gc.unfreeze()
-    print("\n".join([table(results), *failures(results, asked.show)]))
-    if asked.write is not None:
-        write_into(asked.write, table(results))
+    print("\n".join([table(results), *failures(results, parsed.show)]))
+    if parsed.write is not None:
+        write_into(parsed.write, table(results))
     return int(any(result.failures or not result.trials for result in results))
 
 
@@ -104,21 +100,20 @@ def run(
 ) -> list[Result]:
     """Make every trial of the rows, `jobs` rows at the same time."""
     results = [Result(row, scratch / f"{row.name}.jsonl") for row in rows]
-    waiting, running = list(results), dict[int, tuple[Result, float]]()
+    waiting = list(results)
+    running: dict[int, tuple[Result, float]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 result = waiting.pop(0)
-                running[_start(result, scratch, seed, quick)] = (
-                    result,
-                    time.monotonic(),
-                )
+                pid = _start(result, scratch, seed, quick)
+                running[pid] = (result, time.monotonic())
             pid, status = os.waitpid(-1, 0)
             if pid in running:
                 result, began = running.pop(pid)
                 result.seconds = time.monotonic() - began
                 _collect(result, status)
-                _say(result)
+                _print_result(result)
     finally:
         for pid in running:
             os.killpg(pid, signal.SIGKILL)
@@ -126,8 +121,9 @@ def run(
 
 
 def _start(result: Result, scratch: Path, seed: int, quick: bool) -> int:
-    """Fork the process of a row, which leads a group of its own, so that its children
-    can be ended with it.
+    """Fork the process of a row.
+
+    It leads a group of its own, so that its children can be ended with it.
     """
     sys.stdout.flush()
     pid = os.fork()
@@ -140,7 +136,8 @@ def _start(result: Result, scratch: Path, seed: int, quick: bool) -> int:
         folder = scratch / result.row.name
         temporary = folder / "tmp"
         temporary.mkdir(parents=True)
-        os.environ["TMPDIR"], tempfile.tempdir = str(temporary), None
+        os.environ["TMPDIR"] = str(temporary)
+        tempfile.tempdir = None
         os.environ["RETRIEVAL_ROBUST_CACHE"] = str(folder / "cache")
         with result.file.open("w", encoding="utf-8") as stream:
             for trial in result.row.trials(Ground(folder, seed, quick)):
@@ -148,22 +145,17 @@ def _start(result: Result, scratch: Path, seed: int, quick: bool) -> int:
                 stream.flush()
         status = 0
     except BaseException as error:
+        failed = Trial("the row itself", what_went_wrong(error))
         with result.file.open("a", encoding="utf-8") as stream:
-            stream.write(
-                json.dumps(asdict(Trial("the row itself", what_went_wrong(error))))
-                + "\n"
-            )
+            stream.write(json.dumps(asdict(failed)) + "\n")
     finally:
         os._exit(status)
 
 
 def _collect(result: Result, status: int) -> None:
-    lines = (
-        result.file.read_text(encoding="utf-8").splitlines()
-        if result.file.is_file()
-        else []
-    )
-    result.trials += [Trial(**json.loads(line)) for line in lines]
+    if result.file.is_file():
+        for line in result.file.read_text(encoding="utf-8").splitlines():
+            result.trials.append(Trial(**json.loads(line)))
     if os.waitstatus_to_exitcode(status) < 0:
         result.trials.append(
             Trial("the row itself", f"its process died with status {status}")
@@ -171,7 +163,7 @@ def _collect(result: Result, status: int) -> None:
     shutil.rmtree(result.file.with_suffix(""), ignore_errors=True)
 
 
-def _say(result: Result) -> None:
+def _print_result(result: Result) -> None:
     held = len(result.trials) - len(result.failures)
     lines = [
         f"{result.row.name}: {held} of {len(result.trials)} held,"

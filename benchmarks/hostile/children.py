@@ -1,5 +1,6 @@
-"""Child processes: forked from one that has imported everything, so that a trial costs
-no start of Python.
+"""Child processes, forked from one that has imported everything.
+
+A trial so costs no start of Python.
 
 A trial in a child may hang, crash, fill memory or leave threads behind: the parent ends
 it, says so and goes on.
@@ -38,8 +39,9 @@ class _TookTooLongError(BaseException):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit status (minus the signal where one ended it), and all
-    that it printed.
+    """How a child ended: its exit status, and all that it printed.
+
+    The status is minus the signal if one ended it.
     """
 
     status: int
@@ -48,9 +50,7 @@ class Ended:
 
     @property
     def last_line(self) -> str:
-        """The line of the verdict, without the reason that follows; empty where none
-        was printed.
-        """
+        """The line of the verdict, without the reason that follows; empty if there is none."""
         lines = [
             line
             for line in self.output.splitlines()
@@ -61,16 +61,16 @@ class Ended:
     @property
     def end(self) -> str:
         """The end of the output, for a message."""
-        return " / ".join(
-            line.strip() for line in self.output.splitlines()[-6:] if line.strip()
-        )[-300:]
+        lines = [line.strip() for line in self.output.splitlines()[-6:]]
+        return " / ".join(line for line in lines if line)[-300:]
 
 
 class Child:
     """A running child and the file that it prints to."""
 
     def __init__(self, pid: int, output: Path) -> None:
-        self.pid, self._output = pid, output
+        self.pid = pid
+        self._output = output
 
     def send(self, which: signal.Signals) -> None:
         os.kill(self.pid, which)
@@ -89,11 +89,9 @@ class Child:
                 _, status = os.waitpid(self.pid, 0)
                 break
             time.sleep(0.01)
-        text = (
-            self._output.read_text(encoding="utf-8", errors="replace")
-            if self._output.is_file()
-            else ""
-        )
+        text = ""
+        if self._output.is_file():
+            text = self._output.read_text(encoding="utf-8", errors="replace")
         return Ended(os.waitstatus_to_exitcode(status), text, timed_out)
 
 
@@ -133,12 +131,13 @@ def start_pytest(
     plugins: Sequence[str] = (),
     output: Path | None = None,
 ) -> Child:
-    """Start pytest in `folder`, with this package's plugin and those named alone;
+    """Start pytest in `folder`, with this package's plugin and those named alone.
+
     `before` runs in the child.
     """
-    named = [
-        word for plugin in ("retrieval_robust", *plugins) for word in ("-p", plugin)
-    ]
+    named: list[str] = []
+    for plugin in ("retrieval_robust", *plugins):
+        named += ["-p", plugin]
 
     def action() -> int:
         import pytest
@@ -151,9 +150,9 @@ def start_pytest(
             before()
         return int(pytest.main([*named, *arguments]))
 
-    return start(
-        action, output or folder.parent / f"{folder.name}.{time.monotonic_ns()}.out"
-    )
+    if output is None:
+        output = folder.parent / f"{folder.name}.{time.monotonic_ns()}.out"
+    return start(action, output)
 
 
 def run_pytest(
@@ -223,14 +222,14 @@ def _in_one_child(
     os.close(writing)
     with os.fdopen(reading, "rb") as results:
         for name, _ in checks:
-            line = _line_within(results.fileno(), 2 * seconds + 10)
+            # The child's own alarm comes first, unless it takes no signal.
+            patience = 2 * seconds + 10
+            line = _line_within(results.fileno(), patience)
             if line is None:
                 os.kill(child.pid, signal.SIGKILL)
                 child.wait()
                 yield Trial(
-                    name,
-                    f"hung for more than {2 * seconds + 10:g} seconds, and took no"
-                    " signal",
+                    name, f"hung for more than {patience:g} seconds, and took no signal"
                 )
                 return
             if not line:
@@ -245,9 +244,8 @@ def _line_within(descriptor: int, seconds: float) -> bytes | None:
     line = bytearray()
     until = time.monotonic() + seconds
     while not line.endswith(b"\n"):
-        ready, _, _ = select.select(
-            [descriptor], [], [], max(0.0, until - time.monotonic())
-        )
+        left = max(0.0, until - time.monotonic())
+        ready, _, _ = select.select([descriptor], [], [], left)
         if not ready:
             return None
         byte = os.read(descriptor, 1)
@@ -273,10 +271,9 @@ def _make(
     _limit_memory(4 * memory)
     for _, check in checks:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        problem = _within(check, seconds)
-        grown = (
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        ) * _KIBIBYTE
+        problem = _problem_within(check, seconds)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        grown = (peak - before) * _KIBIBYTE
         if problem is None and grown > memory:
             problem = f"took {grown >> 20} MiB of memory"
         os.write(writing, json.dumps(problem).encode() + b"\n")
@@ -284,16 +281,14 @@ def _make(
 
 
 def _limit_memory(more: int) -> None:
-    """Let this process map so many more bytes, so that one that takes all cannot take
-    the machine's.
-    """
+    """Let this process map so many more bytes, so that it cannot take the machine's."""
     pages = Path("/proc/self/statm")
     if pages.is_file():
         mapped = int(pages.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (mapped + more, mapped + more))
 
 
-def _within(check: Check, seconds: float) -> str | None:
+def _problem_within(check: Check, seconds: float) -> str | None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         return check()

@@ -1,6 +1,4 @@
-"""Encoders that misbehave: the numbers are those of an honest one, or the encoder is
-refused in a sentence.
-"""
+"""Encoders that misbehave: honest numbers, or refused in a sentence."""
 
 from __future__ import annotations
 
@@ -12,6 +10,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,8 @@ from .toy import SIDE, ToyDataset, ToyEncoder, image_rows, report_rows, unit
 from .trials import Check, Ground, Row, Trial
 
 LEVELS = (0, 0.1, 0.2)
-_PAIRS, _BATCH = 60, 16
+_PAIRS = 60
+_BATCH = 16
 CANARY = "CANARY-TEXT"
 Rows = Any
 Change = Callable[["Honest", Any, Callable[[Any], Rows]], Rows]
@@ -36,7 +36,7 @@ class Honest:
     """What the honest encoder computes, and room for what the misbehaving ones keep."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Any] = {}
+        self.memory: dict[str, Any] = {}
         self.calls = 0
 
     def images(self, pixels: Any) -> Any:
@@ -47,67 +47,71 @@ class Honest:
         return unit(torch.from_numpy(report_rows(texts)))
 
 
-def _buffer(self: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
+def _buffer(self: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
     """One buffer for all batches."""
-    rows = honest(given)
-    held = self.kept.setdefault("buffer", torch.zeros(4096, rows.shape[1]))
-    held[: len(rows)] = rows
-    return held[: len(rows)]
+    rows = honest(inputs)
+    buffer = self.memory.setdefault("buffer", torch.zeros(4096, rows.shape[1]))
+    buffer[: len(rows)] = rows
+    return buffer[: len(rows)]
 
 
-def _transposed(self: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
+def _transposed(self: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
     """A view that is not contiguous, of a buffer that is used again."""
-    rows = honest(given)
-    held = self.kept.setdefault("wide", torch.zeros(rows.shape[1], 4096))
-    held[:, : len(rows)] = rows.T
-    return held[:, : len(rows)].T
+    rows = honest(inputs)
+    buffer = self.memory.setdefault("wide", torch.zeros(rows.shape[1], 4096))
+    buffer[:, : len(rows)] = rows.T
+    return buffer[:, : len(rows)].T
 
 
-def _read_only(_: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
-    rows = honest(given).numpy().copy()
+def _read_only(_: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
+    rows = honest(inputs).numpy().copy()
     rows.flags.writeable = False
     return rows
 
 
-def _numpy_buffer(self: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
-    rows = honest(given).numpy()
-    held = self.kept.setdefault("numpy", np.zeros((4096, rows.shape[1]), np.float32))
-    held[: len(rows)] = rows
-    return held[: len(rows)]
+def _numpy_buffer(self: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
+    rows = honest(inputs).numpy()
+    buffer = self.memory.setdefault(
+        "numpy", np.zeros((4096, rows.shape[1]), np.float32)
+    )
+    buffer[: len(rows)] = rows
+    return buffer[: len(rows)]
 
 
-def _changed_later(self: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
+def _changed_later(self: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
     """The rows of the call before are set to zero."""
-    rows = honest(given)
-    if "before" in self.kept:
-        self.kept["before"].zero_()
-    self.kept["before"] = rows
+    rows = honest(inputs)
+    if "before" in self.memory:
+        self.memory["before"].zero_()
+    self.memory["before"] = rows
     return rows
 
 
 def _mutates(operation: Callable[[Any], Any], when: str = "after") -> Change:
-    def change(_: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
+    def change(_: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
         if when == "before":
-            operation(given)
-            return honest(given)
-        rows = honest(given).clone()
-        operation(given)
+            operation(inputs)
+            return honest(inputs)
+        rows = honest(inputs).clone()
+        operation(inputs)
         return rows
 
     return change
 
 
-def _clears_list(_: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
-    rows = honest(list(given))
-    if isinstance(given, list):
-        given.clear()
+def _clears_list(_: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
+    rows = honest(list(inputs))
+    if isinstance(inputs, list):
+        inputs.clear()
+    elif isinstance(inputs, torch.Tensor):
+        inputs.zero_()
     else:
-        given.zero_() if isinstance(given, torch.Tensor) else given.fill(0)
+        inputs.fill(0)
     return rows
 
 
 def _returns(value: Callable[[Rows], Any]) -> Change:
-    return lambda _, given, honest: value(honest(given))
+    return lambda _, inputs, honest: value(honest(inputs))
 
 
 def _raises(error: Callable[[], BaseException]) -> Change:
@@ -120,9 +124,9 @@ def _raises(error: Callable[[], BaseException]) -> Change:
 def _does(action: Callable[[], Any]) -> Change:
     """Something to the whole process, and then honest rows."""
 
-    def change(_: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
+    def change(_: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
         action()
-        return honest(given)
+        return honest(inputs)
 
     return change
 
@@ -130,7 +134,8 @@ def _does(action: Callable[[], Any]) -> Change:
 def _row_set(value: float, every: bool = False) -> Callable[[Rows], Any]:
     def changed(rows: Any) -> Any:
         rows = rows.clone()
-        rows[: len(rows) if every else 1] = value
+        count = len(rows) if every else 1
+        rows[:count] = value
         return rows
 
     return changed
@@ -143,11 +148,13 @@ def _fork() -> None:
     os.waitpid(pid, 0)
 
 
-def _later_call(self: Honest, given: Any, honest: Callable[[Any], Rows]) -> Any:
+def _later_call(self: Honest, inputs: Any, honest: Callable[[Any], Rows]) -> Any:
     """Honest at first; another width from the third call on."""
     self.calls += 1
-    rows = honest(given)
-    return rows if self.calls < 3 else rows[:, :-1]
+    rows = honest(inputs)
+    if self.calls < 3:
+        return rows
+    return rows[:, :-1]
 
 
 # Honest numbers must come of these: a refusal would be right too, but nothing else.
@@ -157,9 +164,9 @@ _NUMBERS: Mapping[str, Change] = {
     "a numpy buffer": _numpy_buffer,
     "read-only rows": _read_only,
     "rows zeroed later": _changed_later,
-    "input zeroed": _mutates(lambda given: given.__imul__(0)),
-    "input normalised in place": _mutates(lambda given: given.__isub__(0.5)),
-    "input filled": _mutates(lambda given: given.__setitem__(slice(None), 1)),
+    "input zeroed": _mutates(lambda inputs: inputs.__imul__(0)),
+    "input normalised in place": _mutates(lambda inputs: inputs.__isub__(0.5)),
+    "input filled": _mutates(lambda inputs: inputs.__setitem__(slice(None), 1)),
     "input cleared": _clears_list,
     "float64": _returns(lambda rows: rows.double()),
     "bfloat16": _returns(lambda rows: rows.bfloat16()),
@@ -231,6 +238,7 @@ _REFUSED: Mapping[str, Change] = {
     ),
 }
 _WHERE = ("images", "reports")
+_FORMS = ("class", "callables")
 _NOT_ON = {
     ("reports", "input zeroed"),
     ("reports", "input normalised in place"),
@@ -240,42 +248,34 @@ _NOT_ON = {
 
 def rows(ground: Ground) -> Iterator[Trial]:
     checks: list[tuple[str, Check]] = []
-    for kinds, refused in ((_NUMBERS, False), (_REFUSED, True)):
-        for name, change in kinds.items():
-            for where in _WHERE:
-                if (where, name) in _NOT_ON:
-                    continue
-                for form in ("class", "callables"):
-                    checks.append(
-                        (
-                            f"{name}, {where}, {form}",
-                            partial(_measured, change, where, form, name, refused),
-                        )
-                    )
+    changes = product((*_NUMBERS.items(), *_REFUSED.items()), _WHERE, _FORMS)
+    for (name, change), where, form in changes:
+        if (where, name) not in _NOT_ON:
+            check = partial(_measured, change, where, form, name)
+            checks.append((f"{name}, {where}, {form}", check))
     yield from in_children(ground.some(checks, 24))
 
 
-def _measured(
-    change: Change, where: str, form: str, name: str, refused: bool
-) -> str | None:
+def _measured(change: Change, where: str, form: str, name: str) -> str | None:
     expected = _recalls(_encoder(None, "", form))
     try:
-        found = _recalls(_encoder(change, where, form))
+        recalls = _recalls(_encoder(change, where, form))
     except RobustError as error:
         return _said_well(error)
     if name == "bfloat16":
         # Rounded rows are another model: its numbers are near, and nothing is wrong with them.
-        near = all(abs(found[key] - expected[key]) < 0.1 for key in expected)
-        return None if near else f"other numbers: {found} instead of {expected}"
-    others = [key for key in expected if found[key] != expected[key]]
+        if all(abs(recalls[key] - expected[key]) < 0.1 for key in expected):
+            return None
+        return f"other numbers: {recalls} instead of {expected}"
+    others = [key for key in expected if recalls[key] != expected[key]]
     if others:
         direction, k, level = others[0]
-        got = f"{found[others[0]]:.3f} instead of {expected[others[0]]:.3f}"
+        got = f"{recalls[others[0]]:.3f} instead of {expected[others[0]]:.3f}"
         return (
             f"other numbers in {len(others)} of {len(expected)} places: {direction}"
             f" Recall@{k} at {level}: {got}"
         )
-    return "it was taken" if refused else None
+    return "it was taken" if name in _REFUSED else None
 
 
 def _said_well(error: RobustError) -> str | None:
@@ -297,14 +297,15 @@ def _encoder(change: Change | None, where: str, form: str) -> Any:
     }
     if change is not None:
         right = calls[where]
-        calls[where] = lambda given: change(honest, given, right)
+        calls[where] = lambda inputs: change(honest, inputs, right)
     if form == "callables":
         prepare = ToyEncoder().prepare
         return encoder_from_callables(
             "toy", calls["images"], calls["reports"], size=SIDE, prepare=prepare
         )
     encoder: Any = ToyEncoder()
-    encoder.encode_images, encoder.encode_reports = calls["images"], calls["reports"]
+    encoder.encode_images = calls["images"]
+    encoder.encode_reports = calls["reports"]
     return encoder
 
 
@@ -317,12 +318,11 @@ def _recalls(encoder: Any) -> dict[tuple[str, int, float], float]:
         batch_size=_BATCH,
     )
     directions: Any = ("image-to-report", "report-to-image")
-    return {
-        (direction, k, level): share
-        for direction in directions
-        for k in (1, 5, 10)
-        for level, share in curve.recall(k, direction).items()
-    }
+    recalls = {}
+    for direction, k in product(directions, (1, 5, 10)):
+        for level, recall in curve.recall(k, direction).items():
+            recalls[direction, k, level] = recall
+    return recalls
 
 
 ROWS = (

@@ -1,5 +1,6 @@
-"""Runs that are killed, and what is left of them: at any time, amid shards, around
-every rename, several at once.
+"""Runs that are killed, and what is left of them.
+
+They are killed at any time, amid shards, around every rename, and beside other runs.
 """
 
 from __future__ import annotations
@@ -38,15 +39,20 @@ class Step:
 def _step_of(event: str, arguments: tuple[Any, ...], below: Path) -> Step | None:
     """The step that an audit event tells of; None for reading and for other places."""
     if event == "os.rename":
-        kind, path = "rename", arguments[1]
+        kind = "rename"
+        path = arguments[1]
     elif event == "open" and _writes(arguments[1], arguments[2]):
-        kind, path = "open", arguments[0]
+        kind = "open"
+        path = arguments[0]
     else:
         return None
+    # What is opened may be a descriptor.
     if not isinstance(path, str | bytes | os.PathLike):
         return None
-    place = Path(os.path.abspath(os.fsdecode(path)))
-    return Step(kind, place.name) if place.is_relative_to(below) else None
+    file = Path(os.path.abspath(os.fsdecode(path)))
+    if not file.is_relative_to(below):
+        return None
+    return Step(kind, file.name)
 
 
 def _writes(mode: object, flags: object) -> bool:
@@ -57,8 +63,8 @@ def _writes(mode: object, flags: object) -> bool:
     )
 
 
-def _watch(below: Path, seen: Callable[[int, Step], None]) -> None:
-    """Call `seen` with each step and its number, just before it happens."""
+def _watch(below: Path, on_step: Callable[[int, Step], None]) -> None:
+    """Call `on_step` with each step and its number, just before it happens."""
     count = 0
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -68,7 +74,7 @@ def _watch(below: Path, seen: Callable[[int, Step], None]) -> None:
         step = _step_of(event, arguments, below)
         if step is not None:
             count += 1
-            seen(count, step)
+            on_step(count, step)
 
     sys.addaudithook(hook)
 
@@ -89,22 +95,23 @@ def _die_at(below: Path, number: int, how: str) -> None:
     # The kernel ends a process that writes beyond its limit: the file is left half-written.
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
-    def seen(count: int, _: Step) -> None:
+    def die(count: int, _: Step) -> None:
         if count != number:
             return
         if how == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))
 
-    _watch(below, seen)
+    _watch(below, die)
 
 
 # Rows
 
 
 def at_any_time(ground: Ground) -> Iterator[Trial]:
-    """SIGKILL, SIGINT and SIGTERM at random times; the resumed run must be as one that
-    was left alone.
+    """SIGKILL, SIGINT and SIGTERM at random times.
+
+    The resumed run must be as one that was left alone.
     """
     whole = project(ground.place("whole"))
     began = time.monotonic()
@@ -146,13 +153,15 @@ def amid_shards(ground: Ground) -> Iterator[Trial]:
     """Killed before, amid and after the writing of a shard."""
     whole = project(ground.place("whole"))
     steps = _steps(whole, TINY, whole / "C")
-    wanted = ground.count(24, 1)
+    count = ground.count(24, 1)
     if len(steps) < 4:
-        yield Trial("steps", f"only {len(steps)} steps of shards were seen")
+        yield Trial("steps", f"only {len(steps)} steps of shards")
         return
-    for number in range(wanted):
-        at = 1 + number * len(steps) // wanted
-        how = "amid" if steps[at - 1].kind == "open" and number % 2 else "before"
+    for number in range(count):
+        at = 1 + number * len(steps) // count
+        how = "before"
+        if steps[at - 1].kind == "open" and number % 2:
+            how = "amid"
         folder = project(ground.place(f"shard{number}"))
         yield tried(
             f"{how} {steps[at - 1].kind} {number}",
@@ -177,38 +186,36 @@ def _steps(
     run_pytest(
         folder, (*options, *_OPTIONS, *more), before=partial(_record, below, log)
     )
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    pairs = [line.split(" ", 1) for line in lines]
+    if not log.is_file():
+        return []
+    pairs = [line.split(" ", 1) for line in log.read_text("utf-8").splitlines()]
     return [Step(kind, name) for kind, name in pairs]
 
 
 def around_renames(ground: Ground) -> Iterator[Trial]:
-    """Killed at every step of writing results and reports, with an older run in place
-    and without.
+    """Killed at every step of writing results and reports.
+
+    There is an older run in place, or none.
     """
     for older in (False, True):
         whole = _prepared(ground.place("whole"), older)
         steps = _steps(whole, TOY, whole, _REPORT)
-        wanted = [
-            number
-            for number, step in enumerate(steps, 1)
-            if not step.name.endswith((".pyc", ".lock"))
-        ]
-        attempts = [
-            (number, how) for number in wanted for how in _ways(steps[number - 1])
-        ]
+        attempts: list[tuple[int, str]] = []
+        for number, step in enumerate(steps, 1):
+            if not step.name.endswith((".pyc", ".lock")):
+                attempts += [(number, how) for how in _ways(step)]
+        in_place = "an older run" if older else "nothing"
         for number, how in ground.some(attempts, 1):
             step = steps[number - 1]
             folder = _prepared(ground.place(f"step{number}"), older)
-            name = (
-                f"{how} {step.kind} {_plain(step.name)},"
-                f" {'an older run' if older else 'nothing'} in place"
-            )
+            name = f"{how} {step.kind} {_plain(step.name)}, {in_place} in place"
             yield tried(name, partial(_dies_around, folder, whole, number, how, older))
 
 
 def _ways(step: Step) -> tuple[str, ...]:
-    return ("before", "amid") if step.kind == "open" else ("before",)
+    if step.kind == "open":
+        return ("before", "amid")
+    return ("before",)
 
 
 def _plain(name: str) -> str:
@@ -249,11 +256,9 @@ def _saved_is_whole(folder: Path, older: bool) -> str | None:
     if not older and not (folder / "R" / "run.json").is_file():
         return None
     ended = run_pytest(folder, ("gate", "--robust-replay=R", "-p", "no:cacheprovider"))
-    return (
-        None
-        if ended.last_line.startswith("RELEASE GATE: PASSED")
-        else f"the saved run is lost: {ended.end}"
-    )
+    if ended.last_line.startswith("RELEASE GATE: PASSED"):
+        return None
+    return f"the saved run is lost: {ended.end}"
 
 
 def several_at_once(ground: Ground) -> Iterator[Trial]:
@@ -267,7 +272,7 @@ def several_at_once(ground: Ground) -> Iterator[Trial]:
     for number in range(ground.count(14, 1)):
         runs = 2 + number % 2
         group = ground.place(f"group{number}")
-        folders = [project(group / str(place)) for place in range(runs)]
+        folders = [project(group / str(run)) for run in range(runs)]
         options = (
             *TINY,
             "gate",
@@ -275,7 +280,8 @@ def several_at_once(ground: Ground) -> Iterator[Trial]:
             f"--robust-cache-dir={group / 'C'}",
         )
         children = [start_pytest(folder, options) for folder in folders]
-        time.sleep(ground.random("several", number).uniform(0.1, 0.9) * took * runs / 2)
+        share = ground.random("several", number).uniform(0.1, 0.9)
+        time.sleep(share * took * runs / 2)
         children[0].send(signal.SIGKILL)
         for child in children:
             child.wait()
@@ -286,11 +292,10 @@ def several_at_once(ground: Ground) -> Iterator[Trial]:
             )
         damaged = EmbeddingStore(group / "C" / FOLDER).damaged()
         left = leftovers(group)
-        fine = not damaged and not left
-        yield Trial(
-            f"the cache {number}",
-            None if fine else f"{len(damaged)} damaged shards, {len(left)} .part files",
-        )
+        problem = None
+        if damaged or left:
+            problem = f"{len(damaged)} damaged shards, {len(left)} .part files"
+        yield Trial(f"the cache {number}", problem)
 
 
 ROWS = (

@@ -1,5 +1,6 @@
-"""Hundreds of sweeps in one process, failures among them: memory, descriptors and
-temporary files do not grow.
+"""Hundreds of sweeps in one process, failures among them.
+
+Memory, descriptors and temporary files do not grow.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_retrieval_robust import evaluate, load_occluder
@@ -22,6 +24,21 @@ _WARM = 30
 _GROWTH = 32 << 20
 """Bytes: allocators keep some of what they were given."""
 _OCCLUDERS = ("patches", "box", "blobs", "border", "lines", "patches(fill=mean)")
+
+
+@dataclass(frozen=True)
+class Held:
+    """Bytes in memory, and open descriptors."""
+
+    memory: int
+    descriptors: int
+
+    @classmethod
+    def now(cls) -> Held:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        memory = pages * os.sysconf("SC_PAGE_SIZE")
+        return cls(memory, len(os.listdir("/proc/self/fd")))
 
 
 class _Failing(ToyEncoder):
@@ -46,21 +63,24 @@ def rows(ground: Ground) -> Iterator[Trial]:
 
 def _grown(ground: Ground, sweeps: int) -> str | None:
     temporary = ground.place("temporary")
-    os.environ["TMPDIR"], tempfile.tempdir = str(temporary), None
+    os.environ["TMPDIR"] = str(temporary)
+    tempfile.tempdir = None
     cache = ground.place("cache")
-    before = (0, 0)
+    before = Held(0, 0)
     for number in range(sweeps):
         if number == min(_WARM, sweeps // 2):
-            before = _held()
+            before = Held.now()
         _sweep(number, cache if number % 2 else None)
-    memory, descriptors = _held()
+    after = Held.now()
     left = list(temporary.iterdir())
     if left:
         return f"{len(left)} temporary files were left, first {left[0].name}"
-    if descriptors > before[1]:
-        return f"{descriptors} descriptors, {before[1]} before"
-    grown = memory - before[0]
-    return f"{grown >> 20} MiB more" if grown > _GROWTH else None
+    if after.descriptors > before.descriptors:
+        return f"{after.descriptors} descriptors, {before.descriptors} before"
+    grown = after.memory - before.memory
+    if grown > _GROWTH:
+        return f"{grown >> 20} MiB more"
+    return None
 
 
 def _sweep(number: int, cache: Path | None) -> None:
@@ -76,13 +96,6 @@ def _sweep(number: int, cache: Path | None) -> None:
             cache_dir=cache,
             batch_size=16,
         )
-
-
-def _held() -> tuple[int, int]:
-    """Bytes in memory, and open descriptors."""
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd"))
 
 
 ROWS = (

@@ -1,5 +1,6 @@
-"""Data sets of one's own that break the protocol: right numbers, or refused in a
-sentence, texts and ids unsaid.
+"""Data sets of one's own that break the protocol: right numbers, or a refusal.
+
+A refusal names no text and no id.
 """
 
 from __future__ import annotations
@@ -69,18 +70,30 @@ def _without(name: str) -> Break:
 
     def change(data: Any) -> None:
         kind = type(data)
-        members = {"__getattribute__": lambda self, asked: _hidden(self, asked, name)}
-        data.__class__ = type("Lacking", (kind,), members)
+
+        def get(self: Any, attribute: str) -> Any:
+            if attribute == name:
+                raise AttributeError(name)
+            return object.__getattribute__(self, attribute)
+
+        data.__class__ = type("Lacking", (kind,), {"__getattribute__": get})
 
     return change
 
 
-def _hidden(data: Any, asked: str, name: str) -> Any:
-    if asked == name:
-        raise AttributeError(name)
-    return object.__getattribute__(data, asked)
-
-
+_MEMBERS = (
+    "name",
+    "fingerprint",
+    "split",
+    "text",
+    "relevance",
+    "image_ids",
+    "reports",
+    "image_groups",
+    "report_groups",
+    "patients",
+    "image",
+)
 # Must be refused.
 _REFUSED: Mapping[str, Break] = {
     "no images": _set("image_ids", lambda _: []),
@@ -89,7 +102,7 @@ _REFUSED: Mapping[str, Break] = {
     "an id of int": _set("image_ids", _first(7)),
     "an empty id": _set("image_ids", _first("")),
     "an id twice": _set("image_ids", lambda ids: [ids[1], *ids[1:]]),
-    "ids of bytes": _set("image_ids", lambda ids: [one.encode() for one in ids]),
+    "ids of bytes": _set("image_ids", lambda ids: [name.encode() for name in ids]),
     "ids too few": _set("image_ids", lambda ids: ids[1:]),
     "a text of None": _set("reports", _first(None)),
     "a text of NaN": _set("reports", _first(float("nan"))),
@@ -115,21 +128,7 @@ _REFUSED: Mapping[str, Break] = {
     ),
     "an image that exits": _image(_raises(lambda: SystemExit(0))),
     "an image that stops": _image(_raises(lambda: StopIteration(CANARY))),
-    **{
-        f"without {name}": _without(name)
-        for name in (
-            *(
-                "name",
-                "fingerprint",
-                "split",
-                "text",
-                "relevance",
-                "image_ids",
-                "reports",
-            ),
-            *("image_groups", "report_groups", "patients", "image"),
-        )
-    },
+    **{f"without {name}": _without(name) for name in _MEMBERS},
 }
 # Odd, but with right numbers; a refusal is right too.
 _ODD: Mapping[str, Break] = {
@@ -158,10 +157,8 @@ _LOADS = "\n\ndef load(**_):\n    return "
 
 def _bad(body: str) -> str:
     """A class of the conftest that derives from the honest data set, and its loader."""
-    return (
-        "class"
-        f" Bad(toy.ToyDataset):\n{textwrap.indent(textwrap.dedent(body), '    ')}{_LOADS}Bad()\n"
-    )
+    indented = textwrap.indent(textwrap.dedent(body), "    ")
+    return f"class Bad(toy.ToyDataset):\n{indented}{_LOADS}Bad()\n"
 
 
 _SHOWS = f"""
@@ -222,34 +219,29 @@ def _measured(change: Break, refused: bool) -> str | None:
     data = Own()
     change(data)
     try:
-        found = _recalls(data)
+        recalls = _recalls(data)
     except RobustError as error:
         if CANARY in str(error):
             return f"names an id or quotes a text: {error}"
         if error.__cause__ is not None or error.__context__ is not None:
             return "the error carries a foreign one"
-        return (
-            None
-            if str(error).startswith("Expected")
-            else f"not a sentence of ours: {error}"
-        )
+        if not str(error).startswith("Expected"):
+            return f"not a sentence of ours: {error}"
+        return None
     if refused:
         return "it was taken"
-    return (
-        None
-        if _near(found, expected)
-        else f"other numbers: {found} instead of {expected}"
-    )
+    if not _are_near(recalls, expected):
+        return f"other numbers: {recalls} instead of {expected}"
+    return None
 
 
-def _near(found: list[Any], expected: list[Any]) -> bool:
+def _are_near(recalls: list[Any], expected: list[Any]) -> bool:
     """Alike but for one image: another id has other masks."""
-    pairs = [
-        (found[place][level], expected[place][level])
-        for place in range(2)
-        for level in expected[place]
-    ]
-    return all(abs(one - other) <= 1 / _PAIRS + 1e-9 for one, other in pairs)
+    for by_level, expected_by_level in zip(recalls, expected, strict=True):
+        for level, value in expected_by_level.items():
+            if abs(by_level[level] - value) > 1 / _PAIRS + 1e-9:
+                return False
+    return True
 
 
 def _recalls(data: Any) -> list[Any]:

@@ -14,11 +14,9 @@ from .trials import Ground, Row, Trial, tried
 
 _REFUSED = "refused"
 """Exit status 4; the other expectations are beginnings of the last line."""
-_PASSED, _FAILED, _NOT_JUDGED = (
-    "RELEASE GATE: PASSED",
-    "RELEASE GATE: FAILED",
-    "RELEASE GATE: NOT JUDGED",
-)
+_PASSED = "RELEASE GATE: PASSED"
+_FAILED = "RELEASE GATE: FAILED"
+_NOT_JUDGED = "RELEASE GATE: NOT JUDGED"
 
 
 def _gate(*lines: str) -> str:
@@ -168,15 +166,16 @@ def _judged(folder: Path, text: str, expected: str) -> str | None:
     ended = run_pytest(folder, (*TOY, "gate"), seconds=40)
     if problem := _in_order(ended):
         return problem
-    if _is(ended, expected):
+    if _ends_as(ended, expected):
         return None
+    last_line = ended.last_line or "no line"
     return (
         f"expected {expected}, got status {ended.status},"
-        f" {ended.last_line or 'no line'}: {ended.end[-150:]}"
+        f" {last_line}: {ended.end[-150:]}"
     )
 
 
-def _is(ended: Ended, expected: str) -> bool:
+def _ends_as(ended: Ended, expected: str) -> bool:
     refused = ended.status == 4 and "robust.toml" in ended.output
     if expected == _REFUSED:
         return refused
@@ -185,11 +184,9 @@ def _is(ended: Ended, expected: str) -> bool:
     passes = ended.last_line.startswith(_PASSED) and ended.status == 0
     if expected.endswith("or refused"):
         return refused or passes
-    return (
-        passes
-        if expected == _PASSED
-        else ended.last_line.startswith(expected) and ended.status == 1
-    )
+    if expected == _PASSED:
+        return passes
+    return ended.last_line.startswith(expected) and ended.status == 1
 
 
 def _write(file: Path, text: str) -> None:

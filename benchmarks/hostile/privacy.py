@@ -1,5 +1,6 @@
-"""What a run may show of patients: canaries in all places of the data, searched in all
-outputs, however it fails.
+"""What a run may show of patients, however it fails.
+
+Canaries stand in all places of the data, and are searched in all outputs.
 """
 
 from __future__ import annotations
@@ -28,10 +29,18 @@ from .trials import Ground, Row, Trial, tried
 
 _PAIRS = 24
 _FAILURE = "HOSTILE_FAILURE"
-"""The variable that tells the conftest which failure is wanted."""
+"""The variable that tells the conftest how to fail."""
 CANARIES = (
-    *("CANARYTEXT", "CANARYID", "CANARYPATIENT", "CANARYFILE", "CANARYFOLDER"),
-    *("CANARYERROR", "CANARYDOE", "CANARYCOMMENT", "CANARYPATH", "CANARYSTUDY"),
+    "CANARYTEXT",
+    "CANARYID",
+    "CANARYPATIENT",
+    "CANARYFILE",
+    "CANARYFOLDER",
+    "CANARYERROR",
+    "CANARYDOE",
+    "CANARYCOMMENT",
+    "CANARYPATH",
+    "CANARYSTUDY",
 )
 _CONFTEST = """\
 import pytest
@@ -62,30 +71,30 @@ class LeakyEncoder(toy.ToyEncoder):
     """Fails as the environment says, with the canaries in its texts."""
 
     def encode_images(self, pixels: Any) -> Any:
-        wanted = os.environ.get(_FAILURE)
+        failure = os.environ.get(_FAILURE)
         secret = "CANARYERROR of CANARYPATIENT"
-        if wanted == "images raise":
+        if failure == "images raise":
             raise ValueError(f"cannot encode {secret}")
-        if wanted == "images raise from":
+        if failure == "images raise from":
             try:
                 raise OSError(2, secret, "/data/CANARYPATH/CANARYFILE.png")
             except OSError as error:
                 raise RuntimeError(f"CUDA error: {secret}") from error
-        if wanted == "images are NaN":
+        if failure == "images are NaN":
             return super().encode_images(pixels) * float("nan")
-        if wanted == "images of one row":
+        if failure == "images of one row":
             return super().encode_images(pixels)[:1]
-        if wanted == "images exit":
+        if failure == "images exit":
             raise SystemExit(secret)
         return super().encode_images(pixels)
 
     def encode_reports(self, texts: Sequence[str]) -> Any:
-        wanted = os.environ.get(_FAILURE)
-        if wanted == "reports raise":
+        failure = os.environ.get(_FAILURE)
+        if failure == "reports raise":
             raise ValueError(f"cannot tokenise {texts[0]!r}")
-        if wanted == "reports, a missing word":
+        if failure == "reports, a missing word":
             return {"a": 1}[texts[0]]
-        if wanted == "reports are text":
+        if failure == "reports are text":
             return list(texts)
         return super().encode_reports(texts)
 
@@ -95,23 +104,21 @@ class ShownDataset(toy.ToyDataset):
     """A data set of one's own whose repr shows all that it holds."""
 
     texts: list[str] = dataclasses.field(
-        default_factory=lambda: [f"CANARYTEXT {one}" for one in range(_PAIRS)]
+        default_factory=lambda: [f"CANARYTEXT {number}" for number in range(_PAIRS)]
     )
     name = "shown"
 
     def __post_init__(self) -> None:
         super().__init__(_PAIRS)
-        self.image_ids = [f"CANARYID-{one}" for one in range(_PAIRS)]
+        self.image_ids = [f"CANARYID-{number}" for number in range(_PAIRS)]
         self.reports = self.texts
 
     def image(self, index: int) -> Any:
         if os.environ.get(_FAILURE) == "own data raise":
             raise ValueError(f"no CANARYFILE of {self.image_ids[index]}")
-        return (
-            None
-            if os.environ.get(_FAILURE) == "own data return None"
-            else super().image(index)
-        )
+        if os.environ.get(_FAILURE) == "own data return None":
+            return None
+        return super().image(index)
 
 
 def register(catalogues: Catalogues) -> None:
@@ -137,14 +144,10 @@ def _world(folder: Path, failure: str) -> Path:
             "image": name,
             "report": f"CANARYTEXT pattern {number}",
             "id": f"CANARYID{number}",
+            "study": f"CANARYSTUDY{number}",
+            "patient": f"CANARYPATIENT{number}",
         }
-        rows.append(
-            {
-                **row,
-                "study": f"CANARYSTUDY{number}",
-                "patient": f"CANARYPATIENT{number}",
-            }
-        )
+        rows.append(row)
     _spoil(failure, data, rows)
     with (data / "table.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
@@ -190,36 +193,29 @@ def _warning_dicom() -> bytes:
 
 
 _FAILURES = (
-    *(
-        "nothing",
-        "gates not met",
-        "images raise",
-        "images raise from",
-        "images are NaN",
-        "images of one row",
-    ),
-    *(
-        "images exit",
-        "reports raise",
-        "reports, a missing word",
-        "reports are text",
-        "model does not load",
-    ),
-    *(
-        "image missing",
-        "image broken",
-        "image a FIFO",
-        "image a DICOM that warns",
-        "image beyond the root",
-    ),
-    *(
-        "image elsewhere",
-        "image of floats",
-        "id twice",
-        "two texts of one study",
-        "text empty",
-    ),
-    *("own data raise", "own data return None"),
+    "nothing",
+    "gates not met",
+    "images raise",
+    "images raise from",
+    "images are NaN",
+    "images of one row",
+    "images exit",
+    "reports raise",
+    "reports, a missing word",
+    "reports are text",
+    "model does not load",
+    "image missing",
+    "image broken",
+    "image a FIFO",
+    "image a DICOM that warns",
+    "image beyond the root",
+    "image elsewhere",
+    "image of floats",
+    "id twice",
+    "two texts of one study",
+    "text empty",
+    "own data raise",
+    "own data return None",
 )
 _FLAGS: Mapping[str, Sequence[str]] = {
     "as it is": (),
@@ -236,13 +232,14 @@ _FLAGS: Mapping[str, Sequence[str]] = {
     ),
 }
 _OUTPUTS = (
-    *(
-        "--robust-results=R",
-        "--robust-report=report.html",
-        "--robust-report=report.md",
-        "--robust-report=report.json",
-    ),
-    *("--junitxml=junit.xml", "-o", "junit_logging=all", "--robust-cache-dir=C"),
+    "--robust-results=R",
+    "--robust-report=report.html",
+    "--robust-report=report.md",
+    "--robust-report=report.json",
+    "--junitxml=junit.xml",
+    "-o",
+    "junit_logging=all",
+    "--robust-cache-dir=C",
 )
 
 
@@ -253,10 +250,11 @@ def rows(ground: Ground) -> Iterator[Trial]:
         for failure in ("nothing", "reports raise", "image missing")
     ]
     for failure, flags, workers in ground.some(attempts, 8):
-        name = f"{failure}, {flags}{', workers' if workers else ''}"
-        yield tried(
-            name, partial(_searched, ground, name, failure, _FLAGS[flags], workers)
-        )
+        name = f"{failure}, {flags}"
+        if workers:
+            name += ", workers"
+        check = partial(_searched, ground, name, failure, _FLAGS[flags], workers)
+        yield tried(name, check)
 
 
 def _searched(
@@ -266,30 +264,28 @@ def _searched(
     temporary = folder.with_name(f"{folder.name}-temporary")
     temporary.mkdir()
     data_set = "shown" if failure.startswith("own data") else "clinic"
-    policy = (
-        ("--robust-levels=0.2",)
-        if failure != "gates not met"
-        else ("--robust-levels=0.2", "--robust-k=1,10")
-    )
     options = [
         "gate",
         f"--robust-models={toy.MODEL}",
         f"--robust-datasets={data_set}",
-        *policy,
+        "--robust-levels=0.2",
         *_OUTPUTS,
         *flags,
     ]
     if failure == "gates not met":
+        options.append("--robust-k=1,10")
         toml = folder / "gate" / "robust.toml"
         toml.write_text(toml.read_text().replace("0.3", "0.999"))
     environment = {
         _FAILURE: failure,
         "GITHUB_STEP_SUMMARY": str(folder / "step.md"),
         "TMPDIR": str(temporary),
+        "GITHUB_ACTIONS": "true",
     }
-    environment |= {"GITHUB_ACTIONS": "true"}
-    options += ["-n2"] if workers else []
-    plugins = ("xdist",) if workers else ()
+    plugins: tuple[str, ...] = ()
+    if workers:
+        options.append("-n2")
+        plugins = ("xdist",)
     ended = run_pytest(
         folder, options, environment=environment, plugins=plugins, seconds=60
     )
@@ -301,28 +297,21 @@ def _searched(
 def _canary_in(folder: Path, temporary: Path, ended: Ended) -> str | None:
     """The first canary of any output, and where; None where there is none."""
     texts: dict[str, bytes] = {"the terminal": ended.output.encode()}
-    # What stands in the data is no output.
-    made = [
-        path
-        for path in folder.rglob("*")
-        if path.is_relative_to(folder / "gate" / "data") is False
-    ]
-    for path in [*made, *temporary.rglob("*")]:
+    data = folder / "gate" / "data"
+    # What stands in the data is no output, nor is what the project was written with.
+    inputs = ("robust.toml", "conftest.py")
+    for path in [*folder.rglob("*"), *temporary.rglob("*")]:
+        if path.is_relative_to(data):
+            continue
         texts[f"the name of {path.name}"] = path.name.encode()
-        if (
-            path.is_file()
-            and path.name not in ("robust.toml", "conftest.py")
-            and path.suffix != ".pyc"
-        ):
+        if path.is_file() and path.name not in inputs and path.suffix != ".pyc":
             texts[path.name] = _content(path)
-    for place, content in texts.items():
+    for output, content in texts.items():
         for canary in CANARIES:
             start = content.find(canary.encode())
             if start >= 0:
-                shown = content[max(0, start - 60) : start + 40].decode(
-                    errors="replace"
-                )
-                return f"{canary} in {place}: {shown!r}"
+                around = content[max(0, start - 60) : start + 40]
+                return f"{canary} in {output}: {around.decode(errors='replace')!r}"
     return None
 
 
@@ -331,9 +320,8 @@ def _content(path: Path) -> bytes:
     content = path.read_bytes()
     if path.suffix == ".npz":
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            content += b"".join(
-                name.encode() + archive.read(name) for name in archive.namelist()
-            )
+            for name in archive.namelist():
+                content += name.encode() + archive.read(name)
     return content
 
 

@@ -29,20 +29,21 @@ recall = { 10 = 0.3 }
 """
 STRICT_POLICY = POLICY.replace("0.3", "0.999")
 TOY = (
-    *(
-        f"--robust-models={toy.MODEL}",
-        f"--robust-datasets={toy.DATASET}",
-        "--robust-levels=0.2",
-    ),
-    *("-p", "no:cacheprovider"),
+    f"--robust-models={toy.MODEL}",
+    f"--robust-datasets={toy.DATASET}",
+    "--robust-levels=0.2",
+    "-p",
+    "no:cacheprovider",
 )
-"""A run of the toy world; `TINY` is one of an embedded model, with tokens, transformers
-and a store.
-"""
+"""A run of the toy world."""
 TINY = (
-    *("--robust-models=tiny-cxr-clip", "--robust-limit=48", "--robust-levels=0.1,0.2"),
-    *("-p", "no:cacheprovider"),
+    "--robust-models=tiny-cxr-clip",
+    "--robust-limit=48",
+    "--robust-levels=0.1,0.2",
+    "-p",
+    "no:cacheprovider",
 )
+"""A run of an embedded model, with tokens, transformers and a store."""
 LEFTOVER = ".part"
 _VOLATILE = ("id", "started", "command", "timing", "warnings", "host")
 
@@ -68,36 +69,43 @@ def project(
 def ranks_digest(folder: Path) -> str | None:
     """The hash of a saved run's ranks."""
     file = folder / "ranks.npz"
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+    if not file.is_file():
+        return None
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def run_json(folder: Path) -> Any:
     return json.loads((folder / "run.json").read_text(encoding="utf-8"))
 
 
-def differs(found: Path, expected: Path) -> str | None:
-    """What of a saved run is not as in another one, times aside; None where they are the same."""
-    if not (found / "run.json").is_file():
+def differs(saved: Path, expected: Path) -> str | None:
+    """What of a saved run is not as in another one, times aside; None if they are alike."""
+    if not (saved / "run.json").is_file():
         return "no run.json"
-    if ranks_digest(found) != ranks_digest(expected):
+    if ranks_digest(saved) != ranks_digest(expected):
         return "another ranks.npz"
-    mine, theirs = _lasting(run_json(found)), _lasting(run_json(expected))
-    if mine == theirs:
+    saved_data = _lasting(run_json(saved))
+    expected_data = _lasting(run_json(expected))
+    if saved_data == expected_data:
         return None
-    places = [key for key in theirs if mine.get(key) != theirs[key]]
-    return f"another run.json: {', '.join(places) or 'more keys'}"
+    keys = [key for key in expected_data if saved_data.get(key) != expected_data[key]]
+    listed = ", ".join(keys) or "more keys"
+    return f"another run.json: {listed}"
 
 
 def _lasting(data: Any) -> Any:
     """Without times, identities, and digests of the whole, which follow from times."""
     if isinstance(data, dict):
-        return {
-            key: _lasting(value)
-            for key, value in data.items()
-            if key not in _VOLATILE
-            and not (key.endswith(("sha256", "digest")) and key != "pixel_digest")
-        }
-    return [_lasting(value) for value in data] if isinstance(data, list) else data
+        return {key: _lasting(value) for key, value in data.items() if _lasts(key)}
+    if isinstance(data, list):
+        return [_lasting(value) for value in data]
+    return data
+
+
+def _lasts(key: str) -> bool:
+    # The digest of the pixels is the only one that no time enters.
+    is_digest = key.endswith(("sha256", "digest")) and key != "pixel_digest"
+    return key not in _VOLATILE and not is_digest
 
 
 def leftovers(folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
-"""Folders that bring code along: model, tokenizer, processor, loading script, pickles.
-None of it runs.
+"""Folders that bring code along, which must not run.
+
+The code is in models, tokenizers, processors, loading scripts and pickles.
 """
 
 from __future__ import annotations
@@ -121,9 +122,7 @@ def _evil_open_clip(folder: Path, canary: Path) -> None:
 
 
 def _evil_extras(folder: Path, canary: Path) -> None:
-    """Pickles under names that training leaves behind, and code that Python would
-    import by itself.
-    """
+    """Pickles that training leaves behind, and code that Python imports by itself."""
     evil = pickle.dumps(Payload(os.system, f"touch {canary}"), protocol=2)
     (folder / "config.json").write_text(_config())
     for name in (
@@ -177,7 +176,8 @@ def rows(ground: Ground) -> Iterator[Trial]:
 
 
 def _refused(place: Path, write: Write, data: bool) -> str | None:
-    folder, canary = place / "evil", place / "canary"
+    folder = place / "evil"
+    canary = place / "canary"
     folder.mkdir()
     write(folder, canary)
     problem: str | None
@@ -189,12 +189,16 @@ def _refused(place: Path, write: Write, data: bool) -> str | None:
             else:
                 load_model(f"local-dir:{folder}", device="cpu", download=False)
     except RobustError as error:
-        problem = "advises to unpickle" if "weights_only=False" in str(error) else None
+        problem = None
+        if "weights_only=False" in str(error):
+            problem = "advises to unpickle"
     except BaseException as error:
         problem = f"{type(error).__name__}: {error}"
     else:
         problem = "it was loaded"
-    return "THE CODE WAS RUN" if canary.exists() else problem
+    if canary.exists():
+        return "THE CODE WAS RUN"
+    return problem
 
 
 ROWS = (

@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -78,11 +79,9 @@ def _pickled(file: Path, _: Path) -> None:
 def _claims_terabytes(file: Path, _: Path) -> None:
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2000000000000,), }"
     header += b" " * (117 - len(header)) + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(
-            "rows.npy",
-            b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header,
-        )
+        archive.writestr("rows.npy", content)
 
 
 def _bomb(file: Path, _: Path) -> None:
@@ -144,20 +143,22 @@ def rows(ground: Ground) -> Iterator[Trial]:
     for number, file in enumerate(files):
         other = files[number - 1]
         for name, damage in _DAMAGES.items():
-            checks.append(
-                (
-                    f"{name}, shard {number}",
-                    partial(_damaged, ground, cache, file, other, damage, right),
-                )
-            )
+
+            def spoil(
+                target: Path,
+                damage: Damage = damage,
+                file: ShardFile = file,
+                other: ShardFile = other,
+            ) -> None:
+                damage(_in(target, cache, file), _in(target, cache, other))
+
+            rows_of_file = right[file.key]
+            check = partial(_damaged, ground, cache, file.key, spoil, rows_of_file)
+            checks.append((f"{name}, shard {number}", check))
     # Each damage to every shard, at once: the run's numbers must be as before.
     for name, damage in {**_DAMAGES, **_ONCE}.items():
-        checks.append(
-            (
-                f"{name}, in a run",
-                partial(_measured_again, ground, cache, damage, expected),
-            )
-        )
+        check = partial(_measured_again, ground, cache, damage, expected)
+        checks.append((f"{name}, in a run", check))
     yield from in_children(ground.some(checks, 8), chunk=20)
     fuzzed = [
         (f"fuzzed {number}", partial(_fuzzed, ground, cache, files, right, number))
@@ -176,9 +177,10 @@ def _recalls(cache: Path) -> Any:
         batch_size=40,
     )
     directions: Any = ("image-to-report", "report-to-image")
-    return [
-        (curve.recall(k, direction)) for k in (1, 5, 10) for direction in directions
-    ]
+    recalls = []
+    for k in (1, 5, 10):
+        recalls += [curve.recall(k, direction) for direction in directions]
+    return recalls
 
 
 def _copied(ground: Ground, cache: Path) -> Path:
@@ -191,28 +193,29 @@ def _copied(ground: Ground, cache: Path) -> Path:
 def _damaged(
     ground: Ground,
     cache: Path,
-    file: ShardFile,
-    other: ShardFile,
-    damage: Damage,
-    right: Mapping[str, Arrays],
+    key: str,
+    spoil: Callable[[Path], None],
+    right: Arrays,
 ) -> str | None:
     folder = _copied(ground, cache)
     store = EmbeddingStore(folder / FOLDER)
-    damage(_in(folder, cache, file), _in(folder, cache, other))
-    return _right_or_none(store.load(file.key), right[file.key])
+    spoil(folder)
+    return _right_or_none(store.load(key), right)
 
 
 def _in(folder: Path, cache: Path, file: ShardFile) -> Path:
     return folder / file.path.relative_to(cache)
 
 
-def _right_or_none(found: Arrays | None, right: Arrays) -> str | None:
-    if found is None:
+def _right_or_none(loaded: Arrays | None, right: Arrays) -> str | None:
+    """What is wrong with arrays that were read; a shard may also be refused."""
+    if loaded is None:
         return None
-    same = found.keys() == right.keys() and all(
-        np.array_equal(found[name], right[name]) for name in right
-    )
-    return None if same else "wrong arrays were read"
+    if loaded.keys() != right.keys():
+        return "wrong arrays were read"
+    if not all(np.array_equal(loaded[name], right[name]) for name in right):
+        return "wrong arrays were read"
+    return None
 
 
 def _measured_again(
@@ -224,14 +227,12 @@ def _measured_again(
         files = files[:1]
     for number, file in enumerate(files):
         damage(file.path, files[number - 1].path)
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the note on damaged shards
-        found = _recalls(folder)
-    return (
-        None if found == expected else f"other numbers: {found} instead of {expected}"
-    )
+        recalls = _recalls(folder)
+    if recalls != expected:
+        return f"other numbers: {recalls} instead of {expected}"
+    return None
 
 
 def _fuzzed(
@@ -247,9 +248,9 @@ def _fuzzed(
     target = folder / FOLDER / file.path.relative_to(cache / FOLDER)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(mutated(file.path.read_bytes(), rng))
-    found = EmbeddingStore(folder / FOLDER).load(file.key)
+    loaded = EmbeddingStore(folder / FOLDER).load(file.key)
     target.unlink()
-    return _right_or_none(found, right[file.key])
+    return _right_or_none(loaded, right[file.key])
 
 
 ROWS = (Row("shards", "damaged shards: never a wrong array, the same numbers", rows),)

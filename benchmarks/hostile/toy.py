@@ -1,5 +1,6 @@
-"""A small world in which retrieval is real and cheap: pictures of drawn patterns, and
-reports that name them.
+"""A small world in which retrieval is real and cheap.
+
+Pictures show drawn patterns, and reports name them.
 
 The honest encoder finds every report while nothing is hidden, and fewer with each
 level. It costs milliseconds, so that thousands of trials can be made. Nothing of it
@@ -23,17 +24,18 @@ from pytest_retrieval_robust.datasets import DatasetEntry
 from pytest_retrieval_robust.models import LoadRequest, ModelCard, ModelEntry, Prepared
 
 PAIRS = 120
-SIDE, PATTERN = 32, 4
+SIDE = 32
+PATTERN = 4
 NOISE = 0.35
-MODEL, DATASET = "toy", "toy-set"
+MODEL = "toy"
+DATASET = "toy-set"
 
 
 @cache
 def pattern(number: int) -> NDArray[np.float32]:
     """(16,) what report `number` names, of mean 0."""
-    drawn = (
-        np.random.default_rng([7, number]).random(PATTERN * PATTERN).astype(np.float32)
-    )
+    rng = np.random.default_rng([7, number])
+    drawn = rng.random(PATTERN * PATTERN).astype(np.float32)
     centred: NDArray[np.float32] = drawn - drawn.mean()
     return centred
 
@@ -51,7 +53,9 @@ class ToyDataset:
     """Pairs of pictures and reports; each is a patient of its own."""
 
     name = DATASET
-    split, text, relevance = "test", "full", "same-text"
+    split = "test"
+    text = "full"
+    relevance = "same-text"
 
     def __init__(self, pairs: int = PAIRS) -> None:
         self.pairs = pairs
@@ -112,12 +116,10 @@ class ToyEncoder:
     card = ModelCard(source="toy", sha256="7" * 64, input_size=SIDE)
 
     def prepare(self, image: Image.Image) -> Prepared:
-        small = np.asarray(
-            image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST)
-        )
-        return Prepared(
-            np.ascontiguousarray(small.transpose(2, 0, 1)), (0.0, 0.0, 1.0, 1.0)
-        )
+        colours = image.convert("RGB")
+        small = np.asarray(colours.resize((SIDE, SIDE), Image.Resampling.NEAREST))
+        pixels = np.ascontiguousarray(small.transpose(2, 0, 1))
+        return Prepared(pixels, (0.0, 0.0, 1.0, 1.0))
 
     def encode_images(self, pixels: Tensor) -> Any:
         return unit(image_rows(pixels))
@@ -130,10 +132,9 @@ class ChanceEncoder(ToyEncoder):
     """One whose reports have nothing to do with its images."""
 
     def encode_reports(self, texts: Sequence[str]) -> Tensor:
-        found: Tensor = super().encode_reports(
-            [f"pattern {5000 + int(text.split()[-1])}" for text in texts]
-        )
-        return found
+        others = [f"pattern {5000 + int(text.split()[-1])}" for text in texts]
+        rows: Tensor = super().encode_reports(others)
+        return rows
 
 
 def unit(rows: Tensor) -> Tensor:
@@ -157,17 +158,15 @@ def model_entry(
 
 
 def register(catalogues: Catalogues) -> None:
-    """Add the toys: one that works, one at chance, one whose weights are not here, and
-    their data set.
+    """Add the toys and their data sets.
+
+    Two models work, one is at chance, and the weights of one are missing.
     """
     catalogues.models.add(model_entry(MODEL))
     catalogues.models.add(model_entry("toy-second"))
     catalogues.models.add(model_entry("toy-chance", ChanceEncoder))
-    catalogues.models.add(
-        model_entry(
-            "toy-absent", missing="the weights of toy-absent are not here; bring them"
-        )
-    )
+    missing = "the weights of toy-absent are not here; bring them"
+    catalogues.models.add(model_entry("toy-absent", missing=missing))
     catalogues.datasets.add(DatasetEntry(DATASET, "toys", ToyDataset))
     catalogues.datasets.add(DatasetEntry("toy-ten", "ten toys", _ten))
 

@@ -28,9 +28,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Ground:
-    """Where a row makes its trials: a scratch folder of its own, a seed, and whether
-    only a few are wanted.
-    """
+    """Where a row makes its trials: a scratch folder, a seed, and whether to be quick."""
 
     folder: Path
     seed: int
@@ -43,12 +41,12 @@ class Ground:
     def count(self, full: int, quick: int) -> int:
         return quick if self.quick else full
 
-    def some(self, things: Iterable[T], quick: int) -> Sequence[T]:
-        """All of them; of a quick run only a few, spread evenly."""
-        listed = list(things)
-        if not self.quick or len(listed) <= quick:
-            return listed
-        return [listed[place * len(listed) // quick] for place in range(quick)]
+    def some(self, attempts: Iterable[T], quick: int) -> Sequence[T]:
+        """Every attempt; of a quick run only a few, spread evenly."""
+        every = list(attempts)
+        if not self.quick or len(every) <= quick:
+            return every
+        return [every[number * len(every) // quick] for number in range(quick)]
 
     def place(self, name: str) -> Path:
         """A new folder of the scratch folder."""
@@ -79,7 +77,8 @@ def tried(name: str, check: Check) -> Trial:
 def what_went_wrong(error: BaseException) -> str:
     """The class and text of an error that no check expected, and where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = (
-        f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    )
-    return f"{type(error).__name__}{place}: {error}"
+    origin = ""
+    if frames:
+        last = frames[-1]
+        origin = f" at {Path(last.filename).name}:{last.lineno}"
+    return f"{type(error).__name__}{origin}: {error}"
