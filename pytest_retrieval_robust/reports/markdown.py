@@ -14,6 +14,7 @@ from ..gate.release import Status, counted
 from ..retrieval.intervals import holm
 from . import ReportEntry
 from ._text import QUANTILES, level_text, number, percent, plain, readable, short
+from .metric_tables import metric_blocks
 from .saved_run import host_of
 from .series import Point, Series, series_of, what_is_hidden
 from .terminal import notes_of
@@ -86,6 +87,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
         yield f"Not tested, and brought in by a pattern alone: {', '.join(others)}."
     yield from _baseline(run)
     yield from _tables(series_of(run))
+    yield from metric_blocks(run)
     yield from _breaking(run)
     yield from _costs(run)
     yield from _list("Notes", notes_of(run))

@@ -14,6 +14,7 @@ from ..core.verdict import VerdictName
 from .baseline import baseline_lines
 from .breaking import breaking_lines
 from .lines import Line, Span
+from .metric_tables import metric_lines
 from .power import layout_lines, power_lines
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def summary_lines(
     if verbosity > 0:
         yield from _every_cell(run)
         yield from power_lines(run.verdicts)
+    yield from metric_lines(run)
     yield from layout_lines(run.layouts, verbosity)
     yield from breaking_lines(run.breaking, verbosity, blocks)
     yield from baseline_lines(run.baseline, verbosity)

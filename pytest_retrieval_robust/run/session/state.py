@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 from ...core.cases import Plan
 from ...core.catalogue import Catalogues
 from ...core.config_file import ConfigFile
+from ...core.names import parse_call
 from ...gate.arrays import RunStore
 from ...gate.measurements import Identity
 from ...gate.policy import Policy
 from ...gate.toml import read_policy
+from ...measure.from_text import metric_from_text
 from ..selection import Selection, select
 from ..settings import Settings
 
 if TYPE_CHECKING:
     from ...core.progress import Tell
     from ...measure.embeddings.store import EmbeddingStore
+    from ...retrieval.metrics.named import NamedMetric
 
 
 class RunState:
@@ -76,6 +79,26 @@ class RunState:
             self.settings.seeds,
             self.settings.ks,
         )
+
+    @property
+    def gate_metrics(self) -> tuple[NamedMetric, ...]:
+        """The metrics that gates name, as far as they are registered.
+
+        A run that is judged again may lack the code of a metric, and have its values.
+        """
+        catalogue = self.catalogues.metrics
+        registered = catalogue.names()
+        return tuple(
+            metric_from_text(name, catalogue)
+            for name in self.policy.metrics
+            if parse_call(name)[0] in registered
+        )
+
+    @property
+    def metrics(self) -> tuple[NamedMetric, ...]:
+        """The metrics to compute, each once: those of the options, then those of gates."""
+        metrics = (*self.selection.metrics, *self.gate_metrics)
+        return tuple({metric.name: metric for metric in metrics}.values())
 
     def take_policy(
         self, config_file: ConfigFile | None, catalogues: Catalogues
