@@ -12,6 +12,8 @@ import pytest
 
 from pytest_retrieval_robust import evaluate
 
+from pytest_retrieval_robust.reports.saved.read import content_digest
+
 from ..conftest import MET, Run
 
 HIT_RATE = """
@@ -159,13 +161,12 @@ def test_a_floor_that_is_missed_fails_with_the_number(
     result = bare_suite("--robust-results=out")
     assert result.ret == 1
     [verdict] = metric_verdicts(pytester.path / "out")
+    assert verdict["sentence"] == (
+        "tiny-cxr-clip on synthetic-cxr, patches at level 0.3, seed 0, image-to-report:"
+        f" hit-rate(k=3) is {verdict['observed']:.3f}, below the floor of 1.000."
+    )
     result.stdout.fnmatch_lines(
-        [
-            "*tiny-cxr-clip on synthetic-cxr, patches at level 0.3, seed 0,"
-            f" image-to-report: hit-rate(k=3) is {verdict['observed']:.3f}, below the"
-            " floor of 1.000.",
-            "RELEASE GATE: FAILED*",
-        ]
+        ["*hit-rate(k=3) is 0.*, below the floor of 1.000.", "RELEASE GATE: FAILED*"]
     )
 
 
@@ -190,6 +191,20 @@ def test_by_bound_a_metric_has_bounds_around_its_value(
         low, high = verdict["bounds"]
         assert 0.2 <= low < verdict["observed"] <= high
         assert verdict["decided_by"] == "bound"
+
+
+def test_workers_send_metrics_and_their_failures(
+    pytester: pytest.Pytester, bare_suite: Run
+) -> None:
+    pytester.makeconftest(
+        BROKEN.replace("BODY", "return 1.0 if ranks.max() == 1 else None")
+    )
+    policy(pytester, MET)
+    result = bare_suite("--robust-metrics=mrr,broken", "--robust-results=out", "-n2")
+    assert result.ret == 1
+    clean, hidden = saved_run(pytester.path / "out")["outcomes"]
+    assert clean["image-to-report"]["metrics"] == {"mrr": 1.0, "broken": 1.0}
+    assert set(hidden["image-to-report"]["metrics"]) == {"mrr"}
 
 
 # Judged again
@@ -229,13 +244,34 @@ def test_a_replay_takes_the_bounds_from_the_code_or_says_to_install_it(
     )
 
 
+def test_a_run_that_was_saved_before_there_were_metrics_is_read(
+    pytester: pytest.Pytester, bare_suite: Run
+) -> None:
+    policy(pytester, MET)
+    bare_suite("--robust-results=out")
+    run = saved_run(pytester.path / "out")
+    for outcome in run["outcomes"]:
+        for direction in SIDES:
+            assert outcome[direction].pop("metrics") == {}
+    run["run"]["content_sha256"] = content_digest(run)
+    (pytester.path / "out" / "run.json").write_text(json.dumps(run))
+    # The ranks are there, and so is the code: a gate needs no more.
+    pytester.makeconftest(HIT_RATE)
+    policy(pytester, FLOOR_MET)
+    result = bare_suite("--robust-replay=out")
+    result.stdout.fnmatch_lines(["RELEASE GATE: PASSED (*2 gates met*"])
+
+
 # What is wrong
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("hit-rat(k=3)", "*known metric, got metric='hit-rat'. Did you mean 'hit-rate'?"),
+        (
+            "hit-rat(k=3)",
+            "*known metric, got metric='hit-rat'. Did you mean 'hit-rate'?",
+        ),
         ("precision", "*Known: hit-rate, median-rank, mrr, recall."),
         ("hit-rate(j=3)", "*known parameter of hit-rate, got*='j'*"),
         ("hit-rate(k=three)", "*Expected k of hit-rate to be of type int, got*"),
@@ -254,7 +290,9 @@ def test_a_metric_that_is_no_metric_is_refused_before_anything_is_measured(
     policy(pytester, f'[[gate]]\nmetric = {{ "{text}" = 0.5 }}\n')
     gated = bare_suite()
     assert gated.ret == 4
-    gated.stderr.fnmatch_lines([f"*robust.toml:1: this gate matches nothing.{problem}"])
+    gated.stderr.fnmatch_lines(
+        [f"*robust.toml, line 1: this gate matches nothing.{problem}"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -282,8 +320,8 @@ def test_a_floor_that_is_written_wrongly_is_refused(
         ("return float('nan')", "got nan"),
         ("return 'Mrs Doe'", "got a value of type str"),
         ("return True", "got a value of type bool"),
-        ("raise KeyError('Mrs Doe')", "got KeyError at conftest.py:6 in value"),
-        ("ranks.sort()", "got ValueError at conftest.py:6 in value"),
+        ("raise KeyError('Mrs Doe')", "got KeyError at conftest.py:5 in value"),
+        ("ranks.sort()", "got ValueError at conftest.py:5 in value"),
     ],
 )
 def test_a_metric_that_fails_fails_its_tests_and_loses_no_recall(
@@ -314,6 +352,7 @@ def test_a_gate_on_a_metric_that_failed_is_not_met(
     bare_suite("--robust-results=out")
     [verdict] = metric_verdicts(pytester.path / "out")
     assert (verdict["verdict"], verdict["observed"]) == ("inconclusive", None)
-    assert "Expected a finite number from the metric broken, got inf" in (
-        verdict["sentence"]
+    assert (
+        "Expected a finite number from the metric broken, got inf"
+        in (verdict["sentence"])
     )
