@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from pytest_retrieval_robust import evaluate
-
 from pytest_retrieval_robust.reports.saved.read import content_digest
 
 from ..conftest import MET, Run
