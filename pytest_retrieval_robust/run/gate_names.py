@@ -14,6 +14,7 @@ from ..core.names import parse_call
 from ..gate.policy import Policy
 from ..gate.rules import Selector
 from ..measure.from_text import metric_from_text, occluder_from_text
+from ..retrieval.metrics.named import NamedMetric
 from .selected_datasets import named_dataset
 
 _WORDS: Mapping[Selector, str] = {
@@ -85,6 +86,19 @@ def check_metrics(
             f" got no code of {', '.join(without_bounds)}. Install what registers it,"
             ' or decide by "point".'
         )
+
+
+def metrics_of_gates(policy: Policy, catalogues: Catalogues) -> tuple[NamedMetric, ...]:
+    """The metrics that gates name, as far as they are registered.
+
+    A run that is judged again may lack the code of a metric, and have its values.
+    """
+    registered = catalogues.metrics.names()
+    return tuple(
+        metric_from_text(name, catalogues.metrics)
+        for name in policy.metrics
+        if parse_call(name)[0] in registered
+    )
 
 
 def _check_metric(name: str, catalogues: Catalogues) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pytest_retrieval_robust import evaluate
+from pytest_retrieval_robust.__main__ import main
 
 from ..conftest import MET, Run
 
@@ -252,6 +253,17 @@ def test_a_replay_computes_what_was_not_asked_for_then(
     policy(pytester, FLOOR_MET)
     result = bare_suite("--robust-replay=out")
     result.stdout.fnmatch_lines(["RELEASE GATE: PASSED (*2 gates met*"])
+
+
+def test_compare_judges_metrics_by_their_bounds(
+    pytester: pytest.Pytester,
+    run_suite: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_suite("--robust-results=out")
+    policy(pytester, f'{ON_ONE_MODEL}metric = {{ mrr = 0.1 }}\ndecide = "bound"\n')
+    assert main(["compare", "out", "out", "--policy", "robust.toml"]) == 0
+    assert "RELEASE GATE: PASSED" in capsys.readouterr().out
 
 
 # What is wrong

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 from ...core.cases import Plan
 from ...core.catalogue import Catalogues
 from ...core.config_file import ConfigFile
-from ...core.names import parse_call
 from ...gate.arrays import RunStore
 from ...gate.measurements import Identity
 from ...gate.policy import Policy
 from ...gate.toml import read_policy
-from ...measure.from_text import metric_from_text
 from ..selection import Selection, select
 from ..settings import Settings
 
@@ -82,17 +80,10 @@ class RunState:
 
     @property
     def gate_metrics(self) -> tuple[NamedMetric, ...]:
-        """The metrics that gates name, as far as they are registered.
+        """The metrics that gates name, as far as they are registered."""
+        from ..gate_names import metrics_of_gates
 
-        A run that is judged again may lack the code of a metric, and have its values.
-        """
-        catalogue = self.catalogues.metrics
-        registered = catalogue.names()
-        return tuple(
-            metric_from_text(name, catalogue)
-            for name in self.policy.metrics
-            if parse_call(name)[0] in registered
-        )
+        return metrics_of_gates(self.policy, self.catalogues)
 
     @property
     def metrics(self) -> tuple[NamedMetric, ...]:
