@@ -64,6 +64,10 @@ class OcclusionError(RobustError):
     """
 
 
+class MetricError(RobustError):
+    """A metric raised, or gave something that is no finite number."""
+
+
 class RankingError(RobustError):
     """Ranks cannot be computed: no right answer for a query, wrong shapes, or a k above
     the gallery.

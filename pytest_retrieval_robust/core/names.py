@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .errors import ConfigError
@@ -78,16 +79,30 @@ def call_name(name: str, settings: DataclassInstance, **written: str) -> str:
     """
     from dataclasses import fields
 
-    pairs = []
+    texts = {}
     for field in sorted(fields(settings), key=lambda field: field.name):
         value = getattr(settings, field.name)
         # A field that is not shown is no parameter.
         if field.repr and value != field.default:
-            text = written.get(field.name) or _written(value)
-            pairs.append(f"{field.name}={text}")
-    if not pairs:
+            texts[field.name] = written.get(field.name) or _written(value)
+    return _call(name, texts)
+
+
+def call_with(name: str, parameters: Mapping[str, object]) -> str:
+    """What `parse_call` reads: the name, with the parameters in alphabetical order.
+
+    >>> call_with("hit-rate", {"k": 3})
+    'hit-rate(k=3)'
+    """
+    texts = {key: _written(parameters[key]) for key in sorted(parameters)}
+    return _call(name, texts)
+
+
+def _call(name: str, texts: Mapping[str, str]) -> str:
+    if not texts:
         return name
-    return f"{name}({','.join(pairs)})"
+    pairs = ",".join(f"{key}={text}" for key, text in texts.items())
+    return f"{name}({pairs})"
 
 
 def _written(value: object) -> str:

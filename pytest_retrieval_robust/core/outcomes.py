@@ -30,6 +30,8 @@ class Scores(Written):
     recall_interval: ByK[tuple[Share, Share]]
     median_rank: AtLeastOne
     mrr: Share
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """The metrics that were asked for, by name with parameters: `hit-rate(k=3)`."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class GateKind(StrEnum):
     AUC = "auc"
     HALF_LEVEL = "half_level"
     SLOPE = "slope"
+    METRIC = "metric"
+    """A registered metric, which `GateKey.name` names."""
     RELATIVE_COST = "relative_cost"
     IMAGES_PER_SECOND = "images_per_second"
     COST_RELATIVE_TO = "cost_relative_to"
@@ -80,6 +82,8 @@ class GateKey:
     'not_worse_than_baseline@10 auc cell image-to-report'
     >>> str(GateKey(GateKind.RELATIVE_COST))
     'relative_cost'
+    >>> str(GateKey(GateKind.METRIC, name="hit-rate(k=3)"))
+    'metric hit-rate(k=3)'
     """
 
     kind: GateKind
@@ -89,10 +93,14 @@ class GateKey:
     over: Over | None = None
     """Of baseline gates alone, like `metric`."""
     metric: Metric | None = None
+    name: str | None = None
+    """The registered metric that a gate of the kind `METRIC` judges."""
 
     def __str__(self) -> str:
         head = self.kind.value if self.k is None else f"{self.kind.value}@{self.k}"
         words = [head]
+        if self.name is not None:
+            words.append(self.name)
         if self.metric is not None and self.metric != "recall":
             words.append(self.metric)
         if self.over == "cells":
@@ -108,7 +116,7 @@ class GateKey:
         Raises:
             ArgumentError: `text` names no gate.
         """
-        match = _GATE_TEXT.fullmatch(text)
+        match = _METRIC_TEXT.fullmatch(text) or _GATE_TEXT.fullmatch(text)
         key = None if match is None else cls._of_match(match)
         # The pattern also takes words that do not go together, as in "recall cell".
         if key is None or str(key) != text:
@@ -120,8 +128,10 @@ class GateKey:
         return key
 
     @classmethod
-    def _of_match(cls, match: re.Match[str]) -> GateKey:
+    def _of_match(cls, match: re.Match[str]) -> GateKey | None:
         kind = GateKind(match["kind"])
+        if kind is GateKind.METRIC:
+            return cls._of_metric_match(match)
         k = None if match["k"] is None else int(match["k"])
         direction = next((d for d in DIRECTIONS if d == match["direction"]), None)
         if kind is not GateKind.BASELINE:
@@ -131,12 +141,20 @@ class GateKey:
         metric: Metric = next((m for m in METRICS if m == match["metric"]), "recall")
         return cls(kind, k, direction, over, metric)
 
+    @classmethod
+    def _of_metric_match(cls, match: re.Match[str]) -> GateKey | None:
+        # The general pattern finds the kind alone, without a metric's name.
+        if "name" not in match.re.groupindex:
+            return None
+        direction = next((d for d in DIRECTIONS if d == match["direction"]), None)
+        return cls(GateKind.METRIC, direction=direction, name=match["name"])
+
     @property
     def is_of_a_cell(self) -> bool:
-        """Whether it judges the recall of one cell: what a table of cells can mark."""
+        """Whether it judges one cell: what a table of cells can mark."""
         if self.kind is GateKind.BASELINE:
             return self.over == "cells"
-        return self.kind in (GateKind.RECALL, GateKind.RETENTION)
+        return self.kind in (GateKind.RECALL, GateKind.RETENTION, GateKind.METRIC)
 
     @property
     def is_pooled(self) -> bool:
@@ -157,6 +175,10 @@ class GateKey:
 _GATE_TEXT = re.compile(
     rf"(?P<kind>{'|'.join(GateKind)})(?:@(?P<k>[1-9][0-9]*))?"
     rf"(?: (?P<metric>{'|'.join(METRICS)}))?(?P<cell> cell)?"
+    rf"(?: (?P<direction>{'|'.join(DIRECTIONS)}))?"
+)
+_METRIC_TEXT = re.compile(
+    rf"(?P<kind>{GateKind.METRIC}) (?P<name>\S.*?)"
     rf"(?: (?P<direction>{'|'.join(DIRECTIONS)}))?"
 )
 

@@ -5,7 +5,8 @@ ranks and patients.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Literal, Protocol, TypeAlias
@@ -16,9 +17,15 @@ from numpy.typing import NDArray
 from ..core.cases import DIRECTIONS, Direction
 from ..core.outcomes import Outcome
 from ..core.words import known_word, measured_k
-from ..retrieval.bootstrap import Clusters, design_effect, resampled_means
+from ..retrieval.bootstrap import (
+    Clusters,
+    design_effect,
+    resampled_means,
+    resampled_ranks,
+)
 from ..retrieval.curve import Curve
 from ..retrieval.intervals import Estimate, normal_quantile, proportion
+from ..retrieval.metrics.named import NamedMetric
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -41,6 +48,8 @@ class Statistic(StrEnum):
 STATISTICS = tuple(name.value for name in Statistic)
 _FEWEST_IN_A_TAIL = 10
 """Resamples beyond a quantile without which it is taken from the normal distribution instead."""
+_METRIC_RESAMPLES = 1_000
+"""Fewer than of recall: a metric is a Python function, called for each of them."""
 _NO_RECALL = 1e-12
 """Stands for a clean recall of 0, which nothing can be divided by."""
 
@@ -61,8 +70,10 @@ _SampleKey: TypeAlias = tuple[tuple[str | None, ...], Direction, tuple[int, ...]
 class Evidence:
     """The ranks of a run, and the bootstrap samples made of them, each once."""
 
-    def __init__(self, arrays: Arrays) -> None:
+    def __init__(self, arrays: Arrays, metrics: Iterable[NamedMetric] = ()) -> None:
         self._arrays = arrays
+        self._metrics = {metric.name: metric for metric in metrics}
+        self._metric_samples: dict[tuple[str | None, Direction, str], Floats] = {}
         self._samples: dict[_SampleKey, Floats | None] = {}
         self._clusters: dict[tuple[str, str], Clusters] = {}
 
@@ -108,6 +119,57 @@ class Evidence:
             clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
             effect = design_effect(hits, clusters)
         return proportion(recall, scores.queries, confidence, effect)
+
+    def with_metrics(self, metrics: Iterable[NamedMetric]) -> Evidence:
+        """The same ranks, of which these metrics can be computed too."""
+        return Evidence(self._arrays, metrics)
+
+    def metric(self, outcome: Outcome, direction: Direction, name: str) -> float | None:
+        """A metric of a case; None where it is not in its scores, and its code or ranks
+        are missing.
+
+        Raises:
+            MetricError: The metric has no value for these ranks.
+        """
+        saved = outcome.scores(direction).metrics.get(name)
+        if saved is not None:
+            return saved
+        ranks = self.ranks(outcome, direction)
+        if ranks is None or name not in self._metrics:
+            return None
+        return self._metrics[name].value(ranks)
+
+    def metric_estimate(
+        self, outcome: Outcome, direction: Direction, name: str, confidence: float
+    ) -> Estimate | None:
+        """A metric of a case with bootstrap bounds; None where its value, its code or
+        its ranks are missing.
+
+        Raises:
+            MetricError: The metric has no value for these ranks, or for a sample of them.
+        """
+        value = self.metric(outcome, direction, name)
+        ranks = self.ranks(outcome, direction)
+        if value is None or ranks is None or name not in self._metrics:
+            return None
+        scores = outcome.scores(direction)
+        key = (outcome.ranks_key, direction, name)
+        if key not in self._metric_samples:
+            clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
+            samples = resampled_ranks(
+                ranks, clusters, scores.gallery, resamples=_METRIC_RESAMPLES
+            )
+            metric = self._metrics[name]
+            values = [metric.value(sample) for sample in samples]
+            self._metric_samples[key] = np.array(values)
+        estimate = estimate_of(
+            value, self._metric_samples[key], scores.queries, confidence
+        )
+        # A metric without a scale may be moved far by the two added patients. What was
+        # observed is never out of bounds.
+        return replace(
+            estimate, low=min(estimate.low, value), high=max(estimate.high, value)
+        )
 
     def of_curve(
         self, curve: Curve, direction: Direction, k: int, name: str, confidence: float

@@ -288,7 +288,7 @@ class Floor:
             return outcome
         if _is_unbounded_below(estimate) and math.isinf(estimate.high):
             return f": its bounds are unknown, so whether it reaches {floor} is open."
-        bounds = _bounds_in_words(estimate, decision.confidence)
+        bounds = bounds_in_words(estimate, decision.confidence)
         if verdict != "inconclusive":
             return f"{bounds}{outcome}"
         return (
@@ -316,7 +316,8 @@ def _is_unbounded_below(estimate: Estimate) -> bool:
     return math.isinf(estimate.error) and math.isinf(estimate.low)
 
 
-def _bounds_in_words(estimate: Estimate, confidence: float) -> str:
+def bounds_in_words(estimate: Estimate, confidence: float) -> str:
+    """The bounds of a number, in parentheses, as a part of its sentence."""
     low = "beyond the levels"
     if math.isfinite(estimate.low):
         low = f"{estimate.low:.3f}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..core.cases import DIRECTIONS, Case, Direction
 from ..core.costs import CostMeasurement
@@ -24,11 +24,15 @@ from .decision import Decision
 from .difference import NotComparable
 from .floors import CurveNumbers, Floor
 from .limits import Limit
+from .metric_floor import MetricFloor
 from .policy import Policy
 
 if TYPE_CHECKING:
     from .comparison import Comparison
     from .evidence import Evidence
+
+
+_RetrievalLimit: TypeAlias = Floor | MetricFloor | BaselineLimit
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +48,7 @@ class Judge:
     """How many baseline gates the policy plans for a model."""
 
     def cell(self, outcome: Outcome, clean: Outcome) -> list[Verdict]:
-        """What the gates on recall, retention and single cells beside the baseline say;
+        """What the gates on recall, retention, metrics and single cells beside the baseline say;
         one `ungated` verdict where there are none.
         """
         case = outcome.case
@@ -108,22 +112,22 @@ class Judge:
 
     def _retrieval_limits(
         self, case: Case
-    ) -> Iterator[tuple[Direction, Floor | BaselineLimit]]:
-        """The limits of a case that judge recall or a number made of it."""
+    ) -> Iterator[tuple[Direction, _RetrievalLimit]]:
+        """The limits of a case that judge recall, a number made of it, or a metric."""
         for direction in DIRECTIONS:
             for limit in self.policy.limits_for(case, direction):
-                if isinstance(limit, Floor | BaselineLimit):
+                if isinstance(limit, _RetrievalLimit):
                     yield direction, limit
 
     def _judged(
         self,
-        limit: Floor | BaselineLimit,
+        limit: _RetrievalLimit,
         curves: Sequence[Curve],
         direction: Direction,
     ) -> Verdict:
         case = curves[0].outcomes[-1].case
         decision = self._decision(case, direction, limit)
-        if isinstance(limit, Floor):
+        if isinstance(limit, Floor | MetricFloor):
             numbers = CurveNumbers(curves[0], direction, self.evidence)
             return limit.judge(numbers, decision)
         gates = self.gates_of(case.model)

@@ -14,6 +14,7 @@ from .baseline import BaselineLimit
 from .breaking import BreakingLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
 from .floors import Floor
+from .metric_floor import MetricFloor
 
 __all__ = [
     "BaselineLimit",
@@ -23,7 +24,8 @@ __all__ = [
     "Floor",
     "HardwareLimit",
     "Limit",
+    "MetricFloor",
     "RelativeLimit",
 ]
 
-Limit: TypeAlias = Floor | CostLimit | BreakingLimit | BaselineLimit
+Limit: TypeAlias = Floor | MetricFloor | CostLimit | BreakingLimit | BaselineLimit

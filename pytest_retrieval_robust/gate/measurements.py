@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from ..core.cases import Case, Json, Plan
+from ..core.cases import DIRECTIONS, Case, Json, Plan
 from ..core.costs import CostMeasurement
 from ..core.outcomes import ModelRecord, Outcome
 from ..core.searches import BreakingOutcome
@@ -75,6 +75,16 @@ class Measurements:
     @cached_property
     def curves(self) -> tuple[Curve, ...]:
         return tuple(curves_of(self.outcomes))
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the registered metrics that were computed, each once."""
+        scores = (
+            outcome.scores(direction)
+            for outcome in self.outcomes
+            for direction in DIRECTIONS
+        )
+        return tuple(dict.fromkeys(name for each in scores for name in each.metrics))
 
     @cached_property
     def by_case(self) -> dict[Case, Outcome]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypeVar
 
@@ -122,6 +122,25 @@ class Policy:
         kinds = {key.kind for rule in self.rules for key in rule.keys}
         return GateKind.BASELINE in kinds
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the registered metrics that gates judge, each once."""
+        keys = [key for rule in self.rules for key in rule.keys]
+        names = [key.name for key in keys if key.name is not None]
+        return tuple(dict.fromkeys(names))
+
+    def metrics_with_bounds(self, plan: Plan) -> set[str]:
+        """The names of those that a gate of a plan decides by their bounds."""
+        names = set()
+        for planned in self.planned(plan):
+            if planned.gate.name is None:
+                continue
+            key = replace(planned.gate, direction=None)
+            decision = self.decision(planned.case, planned.direction, key)
+            if decision.by == "bound":
+                names.add(planned.gate.name)
+        return names
+
     def planned(self, plan: Plan) -> list[PlannedGate]:
         """Every gate that the policy has for a plan, in order. What `-k` and the like
         leave out is planned too.
@@ -224,14 +243,15 @@ def _order(limit: Limit) -> tuple[str, ...]:
     verdicts of `run.json` stand in the same order in every version.
     """
     key = limit.key
-    return key.kind, key.metric or "", key.over or "", str(key.k)
+    name = key.metric or key.name or ""
+    return key.kind, name, key.over or "", str(key.k)
 
 
 def _tie(name: object, first: Rule, second: Rule, case: Case) -> ConfigError:
     # Short enough for a message: the tables differ in a value, not in metric or pooling.
     label = name
     if isinstance(name, GateKey):
-        label = GateKey(name.kind, name.k)
+        label = GateKey(name.kind, name.k, name=name.name)
     return ConfigError(
         f"{second.place}: expected one most specific gate for {label} of {case}, got"
         f" another that is equally specific ({first.place}). Make one of them name"

@@ -21,6 +21,7 @@ from .limits import (
     Floor,
     HardwareLimit,
     Limit,
+    MetricFloor,
     RelativeLimit,
 )
 from .policy import Policy
@@ -36,6 +37,7 @@ _NUMBERS = (
     GateKind.PEAK_MEMORY_GIB,
 )
 _TABLES = (
+    GateKind.METRIC,
     GateKind.SLOPE,
     "latency",
     GateKind.COST_RELATIVE_TO,
@@ -126,7 +128,10 @@ def _check_judgeable(
                     "level",
                     f"a level above 0 beside {kind}, which compares with level 0",
                 )
-    without_direction = [limit.key.kind for limit in limits if limit.key.k is None]
+    keys = [limit.key for limit in limits]
+    without_direction = [
+        key.kind for key in keys if key.k is None and key.kind is not GateKind.METRIC
+    ]
     if table.get("direction") == DIRECTIONS[1] and without_direction:
         raise wrong(
             "direction",
@@ -138,6 +143,8 @@ def _limits(table: Mapping[str, Any], wrong: _Wrong) -> Iterator[Limit]:
     for kind in (*_SHARES, GateKind.SLOPE):
         if kind in table:
             yield from _floors(kind, table[kind], wrong)
+    if GateKind.METRIC in table:
+        yield from _metric_floors(table[GateKind.METRIC], wrong)
     for kind in _NUMBERS:
         if kind in table:
             yield _number(kind, table[kind], wrong)
@@ -164,6 +171,19 @@ def _floors(kind: GateKind, floors: Any, wrong: _Wrong) -> Iterator[Floor]:
             expected = "finite floors" if is_slope else "floors from 0 to 1"
             raise wrong(kind, f"whole k from 1 and {expected}")
         yield Floor(kind, int(k), float(floor))
+
+
+def _metric_floors(floors: Any, wrong: _Wrong) -> Iterator[MetricFloor]:
+    """Whether the names are those of metrics is checked once the catalogue is known."""
+    if not (isinstance(floors, dict) and floors):
+        raise wrong(
+            GateKind.METRIC, 'floors by metric such as { "hit-rate(k=3)" = 0.5 }'
+        )
+    for name, floor in floors.items():
+        # Metrics have scales of their own: any number may be a floor.
+        if not _is_finite(floor):
+            raise wrong(GateKind.METRIC, "finite floors")
+        yield MetricFloor(name, float(floor))
 
 
 def _number(kind: GateKind, value: Any, wrong: _Wrong) -> Ceiling | HardwareLimit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
 from functools import cache
 from os import PathLike, fspath
@@ -38,12 +38,13 @@ from .arguments import (
     check_optional_whole,
     check_path,
     check_text,
+    check_texts,
     checked_ks,
     checked_levels,
     checked_seed,
     device_name,
 )
-from .from_text import dataset_from_text, occluder_from_text
+from .from_text import dataset_from_text, metric_from_text, occluder_from_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -229,6 +230,7 @@ def evaluate(
     batch_size: int | None = None,
     limit: int | None = None,
     cache_dir: str | PathLike[str] | None = None,
+    metrics: Collection[str] = (),
 ) -> Curve:
     """Recall@k of a model over occlusion levels: the task of arXiv 2501.09134.
 
@@ -244,6 +246,8 @@ def evaluate(
         limit: Only the first so many pairs.
         cache_dir: Embeddings are kept there, and those that are there already are not
             encoded again.
+        metrics: Registered metrics to compute beside Recall@k: `("hit-rate(k=3)",)`.
+            `outcome.scores(direction).metrics` has their values.
 
     Returns:
         A `Curve`: `recall(k)`, `retention(k)`, `area(k)`, `half_level(k)`, `slope(k)`,
@@ -264,6 +268,9 @@ def evaluate(
     check_optional_whole("batch_size", batch_size)
     check_optional_whole("limit", limit)
     check_path("cache_dir", cache_dir)
+    check_texts("metrics", metrics, ("mrr",))
+    catalogue = _catalogues().metrics
+    named_metrics = [metric_from_text(text, catalogue) for text in metrics]
     _check_objects(model, dataset, occluder)
     if isinstance(occluder, str):
         occluder = load_occluder(occluder)
@@ -288,6 +295,7 @@ def evaluate(
         precision=precision_of(model),
         batch_size=batch_size,
         store=store,
+        metrics=named_metrics,
     )
     # Nothing that goes wrong with the store ends a measurement.
     if store is not None:
@@ -298,6 +306,7 @@ def evaluate(
         # Level 0 is recorded as that of this occluder: it is the curve's first point.
         case = Case(model.name, dataset.name, occluder.name, cell.level, seed)
         outcomes.append(outcome_of(case, result.cells[cell]))
+        raise_metric_error(result.cells[cell])
     return Curve(tuple(outcomes))
 
 
@@ -331,3 +340,9 @@ def outcome_of(
         timing=result.timing,
         ranks_key=ranks_key,
     )
+
+
+def raise_metric_error(result: Measured | RobustError) -> None:
+    """Raise the error of a metric that a measured cell lacks, if there is one."""
+    if not isinstance(result, RobustError) and result.metric_error is not None:
+        raise copy(result.metric_error)

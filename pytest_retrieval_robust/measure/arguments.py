@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -179,6 +179,18 @@ def check_text(name: str, value: object, example: str) -> None:
         raise ArgumentError(
             f"Expected {name} as a text such as {example!r}, got {name}={value!r}."
         )
+
+
+def check_texts(name: str, values: object, example: tuple[str, ...]) -> None:
+    """A sequence of texts that are not empty."""
+    # A text is a sequence of texts to Python.
+    if isinstance(values, str) or not isinstance(values, Collection):
+        raise ArgumentError(
+            f"Expected {name} as a sequence of texts, got {name}={values!r}. Give"
+            f" {name}={example!r}."
+        )
+    for value in values:
+        check_text(name, value, example[0])
 
 
 def check_function(name: str, value: object, *, optional: bool = False) -> None:

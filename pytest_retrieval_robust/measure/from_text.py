@@ -1,4 +1,4 @@
-"""Data sets and occluders from text with parameters, such as `patches(grid=14)`.
+"""Data sets, occluders and metrics from text with parameters, such as `patches(grid=14)`.
 
 Nothing is opened here.
 """
@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..core.catalogue import Catalogue, Entry, unknown_name
 from ..core.errors import ConfigError, DatasetError, OcclusionError
-from ..core.names import parse_call
+from ..core.foreign import FOREIGN, described
+from ..core.names import call_with, parse_call
 from ..datasets import DatasetEntry
 from ..occluders import Occluder, OccluderEntry
+from ..retrieval.metrics import MetricEntry
+from ..retrieval.metrics.named import NamedMetric
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
@@ -99,6 +102,30 @@ def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
             f" made, or register the entry as {base!r}."
         )
     return occluder
+
+
+def metric_from_text(text: str, catalogue: Catalogue[MetricEntry]) -> NamedMetric:
+    """`hit-rate(k=3)` as a metric, under its name with typed parameters.
+
+    Raises `ConfigError` for an unknown name, or an unknown or unfit parameter.
+    """
+    base, texts = parse_call(text)
+    entry = catalogue.get(base)
+    parameters = typed_parameters(entry, texts)
+    name = call_with(entry.name, parameters)
+    try:
+        function: object = entry.build(**parameters)
+    except FOREIGN as error:
+        problem = described(error)
+    else:
+        if callable(function):
+            return NamedMetric(name, function)
+        problem = f"a value of type {type(function).__name__}"
+    names = ", ".join(sorted(entry.parameters)) or "none"
+    raise ConfigError(
+        f"Expected a function of ranks from the metric {name}, got {problem}. Its"
+        f" parameters are: {names}. Fix their values, or the metric's entry."
+    )
 
 
 class Parametrised(Entry, Protocol):

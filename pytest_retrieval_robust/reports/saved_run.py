@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.atomic_files import part_of, parts_in, remove_abandoned
+from ..core.cases import DIRECTIONS
 from ..core.codec import Json, to_plain
 from ..core.files import open_regular
 from ..core.foreign import FOREIGN
@@ -52,8 +53,17 @@ def _text(data: Json) -> str:
 def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
     """The run as `run.schema.json` describes it: no NaN, and a reason beside every null."""
     data = _as_read(to_plain(document_of(run, ranks_sha256, host_of(run))))
+    _leave_out_empty_metrics(data)
     data["run"]["content_sha256"] = content_digest(data)
     return data
+
+
+def _leave_out_empty_metrics(data: Json) -> None:
+    """A run that was asked for no metric is written as before there were any."""
+    for outcome in data["outcomes"]:
+        for direction in DIRECTIONS:
+            if not outcome[direction]["metrics"]:
+                del outcome[direction]["metrics"]
 
 
 def _as_read(data: Json) -> Json:

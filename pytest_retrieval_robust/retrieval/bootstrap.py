@@ -84,6 +84,29 @@ def resampled_means(
     return totals[:, :-1] / totals[:, -1:]
 
 
+def resampled_ranks(
+    ranks: NDArray[np.int64],
+    clusters: Clusters,
+    worst: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Iterator[NDArray[np.int64]]:
+    """The (M,) ranks of each of `resamples` samples of as many patients, for a number
+    that is no mean over queries.
+
+    Two patients of average size are added, as `resampled_means` explains: one with all
+    ranks 1, and one with all ranks `worst`.
+    """
+    usual = max(1, round(len(ranks) / clusters.count))
+    pool = np.concatenate([ranks, np.full(usual, 1), np.full(usual, worst)])
+    pseudo = np.repeat([clusters.count, clusters.count + 1], usual)
+    numbers = np.concatenate([clusters.numbers, pseudo])
+    for chunk in _draws(clusters.count + 2, resamples, seed):
+        for times in chunk:
+            yield np.repeat(pool, times[numbers])
+
+
 def _draws(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
     """Chunks of (rows, C) how often each sample has each patient.
 

@@ -29,7 +29,8 @@ def conclude(
     `failures` is what stands against a release beside the tests of ours; `unfinished`
     tests did not come to their end, for whatever reason.
     """
-    run = Run(collector.measurements(session, scope), Evidence(session.store))
+    evidence = Evidence(session.store, session.gate_metrics)
+    run = Run(collector.measurements(session, scope), evidence)
     crashes = [
         f"a worker died in a test of {model}" for model in sorted(collector.crashed)
     ]
@@ -54,6 +55,8 @@ def judge_again(session: RobustSession) -> RunRecord:
     """The run of `--robust-replay`, judged by this run's policy and baseline."""
     run = session.saved_runs.replayed()
     assert run is not None
+    evidence = run.evidence.with_metrics(session.gate_metrics)
+    run = Run(run.measured, evidence)
     ending = Ending(replayed=True, must_be_tested=must_be_tested(session.settings))
     return judge_run(run, session.policy, _against(session), ending)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 
 from ..core.cases import Plan
 from ..core.catalogue import Catalogues, is_glob, unknown_name
 from ..core.config_file import ConfigFile
 from ..core.errors import ConfigError
+from ..core.names import parse_call
 from ..gate.policy import Policy
 from ..gate.rules import Selector
-from ..measure.from_text import occluder_from_text
+from ..measure.from_text import metric_from_text, occluder_from_text
+from ..retrieval.metrics.named import NamedMetric
 from .selected_datasets import named_dataset
 
 _WORDS: Mapping[Selector, str] = {
@@ -51,6 +53,61 @@ def check_names(
                     f"{rule.place}: this gate matches nothing. {error}"
                 ) from error
     policy.check_ties(known)
+
+
+def check_metrics(
+    policy: Policy, plan: Plan, catalogues: Catalogues, saved: Collection[str] = ()
+) -> None:
+    """Raise `ConfigError`, with file and line, for a gate on a metric that is not
+    registered, or that is written otherwise than results name it.
+
+    `saved` are the metrics of a run that is judged again. Their code may be missing,
+    unless a gate asks for their bounds.
+    """
+    registered = catalogues.metrics.names()
+    missing = set()
+    for rule in policy.rules:
+        for key in rule.keys:
+            if key.name is None:
+                continue
+            if key.name in saved and parse_call(key.name)[0] not in registered:
+                missing.add(key.name)
+                continue
+            try:
+                _check_metric(key.name, catalogues)
+            except ConfigError as error:
+                raise ConfigError(
+                    f"{rule.place}: this gate matches nothing. {error}"
+                ) from error
+    without_bounds = sorted(missing & policy.metrics_with_bounds(plan))
+    if without_bounds:
+        raise ConfigError(
+            'Expected the code of every metric that a gate decides with decide = "bound",'
+            f" got no code of {', '.join(without_bounds)}. Install what registers it,"
+            ' or decide by "point".'
+        )
+
+
+def metrics_of_gates(policy: Policy, catalogues: Catalogues) -> tuple[NamedMetric, ...]:
+    """The metrics that gates name, as far as they are registered.
+
+    A run that is judged again may lack the code of a metric, and have its values.
+    """
+    registered = catalogues.metrics.names()
+    return tuple(
+        metric_from_text(name, catalogues.metrics)
+        for name in policy.metrics
+        if parse_call(name)[0] in registered
+    )
+
+
+def _check_metric(name: str, catalogues: Catalogues) -> None:
+    metric = metric_from_text(name, catalogues.metrics)
+    if metric.name != name:
+        raise ConfigError(
+            f"Expected a metric as results name it, got {name!r}. Write it as"
+            f" {metric.name!r}."
+        )
 
 
 def _known(plan: Plan, catalogues: Catalogues, config_file: ConfigFile | None) -> Plan:

@@ -99,6 +99,11 @@ OPTIONS = (
     OptionSpec("--robust-seeds", "seeds; each seed gives one mask layout (default: 0)"),
     OptionSpec("--robust-k", "values of k for Recall@k (default: 1,5,10)"),
     OptionSpec(
+        "--robust-metrics",
+        "registered metrics to compute beside Recall@k: names, or with parameters:"
+        " recall(k=3); those that gates name are always computed (default: none)",
+    ),
+    OptionSpec(
         "--robust-config",
         "robust.toml with the gates and models (default: the nearest one)",
         "FILE",

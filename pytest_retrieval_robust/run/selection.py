@@ -1,5 +1,5 @@
-"""From what was typed to what is meant: models, data sets and occluders by name, with
-nothing loaded.
+"""From what was typed to what is meant: models, data sets, occluders and metrics by
+name, with nothing loaded.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from ..core.catalogue import Catalogue, Catalogues
 from ..core.errors import ConfigError
 from ..core.names import parse_call
-from ..measure.from_text import SelectedDataset, build_occluder
+from ..measure.from_text import SelectedDataset, build_occluder, metric_from_text
 from ..occluders import Occluder, OccluderEntry
+from ..retrieval.metrics.named import NamedMetric
 from .selected_datasets import select_datasets
 from .selected_models import SelectedModel, select_models
 from .settings import Settings
@@ -24,6 +25,8 @@ class Selection:
     models: Mapping[str, SelectedModel]
     datasets: Mapping[str, SelectedDataset]
     occluders: Mapping[str, Occluder]
+    metrics: tuple[NamedMetric, ...] = ()
+    """Those of the options; gates may name more."""
 
 
 def select(settings: Settings, catalogues: Catalogues) -> Selection:
@@ -35,6 +38,7 @@ def select(settings: Settings, catalogues: Catalogues) -> Selection:
         select_models(settings, catalogues),
         select_datasets(settings, catalogues.datasets),
         _select_occluders(settings.occluders, catalogues.occluders),
+        tuple(metric_from_text(text, catalogues.metrics) for text in settings.metrics),
     )
 
 

@@ -48,6 +48,8 @@ class Settings:
     levels: tuple[float, ...]
     seeds: tuple[int, ...]
     ks: tuple[int, ...]
+    metrics: tuple[str, ...]
+    """Those that gates name are computed too."""
     device: str
     precision: Literal["fp32", "bf16", "fp16"]
     batch_size: int | None
@@ -98,6 +100,7 @@ def read_settings(config: pytest.Config) -> Settings:
         levels=values.parsed("--robust-levels", "0,0.1,0.2,0.3,0.4,0.5", parse_levels),
         seeds=values.parsed("--robust-seeds", "0", parse_seeds),
         ks=values.parsed("--robust-k", "1,5,10", parse_ks),
+        metrics=values.list_of("--robust-metrics"),
         device=values.parsed("--robust-device", "auto", parse_device),
         precision=values.parsed("--robust-precision", "fp32", parse_precision),
         batch_size=values.parsed("--robust-batch-size", "auto", parse_batch_size),

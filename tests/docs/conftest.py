@@ -108,7 +108,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Project:
     (folder / "conftest.py").write_text(STUDIES + _python("docs/extending.md", 4))
     (suite / "conftest.py").write_text(_python("README.md", 1) + ENCODER)
     (suite / "test_recall.py").write_text(_python("README.md", 0))
-    (suite / "test_fixtures.py").write_text(_python("docs/extending.md", 8))
+    (suite / "test_fixtures.py").write_text(_python("docs/extending.md", 9))
     (suite / "test_breaking.py").write_text(_python("docs/breaking.md", 1))
     (suite / "robust.toml").write_text(POLICY)
     for place in (folder, suite):

@@ -22,6 +22,7 @@ from pytest_retrieval_robust import (
     ModelEntry,
     evaluate,
 )
+from pytest_retrieval_robust.measure.from_text import metric_from_text
 from pytest_retrieval_robust.models import published
 
 from ..datasets.files import trees
@@ -52,7 +53,7 @@ CHECKED: set[tuple[str, str, int]] = {
     ("README.md", "python", 0),
     ("README.md", "python", 1),
     ("docs/breaking.md", "python", 1),
-    ("docs/extending.md", "python", 8),
+    ("docs/extending.md", "python", 9),
 }
 """The blocks that a test of this module, or the shared run, runs."""
 
@@ -202,19 +203,27 @@ def test_an_occluder_of_the_page_hides() -> None:
 
 
 @runs("docs/extending.md", 6)
+def test_a_conftest_registers_a_metric() -> None:
+    names = run("docs/extending.md", 6, {})
+    metrics = registered(names).metrics
+    metric = metric_from_text("hit-rate(k=3)", metrics)
+    assert metric.value(np.array([1, 3, 4, 9])) == 0.5
+
+
+@runs("docs/extending.md", 7)
 def test_a_metric_of_the_page_is_one_of_ranks() -> None:
     rows = np.eye(5, dtype=np.float32)
-    names = run("docs/extending.md", 6, {"image_rows": rows, "report_rows": rows})
+    names = run("docs/extending.md", 7, {"image_rows": rows, "report_rows": rows})
     assert names["gain"] == 1.0
     assert names["discounted_gain"](np.array([3])) == 0.5
 
 
-@runs("docs/extending.md", 7)
+@runs("docs/extending.md", 8)
 def test_a_report_of_the_page_renders_a_run(tmp_path: Path) -> None:
     from pytest_retrieval_robust.gate.policy import Policy
     from pytest_retrieval_robust.gate.record import Against, judge_run
 
-    names = run("docs/extending.md", 7, {})
+    names = run("docs/extending.md", 8, {})
     made = make_run(tmp_path, queries=20)
     record = judge_run(made.run, Policy(), Against())
     assert registered(names).reports.get("txt").render(record) == ""

@@ -21,6 +21,7 @@ from pytest_retrieval_robust.retrieval.bootstrap import (
     Clusters,
     design_effect,
     resampled_means,
+    resampled_ranks,
 )
 from pytest_retrieval_robust.retrieval.curve import (
     area_under_curve,
@@ -47,6 +48,18 @@ def naive_means(
         for _ in range(resamples)
     ]
     return np.array([values[rows].mean(axis=0) for rows in drawn])
+
+
+@pytest.mark.parametrize("per_patient", [1, 4])
+def test_resampled_ranks_have_the_means_of_resampled_hits(per_patient: int) -> None:
+    ranks = np.random.default_rng(0).integers(1, 50, 200)
+    clusters = Clusters.of(np.repeat(np.arange(200 // per_patient), per_patient))
+    samples = resampled_ranks(ranks, clusters, worst=50, resamples=300)
+    hit_rates = [np.mean(sample <= 10) for sample in samples]
+    hits = (ranks <= 10).astype(np.float64)[:, None]
+    pseudo = np.array([[1.0], [0.0]])
+    means = resampled_means(hits, clusters, pseudo=pseudo, resamples=300)
+    np.testing.assert_allclose(hit_rates, means[:, 0], rtol=1e-6)
 
 
 def hits_at_10(simulated: Made, outcomes: Sequence[Outcome]) -> Floats:

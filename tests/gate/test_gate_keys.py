@@ -14,7 +14,7 @@ KS = st.integers(1, 500)
 KEYS = st.one_of(
     st.builds(
         GateKey,
-        st.sampled_from([kind for kind in GateKind if kind is not GateKind.BASELINE]),
+        st.sampled_from(sorted({*GateKind} - {GateKind.BASELINE, GateKind.METRIC})),
         st.none() | KS,
         st.none() | st.sampled_from(DIRECTIONS),
     ),
@@ -25,6 +25,12 @@ KEYS = st.one_of(
         st.none() | st.sampled_from(DIRECTIONS),
         st.sampled_from(OVERS),
         st.sampled_from(METRICS),
+    ),
+    st.builds(
+        GateKey,
+        st.just(GateKind.METRIC),
+        direction=st.none() | st.sampled_from(DIRECTIONS),
+        name=st.sampled_from(["mrr", "recall", "hit-rate(k=3)", "ours (new)", "a b"]),
     ),
 )
 
@@ -43,6 +49,10 @@ def test_a_gate_is_read_back_from_its_text(key: GateKey) -> None:
         (GateKey(GateKind.BREAKING_SHARE, 10), "breaking_share@10"),
         (GateKey(GateKind.ABOVE_CHANCE), "above_chance"),
         (GateKey(GateKind.NONE), "none"),
+        (
+            GateKey(GateKind.METRIC, direction=DIRECTIONS[1], name="hit-rate(k=3)"),
+            "metric hit-rate(k=3) report-to-image",
+        ),
         (
             GateKey(GateKind.BASELINE, 10, DIRECTIONS[0], "levels", "recall"),
             "not_worse_than_baseline@10 image-to-report",
@@ -71,6 +81,8 @@ def test_the_text_of_a_gate(key: GateKey, text: str) -> None:
         "recall@10 image-to-text",
         "not_worse_than_baseline@10 recall image-to-report",
         "auc@10  image-to-report",
+        "metric",
+        "metric@10 image-to-report",
     ],
 )
 def test_text_that_names_no_gate_is_refused(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.cases import CLEAN, Cell
 from ...core.errors import EmbeddingError, RobustError
+from ...retrieval.metrics.named import values_of
 from .cell_errors import cell_errors
 from .gallery import require_variety
 from .results import Measured
@@ -63,6 +64,10 @@ class CellRanking:
         image_to_report, report_to_image = both_scores(
             image_ranks, report_ranks, self.pairs, self.plan.ks
         )
+        # A metric that fails leaves the recalls of its cell as they are.
+        metrics = self.plan.metrics
+        image_metrics, image_error = values_of(metrics, image_ranks)
+        report_metrics, report_error = values_of(metrics, report_ranks)
         achieved_level = 0.0
         visible_level = 0.0
         if cell.level > 0:
@@ -72,11 +77,12 @@ class CellRanking:
         return Measured(
             achieved_level=achieved_level,
             visible_level=visible_level,
-            image_to_report=image_to_report,
-            report_to_image=report_to_image,
+            image_to_report=replace(image_to_report, metrics=image_metrics),
+            report_to_image=replace(report_to_image, metrics=report_metrics),
             image_ranks=image_ranks,
             report_ranks=report_ranks,
             timing=self.lanes.timing(cell, gathered.encoded, count),
+            metric_error=image_error or report_error,
         )
 
     def _joined(self, parts: Sequence[Waiting]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ...models import DualEncoder
     from ...occluders import Occluder
+    from ...retrieval.metrics.named import NamedMetric
     from ..pairs import Pairs
 
 
@@ -30,6 +31,8 @@ class SweepPlan:
     precision: str
     batch_size: int
     """Images per batch. Boundaries of batches depend on nothing else."""
+    metrics: Sequence[NamedMetric] = ()
+    """Computed of the ranks of every cell, beside Recall@k."""
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...core.cases import Cell, Json
-    from ...core.errors import RobustError
+    from ...core.errors import MetricError, RobustError
     from ...core.outcomes import Scores, Timing
     from ..pairs import Pairs
 
@@ -28,6 +28,8 @@ class Measured:
     image_ranks: NDArray[np.int64]
     report_ranks: NDArray[np.int64]
     timing: Timing
+    metric_error: MetricError | None = None
+    """Why its scores lack a metric that was asked for."""
 
 
 @dataclass(frozen=True, repr=False)

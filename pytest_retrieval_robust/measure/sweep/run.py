@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from ...models import DualEncoder
     from ...occluders import Occluder
+    from ...retrieval.metrics.named import NamedMetric
     from ..embeddings.store import EmbeddingStore
 
 __all__ = ["Measured", "SweepResult", "run_sweep"]
@@ -59,6 +60,7 @@ def run_sweep(
     store: EmbeddingStore | None = None,
     copies: Callable[[], Sequence[DualEncoder]] = tuple,
     tell: Tell | None = None,
+    metrics: Sequence[NamedMetric] = (),
 ) -> SweepResult:
     """Measure level 0 and every cell of `cells`; a cell that fails leaves the others untouched.
 
@@ -66,13 +68,14 @@ def run_sweep(
     come. `copies` gives the same model on further devices, among which batches are
     shared out; it is called once there is something to encode. `tell` is called with
     the progress after each batch of a cell, from any thread, one at a time.
+    `metrics` are computed of the ranks of every cell.
 
     Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that
     cannot be embedded: then no cell could be measured.
     """
     check_ks(pairs, ks)
     size = batch_size or usual_batch_size(model.device)
-    plan = SweepPlan(model, pairs, dict(cells), ks, precision, size)
+    plan = SweepPlan(model, pairs, dict(cells), ks, precision, size, metrics)
     # Every image is encoded once with nothing hidden, and once per cell.
     encodings = len(pairs.images) * (1 + len(cells))
     counter = Counter(model.name, pairs.dataset.name, encodings, tell)

@@ -19,6 +19,7 @@ from ...core.outcomes import ModelRecord
 from ...core.verdict import GateKind, VerdictName
 from ...gate.record import RunRecord
 from .._text import level_text, number, percent, plain, readable, short
+from ..metric_tables import MetricTable, metric_table
 from ..notes import notes_of
 from ..run_series import series_of
 from ..saved_run import host_of
@@ -106,6 +107,7 @@ class Page:
     guided: list[tuple[str, str]]
     occluder_figures: list[Figure]
     worst_rows: list[WorstRow]
+    metrics: MetricTable
     changes: list[Change]
     gates: list[GateRow]
     ungated: int
@@ -145,6 +147,7 @@ def page_of(run: RunRecord, samples: Sequence[SampleSheet] = ()) -> Page:
         guided=guided_kinds(switches.occluders),
         occluder_figures=list(occluder_figures(series, switches)),
         worst_rows=list(worst_rows(series, switches)),
+        metrics=metric_table(run),
         changes=changes,
         gates=gates,
         ungated=sum(verdict.gate.kind is GateKind.NONE for verdict in run.verdicts),

@@ -8,6 +8,7 @@ from ...core.verdict import VerdictName
 from ...gate.record import RunRecord
 from ...gate.release import Status, counted
 from .._text import short
+from ..metric_tables import metric_blocks
 from ..notes import notes_of
 from ..run_series import series_of
 from .changes import change_blocks
@@ -38,6 +39,7 @@ def blocks(run: RunRecord) -> Iterator[str]:
     yield from _absent_models(run)
     yield from change_blocks(run)
     yield from recall_blocks(series_of(run))
+    yield from metric_blocks(run)
     yield from search_blocks(run)
     yield from cost_blocks(run)
     yield from listed("Notes", notes_of(run))

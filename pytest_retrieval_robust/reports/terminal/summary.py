@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..metric_tables import metric_lines
 from ..notes import loading_notes
 from .baseline import baseline_lines
 from .blocks import BLOCKS, printable_blocks
@@ -65,6 +66,7 @@ def summary_lines(
     if verbosity > 0:
         yield from cell_lines(run)
         yield from power_lines(run.verdicts)
+    yield from metric_lines(run)
     yield from layout_lines(run.layouts, verbosity)
     yield from search_lines(run.breaking, verbosity, blocks)
     yield from baseline_lines(run.baseline, verbosity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,22 @@ if TYPE_CHECKING:
     from ...reports import ReportEntry
 
 
-def check_policy(state: RunState, plan: Plan, *, levels_typed: bool) -> None:
+def check_policy(
+    state: RunState,
+    plan: Plan,
+    *,
+    levels_typed: bool,
+    saved_metrics: Collection[str] = (),
+) -> None:
     """Raise `ConfigError` for gates that match nothing, contradict each other, or name
     what is not measured.
+
+    `saved_metrics` are those of a run that is judged again.
     """
-    from ..gate_names import check_names
+    from ..gate_names import check_metrics, check_names
 
     check_names(state.policy, plan, state.catalogues, state.settings.config_file)
+    check_metrics(state.policy, plan, state.catalogues, saved_metrics)
     state.policy.check(plan, levels_typed=levels_typed)
 
 

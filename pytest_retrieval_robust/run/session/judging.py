@@ -72,7 +72,7 @@ class Judging:
         """One for all tests, so that bootstrap samples are drawn once."""
         from ...gate.evidence import Evidence
 
-        return Evidence(self._state.store)
+        return Evidence(self._state.store, self._state.gate_metrics)
 
     @cached_property
     def _baseline_gates(self) -> Counter[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ...core.cases import CLEAN, Case, Cell, Json
-from ...core.errors import RobustError
+from ...core.errors import MetricError, RobustError
 from ...core.foreign import FOREIGN, described, let_go, without_frames
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
@@ -42,13 +42,18 @@ class Measurer:
         self._sweeps: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._searches: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
         self._outcomes: dict[Case, Outcome] = {}
+        self._metric_errors: dict[Case, MetricError] = {}
 
     # What tests ask for
 
     def outcome(self, case: Case) -> Outcome:
-        """The measured case. Raises the `RobustError` that its measurement ended with."""
+        """The measured case. Raises the `RobustError` that its measurement ended with,
+        or that of a metric that it lacks.
+        """
         if case not in self._outcomes:
             self._outcomes[case] = self._outcome(case)
+        if case in self._metric_errors:
+            raise copy(self._metric_errors[case])
         return self._outcomes[case]
 
     def _outcome(self, case: Case) -> Outcome:
@@ -58,6 +63,8 @@ class Measurer:
         if isinstance(measured, RobustError):
             # A copy: the error that stays here must hold no frames.
             raise copy(measured)
+        if measured.metric_error is not None:
+            self._metric_errors[case] = measured.metric_error
         key = case_key(case)
         self._state.store.save(
             key, image_ranks=measured.image_ranks, report_ranks=measured.report_ranks
@@ -91,6 +98,17 @@ class Measurer:
     def sweep_of(self, model: str, dataset: str) -> SweepResult | RobustError | None:
         """The sweep of a model and data set, or its error; None before it was begun."""
         return self._sweeps.get((model, dataset))
+
+    def without_metrics(self, model: str, dataset: str) -> list[Outcome]:
+        """The outcomes of a model and data set that no test gets, because a metric of
+        theirs failed: all else of them was measured.
+        """
+        return [
+            outcome
+            for case, outcome in self._outcomes.items()
+            if case in self._metric_errors
+            and (case.model, case.dataset) == (model, dataset)
+        ]
 
     def described_datasets(self) -> tuple[Json, ...]:
         """The descriptions of all data sets of which a sweep has come to its end."""
@@ -145,6 +163,7 @@ class Measurer:
             store=self._state.embeddings,
             copies=lambda: self._loader.copies_of(model),
             tell=self._state.tell,
+            metrics=self._state.metrics,
         )
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:

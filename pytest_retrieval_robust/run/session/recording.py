@@ -57,7 +57,7 @@ class Recorder:
             not_tested=self._loader.reason_not_tested(model),
             failure=None if error is None else self._describe(error),
             gate_objected=isinstance(gate, GateFixture) and gate.objected,
-            outcomes=self._new_outcomes(values, is_final),
+            outcomes=self._new_outcomes(parameters, values, is_final),
             cost=cost,
             breaking=breaking,
             card=self._new_card(model, is_final),
@@ -85,9 +85,14 @@ class Recorder:
         return f"{type(error).__name__} (pytest's output says more)"
 
     def _new_outcomes(
-        self, values: Mapping[str, Any], is_final: bool
+        self, parameters: CaseParameters, values: Mapping[str, Any], is_final: bool
     ) -> tuple[Outcome, ...]:
-        outcomes = _outcomes_in(values)
+        model = parameters.model or ""
+        dataset = parameters.dataset or ""
+        # A test whose metric failed gets no outcome. What was measured is kept all the
+        # same.
+        without_metrics = self._measurer.without_metrics(model, dataset)
+        outcomes = (*_outcomes_in(values), *without_metrics)
         return tuple(one for one in outcomes if self._is_news(one.case, is_final))
 
     def _new_card(self, model: str | None, is_final: bool) -> Json | None:

@@ -71,7 +71,12 @@ class SavedRuns:
         # All that `plan` checks for a run with tests, which a replay does not have.
         check_outputs(self._state)
         run = load_run(folder)
-        check_policy(self._state, run.measured.plan, levels_typed=True)
+        check_policy(
+            self._state,
+            run.measured.plan,
+            levels_typed=True,
+            saved_metrics=run.measured.metrics,
+        )
         self.baseline()
         self._replayed = run
         return run

@@ -20,6 +20,7 @@ from ..settings import Settings
 if TYPE_CHECKING:
     from ...core.progress import Tell
     from ...measure.embeddings.store import EmbeddingStore
+    from ...retrieval.metrics.named import NamedMetric
 
 
 class RunState:
@@ -76,6 +77,19 @@ class RunState:
             self.settings.seeds,
             self.settings.ks,
         )
+
+    @property
+    def gate_metrics(self) -> tuple[NamedMetric, ...]:
+        """The metrics that gates name, as far as they are registered."""
+        from ..gate_names import metrics_of_gates
+
+        return metrics_of_gates(self.policy, self.catalogues)
+
+    @property
+    def metrics(self) -> tuple[NamedMetric, ...]:
+        """The metrics to compute, each once: those of the options, then those of gates."""
+        metrics = (*self.selection.metrics, *self.gate_metrics)
+        return tuple({metric.name: metric for metric in metrics}.values())
 
     def take_policy(
         self, config_file: ConfigFile | None, catalogues: Catalogues

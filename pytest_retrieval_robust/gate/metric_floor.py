@@ -1,0 +1,153 @@
+"""Floors of registered metrics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from ..core.cases import Case, Direction, Plan
+from ..core.errors import MetricError
+from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
+from ..retrieval.intervals import POWER, Estimate, normal_quantile
+from .decision import ROUNDING, Decision, pass_or_fail
+from .floors import CurveNumbers, bounds_in_words, settled_by
+
+
+@dataclass(frozen=True)
+class MetricFloor:
+    """`metric = { "hit-rate(k=3)" = 0.5 }`: what a registered metric must reach.
+
+    A metric has a scale of its own. So 0 is a floor like any other, and nothing is known
+    of what chance reaches.
+    """
+
+    name: str
+    """As results name it."""
+    minimum: float
+
+    @property
+    def key(self) -> GateKey:
+        return GateKey(GateKind.METRIC, name=self.name)
+
+    def gate(self, direction: Direction) -> GateKey:
+        """The gate that its verdicts name."""
+        return replace(self.key, direction=direction)
+
+    def applies_at(self, _: Case) -> bool:
+        """Always: a metric exists at every level."""
+        return True
+
+    def is_planned_at(self, _: Case, __: Plan) -> bool:
+        """Always: it is judged at every case."""
+        return True
+
+    def judge(self, numbers: CurveNumbers, decision: Decision) -> Verdict:
+        """Whether the metric reaches the floor."""
+        try:
+            value = self._value(numbers)
+            estimate = None
+            if decision.by == "bound":
+                estimate = self._estimate(numbers, decision)
+        except MetricError as error:
+            return self._open(numbers, None, f"{self._subject(numbers)}: {error}")
+        if value is None:
+            return self._open(
+                numbers,
+                None,
+                f"{self._subject(numbers)} was not measured. Measure it again with what"
+                " registers the metric.",
+            )
+        if decision.by == "point":
+            return self._by_point(numbers, value, decision)
+        if estimate is None:
+            return self._open(
+                numbers,
+                value,
+                f"{self._subject(numbers)} is {value:.3f}: its bounds are unknown, because"
+                " its code or the ranks are missing. Install what registers the metric.",
+            )
+        return self._by_bound(numbers, estimate, decision)
+
+    def _value(self, numbers: CurveNumbers) -> float | None:
+        if numbers.evidence is not None:
+            return numbers.evidence.metric(numbers.last, numbers.direction, self.name)
+        return numbers.last.scores(numbers.direction).metrics.get(self.name)
+
+    def _estimate(self, numbers: CurveNumbers, decision: Decision) -> Estimate | None:
+        if numbers.evidence is None:
+            return None
+        return numbers.evidence.metric_estimate(
+            numbers.last, numbers.direction, self.name, decision.confidence
+        )
+
+    def _open(
+        self, numbers: CurveNumbers, value: float | None, sentence: str
+    ) -> Verdict:
+        gate = self.gate(numbers.direction)
+        case = numbers.case
+        return Verdict(case, gate, "inconclusive", value, self.minimum, sentence)
+
+    def _by_point(
+        self, numbers: CurveNumbers, value: float, decision: Decision
+    ) -> Verdict:
+        verdict = pass_or_fail(value >= self.minimum - ROUNDING)
+        return Verdict(
+            numbers.case,
+            self.gate(numbers.direction),
+            verdict,
+            value,
+            self.minimum,
+            f"{self._subject(numbers)} is {value:.3f}{self._ending(verdict)}",
+            decided_by=decision.by,
+            confidence=decision.confidence,
+        )
+
+    def _by_bound(
+        self, numbers: CurveNumbers, estimate: Estimate, decision: Decision
+    ) -> Verdict:
+        floor = self.minimum - ROUNDING
+        verdict: VerdictName = "inconclusive"
+        more_queries = None
+        if estimate.low >= floor:
+            verdict = "pass"
+        elif estimate.high < floor:
+            verdict = "fail"
+        else:
+            more_queries = estimate.queries_to_clear(self.minimum, decision.confidence)
+        # The loss must move the bound below the floor, not the value alone.
+        deviates = normal_quantile(POWER) + normal_quantile(decision.confidence)
+        loss = None
+        if math.isfinite(estimate.error):
+            room = max(0.0, estimate.value - self.minimum)
+            loss = room + deviates * estimate.error
+        bounds = bounds_in_words(estimate, decision.confidence)
+        ending = self._ending(verdict, more_queries)
+        return Verdict(
+            numbers.case,
+            self.gate(numbers.direction),
+            verdict,
+            estimate.value,
+            self.minimum,
+            f"{self._subject(numbers)} is {estimate.value:.3f}{bounds}{ending}",
+            bounds=(estimate.low, estimate.high),
+            decided_by=decision.by,
+            confidence=decision.confidence,
+            detectable_loss=loss,
+            more_queries=more_queries,
+            tolerated=verdict == "inconclusive" and decision.tolerates_inconclusive,
+        )
+
+    def _subject(self, numbers: CurveNumbers) -> str:
+        case = numbers.case
+        return (
+            f"{case.model} on {case.dataset}, {case.occluder} at level {case.level:g},"
+            f" seed {case.seed}, {numbers.direction}: {self.name}"
+        )
+
+    def _ending(self, verdict: VerdictName, more_queries: int | None = None) -> str:
+        floor = f"the floor of {self.minimum:.3f}"
+        if verdict == "pass":
+            return f", at least {floor}."
+        if verdict == "fail":
+            return f", below {floor}."
+        return f": whether it reaches {floor} is open{settled_by(more_queries)}."
