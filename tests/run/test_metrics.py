@@ -13,7 +13,7 @@ import pytest
 from pytest_retrieval_robust import evaluate
 from pytest_retrieval_robust.__main__ import main
 
-from ..conftest import MET, Run
+from ..conftest import MET, THREE_LINES, Run
 
 HIT_RATE = """
 import pytest
@@ -256,13 +256,20 @@ def test_a_replay_computes_what_was_not_asked_for_then(
 
 
 def test_compare_judges_metrics_by_their_bounds(
-    pytester: pytest.Pytester,
-    run_suite: Run,
-    capsys: pytest.CaptureFixture[str],
+    pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_suite("--robust-results=out")
+    pytester.makepyfile(test_mine=THREE_LINES)
+    # A smoke run would be no baseline.
+    for folder in ("before", "now"):
+        pytester.runpytest_inprocess(
+            "--robust-models=tiny-cxr-clip",
+            "--robust-datasets=synthetic-cxr(pairs=48)",
+            "--robust-levels=0.3",
+            f"--robust-results={folder}",
+            "-pno:cacheprovider",
+        )
     policy(pytester, f'{ON_ONE_MODEL}metric = {{ mrr = 0.1 }}\ndecide = "bound"\n')
-    assert main(["compare", "out", "out", "--policy", "robust.toml"]) == 0
+    assert main(["compare", "before", "now", "--policy", "robust.toml"]) == 0
     assert "RELEASE GATE: PASSED" in capsys.readouterr().out
 
 
