@@ -33,7 +33,12 @@ from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
+from pytest_retrieval_robust.measure.sweep.run import (
+    Measured,
+    SweepOptions,
+    SweepResult,
+    run_sweep,
+)
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest, Precision
 from pytest_retrieval_robust.models._formats.open_clip.loading import load_file
 
@@ -193,9 +198,9 @@ def sweep(
         pairs_of(setup.dataset),
         CELLS,
         KS,
-        precision=setup.precision,
-        batch_size=setup.batch_size,
-        store=store,
+        SweepOptions(
+            precision=setup.precision, batch_size=setup.batch_size, store=store
+        ),
     )
 
 

@@ -43,11 +43,13 @@ def imports_of(path: Path) -> set[str]:
     module = path.relative_to(PACKAGE.parent).with_suffix("").parts
     folders: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
+        if not isinstance(node, ast.ImportFrom):
             continue
-        target = list(module[: len(module) - node.level])
+        target = list(module[: len(module) - node.level]) if node.level else []
         if node.module:
             target += node.module.split(".")
+        if target[0] != PACKAGE.name:
+            continue
         if len(target) == 1:
             # `from . import x` at the package's root: the names are the folders.
             folders.update(alias.name for alias in node.names)

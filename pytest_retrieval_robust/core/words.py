@@ -39,14 +39,19 @@ def known_word(name: str, value: object, known: Collection[W]) -> W:
     raise ArgumentError(message.rstrip())
 
 
-def close_words(word: str, known: Collection[str], limit: int = 1) -> list[str]:
+def close_words(
+    word: str,
+    known: Collection[str],
+    limit: int = 1,
+    similarity: float = _LEAST_SIMILARITY,
+) -> list[str]:
     """At most `limit` of the `known` words that `word` may be a misspelling of, the
-    closest first.
+    closest first. `similarity` is difflib's, from 0 to 1.
     """
     # Imported late: only those who misspelt a word pay for it.
     import difflib
 
-    return difflib.get_close_matches(word, known, n=limit, cutoff=_LEAST_SIMILARITY)
+    return difflib.get_close_matches(word, known, n=limit, cutoff=similarity)
 
 
 def did_you_mean(close: Sequence[str]) -> str:

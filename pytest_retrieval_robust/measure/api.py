@@ -259,7 +259,7 @@ def evaluate(
     """
     from .embeddings.store import FOLDER, EmbeddingStore
     from .pairs import pairs_of
-    from .sweep.run import run_sweep
+    from .sweep.run import SweepOptions, run_sweep
 
     # What can be refused is refused before a model is loaded.
     hidden_levels = checked_levels(levels)
@@ -292,10 +292,12 @@ def evaluate(
         pairs_of(dataset, limit),
         [(cell, occluder) for cell in cells],
         ks,
-        precision=precision_of(model),
-        batch_size=batch_size,
-        store=store,
-        metrics=named_metrics,
+        SweepOptions(
+            precision=precision_of(model),
+            batch_size=batch_size,
+            store=store,
+            metrics=named_metrics,
+        ),
     )
     # Nothing that goes wrong with the store ends a measurement.
     if store is not None:

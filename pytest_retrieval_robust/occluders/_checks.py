@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from ..core.errors import OcclusionError
+from ..core.words import close_words, did_you_mean
 
 
 def check_whole(name: str, value: object, least: int, most: int | None = None) -> None:
@@ -29,8 +29,7 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise `OcclusionError`, which suggests the closest choice, unless `value` is one."""
     if value in choices:
         return
-    close = difflib.get_close_matches(str(value), choices, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else "Choose one of them."
+    hint = did_you_mean(close_words(str(value), choices)) or "Choose one of them."
     raise OcclusionError(
         f"Expected {name} out of {', '.join(choices)}, got {name}={value!r}. {hint}"
     )

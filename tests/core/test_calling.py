@@ -29,7 +29,7 @@ from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.half_precision import precision_effect
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
-from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepOptions, run_sweep
 from pytest_retrieval_robust.measure.timing.rounds import (
     measure_alone,
     prepare_batch,
@@ -59,7 +59,11 @@ def test_an_encoder_that_treats_memory_as_its_own_ranks_as_an_honest_one(
     if kind is OnePicture:  # not safe to call from several threads, which is asked for
         monkeypatch.setattr("pytest_retrieval_robust.measure.sweep.feed.DECODERS", 1)
     result = run_sweep(
-        encoder_of(kind), pairs_of(RECORDS), CELLS, (1,), batch_size=batch_size
+        encoder_of(kind),
+        pairs_of(RECORDS),
+        CELLS,
+        (1,),
+        SweepOptions(batch_size=batch_size),
     )
     assert ranks(result) == honest
 
@@ -76,12 +80,14 @@ def test_several_lanes_and_a_store_change_nothing_about_it(
         pairs_of(RECORDS),
         CELLS,
         (1,),
-        batch_size=4,
-        store=store,
-        copies=lambda: models[1:2],
+        SweepOptions(batch_size=4, store=store, copies=lambda: models[1:2]),
     )
     again = run_sweep(
-        models[2], pairs_of(RECORDS), CELLS, (1,), batch_size=4, store=store
+        models[2],
+        pairs_of(RECORDS),
+        CELLS,
+        (1,),
+        SweepOptions(batch_size=4, store=store),
     )
     assert ranks(two) == ranks(again) == honest
     assert all(

@@ -23,7 +23,7 @@ from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep import scores as scoring
-from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepOptions, run_sweep
 from pytest_retrieval_robust.models import ModelCard
 from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
 
@@ -149,12 +149,20 @@ def test_pieces_that_memory_forced_are_not_stored_as_a_whole(tmp_path: Path) -> 
     disturbed = encoder_of(Once, card=card)
     disturbed.room = 5  # type: ignore[attr-defined]
     store = EmbeddingStore(tmp_path)
-    run_sweep(disturbed, pairs_of(RECORDS), CELLS, (1,), store=store)
+    run_sweep(disturbed, pairs_of(RECORDS), CELLS, (1,), SweepOptions(store=store))
     resumed = run_sweep(
-        encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,), store=store
+        encoder_of(Once, card=card),
+        pairs_of(RECORDS),
+        CELLS,
+        (1,),
+        SweepOptions(store=store),
     )
     warm = run_sweep(
-        encoder_of(Once, card=card), pairs_of(RECORDS), CELLS, (1,), store=store
+        encoder_of(Once, card=card),
+        pairs_of(RECORDS),
+        CELLS,
+        (1,),
+        SweepOptions(store=store),
     )
     assert ranks(resumed) == ranks(warm) == ranks(undisturbed)
     assert all(

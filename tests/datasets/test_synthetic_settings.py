@@ -88,7 +88,7 @@ def test_a_bad_option_is_an_error_that_names_it(name: str, value: object) -> Non
 
 
 def test_a_misspelt_choice_says_what_is_close() -> None:
-    with pytest.raises(DatasetError, match="did you mean 'same-labels'?"):
+    with pytest.raises(DatasetError, match="Did you mean 'same-labels'?"):
         SyntheticCxr(relevance="same-label")
 
 

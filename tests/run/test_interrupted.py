@@ -13,7 +13,7 @@ from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep.run import run_sweep
+from pytest_retrieval_robust.measure.sweep.run import SweepOptions, run_sweep
 from pytest_retrieval_robust.models import ModelCard
 
 from ..core.sweeps import encoder_of
@@ -121,18 +121,24 @@ def test_an_alarm_in_the_middle_of_a_sweep_ends_its_threads(
                 pairs_of(RECORDS),
                 cells,
                 (1,),
-                batch_size=3,
-                store=store,
-                copies=lambda: models[1:],
+                SweepOptions(batch_size=3, store=store, copies=lambda: models[1:]),
             )
     finally:
         signal.signal(signal.SIGALRM, before)
     assert threading.active_count() == threads
     # What was stored before fits, and the same model goes on.
     again = run_sweep(
-        models[0], pairs_of(RECORDS), cells, (1,), batch_size=3, store=store
+        models[0],
+        pairs_of(RECORDS),
+        cells,
+        (1,),
+        SweepOptions(batch_size=3, store=store),
     )
     whole = run_sweep(
-        encoder_of(Pixels, card=card), pairs_of(RECORDS), cells, (1,), batch_size=3
+        encoder_of(Pixels, card=card),
+        pairs_of(RECORDS),
+        cells,
+        (1,),
+        SweepOptions(batch_size=3),
     )
     assert ranks(again) == ranks(whole)

@@ -129,7 +129,7 @@ def test_the_nearest_robust_toml_above_the_arguments_is_used(tmp_path: Path) -> 
         ),
         (
             "--robust-datasets=synthetic-cxr(relevance=same-lables)",
-            "did you mean 'same-labels'?",
+            "Did you mean 'same-labels'?",
         ),
         ("--robust-datasets=synthetic-cxr(size=224x)", "such as 224 or 320x256"),
         ("--robust-datasets=synthetic-cxr(pairs=3", "matching parentheses"),

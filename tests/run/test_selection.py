@@ -35,7 +35,7 @@ def test_parameters_stand_in_the_name_or_beside_it(
     [
         ({"prevalance": 0.5}, "Did you mean 'prevalence'"),
         ({"prevalence": 1.5}, "got prevalence=1.5"),
-        ({"relevance": "same-label"}, "did you mean 'same-labels'?"),
+        ({"relevance": "same-label"}, "Did you mean 'same-labels'?"),
     ],
 )
 def test_a_wrong_parameter_in_python_says_what_is_close(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 
 from ...core.errors import DatasetError
 from ...core.files import NotRegularError, TooLargeError
+from ...core.words import close_words, did_you_mean
 from .._pixels.damage import kind_of
 from .streams import MOST_EXPANDED
 
@@ -62,14 +62,10 @@ def missing_column(column: str, names: Sequence[str], title: str) -> DatasetErro
     """
     # A line of data must not be quoted: it may be a report.
     plausible = [name for name in names if _NAME.fullmatch(name)]
-    close = difflib.get_close_matches(column, plausible, n=3, cutoff=0.6)
-    if close:
-        advice = f"Did you mean {' or '.join(map(repr, close))}?"
-    else:
-        advice = (
-            "Give the name of its column, and check that the first line holds the"
-            " columns' names, divided by commas."
-        )
+    advice = did_you_mean(close_words(column, plausible, limit=3, similarity=0.6)) or (
+        "Give the name of its column, and check that the first line holds the"
+        " columns' names, divided by commas."
+    )
     return DatasetError(
         f"Expected a column {column!r} in {title}, got {len(names)} columns without it."
         f" {advice}"

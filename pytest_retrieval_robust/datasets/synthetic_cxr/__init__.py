@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_retrieval_robust.datasets.entry import DatasetEntry
+from ..entry import DatasetEntry
 
 if TYPE_CHECKING:
-    from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
+    from .dataset import SyntheticCxr
 
 
 class _Catalogue(Protocol):
@@ -16,20 +16,20 @@ class _Catalogue(Protocol):
 
 def load(**options: Any) -> SyntheticCxr:
     """By default the test split: 500 pairs with different reports, 224 x 224 in greyscale."""
-    from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
+    from .dataset import SyntheticCxr
 
     return SyntheticCxr(**options)
 
 
 def canonical_name(**options: Any) -> str:
     """The name of the data set with these options; `DatasetError` for one out of range."""
-    from pytest_retrieval_robust.datasets.synthetic_cxr.settings import CxrSettings
+    from .settings import CxrSettings
 
     return CxrSettings(**options).name
 
 
 def _size(text: str) -> int | tuple[int, int]:
-    from pytest_retrieval_robust.datasets.synthetic_cxr.settings import read_size
+    from .settings import read_size
 
     return read_size(text)
 

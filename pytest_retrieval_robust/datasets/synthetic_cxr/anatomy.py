@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, uniforms
+from .streams import between, uniforms
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Chest
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import (
+from .geometry import Chest
+from .shapes import (
     Field,
     disc,
     smooth,

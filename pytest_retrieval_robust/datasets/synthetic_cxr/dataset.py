@@ -14,28 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust.core.cases import DIRECTIONS
-from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.core.words import known_word
-from pytest_retrieval_robust.datasets.synthetic_cxr.labels import (
+from ...core.cases import DIRECTIONS
+from ...core.errors import DatasetError
+from ...core.words import known_word
+from .labels import (
     label_matrix,
     label_names,
     label_set,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.masks import masks
-from pytest_retrieval_robust.datasets.synthetic_cxr.pairing import (
+from .masks import masks
+from .pairing import (
     Pairing,
     ceiling,
     pair,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.render import render
-from pytest_retrieval_robust.datasets.synthetic_cxr.reports import write_report
-from pytest_retrieval_robust.datasets.synthetic_cxr.settings import (
+from .render import render
+from .reports import write_report
+from .settings import (
     FAMILY,
     RELEVANCES,
     CxrSettings,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import NORMAL, Study, draw
+from .studies import NORMAL, Study, draw
 
 # Part of every fingerprint: raise it whenever a picture or a report comes out differently.
 GENERATOR_VERSION = 3

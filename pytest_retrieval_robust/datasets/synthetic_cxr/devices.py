@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.findings import Details
-from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Plan
-from pytest_retrieval_robust.datasets.synthetic_cxr.lines import Canvas
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field
-from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import POSITION, Study
+from .findings import Details
+from .geometry import Plan
+from .lines import Canvas
+from .shapes import Field
+from .streams import between
+from .studies import POSITION, Study
 
 DEVICES = ("wires", "gastric tube", "tube", "line", "picc", "pacemaker")
 _WIRE = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.anatomy import Exposure, Pose
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field, texture, unit
+from .anatomy import Exposure, Pose
+from .shapes import Field, texture, unit
 
 _TYPICAL = 0.41
 """A little below the mean opacity of a normal study, so that metal is seldom cut off."""

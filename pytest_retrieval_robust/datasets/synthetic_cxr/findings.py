@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Chest
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import (
+from .geometry import Chest
+from .shapes import (
     Field,
     disc,
     smooth,
@@ -19,8 +19,8 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import (
     texture,
     unit,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, uniforms
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import (
+from .streams import between, uniforms
+from .studies import (
     POSITION,
     SLOTS,
     Study,

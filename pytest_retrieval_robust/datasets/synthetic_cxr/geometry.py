@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.anatomy import (
+from .anatomy import (
     Patient,
     Pose,
     sample_patient,
     sample_pose,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import (
+from .shapes import (
     Field,
     Knots,
     curve,
     soft,
     unit,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import Study
+from .studies import Study
 
 BASE_SHIFT = {"normal": 0.0, "low": -0.13, "high": 0.055}
 _HEART_SCALE = {"normal": 1.0, "mild": 1.26, "severe": 1.47}

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.core.words import known_word
-from pytest_retrieval_robust.datasets.synthetic_cxr.settings import LABELS
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS, Study
+from ...core.words import known_word
+from .settings import LABELS
+from .studies import SLOTS, Study
 
 _SIDES = ("right", "left")
 _CALLED = {

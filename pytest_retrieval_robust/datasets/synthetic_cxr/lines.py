@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Plan
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field
+from .geometry import Plan
+from .shapes import Field
 
 _CANVAS = 448
 """Pixels of the canvas's shorter side, at least."""

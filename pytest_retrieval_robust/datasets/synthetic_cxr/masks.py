@@ -10,24 +10,24 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.bones import spinal_column
-from pytest_retrieval_robust.datasets.synthetic_cxr.devices import DEVICES, draw_device
-from pytest_retrieval_robust.datasets.synthetic_cxr.exposure import open_field
-from pytest_retrieval_robust.datasets.synthetic_cxr.findings import (
+from .bones import spinal_column
+from .devices import DEVICES, draw_device
+from .exposure import open_field
+from .findings import (
     Details,
     opacities,
     pleural_air,
     sample_details,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import (
+from .geometry import (
     Chest,
     Plan,
     build_chest,
     heart_height,
     plan_of,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.render import check_size
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import SLOTS, Study
+from .render import check_size
+from .studies import SLOTS, Study
 
 Mask = NDArray[np.bool_]
 ORGANS = ("lungs", "heart", "mediastinum")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.device_phrases import Wordings
+from .device_phrases import Wordings
 
 _EFFUSIONS = ("effusion right", "effusion left")
 _CONSOLIDATIONS = ("consolidation right", "consolidation left")

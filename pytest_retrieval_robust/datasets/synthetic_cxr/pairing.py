@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.core.words import known_word
-from pytest_retrieval_robust.datasets.synthetic_cxr.settings import RELEVANCES
+from ...core.words import known_word
+from .settings import RELEVANCES
 
 
 @dataclass(frozen=True)

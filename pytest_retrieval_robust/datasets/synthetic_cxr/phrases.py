@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.device_phrases import (
+from .device_phrases import (
     DEVICE_WORDS,
     Wordings,
 )

@@ -5,34 +5,34 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.datasets.synthetic_cxr.anatomy import (
+from ...core.errors import DatasetError
+from .anatomy import (
     sample_exposure,
     sample_pose,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.bones import (
+from .bones import (
     clavicles,
     ribs,
     shoulders,
     spine,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.devices import draw_devices
-from pytest_retrieval_robust.datasets.synthetic_cxr.exposure import collimate, expose
-from pytest_retrieval_robust.datasets.synthetic_cxr.findings import (
+from .devices import draw_devices
+from .exposure import collimate, expose
+from .findings import (
     opacities,
     pleural_air,
     sample_details,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import build_chest, plan_of
-from pytest_retrieval_robust.datasets.synthetic_cxr.settings import LARGEST, SMALLEST
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import Study
-from pytest_retrieval_robust.datasets.synthetic_cxr.tissue import (
+from .geometry import build_chest, plan_of
+from .settings import LARGEST, SMALLEST
+from .shapes import Field
+from .studies import Study
+from .tissue import (
     aerated_lung,
     clear_airways,
     soft_tissue,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.vessels import draw_vessels
+from .vessels import draw_vessels
 
 _METAL = np.float32(1.2)
 

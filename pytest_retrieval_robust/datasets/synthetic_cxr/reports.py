@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import TypeVar
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.normal_phrases import (
+from .normal_phrases import (
     NEGATIVES,
     NO_ACUTE_IMPRESSION,
     NO_OTHER_IMPRESSION,
     NORMAL_IMPRESSION,
     OTHERWISE_NORMAL_IMPRESSION,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.phrases import wordings
-from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, uniforms
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import (
+from .phrases import wordings
+from .streams import between, uniforms
+from .studies import (
     SLOTS,
     Study,
     split_of_text,

@@ -5,12 +5,12 @@ Light: names are resolved before any data is drawn.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.core.names import call_name
+from ...core.errors import DatasetError
+from ...core.names import call_name
+from ...core.words import close_words, did_you_mean
 
 FAMILY = "synthetic-cxr"
 SPLITS = ("train", "test")
@@ -101,10 +101,9 @@ def _check_share(prevalence: float | None) -> None:
 def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     if value in choices:
         return
-    close = difflib.get_close_matches(str(value), choices, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"change {name} to one of them."
+    hint = did_you_mean(close_words(str(value), choices)) or "Choose one of them."
     raise DatasetError(
-        f"Expected {name} out of {', '.join(choices)}, got {name}={value!r}; {hint}"
+        f"Expected {name} out of {', '.join(choices)}, got {name}={value!r}. {hint}"
     )
 
 

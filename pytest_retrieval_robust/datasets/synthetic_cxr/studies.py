@@ -10,7 +10,7 @@ from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.streams import uniforms
+from .streams import uniforms
 
 # One combination of findings in four, and one text in four, belongs to the test split,
 # whatever the seeds: the splits cannot meet.

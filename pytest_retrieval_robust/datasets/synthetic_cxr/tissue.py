@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import Chest
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import (
+from .geometry import Chest
+from .shapes import (
     Field,
     Knots,
     curve,
@@ -14,7 +14,7 @@ from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import (
     soft,
     texture,
 )
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import Study
+from .studies import Study
 
 _AERATION = {"low": 0.045, "normal": 0.0, "high": -0.05}
 

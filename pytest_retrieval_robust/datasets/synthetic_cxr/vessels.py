@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.geometry import BASE_SHIFT, Chest
-from pytest_retrieval_robust.datasets.synthetic_cxr.shapes import Field
-from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, uniforms
-from pytest_retrieval_robust.datasets.synthetic_cxr.studies import Study
+from .geometry import BASE_SHIFT, Chest
+from .shapes import Field
+from .streams import between, uniforms
+from .studies import Study
 
 _TREES = 12
 """Trees per side; each is stretched and moved for its study, so that none is shared."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_retrieval_robust.datasets.entry import DatasetEntry
+from ..entry import DatasetEntry
 
 if TYPE_CHECKING:
-    from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import (
+    from .dataset import (
         SyntheticScenes,
     )
 
@@ -21,7 +21,7 @@ class _Catalogue(Protocol):
 
 def load() -> SyntheticScenes:
     """The default test split: 500 pairs with different captions, 224 x 224 in colour."""
-    from pytest_retrieval_robust.datasets.synthetic_scenes.dataset import (
+    from .dataset import (
         SyntheticScenes,
     )
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust.core.errors import DatasetError
-from pytest_retrieval_robust.datasets.synthetic_scenes.scenes import (
+from ...core.errors import DatasetError
+from .scenes import (
     SEEDS,
     SPLITS,
     Scene,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_retrieval_robust.datasets.synthetic_cxr.streams import between, uniforms
+from ..synthetic_cxr.streams import between, uniforms
 
 Choice = TypeVar("Choice")
 SPLITS = ("train", "test")

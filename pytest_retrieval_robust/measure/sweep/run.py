@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,27 @@ if TYPE_CHECKING:
     from ...retrieval.metrics.named import NamedMetric
     from ..embeddings.store import EmbeddingStore
 
-__all__ = ["Measured", "SweepResult", "run_sweep"]
+__all__ = ["Measured", "SweepOptions", "SweepResult", "run_sweep"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepOptions:
+    """How a sweep measures, and what it does besides."""
+
+    precision: str = "fp32"
+    batch_size: int | None = None
+    """Images per batch; None for what is usual on the device."""
+    store: EmbeddingStore | None = None
+    """Embeddings that it has are taken from it, and new ones are saved there as they come."""
+    copies: Callable[[], Sequence[DualEncoder]] = tuple
+    """The same model on further devices, among which batches are shared out.
+
+    It is called once there is something to encode.
+    """
+    tell: Tell | None = None
+    """Called with the progress after each batch of a cell, from any thread, one at a time."""
+    metrics: Sequence[NamedMetric] = ()
+    """Computed from the ranks of every cell, beside Recall@k."""
 
 
 def run_sweep(
@@ -54,33 +75,28 @@ def run_sweep(
     pairs: Pairs,
     cells: Sequence[tuple[Cell, Occluder]],
     ks: Sequence[int],
-    *,
-    precision: str = "fp32",
-    batch_size: int | None = None,
-    store: EmbeddingStore | None = None,
-    copies: Callable[[], Sequence[DualEncoder]] = tuple,
-    tell: Tell | None = None,
-    metrics: Sequence[NamedMetric] = (),
+    options: SweepOptions = SweepOptions(),
 ) -> SweepResult:
     """Measure level 0 and every cell of `cells`; a cell that fails leaves the others untouched.
-
-    Embeddings that `store` has are taken from it, and new ones are saved there as they
-    come. `copies` gives the same model on further devices, among which batches are
-    shared out; it is called once there is something to encode. `tell` is called with
-    the progress after each batch of a cell, from any thread, one at a time.
-    `metrics` are computed of the ranks of every cell.
 
     Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that
     cannot be embedded: then no cell could be measured.
     """
     check_ks(pairs, ks)
-    size = batch_size or usual_batch_size(model.device)
-    plan = SweepPlan(model, pairs, dict(cells), ks, precision, size, metrics)
+    plan = SweepPlan(
+        model,
+        pairs,
+        dict(cells),
+        ks,
+        options.precision,
+        options.batch_size or usual_batch_size(model.device),
+        options.metrics,
+    )
     # Every image is encoded once with nothing hidden, and once per cell.
     encodings = len(pairs.images) * (1 + len(cells))
-    counter = Counter(model.name, pairs.dataset.name, encodings, tell)
+    counter = Counter(model.name, pairs.dataset.name, encodings, options.tell)
     with closing(counter):
-        return _Sweep(plan, store, counter).run(copies)
+        return _Sweep(plan, options.store, counter).run(options.copies)
 
 
 class _Sweep:

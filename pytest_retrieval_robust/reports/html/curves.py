@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from .._text import short
 from ..series import Point, Series, what_is_hidden
-from .svg import Rule, Trace, described, panel
+from .svg import Axes, Rule, Trace, described, panel
 from .views import Switches, View
 
 
@@ -98,23 +98,17 @@ def _figure(lines: Sequence[_Line], view: View) -> Figure:
     axis = _axis_of(series)
     recall = panel(
         [Trace(line.number, _points(line.series.recall)) for line in lines],
-        levels=levels,
-        x_label=axis.label,
-        y_label=f"Recall@{first.k}, %",
-        label=f"{title}. In words below.",
+        Axes(levels, axis.label, f"Recall@{first.k}, %", axis.unit),
+        f"{title}. In words below.",
         rules=_rules(first),
-        unit=axis.unit,
     )
     panels = [recall]
     retained = [line for line in lines if line.series.retention]
     if retained and len(levels) > 1:
         retention = panel(
             [Trace(line.number, _points(line.series.retention)) for line in retained],
-            levels=levels,
-            x_label=axis.label,
-            y_label="kept of Recall at level 0, %",
-            label=f"What is kept of {title}. In words below.",
-            unit=axis.unit,
+            Axes(levels, axis.label, "kept of Recall at level 0, %", axis.unit),
+            f"What is kept of {title}. In words below.",
         )
         panels.append(retention)
     return Figure(

@@ -12,7 +12,7 @@ from ...core.searches import BreakingOutcome, HeatMap
 from ...gate.breaking import breaking_bounds
 from ...gate.record import RunRecord
 from .._text import QUANTILES, number, percent, plain, short
-from .svg import Trace, heat_map, panel
+from .svg import Axes, Trace, heat_map, panel
 
 _CONFIDENCE = 0.975
 """Of each bound: together they make a 95 % interval."""
@@ -64,12 +64,15 @@ def _breaking(
         f" top {first.k}"
     )
     end = _axis_end(searches)
-    drawing = panel(
-        [Trace(numbers[search.model], _steps(search, end)) for search in searches],
+    axes = Axes(
         levels=[end * tenth / 10 for tenth in range(11)],
         x_label="share of the image hidden, %",
         y_label="images broken, %",
-        label=f"{title}. Its quantiles are in the table below.",
+    )
+    drawing = panel(
+        [Trace(numbers[search.model], _steps(search, end)) for search in searches],
+        axes,
+        f"{title}. Its quantiles are in the table below.",
         steps=True,
     )
     note = (

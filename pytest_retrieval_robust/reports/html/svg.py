@@ -106,31 +106,40 @@ class _Frame:
         return _HEIGHT - _BOTTOM - height * min(value / self.top, 1.0)
 
 
+@dataclass(frozen=True)
+class Axes:
+    """What a drawing's numbers are."""
+
+    levels: Sequence[float]
+    """Rising."""
+    x_label: str
+    y_label: str
+    unit: str = "hidden"
+    """The word beside a level at the pointer."""
+
+
 def panel(
     traces: Sequence[Trace],
-    *,
-    levels: Sequence[float],
-    x_label: str,
-    y_label: str,
+    axes: Axes,
     label: str,
+    *,
     rules: Sequence[Rule] = (),
     steps: bool = False,
-    unit: str = "hidden",
 ) -> Markup:
-    """Lines over rising `levels`, shares in [0, 1] upward, bands between their bounds.
+    """Lines over the levels, shares in [0, 1] upward, bands between their bounds.
 
-    Screen readers read `label`. `unit` is the word beside a level at the pointer.
+    Screen readers read `label`.
     """
-    frame = _Frame(levels, _top(traces, rules))
-    parts = [*_grid(frame), *_axes(frame, x_label, y_label)]
+    frame = _Frame(axes.levels, _top(traces, rules))
+    parts = [*_grid(frame), *_axes(frame, axes.x_label, axes.y_label)]
     parts += [_rule(frame, rule) for rule in rules]
     parts += [_trace(frame, trace, steps) for trace in traces]
-    places = ",".join(_short(frame.x(level)) for level in levels)
-    shown = ",".join(f"{level:g}" for level in levels)
+    places = ",".join(_short(frame.x(level)) for level in axes.levels)
+    shown = ",".join(f"{level:g}" for level in axes.levels)
     head = Markup(
         '<svg class="plot" role="img" viewBox="0 0 {} {}" data-x="{}" data-levels="{}"'
         ' data-unit="{}" aria-label="{}">'
-    ).format(int(_WIDTH), int(_HEIGHT), places, shown, unit, label)
+    ).format(int(_WIDTH), int(_HEIGHT), places, shown, axes.unit, label)
     return head + Markup("".join(parts)) + Markup("</svg>")
 
 

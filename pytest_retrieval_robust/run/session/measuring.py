@@ -23,7 +23,7 @@ from .samples import Samples
 from .state import RunState
 
 if TYPE_CHECKING:
-    from ...measure.sweep.run import Measured, SweepResult
+    from ...measure.sweep.run import Measured, SweepOptions, SweepResult
 
 SEARCHED_IMAGES = 100
 """Images of a search, where neither a gate nor an option says how many."""
@@ -158,12 +158,14 @@ class Measurer:
             pairs_of(self._loader.dataset(dataset), settings.limit),
             [(cell, occluders[cell.occluder]) for cell in hidden],
             settings.ks,
-            precision=settings.precision,
-            batch_size=settings.batch_size,
-            store=self._state.embeddings,
-            copies=lambda: self._loader.copies_of(model),
-            tell=self._state.tell,
-            metrics=self._state.metrics,
+            SweepOptions(
+                precision=settings.precision,
+                batch_size=settings.batch_size,
+                store=self._state.embeddings,
+                copies=lambda: self._loader.copies_of(model),
+                tell=self._state.tell,
+                metrics=self._state.metrics,
+            ),
         )
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:

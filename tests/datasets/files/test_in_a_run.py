@@ -15,7 +15,7 @@ from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.core.cases import CLEAN
 from pytest_retrieval_robust.core.errors import DatasetError, UnreadableImageError
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepOptions, run_sweep
 from pytest_retrieval_robust.measure.timing.rounds import prepare_batch
 from pytest_retrieval_robust.models import DualEncoder
 
@@ -44,7 +44,7 @@ def make_table(folder: Path, *, broken: tuple[int, ...] = (), count: int = 12) -
 def measured(
     model: DualEncoder, dataset: Any, **options: Any
 ) -> tuple[Measured, dict[str, Any]]:
-    result = run_sweep(model, pairs_of(dataset), [], (1, 5), **options)
+    result = run_sweep(model, pairs_of(dataset), [], (1, 5), SweepOptions(**options))
     cell = result.cells[CLEAN]
     assert isinstance(cell, Measured)
     return cell, result.dataset

@@ -23,7 +23,12 @@ from pytest_retrieval_robust.measure.half_precision import precision_effect
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
 from pytest_retrieval_robust.measure.sweep import lane
-from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
+from pytest_retrieval_robust.measure.sweep.run import (
+    Measured,
+    SweepOptions,
+    SweepResult,
+    run_sweep,
+)
 from pytest_retrieval_robust.models import ModelCard
 
 from ...core.sweeps import encoder_of
@@ -50,6 +55,7 @@ NAMES = (
     *(f"patches(fill={fill})" for fill in FILLS),
 )
 CELLS = [(Cell(name, 0.4, 1), load_occluder(name)) for name in NAMES]
+BATCHES_OF_8 = SweepOptions(batch_size=8)
 FEW = [
     cell
     for cell in CELLS
@@ -107,7 +113,7 @@ def ranks(result: SweepResult) -> dict[Cell, Any]:
 
 @pytest.fixture(scope="module")
 def expected() -> dict[Cell, Any]:
-    return ranks(run_sweep(encoder_on(), pairs_of(RECORDS), CELLS, (1,), batch_size=8))
+    return ranks(run_sweep(encoder_on(), pairs_of(RECORDS), CELLS, (1,), BATCHES_OF_8))
 
 
 def test_a_sweep_on_a_device_gives_what_the_processor_gives(
@@ -120,8 +126,7 @@ def test_a_sweep_on_a_device_gives_what_the_processor_gives(
             pairs_of(RECORDS),
             CELLS,
             (1,),
-            batch_size=8,
-            store=store,
+            SweepOptions(batch_size=8, store=store),
         )
         assert ranks(result) == expected
 
@@ -136,7 +141,7 @@ def test_cropped_images_and_a_scorer_of_ones_own_do_too(
 
 def cropped_ranks(kind: type[Pixels], device: str) -> dict[Cell, Any]:
     model = encoder_on(kind, device=device, frame=(-0.25, 0.1, 1.25, 0.9))
-    return ranks(run_sweep(model, pairs_of(RECORDS), FEW, (1,), batch_size=8))
+    return ranks(run_sweep(model, pairs_of(RECORDS), FEW, (1,), BATCHES_OF_8))
 
 
 def test_the_emulated_device_refuses_what_a_device_would(device: str) -> None:
@@ -159,8 +164,7 @@ def test_an_apple_gpu_is_used_from_one_thread_alone(tmp_path: Path) -> None:
             pairs_of(RECORDS),
             FEW,
             (1,),
-            batch_size=4,
-            store=EmbeddingStore(tmp_path),
+            SweepOptions(batch_size=4, store=EmbeddingStore(tmp_path)),
         )
     assert used.threads == {threading.get_ident()}
 
@@ -207,7 +211,7 @@ def test_memory_that_runs_out_at_every_step_ends_with_the_same_ranks(
 
     monkeypatch.setattr(lane, "unit_scale", upload)
     model = encoder_on(Small, device=device)
-    measured = ranks(run_sweep(model, pairs_of(RECORDS), FEW, (1,), batch_size=8))
+    measured = ranks(run_sweep(model, pairs_of(RECORDS), FEW, (1,), BATCHES_OF_8))
     assert measured == {cell: expected[cell] for cell in measured}
 
 
@@ -228,7 +232,7 @@ def test_a_default_device_of_the_users_own_changes_nothing(
     model = encoder_on(Careful)
     torch.set_default_device("meta")
     try:
-        measured = ranks(run_sweep(model, pairs_of(RECORDS), CELLS, (1,), batch_size=8))
+        measured = ranks(run_sweep(model, pairs_of(RECORDS), CELLS, (1,), BATCHES_OF_8))
         searched = find_breaking(model, RECORDS, k=3, grid=4, images=6)
     finally:
         torch.set_default_device(None)
@@ -245,7 +249,15 @@ def test_deterministic_algorithms_change_nothing_and_stay_asked_for(
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         assert (
-            ranks(run_sweep(encoder_on(), pairs_of(RECORDS), CELLS, (1,), batch_size=8))
+            ranks(
+                run_sweep(
+                    encoder_on(),
+                    pairs_of(RECORDS),
+                    CELLS,
+                    (1,),
+                    BATCHES_OF_8,
+                )
+            )
             == expected
         )
         assert torch.are_deterministic_algorithms_enabled()

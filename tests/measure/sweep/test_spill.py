@@ -17,7 +17,7 @@ from torch import Tensor
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepOptions, run_sweep
 from pytest_retrieval_robust.measure.sweep.spill import Spill
 
 from ...core.sweeps import encoder_of
@@ -104,7 +104,11 @@ def test_memory_does_not_grow_with_the_number_of_cells() -> None:
         tracemalloc.start()
         try:
             result = run_sweep(
-                encoder_of(Wide), pairs_of(RECORDS), planned, (1,), batch_size=8
+                encoder_of(Wide),
+                pairs_of(RECORDS),
+                planned,
+                (1,),
+                SweepOptions(batch_size=8),
             )
             for outcome in result.cells.values():
                 assert isinstance(outcome, Measured)

@@ -32,7 +32,12 @@ from pytest_retrieval_robust.measure.embeddings.keys import model_identity
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.decode import picture_digest
-from pytest_retrieval_robust.measure.sweep.run import Measured, SweepResult, run_sweep
+from pytest_retrieval_robust.measure.sweep.run import (
+    Measured,
+    SweepOptions,
+    SweepResult,
+    run_sweep,
+)
 from pytest_retrieval_robust.models import DualEncoder, ModelCard, Prepared
 from pytest_retrieval_robust.occluders import Occluder
 from pytest_retrieval_robust.occluders.area.patches import Patches
@@ -93,7 +98,11 @@ def sweep(
 ) -> SweepResult:
     dataset = dataset or load_dataset("synthetic-cxr", pairs=IMAGES)
     return run_sweep(
-        model, pairs_of(dataset), cells, (1, 5), batch_size=size, store=store, **options
+        model,
+        pairs_of(dataset),
+        cells,
+        (1, 5),
+        SweepOptions(batch_size=size, store=store, **options),
     )
 
 

@@ -25,7 +25,7 @@ from pytest_retrieval_robust.core.errors import (
 )
 from pytest_retrieval_robust.measure.pairs import ceiling, pairs_of
 from pytest_retrieval_robust.measure.sweep.gallery import encode_gallery
-from pytest_retrieval_robust.measure.sweep.run import Measured, run_sweep
+from pytest_retrieval_robust.measure.sweep.run import Measured, SweepOptions, run_sweep
 from pytest_retrieval_robust.models import DualEncoder, Frame, ModelCard, Prepared
 from pytest_retrieval_robust.occluders.area import visible_level
 
@@ -136,7 +136,11 @@ def naive_ranks(
 def test_a_sweep_gives_what_a_naive_loop_gives(batch_size: int) -> None:
     model, cell = noisy_model(RECORDS), Cell("patches", 0.4, 3)
     result = run_sweep(
-        model, pairs_of(RECORDS), [(cell, PATCHES)], (1, 5), batch_size=batch_size
+        model,
+        pairs_of(RECORDS),
+        [(cell, PATCHES)],
+        (1, 5),
+        SweepOptions(batch_size=batch_size),
     )
     measured = result.cells[cell]
     assert isinstance(measured, Measured)

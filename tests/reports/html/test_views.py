@@ -17,7 +17,7 @@ from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports._text import short
 from pytest_retrieval_robust.reports.card import model_card
 from pytest_retrieval_robust.reports.html.page import render_html
-from pytest_retrieval_robust.reports.html.svg import Trace, panel
+from pytest_retrieval_robust.reports.html.svg import Axes, Trace, panel
 from pytest_retrieval_robust.reports.markdown.dialect import text
 from pytest_retrieval_robust.reports.markdown.report import render_markdown
 from pytest_retrieval_robust.reports.run_series import series_of
@@ -210,10 +210,8 @@ def test_what_is_kept_has_no_upper_bound_where_a_sample_has_nothing_to_lose() ->
 def test_an_axis_has_a_few_numbers_whatever_there_is_to_draw(value: float) -> None:
     drawn = panel(
         [Trace(0, [(0.0, value, 0.0, 4e9)])],
-        levels=[0.0],
-        x_label="x",
-        y_label="y",
-        label="l",
+        Axes(levels=[0.0], x_label="x", y_label="y"),
+        "l",
     )
     assert 1 <= drawn.split('<g class="y">')[1].split("</g>")[0].count("<text") <= 8
 
