@@ -84,7 +84,7 @@ def test_names_are_canonical(options: dict[str, Any], name: str) -> None:
 def test_a_bad_option_is_an_error_that_names_it(name: str, value: object) -> None:
     with pytest.raises(DatasetError, match="Expected ") as caught:
         SyntheticCxr(**{name: value})  # type: ignore[arg-type]
-    assert f"got {name}={value!r}; " in str(caught.value)
+    assert f"got {name}={value!r}. " in str(caught.value)
 
 
 def test_a_misspelt_choice_says_what_is_close() -> None:

@@ -73,7 +73,7 @@ def read_size(text: str) -> int | tuple[int, int]:
     if text.count("x") + 1 != len(numbers) or len(numbers) > 2:
         raise DatasetError(
             "Expected a size such as 224 or 320x256 (rows x columns), got"
-            f" size={text!r}; fix the value."
+            f" size={text!r}. Fix the value."
         )
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
@@ -115,5 +115,5 @@ def _within(value: object, low: int, high: int) -> bool:
 
 def _out_of_range(expected: str, name: str, value: object) -> DatasetError:
     return DatasetError(
-        f"Expected {expected}, got {name}={value!r}; change {name} to such a value."
+        f"Expected {expected}, got {name}={value!r}. Change {name} to such a value."
     )
