@@ -133,5 +133,5 @@ def test_an_image_number_out_of_range_is_an_error(
     ("name", "value"), [("pairs", 0), ("size", 31), ("size", 1025), ("split", "dev")]
 )
 def test_a_bad_option_is_an_error_that_names_it(name: str, value: object) -> None:
-    with pytest.raises(DatasetError, match=f"Expected .* got {name}={value!r}; "):
+    with pytest.raises(DatasetError, match=f"Expected .* got {name}={value!r}\\. "):
         SyntheticScenes(**{name: value})  # type: ignore[arg-type]

@@ -134,5 +134,5 @@ def _distinct(pairs: int, split: str) -> tuple[Scene, ...]:
 
 def _out_of_range(expected: str, name: str, value: object) -> DatasetError:
     return DatasetError(
-        f"Expected {expected}, got {name}={value!r}; change {name} to such a value."
+        f"Expected {expected}, got {name}={value!r}. Change {name} to such a value."
     )
