@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .core.errors import ConfigError as ConfigError
     from .core.errors import DatasetError as DatasetError
     from .core.errors import EmbeddingError as EmbeddingError
+    from .core.errors import MetricError as MetricError
     from .core.errors import ModelError as ModelError
     from .core.errors import NotMeasuredError as NotMeasuredError
     from .core.errors import NotOnThisMachineError as NotOnThisMachineError
@@ -110,6 +111,7 @@ _HOMES = {
     "KnowsContent": "datasets",
     "LoadRequest": "models",
     "MetricEntry": "retrieval.metrics",
+    "MetricError": "core.errors",
     "ModelCard": "models",
     "ModelEntry": "models",
     "ModelError": "core.errors",

@@ -56,6 +56,7 @@ PUBLIC = frozenset(
         "KnowsContent",
         "LoadRequest",
         "MetricEntry",
+        "MetricError",
         "ModelCard",
         "ModelEntry",
         "Occluder",
