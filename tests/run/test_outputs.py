@@ -571,3 +571,51 @@ def test_no_room_for_what_processes_tell_each_other_ends_nothing(
     board = NoticeBoard(tmp_path / "file")
     board.post_models({"test_x": "m"})
     assert board.models() == {}
+
+
+FAILS_ONCE = """
+import numpy as np
+import pytest
+from pytest_retrieval_robust import ModelEntry, encoder_from_callables
+
+def images(pixels):
+    rows = pixels.reshape(len(pixels), -1)[:, ::97]
+    return rows[:, :32] / np.linalg.norm(rows[:, :32], axis=1, keepdims=True)
+
+calls = []
+
+def texts(texts):
+    calls.append(texts)
+    if len(calls) == 1:
+        raise ValueError
+    return np.eye(len(texts), 32)
+
+def load(request):
+    return encoder_from_callables("shaky", images, texts, size=32)
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_robust_register(catalogues):
+    catalogues.models.add(ModelEntry("shaky", "", load))
+"""
+
+
+def test_a_run_whose_sweep_failed_beside_a_cost_can_be_read_again(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(FAILS_ONCE)
+    pytester.makepyfile(
+        """
+        def test_recall(outcome, clean_outcome, gate):
+            assert gate.violations(outcome, clean_outcome) == []
+
+        def test_timing(occlusion_timer):
+            occlusion_timer(images=2, rounds=1, calls=1)
+        """
+    )
+    options = ("--robust-models=shaky", "--robust-limit=12", "--robust-levels=0.3")
+    result = pytester.runpytest_inprocess(*options, "--robust-results=out")
+    result.assert_outcomes(errors=2, passed=2)
+    measured = load_run(pytester.path / "out").measured
+    assert measured.outcomes == ()
+    assert [facts["name"] for facts in measured.datasets] == ["synthetic-cxr"]
+    assert len(measured.costs) == 2

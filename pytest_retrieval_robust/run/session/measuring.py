@@ -23,7 +23,7 @@ from .samples import Samples
 from .state import RunState
 
 if TYPE_CHECKING:
-    from ...measure.sweep.run import Measured, SweepOptions, SweepResult
+    from ...measure.sweep.run import Measured, SweepResult
 
 SEARCHED_IMAGES = 100
 """Images of a search, where neither a gate nor an option says how many."""
@@ -148,7 +148,7 @@ class Measurer:
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
         from ...measure.pairs import pairs_of
-        from ...measure.sweep.run import run_sweep
+        from ...measure.sweep.run import SweepOptions, run_sweep
 
         settings = self._state.settings
         occluders = self._state.selection.occluders

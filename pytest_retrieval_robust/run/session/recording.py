@@ -113,9 +113,7 @@ class Recorder:
         name = parameters.dataset or ""
         result = self._measurer.sweep_of(model, name)
         # A sweep that failed knows nothing that could be trusted.
-        if isinstance(result, RobustError):
-            return None, None
-        if result is not None:
+        if result is not None and not isinstance(result, RobustError):
             if not self._is_news((model, name), is_final):
                 return None, None
             return result.dataset, result.truncated_reports
