@@ -258,7 +258,8 @@ def test_a_link_to_a_folded_part_opens_it(page: Chrome) -> None:
     policy = page.find_element(By.ID, "policy")
     assert policy.get_attribute("open") is None
     visible(page, "a[href='#policy']")[0].click()
-    assert policy.get_attribute("open") is not None
+    # The page learns of its new address by an event, which may come after the click.
+    WebDriverWait(page, 10).until(lambda _: policy.get_attribute("open") is not None)
 
 
 def test_on_paper_everything_is_open(page: Chrome) -> None:
