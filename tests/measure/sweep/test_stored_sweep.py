@@ -474,7 +474,7 @@ from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep.run import run_sweep
+from pytest_retrieval_robust.measure.sweep.run import SweepOptions, run_sweep
 import numpy as np, torch
 torch.set_num_threads(1)
 model = load_model("tiny-cxr-clip", device="cpu")
@@ -486,7 +486,8 @@ cells = [(Cell("patches", level, 0), patches) for level in (0.1, 0.2, 0.3, 0.4, 
 
 def sweep(folder):
     store = EmbeddingStore(folder)
-    result = run_sweep(model, pairs_of(dataset), cells, (1,), batch_size=8, store=store)
+    options = SweepOptions(batch_size=8, store=store)
+    result = run_sweep(model, pairs_of(dataset), cells, (1,), options)
     ranks = []
     for cell in result.cells.values():
         ranks += [cell.image_ranks, cell.report_ranks]

@@ -130,7 +130,7 @@ def test_the_data_comes_as_csv(page: Chrome, run: RunRecord, folder: Path) -> No
     target = folder / "curves.csv"
     target.unlink(missing_ok=True)
     visible(page, "button[data-csv=curves]")[0].click()
-    WebDriverWait(page, 10).until(lambda _: target.exists())
+    WebDriverWait(page, 10).until(lambda _: target.exists() and target.read_text())
     rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
     assert len(rows) == len(run.outcomes) * 4
     first = run.outcomes[0]
@@ -146,7 +146,8 @@ def test_a_downloaded_name_is_no_formula(
     target.unlink(missing_ok=True)
     show(browser, tmp_path, render_html(renamed(run, {"ours": '=1+1,"\n'})))
     visible(browser, "button[data-csv=breaking]")[0].click()
-    WebDriverWait(browser, 10).until(lambda _: target.exists())
+    # The file may be there before what it holds is.
+    WebDriverWait(browser, 10).until(lambda _: target.exists() and target.read_text())
     rows = list(csv.DictReader(io.StringIO(target.read_text(encoding="utf-8"))))
     assert rows[0]["model"] == "'=1+1,\" "
     assert len(rows) == sum(len(one.shares) for one in run.breaking)
