@@ -112,3 +112,16 @@ def test_public_names_are_there() -> None:
     assert all(callable(getattr(package, name)) for name in package.__all__)
     with pytest.raises(AttributeError, match="no attribute 'evaluat'"):
         package.evaluat  # noqa: B018 - reading it is the test
+
+
+def test_loading_the_plugin_loads_none_of_what_judges_and_measures() -> None:
+    """Every module takes its part of a millisecond, in every pytest run of a project."""
+    code = (
+        "import sys, pytest_retrieval_robust.run.plugin;"
+        " print([m for m in sys.modules if m.split('.')[0] == 'msgspec'"
+        " or m.startswith('pytest_retrieval_robust.measure.')])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "[]\n"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from ..measure.timing.occlusion_timer import RELATIVE_COST
 from .our_tests import our_fixtures
 
 
@@ -67,6 +66,8 @@ def _without_our_cells(
     groups: Sequence[tuple[Any, list[Any]]],
 ) -> list[tuple[Any, list[Any]]]:
     """The groups without the cells of this plugin, and without those that held nothing else."""
+    from ..measure.timing.occlusion_timer import RELATIVE_COST
+
     remaining = []
     for name, benchmarks in groups:
         foreign = [

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from ..measure.timing.occlusion_timer import OcclusionTimer
 from .benchmark import active_benchmark
 from .gate_fixture import GateFixture
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from ..core.outcomes import Outcome
     from ..core.searches import BreakingOutcome
     from ..datasets import RetrievalDataset
+    from ..measure.timing.occlusion_timer import OcclusionTimer
     from ..models import DualEncoder
     from ..occluders import Occluder
     from ..retrieval.curve import Curve
@@ -174,6 +174,8 @@ def occlusion_timer(
 
     pytest-benchmark does it where it is active, else the package's own clock.
     """
+    from ..measure.timing.occlusion_timer import OcclusionTimer
+
     session = _session(request)
 
     def attempt(measure: Callable[[], CostMeasurement]) -> CostMeasurement:
