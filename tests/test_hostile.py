@@ -17,11 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.hostile.__main__ import Result, failures, run, table, write_into
+from benchmarks.hostile.__main__ import Result, failures, run, table
 from benchmarks.hostile.children import in_children
 from benchmarks.hostile.mutations import mutated, mutated_json
 from benchmarks.hostile.rows import ROWS
 from benchmarks.hostile.trials import Ground, Row, Trial
+from benchmarks.pages import write_into
 
 ROOT = Path(__file__).parents[1]
 

@@ -24,12 +24,11 @@ for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_variable] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+from ..pages import write_into  # noqa: E402
 from .rows import ROWS, warm_up  # noqa: E402  # see above
 from .trials import Ground, Row, Trial, what_went_wrong  # noqa: E402
 
 _SHOWN = 3
-_BEGIN = "<!-- the table begins -->"
-_END = "<!-- the table ends -->"
 
 
 @dataclass
@@ -189,17 +188,6 @@ def table(results: Sequence[Result]) -> str:
     failed = sum(len(result.failures) for result in results)
     lines.append(f"| | all | {trials:,} | {trials - failed:,} |")
     return "\n".join(lines)
-
-
-def write_into(page: Path, text: str) -> None:
-    """Replace what stands between the marks of a page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
-    _, mark, after = rest.partition(_END)
-    if not mark:
-        raise SystemExit(
-            f"Expected {_BEGIN} and {_END} in {page.name}, got a page without them."
-        )
-    page.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", encoding="utf-8")
 
 
 def failures(results: Sequence[Result], shown: int = _SHOWN) -> list[str]:
