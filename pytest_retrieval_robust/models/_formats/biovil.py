@@ -303,12 +303,24 @@ def _prepare(crop: int) -> Prepare:
     shape = resize_and_crop(_SIDE, crop, Image.Resampling.BILINEAR, grey=True)
 
     def prepare(image: Image.Image) -> Prepared:
-        values = np.asarray(eight_bit(image)).astype(np.float64)
-        span = np.ptp(values)
-        # A constant image is black: the authors' code divides by zero, and gets that.
-        stretched = np.zeros_like(values)
-        if span != 0:
-            stretched = (values - values.min()) / span * 255
-        return shape(Image.fromarray(stretched.astype(np.uint8)))
+        source = eight_bit(image)
+        extremes = np.asarray(source.getextrema())
+        levels = stretched_levels(int(extremes.min()), int(extremes.max()))
+        # A level decides the new one, so that each is computed once.
+        return shape(source.point(levels * len(source.getbands())))
 
     return prepare
+
+
+def stretched_levels(least: int, greatest: int) -> list[int]:
+    """What each of the 256 levels becomes: `least` 0 and `greatest` 255.
+
+    Levels between them are cut to whole numbers, as the authors' code does.
+    """
+    # A constant image is black: the authors' code divides by zero, and gets that.
+    if least == greatest:
+        return [0] * 256
+    levels = np.arange(256, dtype=np.float64)
+    stretched = (levels - least) / (greatest - least) * 255
+    # Levels beyond the extremes do not occur.
+    return [int(level) for level in stretched.clip(0, 255)]

@@ -59,7 +59,10 @@ def eight_bit(image: Image.Image) -> Image.Image:
             " 0..255 when you read it (the readers of this package do): only the reader"
             " knows the right window."
         )
-    if image.mode in ("1", "LA", "La"):
+    if image.mode == "La":
+        # Pillow knows no shorter way.
+        image = image.convert("LA")
+    if image.mode in ("1", "LA"):
         return image.convert("L")
     return image.convert("RGB")
 
@@ -80,6 +83,19 @@ def three_channels(grey: Image.Image) -> NDArray[np.uint8]:
     return np.repeat(np.asarray(grey, dtype=np.uint8)[None], 3, axis=0)
 
 
+def channels_first(picture: Image.Image) -> NDArray[np.uint8]:
+    """(3, H, W) of an image of mode `L` or `RGB`.
+
+    A grey image is resized and cropped as `L` and repeated here. Pillow resizes each
+    channel by itself, so the pixels are those of the same image as `RGB`, in a third of
+    the time.
+    """
+    if picture.mode == "L":
+        return three_channels(picture)
+    # PIL stores pixels with their channels last.
+    return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
+
+
 def shaped(
     geometry: Geometry, filter_: Image.Resampling, *, grey: bool = False
 ) -> Prepare:
@@ -87,22 +103,18 @@ def shaped(
 
     As torchvision and open_clip do them.
     """
-    mode = "L" if grey else "RGB"
 
     def prepare(image: Image.Image) -> Prepared:
-        source = eight_bit(image).convert(mode)
+        source = eight_bit(image)
+        if grey:
+            source = source.convert("L")
         width, height = geometry.resized(*source.size)
         require_shape(image, width, height)
         left = geometry.offset(width)
         top = geometry.offset(height)
         resized = source.resize((width, height), filter_)
         cut = resized.crop((left, top, left + geometry.side, top + geometry.side))
-        frame = geometry.frame(*image.size)
-        if grey:
-            return Prepared(three_channels(cut), frame)
-        # PIL stores pixels with their channels last.
-        pixels = np.ascontiguousarray(np.asarray(cut).transpose(2, 0, 1))
-        return Prepared(pixels, frame)
+        return Prepared(channels_first(cut), geometry.frame(*image.size))
 
     return prepare
 
@@ -128,10 +140,15 @@ def stretch_without_antialias(side: int) -> Prepare:
     def prepare(image: Image.Image) -> Prepared:
         import torch
 
-        source = np.asarray(eight_bit(image).convert("RGB"), dtype=np.float32)
-        channels_first = np.ascontiguousarray(source.transpose(2, 0, 1))
+        source = eight_bit(image)
+        levels = np.asarray(source, dtype=np.float32)
+        if source.mode == "L":
+            # torch rounds one channel differently from three.
+            levels = np.repeat(levels[None], 3, axis=0)
+        else:
+            levels = np.ascontiguousarray(levels.transpose(2, 0, 1))
         resized = torch.nn.functional.interpolate(
-            torch.from_numpy(channels_first)[None],
+            torch.from_numpy(levels)[None],
             size=(side, side),
             mode="bilinear",
             align_corners=False,

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
+from torchvision import transforms
 from torchvision.transforms import Normalize, ToTensor
 
 from ....core.errors import ModelError
 from ... import LoadRequest, ModelCard, Prepared
 from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from ..geometry import Geometry, Resize
-from ..pictures import eight_bit, require_shape
+from ..pictures import channels_first, eight_bit, require_shape
 from .creating import Created
 
 _RESIZES: dict[str, Resize] = {
@@ -45,6 +45,7 @@ class OpenClipEncoder:
         self.card = replace(card, input_size=self._geometry.side)
         steps = created.preprocess.transforms
         self._geometry_steps = [step for step in steps if is_geometry(step)]
+        self._grey_steps = steps_for_grey(self._geometry_steps)
         normalise = next(step for step in steps if isinstance(step, Normalize))
         self._mean = channel_constants(normalise.mean, self.device)
         self._std = channel_constants(normalise.std, self.device)
@@ -54,14 +55,16 @@ class OpenClipEncoder:
 
     def prepare(self, image: Image) -> Prepared:
         """Resize and crop as the checkpoint's transform declares, kept at 8 bits."""
-        square = eight_bit(image).convert("RGB")
+        square = eight_bit(image)
         # Before open_clip's own transform, which would allocate it.
         require_shape(image, *self._geometry.resized(*image.size))
-        for step in self._geometry_steps:
+        steps = self._grey_steps
+        if square.mode != "L" or steps is None:
+            square = square.convert("RGB")
+            steps = self._geometry_steps
+        for step in steps:
             square = step(square)
-        levels = np.asarray(square, dtype=np.uint8)
-        pixels = np.ascontiguousarray(levels.transpose(2, 0, 1))
-        return Prepared(pixels, self._geometry.frame(*image.size))
+        return Prepared(channels_first(square), self._geometry.frame(*image.size))
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(B, 3, S, S) on the 0..1 scale -> the network's input, float32."""
@@ -110,3 +113,46 @@ def geometry_of(name: str, config: dict[str, Any]) -> Geometry:
 
 def is_geometry(step: Any) -> bool:
     return not isinstance(step, Normalize | ToTensor)
+
+
+def steps_for_grey(steps: Sequence[Any]) -> list[Any] | None:
+    """The steps of a transform that do the same to a grey image as to each channel of
+    its copy in `RGB`; None if that is not certain of all of them.
+
+    The conversion to `RGB` that open_clip ends with is left out.
+    """
+    kept = [step for step in steps if not _converts_to_rgb(step)]
+    return kept if all(_treats_channels_alike(step) for step in kept) else None
+
+
+def _converts_to_rgb(step: Any) -> bool:
+    # A function in earlier releases of open_clip.
+    is_function = getattr(step, "__qualname__", "") == "_convert_to_rgb"
+    is_conversion = is_function or type(step).__qualname__ == "MaybeConvertMode"
+    return is_conversion and _is_of_open_clip(step) and _mode_of(step) == "RGB"
+
+
+def _mode_of(step: Any) -> str:
+    mode: str = getattr(step, "mode", "RGB")
+    return mode
+
+
+def _treats_channels_alike(step: Any) -> bool:
+    """Whether a step is one of those known to look at no other channel."""
+    # By exact type: a subclass may do anything.
+    if type(step) in (transforms.Resize, transforms.CenterCrop):
+        return True
+    if not _is_of_open_clip(step):
+        return False
+    if type(step).__qualname__ == "CenterCropOrPad":
+        # A colour would not fit a grey image.
+        return isinstance(step.fill, int)
+    is_random = getattr(step, "random_scale_prob", 0) or getattr(
+        step, "random_aspect_prob", 0
+    )
+    return type(step).__qualname__ == "ResizeKeepRatio" and not is_random
+
+
+def _is_of_open_clip(step: Any) -> bool:
+    """Whether a step is open_clip's own; its classes differ between releases."""
+    return getattr(step, "__module__", None) == "open_clip.transform"
