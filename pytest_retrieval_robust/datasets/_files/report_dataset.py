@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DatasetError
+from ...core.fresh import gives_new_memory
 from .choice import Choice
 from .mask_folder import MaskFolder
 from .records import ImageRow, SourceData
@@ -144,6 +145,7 @@ class ReportDataset:
         digest.update(self.image_groups.tobytes() + self.report_groups.tobytes())
         return digest.hexdigest()
 
+    @gives_new_memory
     def image(self, index: int) -> Image:
         """Decode image `index`.
 
