@@ -16,7 +16,7 @@ from torchvision.transforms import CenterCrop, Compose, Grayscale, Resize
 
 from pytest_retrieval_robust.models._formats.biovil import stretched_levels
 from pytest_retrieval_robust.models._formats.geometry import Geometry
-from pytest_retrieval_robust.models._formats.open_clip.encoder import (
+from pytest_retrieval_robust.models._formats.open_clip.steps import (
     is_geometry,
     steps_for_grey,
 )

@@ -43,6 +43,7 @@ _MODULES = (
     "core/calling.py",
     "core/encoding.py",
     "core/float32.py",
+    "core/fresh.py",
     "core/memory.py",
     "core/rows.py",
     "measure/abilities.py",

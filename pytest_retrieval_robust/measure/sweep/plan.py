@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...occluders import Occluder
     from ...retrieval.metrics.named import NamedMetric
     from ..pairs import Pairs
+    from .kept_pictures import PicturesOfOneWay
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +34,8 @@ class SweepPlan:
     """Images per batch. Boundaries of batches depend on nothing else."""
     metrics: Sequence[NamedMetric] = ()
     """Computed of the ranks of every cell, beside Recall@k."""
+    pictures: PicturesOfOneWay | None = None
+    """What models that prepare alike have prepared already; None if nobody else will ask."""
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

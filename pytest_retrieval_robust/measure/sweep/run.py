@@ -40,12 +40,15 @@ from .stored import StoredBatches
 from .writer import Writer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from ...models import DualEncoder
     from ...occluders import Occluder
     from ...retrieval.metrics.named import NamedMetric
     from ..embeddings.store import EmbeddingStore
+    from .kept_pictures import KeptPictures, PicturesOfOneWay
 
 __all__ = ["Measured", "SweepOptions", "SweepResult", "run_sweep"]
 
@@ -68,6 +71,8 @@ class SweepOptions:
     """Called with the progress after each batch of a cell, from any thread, one at a time."""
     metrics: Sequence[NamedMetric] = ()
     """Computed from the ranks of every cell, beside Recall@k."""
+    pictures: KeptPictures | None = None
+    """Prepared images are taken from it, and put there for further models of a run."""
 
 
 def run_sweep(
@@ -91,6 +96,7 @@ def run_sweep(
         options.precision,
         options.batch_size or usual_batch_size(model.device),
         options.metrics,
+        _kept_pictures(options.pictures, model, pairs),
     )
     # Every image is encoded once with nothing hidden, and once per cell.
     encodings = len(pairs.images) * (1 + len(cells))
@@ -108,7 +114,7 @@ class _Sweep:
         self._plan = plan
         self._counter = counter
         self._shards = ModelShards.of(store, plan.model, plan.precision)
-        self._spill = _spill_beside(store)
+        self._spill = Spill(folders_beside(store))
         self._gathered = {cell: CellBatches() for cell in plan.cells}
 
     def run(self, copies: Callable[[], Sequence[DualEncoder]]) -> SweepResult:
@@ -168,11 +174,20 @@ class _Sweep:
         return SweepResult(cells, pairs, dataset, truncated_by(plan.model, pairs.texts))
 
 
-def _spill_beside(store: EmbeddingStore | None) -> Spill:
-    """Beside the shards there is room for embeddings; the temporary folder may be memory."""
+def _kept_pictures(
+    kept: KeptPictures | None, model: DualEncoder, pairs: Pairs
+) -> PicturesOfOneWay | None:
+    return None if kept is None else kept.for_model(model, pairs.dataset)
+
+
+def folders_beside(store: EmbeddingStore | None) -> tuple[Path, ...]:
+    """Where files without a name go, the first choice first.
+
+    Beside the shards there is room for much; the temporary folder may be memory.
+    """
     if store is None:
-        return Spill()
-    return Spill((store.folder, *store.folder.parents[:2]))
+        return ()
+    return (store.folder, *store.folder.parents[:2])
 
 
 def _without_skipped(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -43,6 +44,11 @@ class Picture:
     side: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @property
+    def way(self) -> Way | None:
+        """What the prepared pixels follow from; None if that is not known."""
+        return way_or_none(self.prepare)
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
@@ -96,48 +102,66 @@ def channels_first(picture: Image.Image) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
 
 
-def shaped(
-    geometry: Geometry, filter_: Image.Resampling, *, grey: bool = False
-) -> Prepare:
-    """A resize and a centred crop (or black pad) on 8-bit images.
+@dataclass(frozen=True)
+class Way(ABC):
+    """A way to prepare images that is known by its settings.
 
-    As torchvision and open_clip do them.
+    Equal ways give every image the same pixels and the same frame.
     """
 
-    def prepare(image: Image.Image) -> Prepared:
+    @abstractmethod
+    def __call__(self, image: Image.Image) -> Prepared: ...
+
+
+def way_or_none(prepare: Prepare) -> Way | None:
+    return prepare if isinstance(prepare, Way) else None
+
+
+@dataclass(frozen=True)
+class _Shaped(Way):
+    geometry: Geometry
+    filter: Image.Resampling
+    grey: bool
+
+    def __call__(self, image: Image.Image) -> Prepared:
         source = eight_bit(image)
-        if grey:
+        if self.grey:
             source = source.convert("L")
+        geometry = self.geometry
         width, height = geometry.resized(*source.size)
         require_shape(image, width, height)
         left = geometry.offset(width)
         top = geometry.offset(height)
-        resized = source.resize((width, height), filter_)
+        resized = source.resize((width, height), self.filter)
         cut = resized.crop((left, top, left + geometry.side, top + geometry.side))
         return Prepared(channels_first(cut), geometry.frame(*image.size))
 
-    return prepare
+
+def shaped(geometry: Geometry, filter_: Image.Resampling, *, grey: bool = False) -> Way:
+    """A resize and a centred crop (or black pad) on 8-bit images.
+
+    As torchvision and open_clip do them.
+    """
+    return _Shaped(geometry, filter_, grey)
 
 
 def resize_and_crop(
     size: int, crop: int, filter_: Image.Resampling, *, grey: bool = False
-) -> Prepare:
+) -> Way:
     """torchvision's `Resize(size)` on the short side and `CenterCrop(crop)`."""
     return shaped(Geometry("shortest", size, crop), filter_, grey=grey)
 
 
-def stretch(side: int, filter_: Image.Resampling, *, grey: bool = False) -> Prepare:
+def stretch(side: int, filter_: Image.Resampling, *, grey: bool = False) -> Way:
     """Both sides resized to `side`; the aspect is not kept."""
     return shaped(Geometry("exact", side, side), filter_, grey=grey)
 
 
-def stretch_without_antialias(side: int) -> Prepare:
-    """Both sides resized to `side` as TensorFlow does by default, cut to uint8.
+@dataclass(frozen=True)
+class _StretchedWithoutAntialias(Way):
+    side: int
 
-    That is `tf.image.resize(method="bilinear", antialias=False)`.
-    """
-
-    def prepare(image: Image.Image) -> Prepared:
+    def __call__(self, image: Image.Image) -> Prepared:
         import torch
 
         source = eight_bit(image)
@@ -149,55 +173,60 @@ def stretch_without_antialias(side: int) -> Prepare:
             levels = np.ascontiguousarray(levels.transpose(2, 0, 1))
         resized = torch.nn.functional.interpolate(
             torch.from_numpy(levels)[None],
-            size=(side, side),
+            size=(self.side, self.side),
             mode="bilinear",
             align_corners=False,
         )
         pixels = resized[0].clamp(0, 255).numpy().astype(np.uint8)
-        return Prepared(pixels, Geometry("exact", side, side).frame(*image.size))
+        frame = Geometry("exact", self.side, self.side).frame(*image.size)
+        return Prepared(pixels, frame)
 
-    return prepare
 
+def stretch_without_antialias(side: int) -> Way:
+    """Both sides resized to `side` as TensorFlow does by default, cut to uint8.
 
-def pad_and_resize(side: int, filter_: Image.Resampling) -> Prepare:
-    """MedCLIP's: onto a black grey square of at least `side` pixels, then resized.
-
-    Small images are not enlarged.
+    That is `tf.image.resize(method="bilinear", antialias=False)`.
     """
+    return _StretchedWithoutAntialias(side)
 
-    def prepare(image: Image.Image) -> Prepared:
+
+@dataclass(frozen=True)
+class _PaddedAndResized(Way):
+    side: int
+    filter: Image.Resampling
+
+    def __call__(self, image: Image.Image) -> Prepared:
         width, height = image.size
-        full = max(side, width, height)
+        full = max(self.side, width, height)
         require_shape(image, full, full)
         # Halves are cut towards zero, as the authors' code does.
         left = int((full - width) / 2)
         top = int((full - height) / 2)
         square = Image.new("L", (full, full), 0)
         square.paste(eight_bit(image), (left, top))
-        pixels = three_channels(square.resize((side, side), filter_))
+        pixels = three_channels(square.resize((self.side, self.side), self.filter))
         return Prepared(pixels, _frame_of(left, top, image.size, full))
 
-    return prepare
 
+def pad_and_resize(side: int, filter_: Image.Resampling) -> Way:
+    """MedCLIP's: onto a black grey square of at least `side` pixels, then resized.
 
-def _frame_of(left: int, top: int, size: tuple[int, int], full: int) -> Frame:
-    """The box of an image of `size` at (left, top) in a square of `full` pixels."""
-    width, height = size
-    return left / full, top / full, (left + width) / full, (top + height) / full
-
-
-def fit_and_pad(
-    canvas: int, side: int, mean: float, std: float, *, antialias: bool
-) -> Prepare:
-    """CXR-RePaiR's and CheXzero's: longer side to `canvas` (Lanczos), centred on black,
-    then bicubic to `side`.
-
-    The second resize is of normalised floats (`mean` and `std` on the 0..255 scale) and
-    overshoots, as the authors' does: they do not clamp.
+    Small images are not enlarged.
     """
+    return _PaddedAndResized(side, filter_)
 
-    def prepare(image: Image.Image) -> Prepared:
+
+@dataclass(frozen=True)
+class _FittedAndPadded(Way):
+    canvas: int
+    side: int
+    mean: float
+    std: float
+    antialias: bool
+
+    def __call__(self, image: Image.Image) -> Prepared:
         source = eight_bit(image)
+        canvas = self.canvas
         ratio = canvas / max(source.size)
         width, height = (int(length * ratio) for length in source.size)
         require_shape(image, width, height)
@@ -209,15 +238,34 @@ def fit_and_pad(
         square.paste(fitted, (left, top))
         levels = np.asarray(square, dtype=np.float32)
         normalised = _bicubic(
-            (levels - np.float32(mean)) / np.float32(std), side, antialias
+            (levels - np.float32(self.mean)) / np.float32(self.std),
+            self.side,
+            self.antialias,
         )
         # Back to 0..1 in double precision, so that normalising again gives the authors'
         # pixels to 3e-7.
-        pixels = ((normalised.astype(np.float64) * std + mean) / 255).astype(np.float32)
+        shares = (normalised.astype(np.float64) * self.std + self.mean) / 255
+        pixels = shares.astype(np.float32)
         frame = _frame_of(left, top, (width, height), canvas)
         return Prepared(np.repeat(pixels[None], 3, axis=0), frame)
 
-    return prepare
+
+def fit_and_pad(
+    canvas: int, side: int, mean: float, std: float, *, antialias: bool
+) -> Way:
+    """CXR-RePaiR's and CheXzero's: longer side to `canvas` (Lanczos), centred on black,
+    then bicubic to `side`.
+
+    The second resize is of normalised floats (`mean` and `std` on the 0..255 scale) and
+    overshoots, as the authors' does: they do not clamp.
+    """
+    return _FittedAndPadded(canvas, side, mean, std, antialias)
+
+
+def _frame_of(left: int, top: int, size: tuple[int, int], full: int) -> Frame:
+    """The box of an image of `size` at (left, top) in a square of `full` pixels."""
+    width, height = size
+    return left / full, top / full, (left + width) / full, (top + height) / full
 
 
 def _bicubic(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
-from torchvision import transforms
-from torchvision.transforms import Normalize, ToTensor
+from torchvision.transforms import Normalize
 
 from ....core.errors import ModelError
 from ... import LoadRequest, ModelCard, Prepared
+from ...preparing import prepares_by
 from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from ..geometry import Geometry, Resize
 from ..pictures import channels_first, eight_bit, require_shape
 from .creating import Created
+from .steps import description_of, is_geometry, steps_for_grey
 
 _RESIZES: dict[str, Resize] = {
     "squash": "exact",
@@ -53,6 +54,7 @@ class OpenClipEncoder:
     def __repr__(self) -> str:
         return described_encoder(self)
 
+    @prepares_by(lambda encoder: encoder._way)
     def prepare(self, image: Image) -> Prepared:
         """Resize and crop as the checkpoint's transform declares, kept at 8 bits."""
         square = eight_bit(image)
@@ -65,6 +67,12 @@ class OpenClipEncoder:
         for step in steps:
             square = step(square)
         return Prepared(channels_first(square), self._geometry.frame(*image.size))
+
+    @property
+    def _way(self) -> Hashable | None:
+        """What `prepare` follows from; None with a step that is not known."""
+        described = tuple(description_of(step) for step in self._geometry_steps)
+        return None if None in described else (self._geometry, described)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(B, 3, S, S) on the 0..1 scale -> the network's input, float32."""
@@ -109,50 +117,3 @@ def geometry_of(name: str, config: dict[str, Any]) -> Geometry:
         )
     resize = _RESIZES[config.get("resize_mode") or "shortest"]
     return Geometry(resize, height, height)
-
-
-def is_geometry(step: Any) -> bool:
-    return not isinstance(step, Normalize | ToTensor)
-
-
-def steps_for_grey(steps: Sequence[Any]) -> list[Any] | None:
-    """The steps of a transform that do the same to a grey image as to each channel of
-    its copy in `RGB`; None if that is not certain of all of them.
-
-    The conversion to `RGB` that open_clip ends with is left out.
-    """
-    kept = [step for step in steps if not _converts_to_rgb(step)]
-    return kept if all(_treats_channels_alike(step) for step in kept) else None
-
-
-def _converts_to_rgb(step: Any) -> bool:
-    # A function in earlier releases of open_clip.
-    is_function = getattr(step, "__qualname__", "") == "_convert_to_rgb"
-    is_conversion = is_function or type(step).__qualname__ == "MaybeConvertMode"
-    return is_conversion and _is_of_open_clip(step) and _mode_of(step) == "RGB"
-
-
-def _mode_of(step: Any) -> str:
-    mode: str = getattr(step, "mode", "RGB")
-    return mode
-
-
-def _treats_channels_alike(step: Any) -> bool:
-    """Whether a step is one of those known to look at no other channel."""
-    # By exact type: a subclass may do anything.
-    if type(step) in (transforms.Resize, transforms.CenterCrop):
-        return True
-    if not _is_of_open_clip(step):
-        return False
-    if type(step).__qualname__ == "CenterCropOrPad":
-        # A colour would not fit a grey image.
-        return isinstance(step.fill, int)
-    is_random = getattr(step, "random_scale_prob", 0) or getattr(
-        step, "random_aspect_prob", 0
-    )
-    return type(step).__qualname__ == "ResizeKeepRatio" and not is_random
-
-
-def _is_of_open_clip(step: Any) -> bool:
-    """Whether a step is open_clip's own; its classes differ between releases."""
-    return getattr(step, "__module__", None) == "open_clip.transform"
