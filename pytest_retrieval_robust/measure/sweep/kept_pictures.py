@@ -134,6 +134,8 @@ class KeptPictures:
         try:
             return self._spill.take(Waiting((nbytes,), np.dtype(np.uint8), start))
         except OSError:
+            # What lies behind that place may be lost too: nothing more is put there.
+            self._is_full = True
             return None
 
     def _has_room(self, nbytes: int) -> bool:
@@ -148,9 +150,8 @@ class KeptPictures:
     def _limit(self) -> float:
         """Bytes that may be written, as the disk is now."""
         folder = self._spill.folder
-        # Not known before the first record.
         if folder is None:
-            return _CHECKED_EVERY
+            return 0
         most = MOST_BYTES if folder in self._folders else MOST_TEMPORARY_BYTES
         try:
             free = shutil.disk_usage(folder).free

@@ -49,8 +49,10 @@ class Spill:
 
     @property
     def folder(self) -> Path | None:
-        """The folder that the file is in; None before the first array, or without a file."""
-        return self._folder
+        """The folder that the file is in; None if no folder can be written."""
+        with self._lock:
+            self._opened()
+            return self._folder
 
     def put(self, array: NDArray[Any]) -> Waiting:
         """Put an array away; from any thread."""
