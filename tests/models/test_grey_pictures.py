@@ -158,6 +158,22 @@ def test_a_step_that_is_not_known_keeps_the_long_way(steps: list[Any]) -> None:
 def test_the_resize_without_antialias_is_that_of_the_long_way(
     image: Image.Image, side: int
 ) -> None:
+    assert_as_the_long_way(image, side)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("side", [56, 224, 448])
+def test_a_large_resize_without_antialias_is_that_of_the_long_way(
+    threads: int, side: int
+) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (1531, 1274), dtype=np.uint8)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    assert_as_the_long_way(Image.fromarray(levels), side)
+    torch.set_num_threads(before)
+
+
+def assert_as_the_long_way(image: Image.Image, side: int) -> None:
     levels = np.asarray(eight_bit(image).convert("RGB"), dtype=np.float32)
     resized = torch.nn.functional.interpolate(
         torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)))[None],

@@ -164,15 +164,15 @@ class _StretchedWithoutAntialias(Way):
     def __call__(self, image: Image.Image) -> Prepared:
         import torch
 
-        source = eight_bit(image)
-        levels = np.asarray(source, dtype=np.float32)
-        if source.mode == "L":
-            # torch rounds one channel differently from three.
-            levels = np.repeat(levels[None], 3, axis=0)
+        levels = np.asarray(eight_bit(image), dtype=np.float32)
+        if levels.ndim == 2:
+            # Three views of one channel: torch rounds a single channel differently.
+            channels = torch.from_numpy(levels).expand(3, *levels.shape)
         else:
-            levels = np.ascontiguousarray(levels.transpose(2, 0, 1))
+            channels_last = torch.from_numpy(levels)
+            channels = channels_last.permute(2, 0, 1).contiguous()
         resized = torch.nn.functional.interpolate(
-            torch.from_numpy(levels)[None],
+            channels[None],
             size=(self.side, self.side),
             mode="bilinear",
             align_corners=False,
