@@ -31,11 +31,8 @@ from PIL import Image
 from pytest_retrieval_robust import encoder_from_callables, load_dataset
 from pytest_retrieval_robust.core.encoding import open_image, prepare_image
 from pytest_retrieval_robust.datasets import RetrievalDataset
-from pytest_retrieval_robust.measure.sweep.decode import picture_digest
-from pytest_retrieval_robust.measure.sweep.kept_pictures import (
-    DecodedImage,
-    KeptPictures,
-)
+from pytest_retrieval_robust.measure.sweep.decode import DecodedImage, picture_digest
+from pytest_retrieval_robust.measure.sweep.kept_pictures import KeptPictures
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.models._formats.geometry import Geometry
 

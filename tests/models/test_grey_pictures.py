@@ -130,7 +130,7 @@ def test_open_clips_steps_give_the_same_pixels_to_grey(
     assert np.array_equal(channels_first(grey), np.asarray(colour).transpose(2, 0, 1))
 
 
-class _Mixed(Resize):
+class _Mixed(Resize):  # type: ignore[misc]  # torchvision has no types
     """A resize that looks at all channels."""
 
     def forward(self, img: Any) -> Any:

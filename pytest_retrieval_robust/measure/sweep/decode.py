@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...core.encoding import open_image, prepare_image
+from ...core.encoding import Prepares, open_image, prepare_image
 from ...core.errors import UnreadableImageError
 from ..abilities import skips_unreadable
 from ..embeddings.shards import DIGEST_BYTES
-from .kept_pictures import DecodedImage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from .plan import SweepPlan
 
 _STRIP_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, repr=False)
+class DecodedImage:
+    """An image as the model wants it, and the digest of its pixels before that."""
+
+    prepared: Prepares | None
+    """None for a broken image that the data set skips."""
+    digest: bytes
 
 
 def decode(plan: SweepPlan, number: int) -> DecodedImage:

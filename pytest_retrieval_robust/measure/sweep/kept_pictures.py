@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...core.encoding import Box, Prepares
 from ...models.preparing import way_of_preparing
 from ..embeddings.shards import DIGEST_BYTES
+from .decode import DecodedImage
 from .spill import Spill, Waiting
 
 if TYPE_CHECKING:
@@ -36,15 +37,6 @@ _ABSENT = -1
 _UNREADABLE = -2
 _CHECKED_EVERY = 64 << 20
 """Bytes that are written before the free disk is looked at again."""
-
-
-@dataclass(frozen=True, repr=False)
-class DecodedImage:
-    """An image as the model wants it, and the digest of its pixels before that."""
-
-    prepared: Prepares | None
-    """None for a broken image that the data set skips."""
-    digest: bytes
 
 
 @dataclass(frozen=True, repr=False)

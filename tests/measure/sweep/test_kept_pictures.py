@@ -24,10 +24,8 @@ from pytest_retrieval_robust.core.errors import UnreadableImageError
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep import kept_pictures
-from pytest_retrieval_robust.measure.sweep.kept_pictures import (
-    DecodedImage,
-    KeptPictures,
-)
+from pytest_retrieval_robust.measure.sweep.decode import DecodedImage
+from pytest_retrieval_robust.measure.sweep.kept_pictures import KeptPictures
 from pytest_retrieval_robust.measure.sweep.run import (
     SweepOptions,
     SweepResult,
@@ -65,7 +63,8 @@ def counted(broken: Sequence[int] = ()) -> Counted:
 def images_as_rows(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     # The mean of blocks, so that models of any side give as many numbers.
     blocks = pixels[:, 0].reshape(len(pixels), 8, pixels.shape[2] // 8, 8, -1)
-    return blocks.mean(axis=(2, 4)).reshape(len(pixels), 64) - 0.5
+    rows: NDArray[np.float32] = blocks.mean(axis=(2, 4)).reshape(len(pixels), 64) - 0.5
+    return rows
 
 
 def texts_as_rows(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -74,7 +73,8 @@ def texts_as_rows(texts: Sequence[str]) -> NDArray[np.float32]:
     for text in texts:
         number = RECORDS.texts.index(text)
         pixels = stretch(SIDE, Image.Resampling.BICUBIC)(RECORDS.image(number)).pixels
-        row = images_as_rows(pixels[None].astype(np.float32) / 255)[0]
+        shares = pixels[None].astype(np.float32) / np.float32(255)
+        row = images_as_rows(shares)[0]
         noise = np.random.default_rng(number).normal(size=64) / 8
         rows.append((row + noise).astype(np.float32))
     return np.stack(rows)
