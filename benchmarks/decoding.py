@@ -1,6 +1,7 @@
 """What it takes to make a model's pixels of a file, beside the way of version 0.1.
 
-`python -m benchmarks.decoding [--images 12] [--rounds 5] [--threads 1]`
+`python -m benchmarks.decoding [--images 12] [--rounds 5] [--threads 1]`,
+`python -m benchmarks.decoding --deviation [--device cuda]`
 
 Grey and colour JPEGs of 1,024 x 1,024 and of 2,544 x 3,056, as MIMIC-CXR-JPG has them,
 and the resize of CLIP: bicubic, 224 on the short side, cropped. Each part of the way is
@@ -8,6 +9,11 @@ timed by itself, with the old way of that part in the same round: reading the fi
 bytes, decoding them, copying the picture, hashing it, preparing it. Then the whole way,
 as a sweep goes it. The median over rounds is printed with the least and the largest.
 The last line is what an image costs that another model of the run has prepared.
+
+`--deviation` shows instead how far the pixels of `--robust-decode device` lie from
+Pillow's, and the embeddings of `tiny-cxr-clip` with them, and the images per second of
+both, on `--device`. On a processor torchvision's own decoder and resize take the place
+of nvJPEG and of the resize on a card.
 """
 
 from __future__ import annotations
@@ -25,13 +31,19 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust import encoder_from_callables, load_dataset
+from pytest_retrieval_robust import (
+    encoder_from_callables,
+    load_dataset,
+    load_model,
+)
 from pytest_retrieval_robust.core.encoding import open_image, prepare_image
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.measure.sweep.decode import DecodedImage, picture_digest
+from pytest_retrieval_robust.measure.sweep.device_decode import decoded_on_device
 from pytest_retrieval_robust.measure.sweep.kept_pictures import KeptPictures
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.models._formats.geometry import Geometry
@@ -212,12 +224,77 @@ def measure(
     return times
 
 
+# The decoding on a device
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far what a device decodes lies from what Pillow decodes."""
+
+    largest_level: int
+    """Of 255 levels, over all pixels of all images."""
+    mean_level: float
+    lowest_cosine: float
+    """Of an embedding from the one and from the other."""
+    ratio: float
+    """Seconds per image on the device to seconds with Pillow, one thread each."""
+
+
+def deviation(folder: Path, kind: Kind, count: int, device: str) -> Deviation:
+    """The deviation of JPEGs of that kind for `tiny-cxr-clip`."""
+    encoder = load_model("tiny-cxr-clip", device=device)
+    dataset = jpegs(folder, kind, count)
+
+    def on_host(number: int) -> NDArray[Any]:
+        return new_way(encoder, dataset, number)[0]
+
+    def on_device(number: int) -> NDArray[Any]:
+        decoded = decoded_on_device(encoder, dataset, number)
+        assert decoded is not None
+        assert decoded.prepared is not None
+        return decoded.prepared.pixels
+
+    expected = np.stack([on_host(number) for number in range(count)])
+    pixels = np.stack([on_device(number) for number in range(count)])
+    difference = np.abs(pixels.astype(np.int64) - expected)
+    rows = [
+        encoder.encode_images(torch.from_numpy(batch).to(device) / 255).double()
+        for batch in (expected, pixels)
+    ]
+    cosines = (rows[0] * rows[1]).sum(dim=1)
+    seconds = [
+        seconds_per_image(action, count, threads=1) for action in (on_host, on_device)
+    ]
+    return Deviation(
+        int(difference.max()),
+        float(difference.mean()),
+        float(cosines.min()),
+        seconds[1] / seconds[0],
+    )
+
+
+def print_deviations(count: int, device: str) -> None:
+    for kind in KINDS:
+        with tempfile.TemporaryDirectory() as name:
+            measured = deviation(Path(name), kind, count, device)
+        print(
+            f"{kind}, on {device}: at most {measured.largest_level} levels, mean"
+            f" {measured.mean_level:.5f}, cosine at least {measured.lowest_cosine:.7f},"
+            f" time to Pillow's {measured.ratio:.2f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--deviation", action="store_true")
+    parser.add_argument("--device", default="cpu")
     parsed = parser.parse_args()
+    if parsed.deviation:
+        print_deviations(parsed.images, parsed.device)
+        return
     encoder = model()
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as name:

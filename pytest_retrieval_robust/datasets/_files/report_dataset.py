@@ -154,6 +154,13 @@ class ReportDataset:
         """
         return self._stored(index).decoded()
 
+    def content(self, index: int) -> bytes | None:
+        """The bytes of the file of image `index`; None for an image in memory.
+
+        Raises as `image` does.
+        """
+        return self._stored(index).content()
+
     def content_digest(self, index: int) -> bytes:
         """32 bytes that change with the file of image `index`, read but not decoded.
 

@@ -46,6 +46,12 @@ def decode(plan: SweepPlan, number: int) -> DecodedImage:
 
 def _decoded(plan: SweepPlan, number: int) -> DecodedImage:
     dataset = plan.pairs.dataset
+    if plan.decoding == "device":
+        from .device_decode import decoded_on_device
+
+        on_device = decoded_on_device(plan.model, dataset, number)
+        if on_device is not None:
+            return on_device
     try:
         image = open_image(dataset, number, plan.image_name(number))
     except UnreadableImageError:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ...core.cases import CLEAN, Cell
 from ..query_keys import id_hash, secret_of
+
+Decoding: TypeAlias = Literal["host", "device"]
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +36,8 @@ class SweepPlan:
     """Images per batch. Boundaries of batches depend on nothing else."""
     metrics: Sequence[NamedMetric] = ()
     """Computed of the ranks of every cell, beside Recall@k."""
+    decoding: Decoding = "host"
+    """Where JPEGs are decoded."""
     pictures: PicturesOfOneWay | None = None
     """What models that prepare alike have prepared already; None if nobody else will ask."""
 

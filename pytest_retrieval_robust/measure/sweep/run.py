@@ -33,7 +33,7 @@ from .feed import Batch, Feed, digests_of
 from .gallery import encode_gallery
 from .gathered import CellBatches
 from .lanes import Lanes
-from .plan import SweepPlan
+from .plan import Decoding, SweepPlan
 from .results import Measured, SweepResult
 from .spill import Spill
 from .stored import StoredBatches
@@ -71,6 +71,10 @@ class SweepOptions:
     """Called with the progress after each batch of a cell, from any thread, one at a time."""
     metrics: Sequence[NamedMetric] = ()
     """Computed from the ranks of every cell, beside Recall@k."""
+    decoding: Decoding = "host"
+    """Where JPEGs are decoded: with Pillow, or with torchvision on the model's device,
+    whose pixels differ by rounding.
+    """
     pictures: KeptPictures | None = None
     """Prepared images are taken from it, and put there for further models of a run."""
 
@@ -96,6 +100,7 @@ def run_sweep(
         options.precision,
         options.batch_size or usual_batch_size(model.device),
         options.metrics,
+        options.decoding,
         _kept_pictures(options.pictures, model, pairs),
     )
     # Every image is encoded once with nothing hidden, and once per cell.
@@ -113,7 +118,7 @@ class _Sweep:
     ) -> None:
         self._plan = plan
         self._counter = counter
-        self._shards = ModelShards.of(store, plan.model, plan.precision)
+        self._shards = ModelShards.of(store, plan.model, plan.precision, plan.decoding)
         self._spill = Spill(folders_beside(store))
         self._gathered = {cell: CellBatches() for cell in plan.cells}
 
@@ -171,6 +176,9 @@ class _Sweep:
         skipped = sum(int((~batch.is_readable).sum()) for batch in batches)
         digest = digests_of(batches)
         dataset = describe(pairs, plan.ks, pixel_digest=digest, skipped=skipped)
+        # What was decoded as ever has nothing to say.
+        if plan.decoding != "host":
+            dataset["decoding"] = plan.decoding
         return SweepResult(cells, pairs, dataset, truncated_by(plan.model, pairs.texts))
 
 

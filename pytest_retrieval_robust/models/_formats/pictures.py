@@ -118,7 +118,9 @@ def way_or_none(prepare: Prepare) -> Way | None:
 
 
 @dataclass(frozen=True)
-class _Shaped(Way):
+class Shaped(Way):
+    """A resize and a centred crop (or black pad) on 8-bit images."""
+
     geometry: Geometry
     filter: Image.Resampling
     grey: bool
@@ -142,7 +144,7 @@ def shaped(geometry: Geometry, filter_: Image.Resampling, *, grey: bool = False)
 
     As torchvision and open_clip do them.
     """
-    return _Shaped(geometry, filter_, grey)
+    return Shaped(geometry, filter_, grey)
 
 
 def resize_and_crop(

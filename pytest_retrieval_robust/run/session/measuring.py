@@ -168,6 +168,7 @@ class Measurer:
                 copies=lambda: self._loader.copies_of(model),
                 tell=self._state.tell,
                 metrics=self._state.metrics,
+                decoding=settings.decoding,
                 pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
             ),
         )

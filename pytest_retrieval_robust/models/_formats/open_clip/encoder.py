@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..encoders import channel_constants, described_encoder, torch_dtype, unit_r
 from ..geometry import Geometry, Resize
 from ..pictures import channels_first, eight_bit, require_shape
 from .creating import Created
-from .steps import description_of, is_geometry, steps_for_grey
+from .steps import TransformWay, is_geometry, steps_for_grey, way_of_steps
 
 _RESIZES: dict[str, Resize] = {
     "squash": "exact",
@@ -69,10 +69,9 @@ class OpenClipEncoder:
         return Prepared(channels_first(square), self._geometry.frame(*image.size))
 
     @property
-    def _way(self) -> Hashable | None:
+    def _way(self) -> TransformWay | None:
         """What `prepare` follows from; None with a step that is not known."""
-        described = tuple(description_of(step) for step in self._geometry_steps)
-        return None if None in described else (self._geometry, described)
+        return way_of_steps(self._geometry, self._geometry_steps)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(B, 3, S, S) on the 0..1 scale -> the network's input, float32."""

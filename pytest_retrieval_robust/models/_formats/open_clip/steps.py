@@ -3,13 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from torchvision.transforms import CenterCrop, Normalize, Resize, ToTensor
+from PIL.Image import Resampling
+from torchvision.transforms import (
+    CenterCrop,
+    InterpolationMode,
+    Normalize,
+    Resize,
+    ToTensor,
+)
+
+from ..geometry import Geometry
+from ..pictures import Shaped
 
 _MODULE = "open_clip.transform"
 _CONVERSIONS = ("MaybeConvertMode", "_convert_to_rgb")
 """A class in this release of open_clip, a function in earlier ones."""
+
+
+_FILTERS = {
+    InterpolationMode.BICUBIC: Resampling.BICUBIC,
+    InterpolationMode.BILINEAR: Resampling.BILINEAR,
+}
+
+
+@dataclass(frozen=True)
+class TransformWay:
+    """What a transform of open_clip does to every image."""
+
+    geometry: Geometry
+    steps: tuple[Hashable, ...]
+
+    @property
+    def shaped(self) -> Shaped | None:
+        """The same as a resize and a crop of this package; None if it is something else."""
+        resizes = [step for step in self.steps if isinstance(step, _Resized)]
+        others = [step for step in self.steps if not isinstance(step, _Resized)]
+        is_usual = len(resizes) == 1 and all(_is_usual(step) for step in others)
+        if not is_usual or resizes[0].interpolation not in _FILTERS:
+            return None
+        return Shaped(self.geometry, _FILTERS[resizes[0].interpolation], grey=False)
+
+
+@dataclass(frozen=True)
+class _Resized:
+    """A resize, and what else it is set to."""
+
+    interpolation: InterpolationMode
+    settings: tuple[Hashable, ...]
+
+
+def _is_usual(step: Hashable) -> bool:
+    """Whether a step is a crop, a black pad or the conversion to `RGB`."""
+    assert isinstance(step, tuple)
+    return step[0] == "crop" or step[-1] in ("0", "RGB")
+
+
+def way_of_steps(geometry: Geometry, steps: Sequence[Any]) -> TransformWay | None:
+    """The way of a transform; None with a step that is not known."""
+    described = tuple(description_of(step) for step in steps)
+    return None if None in described else TransformWay(geometry, described)
 
 
 def is_geometry(step: Any) -> bool:
@@ -23,13 +78,8 @@ def description_of(step: Any) -> Hashable | None:
     """
     if type(step) is Resize:
         # A size may be written as a list, which cannot be hashed.
-        return (
-            "resize",
-            repr(step.size),
-            step.interpolation,
-            step.max_size,
-            step.antialias,
-        )
+        settings = (repr(step.size), step.max_size, step.antialias)
+        return _Resized(step.interpolation, settings)
     if type(step) is CenterCrop:
         return ("crop", tuple(step.size))
     if _is_of_open_clip(step):
@@ -45,7 +95,8 @@ def _description_of_theirs(step: Any) -> Hashable | None:
     if _name_of(step) == "ResizeKeepRatio":
         if step.random_scale_prob or step.random_aspect_prob:
             return None
-        return ("keep ratio", tuple(step.size), step.interpolation, step.longest)
+        settings = (tuple(step.size), step.longest)
+        return _Resized(step.interpolation, settings)
     return None
 
 
