@@ -6,6 +6,8 @@ them says so. On a CUDA device nvJPEG decodes.
 
 from __future__ import annotations
 
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ._formats.pictures import Shaped
+
+
+_THREAD = threading.local()
 
 
 def prepared_from_jpeg(
@@ -34,8 +39,23 @@ def prepared_from_jpeg(
         return None
     # Metal has no decoder of JPEGs.
     device = model.device if model.device.startswith("cuda") else "cpu"
-    decoded = _decoded(content, mode, device)
-    return _prepared(decoded, shaped)
+    with _stream_of_this_thread(device):
+        decoded = _decoded(content, mode, device)
+        return _prepared(decoded, shaped)
+
+
+def _stream_of_this_thread(device: str) -> AbstractContextManager[Any]:
+    """Work of this thread alone: the usual stream is full of the model's forward passes,
+    and whatever is copied to the host would wait for them.
+    """
+    import torch
+
+    if device == "cpu":
+        return nullcontext()
+    streams: dict[str, torch.cuda.Stream] = vars(_THREAD).setdefault("streams", {})
+    if device not in streams:
+        streams[device] = torch.cuda.Stream(device)
+    return torch.cuda.stream(streams[device])
 
 
 def _shaped_of(model: Any) -> Shaped | None:

@@ -35,7 +35,7 @@ from pytest_retrieval_robust.measure.sweep.run import (
     SweepResult,
     run_sweep,
 )
-from pytest_retrieval_robust.models import DualEncoder
+from pytest_retrieval_robust.models import DualEncoder, tensor_pictures
 from pytest_retrieval_robust.models._formats.geometry import Geometry
 from pytest_retrieval_robust.models._formats.pictures import Shaped
 from pytest_retrieval_robust.models.tensor_pictures import prepared_from_jpeg
@@ -135,6 +135,21 @@ def test_every_geometry_is_that_of_pillow(
         assert prepared.frame == expected.frame
         difference = prepared.pixels.astype(int) - expected.pixels
         assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("filter_", [BICUBIC, BILINEAR])
+def test_a_resize_in_floats_as_on_a_card_is_within_a_level(
+    filter_: Image.Resampling,
+) -> None:
+    """A card resizes in float32, where Pillow rounds to 8 bits between rows and columns."""
+    way = Shaped(Geometry("shortest", 64, 64), filter_, grey=False)
+    image = picture(501, 402, "RGB", 1)
+    levels = torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())
+    resized = tensor_pictures._prepared(levels.float(), way).pixels
+    rounded = resized.round().clip(0, 255)
+    difference = np.abs(rounded - way(image).pixels)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.15
 
 
 def test_what_is_not_known_is_decoded_on_the_host(
