@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
+from ..core.foreign import FOREIGN, let_go
+
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 _PACKAGE = __name__.partition(".")[0]
@@ -45,7 +47,12 @@ def way_of_preparing(model: Any) -> Hashable | None:
     A subclass's or a wrapper's own `prepare`, or one that was put on the instance, is
     another function. A class from elsewhere may have changed what it inherits.
     """
-    method = model.prepare
+    try:
+        method = model.prepare
+    except FOREIGN as error:
+        # Whoever calls it says what is wrong.
+        let_go(error)
+        return None
     if type(method) is not MethodType:
         return None
     encoder = method.__self__

@@ -54,7 +54,7 @@ def _stream_of_this_thread(device: str) -> AbstractContextManager[Any]:
         return nullcontext()
     streams: dict[str, torch.cuda.Stream] = vars(_THREAD).setdefault("streams", {})
     if device not in streams:
-        streams[device] = torch.cuda.Stream(device)
+        streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     return torch.cuda.stream(streams[device])
 
 

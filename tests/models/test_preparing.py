@@ -129,6 +129,15 @@ def test_a_wrapper_that_passes_prepare_on_prepares_like_its_model() -> None:
     assert way_of_preparing(Other(inner)) == way_of_preparing(inner)
 
 
+def test_a_prepare_that_cannot_be_had_is_not_known() -> None:
+    class Broken:
+        @property
+        def prepare(self) -> Any:
+            raise RuntimeError("no such attribute today")
+
+    assert way_of_preparing(Broken()) is None
+
+
 def test_a_class_that_was_patched_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model("tiny-cxr-clip", device="cpu")
     monkeypatch.setattr(

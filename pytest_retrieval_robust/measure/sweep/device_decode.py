@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from ...core.errors import DatasetError
 from ...core.foreign import FOREIGN, let_go
 from ...core.memory import is_out_of_memory
 from ...datasets.file_content import plain_jpeg_of
@@ -29,7 +28,8 @@ def decoded_on_device(
     """
     try:
         jpeg = plain_jpeg_of(dataset, number)
-    except DatasetError:
+    except FOREIGN as error:
+        let_go(error)
         return None
     if jpeg is None:
         return None

@@ -166,7 +166,7 @@ def test_what_is_not_known_is_decoded_on_the_host(
 
 
 def test_a_data_set_that_shows_something_else_is_asked_for_its_images(
-    dataset: RetrievalDataset,
+    dataset: RetrievalDataset, clip: DualEncoder
 ) -> None:
     class Turned:
         def __getattr__(self, name: str) -> Any:
@@ -177,6 +177,13 @@ def test_a_data_set_that_shows_something_else_is_asked_for_its_images(
 
     assert plain_jpeg_of(dataset, 0) is not None
     assert plain_jpeg_of(cast(RetrievalDataset, Turned()), 0) is None
+
+    class Broken:
+        @property
+        def image(self) -> Any:
+            raise RuntimeError("no such attribute today")
+
+    assert decoded_on_device(clip, cast(RetrievalDataset, Broken()), 0) is None
     in_memory = dataset_from_lists(
         "lists", images=[dataset.image(0)], reports=["a report"]
     )
