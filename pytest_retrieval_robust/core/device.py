@@ -54,6 +54,11 @@ def device_number(worker: str | None, devices: int) -> int:
     return int(numbered[1]) % devices
 
 
+def worker_count() -> int:
+    """How many workers of pytest-xdist share this machine; 1 without them."""
+    return int(os.environ.get(_WORKERS, "1"))
+
+
 def further_devices(name: str) -> list[str]:
     """The CUDA devices beside the one that `auto` stands for, as far as they are of the
     same kind; none where a device is named.
@@ -65,7 +70,7 @@ def further_devices(name: str) -> list[str]:
     if name != "auto" or not torch.cuda.is_available():
         return []
     worker = os.environ.get(_WORKER)
-    workers = int(os.environ.get(_WORKERS, "1"))
+    workers = worker_count()
     count = torch.cuda.device_count()
     kind = torch.cuda.get_device_name(device_number(worker, count))
     # Another kind may round otherwise: what is stored must not depend on which one was faster.

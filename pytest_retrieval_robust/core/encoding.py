@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .calling import encode_images
 from .errors import DatasetError, ModelError, RobustError
 from .foreign import FOREIGN, described, let_go, without_frames
+from .fresh import has_new_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -143,11 +144,15 @@ def _opened(dataset: Images, number: int) -> Image | str | BaseException:
     from PIL import Image
 
     try:
-        image = dataset.image(number)
+        method = dataset.image
+        image = method(number)
         if not isinstance(image, Image.Image):
             return f"a {type(image).__name__}"
         if min(image.size) == 0:
             return f"size={image.size}"
+        # One that shares memory with an array cannot be written to.
+        if has_new_memory(method) and not image.readonly:
+            return image
         # Pillow reads the file only now, unless the data set did.
         return image.copy()
     except FOREIGN as error:

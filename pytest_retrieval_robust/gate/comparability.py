@@ -18,6 +18,7 @@ _FACTS = {
     "text": "text policy",
     "relevance": "relevance rule",
     "fingerprint": "data (ids, texts, filters)",
+    "decoding": "decoding",
     "pixel_digest": "pixels",
 }
 """What of a data set must be the same. The cause comes before its effect: the first
@@ -87,17 +88,26 @@ def _other_data(pairing: Pairing) -> Iterator[str]:
         # A data set that only one run encoded takes part in no comparison.
         if reference is None or _is_unswept(dataset) or _is_unswept(reference):
             continue
-        differing = [key for key in _FACTS if dataset.get(key) != reference.get(key)]
+        differing = [
+            key for key in _FACTS if _fact(dataset, key) != _fact(reference, key)
+        ]
         if differing:
             fact = differing[0]
+            advice = "Measure the baseline again on this data."
+            if fact == "decoding":
+                advice = "Run one of them again with --robust-decode."
             yield (
                 f"Expected the same {_FACTS[fact]} of {name} in both runs, got"
-                f" {fact}={_short(dataset.get(fact))} and in the baseline"
-                f" {fact}={_short(reference.get(fact))}. Measure the baseline again on"
-                " this data."
+                f" {fact}={_short(_fact(dataset, fact))} and in the baseline"
+                f" {fact}={_short(_fact(reference, fact))}. {advice}"
             )
         elif any(pairing.order(name, direction) is None for direction in DIRECTIONS):
             yield _other_queries(pairing, name)
+
+
+def _fact(dataset: Mapping[str, Any], key: str) -> Any:
+    # What was decoded as ever says nothing of it.
+    return dataset.get(key, "host" if key == "decoding" else None)
 
 
 def _is_unswept(dataset: Mapping[str, Any]) -> bool:

@@ -18,7 +18,23 @@ def notes_of(run: RunRecord) -> list[str]:
     if run.baseline is not None:
         said_there = (*run.baseline.obstacles, *run.baseline.vanished)
     warnings = [warning for warning in run.warnings if warning not in said_there]
-    return [*warnings, *loading_notes(run)]
+    return [*warnings, *loading_notes(run), *decoding_notes(run)]
+
+
+def decoding_notes(run: RunRecord) -> list[str]:
+    """Whose images were decoded otherwise than usual."""
+    names = [
+        dataset["name"]
+        for dataset in run.datasets
+        if dataset.get("decoding") == "device"
+    ]
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: JPEGs were decoded and resized on the device, whose pixels"
+        " differ from Pillow's by rounding. Compare a run with --robust-decode host"
+        " before its recalls are published"
+    ]
 
 
 def loading_notes(run: RunRecord) -> list[str]:

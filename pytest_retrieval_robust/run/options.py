@@ -116,6 +116,12 @@ OPTIONS = (
         "precision of the encoders: fp32, bf16 or fp16 (default: fp32)",
         "P",
     ),
+    OptionSpec(
+        "--robust-decode",
+        "where JPEGs are decoded: host (Pillow), or device (torchvision, with nvJPEG on"
+        " CUDA), whose pixels differ by rounding (default: host)",
+        "PLACE",
+    ),
     OptionSpec("--robust-batch-size", "images per batch (default: auto)", "N"),
     OptionSpec(
         "--robust-limit",

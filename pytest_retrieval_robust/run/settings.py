@@ -17,6 +17,7 @@ from .robust_toml import beside_arguments
 from .typed_values import (
     parse_batch_size,
     parse_count,
+    parse_decoding,
     parse_device,
     parse_grid,
     parse_ks,
@@ -57,6 +58,8 @@ class Settings:
     download: bool
     results: Path | None
     config_file: ConfigFile | None
+    decoding: Literal["host", "device"] = "host"
+    """Where JPEGs are decoded."""
     cache_dir: Path | None = None
     keeps_embeddings: bool = True
     cache_limit: int = 0
@@ -103,6 +106,7 @@ def read_settings(config: pytest.Config) -> Settings:
         metrics=values.list_of("--robust-metrics"),
         device=values.parsed("--robust-device", "auto", parse_device),
         precision=values.parsed("--robust-precision", "fp32", parse_precision),
+        decoding=values.parsed("--robust-decode", "host", parse_decoding),
         batch_size=values.parsed("--robust-batch-size", "auto", parse_batch_size),
         limit=values.parsed("--robust-limit", "", parse_count),
         download=values.switch("--robust-download"),

@@ -82,6 +82,15 @@ def parse_precision(flag: str, text: str) -> Literal["fp32", "bf16", "fp16"]:
     )
 
 
+def parse_decoding(flag: str, text: str) -> Literal["host", "device"]:
+    for place in ("host", "device"):
+        if text == place:
+            return place
+    raise ConfigError(
+        f"Expected host or device, got {flag}={text!r}. Choose one of them."
+    )
+
+
 def parse_batch_size(flag: str, text: str) -> int | None:
     """None for `auto`."""
     if text == "auto":

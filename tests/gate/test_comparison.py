@@ -260,6 +260,16 @@ def test_other_data_is_named(
     )
 
 
+def test_another_decoding_is_named(tmp_path: Path) -> None:
+    """Before the pixels, which differ because of it; an older run says nothing of it."""
+    on_device = make_run(
+        tmp_path / "a", facts={"decoding": "device", "pixel_digest": "0" * 64}
+    )
+    reasons = differences(on_device, make_run(tmp_path / "b"))
+    assert "the same decoding of d in both runs, got decoding='device'" in reasons
+    assert "in the baseline decoding='host'. Run one of them again with" in reasons
+
+
 def test_another_precision_is_named(tmp_path: Path) -> None:
     reasons = differences(
         make_run(tmp_path / "a", precision="bf16"), make_run(tmp_path / "b")

@@ -99,10 +99,8 @@ def test_pixels_are_transformers_own_but_for_its_crop(
 def test_every_resize_mode_of_open_clip(width: int, height: int, mode: str) -> None:
     import open_clip
 
-    from pytest_retrieval_robust.models._formats.open_clip.encoder import (
-        geometry_of,
-        is_geometry,
-    )
+    from pytest_retrieval_robust.models._formats.open_clip.encoder import geometry_of
+    from pytest_retrieval_robust.models._formats.open_clip.steps import is_geometry
 
     transform = open_clip.transform.image_transform(
         32, is_train=False, resize_mode=mode, fill_color=0

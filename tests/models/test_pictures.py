@@ -74,12 +74,14 @@ def test_the_frame_holds_the_source(way: str, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"]
+    "mode",
+    ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV"],
 )
 def test_every_8_bit_mode_is_taken(way: str, mode: str) -> None:
-    prepared = WAYS[way](
-        noise((90, 70)).convert("L" if mode in ("LA", "PA") else "RGB").convert(mode)
-    )
+    source = noise((90, 70)).convert("L" if mode in ("LA", "La", "PA") else "RGB")
+    if mode in ("La", "RGBa"):
+        source = source.convert(mode.upper())
+    prepared = WAYS[way](source.convert(mode))
     assert prepared.pixels.shape == (3, 56, 56)
     assert prepared.pixels.std() > 0.01
 

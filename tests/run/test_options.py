@@ -145,6 +145,7 @@ def test_the_nearest_robust_toml_above_the_arguments_is_used(tmp_path: Path) -> 
         ("--robust-k=1,,5", "matching parentheses"),
         ("--robust-device=gpu", "Expected auto, cpu, cuda"),
         ("--robust-precision=int8", "Expected fp32, bf16 or fp16"),
+        ("--robust-decode=gpu", "Expected host or device"),
         ("--robust-batch-size=0", "Expected whole numbers from 1"),
         ("--robust-limit=none", "Expected whole numbers from 1"),
         ("--robust-config=missing.toml", "Expected a readable TOML file"),

@@ -47,6 +47,9 @@ class ImageInMemory:
         """A copy: what a model does with it changes nobody else's."""
         return self.picture.copy()
 
+    def content(self) -> None:
+        """It has no file."""
+
     def digest(self) -> bytes:
         """32 bytes that follow from its pixels."""
         shape = f"{self.picture.mode}{self.picture.size}"

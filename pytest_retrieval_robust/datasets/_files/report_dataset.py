@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DatasetError
+from ...core.fresh import gives_new_memory
 from .choice import Choice
 from .mask_folder import MaskFolder
 from .records import ImageRow, SourceData
@@ -144,6 +145,7 @@ class ReportDataset:
         digest.update(self.image_groups.tobytes() + self.report_groups.tobytes())
         return digest.hexdigest()
 
+    @gives_new_memory
     def image(self, index: int) -> Image:
         """Decode image `index`.
 
@@ -151,6 +153,13 @@ class ReportDataset:
         data set was opened without images.
         """
         return self._stored(index).decoded()
+
+    def content(self, index: int) -> bytes | None:
+        """The bytes of the file of image `index`; None for an image in memory.
+
+        Raises as `image` does.
+        """
+        return self._stored(index).content()
 
     def content_digest(self, index: int) -> bytes:
         """32 bytes that change with the file of image `index`, read but not decoded.

@@ -45,6 +45,10 @@ class StoredImage:
         """The whole picture; `UnreadableImageError` if it is missing or broken."""
         return _or_raise(self._attempt(lambda stream: _decoded(stream, self.bits)))
 
+    def content(self) -> bytes:
+        """The stored bytes; `UnreadableImageError` if they cannot be read."""
+        return _or_raise(self._attempt(_whole))
+
     def digest(self) -> bytes:
         """32 bytes that follow from the stored bytes and `bits`.
 
@@ -91,6 +95,11 @@ class StoredImage:
             )
             let_go(error)
         return problem
+
+
+def _whole(stream: BinaryIO) -> bytes:
+    require_bytes(stream)
+    return stream.read()
 
 
 def _or_raise(outcome: Answer | DatasetError) -> Answer:

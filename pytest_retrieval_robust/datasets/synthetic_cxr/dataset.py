@@ -16,6 +16,7 @@ from PIL import Image
 
 from ...core.cases import DIRECTIONS
 from ...core.errors import DatasetError
+from ...core.fresh import gives_new_memory
 from ...core.words import known_word
 from .labels import (
     label_matrix,
@@ -169,6 +170,7 @@ class SyntheticCxr:
         """
         return sha256(f"{self.fingerprint} {index}".encode()).digest()
 
+    @gives_new_memory
     def image(self, index: int) -> Image.Image:
         """The radiograph `index` (0..images - 1), mode `L`; safe to call from several threads."""
         return self._drawn(index).copy()

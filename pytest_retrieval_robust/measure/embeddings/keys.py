@@ -43,6 +43,7 @@ _MODULES = (
     "core/calling.py",
     "core/encoding.py",
     "core/float32.py",
+    "core/fresh.py",
     "core/memory.py",
     "core/rows.py",
     "measure/abilities.py",
@@ -72,6 +73,9 @@ _LIBRARIES = (
     "nvidia-cudnn-cu12",
     "nvidia-cudnn-cu13",
     "nvidia-cudnn",
+    "nvidia-nvjpeg-cu12",
+    "nvidia-nvjpeg-cu13",
+    "nvidia-nvjpeg",
     "nvidia-cublas-cu11",
     "nvidia-cublas-cu12",
     "nvidia-cublas-cu13",
@@ -94,8 +98,12 @@ def key_of(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def model_identity(model: DualEncoder, precision: str) -> bytes | None:
+def model_identity(
+    model: DualEncoder, precision: str, decoding: str = "host"
+) -> bytes | None:
     """What a model's embeddings follow from; None if that is not known.
+
+    `decoding` says where JPEGs are decoded, on the `host` or on the `device`.
 
     Without a hash of its weights a model's embeddings are never stored.
     """
@@ -115,6 +123,7 @@ def model_identity(model: DualEncoder, precision: str) -> bytes | None:
     declared = {
         "card": card,
         "precision": precision,
+        "decoding": decoding,
         "device": _device_kind(model.device),
         "libraries": _libraries(),
     }

@@ -76,7 +76,11 @@ class ModelShards:
 
     @classmethod
     def of(
-        cls, store: EmbeddingStore | None, model: DualEncoder, precision: str
+        cls,
+        store: EmbeddingStore | None,
+        model: DualEncoder,
+        precision: str,
+        decoding: str = "host",
     ) -> ModelShards | None:
         """None without a store, and if the model's identity is not known.
 
@@ -84,7 +88,7 @@ class ModelShards:
         """
         if store is None:
             return None
-        identity = model_identity(model, precision)
+        identity = model_identity(model, precision, decoding)
         return None if identity is None else cls(store, model.name, identity)
 
     def load_reports(self, texts: Sequence[str]) -> NDArray[np.float32] | None:

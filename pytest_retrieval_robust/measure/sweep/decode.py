@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from .plan import SweepPlan
 
+_STRIP_BYTES = 1 << 18
+
 
 @dataclass(frozen=True, repr=False)
 class DecodedImage:
@@ -27,20 +30,44 @@ class DecodedImage:
 
 
 def decode(plan: SweepPlan, number: int) -> DecodedImage:
-    """The image with that number in the data set."""
+    """The image with that number in the data set.
+
+    It is decoded unless a model that prepares alike has had it.
+    """
+    if plan.pictures is None:
+        return _decoded(plan, number)
+    kept = plan.pictures.get(number)
+    if kept is not None:
+        return kept
+    decoded = _decoded(plan, number)
+    plan.pictures.put(number, decoded)
+    return decoded
+
+
+def _decoded(plan: SweepPlan, number: int) -> DecodedImage:
     dataset = plan.pairs.dataset
+    if plan.decoding == "device":
+        from .device_decode import decoded_on_device
+
+        on_device = decoded_on_device(plan.model, dataset, number)
+        if on_device is not None:
+            return on_device
     try:
         image = open_image(dataset, number, plan.image_name(number))
     except UnreadableImageError:
         if not skips_unreadable(dataset):
             raise
         return DecodedImage(None, bytes(DIGEST_BYTES))
-    return DecodedImage(prepare_image(plan.model, image), picture_digest(image))
+    # Before the model is given the image, which it may change.
+    digest = picture_digest(image)
+    return DecodedImage(prepare_image(plan.model, image), digest)
 
 
 def picture_digest(image: Image) -> bytes:
     """32 bytes that change with what an image shows: its pixels and their colours."""
-    digest = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes())
+    digest = hashlib.sha256(f"{image.mode}{image.size}".encode())
+    for strip in _strips(image):
+        digest.update(strip.tobytes())
     palette = image.palette
     if palette is not None:
         # The same indices into other colours are another picture.
@@ -48,3 +75,16 @@ def picture_digest(image: Image) -> bytes:
         transparency = image.info.get("transparency")
         digest.update(repr((palette.mode, colours, transparency)).encode())
     return digest.digest()
+
+
+def _strips(image: Image) -> Iterator[Image]:
+    """The image cut into strips of whole rows.
+
+    Their bytes one after another are those of the image, because Pillow fills up each
+    row by itself. A copy of a strip fits into a processor's cache, and one of the whole
+    image takes longer than hashing it.
+    """
+    width, height = image.size
+    rows = max(1, _STRIP_BYTES // (width * len(image.getbands())))
+    for top in range(0, height, rows):
+        yield image.crop((0, top, width, min(height, top + rows)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ...core.cases import CLEAN, Cell
 from ..query_keys import id_hash, secret_of
+
+Decoding: TypeAlias = Literal["host", "device"]
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ...occluders import Occluder
     from ...retrieval.metrics.named import NamedMetric
     from ..pairs import Pairs
+    from .kept_pictures import PicturesOfOneWay
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +36,10 @@ class SweepPlan:
     """Images per batch. Boundaries of batches depend on nothing else."""
     metrics: Sequence[NamedMetric] = ()
     """Computed of the ranks of every cell, beside Recall@k."""
+    decoding: Decoding = "host"
+    """Where JPEGs are decoded."""
+    pictures: PicturesOfOneWay | None = None
+    """What models that prepare alike have prepared already; None if nobody else will ask."""
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

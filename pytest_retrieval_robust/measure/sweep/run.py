@@ -33,19 +33,22 @@ from .feed import Batch, Feed, digests_of
 from .gallery import encode_gallery
 from .gathered import CellBatches
 from .lanes import Lanes
-from .plan import SweepPlan
+from .plan import Decoding, SweepPlan
 from .results import Measured, SweepResult
 from .spill import Spill
 from .stored import StoredBatches
 from .writer import Writer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from ...models import DualEncoder
     from ...occluders import Occluder
     from ...retrieval.metrics.named import NamedMetric
     from ..embeddings.store import EmbeddingStore
+    from .kept_pictures import KeptPictures, PicturesOfOneWay
 
 __all__ = ["Measured", "SweepOptions", "SweepResult", "run_sweep"]
 
@@ -68,6 +71,12 @@ class SweepOptions:
     """Called with the progress after each batch of a cell, from any thread, one at a time."""
     metrics: Sequence[NamedMetric] = ()
     """Computed from the ranks of every cell, beside Recall@k."""
+    decoding: Decoding = "host"
+    """Where JPEGs are decoded: with Pillow, or with torchvision on the model's device,
+    whose pixels differ by rounding.
+    """
+    pictures: KeptPictures | None = None
+    """Prepared images are taken from it, and put there for further models of a run."""
 
 
 def run_sweep(
@@ -91,6 +100,8 @@ def run_sweep(
         options.precision,
         options.batch_size or usual_batch_size(model.device),
         options.metrics,
+        options.decoding,
+        _kept_pictures(options.pictures, model, pairs),
     )
     # Every image is encoded once with nothing hidden, and once per cell.
     encodings = len(pairs.images) * (1 + len(cells))
@@ -107,8 +118,8 @@ class _Sweep:
     ) -> None:
         self._plan = plan
         self._counter = counter
-        self._shards = ModelShards.of(store, plan.model, plan.precision)
-        self._spill = _spill_beside(store)
+        self._shards = ModelShards.of(store, plan.model, plan.precision, plan.decoding)
+        self._spill = Spill(folders_beside(store))
         self._gathered = {cell: CellBatches() for cell in plan.cells}
 
     def run(self, copies: Callable[[], Sequence[DualEncoder]]) -> SweepResult:
@@ -165,14 +176,26 @@ class _Sweep:
         skipped = sum(int((~batch.is_readable).sum()) for batch in batches)
         digest = digests_of(batches)
         dataset = describe(pairs, plan.ks, pixel_digest=digest, skipped=skipped)
+        # What was decoded as ever has nothing to say.
+        if plan.decoding != "host":
+            dataset["decoding"] = plan.decoding
         return SweepResult(cells, pairs, dataset, truncated_by(plan.model, pairs.texts))
 
 
-def _spill_beside(store: EmbeddingStore | None) -> Spill:
-    """Beside the shards there is room for embeddings; the temporary folder may be memory."""
+def _kept_pictures(
+    kept: KeptPictures | None, model: DualEncoder, pairs: Pairs
+) -> PicturesOfOneWay | None:
+    return None if kept is None else kept.for_model(model, pairs.dataset)
+
+
+def folders_beside(store: EmbeddingStore | None) -> tuple[Path, ...]:
+    """Where files without a name go, the first choice first.
+
+    Beside the shards there is room for much; the temporary folder may be memory.
+    """
     if store is None:
-        return Spill()
-    return Spill((store.folder, *store.folder.parents[:2]))
+        return ()
+    return (store.folder, *store.folder.parents[:2])
 
 
 def _without_skipped(

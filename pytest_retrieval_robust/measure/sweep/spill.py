@@ -42,9 +42,17 @@ class Spill:
         with suppress(OSError):  # no temporary folder can be written
             self._folders.append(Path(tempfile.gettempdir()))
         self._file: IO[bytes] | None = None
+        self._folder: Path | None = None
         self._was_opened = False
         self._end = 0
         self._lock = Lock()
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that the file is in; None if no folder can be written."""
+        with self._lock:
+            self._opened()
+            return self._folder
 
     def put(self, array: NDArray[Any]) -> Waiting:
         """Put an array away; from any thread."""
@@ -105,6 +113,7 @@ class Spill:
                     self._file = tempfile.TemporaryFile(  # noqa: SIM115 - kept open
                         dir=folder, prefix="retrieval-robust-", buffering=0
                     )
+                    self._folder = folder
                     break
         return self._file
 

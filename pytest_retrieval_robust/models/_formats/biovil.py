@@ -31,7 +31,7 @@ from .._files.prefixes import without_prefix
 from .._files.weights_file import read_weights, weights_in
 from .building import Fit, build, fill
 from .composed import ComposedEncoder, Parts
-from .pictures import Picture, Prepare, eight_bit, resize_and_crop
+from .pictures import Picture, Way, eight_bit, resize_and_crop
 from .towers import TableSizes, bert, last_state, resnet50
 from .wordpiece import WordPieces, load_word_pieces
 
@@ -181,7 +181,7 @@ def load(
     )
     side = images.tower.crop
     parts = Parts(
-        picture=Picture(_prepare(side), side, mean=(0.0,) * 3, std=(1.0,) * 3),
+        picture=Picture(_Stretched(side), side, mean=(0.0,) * 3, std=(1.0,) * 3),
         image_tower=images.tower,
         tokens=_tokens(name, text_folder, request, texts.tower.tables),
         text_tower=texts.tower,
@@ -295,20 +295,34 @@ def _without_stop(name: str) -> Callable[[str], str]:
     return clean
 
 
-def _prepare(crop: int) -> Prepare:
+@dataclass(frozen=True)
+class _Stretched(Way):
     """The image's own extremes stretched to 0..255, grey, 512 on the short side, cropped.
 
     Extremes are those over all channels together.
     """
-    shape = resize_and_crop(_SIDE, crop, Image.Resampling.BILINEAR, grey=True)
 
-    def prepare(image: Image.Image) -> Prepared:
-        values = np.asarray(eight_bit(image)).astype(np.float64)
-        span = np.ptp(values)
-        # A constant image is black: the authors' code divides by zero, and gets that.
-        stretched = np.zeros_like(values)
-        if span != 0:
-            stretched = (values - values.min()) / span * 255
-        return shape(Image.fromarray(stretched.astype(np.uint8)))
+    crop: int
 
-    return prepare
+    def __call__(self, image: Image.Image) -> Prepared:
+        source = eight_bit(image)
+        extremes = np.asarray(source.getextrema())
+        levels = stretched_levels(int(extremes.min()), int(extremes.max()))
+        # A level decides the new one, so that each is computed once.
+        stretched = source.point(levels * len(source.getbands()))
+        filter_ = Image.Resampling.BILINEAR
+        return resize_and_crop(_SIDE, self.crop, filter_, grey=True)(stretched)
+
+
+def stretched_levels(least: int, greatest: int) -> list[int]:
+    """What each of the 256 levels becomes: `least` 0 and `greatest` 255.
+
+    Levels between them are cut to whole numbers, as the authors' code does.
+    """
+    # A constant image is black: the authors' code divides by zero, and gets that.
+    if least == greatest:
+        return [0] * 256
+    levels = np.arange(256, dtype=np.float64)
+    stretched = (levels - least) / (greatest - least) * 255
+    # Levels beyond the extremes do not occur.
+    return [int(level) for level in stretched.clip(0, 255)]

@@ -17,8 +17,9 @@ from torch import Tensor
 from ...core.errors import EmbeddingError, ModelError
 from .. import ModelCard, Prepared
 from .._files.attempt import attempt
+from ..preparing import prepares_by
 from .encoders import described_encoder, unit_rows
-from .pictures import resize_and_crop
+from .pictures import resize_and_crop, way_or_none
 
 _NUMBERS = "fiub"
 """Kinds of numpy types that rows may be of: floats, integers and booleans."""
@@ -53,6 +54,7 @@ class CallableEncoder:
     def __repr__(self) -> str:
         return described_encoder(self)
 
+    @prepares_by(lambda encoder: way_or_none(encoder._prepare))
     def prepare(self, image: Image.Image) -> Prepared:
         prepared = self._prepare(image)
         if not isinstance(prepared, Prepared):

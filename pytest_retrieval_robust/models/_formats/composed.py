@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .. import LoadRequest, ModelCard, Prepared
 from .._files.inputs import inputs_digest, token_ids_digest
+from ..preparing import prepares_by
 from .encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from .pictures import Picture
 
@@ -69,6 +70,7 @@ class ComposedEncoder:
     def _placed(self, tower: nn.Module) -> nn.Module:
         return tower.to(device=self.device, dtype=self._dtype).eval()
 
+    @prepares_by(lambda encoder: encoder._picture.way)
     def prepare(self, image: Image) -> Prepared:
         """The authors' own geometry."""
         return self._picture.prepare(image)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from .. import LoadRequest, Prepared
 from .._files.weights_file import weights_in
 from .opencv import by_area, grey_of
-from .pictures import Picture, eight_bit, require_shape
+from .pictures import Picture, Way, eight_bit, require_shape
 from .recipe import Recipe
 from .towers import bert, hidden_states, resnet50, table_sizes
 from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
@@ -103,24 +104,27 @@ def clean(text: str) -> str:
     return " ".join(sentences)
 
 
-def _prepare(image: Image.Image) -> Prepared:
+@dataclass(frozen=True)
+class _Fitted(Way):
     """Grey, the longer side to 256 by area, padded with black, the middle 224 kept."""
-    grey = grey_of(eight_bit(image))
-    height, width = grey.shape
-    new_width, new_height = _resized(width, height)
-    require_shape(image, new_width, new_height)
-    square = padded(by_area(grey, new_width, new_height))
-    margin = (_SIDE - _CROP) // 2
-    cut = square[margin : margin + _CROP, margin : margin + _CROP]
-    left = (_SIDE - new_width) // 2 - margin
-    top = (_SIDE - new_height) // 2 - margin
-    frame = (
-        left / _CROP,
-        top / _CROP,
-        (left + new_width) / _CROP,
-        (top + new_height) / _CROP,
-    )
-    return Prepared(np.repeat(cut[None], 3, axis=0), frame)
+
+    def __call__(self, image: Image.Image) -> Prepared:
+        grey = grey_of(eight_bit(image))
+        height, width = grey.shape
+        new_width, new_height = _resized(width, height)
+        require_shape(image, new_width, new_height)
+        square = padded(by_area(grey, new_width, new_height))
+        margin = (_SIDE - _CROP) // 2
+        cut = square[margin : margin + _CROP, margin : margin + _CROP]
+        left = (_SIDE - new_width) // 2 - margin
+        top = (_SIDE - new_height) // 2 - margin
+        frame = (
+            left / _CROP,
+            top / _CROP,
+            (left + new_width) / _CROP,
+            (top + new_height) / _CROP,
+        )
+        return Prepared(np.repeat(cut[None], 3, axis=0), frame)
 
 
 def _resized(width: int, height: int) -> tuple[int, int]:
@@ -140,7 +144,7 @@ def padded(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _picture(_: str, __: Mapping[str, Tensor], ___: LoadRequest) -> Picture:
-    return Picture(_prepare, _CROP, (0.5,) * 3, (0.5,) * 3)
+    return Picture(_Fitted(), _CROP, (0.5,) * 3, (0.5,) * 3)
 
 
 def _tokens(

@@ -123,6 +123,10 @@ class DatasetForm(_Form):
     images: Positive
     reports: Positive
     groups: Positive
+    decoding: Literal["device"] | UnsetType = UNSET
+    """`device` if torchvision decoded JPEGs on the device, whose pixels differ from
+    Pillow's by rounding. Absent otherwise.
+    """
 
 
 class OutcomeForm(_Form):

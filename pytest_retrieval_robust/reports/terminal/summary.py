@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..metric_tables import metric_lines
-from ..notes import loading_notes
+from ..notes import decoding_notes, loading_notes
 from .baseline import baseline_lines
 from .blocks import BLOCKS, printable_blocks
 from .curve_tables import table_lines
@@ -75,6 +75,7 @@ def summary_lines(
     yield from sentence_lines("broken:", run.broken, "red")
     yield from sentence_lines("not tested:", _absent_models(run, verbosity), "yellow")
     yield from sentence_lines("loaded:", loading_notes(run))
+    yield from sentence_lines("decoded:", decoding_notes(run))
     yield from sentence_lines("note:", run.warnings, "yellow")
     if run.results is not None:
         yield [Span(f"results: {run.results} (run.json, ranks.npz)")]

@@ -20,6 +20,7 @@ from ...retrieval.curve import Curve
 from .loading import Loader, give_memory_back
 from .planning import PlannedCells
 from .samples import Samples
+from .shared_pictures import SharedPictures
 from .state import RunState
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Measurer:
         self._loader = loader
         self._planned = planned
         self._samples = samples
+        self._pictures = SharedPictures(state, loader, planned)
         self._sweeps: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._searches: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
         self._outcomes: dict[Case, Outcome] = {}
@@ -138,6 +140,7 @@ class Measurer:
         self._planned.add(model, dataset, cell)
         with _error_kept(self._sweeps, "sweep", model, dataset):
             self._sweeps[model, dataset] = self._run_sweep(model, dataset)
+        self._pictures.release(model, dataset, self._sweeps)
         result = self._sweeps[model, dataset]
         if not isinstance(result, RobustError):
             self._note_precision(model, dataset)
@@ -165,6 +168,8 @@ class Measurer:
                 copies=lambda: self._loader.copies_of(model),
                 tell=self._state.tell,
                 metrics=self._state.metrics,
+                decoding=settings.decoding,
+                pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
             ),
         )
 

@@ -50,6 +50,14 @@ class PlannedCells:
             for seed in seeds:
                 self.add(model, dataset, Cell(occluder, level, seed))
 
+    def models_on(self, dataset: str) -> list[str]:
+        """The models that are planned on a data set."""
+        return [
+            model
+            for (model, name), cells in self._cells.items()
+            if name == dataset and cells
+        ]
+
     def hidden_cells(self, model: str, dataset: str) -> list[Cell]:
         """The planned cells above level 0, in an order that never changes."""
         # Level 0 is the same for all, and a sweep measures it anyway.

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
-from torchvision.transforms import Normalize, ToTensor
+from torchvision.transforms import Normalize
 
 from ....core.errors import ModelError
 from ... import LoadRequest, ModelCard, Prepared
+from ...preparing import prepares_by
 from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from ..geometry import Geometry, Resize
-from ..pictures import eight_bit, require_shape
+from ..pictures import channels_first, eight_bit, require_shape
 from .creating import Created
+from .steps import TransformWay, is_geometry, steps_for_grey, way_of_steps
 
 _RESIZES: dict[str, Resize] = {
     "squash": "exact",
@@ -45,6 +46,7 @@ class OpenClipEncoder:
         self.card = replace(card, input_size=self._geometry.side)
         steps = created.preprocess.transforms
         self._geometry_steps = [step for step in steps if is_geometry(step)]
+        self._grey_steps = steps_for_grey(self._geometry_steps)
         normalise = next(step for step in steps if isinstance(step, Normalize))
         self._mean = channel_constants(normalise.mean, self.device)
         self._std = channel_constants(normalise.std, self.device)
@@ -52,16 +54,24 @@ class OpenClipEncoder:
     def __repr__(self) -> str:
         return described_encoder(self)
 
+    @prepares_by(lambda encoder: encoder._way)
     def prepare(self, image: Image) -> Prepared:
         """Resize and crop as the checkpoint's transform declares, kept at 8 bits."""
-        square = eight_bit(image).convert("RGB")
+        square = eight_bit(image)
         # Before open_clip's own transform, which would allocate it.
         require_shape(image, *self._geometry.resized(*image.size))
-        for step in self._geometry_steps:
+        steps = self._grey_steps
+        if square.mode != "L" or steps is None:
+            square = square.convert("RGB")
+            steps = self._geometry_steps
+        for step in steps:
             square = step(square)
-        levels = np.asarray(square, dtype=np.uint8)
-        pixels = np.ascontiguousarray(levels.transpose(2, 0, 1))
-        return Prepared(pixels, self._geometry.frame(*image.size))
+        return Prepared(channels_first(square), self._geometry.frame(*image.size))
+
+    @property
+    def _way(self) -> TransformWay | None:
+        """What `prepare` follows from; None with a step that is not known."""
+        return way_of_steps(self._geometry, self._geometry_steps)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(B, 3, S, S) on the 0..1 scale -> the network's input, float32."""
@@ -106,7 +116,3 @@ def geometry_of(name: str, config: dict[str, Any]) -> Geometry:
         )
     resize = _RESIZES[config.get("resize_mode") or "shortest"]
     return Geometry(resize, height, height)
-
-
-def is_geometry(step: Any) -> bool:
-    return not isinstance(step, Normalize | ToTensor)

@@ -17,6 +17,7 @@ from ... import LoadRequest, ModelCard, Prepared
 from ..._files.attempt import attempt
 from ..._files.inputs import inputs_digest, token_ids_digest, vocabulary_of
 from ..._files.tokenizer import failing_tokenizer
+from ...preparing import prepares_by
 from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from ..pictures import Picture
 from .text import cleaner, cleaning_of
@@ -60,6 +61,7 @@ class TransformersEncoder:
     def __repr__(self) -> str:
         return described_encoder(self)
 
+    @prepares_by(lambda encoder: encoder._picture.way)
     def prepare(self, image: Image.Image) -> Prepared:
         """Resize and crop as the checkpoint's image processor declares, kept at 8 bits."""
         return self._picture.prepare(image)
