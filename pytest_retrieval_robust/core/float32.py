@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock
 from typing import Any
+
+from .errors import ConfigError
+
+_OVERRIDE = "NVIDIA_TF32_OVERRIDE"
+"""Read by NVIDIA's own libraries, before any setting of torch: 0 means no TF32."""
 
 _lock = Lock()
 _inside = 0
@@ -27,6 +33,10 @@ def ieee_float32() -> Iterator[None]:
     `torch.set_float32_matmul_precision` allows it, or bfloat16, in products: that can
     swap neighbours. The settings are the process's own, so that threads which are in
     here together share them.
+
+    Raises:
+        ConfigError: CUDA is used, and the environment overrides all settings
+            (`refuse_forced_tf32`).
     """
     global _inside
     with _lock:
@@ -42,9 +52,25 @@ def ieee_float32() -> Iterator[None]:
                 _restore()
 
 
+def refuse_forced_tf32() -> None:
+    """Raise `ConfigError` where the environment lets NVIDIA's libraries use TF32 against
+    any setting.
+    """
+    value = os.environ.get(_OVERRIDE)
+    if value in (None, "", "0"):
+        return
+    raise ConfigError(
+        f"Expected {_OVERRIDE} to be 0 or unset, got {_OVERRIDE}={value!r}. It overrides"
+        " the settings that keep float32 whole on a GPU: unset it."
+    )
+
+
 def _change() -> None:
     import torch
 
+    # A processor does not ask for it.
+    if torch.cuda.is_initialized():
+        refuse_forced_tf32()
     backends: Any = torch.backends
     newer_settings = (
         backends.cuda.matmul,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.core.float32 import ieee_float32
 from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.pairs import pairs_of
@@ -151,3 +152,19 @@ def test_deterministic_algorithms_are_asked_for_again() -> None:
         assert not torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_an_environment_that_forces_tf32_ends_with_a_sentence_where_cuda_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    before = _settings()
+    with ieee_float32():
+        assert _settings() == ("ieee", "ieee")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    with pytest.raises(ConfigError, match="NVIDIA_TF32_OVERRIDE to be 0 or unset"):
+        run_sweep(encoder_of(Pixels), pairs_of(RECORDS), [], (1,))
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE")
+    with ieee_float32():
+        assert _settings() == ("ieee", "ieee")
+    assert _settings() == before
