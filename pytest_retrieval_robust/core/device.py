@@ -114,6 +114,14 @@ def further_numbers(slot: Slot, devices: int) -> list[int]:
     return list(range(first_further, devices, slot.count))
 
 
+def use_device(device: str) -> None:
+    """Have `cuda` without a number mean that device in this thread, as encoders may say it."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+
+
 def synchronise(device: str) -> None:
     """Wait until the device has done what it was asked, so that a clock read afterwards
     counts it.

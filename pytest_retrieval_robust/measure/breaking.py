@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -112,15 +112,24 @@ def find_breaking(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read.
     """
-    # It checks its arguments before anything is encoded.
     search = Search(model, dataset, grid, fill, images, k, limit, batch_size)
-    budget = _checked_budget(budget, grid)
-    most = min(images, len(search.pairs.images)) * budget
-    parts = []
-    with closing(Counter(model.name, dataset.name, most, tell)) as counter:
-        count = partial(counter.add, None, encoded=True)
-        for probe in search.probes(search.pairs):
-            parts.append(_search_part(replace(probe, tell=count), budget))
+    return run_search(search, budget, tell)
+
+
+def run_search(
+    search: Search, budget: int | None = None, tell: Tell | None = None
+) -> BreakingResult:
+    """`find_breaking` for a search whose other arguments are checked already."""
+    budget = _checked_budget(budget, search.grid)
+    most = min(search.images, len(search.pairs.images)) * budget
+    with closing(
+        Counter(search.model.name, search.dataset.name, most, tell)
+    ) as counter:
+        parts = search.results(
+            search.pairs,
+            partial(_search_part, budget=budget),
+            partial(counter.add, None, encoded=True),
+        )
     return _result(search, budget, parts)
 
 

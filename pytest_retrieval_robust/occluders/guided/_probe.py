@@ -86,6 +86,14 @@ class Probe:
                 f" k={self.k}. Lower it, or search among more reports."
             )
 
+    def prepare(self) -> None:
+        """Make what all versions share.
+
+        Where memory does not hold that, it runs out here, and not in a search.
+        """
+        _ = self._values
+        _ = self._right
+
     def run(self, searches: Sequence[Search[T]]) -> list[T]:
         """The result of each image's search; one search per image, in the batch's order."""
         results: dict[int, T] = {}

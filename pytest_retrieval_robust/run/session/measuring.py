@@ -203,8 +203,8 @@ class Measurer:
     # Searches
 
     def _search(self, model: str, dataset: str) -> BreakingOutcome:
-        from ...measure.breaking import breaking_arrays, find_breaking
-        from ...measure.pairs import pairs_of
+        from ...measure.breaking import breaking_arrays, run_search
+        from ...measure.search import USUAL_FILL, Search
 
         # A gate's own numbers win over the options, and these over the defaults.
         settings = self._state.settings
@@ -216,18 +216,20 @@ class Measurer:
             k = limit.k
             images = limit.images or images
             grid = limit.grid or grid
-        result = find_breaking(
+        search = Search(
             self._loader.model(model),
             self._loader.dataset(dataset),
-            k=k,
             grid=grid,
+            fill=USUAL_FILL,
             images=images,
+            k=k,
             limit=settings.limit,
             batch_size=settings.batch_size,
-            tell=self._state.tell,
+            copies=lambda: self._loader.copies_of(model),
         )
+        result = run_search(search, tell=self._state.tell)
         key = f"breaking-{case_key(result.outcome.case)}"
-        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
+        pairs = search.pairs
         self._state.store.save(key, **breaking_arrays(result, pairs))
         self._samples.keep(model, dataset, result)
         return replace(result.outcome, arrays_key=key)
