@@ -134,7 +134,7 @@ def test_however_tests_are_dealt_out_there_are_two_slots(
 
 
 def test_without_workers_a_process_takes_all_devices(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester,
 ) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_harmless=HARMLESS)
