@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .calling import encode_images
 from .errors import DatasetError, ModelError, RobustError
 from .foreign import FOREIGN, described, let_go, without_frames
+from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,10 +94,21 @@ def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
     pinned = device.startswith("cuda")
     # From pinned memory it is copied while the device works on the batch before.
     if pinned:
-        tensor = tensor.pin_memory()
+        tensor = _pinned(tensor)
     tensor = tensor.to(device, non_blocking=pinned)
     if tensor.dtype == torch.uint8:
         return tensor.float() / 255
+    return tensor
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    """The tensor in pinned memory; as it is where the system has no more of that."""
+    try:
+        return tensor.pin_memory()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        let_go(error)
     return tensor
 
 

@@ -122,7 +122,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     while current is not None and id(current) not in visited:
         if isinstance(current, OutOfMemory | MemoryError | torch.OutOfMemoryError):
             return True
-        if isinstance(current, Exception) and _OUT_OF_MEMORY.search(_text(current)):
+        # Our own sentences name files, which may be called anything.
+        is_foreign = isinstance(current, Exception) and not isinstance(
+            current, RobustError
+        )
+        if is_foreign and _OUT_OF_MEMORY.search(_text(current)):
             return True
         if is_of_the_device(current):
             return False

@@ -10,6 +10,7 @@ from typing import Any
 from ..core.catalogue import unknown_name
 from ..core.errors import ModelError
 from ..core.foreign import described
+from ..core.memory import is_out_of_memory
 from ._files.attempt import attempt
 from .card import ModelCard
 from .encoder import DualEncoder, Precision
@@ -114,8 +115,7 @@ def _failed_load(
     entry: ModelEntry, request: LoadRequest, error: BaseException
 ) -> ModelError:
     """The error of an entry whose own code raised."""
-    # torch reports a full device as a RuntimeError with these words.
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if is_out_of_memory(error):
         return ModelError(
             f"Expected room for {entry.name} on {request.device}, got"
             f" {described(error)}. See what else runs on it, or choose a lower"

@@ -104,9 +104,21 @@ class OcclusionTimer:
         return self.measurement
 
     def _measure(self, images: int | None, rounds: int, calls: int) -> CostMeasurement:
-        from ...occluders._checks import check_whole
+        from ...core.memory import or_device_error
 
         model = self._source.model(self._case.model)
+        # A batch that does not fit is not halved: its cost would be another batch's.
+        return or_device_error(
+            lambda: self._measure_model(model, images, rounds, calls),
+            f"{model.name} to be timed",
+            model.device,
+        )
+
+    def _measure_model(
+        self, model: DualEncoder, images: int | None, rounds: int, calls: int
+    ) -> CostMeasurement:
+        from ...occluders._checks import check_whole
+
         if images is None:
             images = IMAGES_ON_CPU if model.device == "cpu" else IMAGES
         for name, value in (("images", images), ("rounds", rounds), ("calls", calls)):

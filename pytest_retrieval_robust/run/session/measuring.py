@@ -13,6 +13,7 @@ import pytest
 from ...core.cases import CLEAN, Case, Cell, Json
 from ...core.errors import MetricError, RobustError
 from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.memory import or_device_error
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
 from ...gate.arrays import case_key, dataset_key
@@ -153,19 +154,26 @@ class Measurer:
         settings = self._state.settings
         occluders = self._state.selection.occluders
         hidden = self._planned.hidden_cells(model, dataset)
-        return run_sweep(
-            self._loader.model(model),
-            pairs_of(self._loader.dataset(dataset), settings.limit),
-            [(cell, occluders[cell.occluder]) for cell in hidden],
-            settings.ks,
-            SweepOptions(
-                precision=settings.precision,
-                batch_size=settings.batch_size,
-                store=self._state.embeddings,
-                copies=lambda: self._loader.copies_of(model),
-                tell=self._state.tell,
-                metrics=self._state.metrics,
+        encoder = self._loader.model(model)
+        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
+        options = SweepOptions(
+            precision=settings.precision,
+            batch_size=settings.batch_size,
+            store=self._state.embeddings,
+            copies=lambda: self._loader.copies_of(model),
+            tell=self._state.tell,
+            metrics=self._state.metrics,
+        )
+        return or_device_error(
+            lambda: run_sweep(
+                encoder,
+                pairs,
+                [(cell, occluders[cell.occluder]) for cell in hidden],
+                settings.ks,
+                options,
             ),
+            f"{model} to be measured",
+            encoder.device,
         )
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:
