@@ -6,21 +6,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from threading import Lock
 from typing import Any
 
 from .errors import ConfigError
+from .shared_change import SharedChange, Undo
 
 _OVERRIDE = "NVIDIA_TF32_OVERRIDE"
 """Read by NVIDIA's own libraries, before any setting of torch: 0 means no TF32."""
 
-_lock = Lock()
-_inside = 0
-"""How many threads are in `ieee_float32`: the first one changes torch's settings, the
-last one gives them back.
-"""
-_give_back: list[Callable[[], object]] = []
-"""What sets torch's settings back, in the order in which they were changed."""
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+_DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
+"""Without one of these torch refuses products on CUDA in deterministic mode."""
 
 
 @contextmanager
@@ -38,18 +34,35 @@ def ieee_float32() -> Iterator[None]:
         ConfigError: CUDA is used, and the environment overrides all settings
             (`refuse_forced_tf32`).
     """
-    global _inside
-    with _lock:
-        if _inside == 0:
-            _change()
-        _inside += 1
-    try:
+    with _ieee.made():
         yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                _restore()
+
+
+@contextmanager
+def plain_algorithms() -> Iterator[None]:
+    """No sums in bfloat16, and algorithms that are not deterministic to the last bit,
+    whatever the caller has set.
+
+    The caller's settings come back afterwards. In here torch refuses nothing of what
+    gives the same in any order. Nor are encoders deterministic: they run elsewhere.
+    """
+    with _plain.made():
+        yield
+
+
+@contextmanager
+def allowed_products() -> Iterator[None]:
+    """Products on CUDA also where the caller asked for deterministic algorithms, but not
+    for a workspace of cuBLAS that has them.
+    """
+    import torch
+
+    has_workspace = os.environ.get(_WORKSPACE) in _DETERMINISTIC_WORKSPACES
+    if torch.are_deterministic_algorithms_enabled() and not has_workspace:
+        with plain_algorithms():
+            yield
+    else:
+        yield
 
 
 def refuse_forced_tf32() -> None:
@@ -65,12 +78,13 @@ def refuse_forced_tf32() -> None:
     )
 
 
-def _change() -> None:
+def _make_ieee() -> list[Undo]:
     import torch
 
     # A processor does not ask for it.
     if torch.cuda.is_initialized():
         refuse_forced_tf32()
+    undo: list[Undo] = []
     backends: Any = torch.backends
     newer_settings = (
         backends.cuda.matmul,
@@ -86,20 +100,39 @@ def _change() -> None:
     matmul = _unless_mixed(torch.get_float32_matmul_precision)
     if matmul is not None:
         torch.set_float32_matmul_precision("highest")
-        _give_back.append(partial(torch.set_float32_matmul_precision, matmul))
+        undo.append(partial(torch.set_float32_matmul_precision, matmul))
     cudnn = _unless_mixed(lambda: backends.cudnn.allow_tf32)
     if cudnn is not None:
         backends.cudnn.allow_tf32 = False
-        _give_back.append(partial(setattr, backends.cudnn, "allow_tf32", cudnn))
+        undo.append(partial(setattr, backends.cudnn, "allow_tf32", cudnn))
     for setting, value in zip(newer_settings, before, strict=True):
         setting.fp32_precision = "ieee"
-        _give_back.append(partial(setattr, setting, "fp32_precision", value))
-
-
-def _restore() -> None:
+        undo.append(partial(setattr, setting, "fp32_precision", value))
     # In the order of the changes, so that the newer settings have the last word.
-    while _give_back:
-        _give_back.pop(0)()
+    return undo
+
+
+def _make_plain() -> list[Undo]:
+    import torch
+
+    undo: list[Undo] = []
+    if torch.are_deterministic_algorithms_enabled():
+        only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+        torch.use_deterministic_algorithms(False)
+        undo.append(
+            partial(torch.use_deterministic_algorithms, True, warn_only=only_warns)
+        )
+    cuda: Any = torch.backends.cuda.matmul
+    reduced = cuda.allow_bf16_reduced_precision_reduction
+    # Newer versions of torch keep a second setting beside the first.
+    split_k = getattr(cuda, "allow_bf16_reduced_precision_reduction_split_k", None)
+    if split_k is not None:
+        reduced = (reduced, split_k)
+    cuda.allow_bf16_reduced_precision_reduction = False
+    undo.append(
+        partial(setattr, cuda, "allow_bf16_reduced_precision_reduction", reduced)
+    )
+    return undo
 
 
 def _unless_mixed(read: Callable[[], Any]) -> Any:
@@ -108,3 +141,7 @@ def _unless_mixed(read: Callable[[], Any]) -> Any:
         return read()
     except RuntimeError:
         return None
+
+
+_ieee = SharedChange(_make_ieee)
+_plain = SharedChange(_make_plain)

@@ -45,6 +45,7 @@ _MODULES = (
     "core/float32.py",
     "core/memory.py",
     "core/rows.py",
+    "core/shared_change.py",
     "measure/abilities.py",
 )
 _LIBRARIES = (

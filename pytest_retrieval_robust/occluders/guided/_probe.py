@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...core.calling import image_rows
 from ...core.encoding import encode
 from ...core.errors import EmbeddingError, OcclusionError
-from ...core.float32 import ieee_float32
+from ...core.float32 import allowed_products, ieee_float32
 from ...core.memory import Limits, in_pieces, limits_of
 from .._frames import view_of
 from ..cells import hide_cells
@@ -205,7 +205,11 @@ class Probe:
         setting = self.scene.setting
         similarity = getattr(setting.encoder, "similarity", None)
         # In shorter numbers a margin would not be certain, and would not agree with the ranks.
-        with ieee_float32(), torch.autocast(rows.device.type, enabled=False):
+        with (
+            ieee_float32(),
+            allowed_products(),
+            torch.autocast(rows.device.type, enabled=False),
+        ):
             if similarity is None:
                 return rows @ setting.reports.T
             return scored(rows, setting.reports, similarity)
