@@ -377,6 +377,49 @@ def test_what_a_sweep_found_out_is_known_to_searches_maps_and_ranks() -> None:
     assert (model.images.failures, model.reports.failures) == known
 
 
+@pytest.mark.usefixtures("on_gpu")
+def test_memory_that_another_process_takes_meanwhile_halves_from_then_on() -> None:
+    expected = undisturbed("images of a sweep")
+    model = small_model()
+    room = Room(MEMORY["torch"], most=8)
+
+    class Taken(Room):
+        """Has room for less and less."""
+
+        def require(self, count: int) -> None:
+            room.most = max(1, room.most - 1)
+            room.require(count)
+
+    model.images = Taken(MEMORY["torch"])
+    assert swept(model) == expected
+    # Each size fails once: the 136 versions of a batch that `salient` looks at, 68, ..., 2.
+    assert 1 <= room.failures <= 8
+    assert limits_of(model).images == 1
+
+
+@pytest.mark.usefixtures("on_gpu")
+def test_a_model_that_no_image_fits_beside_is_an_error_of_every_cell_and_is_let_go() -> (
+    None
+):
+    model = small_model()
+    room = Room(MEMORY["torch"], most=0)
+    model.images = room
+    patches = load_occluder("patches")
+    cells = [(Cell("patches", level, 1), patches) for level in (0.2, 0.4)]
+    options = SweepOptions(batch_size=8)
+    result = run_sweep(model, pairs_of(RECORDS), cells, (1,), options)
+    for error in result.cells.values():
+        assert isinstance(error, ModelError)
+        assert "Memory of cuda:0 ran out: see what else runs there" in str(error)
+    # A warm-up with 4 images, and 8, 4, 2, 1 for each cell of one batch of four.
+    assert room.failures <= 3 + 4 * len(result.cells)
+    assert limits_of(model).images is None
+    reference = weakref.ref(model)
+    del model
+    gc.collect()
+    assert reference() is None
+
+
 @dataclass
 class Source:
     """A run's only model, for a timer."""
