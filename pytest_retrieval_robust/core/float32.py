@@ -82,7 +82,8 @@ def _make_ieee() -> list[Undo]:
     import torch
 
     # A processor does not ask for it.
-    if torch.cuda.is_initialized():
+    cuda: Any = torch.cuda
+    if cuda.is_initialized():
         refuse_forced_tf32()
     undo: list[Undo] = []
     backends: Any = torch.backends

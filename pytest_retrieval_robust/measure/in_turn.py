@@ -7,7 +7,7 @@ copies are: a run gives the same on any number of devices.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import Event
@@ -46,7 +46,7 @@ def in_turn(
     workers: Sequence[Callable[[P], T]],
     parts: Iterable[P],
     stop: Stop,
-) -> Iterator[T]:
+) -> Generator[T]:
     """What the workers make of the parts, in their order: part n by worker n modulo
     their number.
 

@@ -88,7 +88,7 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
     def missing_members(model: object) -> list[str]:
         return [member for member in _MEMBERS if not hasattr(model, member)]
 
-    def load() -> Any:
+    def load() -> DualEncoder:
         # Loaders of others may count on the defaults that their user has set.
         if _is_of_this_package(entry.load):
             with usual_defaults():

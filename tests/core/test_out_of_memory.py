@@ -436,7 +436,7 @@ class Source:
         return load_occluder(name)
 
     def timed_batch(self, _: str, __: str, images: int) -> Any:
-        return prepare_batch(self.encoder, RECORDS, images)  # type: ignore[arg-type]
+        return prepare_batch(self.encoder, RECORDS, images)
 
     def alone(self, *_: Any) -> Any:
         raise AssertionError

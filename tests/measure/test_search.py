@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pytest_retrieval_robust.core.encoding import unit_scale
 from pytest_retrieval_robust.core.errors import DatasetError, ModelError
 from pytest_retrieval_robust.core.progress import Progress
 from pytest_retrieval_robust.measure import batches
@@ -62,7 +63,7 @@ def _no_thread_is_left() -> Iterator[None]:
 
 def searched(models: list[Any], **options: Any) -> BreakingResult:
     first, *copies = models
-    search = Search(first, RECORDS, 4, "black", IMAGES, k=3, copies=lambda: copies)  # type: ignore[arg-type]
+    search = Search(first, RECORDS, 4, "black", IMAGES, k=3, copies=lambda: copies)
     return run_search(search, **options)
 
 
@@ -93,7 +94,7 @@ def test_any_number_of_copies_gives_the_same_bytes(
     count: int, alone: BreakingResult
 ) -> None:
     told: list[Progress] = []
-    models = [encoder_of(Noting) for _ in range(count)]
+    models: list[Any] = [encoder_of(Noting) for _ in range(count)]
     result = searched(models, tell=told.append)
     assert content(result) == content(alone)
     assert result.outcome == alone.outcome
@@ -128,7 +129,7 @@ def test_copies_are_not_asked_for_where_one_part_is_all() -> None:
     def copies() -> list[Any]:
         raise AssertionError
 
-    search = Search(encoder_of(Noting), RECORDS, 4, "black", PART, k=3, copies=copies)  # type: ignore[arg-type]
+    search = Search(encoder_of(Noting), RECORDS, 4, "black", PART, k=3, copies=copies)
     assert len(run_search(search).numbers) == PART
 
 
@@ -190,7 +191,7 @@ def test_a_data_set_without_images_to_read_is_refused_on_copies_too() -> None:
 
     data: Any = Broken(RECORDS.texts, RECORDS.reports)
     models = [encoder_of(Noting) for _ in range(2)]
-    search = Search(models[0], data, 4, "black", IMAGES, k=3, copies=lambda: models[1:])  # type: ignore[arg-type]
+    search = Search(models[0], data, 4, "black", IMAGES, k=3, copies=lambda: models[1:])
     with pytest.raises(DatasetError, match="images that can be read in records"):
         run_search(search)
 
@@ -213,7 +214,7 @@ def test_a_search_uses_an_apple_gpu_from_one_thread() -> None:
 def test_a_part_that_does_not_fit_is_searched_in_smaller_ones(
     room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scale = batches.unit_scale
+    scale = unit_scale
     failures = []
 
     def upload(pixels: Any, device: str) -> Tensor:
