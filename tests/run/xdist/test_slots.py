@@ -24,14 +24,15 @@ NOTES.mkdir(exist_ok=True)
 
 def pytest_configure(config):
     worker = getattr(config, "workerinput", {}).get("workerid", "alone")
-    note = {"slot": str(own_slot()), "devices": devices()}
+    note = {"slot": str(own_slot()), "devices": devices(worker)}
     (NOTES / worker).write_text(json.dumps(note))
 
 def pytest_configure_node(node):
     node.workerinput["of another plugin"] = 1
 
-def devices():
-    if not os.environ.get("COUNTS_DEVICES"):
+def devices(worker):
+    # The controller is the process of the tests around this run.
+    if worker == "alone" or not os.environ.get("COUNTS_DEVICES"):
         return []
     import torch
 
