@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .calling import encode_images
 from .errors import DatasetError, ModelError, RobustError
 from .foreign import FOREIGN, described, let_go, without_frames
-from .memory import is_out_of_memory
+from .memory import pinned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -91,24 +91,13 @@ def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
     import torch
 
     tensor = torch.from_numpy(pixels)
-    pinned = device.startswith("cuda")
+    is_cuda = device.startswith("cuda")
     # From pinned memory it is copied while the device works on the batch before.
-    if pinned:
-        tensor = _pinned(tensor)
-    tensor = tensor.to(device, non_blocking=pinned)
+    if is_cuda:
+        tensor = pinned(tensor)
+    tensor = tensor.to(device, non_blocking=is_cuda)
     if tensor.dtype == torch.uint8:
         return tensor.float() / 255
-    return tensor
-
-
-def _pinned(tensor: Tensor) -> Tensor:
-    """The tensor in pinned memory; as it is where the system has no more of that."""
-    try:
-        return tensor.pin_memory()
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        let_go(error)
     return tensor
 
 

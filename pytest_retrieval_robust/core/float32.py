@@ -14,6 +14,12 @@ from .shared_change import SharedChange, Undo
 _OVERRIDE = "NVIDIA_TF32_OVERRIDE"
 """Read by NVIDIA's own libraries, before any setting of torch: 0 means no TF32."""
 
+_SHORT_SUMS = (
+    "allow_bf16_reduced_precision_reduction",
+    "allow_fp16_reduced_precision_reduction",
+    "allow_fp16_accumulation",
+)
+"""Settings by which CUDA products may be summed in 16 bits."""
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
 """Without one of these torch refuses products on CUDA in deterministic mode."""
@@ -40,7 +46,7 @@ def ieee_float32() -> Iterator[None]:
 
 @contextmanager
 def plain_algorithms() -> Iterator[None]:
-    """No sums in bfloat16, and algorithms that are not deterministic to the last bit,
+    """No sums in 16 bits, and algorithms that are not deterministic to the last bit,
     whatever the caller has set.
 
     The caller's settings come back afterwards. In here torch refuses nothing of what
@@ -124,16 +130,18 @@ def _make_plain() -> list[Undo]:
             partial(torch.use_deterministic_algorithms, True, warn_only=only_warns)
         )
     cuda: Any = torch.backends.cuda.matmul
-    reduced = cuda.allow_bf16_reduced_precision_reduction
-    # Newer versions of torch keep a second setting beside the first.
-    split_k = getattr(cuda, "allow_bf16_reduced_precision_reduction_split_k", None)
-    if split_k is not None:
-        reduced = (reduced, split_k)
-    cuda.allow_bf16_reduced_precision_reduction = False
-    undo.append(
-        partial(setattr, cuda, "allow_bf16_reduced_precision_reduction", reduced)
-    )
+    before = {name: _short_sum(cuda, name) for name in _SHORT_SUMS}
+    for name, value in before.items():
+        setattr(cuda, name, False)
+        undo.append(partial(setattr, cuda, name, value))
     return undo
+
+
+def _short_sum(cuda: Any, name: str) -> Any:
+    value = getattr(cuda, name)
+    # Newer versions of torch keep a second setting beside the first.
+    split_k = getattr(cuda, f"{name}_split_k", None)
+    return value if split_k is None else (value, split_k)
 
 
 def _unless_mixed(read: Callable[[], Any]) -> Any:

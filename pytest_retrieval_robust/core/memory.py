@@ -10,10 +10,13 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from .errors import ModelError, RobustError
 from .foreign import described, let_go
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
 Kind: TypeAlias = Literal["images", "reports", "scene"]
@@ -189,6 +192,17 @@ def or_device_error(work: Callable[[], T], expected: str, device: str) -> T:
     advice = advice_on(failed, device, "")
     let_go(failed)
     raise kind(f"Expected {expected} on {device}, got {got}. {advice}")
+
+
+def pinned(tensor: Tensor) -> Tensor:
+    """The tensor in pinned memory; as it is where the system has no more of that."""
+    try:
+        return tensor.pin_memory()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        let_go(error)
+    return tensor
 
 
 def give_memory_back(device: str) -> None:
