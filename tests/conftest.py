@@ -14,6 +14,7 @@ import pytest_retrieval_robust.models._formats.transformers.encoder
 import pytest_retrieval_robust.reports.saved_run
 import pytest_retrieval_robust.reports.terminal.summary  # noqa: F401
 from pytest_retrieval_robust.core.atomic_files import CACHE_VARIABLE
+from pytest_retrieval_robust.core.device import SLOT_VARIABLE
 
 THREE_LINES = """
 def test_recall_under_occlusion(outcome, clean_outcome, gate):
@@ -40,7 +41,12 @@ recall = { 1 = 0.2 }
 @pytest.fixture(autouse=True)
 def _runs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs within these tests write no step summary of GitHub, and are no workers."""
-    for name in ("GITHUB_ACTIONS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+    for name in (
+        "GITHUB_ACTIONS",
+        "PYTEST_XDIST_WORKER",
+        "PYTEST_XDIST_WORKER_COUNT",
+        SLOT_VARIABLE,
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -263,6 +263,7 @@ def emulated(name: str) -> Iterator[Device]:
         "torch.cuda._lazy_init": lambda: None,
         "torch.cuda.current_stream": lambda *_: _Stream(),
         "torch.cuda.Event": lambda **_: _Event(),
+        "torch.cuda.set_device": lambda *_: None,
         "torch.cuda.synchronize": lambda *_: None,
         "torch.cuda.get_device_capability": lambda *_: (7, 5),
         "torch.cuda.get_device_name": lambda *_: "Emulated",

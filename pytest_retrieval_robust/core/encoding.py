@@ -17,6 +17,7 @@ from .calling import encode_images
 from .errors import DatasetError, ModelError, RobustError
 from .foreign import FOREIGN, described, let_go, without_frames
 from .fresh import has_new_memory
+from .memory import pinned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -91,11 +92,11 @@ def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
     import torch
 
     tensor = torch.from_numpy(pixels)
-    pinned = device.startswith("cuda")
+    is_cuda = device.startswith("cuda")
     # From pinned memory it is copied while the device works on the batch before.
-    if pinned:
-        tensor = tensor.pin_memory()
-    tensor = tensor.to(device, non_blocking=pinned)
+    if is_cuda:
+        tensor = pinned(tensor)
+    tensor = tensor.to(device, non_blocking=is_cuda)
     if tensor.dtype == torch.uint8:
         return tensor.float() / 255
     return tensor

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from threading import Lock
 from typing import Any
 
-_lock = Lock()
-_inside = 0
-"""How many threads are in `ieee_float32`: the first one changes torch's settings, the
-last one gives them back.
-"""
-_give_back: list[Callable[[], object]] = []
-"""What sets torch's settings back, in the order in which they were changed."""
+from .errors import ConfigError
+from .shared_change import SharedChange, Undo
+
+_OVERRIDE = "NVIDIA_TF32_OVERRIDE"
+"""Read by NVIDIA's own libraries, before any setting of torch: 0 means no TF32."""
+
+_SHORT_SUMS = (
+    "allow_bf16_reduced_precision_reduction",
+    "allow_fp16_reduced_precision_reduction",
+    "allow_fp16_accumulation",
+)
+"""Settings by which CUDA products may be summed in 16 bits."""
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+_DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
+"""Without one of these torch refuses products on CUDA in deterministic mode."""
 
 
 @contextmanager
@@ -27,24 +35,63 @@ def ieee_float32() -> Iterator[None]:
     `torch.set_float32_matmul_precision` allows it, or bfloat16, in products: that can
     swap neighbours. The settings are the process's own, so that threads which are in
     here together share them.
+
+    Raises:
+        ConfigError: CUDA is used, and the environment overrides all settings
+            (`refuse_forced_tf32`).
     """
-    global _inside
-    with _lock:
-        if _inside == 0:
-            _change()
-        _inside += 1
-    try:
+    with _ieee.made():
         yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                _restore()
 
 
-def _change() -> None:
+@contextmanager
+def plain_algorithms() -> Iterator[None]:
+    """No sums in 16 bits, and algorithms that are not deterministic to the last bit,
+    whatever the caller has set.
+
+    The caller's settings come back afterwards. In here torch refuses nothing of what
+    gives the same in any order. Nor are encoders deterministic: they run elsewhere.
+    """
+    with _plain.made():
+        yield
+
+
+@contextmanager
+def allowed_products() -> Iterator[None]:
+    """Products on CUDA also where the caller asked for deterministic algorithms, but not
+    for a workspace of cuBLAS that has them.
+    """
     import torch
 
+    has_workspace = os.environ.get(_WORKSPACE) in _DETERMINISTIC_WORKSPACES
+    if torch.are_deterministic_algorithms_enabled() and not has_workspace:
+        with plain_algorithms():
+            yield
+    else:
+        yield
+
+
+def refuse_forced_tf32() -> None:
+    """Raise `ConfigError` where the environment lets NVIDIA's libraries use TF32 against
+    any setting.
+    """
+    value = os.environ.get(_OVERRIDE)
+    if value in (None, "", "0"):
+        return
+    raise ConfigError(
+        f"Expected {_OVERRIDE} to be 0 or unset, got {_OVERRIDE}={value!r}. It overrides"
+        " the settings that keep float32 whole on a GPU: unset it."
+    )
+
+
+def _make_ieee() -> list[Undo]:
+    import torch
+
+    # A processor does not ask for it.
+    cuda: Any = torch.cuda
+    if cuda.is_initialized():
+        refuse_forced_tf32()
+    undo: list[Undo] = []
     backends: Any = torch.backends
     newer_settings = (
         backends.cuda.matmul,
@@ -60,20 +107,41 @@ def _change() -> None:
     matmul = _unless_mixed(torch.get_float32_matmul_precision)
     if matmul is not None:
         torch.set_float32_matmul_precision("highest")
-        _give_back.append(partial(torch.set_float32_matmul_precision, matmul))
+        undo.append(partial(torch.set_float32_matmul_precision, matmul))
     cudnn = _unless_mixed(lambda: backends.cudnn.allow_tf32)
     if cudnn is not None:
         backends.cudnn.allow_tf32 = False
-        _give_back.append(partial(setattr, backends.cudnn, "allow_tf32", cudnn))
+        undo.append(partial(setattr, backends.cudnn, "allow_tf32", cudnn))
     for setting, value in zip(newer_settings, before, strict=True):
         setting.fp32_precision = "ieee"
-        _give_back.append(partial(setattr, setting, "fp32_precision", value))
-
-
-def _restore() -> None:
+        undo.append(partial(setattr, setting, "fp32_precision", value))
     # In the order of the changes, so that the newer settings have the last word.
-    while _give_back:
-        _give_back.pop(0)()
+    return undo
+
+
+def _make_plain() -> list[Undo]:
+    import torch
+
+    undo: list[Undo] = []
+    if torch.are_deterministic_algorithms_enabled():
+        only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+        torch.use_deterministic_algorithms(False)
+        undo.append(
+            partial(torch.use_deterministic_algorithms, True, warn_only=only_warns)
+        )
+    cuda: Any = torch.backends.cuda.matmul
+    before = {name: _short_sum(cuda, name) for name in _SHORT_SUMS}
+    for name, value in before.items():
+        setattr(cuda, name, False)
+        undo.append(partial(setattr, cuda, name, value))
+    return undo
+
+
+def _short_sum(cuda: Any, name: str) -> Any:
+    value = getattr(cuda, name)
+    # Newer versions of torch keep a second setting beside the first.
+    split_k = getattr(cuda, f"{name}_split_k", None)
+    return value if split_k is None else (value, split_k)
 
 
 def _unless_mixed(read: Callable[[], Any]) -> Any:
@@ -82,3 +150,7 @@ def _unless_mixed(read: Callable[[], Any]) -> Any:
         return read()
     except RuntimeError:
         return None
+
+
+_ieee = SharedChange(_make_ieee)
+_plain = SharedChange(_make_plain)

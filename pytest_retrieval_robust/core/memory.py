@@ -10,22 +10,33 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from .errors import ModelError
-from .foreign import let_go
+from .errors import ModelError, RobustError
+from .foreign import described, let_go
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
 Kind: TypeAlias = Literal["images", "reports", "scene"]
 
 _OUT_OF_MEMORY = re.compile(
-    r"out of memory|not enough memory|can(?:no|')t allocate|failed to"
-    r" allocate|alloc(?:ation)?_failed"
-    r"|resource_exhausted|OOM when allocating",
+    # Of torch and CUDA, of TensorRT and HIP, which write it as one word, of the host.
+    r"out[ _-]?of[ _-]?memory|(?:not enough|insufficient) memory"
+    r"|can(?:no|')t allocate|(?:failed|unable) to allocate|could not be allocated"
+    # Of cuBLAS, cuDNN, cuFFT, cuSPARSE and cuSOLVER.
+    r"|alloc(?:ation)?_failed"
+    # A handle that cannot be made, because its workspace finds no room.
+    r"|_STATUS_NOT_INITIALIZED\b.*\b(?:cublas|cusparse|cusolver)\w*Create"
+    r"|CUDNN_STATUS_NOT_INITIALIZED"
+    # Of onnxruntime, JAX, TensorFlow and C++.
+    r"|available memory of \d+ is smaller than requested"
+    r"|resource_exhausted|OOM when allocating|bad[ _]alloc(?:ation)?\b",
     re.IGNORECASE,
 )
 _OF_THE_DEVICE = re.compile(
-    r"(?:CUDA|HIP|NCCL) error|CUBLAS_STATUS|CUDNN_STATUS|device-side assert|MPS backend"
+    r"(?:CUDA|HIP|NCCL|cuFFT) error|CU\w+_STATUS_|device-side assert|MPS backend"
 )
 
 
@@ -104,7 +115,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on whatever device: torch's own error, CUDA's, cuBLAS's,
     cuDNN's, MPS's, the host's.
 
-    An encoder that wraps such an error in one of its own ran out of memory too.
+    An encoder that wraps such an error in one of its own ran out of memory too. But a
+    device that failed while somebody freed memory is lost, and fewer inputs are no help.
     """
     import torch
 
@@ -113,31 +125,84 @@ def is_out_of_memory(error: BaseException) -> bool:
     while current is not None and id(current) not in visited:
         if isinstance(current, OutOfMemory | MemoryError | torch.OutOfMemoryError):
             return True
-        if isinstance(current, Exception) and _OUT_OF_MEMORY.search(_text(current)):
+        # Our own sentences name files, which may be called anything.
+        is_foreign = isinstance(current, Exception) and not isinstance(
+            current, RobustError
+        )
+        if is_foreign and _OUT_OF_MEMORY.search(_text(current)):
             return True
+        if is_of_the_device(current):
+            return False
         visited.add(id(current))
         current = current.__cause__ or current.__context__
     return False
+
+
+def is_of_the_device(error: BaseException) -> bool:
+    """Whether a device failed, and not the code that used it: a GPU that was taken away,
+    for one. Memory that ran out may be among these errors.
+    """
+    import torch
+
+    if isinstance(error, torch.AcceleratorError):
+        return True
+    return isinstance(error, Exception) and bool(_OF_THE_DEVICE.search(_text(error)))
 
 
 def advice_on(error: BaseException, device: str, otherwise: str) -> str:
     """What to do about a foreign error: `otherwise`, unless the device is at fault and
     its user can do nothing in the code.
     """
-    import torch
-
     if is_out_of_memory(error):
         return (
             f"Memory of {device} ran out: see what else runs there, or use half"
             " precision."
         )
-    if isinstance(error, torch.AcceleratorError) or _OF_THE_DEVICE.search(_text(error)):
-        # A GPU that was taken away, for one.
+    if is_of_the_device(error):
         return (
             "Look at the device and at what else runs on it, and run again: what is"
             " stored is not encoded again."
         )
     return otherwise
+
+
+def or_device_error(work: Callable[[], T], expected: str, device: str) -> T:
+    """What `work` gives; an error of the device becomes one of ours that holds none of
+    its memory.
+
+    `expected` completes the sentence "Expected ... on cuda:0, got". Other errors are
+    raised as they are.
+
+    Raises:
+        OutOfMemory: Memory ran out.
+        ModelError: The device failed otherwise.
+    """
+    failed: Exception | None = None
+    try:
+        return work()
+    except RobustError:
+        raise
+    except Exception as error:
+        if not (is_out_of_memory(error) or is_of_the_device(error)):
+            raise
+        failed = error
+    # Outside of the handler, so that the foreign error does not hang on to ours.
+    kind = OutOfMemory if is_out_of_memory(failed) else ModelError
+    got = described(failed)
+    advice = advice_on(failed, device, "")
+    let_go(failed)
+    raise kind(f"Expected {expected} on {device}, got {got}. {advice}")
+
+
+def pinned(tensor: Tensor) -> Tensor:
+    """The tensor in pinned memory; as it is where the system has no more of that."""
+    try:
+        return tensor.pin_memory()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        let_go(error)
+    return tensor
 
 
 def give_memory_back(device: str) -> None:

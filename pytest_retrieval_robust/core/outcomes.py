@@ -49,6 +49,8 @@ class Timing(Written):
     precision: Annotated[str, _PRECISION]
     from_store: Count = 0
     """Images whose embeddings came from the store: they are in no time here."""
+    hardware: str = ""
+    """The accelerator that `device` is, such as `NVIDIA H100 80GB HBM3`; empty for a CPU."""
 
 
 @dataclass(frozen=True, repr=False)

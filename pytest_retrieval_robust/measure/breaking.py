@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import OcclusionError
+from ..core.memory import or_device_error
 from ..core.progress import Counter, Tell
 from ..core.searches import BreakingOutcome
 from ..models import similarity_of
@@ -31,8 +32,11 @@ from .sensitivity import heat_map, maps_by_label
 from .sweep.scores import in_tiles
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..datasets import RetrievalDataset
     from ..models import DualEncoder
+    from ..occluders.scene import Scene
     from .pairs import Pairs
 
 BUDGET = 800
@@ -112,15 +116,24 @@ def find_breaking(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read.
     """
-    # It checks its arguments before anything is encoded.
     search = Search(model, dataset, grid, fill, images, k, limit, batch_size)
-    budget = _checked_budget(budget, grid)
-    most = min(images, len(search.pairs.images)) * budget
-    parts = []
-    with closing(Counter(model.name, dataset.name, most, tell)) as counter:
-        count = partial(counter.add, None, encoded=True)
-        for probe in search.probes(search.pairs):
-            parts.append(_search_part(replace(probe, tell=count), budget))
+    return run_search(search, budget, tell)
+
+
+def run_search(
+    search: Search, budget: int | None = None, tell: Tell | None = None
+) -> BreakingResult:
+    """`find_breaking` for a search whose other arguments are checked already."""
+    budget = _checked_budget(budget, search.grid)
+    most = min(search.images, len(search.pairs.images)) * budget
+    with closing(
+        Counter(search.model.name, search.dataset.name, most, tell)
+    ) as counter:
+        parts = search.results(
+            search.pairs,
+            partial(_search_part, budget=budget),
+            partial(counter.add, None, encoded=True),
+        )
     return _result(search, budget, parts)
 
 
@@ -140,12 +153,20 @@ def _checked_budget(budget: int | None, grid: int) -> int:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _SearchedPart:
-    """What was found in a part of the images, with their exact ranks before and after."""
+    """What was found in a part of the images, with their rows before and after."""
 
-    numbers: Sequence[int]
+    scene: Scene
     breakings: Sequence[Breaking]
-    ranks_before: NDArray[np.int64]
-    ranks_after: NDArray[np.int64]
+    rows_before: Tensor
+    rows_after: Tensor
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Ranked:
+    """The exact ranks of a part's right reports."""
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
 
 
 def _search_part(probe: Probe, budget: int) -> _SearchedPart:
@@ -153,26 +174,35 @@ def _search_part(probe: Probe, budget: int) -> _SearchedPart:
     # One search per image; the probe encodes what all of them ask for in full batches.
     breakings = probe.run([search_breaking(cells, budget) for _ in probe.scene.ids])
     hidden = np.stack([breaking.cells for breaking in breakings])
-    # The searches compare float32 scores. Reported ranks are exact.
+    images = np.arange(len(hidden))
     return _SearchedPart(
-        numbers=probe.scene.numbers,
+        scene=_without_pixels(probe.scene),
         breakings=breakings,
-        ranks_before=_ranks(probe, np.zeros_like(hidden)),
-        ranks_after=_ranks(probe, hidden),
+        rows_before=probe.encode(images, np.zeros_like(hidden)),
+        rows_after=probe.encode(images, hidden),
     )
 
 
-def _ranks(probe: Probe, hidden: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The exact rank of each image's right report with these cells hidden."""
-    setting = probe.scene.setting
-    rows = probe.encode(np.arange(len(hidden)), hidden)
+def _without_pixels(scene: Scene) -> Scene:
+    """The scene, fit to be kept until all parts are searched."""
+    return replace(scene, pixels=scene.pixels[:0].clone())
+
+
+def _ranked(part: _SearchedPart) -> _Ranked:
+    """The exact ranks: the searches themselves compare float32 scores."""
+    scene = part.scene
+    return _Ranked(_ranks(scene, part.rows_before), _ranks(scene, part.rows_after))
+
+
+def _ranks(scene: Scene, rows: Tensor) -> NDArray[np.int64]:
+    setting = scene.setting
     similarity = similarity_of(setting.encoder)
 
     def rank(device: str, tile: int) -> NDArray[np.int64]:
         return positive_ranks(
             rows.to(device),
             setting.reports.to(device),
-            probe.scene.groups,
+            scene.groups,
             setting.report_groups,
             similarity=similarity,
             tile=tile,
@@ -185,9 +215,17 @@ def _result(
     search: Search, budget: int, parts: Sequence[_SearchedPart]
 ) -> BreakingResult:
     breakings = [breaking for part in parts for breaking in part.breakings]
-    ranks_before = np.concatenate([part.ranks_before for part in parts])
-    ranks_after = np.concatenate([part.ranks_after for part in parts])
-    numbers = np.concatenate([np.array(part.numbers, np.int64) for part in parts])
+    # Here and not beside the searches: ranking changes settings of torch that encoders in
+    # other threads would run under.
+    model = search.model
+    ranked = or_device_error(
+        lambda: [_ranked(part) for part in parts],
+        f"the images of {model.name} to be ranked",
+        model.device,
+    )
+    ranks_before = np.concatenate([part.before for part in ranked])
+    ranks_after = np.concatenate([part.after for part in ranked])
+    numbers = np.concatenate([np.array(part.scene.numbers, np.int64) for part in parts])
     hidden = np.stack([breaking.cells for breaking in breakings])
     # Without a right report in the top k there is nothing to break.
     was_found = ranks_before <= search.k

@@ -18,6 +18,7 @@ from ..occluders.scene import Scene
 from ..retrieval.ranking import positive_ranks
 from .batches import first_images, setting_of
 from .pairs import pairs_of
+from .sweep.scores import in_tiles
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
@@ -152,13 +153,20 @@ class FirstRanks:
         batches = []
         for start in range(0, len(pixels), size):
             batches.append(encode(self._model, pixels[start : start + size]))
-        return positive_ranks(
-            torch.cat(batches).float(),
-            setting.reports.float(),
-            self.scene.groups,
-            setting.report_groups,
-            similarity=similarity_of(self._model),
-        )
+        rows = torch.cat(batches).float()
+        reports = setting.reports.float()
+
+        def rank(device: str, tile: int) -> NDArray[np.int64]:
+            return positive_ranks(
+                rows.to(device),
+                reports.to(device),
+                self.scene.groups,
+                setting.report_groups,
+                similarity=similarity_of(self._model),
+                tile=tile,
+            )
+
+        return in_tiles(self._model, rank)
 
 
 def _part(scene: Scene, rows: Sequence[int]) -> Scene:

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, TypeVar
 
 from ..core.encoding import batch_size as usual_batch_size
 from ..core.errors import DatasetError
+from ..core.memory import in_pieces, limits_of, or_device_error
 from ..occluders._checks import check_whole
 from ..occluders.fills import check_fill
 from ..occluders.guided._probe import Probe
 from .arguments import check_dataset, check_model, check_optional_whole
-from .batches import sampled_images, setting_of
+from .batches import (
+    PreparedImages,
+    part_size,
+    sampled_parts,
+    scene_on,
+    setting_of,
+    setting_on,
+)
+from .in_turn import Stop, in_turn
 from .pairs import Pairs, pairs_of
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
     from ..models import DualEncoder
+    from ..occluders.scene import Setting
+
+T = TypeVar("T")
+
+USUAL_FILL = "black"
+"""What hides in a search, unless another fill is asked for."""
+
+
+def _no_copies() -> Sequence[DualEncoder]:
+    """A model that is on one device alone."""
+    return ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +55,7 @@ class Search:
         k: The right report counts as found among the k best.
         limit: Only the first so many images of the data set, with their reports.
         batch_size: Hidden versions that are encoded at a time.
+        copies: Loads the same model on further devices, if there is work for them.
 
     Raises:
         ArgumentError: An argument is of the wrong kind.
@@ -48,6 +70,7 @@ class Search:
     k: int = 1
     limit: int | None = None
     batch_size: int | None = None
+    copies: Callable[[], Sequence[DualEncoder]] = _no_copies
 
     def __post_init__(self) -> None:
         check_model(self.model)
@@ -69,19 +92,76 @@ class Search:
         """The images to choose from, and the gallery."""
         return pairs_of(self.dataset, self.limit)
 
-    def probes(self, pairs: Pairs) -> Iterator[Probe]:
-        """The searched images of `pairs`, a part of them at a time.
+    def results(
+        self,
+        pairs: Pairs,
+        work: Callable[[Probe], T],
+        count: Callable[[int], None] | None = None,
+    ) -> list[T]:
+        """What `work` makes of the searched images of `pairs`, a part of them at a time.
 
-        Raises `DatasetError` if none can be read.
+        The parts are shared out among the copies of the model. `count` is called from
+        their threads, with how many versions were encoded.
+
+        Raises:
+            DatasetError: No image can be read.
         """
-        batch_size = self.batch_size or usual_batch_size(self.model.device)
+        stop = Stop()
+
+        def encoded(versions: int) -> None:
+            stop.check()
+            if count is not None:
+                count(versions)
+
+        models = self._models(pairs)
         setting = setting_of(self.model, pairs)
-        count = 0
-        for scene in sampled_images(setting, self.model, pairs, self.images):
-            count += len(scene.ids)
-            yield Probe(scene, self.grid, self.fill, self.k, batch=batch_size)
-        if count == 0:
+        settings = [setting, *(setting_on(setting, copy) for copy in models[1:])]
+        workers = [
+            partial(self._work_on_part, pairs, work, encoded, own_setting)
+            for own_setting in settings
+        ]
+        devices = [model.device for model in models]
+        parts = sampled_parts(self.model, pairs, self.images)
+        with closing(in_turn(devices, workers, parts, stop)) as done:
+            results = [result for of_part in done for result in of_part]
+        if not results:
             raise DatasetError(
                 f"Expected images that can be read in {pairs.dataset.name}, got none."
                 " Fix its files or its root."
             )
+        return results
+
+    def _models(self, pairs: Pairs) -> list[DualEncoder]:
+        """The model, and its copies where there is work for more than one."""
+        images = min(self.images, len(pairs.images))
+        if images <= part_size(self.model.device):
+            return [self.model]
+        return [self.model, *self.copies()]
+
+    def _work_on_part(
+        self,
+        pairs: Pairs,
+        work: Callable[[Probe], T],
+        encoded: Callable[[int], None],
+        setting: Setting,
+        images: PreparedImages,
+    ) -> list[T]:
+        """The results of a part, or of several smaller ones where memory is short."""
+        encoder = setting.encoder
+        batch_size = self.batch_size or usual_batch_size(encoder.device)
+
+        def probe(part: slice) -> Probe:
+            scene = scene_on(setting, pairs.dataset, images[part])
+            of_part = Probe(
+                scene, self.grid, self.fill, self.k, batch=batch_size, tell=encoded
+            )
+            of_part.prepare()
+            return of_part
+
+        limits = limits_of(encoder)
+        probes = in_pieces(len(images), limits, "scene", probe, encoder.device)
+        return or_device_error(
+            lambda: [work(of_part) for of_part in probes],
+            f"{encoder.name} to be searched",
+            encoder.device,
+        )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..core.errors import DatasetError
 from ..core.searches import HeatMap
 from ..occluders.guided._greedy import search_falls
+from ..occluders.guided._probe import Probe
 from .abilities import is_labelled, label_names_of
 from .pairs import Pairs
 from .search import Search
@@ -64,10 +65,11 @@ def sensitivity_map(
 
 
 def _map_of(search: Search, pairs: Pairs) -> HeatMap:
-    falls: list[NDArray[np.float64]] = []
-    for probe in search.probes(pairs):
-        falls += probe.run([search_falls(search.cells) for _ in probe.scene.ids])
-    return heat_map(np.stack(falls).reshape(-1, search.grid, search.grid))
+    def falls_of(probe: Probe) -> list[NDArray[np.float64]]:
+        return probe.run([search_falls(search.cells) for _ in probe.scene.ids])
+
+    falls = np.concatenate(search.results(pairs, falls_of))
+    return heat_map(falls.reshape(-1, search.grid, search.grid))
 
 
 def _split(pairs: Pairs, label: str) -> tuple[Pairs, Pairs]:

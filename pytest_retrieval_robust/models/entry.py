@@ -10,7 +10,9 @@ from typing import Any
 from ..core.catalogue import unknown_name
 from ..core.errors import ModelError
 from ..core.foreign import described
+from ..core.memory import is_out_of_memory
 from ._files.attempt import attempt
+from ._files.usual_defaults import usual_defaults
 from .card import ModelCard
 from .encoder import DualEncoder, Precision
 
@@ -86,8 +88,15 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
     def missing_members(model: object) -> list[str]:
         return [member for member in _MEMBERS if not hasattr(model, member)]
 
+    def load() -> DualEncoder:
+        # Loaders of others may count on the defaults that their user has set.
+        if _is_of_this_package(entry.load):
+            with usual_defaults():
+                return entry.load(request)
+        return entry.load(request)
+
     # An entry may be a plugin's: its loader may raise or return anything.
-    model = attempt(lambda: entry.load(request), explain)
+    model = attempt(load, explain)
     # A property of the user's own may raise too.
     absent = attempt(lambda: missing_members(model), explain)
     if absent:
@@ -110,12 +119,18 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
     return model
 
 
+def _is_of_this_package(load: Callable[[LoadRequest], DualEncoder]) -> bool:
+    """Whether a loader, or the function that it completes, is in this folder."""
+    function = getattr(load, "func", load)
+    module: str = getattr(function, "__module__", "")
+    return module.startswith(f"{__package__}.")
+
+
 def _failed_load(
     entry: ModelEntry, request: LoadRequest, error: BaseException
 ) -> ModelError:
     """The error of an entry whose own code raised."""
-    # torch reports a full device as a RuntimeError with these words.
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if is_out_of_memory(error):
         return ModelError(
             f"Expected room for {entry.name} on {request.device}, got"
             f" {described(error)}. See what else runs on it, or choose a lower"

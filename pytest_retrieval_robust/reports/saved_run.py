@@ -54,6 +54,7 @@ def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
     """The run as `run.schema.json` describes it: no NaN, and a reason beside every null."""
     data = _as_read(to_plain(document_of(run, ranks_sha256, host_of(run))))
     _leave_out_empty_metrics(data)
+    _leave_out_processors(data)
     data["run"]["content_sha256"] = content_digest(data)
     return data
 
@@ -64,6 +65,13 @@ def _leave_out_empty_metrics(data: Json) -> None:
         for direction in DIRECTIONS:
             if not outcome[direction]["metrics"]:
                 del outcome[direction]["metrics"]
+
+
+def _leave_out_processors(data: Json) -> None:
+    """A run on a processor is written as before the hardware of outcomes was known."""
+    for outcome in data["outcomes"]:
+        if not outcome["timing"].get("hardware"):
+            outcome["timing"].pop("hardware", None)
 
 
 def _as_read(data: Json) -> Json:
@@ -79,35 +87,52 @@ def _as_read(data: Json) -> Json:
 
 def host_of(run: RunRecord) -> Json:
     """What the run was measured on: this machine, unless it was saved before."""
-    return run.identity.host or _host()
+    return run.identity.host or _host(run)
 
 
-def _host() -> Json:
+def _host(run: RunRecord) -> Json:
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
         **_libraries(),
+        "gpu": _accelerators(run),
     }
 
 
 def _libraries() -> Json:
-    """Versions and the GPU.
+    """Versions.
 
     Null where a time-out struck while one was imported: it cannot be imported any more.
     """
     try:
         import torch
         import transformers
-
-        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     except FOREIGN:
-        return {"torch": None, "transformers": None, "gpu": None}
-    return {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "gpu": gpu,
-    }
+        return {"torch": None, "transformers": None}
+    return {"torch": torch.__version__, "transformers": transformers.__version__}
+
+
+def _accelerators(run: RunRecord) -> str | None:
+    """What the run was measured on beside processors.
+
+    The process that saves a run may see other devices than the one that measured.
+    """
+    if not run.outcomes and not run.costs:
+        return _first_gpu()
+    names = {outcome.timing.hardware for outcome in run.outcomes}
+    names |= {cost.hardware for cost in run.costs if cost.device != "cpu"}
+    return ", ".join(sorted(names - {""})) or None
+
+
+def _first_gpu() -> str | None:
+    """Of a run whose measurements do not say."""
+    try:
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    except FOREIGN:
+        return None
 
 
 def save_run(

@@ -35,6 +35,7 @@ from .our_tests import is_ours, our_fixtures
 from .roster import roster_of
 from .xdist.controller_hooks import XdistHooks
 from .xdist.processes import has_workers, is_worker, notice_board
+from .xdist.slots import take_slot
 
 if TYPE_CHECKING:
     from .session import RobustSession
@@ -93,6 +94,8 @@ def pytest_cmdline_main(
 
     Judging a saved run again takes a second, in which workers would only wait.
     """
+    # Before any conftest is configured, which may load a model.
+    take_slot(config)
     if is_replay(config) and config.pluginmanager.hasplugin("xdist"):
         config.option.numprocesses = None
         config.option.dist = "no"

@@ -7,16 +7,20 @@ import sys
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from pytest_retrieval_robust import load_occluder
+from pytest_retrieval_robust import load_dataset, load_model, load_occluder
 from pytest_retrieval_robust.core.cases import Cell
+from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.core.float32 import ieee_float32
-from pytest_retrieval_robust.measure.breaking import find_breaking
+from pytest_retrieval_robust.measure.breaking import BreakingResult, find_breaking
 from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sweep.run import run_sweep
+from pytest_retrieval_robust.occluders.guided._greedy import CERTAIN
 from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 
 from ..measure.sweep.test_sweep import RECORDS, Pixels
@@ -34,6 +38,7 @@ SETTINGS = {
 SCRIPT = """
 import torch
 from pytest_retrieval_robust.core.float32 import ieee_float32
+from pytest_retrieval_robust.occluders.guided._greedy import CERTAIN
 from pytest_retrieval_robust.retrieval.ranking._exact import plain_sums
 B = torch.backends
 MKLDNN = (B.mkldnn.matmul, B.mkldnn.conv, B.mkldnn.rnn)
@@ -151,3 +156,115 @@ def test_deterministic_algorithms_are_asked_for_again() -> None:
         assert not torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_an_environment_that_forces_tf32_ends_with_a_sentence_where_cuda_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    before = _settings()
+    with ieee_float32():
+        assert _settings() == ("ieee", "ieee")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    with pytest.raises(ConfigError, match="NVIDIA_TF32_OVERRIDE to be 0 or unset"):
+        run_sweep(encoder_of(Pixels), pairs_of(RECORDS), [], (1,))
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE")
+    with ieee_float32():
+        assert _settings() == ("ieee", "ieee")
+    assert _settings() == before
+
+
+class _ShortenedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Rounds what is multiplied to TF32's ten bits wherever torch's settings allow it, as
+    a GPU does.
+    """
+
+    shortened = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        is_product = func.overloadpacket.__name__ in ("mm", "addmm", "bmm")
+        if is_product and _settings()[0] != "ieee":
+            self.shortened += 1
+            args = [_ten_bits(one) if isinstance(one, Tensor) else one for one in args]
+        return func(*args, **(kwargs or {}))
+
+
+def _ten_bits(values: Tensor) -> Tensor:
+    bits = values.contiguous().view(torch.int32)
+    return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+
+class Projecting(Pixels):
+    """An encoder with a product of its own."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        rows = super().encode_images(pixels)
+        return torch.nn.functional.normalize(rows @ torch.eye(257) * 1.5, dim=1)
+
+
+@pytest.mark.parametrize("setting", ["high", "medium"])
+def test_a_search_finds_the_same_where_products_may_be_shortened(setting: str) -> None:
+    def searched() -> BreakingResult:
+        return find_breaking(encoder_of(Projecting), RECORDS, k=3, grid=4, images=9)
+
+    expected = searched()
+    torch.set_float32_matmul_precision(setting)
+    try:
+        with _ShortenedProducts() as device:  # type: ignore[no-untyped-call]
+            # The mode shortens what nothing protects.
+            unprotected = torch.full((1, 1), 1 + 2**-12) @ torch.ones(1, 1)
+            shortened = device.shortened
+            result = searched()
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert (float(unprotected), shortened) == (1.0, 1)
+    assert device.shortened == shortened
+    assert result.falls.tobytes() == expected.falls.tobytes()
+    assert result.masks.tobytes() == expected.masks.tobytes()
+    is_broken = (result.shares < 1) & ~np.isnan(result.shares)
+    assert is_broken.any()
+    assert (result.ranks_after[is_broken] > 3).all()
+
+
+def test_a_search_takes_no_other_kernel_where_a_processor_may_use_bfloat16() -> None:
+    """On a processor with units for it, or only with another kernel for float32, the
+    bits would differ.
+    """
+    model = load_model("tiny-cxr-clip", device="cpu")
+    data = load_dataset("synthetic-cxr", pairs=24)
+
+    def searched() -> list[bytes]:
+        result = find_breaking(model, data, k=3, grid=2, images=3)
+        return [result.falls.tobytes(), result.masks.tobytes()]
+
+    expected = searched()
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16"
+    try:
+        assert searched() == expected
+        assert matmul.fp32_precision == "bf16"
+    finally:
+        matmul.fp32_precision = before
+
+
+@pytest.mark.parametrize("dimension", [64, 512, 1024])
+def test_float32_scores_err_by_less_than_what_a_search_takes_for_certain(
+    dimension: int,
+) -> None:
+    """Added up one after another, which errs the most of all orders."""
+    rng = np.random.default_rng(dimension)
+    likenesses = (0.0, 0.9, 1.0)
+    for likeness in likenesses:
+        rows = np.abs(rng.normal(size=(200, dimension)) * (1 - likeness) + likeness)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        rows = rows.astype(np.float32)
+        others = rows[::-1]
+        summed = np.zeros(len(rows), np.float32)
+        for column in range(dimension):
+            summed += rows[:, column] * others[:, column]
+        exact = (rows.astype(np.float64) * others).sum(axis=1)
+        # A margin is the difference of two scores.
+        assert 2 * np.abs(summed - exact).max() < CERTAIN

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
+import torch
 
 from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.reports.saved.read import SCHEMA_FILE
+from pytest_retrieval_robust.reports.saved_run import run_as_json
 
 from ..conftest import Run
+from .records import record
 
 
 @pytest.fixture
@@ -102,3 +106,32 @@ def test_a_folder_that_goes_while_the_run_measures_fails_and_still_summarises(
             "RELEASE GATE: FAILED because*",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("hardware", "expected"),
+    [
+        (("", ""), None),
+        (("Emulated A", "Emulated A"), "Emulated A"),
+        (("Emulated B", "Emulated A"), "Emulated A, Emulated B"),
+    ],
+)
+def test_the_gpu_is_the_one_that_measured_and_not_one_that_the_controller_sees(
+    hardware: tuple[str, str],
+    expected: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "of the controller")
+    run = record(tmp_path)
+    outcomes = [
+        replace(outcome, timing=replace(outcome.timing, hardware=name))
+        for outcome, name in zip(run.outcomes[:2], hardware, strict=True)
+    ]
+    identity = replace(run.identity, host=None)
+    saved = run_as_json(replace(run, identity=identity, outcomes=tuple(outcomes)))
+    jsonschema.validate(saved, json.loads(SCHEMA_FILE.read_text()))
+    assert saved["run"]["host"]["gpu"] == expected
+    names = [outcome["timing"].get("hardware", "") for outcome in saved["outcomes"]]
+    assert names == list(hardware)

@@ -46,6 +46,7 @@ _MODULES = (
     "core/fresh.py",
     "core/memory.py",
     "core/rows.py",
+    "core/shared_change.py",
     "measure/abilities.py",
 )
 _LIBRARIES = (

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ...core.outcomes import Timing
+from ..timing.hardware import hardware_name
 from .lane import Lane
 from .threads import InlineExecutor
 
@@ -89,13 +90,16 @@ class Lanes:
         if encoded:
             # Devices work side by side, so their speeds add up.
             speed = encoded / encode_seconds * len(self._lanes)
+        device = self._plan.model.device
         return Timing(
             images_per_second=speed,
             encode_seconds=encode_seconds,
             occlude_seconds=occlude_seconds,
-            device=self._plan.model.device,
+            device=device,
             precision=self._plan.precision,
             from_store=images - encoded,
+            # Copies are on devices of the same kind.
+            hardware="" if device == "cpu" else hardware_name(device),
         )
 
     def _open(self) -> None:

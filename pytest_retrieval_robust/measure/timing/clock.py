@@ -174,6 +174,11 @@ class InterleavedRounds:
         del self._pairs[rounds:]
 
     @property
+    def pairs(self) -> tuple[tuple[float, float], ...]:
+        """(baseline, compared) seconds of each round, in the order measured."""
+        return tuple(self._pairs)
+
+    @property
     def rounds(self) -> int:
         return len(self._pairs)
 

@@ -5,7 +5,7 @@ Light: torch and what needs it are imported when something is timed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from ...core.costs import ReferenceCost
     from ...models import DualEncoder
     from ...occluders import Occluder
-    from .clock import InterleavedRounds
-    from .rounds import Alone, TimedBatch
+    from .rounds import Alone, RoundsInTurn, TimedBatch
 
 # A processor shows what hiding costs on few images. An accelerator needs a batch that
 # keeps it busy.
@@ -33,6 +32,9 @@ class TimingSource(Protocol):
     """What a timer needs of a run: its models and data, and what its cases share."""
 
     def model(self, name: str) -> DualEncoder: ...
+
+    def copies(self, name: str) -> Sequence[DualEncoder]:
+        """The same model on further devices."""
 
     def occluder(self, name: str) -> Occluder: ...
 
@@ -94,16 +96,29 @@ class OcclusionTimer:
     ) -> CostMeasurement:
         """Time `rounds` pairs of batches of `images` images and `calls` single images.
 
-        `images` is 16 on a CPU and 64 elsewhere if it is left out. Preparing and warming
-        up are not timed.
+        The rounds go through all devices of the model in turn; single images are timed
+        on the first. `images` is 16 on a CPU and 64 elsewhere if it is left out.
+        Preparing and warming up are not timed.
         """
         self.measurement = self._attempt(lambda: self._measure(images, rounds, calls))
         return self.measurement
 
     def _measure(self, images: int | None, rounds: int, calls: int) -> CostMeasurement:
-        from ...occluders._checks import check_whole
+        from ...core.memory import or_device_error
 
         model = self._source.model(self._case.model)
+        # A batch that does not fit is not halved: its cost would be another batch's.
+        return or_device_error(
+            lambda: self._measure_model(model, images, rounds, calls),
+            f"{model.name} to be timed",
+            model.device,
+        )
+
+    def _measure_model(
+        self, model: DualEncoder, images: int | None, rounds: int, calls: int
+    ) -> CostMeasurement:
+        from ...occluders._checks import check_whole
+
         if images is None:
             images = IMAGES_ON_CPU if model.device == "cpu" else IMAGES
         for name, value in (("images", images), ("rounds", rounds), ("calls", calls)):
@@ -117,12 +132,14 @@ class OcclusionTimer:
 
     def _interleaved(self, model: DualEncoder, amount: _Amount) -> CostMeasurement:
         from .hardware import hardware_name
-        from .rounds import timed_rounds
+        from .rounds import rounds_on_copies
 
         case = self._case
+        # As many devices as there are rounds for.
+        models = [model, *self._source.copies(case.model)][: amount.rounds]
         batch = self._source.timed_batch(case.model, case.dataset, amount.images)
         occluder = self._source.occluder(case.occluder)
-        timed = timed_rounds(model, batch, occluder, case)
+        timed = rounds_on_copies(models, batch, occluder, case)
         timed.warm_up()
         self._run_rounds(timed, amount.rounds)
         # Fewer than asked for if the data set has fewer.
@@ -134,12 +151,12 @@ class OcclusionTimer:
             relative_cost=timed.ratio,
             rounds=timed.rounds,
             images=count,
-            device=model.device,
+            device=", ".join(model.device for model in models),
             ratios=timed.ratios,
             hardware=hardware_name(model.device),
         )
 
-    def _run_rounds(self, timed: InterleavedRounds, rounds: int) -> None:
+    def _run_rounds(self, timed: RoundsInTurn, rounds: int) -> None:
         if self._benchmark is None:
             timed.measure(rounds)
             return

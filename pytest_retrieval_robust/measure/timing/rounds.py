@@ -6,7 +6,8 @@ Every timed call encodes pixels: what is timed never comes from stored embedding
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +15,8 @@ import torch
 from ...core.calling import run_encoder
 from ...core.costs import Latency
 from ...core.device import synchronise
-from ..batches import first_images
+from ..batches import first_images, setting_on
+from ..in_turn import Stop, in_turn
 from .clock import InterleavedRounds, latency_of
 from .hardware import peak_memory
 
@@ -46,6 +48,16 @@ class TimedBatch:
     @property
     def ids(self) -> Sequence[str]:
         return self.scene.ids
+
+    def on(self, model: DualEncoder) -> TimedBatch:
+        """The same images and reports for a copy of the model, on its own device."""
+        scene = self.scene
+        on_device = replace(
+            scene,
+            setting=setting_on(scene.setting, model),
+            pixels=scene.pixels.to(model.device),
+        )
+        return TimedBatch(on_device, self.pairs)
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,84 @@ def timed_rounds(
 
     compared = clean.encode if case.level == 0 else encode_hidden
     return InterleavedRounds(clean.encode, compared, model.device, before=clean.renew)
+
+
+def rounds_on_copies(
+    models: Sequence[DualEncoder], batch: TimedBatch, occluder: Occluder, case: Case
+) -> RoundsInTurn:
+    """The rounds of `timed_rounds` on every copy of a model, of which the first has the batch."""
+
+    def rounds_on(model: DualEncoder) -> InterleavedRounds:
+        own_batch = batch if model is models[0] else batch.on(model)
+        return timed_rounds(model, own_batch, occluder, case)
+
+    # Searches of occluders are not timed, so that the devices may work side by side.
+    devices = [model.device for model in models]
+    workers = [rounds_on for _ in models]
+    return RoundsInTurn(list(in_turn(devices, workers, models, Stop())))
+
+
+class RoundsInTurn:
+    """Interleaved rounds on one or more devices: each round on the next device.
+
+    Only one device works at a time: two would share the host, and disturb each other.
+    """
+
+    def __init__(self, on_devices: Sequence[InterleavedRounds]) -> None:
+        self._on_devices = on_devices
+        self._begun = 0
+        self.pairs: list[tuple[float, float]] = []
+        """(baseline, compared) seconds of each round, in the order measured."""
+
+    def warm_up(self) -> None:
+        for rounds in self._on_devices:
+            rounds.warm_up()
+
+    def measure_baseline(self) -> None:
+        self._begun += 1
+        self._current.measure_baseline()
+
+    def measure_compared(self) -> None:
+        """Ends a round: to be called after `measure_baseline`."""
+        current = self._current
+        current.measure_compared()
+        self.pairs.append(current.pairs[-1])
+
+    def measure(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.measure_baseline()
+            self.measure_compared()
+
+    def keep(self, rounds: int) -> None:
+        """Drop all but the first `rounds`."""
+        del self.pairs[rounds:]
+
+    @property
+    def rounds(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def baseline_seconds(self) -> float:
+        return median(baseline for baseline, _ in self.pairs)
+
+    @property
+    def compared_seconds(self) -> float:
+        return median(compared for _, compared in self.pairs)
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Compared / baseline of each round, in the order measured."""
+        return tuple(compared / baseline for baseline, compared in self.pairs)
+
+    @property
+    def ratio(self) -> float:
+        """Median of the ratios."""
+        return median(self.ratios)
+
+    @property
+    def _current(self) -> InterleavedRounds:
+        """The device of the round that was begun last."""
+        return self._on_devices[(self._begun - 1) % len(self._on_devices)]
 
 
 def rounds_beside(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
+from ...core.float32 import allowed_products
 from .. import OccluderEntry
 from .._checks import check_whole
 from ..hashing import WORD_BITS, integer_device, words
@@ -70,7 +71,8 @@ class Blobs(AreaOccluder):
         weights = _spline(self.grid, self.size, noise.shape[2]).to(noise.device)
         # Whole numbers below 2**53: float64 adds them exactly in every order, and has a
         # matrix product on every device.
-        total = noise.double().bmm(weights[shift])
+        with allowed_products():
+            total = noise.double().bmm(weights[shift])
         return total.div(self.size**3, rounding_mode="floor").to(noise.dtype)
 
 

@@ -21,7 +21,7 @@ Cells: TypeAlias = NDArray[np.int64]
 CellMask: TypeAlias = NDArray[np.bool_]
 """(N,): true where a cell is hidden."""
 
-_CERTAIN = 1e-5
+CERTAIN = 1e-5
 """A margin below minus this is out of the top k in exact arithmetic too; float32 scores
 of unit rows err by less.
 """
@@ -299,7 +299,7 @@ def _harmful_first(harm: NDArray[np.float64]) -> Cells:
 
 
 def _breaks(answers: Answers) -> CellMask:
-    return answers.margin < -_CERTAIN * np.maximum(1.0, np.abs(answers.right))
+    return answers.margin < -CERTAIN * np.maximum(1.0, np.abs(answers.right))
 
 
 def _with(hidden: CellMask, cells: Cells) -> CellMask:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...core.calling import image_rows
 from ...core.encoding import encode
 from ...core.errors import EmbeddingError, OcclusionError
-from ...core.float32 import ieee_float32
+from ...core.float32 import allowed_products, ieee_float32
 from ...core.memory import Limits, in_pieces, limits_of
 from .._frames import view_of
 from ..cells import hide_cells
@@ -85,6 +85,14 @@ class Probe:
                 f"Expected k of at most the {fewest} wrong reports of a query, got"
                 f" k={self.k}. Lower it, or search among more reports."
             )
+
+    def prepare(self) -> None:
+        """Make what all versions share.
+
+        Where memory does not hold that, it runs out here, and not in a search.
+        """
+        _ = self._values
+        _ = self._right
 
     def run(self, searches: Sequence[Search[T]]) -> list[T]:
         """The result of each image's search; one search per image, in the batch's order."""
@@ -197,7 +205,11 @@ class Probe:
         setting = self.scene.setting
         similarity = getattr(setting.encoder, "similarity", None)
         # In shorter numbers a margin would not be certain, and would not agree with the ranks.
-        with ieee_float32(), torch.autocast(rows.device.type, enabled=False):
+        with (
+            ieee_float32(),
+            allowed_products(),
+            torch.autocast(rows.device.type, enabled=False),
+        ):
             if similarity is None:
                 return rows @ setting.reports.T
             return scored(rows, setting.reports, similarity)

@@ -21,7 +21,11 @@ from . import document
 from .read import SCHEMA_FILE
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_NOT_IN_OLDER_RUNS = {("Scores", "metrics"), ("Timing", "from_store")}
+_NOT_IN_OLDER_RUNS = {
+    ("Scores", "metrics"),
+    ("Timing", "from_store"),
+    ("Timing", "hardware"),
+}
 """Fields that the first runs of this version of the schema lack."""
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from ...core.float32 import ieee_float32
+from ...core.float32 import ieee_float32, plain_algorithms
 from ._kernels import Kernels
 
 FLOAT32 = 2.0**-24
@@ -72,20 +71,9 @@ def plain_sums(device: torch.device) -> Iterator[None]:
     Nor does torch ask for deterministic algorithms: it refuses some that give the same
     for any order.
     """
-    cuda: Any = torch.backends.cuda.matmul
-    reduced = cuda.allow_bf16_reduced_precision_reduction
-    # Newer versions of torch keep a second setting beside the first.
-    split_k = getattr(cuda, "allow_bf16_reduced_precision_reduction_split_k", None)
-    if split_k is not None:
-        reduced = (reduced, split_k)
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    with ieee_float32():
-        try:
-            cuda.allow_bf16_reduced_precision_reduction = False
-            torch.use_deterministic_algorithms(False)
-            with torch.autocast(device.type, enabled=False):
-                yield
-        finally:
-            torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
-            cuda.allow_bf16_reduced_precision_reduction = reduced
+    with (
+        ieee_float32(),
+        plain_algorithms(),
+        torch.autocast(device.type, enabled=False),
+    ):
+        yield

@@ -13,6 +13,7 @@ import pytest
 from ...core.cases import CLEAN, Case, Cell, Json
 from ...core.errors import MetricError, RobustError
 from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.memory import or_device_error
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
 from ...gate.arrays import case_key, dataset_key
@@ -156,21 +157,28 @@ class Measurer:
         settings = self._state.settings
         occluders = self._state.selection.occluders
         hidden = self._planned.hidden_cells(model, dataset)
-        return run_sweep(
-            self._loader.model(model),
-            pairs_of(self._loader.dataset(dataset), settings.limit),
-            [(cell, occluders[cell.occluder]) for cell in hidden],
-            settings.ks,
-            SweepOptions(
-                precision=settings.precision,
-                batch_size=settings.batch_size,
-                store=self._state.embeddings,
-                copies=lambda: self._loader.copies_of(model),
-                tell=self._state.tell,
-                metrics=self._state.metrics,
-                decoding=settings.decoding,
-                pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
+        encoder = self._loader.model(model)
+        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
+        options = SweepOptions(
+            precision=settings.precision,
+            batch_size=settings.batch_size,
+            store=self._state.embeddings,
+            copies=lambda: self._loader.copies_of(model),
+            tell=self._state.tell,
+            metrics=self._state.metrics,
+            decoding=settings.decoding,
+            pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
+        )
+        return or_device_error(
+            lambda: run_sweep(
+                encoder,
+                pairs,
+                [(cell, occluders[cell.occluder]) for cell in hidden],
+                settings.ks,
+                options,
             ),
+            f"{model} to be measured",
+            encoder.device,
         )
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:
@@ -208,8 +216,8 @@ class Measurer:
     # Searches
 
     def _search(self, model: str, dataset: str) -> BreakingOutcome:
-        from ...measure.breaking import breaking_arrays, find_breaking
-        from ...measure.pairs import pairs_of
+        from ...measure.breaking import breaking_arrays, run_search
+        from ...measure.search import USUAL_FILL, Search
 
         # A gate's own numbers win over the options, and these over the defaults.
         settings = self._state.settings
@@ -221,18 +229,20 @@ class Measurer:
             k = limit.k
             images = limit.images or images
             grid = limit.grid or grid
-        result = find_breaking(
+        search = Search(
             self._loader.model(model),
             self._loader.dataset(dataset),
-            k=k,
             grid=grid,
+            fill=USUAL_FILL,
             images=images,
+            k=k,
             limit=settings.limit,
             batch_size=settings.batch_size,
-            tell=self._state.tell,
+            copies=lambda: self._loader.copies_of(model),
         )
+        result = run_search(search, tell=self._state.tell)
         key = f"breaking-{case_key(result.outcome.case)}"
-        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
+        pairs = search.pairs
         self._state.store.save(key, **breaking_arrays(result, pairs))
         self._samples.keep(model, dataset, result)
         return replace(result.outcome, arrays_key=key)

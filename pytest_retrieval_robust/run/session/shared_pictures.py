@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...core.device import worker_count
+from ...core.device import own_slot
 from ...core.errors import RobustError
 from .loading import Loader
 from .planning import PlannedCells
@@ -57,7 +57,7 @@ class SharedPictures:
         return KeptPictures(
             self._loader.dataset(dataset),
             folders_beside(self._state.embeddings),
-            SHARE_OF_DISK / worker_count(),
+            SHARE_OF_DISK / own_slot().count,
         )
 
     def _has_further(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...core.cases import Case
@@ -34,6 +35,10 @@ class Timers:
     def model(self, name: str) -> DualEncoder:
         """The loaded model of that name."""
         return self._loader.model(name)
+
+    def copies(self, name: str) -> Sequence[DualEncoder]:
+        """The loaded model on further devices."""
+        return self._loader.copies_of(name)
 
     def occluder(self, name: str) -> Occluder:
         """The run's occluder of that name."""

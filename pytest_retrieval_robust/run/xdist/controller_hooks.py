@@ -8,6 +8,7 @@ import pytest
 
 from ...core.errors import RobustError
 from .processes import notice_board
+from .slots import Slots
 
 if TYPE_CHECKING:
     from ..controller import Controller
@@ -19,16 +20,18 @@ class XdistHooks:
     def __init__(self, config: pytest.Config, controller: Controller) -> None:
         self._config = config
         self._controller = controller
+        self._slots = Slots()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker where the controller will look for its ranks."""
+        """Tell a worker where the controller will look for its ranks, and its slot."""
         from ...core.sample_sheets import expect_sheets
         from .folder import run_folder, shared_folder
 
         try:
             expect_sheets(run_folder(self._config))
             node.workerinput["retrieval_robust_store"] = shared_folder(self._config)
+            self._slots.give(node)
         except RobustError as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -44,10 +47,11 @@ class XdistHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """A worker that is gone measures nothing any more."""
+        """A worker that is gone measures nothing any more, and leaves its devices."""
         from .folder import run_folder
         from .progress import forget_worker
 
+        self._slots.take_back(node)
         if self._controller.shows_progress:
             forget_worker(run_folder(self._config), node.gateway.id)
 

@@ -49,6 +49,7 @@ NOT_OF_THE_NUMBERS = {
     "measure/pairs.py",
     "measure/query_keys.py",
     "measure/timing/clock.py",
+    "measure/timing/hardware.py",
     "retrieval/bootstrap.py",
     "retrieval/intervals.py",
     "retrieval/metrics/named.py",

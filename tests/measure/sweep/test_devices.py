@@ -17,6 +17,7 @@ from torch import Tensor
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.cases import Cell
 from pytest_retrieval_robust.core.encoding import unit_scale
+from pytest_retrieval_robust.core.errors import RobustError
 from pytest_retrieval_robust.measure.breaking import find_breaking
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.half_precision import precision_effect
@@ -29,6 +30,7 @@ from pytest_retrieval_robust.measure.sweep.run import (
     SweepResult,
     run_sweep,
 )
+from pytest_retrieval_robust.measure.timing.hardware import hardware_name
 from pytest_retrieval_robust.models import ModelCard
 
 from ...core.sweeps import encoder_of
@@ -129,6 +131,14 @@ def test_a_sweep_on_a_device_gives_what_the_processor_gives(
             SweepOptions(batch_size=8, store=store),
         )
         assert ranks(result) == expected
+        assert {hardware_of(outcome) for outcome in result.cells.values()} == {
+            hardware_name(device)
+        }
+
+
+def hardware_of(outcome: Measured | RobustError) -> str:
+    assert isinstance(outcome, Measured), outcome
+    return outcome.timing.hardware
 
 
 @pytest.mark.parametrize("kind", [OnDeviceEncoder, Scoring])

@@ -1,0 +1,25 @@
+"""Torch's own defaults, while a model of this package is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+
+@contextmanager
+def usual_defaults() -> Iterator[None]:
+    """Float32 on the processor wherever neither is named, whatever the caller has set.
+
+    A network's own tables would otherwise be computed in another type, and weights that
+    are read on the host would have to fit on another device.
+    """
+    import torch
+
+    dtype = torch.get_default_dtype()
+    with ExitStack() as stack:
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
+            stack.callback(torch.set_default_dtype, dtype)
+        yield
