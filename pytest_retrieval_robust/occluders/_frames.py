@@ -156,10 +156,22 @@ def visible_level(mask: torch.Tensor, frame: Frame) -> float:
         frame: The frame that the mask was made for.
     """
     size = (mask.shape[2], mask.shape[3])
-    rows, columns = cells(view_of(frame, mask.shape[0], size), 1, "cpu")
-    # The mask hides no padding, so its sum needs no restriction to the source.
+    return visible_share(hidden_pixels(mask).cpu(), frame, size)
+
+
+def hidden_pixels(mask: torch.Tensor) -> torch.Tensor:
+    """(B,) int64 where the mask is: how many pixels of each image it hides."""
+    return mask.sum(dim=(1, 2, 3))
+
+
+def visible_share(
+    hidden: torch.Tensor, frame: Frame, size: int | tuple[int, int]
+) -> float:
+    """`visible_level` of the (B,) `hidden_pixels` of a mask of that size, on the host."""
+    rows, columns = cells(view_of(frame, len(hidden), size), 1, "cpu")
+    # A mask hides no padding, so its pixels need no restriction to the source.
     showing = ((rows == 0).sum(1) * (columns == 0).sum(1)).clamp(min=1)
-    shares = mask.sum(dim=(1, 2, 3)).cpu().double() / showing.double()
+    shares = hidden.double() / showing.double()
     return float(shares.mean()) if len(shares) else 0.0
 
 

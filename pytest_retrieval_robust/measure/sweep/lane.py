@@ -22,13 +22,14 @@ from ...core.memory import in_pieces, limits_of
 from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
 from .cell_errors import cell_errors
-from .writer import EncodedPart, Writer
+from .encoded import EncodedPart, begin_to_copy
 
 if TYPE_CHECKING:
     from ...models import DualEncoder
     from ...occluders import Occluder
     from .feed import Batch
     from .plan import SweepPlan
+    from .writer import Writer
 
 WARM_UP_IMAGES = 4
 
@@ -152,7 +153,9 @@ class Lane:
     def _encode_clean(self, scene: Scene, part: slice) -> EncodedPart:
         frames = scene.frames[part]
         rows = self._rows(CLEAN, scene.pixels[part])
-        return EncodedPart(rows, np.zeros(len(frames)), None, frames)
+        return begin_to_copy(
+            rows, np.zeros(len(frames)), None, frames, self.model.device
+        )
 
     def _encode_hidden(
         self, scene: Scene, cell: Cell, occluder: Occluder, part: slice
@@ -175,7 +178,8 @@ class Lane:
                 frames,
                 out=self._buffer_like(pixels),
             )
-        return EncodedPart(self._rows(cell, hidden), shares, mask, frames)
+        rows = self._rows(cell, hidden)
+        return begin_to_copy(rows, shares, mask, frames, self.model.device)
 
     def _rows(self, cell: Cell, pixels: Tensor) -> Tensor:
         with self.encoding[cell].running():
