@@ -1,43 +1,47 @@
 """The batches of a sweep in order, from the store or decoded by threads.
 
-While a GPU encodes one batch, the next ones are read. Every batch is decoded at most
-once, for all cells.
+While a GPU encodes one batch, the next ones are read: the threads that decode have
+images of several batches at hand, so that none of them waits for the last image of a
+batch. Every batch is decoded at most once, for all cells.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.cases import CLEAN
-from ...core.encoding import stacked
+from ...core.device import usable_cores
 from ...core.foreign import FOREIGN
 from ...datasets import KnowsContent
 from ..embeddings.keys import dataset_identity
 from ..embeddings.shards import DIGEST_BYTES, EncodedBatch
-from .decode import DecodedImage, decode
+from .decode import decode
+from .pixel_buffer import PixelBuffer, Pixels
 from .stored import Contents, StoredBatches, are_complete, made_from
+from .turn import Turn
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
-    from ...occluders import Box
     from .plan import SweepPlan
 
-DECODERS = min(8, os.cpu_count() or 1)
+DECODERS = usable_cores()
 """Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs release
 the interpreter's lock.
 """
-AHEAD = 2
-"""Batches that are read before they are asked for."""
+LEAST_AHEAD = 2
+"""The fewest batches that are read before they are asked for."""
+MOST_AHEAD = 4
+AHEAD_BYTES = 512 << 20
+"""Bytes of pixels that may be read ahead, as far as `LEAST_AHEAD` batches take no more."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,12 +55,15 @@ class BatchPlan:
 
 
 @dataclass(frozen=True, repr=False)
-class Pixels:
-    """The K readable images of a batch as the model wants them, on the host."""
+class DecodedBatch:
+    """The images of a batch, all decoded."""
 
-    stacked: NDArray[Any]
-    """(K, 3, S, S) uint8 or float32."""
-    frames: Sequence[Box]
+    is_readable: NDArray[np.bool_]
+    """(B,) false for a broken image, which the data set skips."""
+    digests: NDArray[np.uint8]
+    """(B, 32) SHA-256 of each decoded image; zeros for a broken one."""
+    pixels: Pixels | None
+    """None if no image is readable."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,39 +115,60 @@ class Feed:
         # delay all of them.
         if self._plan.model.device == "cpu":
             return self._read_in_turn()
-        return self._read_ahead()
+        return self._read_ahead(self._batch_plans)
 
     def _read_in_turn(self) -> Generator[Batch]:
         with ThreadPoolExecutor(DECODERS) as pool:
             for plan in self._batch_plans:
-                yield self._read(pool, plan)
+                yield self._read(pool, plan, Turn())
 
-    def _read_ahead(self) -> Generator[Batch]:
-        reader = ThreadPoolExecutor(1)
-        with ThreadPoolExecutor(DECODERS) as pool:
-            try:
-                plans = iter(self._batch_plans)
-                waiting: deque[Future[Batch]] = deque()
-                for plan in islice(plans, AHEAD):
-                    waiting.append(reader.submit(self._read, pool, plan))
-                while waiting:
-                    batch = waiting.popleft().result()
-                    for plan in islice(plans, 1):
-                        waiting.append(reader.submit(self._read, pool, plan))
-                    yield batch
-            finally:
-                # An interrupted sweep does not wait for batches that are not begun.
-                reader.shutdown(cancel_futures=True)
+    def _read_ahead(self, plans: Iterable[BatchPlan]) -> Generator[Batch]:
+        decoders = ThreadPoolExecutor(DECODERS)
+        # Each hands the images of one batch to the decoders, and waits for them.
+        readers = ThreadPoolExecutor(MOST_AHEAD)
+        missing = iter(plans)
+        waiting: deque[Future[Batch]] = deque()
+        ahead = LEAST_AHEAD
 
-    def _read(self, pool: ThreadPoolExecutor, plan: BatchPlan) -> Batch:
+        turn = Turn()
+
+        def begin(batches: int) -> None:
+            nonlocal turn
+            for plan in islice(missing, max(batches, 0)):
+                waiting.append(readers.submit(self._read, decoders, plan, turn))
+                turn = turn.next
+
+        try:
+            begin(ahead)
+            while waiting:
+                batch = waiting.popleft().result()
+                if batch.pixels is not None:
+                    ahead = _batches_ahead(batch.pixels)
+                begin(ahead - len(waiting))
+                yield batch
+                # A batch that is done is not held in memory until the next one comes.
+                del batch
+        finally:
+            # An interrupted sweep does not wait for images that are not begun: readers
+            # that wait for them are told so.
+            decoders.shutdown(wait=False, cancel_futures=True)
+            readers.shutdown(cancel_futures=True)
+            decoders.shutdown()
+
+    def _read(self, pool: ThreadPoolExecutor, plan: BatchPlan, turn: Turn) -> Batch:
         """A batch from the store; decoded only if the store lacks one of its cells."""
+        # Whatever becomes of this batch, the next one's turn comes.
+        with turn:
+            return self._read_in(turn, pool, plan)
+
+    def _read_in(self, turn: Turn, pool: ThreadPoolExecutor, plan: BatchPlan) -> Batch:
         # Without a store every batch is decoded, and nothing has a key.
         if self._store is None:
-            return self._decoded_batch(plan, self._decode(pool, plan), {}, {})
-        decoded: list[DecodedImage] | None = None
+            return _batch_of(plan, self._decode(turn, pool, plan), {}, {})
+        decoded: DecodedBatch | None = None
         if self._dataset_code is None:
             # The data set does not know its content: images are known by their pixels.
-            decoded = self._decode(pool, plan)
+            decoded = self._decode(turn, pool, plan)
             contents = _contents_of_pixels(decoded, plan)
         else:
             contents = self._contents_of_files(pool, plan, self._dataset_code)
@@ -152,8 +180,8 @@ class Feed:
             digests = stored[CLEAN].digests
             return Batch(plan, all_readable, digests, None, stored, keys)
         if decoded is None:
-            decoded = self._decode(pool, plan)
-        return self._decoded_batch(plan, decoded, keys, stored)
+            decoded = self._decode(turn, pool, plan)
+        return _batch_of(plan, decoded, keys, stored)
 
     def _contents_of_files(
         self, pool: ThreadPoolExecutor, plan: BatchPlan, dataset_code: bytes
@@ -170,45 +198,56 @@ class Feed:
             for number, digest in zip(plan.images, digests, strict=True)
         ]
 
-    def _decode(self, pool: ThreadPoolExecutor, plan: BatchPlan) -> list[DecodedImage]:
-        def decode_number(number: np.int64) -> DecodedImage:
-            return decode(self._plan, int(number))
+    def _decode(
+        self, turn: Turn, pool: ThreadPoolExecutor, plan: BatchPlan
+    ) -> DecodedBatch:
+        buffer = PixelBuffer(len(plan.images), self._plan.model.device)
 
-        return list(pool.map(decode_number, plan.images))
+        def decode_into(place: int) -> bytes:
+            """Put an image into the buffer; returns its digest."""
+            decoded = decode(self._plan, int(plan.images[place]))
+            if decoded.prepared is not None:
+                buffer.put(place, decoded.prepared)
+            return decoded.digest
 
-    def _decoded_batch(
-        self,
-        plan: BatchPlan,
-        decoded: Sequence[DecodedImage],
-        keys: Mapping[Cell, str],
-        stored: Mapping[Cell, EncodedBatch],
-    ) -> Batch:
-        prepared = [image.prepared for image in decoded if image.prepared is not None]
-        pixels = None
-        if prepared:
-            frames = [image.frame for image in prepared]
-            pixels = Pixels(stacked(prepared, self._plan.model.name), frames)
-        readable = np.array(
-            [image.prepared is not None for image in decoded], dtype=np.bool_
+        turn.wait()
+        decoding = pool.map(decode_into, range(len(plan.images)))
+        turn.pass_on()
+        joined = np.frombuffer(b"".join(decoding), dtype=np.uint8)
+        return DecodedBatch(
+            buffer.is_filled,
+            joined.reshape(-1, DIGEST_BYTES),
+            buffer.filled(self._plan.model.name),
         )
-        joined = b"".join(image.digest for image in decoded)
-        digests = np.frombuffer(joined, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
-        if not readable.all():
-            # A broken image may be whole tomorrow, so nothing of its batch is stored.
-            return Batch(plan, readable, digests, pixels)
-        matching = made_from(stored, digests)
-        return Batch(plan, readable, digests, pixels, matching, keys)
 
 
-def _contents_of_pixels(
-    decoded: Sequence[DecodedImage], plan: BatchPlan
-) -> Contents | None:
+def _batches_ahead(pixels: Pixels) -> int:
+    """How many batches of this size are read ahead."""
+    return min(MOST_AHEAD, max(LEAST_AHEAD, AHEAD_BYTES // pixels.nbytes))
+
+
+def _batch_of(
+    plan: BatchPlan,
+    decoded: DecodedBatch,
+    keys: Mapping[Cell, str],
+    stored: Mapping[Cell, EncodedBatch],
+) -> Batch:
+    """A decoded batch, with the stored cells that were made from the same pixels."""
+    readable = decoded.is_readable
+    if not readable.all():
+        # A broken image may be whole tomorrow, so nothing of its batch is stored.
+        return Batch(plan, readable, decoded.digests, decoded.pixels)
+    matching = made_from(stored, decoded.digests)
+    return Batch(plan, readable, decoded.digests, decoded.pixels, matching, keys)
+
+
+def _contents_of_pixels(decoded: DecodedBatch, plan: BatchPlan) -> Contents | None:
     """What images decode to, in place of their files' content; None if one is broken."""
-    if any(image.prepared is None for image in decoded):
+    if not decoded.is_readable.all():
         return None
     return [
-        (int(number), image.digest)
-        for number, image in zip(plan.images, decoded, strict=True)
+        (int(number), digest.tobytes())
+        for number, digest in zip(plan.images, decoded.digests, strict=True)
     ]
 
 
