@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..core.encoding import Frame
 from . import _frames
 from ._kept import Kept
-from .fills import OF_PIXELS, WITHOUT_SEED, Canvas, filling
+from .fills import OF_PIXELS, WITHOUT_SEED, Canvas, filling, network_filling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,11 +99,7 @@ class BatchMemory:
         """The checked view of a batch, with what was computed of it before."""
         # The tuple's boxes are the same objects at each level, which compare at once.
         key = (tuple(frame), images, size if isinstance(size, int) else tuple(size))
-        try:
-            return self._views.get(key, lambda: _frames.view_of(frame, images, size))
-        except TypeError:
-            # Boxes may be lists, which have no hash.
-            return _frames.view_of(frame, images, size)
+        return self._views.get(key, lambda: _frames.view_of(frame, images, size))
 
     def values(self, fill: str, canvas: Canvas) -> torch.Tensor | None:
         """What `filling` gives."""
@@ -117,7 +113,6 @@ class BatchMemory:
         self, fill: str, canvas: Canvas, normalisation: Normalisation
     ) -> torch.Tensor:
         """What `fills.network_filling` gives: the fill as the network sees it."""
-        from .fills import network_filling
 
         def make() -> torch.Tensor:
             return network_filling(fill, canvas, normalisation)

@@ -151,6 +151,8 @@ def _launch(
             HAS_TABLE=table is not None,
             IS_PLANE=is_plane,
             BLOCK=BLOCK,
+            # It adds and multiplies nothing; unsaid, Triton warns of a coming default.
+            enable_fp_fusion=False,
         )
     # Torch does not see what a kernel of another library writes.
     if not out.is_inference():

@@ -80,7 +80,7 @@ class Probe:
     def __post_init__(self) -> None:
         if not len(self.scene.ids):
             return
-        fewest = int((~self._right).sum(1).min())
+        fewest = int((~self._right_on_host).sum(axis=1).min())
         if self.k > fewest:
             raise OcclusionError(
                 f"Expected k of at most the {fewest} wrong reports of a query, got"
@@ -146,11 +146,16 @@ class Probe:
         return filling(self.fill, canvas)
 
     @cached_property
+    def _right_on_host(self) -> NDArray[np.bool_]:
+        """(B, G): which report is right for which image."""
+        report_groups = self.scene.setting.report_groups
+        right: NDArray[np.bool_] = self.scene.groups[:, None] == report_groups[None, :]
+        return right
+
+    @cached_property
     def _right(self) -> Tensor:
-        """(B, G) bool on the model's device: which report is right for which image."""
-        scene = self.scene
-        right = scene.groups[:, None] == scene.setting.report_groups[None, :]
-        return upload(right, scene.setting.reports.device)
+        """The same on the model's device."""
+        return upload(self._right_on_host, self.scene.setting.reports.device)
 
     def _ask(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
         """What the model says of versions `hidden` of the images of these numbers."""
