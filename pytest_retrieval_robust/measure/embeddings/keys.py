@@ -44,7 +44,9 @@ _MODULES = (
     "core/encoding.py",
     "core/float32.py",
     "core/memory.py",
+    "core/normalisation.py",
     "core/rows.py",
+    "core/uploads.py",
     "measure/abilities.py",
 )
 _LIBRARIES = (
