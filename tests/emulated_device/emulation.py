@@ -73,6 +73,9 @@ def emulated(name: str) -> Iterator[Device]:
         "torch.cuda.synchronize": lambda *_: device.wait("synchronise"),
         "torch.cuda.get_device_capability": lambda *_: (7, 5),
         "torch.cuda.get_device_name": lambda *_: "Emulated",
+        "torch.cuda.empty_cache": lambda: None,
+        "torch.cuda.reset_peak_memory_stats": lambda *_: None,
+        "torch.cuda.max_memory_allocated": lambda *_: 1,
         "torch.mps.synchronize": lambda: device.wait("synchronise"),
         "threading.Thread.run": in_mode,
     }

@@ -7,31 +7,39 @@ batch. Every batch is decoded at most once, for all cells.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...core.cases import CLEAN
 from ...core.device import usable_cores
 from ...core.foreign import FOREIGN
 from ...datasets import KnowsContent
+from ...occluders.drawn_ahead import DrawnAhead
 from ..embeddings.keys import dataset_identity
-from ..embeddings.shards import DIGEST_BYTES, EncodedBatch
+from ..embeddings.shards import DIGEST_BYTES
+from .batch import (
+    Batch,
+    BatchPlan,
+    DecodedImages,
+    contents_of_pixels,
+    decoded_batch,
+    stored_batch,
+)
 from .decode import decode
-from .pixel_buffer import PixelBuffer, Pixels
-from .stored import Contents, StoredBatches, are_complete, made_from
+from .pixel_buffer import PixelBuffer
+from .stored import StoredBatches, are_complete
 from .turn import Turn
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
+    from .pixel_buffer import Pixels
     from .plan import SweepPlan
+    from .stored import Contents
 
 DECODERS = usable_cores()
 """Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs release
@@ -42,57 +50,6 @@ LEAST_AHEAD = 2
 MOST_AHEAD = 4
 AHEAD_BYTES = 512 << 20
 """Bytes of pixels that may be read ahead, as far as `LEAST_AHEAD` batches take no more."""
-
-
-@dataclass(frozen=True, repr=False)
-class BatchPlan:
-    """Which images a batch has."""
-
-    number: int
-    """The batch's number in the sweep."""
-    images: NDArray[np.int64]
-    """(B,) numbers in the data set."""
-
-
-@dataclass(frozen=True, repr=False)
-class DecodedBatch:
-    """The images of a batch, all decoded."""
-
-    is_readable: NDArray[np.bool_]
-    """(B,) false for a broken image, which the data set skips."""
-    digests: NDArray[np.uint8]
-    """(B, 32) SHA-256 of each decoded image; zeros for a broken one."""
-    pixels: Pixels | None
-    """None if no image is readable."""
-
-
-@dataclass(frozen=True, repr=False)
-class Batch:
-    """A batch to be measured: what the store has of it, and pixels for the other cells."""
-
-    plan: BatchPlan
-    is_readable: NDArray[np.bool_]
-    """(B,) false for a broken image, which the data set skips."""
-    digests: NDArray[np.uint8]
-    """(B, 32) SHA-256 of each decoded image; zeros for a broken one."""
-    pixels: Pixels | None
-    """None if every cell is stored, or no image is readable."""
-    stored: Mapping[Cell, EncodedBatch] = field(default_factory=dict)
-    keys: Mapping[Cell, str] = field(default_factory=dict)
-    """Where the store keeps each cell. A cell without a key is not stored."""
-
-    @property
-    def number(self) -> int:
-        return self.plan.number
-
-    @property
-    def images(self) -> NDArray[np.int64]:
-        """(K,) the readable images' numbers in the data set."""
-        return self.plan.images[self.is_readable]
-
-    def without_data(self) -> Batch:
-        """What is known of the images once the batch is measured: no pixels, no rows."""
-        return replace(self, pixels=None, stored={}, keys={})
 
 
 class Feed:
@@ -164,24 +121,54 @@ class Feed:
     def _read_in(self, turn: Turn, pool: ThreadPoolExecutor, plan: BatchPlan) -> Batch:
         # Without a store every batch is decoded, and nothing has a key.
         if self._store is None:
-            return _batch_of(plan, self._decode(turn, pool, plan), {}, {})
-        decoded: DecodedBatch | None = None
+            drawn_ahead = self._drawn_ahead({})
+            decoded = self._decode(turn, pool, plan, drawn_ahead)
+            return replace(
+                decoded_batch(plan, decoded, {}, {}), drawn_ahead=drawn_ahead
+            )
         if self._dataset_code is None:
-            # The data set does not know its content: images are known by their pixels.
-            decoded = self._decode(turn, pool, plan)
-            contents = _contents_of_pixels(decoded, plan)
-        else:
-            contents = self._contents_of_files(pool, plan, self._dataset_code)
+            return self._read_by_pixels(turn, pool, plan, self._store)
+        contents = self._contents_of_files(pool, plan, self._dataset_code)
         keys = {} if contents is None else self._store.keys(contents)
         stored = self._store.load(keys, len(plan.images))
         # Nothing is decoded if no cell is missing.
         if are_complete(stored, self._plan.cells):
-            all_readable = np.ones(len(plan.images), dtype=np.bool_)
-            digests = stored[CLEAN].digests
-            return Batch(plan, all_readable, digests, None, stored, keys)
-        if decoded is None:
-            decoded = self._decode(turn, pool, plan)
-        return _batch_of(plan, decoded, keys, stored)
+            return stored_batch(plan, keys, stored)
+        drawn_ahead = self._drawn_ahead(stored)
+        decoded = self._decode(turn, pool, plan, drawn_ahead)
+        batch = decoded_batch(plan, decoded, keys, stored)
+        return replace(batch, drawn_ahead=drawn_ahead)
+
+    def _read_by_pixels(
+        self,
+        turn: Turn,
+        pool: ThreadPoolExecutor,
+        plan: BatchPlan,
+        store: StoredBatches,
+    ) -> Batch:
+        """A batch of a data set that does not know its content.
+
+        Images are known by their pixels, so that they are decoded before the store is
+        asked.
+        """
+        decoded = self._decode(turn, pool, plan)
+        contents = contents_of_pixels(decoded, plan)
+        keys = {} if contents is None else store.keys(contents)
+        stored = store.load(keys, len(plan.images))
+        if are_complete(stored, self._plan.cells):
+            return stored_batch(plan, keys, stored)
+        batch = decoded_batch(plan, decoded, keys, stored)
+        drawn_ahead = self._drawn_ahead(batch.stored)
+        image_ids = [self._dataset.image_ids[number] for number in batch.images]
+        for _ in pool.map(drawn_ahead.draw, image_ids):
+            pass
+        return replace(batch, drawn_ahead=drawn_ahead)
+
+    def _drawn_ahead(self, stored: Container[Cell]) -> DrawnAhead:
+        """Room for the drawings of the cells that have to be encoded."""
+        occluders = self._plan.occluders
+        missing = [cell for cell in occluders if cell not in stored]
+        return DrawnAhead((occluders[cell], cell.seed) for cell in missing)
 
     def _contents_of_files(
         self, pool: ThreadPoolExecutor, plan: BatchPlan, dataset_code: bytes
@@ -199,22 +186,30 @@ class Feed:
         ]
 
     def _decode(
-        self, turn: Turn, pool: ThreadPoolExecutor, plan: BatchPlan
-    ) -> DecodedBatch:
+        self,
+        turn: Turn,
+        pool: ThreadPoolExecutor,
+        plan: BatchPlan,
+        drawn_ahead: DrawnAhead | None = None,
+    ) -> DecodedImages:
+        """Every image decoded and prepared, and drawn on where `drawn_ahead` is given."""
         buffer = PixelBuffer(len(plan.images), self._plan.model.device)
 
         def decode_into(place: int) -> bytes:
             """Put an image into the buffer; returns its digest."""
-            decoded = decode(self._plan, int(plan.images[place]))
+            number = int(plan.images[place])
+            decoded = decode(self._plan, number)
             if decoded.prepared is not None:
                 buffer.put(place, decoded.prepared)
+                if drawn_ahead is not None:
+                    drawn_ahead.draw(self._dataset.image_ids[number])
             return decoded.digest
 
         turn.wait()
         decoding = pool.map(decode_into, range(len(plan.images)))
         turn.pass_on()
         joined = np.frombuffer(b"".join(decoding), dtype=np.uint8)
-        return DecodedBatch(
+        return DecodedImages(
             buffer.is_filled,
             joined.reshape(-1, DIGEST_BYTES),
             buffer.filled(self._plan.model.name),
@@ -224,36 +219,3 @@ class Feed:
 def _batches_ahead(pixels: Pixels) -> int:
     """How many batches of this size are read ahead."""
     return min(MOST_AHEAD, max(LEAST_AHEAD, AHEAD_BYTES // pixels.nbytes))
-
-
-def _batch_of(
-    plan: BatchPlan,
-    decoded: DecodedBatch,
-    keys: Mapping[Cell, str],
-    stored: Mapping[Cell, EncodedBatch],
-) -> Batch:
-    """A decoded batch, with the stored cells that were made from the same pixels."""
-    readable = decoded.is_readable
-    if not readable.all():
-        # A broken image may be whole tomorrow, so nothing of its batch is stored.
-        return Batch(plan, readable, decoded.digests, decoded.pixels)
-    matching = made_from(stored, decoded.digests)
-    return Batch(plan, readable, decoded.digests, decoded.pixels, matching, keys)
-
-
-def _contents_of_pixels(decoded: DecodedBatch, plan: BatchPlan) -> Contents | None:
-    """What images decode to, in place of their files' content; None if one is broken."""
-    if not decoded.is_readable.all():
-        return None
-    return [
-        (int(number), digest.tobytes())
-        for number, digest in zip(plan.images, decoded.digests, strict=True)
-    ]
-
-
-def digests_of(batches: Sequence[Batch]) -> str:
-    """SHA-256 (hex) over the digests of all readable images, in order."""
-    digest = hashlib.sha256()
-    for batch in batches:
-        digest.update(batch.digests[batch.is_readable].tobytes())
-    return digest.hexdigest()

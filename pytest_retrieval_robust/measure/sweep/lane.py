@@ -27,7 +27,7 @@ from .encoded import EncodedPart, begin_to_copy
 if TYPE_CHECKING:
     from ...models import DualEncoder
     from ...occluders import Occluder
-    from .feed import Batch
+    from .batch import Batch
     from .plan import SweepPlan
     from .writer import Writer
 
@@ -105,6 +105,7 @@ class Lane:
                 pixels=unit_scale(pixels.stacked[part], self.model.device),
                 frames=pixels.frames[part],
                 groups=dataset.image_groups[numbers[part]],
+                drawn_ahead=batch.drawn_ahead,
             )
 
         return in_pieces(len(numbers), self.limits, "scene", scene, self.model.device)

@@ -28,8 +28,9 @@ from ...occluders.scene import Setting
 from ..abilities import most_skipped
 from ..embeddings.shards import ModelShards
 from ..pairs import Pairs, check_ks, describe
+from .batch import Batch, digests_of
 from .conclude import CellRanking
-from .feed import Batch, Feed, digests_of
+from .feed import Feed
 from .gallery import encode_gallery
 from .gathered import CellBatches
 from .lanes import Lanes

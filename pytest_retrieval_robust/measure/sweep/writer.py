@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ...core.errors import RobustError
     from ...core.progress import Counter
     from ..embeddings.shards import ModelShards
+    from .batch import Batch
     from .encoded import EncodedPart
-    from .feed import Batch
     from .lane import Lane
     from .plan import SweepPlan
     from .spill import Spill
