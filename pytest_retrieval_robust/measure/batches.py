@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from ..core.encoding import (
-    Prepares,
-    batch_size,
-    open_image,
-    prepare_image,
-    stacked,
-    unit_scale,
-)
-from ..core.errors import DatasetError, UnreadableImageError
+from ..core.encoding import Prepares, batch_size, stacked, unit_scale
+from ..core.errors import DatasetError
 from ..occluders.hashing import by_hash
 from ..occluders.scene import Scene, Setting
-from .abilities import skips_unreadable
 from .pairs import Pairs
+from .readable import ReadableImage, readable_images
 from .sweep.gallery import encode_gallery
 
 if TYPE_CHECKING:
@@ -27,6 +22,8 @@ if TYPE_CHECKING:
     from ..models import DualEncoder
 
 
+Part: TypeAlias = tuple[list[int], list[Prepares]]
+"""Images by their numbers in the data set, and as a model prepared them."""
 PART = 64
 """Images of a search whose pixels are held at a time."""
 
@@ -81,39 +78,48 @@ def sampled_images(
     dataset = pairs.dataset
     # By a hash of the id, an image's place in the data does not matter.
     order = by_hash(pairs.image_ids, "sample")
-    candidates = iter([int(pairs.images[index]) for index in order])
+    candidates = [int(pairs.images[index]) for index in order]
+    with closing(_parts(model, dataset, candidates, images)) as parts:
+        for numbers, prepared in parts:
+            yield _scene(setting, dataset, numbers, prepared)
+
+
+def _parts(
+    model: DualEncoder, dataset: RetrievalDataset, numbers: Iterable[int], images: int
+) -> Generator[Part]:
+    """The first `images` of these that can be read, at most `PART` at a time."""
+    # While an accelerator works on one part, the next one is prepared.
+    if model.device != "cpu":
+        with closing(readable_images(model, dataset, numbers, images)) as readable:
+            while in_part := list(islice(readable, PART)):
+                yield _part_of(in_part)
+        return
+    # On a processor the search uses every core, so that none is prepared beside it.
+    remaining = iter(numbers)
     missing = images
     while missing > 0:
         # Each part goes on where the iterator stopped.
-        size = min(missing, PART)
-        numbers, prepared = _prepared(model, dataset, candidates, size)
-        if not numbers:
+        part = _prepared(model, dataset, remaining, min(missing, PART))
+        if not part[0]:
             return
-        yield _scene(setting, dataset, numbers, prepared)
-        missing -= len(numbers)
+        yield part
+        missing -= len(part[0])
 
 
 def _prepared(
     model: DualEncoder, dataset: RetrievalDataset, numbers: Iterable[int], images: int
-) -> tuple[list[int], list[Prepares]]:
-    """The first `images` of these that can be read, with their numbers.
+) -> Part:
+    """The first `images` of these that can be read.
 
     Broken ones are left out if the data set skips them.
     """
-    readable: list[int] = []
-    prepared: list[Prepares] = []
-    for number in numbers:
-        try:
-            image = open_image(dataset, number, f"its image number {number}")
-        except UnreadableImageError:
-            if not skips_unreadable(dataset):
-                raise
-            continue
-        prepared.append(prepare_image(model, image))
-        readable.append(number)
-        if len(readable) == images:
-            break
-    return readable, prepared
+    with closing(readable_images(model, dataset, numbers, images)) as readable:
+        return _part_of(list(readable))
+
+
+def _part_of(images: Sequence[ReadableImage]) -> Part:
+    numbers = [image.number for image in images]
+    return numbers, [image.prepared for image in images]
 
 
 def _scene(
