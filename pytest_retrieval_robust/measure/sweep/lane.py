@@ -74,7 +74,7 @@ class Lane:
                 encoded += len(scene.ids)
                 self._warm_up(scene)
                 bound = self._bound_occluders(scene, missing)
-                for cell in list(parts):
+                for cell in self._plan.by_fill(parts):
                     if stop.is_set():
                         return writing
                     occluder = self._plan.occluders.get(cell)
