@@ -32,6 +32,7 @@ from .side_by_side import Action, Ratio, ratios_of
 
 AREA = ("patches", "box", "boxes", "blobs", "grid", "border", "side")
 FILLS = ("black", "white", "noise", "mean", "blur", "shuffled", "donor")
+OF_PATCHES = tuple([f"patches(fill={fill})" for fill in FILLS])
 DTYPES = (torch.float32, torch.bfloat16, torch.uint8)
 FRAMES = ("whole", "per image")
 ROUNDS = 11
@@ -44,7 +45,7 @@ def hiding_ratios(
     images: int = 256,
     side: int = 224,
     rounds: int = ROUNDS,
-    names: Sequence[str] = tuple(f"patches(fill={fill})" for fill in FILLS),
+    names: Sequence[str] = OF_PATCHES,
     dtypes: Sequence[torch.dtype] = DTYPES,
 ) -> list[Ratio]:
     """`occlude` of the first and a further level against `copy_` of the same dtype, for
@@ -71,7 +72,7 @@ def whole_path_ratios(
     images: int = 256,
     side: int = 224,
     rounds: int = ROUNDS,
-    names: Sequence[str] = tuple(f"patches(fill={fill})" for fill in FILLS),
+    names: Sequence[str] = OF_PATCHES,
     dtype: torch.dtype = torch.bfloat16,
 ) -> list[Ratio]:
     """From bytes to a network's normalised input in one pass, against one copy that
