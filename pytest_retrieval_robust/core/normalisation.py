@@ -21,9 +21,9 @@ class Normalisation:
     """
 
     mean: Tensor
-    """(1, 3, 1, 1) float32 on the encoder's device."""
+    """(1, 3, 1, 1), or (1, 1, 1, 1), float32 on the encoder's device."""
     std: Tensor
-    """(1, 3, 1, 1)."""
+    """Of the same shape."""
     dtype: dtype
 
     def __call__(self, pixels: Tensor) -> Tensor:
@@ -36,7 +36,8 @@ class Normalisation:
         import torch
 
         levels = torch.arange(LEVELS, dtype=torch.uint8, device=self.mean.device)
-        pixels = on_unit_scale(levels.reshape(1, 1, 1, LEVELS))
+        # Constants may be one for all channels.
+        pixels = on_unit_scale(levels.expand(1, 3, 1, LEVELS))
         return self(pixels).reshape(3, LEVELS).contiguous()
 
 

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from .scene import Scene
     from .severity import SeverityOccluder
 
-_PRIORITY_BYTES = 1 << 28
-"""What the priorities of an occluder may take: eight seeds of 256 drawn images."""
+_PRIORITY_BYTES = 1 << 27
+"""What the priorities of an occluder may take: two seeds of 256 drawn images, on the host
+and on the device.
+"""
 
 
 class BatchMemory:

@@ -68,12 +68,17 @@ def was_hidden(
 
 
 def _is_possible(pixels: torch.Tensor, out: torch.Tensor) -> bool:
+    import torch
+
     if pixels.device.type not in _DEVICES or not pixels.numel():
         return False
     if not pixels.is_contiguous() or not out.is_contiguous():
         return False
-    # A kernel has no gradient, and needs real memory.
-    if pixels.requires_grad or out.requires_grad or not pixels.data_ptr():
+    # A kernel has no gradient.
+    if pixels.requires_grad or out.requires_grad:
+        return False
+    # What a subclass holds may be something else than memory of its own.
+    if type(pixels) is not torch.Tensor or type(out) is not torch.Tensor:
         return False
     # Programs read and write the same pixel, so the same memory is right, and shifted
     # memory is not.

@@ -77,6 +77,22 @@ class View:
 
         return self._keep(("short cells", grid, str(device)), make)
 
+    def pixels_of_cells(
+        self, grid: int, device: torch.device | str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """How many pixel rows each cell row has, and pixel columns each cell column: (F,
+        grid) int64 each.
+        """
+
+        def make() -> tuple[torch.Tensor, torch.Tensor]:
+            rows, columns = self.cells(grid, "cpu")
+            return (
+                upload(_counted(rows, grid), device),
+                upload(_counted(columns, grid), device),
+            )
+
+        return self._keep(("pixels", grid, str(device)), make)
+
     def inside(self, device: torch.device | str) -> torch.Tensor:
         """(F, 1, H, W) bool on the device: whether a pixel shows the source."""
         rows, columns = self.cells(1, device)
@@ -177,6 +193,13 @@ def cells_of(positions: torch.Tensor, grid: int) -> torch.Tensor:
     return torch.where(inside, numbers, grid)
 
 
+def _counted(cells: torch.Tensor, grid: int) -> torch.Tensor:
+    """(F, grid): how often each cell occurs in (F, N) numbers of cells."""
+    counts = cells.new_zeros((len(cells), grid + 1))
+    # The last one counts padding.
+    return counts.scatter_add_(1, cells, cells.new_ones(cells.shape))[:, :grid]
+
+
 def view_of(frame: Frame, images: int, size: int | tuple[int, int]) -> View:
     """The checked view of a batch; `OcclusionError` for boxes that fit neither the
     images nor the sides.
@@ -222,22 +245,17 @@ def visible_level(mask: torch.Tensor, frame: Frame) -> float:
         frame: The frame that the mask was made for.
     """
     size = (mask.shape[2], mask.shape[3])
-    return visible_share(hidden_pixels(mask).cpu(), frame, size)
+    # The mask hides no padding, so its sum needs no restriction to the source.
+    return visible_level_of(mask.sum(dim=(1, 2, 3)), frame, size)
 
 
-def hidden_pixels(mask: torch.Tensor) -> torch.Tensor:
-    """(B,) int64 where the mask is: how many pixels of each image it hides."""
-    return mask.sum(dim=(1, 2, 3))
-
-
-def visible_share(
-    hidden: torch.Tensor, frame: Frame, size: int | tuple[int, int]
+def visible_level_of(
+    hidden_pixels: torch.Tensor, frame: Frame, size: int | tuple[int, int]
 ) -> float:
-    """`visible_level` of the (B,) `hidden_pixels` of a mask of that size, on the host."""
-    rows, columns = view_of(frame, len(hidden), size).cells(1, "cpu")
-    # A mask hides no padding, so its pixels need no restriction to the source.
+    """`visible_level` of images of which so many pixels are hidden, (B,)."""
+    rows, columns = view_of(frame, len(hidden_pixels), size).cells(1, "cpu")
     showing = ((rows == 0).sum(1) * (columns == 0).sum(1)).clamp(min=1)
-    shares = hidden.double() / showing.double()
+    shares = hidden_pixels.cpu().double() / showing.double()
     return float(shares.mean()) if len(shares) else 0.0
 
 

@@ -165,6 +165,24 @@ class CellOccluder(ABC):
         hidden = self.hidden_cells_of(ids, level, seed, device)
         return on_pixels(hidden.mask, view)
 
+    def hidden_pixels(
+        self,
+        ids: Sequence[str],
+        level: float,
+        seed: int,
+        size: int | tuple[int, int],
+        frame: Frame,
+        device: torch.device | str = "cpu",
+    ) -> torch.Tensor:
+        """(B,) int64: how many pixels of each image `mask` hides, without drawing it."""
+        view = self._view_of(frame, len(ids), size)
+        hidden = self.hidden_cells_of(ids, level, seed, device).mask
+        # Where there are as many cells as pixels, the mask is the smaller one.
+        if 8 * hidden[0].numel() > view.height * view.width:
+            return on_pixels(hidden, view).sum(dim=(1, 2, 3))
+        rows, columns = view.pixels_of_cells(hidden.shape[1], device)
+        return (hidden * rows[:, :, None] * columns[:, None, :]).sum(dim=(1, 2))
+
     def occlude(
         self,
         pixels: torch.Tensor,

@@ -28,7 +28,7 @@ _WITHOUT_PIXELS = (*CONTENT_FREE, DONOR)
 """Fills that follow from the shape and the ids alone."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EightBitImages:
     """A batch, or a part of it, as the model prepared it."""
 

@@ -24,6 +24,7 @@ from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.occluders import WHOLE, Box, _batch, fills
 from pytest_retrieval_robust.occluders._donors import Donors
+from pytest_retrieval_robust.occluders._frames import visible_level, visible_level_of
 from pytest_retrieval_robust.occluders._kept import Kept
 from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.cells import CellOccluder
@@ -82,7 +83,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.mark.parametrize("frames", [[WHOLE] * 6, EACH], ids=["whole", "each"])
 @pytest.mark.parametrize("fill", FILLS)
-@pytest.mark.parametrize("name", ["patches(grid=4", "lines(count=2"])
+@pytest.mark.parametrize("name", ["patches(grid=4", "box(grid=16", "lines(count=2"])
 def test_a_bound_occluder_hides_as_an_unbound_one(
     name: str, fill: str, frames: list[Box]
 ) -> None:
@@ -102,6 +103,11 @@ def test_a_bound_occluder_hides_as_an_unbound_one(
                 for one in (bound, occluder)
             ]
             assert torch.equal(*masks)
+            counted = bound.hidden_pixels(ids, level, seed, SIDE, frames[part])
+            assert torch.equal(counted, masks[0].sum(dim=(1, 2, 3)))
+            assert visible_level_of(counted, frames[part], SIDE) == visible_level(
+                masks[0], frames[part]
+            )
             assert bound.shares(ids, level, seed) == occluder.shares(ids, level, seed)
 
 

@@ -15,7 +15,7 @@ from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.core.encoding import unit_scale
 from pytest_retrieval_robust.core.errors import OcclusionError
 from pytest_retrieval_robust.core.normalisation import Normalisation, on_unit_scale
-from pytest_retrieval_robust.occluders import WHOLE, Box, Frame, Occluder, _batch
+from pytest_retrieval_robust.occluders import WHOLE, Frame, Occluder, _batch
 from pytest_retrieval_robust.occluders.area.patches import Patches
 from pytest_retrieval_robust.occluders.fills import FILLS, Canvas, filling
 from pytest_retrieval_robust.occluders.fused import (
@@ -202,6 +202,6 @@ def test_a_bad_level_and_frame_are_refused() -> None:
     images = EightBitImages(LEVELS, IDS, WHOLE)
     with pytest.raises(OcclusionError, match="level"):
         hidden_normalised(Patches(), images, 1.5, 0, normalisation)
-    nowhere = EightBitImages(LEVELS, IDS, cast(Box, (0.0, 0.0, 0.0, 0.0)))
+    nowhere = EightBitImages(LEVELS, IDS, (0.0, 0.0, 0.0, 0.0))
     with pytest.raises(OcclusionError, match="frame"):
         hidden_normalised(Patches(), nowhere, 0.5, 0, normalisation)

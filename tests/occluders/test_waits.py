@@ -85,6 +85,7 @@ def test_hiding_does_not_wait(name: str, frame: str) -> None:
         ]
         mask = bound.mask(IDS, 0.4, 1, SIDE, boxes, CUDA)
         shares = bound.shares(IDS, 0.4, 1)
+        counted = bound.hidden_pixels(IDS, 0.4, 1, SIDE, boxes, CUDA)
         assert waits == []
     for result in (*hidden, mask):
         assert isinstance(result, OnDevice)
@@ -94,6 +95,8 @@ def test_hiding_does_not_wait(name: str, frame: str) -> None:
     assert isinstance(mask, OnDevice)
     assert torch.equal(mask.on_host, expected_mask)
     assert shares == on_host.shares(IDS, 0.4, 1)
+    assert isinstance(counted, OnDevice)
+    assert torch.equal(counted.on_host, expected_mask.sum(dim=(1, 2, 3)))
 
 
 @pytest.mark.parametrize("fill", FILLS)

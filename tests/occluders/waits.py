@@ -22,7 +22,7 @@ class _Uploads(TorchFunctionMode):
     """Copies to the device: they wait unless they are from pinned memory and non-blocking."""
 
     def __init__(self, waits: list[str], pinned: dict[int, Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._waits = waits
         self._pinned = pinned
 
@@ -75,8 +75,7 @@ def _indexes_from_host(name: str, tensors: Sequence[Tensor]) -> bool:
 def _is_device(value: object) -> bool:
     if isinstance(value, OnDevice):
         return True
-    is_named = isinstance(value, str | torch.device)
-    return is_named and torch.device(value).type == "cuda"  # type: ignore[arg-type]
+    return isinstance(value, str | torch.device) and torch.device(value).type == "cuda"
 
 
 @contextmanager

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from ...core.downloads import Download
-from ...occluders._frames import hidden_pixels, visible_share
+from ...occluders._frames import visible_level_of
+from ...occluders.cells import CellOccluder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ...occluders import Box
+    from ...core.cases import Cell
+    from ...occluders import Box, Occluder
 
 
 class ArrivedPart(NamedTuple):
@@ -27,39 +29,48 @@ class ArrivedPart(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class EncodedPart:
-    """Rows and hidden pixels of some images, which the device may not have made yet."""
+    """The copy to the host is asked for in the order of the lane's work."""
 
     shares: NDArray[np.float64]
     """The share of each source image that was hidden."""
     frames: Sequence[Box]
-    size: tuple[int, int] | None
-    """(height, width) of the mask; None where nothing was hidden."""
+    size: tuple[int, int]
+    """(height, width) of the pixels."""
     download: Download
+    """The rows, and where something was hidden (K,) how many pixels were."""
 
     def wait(self) -> ArrivedPart:
         """Wait for this part alone, and not for what the device was asked for since."""
-        if self.size is None:
-            [rows] = self.download.wait()
-            return ArrivedPart(rows, 0.0)
-        rows, hidden = self.download.wait()
-        share = visible_share(hidden, self.frames, self.size)
-        return ArrivedPart(rows, share * len(self.frames))
+        rows, *hidden = self.download.wait()
+        visible = 0.0
+        for pixels in hidden:
+            share = visible_level_of(pixels, self.frames, self.size)
+            visible = share * len(self.frames)
+        return ArrivedPart(rows, visible)
 
 
-def begin_to_copy(
-    rows: Tensor,
-    shares: NDArray[np.float64],
-    mask: Tensor | None,
+def hidden_pixels(
+    occluder: Occluder,
+    ids: Sequence[str],
+    cell: Cell,
+    size: tuple[int, int],
     frames: Sequence[Box],
     device: str,
-) -> EncodedPart:
-    """A part whose copy to the host is asked for here, in the order of the lane's work.
+) -> Tensor:
+    """(K,) int64 on the device: how many pixels of each image the occluder's mask hides."""
+    arguments = (ids, cell.level, cell.seed, size, frames, device)
+    if _has_usual_mask(occluder):
+        return occluder.hidden_pixels(*arguments)
+    return occluder.mask(*arguments).sum(dim=(1, 2, 3))
 
-    `mask` is (K, 1, H, W), or None where nothing was hidden. A number per image leaves
-    the device in its place.
-    """
-    if mask is None:
-        return EncodedPart(shares, frames, None, Download.of([rows], device))
-    download = Download.of([rows, hidden_pixels(mask)], device)
-    size = (mask.shape[2], mask.shape[3])
-    return EncodedPart(shares, frames, size, download)
+
+def _has_usual_mask(occluder: Occluder) -> TypeGuard[CellOccluder]:
+    """Whether an occluder's `mask` is that of its cells, which can be counted undrawn."""
+    kind = type(occluder)
+    if not issubclass(kind, CellOccluder):
+        return False
+    own = vars(occluder)
+    return all(
+        name not in own and getattr(kind, name) is getattr(CellOccluder, name)
+        for name in ("mask", "hidden_pixels", "hidden_cells_of", "__getattribute__")
+    )
