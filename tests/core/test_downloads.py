@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from pytest_retrieval_robust.core.downloads import Download
 from pytest_retrieval_robust.core.encoding import unit_scale
@@ -42,7 +45,7 @@ def test_a_download_waits_once_and_not_for_later_work() -> None:
 def test_pixels_reach_a_gpu_without_a_wait(
     dtype: type[np.uint8 | np.float32], is_pinned: bool
 ) -> None:
-    pixels = np.arange(2 * 3 * 4, dtype=dtype).reshape(2, 3, 2, 2)
+    pixels: NDArray[Any] = np.arange(24, dtype=dtype).reshape(2, 3, 2, 2)
     expected = pixels / np.float32(255) if dtype is np.uint8 else pixels
     with emulated("cuda:0") as device, device.forbid_waits():
         on_host = torch.from_numpy(pixels)

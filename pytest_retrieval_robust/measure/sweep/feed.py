@@ -19,6 +19,7 @@ import numpy as np
 from ...core.device import usable_cores
 from ...core.foreign import FOREIGN
 from ...datasets import KnowsContent
+from ...models import may_work_elsewhere
 from ...occluders.drawn_ahead import DrawnAhead
 from ..embeddings.keys import dataset_identity
 from ..embeddings.shards import DIGEST_BYTES
@@ -30,6 +31,7 @@ from .batch import (
     decoded_batch,
     stored_batch,
 )
+from .core_use import CoreUse
 from .decode import decode
 from .pixel_buffer import PixelBuffer
 from .stored import StoredBatches, are_complete
@@ -60,6 +62,7 @@ class Feed:
         self._store = store
         self._dataset = plan.pairs.dataset
         self._dataset_code = dataset_identity(self._dataset)
+        self._may_work_elsewhere = may_work_elsewhere(plan.model)
         images = plan.pairs.images
         starts = range(0, len(images), plan.batch_size)
         self._batch_plans = [
@@ -75,9 +78,22 @@ class Feed:
         return self._read_ahead(self._batch_plans)
 
     def _read_in_turn(self) -> Generator[Batch]:
+        """A batch when it is asked for; ahead once cores are seen to idle meanwhile.
+
+        Only a model that may work elsewhere leaves them idle. Decoding beside it then
+        costs it nothing.
+        """
+        plans = iter(self._batch_plans)
         with ThreadPoolExecutor(DECODERS) as pool:
-            for plan in self._batch_plans:
-                yield self._read(pool, plan, Turn())
+            for plan in plans:
+                batch = self._read(pool, plan, Turn())
+                use = CoreUse()
+                yield batch
+                is_encoded = batch.pixels is not None
+                del batch
+                if self._may_work_elsewhere and is_encoded and use.leaves_half_idle():
+                    break
+        yield from self._read_ahead(plans)
 
     def _read_ahead(self, plans: Iterable[BatchPlan]) -> Generator[Batch]:
         decoders = ThreadPoolExecutor(DECODERS)

@@ -23,7 +23,6 @@ from ...core.cases import Cell
 from ...core.encoding import batch_size as usual_batch_size
 from ...core.errors import DatasetError, RobustError
 from ...core.progress import Counter, Tell
-from ...models import truncated_by
 from ...occluders.scene import Setting
 from ..abilities import most_skipped
 from ..embeddings.shards import ModelShards
@@ -38,6 +37,7 @@ from .plan import SweepPlan
 from .results import Measured, SweepResult
 from .spill import Spill
 from .stored import StoredBatches
+from .truncated import truncated_once
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ class _Sweep:
         skipped = sum(int((~batch.is_readable).sum()) for batch in batches)
         digest = digests_of(batches)
         dataset = describe(pairs, plan.ks, pixel_digest=digest, skipped=skipped)
-        return SweepResult(cells, pairs, dataset, truncated_by(plan.model, pairs.texts))
+        truncated = truncated_once(plan.model, pairs.texts)
+        return SweepResult(cells, pairs, dataset, truncated)
 
 
 def _spill_beside(store: EmbeddingStore | None) -> Spill:

@@ -33,6 +33,7 @@ class CallableEncoder:
     """
 
     device = "cpu"
+    may_work_elsewhere = True
 
     def __init__(
         self,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +24,10 @@ from pytest_retrieval_robust.core.errors import (
     UnreadableImageError,
 )
 from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep import core_use
 from pytest_retrieval_robust.measure.sweep import feed as feed_module
 from pytest_retrieval_robust.measure.sweep.batch import Batch
+from pytest_retrieval_robust.measure.sweep.core_use import CoreUse
 from pytest_retrieval_robust.measure.sweep.feed import Feed
 from pytest_retrieval_robust.measure.sweep.pixel_buffer import PixelBuffer, Pixels
 from pytest_retrieval_robust.measure.sweep.plan import SweepPlan
@@ -166,6 +171,60 @@ def test_missing_cells_are_drawn_while_images_are_decoded(device: str) -> None:
         drawing = batch.drawn_ahead.drawing(LINES, RECORDS.image_ids[number], 3)
         assert drawing is not None
     assert batch.without_data().drawn_ahead is None
+
+
+@pytest.mark.parametrize("kind", ["functions", "another"])
+@pytest.mark.parametrize("are_idle", [False, True])
+def test_a_model_of_functions_that_leaves_cores_idle_has_batches_read_ahead(
+    kind: str, are_idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_made_of_functions = kind == "functions"
+    monkeypatch.setattr(
+        Encoder, "may_work_elsewhere", is_made_of_functions, raising=False
+    )
+    monkeypatch.setattr(CoreUse, "leaves_half_idle", lambda _: are_idle)
+    begun: list[int] = []
+
+    class Counted(Records):
+        def image(self, index: int) -> Image.Image:
+            begun.append(index // 4)
+            return super().image(index)
+
+    feed = feed_of(Counted(RECORDS.texts, RECORDS.reports), "cpu")
+    with closing(iter(feed)) as batches:
+        assert next(batches).number == 0
+        assert set(begun) == {0}
+        assert next(batches).number == 1
+        # Those that wait for their turn are handed over soon, or never.
+        is_ahead = is_made_of_functions and are_idle
+        assert not is_ahead or wait_until(lambda: 2 in begun)
+        assert is_ahead or set(begun) == {0, 1}
+        assert [batch.number for batch in batches] == list(range(2, 8))
+
+
+def wait_until(holds: Callable[[], bool]) -> bool:
+    for _ in range(3000):
+        if holds():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("seconds", "busy", "are_idle"),
+    [(2.0, 0.1, True), (2.0, 3.9, True), (2.0, 4.1, False), (2.0, 8.0, False)],
+)
+def test_cores_idle_if_half_of_them_had_nothing_to_do(
+    seconds: float, busy: float, are_idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = {"perf_counter": 10.0, "process_time": 20.0}
+    for name in clocks:
+        monkeypatch.setattr(time, name, partial(clocks.__getitem__, name))
+    monkeypatch.setattr(core_use, "usable_cores", lambda: 4)
+    use = CoreUse()
+    clocks["perf_counter"] += seconds
+    clocks["process_time"] += busy
+    assert use.leaves_half_idle() == are_idle
 
 
 def test_images_that_differ_in_shape_are_refused_whichever_came_first() -> None:
