@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.foreign import described
 from ..core.memory import is_out_of_memory
@@ -111,9 +111,9 @@ def _launch(
     priorities = hidden.priorities
     if not priorities[0].is_contiguous():
         priorities = priorities.contiguous()
-    if values is None:
-        values = torch.zeros((1, 1, 1, 1), dtype=out.dtype, device=out.device)
-    fill, fill_image, fill_channel, is_plane = _fill_of(values, height, width)
+    fill = _Fill(out, 0, 0, False)
+    if values is not None:
+        fill = _fill_of(values, height, width)
 
     rows = columns = priorities
     cell_height = cell_width = rows_image = columns_image = 0
@@ -137,14 +137,14 @@ def _launch(
             pixels,
             out,
             out if table is None else table,
-            fill,
+            fill.memory,
             priorities,
             rows,
             columns,
             hidden.threshold,
             blocks,
-            fill_image,
-            fill_channel,
+            fill.image,
+            fill.channel,
             priorities.stride(0),
             rows_image,
             columns_image,
@@ -154,7 +154,8 @@ def _launch(
             CELL_HEIGHT=cell_height,
             CELL_WIDTH=cell_width,
             HAS_TABLE=table is not None,
-            IS_PLANE=is_plane,
+            HAS_FILL=values is not None,
+            IS_PLANE=fill.is_plane,
             BLOCK=BLOCK,
             # It adds and multiplies nothing; unsaid, Triton warns of a coming default.
             enable_fp_fusion=False,
@@ -164,10 +165,18 @@ def _launch(
         torch.autograd.graph.increment_version(out)
 
 
-def _fill_of(
-    values: torch.Tensor, height: int, width: int
-) -> tuple[torch.Tensor, int, int, bool]:
-    """The fill's memory, its strides per image and channel, and whether it is a plane."""
+class _Fill(NamedTuple):
+    """Where the kernel finds the fill."""
+
+    memory: torch.Tensor
+    image: int
+    """Numbers from one image to the next."""
+    channel: int
+    is_plane: bool
+    """Whether there is a number per pixel, in place of one per channel."""
+
+
+def _fill_of(values: torch.Tensor, height: int, width: int) -> _Fill:
     is_plane = values.shape[-2:] != (1, 1)
     if is_plane:
         values = values.expand(-1, -1, height, width)
@@ -176,7 +185,7 @@ def _fill_of(
             values = values.contiguous()
     image = values.stride(0) if values.shape[0] > 1 else 0
     channel = values.stride(1) if values.shape[1] > 1 else 0
-    return values, image, channel, is_plane
+    return _Fill(values, image, channel, is_plane)
 
 
 def _on_device_of(pixels: torch.Tensor) -> AbstractContextManager[Any]:

@@ -37,6 +37,7 @@ def hide_pixels(
     CELL_HEIGHT: tl.constexpr,
     CELL_WIDTH: tl.constexpr,
     HAS_TABLE: tl.constexpr,
+    HAS_FILL: tl.constexpr,
     IS_PLANE: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
@@ -46,7 +47,8 @@ def hide_pixels(
         pixels: (B, 3, H, W), contiguous; `out` as well.
         table: (3, 256) what bytes become, with HAS_TABLE.
         fill: A value per image and channel at the strides `fill_image` and
-            `fill_channel`; a plane of H x W of them with IS_PLANE.
+            `fill_channel`; a plane of H x W of them with IS_PLANE; without HAS_FILL
+            hidden pixels are zero.
         priorities: (B, G, G): a cell is hidden where its own is below `threshold`.
         rows: (F, H) the cell row of each pixel row, G where it shows no source; unused
             where cells are whole pixels, CELL_HEIGHT above 0.
@@ -82,6 +84,8 @@ def hide_pixels(
         fill_at = fill + image * fill_image + channel * fill_channel
         if IS_PLANE:
             replacement = tl.load(fill_at + pixel, mask=hidden, other=0)
-        else:
+        elif HAS_FILL:
             replacement = tl.load(fill_at)
+        else:
+            replacement = tl.zeros_like(value)
         tl.store(out + position, tl.where(hidden, replacement, value), mask=exists)

@@ -177,10 +177,11 @@ class CellOccluder(ABC):
         """(B,) int64: how many pixels of each image `mask` hides, without drawing it."""
         view = self._view_of(frame, len(ids), size)
         hidden = self.hidden_cells_of(ids, level, seed, device).mask
-        # Where there are as many cells as pixels, the mask is the smaller one.
-        if 8 * hidden[0].numel() > view.height * view.width:
+        grid = hidden.shape[1]
+        # Where there are about as many cells as pixels, the mask is the smaller one.
+        if 8 * grid**2 > view.height * view.width:
             return on_pixels(hidden, view).sum(dim=(1, 2, 3))
-        rows, columns = view.pixels_of_cells(hidden.shape[1], device)
+        rows, columns = view.pixels_of_cells(grid, device)
         return (hidden * rows[:, :, None] * columns[:, None, :]).sum(dim=(1, 2))
 
     def occlude(

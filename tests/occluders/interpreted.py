@@ -40,8 +40,8 @@ SEED = 3
 
 
 def main() -> None:
-    # Programs of 256 pixels, so that small images have several.
-    _kernels.BLOCK = 256
+    # Programs of 1024 pixels, so that small images have several.
+    _kernels.BLOCK = 1024
     _compiled._DEVICES.add("cpu")
     launch = _compiled._launch
 

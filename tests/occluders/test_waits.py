@@ -119,7 +119,7 @@ def test_hiding_and_normalising_does_not_wait(fill: str) -> None:
     assert torch.allclose(result.on_host.float(), expected.float(), atol=1e-5)
 
 
-def test_a_search_waits_once_per_batch_of_versions() -> None:
+def test_a_search_waits_once_per_step() -> None:
     groups = np.arange(len(IDS))
     reports = torch.nn.functional.normalize(picture(6, SIDE * SIDE + 1, seed=4))
 
@@ -134,8 +134,8 @@ def test_a_search_waits_once_per_batch_of_versions() -> None:
     expected = falls("cpu")
     with counted_waits() as waits:
         found = falls(CUDA)
-        # The test itself puts two tensors there. Then six batches of 17 are asked about.
-        assert waits == ["to"] * 2 + ["cpu"] * 6
+        # The test itself puts two tensors there. One step asks about six batches of 17.
+        assert waits == ["to", "to", "cpu"]
     assert np.allclose(np.stack(found), np.stack(expected), atol=1e-6)
 
 

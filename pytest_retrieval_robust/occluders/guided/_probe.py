@@ -159,47 +159,49 @@ class Probe:
 
     def _ask(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
         """What the model says of versions `hidden` of the images of these numbers."""
-        limits = limits_of(self.scene.setting.encoder)
-        answers: list[Answers] = []
+        import torch
+
+        encoder = self.scene.setting.encoder
+        limits = limits_of(encoder)
+        answers: list[Tensor] = []
         for start in range(0, len(images), self.batch):
             batch = slice(start, start + self.batch)
             numbers = images[batch]
             answers += self._ask_batch(numbers, hidden[batch], limits)
             if self.tell is not None:
                 self.tell(len(numbers))
-        right = np.concatenate([part.right for part in answers])
-        margin = np.concatenate([part.margin for part in answers])
-        return Answers(right, margin)
+        # All in one copy, because each waits for the device. To the host first: Apple GPUs
+        # have no float64.
+        on_host = torch.cat(answers, dim=1).cpu().double().numpy()
+        right, kth_wrong, are_numbers = on_host
+        _require_numbers(int((are_numbers == 0).sum()), len(images), encoder.name)
+        return Answers(right, right - kth_wrong)
 
     def _ask_batch(
         self, images: NDArray[np.int64], hidden: Hidden, limits: Limits
-    ) -> list[Answers]:
+    ) -> list[Tensor]:
         """In one piece, or in several where memory does not hold it whole."""
 
-        def answer(part: slice) -> Answers:
+        def answer(part: slice) -> Tensor:
             return self._answer(images[part], hidden[part])
 
         device = self.scene.setting.encoder.device
         return list(in_pieces(len(images), limits, "images", answer, device))
 
-    def _answer(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
-        """Of one piece that memory has to hold whole."""
+    def _answer(self, images: NDArray[np.int64], hidden: Hidden) -> Tensor:
+        """(3, M) of one piece that memory has to hold whole, on the device: the best right
+        score, the k-th best wrong one, and 1 where all scores are numbers.
+        """
         import torch
 
-        encoder = self.scene.setting.encoder
-        rows = image_rows(encoder, self.hidden(images, hidden))
+        rows = image_rows(self.scene.setting.encoder, self.hidden(images, hidden))
         scores = self._scores(rows)
         is_right = self._right.index_select(0, upload(images, scores.device))
         best_right = scores.masked_fill(~is_right, -torch.inf).amax(1)
         wrong = scores.masked_fill(is_right, -torch.inf)
         kth_wrong = wrong.topk(self.k, dim=1).values[:, -1]
         are_numbers = scores.isfinite().all(dim=1).to(scores.dtype)
-        # In one piece, since each copy waits for the device. To the host first: Apple GPUs
-        # have no float64.
-        answers = torch.stack([best_right, kth_wrong, are_numbers]).cpu().double()
-        right, kth, finite = answers.numpy()
-        _require_numbers(int((finite == 0).sum()), len(scores), encoder.name)
-        return Answers(right, right - kth)
+        return torch.stack([best_right, kth_wrong, are_numbers])
 
     def _scores(self, rows: Tensor) -> Tensor:
         """(M, G) the scores of all reports."""
