@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,10 +23,36 @@ if TYPE_CHECKING:
     from ..models import DualEncoder
 
 
-Part: TypeAlias = tuple[list[int], list[Prepares]]
-"""Images by their numbers in the data set, and as a model prepared them."""
 PART = 64
 """Images of a search whose pixels are held at a time."""
+PART_ON_CUDA = 16
+"""The same where there may be several devices, which share the parts out. It does not
+depend on their number, because an image's rows may be rounded otherwise in another batch.
+"""
+
+
+@dataclass(frozen=True, repr=False)
+class PreparedImages:
+    """Some of a data set's images as a model prepared them, on the host."""
+
+    numbers: Sequence[int]
+    """Theirs in the data set."""
+    prepared: Sequence[Prepares]
+
+    @classmethod
+    def of(cls, images: Iterable[ReadableImage]) -> PreparedImages:
+        numbers: list[int] = []
+        prepared: list[Prepares] = []
+        for image in images:
+            numbers.append(image.number)
+            prepared.append(image.prepared)
+        return cls(numbers, prepared)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, part: slice) -> PreparedImages:
+        return PreparedImages(self.numbers[part], self.prepared[part])
 
 
 def setting_of(model: DualEncoder, pairs: Pairs) -> Setting:
@@ -43,17 +70,16 @@ def first_images(
     set's first `gallery` images.
     """
     count = len(dataset.image_ids)
-    numbers, prepared = _prepared(model, dataset, range(count), images)
-    if not numbers:
+    readable = _prepared(model, dataset, range(count), images)
+    if not readable:
         raise DatasetError(
             f"Expected images that can be read in {dataset.name}, got none. Fix its"
             " files or its root."
         )
-    answered = [*numbers, *range(min(gallery, count))]
+    answered = [*readable.numbers, *range(min(gallery, count))]
     is_right = np.isin(dataset.report_groups, dataset.image_groups[answered])
-    pairs = Pairs(dataset, np.array(numbers), np.flatnonzero(is_right))
-    scene = _scene(setting_of(model, pairs), dataset, numbers, prepared)
-    return scene, pairs
+    pairs = Pairs(dataset, np.array(readable.numbers), np.flatnonzero(is_right))
+    return scene_on(setting_of(model, pairs), dataset, readable), pairs
 
 
 def scene_of(
@@ -63,77 +89,80 @@ def scene_of(
     numbers: Sequence[int],
 ) -> Scene:
     """The images with these numbers, without broken ones that the data set skips."""
-    readable, prepared = _prepared(model, dataset, numbers, len(numbers))
-    return _scene(setting, dataset, readable, prepared)
+    readable = _prepared(model, dataset, numbers, len(numbers))
+    return scene_on(setting, dataset, readable)
 
 
 def sampled_images(
     setting: Setting, model: DualEncoder, pairs: Pairs, images: int
 ) -> Iterator[Scene]:
+    """The images of `sampled_parts` on the model's device, a part at a time."""
+    for part in sampled_parts(model, pairs, images):
+        yield scene_on(setting, pairs.dataset, part)
+
+
+def part_size(device: str) -> int:
+    """How many images of a search are held at a time on a device."""
+    return PART_ON_CUDA if device.startswith("cuda") else PART
+
+
+def sampled_parts(
+    model: DualEncoder, pairs: Pairs, images: int
+) -> Iterator[PreparedImages]:
     """`images` of the pairs' images, chosen by their ids alone.
 
-    They are the same in every run, in any order of the data. They come in scenes of at
-    most `PART` images, so that memory does not grow with their number.
+    They are the same in every run, in any order of the data. They come in parts of at
+    most `part_size`, so that memory does not grow with their number.
     """
-    dataset = pairs.dataset
     # By a hash of the id, an image's place in the data does not matter.
     order = by_hash(pairs.image_ids, "sample")
-    candidates = [int(pairs.images[index]) for index in order]
-    with closing(_parts(model, dataset, candidates, images)) as parts:
-        for numbers, prepared in parts:
-            yield _scene(setting, dataset, numbers, prepared)
-
-
-def _parts(
-    model: DualEncoder, dataset: RetrievalDataset, numbers: Iterable[int], images: int
-) -> Generator[Part]:
-    """The first `images` of these that can be read, at most `PART` at a time."""
-    # While an accelerator works on one part, the next one is prepared.
+    candidates = iter([int(pairs.images[index]) for index in order])
+    most = part_size(model.device)
+    # While an accelerator works on one part, the next ones are prepared.
     if model.device != "cpu":
-        with closing(readable_images(model, dataset, numbers, images)) as readable:
-            while in_part := list(islice(readable, PART)):
-                yield _part_of(in_part)
+        readable = readable_images(model, pairs.dataset, candidates, images)
+        with closing(readable):
+            while part := PreparedImages.of(islice(readable, most)):
+                yield part
         return
     # On a processor the search uses every core, so that none is prepared beside it.
-    remaining = iter(numbers)
     missing = images
     while missing > 0:
         # Each part goes on where the iterator stopped.
-        part = _prepared(model, dataset, remaining, min(missing, PART))
-        if not part[0]:
+        part = _prepared(model, pairs.dataset, candidates, min(missing, most))
+        if not part:
             return
         yield part
-        missing -= len(part[0])
+        missing -= len(part)
+
+
+def scene_on(
+    setting: Setting, dataset: RetrievalDataset, images: PreparedImages
+) -> Scene:
+    """Prepared images on the device of the setting's encoder."""
+    pixels = stacked(images.prepared, setting.encoder.name)
+    return Scene(
+        setting=setting,
+        numbers=images.numbers,
+        ids=[dataset.image_ids[number] for number in images.numbers],
+        pixels=unit_scale(pixels, setting.encoder.device),
+        frames=[image.frame for image in images.prepared],
+        groups=dataset.image_groups[list(images.numbers)],
+    )
+
+
+def setting_on(setting: Setting, model: DualEncoder) -> Setting:
+    """The same data and gallery for a copy of the setting's model, on its own device."""
+    return replace(setting, encoder=model, reports=setting.reports.to(model.device))
 
 
 def _prepared(
     model: DualEncoder, dataset: RetrievalDataset, numbers: Iterable[int], images: int
-) -> Part:
+) -> PreparedImages:
     """The first `images` of these that can be read.
 
     Broken ones are left out if the data set skips them.
     """
-    with closing(readable_images(model, dataset, numbers, images)) as readable:
-        return _part_of(list(readable))
-
-
-def _part_of(images: Sequence[ReadableImage]) -> Part:
-    numbers = [image.number for image in images]
-    return numbers, [image.prepared for image in images]
-
-
-def _scene(
-    setting: Setting,
-    dataset: RetrievalDataset,
-    numbers: list[int],
-    prepared: list[Prepares],
-) -> Scene:
-    pixels = stacked(prepared, setting.encoder.name)
-    return Scene(
-        setting=setting,
-        numbers=numbers,
-        ids=[dataset.image_ids[number] for number in numbers],
-        pixels=unit_scale(pixels, setting.encoder.device),
-        frames=[image.frame for image in prepared],
-        groups=dataset.image_groups[numbers],
-    )
+    readable = readable_images(model, dataset, numbers, images)
+    with closing(readable):
+        return PreparedImages.of(readable)

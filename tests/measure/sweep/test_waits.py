@@ -136,6 +136,16 @@ def test_a_store_adds_no_wait_and_what_is_stored_needs_none(
     assert waits_of_batches(monkeypatch, "patches", options=options) == []
 
 
+def test_two_lanes_wait_for_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    def copies() -> list[Pixels]:
+        return [encoder_on(device="cuda:0")]
+
+    options = replace(OPTIONS, copies=copies)
+    waits = waits_of_batches(monkeypatch, "patches", options=options)
+    assert [wait.kind for wait in waits] == ["event"] * BATCHES * CELLS
+    assert len({wait.thread for wait in waits}) == 1
+
+
 def test_a_wait_on_the_way_of_a_batch_is_named_with_its_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
