@@ -22,7 +22,7 @@ from .rows import joined, rows_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-_Method: TypeAlias = Literal["encode_images", "encode_reports"]
+_Method: TypeAlias = Literal["encode_images", "encode_normalised", "encode_reports"]
 
 
 class EncodesImages(Protocol):
@@ -49,7 +49,19 @@ class EncodesReports(Protocol):
     def encode_reports(self, texts: Sequence[str]) -> Tensor: ...
 
 
-_Encoder: TypeAlias = EncodesImages | EncodesReports
+class EncodesNormalised(Protocol):
+    """An encoder of this package that also takes pixels as its network does."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def encode_normalised(self, pixels: Tensor) -> Tensor: ...
+
+
+_Encoder: TypeAlias = EncodesImages | EncodesNormalised | EncodesReports
 
 
 class Encoded(NamedTuple):
@@ -95,6 +107,14 @@ def encode_reports(encoder: EncodesReports, texts: Sequence[str]) -> Encoded:
 def image_rows(encoder: EncodesImages, pixels: Tensor) -> Tensor:
     """`encode_images` in one call; raises `OutOfMemory` where memory runs out."""
     return _rows(encoder, "encode_images", pixels.clone, len(pixels))
+
+
+def normalised_rows(encoder: EncodesNormalised, pixels: Tensor) -> Tensor:
+    """`encode_normalised` in one call; raises `OutOfMemory` where memory runs out.
+
+    The pixels are not copied: they are a buffer that is written anew for each call.
+    """
+    return _rows(encoder, "encode_normalised", lambda: pixels, len(pixels))
 
 
 def run_encoder(encoder: EncodesImages, pixels: Tensor) -> None:

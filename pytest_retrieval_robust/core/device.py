@@ -132,3 +132,12 @@ def synchronise(device: str) -> None:
         torch.cuda.synchronize(device)
     elif device == "mps":
         torch.mps.synchronize()
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: fewer than the machine has in a container, or
+    under a scheduler, that pins it to some.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

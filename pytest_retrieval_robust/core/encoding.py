@@ -87,16 +87,18 @@ def batch_size(device: str) -> int:
     return 256 if device.startswith("cuda") else 64
 
 
-def unit_scale(pixels: NDArray[Any], device: str) -> Tensor:
+def unit_scale(pixels: NDArray[Any] | Tensor, device: str) -> Tensor:
     """(B, 3, S, S) uint8 or float32 on the host -> float32 on the 0..1 scale on the device."""
     import torch
 
-    tensor = torch.from_numpy(pixels)
-    is_cuda = device.startswith("cuda")
+    tensor = pixels
+    if not isinstance(tensor, torch.Tensor):
+        tensor = torch.from_numpy(tensor)
     # From pinned memory it is copied while the device works on the batch before.
-    if is_cuda:
+    is_queued = device.startswith("cuda")
+    if is_queued and not tensor.is_pinned():
         tensor = pinned(tensor)
-    tensor = tensor.to(device, non_blocking=is_cuda)
+    tensor = tensor.to(device, non_blocking=is_queued)
     if tensor.dtype == torch.uint8:
         return tensor.float() / 255
     return tensor

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.encoding import (
-    Prepares,
-    batch_size,
-    open_image,
-    prepare_image,
-    stacked,
-    unit_scale,
-)
-from ..core.errors import DatasetError, UnreadableImageError
+from ..core.encoding import Prepares, batch_size, stacked, unit_scale
+from ..core.errors import DatasetError
 from ..occluders.hashing import by_hash
 from ..occluders.scene import Scene, Setting
-from .abilities import skips_unreadable
 from .pairs import Pairs
+from .readable import ReadableImage, readable_images
 from .sweep.gallery import encode_gallery
 
 if TYPE_CHECKING:
@@ -43,6 +38,15 @@ class PreparedImages:
     numbers: Sequence[int]
     """Theirs in the data set."""
     prepared: Sequence[Prepares]
+
+    @classmethod
+    def of(cls, images: Iterable[ReadableImage]) -> PreparedImages:
+        numbers: list[int] = []
+        prepared: list[Prepares] = []
+        for image in images:
+            numbers.append(image.number)
+            prepared.append(image.prepared)
+        return cls(numbers, prepared)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -114,6 +118,14 @@ def sampled_parts(
     order = by_hash(pairs.image_ids, "sample")
     candidates = iter([int(pairs.images[index]) for index in order])
     most = part_size(model.device)
+    # While an accelerator works on one part, the next ones are prepared.
+    if model.device != "cpu":
+        readable = readable_images(model, pairs.dataset, candidates, images)
+        with closing(readable):
+            while part := PreparedImages.of(islice(readable, most)):
+                yield part
+        return
+    # On a processor the search uses every core, so that none is prepared beside it.
     missing = images
     while missing > 0:
         # Each part goes on where the iterator stopped.
@@ -151,17 +163,6 @@ def _prepared(
 
     Broken ones are left out if the data set skips them.
     """
-    readable: list[int] = []
-    prepared: list[Prepares] = []
-    for number in numbers:
-        try:
-            image = open_image(dataset, number, f"its image number {number}")
-        except UnreadableImageError:
-            if not skips_unreadable(dataset):
-                raise
-            continue
-        prepared.append(prepare_image(model, image))
-        readable.append(number)
-        if len(readable) == images:
-            break
-    return PreparedImages(readable, prepared)
+    readable = readable_images(model, dataset, numbers, images)
+    with closing(readable):
+        return PreparedImages.of(readable)

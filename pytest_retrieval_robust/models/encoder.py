@@ -109,6 +109,14 @@ def precision_of(model: DualEncoder) -> str:
     return precision
 
 
+def may_work_elsewhere(model: object) -> bool:
+    """Whether a model of the device "cpu" may have its work done by a GPU or a service.
+
+    True for one made of functions: nobody knows where these compute.
+    """
+    return bool(getattr(model, "may_work_elsewhere", False))
+
+
 def truncated_by(model: DualEncoder, texts: Sequence[str]) -> int | None:
     """How many texts the model cuts at its context length; None if it cannot say."""
     count: Callable[[Sequence[str]], int] | None = getattr(model, "truncated", None)

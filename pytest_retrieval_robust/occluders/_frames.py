@@ -5,17 +5,20 @@ row and column shows.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from numbers import Real
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..core.encoding import WHOLE, Box, Frame
 from ..core.errors import OcclusionError
+from ..core.uploads import upload
 
 if TYPE_CHECKING:
     import torch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,95 @@ class View:
     """A square of `height` x `width` pixels and the boxes that source images take in
     it: one, or one per image.
 
-    Always computed in float64 on the host, so that no device rounds a pixel into another cell.
+    Always computed in float64 on the host, so that no device rounds a pixel into another
+    cell. What follows from it alone is kept as long as the view is.
     """
 
     boxes: tuple[Box, ...]
     height: int
     width: int
+    _kept: dict[Any, Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __hash__(self) -> int:
+        # Once: there may be a box per image, and a view is looked up for every level.
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.boxes, self.height, self.width))
+
+    def _keep(self, key: object, make: Callable[[], T]) -> T:
+        """What `make` gives, made once. Two threads that make it at once make the same."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: T = self._kept[key]
+        return kept
+
+    def cells(
+        self, grid: int, device: torch.device | str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The cell row of each pixel row (F, H) and the cell column of each pixel
+        column (F, W), int64 on the device; `grid` means padding.
+        """
+
+        def make() -> tuple[torch.Tensor, torch.Tensor]:
+            rows = cells_of(self.rows, grid)
+            columns = cells_of(self.columns, grid)
+            return upload(rows, device), upload(columns, device)
+
+        return self._keep(("cells", grid, str(device)), make)
+
+    def short_cells(
+        self, grid: int, device: torch.device | str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same as int16, which a compiled pass over the pixels reads faster."""
+
+        def make() -> tuple[torch.Tensor, torch.Tensor]:
+            rows, columns = self.cells(grid, device)
+            return rows.short(), columns.short()
+
+        return self._keep(("short cells", grid, str(device)), make)
+
+    def pixels_of_cells(
+        self, grid: int, device: torch.device | str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """How many pixel rows each cell row has, and pixel columns each cell column: (F,
+        grid) int64 each.
+        """
+
+        def make() -> tuple[torch.Tensor, torch.Tensor]:
+            rows, columns = self.cells(grid, "cpu")
+            return (
+                upload(_counted(rows, grid), device),
+                upload(_counted(columns, grid), device),
+            )
+
+        return self._keep(("pixels", grid, str(device)), make)
+
+    def inside(self, device: torch.device | str) -> torch.Tensor:
+        """(F, 1, H, W) bool on the device: whether a pixel shows the source."""
+        rows, columns = self.cells(1, device)
+        return ((rows == 0)[:, :, None] & (columns == 0)[:, None, :])[:, None]
+
+    def chosen(self, numbers: Sequence[int], on_device: torch.Tensor) -> View:
+        """The view of the images of these numbers, which are also given on the device:
+        cells that are known there are looked up, not computed again.
+        """
+        if len(self.boxes) == 1:
+            return self
+        boxes = tuple(self.boxes[number] for number in numbers)
+        view = View(boxes, self.height, self.width)
+        device = str(on_device.device)
+        for key, value in list(self._kept.items()):
+            if key[0] == "cells" and key[2] == device:
+                rows, columns = value
+                view._kept[key] = (
+                    rows.index_select(0, on_device),
+                    columns.index_select(0, on_device),
+                )
+        return view
 
     @cached_property
     def rows(self) -> torch.Tensor:
@@ -107,14 +193,11 @@ def cells_of(positions: torch.Tensor, grid: int) -> torch.Tensor:
     return torch.where(inside, numbers, grid)
 
 
-@lru_cache(maxsize=16)
-def cells(view: View, grid: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The cell row of each pixel row (F, H) and the cell column of each pixel column
-    (F, W); `grid` means padding.
-    """
-    rows = cells_of(view.rows, grid).to(device)
-    columns = cells_of(view.columns, grid).to(device)
-    return rows, columns
+def _counted(cells: torch.Tensor, grid: int) -> torch.Tensor:
+    """(F, grid): how often each cell occurs in (F, N) numbers of cells."""
+    counts = cells.new_zeros((len(cells), grid + 1))
+    # The last one counts padding.
+    return counts.scatter_add_(1, cells, cells.new_ones(cells.shape))[:, :grid]
 
 
 def view_of(frame: Frame, images: int, size: int | tuple[int, int]) -> View:
@@ -127,7 +210,13 @@ def view_of(frame: Frame, images: int, size: int | tuple[int, int]) -> View:
     # Most data and models have one box for all: then every step is done once per batch.
     if len(different) == 1:
         boxes = list(different)
-    return View(tuple(_checked_box(box) for box in boxes), height, width)
+    return _same_view(View(tuple(_checked_box(box) for box in boxes), height, width))
+
+
+@lru_cache(maxsize=16)
+def _same_view(view: View) -> View:
+    """The first of several equal views, which keeps what was computed of it."""
+    return view
 
 
 def _boxes_of(frame: Frame, images: int) -> list[Box]:
@@ -156,10 +245,17 @@ def visible_level(mask: torch.Tensor, frame: Frame) -> float:
         frame: The frame that the mask was made for.
     """
     size = (mask.shape[2], mask.shape[3])
-    rows, columns = cells(view_of(frame, mask.shape[0], size), 1, "cpu")
     # The mask hides no padding, so its sum needs no restriction to the source.
+    return visible_level_of(mask.sum(dim=(1, 2, 3)), frame, size)
+
+
+def visible_level_of(
+    hidden_pixels: torch.Tensor, frame: Frame, size: int | tuple[int, int]
+) -> float:
+    """`visible_level` of images of which so many pixels are hidden, (B,)."""
+    rows, columns = view_of(frame, len(hidden_pixels), size).cells(1, "cpu")
     showing = ((rows == 0).sum(1) * (columns == 0).sum(1)).clamp(min=1)
-    shares = mask.sum(dim=(1, 2, 3)).cpu().double() / showing.double()
+    shares = hidden_pixels.cpu().double() / showing.double()
     return float(shares.mean()) if len(shares) else 0.0
 
 

@@ -1,16 +1,72 @@
-"""Writing the fill where a mask says so, in one pass over the pixels where the fill allows it.
+"""Writing the fill where a mask says so, in one pass over the pixels where that is possible.
 
 `torch.where` is several times slower than a copy on a processor. A constant fill needs
 no choice: the bits of a pixel and-ed with all ones or all zeros are the pixel or black,
 whatever it held (a NaN too), and or-ed with a constant's bits they are that constant.
+On a CUDA device a compiled pass (`_compiled`) reads the cells and draws no mask out.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from . import _compiled
 
 if TYPE_CHECKING:
     import torch
+
+    from ._frames import View
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenCells:
+    """Cells of source images, hidden where their priority lies below the threshold."""
+
+    priorities: torch.Tensor
+    """(B, G, G) whole numbers."""
+    threshold: int
+
+    @cached_property
+    def mask(self) -> torch.Tensor:
+        """(B, G, G) bool, true where a cell is hidden."""
+        return self.priorities < self.threshold
+
+
+def hide_cells(
+    pixels: torch.Tensor,
+    values: torch.Tensor | None,
+    out: torch.Tensor,
+    hidden: HiddenCells,
+    view: View,
+) -> torch.Tensor:
+    """Write `pixels` to `out`, with `values` (None: black) in the hidden cells; returns `out`."""
+    if _compiled.was_hidden(pixels, None, values, out, hidden, view):
+        return out
+    if view.fits(hidden.priorities.shape[1]):
+        # Cells are whole pixels: rows of pixels share one row of the mask, and it need
+        # not be drawn out.
+        return hide(pixels, values, out, blocks=hidden.mask, mask=None)
+    return hide(pixels, values, out, blocks=None, mask=on_pixels(hidden.mask, view))
+
+
+def on_pixels(hidden: torch.Tensor, view: View) -> torch.Tensor:
+    """(B, G, G) cells to (B, 1, H, W) pixels."""
+    import torch
+
+    grid = hidden.shape[1]
+    if view.fits(grid):
+        in_columns = hidden.repeat_interleave(view.width // grid, 2)
+        return in_columns.repeat_interleave(view.height // grid, 1)[:, None]
+    rows, columns = view.cells(grid, hidden.device)
+    # One more row and column, never hidden, for the pixels that do not show the source image.
+    padded = torch.nn.functional.pad(hidden, (0, 1, 0, 1), value=False)
+    # One box for the whole batch needs one list of indices, which is faster.
+    if len(rows) == 1:
+        return padded.index_select(2, columns[0]).index_select(1, rows[0])[:, None]
+    in_columns = padded.take_along_dim(columns[:, None, :], 2)
+    return in_columns.take_along_dim(rows[:, :, None], 1)[:, None]
 
 
 def hide(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, ClassVar
 from ..core.errors import OcclusionError
 from ..core.names import call_name
 from . import Frame
-from ._frames import View, cells, view_of
-from ._hide import hide
+from ._batch import BatchMemory
+from ._frames import View, view_of
+from ._hide import HiddenCells, hide_cells, on_pixels
 from .fills import DONOR, Canvas, filling
 from .hashing import check_seed
 
@@ -48,6 +50,10 @@ class CellOccluder(ABC):
     family: ClassVar[str]
     donors: Donors | None = field(default=None, kw_only=True, repr=False, compare=False)
     """Whose pixels the fill `donor` takes; set by `bind`."""
+    _batch: BatchMemory | None = field(
+        default=None, kw_only=True, repr=False, compare=False
+    )
+    """What was made for the batch's levels; set by `bind`. No number depends on it."""
 
     @property
     @abstractmethod
@@ -82,9 +88,9 @@ class CellOccluder(ABC):
 
     def bind(self, scene: Scene) -> CellOccluder:
         """The occluder for the batch of `scene`: itself, with the data set's donors
-        where its fill needs them.
+        where its fill needs them, and a memory of what the batch's levels share.
         """
-        return self.with_donors(scene)
+        return self.for_batch(scene)
 
     def looked_at(
         self,
@@ -110,6 +116,22 @@ class CellOccluder(ABC):
         if self.fill != DONOR:
             return self
         return replace(self, donors=scene.setting.donors)
+
+    def for_batch(self, scene: Scene) -> Self:
+        """Itself with donors, and a new memory of the batch."""
+        bound = copy(self.with_donors(scene))
+        # Not by `replace`, which would call an `__init__` that a subclass may have.
+        object.__setattr__(bound, "_batch", BatchMemory(scene, bound))
+        return bound
+
+    @property
+    def _memory(self) -> BatchMemory | None:
+        """What is kept for the levels of the batch; None where it is bound to none.
+
+        A changed copy of a bound occluder may hide otherwise, so it does not share it.
+        """
+        batch = self._batch
+        return batch if batch is not None and batch.belongs_to(self) else None
 
     def mask(
         self,
@@ -139,9 +161,28 @@ class CellOccluder(ABC):
             OcclusionError: A level outside [0, 1], a negative seed, or boxes that fit
                 neither the images nor the sides.
         """
-        view = view_of(frame, len(ids), size)
-        hidden = self._hidden(ids, level, seed, device)
-        return on_pixels(hidden, view)
+        view = self._view_of(frame, len(ids), size)
+        hidden = self.hidden_cells_of(ids, level, seed, device)
+        return on_pixels(hidden.mask, view)
+
+    def hidden_pixels(
+        self,
+        ids: Sequence[str],
+        level: float,
+        seed: int,
+        size: int | tuple[int, int],
+        frame: Frame,
+        device: torch.device | str = "cpu",
+    ) -> torch.Tensor:
+        """(B,) int64: how many pixels of each image `mask` hides, without drawing it."""
+        view = self._view_of(frame, len(ids), size)
+        hidden = self.hidden_cells_of(ids, level, seed, device).mask
+        grid = hidden.shape[1]
+        # Where there are about as many cells as pixels, the mask is the smaller one.
+        if 8 * grid**2 > view.height * view.width:
+            return on_pixels(hidden, view).sum(dim=(1, 2, 3))
+        rows, columns = view.pixels_of_cells(grid, device)
+        return (hidden * rows[:, :, None] * columns[:, None, :]).sum(dim=(1, 2))
 
     def occlude(
         self,
@@ -174,61 +215,50 @@ class CellOccluder(ABC):
 
         _check_pixels(pixels, ids)
         _check_out(out, pixels)
-        view = view_of(frame, len(ids), (pixels.shape[2], pixels.shape[3]))
-        hidden = self._hidden(ids, level, seed, pixels.device)
+        view = self._view_of(frame, len(ids), (pixels.shape[2], pixels.shape[3]))
+        hidden = self.hidden_cells_of(ids, level, seed, pixels.device)
         result = torch.empty_like(pixels) if out is None else out
-        values = filling(self.fill, Canvas(pixels, ids, seed, view, self.donors))
-        return hide_cells(pixels, values, result, hidden, view)
+        canvas = Canvas(pixels, ids, seed, view, self.donors)
+        return hide_cells(pixels, self._values(canvas), result, hidden, view)
 
-    def _hidden(
+    def hidden_cells_of(
         self, ids: Sequence[str], level: float, seed: int, device: torch.device | str
-    ) -> torch.Tensor:
+    ) -> HiddenCells:
+        """Which cells of the source images are hidden."""
         check_level(level)
         check_seed(seed)
-        return _priorities(self, tuple(ids), seed, str(device)) < self.threshold(level)
+        priorities = self._priorities_of(ids, seed, device)
+        return HiddenCells(priorities, self.threshold(level))
+
+    def _priorities_of(
+        self, ids: Sequence[str], seed: int, device: torch.device | str
+    ) -> torch.Tensor:
+        """`priorities`, made once for all levels."""
+        memory = self._memory
+        if memory is None:
+            return _priorities(self, tuple(ids), seed, str(device))
+        return memory.priorities(self, ids, seed, device)
+
+    def _values(self, canvas: Canvas) -> torch.Tensor | None:
+        """The fill's values, made once for all levels."""
+        memory = self._memory
+        if memory is None:
+            return filling(self.fill, canvas)
+        return memory.values(self.fill, canvas)
+
+    def _view_of(self, frame: Frame, images: int, size: int | tuple[int, int]) -> View:
+        memory = self._memory
+        if memory is None:
+            return view_of(frame, images, size)
+        return memory.view_of(frame, images, size)
 
 
 @lru_cache(maxsize=8)
 def _priorities(
     occluder: CellOccluder, ids: tuple[str, ...], seed: int, device: str
 ) -> torch.Tensor:
-    """Cached while the levels of a batch go by: they differ in the threshold alone."""
+    """Those of an occluder that is bound to no batch, kept for the next level."""
     return occluder.priorities(ids, seed, device)
-
-
-def on_pixels(hidden: torch.Tensor, view: View) -> torch.Tensor:
-    """(B, G, G) cells to (B, 1, H, W) pixels."""
-    import torch
-
-    grid = hidden.shape[1]
-    if view.fits(grid):
-        in_columns = hidden.repeat_interleave(view.width // grid, 2)
-        return in_columns.repeat_interleave(view.height // grid, 1)[:, None]
-    rows, columns = cells(view, grid, str(hidden.device))
-    # One more row and column, never hidden, for the pixels that do not show the source image.
-    padded = torch.nn.functional.pad(hidden, (0, 1, 0, 1), value=False)
-    # One box for the whole batch needs one list of indices, which is faster.
-    if len(rows) == 1:
-        return padded.index_select(2, columns[0]).index_select(1, rows[0])[:, None]
-    in_columns = padded.take_along_dim(columns[:, None, :], 2)
-    return in_columns.take_along_dim(rows[:, :, None], 1)[:, None]
-
-
-def hide_cells(
-    pixels: torch.Tensor,
-    values: torch.Tensor | None,
-    out: torch.Tensor,
-    hidden: torch.Tensor,
-    view: View,
-) -> torch.Tensor:
-    """Write `pixels` to `out`, with `values` (None: black) in the hidden cells, (B, G,
-    G) bool; returns `out`.
-    """
-    if view.fits(hidden.shape[1]):
-        # Cells are whole pixels: rows of pixels share one row of the mask, and it need
-        # not be drawn out.
-        return hide(pixels, values, out, blocks=hidden, mask=None)
-    return hide(pixels, values, out, blocks=None, mask=on_pixels(hidden, view))
 
 
 def check_level(level: float) -> None:

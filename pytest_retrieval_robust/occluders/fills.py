@@ -5,18 +5,20 @@ On a radiograph black means air, so the fill is part of the case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.errors import OcclusionError
+from ..core.uploads import upload
 from ._checks import check_choice
-from ._frames import View, cells, view_of
+from ._frames import View, view_of
 from .hashing import WORD_BITS, integer_device, places, words
 
 if TYPE_CHECKING:
     import torch
 
+    from ..core.normalisation import Normalisation
     from ._donors import Donors
 
 CONTENT_FREE = ("black", "white", "grey", "noise")
@@ -24,7 +26,10 @@ CONTENT_FREE = ("black", "white", "grey", "noise")
 nothing is left.
 """
 DONOR = "donor"
-FILLS = (*CONTENT_FREE, "mean", "blur", "shuffled", DONOR)
+OF_PIXELS = ("mean", "blur", "shuffled")
+"""Fills that are made of the image's own pixels."""
+WITHOUT_SEED = ("black", "white", "grey", "mean", "blur")
+FILLS = (*CONTENT_FREE, *OF_PIXELS, DONOR)
 _CONSTANTS = {"black": (0.0, 0), "white": (1.0, 255), "grey": (0.5, 128)}
 """Of floating pixels and of uint8 ones."""
 # A float32 holds as many bits exactly, so that conversion cannot differ between devices.
@@ -37,6 +42,8 @@ _SHUFFLED_GRID = 16
 _BLUR_GRID = 32
 _BLUR_PASSES = 3
 _BLUR_WIDTH = 5
+_PART = 1 << 21
+"""Pixels whose 64-bit numbers are in memory together: 16 MB of each kind."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,12 +57,6 @@ class Canvas:
     view: View
     """Where the images lie in the square."""
     donors: Donors | None = None
-
-    @property
-    def inside(self) -> torch.Tensor:
-        """(F, 1, H, W) bool on the host: whether a pixel shows the source."""
-        rows, columns = cells(self.view, 1, "cpu")
-        return ((rows == 0)[:, :, None] & (columns == 0)[:, None, :])[:, None]
 
 
 def check_fill(fill: str) -> None:
@@ -88,6 +89,22 @@ def filling(fill: str, canvas: Canvas) -> torch.Tensor | None:
     return makers[fill](canvas)
 
 
+def network_filling(
+    fill: str, canvas: Canvas, normalisation: Normalisation
+) -> torch.Tensor:
+    """`filling` as a network's input: of the normalisation's dtype, with three channels.
+
+    The pixels of the canvas are floating, on the normalisation's device.
+    """
+    import torch
+
+    values = filling(fill, canvas)
+    if values is None:
+        pixels = canvas.pixels
+        values = torch.zeros((1, 1, 1, 1), dtype=pixels.dtype, device=pixels.device)
+    return normalisation(values)
+
+
 def _constant(fill: str, pixels: torch.Tensor) -> torch.Tensor | None:
     import torch
 
@@ -118,12 +135,23 @@ def noise(
     """
     import torch
 
-    counters = torch.arange(
-        height * width, dtype=torch.int64, device=integer_device(device)
+    integers_on = integer_device(device)
+    counters = torch.arange(height * width, dtype=torch.int64, device=integers_on)
+    uniform = torch.empty(
+        (len(ids), height * width), dtype=torch.float32, device=integers_on
     )
-    top_bits = words(ids, seed, "noise", counters) >> (WORD_BITS - _NOISE_BITS)
-    uniform = top_bits.to(torch.float32) / (1 << _NOISE_BITS)
+    for part in _parts(len(ids), height * width):
+        drawn = words(ids[part], seed, "noise", counters)
+        drawn >>= WORD_BITS - _NOISE_BITS
+        uniform[part] = drawn.to(torch.float32) / (1 << _NOISE_BITS)
     return uniform.reshape(-1, 1, height, width).to(device)
+
+
+def _parts(images: int, pixels: int) -> Iterator[slice]:
+    """The images in parts whose 64-bit numbers, one per pixel, need little memory."""
+    size = max(1, _PART // max(1, pixels))
+    for start in range(0, images, size):
+        yield slice(start, start + size)
 
 
 def source_mean(canvas: Canvas) -> torch.Tensor:
@@ -138,7 +166,7 @@ def source_mean(canvas: Canvas) -> torch.Tensor:
 
     pixels = canvas.pixels
     device = integer_device(pixels.device)
-    inside = canvas.inside.to(device)
+    inside = canvas.view.inside(device)
     if pixels.dtype == torch.uint8:
         steps = 1.0
     else:
@@ -171,7 +199,7 @@ def blurred(canvas: Canvas) -> torch.Tensor:
 
     # Padding weighs nothing, in the picture and in the weights alike, so that none of it
     # leaks in.
-    inside = canvas.inside.to(pixels.device, torch.float32)
+    inside = canvas.view.inside(pixels.device).float()
     picture = smooth(torch.where(inside > 0, pixels.float(), 0.0))
     weights = smooth(inside)
     return _as_pixels(picture / weights.clamp(min=1e-6), pixels)
@@ -183,36 +211,52 @@ def shuffled(canvas: Canvas) -> torch.Tensor:
 
     pixels = canvas.pixels
     view = canvas.view
-    grid = _SHUFFLED_GRID
     device = integer_device(pixels.device)
+    blocks = torch.arange(_SHUFFLED_GRID**2, dtype=torch.int64, device=device)
+    rows, columns = view.cells(_SHUFFLED_GRID, device)
+    landing_rows = upload(view.landing(1, _SHUFFLED_GRID), device)
+    landing_columns = upload(view.landing(0, _SHUFFLED_GRID), device)
+    result = torch.empty_like(pixels, memory_format=torch.contiguous_format)
 
-    # Which block each block shows: a permutation drawn for each image.
-    blocks = torch.arange(grid**2, dtype=torch.int64, device=device)
-    keys = words(canvas.ids, canvas.seed, "shuffle", blocks) * grid**2 + blocks
-    shown_block = places(keys)
+    for part in _parts(len(pixels), view.height * view.width):
+        # Which block each block shows: a permutation drawn for each image.
+        keys = words(canvas.ids[part], canvas.seed, "shuffle", blocks)
+        shown_block = places(keys * _SHUFFLED_GRID**2 + blocks)
+        target = _at_pixels(shown_block, _of_part(rows, part), _of_part(columns, part))
+        # The pixel at the same position within the shown block.
+        row = _landing_in(_of_part(landing_rows, part), target // _SHUFFLED_GRID)
+        target %= _SHUFFLED_GRID
+        column = _landing_in(_of_part(landing_columns, part), target.mT).mT
+        index = (row * view.width + column).flatten(1)[:, None]
+        index = index.expand(-1, pixels.shape[1], -1).to(pixels.device)
+        shown = pixels[part].flatten(2).gather(2, index)
+        result[part] = shown.reshape(result[part].shape)
+    return result
 
-    # The same of each pixel. Padding gets a block too: no mask hides it, whatever it shows.
-    rows, columns = cells(view, grid, device)
-    own_row = rows.clamp(max=grid - 1)[:, :, None]
-    own_column = columns.clamp(max=grid - 1)[:, None, :]
-    own_block = own_row * grid + own_column
-    blocks_of_pixels = own_block.expand(len(pixels), -1, -1).flatten(1)
+
+def _at_pixels(
+    shown_block: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
+) -> torch.Tensor:
+    """(B, H, W): the block that each pixel shows, of (B, N) those that blocks show."""
+    # Padding gets a block too: no mask hides it, whatever it shows.
+    own_row = rows.clamp(max=_SHUFFLED_GRID - 1)[:, :, None]
+    own_column = columns.clamp(max=_SHUFFLED_GRID - 1)[:, None, :]
+    own_block = own_row * _SHUFFLED_GRID + own_column
+    blocks_of_pixels = own_block.expand(len(shown_block), -1, -1).flatten(1)
     target = shown_block.gather(1, blocks_of_pixels)
-    target = target.reshape(-1, view.height, view.width)
+    return target.reshape(-1, rows.shape[1], columns.shape[1])
 
-    # The pixel at the same position within the shown block.
-    row = _landing_in(view.landing(1, grid), target // grid)
-    column = _landing_in(view.landing(0, grid), (target % grid).mT).mT
-    index = (row * view.width + column).flatten(1)[:, None]
-    index = index.expand(-1, pixels.shape[1], -1).to(pixels.device)
-    return pixels.flatten(2).gather(2, index).reshape(pixels.shape)
+
+def _of_part(values: torch.Tensor, part: slice) -> torch.Tensor:
+    """Those of some of the images; the same for all images where there is one."""
+    return values if len(values) == 1 else values[part]
 
 
 def _landing_in(landing: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
     """The pixel, (B, N, M), where each pixel of an axis lands in the block of that
     number; `landing` is (F, N, G).
     """
-    return landing.to(block.device).expand(len(block), -1, -1).gather(2, block)
+    return landing.expand(len(block), -1, -1).gather(2, block)
 
 
 def donated(canvas: Canvas) -> torch.Tensor:
@@ -231,11 +275,16 @@ def donated(canvas: Canvas) -> torch.Tensor:
     view = canvas.view
     chosen = [donors.number_for(image_id, canvas.seed) for image_id in canvas.ids]
     count = len(chosen)
-    pixels = donors.pixels[chosen].to(canvas.pixels.device)
+    numbers = upload(
+        torch.tensor(chosen, dtype=torch.int64, device="cpu"), donors.pixels.device
+    )
+    pixels = donors.pixels.index_select(0, numbers).to(canvas.pixels.device)
     frames = [donors.frames[number] for number in chosen]
     donors_view = view_of(frames, count, (view.height, view.width))
-    rows = donors_view.pixels_at(1, view.rows.expand(count, -1)).to(pixels.device)
-    columns = donors_view.pixels_at(0, view.columns.expand(count, -1)).to(pixels.device)
+    rows_shown = donors_view.pixels_at(1, view.rows.expand(count, -1))
+    columns_shown = donors_view.pixels_at(0, view.columns.expand(count, -1))
+    rows = upload(rows_shown, pixels.device)
+    columns = upload(columns_shown, pixels.device)
     in_rows = pixels.take_along_dim(rows[:, None, :, None], 2)
     values = in_rows.take_along_dim(columns[:, None, None, :], 3)
     # Donors are prepared on the 0..1 scale, whatever the pixels are.

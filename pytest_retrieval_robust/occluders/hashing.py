@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import OcclusionError
+from ..core.uploads import upload
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,7 @@ def words(
     if counters.device.type == "cpu":
         drawn = _host_words(keys, counters.numpy().astype(np.uint32))
         return torch.from_numpy(drawn.astype(np.int64))
-    low, high = torch.from_numpy(keys).to(counters.device).unbind(1)
+    low, high = upload(keys, counters.device).unbind(1)
     mixed = mix(mix(counters) ^ low[:, None])
     return mix(mixed ^ high[:, None])
 

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from ..core.encoding import Box, Encoder, Images
 from ..core.errors import OcclusionError
 from ._donors import Donors, prepared_donors
+from ._kept import Kept
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .drawn_ahead import DrawnAhead
 
 MaskReader = Callable[[int], Mapping[str, NDArray[np.bool_]]]
 
@@ -110,7 +113,19 @@ class Scene:
     """The images' numbers in the data set."""
     ids: Sequence[str]
     pixels: Tensor
-    """(B, 3, H, W) floating on the 0..1 scale."""
+    """(B, 3, H, W) floating on the 0..1 scale.
+
+    Fills that are made of them are kept for all levels, until a torch operation changes
+    them. So nobody may write to their memory by other ways, such as an array of numpy
+    that shares it, or `data`.
+    """
     frames: Sequence[Box]
     groups: NDArray[np.int64]
     """(B,) the images' group numbers: reports of the same group are right for them."""
+    drawn_ahead: DrawnAhead | None = None
+    """What was drawn while the images were decoded."""
+
+    @cached_property
+    def kept_fills(self) -> Kept:
+        """Fills that the levels share: together at most as large as the pixels, or one."""
+        return Kept(self.pixels.nbytes)

@@ -45,8 +45,10 @@ _MODULES = (
     "core/float32.py",
     "core/fresh.py",
     "core/memory.py",
+    "core/normalisation.py",
     "core/rows.py",
     "core/shared_change.py",
+    "core/uploads.py",
     "measure/abilities.py",
 )
 _LIBRARIES = (

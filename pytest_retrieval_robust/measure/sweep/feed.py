@@ -1,91 +1,57 @@
 """The batches of a sweep in order, from the store or decoded by threads.
 
-While a GPU encodes one batch, the next ones are read. Every batch is decoded at most
-once, for all cells.
+While a GPU encodes one batch, the next ones are read: the threads that decode have
+images of several batches at hand, so that none of them waits for the last image of a
+batch. Every batch is decoded at most once, for all cells.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...core.cases import CLEAN
-from ...core.encoding import stacked
+from ...core.device import usable_cores
 from ...core.foreign import FOREIGN
 from ...datasets import KnowsContent
+from ...models import may_work_elsewhere
+from ...occluders.drawn_ahead import DrawnAhead
 from ..embeddings.keys import dataset_identity
-from ..embeddings.shards import DIGEST_BYTES, EncodedBatch
-from .decode import DecodedImage, decode
-from .stored import Contents, StoredBatches, are_complete, made_from
+from ..embeddings.shards import DIGEST_BYTES
+from .batch import (
+    Batch,
+    BatchPlan,
+    DecodedImages,
+    contents_of_pixels,
+    decoded_batch,
+    stored_batch,
+)
+from .core_use import CoreUse
+from .decode import decode
+from .pixel_buffer import PixelBuffer
+from .stored import StoredBatches, are_complete
+from .turn import Turn
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
-    from ...occluders import Box
+    from .pixel_buffer import Pixels
     from .plan import SweepPlan
+    from .stored import Contents
 
-DECODERS = min(8, os.cpu_count() or 1)
+DECODERS = usable_cores()
 """Threads that decode and prepare images: Pillow, NumPy and pydicom's codecs release
 the interpreter's lock.
 """
-AHEAD = 2
-"""Batches that are read before they are asked for."""
-
-
-@dataclass(frozen=True, repr=False)
-class BatchPlan:
-    """Which images a batch has."""
-
-    number: int
-    """The batch's number in the sweep."""
-    images: NDArray[np.int64]
-    """(B,) numbers in the data set."""
-
-
-@dataclass(frozen=True, repr=False)
-class Pixels:
-    """The K readable images of a batch as the model wants them, on the host."""
-
-    stacked: NDArray[Any]
-    """(K, 3, S, S) uint8 or float32."""
-    frames: Sequence[Box]
-
-
-@dataclass(frozen=True, repr=False)
-class Batch:
-    """A batch to be measured: what the store has of it, and pixels for the other cells."""
-
-    plan: BatchPlan
-    is_readable: NDArray[np.bool_]
-    """(B,) false for a broken image, which the data set skips."""
-    digests: NDArray[np.uint8]
-    """(B, 32) SHA-256 of each decoded image; zeros for a broken one."""
-    pixels: Pixels | None
-    """None if every cell is stored, or no image is readable."""
-    stored: Mapping[Cell, EncodedBatch] = field(default_factory=dict)
-    keys: Mapping[Cell, str] = field(default_factory=dict)
-    """Where the store keeps each cell. A cell without a key is not stored."""
-
-    @property
-    def number(self) -> int:
-        return self.plan.number
-
-    @property
-    def images(self) -> NDArray[np.int64]:
-        """(K,) the readable images' numbers in the data set."""
-        return self.plan.images[self.is_readable]
-
-    def without_data(self) -> Batch:
-        """What is known of the images once the batch is measured: no pixels, no rows."""
-        return replace(self, pixels=None, stored={}, keys={})
+LEAST_AHEAD = 2
+"""The fewest batches that are read before they are asked for."""
+MOST_AHEAD = 4
+AHEAD_BYTES = 512 << 20
+"""Bytes of pixels that may be read ahead, as far as `LEAST_AHEAD` batches take no more."""
 
 
 class Feed:
@@ -96,6 +62,7 @@ class Feed:
         self._store = store
         self._dataset = plan.pairs.dataset
         self._dataset_code = dataset_identity(self._dataset)
+        self._may_work_elsewhere = may_work_elsewhere(plan.model)
         images = plan.pairs.images
         starts = range(0, len(images), plan.batch_size)
         self._batch_plans = [
@@ -108,52 +75,116 @@ class Feed:
         # delay all of them.
         if self._plan.model.device == "cpu":
             return self._read_in_turn()
-        return self._read_ahead()
+        return self._read_ahead(self._batch_plans)
 
     def _read_in_turn(self) -> Generator[Batch]:
-        with ThreadPoolExecutor(DECODERS) as pool:
-            for plan in self._batch_plans:
-                yield self._read(pool, plan)
+        """A batch when it is asked for; ahead once cores are seen to idle meanwhile.
 
-    def _read_ahead(self) -> Generator[Batch]:
-        reader = ThreadPoolExecutor(1)
+        Only a model that may work elsewhere leaves them idle. Decoding beside it then
+        costs it nothing.
+        """
+        plans = iter(self._batch_plans)
         with ThreadPoolExecutor(DECODERS) as pool:
-            try:
-                plans = iter(self._batch_plans)
-                waiting: deque[Future[Batch]] = deque()
-                for plan in islice(plans, AHEAD):
-                    waiting.append(reader.submit(self._read, pool, plan))
-                while waiting:
-                    batch = waiting.popleft().result()
-                    for plan in islice(plans, 1):
-                        waiting.append(reader.submit(self._read, pool, plan))
-                    yield batch
-            finally:
-                # An interrupted sweep does not wait for batches that are not begun.
-                reader.shutdown(cancel_futures=True)
+            for plan in plans:
+                batch = self._read(pool, plan, Turn())
+                use = CoreUse()
+                yield batch
+                is_encoded = batch.pixels is not None
+                del batch
+                if self._may_work_elsewhere and is_encoded and use.leaves_half_idle():
+                    break
+        yield from self._read_ahead(plans)
 
-    def _read(self, pool: ThreadPoolExecutor, plan: BatchPlan) -> Batch:
+    def _read_ahead(self, plans: Iterable[BatchPlan]) -> Generator[Batch]:
+        decoders = ThreadPoolExecutor(DECODERS)
+        # Each hands the images of one batch to the decoders, and waits for them.
+        readers = ThreadPoolExecutor(MOST_AHEAD)
+        missing = iter(plans)
+        waiting: deque[Future[Batch]] = deque()
+        ahead = LEAST_AHEAD
+
+        turn = Turn()
+
+        def begin(batches: int) -> None:
+            nonlocal turn
+            for plan in islice(missing, max(batches, 0)):
+                waiting.append(readers.submit(self._read, decoders, plan, turn))
+                turn = turn.next
+
+        try:
+            begin(ahead)
+            while waiting:
+                batch = waiting.popleft().result()
+                if batch.pixels is not None:
+                    ahead = _batches_ahead(batch.pixels)
+                begin(ahead - len(waiting))
+                yield batch
+                # A batch that is done is not held in memory until the next one comes.
+                del batch
+        finally:
+            # An interrupted sweep does not wait for images that are not begun: readers
+            # that wait for them are told so.
+            decoders.shutdown(wait=False, cancel_futures=True)
+            readers.shutdown(cancel_futures=True)
+            decoders.shutdown()
+
+    def _read(self, pool: ThreadPoolExecutor, plan: BatchPlan, turn: Turn) -> Batch:
         """A batch from the store; decoded only if the store lacks one of its cells."""
+        # Whatever becomes of this batch, the next one's turn comes.
+        with turn:
+            return self._read_in(turn, pool, plan)
+
+    def _read_in(self, turn: Turn, pool: ThreadPoolExecutor, plan: BatchPlan) -> Batch:
         # Without a store every batch is decoded, and nothing has a key.
         if self._store is None:
-            return self._decoded_batch(plan, self._decode(pool, plan), {}, {})
-        decoded: list[DecodedImage] | None = None
+            drawn_ahead = self._drawn_ahead({})
+            decoded = self._decode(turn, pool, plan, drawn_ahead)
+            return replace(
+                decoded_batch(plan, decoded, {}, {}), drawn_ahead=drawn_ahead
+            )
         if self._dataset_code is None:
-            # The data set does not know its content: images are known by their pixels.
-            decoded = self._decode(pool, plan)
-            contents = _contents_of_pixels(decoded, plan)
-        else:
-            contents = self._contents_of_files(pool, plan, self._dataset_code)
+            return self._read_by_pixels(turn, pool, plan, self._store)
+        contents = self._contents_of_files(pool, plan, self._dataset_code)
         keys = {} if contents is None else self._store.keys(contents)
         stored = self._store.load(keys, len(plan.images))
         # Nothing is decoded if no cell is missing.
         if are_complete(stored, self._plan.cells):
-            all_readable = np.ones(len(plan.images), dtype=np.bool_)
-            digests = stored[CLEAN].digests
-            return Batch(plan, all_readable, digests, None, stored, keys)
-        if decoded is None:
-            decoded = self._decode(pool, plan)
-        return self._decoded_batch(plan, decoded, keys, stored)
+            return stored_batch(plan, keys, stored)
+        drawn_ahead = self._drawn_ahead(stored)
+        decoded = self._decode(turn, pool, plan, drawn_ahead)
+        batch = decoded_batch(plan, decoded, keys, stored)
+        return replace(batch, drawn_ahead=drawn_ahead)
+
+    def _read_by_pixels(
+        self,
+        turn: Turn,
+        pool: ThreadPoolExecutor,
+        plan: BatchPlan,
+        store: StoredBatches,
+    ) -> Batch:
+        """A batch of a data set that does not know its content.
+
+        Images are known by their pixels, so that they are decoded before the store is
+        asked.
+        """
+        decoded = self._decode(turn, pool, plan)
+        contents = contents_of_pixels(decoded, plan)
+        keys = {} if contents is None else store.keys(contents)
+        stored = store.load(keys, len(plan.images))
+        if are_complete(stored, self._plan.cells):
+            return stored_batch(plan, keys, stored)
+        batch = decoded_batch(plan, decoded, keys, stored)
+        drawn_ahead = self._drawn_ahead(batch.stored)
+        image_ids = [self._dataset.image_ids[number] for number in batch.images]
+        for _ in pool.map(drawn_ahead.draw, image_ids):
+            pass
+        return replace(batch, drawn_ahead=drawn_ahead)
+
+    def _drawn_ahead(self, stored: Container[Cell]) -> DrawnAhead:
+        """Room for the drawings of the cells that have to be encoded."""
+        occluders = self._plan.occluders
+        missing = [cell for cell in occluders if cell not in stored]
+        return DrawnAhead((occluders[cell], cell.seed) for cell in missing)
 
     def _contents_of_files(
         self, pool: ThreadPoolExecutor, plan: BatchPlan, dataset_code: bytes
@@ -170,51 +201,37 @@ class Feed:
             for number, digest in zip(plan.images, digests, strict=True)
         ]
 
-    def _decode(self, pool: ThreadPoolExecutor, plan: BatchPlan) -> list[DecodedImage]:
-        def decode_number(number: np.int64) -> DecodedImage:
-            return decode(self._plan, int(number))
-
-        return list(pool.map(decode_number, plan.images))
-
-    def _decoded_batch(
+    def _decode(
         self,
+        turn: Turn,
+        pool: ThreadPoolExecutor,
         plan: BatchPlan,
-        decoded: Sequence[DecodedImage],
-        keys: Mapping[Cell, str],
-        stored: Mapping[Cell, EncodedBatch],
-    ) -> Batch:
-        prepared = [image.prepared for image in decoded if image.prepared is not None]
-        pixels = None
-        if prepared:
-            frames = [image.frame for image in prepared]
-            pixels = Pixels(stacked(prepared, self._plan.model.name), frames)
-        readable = np.array(
-            [image.prepared is not None for image in decoded], dtype=np.bool_
+        drawn_ahead: DrawnAhead | None = None,
+    ) -> DecodedImages:
+        """Every image decoded and prepared, and drawn on where `drawn_ahead` is given."""
+        buffer = PixelBuffer(len(plan.images), self._plan.model.device)
+
+        def decode_into(place: int) -> bytes:
+            """Put an image into the buffer; returns its digest."""
+            number = int(plan.images[place])
+            decoded = decode(self._plan, number)
+            if decoded.prepared is not None:
+                buffer.put(place, decoded.prepared)
+                if drawn_ahead is not None:
+                    drawn_ahead.draw(self._dataset.image_ids[number])
+            return decoded.digest
+
+        turn.wait()
+        decoding = pool.map(decode_into, range(len(plan.images)))
+        turn.pass_on()
+        joined = np.frombuffer(b"".join(decoding), dtype=np.uint8)
+        return DecodedImages(
+            buffer.is_filled,
+            joined.reshape(-1, DIGEST_BYTES),
+            buffer.filled(self._plan.model.name),
         )
-        joined = b"".join(image.digest for image in decoded)
-        digests = np.frombuffer(joined, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
-        if not readable.all():
-            # A broken image may be whole tomorrow, so nothing of its batch is stored.
-            return Batch(plan, readable, digests, pixels)
-        matching = made_from(stored, digests)
-        return Batch(plan, readable, digests, pixels, matching, keys)
 
 
-def _contents_of_pixels(
-    decoded: Sequence[DecodedImage], plan: BatchPlan
-) -> Contents | None:
-    """What images decode to, in place of their files' content; None if one is broken."""
-    if any(image.prepared is None for image in decoded):
-        return None
-    return [
-        (int(number), image.digest)
-        for number, image in zip(plan.images, decoded, strict=True)
-    ]
-
-
-def digests_of(batches: Sequence[Batch]) -> str:
-    """SHA-256 (hex) over the digests of all readable images, in order."""
-    digest = hashlib.sha256()
-    for batch in batches:
-        digest.update(batch.digests[batch.is_readable].tobytes())
-    return digest.hexdigest()
+def _batches_ahead(pixels: Pixels) -> int:
+    """How many batches of this size are read ahead."""
+    return min(MOST_AHEAD, max(LEAST_AHEAD, AHEAD_BYTES // pixels.nbytes))

@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core.calling import image_rows
 from ...core.cases import CLEAN, Cell
+from ...core.downloads import Download
 from ...core.encoding import encode, unit_scale
 from ...core.errors import RobustError
 from ...core.memory import in_pieces, limits_of
 from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
 from .cell_errors import cell_errors
-from .writer import EncodedPart, Writer
+from .encoded import EncodedPart, hidden_pixels
 
 if TYPE_CHECKING:
     from ...models import DualEncoder
     from ...occluders import Occluder
-    from .feed import Batch
+    from .batch import Batch
     from .plan import SweepPlan
+    from .writer import Writer
 
 WARM_UP_IMAGES = 4
 
@@ -74,7 +77,7 @@ class Lane:
                 encoded += len(scene.ids)
                 self._warm_up(scene)
                 bound = self._bound_occluders(scene, missing)
-                for cell in list(parts):
+                for cell in self._plan.by_fill(parts):
                     if stop.is_set():
                         return writing
                     occluder = self._plan.occluders.get(cell)
@@ -104,6 +107,7 @@ class Lane:
                 pixels=unit_scale(pixels.stacked[part], self.model.device),
                 frames=pixels.frames[part],
                 groups=dataset.image_groups[numbers[part]],
+                drawn_ahead=batch.drawn_ahead,
             )
 
         return in_pieces(len(numbers), self.limits, "scene", scene, self.model.device)
@@ -150,9 +154,8 @@ class Lane:
         return list(pieces)
 
     def _encode_clean(self, scene: Scene, part: slice) -> EncodedPart:
-        frames = scene.frames[part]
         rows = self._rows(CLEAN, scene.pixels[part])
-        return EncodedPart(rows, np.zeros(len(frames)), None, frames)
+        return self._part([rows], np.zeros(len(rows)), scene, part)
 
     def _encode_hidden(
         self, scene: Scene, cell: Cell, occluder: Occluder, part: slice
@@ -161,10 +164,8 @@ class Lane:
         pixels = scene.pixels[part]
         ids = scene.ids[part]
         size = (pixels.shape[-2], pixels.shape[-1])
-        # The mask and the shares are for the record. Neither counts as time of hiding.
-        mask = occluder.mask(
-            ids, cell.level, cell.seed, size, frames, device=self.model.device
-        )
+        # Hidden pixels and shares are for the record. Neither counts as time of hiding.
+        counts = hidden_pixels(occluder, ids, cell, size, frames, self.model.device)
         shares = np.array(occluder.shares(ids, cell.level, cell.seed), dtype=np.float64)
         with self.occluding[cell].running():
             hidden = occluder.occlude(
@@ -175,7 +176,20 @@ class Lane:
                 frames,
                 out=self._buffer_like(pixels),
             )
-        return EncodedPart(self._rows(cell, hidden), shares, mask, frames)
+        rows = self._rows(cell, hidden)
+        return self._part([rows, counts], shares, scene, part)
+
+    def _part(
+        self,
+        on_device: Sequence[Tensor],
+        shares: NDArray[np.float64],
+        scene: Scene,
+        part: slice,
+    ) -> EncodedPart:
+        """A part whose copy to the host begins here: nothing waits for it but its writer."""
+        height, width = scene.pixels.shape[-2:]
+        download = Download.of(on_device, self.model.device)
+        return EncodedPart(shares, scene.frames[part], (height, width), download)
 
     def _rows(self, cell: Cell, pixels: Tensor) -> Tensor:
         with self.encoding[cell].running():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...core.cases import Cell
     from ...models import DualEncoder
     from ...occluders.scene import Setting
-    from .feed import Batch
+    from .batch import Batch
     from .plan import SweepPlan
     from .writer import Writer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -45,6 +45,15 @@ class SweepPlan:
     def cells(self) -> tuple[Cell, ...]:
         """Every cell, level 0 first."""
         return tuple(dict.fromkeys((CLEAN, *self.occluders)))
+
+    def by_fill(self, cells: Iterable[Cell]) -> list[Cell]:
+        """The cells in an order in which those of one occluder and seed follow each other.
+
+        They share fills and masks, of which one seed's are kept at a time.
+        """
+        occluders = [cell.occluder for cell in self.cells]
+        turn = {name: number for number, name in enumerate(dict.fromkeys(occluders))}
+        return sorted(cells, key=lambda cell: (turn[cell.occluder], cell.seed))
 
     @cached_property
     def _secret(self) -> bytes:

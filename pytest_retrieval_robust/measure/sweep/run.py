@@ -23,13 +23,13 @@ from ...core.cases import Cell
 from ...core.encoding import batch_size as usual_batch_size
 from ...core.errors import DatasetError, RobustError
 from ...core.progress import Counter, Tell
-from ...models import truncated_by
 from ...occluders.scene import Setting
 from ..abilities import most_skipped
 from ..embeddings.shards import ModelShards
 from ..pairs import Pairs, check_ks, describe
+from .batch import Batch, digests_of
 from .conclude import CellRanking
-from .feed import Batch, Feed, digests_of
+from .feed import Feed
 from .gallery import encode_gallery
 from .gathered import CellBatches
 from .lanes import Lanes
@@ -37,6 +37,7 @@ from .plan import Decoding, SweepPlan
 from .results import Measured, SweepResult
 from .spill import Spill
 from .stored import StoredBatches
+from .truncated import truncated_once
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ class _Sweep:
         # What was decoded as ever has nothing to say.
         if plan.decoding != "host":
             dataset["decoding"] = plan.decoding
-        return SweepResult(cells, pairs, dataset, truncated_by(plan.model, pairs.texts))
+        truncated = truncated_once(plan.model, pairs.texts)
+        return SweepResult(cells, pairs, dataset, truncated)
 
 
 def _kept_pictures(

@@ -8,16 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.rows import joined
-from ...occluders._frames import visible_level
 from ..embeddings.shards import EncodedBatch
 from .cell_errors import cell_errors
 from .gallery import checked
@@ -25,35 +22,15 @@ from .gathered import CellBatches, WaitingBatch
 from .threads import InlineExecutor
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ...core.cases import Cell
     from ...core.errors import RobustError
     from ...core.progress import Counter
-    from ...occluders import Box
     from ..embeddings.shards import ModelShards
-    from .feed import Batch
+    from .batch import Batch
+    from .encoded import EncodedPart
     from .lane import Lane
     from .plan import SweepPlan
     from .spill import Spill
-
-
-@dataclass(frozen=True, repr=False)
-class EncodedPart:
-    """What a device made of a part of a batch, not checked yet."""
-
-    rows: Tensor
-    shares: NDArray[np.float64]
-    """The share of each source image that was hidden."""
-    mask: Tensor | None
-    """None where nothing was hidden."""
-    frames: Sequence[Box]
-
-    def visible(self) -> float:
-        """The sum over the images of the share of their visible part that was hidden."""
-        if self.mask is None:
-            return 0.0
-        return visible_level(self.mask, self.frames) * len(self.frames)
 
 
 class Writer:
@@ -138,13 +115,15 @@ class Writer:
         report = partial(self.fail, cell, batch)
         # Here the host first waits for the device, so that its errors arise here.
         with cell_errors(lane.model, occluder, report):
-            visible = math.fsum(part.visible() for part in parts)
+            arrived = [part.wait() for part in parts]
             names = [self._plan.image_name(number) for number in batch.images]
-            rows = checked(joined([part.rows for part in parts]), names, lane.model)
-            on_host: NDArray[np.float32] = rows.cpu().numpy()
-            shares = np.concatenate([part.shares for part in parts])
-            digests = batch.digests[batch.is_readable]
-            return EncodedBatch(on_host, shares, visible, digests)
+            rows = checked(joined([part.rows for part in arrived]), names, lane.model)
+            return EncodedBatch(
+                rows=rows.numpy(),
+                shares=np.concatenate([part.shares for part in parts]),
+                visible=math.fsum(part.visible for part in arrived),
+                digests=batch.digests[batch.is_readable],
+            )
         return None
 
     def _gather(self, cell: Cell, batch: Batch, encoded: EncodedBatch) -> None:

@@ -34,6 +34,7 @@ class CallableEncoder:
     """
 
     device = "cpu"
+    may_work_elsewhere = True
 
     def __init__(
         self,

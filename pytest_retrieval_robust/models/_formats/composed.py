@@ -11,8 +11,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from ...core.normalisation import Normalisation
 from .. import LoadRequest, ModelCard, Prepared
 from .._files.inputs import inputs_digest, token_ids_digest
+from ..normalised import takes_normalised
 from ..preparing import prepares_by
 from .encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from .pictures import Picture
@@ -42,6 +44,7 @@ class Parts:
     """(B, L) token ids without padding -> (B, D) features."""
 
 
+@takes_normalised
 class ComposedEncoder:
     """Normalises and encodes on the device.
 
@@ -79,9 +82,19 @@ class ComposedEncoder:
         """(B, 3, S, S) on the 0..1 scale -> the authors' network's input, float32."""
         return (pixels - self._mean) / self._std
 
+    @property
+    def normalisation(self) -> Normalisation:
+        """What `normalise` does, and the network's dtype."""
+        return Normalisation(self._mean, self._std, self._dtype)
+
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
-        return self._rows(self._images(self.normalise(pixels).to(self._dtype)))
+        return self.encode_normalised(self.normalise(pixels).to(self._dtype))
+
+    @torch.inference_mode()
+    def encode_normalised(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) as the network takes them, of its dtype -> (B, D) rows."""
+        return self._rows(self._images(pixels))
 
     @torch.inference_mode()
     def encode_reports(self, texts: Sequence[str]) -> Tensor:

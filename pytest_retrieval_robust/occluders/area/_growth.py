@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ...core.uploads import upload
 from ..hashing import places
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def growth(
         across: (N,) int64 pins along the width, in [0, 2**32).
         down: (N,) int64 pins along the height.
     """
-    widths, heights = (steps.to(aspects.device) for steps in _steps(grid))
-    columns = widths[aspects].gather(1, _lengths(grid, across))
-    rows = heights[aspects].gather(1, _lengths(grid, down))
+    widths, heights = (upload(steps, aspects.device) for steps in _steps(grid))
+    columns = widths.index_select(0, aspects).gather(1, _lengths(grid, across))
+    rows = heights.index_select(0, aspects).gather(1, _lengths(grid, down))
     return columns[:, None, :].maximum(rows[:, :, None])
 
 

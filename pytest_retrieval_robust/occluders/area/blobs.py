@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from ...core.float32 import allowed_products
+from ...core.uploads import upload
 from .. import OccluderEntry
 from .._checks import check_whole
 from ..hashing import WORD_BITS, integer_device, words
@@ -68,7 +69,7 @@ class Blobs(AreaOccluder):
         """(B, N, M) numbers to (B, N, G): the uniform cubic B-spline along the last
         axis, times 6, rounded down.
         """
-        weights = _spline(self.grid, self.size, noise.shape[2]).to(noise.device)
+        weights = upload(_spline(self.grid, self.size, noise.shape[2]), noise.device)
         # Whole numbers below 2**53: float64 adds them exactly in every order, and has a
         # matrix product on every device.
         with allowed_products():

@@ -79,9 +79,9 @@ class Box(AreaOccluder):
 
         at_right, at_bottom = _CORNERS[self.at]
         last_pin = (1 << PIN_BITS) - 1
-        aspect = torch.tensor([OWN_ASPECT], device=device)
-        across = torch.tensor([at_right * last_pin], device=device)
-        down = torch.tensor([at_bottom * last_pin], device=device)
+        aspect = torch.full((1,), OWN_ASPECT, device=device)
+        across = torch.full((1,), at_right * last_pin, device=device)
+        down = torch.full((1,), at_bottom * last_pin, device=device)
         return in_order(growth(self.grid, aspect, across, down))
 
 

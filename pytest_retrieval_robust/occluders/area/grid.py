@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
+from ...core.uploads import upload
 from .. import OccluderEntry
 from .._checks import check_whole
 from ..hashing import integer_device, words
@@ -55,7 +56,7 @@ class Grid(AreaOccluder):
         # Each cell's row and column within its square of the lattice.
         rows = (numbers + down[:, None]) % self.period
         columns = (numbers + across[:, None]) % self.period
-        square = _growing_square(self.period).to(counters.device)
+        square = upload(_growing_square(self.period), counters.device)
         return in_order(square[rows[:, :, None], columns[:, None, :]]).to(device)
 
 

@@ -76,7 +76,7 @@ class Regions(SeverityOccluder):
         _require_known(regions, masks, scene)
         areas = [_area(regions, masks_of_image) for masks_of_image in masks]
         of_id = dict(zip(scene.ids, areas, strict=True))
-        return replace(self.with_donors(scene), areas=_Areas(of_id))
+        return replace(self, areas=_Areas(of_id)).for_batch(scene)
 
     def looked_at(
         self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]

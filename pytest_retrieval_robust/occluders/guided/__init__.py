@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...core.encoding import batch_size
 from ...core.errors import OcclusionError
+from ...core.uploads import upload
 from ..area import AreaOccluder
 from ._probe import Probe
 
@@ -70,7 +71,7 @@ class GuidedOccluder(AreaOccluder):
         sequences = zip(scene.ids, self.sequences(probe), strict=True)
         # A sequence lists the cells in order; its inverse says when each cell's turn is.
         orders = {image_id: np.argsort(sequence) for image_id, sequence in sequences}
-        return replace(self.with_donors(scene), orders=Orders(orders))
+        return replace(self, orders=Orders(orders)).for_batch(scene)
 
     def looked_at(
         self, setting: Setting, numbers: Sequence[int], groups: NDArray[np.int64]
@@ -88,11 +89,9 @@ class GuidedOccluder(AreaOccluder):
         device: torch.device | str,
     ) -> torch.Tensor:
         """(B, G, G) int64: when the model's order hides each cell."""
-        import torch
-
         orders = self._orders_of(ids)
         numbers = np.array(orders, dtype=np.int64)
-        return torch.from_numpy(numbers.reshape(-1, self.grid, self.grid)).to(device)
+        return upload(numbers.reshape(-1, self.grid, self.grid), device)
 
     def _orders_of(self, ids: Sequence[str]) -> list[NDArray[np.int64]]:
         if self.orders is None:

@@ -17,8 +17,9 @@ from ...core.encoding import encode
 from ...core.errors import EmbeddingError, OcclusionError
 from ...core.float32 import allowed_products, ieee_float32
 from ...core.memory import Limits, in_pieces, limits_of
-from .._frames import view_of
-from ..cells import hide_cells
+from ...core.uploads import upload
+from .._frames import View, view_of
+from .._hide import HiddenCells, hide_cells
 from ..fills import DONOR, Canvas, filling
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Probe:
     def __post_init__(self) -> None:
         if not len(self.scene.ids):
             return
-        fewest = int((~self._right).sum(1).min())
+        fewest = int((~self._right_on_host).sum(axis=1).min())
         if self.k > fewest:
             raise OcclusionError(
                 f"Expected k of at most the {fewest} wrong reports of a query, got"
@@ -123,78 +124,92 @@ class Probe:
 
     def hidden(self, images: NDArray[np.int64], hidden: Hidden) -> Tensor:
         """(M, 3, H, W) the pixels of those versions."""
-        import torch
-
         device = self.scene.pixels.device
-        chosen = torch.from_numpy(images).to(device)
-        pixels = self.scene.pixels[chosen]
-        frames = [self.scene.frames[image] for image in images]
-        view = view_of(frames, len(frames), (pixels.shape[2], pixels.shape[3]))
+        chosen = upload(images, device)
+        pixels = self.scene.pixels.index_select(0, chosen)
+        view = self._view.chosen(images.tolist(), chosen)
         values = self._values
         if values is not None and len(values) > 1:
-            values = values[chosen]
-        cells = torch.from_numpy(hidden).to(device).reshape(-1, self.grid, self.grid)
+            values = values.index_select(0, chosen)
+        # The first of two priorities, 0 and 1, is hidden.
+        priorities = upload((~hidden).view(np.int8), device)
+        cells = HiddenCells(priorities.reshape(-1, self.grid, self.grid), 1)
         return hide_cells(pixels, values, pixels, cells, view)
+
+    @cached_property
+    def _view(self) -> View:
+        scene = self.scene
+        size = (scene.pixels.shape[2], scene.pixels.shape[3])
+        view = view_of(scene.frames, len(scene.ids), size)
+        # Known from here on: versions of images take theirs.
+        view.cells(self.grid, scene.pixels.device)
+        return view
 
     @cached_property
     def _values(self) -> Tensor | None:
         scene = self.scene
-        size = (scene.pixels.shape[2], scene.pixels.shape[3])
-        view = view_of(scene.frames, len(scene.ids), size)
         # Preparing donors opens images, so it waits until a fill needs them.
         donors = scene.setting.donors if self.fill == DONOR else None
-        canvas = Canvas(scene.pixels, scene.ids, self.seed, view, donors)
+        canvas = Canvas(scene.pixels, scene.ids, self.seed, self._view, donors)
         return filling(self.fill, canvas)
 
     @cached_property
-    def _right(self) -> Tensor:
-        """(B, G) bool on the model's device: which report is right for which image."""
-        import torch
+    def _right_on_host(self) -> NDArray[np.bool_]:
+        """(B, G): which report is right for which image."""
+        report_groups = self.scene.setting.report_groups
+        right: NDArray[np.bool_] = self.scene.groups[:, None] == report_groups[None, :]
+        return right
 
-        scene = self.scene
-        right = scene.groups[:, None] == scene.setting.report_groups[None, :]
-        return torch.from_numpy(right).to(scene.setting.reports.device)
+    @cached_property
+    def _right(self) -> Tensor:
+        """The same on the model's device."""
+        return upload(self._right_on_host, self.scene.setting.reports.device)
 
     def _ask(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
         """What the model says of versions `hidden` of the images of these numbers."""
-        limits = limits_of(self.scene.setting.encoder)
-        answers: list[Answers] = []
+        import torch
+
+        encoder = self.scene.setting.encoder
+        limits = limits_of(encoder)
+        answers: list[Tensor] = []
         for start in range(0, len(images), self.batch):
             batch = slice(start, start + self.batch)
             numbers = images[batch]
             answers += self._ask_batch(numbers, hidden[batch], limits)
             if self.tell is not None:
                 self.tell(len(numbers))
-        right = np.concatenate([part.right for part in answers])
-        margin = np.concatenate([part.margin for part in answers])
-        return Answers(right, margin)
+        # All in one copy, because each waits for the device. To the host first: Apple GPUs
+        # have no float64.
+        on_host = torch.cat(answers, dim=1).cpu().double().numpy()
+        right, kth_wrong, are_numbers = on_host
+        _require_numbers(int((are_numbers == 0).sum()), len(images), encoder.name)
+        return Answers(right, right - kth_wrong)
 
     def _ask_batch(
         self, images: NDArray[np.int64], hidden: Hidden, limits: Limits
-    ) -> list[Answers]:
+    ) -> list[Tensor]:
         """In one piece, or in several where memory does not hold it whole."""
 
-        def answer(part: slice) -> Answers:
+        def answer(part: slice) -> Tensor:
             return self._answer(images[part], hidden[part])
 
         device = self.scene.setting.encoder.device
         return list(in_pieces(len(images), limits, "images", answer, device))
 
-    def _answer(self, images: NDArray[np.int64], hidden: Hidden) -> Answers:
-        """Of one piece that memory has to hold whole."""
+    def _answer(self, images: NDArray[np.int64], hidden: Hidden) -> Tensor:
+        """(3, M) of one piece that memory has to hold whole, on the device: the best right
+        score, the k-th best wrong one, and 1 where all scores are numbers.
+        """
         import torch
 
-        encoder = self.scene.setting.encoder
-        rows = image_rows(encoder, self.hidden(images, hidden))
+        rows = image_rows(self.scene.setting.encoder, self.hidden(images, hidden))
         scores = self._scores(rows)
-        _require_numbers(scores, encoder.name)
-        is_right = self._right[torch.from_numpy(images).to(scores.device)]
+        is_right = self._right.index_select(0, upload(images, scores.device))
         best_right = scores.masked_fill(~is_right, -torch.inf).amax(1)
         wrong = scores.masked_fill(is_right, -torch.inf)
         kth_wrong = wrong.topk(self.k, dim=1).values[:, -1]
-        # To the host first: Apple GPUs have no float64.
-        right = best_right.cpu().double().numpy()
-        return Answers(right, right - kth_wrong.cpu().double().numpy())
+        are_numbers = scores.isfinite().all(dim=1).to(scores.dtype)
+        return torch.stack([best_right, kth_wrong, are_numbers])
 
     def _scores(self, rows: Tensor) -> Tensor:
         """(M, G) the scores of all reports."""
@@ -215,14 +230,13 @@ class Probe:
             return scored(rows, setting.reports, similarity)
 
 
-def _require_numbers(scores: Tensor, model: str) -> None:
+def _require_numbers(bad_versions: int, versions: int, model: str) -> None:
     """A NaN compares as false with everything: a search would take it for a report that
     nothing pushes out.
     """
-    bad_versions = int((~scores.isfinite()).any(dim=1).sum())
     if bad_versions:
         raise EmbeddingError(
             f"Expected finite scores from {model}, got NaN or infinity for"
-            f" {bad_versions} of {len(scores)} hidden versions of its images. Look for"
+            f" {bad_versions} of {versions} hidden versions of its images. Look for"
             " NaN or zero outputs where much of an image is hidden."
         )

@@ -12,7 +12,9 @@ from torch import Tensor
 from torchvision.transforms import Normalize
 
 from ....core.errors import ModelError
+from ....core.normalisation import Normalisation
 from ... import LoadRequest, ModelCard, Prepared
+from ...normalised import takes_normalised
 from ...preparing import prepares_by
 from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from ..geometry import Geometry, Resize
@@ -27,6 +29,7 @@ _RESIZES: dict[str, Resize] = {
 }
 
 
+@takes_normalised
 class OpenClipEncoder:
     """An open_clip dual encoder.
 
@@ -77,10 +80,19 @@ class OpenClipEncoder:
         """(B, 3, S, S) on the 0..1 scale -> the network's input, float32."""
         return (pixels - self._mean) / self._std
 
+    @property
+    def normalisation(self) -> Normalisation:
+        """What `normalise` does, and the network's dtype."""
+        return Normalisation(self._mean, self._std, self._dtype)
+
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
-        normalised = self.normalise(pixels).to(self._dtype)
-        return unit_rows(self._model.encode_image(normalised))
+        return self.encode_normalised(self.normalise(pixels).to(self._dtype))
+
+    @torch.inference_mode()
+    def encode_normalised(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) as the network takes them, of its dtype -> (B, D) rows."""
+        return unit_rows(self._model.encode_image(pixels))
 
     @torch.inference_mode()
     def encode_reports(self, texts: Sequence[str]) -> Tensor:

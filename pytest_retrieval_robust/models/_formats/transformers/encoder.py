@@ -13,10 +13,12 @@ from torch import Tensor
 
 from ....core.errors import ModelError
 from ....core.foreign import described
+from ....core.normalisation import Normalisation
 from ... import LoadRequest, ModelCard, Prepared
 from ..._files.attempt import attempt
 from ..._files.inputs import inputs_digest, token_ids_digest, vocabulary_of
 from ..._files.tokenizer import failing_tokenizer
+from ...normalised import takes_normalised
 from ...preparing import prepares_by
 from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from ..pictures import Picture
@@ -26,6 +28,7 @@ _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SIGLIP_INPUTS = ("input_ids",)
 
 
+@takes_normalised
 class TransformersEncoder:
     """A transformers dual encoder.
 
@@ -70,6 +73,11 @@ class TransformersEncoder:
         """(B, 3, S, S) on the 0..1 scale -> the network's input, float32."""
         return (pixels - self._mean) / self._std
 
+    @property
+    def normalisation(self) -> Normalisation:
+        """What `normalise` does, and the network's dtype."""
+        return Normalisation(self._mean, self._std, self._dtype)
+
     def tokens(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """The text tower's input, on the CPU."""
         tokens = self._tokenizer(
@@ -85,8 +93,12 @@ class TransformersEncoder:
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
-        normalised = self.normalise(pixels).to(self._dtype)
-        output = self._model.get_image_features(pixel_values=normalised)
+        return self.encode_normalised(self.normalise(pixels).to(self._dtype))
+
+    @torch.inference_mode()
+    def encode_normalised(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) as the network takes them, of its dtype -> (B, D) rows."""
+        output = self._model.get_image_features(pixel_values=pixels)
         return unit_rows(self._pooled(output))
 
     @torch.inference_mode()

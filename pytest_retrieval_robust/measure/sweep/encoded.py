@@ -1,0 +1,76 @@
+"""What a device made of a part of a batch, on its way from the lane to the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+
+from ...core.downloads import Download
+from ...occluders._frames import visible_level_of
+from ...occluders.cells import CellOccluder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from ...core.cases import Cell
+    from ...occluders import Box, Occluder
+
+
+class ArrivedPart(NamedTuple):
+    """What the host has of a part, not checked yet."""
+
+    rows: Tensor
+    visible: float
+    """The sum over the images of the share of their visible part that was hidden."""
+
+
+@dataclass(frozen=True, repr=False)
+class EncodedPart:
+    """The copy to the host is asked for in the order of the lane's work."""
+
+    shares: NDArray[np.float64]
+    """The share of each source image that was hidden."""
+    frames: Sequence[Box]
+    size: tuple[int, int]
+    """(height, width) of the pixels."""
+    download: Download
+    """The rows, and where something was hidden (K,) how many pixels were."""
+
+    def wait(self) -> ArrivedPart:
+        """Wait for this part alone, and not for what the device was asked for since."""
+        rows, *hidden = self.download.wait()
+        visible = 0.0
+        for pixels in hidden:
+            share = visible_level_of(pixels, self.frames, self.size)
+            visible = share * len(self.frames)
+        return ArrivedPart(rows, visible)
+
+
+def hidden_pixels(
+    occluder: Occluder,
+    ids: Sequence[str],
+    cell: Cell,
+    size: tuple[int, int],
+    frames: Sequence[Box],
+    device: str,
+) -> Tensor:
+    """(K,) int64 on the device: how many pixels of each image the occluder's mask hides."""
+    arguments = (ids, cell.level, cell.seed, size, frames, device)
+    if _has_usual_mask(occluder):
+        return occluder.hidden_pixels(*arguments)
+    return occluder.mask(*arguments).sum(dim=(1, 2, 3))
+
+
+def _has_usual_mask(occluder: Occluder) -> TypeGuard[CellOccluder]:
+    """Whether an occluder's `mask` is that of its cells, which can be counted undrawn."""
+    kind = type(occluder)
+    if not issubclass(kind, CellOccluder):
+        return False
+    own = vars(occluder)
+    return all(
+        name not in own and getattr(kind, name) is getattr(CellOccluder, name)
+        for name in ("mask", "hidden_pixels", "hidden_cells_of", "__getattribute__")
+    )

@@ -1,0 +1,85 @@
+"""The compiled pass gives the bits of plain operations, and is compiled for a device that
+is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pytest_retrieval_robust import load_occluder
+from pytest_retrieval_robust.occluders import WHOLE, _compiled
+
+from .generators import picture
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(module: str, folder: Path, **variables: str) -> str:
+    """What `python -m tests.occluders.MODULE` prints."""
+    environment = {**os.environ, "TRITON_CACHE_DIR": str(folder), **variables}
+    command = [sys.executable, "-W", "error", "-m", f"tests.occluders.{module}"]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(autouse=True)
+def triton() -> None:
+    pytest.importorskip("triton")
+
+
+def test_it_gives_the_bits_of_plain_operations(tmp_path: Path) -> None:
+    printed = run("interpreted", tmp_path, TRITON_INTERPRET="1")
+    assert printed.splitlines()[-1] == "135 equal"
+
+
+def test_it_is_compiled_and_reads_sixteen_bytes_at_a_time(tmp_path: Path) -> None:
+    run("compile_kernels", tmp_path)
+
+
+def test_what_triton_cannot_do_is_done_by_plain_operations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no C compiler")
+
+    pixels = picture(2, 3, 16, 16)
+    occluder = load_occluder("patches(grid=4,fill=mean)")
+    expected = occluder.occlude(pixels, ["a", "b"], 0.5, 0, WHOLE)
+    monkeypatch.setattr(_compiled, "_DEVICES", {"cpu"})
+    monkeypatch.setattr(_compiled, "_failures", [])
+    monkeypatch.setattr(_compiled, "_launch", fail)
+    hidden = occluder.occlude(pixels, ["a", "b"], 0.5, 0, WHOLE)
+    assert torch.equal(hidden, expected)
+    why = _compiled.why_not_compiled()
+    assert why is not None
+    assert why.startswith("RuntimeError")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        torch.AcceleratorError("CUDA error: unspecified launch failure"),
+    ],
+)
+def test_what_the_device_reports_is_not_hidden(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(_compiled, "_DEVICES", {"cpu"})
+    monkeypatch.setattr(_compiled, "_failures", [])
+    monkeypatch.setattr(_compiled, "_launch", fail)
+    with pytest.raises(type(error)):
+        load_occluder("patches").occlude(picture(1, 3, 16, 16), ["a"], 0.5, 0, WHOLE)
+    assert _compiled.why_not_compiled() is None
