@@ -53,6 +53,10 @@ def was_hidden(
     """
     if _failures or not _is_possible(pixels, out):
         return False
+    # What is elsewhere is refused by the plain operations, in torch's own words.
+    others = [out, hidden.priorities, table, values]
+    if any(other.device != pixels.device for other in others if other is not None):
+        return False
     try:
         with _lock:
             _launch(pixels, table, values, out, hidden, view)

@@ -65,8 +65,30 @@ def on_pixels(hidden: torch.Tensor, view: View) -> torch.Tensor:
     # One box for the whole batch needs one list of indices, which is faster.
     if len(rows) == 1:
         return padded.index_select(2, columns[0]).index_select(1, rows[0])[:, None]
+    if hidden.device.type == "cpu":
+        return _taken(padded, rows, columns)[:, None]
     in_columns = padded.take_along_dim(columns[:, None, :], 2)
     return in_columns.take_along_dim(rows[:, :, None], 1)[:, None]
+
+
+def _taken(
+    cells: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
+) -> torch.Tensor:
+    """(B, H, W): the cells under pixels, image by image: whole rows are copied, which is
+    several times as fast on a processor as looking pixels up.
+    """
+    import torch
+
+    shape = (len(cells), rows.shape[1], columns.shape[1])
+    pixels = torch.empty(shape, dtype=cells.dtype, device="cpu")
+    images = zip(
+        cells.numpy(), rows.numpy(), columns.numpy(), pixels.numpy(), strict=True
+    )
+    for of_image, own_rows, own_columns, target in images:
+        in_columns = of_image.take(own_columns, axis=1)
+        # Every index is a cell. Without "clip" numpy writes to memory of its own first.
+        in_columns.take(own_rows, axis=0, out=target, mode="clip")
+    return pixels
 
 
 def hide(

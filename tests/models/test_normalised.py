@@ -14,7 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pytest_retrieval_robust import encoder_from_callables, load_model
+from pytest_retrieval_robust import (
+    encoder_from_callables,
+    load_model,
+    load_occluder,
+)
 from pytest_retrieval_robust.core.calling import image_rows, normalised_rows
 from pytest_retrieval_robust.core.encoding import unit_scale
 from pytest_retrieval_robust.core.errors import ModelError
@@ -26,6 +30,11 @@ from pytest_retrieval_robust.models._formats.pictures import Picture, resize_and
 from pytest_retrieval_robust.models.normalised import (
     EncodesNormalised,
     can_encode_normalised,
+)
+from pytest_retrieval_robust.occluders.fused import (
+    EightBitImages,
+    can_hide_normalised,
+    hidden_normalised,
 )
 
 from .checkpoints import save_clip, save_open_clip
@@ -115,6 +124,23 @@ def test_normalised_pixels_give_the_same_rows(
     levels = torch.from_numpy(prepared).long()
     looked_up = [table[channel][levels[:, channel]] for channel in range(3)]
     assert torch.equal(torch.stack(looked_up, 1), normalised)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("fill", ["black", "grey", "noise", "mean", "shuffled"])
+def test_hidden_images_give_the_rows_of_the_long_way(fill: str, precision: Any) -> None:
+    model = load_model("tiny-cxr-clip", device="cpu", precision=precision)
+    assert can_encode_normalised(model)
+    occluder = load_occluder(f"boxes(fill={fill})")
+    assert can_hide_normalised(occluder)
+    prepared = [model.prepare(picture) for picture in PICTURES]
+    levels = np.stack([image.pixels for image in prepared])
+    frames = [image.frame for image in prepared]
+    images = EightBitImages(torch.from_numpy(levels), ["a", "b", "c"], frames)
+    hidden = hidden_normalised(occluder, images, 0.3, 5, model.normalisation)
+    pixels = unit_scale(levels, "cpu")
+    long_way = occluder.occlude(pixels, images.ids, 0.3, 5, frames)
+    assert torch.equal(normalised_rows(model, hidden), image_rows(model, long_way))
 
 
 def _name_of(precision: str) -> str:

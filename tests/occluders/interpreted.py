@@ -125,6 +125,10 @@ def memory() -> Iterator[str]:
     compare((occluder.occlude(last, IDS, 0.4, SEED, WHOLE), expected))
     yield "channels last"
 
+    elsewhere = HiddenCells(torch.zeros(3, 4, 4, device="meta"), 1)
+    assert not _compiled.was_hidden(pixels, None, None, pixels, elsewhere, view)
+    yield "another device"
+
     needs_gradient = pixels.clone().requires_grad_()
     out = torch.empty_like(pixels)
     assert not _compiled.was_hidden(needs_gradient, None, None, out, cells, view)
