@@ -17,7 +17,8 @@ from .calling import encode_images
 from .errors import DatasetError, ModelError, RobustError
 from .foreign import FOREIGN, described, let_go, without_frames
 from .fresh import has_new_memory
-from .memory import pinned
+from .normalisation import on_unit_scale
+from .uploads import upload
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -88,19 +89,12 @@ def batch_size(device: str) -> int:
 
 
 def unit_scale(pixels: NDArray[Any] | Tensor, device: str) -> Tensor:
-    """(B, 3, S, S) uint8 or float32 on the host -> float32 on the 0..1 scale on the device."""
+    """(B, 3, S, S) uint8 or float32 -> float32 on the 0..1 scale on the device."""
     import torch
 
-    tensor = pixels
-    if not isinstance(tensor, torch.Tensor):
-        tensor = torch.from_numpy(tensor)
-    # From pinned memory it is copied while the device works on the batch before.
-    is_queued = device.startswith("cuda")
-    if is_queued and not tensor.is_pinned():
-        tensor = pinned(tensor)
-    tensor = tensor.to(device, non_blocking=is_queued)
+    tensor = upload(pixels, device)
     if tensor.dtype == torch.uint8:
-        return tensor.float() / 255
+        return on_unit_scale(tensor)
     return tensor
 
 

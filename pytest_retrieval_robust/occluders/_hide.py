@@ -42,8 +42,24 @@ def hide_cells(
     view: View,
 ) -> torch.Tensor:
     """Write `pixels` to `out`, with `values` (None: black) in the hidden cells; returns `out`."""
-    if _compiled.was_hidden(pixels, None, values, out, hidden, view):
+
+    def plain() -> torch.Tensor:
+        import torch
+
+        return _hide_plainly(pixels, values, torch.empty_like(out), hidden, view)
+
+    if _compiled.was_hidden(pixels, None, values, out, hidden, view, plain):
         return out
+    return _hide_plainly(pixels, values, out, hidden, view)
+
+
+def _hide_plainly(
+    pixels: torch.Tensor,
+    values: torch.Tensor | None,
+    out: torch.Tensor,
+    hidden: HiddenCells,
+    view: View,
+) -> torch.Tensor:
     if view.fits(hidden.priorities.shape[1]):
         # Cells are whole pixels: rows of pixels share one row of the mask, and it need
         # not be drawn out.

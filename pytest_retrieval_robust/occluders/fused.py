@@ -95,11 +95,14 @@ def hidden_normalised(
     hidden = occluder.hidden_cells_of(images.ids, level, seed, levels.device)
     values = _network_values(occluder, images, seed, view, normalisation)
     table = normalisation.table
-    if _compiled.was_hidden(levels, table, values, result, hidden, view):
+
+    def plain() -> torch.Tensor:
+        network = normalisation(on_unit_scale(levels))
+        return torch.where(on_pixels(hidden.mask, view), values, network)
+
+    if _compiled.was_hidden(levels, table, values, result, hidden, view, plain):
         return result
-    network = normalisation(on_unit_scale(levels))
-    mask = on_pixels(hidden.mask, view)
-    return torch.where(mask, values, network, out=result)
+    return result.copy_(plain())
 
 
 def normalised(levels: torch.Tensor, normalisation: Normalisation) -> torch.Tensor:
@@ -111,9 +114,14 @@ def normalised(levels: torch.Tensor, normalisation: Normalisation) -> torch.Tens
     cells = torch.zeros((1, 1, 1), dtype=torch.int8, device=levels.device)
     nothing = HiddenCells(cells.expand(images, -1, -1), threshold=0)
     view = view_of(WHOLE, images, (height, width))
-    if _compiled.was_hidden(levels, normalisation.table, None, result, nothing, view):
+
+    def plain() -> torch.Tensor:
+        return normalisation(on_unit_scale(levels))
+
+    table = normalisation.table
+    if _compiled.was_hidden(levels, table, None, result, nothing, view, plain):
         return result
-    return normalisation(on_unit_scale(levels))
+    return plain()
 
 
 def _network_values(

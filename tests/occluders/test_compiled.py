@@ -83,3 +83,49 @@ def test_what_the_device_reports_is_not_hidden(
     with pytest.raises(type(error)):
         load_occluder("patches").occlude(picture(1, 3, 16, 16), ["a"], 0.5, 0, WHOLE)
     assert _compiled.why_not_compiled() is None
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_pass_that_gives_other_pixels_is_noticed_and_put_right(
+    monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    """A compiler may be wrong on a card that nobody tried."""
+    launches = []
+
+    def darken(pixels: torch.Tensor, *inputs: torch.Tensor) -> None:
+        launches.append(pixels)
+        inputs[2].zero_()
+
+    pixels = picture(2, 3, 16, 16)
+    occluder = load_occluder("patches(grid=4,fill=mean)")
+    expected = occluder.occlude(pixels, ["a", "b"], 0.5, 0, WHOLE)
+    monkeypatch.setattr(_compiled, "_DEVICES", {"cpu"})
+    monkeypatch.setattr(_compiled, "_failures", [])
+    monkeypatch.setattr(_compiled, "_proved", set())
+    monkeypatch.setattr(_compiled, "_launch", darken)
+    out = pixels if in_place else torch.empty_like(pixels)
+    occluder.occlude(pixels, ["a", "b"], 0.5, 0, WHOLE, out=out)
+    assert torch.equal(out, expected)
+    assert _compiled.why_not_compiled() == "other pixels than the plain operations give"
+    hidden = occluder.occlude(picture(2, 3, 16, 16), ["a", "b"], 0.5, 0, WHOLE)
+    assert torch.equal(hidden, expected)
+    assert len(launches) == 1
+
+
+def test_a_kind_of_pass_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_compiled, "_DEVICES", {"cpu"})
+    monkeypatch.setattr(_compiled, "_failures", [])
+    monkeypatch.setattr(_compiled, "_proved", set())
+    compared = []
+
+    def prove(*inputs: object) -> None:
+        compared.append(inputs[0])
+        _compiled._proved.add(inputs[0])
+
+    monkeypatch.setattr(_compiled, "_prove", prove)
+    monkeypatch.setattr(_compiled, "_launch", lambda *_: None)
+    for name in ("patches", "patches(fill=mean)", "patches(fill=blur)"):
+        occluder = load_occluder(name)
+        for level in (0.2, 0.4):
+            occluder.occlude(picture(2, 3, 16, 16), ["a", "b"], level, 0, WHOLE)
+    assert len(compared) == len(set(compared)) == 3

@@ -15,16 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...core.calling import image_rows
 from ...core.cases import CLEAN, Cell
 from ...core.downloads import Download
-from ...core.encoding import encode, unit_scale
+from ...core.encoding import unit_scale
 from ...core.errors import RobustError
-from ...core.memory import in_pieces, limits_of
+from ...core.memory import in_pieces, is_out_of_memory, limits_of
+from ...core.uploads import upload
 from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
 from .cell_errors import cell_errors
 from .encoded import EncodedPart, hidden_pixels
+from .inputs import Buffer, SceneOnDevice, inputs_of
 
 if TYPE_CHECKING:
     from ...models import DualEncoder
@@ -73,52 +74,75 @@ class Lane:
         # What fails outside of a cell, such as copying pixels to the device, ends all
         # cells that are under way.
         with cell_errors(self.model, None, lambda error: give_up(list(parts), error)):
-            for scene in self._scenes(batch):
-                encoded += len(scene.ids)
-                self._warm_up(scene)
-                bound = self._bound_occluders(scene, missing)
+            for shown in self._scenes(batch):
+                encoded += len(shown.scene.ids)
+                bound = self._bound_occluders(shown.scene, missing)
+                self._warm_up(shown, bound, missing)
                 for cell in self._plan.by_fill(parts):
                     if stop.is_set():
                         return writing
                     occluder = self._plan.occluders.get(cell)
                     report = partial(give_up, [cell])
                     with cell_errors(self.model, occluder, report):
-                        parts[cell] += self._encode_cell(cell, bound, scene)
+                        parts[cell] += self._encode_cell(cell, bound, shown)
                     is_last_scene = encoded == len(batch.images)
                     if cell in parts and is_last_scene:
                         # Handed over without a name here, which would keep its memory.
                         writing.append(
                             writer.submit(self, cell, parts.pop(cell), batch)
                         )
+                # Freed before the next scene is made, which may need the memory.
+                del shown, bound
         return writing
 
-    def _scenes(self, batch: Batch) -> Iterator[Scene]:
+    def _scenes(self, batch: Batch) -> Iterator[SceneOnDevice]:
         """The batch on the device: one scene, or several in turn where memory is short."""
         pixels = batch.pixels
         assert pixels is not None
         numbers = batch.images
         dataset = self._plan.pairs.dataset
 
-        def scene(part: slice) -> Scene:
-            return Scene(
+        def show(part: slice) -> SceneOnDevice:
+            uploaded = upload(pixels.stacked[part], self.model.device)
+            scene = Scene(
                 setting=self._setting,
                 numbers=[int(number) for number in numbers[part]],
                 ids=[dataset.image_ids[int(number)] for number in numbers[part]],
-                pixels=unit_scale(pixels.stacked[part], self.model.device),
+                pixels=unit_scale(uploaded, self.model.device),
                 frames=pixels.frames[part],
                 groups=dataset.image_groups[numbers[part]],
                 drawn_ahead=batch.drawn_ahead,
             )
+            has_bytes = uploaded.dtype == torch.uint8
+            return SceneOnDevice(scene, uploaded if has_bytes else None)
 
-        return in_pieces(len(numbers), self.limits, "scene", scene, self.model.device)
+        return in_pieces(len(numbers), self.limits, "scene", show, self.model.device)
 
-    def _warm_up(self, scene: Scene) -> None:
+    def _warm_up(
+        self,
+        shown: SceneOnDevice,
+        bound: Mapping[str, Occluder | RobustError],
+        cells: Sequence[Cell],
+    ) -> None:
         """Keep lazy set-up out of the timing."""
-        if not self._is_warm:
-            # What fails here fails again where it is measured, and is reported there.
-            with suppress(RobustError):
-                encode(self.model, scene.pixels[:WARM_UP_IMAGES])
+        if self._is_warm:
+            return
         self._is_warm = True
+        few = slice(0, WARM_UP_IMAGES)
+        # What fails here fails again where it is measured, and is reported there.
+        with suppress(RobustError):
+            inputs = inputs_of(self.model, shown, None)
+            inputs.rows(inputs.clean(few))
+        if not self.model.device.startswith("cuda"):
+            return
+        # Passes that hide are compiled when they are first used.
+        for cell in cells:
+            occluder = bound.get(cell.occluder)
+            if cell == CLEAN or occluder is None or isinstance(occluder, RobustError):
+                continue
+            with cell_errors(self.model, occluder, _nothing):
+                inputs = inputs_of(self.model, shown, occluder)
+                inputs.hidden(cell, few, _fresh(self.model.device))
 
     def _bound_occluders(
         self, scene: Scene, cells: Sequence[Cell]
@@ -138,45 +162,56 @@ class Lane:
         return bound
 
     def _encode_cell(
-        self, cell: Cell, bound: Mapping[str, Occluder | RobustError], scene: Scene
+        self,
+        cell: Cell,
+        bound: Mapping[str, Occluder | RobustError],
+        shown: SceneOnDevice,
     ) -> list[EncodedPart]:
         """The rows of a scene in one cell, in parts that memory holds."""
-        encode_part = partial(self._encode_clean, scene)
+        scene = shown.scene
+        encode_part = partial(self._encode_clean, shown)
         if cell != CLEAN:
             occluder = bound[self._plan.occluders[cell].name]
             if isinstance(occluder, RobustError):
                 # Each cell of the occluder raises it: a raised error collects frames.
                 raise copy(occluder)
-            encode_part = partial(self._encode_hidden, scene, cell, occluder)
+            encode_part = partial(self._encode_hidden, shown, cell, occluder)
+
+        def encode_or_free(part: slice) -> EncodedPart:
+            try:
+                return encode_part(part)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    # They can be made again, of fewer images.
+                    scene.kept_fills.clear()
+                raise
+
         pieces = in_pieces(
-            len(scene.ids), self.limits, "images", encode_part, self.model.device
+            len(scene.ids), self.limits, "images", encode_or_free, self.model.device
         )
         return list(pieces)
 
-    def _encode_clean(self, scene: Scene, part: slice) -> EncodedPart:
-        rows = self._rows(CLEAN, scene.pixels[part])
-        return self._part([rows], np.zeros(len(rows)), scene, part)
+    def _encode_clean(self, shown: SceneOnDevice, part: slice) -> EncodedPart:
+        inputs = inputs_of(self.model, shown, None)
+        with self.encoding[CLEAN].running():
+            rows = inputs.rows(inputs.clean(part))
+        return self._part([rows], np.zeros(len(rows)), shown.scene, part)
 
     def _encode_hidden(
-        self, scene: Scene, cell: Cell, occluder: Occluder, part: slice
+        self, shown: SceneOnDevice, cell: Cell, occluder: Occluder, part: slice
     ) -> EncodedPart:
+        scene = shown.scene
         frames = scene.frames[part]
-        pixels = scene.pixels[part]
         ids = scene.ids[part]
-        size = (pixels.shape[-2], pixels.shape[-1])
+        size = (scene.pixels.shape[-2], scene.pixels.shape[-1])
         # Hidden pixels and shares are for the record. Neither counts as time of hiding.
         counts = hidden_pixels(occluder, ids, cell, size, frames, self.model.device)
         shares = np.array(occluder.shares(ids, cell.level, cell.seed), dtype=np.float64)
+        inputs = inputs_of(self.model, shown, occluder)
         with self.occluding[cell].running():
-            hidden = occluder.occlude(
-                pixels,
-                ids,
-                cell.level,
-                cell.seed,
-                frames,
-                out=self._buffer_like(pixels),
-            )
-        rows = self._rows(cell, hidden)
+            hidden = inputs.hidden(cell, part, self._memory_for)
+        with self.encoding[cell].running():
+            rows = inputs.rows(hidden)
         return self._part([rows, counts], shares, scene, part)
 
     def _part(
@@ -191,19 +226,21 @@ class Lane:
         download = Download.of(on_device, self.model.device)
         return EncodedPart(shares, scene.frames[part], (height, width), download)
 
-    def _rows(self, cell: Cell, pixels: Tensor) -> Tensor:
-        with self.encoding[cell].running():
-            return image_rows(self.model, pixels)
-
-    def _buffer_like(self, pixels: Tensor) -> Tensor:
+    def _memory_for(self, shape: torch.Size, dtype: torch.dtype) -> Tensor:
         """Memory that every cell writes to again: cheaper than fresh memory."""
         buffer = self._buffer
-        if (
-            buffer is None
-            or buffer.shape != pixels.shape
-            or buffer.dtype != pixels.dtype
-        ):
+        if buffer is None or buffer.shape != shape or buffer.dtype != dtype:
             # The old buffer is freed first, so that there are never two.
             buffer = self._buffer = None
-            buffer = self._buffer = torch.empty_like(pixels)
+            buffer = torch.empty(shape, dtype=dtype, device=self.model.device)
+            self._buffer = buffer
         return buffer
+
+
+def _fresh(device: str) -> Buffer:
+    """Memory of its own for each call."""
+    return lambda shape, dtype: torch.empty(shape, dtype=dtype, device=device)
+
+
+def _nothing(_: RobustError) -> None:
+    """The same error is reported where the cell is measured."""

@@ -10,6 +10,7 @@ from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ...core.device import use_device
 from ...core.outcomes import Timing
 from ..timing.hardware import hardware_name
 from .lane import Lane
@@ -115,7 +116,12 @@ class Lanes:
         if len(lanes) == 1:
             self._executors = [InlineExecutor()]
         else:
-            self._executors = [ThreadPoolExecutor(1) for _ in lanes]
+            self._executors = [_thread_for(lane.model.device) for lane in lanes]
+
+
+def _thread_for(device: str) -> Executor:
+    """A thread in which `cuda` without a number is the device of its lane."""
+    return ThreadPoolExecutor(1, initializer=use_device, initargs=(device,))
 
 
 def _wait_for(encoding: Future[list[Future[None]]]) -> None:
