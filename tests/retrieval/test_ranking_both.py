@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pytest_retrieval_robust.core.errors import RankingError
 from pytest_retrieval_robust.retrieval.ranking import (
     _plain,
+    _queued_plain,
     _ranks,
     positive_ranks,
     positive_ranks_both,
@@ -23,20 +24,50 @@ from pytest_retrieval_robust.retrieval.ranking import (
 from pytest_retrieval_robust.retrieval.ranking._checks import Request
 from pytest_retrieval_robust.retrieval.ranking._exact import Side, plain_sums
 from pytest_retrieval_robust.retrieval.ranking._filter import Filter, make_filter
-from pytest_retrieval_robust.retrieval.ranking._kernels import Kernels, compiled
+from pytest_retrieval_robust.retrieval.ranking._kernels import Engine, Loops, compiled
 from pytest_retrieval_robust.retrieval.ranking._means import take_means
+from pytest_retrieval_robust.retrieval.ranking._precisions import (
+    IN_BFLOAT16,
+    IN_FLOAT16,
+    IN_FLOAT32,
+    Precision,
+)
+from pytest_retrieval_robust.retrieval.ranking._sizes import Sizes, sizes_for
 from pytest_retrieval_robust.retrieval.ranking._thresholds import Thresholds
 from pytest_retrieval_robust.strategies import unit_rows
 
 from .test_ranking import INPUTS, Floats, exact_ranks, exact_scores, normal, unit
 
-FILTERS = {"float32": (torch.float32,), "bfloat16": (torch.bfloat16, torch.float32)}
-KERNELS: dict[str, Kernels | None] = {"plain": _plain, "compiled": compiled()}
+FILTERS: dict[str, tuple[Precision, ...]] = {
+    "float32": (IN_FLOAT32,),
+    "bfloat16": (IN_BFLOAT16, IN_FLOAT32),
+    "float16": (IN_FLOAT16, IN_FLOAT32),
+}
+HOST = torch.device("cpu")
+LOOPS: dict[str, Loops | None] = {"plain": _plain, "compiled": compiled()}
 
 
-@pytest.fixture(params=KERNELS)
-def kernels(request: pytest.FixtureRequest) -> Kernels:
-    chosen = KERNELS[request.param]
+def sizes_of_a_device(tile: int, group: int = 2) -> Sizes:
+    """A GPU's, of a few rows: their order, but neither their size nor their number."""
+    return Sizes(tile, 2 * tile, 4 * tile, piece=16, group=group, width=8)
+
+
+def engines(tile: int) -> dict[str, Engine]:
+    """Each way of counting, with sizes that follow from the tile."""
+    sizes = sizes_for(HOST, tile, 64)
+    queued = sizes_of_a_device(tile)
+    ways = {
+        name: Engine(sizes, loops=loops) for name, loops in LOOPS.items() if loops
+    }
+    ways["queued"] = Engine(queued, queued=_queued_plain)
+    # So little room that filters fail, and others take over.
+    ways["little room"] = Engine(queued, queued=_queued_plain, pairs_per_doubt=10**9)
+    return ways
+
+
+@pytest.fixture(params=LOOPS)
+def kernels(request: pytest.FixtureRequest) -> Loops:
+    chosen = LOOPS[request.param]
     if chosen is None:
         pytest.skip("numba is not installed")
     return chosen
@@ -45,11 +76,12 @@ def kernels(request: pytest.FixtureRequest) -> Kernels:
 @pytest.mark.parametrize("filters", FILTERS)
 @pytest.mark.parametrize("make", INPUTS)
 @pytest.mark.parametrize("tile", [7, 1024])
+@pytest.mark.parametrize("way", engines(1))
 def test_both_directions_are_those_of_the_exact_dot_products(
     make: Callable[[int], tuple[Floats, Floats]],
     tile: int,
     filters: str,
-    kernels: Kernels,
+    way: str,
 ) -> None:
     queries, gallery = make(5)
     q_groups = np.arange(30) % 9
@@ -65,7 +97,7 @@ def test_both_directions_are_those_of_the_exact_dot_products(
         ),
         both_directions=True,
         forced=FILTERS[filters],
-        kernels=kernels,
+        engine=engines(tile)[way],
     )
     assert ranks[0].tolist() == exact_ranks(queries, gallery, q_groups, g_groups)
     assert ranks[1].tolist() == exact_ranks(gallery, queries, g_groups, q_groups)
@@ -82,9 +114,10 @@ values = st.floats(-2, 2, width=32) | st.sampled_from(
     st.integers(1, 5),
     st.integers(0, 4),
     st.sampled_from(list(FILTERS)),
+    st.sampled_from(list(engines(1))),
 )
 def test_small_cases_agree_with_fractions(
-    data: st.DataObject, width: int, n: int, extra: int, filters: str
+    data: st.DataObject, width: int, n: int, extra: int, filters: str, way: str
 ) -> None:
     row = st.lists(values, min_size=width, max_size=width).filter(any)
     drawn = data.draw(st.lists(row, min_size=2 * n + extra, max_size=2 * n + extra))
@@ -102,6 +135,7 @@ def test_small_cases_agree_with_fractions(
         ),
         both_directions=True,
         forced=FILTERS[filters],
+        engine=engines(tile)[way],
     )
     exact = exact_scores(rows[:n], rows[n:])
     lengths = [Fraction(float(np.linalg.norm(row.astype(float)))) for row in rows]
@@ -129,9 +163,10 @@ def test_small_cases_agree_with_fractions(
     st.sampled_from([0.0, 1.0, 10.0, 1000.0]),
     st.sampled_from([0.0, 1e-7, 1e-5]),
     st.sampled_from(list(FILTERS)),
+    st.sampled_from(list(engines(1))),
 )
 def test_a_cone_of_near_ties_is_ranked_as_float64_does(
-    seed: int, common: float, spread: float, filters: str
+    seed: int, common: float, spread: float, filters: str, way: str
 ) -> None:
     rows = unit_rows(60, 16, repeated=30, spread=spread, common=common, seed=seed)
     order = np.random.default_rng(seed).permutation(60)
@@ -149,44 +184,46 @@ def test_a_cone_of_near_ties_is_ranked_as_float64_does(
         ),
         both_directions=True,
         forced=FILTERS[filters],
+        engine=engines(16)[way],
     )
     assert ranks[0].tolist() == exact_ranks(queries, gallery, groups[:20], groups)
     assert ranks[1].tolist() == exact_ranks(gallery, queries, groups, groups[:20])
 
 
 @pytest.mark.parametrize("back", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("precision", [IN_FLOAT32, IN_BFLOAT16, IN_FLOAT16])
 @pytest.mark.parametrize("common", [0.0, 4.0])
 def test_a_filter_is_never_surely_wrong(
-    common: float, dtype: torch.dtype, back: bool
+    common: float, precision: Precision, back: bool
 ) -> None:
     for seed in range(3):
         queries = unit_rows(50, 96, common=common, seed=seed, library="torch")
         gallery = unit_rows(
             70, 96, repeated=30, spread=1e-4, common=common, seed=seed, library="torch"
         )
-        check_never_surely_wrong(queries, gallery, dtype, back)
+        check_never_surely_wrong(queries, gallery, precision, back)
 
 
+@pytest.mark.parametrize(("precision", "bits"), [(IN_BFLOAT16, 8), (IN_FLOAT16, 11)])
 @pytest.mark.parametrize("back", [False, True])
-def test_the_bound_of_bfloat16_holds_where_every_rounding_goes_the_same_way(
-    back: bool,
+def test_the_bound_holds_where_every_rounding_goes_the_same_way(
+    back: bool, precision: Precision, bits: int
 ) -> None:
     # Halves of a unit in the last place: the first is rounded down and the second up,
     # so that what the queries lose lies along the gallery, and the other way, while the
     # scores are small. With their negatives, the means are zero.
-    down, up = (torch.full((48,), 1 + half * 2.0**-8) for half in (1, 3))
+    down, up = (torch.full((48,), 1 + half * 2.0**-bits) for half in (1, 3))
     query = torch.cat([down, up])
     item = torch.cat([down, -up])
     check_never_surely_wrong(
-        torch.stack([query, -query]), torch.stack([item, -item]), torch.bfloat16, back
+        torch.stack([query, -query]), torch.stack([item, -item]), precision, back
     )
 
 
 def check_never_surely_wrong(
-    queries: torch.Tensor, gallery: torch.Tensor, dtype: torch.dtype, back: bool
+    queries: torch.Tensor, gallery: torch.Tensor, precision: Precision, back: bool
 ) -> None:
-    filtered, sides = _filter(queries, gallery, dtype)
+    filtered, sides = _filter(queries, gallery, precision)
     table = _product(filtered)
     exact = queries.double() @ gallery.double().T
     # Each pair in turn is at the floor: the hardest place, and far more of them than
@@ -196,7 +233,6 @@ def check_never_surely_wrong(
         limits = filtered.thresholds(
             floors, slice(0, len(floors)), slice(None), back=back
         )
-        assert limits is not None
         low, high, floor = (
             one if back else one[:, None] for one in (limits.low, limits.high, floors)
         )
@@ -210,38 +246,43 @@ def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
         rows = unit(normal(1, 400, 64) / 8 + common * unit(normal(2, 1, 64)))
         queries = torch.from_numpy(rows[:200])
         gallery = torch.from_numpy(rows[200:])
-        filtered, _ = _filter(queries, gallery, torch.bfloat16)
+        filtered, _ = _filter(queries, gallery, IN_BFLOAT16)
         scores = queries @ gallery.T
         limits = filtered.thresholds(
             scores.diagonal().double(), slice(0, 200), slice(0, 200), back=False
         )
-        assert limits is not None
         widths.append(float((limits.high - limits.low).mean() / scores.std()))
     assert widths[1] < 1.5 * widths[0]
 
 
 def _filter(
-    queries: torch.Tensor, gallery: torch.Tensor, dtype: torch.dtype
+    queries: torch.Tensor, gallery: torch.Tensor, precision: Precision
 ) -> tuple[Filter, tuple[Side, Side]]:
-    left, right = take_means(_plain, queries, gallery)
+    left, right = take_means(_plain, queries, gallery, 256)
     groups = torch.zeros(max(len(queries), len(gallery)), dtype=torch.int64)
     sides = (
         Side(queries, left.norms, groups[: len(queries)]),
         Side(gallery, right.norms, groups[: len(gallery)]),
     )
-    return make_filter(*sides, left.means, right.means, dtype), sides
+    made = make_filter(
+        *sides, left.means, right.means, precision, sizes_of_a_device(16)
+    )
+    assert made is not None
+    return made, sides
 
 
 def _product(filtered: Filter) -> torch.Tensor:
-    with plain_sums(torch.device("cpu")):
-        return (
-            filtered.queries.matrix(slice(None))
-            @ filtered.gallery.matrix(slice(None)).T
-        ).float()
+    queries = filtered.queries.matrix(slice(None))
+    gallery = filtered.gallery.matrix(slice(None))
+    with plain_sums(HOST):
+        return filtered.multiply(
+            queries, gallery, torch.empty(len(queries), len(gallery))
+        )
 
 
 @pytest.mark.parametrize("filters", FILTERS)
-def test_large_groups_and_many_partners_are_counted(filters: str) -> None:
+@pytest.mark.parametrize("way", engines(1))
+def test_large_groups_and_many_partners_are_counted(filters: str, way: str) -> None:
     rows = unit(normal(0, 150, 24))
     rng = np.random.default_rng(0)
     q_groups = rng.integers(0, 2, 70)
@@ -257,6 +298,7 @@ def test_large_groups_and_many_partners_are_counted(filters: str) -> None:
         ),
         both_directions=True,
         forced=FILTERS[filters],
+        engine=engines(16)[way],
     )
     assert ranks[0].tolist() == exact_ranks(rows[:70], rows[70:], q_groups, g_groups)
     assert ranks[1].tolist() == exact_ranks(rows[70:], rows[:70], g_groups, q_groups)
@@ -344,7 +386,7 @@ def distance_table(queries: torch.Tensor, gallery: torch.Tensor) -> np.ndarray:
     return table
 
 
-def test_loops_count_alike(kernels: Kernels) -> None:
+def test_loops_count_alike(kernels: Loops) -> None:
     rng = np.random.default_rng(0)
     for rows, columns in ((1, 1), (3, 9), (70, 300), (300, 17)):
         table = rng.integers(-5, 5, (rows, columns)).astype(np.float32)
@@ -377,11 +419,6 @@ def test_loops_count_alike(kernels: Kernels) -> None:
             kernels.tally(scores, of_rows, None)[0].above.tolist()
             == tallies[0].above.tolist()
         )
-        for whole, tally in zip(
-            _plain.tally_whole(scores, of_rows, of_columns), tallies, strict=True
-        ):
-            assert whole.reach.tolist() == tally.reach.tolist()
-            assert whole.above.tolist() == tally.above.tolist()
 
 
 def test_memory_beyond_the_embeddings_is_a_few_tiles() -> None:

@@ -22,7 +22,8 @@ Array = NDArray[Any]
 # nothing but an index is left to the innermost loop.
 
 
-def moments(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+def moments(rows: torch.Tensor, others: torch.Tensor, piece: int) -> torch.Tensor:
+    """All at once: a row's float64 numbers stay in registers."""
     result = np.empty((len(rows), 3))
     _moments(rows.numpy(), others.numpy(), result)
     return torch.from_numpy(result)
@@ -33,7 +34,9 @@ def pair_scores(
     gallery: torch.Tensor,
     q_index: torch.Tensor,
     g_index: torch.Tensor,
+    piece: int,
 ) -> torch.Tensor:
+    """All at once, likewise."""
     scores = np.empty(len(q_index))
     _pair_scores(
         queries.numpy(), gallery.numpy(), q_index.numpy(), g_index.numpy(), scores

@@ -16,6 +16,12 @@ FLOAT32 = 2.0**-24
 """Unit roundoff of float32."""
 FLOAT64 = 2.0**-53
 """Unit roundoff of float64."""
+_SHORT_SUMS = (
+    "allow_bf16_reduced_precision_reduction",
+    "allow_fp16_reduced_precision_reduction",
+    "allow_fp16_accumulation",
+)
+"""Settings by which CUDA products may be summed in 16 bits."""
 SLACK = 1.01
 """Covers the rounding of norms and of the bounds themselves."""
 
@@ -57,35 +63,41 @@ def pair_bounds(
     q_index: torch.Tensor,
     g_index: torch.Tensor,
     sign: int,
+    piece: int,
 ) -> torch.Tensor:
     """(P,) float64: the same of single pairs."""
     error = sign * gamma(queries.rows.shape[1], FLOAT64)
-    scores = kernels.pair_scores(queries.rows, gallery.rows, q_index, g_index)
+    scores = kernels.pair_scores(queries.rows, gallery.rows, q_index, g_index, piece)
     return scores.add_(queries.norms[q_index] * gallery.norms[g_index], alpha=error)
 
 
 @contextmanager
 def plain_sums(device: torch.device) -> Iterator[None]:
-    """No TF32, autocast or sums in bfloat16 in here: they would break the bounds. The
+    """No TF32, autocast or sums of 16 bits in here: they would break the bounds. The
     caller's settings come back.
 
     Nor does torch ask for deterministic algorithms: it refuses some that give the same
     for any order.
     """
     cuda: Any = torch.backends.cuda.matmul
-    reduced = cuda.allow_bf16_reduced_precision_reduction
-    # Newer versions of torch keep a second setting beside the first.
-    split_k = getattr(cuda, "allow_bf16_reduced_precision_reduction_split_k", None)
-    if split_k is not None:
-        reduced = (reduced, split_k)
+    before = {name: _setting(cuda, name) for name in _SHORT_SUMS}
     deterministic = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
     with ieee_float32():
         try:
-            cuda.allow_bf16_reduced_precision_reduction = False
+            for name in before:
+                setattr(cuda, name, False)
             torch.use_deterministic_algorithms(False)
             with torch.autocast(device.type, enabled=False):
                 yield
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=only_warns)
-            cuda.allow_bf16_reduced_precision_reduction = reduced
+            for name, value in before.items():
+                setattr(cuda, name, value)
+
+
+def _setting(cuda: Any, name: str) -> Any:
+    # Newer versions of torch keep a second setting beside the first.
+    split_k = getattr(cuda, f"{name}_split_k", None)
+    value = getattr(cuda, name)
+    return value if split_k is None else (value, split_k)

@@ -8,18 +8,16 @@ import torch
 from ._checks import parts
 from ._thresholds import Tally, Thresholds
 
-# Rows at a time, so that their float64 copies stay in the cache.
-_PIECE = 256
-# Rows of scores at a time, for the same reason; fewer than a byte can add up.
+# Rows of scores at a time, so that they stay in the cache; fewer than a byte can add up.
 _SCORE_ROWS = 128
 _BYTES_OF_A_WORD = 8
 # As many zeros and ones as a byte can add up.
 _ADDENDS = 255
 
 
-def moments(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+def moments(rows: torch.Tensor, others: torch.Tensor, piece: int) -> torch.Tensor:
     result = torch.empty((len(rows), 3), dtype=torch.float64, device=rows.device)
-    for part in parts(len(rows), _PIECE):
+    for part in parts(len(rows), piece):
         exact = rows[part].double()
         result[part, 0] = torch.linalg.vector_norm(exact, dim=1)
         result[part, 1:] = exact @ others.T
@@ -31,37 +29,16 @@ def pair_scores(
     gallery: torch.Tensor,
     q_index: torch.Tensor,
     g_index: torch.Tensor,
+    piece: int,
 ) -> torch.Tensor:
     scores = torch.empty(len(q_index), dtype=torch.float64, device=queries.device)
-    for part in parts(len(q_index), _PIECE):
+    for part in parts(len(q_index), piece):
         q_rows = queries[q_index[part]].double()
         scores[part] = q_rows.mul_(gallery[g_index[part]]).sum(1)
     return scores
 
 
 def tally(
-    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-) -> tuple[Tally, ...]:
-    if scores.device.type == "cpu":
-        return _tally_by_words(scores, q_limits, g_limits)
-    return tally_whole(scores, q_limits, g_limits)
-
-
-def tally_whole(
-    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-) -> tuple[Tally, ...]:
-    """The direct way, which is fast on other devices."""
-    q_reach = (scores >= q_limits.low[:, None]).sum(1)
-    q_above = (scores > q_limits.high[:, None]).sum(1)
-    of_rows = Tally(q_reach, q_above)
-    if g_limits is None:
-        return (of_rows,)
-    g_reach = (scores >= g_limits.low).sum(0)
-    g_above = (scores > g_limits.high).sum(0)
-    return of_rows, Tally(g_reach, g_above)
-
-
-def _tally_by_words(
     scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
 ) -> tuple[Tally, ...]:
     rows, columns = scores.shape

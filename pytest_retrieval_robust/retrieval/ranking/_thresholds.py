@@ -28,7 +28,46 @@ class Tally:
 
     reach: torch.Tensor
     above: torch.Tensor
+    strips: torch.Tensor | None = None
+    """Of columns, where the loops counted it: how many scores of each four rows that
+    follow one another lie between the columns' thresholds.
+    """
 
     def doubts(self) -> int:
         """How many scores lie between the thresholds."""
         return int(self.reach.sum() - self.above.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Doubts:
+    """Pairs in doubt of some tiles, on the device that finds them.
+
+    `filled` says how many there were, of which no more than `room` are kept. So the host
+    need not know of one tile before it gives the device the next.
+    """
+
+    pairs: torch.Tensor
+    """(room + 1, 2) int32 numbers of queries and gallery items, in the order of the
+    tiles; the last place takes what does not fit.
+    """
+    filled: torch.Tensor
+    """(1,) int64."""
+
+    @staticmethod
+    def make(room: int, device: torch.device) -> Doubts:
+        pairs = torch.empty((room + 1, 2), dtype=torch.int32, device=device)
+        return Doubts(pairs, torch.zeros(1, dtype=torch.int64, device=device))
+
+    @property
+    def room(self) -> int:
+        return len(self.pairs) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """What a device adds up for the rows, or the columns, of one tile."""
+
+    limits: Thresholds
+    above: torch.Tensor
+    """(n,) int32: how many scores are above `limits.high`."""
+    doubts: Doubts
