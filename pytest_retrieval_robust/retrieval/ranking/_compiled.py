@@ -18,6 +18,9 @@ from ._thresholds import Tally, Thresholds
 
 Array = NDArray[Any]
 
+# Rows that are counted together.
+_STRIP = 4
+
 # The loops below take one-dimensional arrays one by one, hence their many parameters:
 # nothing but an index is left to the innermost loop.
 
@@ -56,26 +59,33 @@ def tally(
         return (_tally(q_counts),)
     g_low_high = (g_limits.low.numpy(), g_limits.high.numpy())
     g_counts = np.zeros((2, columns), dtype=np.int32)
-    _count_both(table, *q_low_high, *g_low_high, *q_counts, *g_counts)
-    return _tally(q_counts), _tally(g_counts)
+    strips = np.zeros(-(-rows // _STRIP), dtype=np.int32)
+    _count_both(table, *q_low_high, *g_low_high, *q_counts, *g_counts, strips)
+    return _tally(q_counts), _tally(g_counts, strips)
 
 
 def in_doubt(
     scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    # Most rows and columns have no doubts, and are not searched.
-    lines = np.flatnonzero(tally.reach.numpy() != tally.above.numpy())
     rows = np.empty(tally.doubts(), dtype=np.int64)
     columns = np.empty_like(rows)
-    search = _search_rows if dim == 0 else _search_columns
+    table = scores.numpy()
     low = limits.low.numpy()
     high = limits.high.numpy()
-    search(scores.numpy(), low, high, lines, rows, columns)
+    # Most rows, and most strips of rows, have no doubts, and are not searched.
+    if tally.strips is None:
+        lines = np.flatnonzero(tally.reach.numpy() != tally.above.numpy())
+        _search_rows(table, low, high, lines, rows, columns)
+    else:
+        strips = np.flatnonzero(tally.strips.numpy())
+        _search_columns(table, low, high, strips, rows, columns)
     return torch.from_numpy(rows), torch.from_numpy(columns)
 
 
-def _tally(counts: Array) -> Tally:
-    return Tally(torch.from_numpy(counts[0]), torch.from_numpy(counts[1]))
+def _tally(counts: Array, strips: Array | None = None) -> Tally:
+    reach = torch.from_numpy(counts[0])
+    above = torch.from_numpy(counts[1])
+    return Tally(reach, above, None if strips is None else torch.from_numpy(strips))
 
 
 def _compile(loop: Callable[..., None], **options: Any) -> Callable[..., None]:
@@ -138,6 +148,7 @@ def _count_both_loop(
     q_above: Array,
     g_reach: Array,
     g_above: Array,
+    strips: Array,
 ) -> None:
     # Four rows at a time, whose counts and thresholds stay in registers: a column's own
     # are then read and written once for the four.
@@ -152,6 +163,7 @@ def _count_both_loop(
             q_high[i + 3],
         )
         r0 = r1 = r2 = r3 = a0 = a1 = a2 = a3 = np.int32(0)
+        doubts = np.int32(0)
         for j in range(scores.shape[1]):
             v0, v1, v2, v3 = (
                 scores[i, j],
@@ -169,18 +181,22 @@ def _count_both_loop(
             a1 += np.int32(v1 > high1)
             a2 += np.int32(v2 > high2)
             a3 += np.int32(v3 > high3)
-            g_reach[j] += (
+            reached = (
                 np.int32(v0 >= low)
                 + np.int32(v1 >= low)
                 + np.int32(v2 >= low)
                 + np.int32(v3 >= low)
             )
-            g_above[j] += (
+            passed = (
                 np.int32(v0 > high)
                 + np.int32(v1 > high)
                 + np.int32(v2 > high)
                 + np.int32(v3 > high)
             )
+            g_reach[j] += reached
+            g_above[j] += passed
+            doubts += reached - passed
+        strips[i // 4] = doubts
         q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
         q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
     # The rows that are left over.
@@ -189,8 +205,11 @@ def _count_both_loop(
             value = scores[i, j]
             q_reach[i] += np.int32(value >= q_low[i])
             q_above[i] += np.int32(value > q_high[i])
-            g_reach[j] += np.int32(value >= g_low[j])
-            g_above[j] += np.int32(value > g_high[j])
+            reached = np.int32(value >= g_low[j])
+            passed = np.int32(value > g_high[j])
+            g_reach[j] += reached
+            g_above[j] += passed
+            strips[blocked // 4] += reached - passed
 
 
 def _search_rows_loop(
@@ -206,15 +225,16 @@ def _search_rows_loop(
 
 
 def _search_columns_loop(
-    scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array
+    scores: Array, low: Array, high: Array, strips: Array, rows: Array, columns: Array
 ) -> None:
     filled = 0
-    for i in range(scores.shape[0]):
-        for j in lines:
-            if low[j] <= scores[i, j] <= high[j]:
-                rows[filled] = i
-                columns[filled] = j
-                filled += 1
+    for strip in strips:
+        for i in range(4 * strip, min(4 * strip + 4, scores.shape[0])):
+            for j in range(scores.shape[1]):
+                if low[j] <= scores[i, j] <= high[j]:
+                    rows[filled] = i
+                    columns[filled] = j
+                    filled += 1
 
 
 # The bounds hold for every order of summation, so the compiler may choose it.

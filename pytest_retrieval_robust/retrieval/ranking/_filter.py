@@ -79,7 +79,6 @@ class Factor:
     """(N, 5) float64: an upper bound of each field of `Bounds`."""
     scale: float
     """What the rows are multiplied with, a power of two."""
-    _most: dict[tuple[int, int], Bounds] = field(default_factory=dict)
 
     def matrix(self, part: slice) -> torch.Tensor:
         """(n, K) in the filter's precision."""
@@ -95,11 +94,8 @@ class Factor:
         return matrix
 
     def most(self, part: slice) -> Bounds:
-        """The largest bound of any row: kept, because all tiles of that part ask for it."""
-        key = (part.start or 0, len(self.rows) if part.stop is None else part.stop)
-        if key not in self._most:
-            self._most[key] = Bounds(*self.bounds[part].amax(0).unbind())
-        return self._most[key]
+        """The largest bound of any row."""
+        return Bounds(*self.bounds[part].amax(0).unbind())
 
     @property
     def width(self) -> int:
@@ -114,6 +110,8 @@ class Filter:
     gallery: Factor
     shared: float
     precision: Precision
+    _weights: dict[tuple[bool, object], _Weights] = field(default_factory=dict)
+    """All tiles of a part of one side ask for the same."""
 
     def thresholds(
         self, floors: torch.Tensor, part: slice, other: slice, back: bool
@@ -123,10 +121,7 @@ class Filter:
 
         Nothing in it waits for a device.
         """
-        if back:
-            errors = self._errors(self.gallery, part, self.queries.most(other))
-        else:
-            errors = self._errors(self.queries, part, self.gallery.most(other))
+        errors = self._errors(part, other, back)
         scale = self.queries.scale * self.gallery.scale
         middle = floors[part] - self.shared
         # Rounded outwards, so that the thresholds in float32 hold as well.
@@ -163,18 +158,29 @@ class Filter:
         q_stored = most_queries.size + most_queries.lost
         g_stored = most_gallery.size + most_gallery.lost
         offsets = most_queries.offset + most_gallery.offset
-        errors = self._errors(self.queries, slice(None), most_gallery)
+        errors = self._errors(slice(None), slice(None), back=False)
         # Written so that a NaN counts as overflow.
         return float(q_stored * g_stored + offsets + errors.max()) <= _SAFE
 
-    def _errors(self, own: Factor, part: slice, most: Bounds) -> torch.Tensor:
-        """(n,) float64: the error of any score of a row with rows that have at most the
-        bounds `most`.
+    def _errors(self, part: slice, other: slice, back: bool) -> torch.Tensor:
+        """(n,) float64: the error of any score of `part` of the queries, or of the
+        gallery if `back`, with `other` of the other side.
 
         It is linear in the row's own bounds, so one product gives it for all rows.
         """
-        sums = gamma(own.width, self.precision.roundoff)
-        flushed = 4 * own.width * _SMALLEST
+        own, against = self.queries, self.gallery
+        if back:
+            own, against = against, own
+        key = (back, (other.start, other.stop))
+        if key not in self._weights:
+            self._weights[key] = self._weights_of(against.most(other), own.width)
+        weights, constant = self._weights[key]
+        return (own.bounds[part] @ weights).add_(constant)
+
+    def _weights_of(self, most: Bounds, width: int) -> _Weights:
+        """For rows with others that have at most the bounds `most`."""
+        sums = gamma(width, self.precision.roundoff)
+        flushed = 4 * width * _SMALLEST
         for factor in (self.queries, self.gallery):
             flushed *= max(1.0, 1 / factor.scale)
         stored_size = most.size + most.lost
@@ -186,13 +192,20 @@ class Filter:
             offset_lost=one,
             # Room for float64's bound twice, so that what is surely below is also not
             # float64's tie.
-            norm=most.norm * (4 * gamma(own.width, FLOAT64)),
+            norm=most.norm * (4 * gamma(width, FLOAT64)),
         )
         of_other_side = (
             sums * most.offset + most.offset_lost + flushed * (1 + most.size)
         )
-        errors = own.bounds[part] @ torch.stack(error)
-        return errors.add_(of_other_side).mul_(SLACK)
+        return _Weights(torch.stack(error) * SLACK, of_other_side * SLACK)
+
+
+class _Weights(NamedTuple):
+    """An error's, in a row's own bounds, and what does not depend on them."""
+
+    of_bounds: torch.Tensor
+    """(5,) float64."""
+    constant: torch.Tensor
 
 
 def make_filter(
