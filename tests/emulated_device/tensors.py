@@ -1,20 +1,9 @@
-"""A device that is none: its tensors say `cuda:0` or `mps:0`, and live on the processor.
-
-They refuse what tensors of such a device would refuse.
-They may not be mixed with the host's, may not become arrays of numpy, and on an
-emulated Apple GPU may not be float64. So a tensor that is left on the wrong side fails
-on a machine without a GPU. What a real device computes otherwise, and in what order it
-works, is not emulated.
-"""
+"""Tensors of the emulated device, and what torch does with them."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
-from unittest import mock
 
 import torch
 from torch import Tensor
@@ -22,33 +11,28 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from .device import Device, Kind, current
+
 _INDEXING = ("index", "_unsafe_index", "index_put", "index_put_", "_index_put_impl_")
-_ANSWERS = ("_local_scalar_dense", "is_nonzero", "equal")
-
-
-@dataclass
-class Device:
-    """What the emulated device is, and which threads gave it work."""
-
-    name: str
-    threads: set[int] = field(default_factory=set)
-
-    @property
-    def real(self) -> torch.device:
-        return torch.device(self.name)
-
-    def is_meant(self, device: object) -> bool:
-        return device is not None and torch.device(device).type == self.real.type  # type: ignore[call-overload]
-
-    def refuse_float64(self, dtype: object) -> None:
-        if self.name.startswith("mps") and dtype == torch.float64:
-            raise TypeError(
-                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework"
-                " doesn't support float64."
-            )
-
-
-_current: list[Device] = []
+_ANSWERS: dict[str, Kind] = {
+    "_local_scalar_dense": "value",
+    "is_nonzero": "value",
+    "equal": "comparison",
+    "allclose": "comparison",
+}
+"""Operations that give the host a value."""
+_COUNTING = (
+    "nonzero",
+    "masked_select",
+    "_unique",
+    "_unique2",
+    "unique_dim",
+    "unique_consecutive",
+    "bincount",
+)
+"""Operations whose result has a shape that depends on values."""
+_UPLOADING = (torch.tensor, torch.as_tensor, torch.asarray)
+"""Functions that fill a tensor on the host and copy it."""
 
 
 class OnDevice(Tensor):
@@ -81,25 +65,30 @@ class OnDevice(Tensor):
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
-        return _current[0].real
+        return current[0].real
 
     @property
     def is_cpu(self) -> bool:  # type: ignore[override]
         return False
 
+    @property
+    def is_cuda(self) -> bool:  # type: ignore[override]
+        return current[0].name.startswith("cuda")
+
     def numpy(self, *_: Any, **__: Any) -> Any:
         raise TypeError(
-            f"can't convert {_current[0].name} device type tensor to numpy. Use"
+            f"can't convert {current[0].name} device type tensor to numpy. Use"
             " Tensor.cpu() first."
         )
 
     __array__ = numpy
 
     def tolist(self) -> Any:
+        current[0].wait("value")
         return self.on_host.tolist()
 
     def cpu(self, *_: Any) -> Tensor:
-        _current[0].threads.add(threading.get_ident())
+        current[0].wait("download")
         return self.on_host.clone()
 
     def double(self) -> Tensor:
@@ -108,42 +97,49 @@ class OnDevice(Tensor):
     def to(self, *args: Any, **options: Any) -> Tensor:
         on_host = [_host_of(argument) for argument in args]
         copies = options.pop("copy", False)
-        device, dtype, _, _ = torch._C._nn._parse_to(*on_host, **options)
+        device, dtype, non_blocking, _ = torch._C._nn._parse_to(*on_host, **options)
         if args and isinstance(args[0], Tensor):
             device = args[0].device
         if device is not None and device.type == "cpu":
-            return self.on_host.to(dtype=dtype or self.dtype, copy=True)
-        _current[0].refuse_float64(dtype)
+            return _downloaded(self, dtype or self.dtype, non_blocking)
+        current[0].refuse_float64(dtype)
         if not copies and dtype in (None, self.dtype):
             return self
+        current[0].use()
         return OnDevice(self.on_host.to(dtype or self.dtype, copy=True))
 
 
-class _Placing(TorchFunctionMode):
+class Placing(TorchFunctionMode):
     """Makes tensors on the device, or moves them there, before torch looks for a real one."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        device = _current[0]
+        device = current[0]
         options = dict(kwargs or {})
+        is_pinned = options.pop("pin_memory", False)
         if func is Tensor.to and not isinstance(args[0], OnDevice):
             source, *targets = args
             if device.is_meant(_target_device((*targets, options.get("device")))):
                 dtype = _target_dtype((*targets, options.get("dtype"))) or source.dtype
                 device.refuse_float64(dtype)
+                _upload(source, _is_non_blocking(targets, options))
                 return OnDevice(source.to(dtype, copy=True))
         elif device.is_meant(options.get("device")):
             device.refuse_float64(options.get("dtype"))
+            if func in _UPLOADING:
+                device.wait("upload")
+            device.use()
             return OnDevice(func(*args, **{**options, "device": "cpu"}))
-        return func(*args, **options)
+        made = func(*args, **options)
+        return device.pin(made) if is_pinned else made
 
 
 def _target_device(targets: Sequence[Any]) -> Any:
     """The device that a call of `to` names, by itself or by another tensor; or None."""
     for target in targets:
         if isinstance(target, OnDevice):
-            return _current[0].name
+            return current[0].name
         if isinstance(target, str | torch.device):
             return target
     return None
@@ -156,7 +152,15 @@ def _target_dtype(targets: Sequence[Any]) -> torch.dtype | None:
     return None
 
 
-class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+def _is_non_blocking(targets: Sequence[Any], options: dict[str, Any]) -> bool:
+    """Whether a call of `to` asks not to wait."""
+    by_position = any(target is True for target in targets)
+    return by_position or bool(options.get("non_blocking"))
+
+
+class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees what torch does with tensors of either side."""
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
@@ -164,18 +168,17 @@ class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    device = _current[0]
+    device = current[0]
     name = func.overloadpacket.__name__
     leaves = tree_flatten((args, kwargs))[0]
     on_device = [leaf for leaf in leaves if isinstance(leaf, OnDevice)]
     target = kwargs.get("device")
     if on_device or device.is_meant(target):
-        device.threads.add(threading.get_ident())
+        device.use()
     if name == "_to_copy":
         return _copied(func, args, kwargs, device)
     if name == "copy_":
-        func(*tree_map(_host_of, args), **kwargs)
-        return args[0]
+        return _copied_into(*args, **kwargs)
     # An index may lie on the host, as may a scalar.
     is_indexing = name in _INDEXING and isinstance(args[0], OnDevice)
     if on_device and _any_on_host(leaves) and not is_indexing:
@@ -189,6 +192,9 @@ def _dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     options = dict(kwargs)
     if "device" in kwargs:
         options["device"] = torch.device("cpu")
+    kind = _wait_of(name, args, kwargs)
+    if kind is not None:
+        device.wait(kind)
     result = func(*tree_map(_host_of, args), **tree_map(_host_of, options))
     if name in _ANSWERS:
         return result
@@ -205,6 +211,30 @@ def _dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     return tree_map(to_device, result)
 
 
+def _wait_of(name: str, args: Any, kwargs: dict[str, Any]) -> Kind | None:
+    """What an operation makes the host wait for; None for most."""
+    if name in _ANSWERS:
+        return _ANSWERS[name]
+    if name in _COUNTING:
+        return "count"
+    if name == "repeat_interleave" and kwargs.get("output_size") is None:
+        return "count"
+    if name in _INDEXING:
+        return _wait_of_indices(name, args)
+    return None
+
+
+def _wait_of_indices(name: str, args: Any) -> Kind | None:
+    indices = [index for index in args[1] if index is not None]
+    if any(not isinstance(index, OnDevice) for index in indices):
+        return "upload"
+    if not any(index.dtype in (torch.bool, torch.uint8) for index in indices):
+        return None
+    # One number put where a mask is true is `masked_fill`, which needs no count.
+    is_fill = "put" in name and len(indices) == 1 and args[2].numel() == 1
+    return None if is_fill else "count"
+
+
 def _any_on_host(leaves: Sequence[Any]) -> bool:
     """Whether there is a tensor of the host, scalars aside."""
     for leaf in leaves:
@@ -216,10 +246,15 @@ def _any_on_host(leaves: Sequence[Any]) -> bool:
 def _copied(func: Any, args: Any, kwargs: dict[str, Any], device: Device) -> Tensor:
     source = args[0]
     target = kwargs.get("device")
+    non_blocking = kwargs.get("non_blocking", False)
     stays_on_device = target is None and isinstance(source, OnDevice)
     goes_to_device = stays_on_device or device.is_meant(target)
     if goes_to_device:
         device.refuse_float64(kwargs.get("dtype"))
+        if not isinstance(source, OnDevice):
+            _upload(source, non_blocking)
+    elif isinstance(source, OnDevice):
+        return _downloaded(source, kwargs.get("dtype") or source.dtype, non_blocking)
     options = {
         name: value
         for name, value in kwargs.items()
@@ -231,51 +266,44 @@ def _copied(func: Any, args: Any, kwargs: dict[str, Any], device: Device) -> Ten
     return copied
 
 
+def _copied_into(target: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
+    """`target.copy_(source)`, of which either may be on the device."""
+    if isinstance(target, OnDevice):
+        if not isinstance(source, OnDevice):
+            _upload(source, non_blocking)
+        target.on_host.copy_(_host_of(source))
+    elif isinstance(source, OnDevice):
+        if non_blocking and current[0].is_pinned(target):
+            current[0].work.download(target, source.on_host.to(target.dtype))
+        else:
+            current[0].wait("download")
+            target.copy_(source.on_host)
+    else:
+        target.copy_(source)
+    return target
+
+
+def _upload(source: Tensor, non_blocking: bool) -> None:
+    device = current[0]
+    device.use()
+    if non_blocking and device.is_pinned(source):
+        device.work.upload(source)
+    else:
+        device.wait("upload")
+
+
+def _downloaded(source: OnDevice, dtype: torch.dtype, non_blocking: bool) -> Tensor:
+    device = current[0]
+    if not non_blocking:
+        device.wait("download")
+        return source.on_host.to(dtype=dtype, copy=True)
+    # Torch gives pinned memory here, so that nothing has to wait.
+    device.use()
+    values = source.on_host.to(dtype=dtype, copy=True)
+    target = device.pin(torch.empty_like(values))
+    device.work.download(target, values)
+    return target
+
+
 def _host_of(value: Any) -> Any:
     return value.on_host if isinstance(value, OnDevice) else value
-
-
-class _Event:
-    def query(self) -> bool:
-        return True
-
-    def elapsed_time(self, _: _Event) -> float:
-        return 1.0
-
-
-class _Stream:
-    def record_event(self, event: _Event) -> _Event:
-        return event
-
-
-@contextmanager
-def emulated(name: str) -> Iterator[Device]:
-    """`cuda:0` or `mps`, in every thread that begins in here."""
-    device = Device(name)
-    run = threading.Thread.run
-
-    def in_mode(thread: threading.Thread) -> None:
-        with _Placing(), _Mode():  # type: ignore[no-untyped-call]
-            run(thread)
-
-    replaced: dict[str, Any] = {
-        "torch.Tensor.pin_memory": lambda tensor, *_: tensor,
-        "torch.cuda._lazy_init": lambda: None,
-        "torch.cuda.current_stream": lambda *_: _Stream(),
-        "torch.cuda.Event": lambda **_: _Event(),
-        "torch.cuda.synchronize": lambda *_: None,
-        "torch.cuda.get_device_capability": lambda *_: (7, 5),
-        "torch.cuda.get_device_name": lambda *_: "Emulated",
-        "torch.mps.synchronize": lambda: None,
-        "threading.Thread.run": in_mode,
-    }
-    _current.insert(0, device)
-    try:
-        with ExitStack() as stack:
-            for target, value in replaced.items():
-                stack.enter_context(mock.patch(target, value))
-            stack.enter_context(_Placing())
-            stack.enter_context(_Mode())  # type: ignore[no-untyped-call]
-            yield device
-    finally:
-        _current.pop(0)
