@@ -230,9 +230,8 @@ def check_never_surely_wrong(
     # ranks would ask for.
     for other in range(len(sides[0 if back else 1])):
         floors = exact[other] if back else exact[:, other]
-        limits = filtered.thresholds(
-            floors, slice(0, len(floors)), slice(None), back=back
-        )
+        everything = filtered.against([slice(None)], back)
+        limits = filtered.thresholds(floors, slice(None), everything, back)[0]
         low, high, floor = (
             one if back else one[:, None] for one in (limits.low, limits.high, floors)
         )
@@ -248,8 +247,9 @@ def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
         gallery = torch.from_numpy(rows[200:])
         filtered, _ = _filter(queries, gallery, IN_BFLOAT16)
         scores = queries @ gallery.T
+        everything = filtered.against([slice(None)], back=False)
         limits = filtered.thresholds(
-            scores.diagonal().double(), slice(0, 200), slice(0, 200), back=False
+            scores.diagonal().double(), slice(None), everything, back=False
         )
         widths.append(float((limits.high - limits.low).mean() / scores.std()))
     assert widths[1] < 1.5 * widths[0]

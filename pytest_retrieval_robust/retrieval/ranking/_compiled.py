@@ -18,8 +18,8 @@ from ._thresholds import Tally, Thresholds
 
 Array = NDArray[Any]
 
-# Rows that are counted together.
-_STRIP = 4
+# Rows that are searched together: so few that most have no doubts of any column.
+_STRIP = 16
 
 # The loops below take one-dimensional arrays one by one, hence their many parameters:
 # nothing but an index is left to the innermost loop.
@@ -55,19 +55,20 @@ def tally(
     q_low_high = (q_limits.low.numpy(), q_limits.high.numpy())
     q_counts = np.zeros((2, rows), dtype=np.int32)
     if g_limits is None:
-        _count_rows(table, *q_low_high, *q_counts)
-        return (_tally(q_counts),)
+        doubts = _count_rows(table, *q_low_high, *q_counts)
+        return (_tally(q_counts, doubts),)
     g_low_high = (g_limits.low.numpy(), g_limits.high.numpy())
     g_counts = np.zeros((2, columns), dtype=np.int32)
-    strips = np.zeros(-(-rows // _STRIP), dtype=np.int32)
-    _count_both(table, *q_low_high, *g_low_high, *q_counts, *g_counts, strips)
-    return _tally(q_counts), _tally(g_counts, strips)
+    strips = np.empty(-(-rows // _STRIP), dtype=np.int64)
+    doubts = _count_both(table, *q_low_high, *g_low_high, *q_counts, *g_counts, strips)
+    of_columns = _tally(g_counts, int(strips.sum()), torch.from_numpy(strips))
+    return _tally(q_counts, doubts), of_columns
 
 
 def in_doubt(
     scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    rows = np.empty(tally.doubts(), dtype=np.int64)
+    rows = np.empty(tally.doubts, dtype=np.int64)
     columns = np.empty_like(rows)
     table = scores.numpy()
     low = limits.low.numpy()
@@ -82,13 +83,13 @@ def in_doubt(
     return torch.from_numpy(rows), torch.from_numpy(columns)
 
 
-def _tally(counts: Array, strips: Array | None = None) -> Tally:
+def _tally(counts: Array, doubts: int, strips: torch.Tensor | None = None) -> Tally:
     reach = torch.from_numpy(counts[0])
     above = torch.from_numpy(counts[1])
-    return Tally(reach, above, None if strips is None else torch.from_numpy(strips))
+    return Tally(reach, above, doubts, strips)
 
 
-def _compile(loop: Callable[..., None], **options: Any) -> Callable[..., None]:
+def _compile(loop: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     try:
         compiled = numba.njit(cache=True, **options)(loop)
     except RuntimeError:
@@ -124,7 +125,8 @@ def _pair_scores_loop(
 
 def _count_rows_loop(
     scores: Array, low: Array, high: Array, reach: Array, above: Array
-) -> None:
+) -> int:
+    doubts = 0
     for i in range(scores.shape[0]):
         least = low[i]
         most = high[i]
@@ -136,6 +138,8 @@ def _count_rows_loop(
             passed += np.int32(value > most)
         reach[i] = reached
         above[i] = passed
+        doubts += reached - passed
+    return doubts
 
 
 def _count_both_loop(
@@ -149,67 +153,72 @@ def _count_both_loop(
     g_reach: Array,
     g_above: Array,
     strips: Array,
-) -> None:
-    # Four rows at a time, whose counts and thresholds stay in registers: a column's own
-    # are then read and written once for the four.
+) -> int:
     rows = scores.shape[0]
-    blocked = rows // 4 * 4
-    for i in range(0, blocked, 4):
-        low0, low1, low2, low3 = q_low[i], q_low[i + 1], q_low[i + 2], q_low[i + 3]
-        high0, high1, high2, high3 = (
-            q_high[i],
-            q_high[i + 1],
-            q_high[i + 2],
-            q_high[i + 3],
-        )
-        r0 = r1 = r2 = r3 = a0 = a1 = a2 = a3 = np.int32(0)
-        doubts = np.int32(0)
+    doubts = 0
+    before = 0
+    for strip in range(strips.shape[0]):
+        start = strip * _STRIP
+        stop = min(start + _STRIP, rows)
+        # Four rows at a time, whose counts and thresholds stay in registers: a column's
+        # own are then read and written once for the four.
+        blocked = start + (stop - start) // 4 * 4
+        for i in range(start, blocked, 4):
+            low0, low1, low2, low3 = q_low[i], q_low[i + 1], q_low[i + 2], q_low[i + 3]
+            high0, high1, high2, high3 = (
+                q_high[i],
+                q_high[i + 1],
+                q_high[i + 2],
+                q_high[i + 3],
+            )
+            r0 = r1 = r2 = r3 = a0 = a1 = a2 = a3 = np.int32(0)
+            for j in range(scores.shape[1]):
+                v0, v1, v2, v3 = (
+                    scores[i, j],
+                    scores[i + 1, j],
+                    scores[i + 2, j],
+                    scores[i + 3, j],
+                )
+                low = g_low[j]
+                high = g_high[j]
+                r0 += np.int32(v0 >= low0)
+                r1 += np.int32(v1 >= low1)
+                r2 += np.int32(v2 >= low2)
+                r3 += np.int32(v3 >= low3)
+                a0 += np.int32(v0 > high0)
+                a1 += np.int32(v1 > high1)
+                a2 += np.int32(v2 > high2)
+                a3 += np.int32(v3 > high3)
+                g_reach[j] += (
+                    np.int32(v0 >= low)
+                    + np.int32(v1 >= low)
+                    + np.int32(v2 >= low)
+                    + np.int32(v3 >= low)
+                )
+                g_above[j] += (
+                    np.int32(v0 > high)
+                    + np.int32(v1 > high)
+                    + np.int32(v2 > high)
+                    + np.int32(v3 > high)
+                )
+            q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
+            q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
+        # The rows that are left over.
+        for i in range(blocked, stop):
+            for j in range(scores.shape[1]):
+                value = scores[i, j]
+                q_reach[i] += np.int32(value >= q_low[i])
+                q_above[i] += np.int32(value > q_high[i])
+                g_reach[j] += np.int32(value >= g_low[j])
+                g_above[j] += np.int32(value > g_high[j])
+        for i in range(start, stop):
+            doubts += q_reach[i] - q_above[i]
+        so_far = 0
         for j in range(scores.shape[1]):
-            v0, v1, v2, v3 = (
-                scores[i, j],
-                scores[i + 1, j],
-                scores[i + 2, j],
-                scores[i + 3, j],
-            )
-            low = g_low[j]
-            high = g_high[j]
-            r0 += np.int32(v0 >= low0)
-            r1 += np.int32(v1 >= low1)
-            r2 += np.int32(v2 >= low2)
-            r3 += np.int32(v3 >= low3)
-            a0 += np.int32(v0 > high0)
-            a1 += np.int32(v1 > high1)
-            a2 += np.int32(v2 > high2)
-            a3 += np.int32(v3 > high3)
-            reached = (
-                np.int32(v0 >= low)
-                + np.int32(v1 >= low)
-                + np.int32(v2 >= low)
-                + np.int32(v3 >= low)
-            )
-            passed = (
-                np.int32(v0 > high)
-                + np.int32(v1 > high)
-                + np.int32(v2 > high)
-                + np.int32(v3 > high)
-            )
-            g_reach[j] += reached
-            g_above[j] += passed
-            doubts += reached - passed
-        strips[i // 4] = doubts
-        q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
-        q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
-    # The rows that are left over.
-    for i in range(blocked, rows):
-        for j in range(scores.shape[1]):
-            value = scores[i, j]
-            q_reach[i] += np.int32(value >= q_low[i])
-            q_above[i] += np.int32(value > q_high[i])
-            reached = np.int32(value >= g_low[j])
-            passed = np.int32(value > g_high[j])
-            g_reach[j] += reached
-            g_above[j] += passed
-            strips[blocked // 4] += reached - passed
+            so_far += g_reach[j] - g_above[j]
+        strips[strip] = so_far - before
+        before = so_far
+    return doubts
 
 
 def _search_rows_loop(
@@ -229,7 +238,15 @@ def _search_columns_loop(
 ) -> None:
     filled = 0
     for strip in strips:
-        for i in range(4 * strip, min(4 * strip + 4, scores.shape[0])):
+        start = strip * _STRIP
+        for i in range(start, min(start + _STRIP, scores.shape[0])):
+            # Counting takes several columns at once, and most rows have no doubts.
+            doubts = np.int32(0)
+            for j in range(scores.shape[1]):
+                value = scores[i, j]
+                doubts += np.int32(value >= low[j]) - np.int32(value > high[j])
+            if doubts == 0:
+                continue
             for j in range(scores.shape[1]):
                 if low[j] <= scores[i, j] <= high[j]:
                     rows[filled] = i

@@ -31,8 +31,8 @@ may take them for zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -51,7 +51,7 @@ _SAFE = 2.0**120
 
 
 class Bounds(NamedTuple):
-    """One column of `Factor.bounds` each: the most of some rows, as numbers of no axis."""
+    """One column of `Factor.bounds` each: the most of some rows, or weights for them."""
 
     size: torch.Tensor
     """|q'|."""
@@ -93,9 +93,9 @@ class Factor:
         matrix[:, rows.shape[1] :] = self.columns[part]
         return matrix
 
-    def most(self, part: slice) -> Bounds:
-        """The largest bound of any row."""
-        return Bounds(*self.bounds[part].amax(0).unbind())
+    def most(self, of_parts: Sequence[slice]) -> torch.Tensor:
+        """(p, 5): the largest bound of any row of each part."""
+        return torch.stack([self.bounds[part].amax(0) for part in of_parts])
 
     @property
     def width(self) -> int:
@@ -110,18 +110,17 @@ class Filter:
     gallery: Factor
     shared: float
     precision: Precision
-    _weights: dict[tuple[bool, object], _Weights] = field(default_factory=dict)
-    """All tiles of a part of one side ask for the same."""
 
     def thresholds(
-        self, floors: torch.Tensor, part: slice, other: slice, back: bool
+        self, floors: torch.Tensor, part: slice, others: Errors, back: bool
     ) -> Thresholds:
-        """For `part` of the queries, or of the gallery if `back`, against `other` of
-        the other side.
+        """(p, n): for `part` of the queries, or of the gallery if `back`, against each
+        of p parts of the other side, which `against` has looked at.
 
         Nothing in it waits for a device.
         """
-        errors = self._errors(part, other, back)
+        own = self.gallery if back else self.queries
+        errors = others.of_rows(own.bounds[part])
         scale = self.queries.scale * self.gallery.scale
         middle = floors[part] - self.shared
         # Rounded outwards, so that the thresholds in float32 hold as well.
@@ -132,6 +131,37 @@ class Filter:
             low = _outwards(low, -upwards, torch.gt)
             high = _outwards(high, upwards, torch.lt)
         return Thresholds(low, high)
+
+    def against(self, others: Sequence[slice], back: bool) -> Errors:
+        """The errors of scores with each of these parts of the gallery, or of the
+        queries if `back`.
+
+        They are linear in a row's own bounds, so one product gives them for all rows
+        and parts.
+        """
+        factor = self.queries if back else self.gallery
+        # (p, 1) each.
+        most = Bounds(*factor.most(others).split(1, 1))
+        width = factor.width
+        sums = gamma(width, self.precision.roundoff)
+        flushed = 4 * width * _SMALLEST
+        for side in (self.queries, self.gallery):
+            flushed *= max(1.0, 1 / side.scale)
+        stored_size = most.size + most.lost
+        one = torch.ones_like(stored_size)
+        error = Bounds(
+            size=most.lost + sums * stored_size + flushed,
+            lost=stored_size * (1 + sums),
+            offset=one * sums,
+            offset_lost=one,
+            # Room for float64's bound twice, so that what is surely below is also not
+            # float64's tie.
+            norm=most.norm * (4 * gamma(width, FLOAT64)),
+        )
+        of_other_side = (
+            sums * most.offset + most.offset_lost + flushed * (1 + most.size)
+        )
+        return Errors(torch.cat(error, 1) * SLACK, of_other_side * SLACK)
 
     def multiply(
         self, q_matrix: torch.Tensor, g_matrix: torch.Tensor, out: torch.Tensor
@@ -153,59 +183,28 @@ class Filter:
 
         It waits for the device, once per filter.
         """
-        most_queries = self.queries.most(slice(None))
-        most_gallery = self.gallery.most(slice(None))
-        q_stored = most_queries.size + most_queries.lost
-        g_stored = most_gallery.size + most_gallery.lost
-        offsets = most_queries.offset + most_gallery.offset
-        errors = self._errors(slice(None), slice(None), back=False)
+        everything = [slice(None)]
+        queries = Bounds(*self.queries.most(everything)[0])
+        gallery = Bounds(*self.gallery.most(everything)[0])
+        products = (queries.size + queries.lost) * (gallery.size + gallery.lost)
+        errors = self.against(everything, back=False).of_rows(self.queries.bounds)
+        largest = products + queries.offset + gallery.offset + errors.max()
         # Written so that a NaN counts as overflow.
-        return float(q_stored * g_stored + offsets + errors.max()) <= _SAFE
-
-    def _errors(self, part: slice, other: slice, back: bool) -> torch.Tensor:
-        """(n,) float64: the error of any score of `part` of the queries, or of the
-        gallery if `back`, with `other` of the other side.
-
-        It is linear in the row's own bounds, so one product gives it for all rows.
-        """
-        own, against = self.queries, self.gallery
-        if back:
-            own, against = against, own
-        key = (back, (other.start, other.stop))
-        if key not in self._weights:
-            self._weights[key] = self._weights_of(against.most(other), own.width)
-        weights, constant = self._weights[key]
-        return (own.bounds[part] @ weights).add_(constant)
-
-    def _weights_of(self, most: Bounds, width: int) -> _Weights:
-        """For rows with others that have at most the bounds `most`."""
-        sums = gamma(width, self.precision.roundoff)
-        flushed = 4 * width * _SMALLEST
-        for factor in (self.queries, self.gallery):
-            flushed *= max(1.0, 1 / factor.scale)
-        stored_size = most.size + most.lost
-        one = torch.ones_like(stored_size)
-        error = Bounds(
-            size=most.lost + sums * stored_size + flushed,
-            lost=stored_size * (1 + sums),
-            offset=one * sums,
-            offset_lost=one,
-            # Room for float64's bound twice, so that what is surely below is also not
-            # float64's tie.
-            norm=most.norm * (4 * gamma(width, FLOAT64)),
-        )
-        of_other_side = (
-            sums * most.offset + most.offset_lost + flushed * (1 + most.size)
-        )
-        return _Weights(torch.stack(error) * SLACK, of_other_side * SLACK)
+        return float(largest) <= _SAFE
 
 
-class _Weights(NamedTuple):
-    """An error's, in a row's own bounds, and what does not depend on them."""
+@dataclass(frozen=True)
+class Errors:
+    """Those of scores with p parts of one side, for any rows of the other."""
 
     of_bounds: torch.Tensor
-    """(5,) float64."""
+    """(p, 5) float64: what they grow by with each of a row's own bounds."""
     constant: torch.Tensor
+    """(p, 1)."""
+
+    def of_rows(self, bounds: torch.Tensor) -> torch.Tensor:
+        """(p, n) float64, for rows with these (n, 5) bounds."""
+        return (self.of_bounds @ bounds.T).add_(self.constant)
 
 
 def make_filter(

@@ -42,24 +42,25 @@ def tally(
     scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
 ) -> tuple[Tally, ...]:
     rows, columns = scores.shape
-    of_rows = _empty_tally(rows)
-    of_columns = _empty_tally(columns)
+    # (2, n): how many reach the lower threshold, and how many are above the upper one.
+    of_rows = torch.zeros((2, rows), dtype=torch.int64, device="cpu")
+    of_columns = torch.zeros((2, columns), dtype=torch.int64, device="cpu")
     for part in parts(rows, _SCORE_ROWS):
         hits = _Hits(scores[part])
         own = q_limits[part]
-        of_rows.reach[part] = hits.of_rows(own.low, above=False)
-        of_rows.above[part] = hits.of_rows(own.high, above=True)
+        of_rows[0, part] = hits.of_rows(own.low, above=False)
+        of_rows[1, part] = hits.of_rows(own.high, above=True)
         if g_limits is not None:
-            of_columns.reach.add_(hits.of_columns(g_limits.low, above=False))
-            of_columns.above.add_(hits.of_columns(g_limits.high, above=True))
+            of_columns[0].add_(hits.of_columns(g_limits.low, above=False))
+            of_columns[1].add_(hits.of_columns(g_limits.high, above=True))
     if g_limits is None:
-        return (of_rows,)
-    return of_rows, of_columns
+        return (_tally(of_rows),)
+    return _tally(of_rows), _tally(of_columns)
 
 
-def _empty_tally(count: int) -> Tally:
-    reach = torch.zeros(count, dtype=torch.int64, device="cpu")
-    return Tally(reach, torch.zeros_like(reach))
+def _tally(counts: torch.Tensor) -> Tally:
+    reach, above = counts
+    return Tally(reach, above, doubts=int(reach.sum() - above.sum()))
 
 
 def in_doubt(

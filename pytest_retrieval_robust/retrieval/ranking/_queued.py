@@ -27,11 +27,9 @@ def count_queued(
     """
     totals = _Totals(problem)
     buffers = _Buffers(problem)
-    trials = [Trial(filter_) for filter_ in filters]
+    trials = [Trial(problem, filter_) for filter_ in filters]
     q_parts = list(problem.q_parts())
     for g_part in problem.g_parts():
-        for trial in trials:
-            trial.forget_matrix()
         tiles = [Tile(problem, q_part, g_part) for q_part in q_parts]
         for part in parts(len(tiles), problem.engine.sizes.group):
             _count_group(tiles[part], trials, kernels, buffers, totals)
@@ -130,7 +128,7 @@ def _queue(
     tile: Tile, trial: Trial, kernels: Queued, buffers: _Buffers, number: int
 ) -> None:
     """Have the device count a tile, the group's `number`-th."""
-    limits = tile.limits(trial.filter_)
+    limits = tile.limits(trial)
     scores = tile.scores(trial)
     counted = [
         Counted(own_limits, above[number, :length], doubts)

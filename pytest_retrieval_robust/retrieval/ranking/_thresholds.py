@@ -11,12 +11,14 @@ import torch
 class Thresholds:
     """(n,) float32 each: a filter's score below `low` is surely under the floor, and one
     above `high` is surely not.
+
+    Or (p, n), for each of several parts of the other side.
     """
 
     low: torch.Tensor
     high: torch.Tensor
 
-    def __getitem__(self, part: slice) -> Thresholds:
+    def __getitem__(self, part: slice | int) -> Thresholds:
         return Thresholds(self.low[part], self.high[part])
 
 
@@ -28,14 +30,12 @@ class Tally:
 
     reach: torch.Tensor
     above: torch.Tensor
+    doubts: int
+    """How many scores lie between the thresholds."""
     strips: torch.Tensor | None = None
-    """Of columns, where the loops counted it: how many scores of each four rows that
-    follow one another lie between the columns' thresholds.
+    """Of columns, where the loops counted it: the doubts of each few rows that follow
+    one another.
     """
-
-    def doubts(self) -> int:
-        """How many scores lie between the thresholds."""
-        return int(self.reach.sum() - self.above.sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,16 +60,29 @@ class Problem:
         return torch.full((), -torch.inf, dtype=torch.float32, device=self.device)
 
 
-class Trial:
-    """A filter, how often it failed, and its matrix of the current part of the gallery,
-    which all tiles of queries share.
-    """
+@dataclass(frozen=True, eq=False)
+class Column:
+    """What all tiles of one part of the gallery share, for one filter."""
 
-    def __init__(self, filter_: Filter) -> None:
+    g_part: slice
+    matrix: torch.Tensor
+    """The part's rows, as the filter multiplies them."""
+    q_limits: Thresholds
+    """(Q,)."""
+    g_limits: Thresholds
+    """(p, g): against each part of the queries."""
+
+
+class Trial:
+    """A filter, how often it failed, and what it made of the current part of the gallery."""
+
+    def __init__(self, problem: Problem, filter_: Filter) -> None:
         self.filter_ = filter_
         self.failures = 0
         """Beyond its successes."""
-        self._matrix: torch.Tensor | None = None
+        self._problem = problem
+        self._of_queries = filter_.against(list(problem.q_parts()), back=True)
+        self._column: Column | None = None
 
     @property
     def is_given_up(self) -> bool:
@@ -78,13 +91,27 @@ class Trial:
     def note(self, successes: int, failures: int) -> None:
         self.failures = max(0, self.failures - successes) + failures
 
-    def matrix(self, g_part: slice) -> torch.Tensor:
-        if self._matrix is None:
-            self._matrix = self.filter_.gallery.matrix(g_part)
-        return self._matrix
+    def column(self, g_part: slice) -> Column:
+        if self._column is None or self._column.g_part != g_part:
+            # The former one's memory is free before the next is made.
+            self._column = None
+            self._column = self._column_of(g_part)
+        return self._column
 
-    def forget_matrix(self) -> None:
-        self._matrix = None
+    def _column_of(self, g_part: slice) -> Column:
+        problem = self._problem
+        filter_ = self.filter_
+        q_limits = filter_.thresholds(
+            problem.q_floors,
+            slice(None),
+            filter_.against([g_part], back=False),
+            back=False,
+        )
+        g_limits = filter_.thresholds(
+            problem.g_floors, g_part, self._of_queries, back=True
+        )
+        matrix = filter_.gallery.matrix(g_part)
+        return Column(g_part, matrix, q_limits[0], g_limits)
 
 
 def worth_trying(trials: Sequence[Trial]) -> Iterator[Trial]:
@@ -105,22 +132,17 @@ class Tile:
         reaches no floor.
         """
         q_matrix = trial.filter_.queries.matrix(self.q_part)
-        g_matrix = trial.matrix(self.g_part)
+        g_matrix = trial.column(self.g_part).matrix
         scores = self.problem.scores(len(q_matrix), len(g_matrix))
         trial.filter_.multiply(q_matrix, g_matrix, scores)
         self._hide_right(scores)
         return scores
 
-    def limits(self, filter_: Filter) -> tuple[Thresholds, Thresholds]:
+    def limits(self, trial: Trial) -> tuple[Thresholds, Thresholds]:
         """Of the rows, and of the columns."""
-        problem = self.problem
-        q_limits = filter_.thresholds(
-            problem.q_floors, self.q_part, self.g_part, back=False
-        )
-        g_limits = filter_.thresholds(
-            problem.g_floors, self.g_part, self.q_part, back=True
-        )
-        return q_limits, g_limits
+        column = trial.column(self.g_part)
+        number = self.q_part.start // self.problem.engine.sizes.rows
+        return column.q_limits[self.q_part], column.g_limits[number]
 
     def count_exactly(self) -> tuple[torch.Tensor, torch.Tensor]:
         """(q,) and (g,) int64 from float64 scores of all pairs."""

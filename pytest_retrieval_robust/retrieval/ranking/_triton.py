@@ -18,8 +18,8 @@ from ._thresholds import Counted, Doubts, Thresholds
 __all__ = ["collect", "moments", "pair_scores", "try_on"]
 
 # Scores of one program; its counts stay in registers until they are added up.
-_BLOCK_ROWS = 64
-_BLOCK_COLUMNS = 128
+_BLOCK_ROWS = 32
+_BLOCK_COLUMNS = 64
 # Pairs of one program, and how much of their rows it holds at a time.
 _BLOCK_PAIRS = 8
 _BLOCK_WIDTH = 128
@@ -50,6 +50,7 @@ def collect(
         BOTH=of_columns is not None,
         BLOCK_ROWS=_BLOCK_ROWS,
         BLOCK_COLUMNS=_BLOCK_COLUMNS,
+        enable_fp_fusion=True,
     )
 
 
@@ -74,6 +75,7 @@ def pair_scores(
             queries.shape[1],
             BLOCK_PAIRS=_BLOCK_PAIRS,
             BLOCK_WIDTH=_BLOCK_WIDTH,
+            enable_fp_fusion=True,
         )
     return scores
 
@@ -108,23 +110,24 @@ def _pointers(counted: Counted) -> tuple[torch.Tensor, ...]:
     return limits.low, limits.high, counted.above, doubts.pairs, doubts.filled
 
 
-def _compile(kernel: Any) -> Any:
-    return triton.jit(kernel)
+def _compile(*numbers: str) -> Any:
+    """A kernel that is compiled once, whatever these whole numbers are."""
+    return triton.jit(do_not_specialize=list(numbers))
 
 
-@_compile
+@_compile()
 def _append(is_doubtful, queries, items, pairs, filled, room):  # type: ignore[no-untyped-def]
     """Add the doubtful pairs to a list, as far as there is room; all of them count."""
     numbers = tl.where(is_doubtful, 1, 0)
     if tl.sum(tl.sum(numbers, 1), 0) > 0:
         ones = numbers.to(tl.int64)
-        place = tl.atomic_add(filled + numbers * 0, ones, mask=is_doubtful)
+        place = tl.atomic_add(filled + numbers * 0, ones, mask=is_doubtful, sem="relaxed")
         fits = is_doubtful & (place < room)
         tl.store(pairs + 2 * place, queries + numbers * 0, mask=fits)
         tl.store(pairs + 2 * place + 1, items + numbers * 0, mask=fits)
 
 
-@_compile
+@_compile("rows", "columns", "first_query", "first_item", "q_room", "g_room")
 def _collect(  # type: ignore[no-untyped-def]
     scores,
     q_low,
@@ -161,7 +164,7 @@ def _collect(  # type: ignore[no-untyped-def]
     low = tl.load(q_low + row, mask=is_row, other=0.0)[:, None]
     high = tl.load(q_high + row, mask=is_row, other=0.0)[:, None]
     is_above = tl.where((score > high) & is_inside, 1, 0)
-    tl.atomic_add(q_above + row, tl.sum(is_above, 1), mask=is_row)
+    tl.atomic_add(q_above + row, tl.sum(is_above, 1), mask=is_row, sem="relaxed")
     is_doubtful = (score >= low) & (score <= high) & is_inside
     _append(is_doubtful, query, item, q_pairs, q_filled, q_room)
 
@@ -169,12 +172,12 @@ def _collect(  # type: ignore[no-untyped-def]
         low = tl.load(g_low + column, mask=is_column, other=0.0)[None, :]
         high = tl.load(g_high + column, mask=is_column, other=0.0)[None, :]
         is_above = tl.where((score > high) & is_inside, 1, 0)
-        tl.atomic_add(g_above + column, tl.sum(is_above, 0), mask=is_column)
+        tl.atomic_add(g_above + column, tl.sum(is_above, 0), mask=is_column, sem="relaxed")
         is_doubtful = (score >= low) & (score <= high) & is_inside
         _append(is_doubtful, query, item, g_pairs, g_filled, g_room)
 
 
-@_compile
+@_compile("count")
 def _pair_scores(  # type: ignore[no-untyped-def]
     queries,
     gallery,
