@@ -38,8 +38,8 @@ from numpy.typing import NDArray
 
 from pytest_retrieval_robust.measure.timing.hardware import hardware_name
 from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
-from pytest_retrieval_robust.retrieval.ranking._precisions import has_bfloat16
 from pytest_retrieval_robust.retrieval.ranking._kernels import compiled
+from pytest_retrieval_robust.retrieval.ranking._precisions import has_bfloat16
 
 Floats = NDArray[np.float32]
 Actions = dict[str, Callable[[], object]]

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from pytest_retrieval_robust.core.errors import RankingError
 from pytest_retrieval_robust.retrieval.ranking import (
     _plain,
-    _queued_plain,
     _ranks,
+    _unfused,
     positive_ranks,
     positive_ranks_both,
 )
 from pytest_retrieval_robust.retrieval.ranking._checks import Request
 from pytest_retrieval_robust.retrieval.ranking._exact import Side, plain_sums
 from pytest_retrieval_robust.retrieval.ranking._filter import Filter, make_filter
-from pytest_retrieval_robust.retrieval.ranking._kernels import Engine, Loops, compiled
+from pytest_retrieval_robust.retrieval.ranking._kernels import Engine, Kernels, compiled
 from pytest_retrieval_robust.retrieval.ranking._means import take_means
 from pytest_retrieval_robust.retrieval.ranking._precisions import (
     IN_BFLOAT16,
@@ -33,9 +33,9 @@ from pytest_retrieval_robust.retrieval.ranking._precisions import (
     Precision,
 )
 from pytest_retrieval_robust.retrieval.ranking._sizes import Sizes, sizes_for
-from pytest_retrieval_robust.retrieval.ranking._thresholds import Thresholds
 from pytest_retrieval_robust.strategies import unit_rows
 
+from .collecting import HOST, check_collect
 from .test_ranking import INPUTS, Floats, exact_ranks, exact_scores, normal, unit
 
 FILTERS: dict[str, tuple[Precision, ...]] = {
@@ -43,13 +43,12 @@ FILTERS: dict[str, tuple[Precision, ...]] = {
     "bfloat16": (IN_BFLOAT16, IN_FLOAT32),
     "float16": (IN_FLOAT16, IN_FLOAT32),
 }
-HOST = torch.device("cpu")
-LOOPS: dict[str, Loops | None] = {"plain": _plain, "compiled": compiled()}
+KERNELS: dict[str, Kernels | None] = {"plain": _plain, "compiled": compiled()}
 
 
 def sizes_of_a_device(tile: int, group: int = 2) -> Sizes:
     """A GPU's, of a few rows: their order, but neither their size nor their number."""
-    return Sizes(tile, 2 * tile, 4 * tile, piece=16, group=group, width=8)
+    return Sizes(tile, 2 * tile, 4 * tile, tile, piece=16, group=group, width=8)
 
 
 def engines(tile: int) -> dict[str, Engine]:
@@ -57,20 +56,12 @@ def engines(tile: int) -> dict[str, Engine]:
     sizes = sizes_for(HOST, tile, 64)
     queued = sizes_of_a_device(tile)
     ways = {
-        name: Engine(sizes, loops=loops) for name, loops in LOOPS.items() if loops
+        name: Engine(sizes, kernels) for name, kernels in KERNELS.items() if kernels
     }
-    ways["queued"] = Engine(queued, queued=_queued_plain)
+    ways["unfused"] = Engine(queued, _unfused)
     # So little room that filters fail, and others take over.
-    ways["little room"] = Engine(queued, queued=_queued_plain, pairs_per_doubt=10**9)
+    ways["little room"] = Engine(queued, _unfused, pairs_per_doubt=10**9)
     return ways
-
-
-@pytest.fixture(params=LOOPS)
-def kernels(request: pytest.FixtureRequest) -> Loops:
-    chosen = LOOPS[request.param]
-    if chosen is None:
-        pytest.skip("numba is not installed")
-    return chosen
 
 
 @pytest.mark.parametrize("filters", FILTERS)
@@ -386,39 +377,12 @@ def distance_table(queries: torch.Tensor, gallery: torch.Tensor) -> np.ndarray:
     return table
 
 
-def test_loops_count_alike(kernels: Loops) -> None:
-    rng = np.random.default_rng(0)
-    for rows, columns in ((1, 1), (3, 9), (70, 300), (300, 17)):
-        table = rng.integers(-5, 5, (rows, columns)).astype(np.float32)
-        scores = torch.from_numpy(table)
-        low = rng.integers(-5, 5, rows + columns).astype(np.float32)
-        high = low + rng.integers(0, 3, rows + columns).astype(np.float32)
-        of_rows = Thresholds(
-            torch.from_numpy(low[:rows]), torch.from_numpy(high[:rows])
-        )
-        of_columns = Thresholds(
-            torch.from_numpy(low[rows:]), torch.from_numpy(high[rows:])
-        )
-        tallies = kernels.tally(scores, of_rows, of_columns)
-        for dim, (tally, limits) in enumerate(
-            zip(tallies, (of_rows, of_columns), strict=True)
-        ):
-            lower, upper = (
-                limit.unsqueeze(1 - dim).numpy() for limit in (limits.low, limits.high)
-            )
-            assert tally.reach.tolist() == (table >= lower).sum(1 - dim).tolist()
-            assert tally.above.tolist() == (table > upper).sum(1 - dim).tolist()
-            places = torch.stack(
-                kernels.in_doubt(scores, limits, dim, tally), 1
-            ).tolist()
-            assert (
-                sorted(places)
-                == np.argwhere((table >= lower) & (table <= upper)).tolist()
-            )
-        assert (
-            kernels.tally(scores, of_rows, None)[0].above.tolist()
-            == tallies[0].above.tolist()
-        )
+@pytest.mark.parametrize("name", [*KERNELS, "unfused"])
+def test_kernels_collect_what_is_there(name: str) -> None:
+    kernels: Kernels | None = _unfused if name == "unfused" else KERNELS[name]
+    if kernels is None:
+        pytest.skip("numba is not installed")
+    check_collect(kernels, np.random.default_rng(0))
 
 
 def test_memory_beyond_the_embeddings_is_a_few_tiles() -> None:

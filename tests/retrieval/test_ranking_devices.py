@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pytest_retrieval_robust.retrieval.ranking import (
-    _queued_plain,
     _ranks,
+    _unfused,
     positive_ranks_both,
     top_k,
 )
@@ -54,7 +54,7 @@ def test_the_host_waits_once_for_a_group_of_tiles(filters: str, group: int) -> N
     rows = unit(normal(0, 200, 32))
     constants = set()
     for tile in (4, 8, 16):
-        sizes = Sizes(tile, 2 * tile, 4 * tile, piece=16, group=group, width=8)
+        sizes = Sizes(tile, 2 * tile, 4 * tile, tile, piece=16, group=group, width=8)
         waits = waits_of(rows[:120], rows, sizes, FILTERS[filters])
         groups_of_a_column = math.ceil(math.ceil(120 / sizes.rows) / group)
         looks = math.ceil(200 / sizes.columns) * groups_of_a_column
@@ -69,7 +69,7 @@ def test_pairs_in_doubt_are_not_waited_for(filters: str) -> None:
     base = normal(0, 1, 32)
     near = unit(base + 1e-7 * normal(1, 200, 32))
     apart = unit(normal(1, 200, 32))
-    sizes = Sizes(8, 16, 32, piece=16, group=2, width=8)
+    sizes = Sizes(8, 16, 32, 8, piece=16, group=2, width=8)
     for room in (1, 10**9):
         # Much room, so that all of a tile may be in doubt, or so little that float64
         # decides.
@@ -97,9 +97,7 @@ def waits_of(
             Request(*sides, groups[: len(queries)], groups),
             both_directions=True,
             forced=filters,
-            engine=Engine(
-                sizes, queued=_queued_plain, pairs_per_doubt=pairs_per_doubt
-            ),
+            engine=Engine(sizes, _unfused, pairs_per_doubt=pairs_per_doubt),
         )
         waits = Counter(map(str, device.waits[before:]))
     expected = positive_ranks_both(queries, gallery, groups[: len(queries)], groups)

@@ -26,14 +26,13 @@ from ._checks import (
     checked_sides,
     to_host,
 )
+from ._counting import count_wrong
 from ._custom import custom_counts, on_device_of, scored
 from ._exact import Side, plain_sums
 from ._filter import make_filter
 from ._kernels import Engine, engine_for
 from ._means import take_means
-from ._one_by_one import count_one_by_one
 from ._precisions import Precision, precisions
-from ._queued import count_queued
 from ._right_pairs import best_right, right_pairs
 from ._tiles import Problem
 from ._top_k import top_k
@@ -142,9 +141,7 @@ def _ranks(
             if engine is None:
                 count, dimension = queries.rows.shape
                 pairs = count * len(gallery.rows)
-                engine = engine_for(
-                    queries.rows.device, request.tile, dimension, pairs
-                )
+                engine = engine_for(queries.rows.device, request.tile, dimension, pairs)
             counts = _counts(queries, gallery, both_directions, forced, engine)
         else:
             # A scorer of the user's own needs no norms, which would show what is not finite.
@@ -187,10 +184,7 @@ def _counts(
         problem = Problem(
             left, right, q_floors, g_floors, pairs, both_directions, engine
         )
-        if engine.queued is not None:
-            return count_queued(problem, filters, engine.queued)
-        assert engine.loops is not None
-        return count_one_by_one(problem, filters, engine.loops)
+        return count_wrong(problem, filters)
 
 
 def _side(grouped: Grouped, norms: torch.Tensor) -> Side:

@@ -14,18 +14,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ._thresholds import Tally, Thresholds
+from ._thresholds import Counted
 
 Array = NDArray[Any]
 
-# Rows that are searched together: so few that most have no doubts of any column.
+# Rows after which columns with doubts are searched: while the scores are in the cache.
 _STRIP = 16
 
 # The loops below take one-dimensional arrays one by one, hence their many parameters:
 # nothing but an index is left to the innermost loop.
 
 
-def moments(rows: torch.Tensor, others: torch.Tensor, piece: int) -> torch.Tensor:
+def moments(
+    rows: torch.Tensor,
+    others: torch.Tensor,
+    piece: int,  # noqa: ARG001 - nothing is made that would have to be cut
+) -> torch.Tensor:
     """All at once: a row's float64 numbers stay in registers."""
     result = np.empty((len(rows), 3))
     _moments(rows.numpy(), others.numpy(), result)
@@ -37,7 +41,7 @@ def pair_scores(
     gallery: torch.Tensor,
     q_index: torch.Tensor,
     g_index: torch.Tensor,
-    piece: int,
+    piece: int,  # noqa: ARG001 - nothing is made that would have to be cut
 ) -> torch.Tensor:
     """All at once, likewise."""
     scores = np.empty(len(q_index))
@@ -47,46 +51,27 @@ def pair_scores(
     return torch.from_numpy(scores)
 
 
-def tally(
-    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-) -> tuple[Tally, ...]:
-    rows, columns = scores.shape
+def collect(
+    scores: torch.Tensor,
+    of_rows: Counted,
+    of_columns: Counted | None,
+    first_query: int,
+    first_item: int,
+) -> None:
     table = scores.numpy()
-    q_low_high = (q_limits.low.numpy(), q_limits.high.numpy())
-    q_counts = np.zeros((2, rows), dtype=np.int32)
-    if g_limits is None:
-        doubts = _count_rows(table, *q_low_high, *q_counts)
-        return (_tally(q_counts, doubts),)
-    g_low_high = (g_limits.low.numpy(), g_limits.high.numpy())
-    g_counts = np.zeros((2, columns), dtype=np.int32)
-    strips = np.empty(-(-rows // _STRIP), dtype=np.int64)
-    doubts = _count_both(table, *q_low_high, *g_low_high, *q_counts, *g_counts, strips)
-    of_columns = _tally(g_counts, int(strips.sum()), torch.from_numpy(strips))
-    return _tally(q_counts, doubts), of_columns
+    first = (first_query, first_item)
+    if of_columns is None:
+        _collect_rows(table, *_arrays(of_rows), *first)
+        return
+    strip = np.zeros(scores.shape[1], dtype=np.int32)
+    _collect_both(table, *_arrays(of_rows), *_arrays(of_columns), strip, *first)
 
 
-def in_doubt(
-    scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
-) -> tuple[torch.Tensor, torch.Tensor]:
-    rows = np.empty(tally.doubts, dtype=np.int64)
-    columns = np.empty_like(rows)
-    table = scores.numpy()
-    low = limits.low.numpy()
-    high = limits.high.numpy()
-    # Most rows, and most strips of rows, have no doubts, and are not searched.
-    if tally.strips is None:
-        lines = np.flatnonzero(tally.reach.numpy() != tally.above.numpy())
-        _search_rows(table, low, high, lines, rows, columns)
-    else:
-        strips = np.flatnonzero(tally.strips.numpy())
-        _search_columns(table, low, high, strips, rows, columns)
-    return torch.from_numpy(rows), torch.from_numpy(columns)
-
-
-def _tally(counts: Array, doubts: int, strips: torch.Tensor | None = None) -> Tally:
-    reach = torch.from_numpy(counts[0])
-    above = torch.from_numpy(counts[1])
-    return Tally(reach, above, doubts, strips)
+def _arrays(counted: Counted) -> tuple[Array, ...]:
+    limits = counted.limits
+    doubts = counted.doubts
+    tensors = (limits.low, limits.high, counted.above, doubts.pairs, doubts.filled)
+    return tuple(tensor.numpy() for tensor in tensors)
 
 
 def _compile(loop: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -123,10 +108,60 @@ def _pair_scores_loop(
         scores[p] = score
 
 
-def _count_rows_loop(
-    scores: Array, low: Array, high: Array, reach: Array, above: Array
-) -> int:
-    doubts = 0
+def _search_row_loop(
+    scores: Array,
+    i: int,
+    low: float,
+    high: float,
+    pairs: Array,
+    filled: Array,
+    first_query: int,
+    first_item: int,
+) -> None:
+    room = pairs.shape[0] - 1
+    for j in range(scores.shape[1]):
+        if low <= scores[i, j] <= high:
+            if filled[0] < room:
+                pairs[filled[0], 0] = first_query + i
+                pairs[filled[0], 1] = first_item + j
+            filled[0] += 1
+
+
+def _search_columns_loop(
+    scores: Array,
+    start: int,
+    stop: int,
+    low: Array,
+    high: Array,
+    strip: Array,
+    pairs: Array,
+    filled: Array,
+    first_query: int,
+    first_item: int,
+) -> None:
+    room = pairs.shape[0] - 1
+    for j in range(strip.shape[0]):
+        if strip[j] == 0:
+            continue
+        strip[j] = 0
+        for i in range(start, stop):
+            if low[j] <= scores[i, j] <= high[j]:
+                if filled[0] < room:
+                    pairs[filled[0], 0] = first_query + i
+                    pairs[filled[0], 1] = first_item + j
+                filled[0] += 1
+
+
+def _collect_rows_loop(
+    scores: Array,
+    low: Array,
+    high: Array,
+    above: Array,
+    pairs: Array,
+    filled: Array,
+    first_query: int,
+    first_item: int,
+) -> None:
     for i in range(scores.shape[0]):
         least = low[i]
         most = high[i]
@@ -136,29 +171,31 @@ def _count_rows_loop(
             value = scores[i, j]
             reached += np.int32(value >= least)
             passed += np.int32(value > most)
-        reach[i] = reached
-        above[i] = passed
-        doubts += reached - passed
-    return doubts
+        above[i] += passed
+        if reached != passed:
+            _search_row(scores, i, least, most, pairs, filled, first_query, first_item)
 
 
-def _count_both_loop(
+def _collect_both_loop(
     scores: Array,
     q_low: Array,
     q_high: Array,
+    q_above: Array,
+    q_pairs: Array,
+    q_filled: Array,
     g_low: Array,
     g_high: Array,
-    q_reach: Array,
-    q_above: Array,
-    g_reach: Array,
     g_above: Array,
-    strips: Array,
-) -> int:
-    rows = scores.shape[0]
-    doubts = 0
-    before = 0
-    for strip in range(strips.shape[0]):
-        start = strip * _STRIP
+    g_pairs: Array,
+    g_filled: Array,
+    strip: Array,
+    first_query: int,
+    first_item: int,
+) -> None:
+    # `strip` counts the columns' doubts of a few rows.
+    rows, columns = scores.shape
+    doubts = np.zeros(4, dtype=np.int32)
+    for start in range(0, rows, _STRIP):
         stop = min(start + _STRIP, rows)
         # Four rows at a time, whose counts and thresholds stay in registers: a column's
         # own are then read and written once for the four.
@@ -172,7 +209,7 @@ def _count_both_loop(
                 q_high[i + 3],
             )
             r0 = r1 = r2 = r3 = a0 = a1 = a2 = a3 = np.int32(0)
-            for j in range(scores.shape[1]):
+            for j in range(columns):
                 v0, v1, v2, v3 = (
                     scores[i, j],
                     scores[i + 1, j],
@@ -189,75 +226,88 @@ def _count_both_loop(
                 a1 += np.int32(v1 > high1)
                 a2 += np.int32(v2 > high2)
                 a3 += np.int32(v3 > high3)
-                g_reach[j] += (
+                reached = (
                     np.int32(v0 >= low)
                     + np.int32(v1 >= low)
                     + np.int32(v2 >= low)
                     + np.int32(v3 >= low)
                 )
-                g_above[j] += (
+                passed = (
                     np.int32(v0 > high)
                     + np.int32(v1 > high)
                     + np.int32(v2 > high)
                     + np.int32(v3 > high)
                 )
-            q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
-            q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
+                g_above[j] += passed
+                strip[j] += reached - passed
+            q_above[i] += a0
+            q_above[i + 1] += a1
+            q_above[i + 2] += a2
+            q_above[i + 3] += a3
+            doubts[0], doubts[1], doubts[2], doubts[3] = (
+                r0 - a0,
+                r1 - a1,
+                r2 - a2,
+                r3 - a3,
+            )
+            for k in range(4):
+                # Beyond what there is room for, the number alone tells enough.
+                if doubts[k] and q_filled[0] < q_pairs.shape[0]:
+                    row = i + k
+                    _search_row(
+                        scores,
+                        row,
+                        q_low[row],
+                        q_high[row],
+                        q_pairs,
+                        q_filled,
+                        first_query,
+                        first_item,
+                    )
         # The rows that are left over.
         for i in range(blocked, stop):
-            for j in range(scores.shape[1]):
+            reached = np.int32(0)
+            passed = np.int32(0)
+            for j in range(columns):
                 value = scores[i, j]
-                q_reach[i] += np.int32(value >= q_low[i])
-                q_above[i] += np.int32(value > q_high[i])
-                g_reach[j] += np.int32(value >= g_low[j])
+                reached += np.int32(value >= q_low[i])
+                passed += np.int32(value > q_high[i])
                 g_above[j] += np.int32(value > g_high[j])
-        for i in range(start, stop):
-            doubts += q_reach[i] - q_above[i]
-        so_far = 0
-        for j in range(scores.shape[1]):
-            so_far += g_reach[j] - g_above[j]
-        strips[strip] = so_far - before
-        before = so_far
-    return doubts
-
-
-def _search_rows_loop(
-    scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array
-) -> None:
-    filled = 0
-    for i in lines:
-        for j in range(scores.shape[1]):
-            if low[i] <= scores[i, j] <= high[i]:
-                rows[filled] = i
-                columns[filled] = j
-                filled += 1
-
-
-def _search_columns_loop(
-    scores: Array, low: Array, high: Array, strips: Array, rows: Array, columns: Array
-) -> None:
-    filled = 0
-    for strip in strips:
-        start = strip * _STRIP
-        for i in range(start, min(start + _STRIP, scores.shape[0])):
-            # Counting takes several columns at once, and most rows have no doubts.
-            doubts = np.int32(0)
-            for j in range(scores.shape[1]):
-                value = scores[i, j]
-                doubts += np.int32(value >= low[j]) - np.int32(value > high[j])
-            if doubts == 0:
-                continue
-            for j in range(scores.shape[1]):
-                if low[j] <= scores[i, j] <= high[j]:
-                    rows[filled] = i
-                    columns[filled] = j
-                    filled += 1
+                strip[j] += np.int32(value >= g_low[j]) - np.int32(value > g_high[j])
+            q_above[i] += passed
+            if reached != passed:
+                _search_row(
+                    scores,
+                    i,
+                    q_low[i],
+                    q_high[i],
+                    q_pairs,
+                    q_filled,
+                    first_query,
+                    first_item,
+                )
+        in_strip = np.int32(0)
+        for j in range(columns):
+            in_strip += strip[j]
+        if in_strip and g_filled[0] < g_pairs.shape[0]:
+            _search_columns(
+                scores,
+                start,
+                stop,
+                g_low,
+                g_high,
+                strip,
+                g_pairs,
+                g_filled,
+                first_query,
+                first_item,
+            )
 
 
 # The bounds hold for every order of summation, so the compiler may choose it.
 _moments = _compile(_moments_loop, fastmath={"reassoc", "contract"})
 _pair_scores = _compile(_pair_scores_loop, fastmath={"reassoc", "contract"})
-_count_rows = _compile(_count_rows_loop)
-_count_both = _compile(_count_both_loop)
-_search_rows = _compile(_search_rows_loop)
+_search_row = _compile(_search_row_loop)
 _search_columns = _compile(_search_columns_loop)
+_collect_rows = _compile(_collect_rows_loop)
+_collect_both = _compile(_collect_both_loop)

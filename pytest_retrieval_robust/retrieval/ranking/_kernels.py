@@ -11,11 +11,11 @@ from typing import Protocol
 import torch
 
 from ...core.memory import is_out_of_memory
-from . import _plain, _queued_plain
+from . import _plain, _unfused
 from ._sizes import Sizes, sizes_for
-from ._thresholds import Counted, Tally, Thresholds
+from ._thresholds import Counted
 
-# Pairs: for fewer, loading numba takes longer than it saves.
+# Pairs: for fewer, loading numba or Triton takes longer than it saves.
 _WORTH_COMPILING = 2**24
 # Pairs of which one may be in doubt, of each direction. Where there are more, another
 # filter is faster than looking at each in float64. Without Triton a pair in doubt is
@@ -44,28 +44,6 @@ class Kernels(Protocol):
     ) -> torch.Tensor:
         """(P,) float64 dot products, `piece` at a time."""
 
-
-class Loops(Kernels, Protocol):
-    """Those of a processor, which looks at each tile before it makes the next."""
-
-    def tally(
-        self, scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-    ) -> tuple[Tally, ...]:
-        """How many of (q, g) float32 scores reach each row's thresholds and, if it has
-        any, each column's.
-        """
-
-    def in_doubt(
-        self, scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows and columns of the scores that lie between a row's (`dim` 0) or column's
-        (1) thresholds; `tally` is what was counted by them.
-        """
-
-
-class Queued(Kernels, Protocol):
-    """Those of a device that is given many tiles before anybody looks at the first."""
-
     def collect(
         self,
         scores: torch.Tensor,
@@ -74,48 +52,38 @@ class Queued(Kernels, Protocol):
         first_query: int,
         first_item: int,
     ) -> None:
-        """Count the (q, g) float32 scores that are above a row's thresholds and, if
-        there are any, a column's; and add those between them to the doubts, as numbers
-        from `first_query` and `first_item`.
+        """Add up how many of the (q, g) float32 scores are above a row's thresholds and,
+        if there are any, a column's; and add those between them to the doubts, as
+        numbers from `first_query` and `first_item`.
 
-        It does not wait for the device.
+        It does not wait for a device.
         """
 
 
 @dataclass(frozen=True)
 class Engine:
-    """How one device ranks: tile by tile with `loops`, or many tiles at once with
-    `queued`.
-    """
+    """How one device ranks."""
 
     sizes: Sizes
-    loops: Loops | None = None
-    queued: Queued | None = None
+    kernels: Kernels
     pairs_per_doubt: int = _PAIRS_PER_DOUBT
-
-    @property
-    def kernels(self) -> Kernels:
-        kernels = self.loops or self.queued
-        assert kernels is not None
-        return kernels
 
 
 def engine_for(device: torch.device, tile: int, dimension: int, pairs: int) -> Engine:
-    """The compiled loops where there is enough to do and they can be compiled."""
+    """The compiled kernels where there is enough to do and they can be compiled."""
     sizes = sizes_for(device, tile, dimension)
+    is_worth_compiling = pairs >= _WORTH_COMPILING
     if device.type == "cpu":
-        loops = compiled() if pairs >= _WORTH_COMPILING else None
-        return Engine(sizes, loops=loops or _plain)
-    fused = fused_on(device)
+        loops = compiled() if is_worth_compiling else None
+        return Engine(sizes, loops or _plain)
+    fused = fused_on(device) if is_worth_compiling else None
     if fused is not None:
-        return Engine(sizes, queued=fused)
-    return Engine(
-        sizes, queued=_queued_plain, pairs_per_doubt=_PAIRS_PER_DOUBT_UNFUSED
-    )
+        return Engine(sizes, fused)
+    return Engine(sizes, _unfused, _PAIRS_PER_DOUBT_UNFUSED)
 
 
 @cache
-def compiled() -> Loops | None:
+def compiled() -> Kernels | None:
     """None without a working numba: it is an extra, and the plain kernels always work."""
     try:
         from . import _compiled
@@ -126,7 +94,7 @@ def compiled() -> Loops | None:
 
 
 @cache
-def fused_on(device: torch.device) -> Queued | None:
+def fused_on(device: torch.device) -> Kernels | None:
     """None where there is no working Triton for the device: the plain kernels always work."""
     if device.type != "cuda":
         return None

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ._checks import parts
-from ._thresholds import Tally, Thresholds
+from ._thresholds import Counted
 
 # Rows of scores at a time, so that they stay in the cache; fewer than a byte can add up.
 _SCORE_ROWS = 128
@@ -38,43 +38,56 @@ def pair_scores(
     return scores
 
 
-def tally(
-    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-) -> tuple[Tally, ...]:
-    rows, columns = scores.shape
-    # (2, n): how many reach the lower threshold, and how many are above the upper one.
-    of_rows = torch.zeros((2, rows), dtype=torch.int64, device="cpu")
-    of_columns = torch.zeros((2, columns), dtype=torch.int64, device="cpu")
-    for part in parts(rows, _SCORE_ROWS):
+def collect(
+    scores: torch.Tensor,
+    of_rows: Counted,
+    of_columns: Counted | None,
+    first_query: int,
+    first_item: int,
+) -> None:
+    reach_of_rows = torch.zeros(len(scores), dtype=torch.int32, device="cpu")
+    reach_of_columns = reach_of_rows.new_zeros(scores.shape[1])
+    before = of_rows.above.clone()
+    before_columns = None if of_columns is None else of_columns.above.clone()
+    for part in parts(len(scores), _SCORE_ROWS):
         hits = _Hits(scores[part])
-        own = q_limits[part]
-        of_rows[0, part] = hits.of_rows(own.low, above=False)
-        of_rows[1, part] = hits.of_rows(own.high, above=True)
-        if g_limits is not None:
-            of_columns[0].add_(hits.of_columns(g_limits.low, above=False))
-            of_columns[1].add_(hits.of_columns(g_limits.high, above=True))
-    if g_limits is None:
-        return (_tally(of_rows),)
-    return _tally(of_rows), _tally(of_columns)
+        own = of_rows.limits[part]
+        reach_of_rows[part] = hits.of_rows(own.low, above=False).int()
+        of_rows.above[part] += hits.of_rows(own.high, above=True)
+        if of_columns is not None:
+            reach_of_columns += hits.of_columns(of_columns.limits.low, above=False)
+            of_columns.above.add_(hits.of_columns(of_columns.limits.high, above=True))
+    first = (first_query, first_item)
+    doubts = reach_of_rows - (of_rows.above - before)
+    _append(scores, of_rows, doubts, 0, first)
+    if of_columns is not None:
+        doubts = reach_of_columns - (of_columns.above - before_columns)
+        _append(scores, of_columns, doubts, 1, first)
 
 
-def _tally(counts: torch.Tensor) -> Tally:
-    reach, above = counts
-    return Tally(reach, above, doubts=int(reach.sum() - above.sum()))
-
-
-def in_doubt(
-    scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
-) -> tuple[torch.Tensor, torch.Tensor]:
-    # Most rows and columns have no doubts, and are not compared again.
-    lines = (tally.reach != tally.above).nonzero()[:, 0]
+def _append(
+    scores: torch.Tensor,
+    counted: Counted,
+    in_doubt: torch.Tensor,
+    dim: int,
+    first: tuple[int, int],
+) -> None:
+    """Add the pairs of the rows (`dim` 0) or columns (1) that have some in doubt."""
+    doubts = counted.doubts
+    start = int(doubts.filled)
+    stop = start + int(in_doubt.sum())
+    doubts.filled.fill_(stop)
+    # Beyond what there is room for, the number alone tells enough.
+    if start == stop or stop > doubts.room:
+        return
+    lines = in_doubt.nonzero()[:, 0]
     chosen = scores.index_select(dim, lines)
-    low = limits.low[lines].unsqueeze(1 - dim)
-    high = limits.high[lines].unsqueeze(1 - dim)
-    rows, columns = ((chosen >= low) & (chosen <= high)).nonzero(as_tuple=True)
-    if dim == 0:
-        return lines[rows], columns
-    return rows, lines[columns]
+    low = counted.limits.low[lines].unsqueeze(1 - dim)
+    high = counted.limits.high[lines].unsqueeze(1 - dim)
+    places = ((chosen >= low) & (chosen <= high)).nonzero()
+    places[:, dim] = lines[places[:, dim]]
+    places += torch.tensor(first, device="cpu")
+    doubts.pairs[start:stop] = places
 
 
 class _Hits:

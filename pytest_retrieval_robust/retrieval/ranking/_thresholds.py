@@ -22,28 +22,12 @@ class Thresholds:
         return Thresholds(self.low[part], self.high[part])
 
 
-@dataclass(frozen=True)
-class Tally:
-    """(n,) whole numbers: how many scores of a row, or a column, are at least `low`,
-    and how many are above `high`.
-    """
-
-    reach: torch.Tensor
-    above: torch.Tensor
-    doubts: int
-    """How many scores lie between the thresholds."""
-    strips: torch.Tensor | None = None
-    """Of columns, where the loops counted it: the doubts of each few rows that follow
-    one another.
-    """
-
-
 @dataclass(frozen=True, eq=False)
 class Doubts:
     """Pairs in doubt of some tiles, on the device that finds them.
 
-    `filled` says how many there were, of which no more than `room` are kept. So the host
-    need not know of one tile before it gives the device the next.
+    `filled` says how many there were, of which no more than `room` are kept. So nobody
+    need know of one tile before the device is given the next.
     """
 
     pairs: torch.Tensor
@@ -51,7 +35,7 @@ class Doubts:
     tiles; the last place takes what does not fit.
     """
     filled: torch.Tensor
-    """(1,) int64."""
+    """(1,) int64; above `room`, any number that is."""
 
     @staticmethod
     def make(room: int, device: torch.device) -> Doubts:
@@ -65,7 +49,7 @@ class Doubts:
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """What a device adds up for the rows, or the columns, of one tile."""
+    """What is added up for the rows, or the columns, of one tile."""
 
     limits: Thresholds
     above: torch.Tensor

@@ -134,7 +134,8 @@ class Tile:
         q_matrix = trial.filter_.queries.matrix(self.q_part)
         g_matrix = trial.column(self.g_part).matrix
         scores = self.problem.scores(len(q_matrix), len(g_matrix))
-        trial.filter_.multiply(q_matrix, g_matrix, scores)
+        for part in parts(len(scores), self.problem.engine.sizes.product):
+            trial.filter_.multiply(q_matrix[part], g_matrix, scores[part])
         self._hide_right(scores)
         return scores
 

@@ -59,7 +59,7 @@ def pair_scores(
     gallery: torch.Tensor,
     q_index: torch.Tensor,
     g_index: torch.Tensor,
-    piece: int,
+    piece: int,  # noqa: ARG001 - nothing is made that would have to be cut
 ) -> torch.Tensor:
     """All at once: a pair's float64 numbers stay in registers."""
     count = len(q_index)
@@ -121,7 +121,9 @@ def _append(is_doubtful, queries, items, pairs, filled, room):  # type: ignore[n
     numbers = tl.where(is_doubtful, 1, 0)
     if tl.sum(tl.sum(numbers, 1), 0) > 0:
         ones = numbers.to(tl.int64)
-        place = tl.atomic_add(filled + numbers * 0, ones, mask=is_doubtful, sem="relaxed")
+        place = tl.atomic_add(
+            filled + numbers * 0, ones, mask=is_doubtful, sem="relaxed"
+        )
         fits = is_doubtful & (place < room)
         tl.store(pairs + 2 * place, queries + numbers * 0, mask=fits)
         tl.store(pairs + 2 * place + 1, items + numbers * 0, mask=fits)
@@ -172,7 +174,9 @@ def _collect(  # type: ignore[no-untyped-def]
         low = tl.load(g_low + column, mask=is_column, other=0.0)[None, :]
         high = tl.load(g_high + column, mask=is_column, other=0.0)[None, :]
         is_above = tl.where((score > high) & is_inside, 1, 0)
-        tl.atomic_add(g_above + column, tl.sum(is_above, 0), mask=is_column, sem="relaxed")
+        tl.atomic_add(
+            g_above + column, tl.sum(is_above, 0), mask=is_column, sem="relaxed"
+        )
         is_doubtful = (score >= low) & (score <= high) & is_inside
         _append(is_doubtful, query, item, g_pairs, g_filled, g_room)
 

@@ -1,7 +1,7 @@
-"""How many wrong partners score as high as a floor, on a device: it is given a group of
-tiles at once, and the host looks at what came out one time per group.
+"""How many wrong partners score as high as a floor.
 
-While the host looks, the device has nothing to do: about 0.1 ms after a group that takes
+A device is given a group of tiles at once, and the host looks at what came out one time
+per group. While it looks, a GPU has nothing to do: about 0.1 ms after a group that takes
 an H100 several ms. A second set of buffers would save that, and is not worth its memory.
 """
 
@@ -14,13 +14,12 @@ import torch
 from ._checks import parts
 from ._exact import pair_bounds
 from ._filter import Filter
-from ._kernels import Queued
 from ._thresholds import Counted, Doubts
 from ._tiles import Problem, Tile, Trial, worth_trying
 
 
-def count_queued(
-    problem: Problem, filters: Sequence[Filter], kernels: Queued
+def count_wrong(
+    problem: Problem, filters: Sequence[Filter]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(Q,) and (G,) int64, by the first filter that leaves few pairs in doubt, or else
     by float64.
@@ -32,7 +31,7 @@ def count_queued(
     for g_part in problem.g_parts():
         tiles = [Tile(problem, q_part, g_part) for q_part in q_parts]
         for part in parts(len(tiles), problem.engine.sizes.group):
-            _count_group(tiles[part], trials, kernels, buffers, totals)
+            _count_group(tiles[part], trials, buffers, totals)
     return totals.counts
 
 
@@ -45,7 +44,9 @@ class _Totals:
         g_counts = torch.zeros_like(problem.gallery.groups)
         self.counts = (q_counts, g_counts)
 
-    def add(self, tile: Tile, of_queries: torch.Tensor, of_gallery: torch.Tensor) -> None:
+    def add(
+        self, tile: Tile, of_queries: torch.Tensor, of_gallery: torch.Tensor
+    ) -> None:
         self.counts[0][tile.q_part] += of_queries
         self.counts[1][tile.g_part] += of_gallery
 
@@ -56,7 +57,8 @@ class _Totals:
         problem = self._problem
         floors = (problem.q_floors, problem.g_floors)[dim]
         piece = problem.engine.sizes.piece
-        # Fused kernels take all at once; what stands beside them is short.
+        # Kernels take all at once, or a piece after the other. What stands beside them
+        # is short.
         for part in parts(len(pairs), max(piece, problem.engine.sizes.scores // 64)):
             q_index, g_index = pairs[part].long().T.contiguous()
             highest = pair_bounds(
@@ -80,6 +82,8 @@ class _Buffers:
         sizes = problem.engine.sizes
         rows = min(sizes.rows, len(problem.queries))
         columns = min(sizes.columns, len(problem.gallery))
+        # Aligned, as the kernels for a GPU expect it.
+        lengths = (-(-rows // 16) * 16, -(-columns // 16) * 16)
         tiles = min(sizes.group, -(-len(problem.queries) // sizes.rows))
         # Small tiles get room for some doubts in each row and column.
         share = max(
@@ -92,8 +96,8 @@ class _Buffers:
         self.filled = torch.zeros((tiles, directions), dtype=torch.int64, device=device)
         """How many doubts there were after each tile."""
         self.above = (
-            torch.zeros((tiles, rows), dtype=torch.int32, device=device),
-            torch.zeros((tiles, columns), dtype=torch.int32, device=device),
+            torch.zeros((tiles, lengths[0]), dtype=torch.int32, device=device),
+            torch.zeros((tiles, lengths[1]), dtype=torch.int32, device=device),
         )
 
     def clear(self) -> None:
@@ -104,7 +108,6 @@ class _Buffers:
 def _count_group(
     tiles: Sequence[Tile],
     trials: Sequence[Trial],
-    kernels: Queued,
     buffers: _Buffers,
     totals: _Totals,
 ) -> None:
@@ -114,7 +117,7 @@ def _count_group(
             return
         buffers.clear()
         for number, tile in enumerate(left):
-            _queue(tile, trial, kernels, buffers, number)
+            _queue(tile, trial, buffers, number)
         # The one time that the host waits.
         filled = buffers.filled[: len(left)].tolist()
         settled = _settle(left, filled, buffers, totals)
@@ -124,9 +127,7 @@ def _count_group(
         totals.add(tile, *tile.count_exactly())
 
 
-def _queue(
-    tile: Tile, trial: Trial, kernels: Queued, buffers: _Buffers, number: int
-) -> None:
+def _queue(tile: Tile, trial: Trial, buffers: _Buffers, number: int) -> None:
     """Have the device count a tile, the group's `number`-th."""
     limits = tile.limits(trial)
     scores = tile.scores(trial)
@@ -138,7 +139,7 @@ def _queue(
     ]
     of_rows = counted[0]
     of_columns = counted[1] if tile.problem.both_directions else None
-    kernels.collect(
+    tile.problem.engine.kernels.collect(
         scores, of_rows, of_columns, tile.q_part.start, tile.g_part.start
     )
     for direction, doubts in enumerate(buffers.doubts):

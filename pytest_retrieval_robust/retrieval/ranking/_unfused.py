@@ -1,4 +1,4 @@
-"""What a device counts without waiting for it, in torch alone."""
+"""What a device counts without being waited for, in torch alone."""
 
 from __future__ import annotations
 
