@@ -20,6 +20,8 @@ Array = NDArray[Any]
 
 # Rows after which columns with doubts are searched: while the scores are in the cache.
 _STRIP = 16
+# Columns that are searched together.
+_BLOCK = 64
 
 # The loops below take one-dimensional arrays one by one, hence their many parameters:
 # nothing but an index is left to the innermost loop.
@@ -63,8 +65,7 @@ def collect(
     if of_columns is None:
         _collect_rows(table, *_arrays(of_rows), *first)
         return
-    strip = np.zeros(scores.shape[1], dtype=np.int32)
-    _collect_both(table, *_arrays(of_rows), *_arrays(of_columns), strip, *first)
+    _collect_both(table, *_arrays(of_rows), *_arrays(of_columns), *first)
 
 
 def _arrays(counted: Counted) -> tuple[Array, ...]:
@@ -119,18 +120,28 @@ def _search_row_loop(
     first_item: int,
 ) -> None:
     room = pairs.shape[0] - 1
-    for j in range(scores.shape[1]):
-        if low <= scores[i, j] <= high:
-            if filled[0] < room:
-                pairs[filled[0], 0] = first_query + i
-                pairs[filled[0], 1] = first_item + j
-            filled[0] += 1
+    columns = scores.shape[1]
+    for start in range(0, columns, _BLOCK):
+        stop = min(start + _BLOCK, columns)
+        # Counting takes several columns at once, and most blocks have no doubts.
+        doubts = np.int32(0)
+        for j in range(start, stop):
+            value = scores[i, j]
+            doubts += np.int32(value >= low) - np.int32(value > high)
+        if doubts == 0:
+            continue
+        for j in range(start, stop):
+            if low <= scores[i, j] <= high:
+                if filled[0] < room:
+                    pairs[filled[0], 0] = first_query + i
+                    pairs[filled[0], 1] = first_item + j
+                filled[0] += 1
 
 
 def _search_columns_loop(
     scores: Array,
-    start: int,
-    stop: int,
+    first_row: int,
+    rows: int,
     low: Array,
     high: Array,
     strip: Array,
@@ -140,16 +151,23 @@ def _search_columns_loop(
     first_item: int,
 ) -> None:
     room = pairs.shape[0] - 1
-    for j in range(strip.shape[0]):
-        if strip[j] == 0:
+    columns = strip.shape[0]
+    for start in range(0, columns, _BLOCK):
+        stop = min(start + _BLOCK, columns)
+        doubts = np.int32(0)
+        for j in range(start, stop):
+            doubts += strip[j]
+        if doubts == 0:
             continue
-        strip[j] = 0
-        for i in range(start, stop):
-            if low[j] <= scores[i, j] <= high[j]:
-                if filled[0] < room:
-                    pairs[filled[0], 0] = first_query + i
-                    pairs[filled[0], 1] = first_item + j
-                filled[0] += 1
+        for j in range(start, stop):
+            if strip[j] == 0:
+                continue
+            for i in range(first_row, rows):
+                if low[j] <= scores[i, j] <= high[j]:
+                    if filled[0] < room:
+                        pairs[filled[0], 0] = first_query + i
+                        pairs[filled[0], 1] = first_item + j
+                    filled[0] += 1
 
 
 def _collect_rows_loop(
@@ -176,6 +194,72 @@ def _collect_rows_loop(
             _search_row(scores, i, least, most, pairs, filled, first_query, first_item)
 
 
+def _count_strip_loop(
+    scores: Array,
+    start: int,
+    stop: int,
+    q_low: Array,
+    q_high: Array,
+    g_low: Array,
+    g_high: Array,
+    q_reach: Array,
+    q_above: Array,
+    g_reach: Array,
+    g_above: Array,
+) -> None:
+    # Four rows at a time, whose counts and thresholds stay in registers: a column's own
+    # are then read and written once for the four.
+    blocked = start + (stop - start) // 4 * 4
+    for i in range(start, blocked, 4):
+        low0, low1, low2, low3 = q_low[i], q_low[i + 1], q_low[i + 2], q_low[i + 3]
+        high0, high1, high2, high3 = (
+            q_high[i],
+            q_high[i + 1],
+            q_high[i + 2],
+            q_high[i + 3],
+        )
+        r0 = r1 = r2 = r3 = a0 = a1 = a2 = a3 = np.int32(0)
+        for j in range(scores.shape[1]):
+            v0, v1, v2, v3 = (
+                scores[i, j],
+                scores[i + 1, j],
+                scores[i + 2, j],
+                scores[i + 3, j],
+            )
+            low = g_low[j]
+            high = g_high[j]
+            r0 += np.int32(v0 >= low0)
+            r1 += np.int32(v1 >= low1)
+            r2 += np.int32(v2 >= low2)
+            r3 += np.int32(v3 >= low3)
+            a0 += np.int32(v0 > high0)
+            a1 += np.int32(v1 > high1)
+            a2 += np.int32(v2 > high2)
+            a3 += np.int32(v3 > high3)
+            g_reach[j] += (
+                np.int32(v0 >= low)
+                + np.int32(v1 >= low)
+                + np.int32(v2 >= low)
+                + np.int32(v3 >= low)
+            )
+            g_above[j] += (
+                np.int32(v0 > high)
+                + np.int32(v1 > high)
+                + np.int32(v2 > high)
+                + np.int32(v3 > high)
+            )
+        q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
+        q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
+    # The rows that are left over.
+    for i in range(blocked, stop):
+        for j in range(scores.shape[1]):
+            value = scores[i, j]
+            q_reach[i] += np.int32(value >= q_low[i])
+            q_above[i] += np.int32(value > q_high[i])
+            g_reach[j] += np.int32(value >= g_low[j])
+            g_above[j] += np.int32(value > g_high[j])
+
+
 def _collect_both_loop(
     scores: Array,
     q_low: Array,
@@ -188,106 +272,49 @@ def _collect_both_loop(
     g_above: Array,
     g_pairs: Array,
     g_filled: Array,
-    strip: Array,
     first_query: int,
     first_item: int,
 ) -> None:
-    # `strip` counts the columns' doubts of a few rows.
     rows, columns = scores.shape
-    doubts = np.zeros(4, dtype=np.int32)
+    row_counts = np.zeros((2, rows), dtype=np.int32)
+    column_counts = np.zeros((2, columns), dtype=np.int32)
+    # Of columns: how many scores are in doubt before a strip, and in it.
+    before = np.zeros(columns, dtype=np.int32)
+    strip = np.empty(columns, dtype=np.int32)
     for start in range(0, rows, _STRIP):
         stop = min(start + _STRIP, rows)
-        # Four rows at a time, whose counts and thresholds stay in registers: a column's
-        # own are then read and written once for the four.
-        blocked = start + (stop - start) // 4 * 4
-        for i in range(start, blocked, 4):
-            low0, low1, low2, low3 = q_low[i], q_low[i + 1], q_low[i + 2], q_low[i + 3]
-            high0, high1, high2, high3 = (
-                q_high[i],
-                q_high[i + 1],
-                q_high[i + 2],
-                q_high[i + 3],
-            )
-            r0 = r1 = r2 = r3 = a0 = a1 = a2 = a3 = np.int32(0)
-            for j in range(columns):
-                v0, v1, v2, v3 = (
-                    scores[i, j],
-                    scores[i + 1, j],
-                    scores[i + 2, j],
-                    scores[i + 3, j],
-                )
-                low = g_low[j]
-                high = g_high[j]
-                r0 += np.int32(v0 >= low0)
-                r1 += np.int32(v1 >= low1)
-                r2 += np.int32(v2 >= low2)
-                r3 += np.int32(v3 >= low3)
-                a0 += np.int32(v0 > high0)
-                a1 += np.int32(v1 > high1)
-                a2 += np.int32(v2 > high2)
-                a3 += np.int32(v3 > high3)
-                reached = (
-                    np.int32(v0 >= low)
-                    + np.int32(v1 >= low)
-                    + np.int32(v2 >= low)
-                    + np.int32(v3 >= low)
-                )
-                passed = (
-                    np.int32(v0 > high)
-                    + np.int32(v1 > high)
-                    + np.int32(v2 > high)
-                    + np.int32(v3 > high)
-                )
-                g_above[j] += passed
-                strip[j] += reached - passed
-            q_above[i] += a0
-            q_above[i + 1] += a1
-            q_above[i + 2] += a2
-            q_above[i + 3] += a3
-            doubts[0], doubts[1], doubts[2], doubts[3] = (
-                r0 - a0,
-                r1 - a1,
-                r2 - a2,
-                r3 - a3,
-            )
-            for k in range(4):
-                # Beyond what there is room for, the number alone tells enough.
-                if doubts[k] and q_filled[0] < q_pairs.shape[0]:
-                    row = i + k
+        _count_strip(
+            scores,
+            start,
+            stop,
+            q_low,
+            q_high,
+            g_low,
+            g_high,
+            row_counts[0],
+            row_counts[1],
+            column_counts[0],
+            column_counts[1],
+        )
+        # Beyond what there is room for, the number alone tells enough.
+        if q_filled[0] < q_pairs.shape[0]:
+            for i in range(start, stop):
+                if row_counts[0, i] != row_counts[1, i]:
                     _search_row(
                         scores,
-                        row,
-                        q_low[row],
-                        q_high[row],
+                        i,
+                        q_low[i],
+                        q_high[i],
                         q_pairs,
                         q_filled,
                         first_query,
                         first_item,
                     )
-        # The rows that are left over.
-        for i in range(blocked, stop):
-            reached = np.int32(0)
-            passed = np.int32(0)
-            for j in range(columns):
-                value = scores[i, j]
-                reached += np.int32(value >= q_low[i])
-                passed += np.int32(value > q_high[i])
-                g_above[j] += np.int32(value > g_high[j])
-                strip[j] += np.int32(value >= g_low[j]) - np.int32(value > g_high[j])
-            q_above[i] += passed
-            if reached != passed:
-                _search_row(
-                    scores,
-                    i,
-                    q_low[i],
-                    q_high[i],
-                    q_pairs,
-                    q_filled,
-                    first_query,
-                    first_item,
-                )
         in_strip = np.int32(0)
         for j in range(columns):
+            so_far = column_counts[0, j] - column_counts[1, j]
+            strip[j] = so_far - before[j]
+            before[j] = so_far
             in_strip += strip[j]
         if in_strip and g_filled[0] < g_pairs.shape[0]:
             _search_columns(
@@ -302,6 +329,8 @@ def _collect_both_loop(
                 first_query,
                 first_item,
             )
+    q_above += row_counts[1]
+    g_above += column_counts[1]
 
 
 # The bounds hold for every order of summation, so the compiler may choose it.
@@ -310,4 +339,5 @@ _pair_scores = _compile(_pair_scores_loop, fastmath={"reassoc", "contract"})
 _search_row = _compile(_search_row_loop)
 _search_columns = _compile(_search_columns_loop)
 _collect_rows = _compile(_collect_rows_loop)
+_count_strip = _compile(_count_strip_loop)
 _collect_both = _compile(_collect_both_loop)
