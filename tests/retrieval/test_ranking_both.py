@@ -230,6 +230,60 @@ def check_never_surely_wrong(
         assert not ((table > high) & (exact < floor)).any()
 
 
+@pytest.mark.parametrize("precision", [IN_FLOAT32, IN_BFLOAT16, IN_FLOAT16])
+@pytest.mark.parametrize("dimension", [512, 768, 1000])
+def test_scores_err_by_no_more_than_the_bound_says(
+    dimension: int, precision: Precision
+) -> None:
+    for norm in (2.0**-20, 1.0, 2.0**19):
+        queries, gallery = cancelling(dimension)
+        queries *= norm
+        filtered, _ = _filter(queries, gallery, precision)
+        scale = filtered.queries.scale * filtered.gallery.scale
+        table = _product(filtered).double() / scale + filtered.shared
+        exact = queries.double() @ gallery.double().T
+        bounds = filtered.against([slice(None)], back=False).of_rows(
+            filtered.queries.bounds
+        )[0]
+        if precision is IN_BFLOAT16:
+            # The result itself is rounded to 8 bits, which thresholds allow for.
+            bounds = bounds + 2.0**-8 * table.abs().amax(1)
+        assert float(((table - exact).abs() / bounds[:, None]).max()) <= 1
+
+
+def cancelling(dimension: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows whose numbers lie half-way between two of few bits, and whose large products
+    cancel, so that what is lost is all that is left.
+    """
+    halves = 1 + np.random.default_rng(0).choice([1, 3], dimension // 2) * 2.0**-12
+    apart = 1 + normal(1, 20, dimension // 2) * 2.0**-9
+    queries = np.concatenate([halves * apart, halves * apart], 1)
+    gallery = np.concatenate([halves * apart, -halves * apart[::-1]], 1)
+    # Half of them the other way, so that there is no mean to take off.
+    sides = [np.concatenate([rows, -rows]) for rows in (queries, gallery)]
+    scaled = [unit(rows) for rows in sides]
+    return torch.from_numpy(scaled[0]), torch.from_numpy(scaled[1])
+
+
+def test_sums_of_products_are_not_shortened_whatever_the_caller_has_set() -> None:
+    cuda = torch.backends.cuda.matmul
+    names = (
+        "allow_fp16_accumulation",
+        "allow_fp16_reduced_precision_reduction",
+        "allow_bf16_reduced_precision_reduction",
+    )
+    before = [getattr(cuda, name) for name in names]
+    try:
+        for name in names:
+            setattr(cuda, name, True)
+        with plain_sums(HOST):
+            assert not any(getattr(cuda, name) for name in names)
+        assert all(getattr(cuda, name) for name in names)
+    finally:
+        for name, value in zip(names, before, strict=True):
+            setattr(cuda, name, value)
+
+
 def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
     widths = []
     for common in (0.0, 3.0):  # mean cosines 0 and 0.9 at this width of rows

@@ -91,10 +91,10 @@ def waits_of(
 ) -> int:
     groups = np.arange(len(gallery)) % len(queries)
     with emulated(CUDA) as device:
-        sides = [torch.from_numpy(rows).to(CUDA) for rows in (queries, gallery)]
+        on_device = [torch.from_numpy(rows).to(CUDA) for rows in (queries, gallery)]
         before = len(device.waits)
         ranks = _ranks(
-            Request(*sides, groups[: len(queries)], groups),
+            Request(on_device[0], on_device[1], groups[: len(queries)], groups),
             both_directions=True,
             forced=filters,
             engine=Engine(sizes, _unfused, pairs_per_doubt=pairs_per_doubt),

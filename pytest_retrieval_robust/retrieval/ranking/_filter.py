@@ -141,7 +141,7 @@ class Filter:
         """
         factor = self.queries if back else self.gallery
         # (p, 1) each.
-        most = Bounds(*factor.most(others).split(1, 1))
+        most = Bounds(*factor.most(others)[:, :, None].unbind(1))
         width = factor.width
         sums = gamma(width, self.precision.roundoff)
         flushed = 4 * width * _SMALLEST

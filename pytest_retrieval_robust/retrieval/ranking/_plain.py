@@ -45,35 +45,46 @@ def collect(
     first_query: int,
     first_item: int,
 ) -> None:
-    reach_of_rows = torch.zeros(len(scores), dtype=torch.int32, device="cpu")
-    reach_of_columns = reach_of_rows.new_zeros(scores.shape[1])
-    before = of_rows.above.clone()
-    before_columns = None if of_columns is None else of_columns.above.clone()
+    of_rows_here = _Tally(len(scores))
+    of_columns_here = _Tally(scores.shape[1])
     for part in parts(len(scores), _SCORE_ROWS):
         hits = _Hits(scores[part])
         own = of_rows.limits[part]
-        reach_of_rows[part] = hits.of_rows(own.low, above=False).int()
-        of_rows.above[part] += hits.of_rows(own.high, above=True)
+        of_rows_here.reach[part] = hits.of_rows(own.low, above=False)
+        of_rows_here.above[part] = hits.of_rows(own.high, above=True)
         if of_columns is not None:
-            reach_of_columns += hits.of_columns(of_columns.limits.low, above=False)
-            of_columns.above.add_(hits.of_columns(of_columns.limits.high, above=True))
+            limits = of_columns.limits
+            of_columns_here.reach += hits.of_columns(limits.low, above=False)
+            of_columns_here.above += hits.of_columns(limits.high, above=True)
     first = (first_query, first_item)
-    doubts = reach_of_rows - (of_rows.above - before)
-    _append(scores, of_rows, doubts, 0, first)
+    _add(scores, of_rows, of_rows_here, 0, first)
     if of_columns is not None:
-        doubts = reach_of_columns - (of_columns.above - before_columns)
-        _append(scores, of_columns, doubts, 1, first)
+        _add(scores, of_columns, of_columns_here, 1, first)
 
 
-def _append(
+class _Tally:
+    """How many scores of each row, or column, reach the lower threshold, and how many
+    are above the upper one.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.reach = torch.zeros(count, dtype=torch.int64, device="cpu")
+        self.above = torch.zeros_like(self.reach)
+
+
+def _add(
     scores: torch.Tensor,
     counted: Counted,
-    in_doubt: torch.Tensor,
+    tally: _Tally,
     dim: int,
     first: tuple[int, int],
 ) -> None:
-    """Add the pairs of the rows (`dim` 0) or columns (1) that have some in doubt."""
+    """Add the counts, and the pairs of the rows (`dim` 0) or columns (1) that have some
+    in doubt.
+    """
+    counted.above.add_(tally.above)
     doubts = counted.doubts
+    in_doubt = tally.reach - tally.above
     start = int(doubts.filled)
     stop = start + int(in_doubt.sum())
     doubts.filled.fill_(stop)

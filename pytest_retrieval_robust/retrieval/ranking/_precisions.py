@@ -120,4 +120,4 @@ def product_in_float32(
     left: torch.Tensor, right: torch.Tensor, out: torch.Tensor
 ) -> torch.Tensor:
     """(q, g) float32: the product of (q, K) and (K, g) float16."""
-    return torch.mm(left, right, out_dtype=torch.float32, out=out)  # type: ignore[call-overload,no-any-return]
+    return torch.mm(left, right, out_dtype=torch.float32, out=out)

@@ -44,7 +44,7 @@ class Sizes:
 def sizes_for(device: torch.device, tile: int, dimension: int) -> Sizes:
     """For a caller's `tile`, rows that are compared at a time.
 
-    On a processor the scores take 32 MiB with a tile of 1,024 rows. They are made by
+    On a processor the scores take 24 MiB with a tile of 1,024 rows. They are made by
     products of 1,024 x 2,048, because larger ones are several percent slower, and
     float64 rows stay in the cache. On a GPU the scores take 512 MiB, and float64 rows
     256 MiB together with what they are made from. Its tensor cores want rows of a
@@ -53,7 +53,7 @@ def sizes_for(device: torch.device, tile: int, dimension: int) -> Sizes:
     if device.type == "cpu":
         return Sizes(
             tile,
-            rows=4 * tile,
+            rows=3 * tile,
             columns=2 * tile,
             product=tile,
             piece=_IN_CACHE,

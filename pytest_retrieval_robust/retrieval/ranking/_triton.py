@@ -6,6 +6,7 @@ Counts are whole numbers, so they do not depend on the order of the additions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -110,9 +111,10 @@ def _pointers(counted: Counted) -> tuple[torch.Tensor, ...]:
     return limits.low, limits.high, counted.above, doubts.pairs, doubts.filled
 
 
-def _compile(*numbers: str) -> Any:
+def _compile(*numbers: str) -> Callable[[Any], Any]:
     """A kernel that is compiled once, whatever these whole numbers are."""
-    return triton.jit(do_not_specialize=list(numbers))
+    decorate: Callable[[Any], Any] = triton.jit(do_not_specialize=list(numbers))
+    return decorate
 
 
 @_compile()
