@@ -37,22 +37,24 @@ def collect(
     # Without a second direction the first one's memory stands in, and is not touched.
     columns_or_rows = of_columns or of_rows
     grid = (triton.cdiv(columns, _BLOCK_COLUMNS), triton.cdiv(rows, _BLOCK_ROWS))
-    _collect[grid](
-        scores,
-        *_pointers(of_rows),
-        *_pointers(columns_or_rows),
-        rows,
-        columns,
-        scores.stride(0),
-        first_query,
-        first_item,
-        of_rows.doubts.room,
-        columns_or_rows.doubts.room,
-        BOTH=of_columns is not None,
-        BLOCK_ROWS=_BLOCK_ROWS,
-        BLOCK_COLUMNS=_BLOCK_COLUMNS,
-        enable_fp_fusion=True,
-    )
+    # Triton starts kernels on the current device, whatever its arguments lie on.
+    with torch.cuda.device_of(scores):
+        _collect[grid](
+            scores,
+            *_pointers(of_rows),
+            *_pointers(columns_or_rows),
+            rows,
+            columns,
+            scores.stride(0),
+            first_query,
+            first_item,
+            of_rows.doubts.room,
+            columns_or_rows.doubts.room,
+            BOTH=of_columns is not None,
+            BLOCK_ROWS=_BLOCK_ROWS,
+            BLOCK_COLUMNS=_BLOCK_COLUMNS,
+            enable_fp_fusion=True,
+        )
 
 
 def pair_scores(
@@ -65,8 +67,11 @@ def pair_scores(
     """All at once: a pair's float64 numbers stay in registers."""
     count = len(q_index)
     scores = torch.empty(count, dtype=torch.float64, device=queries.device)
-    if count:
-        _pair_scores[(triton.cdiv(count, _BLOCK_PAIRS),)](
+    if not count:
+        return scores
+    grid = (triton.cdiv(count, _BLOCK_PAIRS),)
+    with torch.cuda.device_of(scores):
+        _pair_scores[grid](
             queries,
             gallery,
             q_index,
@@ -76,6 +81,7 @@ def pair_scores(
             queries.shape[1],
             BLOCK_PAIRS=_BLOCK_PAIRS,
             BLOCK_WIDTH=_BLOCK_WIDTH,
+            # Products of float32 numbers are exact in float64, with or without it.
             enable_fp_fusion=True,
         )
     return scores
@@ -83,24 +89,36 @@ def pair_scores(
 
 def try_on(device: torch.device) -> None:
     """Raise where a kernel does not compile, or counts what is not there."""
-    scores = torch.tensor([[0.0, 1.0, 2.0]], device=device)
-    ones = torch.ones(3, device=device)
-    counts = torch.zeros((2, 3), dtype=torch.int32, device=device)
-    row, columns = (
+    # Rows of a multiple of 16 numbers are compiled for themselves.
+    for columns in (3, 16):
+        _try_tile(torch.arange(columns, dtype=torch.float32, device=device)[None])
+
+
+def _try_tile(scores: torch.Tensor) -> None:
+    """One row of scores 0, 1, 2, ..., of which 1 lies on all thresholds."""
+    device = scores.device
+    columns = scores.shape[1]
+    ones = torch.ones(columns, device=device)
+    counts = torch.zeros((2, columns), dtype=torch.int32, device=device)
+    of_rows, of_columns = (
         Counted(Thresholds(ones[:count], ones[:count]), above, Doubts.make(3, device))
-        for count, above in ((1, counts[0]), (3, counts[1]))
+        for count, above in ((1, counts[0]), (columns, counts[1]))
     )
-    collect(scores, row, columns, 5, 6)
+    collect(scores, of_rows, of_columns, 5, 6)
     index = torch.zeros(1, dtype=torch.int64, device=device)
-    found = [
-        *counts.flatten().tolist(),
-        *row.doubts.pairs[0].tolist(),
-        *columns.doubts.pairs[0].tolist(),
-        int(row.doubts.filled),
-        int(columns.doubts.filled),
-        float(pair_scores(scores, scores, index, index, 1)),
-    ]
-    expected = [1, 0, 0, 0, 0, 1, 5, 7, 5, 7, 1, 1, 5.0]
+    product = float(pair_scores(scores, scores, index, index, 1))
+    found = (
+        int(counts[0, 0]),
+        counts[1].tolist(),
+        of_rows.doubts.pairs[0].tolist(),
+        of_columns.doubts.pairs[0].tolist(),
+        int(of_rows.doubts.filled),
+        int(of_columns.doubts.filled),
+        product,
+    )
+    above = [0, 0] + [1] * (columns - 2)
+    squares = float(sum(number**2 for number in range(columns)))
+    expected = (columns - 2, above, [5, 7], [5, 7], 1, 1, squares)
     if found != expected:
         raise ValueError(f"Expected {expected} of a small tile, got {found}.")
 
