@@ -17,6 +17,8 @@ matrix of right pairs.
 
 A processor without AVX512-BF16 or AMX emulates bfloat16, so that float32 filters: the
 first line says which it is.
+
+`--device cuda` ranks at the size of MIMIC-CXR instead (`benchmarks.ranks_on_device`).
 """
 
 from __future__ import annotations
@@ -38,8 +40,10 @@ from numpy.typing import NDArray
 
 from pytest_retrieval_robust.measure.timing.hardware import hardware_name
 from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
-from pytest_retrieval_robust.retrieval.ranking._filter import has_bfloat16
 from pytest_retrieval_robust.retrieval.ranking._kernels import compiled
+from pytest_retrieval_robust.retrieval.ranking._precisions import has_bfloat16
+
+from . import ranks_on_device
 
 Floats = NDArray[np.float32]
 Actions = dict[str, Callable[[], object]]
@@ -75,8 +79,16 @@ def main() -> None:
         default=60_000,
         help="size that is predicted from --size; 0 leaves it out",
     )
+    parser.add_argument("--device", help="rank on this GPU, and measure nothing else")
+    parser.add_argument("--images", type=int, default=ranks_on_device.IMAGES)
+    parser.add_argument("--reports", type=int, default=ranks_on_device.REPORTS)
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     parsed = parser.parse_args()
+    if parsed.device:
+        ranks_on_device.report(
+            parsed.device, parsed.cosines, parsed.images, parsed.reports
+        )
+        return
     torch.set_num_threads(1)
     if parsed.memory_of:
         print(_memory(parsed.memory_of))

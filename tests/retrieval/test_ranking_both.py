@@ -17,39 +17,62 @@ from pytest_retrieval_robust.core.errors import RankingError
 from pytest_retrieval_robust.retrieval.ranking import (
     _plain,
     _ranks,
+    _unfused,
     positive_ranks,
     positive_ranks_both,
 )
 from pytest_retrieval_robust.retrieval.ranking._checks import Request
 from pytest_retrieval_robust.retrieval.ranking._exact import Side, plain_sums
 from pytest_retrieval_robust.retrieval.ranking._filter import Filter, make_filter
-from pytest_retrieval_robust.retrieval.ranking._kernels import Kernels, compiled
+from pytest_retrieval_robust.retrieval.ranking._kernels import Engine, Kernels, compiled
 from pytest_retrieval_robust.retrieval.ranking._means import take_means
-from pytest_retrieval_robust.retrieval.ranking._thresholds import Thresholds
+from pytest_retrieval_robust.retrieval.ranking._precisions import (
+    IN_BFLOAT16,
+    IN_FLOAT16,
+    IN_FLOAT32,
+    Precision,
+)
+from pytest_retrieval_robust.retrieval.ranking._sizes import Sizes, sizes_for
 from pytest_retrieval_robust.strategies import unit_rows
 
+from .collecting import HOST, check_collect
 from .test_ranking import INPUTS, Floats, exact_ranks, exact_scores, normal, unit
 
-FILTERS = {"float32": (torch.float32,), "bfloat16": (torch.bfloat16, torch.float32)}
+FILTERS: dict[str, tuple[Precision, ...]] = {
+    "float32": (IN_FLOAT32,),
+    "bfloat16": (IN_BFLOAT16, IN_FLOAT32),
+    "float16": (IN_FLOAT16, IN_FLOAT32),
+}
 KERNELS: dict[str, Kernels | None] = {"plain": _plain, "compiled": compiled()}
 
 
-@pytest.fixture(params=KERNELS)
-def kernels(request: pytest.FixtureRequest) -> Kernels:
-    chosen = KERNELS[request.param]
-    if chosen is None:
-        pytest.skip("numba is not installed")
-    return chosen
+def sizes_of_a_device(tile: int, group: int = 2) -> Sizes:
+    """A GPU's, of a few rows: their order, but neither their size nor their number."""
+    return Sizes(tile, 2 * tile, 4 * tile, tile, piece=16, group=group, width=8)
+
+
+def engines(tile: int) -> dict[str, Engine]:
+    """Each way of counting, with sizes that follow from the tile."""
+    sizes = sizes_for(HOST, tile, 64)
+    queued = sizes_of_a_device(tile)
+    ways = {
+        name: Engine(sizes, kernels) for name, kernels in KERNELS.items() if kernels
+    }
+    ways["unfused"] = Engine(queued, _unfused)
+    # So little room that filters fail, and others take over.
+    ways["little room"] = Engine(queued, _unfused, pairs_per_doubt=10**9)
+    return ways
 
 
 @pytest.mark.parametrize("filters", FILTERS)
 @pytest.mark.parametrize("make", INPUTS)
 @pytest.mark.parametrize("tile", [7, 1024])
+@pytest.mark.parametrize("way", engines(1))
 def test_both_directions_are_those_of_the_exact_dot_products(
     make: Callable[[int], tuple[Floats, Floats]],
     tile: int,
     filters: str,
-    kernels: Kernels,
+    way: str,
 ) -> None:
     queries, gallery = make(5)
     q_groups = np.arange(30) % 9
@@ -65,7 +88,7 @@ def test_both_directions_are_those_of_the_exact_dot_products(
         ),
         both_directions=True,
         forced=FILTERS[filters],
-        kernels=kernels,
+        engine=engines(tile)[way],
     )
     assert ranks[0].tolist() == exact_ranks(queries, gallery, q_groups, g_groups)
     assert ranks[1].tolist() == exact_ranks(gallery, queries, g_groups, q_groups)
@@ -82,9 +105,10 @@ values = st.floats(-2, 2, width=32) | st.sampled_from(
     st.integers(1, 5),
     st.integers(0, 4),
     st.sampled_from(list(FILTERS)),
+    st.sampled_from(list(engines(1))),
 )
 def test_small_cases_agree_with_fractions(
-    data: st.DataObject, width: int, n: int, extra: int, filters: str
+    data: st.DataObject, width: int, n: int, extra: int, filters: str, way: str
 ) -> None:
     row = st.lists(values, min_size=width, max_size=width).filter(any)
     drawn = data.draw(st.lists(row, min_size=2 * n + extra, max_size=2 * n + extra))
@@ -102,6 +126,7 @@ def test_small_cases_agree_with_fractions(
         ),
         both_directions=True,
         forced=FILTERS[filters],
+        engine=engines(tile)[way],
     )
     exact = exact_scores(rows[:n], rows[n:])
     lengths = [Fraction(float(np.linalg.norm(row.astype(float)))) for row in rows]
@@ -129,9 +154,10 @@ def test_small_cases_agree_with_fractions(
     st.sampled_from([0.0, 1.0, 10.0, 1000.0]),
     st.sampled_from([0.0, 1e-7, 1e-5]),
     st.sampled_from(list(FILTERS)),
+    st.sampled_from(list(engines(1))),
 )
 def test_a_cone_of_near_ties_is_ranked_as_float64_does(
-    seed: int, common: float, spread: float, filters: str
+    seed: int, common: float, spread: float, filters: str, way: str
 ) -> None:
     rows = unit_rows(60, 16, repeated=30, spread=spread, common=common, seed=seed)
     order = np.random.default_rng(seed).permutation(60)
@@ -149,59 +175,113 @@ def test_a_cone_of_near_ties_is_ranked_as_float64_does(
         ),
         both_directions=True,
         forced=FILTERS[filters],
+        engine=engines(16)[way],
     )
     assert ranks[0].tolist() == exact_ranks(queries, gallery, groups[:20], groups)
     assert ranks[1].tolist() == exact_ranks(gallery, queries, groups, groups[:20])
 
 
 @pytest.mark.parametrize("back", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("precision", [IN_FLOAT32, IN_BFLOAT16, IN_FLOAT16])
 @pytest.mark.parametrize("common", [0.0, 4.0])
 def test_a_filter_is_never_surely_wrong(
-    common: float, dtype: torch.dtype, back: bool
+    common: float, precision: Precision, back: bool
 ) -> None:
     for seed in range(3):
         queries = unit_rows(50, 96, common=common, seed=seed, library="torch")
         gallery = unit_rows(
             70, 96, repeated=30, spread=1e-4, common=common, seed=seed, library="torch"
         )
-        check_never_surely_wrong(queries, gallery, dtype, back)
+        check_never_surely_wrong(queries, gallery, precision, back)
 
 
+@pytest.mark.parametrize(("precision", "bits"), [(IN_BFLOAT16, 8), (IN_FLOAT16, 11)])
 @pytest.mark.parametrize("back", [False, True])
-def test_the_bound_of_bfloat16_holds_where_every_rounding_goes_the_same_way(
-    back: bool,
+def test_the_bound_holds_where_every_rounding_goes_the_same_way(
+    back: bool, precision: Precision, bits: int
 ) -> None:
     # Halves of a unit in the last place: the first is rounded down and the second up,
     # so that what the queries lose lies along the gallery, and the other way, while the
     # scores are small. With their negatives, the means are zero.
-    down, up = (torch.full((48,), 1 + half * 2.0**-8) for half in (1, 3))
+    down, up = (torch.full((48,), 1 + half * 2.0**-bits) for half in (1, 3))
     query = torch.cat([down, up])
     item = torch.cat([down, -up])
     check_never_surely_wrong(
-        torch.stack([query, -query]), torch.stack([item, -item]), torch.bfloat16, back
+        torch.stack([query, -query]), torch.stack([item, -item]), precision, back
     )
 
 
 def check_never_surely_wrong(
-    queries: torch.Tensor, gallery: torch.Tensor, dtype: torch.dtype, back: bool
+    queries: torch.Tensor, gallery: torch.Tensor, precision: Precision, back: bool
 ) -> None:
-    filtered, sides = _filter(queries, gallery, dtype)
+    filtered, sides = _filter(queries, gallery, precision)
     table = _product(filtered)
     exact = queries.double() @ gallery.double().T
     # Each pair in turn is at the floor: the hardest place, and far more of them than
     # ranks would ask for.
     for other in range(len(sides[0 if back else 1])):
         floors = exact[other] if back else exact[:, other]
-        limits = filtered.thresholds(
-            floors, slice(0, len(floors)), slice(None), back=back
-        )
-        assert limits is not None
+        everything = filtered.against([slice(None)], back)
+        limits = filtered.thresholds(floors, slice(None), everything, back)[0]
         low, high, floor = (
             one if back else one[:, None] for one in (limits.low, limits.high, floors)
         )
         assert not ((table < low) & (exact >= floor)).any()
         assert not ((table > high) & (exact < floor)).any()
+
+
+@pytest.mark.parametrize("precision", [IN_FLOAT32, IN_BFLOAT16, IN_FLOAT16])
+@pytest.mark.parametrize("dimension", [512, 768, 1000])
+def test_scores_err_by_no_more_than_the_bound_says(
+    dimension: int, precision: Precision
+) -> None:
+    for norm in (2.0**-20, 1.0, 2.0**19):
+        queries, gallery = cancelling(dimension)
+        queries *= norm
+        filtered, _ = _filter(queries, gallery, precision)
+        scale = filtered.queries.scale * filtered.gallery.scale
+        table = _product(filtered).double() / scale + filtered.shared
+        exact = queries.double() @ gallery.double().T
+        bounds = filtered.against([slice(None)], back=False).of_rows(
+            filtered.queries.bounds
+        )[0]
+        if precision is IN_BFLOAT16:
+            # The result itself is rounded to 8 bits, which thresholds allow for.
+            bounds = bounds + 2.0**-8 * table.abs().amax(1)
+        assert float(((table - exact).abs() / bounds[:, None]).max()) <= 1
+
+
+def cancelling(dimension: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows whose numbers lie half-way between two of few bits, and whose large products
+    cancel, so that what is lost is all that is left.
+    """
+    halves = 1 + np.random.default_rng(0).choice([1, 3], dimension // 2) * 2.0**-12
+    apart = 1 + normal(1, 20, dimension // 2) * 2.0**-9
+    queries = np.concatenate([halves * apart, halves * apart], 1)
+    gallery = np.concatenate([halves * apart, -halves * apart[::-1]], 1)
+    # Half of them the other way, so that there is no mean to take off.
+    sides = [np.concatenate([rows, -rows]) for rows in (queries, gallery)]
+    scaled = [unit(rows) for rows in sides]
+    return torch.from_numpy(scaled[0]), torch.from_numpy(scaled[1])
+
+
+def test_sums_of_products_are_not_shortened_whatever_the_caller_has_set() -> None:
+    cuda = torch.backends.cuda.matmul
+    names = (
+        "allow_fp16_accumulation",
+        "allow_fp16_reduced_precision_reduction",
+        "allow_bf16_reduced_precision_reduction",
+    )
+    before = [getattr(cuda, name) for name in names]
+    try:
+        for name in names:
+            setattr(cuda, name, True)
+        with plain_sums(HOST):
+            assert not any(getattr(cuda, name) for name in names)
+        assert all(getattr(cuda, name) for name in names)
+    finally:
+        for name, value in zip(names, before, strict=True):
+            setattr(cuda, name, value)
 
 
 def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
@@ -210,38 +290,44 @@ def test_a_common_component_leaves_the_band_of_bfloat16_narrow() -> None:
         rows = unit(normal(1, 400, 64) / 8 + common * unit(normal(2, 1, 64)))
         queries = torch.from_numpy(rows[:200])
         gallery = torch.from_numpy(rows[200:])
-        filtered, _ = _filter(queries, gallery, torch.bfloat16)
+        filtered, _ = _filter(queries, gallery, IN_BFLOAT16)
         scores = queries @ gallery.T
+        everything = filtered.against([slice(None)], back=False)
         limits = filtered.thresholds(
-            scores.diagonal().double(), slice(0, 200), slice(0, 200), back=False
+            scores.diagonal().double(), slice(None), everything, back=False
         )
-        assert limits is not None
         widths.append(float((limits.high - limits.low).mean() / scores.std()))
     assert widths[1] < 1.5 * widths[0]
 
 
 def _filter(
-    queries: torch.Tensor, gallery: torch.Tensor, dtype: torch.dtype
+    queries: torch.Tensor, gallery: torch.Tensor, precision: Precision
 ) -> tuple[Filter, tuple[Side, Side]]:
-    left, right = take_means(_plain, queries, gallery)
+    left, right = take_means(_plain, queries, gallery, 256)
     groups = torch.zeros(max(len(queries), len(gallery)), dtype=torch.int64)
     sides = (
         Side(queries, left.norms, groups[: len(queries)]),
         Side(gallery, right.norms, groups[: len(gallery)]),
     )
-    return make_filter(*sides, left.means, right.means, dtype), sides
+    made = make_filter(
+        *sides, left.means, right.means, precision, sizes_of_a_device(16)
+    )
+    assert made is not None
+    return made, sides
 
 
 def _product(filtered: Filter) -> torch.Tensor:
-    with plain_sums(torch.device("cpu")):
-        return (
-            filtered.queries.matrix(slice(None))
-            @ filtered.gallery.matrix(slice(None)).T
-        ).float()
+    queries = filtered.queries.matrix(slice(None))
+    gallery = filtered.gallery.matrix(slice(None))
+    with plain_sums(HOST):
+        return filtered.multiply(
+            queries, gallery, torch.empty(len(queries), len(gallery))
+        )
 
 
 @pytest.mark.parametrize("filters", FILTERS)
-def test_large_groups_and_many_partners_are_counted(filters: str) -> None:
+@pytest.mark.parametrize("way", engines(1))
+def test_large_groups_and_many_partners_are_counted(filters: str, way: str) -> None:
     rows = unit(normal(0, 150, 24))
     rng = np.random.default_rng(0)
     q_groups = rng.integers(0, 2, 70)
@@ -257,6 +343,7 @@ def test_large_groups_and_many_partners_are_counted(filters: str) -> None:
         ),
         both_directions=True,
         forced=FILTERS[filters],
+        engine=engines(16)[way],
     )
     assert ranks[0].tolist() == exact_ranks(rows[:70], rows[70:], q_groups, g_groups)
     assert ranks[1].tolist() == exact_ranks(rows[70:], rows[:70], g_groups, q_groups)
@@ -344,44 +431,12 @@ def distance_table(queries: torch.Tensor, gallery: torch.Tensor) -> np.ndarray:
     return table
 
 
-def test_loops_count_alike(kernels: Kernels) -> None:
-    rng = np.random.default_rng(0)
-    for rows, columns in ((1, 1), (3, 9), (70, 300), (300, 17)):
-        table = rng.integers(-5, 5, (rows, columns)).astype(np.float32)
-        scores = torch.from_numpy(table)
-        low = rng.integers(-5, 5, rows + columns).astype(np.float32)
-        high = low + rng.integers(0, 3, rows + columns).astype(np.float32)
-        of_rows = Thresholds(
-            torch.from_numpy(low[:rows]), torch.from_numpy(high[:rows])
-        )
-        of_columns = Thresholds(
-            torch.from_numpy(low[rows:]), torch.from_numpy(high[rows:])
-        )
-        tallies = kernels.tally(scores, of_rows, of_columns)
-        for dim, (tally, limits) in enumerate(
-            zip(tallies, (of_rows, of_columns), strict=True)
-        ):
-            lower, upper = (
-                limit.unsqueeze(1 - dim).numpy() for limit in (limits.low, limits.high)
-            )
-            assert tally.reach.tolist() == (table >= lower).sum(1 - dim).tolist()
-            assert tally.above.tolist() == (table > upper).sum(1 - dim).tolist()
-            places = torch.stack(
-                kernels.in_doubt(scores, limits, dim, tally), 1
-            ).tolist()
-            assert (
-                sorted(places)
-                == np.argwhere((table >= lower) & (table <= upper)).tolist()
-            )
-        assert (
-            kernels.tally(scores, of_rows, None)[0].above.tolist()
-            == tallies[0].above.tolist()
-        )
-        for whole, tally in zip(
-            _plain.tally_whole(scores, of_rows, of_columns), tallies, strict=True
-        ):
-            assert whole.reach.tolist() == tally.reach.tolist()
-            assert whole.above.tolist() == tally.above.tolist()
+@pytest.mark.parametrize("name", [*KERNELS, "unfused"])
+def test_kernels_collect_what_is_there(name: str) -> None:
+    kernels: Kernels | None = _unfused if name == "unfused" else KERNELS[name]
+    if kernels is None:
+        pytest.skip("numba is not installed")
+    check_collect(kernels, np.random.default_rng(0))
 
 
 def test_memory_beyond_the_embeddings_is_a_few_tiles() -> None:

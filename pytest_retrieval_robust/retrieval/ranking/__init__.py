@@ -26,13 +26,15 @@ from ._checks import (
     checked_sides,
     to_host,
 )
+from ._counting import count_wrong
 from ._custom import custom_counts, on_device_of, scored
 from ._exact import Side, plain_sums
-from ._filter import make_filter, precisions
-from ._kernels import Kernels, choose
+from ._filter import make_filter
+from ._kernels import Engine, engine_for
 from ._means import take_means
+from ._precisions import Precision, precisions
 from ._right_pairs import best_right, right_pairs
-from ._tiles import ROWS, Problem, count_wrong
+from ._tiles import Problem
 from ._top_k import top_k
 
 __all__ = [
@@ -44,10 +46,6 @@ __all__ = [
     "scored",
     "top_k",
 ]
-
-
-# Tiles are larger on a device whose time goes into starting work.
-_LARGER_ON_DEVICE = 4
 
 
 def positive_ranks(
@@ -130,19 +128,21 @@ def _ranks(
     request: Request,
     *,
     both_directions: bool,
-    forced: Sequence[torch.dtype] | None = None,
-    kernels: Kernels | None = None,
+    forced: Sequence[Precision] | None = None,
+    engine: Engine | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of the queries, and of the gallery's items if `both_directions` (else meaningless).
 
-    `forced` precisions of the filters and `kernels` replace the usual choice.
+    `forced` precisions of the filters and an `engine` replace the usual choice.
     """
     queries, gallery = checked_sides(request, both_directions=both_directions)
     with torch.no_grad():
         if request.similarity is None:
-            counts = _counts(
-                queries, gallery, request.tile, both_directions, forced, kernels
-            )
+            if engine is None:
+                count, dimension = queries.rows.shape
+                pairs = count * len(gallery.rows)
+                engine = engine_for(queries.rows.device, request.tile, dimension, pairs)
+            counts = _counts(queries, gallery, both_directions, forced, engine)
         else:
             # A scorer of the user's own needs no norms, which would show what is not finite.
             check_finite("queries", queries.rows)
@@ -156,33 +156,33 @@ def _ranks(
 def _counts(
     queries: Grouped,
     gallery: Grouped,
-    tile: int,
     both_directions: bool,
-    forced: Sequence[torch.dtype] | None,
-    kernels: Kernels | None,
+    forced: Sequence[Precision] | None,
+    engine: Engine,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(Q,) and (G,) int64: how many wrong partners score as high as the best right one."""
-    device = queries.rows.device
-    if device.type != "cpu":
-        tile *= _LARGER_ON_DEVICE
-    if kernels is None:
-        kernels = choose(len(queries.rows) * len(gallery.rows), device)
-    with plain_sums(device):
+    sizes = engine.sizes
+    with plain_sums(queries.rows.device):
         # 1. Norms, and the mean rows that the filters take off.
-        of_queries, of_gallery = take_means(kernels, queries.rows, gallery.rows)
+        of_queries, of_gallery = take_means(
+            engine.kernels, queries.rows, gallery.rows, sizes.piece
+        )
         left = _side(queries, of_queries.norms)
         right = _side(gallery, of_gallery.norms)
         # 2. In float64: what each row's best right partner surely scores, its floor.
-        pairs = right_pairs(left, right, ROWS * tile, tile)
-        q_floors, g_floors = best_right(kernels, left, right, pairs, tile)
+        pairs = right_pairs(left, right, sizes)
+        q_floors, g_floors = best_right(engine, left, right, pairs)
         # 3. Tile by tile: which wrong pairs reach a floor, by the filters' scores, and in
         #    float64 where these leave it in doubt.
-        filters = [
-            make_filter(left, right, of_queries.means, of_gallery.means, dtype)
-            for dtype in forced or precisions(left, right)
-        ]
+        filters = []
+        for precision in forced or precisions(left, right):
+            made = make_filter(
+                left, right, of_queries.means, of_gallery.means, precision, sizes
+            )
+            if made is not None:
+                filters.append(made)
         problem = Problem(
-            left, right, q_floors, g_floors, pairs, tile, both_directions, kernels
+            left, right, q_floors, g_floors, pairs, both_directions, engine
         )
         return count_wrong(problem, filters)
 

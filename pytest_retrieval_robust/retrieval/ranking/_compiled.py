@@ -14,15 +14,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ._thresholds import Tally, Thresholds
+from ._thresholds import Counted
 
 Array = NDArray[Any]
+
+# Rows after which columns with doubts are searched: while the scores are in the cache.
+_STRIP = 16
+# Columns that are searched together.
+_BLOCK = 64
 
 # The loops below take one-dimensional arrays one by one, hence their many parameters:
 # nothing but an index is left to the innermost loop.
 
 
-def moments(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+def moments(
+    rows: torch.Tensor,
+    others: torch.Tensor,
+    piece: int,  # noqa: ARG001 - nothing is made that would have to be cut
+) -> torch.Tensor:
+    """All at once: a row's float64 numbers stay in registers."""
     result = np.empty((len(rows), 3))
     _moments(rows.numpy(), others.numpy(), result)
     return torch.from_numpy(result)
@@ -33,7 +43,9 @@ def pair_scores(
     gallery: torch.Tensor,
     q_index: torch.Tensor,
     g_index: torch.Tensor,
+    piece: int,  # noqa: ARG001 - nothing is made that would have to be cut
 ) -> torch.Tensor:
+    """All at once, likewise."""
     scores = np.empty(len(q_index))
     _pair_scores(
         queries.numpy(), gallery.numpy(), q_index.numpy(), g_index.numpy(), scores
@@ -41,41 +53,29 @@ def pair_scores(
     return torch.from_numpy(scores)
 
 
-def tally(
-    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-) -> tuple[Tally, ...]:
-    rows, columns = scores.shape
+def collect(
+    scores: torch.Tensor,
+    of_rows: Counted,
+    of_columns: Counted | None,
+    first_query: int,
+    first_item: int,
+) -> None:
     table = scores.numpy()
-    q_low_high = (q_limits.low.numpy(), q_limits.high.numpy())
-    q_counts = np.zeros((2, rows), dtype=np.int32)
-    if g_limits is None:
-        _count_rows(table, *q_low_high, *q_counts)
-        return (_tally(q_counts),)
-    g_low_high = (g_limits.low.numpy(), g_limits.high.numpy())
-    g_counts = np.zeros((2, columns), dtype=np.int32)
-    _count_both(table, *q_low_high, *g_low_high, *q_counts, *g_counts)
-    return _tally(q_counts), _tally(g_counts)
+    first = (first_query, first_item)
+    if of_columns is None:
+        _collect_rows(table, *_arrays(of_rows), *first)
+        return
+    _collect_both(table, *_arrays(of_rows), *_arrays(of_columns), *first)
 
 
-def in_doubt(
-    scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
-) -> tuple[torch.Tensor, torch.Tensor]:
-    # Most rows and columns have no doubts, and are not searched.
-    lines = np.flatnonzero(tally.reach.numpy() != tally.above.numpy())
-    rows = np.empty(tally.doubts(), dtype=np.int64)
-    columns = np.empty_like(rows)
-    search = _search_rows if dim == 0 else _search_columns
-    low = limits.low.numpy()
-    high = limits.high.numpy()
-    search(scores.numpy(), low, high, lines, rows, columns)
-    return torch.from_numpy(rows), torch.from_numpy(columns)
+def _arrays(counted: Counted) -> tuple[Array, ...]:
+    limits = counted.limits
+    doubts = counted.doubts
+    tensors = (limits.low, limits.high, counted.above, doubts.pairs, doubts.filled)
+    return tuple(tensor.numpy() for tensor in tensors)
 
 
-def _tally(counts: Array) -> Tally:
-    return Tally(torch.from_numpy(counts[0]), torch.from_numpy(counts[1]))
-
-
-def _compile(loop: Callable[..., None], **options: Any) -> Callable[..., None]:
+def _compile(loop: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     try:
         compiled = numba.njit(cache=True, **options)(loop)
     except RuntimeError:
@@ -109,8 +109,76 @@ def _pair_scores_loop(
         scores[p] = score
 
 
-def _count_rows_loop(
-    scores: Array, low: Array, high: Array, reach: Array, above: Array
+def _search_row_loop(
+    scores: Array,
+    i: int,
+    low: float,
+    high: float,
+    pairs: Array,
+    filled: Array,
+    first_query: int,
+    first_item: int,
+) -> None:
+    room = pairs.shape[0] - 1
+    columns = scores.shape[1]
+    for start in range(0, columns, _BLOCK):
+        stop = min(start + _BLOCK, columns)
+        # Counting takes several columns at once, and most blocks have no doubts.
+        doubts = np.int32(0)
+        for j in range(start, stop):
+            value = scores[i, j]
+            doubts += np.int32(value >= low) - np.int32(value > high)
+        if doubts == 0:
+            continue
+        for j in range(start, stop):
+            if low <= scores[i, j] <= high:
+                if filled[0] < room:
+                    pairs[filled[0], 0] = first_query + i
+                    pairs[filled[0], 1] = first_item + j
+                filled[0] += 1
+
+
+def _search_columns_loop(
+    scores: Array,
+    first_row: int,
+    rows: int,
+    low: Array,
+    high: Array,
+    strip: Array,
+    pairs: Array,
+    filled: Array,
+    first_query: int,
+    first_item: int,
+) -> None:
+    room = pairs.shape[0] - 1
+    columns = strip.shape[0]
+    for start in range(0, columns, _BLOCK):
+        stop = min(start + _BLOCK, columns)
+        doubts = np.int32(0)
+        for j in range(start, stop):
+            doubts += strip[j]
+        if doubts == 0:
+            continue
+        for j in range(start, stop):
+            if strip[j] == 0:
+                continue
+            for i in range(first_row, rows):
+                if low[j] <= scores[i, j] <= high[j]:
+                    if filled[0] < room:
+                        pairs[filled[0], 0] = first_query + i
+                        pairs[filled[0], 1] = first_item + j
+                    filled[0] += 1
+
+
+def _collect_rows_loop(
+    scores: Array,
+    low: Array,
+    high: Array,
+    above: Array,
+    pairs: Array,
+    filled: Array,
+    first_query: int,
+    first_item: int,
 ) -> None:
     for i in range(scores.shape[0]):
         least = low[i]
@@ -121,12 +189,15 @@ def _count_rows_loop(
             value = scores[i, j]
             reached += np.int32(value >= least)
             passed += np.int32(value > most)
-        reach[i] = reached
-        above[i] = passed
+        above[i] += passed
+        if reached != passed:
+            _search_row(scores, i, least, most, pairs, filled, first_query, first_item)
 
 
-def _count_both_loop(
+def _count_strip_loop(
     scores: Array,
+    start: int,
+    stop: int,
     q_low: Array,
     q_high: Array,
     g_low: Array,
@@ -138,9 +209,8 @@ def _count_both_loop(
 ) -> None:
     # Four rows at a time, whose counts and thresholds stay in registers: a column's own
     # are then read and written once for the four.
-    rows = scores.shape[0]
-    blocked = rows // 4 * 4
-    for i in range(0, blocked, 4):
+    blocked = start + (stop - start) // 4 * 4
+    for i in range(start, blocked, 4):
         low0, low1, low2, low3 = q_low[i], q_low[i + 1], q_low[i + 2], q_low[i + 3]
         high0, high1, high2, high3 = (
             q_high[i],
@@ -181,7 +251,7 @@ def _count_both_loop(
         q_reach[i], q_reach[i + 1], q_reach[i + 2], q_reach[i + 3] = r0, r1, r2, r3
         q_above[i], q_above[i + 1], q_above[i + 2], q_above[i + 3] = a0, a1, a2, a3
     # The rows that are left over.
-    for i in range(blocked, rows):
+    for i in range(blocked, stop):
         for j in range(scores.shape[1]):
             value = scores[i, j]
             q_reach[i] += np.int32(value >= q_low[i])
@@ -190,34 +260,84 @@ def _count_both_loop(
             g_above[j] += np.int32(value > g_high[j])
 
 
-def _search_rows_loop(
-    scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array
+def _collect_both_loop(
+    scores: Array,
+    q_low: Array,
+    q_high: Array,
+    q_above: Array,
+    q_pairs: Array,
+    q_filled: Array,
+    g_low: Array,
+    g_high: Array,
+    g_above: Array,
+    g_pairs: Array,
+    g_filled: Array,
+    first_query: int,
+    first_item: int,
 ) -> None:
-    filled = 0
-    for i in lines:
-        for j in range(scores.shape[1]):
-            if low[i] <= scores[i, j] <= high[i]:
-                rows[filled] = i
-                columns[filled] = j
-                filled += 1
-
-
-def _search_columns_loop(
-    scores: Array, low: Array, high: Array, lines: Array, rows: Array, columns: Array
-) -> None:
-    filled = 0
-    for i in range(scores.shape[0]):
-        for j in lines:
-            if low[j] <= scores[i, j] <= high[j]:
-                rows[filled] = i
-                columns[filled] = j
-                filled += 1
+    rows, columns = scores.shape
+    row_counts = np.zeros((2, rows), dtype=np.int32)
+    column_counts = np.zeros((2, columns), dtype=np.int32)
+    # Of columns: how many scores are in doubt before a strip, and in it.
+    before = np.zeros(columns, dtype=np.int32)
+    strip = np.empty(columns, dtype=np.int32)
+    for start in range(0, rows, _STRIP):
+        stop = min(start + _STRIP, rows)
+        _count_strip(
+            scores,
+            start,
+            stop,
+            q_low,
+            q_high,
+            g_low,
+            g_high,
+            row_counts[0],
+            row_counts[1],
+            column_counts[0],
+            column_counts[1],
+        )
+        # Beyond what there is room for, the number alone tells enough.
+        if q_filled[0] < q_pairs.shape[0]:
+            for i in range(start, stop):
+                if row_counts[0, i] != row_counts[1, i]:
+                    _search_row(
+                        scores,
+                        i,
+                        q_low[i],
+                        q_high[i],
+                        q_pairs,
+                        q_filled,
+                        first_query,
+                        first_item,
+                    )
+        in_strip = np.int32(0)
+        for j in range(columns):
+            so_far = column_counts[0, j] - column_counts[1, j]
+            strip[j] = so_far - before[j]
+            before[j] = so_far
+            in_strip += strip[j]
+        if in_strip and g_filled[0] < g_pairs.shape[0]:
+            _search_columns(
+                scores,
+                start,
+                stop,
+                g_low,
+                g_high,
+                strip,
+                g_pairs,
+                g_filled,
+                first_query,
+                first_item,
+            )
+    q_above += row_counts[1]
+    g_above += column_counts[1]
 
 
 # The bounds hold for every order of summation, so the compiler may choose it.
 _moments = _compile(_moments_loop, fastmath={"reassoc", "contract"})
 _pair_scores = _compile(_pair_scores_loop, fastmath={"reassoc", "contract"})
-_count_rows = _compile(_count_rows_loop)
-_count_both = _compile(_count_both_loop)
-_search_rows = _compile(_search_rows_loop)
+_search_row = _compile(_search_row_loop)
 _search_columns = _compile(_search_columns_loop)
+_collect_rows = _compile(_collect_rows_loop)
+_count_strip = _compile(_count_strip_loop)
+_collect_both = _compile(_collect_both_loop)

@@ -56,16 +56,17 @@ def pair_bounds(
     q_index: torch.Tensor,
     g_index: torch.Tensor,
     sign: int,
+    piece: int,
 ) -> torch.Tensor:
     """(P,) float64: the same of single pairs."""
     error = sign * gamma(queries.rows.shape[1], FLOAT64)
-    scores = kernels.pair_scores(queries.rows, gallery.rows, q_index, g_index)
+    scores = kernels.pair_scores(queries.rows, gallery.rows, q_index, g_index, piece)
     return scores.add_(queries.norms[q_index] * gallery.norms[g_index], alpha=error)
 
 
 @contextmanager
 def plain_sums(device: torch.device) -> Iterator[None]:
-    """No TF32, autocast or sums in bfloat16 in here: they would break the bounds. The
+    """No TF32, autocast or sums of 16 bits in here: they would break the bounds. The
     caller's settings come back.
 
     Nor does torch ask for deterministic algorithms: it refuses some that give the same

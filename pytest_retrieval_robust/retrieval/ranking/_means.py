@@ -34,7 +34,7 @@ class Measured(NamedTuple):
 
 
 def take_means(
-    kernels: Kernels, queries: torch.Tensor, gallery: torch.Tensor
+    kernels: Kernels, queries: torch.Tensor, gallery: torch.Tensor, piece: int
 ) -> tuple[Measured, Measured]:
     """Norms and means of both sides.
 
@@ -43,8 +43,8 @@ def take_means(
     q_mean = queries.mean(0).double()
     g_mean = gallery.mean(0).double()
     # Columns: the norms, products with the own mean, products with the other mean.
-    q_moments = kernels.moments(queries, torch.stack([q_mean, g_mean]))
-    g_moments = kernels.moments(gallery, torch.stack([g_mean, q_mean]))
+    q_moments = kernels.moments(queries, torch.stack([q_mean, g_mean]), piece)
+    g_moments = kernels.moments(gallery, torch.stack([g_mean, q_mean]), piece)
     check_norms("queries", queries, q_moments[:, 0])
     check_norms("gallery", gallery, g_moments[:, 0])
     if not _is_worth_taking(q_mean, q_moments):

@@ -6,20 +6,18 @@ import numpy as np
 import torch
 
 from ._checks import parts
-from ._thresholds import Tally, Thresholds
+from ._thresholds import Counted
 
-# Rows at a time, so that their float64 copies stay in the cache.
-_PIECE = 256
-# Rows of scores at a time, for the same reason; fewer than a byte can add up.
+# Rows of scores at a time, so that they stay in the cache; fewer than a byte can add up.
 _SCORE_ROWS = 128
 _BYTES_OF_A_WORD = 8
 # As many zeros and ones as a byte can add up.
 _ADDENDS = 255
 
 
-def moments(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+def moments(rows: torch.Tensor, others: torch.Tensor, piece: int) -> torch.Tensor:
     result = torch.empty((len(rows), 3), dtype=torch.float64, device=rows.device)
-    for part in parts(len(rows), _PIECE):
+    for part in parts(len(rows), piece):
         exact = rows[part].double()
         result[part, 0] = torch.linalg.vector_norm(exact, dim=1)
         result[part, 1:] = exact @ others.T
@@ -31,72 +29,76 @@ def pair_scores(
     gallery: torch.Tensor,
     q_index: torch.Tensor,
     g_index: torch.Tensor,
+    piece: int,
 ) -> torch.Tensor:
     scores = torch.empty(len(q_index), dtype=torch.float64, device=queries.device)
-    for part in parts(len(q_index), _PIECE):
+    for part in parts(len(q_index), piece):
         q_rows = queries[q_index[part]].double()
         scores[part] = q_rows.mul_(gallery[g_index[part]]).sum(1)
     return scores
 
 
-def tally(
-    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-) -> tuple[Tally, ...]:
-    if scores.device.type == "cpu":
-        return _tally_by_words(scores, q_limits, g_limits)
-    return tally_whole(scores, q_limits, g_limits)
-
-
-def tally_whole(
-    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-) -> tuple[Tally, ...]:
-    """The direct way, which is fast on other devices."""
-    q_reach = (scores >= q_limits.low[:, None]).sum(1)
-    q_above = (scores > q_limits.high[:, None]).sum(1)
-    of_rows = Tally(q_reach, q_above)
-    if g_limits is None:
-        return (of_rows,)
-    g_reach = (scores >= g_limits.low).sum(0)
-    g_above = (scores > g_limits.high).sum(0)
-    return of_rows, Tally(g_reach, g_above)
-
-
-def _tally_by_words(
-    scores: torch.Tensor, q_limits: Thresholds, g_limits: Thresholds | None
-) -> tuple[Tally, ...]:
-    rows, columns = scores.shape
-    of_rows = _empty_tally(rows)
-    of_columns = _empty_tally(columns)
-    for part in parts(rows, _SCORE_ROWS):
+def collect(
+    scores: torch.Tensor,
+    of_rows: Counted,
+    of_columns: Counted | None,
+    first_query: int,
+    first_item: int,
+) -> None:
+    of_rows_here = _Tally(len(scores))
+    of_columns_here = _Tally(scores.shape[1])
+    for part in parts(len(scores), _SCORE_ROWS):
         hits = _Hits(scores[part])
-        own = q_limits[part]
-        of_rows.reach[part] = hits.of_rows(own.low, above=False)
-        of_rows.above[part] = hits.of_rows(own.high, above=True)
-        if g_limits is not None:
-            of_columns.reach.add_(hits.of_columns(g_limits.low, above=False))
-            of_columns.above.add_(hits.of_columns(g_limits.high, above=True))
-    if g_limits is None:
-        return (of_rows,)
-    return of_rows, of_columns
+        own = of_rows.limits[part]
+        of_rows_here.reach[part] = hits.of_rows(own.low, above=False)
+        of_rows_here.above[part] = hits.of_rows(own.high, above=True)
+        if of_columns is not None:
+            limits = of_columns.limits
+            of_columns_here.reach += hits.of_columns(limits.low, above=False)
+            of_columns_here.above += hits.of_columns(limits.high, above=True)
+    first = (first_query, first_item)
+    _add(scores, of_rows, of_rows_here, 0, first)
+    if of_columns is not None:
+        _add(scores, of_columns, of_columns_here, 1, first)
 
 
-def _empty_tally(count: int) -> Tally:
-    reach = torch.zeros(count, dtype=torch.int64, device="cpu")
-    return Tally(reach, torch.zeros_like(reach))
+class _Tally:
+    """How many scores of each row, or column, reach the lower threshold, and how many
+    are above the upper one.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.reach = torch.zeros(count, dtype=torch.int64, device="cpu")
+        self.above = torch.zeros_like(self.reach)
 
 
-def in_doubt(
-    scores: torch.Tensor, limits: Thresholds, dim: int, tally: Tally
-) -> tuple[torch.Tensor, torch.Tensor]:
-    # Most rows and columns have no doubts, and are not compared again.
-    lines = (tally.reach != tally.above).nonzero()[:, 0]
+def _add(
+    scores: torch.Tensor,
+    counted: Counted,
+    tally: _Tally,
+    dim: int,
+    first: tuple[int, int],
+) -> None:
+    """Add the counts, and the pairs of the rows (`dim` 0) or columns (1) that have some
+    in doubt.
+    """
+    counted.above.add_(tally.above)
+    doubts = counted.doubts
+    in_doubt = tally.reach - tally.above
+    start = int(doubts.filled)
+    stop = start + int(in_doubt.sum())
+    doubts.filled.fill_(stop)
+    # Beyond what there is room for, the number alone tells enough.
+    if start == stop or stop > doubts.room:
+        return
+    lines = in_doubt.nonzero()[:, 0]
     chosen = scores.index_select(dim, lines)
-    low = limits.low[lines].unsqueeze(1 - dim)
-    high = limits.high[lines].unsqueeze(1 - dim)
-    rows, columns = ((chosen >= low) & (chosen <= high)).nonzero(as_tuple=True)
-    if dim == 0:
-        return lines[rows], columns
-    return rows, lines[columns]
+    low = counted.limits.low[lines].unsqueeze(1 - dim)
+    high = counted.limits.high[lines].unsqueeze(1 - dim)
+    places = ((chosen >= low) & (chosen <= high)).nonzero()
+    places[:, dim] = lines[places[:, dim]]
+    places += torch.tensor(first, device="cpu")
+    doubts.pairs[start:stop] = places
 
 
 class _Hits:

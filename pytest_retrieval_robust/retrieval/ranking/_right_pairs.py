@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ._checks import parts
 from ._exact import Side, pair_bounds, tile_bounds
-from ._kernels import Kernels
+from ._kernels import Engine
+from ._sizes import Sizes
 
 # Right pairs per row. With more, comparing all groups of a tile is cheaper than a list.
 _MOST_PER_ROW = 8
@@ -42,9 +43,7 @@ class RightPairs:
         return self.q_index[pairs] - q_part.start, self.g_index[pairs] - g_part.start
 
 
-def right_pairs(
-    queries: Side, gallery: Side, rows: int, tile: int
-) -> RightPairs | None:
+def right_pairs(queries: Side, gallery: Side, sizes: Sizes) -> RightPairs | None:
     """None where groups are so large that the pairs are better found by comparing all
     groups of a tile.
     """
@@ -63,6 +62,8 @@ def right_pairs(
     g_index = order[np.repeat(first, counts) + within_stretch]
 
     # The pairs tile by tile.
+    rows = sizes.rows
+    tile = sizes.tile
     columns = -(-len(g_groups) // tile)
     tiles = q_index // rows * columns + g_index // tile
     by_tile = np.argsort(tiles, kind="stable")
@@ -80,14 +81,22 @@ def right_pairs(
 
 
 def best_right(
-    kernels: Kernels, queries: Side, gallery: Side, pairs: RightPairs | None, tile: int
+    engine: Engine, queries: Side, gallery: Side, pairs: RightPairs | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(Q,) and (G,) float64: what each one's best right partner scores at least; minus
     infinity where it has none.
     """
     if pairs is None:
-        return _best_by_tiles(queries, gallery, tile)
-    lowest = pair_bounds(kernels, queries, gallery, pairs.q_index, pairs.g_index, -1)
+        return _best_by_tiles(queries, gallery, engine.sizes.tile)
+    lowest = pair_bounds(
+        engine.kernels,
+        queries,
+        gallery,
+        pairs.q_index,
+        pairs.g_index,
+        -1,
+        engine.sizes.piece,
+    )
     q_floors = _no_floors(queries)
     g_floors = _no_floors(gallery)
     q_floors.scatter_reduce_(0, pairs.q_index, lowest, "amax")

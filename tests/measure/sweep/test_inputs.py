@@ -18,7 +18,7 @@ from pytest_retrieval_robust.measure.sweep.run import (
     run_sweep,
 )
 from pytest_retrieval_robust.models import DualEncoder, Precision
-from pytest_retrieval_robust.occluders import _compiled
+from pytest_retrieval_robust.occluders import _compiled, fused
 
 NAMES = (
     "patches",
@@ -68,16 +68,14 @@ def swept(model: DualEncoder, data: RetrievalDataset) -> list[bytes]:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The passes that hide and normalise, which happen on a processor too."""
     made: list[str] = []
-    hide = inputs.hidden_normalised
-    show = inputs.normalised
 
     def hidden(*arguments: Any, **options: Any) -> torch.Tensor:
         made.append("hidden")
-        return hide(*arguments, **options)
+        return fused.hidden_normalised(*arguments, **options)
 
     def clean(*arguments: Any) -> torch.Tensor:
         made.append("clean")
-        return show(*arguments)
+        return fused.normalised(*arguments)
 
     monkeypatch.setattr(inputs, "NORMALISES_ON", ("cuda", "cpu"))
     monkeypatch.setattr(inputs, "hidden_normalised", hidden)

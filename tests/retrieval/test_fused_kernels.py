@@ -1,0 +1,85 @@
+"""Kernels for GPUs that no test machine has: Triton interprets them on the processor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from pytest_retrieval_robust.retrieval.ranking._kernels import fused_on
+
+TYPES = {
+    "_collect": (
+        "scores:*fp32 q_low:*fp32 q_high:*fp32 q_above:*i32 q_pairs:*i32 q_filled:*i64"
+        " g_low:*fp32 g_high:*fp32 g_above:*i32 g_pairs:*i32 g_filled:*i64 rows:i32"
+        " columns:i32 stride:i32 first_query:i32 first_item:i32 q_room:i32 g_room:i32"
+    ),
+    "_pair_scores": (
+        "queries:*fp32 gallery:*fp32 q_index:*i64 g_index:*i64 scores:*fp64 count:i32"
+        " width:i32"
+    ),
+}
+
+
+def test_fused_kernels_count_what_the_plain_ones_count() -> None:
+    pytest.importorskip("triton")
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.retrieval.fused_kernels"],
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "alike\n"
+
+
+@pytest.mark.parametrize("capability", [75, 80, 90])
+@pytest.mark.parametrize("both", [False, True])
+def test_fused_kernels_compile_for_cards_that_are_not_here(
+    capability: int, both: bool
+) -> None:
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from pytest_retrieval_robust.retrieval.ranking import _triton
+
+    target = GPUTarget("cuda", capability, 32)
+    constants = {
+        "_collect": {
+            "BOTH": both,
+            "BLOCK_ROWS": _triton._BLOCK_ROWS,
+            "BLOCK_COLUMNS": _triton._BLOCK_COLUMNS,
+        },
+        "_pair_scores": {
+            "BLOCK_PAIRS": _triton._BLOCK_PAIRS,
+            "BLOCK_WIDTH": _triton._BLOCK_WIDTH,
+        },
+    }
+    for name, types in TYPES.items():
+        kernel = getattr(_triton, name)
+        signature = dict(pair.split(":") for pair in types.split())
+        signature.update(dict.fromkeys(constants[name], "constexpr"))
+        source = ASTSource(
+            fn=kernel,
+            signature=signature,
+            constexprs={
+                (kernel.arg_names.index(constant),): value
+                for constant, value in constants[name].items()
+            },
+        )
+        compiled = triton.compile(
+            source, target=target, options={"enable_fp_fusion": True}
+        )
+        assert compiled.asm["cubin"]
+
+
+def test_where_they_do_not_run_the_plain_ones_are_used() -> None:
+    assert fused_on(torch.device("cpu")) is None
+    if not torch.cuda.is_available():
+        # Triton finds no driver, and nobody hears of it.
+        assert fused_on(torch.device("cuda:0")) is None
