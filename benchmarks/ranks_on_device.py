@@ -78,10 +78,10 @@ def made(
     correlation: float = CORRELATION,
 ) -> Case:
     """`cosine` is the mean one between rows; a `correlation` of 0.05 is near chance."""
-    random = torch.Generator(device).manual_seed(0)
+    torch.manual_seed(0)
 
     def directions(count: int) -> torch.Tensor:
-        rows = torch.randn((count, DIMENSION), generator=random, device=device)
+        rows = torch.randn((count, DIMENSION), device=device)
         return torch.nn.functional.normalize(rows, dim=1)
 
     own = directions(reports)

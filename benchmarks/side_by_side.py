@@ -36,15 +36,15 @@ def ratios_of(
     actions: Mapping[str, Action], base: str, device: str, rounds: int
 ) -> list[Ratio]:
     """Every action's ratio to the action `base`, which is timed in the same rounds."""
-    on_device = _in_turns(actions, device, rounds, _of_device)
-    waited = on_device
+    on_device = in_turns(actions, device, rounds, of_device)
+    of_waiting = on_device
     if device.startswith("cuda"):
-        waited = _in_turns(actions, device, rounds, _waited)
+        of_waiting = in_turns(actions, device, rounds, waited)
     return [
         Ratio(
             name,
             _median_ratio(on_device[name], on_device[base]),
-            _median_ratio(waited[name], waited[base]),
+            _median_ratio(of_waiting[name], of_waiting[base]),
         )
         for name in actions
         if name != base
@@ -55,7 +55,7 @@ def _median_ratio(seconds: Sequence[float], of_base: Sequence[float]) -> float:
     return median(a / b for a, b in zip(seconds, of_base, strict=True))
 
 
-def _in_turns(
+def in_turns(
     actions: Mapping[str, Action],
     device: str,
     rounds: int,
@@ -72,7 +72,7 @@ def _in_turns(
     return seconds
 
 
-def _waited(action: Action, device: str) -> float:
+def waited(action: Action, device: str) -> float:
     """Seconds of one call, from asking to having."""
     synchronise(device)
     start = time.perf_counter()
@@ -81,10 +81,10 @@ def _waited(action: Action, device: str) -> float:
     return time.perf_counter() - start
 
 
-def _of_device(action: Action, device: str) -> float:
+def of_device(action: Action, device: str) -> float:
     """Seconds of the device per call; on a processor those of one call."""
     if not device.startswith("cuda"):
-        return _waited(action, device)
+        return waited(action, device)
     stream = torch.cuda.current_stream(device)
     start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]

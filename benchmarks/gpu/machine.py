@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,8 +16,10 @@ import torch
 
 from pytest_retrieval_robust.measure.timing.hardware import hardware_name
 
+from ..side_by_side import Action, in_turns, of_device
 from .steps import Notebook, Setting
-from .timing import Action, in_rounds, rotated
+
+_ROUNDS = 5
 
 _PACKAGES = (
     "pytest-retrieval-robust",
@@ -60,7 +64,7 @@ def _copies(setting: Setting, notebook: Notebook) -> None:
         target = torch.empty_like(source)
         return lambda: target.copy_(source)
 
-    seconds = in_rounds({"copy": rotated(copy)}, setting)["copy"]
+    seconds = _seconds(_rotated(copy), setting)
     # Each float32 number is read and written.
     rates = [8 * count / taken / 1e12 for taken in seconds]
     notebook.figure("copy on the device", rates, "TB/s")
@@ -77,10 +81,20 @@ def _products(setting: Setting, notebook: Notebook) -> None:
         def product(left: torch.Tensor = left, right: torch.Tensor = right) -> object:
             return left @ right.T
 
-        seconds = in_rounds({"product": product}, setting)["product"]
+        seconds = _seconds(product, setting)
         work = 2 * rows * columns * width
         rates = [work / taken / 1e12 for taken in seconds]
         notebook.figure(f"bfloat16 product, K = {dimension}", rates, "TFLOP/s")
+
+
+def _seconds(action: Action, setting: Setting) -> list[float]:
+    return in_turns({"it": action}, setting.device, _ROUNDS, of_device)["it"]
+
+
+def _rotated(make: Callable[[int], Action], count: int = 4) -> Action:
+    """An action that goes round several buffers, so that the cache does not hold them."""
+    actions = itertools.cycle([make(number) for number in range(count)])
+    return lambda: next(actions)()
 
 
 def _driver() -> str:

@@ -12,9 +12,9 @@ from pytest_retrieval_robust import find_breaking
 from pytest_retrieval_robust.core.calling import image_rows
 from pytest_retrieval_robust.models import DualEncoder
 
+from ..side_by_side import waited
 from .encoders import Projection, patterns, vit
 from .steps import Notebook, Setting, Target
-from .timing import waited
 
 _K = 10
 _SAME_SHARES = 0.95
@@ -50,7 +50,8 @@ def _rate(model: DualEncoder, setting: Setting, notebook: Notebook) -> None:
     pixels = torch.rand(batch, 3, 224, 224, device=setting.device)
     image_rows(model, pixels)
     forward = [
-        waited(lambda: image_rows(model, pixels), setting) / batch for _ in range(5)
+        waited(lambda: image_rows(model, pixels), setting.device) / batch
+        for _ in range(5)
     ]
     encodings = 0
 
@@ -59,7 +60,7 @@ def _rate(model: DualEncoder, setting: Setting, notebook: Notebook) -> None:
         result = find_breaking(model, data, k=_K, images=32, budget=768)
         encodings = int(result.encodings.sum())
 
-    seconds = waited(search, setting)
+    seconds = waited(search, setting.device)
     per_encoding = seconds / max(1, encodings)
     ratios = [per_encoding / one for one in forward]
     notebook.figure("an encoding of a search to a forward's", ratios, "", Target(1.25))

@@ -24,10 +24,10 @@ from pytest_retrieval_robust.measure.sweep.run import SweepOptions
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import Occluder
 
+from ..side_by_side import waited
 from .encoders import Projection, vit
 from .parity import swept
 from .steps import Notebook, Setting, Target
-from .timing import waited
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5)
 _SIDE = 1024
@@ -57,7 +57,7 @@ class _Bench:
             options = SweepOptions(batch_size=self.batch, store=opened)
             return swept(self.model, data, cells, options)
 
-        return waited(run, self.setting)
+        return waited(run, self.setting.device)
 
     def ratio(self, seconds: float) -> float:
         return seconds / self.forward
@@ -154,7 +154,7 @@ def _forward(
                 image_rows(model, pixels[: images - start])
 
     image_rows(model, pixels)
-    return waited(run, setting)
+    return waited(run, setting.device)
 
 
 def _decoding(
@@ -169,7 +169,7 @@ def _decoding(
         for batch in Feed(plan, None):
             assert batch.pixels is not None
 
-    seconds = waited(read, bench.setting)
+    seconds = waited(read, bench.setting.device)
     images = len(data.image_ids)
     enough = images / (bench.forward / (1 + len(LEVELS)))
     notebook.figure(
