@@ -38,7 +38,7 @@ def collect(
     columns_or_rows = of_columns or of_rows
     grid = (triton.cdiv(columns, _BLOCK_COLUMNS), triton.cdiv(rows, _BLOCK_ROWS))
     # Triton starts kernels on the current device, whatever its arguments lie on.
-    with torch.cuda.device_of(scores):
+    with torch.cuda.device_of(scores):  # type: ignore[no-untyped-call]
         _collect[grid](
             scores,
             *_pointers(of_rows),
@@ -70,7 +70,7 @@ def pair_scores(
     if not count:
         return scores
     grid = (triton.cdiv(count, _BLOCK_PAIRS),)
-    with torch.cuda.device_of(scores):
+    with torch.cuda.device_of(scores):  # type: ignore[no-untyped-call]
         _pair_scores[grid](
             queries,
             gallery,
