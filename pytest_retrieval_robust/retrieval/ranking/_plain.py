@@ -9,7 +9,7 @@ from ._checks import parts
 from ._thresholds import Counted
 
 # Rows of scores at a time, so that they stay in the cache; fewer than a byte can add up.
-_SCORE_ROWS = 128
+_SCORE_ROWS = 248
 _BYTES_OF_A_WORD = 8
 # As many zeros and ones as a byte can add up.
 _ADDENDS = 255
