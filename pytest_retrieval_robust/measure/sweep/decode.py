@@ -29,18 +29,20 @@ class DecodedImage:
     digest: bytes
 
 
-def decode(plan: SweepPlan, number: int) -> DecodedImage:
+def decode(plan: SweepPlan, number: int, content: bytes = b"") -> DecodedImage:
     """The image with that number in the data set.
 
-    It is decoded unless a model that prepares alike has had it.
+    It is decoded unless a model that prepares alike has had it, from the same `content`:
+    what the data set knows of its file, if anything. A file that was changed since is
+    another image.
     """
     if plan.pictures is None:
         return _decoded(plan, number)
-    kept = plan.pictures.get(number)
+    kept = plan.pictures.get(number, content)
     if kept is not None:
         return kept
     decoded = _decoded(plan, number)
-    plan.pictures.put(number, decoded)
+    plan.pictures.put(number, decoded, content)
     return decoded
 
 

@@ -151,7 +151,7 @@ class Feed:
         if are_complete(stored, self._plan.cells):
             return stored_batch(plan, keys, stored)
         drawn_ahead = self._drawn_ahead(stored)
-        decoded = self._decode(turn, pool, plan, drawn_ahead)
+        decoded = self._decode(turn, pool, plan, drawn_ahead, contents)
         batch = decoded_batch(plan, decoded, keys, stored)
         return replace(batch, drawn_ahead=drawn_ahead)
 
@@ -207,6 +207,7 @@ class Feed:
         pool: ThreadPoolExecutor,
         plan: BatchPlan,
         drawn_ahead: DrawnAhead | None = None,
+        contents: Contents | None = None,
     ) -> DecodedImages:
         """Every image decoded and prepared, and drawn on where `drawn_ahead` is given."""
         buffer = PixelBuffer(len(plan.images), self._plan.model.device)
@@ -214,7 +215,8 @@ class Feed:
         def decode_into(place: int) -> bytes:
             """Put an image into the buffer; returns its digest."""
             number = int(plan.images[place])
-            decoded = decode(self._plan, number)
+            content = b"" if contents is None else contents[place][1]
+            decoded = decode(self._plan, number, content)
             if decoded.prepared is not None:
                 buffer.put(place, decoded.prepared)
                 if drawn_ahead is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -156,7 +157,8 @@ class KeptPictures:
 class PicturesOfOneWay:
     """The images that were prepared in one way. Safe in several threads.
 
-    An image's record is the digest of its pixels, its frame, and what was prepared.
+    An image's record is a digest of its content, that of its pixels, its frame, and what
+    was prepared.
     """
 
     def __init__(self, pictures: KeptPictures, images: int) -> None:
@@ -165,8 +167,10 @@ class PicturesOfOneWay:
         self._layout: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         """The shape and type of prepared pixels, which are those of all images."""
 
-    def get(self, number: int) -> DecodedImage | None:
-        """The image with that number in the data set; None if it is not kept."""
+    def get(self, number: int, content: bytes = b"") -> DecodedImage | None:
+        """The image with that number in the data set; None if it is not kept, or has
+        another content.
+        """
         start = int(self._starts[number])
         if start == _UNREADABLE:
             return DecodedImage(None, bytes(DIGEST_BYTES))
@@ -175,11 +179,11 @@ class PicturesOfOneWay:
         shape, dtype = self._layout
         size = _HEAD_BYTES + int(np.prod(shape)) * dtype.itemsize
         record = self._pictures.take(start, size)
-        if record is None:
+        if record is None or record[:_CONTENT_BYTES].tobytes() != _digest_of(content):
             return None
         return _image_of(record, shape, dtype)
 
-    def put(self, number: int, image: DecodedImage) -> None:
+    def put(self, number: int, image: DecodedImage, content: bytes = b"") -> None:
         """Keep an image, if there is room."""
         if image.prepared is None:
             self._starts[number] = _UNREADABLE
@@ -190,19 +194,26 @@ class PicturesOfOneWay:
         # Of a model that does not resize to a fixed square, which is refused later.
         if self._layout != (pixels.shape, pixels.dtype):
             return
-        start = self._pictures.put(_record_of(image.digest, image.prepared))
+        start = self._pictures.put(_record_of(image.digest, image.prepared, content))
         if start is not None:
             self._starts[number] = start
 
 
 _FRAME_BYTES = 4 * 8
-_HEAD_BYTES = DIGEST_BYTES + _FRAME_BYTES
+_CONTENT_BYTES = 32
+_FRAME_START = _CONTENT_BYTES + DIGEST_BYTES
+_HEAD_BYTES = _FRAME_START + _FRAME_BYTES
 
 
-def _record_of(digest: bytes, prepared: Prepares) -> NDArray[np.uint8]:
+def _digest_of(content: bytes) -> bytes:
+    return sha256(content).digest()
+
+
+def _record_of(digest: bytes, prepared: Prepares, content: bytes) -> NDArray[np.uint8]:
     frame = np.array(prepared.frame, dtype=np.float64)
     pixels = np.ascontiguousarray(prepared.pixels)
     parts = (
+        np.frombuffer(_digest_of(content), dtype=np.uint8),
         np.frombuffer(digest, dtype=np.uint8),
         frame.view(np.uint8),
         pixels.reshape(-1).view(np.uint8),
@@ -213,8 +224,9 @@ def _record_of(digest: bytes, prepared: Prepares) -> NDArray[np.uint8]:
 def _image_of(
     record: NDArray[np.uint8], shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> DecodedImage:
-    frame = record[DIGEST_BYTES:_HEAD_BYTES].view(np.float64).tolist()
+    frame = record[_FRAME_START:_HEAD_BYTES].view(np.float64).tolist()
     pixels = record[_HEAD_BYTES:].view(dtype).reshape(shape)
     left, top, right, bottom = frame
     kept = _Kept(pixels, (left, top, right, bottom))
-    return DecodedImage(kept, record[:DIGEST_BYTES].tobytes())
+    digest = record[_CONTENT_BYTES:_FRAME_START].tobytes()
+    return DecodedImage(kept, digest)

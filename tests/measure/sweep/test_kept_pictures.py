@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_retrieval_robust import encoder_from_callables
+from pytest_retrieval_robust import encoder_from_callables, load_dataset, load_model
 from pytest_retrieval_robust.core.errors import UnreadableImageError
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
@@ -366,3 +366,53 @@ def test_threads_may_write_and_read_at_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(30)))
     pictures.close()
+
+
+@given(content=st.binary(max_size=70), other=st.binary(max_size=70))
+def test_an_image_is_given_for_its_own_content_alone(
+    content: bytes, other: bytes
+) -> None:
+    pictures = KeptPictures(counted())
+    kept = pictures.for_model(model_of("first"), pictures.dataset)
+    assert kept is not None
+    zeros = np.zeros((3, 4, 4), dtype=np.uint8)
+    kept.put(0, DecodedImage(Prepared(zeros, (0, 0, 1, 1)), bytes(32)), content)
+    assert kept.get(0, content) is not None
+    assert (kept.get(0, other) is None) == (content != other)
+    pictures.close()
+
+
+def test_a_file_that_changed_between_two_models_is_decoded_again(
+    tmp_path: Path,
+) -> None:
+    """Else its old rows would be stored under the new file's key."""
+    rng = np.random.default_rng(0)
+    lines = ["image,report"]
+    for number in range(6):
+        levels = rng.integers(0, 256, (40, 40), dtype=np.uint8)
+        Image.fromarray(levels).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,finding number {number}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    dataset = load_dataset("table", path=str(tmp_path / "table.csv"))
+    first, second = (
+        load_model(name, device="cpu")
+        for name in ("tiny-cxr-clip", "tiny-cxr-clip-robust")
+    )
+
+    def swept(model: DualEncoder, pictures: KeptPictures | None) -> SweepResult:
+        store = EmbeddingStore(tmp_path / ("kept" if pictures else "plain"))
+        options = SweepOptions(batch_size=4, pictures=pictures, store=store)
+        return run_sweep(model, pairs_of(dataset), CELLS[:1], (1,), options)
+
+    pictures = KeptPictures(dataset)
+    before = swept(first, pictures).dataset["pixel_digest"]
+    Image.fromarray(rng.integers(0, 256, (40, 40), dtype=np.uint8)).save(
+        tmp_path / "3.png"
+    )
+    after = swept(second, pictures)
+    expected = swept(second, None)
+    pictures.close()
+    assert after.dataset["pixel_digest"] == expected.dataset["pixel_digest"] != before
+    assert ranks(after) == ranks(expected)
+    # What was stored is the new file's as well.
+    assert ranks(swept(second, KeptPictures(dataset))) == ranks(expected)
