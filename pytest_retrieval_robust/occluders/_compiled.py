@@ -35,6 +35,11 @@ def why_not_compiled() -> str | None:
     return _failures[0] if _failures else None
 
 
+def is_compiled_for(pixels: torch.Tensor) -> bool:
+    """Whether the pass is used for such pixels, as far as Triton was seen to work."""
+    return not _failures and _is_possible(pixels, pixels)
+
+
 def was_hidden(
     pixels: torch.Tensor,
     table: torch.Tensor | None,

@@ -41,6 +41,7 @@ _FOLDERS = (
 )
 _MODULES = (
     "core/calling.py",
+    "core/downloads.py",
     "core/encoding.py",
     "core/float32.py",
     "core/fresh.py",

@@ -21,6 +21,7 @@ from ...core.encoding import unit_scale
 from ...core.errors import RobustError
 from ...core.memory import in_pieces, is_out_of_memory, limits_of
 from ...core.uploads import upload
+from ...occluders._compiled import is_compiled_for
 from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
 from .cell_errors import cell_errors
@@ -128,21 +129,29 @@ class Lane:
         if self._is_warm:
             return
         self._is_warm = True
-        few = slice(0, WARM_UP_IMAGES)
-        # What fails here fails again where it is measured, and is reported there.
+        # What fails here fails again where it is measured, and is reported there. Memory
+        # that runs out here is remembered.
+        few = min(WARM_UP_IMAGES, len(shown.scene.ids))
         with suppress(RobustError):
-            inputs = inputs_of(self.model, shown, None)
-            inputs.rows(inputs.clean(few))
-        if not self.model.device.startswith("cuda"):
-            return
+            clean = inputs_of(self.model, shown, None)
+            for _ in in_pieces(
+                few,
+                self.limits,
+                "images",
+                lambda part: clean.rows(clean.clean(part)),
+                self.model.device,
+            ):
+                pass
         # Passes that hide are compiled when they are first used.
+        if not is_compiled_for(shown.scene.pixels):
+            return
         for cell in cells:
             occluder = bound.get(cell.occluder)
             if cell == CLEAN or occluder is None or isinstance(occluder, RobustError):
                 continue
             with cell_errors(self.model, occluder, _nothing):
                 inputs = inputs_of(self.model, shown, occluder)
-                inputs.hidden(cell, few, _fresh(self.model.device))
+                inputs.hidden(cell, slice(0, few), _fresh(self.model.device))
 
     def _bound_occluders(
         self, scene: Scene, cells: Sequence[Cell]

@@ -39,6 +39,7 @@ NOT_OF_THE_NUMBERS = {
     "core/atomic_files.py",
     "core/cases.py",
     "core/catalogue.py",
+    "core/device.py",
     "core/errors.py",
     "core/files.py",
     "core/foreign.py",
