@@ -199,7 +199,7 @@ def _settings(setting: Setting) -> dict[str, Context]:
 
     @contextmanager
     def autocast() -> Iterator[None]:
-        kind = "cuda" if setting.on_gpu else "cpu"
+        kind = "cuda" if setting.on_real_gpu else "cpu"
         with torch.autocast(kind, dtype=torch.bfloat16):
             yield
 
