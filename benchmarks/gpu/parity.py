@@ -72,7 +72,7 @@ def run(setting: Setting, notebook: Notebook) -> None:
         "tiny-cxr-clip",
         load_model("tiny-cxr-clip", device=setting.device),
         load_model("tiny-cxr-clip", device="cpu"),
-        load_dataset("synthetic-cxr", pairs=setting.size(400, 32)),
+        load_dataset("synthetic-cxr", pairs=setting.size(200, 32)),
         cells_of(chosen, setting),
         notebook,
     )

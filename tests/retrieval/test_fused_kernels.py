@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pytest_retrieval_robust.retrieval.ranking._kernels import fused_on
+from pytest_retrieval_robust.retrieval.ranking._thresholds import Counted
 
 TYPES = {
     "_collect": (
@@ -42,7 +43,7 @@ def test_fused_kernels_count_what_the_plain_ones_count() -> None:
 def test_fused_kernels_compile_for_cards_that_are_not_here(
     capability: int, both: bool
 ) -> None:
-    triton = pytest.importorskip("triton")
+    pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
@@ -83,3 +84,26 @@ def test_where_they_do_not_run_the_plain_ones_are_used() -> None:
     if not torch.cuda.is_available():
         # Triton finds no driver, and nobody hears of it.
         assert fused_on(torch.device("cuda:0")) is None
+
+
+@pytest.mark.parametrize("is_wrong", [False, True])
+def test_a_kernel_that_counts_otherwise_on_a_device_is_refused(
+    monkeypatch: pytest.MonkeyPatch, is_wrong: bool
+) -> None:
+    """A compiler may be wrong on a card that nobody tried."""
+    pytest.importorskip("triton")
+    from pytest_retrieval_robust.retrieval.ranking import _triton, _unfused
+
+    def collect(
+        scores: torch.Tensor, of_rows: Counted, of_columns: Counted, *first: int
+    ) -> None:
+        _unfused.collect(scores, of_rows, of_columns, *first)
+        if is_wrong:
+            of_columns.above[-1] += 1
+
+    monkeypatch.setattr(_triton, "collect", collect)
+    if not is_wrong:
+        _triton._try_beside_torch(150, 300, torch.device("cpu"))
+        return
+    with pytest.raises(ValueError, match="Expected what torch counts"):
+        _triton._try_beside_torch(150, 300, torch.device("cpu"))

@@ -6,13 +6,15 @@ Counts are whole numbers, so they do not depend on the order of the additions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import triton
 import triton.language as tl
 
+from . import _unfused
 from ._plain import moments
 from ._thresholds import Counted, Doubts, Thresholds
 
@@ -21,6 +23,8 @@ __all__ = ["collect", "moments", "pair_scores", "try_on"]
 # Scores of one program; its counts stay in registers until they are added up.
 _BLOCK_ROWS = 32
 _BLOCK_COLUMNS = 64
+# What is counted before a device is trusted: whole programs, and parts of them.
+_TRIED_SHAPES = ((150, 300), (128, 256))
 # Pairs of one program, and how much of their rows it holds at a time.
 _BLOCK_PAIRS = 8
 _BLOCK_WIDTH = 128
@@ -92,6 +96,9 @@ def try_on(device: torch.device) -> None:
     # Rows of a multiple of 16 numbers are compiled for themselves.
     for columns in (3, 16):
         _try_tile(torch.arange(columns, dtype=torch.float32, device=device)[None])
+    # A compiler may be wrong on a card that nobody tried.
+    for rows, columns in _TRIED_SHAPES:
+        _try_beside_torch(rows, columns, device)
 
 
 def _try_tile(scores: torch.Tensor) -> None:
@@ -121,6 +128,52 @@ def _try_tile(scores: torch.Tensor) -> None:
     expected = (columns - 2, above, [5, 7], [5, 7], 1, 1, squares)
     if found != expected:
         raise ValueError(f"Expected {expected} of a small tile, got {found}.")
+
+
+def _try_beside_torch(rows: int, columns: int, device: torch.device) -> None:
+    """Scores of several programs, with ties, as torch's own operations count them."""
+    rng = np.random.default_rng(0)
+
+    def drawn(most: int, *shape: int) -> torch.Tensor:
+        levels = rng.integers(0, most, shape).astype(np.float32)
+        return torch.from_numpy(levels).to(device)
+
+    scores = drawn(9, rows, columns)
+    of_rows = drawn(9, rows)
+    of_columns = drawn(9, columns)
+    limits = (
+        Thresholds(of_rows, of_rows + drawn(2, rows)),
+        Thresholds(of_columns, of_columns + drawn(2, columns)),
+    )
+    found = _found_by(collect, scores, limits)
+    expected = _found_by(_unfused.collect, scores, limits)
+    if not all(map(torch.equal, found, expected)):
+        raise ValueError(
+            f"Expected what torch counts of {rows} x {columns} scores, got otherwise."
+        )
+
+
+def _found_by(
+    collect: Callable[..., None],
+    scores: torch.Tensor,
+    limits: Sequence[Thresholds],
+) -> list[torch.Tensor]:
+    """Counts, and the pairs in doubt in the order of their numbers."""
+    counted = [
+        Counted(
+            own,
+            torch.zeros(len(own.low), dtype=torch.int32, device=scores.device),
+            Doubts.make(scores.numel(), scores.device),
+        )
+        for own in limits
+    ]
+    collect(scores, *counted, 0, 0)
+    found = []
+    for direction in counted:
+        pairs = direction.doubts.pairs[: int(direction.doubts.filled)].long()
+        numbers = pairs[:, 0] * scores.shape[1] + pairs[:, 1]
+        found += [direction.above, numbers.sort().values]
+    return found
 
 
 def _pointers(counted: Counted) -> tuple[torch.Tensor, ...]:
