@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -162,9 +163,17 @@ def test_the_error_of_the_first_part_that_fails_is_raised_and_the_others_end() -
     assert len(patient.sizes) <= len(everything.sizes) / 3  # type: ignore[attr-defined]
 
 
+class Slow(Noting):
+    """Takes long enough for the caller to notice what another copy raised."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        time.sleep(0.02)
+        return super().encode_images(pixels)
+
+
 @pytest.mark.parametrize("where", ["a copy", "the caller"])
 def test_an_interrupt_ends_all_copies_at_their_next_batch(where: str) -> None:
-    models: list[Any] = [encoder_of(Noting) for _ in range(2)]
+    models: list[Any] = [encoder_of(Slow) for _ in range(2)]
     if where == "a copy":
         models[0] = encoder_of(Failing, after=4, error=KeyboardInterrupt())
 

@@ -112,8 +112,9 @@ def test_a_worker_that_is_replaced_leaves_its_devices_to_the_next(
     devices = {name: note["devices"] for name, note in notes.workers.items()}
     assert devices["gw0"] == ["cuda:0", "cuda:2"]
     assert devices["gw1"] == ["cuda:1", "cuda:3"]
-    replacements = {first: devices["gw2"], second: devices["gw3"]}
-    assert replacements == {first: devices[first], second: devices[second]}
+    # Which of them died first is not for this test to say.
+    replacements = [devices["gw2"], devices["gw3"]]
+    assert sorted(replacements) == sorted([devices[first], devices[second]])
 
 
 @pytest.mark.parametrize(
