@@ -4,6 +4,7 @@ embedded ones, and a ViT-B/16 of random weights.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -107,7 +108,10 @@ def vit(
     if not file.exists():
         torch.manual_seed(0)
         network = open_clip.create_model(architecture, pretrained=None)
-        torch.save(network.state_dict(), file)
+        # Moved when it is whole: two processes may make it at once.
+        part = file.with_suffix(f".{os.getpid()}")
+        torch.save(network.state_dict(), part)
+        part.replace(file)
     request = LoadRequest(device, precision)
     return load_file("vit", architecture, file, request, source="random weights")
 

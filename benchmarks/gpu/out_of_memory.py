@@ -94,6 +94,8 @@ def _failing_cell(setting: Setting, notebook: Notebook) -> None:
 
 def _occupied(setting: Setting, notebook: Notebook) -> None:
     """Another process holds nearly all of the card, so that even libraries find little."""
+    # What this process has cached is no other's to take.
+    torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(setting.device)
     amount = max(0, free - 1200 * _MIB)
     program = (

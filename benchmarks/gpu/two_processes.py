@@ -125,6 +125,9 @@ def _child(device: str, folder: Path, *, quick: bool) -> None:
         start = time.perf_counter()
         ranks = ranks_of(swept(model, data, cells, options))
         seconds = time.perf_counter() - start
+        if setting.on_real_gpu:
+            # What is cached would be memory to the next sweep, however little is left.
+            torch.cuda.empty_cache()
         digest = hashlib.sha256(ranks).hexdigest()
         print(json.dumps({"seconds": seconds, "digest": digest}), flush=True)
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .foreign import let_go
+from .memory import is_out_of_memory
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -31,7 +34,7 @@ class Download:
             return cls([tensor.cpu() for tensor in tensors])
         # Torch takes pinned memory for these, and gives it to nobody else before the
         # copy is done.
-        on_host = [tensor.to("cpu", non_blocking=True) for tensor in tensors]
+        on_host = [_begun(tensor) for tensor in tensors]
         # A thread that waits for this event sleeps, and leaves its core to a decoder.
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         torch.cuda.current_stream(device).record_event(event)
@@ -42,3 +45,14 @@ class Download:
         if self._event is not None:
             self._event.synchronize()
         return self._on_host
+
+
+def _begun(tensor: Tensor) -> Tensor:
+    try:
+        return tensor.to("cpu", non_blocking=True)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        let_go(error)
+    # The host has no more memory to pin. That is no reason to encode fewer images.
+    return tensor.cpu()

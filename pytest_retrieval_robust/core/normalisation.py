@@ -30,6 +30,12 @@ class Normalisation:
         """(B, 3, H, W) on the 0..1 scale -> the network's input."""
         return ((pixels - self.mean) / self.std).to(self.dtype)
 
+    def of(self, mean: Tensor, std: Tensor) -> Normalisation:
+        """Itself as long as these are its constants; else a new one of the same dtype."""
+        if mean is self.mean and std is self.std:
+            return self
+        return Normalisation(mean, std, self.dtype)
+
     @cached_property
     def table(self) -> Tensor:
         """(3, 256): what each channel's network input is for each 8-bit grey level."""
@@ -43,4 +49,10 @@ class Normalisation:
 
 def on_unit_scale(levels: Tensor) -> Tensor:
     """uint8 grey levels -> float32 on the 0..1 scale, where they lie."""
-    return levels.float() / 255
+    import torch
+
+    # By a number of the device's own: CUDA multiplies by the reciprocal of one of the
+    # host's, which changes the last bit of half of the levels.
+    return levels.float() / torch.full(
+        (), 255.0, dtype=torch.float32, device=levels.device
+    )

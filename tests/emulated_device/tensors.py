@@ -199,6 +199,8 @@ def _dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     kind = _wait_of(name, args, kwargs)
     if kind is not None:
         device.wait(kind)
+    if name in ("div", "div_") and _is_by_a_number_of_the_host(args, kwargs):
+        return _multiplied_by_reciprocal(name, *args)
     result = func(*tree_map(_host_of, args), **tree_map(_host_of, options))
     if name in _ANSWERS:
         return result
@@ -213,6 +215,23 @@ def _dispatch(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return OnDevice(value)
 
     return tree_map(to_device, result)
+
+
+def _is_by_a_number_of_the_host(args: Any, kwargs: dict[str, Any]) -> bool:
+    dividend, divisor = args
+    if not isinstance(dividend, OnDevice) or isinstance(divisor, OnDevice):
+        return False
+    return kwargs.get("rounding_mode") is None
+
+
+def _multiplied_by_reciprocal(name: str, dividend: OnDevice, divisor: Any) -> OnDevice:
+    """As CUDA divides by a number of the host, which may change the last bit."""
+    wide = torch.promote_types(dividend.dtype, torch.float32)
+    reciprocal = 1 / torch.tensor(float(divisor), dtype=wide)
+    if name == "div_":
+        dividend.on_host.mul_(reciprocal)
+        return dividend
+    return OnDevice(dividend.on_host * reciprocal)
 
 
 def _wait_of(name: str, args: Any, kwargs: dict[str, Any]) -> Kind | None:

@@ -164,6 +164,8 @@ class PicturesOfOneWay:
     def __init__(self, pictures: KeptPictures, images: int) -> None:
         self._pictures = pictures
         self._starts = np.full(images, _ABSENT, dtype=np.int64)
+        self._unreadable: dict[int, bytes] = {}
+        """The contents of broken images."""
         self._layout: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         """The shape and type of prepared pixels, which are those of all images."""
 
@@ -173,7 +175,8 @@ class PicturesOfOneWay:
         """
         start = int(self._starts[number])
         if start == _UNREADABLE:
-            return DecodedImage(None, bytes(DIGEST_BYTES))
+            is_same = self._unreadable[number] == content
+            return DecodedImage(None, bytes(DIGEST_BYTES)) if is_same else None
         if start == _ABSENT or self._layout is None:
             return None
         shape, dtype = self._layout
@@ -186,6 +189,8 @@ class PicturesOfOneWay:
     def put(self, number: int, image: DecodedImage, content: bytes = b"") -> None:
         """Keep an image, if there is room."""
         if image.prepared is None:
+            # Its content first: whoever sees that it is unreadable looks it up.
+            self._unreadable[number] = content
             self._starts[number] = _UNREADABLE
             return
         pixels = image.prepared.pixels

@@ -66,6 +66,8 @@ class ComposedEncoder:
         self._texts = self._placed(parts.text_tower)
         self._mean = channel_constants(parts.picture.mean, request.device)
         self._std = channel_constants(parts.picture.std, request.device)
+        # One object, by which fills are kept for all levels.
+        self._normalisation = Normalisation(self._mean, self._std, self._dtype)
 
     def __repr__(self) -> str:
         return described_encoder(self)
@@ -85,7 +87,8 @@ class ComposedEncoder:
     @property
     def normalisation(self) -> Normalisation:
         """What `normalise` does, and the network's dtype."""
-        return Normalisation(self._mean, self._std, self._dtype)
+        self._normalisation = self._normalisation.of(self._mean, self._std)
+        return self._normalisation
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:

@@ -38,7 +38,6 @@ from pytest_retrieval_robust.measure.sweep.run import (
 from pytest_retrieval_robust.models import DualEncoder, tensor_pictures
 from pytest_retrieval_robust.models._formats.geometry import Geometry
 from pytest_retrieval_robust.models._formats.pictures import Shaped
-from pytest_retrieval_robust.models.tensor_pictures import prepared_from_jpeg
 
 BICUBIC = Image.Resampling.BICUBIC
 BILINEAR = Image.Resampling.BILINEAR
@@ -232,13 +231,73 @@ def test_what_torchvision_cannot_decode_is_decoded_on_the_host(
     monkeypatch.setattr(device_decode, "prepared_from_jpeg", refuse)
     assert decoded_on_device(clip, dataset, 0) is None
 
-    def full(*_: Any) -> None:
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    # Otherwise what was decoded where would depend on what else runs on the card.
-    monkeypatch.setattr(device_decode, "prepared_from_jpeg", full)
-    with pytest.raises(torch.cuda.OutOfMemoryError):
-        decoded_on_device(clip, dataset, 0)
+class OnCard:
+    """A model that says that it is on a card."""
+
+    def __init__(self, model: DualEncoder) -> None:
+        self._model = model
+        self.device = "cuda:0"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_of_the_file"),
+    [
+        ("Failed to decode batch: 3", True),
+        ("Failed to decode batch: 4", True),
+        ("Unknown chroma subsampling", True),
+        ("Failed to decode batch: 5", False),
+        ("Failed to create device buffer: 5", False),
+        ("Failed to synchronize CUDA stream: 700", False),
+        ("CUDA error: unspecified launch failure", False),
+        ("CUDA out of memory", False),
+    ],
+)
+def test_only_a_file_that_a_card_cannot_decode_is_decoded_on_the_host(
+    dataset: RetrievalDataset,
+    clip: DualEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    is_of_the_file: bool,
+) -> None:
+    """Otherwise what was decoded where would depend on what else runs on the card."""
+    asked = []
+
+    def fail(*_: Any) -> None:
+        asked.append(text)
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(device_decode, "prepared_from_jpeg", fail)
+    model: Any = OnCard(clip)
+    if is_of_the_file:
+        assert decoded_on_device(model, dataset, 0) is None
+    else:
+        with pytest.raises(RuntimeError, match=text):
+            decoded_on_device(model, dataset, 0)
+    # Memory may be there once the other threads are done.
+    ran_out = text.endswith((": 5", "memory"))
+    assert len(asked) == (2 if ran_out else 1)
+
+
+def test_a_picture_that_fits_in_the_end_is_decoded_on_the_device(
+    dataset: RetrievalDataset, clip: DualEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = decoded_on_device(clip, dataset, 0)
+    left = [RuntimeError("Failed to decode batch: 5")]
+
+    def once(*arguments: Any) -> Any:
+        if left:
+            raise left.pop()
+        return tensor_pictures.prepared_from_jpeg(*arguments)
+
+    monkeypatch.setattr(device_decode, "prepared_from_jpeg", once)
+    decoded = decoded_on_device(clip, dataset, 0)
+    assert decoded is not None
+    assert expected is not None
+    assert decoded.digest == expected.digest
 
 
 # Sweeps

@@ -53,6 +53,8 @@ class OpenClipEncoder:
         normalise = next(step for step in steps if isinstance(step, Normalize))
         self._mean = channel_constants(normalise.mean, self.device)
         self._std = channel_constants(normalise.std, self.device)
+        # One object, by which fills are kept for all levels.
+        self._normalisation = Normalisation(self._mean, self._std, self._dtype)
 
     def __repr__(self) -> str:
         return described_encoder(self)
@@ -83,7 +85,8 @@ class OpenClipEncoder:
     @property
     def normalisation(self) -> Normalisation:
         """What `normalise` does, and the network's dtype."""
-        return Normalisation(self._mean, self._std, self._dtype)
+        self._normalisation = self._normalisation.of(self._mean, self._std)
+        return self._normalisation
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:

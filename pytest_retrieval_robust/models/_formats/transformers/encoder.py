@@ -58,6 +58,8 @@ class TransformersEncoder:
         self._clean = cleaner(self._cleaning)
         self._mean = channel_constants(picture.mean, request.device)
         self._std = channel_constants(picture.std, request.device)
+        # One object, by which fills are kept for all levels.
+        self._normalisation = Normalisation(self._mean, self._std, self._dtype)
         self.card = self._completed(card)
         self._require_one_space()
 
@@ -76,7 +78,8 @@ class TransformersEncoder:
     @property
     def normalisation(self) -> Normalisation:
         """What `normalise` does, and the network's dtype."""
-        return Normalisation(self._mean, self._std, self._dtype)
+        self._normalisation = self._normalisation.of(self._mean, self._std)
+        return self._normalisation
 
     def tokens(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """The text tower's input, on the CPU."""
