@@ -5,12 +5,12 @@
 Steps check that masks, fills, ranks, embeddings and sweeps on the device are what the
 processor gives, that memory which runs out spoils nothing, and what occlusion, ranks,
 sweeps and searches cost beside what they cannot do without. A check prints PASS or FAIL;
-a figure prints its target, and aborts nothing. The whole takes 345 s on one H100 with 16
-cores: a step that no longer fits is skipped, and said to be. `gpu.json` in DIR has
-everything; `--page docs/gpu.md` writes it into that page, if there is a card. The exit
-status is 1 where a check failed.
+a figure prints its target, and aborts nothing. The whole takes at most 345 s, as planned
+for one H100 with 16 cores: a step that no longer fits is skipped, and said to be.
+`gpu.json` in DIR has everything; `--page docs/gpu.md` writes it into that page, if there
+is a card. The exit status is 1 where a check failed.
 
-`--device cpu --quick` runs every step at small sizes in less than two minutes; its
+`--device cpu --quick` runs every step but `memory` at small sizes in less than two minutes; its
 checks hold the code, and its times say nothing of a card.
 """
 

@@ -31,9 +31,9 @@ def decoding_notes(run: RunRecord) -> list[str]:
     if not names:
         return []
     return [
-        f"{', '.join(names)}: JPEGs were decoded and resized on the device, whose pixels"
-        " differ from Pillow's by rounding. Compare a run with --robust-decode host"
-        " before its recalls are published"
+        f"{', '.join(names)}: JPEGs that the device could decode were decoded and resized"
+        " there, whose pixels differ from Pillow's by rounding. Compare a run with"
+        " --robust-decode host before its recalls are published"
     ]
 
 

@@ -270,6 +270,21 @@ def test_another_decoding_is_named(tmp_path: Path) -> None:
     assert "in the baseline decoding='host'. Run one of them again with" in reasons
 
 
+def test_pixels_of_a_device_are_compared_with_no_others(tmp_path: Path) -> None:
+    """Which images it decodes depends on the models of a run, and so does the digest."""
+    first = make_run(
+        tmp_path / "a", facts={"decoding": "device", "pixel_digest": "0" * 64}
+    )
+    second = make_run(
+        tmp_path / "b", facts={"decoding": "device", "pixel_digest": "1" * 64}
+    )
+    assert "pixels" not in differences(first, second)
+    other_texts = make_run(
+        tmp_path / "c", facts={"decoding": "device", "fingerprint": "0" * 64}
+    )
+    assert "the same data (ids, texts, filters) of d" in differences(first, other_texts)
+
+
 def test_another_precision_is_named(tmp_path: Path) -> None:
     reasons = differences(
         make_run(tmp_path / "a", precision="bf16"), make_run(tmp_path / "b")

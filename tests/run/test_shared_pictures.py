@@ -89,6 +89,20 @@ def test_a_model_with_a_prepare_of_its_own_shares_nothing(
     assert set(opened.values()) == {2}
 
 
+@pytest.mark.parametrize(("slot", "opens"), [("0/1", 1), ("0/2", 2)])
+def test_a_worker_shares_images_only_where_it_likely_measures_two_models(
+    run_suite: Run,
+    opened: Counter[int],
+    monkeypatch: pytest.MonkeyPatch,
+    slot: str,
+    opens: int,
+) -> None:
+    """Of two models, another worker would measure the second one."""
+    monkeypatch.setenv("RETRIEVAL_ROBUST_SLOT", slot)
+    run_suite(f"--robust-models={ALIKE}", *OPTIONS)
+    assert set(opened.values()) == {opens}
+
+
 @pytest.mark.parametrize(("models", "files"), [("tiny-cxr-clip", 0), (ALIKE, 1)])
 def test_images_are_kept_while_a_further_model_needs_them(
     run_suite: Run, monkeypatch: pytest.MonkeyPatch, models: str, files: int

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...models import DualEncoder
 
 SHARE_OF_DISK = 0.25
-"""The largest share of the free disk that one process takes."""
+"""The largest share of the free disk that a run takes."""
 MOST_BYTES = 64 << 30
 """The most beside the embedding store: MIMIC-CXR at 224 x 224 takes 57 GB."""
 MOST_TEMPORARY_BYTES = 4 << 30
@@ -59,20 +59,21 @@ class KeptPictures:
         dataset: The data set, whose images stay the same as long as this is in use.
         folders: Where the file may be, the first choice first; the temporary folder is
             the last.
-        share: The largest share of the free disk that is taken.
+        part: The part of the limits below that may be taken, where others of this
+            machine take theirs.
     """
 
     def __init__(
         self,
         dataset: RetrievalDataset,
         folders: Iterable[Path] = (),
-        share: float = SHARE_OF_DISK,
+        part: float = 1.0,
     ) -> None:
         self.dataset = dataset
         self.takes_more = True
         """Whether images are still put away: not for the last model that may need them."""
         self._folders = list(folders)
-        self._share = share
+        self._part = part
         self._spill = Spill(self._folders)
         self._ways: dict[Hashable, PicturesOfOneWay] = {}
         self._lock = Lock()
@@ -151,7 +152,7 @@ class KeptPictures:
         except OSError:
             return 0
         # This file is no reason to take less.
-        return min(most, self._share * (free + self._written))
+        return self._part * min(most, SHARE_OF_DISK * (free + self._written))
 
 
 class PicturesOfOneWay:

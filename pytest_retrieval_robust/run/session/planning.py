@@ -58,6 +58,11 @@ class PlannedCells:
             if name == dataset and cells
         ]
 
+    @property
+    def datasets(self) -> set[str]:
+        """The data sets on which something is planned."""
+        return {name for (_, name), cells in self._cells.items() if cells}
+
     def hidden_cells(self, model: str, dataset: str) -> list[Cell]:
         """The planned cells above level 0, in an order that never changes."""
         # Level 0 is the same for all, and a sweep measures it anyway.

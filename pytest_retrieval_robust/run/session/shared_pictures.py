@@ -30,9 +30,13 @@ class SharedPictures:
     ) -> KeptPictures | None:
         """What a sweep takes prepared images from, and gives them to.
 
-        None if it is the only one on its data set. `swept` are the pairs of model and
-        data set that were measured before.
+        None if it is the only one on its data set, as far as is known. `swept` are the
+        pairs of model and data set that were measured before.
         """
+        # A worker does not know which models are its own. With few, another is unlikely.
+        workers = own_slot().count
+        if workers > 1 and len(self._planned.models_on(dataset)) < 2 * workers:
+            return None
         has_further = self._has_further(model, dataset, swept)
         if dataset not in self._by_dataset and has_further:
             self._by_dataset[dataset] = self._opened(dataset)
@@ -50,14 +54,15 @@ class SharedPictures:
             self._by_dataset.pop(dataset).close()
 
     def _opened(self, dataset: str) -> KeptPictures:
-        from ...measure.sweep.kept_pictures import SHARE_OF_DISK, KeptPictures
+        from ...measure.sweep.kept_pictures import KeptPictures
         from ...measure.sweep.run import folders_beside
 
-        # Workers of pytest-xdist keep images of their own on the same disk.
+        # Workers of pytest-xdist, and other data sets, have images on the same disk.
+        others = own_slot().count * max(1, len(self._planned.datasets))
         return KeptPictures(
             self._loader.dataset(dataset),
             folders_beside(self._state.embeddings),
-            SHARE_OF_DISK / own_slot().count,
+            part=1 / others,
         )
 
     def _has_further(

@@ -128,7 +128,7 @@ def test_every_geometry_is_that_of_pillow(
     model = of_size(side, prepare=way)
     for mode, size in (("L", (301, 200)), ("RGB", (200, 302))):
         content = jpeg(picture(*size, mode, 1))
-        prepared = prepared_from_jpeg(model, content, cast(Any, mode))
+        prepared = tensor_pictures.prepared_from_jpeg(model, content, cast(Any, mode))
         assert prepared is not None
         expected = way(Image.open(BytesIO(content)))
         assert prepared.frame == expected.frame

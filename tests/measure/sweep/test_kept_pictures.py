@@ -228,7 +228,7 @@ def test_no_more_than_a_share_of_the_free_disk_is_taken(
     dataset = counted()
     size = kept_pictures._HEAD_BYTES + 3 * SIDE**2
     monkeypatch.setattr(kept_pictures, "_CHECKED_EVERY", 0)
-    pictures = KeptPictures(dataset, (tmp_path,), share=0.25)
+    pictures = KeptPictures(dataset, (tmp_path,), part=1.0)
     room = 40 * size
 
     def disk(_: Path) -> Disk:
