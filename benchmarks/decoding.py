@@ -48,6 +48,8 @@ from pytest_retrieval_robust.measure.sweep.kept_pictures import KeptPictures
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.models._formats.geometry import Geometry
 
+from .pictures import radiograph
+
 SIDE = 224
 GEOMETRY = Geometry("shortest", SIDE, SIDE)
 BICUBIC = Image.Resampling.BICUBIC
@@ -91,12 +93,8 @@ def jpegs(folder: Path, kind: Kind, count: int) -> RetrievalDataset:
     random = np.random.default_rng(0)
     lines = ["image,report"]
     for number in range(count):
-        coarse = random.integers(0, 255, (16, 16), dtype=np.uint8)
-        smooth = Image.fromarray(coarse).resize((kind.width, kind.height))
-        shape = (kind.height, kind.width)
-        grain = random.integers(-6, 7, shape, dtype=np.int16)
-        levels = (np.asarray(smooth, dtype=np.int16) + grain).clip(0, 255)
-        picture = Image.fromarray(levels.astype(np.uint8)).convert(kind.mode)
+        grey = radiograph(random, kind.width, kind.height)
+        picture = grey.convert(kind.mode)
         picture.save(folder / f"{number}.jpg", quality=90)
         lines.append(f"{number}.jpg,finding number {number}")
     (folder / "table.csv").write_text("\n".join(lines))
@@ -107,7 +105,7 @@ def model() -> DualEncoder:
     """A model that prepares as CLIP does; it encodes nothing."""
 
     def refuse(_: Any) -> Any:
-        raise NotImplementedError("this model only prepares")
+        raise RuntimeError("this model only prepares")
 
     return encoder_from_callables(
         "prepares", encode_images=refuse, encode_reports=refuse, size=SIDE

@@ -26,7 +26,6 @@ from statistics import median
 import numpy as np
 import open_clip
 import torch
-from PIL import Image
 
 from pytest_retrieval_robust import load_dataset, load_occluder
 from pytest_retrieval_robust.core.cases import Cell
@@ -41,6 +40,8 @@ from pytest_retrieval_robust.measure.sweep.run import (
 )
 from pytest_retrieval_robust.models import DualEncoder, LoadRequest, Precision
 from pytest_retrieval_robust.models._formats.open_clip.loading import load_file
+
+from .pictures import radiograph
 
 ARCHITECTURE = "ViT-B-32"
 SIDE = 1024
@@ -99,11 +100,7 @@ def _jpegs(folder: Path, count: int) -> RetrievalDataset:
     random = np.random.default_rng(0)
     lines = ["image,report"]
     for number in range(count):
-        coarse = random.integers(0, 255, (16, 16), dtype=np.uint8)
-        smooth = Image.fromarray(coarse).resize((SIDE, SIDE))
-        grain = random.integers(-6, 7, (SIDE, SIDE), dtype=np.int16)
-        pixels = (np.asarray(smooth, dtype=np.int16) + grain).clip(0, 255)
-        picture = Image.fromarray(pixels.astype(np.uint8))
+        picture = radiograph(random, SIDE, SIDE)
         picture.save(folder / f"{number}.jpg", quality=90)
         lines.append(f"{number}.jpg,finding number {number} in zone {number % 7}")
     (folder / "table.csv").write_text("\n".join(lines))

@@ -30,8 +30,6 @@ from pathlib import Path
 
 import torch
 
-from pytest_retrieval_robust.core.errors import RobustError
-
 from ..pages import write_into
 from . import (
     embeddings,
@@ -131,7 +129,7 @@ def _run(
         start = time.monotonic()
         try:
             step.run(setting, notebook)
-        except (Exception, RobustError) as error:
+        except Exception as error:
             # The other steps still run: what one of them raises is a check that failed.
             traceback.print_exc()
             notebook.check("runs to its end", False, f"{type(error).__name__}: {error}")

@@ -205,7 +205,7 @@ def _settings(setting: Setting) -> dict[str, Context]:
 
     return {
         "torch's defaults": nullcontext,
-        "float32 products of high precision": _matmul_precision,
+        "float32 products of high precision": high_products,
         "TF32 by the newer settings": _tf32,
         "autocast": autocast,
         "sums in bfloat16": _reduced,
@@ -225,7 +225,8 @@ def _state() -> tuple[Any, ...]:
 
 
 @contextmanager
-def _matmul_precision() -> Iterator[None]:
+def high_products() -> Iterator[None]:
+    """As a conftest may allow TF32, or bfloat16, in products of float32."""
     before = torch.get_float32_matmul_precision()
     matmul: Any = torch.backends.cuda.matmul
     newer = matmul.fp32_precision

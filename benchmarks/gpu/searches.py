@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 
@@ -14,6 +11,7 @@ from pytest_retrieval_robust.models import DualEncoder
 
 from ..side_by_side import waited
 from .encoders import Projection, patterns, vit
+from .ranks import high_products
 from .steps import Notebook, Setting, Target
 
 _K = 10
@@ -29,7 +27,7 @@ def run(setting: Setting, notebook: Notebook) -> None:
     got = find_breaking(model, data, k=_K, grid=grid, images=images)
     same = np.isclose(got.shares, expected.shares, equal_nan=True).mean()
     notebook.check("breaking shares", same >= _SAME_SHARES, f"{same:.3f} are equal")
-    with _high():
+    with high_products():
         high = find_breaking(model, data, k=_K, grid=grid, images=images)
     for name, result in (("as usual", got), ("float32 products set high", high)):
         was_found = result.ranks_before <= _K
@@ -65,13 +63,3 @@ def _rate(model: DualEncoder, setting: Setting, notebook: Notebook) -> None:
     ratios = [per_encoding / one for one in forward]
     notebook.figure("an encoding of a search to a forward's", ratios, "", Target(1.25))
     notebook.figure("encodings of a search", encodings / seconds, "per s")
-
-
-@contextmanager
-def _high() -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from pytest_retrieval_robust import dataset_from_lists, load_occluder
 from pytest_retrieval_robust.core.calling import encode_reports, image_rows
@@ -24,6 +23,7 @@ from pytest_retrieval_robust.measure.sweep.run import SweepOptions
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.occluders import Occluder
 
+from ..pictures import radiograph
 from ..side_by_side import waited
 from .encoders import Projection, vit
 from .parity import swept
@@ -194,16 +194,11 @@ def _busy(action: Callable[[], object]) -> float:
 
 
 def _jpegs(folder: Path, count: int, side: int) -> list[Path]:
-    """Smooth grey pictures with some grain, as a radiograph has."""
     rng = np.random.default_rng(0)
     files = []
     for number in range(count):
-        coarse = rng.integers(0, 255, (16, 16), dtype=np.uint8)
-        smooth = Image.fromarray(coarse).resize((side, side))
-        grain = rng.integers(-6, 7, (side, side), dtype=np.int16)
-        pixels = (np.asarray(smooth, dtype=np.int16) + grain).clip(0, 255)
         file = folder / f"{number}.jpg"
-        Image.fromarray(pixels.astype(np.uint8)).save(file, quality=90)
+        radiograph(rng, side, side).save(file, quality=90)
         files.append(file)
     return files
 

@@ -16,6 +16,7 @@ from ..core.normalisation import Normalisation, on_unit_scale
 from . import WHOLE, _compiled
 from ._frames import View, view_of
 from ._hide import HiddenCells, on_pixels
+from ._own_methods import keeps_methods
 from .cells import CellOccluder
 from .fills import CONTENT_FREE, DONOR, Canvas, network_filling
 
@@ -47,14 +48,7 @@ def can_hide_normalised(occluder: Occluder) -> TypeGuard[CellOccluder]:
 
     An occluder that hides in a way of its own, or a wrapper of one, is asked itself.
     """
-    kind = type(occluder)
-    if not issubclass(kind, CellOccluder):
-        return False
-    own = vars(occluder)
-    return all(
-        name not in own and getattr(kind, name) is getattr(CellOccluder, name)
-        for name in ("occlude", "hidden_cells_of", "__getattribute__")
-    )
+    return keeps_methods(occluder, "occlude", "hidden_cells_of")
 
 
 def hidden_normalised(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.downloads import Download
 from ...occluders._frames import visible_level_of
-from ...occluders.cells import CellOccluder
+from ...occluders._own_methods import keeps_methods
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,18 +59,7 @@ def hidden_pixels(
 ) -> Tensor:
     """(K,) int64 on the device: how many pixels of each image the occluder's mask hides."""
     arguments = (ids, cell.level, cell.seed, size, frames, device)
-    if _has_usual_mask(occluder):
+    # The usual mask is that of cells, which can be counted undrawn.
+    if keeps_methods(occluder, "mask", "hidden_pixels", "hidden_cells_of"):
         return occluder.hidden_pixels(*arguments)
     return occluder.mask(*arguments).sum(dim=(1, 2, 3))
-
-
-def _has_usual_mask(occluder: Occluder) -> TypeGuard[CellOccluder]:
-    """Whether an occluder's `mask` is that of its cells, which can be counted undrawn."""
-    kind = type(occluder)
-    if not issubclass(kind, CellOccluder):
-        return False
-    own = vars(occluder)
-    return all(
-        name not in own and getattr(kind, name) is getattr(CellOccluder, name)
-        for name in ("mask", "hidden_pixels", "hidden_cells_of", "__getattribute__")
-    )
