@@ -101,10 +101,11 @@ class ModelShards:
         fits = rows.dtype == np.float32 and rows.ndim == 2 and len(rows) == len(texts)
         return rows if fits else None
 
-    def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
+    def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> bool:
+        """Whether the store has kept them."""
         key = texts_key(self.identity, texts)
         about = {"model": self.name, "holds": "reports"}
-        self.store.save(key, {"rows": rows}, about)
+        return self.store.save(key, {"rows": rows}, about)
 
     def image_key(self, occlusion: bytes, images: Sequence[tuple[str, bytes]]) -> str:
         """The key of a batch: (id, content digest) of its images under an occlusion."""
@@ -116,6 +117,7 @@ class ModelShards:
 
     def save_images(
         self, key: str, batch: EncodedBatch, about: Mapping[str, object]
-    ) -> None:
+    ) -> bool:
+        """Whether the store has kept it."""
         described = {"model": self.name, "holds": "images", **about}
-        self.store.save(key, batch.as_arrays(), described)
+        return self.store.save(key, batch.as_arrays(), described)

@@ -93,14 +93,14 @@ class EmbeddingStore:
 
     def save(
         self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
-    ) -> None:
-        """Keep the arrays under `key`, whole or not at all.
+    ) -> bool:
+        """Keep the arrays under `key`, whole or not at all; returns whether they are kept.
 
         `about` is shown by the command `store`.
         """
         # After the first failure nothing is tried again: the disk is probably full.
         if self._unwritable is not None:
-            return
+            return False
         path = self._path(key)
         try:
             _private_folder(path.parent)
@@ -108,6 +108,8 @@ class EmbeddingStore:
                 _write_privately(unfinished, _packed(key, arrays, about))
         except OSError as error:
             self._unwritable = error.strerror or type(error).__name__
+            return False
+        return True
 
     @property
     def notes(self) -> list[str]:
