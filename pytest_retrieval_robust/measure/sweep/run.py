@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .engine import Engine, SweepEngine
     from .kept_pictures import KeptPictures, PicturesOfOneWay
 
-__all__ = ["Measured", "SweepOptions", "SweepResult", "run_sweep"]
+__all__ = ["Measured", "SweepOptions", "SweepResult", "plan_sweep", "run_sweep"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,8 +90,25 @@ def run_sweep(
     Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that
     cannot be embedded: then no cell could be measured.
     """
+    plan = plan_sweep(model, pairs, cells, ks, options)
+    # Every image is encoded once with nothing hidden, and once per cell.
+    encodings = len(pairs.images) * (1 + len(cells))
+    counter = Counter(model.name, pairs.dataset.name, encodings, options.tell)
+    with closing(counter):
+        engine = options.engine or local_engine(options.copies)
+        return _Sweep(plan, options.store, counter).run(engine)
+
+
+def plan_sweep(
+    model: DualEncoder,
+    pairs: Pairs,
+    cells: Sequence[tuple[Cell, Occluder]],
+    ks: Sequence[int],
+    options: SweepOptions = SweepOptions(),
+) -> SweepPlan:
+    """What `run_sweep` measures. Raises `RankingError` for a k above a gallery."""
     check_ks(pairs, ks)
-    plan = SweepPlan(
+    return SweepPlan(
         model,
         pairs,
         dict(cells),
@@ -102,12 +119,6 @@ def run_sweep(
         options.decoding,
         _kept_pictures(options.pictures, model, pairs),
     )
-    # Every image is encoded once with nothing hidden, and once per cell.
-    encodings = len(pairs.images) * (1 + len(cells))
-    counter = Counter(model.name, pairs.dataset.name, encodings, options.tell)
-    with closing(counter):
-        engine = options.engine or local_engine(options.copies)
-        return _Sweep(plan, options.store, counter).run(engine)
 
 
 class _Sweep:

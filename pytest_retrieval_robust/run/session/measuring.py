@@ -23,6 +23,7 @@ from .planning import PlannedCells
 from .samples import Samples
 from .shared_pictures import SharedPictures
 from .state import RunState
+from .sweep_inputs import sweep_inputs
 
 if TYPE_CHECKING:
     from ...measure.sweep.run import Measured, SweepResult
@@ -151,34 +152,26 @@ class Measurer:
         return result
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
-        from ...measure.pairs import pairs_of
-        from ...measure.sweep.run import SweepOptions, run_sweep
+        from ...measure.sweep.run import run_sweep
 
-        settings = self._state.settings
-        occluders = self._state.selection.occluders
-        hidden = self._planned.hidden_cells(model, dataset)
-        encoder = self._loader.model(model)
-        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
-        options = SweepOptions(
-            precision=settings.precision,
-            batch_size=settings.batch_size,
-            store=self._state.embeddings,
-            copies=lambda: self._loader.copies_of(model),
+        inputs = sweep_inputs(
+            self._state,
+            self._loader,
+            model,
+            dataset,
+            self._planned.hidden_cells(model, dataset),
+        )
+        options = replace(
+            inputs.options,
             tell=self._state.tell,
-            metrics=self._state.metrics,
-            decoding=settings.decoding,
             pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
         )
         return or_device_error(
             lambda: run_sweep(
-                encoder,
-                pairs,
-                [(cell, occluders[cell.occluder]) for cell in hidden],
-                settings.ks,
-                options,
+                inputs.encoder, inputs.pairs, inputs.cells, inputs.ks, options
             ),
             f"{model} to be measured",
-            encoder.device,
+            inputs.encoder.device,
         )
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:
