@@ -82,7 +82,10 @@ class CellRanking:
             report_to_image=replace(report_to_image, metrics=report_metrics),
             image_ranks=image_ranks,
             report_ranks=report_ranks,
-            timing=self.timing(cell, gathered.encoded, count),
+            timing=replace(
+                self.timing(cell, gathered.encoded, count),
+                encoded_on=dict(sorted(gathered.encoded_on.items())),
+            ),
             metric_error=image_error or report_error,
         )
 
