@@ -91,7 +91,8 @@ class Gathered:
         gathered = self.cells[cell]
         gathered.batches[batch.number] = WaitingBatch.of(encoded, self._spill)
         with self._lock:
-            gathered.encoded_on[encoded.hardware] += len(batch.images)
+            if encoded.hardware:
+                gathered.encoded_on[encoded.hardware] += len(batch.images)
             if is_new:
                 gathered.encoded += len(batch.images)
         self._progress.add(cell.level, len(batch.plan.images), encoded=is_new)
