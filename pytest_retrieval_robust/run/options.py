@@ -122,6 +122,23 @@ OPTIONS = (
         " CUDA), whose pixels differ by rounding (default: host)",
         "PLACE",
     ),
+    OptionSpec(
+        "--robust-engine",
+        "what encodes: local (this process), or ray: actors of Ray, on this machine or on"
+        " a cluster (default: local)",
+        "ENGINE",
+    ),
+    OptionSpec(
+        "--robust-ray-address",
+        "HOST:PORT of a Ray cluster that runs already, or auto (default: one is started on"
+        " this machine)",
+        "ADDRESS",
+    ),
+    OptionSpec(
+        "--robust-ray-actors",
+        "actors of Ray (default: one per GPU, else one per four cores)",
+        "N",
+    ),
     OptionSpec("--robust-batch-size", "images per batch (default: auto)", "N"),
     OptionSpec(
         "--robust-limit",

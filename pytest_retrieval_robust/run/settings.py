@@ -15,10 +15,12 @@ from ..core.names import split_list
 from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
 from .robust_toml import beside_arguments
 from .typed_values import (
+    parse_address,
     parse_batch_size,
     parse_count,
     parse_decoding,
     parse_device,
+    parse_engine,
     parse_grid,
     parse_ks,
     parse_levels,
@@ -26,6 +28,7 @@ from .typed_values import (
     parse_seeds,
     parse_size,
 )
+from .xdist.processes import has_workers, is_worker
 
 if TYPE_CHECKING:
     import pytest
@@ -60,6 +63,12 @@ class Settings:
     config_file: ConfigFile | None
     decoding: Literal["host", "device"] = "host"
     """Where JPEGs are decoded."""
+    engine: Literal["local", "ray"] = "local"
+    """What encodes: this process, or actors of Ray."""
+    ray_address: str | None = None
+    """Of a cluster that runs already; None to start one on this machine."""
+    ray_actors: int | None = None
+    """None: as many as the cluster has room for."""
     cache_dir: Path | None = None
     keeps_embeddings: bool = True
     cache_limit: int = 0
@@ -107,6 +116,9 @@ def read_settings(config: pytest.Config) -> Settings:
         device=values.parsed("--robust-device", "auto", parse_device),
         precision=values.parsed("--robust-precision", "fp32", parse_precision),
         decoding=values.parsed("--robust-decode", "host", parse_decoding),
+        engine=_engine(config, values),
+        ray_address=values.parsed("--robust-ray-address", "", parse_address),
+        ray_actors=values.parsed("--robust-ray-actors", "", parse_count),
         batch_size=values.parsed("--robust-batch-size", "auto", parse_batch_size),
         limit=values.parsed("--robust-limit", "", parse_count),
         download=values.switch("--robust-download"),
@@ -169,6 +181,16 @@ class _OptionValues:
         dest = BY_FLAG[flag].dest
         texts: list[str] = self._config.getoption(dest) or self._config.getini(dest)
         return tuple(Path(self._folder, text) for text in dict.fromkeys(texts or ()))
+
+
+def _engine(config: pytest.Config, values: _OptionValues) -> Literal["local", "ray"]:
+    engine = values.parsed("--robust-engine", "local", parse_engine)
+    if engine == "ray" and (is_worker(config) or has_workers(config)):
+        raise ConfigError(
+            "Expected one process of pytest with --robust-engine=ray, got workers of"
+            " pytest-xdist. Actors of Ray share the work out already: leave out -n."
+        )
+    return engine
 
 
 def _config_file(config: pytest.Config, values: _OptionValues) -> ConfigFile | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import Literal
 
 from ..core.errors import ConfigError
@@ -89,6 +90,35 @@ def parse_decoding(flag: str, text: str) -> Literal["host", "device"]:
     raise ConfigError(
         f"Expected host or device, got {flag}={text!r}. Choose one of them."
     )
+
+
+def parse_engine(flag: str, text: str) -> Literal["local", "ray"]:
+    """Raises `ConfigError` too where Ray is asked for and not installed."""
+    if text == "local":
+        return "local"
+    if text != "ray":
+        raise ConfigError(
+            f"Expected local or ray, got {flag}={text!r}. Choose one of them."
+        )
+    if find_spec("ray") is None:
+        raise ConfigError(
+            f"Expected Ray to be installed for {flag}=ray, got none. Install it: pip"
+            " install pytest-retrieval-robust[ray]."
+        )
+    return "ray"
+
+
+def parse_address(flag: str, text: str) -> str | None:
+    """`auto` or HOST:PORT; None where nothing was typed."""
+    if not text:
+        return None
+    if text != "auto" and not re.fullmatch(r"[^\s:/]+:\d{1,5}", text):
+        raise ConfigError(
+            f"Expected HOST:PORT of a Ray cluster, or auto, got {flag}={text!r}. `ray"
+            " start --head` prints the address; ray:// is not taken: start the run on"
+            " a node of the cluster."
+        )
+    return text
 
 
 def parse_batch_size(flag: str, text: str) -> int | None:

@@ -140,6 +140,14 @@ def model_identity(
     return ModelIdentity(declared, behaviour.prepared, behaviour.rows, code)
 
 
+def machine_identity(device: str) -> ModelIdentity:
+    """What embeddings of any model follow from on this machine: its kind of device,
+    libraries, and the code of this package.
+    """
+    declared = {"device": _device_kind(device), "libraries": _libraries()}
+    return ModelIdentity(declared, b"", {}, _package_code())
+
+
 def occluder_identity(occluder: Occluder, level: float, seed: int) -> bytes:
     """What an occluder hides at a level with a seed, apart from the inputs it declares."""
     kind = type(occluder).__qualname__

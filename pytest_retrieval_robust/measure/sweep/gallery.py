@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core.calling import encode_reports
@@ -21,6 +23,21 @@ _SAME_ROW = 1e-6
 """Rows that differ by less in every component count as the same."""
 
 
+def gallery_batches(
+    model: DualEncoder,  # noqa: ARG001 - may decide which texts go together
+    texts: Sequence[str],
+    batch_size: int,
+) -> list[NDArray[np.int64]]:
+    """The numbers of the reports of each batch, in order.
+
+    They are the same in every run: which reports go together is part of what the
+    store's keys mean.
+    """
+    numbers = np.arange(len(texts))
+    starts = range(0, len(texts), batch_size)
+    return [numbers[start : start + batch_size] for start in starts]
+
+
 def encode_gallery(
     model: DualEncoder,
     texts: Sequence[str],
@@ -31,38 +48,55 @@ def encode_gallery(
 
     `batch_size` reports are encoded at a time. Stored ones are not encoded.
     """
-    # In the same batches in every run: their size is part of what the store's keys mean.
-    batches = []
-    for start in range(0, len(texts), batch_size):
-        batch = texts[start : start + batch_size]
-        batches.append(_batch_rows(model, batch, start, shards))
-    widths = sorted({batch.shape[1] for batch in batches})
+    batches = gallery_batches(model, texts, batch_size)
+    rows = [encode_gallery_batch(model, texts, batch, shards) for batch in batches]
+    return joined_gallery(model, batches, rows)
+
+
+def joined_gallery(
+    model: DualEncoder,
+    batches: Sequence[NDArray[np.int64]],
+    rows: Sequence[Tensor],
+) -> Tensor:
+    """(G, D) the rows of all batches, in the order of the reports' numbers.
+
+    Raises `EmbeddingError` for batches of different widths, and where all rows are the
+    same.
+    """
+    widths = sorted({batch.shape[1] for batch in rows})
     if len(widths) > 1:
         raise EmbeddingError(
             f"Expected embeddings of one width from {model.name}, got widths={widths}"
             " for its batches of reports. Return rows of the same length for every"
             " batch."
         )
-    rows = torch.cat(batches)
-    require_variety(rows, "reports", model.name)
-    return rows
+    joined = torch.cat(list(rows))
+    numbers = torch.from_numpy(np.concatenate(batches)).to(joined.device)
+    gallery = torch.empty_like(joined)
+    gallery[numbers] = joined
+    require_variety(gallery, "reports", model.name)
+    return gallery
 
 
-def _batch_rows(
-    model: DualEncoder, texts: Sequence[str], start: int, shards: ModelShards | None
+def encode_gallery_batch(
+    model: DualEncoder,
+    texts: Sequence[str],
+    numbers: NDArray[np.int64],
+    shards: ModelShards | None = None,
 ) -> Tensor:
-    """The rows of a batch of reports, of which the first has the number `start`."""
+    """(B, D) the checked rows of the texts with these numbers, on the model's device."""
+    batch = [texts[number] for number in numbers]
     stored = None
     if shards is not None:
-        stored = shards.load_reports(texts)
+        stored = shards.load_reports(batch)
     if stored is not None:
         return torch.from_numpy(stored).to(model.device)
-    encoded = encode_reports(model, texts)
-    names = [f"report {start + offset}" for offset in range(len(texts))]
+    encoded = encode_reports(model, batch)
+    names = [f"report {number}" for number in numbers]
     rows = checked(encoded.rows, names, model)
     # Pieces that memory forced may round otherwise, so they are not stored.
     if shards is not None and encoded.whole:
-        shards.save_reports(texts, rows.cpu().numpy())
+        shards.save_reports(batch, rows.cpu().numpy())
     return rows
 
 

@@ -28,7 +28,7 @@ from .planning import PlannedCells
 from .recording import Recorder
 from .samples import Samples
 from .saved_runs import SavedRuns
-from .state import RunState
+from .state import Invocation, RunState
 from .timers import Timers
 
 T = TypeVar("T")
@@ -72,9 +72,16 @@ def session_of(config: pytest.Config) -> RobustSession:
     Raises `ConfigError` where options or `robust.toml` are wrong.
     """
     if _SESSION not in config.stash:
-        config.stash[_SESSION] = RobustSession(
+        session = RobustSession(
             read_settings(config), _catalogues(config), run_store(config)
         )
+        invocation = config.invocation_params
+        session.invocation = Invocation(
+            tuple(map(str, invocation.args)), Path(invocation.dir)
+        )
+        # Whatever ends the run, nothing that it began is left behind.
+        config.add_cleanup(session.close)
+        config.stash[_SESSION] = session
     return config.stash[_SESSION]
 
 

@@ -129,10 +129,9 @@ class Recorder:
         return describe(pairs, settings.ks)
 
     def _notes(self) -> tuple[str, ...]:
+        notes = (*self._loader.notes, *self._state.ray_notes)
         embeddings = self._state.embeddings
-        if embeddings is None:
-            return tuple(self._loader.notes)
-        return (*self._loader.notes, *embeddings.notes)
+        return notes if embeddings is None else (*notes, *embeddings.notes)
 
 
 def _outcomes_in(values: Mapping[str, Any]) -> Iterator[Outcome]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from ...core.progress import Tell
     from ...measure.embeddings.store import EmbeddingStore
     from ...retrieval.metrics.named import NamedMetric
+    from ..ray.session import RayEngines
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How pytest was started, for processes that collect the same suite."""
+
+    arguments: tuple[str, ...]
+    folder: Path
 
 
 class RunState:
@@ -39,6 +48,9 @@ class RunState:
         """Where ranks lie while the run lasts."""
         self.tell: Tell | None = None
         """What shows how far a sweep has come."""
+        self.invocation: Invocation | None = None
+        """None in a session that no pytest began."""
+        self._ray: RayEngines | None = None
         self.own_failures: set[str] = set()
         """First lines of the failures that this package wrote, which name no patient."""
         self._selection: Selection | None = None
@@ -103,6 +115,26 @@ class RunState:
         self.policy = read_policy(config_file)
         self.catalogues = catalogues
         self._selection = None
+
+    @property
+    def ray(self) -> RayEngines:
+        """The actors of Ray that encode for this run, begun when first asked for."""
+        if self._ray is None:
+            from ..ray.session import RayEngines
+
+            assert self.invocation is not None, "pytest begins a session"
+            self._ray = RayEngines(self.settings, self.invocation)
+        return self._ray
+
+    @property
+    def ray_notes(self) -> tuple[str, ...]:
+        """What there is to say of the actors; nothing where none was begun."""
+        return () if self._ray is None else tuple(self._ray.notes)
+
+    def close(self) -> None:
+        """End what runs beside this process."""
+        if self._ray is not None:
+            self._ray.close()
 
     @cached_property
     def embeddings(self) -> EmbeddingStore | None:

@@ -55,6 +55,8 @@ def sweep_inputs(
         metrics=state.metrics,
         decoding=settings.decoding,
     )
+    if settings.engine == "ray":
+        options = state.ray.options(options, encoder, settings)
     return SweepInputs(
         encoder,
         pairs_of(loader.dataset(dataset), settings.limit),
