@@ -85,7 +85,7 @@ class Cluster:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            lost = ActorLostError(type(error).__name__)
+            lost = ActorLostError(type(error).__name__, _last_line(error))
         raise lost
 
     def kill(self, actor: Any) -> None:
@@ -97,7 +97,21 @@ class Cluster:
 
 
 class ActorLostError(Exception):
-    """An actor does not answer any more; the text is the class of Ray's error."""
+    """An actor does not answer any more; the text is the class of Ray's error.
+
+    Attributes:
+        detail: The last line of that error. It may quote what the actor had at hand, so
+            that it may be shown only of an actor that had nothing yet.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(kind)
+        self.detail = detail
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def _begin(ray: Any, address: str | None) -> None:
@@ -160,6 +174,7 @@ def _or_error(address: str, action: Callable[[], object]) -> None:
 def _no_answer(address: str, reason: str) -> RobustError:
     return RobustError(
         f"Expected a Ray cluster at --robust-ray-address={address!r}, got: {reason}."
-        " Start one (`ray start --head`), with the Ray and Python versions of this"
-        " process, or leave the option out for one on this machine."
+        " Start one (`ray start --head`), with the Ray and Python versions and the"
+        " RAY_AUTH_MODE of this process, or leave the option out for one on this"
+        " machine."
     )

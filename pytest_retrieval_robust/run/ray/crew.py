@@ -237,7 +237,11 @@ class Crew:
         try:
             value = self.cluster.value(reference)
         except ActorLostError as error:
-            self._lose(member, str(error))
+            reason = str(error)
+            # Such as a node where this package is not installed.
+            if not member.node:
+                reason = f"{reason}: {error.detail}"
+            self._lose(member, reason)
             return
         if take is not None:
             take(value)

@@ -62,7 +62,7 @@ class RaySweep:
         batches = gallery_batches(plan.model, texts, plan.batch_size)
         rows = self._stored_reports([[texts[n] for n in batch] for batch in batches])
 
-        def take(member: Member, reply: ReportsReply | ImagesReply) -> bool:
+        def take(_: Member, reply: ReportsReply | ImagesReply) -> bool:
             assert isinstance(reply, ReportsReply)
             rows[reply.number] = torch.tensor(reply.rows)
             if self._shards is not None and reply.is_to_be_kept:
