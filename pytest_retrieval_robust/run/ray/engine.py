@@ -53,10 +53,17 @@ class RaySweep:
         self._store = store
         self._number = number
         self._shards: ModelShards | None = None
+        self._is_prepared = False
         self.spent: list[Spent] = []
 
+    def prepare(self) -> None:
+        """Have the actors collect the suite and load the model; `gallery` does it too."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            self._muster()
+
     def gallery(self) -> Tensor:
-        self._muster()
+        self.prepare()
         plan = self._plan
         texts = plan.pairs.texts
         batches = gallery_batches(plan.model, texts, plan.batch_size)
