@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ...core.cases import Cell
 from ...core.encoding import batch_size as usual_batch_size
@@ -30,7 +29,7 @@ from ..pairs import Pairs, check_ks, describe
 from .batch import Batch, digests_of
 from .conclude import CellRanking
 from .feed import Feed
-from .gallery import encode_gallery
+from .gallery import chosen_rows, encode_gallery
 from .gathered import CellBatches
 from .lanes import Lanes
 from .plan import Decoding, SweepPlan
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from ...retrieval.metrics.named import NamedMetric
     from ..embeddings.store import EmbeddingStore
     from .kept_pictures import KeptPictures, PicturesOfOneWay
+    from .space import RowSpace
 
 __all__ = ["Measured", "SweepOptions", "SweepResult", "run_sweep"]
 
@@ -128,7 +128,11 @@ class _Sweep:
         # Reports come first: without them no cell can be measured, and a model-guided
         # occluder searches among them.
         reports = encode_gallery(
-            plan.model, plan.pairs.texts, plan.batch_size, self._shards
+            plan.model,
+            plan.pairs.texts,
+            plan.batch_size,
+            self._shards,
+            self._spill.space,
         )
         dataset = plan.pairs.dataset
         setting = Setting(plan.model, dataset, reports, plan.pairs.report_groups)
@@ -167,7 +171,7 @@ class _Sweep:
         self, batches: Sequence[Batch], lanes: Lanes, reports: Tensor
     ) -> SweepResult:
         plan = self._plan
-        pairs, reports = _without_skipped(plan, batches, reports)
+        pairs, reports = _without_skipped(plan, batches, reports, self._spill.space)
         ranking = CellRanking(plan, pairs, reports, self._spill, lanes)
         cells: dict[Cell, Measured | RobustError] = {}
         for cell, gathered in self._gathered.items():
@@ -201,7 +205,7 @@ def folders_beside(store: EmbeddingStore | None) -> tuple[Path, ...]:
 
 
 def _without_skipped(
-    plan: SweepPlan, batches: Sequence[Batch], reports: Tensor
+    plan: SweepPlan, batches: Sequence[Batch], reports: Tensor, space: RowSpace
 ) -> tuple[Pairs, Tensor]:
     """The readable images and the reports that are right for one, with their rows."""
     pairs = plan.pairs
@@ -226,4 +230,4 @@ def _without_skipped(
     remain = np.isin(pairs.report_groups, dataset.image_groups[images])
     readable = Pairs(dataset, images, pairs.reports[remain])
     check_ks(readable, plan.ks)
-    return readable, reports[torch.from_numpy(remain).to(reports.device)]
+    return readable, chosen_rows(reports, remain, space)
