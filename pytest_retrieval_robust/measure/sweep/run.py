@@ -35,7 +35,7 @@ from .lanes import Lanes
 from .plan import Decoding, SweepPlan
 from .results import Measured, SweepResult
 from .spill import Spill
-from .stored import StoredBatches
+from .stored import StoredBatches, stored_bytes
 from .truncated import truncated_once
 from .writer import Writer
 
@@ -76,6 +76,8 @@ class SweepOptions:
     """Where JPEGs are decoded: with Pillow, or with torchvision on the model's device,
     whose pixels differ by rounding.
     """
+    tell_size: Callable[[int], None] | None = None
+    """Called with the bytes that the store needs for the sweep, before images are encoded."""
     pictures: KeptPictures | None = None
     """Prepared images are taken from it, and put there for further models of a run."""
 
@@ -108,7 +110,7 @@ def run_sweep(
     encodings = len(pairs.images) * (1 + len(cells))
     counter = Counter(model.name, pairs.dataset.name, encodings, options.tell)
     with closing(counter):
-        return _Sweep(plan, options.store, counter).run(options.copies)
+        return _Sweep(plan, options.store, counter).run(options)
 
 
 class _Sweep:
@@ -123,7 +125,7 @@ class _Sweep:
         self._spill = Spill(folders_beside(store))
         self._gathered = {cell: CellBatches() for cell in plan.cells}
 
-    def run(self, copies: Callable[[], Sequence[DualEncoder]]) -> SweepResult:
+    def run(self, options: SweepOptions) -> SweepResult:
         plan = self._plan
         # Reports come first: without them no cell can be measured, and a model-guided
         # occluder searches among them.
@@ -134,13 +136,16 @@ class _Sweep:
             self._shards,
             self._spill.space,
         )
+        # The width of a row is known from here on, and images take most of the time.
+        if self._shards is not None and options.tell_size is not None:
+            options.tell_size(stored_bytes(plan, reports.shape[1]))
         dataset = plan.pairs.dataset
         setting = Setting(plan.model, dataset, reports, plan.pairs.report_groups)
         with closing(self._spill):
             with Writer(
                 plan, self._gathered, self._spill, self._counter, self._shards
             ) as writer:
-                lanes = Lanes(plan, setting, copies, writer)
+                lanes = Lanes(plan, setting, options.copies, writer)
                 batches = self._gather(self._feed(setting), lanes, writer)
             return self._conclude(batches, lanes, reports)
 
