@@ -46,7 +46,7 @@ def test_it_names_size_limit_and_option_first_and_keeps_its_beginning(
 
     kept = sizes(pytester, "narrow")
     assert sum(kept.values()) <= LIMIT
-    assert kept.items() < whole.items()
+    assert 0 < len(kept) < len(whole)
     # The next run uses what the first one kept, and does not put it out.
     run_suite(*narrow).assert_outcomes(passed=4)
     assert sizes(pytester, "narrow") == kept
