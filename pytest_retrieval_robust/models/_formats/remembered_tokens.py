@@ -53,14 +53,16 @@ class RememberedTokens:
         """How many tokens each text has before it is cut."""
         lengths = [len(text_ids) for text_ids in self.ids(texts)]
         # A text that does not fill the context was not cut. The others are few.
-        full = [number for number, length in enumerate(lengths) if self._fills(length)]
+        full = [
+            number for number, length in enumerate(lengths) if length >= self.context
+        ]
+        # Some tokenizers fail without a text.
+        if not full:
+            return lengths
         before_cut = self._tokens.lengths([texts[number] for number in full])
         for number, length in zip(full, before_cut, strict=True):
             lengths[number] = length
         return lengths
-
-    def _fills(self, length: int) -> bool:
-        return length >= self.context
 
     def _known(
         self, keys: Sequence[bytes], texts: Sequence[str]
