@@ -65,7 +65,7 @@ class Setting:
     def gallery_digest(self) -> bytes:
         """Changes with any embedding or group of the gallery."""
         # Read where they lie: a gallery in a mapped file may not fit into memory.
-        digest = sha256(self.reports.cpu().contiguous().numpy())
+        digest = sha256(self.reports.cpu().contiguous().numpy().data)
         digest.update(self.report_groups.tobytes())
         return digest.digest()
 
