@@ -50,6 +50,7 @@ _MODULES = (
     "core/encoding.py",
     "core/float32.py",
     "core/fresh.py",
+    "core/host_memory.py",
     "core/memory.py",
     "core/normalisation.py",
     "core/rows.py",
