@@ -22,7 +22,7 @@ def bytes_needed(
     blocks of a disk.
 
     >>> bytes_needed(images=1000, cells=31, width=512, batch_size=100, texts=1000)
-    67574200
+    67487700
 
     Args:
         images: Images of the data set.
