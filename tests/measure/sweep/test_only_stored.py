@@ -19,6 +19,7 @@ from pytest_retrieval_robust.measure.embeddings import identity, keys
 from pytest_retrieval_robust.measure.embeddings.identity import ModelIdentity
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
+from pytest_retrieval_robust.measure.sweep import lane
 from pytest_retrieval_robust.measure.sweep.gathered import Gathered
 from pytest_retrieval_robust.measure.sweep.local import LocalSweep
 from pytest_retrieval_robust.measure.sweep.only_stored import stored_engine
@@ -26,6 +27,7 @@ from pytest_retrieval_robust.measure.sweep.plan import SweepPlan
 from pytest_retrieval_robust.measure.sweep.run import SweepOptions, plan_sweep
 from pytest_retrieval_robust.measure.sweep.spill import Spill
 from pytest_retrieval_robust.models import DualEncoder
+from pytest_retrieval_robust.run.session.hardware_note import hardware_note
 
 from .test_stored_sweep import CELLS, IMAGES, SIZE, Counting, measured, same, sweep
 
@@ -43,6 +45,7 @@ class Kinds:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = "cpu"
         monkeypatch.setattr(keys, "_device_kind", lambda _: self.now)
+        monkeypatch.setattr(lane, "hardware_name", lambda _: self.now)
 
 
 @pytest.fixture
@@ -121,7 +124,15 @@ def test_kinds_of_device_are_mixed_only_if_asked_for(
     assert "missing=1 of 3 batches" in str(of_a[CLEAN])
     mixed = sweep(encoder, None)
     assert same(stored(encoder, tmp_path, "NVIDIA B", "NVIDIA A"), mixed)
-    assert same(stored(encoder, tmp_path, "any"), mixed)
+    of_any = stored(encoder, tmp_path, "any")
+    assert same(of_any, mixed)
+    # Three batches of 8, 8 and 4 images, of which A has two.
+    for cell in measured(of_any).values():
+        assert cell.timing.encoded_on == {"NVIDIA A": 12, "NVIDIA B": 8}
+    note = hardware_note("m", "d", of_any)
+    assert note is not None
+    assert "NVIDIA A (36), NVIDIA B (24) images" in note
+    assert hardware_note("m", "d", mixed) is None
 
 
 def test_a_store_without_the_reports_says_how_many_lack(
