@@ -98,19 +98,21 @@ class EmbeddingStore:
 
     def save(
         self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
-    ) -> None:
-        """Keep the arrays under `key`, whole or not at all; not at all beyond the limit.
+    ) -> bool:
+        """Keep the arrays under `key`, whole or not at all; returns whether they are kept.
+
+        Nothing is kept beyond the limit.
 
         `about` is shown by the command `store`.
         """
         # After the first failure nothing is tried again: the disk is probably full.
         if self._unwritable is not None or self._room.is_full:
-            return
+            return False
         path = self._path(key)
         content = _packed(key, arrays, about)
         if not self._room.make(len(content)):
             self._was_full = True
-            return
+            return False
         self._room.note_use(key)
         try:
             _private_folder(path.parent)
@@ -118,6 +120,8 @@ class EmbeddingStore:
                 _write_privately(unfinished, content)
         except OSError as error:
             self._unwritable = error.strerror or type(error).__name__
+            return False
+        return True
 
     @property
     def notes(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,9 @@ from .scores import both_scores, ranks_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...core.outcomes import Timing
     from ..pairs import Pairs
     from .gathered import CellBatches
-    from .lanes import Lanes
     from .plan import SweepPlan
     from .spill import Spill, Waiting
 
@@ -39,7 +39,8 @@ class CellRanking:
     reports: Tensor
     """(G, D) the embeddings of these reports."""
     spill: Spill
-    lanes: Lanes
+    timing: Callable[[Cell, int, int], Timing]
+    """The time of a cell, from how many images were encoded and how many there are."""
 
     def conclude(self, cell: Cell, gathered: CellBatches) -> Measured | RobustError:
         """The measured cell, or the error that it ended with."""
@@ -80,7 +81,10 @@ class CellRanking:
             report_to_image=replace(report_to_image, metrics=report_metrics),
             image_ranks=image_ranks,
             report_ranks=report_ranks,
-            timing=self.lanes.timing(cell, gathered.encoded, count),
+            timing=replace(
+                self.timing(cell, gathered.encoded, count),
+                encoded_on=dict(sorted(gathered.encoded_on.items())),
+            ),
             metric_error=image_error or report_error,
         )
 

@@ -19,12 +19,14 @@ from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
 from ...gate.arrays import case_key, dataset_key
 from ...retrieval.curve import Curve
+from .hardware_note import hardware_note
 from .loading import Loader, give_memory_back
 from .planning import PlannedCells
 from .samples import Samples
 from .shared_pictures import SharedPictures
 from .state import RunState
 from .store_size import StoreSize
+from .sweep_inputs import sweep_inputs
 
 if TYPE_CHECKING:
     from ...measure.sweep.run import Measured, SweepResult
@@ -148,41 +150,34 @@ class Measurer:
         result = self._sweeps[model, dataset]
         if not isinstance(result, RobustError):
             self._note_precision(model, dataset)
+            self._note_hardware(model, dataset, result)
             self._samples.keep(model, dataset, result)
         if self._state.embeddings is not None:
             self._state.embeddings.prune()
         return result
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
-        from ...measure.pairs import pairs_of
-        from ...measure.sweep.run import SweepOptions, run_sweep
+        from ...measure.sweep.run import run_sweep
 
-        settings = self._state.settings
-        occluders = self._state.selection.occluders
-        hidden = self._planned.hidden_cells(model, dataset)
-        encoder = self._loader.model(model)
-        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
-        options = SweepOptions(
-            precision=settings.precision,
-            batch_size=settings.batch_size,
-            store=self._state.embeddings,
-            copies=lambda: self._loader.copies_of(model),
+        inputs = sweep_inputs(
+            self._state,
+            self._loader,
+            model,
+            dataset,
+            self._planned.hidden_cells(model, dataset),
+        )
+        options = replace(
+            inputs.options,
             tell=self._state.tell,
             tell_size=partial(self._store_size.tell, model, dataset),
-            metrics=self._state.metrics,
-            decoding=settings.decoding,
             pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
         )
         return or_device_error(
             lambda: run_sweep(
-                encoder,
-                pairs,
-                [(cell, occluders[cell.occluder]) for cell in hidden],
-                settings.ks,
-                options,
+                inputs.encoder, inputs.pairs, inputs.cells, inputs.ks, options
             ),
             f"{model} to be measured",
-            encoder.device,
+            inputs.encoder.device,
         )
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:
@@ -194,6 +189,12 @@ class Measurer:
         store = self._state.store
         if not isinstance(result, RobustError) and store.load(key) is None:
             store.save(key, **query_arrays(result.pairs))
+
+    def _note_hardware(self, model: str, dataset: str, result: SweepResult) -> None:
+        note = hardware_note(model, dataset, result)
+        # A sweep that is run again, with another cell, says the same.
+        if note is not None and note not in self._loader.notes:
+            self._loader.notes.append(note)
 
     def _note_precision(self, model: str, dataset: str) -> None:
         """Note on the model's card what half precision does to its embeddings, once.
