@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,18 +58,18 @@ def _batch_rows(
     if stored is not None:
         return torch.from_numpy(stored).to(model.device)
     encoded = encode_reports(model, texts)
-    names = [f"report {start + offset}" for offset in range(len(texts))]
-    rows = checked(encoded.rows, names, model)
+    rows = checked(encoded.rows, lambda offset: f"report {start + offset}", model)
     # Pieces that memory forced may round otherwise, so they are not stored.
     if shards is not None and encoded.whole:
         shards.save_reports(texts, rows.cpu().numpy())
     return rows
 
 
-def checked(rows: Tensor, names: Sequence[str], model: DualEncoder) -> Tensor:
-    """The (B, D) rows of the inputs with these names, if they keep the model's contract.
+def checked(rows: Tensor, name_of: Callable[[int], str], model: DualEncoder) -> Tensor:
+    """The (B, D) rows of a batch of inputs, if they keep the model's contract.
 
     They have to be finite, and of length 1 if similarity is their dot product.
+    `name_of` gives a message the name of an input by its place in the batch.
     """
     lengths = torch.linalg.vector_norm(rows, dim=1)
     if similarity_of(model) is None:
@@ -84,8 +84,8 @@ def checked(rows: Tensor, names: Sequence[str], model: DualEncoder) -> Tensor:
         first = int(bad[0])
         raise EmbeddingError(
             f"Expected {expected} from {model.name}, got"
-            f" length={float(lengths[first]):g} for {names[first]} ({len(bad)} of"
-            f" {len(names)} rows in its batch). Look for NaN or zero outputs, and"
+            f" length={float(lengths[first]):g} for {name_of(first)} ({len(bad)} of"
+            f" {len(rows)} rows in its batch). Look for NaN or zero outputs, and"
             " normalise the rows."
         )
     return rows

@@ -25,6 +25,7 @@ from .shared_pictures import SharedPictures
 from .state import RunState
 
 if TYPE_CHECKING:
+    from ...measure.pairs import Pairs
     from ...measure.sweep.run import Measured, SweepResult
 
 SEARCHED_IMAGES = 100
@@ -44,6 +45,7 @@ class Measurer:
         self._pictures = SharedPictures(state, loader, planned)
         self._sweeps: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._searches: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
+        self._pairs: dict[str, Pairs] = {}
         self._outcomes: dict[Case, Outcome] = {}
         self._metric_errors: dict[Case, MetricError] = {}
 
@@ -151,14 +153,13 @@ class Measurer:
         return result
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
-        from ...measure.pairs import pairs_of
         from ...measure.sweep.run import SweepOptions, run_sweep
 
         settings = self._state.settings
         occluders = self._state.selection.occluders
         hidden = self._planned.hidden_cells(model, dataset)
         encoder = self._loader.model(model)
-        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
+        pairs = self._pairs_of(dataset)
         options = SweepOptions(
             precision=settings.precision,
             batch_size=settings.batch_size,
@@ -180,6 +181,15 @@ class Measurer:
             f"{model} to be measured",
             encoder.device,
         )
+
+    def _pairs_of(self, dataset: str) -> Pairs:
+        """The evaluated part of a data set, whose lists all models share."""
+        from ...measure.pairs import pairs_of
+
+        if dataset not in self._pairs:
+            limit = self._state.settings.limit
+            self._pairs[dataset] = pairs_of(self._loader.dataset(dataset), limit)
+        return self._pairs[dataset]
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:
         """Put the query keys and patient clusters of a data set into the store."""
