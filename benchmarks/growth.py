@@ -1,0 +1,153 @@
+"""How the time of everything beside ranks grows with the data.
+
+`OMP_NUM_THREADS=1 python -m benchmarks.growth [--quick] [--page docs/growth.md]`
+
+A free encoder looks rows up in a table, and pictures are tiny, so that what is left is
+the package's own work: opening, pairs, a sweep of two levels, intervals, query keys,
+the saved run and its replay, the comparison with a baseline, reports. Ranks compare
+every query with every item, and have a row of their own. Then data sets of files, with
+one tiny picture under many names.
+
+Seconds are those of the processor for this process, the least of several rounds; every
+round goes through all sizes. A part grows as the data does if its seconds per pair at
+the largest size are at most 1.10 of those at one of the two smallest, and if the fitted
+exponent is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pytest_retrieval_robust.measure.timing.hardware import hardware_name
+
+from .growth_files import file_parts
+from .growth_run import run_parts
+from .pages import write_into
+
+SIZES = (2_500, 5_000, 10_000, 25_000, 50_000)
+FILE_SIZES = (2_000, 5_000, 10_000, 20_000)
+QUICK = (500, 1_000, 2_000)
+MOST = 1.10
+"""How much longer a pair may take at the largest size."""
+
+Part = tuple[str, Callable[[], object]]
+"""A name, and what is timed. Parts of a size are run in their order."""
+
+
+@dataclass
+class Growth:
+    """The least seconds that one part took at each size."""
+
+    name: str
+    seconds: dict[int, float] = field(default_factory=dict)
+
+    def add(self, size: int, seconds: float) -> None:
+        self.seconds[size] = min(seconds, self.seconds.get(size, math.inf))
+
+    def per_thousand(self, size: int) -> float:
+        """Seconds per 1,000 pairs."""
+        return 1000 * self.seconds[size] / size
+
+    @property
+    def ratio(self) -> float:
+        """A pair at the largest size, as a multiple of one at the smaller sizes."""
+        sizes = sorted(self.seconds)
+        small = max(self.per_thousand(size) for size in sizes[:2])
+        return self.per_thousand(sizes[-1]) / small
+
+    @property
+    def exponent(self) -> float:
+        """Of the power of the size that fits the seconds best."""
+        sizes = np.log(list(self.seconds))
+        seconds = np.log(list(self.seconds.values()))
+        slope, _ = np.polyfit(sizes, seconds, 1)
+        return float(slope)
+
+
+def main() -> None:
+    """Print both tables, and write them into a page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes")
+    parser.add_argument("--page", type=Path, help="the page that gets the tables")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="parts whose name holds this word")
+    parsed = parser.parse_args()
+    torch.set_num_threads(1)
+    sizes = QUICK if parsed.quick else SIZES
+    file_sizes = QUICK if parsed.quick else FILE_SIZES
+    lines = [f"{hardware_name('cpu')}, torch {torch.__version__}, one thread."]
+    for unit, parts, chosen in (
+        ("pairs", run_parts, sizes),
+        ("images of files", file_parts, file_sizes),
+    ):
+        growths = measured(parts, chosen, parsed.rounds, parsed.only)
+        lines += ["", *table(growths, unit, chosen)]
+    text = "\n".join(lines)
+    print(text)
+    if parsed.page is not None:
+        write_into(parsed.page, text)
+
+
+def measured(
+    parts_of: Callable[[int, Path], Iterable[Part]],
+    sizes: Iterable[int],
+    rounds: int,
+    only: str = "",
+) -> list[Growth]:
+    """Every part's least seconds at each size."""
+    growths: dict[str, Growth] = {}
+    for _ in range(rounds):
+        for size in sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, action in parts_of(size, Path(folder)):
+                    seconds = seconds_of(action)
+                    growths.setdefault(name, Growth(name)).add(size, seconds)
+    return [growth for growth in growths.values() if only in growth.name]
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """Seconds of the processor, so that what else the machine does is not counted."""
+    gc.collect()
+    # The collector looks at every object of the process, those of torch among them, and
+    # begins to do so somewhere between two sizes: a step, which is nobody's growth.
+    gc.disable()
+    try:
+        start = time.process_time()
+        action()
+        return time.process_time() - start
+    finally:
+        gc.enable()
+
+
+def table(growths: Iterable[Growth], unit: str, sizes: Iterable[int]) -> Iterator[str]:
+    """Lines in Markdown: seconds per 1,000, the ratio, and the exponent."""
+    chosen = list(sizes)
+    heads = " | ".join(f"{size:,}" for size in chosen)
+    yield f"| seconds per 1,000 {unit}, of | {heads} | ratio | exponent |"
+    yield f"| --- |{' ---: |' * (len(chosen) + 2)}"
+    for growth in growths:
+        cells = " | ".join(_cell(growth, size) for size in chosen)
+        yield (
+            f"| {growth.name} | {cells} | {growth.ratio:.2f} | {growth.exponent:.2f} |"
+        )
+
+
+def _cell(growth: Growth, size: int) -> str:
+    """Blank where the part was left out at this size."""
+    return f"{growth.per_thousand(size):.4f}" if size in growth.seconds else ""
+
+
+if __name__ == "__main__":
+    main()
