@@ -18,16 +18,7 @@ if TYPE_CHECKING:
     from ...occluders.drawn_ahead import DrawnAhead
     from ..embeddings.shards import EncodedBatch
     from .pixel_buffer import Pixels
-
-
-@dataclass(frozen=True, repr=False)
-class BatchPlan:
-    """Which images a batch has."""
-
-    number: int
-    """The batch's number in the sweep."""
-    images: NDArray[np.int64]
-    """(B,) numbers in the data set."""
+    from .plan import BatchPlan
 
 
 @dataclass(frozen=True, repr=False)
