@@ -65,7 +65,7 @@ class FreeEncoder:
 
     def __init__(self) -> None:
         rows = torch.randn(_ROWS, DIMENSION, generator=torch.Generator().manual_seed(0))
-        self._rows = rows / rows.norm(dim=1, keepdim=True)
+        self._rows: Tensor = torch.nn.functional.normalize(rows, dim=1)
 
     def prepare(self, image: Image) -> Prepared:
         grey = np.asarray(image, dtype=np.uint8)

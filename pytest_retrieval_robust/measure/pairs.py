@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from ..core.errors import DatasetError, RankingError
 from ..datasets.contract import require_dataset
 from .columns import DatasetColumns
 from .queries import BothQueries
+from .same_texts import SameTexts
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
@@ -70,6 +70,11 @@ class Pairs:
         """What is the same of the queries in every cell."""
         return BothQueries.of(self)
 
+    @cached_property
+    def same_texts(self) -> SameTexts:
+        """How often each text occurs, and for how many groups it is right."""
+        return SameTexts.of(self.texts, self.report_groups)
+
 
 def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
     """The whole data set, or its first `limit` images with the reports that are right for them.
@@ -107,25 +112,21 @@ def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
 
     It gives identical texts the same score: wrong ones tie, and count against it.
     """
-    texts = list(zip(pairs.texts, pairs.report_groups.tolist(), strict=True))
+    same_texts = pairs.same_texts
     # An encoder cannot tell identical texts apart: of those with a text, the ones that
     # are wrong for an image tie with the right one, and rank before it.
-    with_text = Counter(text for text, _ in texts)
-    right_with_text = Counter(texts)
-    best_ranks: dict[int, int] = {}
-    for text, group in texts:
-        rank = 1 + with_text[text] - right_with_text[text, group]
-        best_ranks[group] = min(rank, best_ranks.get(group, rank))
+    ranks = 1 + same_texts.wrong
+    best_ranks = np.full(len(same_texts.groups), len(pairs.reports) + 1)
+    np.minimum.at(best_ranks, same_texts.group_numbers, ranks)
     # An image without a right report counts as missed.
-    groups = pairs.image_groups.tolist()
-    ranks = [best_ranks[group] for group in groups if group in best_ranks]
-    return {k: sum(rank <= k for rank in ranks) / len(pairs.images) for k in ks}
+    found = best_ranks[same_texts.numbers_of(pairs.image_groups)]
+    return {k: int((found <= k).sum()) / len(pairs.images) for k in ks}
 
 
 def duplicate_share(pairs: Pairs) -> float:
     """The share of texts that repeat an earlier one."""
     # With several captions per image there are more texts than images.
-    return 1 - len(set(pairs.texts)) / max(len(pairs.images), len(pairs.reports))
+    return 1 - pairs.same_texts.different / max(len(pairs.images), len(pairs.reports))
 
 
 def describe(

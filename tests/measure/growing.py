@@ -63,7 +63,9 @@ class Counted:
 
     @property
     def label_matrix(self) -> NDArray[np.bool_]:
-        return np.array(self._numbers("label_matrix"))[:, None] % 2 == 0
+        numbers = np.array(self._numbers("label_matrix"))
+        is_even: NDArray[np.bool_] = numbers[:, None] % 2 == 0
+        return is_even
 
     def image(self, index: int) -> Image.Image:
         pixels = np.random.default_rng(index).integers(0, 256, (SIDE, SIDE), np.uint8)

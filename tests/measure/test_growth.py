@@ -152,14 +152,12 @@ def test_comparing_and_checking_saved_runs_take_no_step_per_query(
     def steps(size: int) -> int:
         mine = make_run(tmp_path / f"mine-{size}", size)
         other = make_run(tmp_path / f"other-{size}", size, shift=3)
-        arrays = {
-            f"{outcome.ranks_key}/{side}_ranks": mine.run.evidence.ranks(outcome, way)
-            for outcome in mine.run.measured.outcomes
-            for side, way in (
-                ("image", "image-to-report"),
-                ("report", "report-to-image"),
-            )
-        }
+        arrays = {}
+        for outcome in mine.run.measured.outcomes:
+            for name, ranks in (
+                mine.store.of_case(outcome.ranks_key or "") or {}
+            ).items():
+                arrays[f"{outcome.ranks_key}/{name}"] = ranks
         for name, array in (mine.store.of_dataset("d") or {}).items():
             arrays[f"d/{name}"] = array
 

@@ -50,6 +50,7 @@ NOT_OF_THE_NUMBERS = {
     "measure/pairs.py",
     "measure/queries.py",
     "measure/query_keys.py",
+    "measure/same_texts.py",
     "measure/timing/clock.py",
     "measure/timing/hardware.py",
     "retrieval/bootstrap.py",
