@@ -8,8 +8,8 @@ the saved run and its replay, the comparison with a baseline, reports. Ranks com
 every query with every item, and have a row of their own. Then data sets of files, with
 one tiny picture under many names.
 
-Seconds are those of the processor for this process, the least of several rounds; every
-round goes through all sizes. A part grows as the data does if its seconds per pair at
+Seconds are those of the processor for this process, the least of the rounds, of which
+each goes through all sizes. A part grows as the data does if its seconds per pair at
 the largest size are at most 1.10 of those at one of the two smallest, and if the fitted
 exponent is 1.
 """
@@ -35,7 +35,7 @@ from .growth_run import run_parts
 from .pages import write_into
 
 SIZES = (2_500, 5_000, 10_000, 25_000, 50_000)
-FILE_SIZES = (2_000, 5_000, 10_000, 20_000)
+FILE_SIZES = (2_000, 5_000, 20_000)
 QUICK = (500, 1_000, 2_000)
 MOST = 1.10
 """How much longer a pair may take at the largest size."""
@@ -82,39 +82,60 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes")
     parser.add_argument("--page", type=Path, help="the page that gets the tables")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", help="parts whose name holds this word")
     parsed = parser.parse_args()
     torch.set_num_threads(1)
-    sizes = QUICK if parsed.quick else SIZES
-    file_sizes = QUICK if parsed.quick else FILE_SIZES
-    lines = [f"{hardware_name('cpu')}, torch {torch.__version__}, one thread."]
-    for unit, parts, chosen in (
-        ("pairs", run_parts, sizes),
-        ("images of files", file_parts, file_sizes),
-    ):
-        growths = measured(parts, chosen, parsed.rounds, parsed.only)
-        lines += ["", *table(growths, unit, chosen)]
-    text = "\n".join(lines)
-    print(text)
-    if parsed.page is not None:
-        write_into(parsed.page, text)
+    tables = (
+        Table("pairs", run_parts, QUICK if parsed.quick else SIZES),
+        Table("images of files", file_parts, QUICK if parsed.quick else FILE_SIZES),
+    )
+    for number in range(1, parsed.rounds + 1):
+        for table in tables:
+            table.measure()
+        # After every round: a long measurement may be ended at any time.
+        text = _text(tables, number)
+        print(text, flush=True)
+        if parsed.page is not None:
+            write_into(parsed.page, text)
 
 
-def measured(
-    parts_of: Callable[[int, Path], Iterable[Part]],
-    sizes: Iterable[int],
-    rounds: int,
-    only: str = "",
-) -> list[Growth]:
-    """Every part's least seconds at each size."""
-    growths: dict[str, Growth] = {}
-    for _ in range(rounds):
-        for size in sizes:
+def _text(tables: Iterable[Table], rounds: int) -> str:
+    counted = "one round" if rounds == 1 else f"the least of {rounds} rounds"
+    lines = [
+        f"{hardware_name('cpu')}, torch {torch.__version__}, one thread; {counted}."
+    ]
+    for table in tables:
+        lines += ["", *table.lines()]
+    return "\n".join(lines)
+
+
+@dataclass
+class Table:
+    """The growth of several parts."""
+
+    unit: str
+    """What the sizes count."""
+    parts_of: Callable[[int, Path], Iterable[Part]]
+    """Gives the parts of a size, which write into a folder."""
+    sizes: tuple[int, ...]
+    growths: dict[str, Growth] = field(default_factory=dict)
+
+    def measure(self) -> None:
+        """One round through all sizes."""
+        for size in self.sizes:
             with tempfile.TemporaryDirectory() as folder:
-                for name, action in parts_of(size, Path(folder)):
-                    seconds = seconds_of(action)
-                    growths.setdefault(name, Growth(name)).add(size, seconds)
-    return [growth for growth in growths.values() if only in growth.name]
+                for name, action in self.parts_of(size, Path(folder)):
+                    growth = self.growths.setdefault(name, Growth(name))
+                    growth.add(size, seconds_of(action))
+
+    def lines(self) -> Iterator[str]:
+        """In Markdown: seconds per 1,000, the ratio, and the exponent."""
+        heads = " | ".join(f"{size:,}" for size in self.sizes)
+        yield f"| seconds per 1,000 {self.unit}, of | {heads} | ratio | exponent |"
+        yield f"| --- |{' ---: |' * (len(self.sizes) + 2)}"
+        for growth in self.growths.values():
+            cells = " | ".join(_cell(growth, size) for size in self.sizes)
+            numbers = f"{growth.ratio:.2f} | {growth.exponent:.2f}"
+            yield f"| {growth.name} | {cells} | {numbers} |"
 
 
 def seconds_of(action: Callable[[], object]) -> float:
@@ -129,19 +150,6 @@ def seconds_of(action: Callable[[], object]) -> float:
         return time.process_time() - start
     finally:
         gc.enable()
-
-
-def table(growths: Iterable[Growth], unit: str, sizes: Iterable[int]) -> Iterator[str]:
-    """Lines in Markdown: seconds per 1,000, the ratio, and the exponent."""
-    chosen = list(sizes)
-    heads = " | ".join(f"{size:,}" for size in chosen)
-    yield f"| seconds per 1,000 {unit}, of | {heads} | ratio | exponent |"
-    yield f"| --- |{' ---: |' * (len(chosen) + 2)}"
-    for growth in growths:
-        cells = " | ".join(_cell(growth, size) for size in chosen)
-        yield (
-            f"| {growth.name} | {cells} | {growth.ratio:.2f} | {growth.exponent:.2f} |"
-        )
 
 
 def _cell(growth: Growth, size: int) -> str:

@@ -1,4 +1,4 @@
-"""Data sets of generated files for `growth`: opened, and all of their pictures read.
+"""Data sets of generated files for `growth`: opened, and a part of their pictures read.
 
 One tiny picture lies under many names, so that what is left is the readers' own work.
 """
@@ -25,6 +25,7 @@ from pytest_retrieval_robust.measure.pairs import pairs_of
 
 Part = tuple[str, Callable[[], object]]
 _SIDE = 16
+_READ_EVERY = 4
 _IMAGES_PER_STUDY = 2
 _STUDIES_PER_PATIENT = 2
 _REPORT = (
@@ -44,7 +45,7 @@ def file_parts(size: int, folder: Path) -> Iterator[Part]:
         opened = _Opened(kind)
         yield f"{kind.title}: opened", opened.open
         if kind.has_pictures:
-            yield f"{kind.title}: pictures read", opened.read
+            yield f"{kind.title}: every fourth picture read", opened.read
     yield (
         "synthetic-cxr: opened",
         lambda: pairs_of(load_dataset("synthetic-cxr", pairs=size)),
@@ -77,7 +78,8 @@ class _Opened:
         assert self.dataset.fingerprint
 
     def read(self) -> None:
-        for number in range(len(self.dataset.image_ids)):
+        # Some of all: what one takes must not depend on how many there are.
+        for number in range(0, len(self.dataset.image_ids), _READ_EVERY):
             self.dataset.image(number).load()
 
 
