@@ -213,11 +213,13 @@ class Evidence:
             return
         together = {direction: hits}
         patients = hits.clusters.count
-        if not are_draws_kept(patients):
-            for other in DIRECTIONS:
-                other_hits = self._hits(outcomes, other, ks)
-                if other_hits is not None and other_hits.clusters.count == patients:
-                    together[other] = other_hits
+        others = () if are_draws_kept(patients) else DIRECTIONS
+        for other in others:
+            if other == direction:
+                continue
+            other_hits = self._hits(outcomes, other, ks)
+            if other_hits is not None and other_hits.clusters.count == patients:
+                together[other] = other_hits
         all_means = resampled_together(list(together.values()))
         shape = (len(outcomes), len(ks))
         for way, means in zip(together, all_means, strict=True):
