@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,19 +77,34 @@ def encode_gallery(
     """
     # In the same batches in every run: their size is part of what the store's keys mean.
     batches = gallery_batches(model, texts, batch_size)
+    rows = (encode_gallery_batch(model, texts, batch, shards) for batch in batches)
+    return assembled_gallery(model, batches, rows, space)
+
+
+def assembled_gallery(
+    model: DualEncoder,
+    batches: Sequence[NDArray[np.int64]],
+    rows: Iterable[Tensor],
+    space: RowSpace = IN_MEMORY,
+) -> Tensor:
+    """(G, D) the rows of all batches, in the order of the texts' numbers.
+
+    `rows` come batch by batch, and go where they belong as they come. Raises
+    `EmbeddingError` for batches of different widths, and where all rows are the same.
+    """
+    count = sum(map(len, batches))
     gallery: Tensor | None = None
-    for numbers in batches:
-        rows = encode_gallery_batch(model, texts, numbers, shards)
+    for numbers, of_batch in zip(batches, rows, strict=True):
         if gallery is None:
-            gallery = _empty_gallery(len(texts), rows, space)
-        if rows.shape[1] != gallery.shape[1]:
-            widths = sorted({gallery.shape[1], rows.shape[1]})
+            gallery = _empty_gallery(count, of_batch, space)
+        if of_batch.shape[1] != gallery.shape[1]:
+            widths = sorted({gallery.shape[1], of_batch.shape[1]})
             raise EmbeddingError(
                 f"Expected embeddings of one width from {model.name}, got"
                 f" widths={widths} for its batches of reports. Return rows of the same"
                 " length for every batch."
             )
-        gallery[torch.from_numpy(numbers).to(gallery.device)] = rows
+        gallery[torch.from_numpy(numbers).to(gallery.device)] = of_batch
     assert gallery is not None
     require_variety(gallery, "reports", model.name)
     return gallery

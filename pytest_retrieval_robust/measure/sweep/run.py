@@ -142,7 +142,8 @@ class _Sweep:
         # occluder searches among them.
         reports = engine.gallery(self._spill.space)
         # The width of a row is known from here on, and images take most of the time.
-        if self._store is not None and options.tell_size is not None:
+        is_kept = self._store is not None and self._plan.model.card.sha256 is not None
+        if is_kept and options.tell_size is not None:
             options.tell_size(stored_bytes(self._plan, reports.shape[1]))
         with closing(self._spill):
             engine.gather(reports, self._gathered)

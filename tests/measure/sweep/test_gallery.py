@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pytest_retrieval_robust.core.errors import EmbeddingError
+from pytest_retrieval_robust.measure.embeddings.identity import ModelIdentity
 from pytest_retrieval_robust.measure.embeddings.shards import ModelShards
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.sweep.gallery import (
@@ -141,7 +142,8 @@ def test_a_bad_row_is_named_by_its_place_in_the_data() -> None:
 def test_stored_batches_are_found_again(tmp_path: Path) -> None:
     texts = ["a", "dddd", "cc", "b", "eeee", "ff"]
     model, bag, _ = composed()
-    shards = ModelShards(EmbeddingStore(tmp_path), model.name, b"identity")
+    identity = ModelIdentity({"device": "cpu", "libraries": {}}, b"", {}, b"")
+    shards = ModelShards(EmbeddingStore(tmp_path), model.name, identity)
     first = encode_gallery(model, texts, 2, shards)
     assert Counter(bag.passes) == {(2, 3): 1, (2, 4): 1, (2, 6): 1}
     bag.passes.clear()
