@@ -37,8 +37,8 @@ from .pages import write_into
 SIZES = (2_500, 5_000, 10_000, 25_000, 50_000)
 FILE_SIZES = (2_000, 5_000, 20_000)
 QUICK = (500, 1_000, 2_000)
-MOST = 1.10
-"""How much longer a pair may take at the largest size."""
+_WARM_UP = 100
+"""Pairs of a run that is not measured."""
 
 Part = tuple[str, Callable[[], object]]
 """A name, and what is timed. Parts of a size are run in their order."""
@@ -88,6 +88,8 @@ def main() -> None:
         Table("pairs", run_parts, QUICK if parsed.quick else SIZES),
         Table("images of files", file_parts, QUICK if parsed.quick else FILE_SIZES),
     )
+    for table in tables:
+        table.warm_up()
     for number in range(1, parsed.rounds + 1):
         for table in tables:
             table.measure()
@@ -118,6 +120,12 @@ class Table:
     """Gives the parts of a size, which write into a folder."""
     sizes: tuple[int, ...]
     growths: dict[str, Growth] = field(default_factory=dict)
+
+    def warm_up(self) -> None:
+        """Import, and compile, what is needed on first use."""
+        with tempfile.TemporaryDirectory() as folder:
+            for _, action in self.parts_of(_WARM_UP, Path(folder)):
+                action()
 
     def measure(self) -> None:
         """One round through all sizes."""
