@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Protocol
@@ -39,8 +40,9 @@ class RememberedTokens:
         self.digest = tokens.digest
         self._tokens = tokens
         self._most = most
-        # The oldest first, as dictionaries keep their order.
-        self._kept: dict[bytes, array[int]] = {}
+        # The oldest first. From a plain dictionary, whose first places stay behind empty
+        # when they are given up, the oldest takes ever longer to find.
+        self._kept: OrderedDict[bytes, array[int]] = OrderedDict()
         self._size = 0
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -89,8 +91,8 @@ class RememberedTokens:
         self._kept[key] = row
         self._size += len(row)
         while self._size > self._most:
-            oldest = next(iter(self._kept))
-            self._size -= len(self._kept.pop(oldest))
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= len(oldest)
 
 
 def _key_of(text: str) -> bytes:
