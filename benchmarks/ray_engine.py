@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_retrieval_robust.measure.sweep.engine import Engine, SweepEngine
     from pytest_retrieval_robust.measure.sweep.plan import SweepPlan
     from pytest_retrieval_robust.measure.sweep.receiver import Receiver
+    from pytest_retrieval_robust.measure.sweep.space import RowSpace
     from pytest_retrieval_robust.run.session import RobustSession
 
 CONFTEST = """
@@ -113,9 +114,9 @@ class Timed:
             engine.prepare()
             self.ready_seconds = time.perf_counter() - begun
 
-    def gallery(self) -> Tensor:
+    def gallery(self, space: RowSpace) -> Tensor:
         begun = time.perf_counter()
-        rows = self._engine.gallery()
+        rows = self._engine.gallery(space)
         self.seconds += time.perf_counter() - begun
         return rows
 

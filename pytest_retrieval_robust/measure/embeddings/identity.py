@@ -154,20 +154,38 @@ def kept_identities(
     Those whose rows are not the model's are left out. They come in the order of their
     devices' names.
     """
-    notes = _notes(store, identity)
-    found = []
-    for file in notes.files():
-        arrays = notes.load(file.key)
-        kept = None if arrays is None else _identity_of(arrays)
-        if kept is not None and kept.agrees_with(identity):
-            found.append(kept)
+    kept_ones = _identities_in(_notes(store, identity))
+    found = [kept for kept in kept_ones if kept.agrees_with(identity)]
     return sorted(found, key=lambda kept: (kept.device, kept.key))
 
 
-def _notes(store: EmbeddingStore, identity: ModelIdentity) -> EmbeddingStore:
-    from .store import EmbeddingStore
+def nearest_differences(store: EmbeddingStore, identity: ModelIdentity) -> str:
+    """What sets the most similar identity in a store apart; empty if it has none.
 
-    return EmbeddingStore(store.folder / IDENTITIES / identity.family)
+    It says why embeddings that are there cannot be taken.
+    """
+    nearest: list[str] = []
+    for folder in sorted((store.folder / IDENTITIES).glob("*")):
+        for kept in _identities_in(type(store)(folder)):
+            is_same_card = kept.declared["card"] == identity.declared["card"]
+            differences = identity.differences(kept)
+            if is_same_card and (not nearest or len(differences) < len(nearest)):
+                nearest = differences
+    if not nearest:
+        return ""
+    return f"those of another set-up only (here {'; '.join(nearest)} there)"
+
+
+def _identities_in(notes: EmbeddingStore) -> Iterator[ModelIdentity]:
+    for file in notes.files():
+        arrays = notes.load(file.key)
+        kept = None if arrays is None else _identity_of(arrays)
+        if kept is not None:
+            yield kept
+
+
+def _notes(store: EmbeddingStore, identity: ModelIdentity) -> EmbeddingStore:
+    return type(store)(store.folder / IDENTITIES / identity.family)
 
 
 def _identity_of(arrays: Mapping[str, NDArray[Any]]) -> ModelIdentity | None:

@@ -50,6 +50,7 @@ _MODULES = (
     "core/encoding.py",
     "core/float32.py",
     "core/fresh.py",
+    "core/host_memory.py",
     "core/memory.py",
     "core/normalisation.py",
     "core/rows.py",
@@ -260,7 +261,7 @@ def _libraries() -> Json:
     from PIL import features
 
     versions: Json = {
-        "python": sys.version_info[:2],
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "cuda": torch.version.cuda,
         "hip": torch.version.hip,
     }

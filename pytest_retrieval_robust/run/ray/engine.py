@@ -11,7 +11,7 @@ import torch
 
 from ...core.outcomes import Timing
 from ...measure.embeddings.shards import ModelShards
-from ...measure.sweep.gallery import gallery_batches, joined_gallery
+from ...measure.sweep.gallery import assembled_gallery, gallery_batches
 from ...occluders._own_methods import keeps_methods
 from .messages import ReportsReply, SweepOrder
 from .phases import DealtPhase, Muster
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...measure.embeddings.store import EmbeddingStore
     from ...measure.sweep.plan import SweepPlan
     from ...measure.sweep.receiver import Receiver
+    from ...measure.sweep.space import RowSpace
     from .crew import Crew, Member
     from .messages import ImagesReply, Spent
 
@@ -62,7 +63,7 @@ class RaySweep:
             self._is_prepared = True
             self._muster()
 
-    def gallery(self) -> Tensor:
+    def gallery(self, space: RowSpace) -> Tensor:
         self.prepare()
         plan = self._plan
         texts = plan.pairs.texts
@@ -87,8 +88,8 @@ class RaySweep:
         )
         self._crew.run(phase)
         device = plan.model.device
-        in_order = [rows[number].to(device) for number in range(len(batches))]
-        return joined_gallery(plan.model, batches, in_order)
+        in_order = (rows.pop(number).to(device) for number in range(len(batches)))
+        return assembled_gallery(plan.model, batches, in_order, space)
 
     def gather(self, reports: Tensor, receiver: Receiver) -> None:
         plan = self._plan

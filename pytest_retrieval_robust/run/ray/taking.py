@@ -91,10 +91,10 @@ class ImagesTaker:
             return reply.rows
         if self._shards is None or reply.key is None:
             return None
-        encoded = self._shards.load_images(reply.key, len(batch.images))
+        encoded = self._shards.load_images(reply.key, len(batch.plan.images))
         if encoded is None:
             return None
-        is_same = np.array_equal(encoded.digests, batch.digests[batch.is_readable])
+        is_same = np.array_equal(encoded.digests_of_all, batch.digests)
         return encoded if is_same else None
 
     def _distrust(self, member: Member, number: int) -> None:
