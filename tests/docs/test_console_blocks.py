@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from pytest_retrieval_robust.__main__ import main
+from pytest_retrieval_robust.run import typed_values
 
 from .commands import of_this_package, typed
 from .conftest import SMALL, Project
@@ -115,6 +116,8 @@ def test_a_command_of_pytest_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Up to measuring; a saved run is judged again in whole."""
+    # Nothing of Ray is imported before that, so that it need not be here.
+    monkeypatch.setattr(typed_values, "find_spec", lambda name: name)
     monkeypatch.chdir(place_of(words, project))
     options = ["-p", "no:cacheprovider"]
     if not any(word.startswith(REPLAY) for word in words):

@@ -42,7 +42,15 @@ WARM_UP_IMAGES = 4
 class Lane:
     """One copy of the model. It sees one batch at a time."""
 
-    def __init__(self, plan: SweepPlan, setting: Setting, model: DualEncoder) -> None:
+    def __init__(
+        self,
+        plan: SweepPlan,
+        setting: Setting,
+        model: DualEncoder,
+        *,
+        is_warm: bool = False,
+    ) -> None:
+        """`is_warm` says that this process has encoded with the model before."""
         self._plan = plan
         self._setting = setting
         self.model = model
@@ -52,7 +60,7 @@ class Lane:
         self.encoding = {cell: Laps(model.device) for cell in plan.cells}
         self.occluding = {cell: Laps(model.device) for cell in plan.cells}
         self._buffer: Tensor | None = None
-        self._is_warm = False
+        self._is_warm = is_warm
 
     def encode_batch(
         self, batch: Batch, writer: Writer, stop: Event

@@ -54,13 +54,19 @@ class Lanes:
         copies: Callable[[], Sequence[DualEncoder]],
         writer: Writer,
         finished: Callable[[Batch], None],
+        *,
+        are_warm: bool = False,
     ) -> None:
-        """`finished` is told of each batch that is encoded and kept, in their order."""
+        """`finished` is told of each batch that is encoded and kept, in their order.
+
+        `are_warm` says that earlier lanes of the same models have encoded.
+        """
         self._plan = plan
         self._setting = setting
         self._copies = copies
         self._writer = writer
         self._finished = finished
+        self._are_warm = are_warm
         self._stop = Event()
         self._lanes: list[Lane] = []
         self._executors: list[Executor] = []
@@ -100,6 +106,11 @@ class Lanes:
         while self._under_way:
             self._wait_for(self._under_way.popleft())
 
+    @property
+    def have_encoded(self) -> bool:
+        """Whether any batch had to be encoded."""
+        return bool(self._lanes)
+
     def timing(self, cell: Cell, encoded: int, images: int) -> Timing:
         """The time of a cell of which this run encoded `encoded` of `images` images."""
         encode_seconds = sum(lane.encoding[cell].seconds for lane in self._lanes)
@@ -126,11 +137,12 @@ class Lanes:
 
     def _open(self) -> None:
         # Copies are loaded here and not before: where all is stored none is needed.
-        lanes = [Lane(self._plan, self._setting, self._plan.model)]
+        model = self._plan.model
+        lanes = [Lane(self._plan, self._setting, model, is_warm=self._are_warm)]
         for model in self._copies():
             reports = self._setting.reports.to(model.device)
             setting = replace(self._setting, encoder=model, reports=reports)
-            lanes.append(Lane(self._plan, setting, model))
+            lanes.append(Lane(self._plan, setting, model, is_warm=self._are_warm))
         self._lanes = lanes
         # A single model is called in the caller's own thread, as its user expects. One
         # of several has a thread of its own, so that it sees one batch at a time.

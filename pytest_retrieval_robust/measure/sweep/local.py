@@ -76,7 +76,16 @@ class LocalSweep:
             store = StoredBatches(plan, setting, self.shards)
         feed = Feed(plan, store, batches)
         with Writer(plan, receiver, self.shards) as writer:
-            lanes = Lanes(plan, setting, self._copies, writer, receiver.finish)
+            # Batches may be gathered in several goes, of which the first warms up.
+            are_warm = self._lanes is not None and self._lanes.have_encoded
+            lanes = Lanes(
+                plan,
+                setting,
+                self._copies,
+                writer,
+                receiver.finish,
+                are_warm=are_warm,
+            )
             self._lanes = lanes
             # The feed has threads: it is closed here, and not when the error of an
             # interrupted run is forgotten.

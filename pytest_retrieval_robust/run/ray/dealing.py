@@ -49,8 +49,13 @@ class Dealer(Generic[W]):
         numbers: Iterable[int],
         ahead: int,
         now: Callable[[], float] = monotonic,
+        expected: int = 1,
     ) -> None:
-        """At most `ahead` numbers are with a worker. `now` gives seconds."""
+        """At most `ahead` numbers are with a worker. `now` gives seconds.
+
+        `expected` workers will join, so that the first does not take what is theirs.
+        """
+        self._expected = expected
         self._lots: dict[int, _Lot[W]] = {n: _Lot(n) for n in numbers}
         self._ahead = ahead
         self._now = now
@@ -122,6 +127,7 @@ class Dealer(Generic[W]):
     def leave(self, worker: W) -> list[int]:
         """As `give_back`, for a worker that is gone."""
         self._workers.pop(worker, None)
+        self._expected = max(1, self._expected - 1)
         return self.give_back(worker)
 
     def attempts(self, number: int) -> int:
@@ -162,7 +168,10 @@ class Dealer(Generic[W]):
 
     def _allowance(self) -> int:
         """How many numbers a worker may have: half of its share of what is left."""
-        share = math.ceil(len(self._lots) / (2 * max(1, self.workers)))
+        workers = max(self._expected, self.workers)
+        if workers == 1:
+            return self._ahead
+        share = math.ceil(len(self._lots) / (2 * workers))
         return max(1, min(self._ahead, share))
 
     def _slow_lot(self, worker: W) -> list[_Lot[W]]:

@@ -85,6 +85,7 @@ class RaySweep:
             lambda member: member.handle.open_reports.remote(),
             take,
             f"batch of reports of {plan.pairs.dataset.name}",
+            len(self._crew.prepared),
         )
         self._crew.run(phase)
         device = plan.model.device
@@ -103,6 +104,7 @@ class RaySweep:
             lambda member: member.handle.open_images.remote(gallery),
             taker.take,
             f"batch of {plan.pairs.dataset.name}",
+            len(self._crew.prepared),
         )
         taker.phase = phase
         self._crew.run(phase)

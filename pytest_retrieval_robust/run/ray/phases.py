@@ -57,6 +57,7 @@ class DealtPhase:
         take_reply: Takes the reply of a batch; it is False where the batch has to be
             tried again.
         described: What a batch is called in messages.
+        expected: How many actors are ready.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class DealtPhase:
         open_with: Callable[[Member], Any],
         take_reply: Callable[[Member, ReportsReply | ImagesReply], bool],
         described: str,
+        expected: int = 1,
     ) -> None:
-        self.dealer: Dealer[Member] = Dealer(numbers, ahead)
+        self.dealer: Dealer[Member] = Dealer(numbers, ahead, expected=expected)
         self.ended_cells: frozenset[Cell] = frozenset()
         self.distrusted: set[Member] = set()
         """Those of which the controller does not find in the store what they found."""
