@@ -133,9 +133,8 @@ class Timed:
         """Of the time of all actors."""
         if not isinstance(self._engine, RaySweep):
             return 0.0
-        spent = self._engine.spent
-        idle = sum(actor.idle_seconds for actor in spent)
-        return idle / (idle + sum(actor.open_seconds for actor in spent))
+        busy = sum(actor.busy_seconds for actor in self._engine.spent)
+        return 1 - busy / (self.seconds * len(self._engine.spent))
 
 
 @dataclass

@@ -102,12 +102,22 @@ class EncodingActor:
     def _collected(self) -> RobustSession:
         """The suite's session; collected once."""
         if self._session is None:
-            from ..collected_suite import collect_suite
+            from ..collected_suite import CollectionError, collect_suite
 
             launch = self._launch
             _go_to(launch)
             arguments = (*launch.arguments, *_OWN_OPTIONS)
-            self._session = collect_suite(arguments).session
+            try:
+                self._session = collect_suite(arguments).session
+            except CollectionError as error:
+                status = error.status
+            if self._session is None:
+                # What pytest says may be long: whoever looks there sees it.
+                raise RobustError(
+                    f"Expected the suite to be collected on {socket.gethostname()} as"
+                    f" here, got exit status {status}. Run `pytest --collect-only`"
+                    " there."
+                )
         return self._session
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from threading import Condition
-from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ class ActorQueue:
         self._replies: list[Reply] = []
         self._is_closed = False
         self._is_halted = False
-        self.idle_seconds = 0.0
-        """In which the thread waited for numbers, after it had the first."""
-        self._had_one = False
 
     # For calls
 
@@ -62,12 +58,8 @@ class ActorQueue:
 
     def wait(self) -> bool:
         """Wait for a number; False once the queue is closed."""
-        begun = monotonic()
         with self._changed:
             self._changed.wait_for(lambda: self._numbers or self._is_closed)
-            if self._had_one and not self._is_closed:
-                self.idle_seconds += monotonic() - begun
-            self._had_one = True
             return not self._is_closed
 
     def available(self) -> Iterator[int]:

@@ -104,8 +104,7 @@ class ActorSweep:
             occlude_seconds=dict(self._spent.occlude_seconds),
             device=device,
             hardware=hardware_name(device),
-            idle_seconds=self._queue.idle_seconds,
-            open_seconds=self._spent.open_seconds,
+            busy_seconds=self._spent.busy_seconds,
         )
 
     def close(self) -> None:
@@ -136,7 +135,7 @@ class ActorSweep:
                 # Nothing may end the thread: the controller would wait for it.
                 self._receiver.forget()
                 queue.halt(Broken(sent_error(error, expected)))
-            self._spent.open_seconds += monotonic() - begun
+            self._spent.busy_seconds += monotonic() - begun
 
     def _encode_reports(self, numbers: Iterator[int]) -> None:
         plan = self._plan
@@ -167,7 +166,7 @@ class _SpentTime:
     def __init__(self) -> None:
         self.encode_seconds: defaultdict[Cell, float] = defaultdict(float)
         self.occlude_seconds: defaultdict[Cell, float] = defaultdict(float)
-        self.open_seconds = 0.0
+        self.busy_seconds = 0.0
 
     def add(self, sweep: LocalSweep, cells: tuple[Cell, ...]) -> None:
         for cell in cells:

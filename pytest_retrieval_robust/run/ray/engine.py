@@ -16,6 +16,7 @@ from ...occluders._own_methods import keeps_methods
 from .messages import ReportsReply, SweepOrder
 from .phases import DealtPhase, Muster
 from .reference import reference_of
+from .sameness import Sameness
 from .taking import ImagesTaker
 
 if TYPE_CHECKING:
@@ -147,7 +148,9 @@ class RaySweep:
             crew.begin(order)
             crew.run(Muster(crew))
         answers = [member.ready for member in crew.prepared if member.ready]
-        reference = reference_of(plan, [answer.sameness for answer in answers])
+        reference = reference_of(
+            Sameness.of(plan, None), [answer.sameness for answer in answers]
+        )
         if self._store is not None and reference.is_stored:
             self._shards = ModelShards(self._store, plan.model.name, reference.identity)
         crew.admit(lambda ready: list(reference.differences(ready.sameness)))

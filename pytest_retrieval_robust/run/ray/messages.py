@@ -157,7 +157,5 @@ class Spent:
     occlude_seconds: Mapping[Cell, float]
     device: str
     hardware: str
-    idle_seconds: float
-    """In which it waited for further batches."""
-    open_seconds: float
-    """From its first batch to its last."""
+    busy_seconds: float
+    """In which it had batches at hand, of reports or of images."""

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ...core.errors import RobustError
 from .sameness import Sameness
 
-if TYPE_CHECKING:
-    from ...measure.sweep.plan import SweepPlan
 
-
-def reference_of(plan: SweepPlan, actors: Sequence[Sameness]) -> Sameness:
-    """The controller itself, where an actor has its kind of device; else the actors' kind.
+def reference_of(own: Sameness, actors: Sequence[Sameness]) -> Sameness:
+    """The controller itself, where an actor has its kind of device; else an actor.
 
     Raises `RobustError` where actors have several kinds, of which none is the
     controller's.
     """
-    own = Sameness.of(plan, None)
     kinds: dict[str, Sameness] = {}
     for actor in actors:
         kinds.setdefault(actor.identity.device, actor)
