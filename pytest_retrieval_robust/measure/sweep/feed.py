@@ -28,6 +28,7 @@ from .batch import (
     DecodedImages,
     contents_of_pixels,
     decoded_batch,
+    partly_stored_batch,
     stored_batch,
 )
 from .core_use import CoreUse
@@ -61,13 +62,17 @@ class Feed:
         plan: SweepPlan,
         store: StoredBatches | None,
         batches: Iterable[BatchPlan] | None = None,
+        *,
+        decodes_missing: bool = True,
     ) -> None:
         """`batches` are the ones to read, all of the plan's by default.
 
-        They are asked for a few batches before they are needed.
+        They are asked for a few batches before they are needed. Without
+        `decodes_missing` a batch of which the store lacks a cell has no pixels.
         """
         self._plan = plan
         self._store = store
+        self._decodes_missing = decodes_missing
         self._batches = plan.batches if batches is None else batches
         self._dataset = plan.pairs.dataset
         self._dataset_code = dataset_identity(self._dataset)
@@ -152,6 +157,8 @@ class Feed:
         # Nothing is decoded if no cell is missing.
         if are_complete(stored, self._plan.cells):
             return stored_batch(plan, keys, stored)
+        if not self._decodes_missing:
+            return partly_stored_batch(plan, keys, stored)
         drawn_ahead = self._drawn_ahead(stored)
         decoded = self._decode(turn, pool, plan, drawn_ahead, contents)
         batch = decoded_batch(plan, decoded, keys, stored)
@@ -176,6 +183,8 @@ class Feed:
         if are_complete(stored, self._plan.cells):
             return stored_batch(plan, keys, stored)
         batch = decoded_batch(plan, decoded, keys, stored)
+        if not self._decodes_missing:
+            return replace(batch, pixels=None)
         drawn_ahead = self._drawn_ahead(batch.stored)
         image_ids = [self._dataset.image_ids[number] for number in batch.images]
         for _ in pool.map(drawn_ahead.draw, image_ids):

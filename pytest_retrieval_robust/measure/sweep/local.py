@@ -11,6 +11,7 @@ from ..embeddings.shards import ModelShards
 from .feed import Feed
 from .gallery import encode_gallery
 from .lanes import Lanes
+from .space import IN_MEMORY, RowSpace
 from .stored import StoredBatches
 from .writer import Writer
 
@@ -50,10 +51,10 @@ class LocalSweep:
         self.shards = ModelShards.of(store, plan.model, plan.precision, plan.decoding)
         self._lanes: Lanes | None = None
 
-    def gallery(self) -> Tensor:
+    def gallery(self, space: RowSpace = IN_MEMORY) -> Tensor:
         plan = self._plan
         return encode_gallery(
-            plan.model, plan.pairs.texts, plan.batch_size, self.shards
+            plan.model, plan.pairs.texts, plan.batch_size, self.shards, space
         )
 
     def gather(

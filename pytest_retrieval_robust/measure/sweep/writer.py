@@ -111,6 +111,7 @@ class Writer:
                 shares=np.concatenate([part.shares for part in parts]),
                 visible=math.fsum(part.visible for part in arrived),
                 digests=batch.digests[batch.is_readable],
+                hardware=lane.hardware,
             )
         return None
 

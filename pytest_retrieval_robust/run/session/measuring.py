@@ -6,6 +6,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,7 @@ from .planning import PlannedCells
 from .samples import Samples
 from .shared_pictures import SharedPictures
 from .state import RunState
+from .store_size import StoreSize
 from .sweep_inputs import sweep_inputs
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Measurer:
         self._planned = planned
         self._samples = samples
         self._pictures = SharedPictures(state, loader, planned)
+        self._store_size = StoreSize(state, loader, planned)
         self._sweeps: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._searches: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
         self._outcomes: dict[Case, Outcome] = {}
@@ -164,6 +167,7 @@ class Measurer:
         options = replace(
             inputs.options,
             tell=self._state.tell,
+            tell_size=partial(self._store_size.tell, model, dataset),
             pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
         )
         return or_device_error(
