@@ -9,7 +9,7 @@ Workers differ in speed and die, some of them with their whole node; most come b
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,7 +49,7 @@ class Work:
     sweeps: int = 8
     batches: int = 5893
     """Per sweep."""
-    batch_seconds: float = 60.0
+    batch_seconds: float = 300.0
     """At speed 1."""
     batch_sigma: float = 0.1
     batch_bytes: float = 64 * 1.6e6
@@ -179,27 +179,29 @@ class State:
 
 
 @dataclass(frozen=True)
-class Offer:
-    """What a worker is to do next."""
+class Turn:
+    """What a worker does next."""
 
     batch: int | None
-    """None to wait, and to ask again."""
+    """None to ask again."""
     seconds: float = 0.0
-    """That finding it, or waiting, takes."""
-    is_looked_at: bool = True
-    """Whether a worker looks once more before it begins."""
+    """That it looks or waits before."""
 
 
 class Sharing(Protocol):
-    """A way to share batches out. `next` gives None to a worker that may stop."""
+    """A way to share batches out."""
 
-    def born(self, worker: int) -> None: ...
+    def born(self, worker: int) -> None:
+        """A worker begins, or begins anew."""
 
-    def next(self, worker: int, state: State) -> Offer | None: ...
+    def next(self, worker: int, state: State) -> Turn | None:
+        """The worker's next turn; None if it may stop."""
 
-    def finished(self, worker: int, batch: int, seconds: float) -> None: ...
+    def finished(self, worker: int, batch: int, seconds: float) -> None:
+        """A worker has done a batch in so many seconds."""
 
-    def died(self, worker: int, batches: list[int]) -> None: ...
+    def died(self, worker: int, batches: Iterable[int], state: State) -> None:
+        """A worker has died with these batches in hand."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,10 @@ class Result:
     """Batches that no worker has done."""
     twice: float
     """Work of copies after the first, in shares of all work."""
-    looks: int
-    """Seconds apart, how often a worker looked or listed."""
+
+    @property
+    def ratio(self) -> float:
+        return self.makespan / self.ideal
 
 
 @dataclass
@@ -242,9 +246,9 @@ class _Simulation:
         self._state = State(world, np.full(world.work.total, NEVER))
         self._left = world.work.total
         self._copies_seconds = 0.0
-        self._looks = 0
         self._disk_free = 0.0
         self._hands = [_Hand() for _ in range(world.cluster.workers)]
+        # (when, number, worker, life of the worker or -1 for any, what happens)
         self._events: list[tuple[float, int, int, int, str]] = []
         self._sequence = 0
 
@@ -270,7 +274,6 @@ class _Simulation:
             self._world.ideal_seconds(),
             int(np.isinf(done).sum()),
             self._copies_seconds / float(self._world.seconds.sum()),
-            self._looks,
         )
 
     def _push(self, when: float, worker: int, epoch: int, kind: str) -> None:
@@ -283,27 +286,26 @@ class _Simulation:
         self._push(start, worker, hand.epoch, "asks")
 
     def _dies(self, worker: int, hand: _Hand) -> None:
-        at_hand = [hand.current, hand.following]
-        self._sharing.died(worker, [one for one in at_hand if one is not None])
+        in_hand = (hand.current, hand.following)
+        batches = [batch for batch in in_hand if batch is not None]
+        self._sharing.died(worker, batches, self._state)
         self._hands[worker] = _Hand(epoch=hand.epoch + 1)
 
     def _asks(self, worker: int, hand: _Hand) -> None:
         """Ask for the following batch, and have it read."""
         if hand.following is not None or hand.is_stopped:
             return
-        offer = self._sharing.next(worker, self._state)
-        self._looks += 1
-        if offer is None:
+        turn = self._sharing.next(worker, self._state)
+        if turn is None:
             hand.is_stopped = True
             return
-        if offer.batch is None:
-            self._push(
-                self._state.now + offer.seconds, worker, hand.epoch, "asks"
-            )
+        ready = self._state.now + turn.seconds
+        if turn.batch is None:
+            self._push(ready, worker, hand.epoch, "asks")
             return
-        hand.following = offer.batch
+        hand.following = turn.batch
         work = self._world.work
-        begun = max(self._state.now + offer.seconds, self._disk_free)
+        begun = max(ready, self._disk_free)
         self._disk_free = begun + work.batch_bytes / work.disk_bytes_per_second
         hand.ready_at = self._disk_free
         if hand.current is None:
@@ -314,7 +316,6 @@ class _Simulation:
         if batch is None or hand.current is not None:
             return
         hand.following = None
-        self._looks += 1
         if self._state.is_seen(batch):
             self._asks(worker, hand)
             return
