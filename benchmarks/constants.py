@@ -36,6 +36,7 @@ from pytest_retrieval_robust import load_dataset
 from pytest_retrieval_robust.datasets import RetrievalDataset
 from pytest_retrieval_robust.measure.timing.hardware import hardware_name
 from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
+from pytest_retrieval_robust.retrieval.ranking._precisions import has_bfloat16
 
 from .decoding import model, new_way
 from .pages import write_into
@@ -78,7 +79,10 @@ def main() -> None:
 def measure(rounds: int) -> dict[str, Any]:
     """Every constant, as the planner reads them."""
     torch.set_num_threads(1)
-    hardware = hardware_name("cpu").partition(" x ")[0]
+    processor = hardware_name("cpu").partition(" x ")[0]
+    instructions = torch.backends.cpu.get_cpu_capability()
+    bfloat16 = "with" if has_bfloat16(torch.device("cpu")) else "without"
+    hardware = f"{processor} ({instructions}, {bfloat16} bfloat16)"
     with tempfile.TemporaryDirectory() as name:
         files = dict(_kinds_of_files(Path(name)))
         return {
@@ -199,7 +203,8 @@ def _table_of(folder: Path, suffix: str, width: int, height: int) -> RetrievalDa
         if suffix == "dcm":
             _write_dicom(file, np.asarray(picture))
         else:
-            picture.save(file, **({"quality": 90} if suffix == "jpg" else {}))
+            # Of JPEG alone; PNG has no such setting, and ignores it.
+            picture.save(file, quality=90)
         lines.append(f"{file.name},finding number {number}")
     (folder / "table.csv").write_text("\n".join(lines), encoding="utf-8")
     return load_dataset("table", path=str(folder / "table.csv"))

@@ -143,9 +143,7 @@ def _deaths(hours: float, horizon: float, random: np.random.Generator) -> list[f
     return deaths
 
 
-def _life(
-    deaths: list[float], cluster: Cluster, random: np.random.Generator
-) -> Life:
+def _life(deaths: list[float], cluster: Cluster, random: np.random.Generator) -> Life:
     spans = []
     start = 0.0
     for death in deaths:
@@ -191,16 +189,16 @@ class Turn:
 class Sharing(Protocol):
     """A way to share batches out."""
 
-    def born(self, worker: int) -> None:
+    def born(self, worker: int, /) -> None:
         """A worker begins, or begins anew."""
 
-    def next(self, worker: int, state: State) -> Turn | None:
+    def next(self, worker: int, state: State, /) -> Turn | None:
         """The worker's next turn; None if it may stop."""
 
-    def finished(self, worker: int, batch: int, seconds: float) -> None:
+    def finished(self, worker: int, batch: int, seconds: float, /) -> None:
         """A worker has done a batch in so many seconds."""
 
-    def died(self, worker: int, batches: Iterable[int], state: State) -> None:
+    def died(self, worker: int, batches: Iterable[int], state: State, /) -> None:
         """A worker has died with these batches in hand."""
 
 

@@ -37,10 +37,10 @@ class Parts:
         self._own = np.split(by_part, bounds)
         self._queues: list[deque[int]] = [deque() for _ in self._own]
 
-    def born(self, worker: int) -> None:
+    def born(self, worker: int, /) -> None:
         self._queues[worker] = deque(self._own[worker].tolist())
 
-    def next(self, worker: int, state: State) -> Turn | None:
+    def next(self, worker: int, state: State, /) -> Turn | None:
         work = self._world.work
         queue = self._queues[worker]
         seconds = 0.0
@@ -57,10 +57,10 @@ class Parts:
             return None
         return Turn(None, seconds + work.list_seconds)
 
-    def finished(self, worker: int, batch: int, seconds: float) -> None:
+    def finished(self, worker: int, batch: int, seconds: float, /) -> None:
         pass
 
-    def died(self, worker: int, batches: Iterable[int], state: State) -> None:
+    def died(self, worker: int, batches: Iterable[int], state: State, /) -> None:
         pass
 
     def _missing(self, worker: int, state: State) -> Iterator[int]:
@@ -98,12 +98,12 @@ class MarkedParts(Parts):
         self._waited = np.zeros(self._workers, dtype=np.int64)
         """The copies before which each worker has waited."""
 
-    def born(self, worker: int) -> None:
+    def born(self, worker: int, /) -> None:
         super().born(worker)
         self._copies[worker] = 0
         self._waited[worker] = 0
 
-    def next(self, worker: int, state: State) -> Turn | None:
+    def next(self, worker: int, state: State, /) -> Turn | None:
         work = self._world.work
         queue = self._queues[worker]
         seconds = 0.0
@@ -127,7 +127,7 @@ class MarkedParts(Parts):
         queue.extend(self._shuffled(worker, candidates, state))
         return Turn(None, seconds)
 
-    def finished(self, worker: int, batch: int, seconds: float) -> None:
+    def finished(self, worker: int, _batch: int, seconds: float, /) -> None:
         self._took[worker] = seconds
 
     def _mark(self, worker: int, batch: int, state: State) -> bool:
@@ -172,10 +172,10 @@ class Queue:
         self._copies: dict[int, int] = {}
         """Of each batch under way, the oldest first."""
 
-    def born(self, worker: int) -> None:
+    def born(self, _worker: int, /) -> None:
         pass
 
-    def next(self, worker: int, state: State) -> Turn | None:
+    def next(self, _worker: int, state: State, /) -> Turn | None:
         while self._returned and self._returned[0][0] <= state.now:
             self._waiting.appendleft(self._returned.popleft()[1])
         if self._waiting:
@@ -189,10 +189,10 @@ class Queue:
         is_over = not self._copies and not self._returned
         return None if is_over else Turn(None, self._ASK_AGAIN)
 
-    def finished(self, worker: int, batch: int, seconds: float) -> None:
+    def finished(self, _worker: int, batch: int, _seconds: float, /) -> None:
         self._copies.pop(batch, None)
 
-    def died(self, worker: int, batches: Iterable[int], state: State) -> None:
+    def died(self, _worker: int, batches: Iterable[int], state: State, /) -> None:
         for batch in batches:
             # Another copy may be done.
             if batch not in self._copies:

@@ -62,9 +62,7 @@ def _row(name: str, results: Sequence[Result]) -> str:
     ratios = sorted(result.ratio for result in results)
     lost = max(result.lost for result in results)
     twice = max(result.twice for result in results)
-    return (
-        f"| {name} | {ratios[0]:.2f} to {ratios[-1]:.2f} | {lost:,} | {100 * twice:.1f} % |"
-    )
+    return f"| {name} | {ratios[0]:.2f} to {ratios[-1]:.2f} | {lost:,} | {100 * twice:.1f} % |"
 
 
 if __name__ == "__main__":

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING
 from ._errors import Commands, report_error, text_of
 
 if TYPE_CHECKING:
-    from ...measure.planning.constants import Constants, FileCost
     from ...measure.planning.rates import Rate
-    from ..plan_run.inputs import SuiteWork
-    from ..plan_run.lines import PlannedTimes
 
 
 def add_parser(commands: Commands) -> None:
@@ -94,17 +91,31 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _lines(parsed: argparse.Namespace) -> Iterator[str]:
+    from ...core.device import usable_cores
     from ...measure.planning.constants import measured_constants
+    from ...measure.planning.estimate import Workers, estimate
+    from ...measure.planning.rates import rate_of
     from ..collected_suite import collect_suite
     from ..plan_run.inputs import suite_work
-    from ..plan_run.lines import plan_lines
+    from ..plan_run.lines import PlannedTimes, plan_lines
+    from ..typed_values import parse_size
 
     constants = measured_constants()
     # What was typed wrongly is said before anything is collected.
     file = None if parsed.files is None else constants.file_of(parsed.files)
     earlier = _earlier_rates(parsed.earlier)
+    cores = parsed.cores or usable_cores()
+    disk = None if parsed.disk is None else parse_size("--disk", parsed.disk)
     suite = suite_work(collect_suite(parsed.others), earlier)
-    times = _times(parsed, suite, earlier, file, constants)
+    alone = Workers(1, cores, suite.device, disk)
+    shared = Workers(parsed.workers, cores, suite.device, disk)
+    typed = parsed.images_per_second
+    times = []
+    for work in suite.sweeps:
+        rate = rate_of(work.model, suite.device, cores, typed, earlier, constants)
+        on_one = estimate(work, alone, rate, file, constants)
+        on_all = estimate(work, shared, rate, file, constants)
+        times.append(PlannedTimes(rate, on_one, on_all))
     return plan_lines(suite, times, parsed.workers)
 
 
@@ -112,35 +123,4 @@ def _earlier_rates(folder: Path | None) -> dict[str, Rate]:
     from ...measure.planning.rates import rates_of_run
     from ...reports.saved.read import load_run
 
-    return {} if folder is None else rates_of_run(load_run(folder).outcomes)
-
-
-def _times(
-    parsed: argparse.Namespace,
-    suite: SuiteWork,
-    earlier: dict[str, Rate],
-    file: FileCost | None,
-    constants: Constants,
-) -> list[PlannedTimes]:
-    from ...core.device import usable_cores
-    from ...measure.planning.estimate import Workers, estimate
-    from ...measure.planning.rates import rate_of
-    from ..plan_run.lines import PlannedTimes
-    from ..typed_values import parse_size
-
-    cores = parsed.cores or usable_cores()
-    disk = None if parsed.disk is None else parse_size("--disk", parsed.disk)
-    alone = Workers(1, cores, suite.device, disk)
-    shared = Workers(parsed.workers, cores, suite.device, disk)
-    typed = parsed.images_per_second
-    times = []
-    for work in suite.sweeps:
-        rate = rate_of(work.model, suite.device, cores, typed, earlier, constants)
-        times.append(
-            PlannedTimes(
-                rate,
-                estimate(work, alone, rate, file, constants),
-                estimate(work, shared, rate, file, constants),
-            )
-        )
-    return times
+    return {} if folder is None else rates_of_run(load_run(folder).measured.outcomes)

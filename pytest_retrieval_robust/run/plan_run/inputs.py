@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from ..collected_suite import CollectedSuite, PlannedSweep
     from ..session import RobustSession
 
-USUAL_WIDTH = 512
-"""Numbers of an embedding of a model that is not on this machine."""
-
 
 @dataclass(frozen=True)
 class SuiteWork:
@@ -32,25 +29,32 @@ class SuiteWork:
 
 
 def suite_work(suite: CollectedSuite, earlier: Mapping[str, Rate]) -> SuiteWork:
-    """What is to be encoded; models of this machine are loaded for their width alone."""
+    """What is to be encoded. Models are loaded, because rows are as wide as they make them."""
     session = suite.session
     device = _device(session, earlier)
     sweeps: list[SweepWork] = []
+    absent: list[str] = []
     unknown: list[str] = []
     for planned in suite.sweeps:
+        if session.selection.models[planned.model].absent() is not None:
+            absent.append(planned.model)
+            continue
         try:
-            sweeps.append(_work(session, planned, device, unknown))
+            sweeps.append(_work(session, planned, device))
         except RobustError as error:
             unknown.append(f"{planned.model} on {planned.dataset}: {error}")
-    settings = session.settings
+    if absent:
+        unknown.append(
+            "What models need that are not on this machine, where a run skips them:"
+            f" {', '.join(dict.fromkeys(absent))}."
+        )
     return SuiteWork(
-        tuple(sweeps), device, settings.cache_limit, tuple(dict.fromkeys(unknown))
+        tuple(sweeps), device, session.settings.cache_limit, tuple(unknown)
     )
 
 
-def _work(
-    session: RobustSession, planned: PlannedSweep, device: str, unknown: list[str]
-) -> SweepWork:
+def _work(session: RobustSession, planned: PlannedSweep, device: str) -> SweepWork:
+    from ...core.calling import encode_reports
     from ...core.encoding import batch_size
     from ...measure.abilities import declares_inputs
     from ...measure.pairs import pairs_of
@@ -60,35 +64,18 @@ def _work(
     pairs = pairs_of(session.loader.dataset(planned.dataset), settings.limit)
     occluders = session.selection.occluders
     kept = [one for one in planned.cells if declares_inputs(occluders[one.occluder])]
-    width = _width(session, planned.model)
-    if width is None:
-        unknown.append(
-            f"The width of {planned.model}, which does not load here:"
-            f" {USUAL_WIDTH} was taken."
-        )
+    model = session.loader.model(planned.model)
     return SweepWork(
         planned.model,
         planned.dataset,
         len(pairs.images),
         len(pairs.texts),
         1 + len(planned.cells),
-        width or USUAL_WIDTH,
+        int(encode_reports(model, ["normal chest"]).rows.shape[1]),
         settings.batch_size or batch_size(device),
-        1 + len(kept),
+        # An embedding of a model without a hash of its weights is never kept.
+        0 if model.card.sha256 is None else 1 + len(kept),
     )
-
-
-def _width(session: RobustSession, model: str) -> int | None:
-    """Numbers of an embedding; None where the model is not here or does not work."""
-    from ...core.calling import encode_reports
-
-    if session.selection.models[model].absent() is not None:
-        return None
-    try:
-        loaded = session.loader.model(model)
-        return int(encode_reports(loaded, ["normal chest"]).rows.shape[1])
-    except RobustError:
-        return None
 
 
 def _device(session: RobustSession, earlier: Mapping[str, Rate]) -> str:

@@ -76,17 +76,16 @@ def _sweep_lines(times: PlannedTimes, workers: int) -> Iterator[str]:
         f"  disk: {shown_bytes(work.store_bytes)} in the embedding store,"
         f" {shown_bytes(work.spill_bytes)} for a while where ranks are made"
     )
-    yield (
-        f"  encode: {shown_seconds(alone.sweep_seconds)} on 1 worker,"
-        f" {shown_seconds(shared.sweep_seconds)} on {workers:,}; what decides:"
-        f" {shared.deciding}"
-    )
     if times.rate is not None:
+        yield (
+            f"  encode: {_both(alone.sweep_seconds, shared.sweep_seconds, workers)}; what"
+            f" decides: {shared.deciding}"
+        )
         speed = 1 / times.rate.image_seconds
         yield f"  {speed:,.3g} images/s per worker, by {times.rate.source}"
     per_second = shared.images_from_disk_per_second
     if per_second is not None:
-        yield f"  the workers read {per_second:,.3g} images/s from disk"
+        yield f"  the disk gives {per_second:,.3g} images/s to all workers together"
     yield f"  ranks: {shown_seconds(shared.rank_seconds)}, on one machine's processor"
 
 
@@ -105,10 +104,14 @@ def _total_lines(
     )
     alone = _sum([one.alone.total_seconds for one in times])
     shared = _sum([one.shared.total_seconds for one in times])
-    yield (
-        f"  encode and rank: {shown_seconds(alone)} on 1 worker, {shown_seconds(shared)}"
-        f" on {workers:,}"
-    )
+    yield f"  encode and rank: {_both(alone, shared, workers)}"
+
+
+def _both(alone: float | None, shared: float | None, workers: int) -> str:
+    """A time on one worker, and on all of them."""
+    if alone is None or shared is None or workers == 1:
+        return shown_seconds(alone)
+    return f"{shown_seconds(alone)} on 1 worker, {shown_seconds(shared)} on {workers:,}"
 
 
 def _sum(seconds: Sequence[float | None]) -> float | None:
