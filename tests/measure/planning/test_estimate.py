@@ -26,7 +26,7 @@ WORK = SweepWork("a model", "a data set", 6400, 1000, 10, 512, 64)
 
 def planned(
     workers: Workers,
-    rate: Rate | None = typed_rate(100.0),
+    rate: Rate | None = RATE,
     file: FileCost | None = FILE,
 ) -> Estimate:
     return estimate(WORK, workers, rate, file, CONSTANTS)
