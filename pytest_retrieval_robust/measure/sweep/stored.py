@@ -100,18 +100,26 @@ def are_complete(stored: Mapping[Cell, EncodedBatch], cells: Sequence[Cell]) -> 
     """Whether every cell of a batch is stored, and all were made from the same pixels."""
     if len(stored) != len(cells):
         return False
-    return len({batch.digests.tobytes() for batch in stored.values()}) == 1
+    return len({batch.digests_of_all.tobytes() for batch in stored.values()}) == 1
+
+
+def broken_in(stored: Mapping[Cell, EncodedBatch]) -> list[int]:
+    """The places of the images of a batch that were broken when a cell was stored."""
+    masks = [batch.is_readable for batch in stored.values()]
+    if not masks:
+        return []
+    return [int(place) for place in np.flatnonzero(~np.logical_and.reduce(masks))]
 
 
 def made_from(
     stored: Mapping[Cell, EncodedBatch], digests: NDArray[np.uint8]
 ) -> dict[Cell, EncodedBatch]:
-    """The stored cells that were made from pixels with these digests.
+    """The stored cells that were made from pixels with these (B, 32) digests.
 
     A shard made from other pixels is not this batch's, whatever its key says.
     """
     return {
         cell: batch
         for cell, batch in stored.items()
-        if np.array_equal(batch.digests, digests)
+        if np.array_equal(batch.digests_of_all, digests)
     }
