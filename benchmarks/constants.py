@@ -307,6 +307,11 @@ def _rounded(value: float) -> float:
 # The page
 
 
+def _milliseconds(seconds: float) -> str:
+    """All digits that were kept, such as `1,650`."""
+    return f"{1000 * seconds:,.6g}"
+
+
 def table(measured: dict[str, Any]) -> Iterator[str]:
     """The constants as Markdown."""
     yield (
@@ -319,7 +324,7 @@ def table(measured: dict[str, Any]) -> Iterator[str]:
     for row in measured["encoders"]:
         yield (
             f"| {row['architecture']} | {row['threads']} |"
-            f" {1000 * row['image_seconds']:.3g} | {1000 * row['text_seconds']:.3g} |"
+            f" {_milliseconds(row['image_seconds'])} | {_milliseconds(row['text_seconds'])} |"
         )
     yield ""
     yield "| grey file | MB | decode and prepare, ms of a core | hash its bytes, ms |"
@@ -327,7 +332,7 @@ def table(measured: dict[str, Any]) -> Iterator[str]:
     for row in measured["files"]:
         yield (
             f"| {row['kind']} | {row['bytes'] / 1e6:.2f} |"
-            f" {1000 * row['decode_seconds']:.3g} | {1000 * row['digest_seconds']:.3g} |"
+            f" {_milliseconds(row['decode_seconds'])} | {_milliseconds(row['digest_seconds'])} |"
         )
     yield ""
     yield "| exact ranks, both directions | width | threads | seconds of a core |"

@@ -256,6 +256,13 @@ class _Simulation:
                 self._push(start, worker, -1, "born")
                 if end < NEVER:
                     self._push(end, worker, -1, "dies")
+        handlers = {
+            "born": self._born,
+            "dies": self._dies,
+            "asks": self._asks,
+            "begins": self._begins,
+            "done": self._done,
+        }
         last = 0.0
         while self._events and self._left:
             when, _, worker, epoch, kind = heapq.heappop(self._events)
@@ -263,9 +270,13 @@ class _Simulation:
             if epoch not in (-1, hand.epoch):
                 continue
             self._state.now = when
-            getattr(self, f"_{kind}")(worker, hand)
+            handlers[kind](worker, hand)
             if kind == "done":
                 last = when
+        # Whoever is still at work makes a further copy.
+        for hand in self._hands:
+            if hand.current is not None:
+                self._copies_seconds += float(self._world.seconds[hand.current])
         done = self._state.done_at
         return Result(
             last,
