@@ -22,7 +22,8 @@ def test_the_fit_is_within_a_tenth_of_each_measured_rank() -> None:
     file = Path(constants.__file__).with_name("constants.json")
     rows = json.loads(file.read_text(encoding="utf-8"))["ranks"]
     cost = measured_constants().ranks
-    for row in rows:
+    # On two threads it is a core's time too, with what they cost.
+    for row in (row for row in rows if row["threads"] == 1):
         fitted = cost.seconds(row["images"], row["reports"], row["width"])
         assert fitted == pytest.approx(row["seconds"], rel=0.1)
 
