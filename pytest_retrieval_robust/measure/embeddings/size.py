@@ -23,7 +23,7 @@ def bytes_needed(
     blocks of a disk.
 
     >>> bytes_needed(images=1000, cells=31, width=512, batch_size=100, texts=1000)
-    67487700
+    67605500
 
     Args:
         images: Images of the data set.

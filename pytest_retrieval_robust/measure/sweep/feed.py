@@ -77,6 +77,8 @@ class Feed:
         self._decodes_missing = decodes_missing
         self._batches = plan.batches if batches is None else batches
         self._dataset = plan.pairs.dataset
+        # Here and not in the threads below, so that the data set is asked once.
+        self._image_ids = plan.pairs.columns.image_ids
         self._dataset_code = dataset_identity(self._dataset)
         self._may_work_elsewhere = may_work_elsewhere(plan.model)
 
@@ -190,7 +192,7 @@ class Feed:
         if not self._decodes_missing:
             return replace(batch, pixels=None)
         drawn_ahead = self._drawn_ahead(batch.stored)
-        image_ids = [self._dataset.image_ids[number] for number in batch.images]
+        image_ids = [self._image_ids[number] for number in batch.images]
         for _ in pool.map(drawn_ahead.draw, image_ids):
             pass
         return replace(batch, drawn_ahead=drawn_ahead)
@@ -247,7 +249,7 @@ class Feed:
             if decoded.prepared is not None:
                 buffer.put(place, decoded.prepared)
                 if drawn_ahead is not None:
-                    drawn_ahead.draw(self._dataset.image_ids[number])
+                    drawn_ahead.draw(self._image_ids[number])
             return decoded.digest
 
         turn.wait()

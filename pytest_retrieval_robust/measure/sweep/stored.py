@@ -44,7 +44,7 @@ class StoredBatches:
     def keys(self, contents: Contents) -> dict[Cell, str]:
         """The key of a batch in each cell; a cell whose masks are not known has none."""
         numbers = [number for number, _ in contents]
-        image_ids = self._plan.pairs.dataset.image_ids
+        image_ids = self._plan.pairs.columns.image_ids
         images = [(image_ids[number], content) for number, content in contents]
         keys = {CLEAN: self._shards.image_key(b"", images)}
         # An occluder declares the same inputs for all of its levels and seeds.
@@ -74,7 +74,7 @@ class StoredBatches:
         if not declares_inputs(occluder):
             return None
         try:
-            groups = self._plan.pairs.dataset.image_groups[list(numbers)]
+            groups = self._plan.pairs.columns.image_groups[list(numbers)]
             return occluder.looked_at(self._setting, numbers, groups)
         except FOREIGN:
             # The same failure is reported where the batch is measured.

@@ -112,8 +112,12 @@ class Writer:
         # Here the host first waits for the device, so that its errors arise here.
         with cell_errors(lane.model, occluder, report):
             arrived = [part.wait() for part in parts]
-            names = [self._plan.image_name(number) for number in batch.images]
-            rows = checked(joined([part.rows for part in arrived]), names, lane.model)
+            images = batch.images
+            rows = checked(
+                joined([part.rows for part in arrived]),
+                lambda place: self._plan.image_name(images[place]),
+                lane.model,
+            )
             return EncodedBatch(
                 rows=rows.numpy(),
                 shares=np.concatenate([part.shares for part in parts]),
