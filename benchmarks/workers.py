@@ -29,7 +29,7 @@ WAYS: dict[str, Callable[[World], Sharing]] = {
     "then from the end of the longest part": partial(Parts, order="longest"),
     "then at random": partial(Parts, order="random"),
     "then at random, with marks (`--steal`)": MarkedParts,
-    "one queue (`--robust-engine ray`)": Queue,
+    "one queue (Ray)": Queue,
 }
 
 
