@@ -1,4 +1,4 @@
-"""Ways to share batches out among workers, for the simulation of `worker_model`."""
+"""Ways to share batches out among workers, for the simulation of `worker_model` and `worker_world`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .worker_model import State, Turn, Work, World
+from .worker_model import State, Turn
+from .worker_world import Work, World
 
 Numbers = NDArray[np.int64]
 Order = Literal["none", "number", "longest", "random"]

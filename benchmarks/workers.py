@@ -19,8 +19,9 @@ from functools import partial
 from pathlib import Path
 
 from .pages import write_into
-from .worker_model import Cluster, Result, Sharing, Work, World, simulate
+from .worker_model import Result, Sharing, simulate
 from .worker_sharing import MarkedParts, Parts, Queue
+from .worker_world import Cluster, Work, World
 
 PAGE = Path("docs") / "scale.md"
 WAYS: dict[str, Callable[[World], Sharing]] = {

@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
-from benchmarks.worker_model import Cluster, Sharing, Work, World, simulate
+from benchmarks.worker_model import Sharing, simulate
 from benchmarks.worker_sharing import MarkedParts, Parts, Queue
+from benchmarks.worker_world import Cluster, Work, World
 
 WORK = Work(sweeps=2, batches=3000)
 CLUSTER = Cluster(workers=128)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks import constants, scale_examples
+from benchmarks.constants_table import table
 from pytest_retrieval_robust.measure.planning.constants import measured_constants
 
 from .pages import read
@@ -29,4 +30,4 @@ def test_the_examples_are_the_planners() -> None:
 def test_the_constants_are_those_that_the_planner_reads() -> None:
     file = Path(constants.FILE)
     measured = json.loads(file.read_text(encoding="utf-8"))
-    assert written("table") == "\n".join(constants.table(measured))
+    assert written("table") == "\n".join(table(measured))
