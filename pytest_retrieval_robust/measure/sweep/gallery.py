@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core.calling import encode_reports
 from ...core.errors import EmbeddingError
 from ...models import similarity_of
+from .receiver import Origin
 
 if TYPE_CHECKING:
     from ...models import DualEncoder
@@ -31,11 +34,10 @@ def encode_gallery(
 
     `batch_size` reports are encoded at a time. Stored ones are not encoded.
     """
-    # In the same batches in every run: their size is part of what the store's keys mean.
-    batches = []
-    for start in range(0, len(texts), batch_size):
-        batch = texts[start : start + batch_size]
-        batches.append(_batch_rows(model, batch, start, shards))
+    batches = [
+        encode_gallery_batch(model, texts, numbers, shards)[0]
+        for numbers in gallery_batches(model, texts, batch_size)
+    ]
     widths = sorted({batch.shape[1] for batch in batches})
     if len(widths) > 1:
         raise EmbeddingError(
@@ -48,22 +50,44 @@ def encode_gallery(
     return rows
 
 
-def _batch_rows(
-    model: DualEncoder, texts: Sequence[str], start: int, shards: ModelShards | None
-) -> Tensor:
-    """The rows of a batch of reports, of which the first has the number `start`."""
+def gallery_batches(
+    model: DualEncoder,  # noqa: ARG001 - may decide which texts go together
+    texts: Sequence[str],
+    batch_size: int,
+) -> list[NDArray[np.int64]]:
+    """The numbers of the reports of each batch, in order.
+
+    They are the same in every run: which reports go together is part of what the
+    store's keys mean.
+    """
+    numbers = np.arange(len(texts))
+    starts = range(0, len(texts), batch_size)
+    return [numbers[start : start + batch_size] for start in starts]
+
+
+def encode_gallery_batch(
+    model: DualEncoder,
+    texts: Sequence[str],
+    numbers: NDArray[np.int64],
+    shards: ModelShards | None,
+) -> tuple[Tensor, Origin]:
+    """(B, D) the checked rows of one of the `gallery_batches` of a gallery of `texts`."""
+    batch = [texts[number] for number in numbers]
     stored = None
     if shards is not None:
-        stored = shards.load_reports(texts)
+        stored = shards.load_reports(batch)
     if stored is not None:
-        return torch.from_numpy(stored).to(model.device)
-    encoded = encode_reports(model, texts)
-    names = [f"report {start + offset}" for offset in range(len(texts))]
+        return torch.from_numpy(stored).to(model.device), Origin.STORE
+    encoded = encode_reports(model, batch)
+    names = [f"report {number}" for number in numbers]
     rows = checked(encoded.rows, names, model)
     # Pieces that memory forced may round otherwise, so they are not stored.
-    if shards is not None and encoded.whole:
-        shards.save_reports(texts, rows.cpu().numpy())
-    return rows
+    is_kept = (
+        shards is not None
+        and encoded.whole
+        and shards.save_reports(batch, rows.cpu().numpy())
+    )
+    return rows, Origin.ENCODED_AND_KEPT if is_kept else Origin.ENCODED
 
 
 def checked(rows: Tensor, names: Sequence[str], model: DualEncoder) -> Tensor:

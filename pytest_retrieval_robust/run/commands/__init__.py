@@ -5,7 +5,7 @@ Everything heavy is imported when a command runs.
 
 from __future__ import annotations
 
-from . import card, compare, init, inspect, plot, rank, store, table
+from . import card, compare, encode, init, inspect, plot, rank, store, table
 
-COMMANDS = (init, inspect, compare, store, rank, card, table, plot)
+COMMANDS = (init, inspect, compare, encode, store, rank, card, table, plot)
 """In the order in which `--help` lists them."""

@@ -1,0 +1,200 @@
+"""A part from its first batch to its last, over all models and data sets of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ...core.errors import RobustError
+from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.memory import or_device_error
+from ...measure.embeddings.shards import ModelShards
+from ..session.sweep_inputs import sweep_inputs
+from .checks import is_absent
+from .counts import Counts, Fate
+from .notes import SweepNotes, new_note
+from .outcome import PartOutcome, SweepOutcome
+from .sweep_part import Share, SweepPart
+from .taking_over import OthersBatches
+from .tally import NO_HASH
+from .under_way import UnderWay
+
+if TYPE_CHECKING:
+    from ...core.progress import Tell
+    from ...measure.embeddings.store import EmbeddingStore
+    from ..collected_suite import CollectedSuite, PlannedSweep
+    from ..session.sweep_inputs import SweepInputs
+    from .part import Part
+
+
+class EncodeRun:
+    """Encodes a part of what a suite needs, and then what other parts have left.
+
+    Args:
+        suite: What is needed.
+        store: Where it is kept.
+        part: Which batches to encode.
+        tell: Shows how far it has come.
+    """
+
+    def __init__(
+        self, suite: CollectedSuite, store: EmbeddingStore, part: Part, tell: Tell
+    ) -> None:
+        self._suite = suite
+        self._session = suite.session
+        self._store = store
+        self._part = part
+        self._tell = tell
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._outcomes: dict[int, SweepOutcome] = {}
+        self._notes: dict[int, SweepNotes] = {}
+        self._others: list[OthersBatches] = []
+        self._stopped_by: str | None = None
+
+    def encode_part(self) -> None:
+        """Encode the part's own batches, model by model."""
+        # By names, because a plugin may shuffle the tests: every part must count alike.
+        names = sorted((sweep.model, sweep.dataset) for sweep in self._suite.sweeps)
+        for planned in self._suite.sweeps:
+            if self._stopped_by is None:
+                number = names.index((planned.model, planned.dataset))
+                self._encode_own(number, planned)
+
+    def take_over(self) -> None:
+        """Encode what the other parts have not, or not yet."""
+        # The model of the last sweep is still loaded.
+        for others in reversed(self._others):
+            if self._stopped_by is None and others.anything_left():
+                self._encode_others(others)
+
+    def stop(self) -> None:
+        """Note that the process was told to end."""
+        self._stopped_by = "the process was told to end"
+
+    def end(self) -> PartOutcome:
+        """Note what was done, and what the store says of the other parts."""
+        has_ended = self._stopped_by is None
+        for number, notes in self._notes.items():
+            self._write_note(number, has_ended=has_ended)
+            seen = notes.parts_seen(self._part.count)
+            self._outcomes[number].seen = tuple(seen)
+        return PartOutcome(self._part, tuple(self._outcomes.values()), self._stopped_by)
+
+    # One sweep
+
+    def _encode_own(self, number: int, planned: PlannedSweep) -> None:
+        outcome = SweepOutcome(planned.model, planned.dataset)
+        self._outcomes[number] = outcome
+        outcome.skipped = is_absent(self._session, planned.model)
+        if outcome.skipped is not None:
+            return
+
+        def encode(inputs: SweepInputs) -> None:
+            work = self._work(inputs, number, outcome)
+            if work is None:
+                return
+            self._notes[number] = work.notes
+            self._write_note(number)
+            self._others.append(OthersBatches.of(work, self._part, number, planned))
+            share = self._own_share(work, number)
+            self._timed(outcome, work, share, outcome.counts)
+
+        self._guarded(planned, outcome.counts, encode)
+
+    def _encode_others(self, others: OthersBatches) -> None:
+        outcome = self._outcomes[others.number]
+
+        def encode(inputs: SweepInputs) -> None:
+            work = SweepPart(inputs, self._store, others.shards)
+            self._timed(outcome, work, others.share(work), outcome.taken_over)
+
+        self._guarded(others.planned, outcome.taken_over, encode)
+
+    def _guarded(
+        self,
+        planned: PlannedSweep,
+        counts: Counts,
+        encode: Callable[[SweepInputs], None],
+    ) -> None:
+        """Encode of a loaded model and data set. What fails is noted, and ends no other sweep."""
+        try:
+            inputs = sweep_inputs(
+                self._session,
+                self._session.loader,
+                planned.model,
+                planned.dataset,
+                planned.cells,
+            )
+            or_device_error(
+                lambda: encode(inputs),
+                f"{planned.model} to encode",
+                inputs.encoder.device,
+            )
+        except RobustError as error:
+            counts.note_error(str(without_frames(error)))
+        except FOREIGN as error:
+            counts.note_error(
+                f"Expected the encoding of {planned.model} on {planned.dataset} to end,"
+                f" got {described(error)}. Fix the model, or the data set's class."
+            )
+            let_go(error)
+        # Where nothing can be written, no other model is begun.
+        if self._store.write_error is not None:
+            self._stopped_by = (
+                f"the store cannot be written ({self._store.write_error}), so that what"
+                " is encoded would be lost. Free space, or fix the permissions."
+            )
+
+    def _work(
+        self, inputs: SweepInputs, number: int, outcome: SweepOutcome
+    ) -> SweepPart | None:
+        """None for a model of which nothing can be kept."""
+        options = inputs.options
+        shards = ModelShards.of(
+            self._store, inputs.encoder, options.precision, options.decoding
+        )
+        if shards is not None:
+            return SweepPart(inputs, self._store, shards)
+        outcome.counts.note_not_kept(NO_HASH)
+        for batch in inputs.plan().batches:
+            if self._part.owns(batch.number, number):
+                outcome.counts.add(Fate.NOT_KEPT)
+        return None
+
+    def _own_share(self, work: SweepPart, number: int) -> Share:
+        reports = [
+            batch
+            for batch in work.report_batches
+            if self._part.owns(batch.number, number)
+        ]
+        images = [
+            batch
+            for batch in work.plan.batches
+            if self._part.owns(batch.number, number)
+        ]
+        return Share(reports, images, len(images))
+
+    def _timed(
+        self, outcome: SweepOutcome, work: SweepPart, share: Share, counts: Counts
+    ) -> None:
+        under_way = UnderWay()
+        try:
+            work.encode(share, counts, under_way, self._tell)
+        finally:
+            # After an interrupt too.
+            outcome.seconds += under_way.seconds
+            outcome.idle_seconds += under_way.idle_seconds
+
+    def _write_note(self, number: int, *, has_ended: bool = False) -> None:
+        fates = self._outcomes[number].counts.fates
+        note = replace(
+            new_note(self._part, self._started),
+            done=fates[Fate.DONE],
+            found=fates[Fate.FOUND],
+            failed=fates[Fate.FAILED],
+            not_kept=fates[Fate.NOT_KEPT],
+            has_ended=has_ended,
+        )
+        self._notes[number].write_part(note)

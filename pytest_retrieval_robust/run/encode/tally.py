@@ -1,0 +1,163 @@
+"""Takes the batches of a part and notes what became of each; their rows are let go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from ...measure.sweep.receiver import Origin
+from .counts import Counts, Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...core.cases import Cell
+    from ...core.errors import RobustError
+    from ...core.progress import Counter
+    from ...measure.embeddings.shards import EncodedBatch
+    from ...measure.embeddings.store import EmbeddingStore
+    from ...measure.sweep.batch import Batch
+    from .notes import SweepNotes
+    from .under_way import UnderWay
+
+BROKEN = (
+    "a broken image is in the batch: it may be whole tomorrow, so that nothing of its"
+    " batch is kept"
+)
+MEMORY = (
+    "memory forced pieces that are smaller than a batch, which may round otherwise:"
+    " lower --robust-batch-size, here and for the suite"
+)
+NO_HASH = (
+    "the model has no hash of its weights, so that nothing says what its embeddings"
+    " follow from: give its card a sha256"
+)
+UNKNOWN_INPUTS = (
+    "an occluder does not say what its masks follow from: give it a looked_at method"
+)
+
+
+@dataclass(repr=False)
+class _InHand:
+    """A batch under way."""
+
+    taken: dict[Cell, Origin] = field(default_factory=dict)
+    failed: set[Cell] = field(default_factory=set)
+    keys: tuple[str, ...] = ()
+    """Where the store keeps its cells."""
+
+
+class Tally:
+    """A `Receiver` that counts.
+
+    Attributes:
+        stopped_by: Why nothing more of this sweep is encoded; None while all goes well.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        counts: Counts,
+        store: EmbeddingStore,
+        notes: SweepNotes,
+        counter: Counter,
+        under_way: UnderWay,
+    ) -> None:
+        self._cells = cells
+        self._counts = counts
+        self._store = store
+        self._notes = notes
+        self._counter = counter
+        self._under_way = under_way
+        self._failed: set[Cell] = set()
+        self._in_hand: dict[int, _InHand] = {}
+        # Batches come from the writer's thread, and are finished in the caller's.
+        self._lock = Lock()
+        self.stopped_by: str | None = None
+
+    def begin(self) -> None:
+        """A batch is about to be looked for."""
+        self._under_way.begin()
+
+    # Reports
+
+    def take_reports(self, origin: Origin) -> None:
+        """A batch of reports is there, from the store or encoded."""
+        self._note_origin(origin)
+        self._counts.add(_fate_of([origin]))
+        self._under_way.end()
+
+    def fail_reports(self, error: RobustError) -> None:
+        self._counts.note_error(str(error))
+        self._counts.add(Fate.FAILED)
+        self._under_way.end()
+
+    # Images
+
+    def wants(self, cell: Cell) -> bool:
+        return self.stopped_by is None and cell not in self._failed
+
+    def take(
+        self,
+        cell: Cell,
+        batch: Batch,
+        encoded: EncodedBatch,  # noqa: ARG002 - it is in the store
+        origin: Origin,
+    ) -> None:
+        with self._lock:
+            in_hand = self._in_hand.setdefault(batch.number, _InHand())
+            in_hand.taken[cell] = origin
+            in_hand.keys = tuple(batch.keys.values())
+            self._note_origin(origin)
+        is_new = origin is not Origin.STORE
+        self._counter.add(cell.level, len(batch.plan.images), encoded=is_new)
+
+    def fail(self, cell: Cell, batch: Batch, error: RobustError) -> None:
+        with self._lock:
+            self._failed.add(cell)
+            self._in_hand.setdefault(batch.number, _InHand()).failed.add(cell)
+            self._counts.note_error(str(error))
+
+    def finish(self, batch: Batch) -> None:
+        with self._lock:
+            in_hand = self._in_hand.pop(batch.number, _InHand())
+            fate = self._fate(batch, in_hand)
+            if fate is not None:
+                self._counts.add(fate)
+        if fate in (Fate.DONE, Fate.FOUND):
+            self._notes.note_batch(batch.number, in_hand.keys)
+        self._under_way.end()
+
+    def _fate(self, batch: Batch, in_hand: _InHand) -> Fate | None:
+        """What became of a batch; None if it was dropped because the part stops."""
+        if len(in_hand.taken) == len(self._cells):
+            return _fate_of(list(in_hand.taken.values()))
+        if not batch.is_readable.all():
+            self._counts.note_not_kept(BROKEN)
+            return Fate.NOT_KEPT
+        lacking = set(self._cells) - in_hand.taken.keys()
+        if lacking <= self._failed:
+            return Fate.FAILED
+        if self.stopped_by is not None:
+            return None
+        self._counts.note_not_kept(UNKNOWN_INPUTS)
+        return Fate.NOT_KEPT
+
+    def _note_origin(self, origin: Origin) -> None:
+        """Stop where what is encoded is not kept: it would be encoded again anyway."""
+        if origin is not Origin.ENCODED or self.stopped_by is not None:
+            return
+        reason = MEMORY
+        if self._store.write_error is not None:
+            reason = f"the store cannot be written: {self._store.write_error}"
+        self._counts.note_not_kept(reason)
+        self.stopped_by = reason
+
+
+def _fate_of(origins: Sequence[Origin]) -> Fate:
+    if Origin.ENCODED in origins:
+        return Fate.NOT_KEPT
+    if Origin.ENCODED_AND_KEPT in origins:
+        return Fate.DONE
+    return Fate.FOUND
