@@ -91,10 +91,6 @@ class ModelShards:
         identity = model_identity(model, precision, decoding)
         return None if identity is None else cls(store, model.name, identity)
 
-    def has_reports(self, texts: Sequence[str]) -> bool:
-        """Whether the store has a batch of reports, which is not read."""
-        return self.store.has(texts_key(self.identity, texts))
-
     def load_reports(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """(B, D) the stored embeddings of a batch of reports."""
         arrays = self.store.load(texts_key(self.identity, texts))

@@ -111,10 +111,6 @@ class EmbeddingStore:
             return False
         return True
 
-    def has(self, key: str) -> bool:
-        """Whether there is a shard of that key, which is not read."""
-        return self._path(key).is_file()
-
     @property
     def write_error(self) -> str | None:
         """Why a shard could not be written; None while all could be."""

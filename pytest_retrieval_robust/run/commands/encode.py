@@ -58,13 +58,12 @@ def _encode(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
     suite = collect_suite(arguments)
     store = checked_store(suite)
     show = ProgressShow.on_stream(sys.stderr)
-    encoding = EncodeRun(suite, store, part, show.tell)
+    encoding = EncodeRun(suite, store, part, show.tell, steals=parsed.steal)
     status = None
     try:
         with stoppable():
             encoding.encode_part()
-            if parsed.steal:
-                encoding.take_over()
+            encoding.take_over()
     except Stopped as stopped:
         encoding.stop()
         status = stopped.status

@@ -42,6 +42,11 @@ class Counts:
             self.reasons.append(reason)
 
     @property
+    def total(self) -> int:
+        """All batches."""
+        return sum(self.fates.values())
+
+    @property
     def is_whole(self) -> bool:
         """Whether nothing failed, and all is kept."""
         lacking = self.fates[Fate.FAILED] + self.fates[Fate.NOT_KEPT]

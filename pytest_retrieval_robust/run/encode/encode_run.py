@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,9 +16,10 @@ from .checks import is_absent
 from .counts import Counts, Fate
 from .notes import SweepNotes, new_note
 from .outcome import PartOutcome, SweepOutcome
+from .shares import Begins, all_names, begins_left, begins_own, own_names, share_of
 from .sweep_part import Share, SweepPart
-from .taking_over import OthersBatches
-from .tally import NO_HASH
+from .taking_over import SweepLeft, TakingOver
+from .tally import NO_HASH, UNKNOWN_MODEL
 from .under_way import UnderWay
 
 if TYPE_CHECKING:
@@ -37,20 +38,29 @@ class EncodeRun:
         store: Where it is kept.
         part: Which batches to encode.
         tell: Shows how far it has come.
+        steals: Whether the part takes over what others have left, once it is done.
     """
 
     def __init__(
-        self, suite: CollectedSuite, store: EmbeddingStore, part: Part, tell: Tell
+        self,
+        suite: CollectedSuite,
+        store: EmbeddingStore,
+        part: Part,
+        tell: Tell,
+        *,
+        steals: bool = False,
     ) -> None:
         self._suite = suite
         self._session = suite.session
         self._store = store
         self._part = part
         self._tell = tell
+        self._steals = steals
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._outcomes: dict[int, SweepOutcome] = {}
         self._notes: dict[int, SweepNotes] = {}
-        self._others: list[OthersBatches] = []
+        self._planned: dict[int, PlannedSweep] = {}
+        self._left: list[SweepLeft] = []
         self._stopped_by: str | None = None
 
     def encode_part(self) -> None:
@@ -63,11 +73,12 @@ class EncodeRun:
                 self._encode_own(number, planned)
 
     def take_over(self) -> None:
-        """Encode what the other parts have not, or not yet."""
+        """Encode what the other parts have not, or not yet; nothing if not asked to."""
+        if not self._steals:
+            return
+        taking_over = TakingOver(self._part, self._encode_left, self._batch_seconds)
         # The model of the last sweep is still loaded.
-        for others in reversed(self._others):
-            if self._stopped_by is None and others.anything_left():
-                self._encode_others(others)
+        taking_over.run(self._left[::-1])
 
     def stop(self) -> None:
         """Note that the process was told to end."""
@@ -78,9 +89,21 @@ class EncodeRun:
         has_ended = self._stopped_by is None
         for number, notes in self._notes.items():
             self._write_note(number, has_ended=has_ended)
-            seen = notes.parts_seen(self._part.count)
-            self._outcomes[number].seen = tuple(seen)
-        return PartOutcome(self._part, tuple(self._outcomes.values()), self._stopped_by)
+            outcome = self._outcomes[number]
+            outcome.seen = tuple(notes.parts_seen(self._part.count))
+            if self._steals:
+                outcome.failed_elsewhere = self._failed_elsewhere(number)
+        return PartOutcome(
+            self._part,
+            tuple(self._outcomes.values()),
+            self._stopped_by,
+            took_over=self._steals,
+        )
+
+    def _failed_elsewhere(self, number: int) -> int:
+        """Batches of other parts that have failed there, and were not tried here."""
+        failed = self._notes[number].marks.seen().failed
+        return sum(not self._part.owns(int(name[1:]), number) for name in failed)
 
     # One sweep
 
@@ -97,20 +120,49 @@ class EncodeRun:
                 return
             self._notes[number] = work.notes
             self._write_note(number)
-            self._others.append(OthersBatches.of(work, self._part, number, planned))
-            share = self._own_share(work, number)
+            self._left.append(SweepLeft(number, all_names(work), work.notes.marks))
+            self._planned[number] = planned
+            begins: Begins = _always
+            if self._steals:
+                begins = begins_own(work.notes.marks, self._part)
+            share = share_of(work, own_names(work, self._part, number), begins)
             self._timed(outcome, work, share, outcome.counts)
 
         self._guarded(planned, outcome.counts, encode)
 
-    def _encode_others(self, others: OthersBatches) -> None:
-        outcome = self._outcomes[others.number]
+    def _encode_left(
+        self, left: SweepLeft, names: Sequence[str], time: int
+    ) -> int | None:
+        """Encode the named batches; returns how many, None where the sweep cannot go on."""
+        if self._stopped_by is not None:
+            return None
+        outcome = self._outcomes[left.number]
+        counts = outcome.taken_over
+        begins = begins_left(left.marks, self._part, time)
+        # No model is loaded for batches that others begin.
+        first = next(filter(begins, names), None)
+        if first is None:
+            return 0
+        before = counts.total
 
         def encode(inputs: SweepInputs) -> None:
-            work = SweepPart(inputs, self._store, others.shards)
-            self._timed(outcome, work, others.share(work), outcome.taken_over)
+            work = self._work(inputs, left.number, outcome)
+            if work is not None:
+                further = names[names.index(first) + 1 :]
+                share = share_of(work, [first, *further], _first_or(first, begins))
+                self._timed(outcome, work, share, counts)
 
-        self._guarded(others.planned, outcome.taken_over, encode)
+        self._guarded(self._planned[left.number], counts, encode)
+        taken = counts.total - before
+        # An error that ends the sweep would end it again.
+        return taken or None
+
+    def _batch_seconds(self) -> float:
+        """What a batch took on the average, waiting apart."""
+        outcomes = self._outcomes.values()
+        seconds = sum(one.seconds - one.idle_seconds for one in outcomes)
+        batches = sum(one.counts.total + one.taken_over.total for one in outcomes)
+        return seconds / batches if batches else 0.0
 
     def _guarded(
         self,
@@ -157,24 +209,12 @@ class EncodeRun:
         )
         if shards is not None:
             return SweepPart(inputs, self._store, shards)
-        outcome.counts.note_not_kept(NO_HASH)
+        has_hash = inputs.encoder.card.sha256 is not None
+        outcome.counts.note_not_kept(UNKNOWN_MODEL if has_hash else NO_HASH)
         for batch in inputs.plan().batches:
             if self._part.owns(batch.number, number):
                 outcome.counts.add(Fate.NOT_KEPT)
         return None
-
-    def _own_share(self, work: SweepPart, number: int) -> Share:
-        reports = [
-            batch
-            for batch in work.report_batches
-            if self._part.owns(batch.number, number)
-        ]
-        images = [
-            batch
-            for batch in work.plan.batches
-            if self._part.owns(batch.number, number)
-        ]
-        return Share(reports, images, len(images))
 
     def _timed(
         self, outcome: SweepOutcome, work: SweepPart, share: Share, counts: Counts
@@ -198,3 +238,12 @@ class EncodeRun:
             has_ended=has_ended,
         )
         self._notes[number].write_part(note)
+
+
+def _always(_: str) -> bool:
+    return True
+
+
+def _first_or(first: str, begins: Begins) -> Begins:
+    """As `begins`, for batches of which the first is begun already."""
+    return lambda name: name == first or begins(name)

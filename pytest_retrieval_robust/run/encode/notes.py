@@ -1,34 +1,30 @@
-"""Small whole files in the store's folder: which parts were here, and where a batch lies.
+"""What each part says of itself, in a small file in the store's folder.
 
-No embedding depends on them. They save a process that takes over what others have left
-from reading every image of theirs, and show a person that a store is not shared.
+No embedding depends on it. It shows a person that a store is not shared.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.atomic_files import process_mark, whole_file
+from ...core.atomic_files import process_mark
 from ...core.cases import CLEAN
 from ...core.errors import ConfigError
 from ...core.files import open_regular
 from ...measure.embeddings.keys import key_of
+from .folders import FOLDER, write_whole
+from .marks import Marks
 from .part import Part
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...measure.embeddings.shards import ModelShards
     from ...measure.embeddings.store import EmbeddingStore
     from ...measure.sweep.plan import SweepPlan
-
-FOLDER = "parts"
-"""Within the store's folder, beside the folders of its shards."""
-_BATCHES = "batches"
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,12 @@ class PartNote:
 
 
 class SweepNotes:
-    """The notes about one model on one data set with one choice of cells."""
+    """The notes and marks about one model on one data set with one choice of cells."""
 
     def __init__(self, store: EmbeddingStore, work: str) -> None:
-        self._store = store
+        self._store = store.folder
         self._folder = store.folder / FOLDER / work
+        self.marks = Marks(store.folder, self._folder / "marks")
 
     @classmethod
     def of(
@@ -64,11 +61,13 @@ class SweepNotes:
 
     def write_part(self, note: PartNote) -> None:
         """Say how far a part is, in place of what it said before."""
-        name = f"{note.part}-of-{note.parts}.json"
-        self._write(self._folder / name, asdict(note))
+        path = self._folder / f"{note.part}-of-{note.parts}.json"
+        # A note is not worth the end of a run. That a disk is full is said of shards.
+        with suppress(OSError):
+            write_whole(self._store, path, json.dumps(asdict(note)))
 
     def parts_seen(self, count: int) -> list[PartNote]:
-        """What the parts of `count` said last, in order; those that said nothing are left out."""
+        """What the parts of `count` said last, in order, without those that said nothing."""
         notes = []
         for number in range(1, count + 1):
             note = _read(self._folder / f"{number}-of-{count}.json")
@@ -78,45 +77,24 @@ class SweepNotes:
                     notes.append(PartNote(**note))
         return notes
 
-    def note_batch(self, number: int, keys: Sequence[str]) -> None:
-        """Say where the store keeps a batch of which it has every cell."""
-        self._write(self._folder / _BATCHES / f"{number}.json", list(keys))
-
-    def has_batch(self, number: int) -> bool:
-        """Whether a batch was kept, and all of its shards are still there.
-
-        No image is read for it. A batch that changed meanwhile is encoded again by the
-        part that it belongs to, or by the suite.
-        """
-        keys = _read(self._folder / _BATCHES / f"{number}.json")
-        if not isinstance(keys, list) or not keys:
-            return False
-        return all(isinstance(key, str) and self._store.has(key) for key in keys)
-
-    def _write(self, path: Path, value: object) -> None:
-        # A note is not worth the end of a run. That the disk is full is said of shards.
-        with suppress(OSError):
-            _write_whole(self._store, path, json.dumps(value))
-
 
 def work_key(plan: SweepPlan, shards: ModelShards) -> str:
     """A key of what is encoded: model, reports, images, cells and the size of batches.
 
-    Another choice of any of them has notes of its own.
+    Another choice of any of them has notes and marks of its own.
     """
     cells = [
         (cell.occluder, cell.level, cell.seed) for cell in plan.cells if cell != CLEAN
     ]
-    counts = [len(plan.pairs.images), len(plan.pairs.reports), plan.batch_size]
-    ids = "\0".join(plan.pairs.image_ids).encode("utf-8", "surrogatepass")
-    texts = "\0".join(plan.pairs.texts).encode("utf-8", "surrogatepass")
+    pairs = plan.pairs
+    sizes = [len(pairs.images), len(pairs.reports), plan.batch_size]
     return key_of(
         b"part",
         shards.image_key(b"", []).encode(),
-        plan.pairs.dataset.name.encode(),
-        json.dumps([cells, counts]).encode(),
-        ids,
-        texts,
+        pairs.dataset.name.encode(),
+        json.dumps([cells, sizes]).encode(),
+        "\0".join(pairs.image_ids).encode("utf-8", "surrogatepass"),
+        "\0".join(pairs.texts).encode("utf-8", "surrogatepass"),
     )
 
 
@@ -130,7 +108,7 @@ def check_writable(store: EmbeddingStore) -> None:
     probe = store.folder / FOLDER / f"probe-{process_mark()}"
     reason = None
     try:
-        _write_whole(store, probe, "")
+        write_whole(store.folder, probe, "")
         probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -139,22 +117,6 @@ def check_writable(store: EmbeddingStore) -> None:
             f"Expected an embedding store that can be written, got: {reason}. Free space"
             " or fix the permissions, or choose another --robust-cache-dir."
         )
-
-
-def _write_whole(store: EmbeddingStore, path: Path, text: str) -> None:
-    """Write a file of the store's folder. Raises `OSError`."""
-    store.folder.parent.mkdir(parents=True, exist_ok=True)
-    inner = path.parent.relative_to(store.folder)
-    # As the store's own folders: readable by their owner alone.
-    folder = store.folder
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for name in inner.parts:
-        folder = folder / name
-        folder.mkdir(mode=0o700, exist_ok=True)
-    with whole_file(path) as unfinished:
-        descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
 
 
 def _read(path: Path) -> object:

@@ -25,6 +25,8 @@ class SweepOutcome:
     """The batches of other parts."""
     seconds: float = 0.0
     idle_seconds: float = 0.0
+    failed_elsewhere: int = 0
+    """Batches that another part could not encode, and that were not tried here."""
     skipped: str | None = None
     """Why the model is left out: it is not on this machine."""
     seen: tuple[PartNote, ...] = ()
@@ -32,7 +34,8 @@ class SweepOutcome:
 
     @property
     def is_whole(self) -> bool:
-        return self.counts.is_whole and self.taken_over.is_whole
+        is_whole = self.counts.is_whole and self.taken_over.is_whole
+        return is_whole and self.failed_elsewhere == 0
 
     @property
     def errors(self) -> list[str]:
@@ -45,14 +48,14 @@ class SweepOutcome:
 
 @dataclass(frozen=True, repr=False)
 class PartOutcome:
-    """What became of a part.
-
-    `stopped_by` is the sentence of what ended it early, None if nothing did.
-    """
+    """What became of a part."""
 
     part: Part
     sweeps: Sequence[SweepOutcome]
     stopped_by: str | None = None
+    """What ended it early; None if nothing did."""
+    took_over: bool = False
+    """Whether it encoded what other parts had left."""
 
     @property
     def status(self) -> int:
@@ -77,13 +80,16 @@ def _sweep_lines(sweep: SweepOutcome, part: Part) -> Iterator[str]:
     if sweep.skipped is not None:
         yield f"{title}: skipped, {sweep.skipped}"
         return
-    share = 100 * sweep.idle_seconds / sweep.seconds if sweep.seconds else 0.0
+    # Two looks at a clock: a part without a batch is not idle for more than all of it.
+    share = min(100 * sweep.idle_seconds / max(sweep.seconds, 1e-9), 100.0)
     yield (
         f"{title}, part {part}: {_batches(sweep.counts)}; {sweep.seconds:.1f} s, idle"
         f" {share:.1f} %"
     )
-    if sweep.taken_over.fates:
+    if sweep.taken_over.total:
         yield f"  taken over from other parts: {_batches(sweep.taken_over)}"
+    if sweep.failed_elsewhere:
+        yield f"  batches that have failed in other parts: {sweep.failed_elsewhere:,}"
     for error in sweep.errors:
         yield f"  failed: {error}"
     for reason in sweep.reasons:
@@ -107,6 +113,16 @@ def _next(outcome: PartOutcome, arguments: Sequence[str]) -> str:
             "fix what failed or was not kept, and run this part again. The suite encodes"
             " what the store lacks, and fails where this part has failed."
         )
+    # Whoever takes over ends when nothing is missing, whatever the others do.
+    if not outcome.took_over:
+        waited_for = _waited_for(outcome)
+        if waited_for is not None:
+            return waited_for
+    return f"pytest {shlex.join(arguments)}"
+
+
+def _waited_for(outcome: PartOutcome) -> str | None:
+    """What has to happen first, because other parts are not done."""
     count = outcome.part.count
     unseen = _numbers_without(outcome, _was_seen)
     if unseen:
@@ -118,7 +134,7 @@ def _next(outcome: PartOutcome, arguments: Sequence[str]) -> str:
     unfinished = _numbers_without(outcome, _has_ended)
     if unfinished:
         return f"wait for the parts that have not ended yet: {unfinished}."
-    return f"pytest {shlex.join(arguments)}"
+    return None
 
 
 def _was_seen(_: PartNote) -> bool:

@@ -27,17 +27,15 @@ class Stopped(KeyboardInterrupt):
 def stoppable() -> Iterator[None]:
     """Within it, SIGTERM and SIGINT raise `Stopped` once, in the main thread.
 
-    A second one ends the process as ever.
+    A further SIGTERM is ignored: schedulers send it to every process of a job, and
+    scripts hand it on. A second SIGINT ends the process at once.
     """
     before: dict[signal.Signals, Any] = {}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        before.clear()
-
     def stop(number: int, _: FrameType | None) -> NoReturn:
-        restore()
+        before.clear()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         raise Stopped(number)
 
     for number in _SIGNALS:
@@ -45,4 +43,5 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from ...measure.embeddings.shards import ModelShards
 from ...measure.sweep.gallery import encode_gallery_batch, gallery_batches
 from ...measure.sweep.local import LocalSweep
 from ...occluders._own_methods import keeps_methods
+from .marks import Kind
 from .notes import SweepNotes
 from .tally import Tally
 
@@ -69,14 +71,19 @@ class SweepPart:
         self._texts = self.plan.pairs.texts
 
     @property
+    def batch_counts(self) -> dict[Kind, int]:
+        """How many batches there are of each kind, reports first."""
+        return {
+            Kind.REPORTS: len(self.report_batches),
+            Kind.IMAGES: len(self.plan.batches),
+        }
+
+    @cached_property
     def report_batches(self) -> list[ReportBatch]:
         """Every batch of reports, in order."""
         plan = self.plan
         batches = gallery_batches(plan.model, self._texts, plan.batch_size)
         return [ReportBatch(number, batch) for number, batch in enumerate(batches)]
-
-    def texts_of(self, batch: ReportBatch) -> list[str]:
-        return [self._texts[number] for number in batch.numbers]
 
     def encode(
         self, share: Share, counts: Counts, under_way: UnderWay, tell: Tell | None
@@ -90,7 +97,7 @@ class SweepPart:
         counter = Counter(plan.model.name, plan.pairs.dataset.name, images, tell)
         with closing(counter):
             tally = Tally(
-                plan.cells, counts, self._store, self.notes, counter, under_way
+                plan.cells, counts, self._store, self.notes.marks, counter, under_way
             )
             try:
                 self._encode(share, tally)
@@ -116,9 +123,9 @@ class SweepPart:
                 self.plan.model, self._texts, batch.numbers, self.shards
             )
         except RobustError as error:
-            tally.fail_reports(without_frames(error))
+            tally.fail_reports(batch.number, without_frames(error))
         else:
-            tally.take_reports(origin)
+            tally.take_reports(batch.number, origin)
 
     def _gallery(self, sweep: LocalSweep) -> Tensor:
         """(G, D) the gallery for occluders that may look at it, else no rows."""

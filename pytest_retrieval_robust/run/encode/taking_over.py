@@ -1,90 +1,100 @@
-"""What the other parts have left: batches that are not in the store yet.
+"""Takes over what the other parts have not done, or not yet.
 
-No part knows of another one. Whether a batch is there is asked of the store, right
-before the batch is taken; two that take the same one write the same files.
+What nobody has begun comes first, in random order. Then only batches are left that
+somebody has begun: they are waited for once, as long as a batch took here, because most
+of them are about to be done. What is still missing belongs to a process that is slow or
+dead, and is begun once more. So it goes on until nothing is missing; the first whole
+file wins, and another one is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from .sweep_part import ReportBatch, Share, SweepPart
+from .shares import shuffled
 
 if TYPE_CHECKING:
-    from ...measure.embeddings.shards import ModelShards
-    from ...measure.sweep.plan import BatchPlan
-    from ..collected_suite import PlannedSweep
-    from .notes import SweepNotes
+    from .marks import Marks
     from .part import Part
+
+MOST_SECONDS = 600.0
+"""Nothing is waited for longer, however long a batch took."""
+LEAST_SECONDS = 0.2
+"""Between two looks at a folder in which others' files may appear late."""
 
 
 @dataclass(frozen=True, repr=False)
-class OthersBatches:
-    """The batches of a sweep that belong to other parts; its model may be let go."""
+class SweepLeft:
+    """A sweep of which other parts have batches. Its model may be let go."""
 
     number: int
-    """Of the sweep."""
-    planned: PlannedSweep
-    notes: SweepNotes
-    part: Part
-    shards: ModelShards
-    texts: dict[int, tuple[str, ...]]
-    """The reports of each batch of reports, by its number."""
-    images: tuple[int, ...]
-    """The numbers of the batches of images, in the order in which they are taken."""
-
-    @classmethod
-    def of(
-        cls, work: SweepPart, part: Part, number: int, planned: PlannedSweep
-    ) -> OthersBatches:
-        texts = {
-            batch.number: tuple(work.texts_of(batch))
-            for batch in work.report_batches
-            if not part.owns(batch.number, number)
-        }
-        images = [
-            batch.number
-            for batch in work.plan.batches
-            if not part.owns(batch.number, number)
-        ]
-        ordered = in_own_order(images, part, number)
-        return cls(number, planned, work.notes, part, work.shards, texts, ordered)
-
-    def anything_left(self) -> bool:
-        """Whether the store lacks something; no model is needed to know."""
-        if any(self._lacks_reports(number) for number in self.texts):
-            return True
-        return any(not self.notes.has_batch(number) for number in self.images)
-
-    def share(self, work: SweepPart) -> Share:
-        """What is left of it now, asked again before each batch."""
-        return Share(self._reports(work), self._images(work), len(self.images))
-
-    def _reports(self, work: SweepPart) -> Iterator[ReportBatch]:
-        for batch in work.report_batches:
-            if batch.number in self.texts and self._lacks_reports(batch.number):
-                yield batch
-
-    def _images(self, work: SweepPart) -> Iterator[BatchPlan]:
-        batches = work.plan.batches
-        for number in self.images:
-            if not self.notes.has_batch(number):
-                yield batches[number]
-
-    def _lacks_reports(self, number: int) -> bool:
-        return not self.shards.has_reports(self.texts[number])
+    names: Sequence[str]
+    """Every batch of it."""
+    marks: Marks
 
 
-def in_own_order(batches: list[int], part: Part, sweep: int) -> tuple[int, ...]:
-    """Batches in an order of the part's own, the same in every run.
+Encode = Callable[[SweepLeft, Sequence[str], int], int | None]
+"""Encodes the named batches, each begun for the n-th time, as far as nobody else begins it.
 
-    Each part begins elsewhere, so that several that take over at once seldom take the same.
+It returns how many it took, or None where the sweep cannot go on here.
+"""
+
+
+class TakingOver:
+    """Goes through the sweeps until nothing is missing.
+
+    Args:
+        part: The part that takes over.
+        encode: What encodes.
+        batch_seconds: What a batch took here; 0 if none was encoded.
     """
 
-    def turn(batch: int) -> bytes:
-        return blake2b(f"{part} {sweep} {batch}".encode(), digest_size=8).digest()
+    def __init__(
+        self, part: Part, encode: Encode, batch_seconds: Callable[[], float]
+    ) -> None:
+        self._part = part
+        self._encode = encode
+        self._batch_seconds = batch_seconds
 
-    return tuple(sorted(batches, key=turn))
+    def run(self, sweeps: Sequence[SweepLeft]) -> None:
+        """Take over what is left of the sweeps, in that order."""
+        remaining = list(sweeps)
+        times = 0
+        while remaining:
+            taken = 0
+            for sweep in list(remaining):
+                count = self._take_over(sweep, times)
+                # Without marks nobody says what is done.
+                if count is None or not sweep.marks.work:
+                    remaining.remove(sweep)
+                taken += count or 0
+            least = [_fewest_begun(sweep) for sweep in remaining]
+            begun = [count for count in least if count is not None]
+            if not begun:
+                return
+            times = min(begun)
+            if times or not taken:
+                time.sleep(self._pause())
+
+    def _take_over(self, sweep: SweepLeft, times: int) -> int | None:
+        """Encode what was begun `times` times."""
+        seen = sweep.marks.seen()
+        missing = seen.missing(sweep.names)
+        names = [name for name in missing if seen.begun[name] == times]
+        if not names:
+            return 0
+        ordered = shuffled(names, self._part, sweep.number)
+        return self._encode(sweep, ordered, times + 1)
+
+    def _pause(self) -> float:
+        return min(max(self._batch_seconds(), LEAST_SECONDS), MOST_SECONDS)
+
+
+def _fewest_begun(sweep: SweepLeft) -> int | None:
+    """How often the missing batch was begun that fewest have begun; None if none is missing."""
+    seen = sweep.marks.seen()
+    counts = [seen.begun[name] for name in seen.missing(sweep.names)]
+    return min(counts, default=None)

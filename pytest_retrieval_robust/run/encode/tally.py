@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ...measure.sweep.receiver import Origin
 from .counts import Counts, Fate
+from .marks import Kind, Marks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ...core.cases import Cell
     from ...core.errors import RobustError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ...measure.embeddings.shards import EncodedBatch
     from ...measure.embeddings.store import EmbeddingStore
     from ...measure.sweep.batch import Batch
-    from .notes import SweepNotes
     from .under_way import UnderWay
 
 BROKEN = (
@@ -33,19 +32,14 @@ NO_HASH = (
     "the model has no hash of its weights, so that nothing says what its embeddings"
     " follow from: give its card a sha256"
 )
+UNKNOWN_MODEL = (
+    "nothing says what the model's embeddings follow from: it refuses the pictures and"
+    " sentences by which models are told apart, or its code is in no file, or was changed"
+    " after this process had begun"
+)
 UNKNOWN_INPUTS = (
     "an occluder does not say what its masks follow from: give it a looked_at method"
 )
-
-
-@dataclass(repr=False)
-class _InHand:
-    """A batch under way."""
-
-    taken: dict[Cell, Origin] = field(default_factory=dict)
-    failed: set[Cell] = field(default_factory=set)
-    keys: tuple[str, ...] = ()
-    """Where the store keeps its cells."""
 
 
 class Tally:
@@ -60,18 +54,19 @@ class Tally:
         cells: Sequence[Cell],
         counts: Counts,
         store: EmbeddingStore,
-        notes: SweepNotes,
+        marks: Marks,
         counter: Counter,
         under_way: UnderWay,
     ) -> None:
         self._cells = cells
         self._counts = counts
         self._store = store
-        self._notes = notes
+        self._marks = marks
         self._counter = counter
         self._under_way = under_way
         self._failed: set[Cell] = set()
-        self._in_hand: dict[int, _InHand] = {}
+        # Of each batch under way, where its cells come from.
+        self._taken: dict[int, dict[Cell, Origin]] = {}
         # Batches come from the writer's thread, and are finished in the caller's.
         self._lock = Lock()
         self.stopped_by: str | None = None
@@ -82,16 +77,14 @@ class Tally:
 
     # Reports
 
-    def take_reports(self, origin: Origin) -> None:
+    def take_reports(self, number: int, origin: Origin) -> None:
         """A batch of reports is there, from the store or encoded."""
         self._note_origin(origin)
-        self._counts.add(_fate_of([origin]))
-        self._under_way.end()
+        self._end(Kind.REPORTS, number, _fate_of([origin]))
 
-    def fail_reports(self, error: RobustError) -> None:
+    def fail_reports(self, number: int, error: RobustError) -> None:
         self._counts.note_error(str(error))
-        self._counts.add(Fate.FAILED)
-        self._under_way.end()
+        self._end(Kind.REPORTS, number, Fate.FAILED)
 
     # Images
 
@@ -106,37 +99,47 @@ class Tally:
         origin: Origin,
     ) -> None:
         with self._lock:
-            in_hand = self._in_hand.setdefault(batch.number, _InHand())
-            in_hand.taken[cell] = origin
-            in_hand.keys = tuple(batch.keys.values())
+            self._taken.setdefault(batch.number, {})[cell] = origin
             self._note_origin(origin)
         is_new = origin is not Origin.STORE
         self._counter.add(cell.level, len(batch.plan.images), encoded=is_new)
 
-    def fail(self, cell: Cell, batch: Batch, error: RobustError) -> None:
+    def fail(
+        self,
+        cell: Cell,
+        batch: Batch,  # noqa: ARG002 - it is finished too
+        error: RobustError,
+    ) -> None:
         with self._lock:
             self._failed.add(cell)
-            self._in_hand.setdefault(batch.number, _InHand()).failed.add(cell)
             self._counts.note_error(str(error))
 
     def finish(self, batch: Batch) -> None:
         with self._lock:
-            in_hand = self._in_hand.pop(batch.number, _InHand())
-            fate = self._fate(batch, in_hand)
-            if fate is not None:
-                self._counts.add(fate)
-        if fate in (Fate.DONE, Fate.FOUND):
-            self._notes.note_batch(batch.number, in_hand.keys)
-        self._under_way.end()
+            fate = self._fate(batch, self._taken.pop(batch.number, {}))
+        self._end(Kind.IMAGES, batch.number, fate)
 
-    def _fate(self, batch: Batch, in_hand: _InHand) -> Fate | None:
+    def _end(self, kind: Kind, number: int, fate: Fate | None) -> None:
+        """Count a batch, and let other parts know of it."""
+        self._under_way.end()
+        if fate is None:
+            return
+        self._counts.add(fate)
+        name = kind.name_of(number)
+        if fate in (Fate.DONE, Fate.FOUND):
+            self._marks.note_done(name)
+        elif self.stopped_by is None:
+            # What stops this part may not stop another one, on another machine.
+            self._marks.note_failed(name)
+
+    def _fate(self, batch: Batch, taken: Mapping[Cell, Origin]) -> Fate | None:
         """What became of a batch; None if it was dropped because the part stops."""
-        if len(in_hand.taken) == len(self._cells):
-            return _fate_of(list(in_hand.taken.values()))
+        if len(taken) == len(self._cells):
+            return _fate_of(taken.values())
         if not batch.is_readable.all():
             self._counts.note_not_kept(BROKEN)
             return Fate.NOT_KEPT
-        lacking = set(self._cells) - in_hand.taken.keys()
+        lacking = set(self._cells) - taken.keys()
         if lacking <= self._failed:
             return Fate.FAILED
         if self.stopped_by is not None:
@@ -155,7 +158,7 @@ class Tally:
         self.stopped_by = reason
 
 
-def _fate_of(origins: Sequence[Origin]) -> Fate:
+def _fate_of(origins: Collection[Origin]) -> Fate:
     if Origin.ENCODED in origins:
         return Fate.NOT_KEPT
     if Origin.ENCODED_AND_KEPT in origins:
