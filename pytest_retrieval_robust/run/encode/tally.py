@@ -99,10 +99,16 @@ class Tally:
         origin: Origin,
     ) -> None:
         with self._lock:
-            self._taken.setdefault(batch.number, {})[cell] = origin
+            taken = self._taken.setdefault(batch.number, {})
+            taken[cell] = origin
             self._note_origin(origin)
+            is_whole = len(taken) == len(self._cells)
         is_new = origin is not Origin.STORE
         self._counter.add(cell.level, len(batch.plan.images), encoded=is_new)
+        # Now and not when it is finished, which may be a few batches later: whoever takes
+        # over, and the closing lines after an interrupt, want to know what is there.
+        if is_whole:
+            self._end(Kind.IMAGES, batch.number, _fate_of(taken.values()))
 
     def fail(
         self,
@@ -116,7 +122,10 @@ class Tally:
 
     def finish(self, batch: Batch) -> None:
         with self._lock:
-            fate = self._fate(batch, self._taken.pop(batch.number, {}))
+            taken = self._taken.pop(batch.number, {})
+            if len(taken) == len(self._cells):
+                return
+            fate = self._fate(batch, taken)
         self._end(Kind.IMAGES, batch.number, fate)
 
     def _end(self, kind: Kind, number: int, fate: Fate | None) -> None:
@@ -133,9 +142,7 @@ class Tally:
             self._marks.note_failed(name)
 
     def _fate(self, batch: Batch, taken: Mapping[Cell, Origin]) -> Fate | None:
-        """What became of a batch; None if it was dropped because the part stops."""
-        if len(taken) == len(self._cells):
-            return _fate_of(taken.values())
+        """What became of a batch that lacks a cell; None if the part dropped it to stop."""
         if not batch.is_readable.all():
             self._counts.note_not_kept(BROKEN)
             return Fate.NOT_KEPT

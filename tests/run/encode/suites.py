@@ -63,7 +63,13 @@ def at_batch(number):
 def pytest_robust_register(catalogues):
     catalogues.models.add(ModelEntry("free", "costs nothing", lambda request: Free()))
     catalogues.models.add(
-        ModelEntry("far", "is elsewhere", None, lambda request: "its weights are not here")
+        ModelEntry(
+            "far",
+            "is elsewhere",
+            load=None,
+            missing=lambda request: "its weights are not here",
+            fetchable=False,
+        )
     )
 '''
 PAIRS = 24
@@ -78,8 +84,6 @@ OPTIONS = (
     "-p",
     "no:cacheprovider",
 )
-CELLS = 5
-"""Level 0, and two levels of two occluders, of which one looks at the gallery."""
 BATCHES = 3
 
 
