@@ -33,11 +33,6 @@ def suite(pytester: pytest.Pytester) -> Suite:
 
 def task(suite: Suite, number: int, **variables: str) -> subprocess.Popen[str]:
     """Task `number` of two."""
-    # Slurm's nodes have a `python`.
-    (suite.folder / "bin").mkdir(exist_ok=True)
-    python = suite.folder / "bin" / "python"
-    if not python.exists():
-        python.symlink_to(sys.executable)
     slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_ARRAY_TASK_COUNT": "2"}
     return subprocess.Popen(
         # For a process that has no level that searches.
@@ -49,7 +44,8 @@ def task(suite: Suite, number: int, **variables: str) -> subprocess.Popen[str]:
             **variables,
             "OMP_NUM_THREADS": "1",
             "ROBUST_STORE": "cache",
-            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            # The script calls `python`, which is this one.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
