@@ -21,7 +21,7 @@ from _pytest._io.wcwidth import wcswidth
 
 from ..core.progress import Progress
 from ..reports._text import short
-from .xdist.progress import WORKER_SECONDS, read_progress
+from .xdist.progress import WORKER_SECONDS, read_progress, read_sentence
 
 if TYPE_CHECKING:
     import pytest
@@ -91,6 +91,9 @@ class Display(Protocol):
 
     def erase(self) -> None: ...
 
+    def say(self, sentence: str) -> None:
+        """Show it on a line of its own that stays."""
+
 
 class TerminalLine:
     """A line behind the cursor of a terminal."""
@@ -118,6 +121,11 @@ class TerminalLine:
             with _uncaptured(self._reporter):
                 self._reporter.write_raw(_ERASE, flush=True)
 
+    def say(self, sentence: str) -> None:
+        self.erase()
+        with _uncaptured(self._reporter):
+            self._reporter.write_line(sentence)
+
 
 class LogLines:
     """Lines of their own, which a log keeps."""
@@ -133,6 +141,10 @@ class LogLines:
 
     def erase(self) -> None:
         """A log keeps its lines."""
+
+    def say(self, sentence: str) -> None:
+        with _uncaptured(self._reporter):
+            self._reporter.write_line(sentence)
 
 
 class StreamLine:
@@ -153,6 +165,10 @@ class StreamLine:
         if self._is_shown:
             self._is_shown = False
             self._write(f"\r{_ERASE}")
+
+    def say(self, sentence: str) -> None:
+        self.erase()
+        self._write(f"{sentence}\n")
 
     def _write(self, text: str) -> None:
         # A terminal that is gone is no error.
@@ -176,6 +192,10 @@ class StreamLines:
     def erase(self) -> None:
         """A log keeps its lines."""
 
+    def say(self, sentence: str) -> None:
+        with suppress(OSError, ValueError):
+            print(sentence, file=self._stream, flush=True)
+
 
 @contextmanager
 def _uncaptured(reporter: pytest.TerminalReporter) -> Iterator[None]:
@@ -197,6 +217,7 @@ class ProgressShow:
         self._latest = time.monotonic()
         self._stop = Event()
         self._reader: Thread | None = None
+        self._has_said = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> ProgressShow | None:
@@ -224,6 +245,12 @@ class ProgressShow:
         elif time.monotonic() - self._latest >= self._display.seconds:
             self._show([progress])
 
+    def say(self, sentence: str) -> None:
+        """Show a sentence at once. Workers may say it of their part: the first is enough."""
+        if not self._has_said:
+            self._has_said = True
+            self._display.say(sentence)
+
     def erase(self) -> None:
         """Called before pytest writes."""
         self._display.erase()
@@ -243,6 +270,9 @@ class ProgressShow:
 
     def _follow(self, folder: Path) -> None:
         while not self._stop.wait(min(self._display.seconds, WORKER_SECONDS)):
+            sentence = read_sentence(folder)
+            if sentence is not None:
+                self.say(sentence)
             sweeps = [
                 sweep for sweep in read_progress(folder) if sweep.done < sweep.total
             ]

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .identity import keep_identity
 from .keys import batch_key, model_identity, texts_key
 
 if TYPE_CHECKING:
     from ...models import DualEncoder
+    from .identity import ModelIdentity
     from .store import EmbeddingStore
 
 DIGEST_BYTES = 32
+_MEMBERS = {"rows", "shares", "visible", "digests", "is_readable", "hardware"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EncodedBatch:
-    """What a cell keeps of the K images of a batch that could be read."""
+    """What a cell keeps of a batch of B images, of which K could be read."""
 
     rows: NDArray[np.float32]
     """(K, D) embeddings."""
@@ -30,6 +33,10 @@ class EncodedBatch:
     """The sum over the images of the share of their visible part that was hidden."""
     digests: NDArray[np.uint8]
     """(K, 32) SHA-256 of each decoded image."""
+    is_readable: NDArray[np.bool_]
+    """(B,) false for a broken image, which the data set skips."""
+    hardware: str = ""
+    """What it was encoded on, as `timing.hardware.hardware_name` says; empty if not known."""
 
     def as_arrays(self) -> dict[str, NDArray[Any]]:
         return {
@@ -37,6 +44,8 @@ class EncodedBatch:
             "shares": self.shares,
             "visible": np.array(self.visible),
             "digests": self.digests,
+            "is_readable": self.is_readable,
+            "hardware": np.frombuffer(self.hardware.encode(), dtype=np.uint8),
         }
 
     @classmethod
@@ -44,35 +53,62 @@ class EncodedBatch:
         cls, arrays: Mapping[str, NDArray[Any]], images: int
     ) -> EncodedBatch | None:
         """The batch of a shard; None if the arrays are not those of `images` images."""
-        if not arrays.keys() >= {"rows", "shares", "visible", "digests"}:
+        if not arrays.keys() >= _MEMBERS:
             return None
         rows = arrays["rows"]
         shares = arrays["shares"]
         visible = arrays["visible"]
         digests = arrays["digests"]
+        is_readable = arrays["is_readable"]
+        readable = int(np.count_nonzero(is_readable))
         # A shard may be damaged, or be written by another version.
         fits = (
-            rows.dtype == np.float32
+            is_readable.dtype == np.bool_
+            and is_readable.shape == (images,)
+            and rows.dtype == np.float32
             and rows.ndim == 2
-            and len(rows) == images
+            and len(rows) == readable
             and shares.dtype == np.float64
-            and shares.shape == (images,)
+            and shares.shape == (readable,)
             and visible.dtype == np.float64
             and visible.shape == ()
             and digests.dtype == np.uint8
-            and digests.shape == (images, DIGEST_BYTES)
+            and digests.shape == (readable, DIGEST_BYTES)
             and bool(np.isfinite(rows).all())
         )
-        return cls(rows, shares, float(visible), digests) if fits else None
+        if not fits:
+            return None
+        hardware = arrays["hardware"].tobytes().decode(errors="replace")
+        return cls(rows, shares, float(visible), digests, is_readable, hardware)
+
+    @classmethod
+    def of_broken_images(cls, images: int) -> EncodedBatch:
+        """A batch of which no image can be read: it has no rows, and they no width."""
+        return cls(
+            rows=np.zeros((0, 0), dtype=np.float32),
+            shares=np.zeros(0, dtype=np.float64),
+            visible=0.0,
+            digests=np.zeros((0, DIGEST_BYTES), dtype=np.uint8),
+            is_readable=np.zeros(images, dtype=np.bool_),
+        )
+
+    @property
+    def digests_of_all(self) -> NDArray[np.uint8]:
+        """(B, 32) the digests, zeros for a broken image."""
+        digests = np.zeros((len(self.is_readable), DIGEST_BYTES), dtype=np.uint8)
+        digests[self.is_readable] = self.digests
+        return digests
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False)
 class ModelShards:
     """The shards of one model in one precision on one kind of device."""
 
     store: EmbeddingStore
     name: str
-    identity: bytes
+    identity: ModelIdentity
+    _is_noted: bool = field(default=False, init=False)
+    """Whether the store says already on which kind of device its embeddings were made."""
 
     @classmethod
     def of(
@@ -93,7 +129,7 @@ class ModelShards:
 
     def load_reports(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """(B, D) the stored embeddings of a batch of reports."""
-        arrays = self.store.load(texts_key(self.identity, texts))
+        arrays = self.store.load(texts_key(self.identity.key, texts))
         rows = None if arrays is None else arrays.get("rows")
         if rows is None:
             return None
@@ -103,13 +139,13 @@ class ModelShards:
 
     def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> bool:
         """Whether the store has kept them."""
-        key = texts_key(self.identity, texts)
+        key = texts_key(self.identity.key, texts)
         about = {"model": self.name, "holds": "reports"}
-        return self.store.save(key, {"rows": rows}, about)
+        return self._save(key, {"rows": rows}, about)
 
     def image_key(self, occlusion: bytes, images: Sequence[tuple[str, bytes]]) -> str:
         """The key of a batch: (id, content digest) of its images under an occlusion."""
-        return batch_key(self.identity, occlusion, images)
+        return batch_key(self.identity.key, occlusion, images)
 
     def load_images(self, key: str, images: int) -> EncodedBatch | None:
         arrays = self.store.load(key)
@@ -120,4 +156,13 @@ class ModelShards:
     ) -> bool:
         """Whether the store has kept it."""
         described = {"model": self.name, "holds": "images", **about}
-        return self.store.save(key, batch.as_arrays(), described)
+        return self._save(key, batch.as_arrays(), described)
+
+    def _save(
+        self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
+    ) -> bool:
+        # For machines without the device, which look for embeddings of its kind.
+        if not self._is_noted:
+            self._is_noted = True
+            keep_identity(self.store, self.identity)
+        return self.store.save(key, arrays, about)

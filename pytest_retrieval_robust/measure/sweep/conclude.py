@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -82,16 +81,23 @@ class CellRanking:
             report_to_image=replace(report_to_image, metrics=report_metrics),
             image_ranks=image_ranks,
             report_ranks=report_ranks,
-            timing=self.timing(cell, gathered.encoded, count),
+            timing=replace(
+                self.timing(cell, gathered.encoded, count),
+                encoded_on=dict(sorted(gathered.encoded_on.items())),
+            ),
             metric_error=image_error or report_error,
         )
 
     def _joined(self, parts: Sequence[Waiting]) -> NDArray[Any]:
-        """The arrays of all batches as one, without a second copy of all of them."""
+        """The arrays of all batches as one, without a second copy of all of them.
+
+        They lie in a mapped file where memory is short.
+        """
         # A batch of broken images has no rows, and no width.
         filled = [part for part in parts if part.shape[0]]
         count = sum(part.shape[0] for part in filled)
-        joined = np.empty((count, *filled[0].shape[1:]), filled[0].dtype)
+        shape = (count, *filled[0].shape[1:])
+        joined = self.spill.space.empty(shape, filled[0].dtype)
         start = 0
         for part in filled:
             if part.shape[1:] != joined.shape[1:]:

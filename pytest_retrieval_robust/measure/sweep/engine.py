@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..embeddings.store import EmbeddingStore
     from .plan import SweepPlan
     from .receiver import Receiver
+    from .space import RowSpace
 
 
 class SweepEngine(Protocol):
@@ -21,8 +22,10 @@ class SweepEngine(Protocol):
     `gallery` is called first, then `gather`, and `timing` last.
     """
 
-    def gallery(self) -> Tensor:
+    def gallery(self, space: RowSpace) -> Tensor:
         """(G, D) the checked embeddings of the plan's reports, on the model's device.
+
+        On the host `space` has them.
 
         Raises `EmbeddingError` for reports that cannot be embedded.
         """

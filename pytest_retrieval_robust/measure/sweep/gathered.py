@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from ...core.cases import Cell
     from ...core.errors import RobustError
-    from ...core.progress import Counter
+    from ...core.progress import Counter as ProgressCounter
     from ..embeddings.shards import EncodedBatch
     from .batch import Batch
     from .spill import Spill, Waiting
@@ -41,6 +42,8 @@ class CellBatches:
     """By the number of the batch."""
     encoded: int = 0
     """Images that this run encoded. The others came from the store."""
+    encoded_on: Counter[str] = field(default_factory=Counter)
+    """Images by the hardware that encoded them, in this run or before."""
     error: RobustError | None = None
     _failed_batch: int = 0
     _lock: Lock = field(default_factory=Lock)
@@ -67,12 +70,14 @@ class Gathered:
     It counts what it is given for the progress.
     """
 
-    def __init__(self, cells: Iterable[Cell], spill: Spill, counter: Counter) -> None:
+    def __init__(
+        self, cells: Iterable[Cell], spill: Spill, progress: ProgressCounter
+    ) -> None:
         self.cells = {cell: CellBatches() for cell in cells}
         self.batches: list[Batch] = []
         """Those that are finished, without their data, in the order in which they were."""
         self._spill = spill
-        self._counter = counter
+        self._progress = progress
         # Batches of one cell may come from several threads.
         self._lock = Lock()
 
@@ -85,10 +90,12 @@ class Gathered:
         is_new = origin is not Origin.STORE
         gathered = self.cells[cell]
         gathered.batches[batch.number] = WaitingBatch.of(encoded, self._spill)
-        if is_new:
-            with self._lock:
+        with self._lock:
+            if encoded.hardware:
+                gathered.encoded_on[encoded.hardware] += len(batch.images)
+            if is_new:
                 gathered.encoded += len(batch.images)
-        self._counter.add(cell.level, len(batch.plan.images), encoded=is_new)
+        self._progress.add(cell.level, len(batch.plan.images), encoded=is_new)
 
     def fail(self, cell: Cell, batch: Batch, error: RobustError) -> None:
         self.cells[cell].fail(batch.number, error)

@@ -11,6 +11,7 @@ from ..embeddings.shards import ModelShards
 from .feed import Feed
 from .gallery import encode_gallery
 from .lanes import Lanes
+from .space import IN_MEMORY, RowSpace
 from .stored import StoredBatches
 from .writer import Writer
 
@@ -55,10 +56,10 @@ class LocalSweep:
         self.shards = ModelShards.of(store, plan.model, plan.precision, plan.decoding)
         self._lanes: Lanes | None = None
 
-    def gallery(self) -> Tensor:
+    def gallery(self, space: RowSpace = IN_MEMORY) -> Tensor:
         plan = self._plan
         return encode_gallery(
-            plan.model, plan.pairs.texts, plan.batch_size, self.shards
+            plan.model, plan.pairs.texts, plan.batch_size, self.shards, space
         )
 
     def gather(
@@ -87,10 +88,11 @@ class LocalSweep:
             with closing(iter(feed)) as read, lanes:
                 for batch in read:
                     writer.keep_stored(batch)
-                    if batch.pixels is None:
-                        receiver.finish(batch.without_data())
-                    else:
+                    if batch.pixels is not None:
                         lanes.encode(batch)
+                        continue
+                    writer.keep_unreadable(batch)
+                    receiver.finish(batch.without_data())
                 lanes.finish()
 
     def timing(self, cell: Cell, encoded: int, images: int) -> Timing:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ...core.cases import Cell
 from ...core.encoding import batch_size as usual_batch_size
@@ -28,11 +27,13 @@ from ..abilities import most_skipped
 from ..pairs import Pairs, check_ks, describe
 from .batch import Batch, digests_of
 from .conclude import CellRanking
+from .gallery import chosen_rows
 from .gathered import Gathered
 from .local import local_engine
 from .plan import Decoding, SweepPlan
 from .results import Measured, SweepResult
 from .spill import Spill
+from .stored import stored_bytes
 from .truncated import truncated_once
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ..embeddings.store import EmbeddingStore
     from .engine import Engine, SweepEngine
     from .kept_pictures import KeptPictures, PicturesOfOneWay
+    from .space import RowSpace
 
 __all__ = ["Measured", "SweepOptions", "SweepResult", "plan_sweep", "run_sweep"]
 
@@ -74,6 +76,8 @@ class SweepOptions:
     """Where JPEGs are decoded: with Pillow, or with torchvision on the model's device,
     whose pixels differ by rounding.
     """
+    tell_size: Callable[[int], None] | None = None
+    """Called with the bytes that the store needs for the sweep, before images are encoded."""
     pictures: KeptPictures | None = None
     """Prepared images are taken from it, and put there for further models of a run."""
 
@@ -95,8 +99,7 @@ def run_sweep(
     encodings = len(pairs.images) * (1 + len(cells))
     counter = Counter(model.name, pairs.dataset.name, encodings, options.tell)
     with closing(counter):
-        engine = options.engine or local_engine(options.copies)
-        return _Sweep(plan, options.store, counter).run(engine)
+        return _Sweep(plan, options.store, counter).run(options)
 
 
 def plan_sweep(
@@ -132,11 +135,16 @@ class _Sweep:
         self._spill = Spill(folders_beside(store))
         self._gathered = Gathered(plan.cells, self._spill, counter)
 
-    def run(self, begin: Engine) -> SweepResult:
+    def run(self, options: SweepOptions) -> SweepResult:
+        begin = options.engine or local_engine(options.copies)
         engine = begin(self._plan, self._store)
         # Reports come first: without them no cell can be measured, and a model-guided
         # occluder searches among them.
-        reports = engine.gallery()
+        reports = engine.gallery(self._spill.space)
+        # The width of a row is known from here on, and images take most of the time.
+        is_kept = self._store is not None and self._plan.model.card.sha256 is not None
+        if is_kept and options.tell_size is not None:
+            options.tell_size(stored_bytes(self._plan, reports.shape[1]))
         with closing(self._spill):
             engine.gather(reports, self._gathered)
             return self._conclude(engine, reports)
@@ -144,7 +152,7 @@ class _Sweep:
     def _conclude(self, engine: SweepEngine, reports: Tensor) -> SweepResult:
         plan = self._plan
         batches = self._gathered.batches_in_order
-        pairs, reports = _without_skipped(plan, batches, reports)
+        pairs, reports = _without_skipped(plan, batches, reports, self._spill.space)
         ranking = CellRanking(plan, pairs, reports, self._spill, engine.timing)
         cells: dict[Cell, Measured | RobustError] = {}
         for cell, gathered in self._gathered.cells.items():
@@ -178,7 +186,7 @@ def folders_beside(store: EmbeddingStore | None) -> tuple[Path, ...]:
 
 
 def _without_skipped(
-    plan: SweepPlan, batches: Sequence[Batch], reports: Tensor
+    plan: SweepPlan, batches: Sequence[Batch], reports: Tensor, space: RowSpace
 ) -> tuple[Pairs, Tensor]:
     """The readable images and the reports that are right for one, with their rows."""
     pairs = plan.pairs
@@ -203,4 +211,4 @@ def _without_skipped(
     remain = np.isin(pairs.report_groups, dataset.image_groups[images])
     readable = Pairs(dataset, images, pairs.reports[remain])
     check_ks(readable, plan.ks)
-    return readable, reports[torch.from_numpy(remain).to(reports.device)]
+    return readable, chosen_rows(reports, remain, space)

@@ -12,6 +12,7 @@ from ...core.cases import CLEAN
 from ...core.foreign import FOREIGN
 from ..abilities import declares_inputs
 from ..embeddings.keys import occluder_identity
+from ..embeddings.size import bytes_needed
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
@@ -80,22 +81,45 @@ class StoredBatches:
             return None
 
 
+def stored_bytes(plan: SweepPlan, width: int) -> int:
+    """What the store needs for a whole sweep with rows of that width.
+
+    Cells whose masks follow from something unknown are not kept.
+    """
+    kept = [one for one in plan.occluders.values() if declares_inputs(one)]
+    return bytes_needed(
+        images=len(plan.pairs.images),
+        cells=1 + len(kept),
+        width=width,
+        batch_size=plan.batch_size,
+        texts=len(plan.pairs.texts),
+    )
+
+
 def are_complete(stored: Mapping[Cell, EncodedBatch], cells: Sequence[Cell]) -> bool:
     """Whether every cell of a batch is stored, and all were made from the same pixels."""
     if len(stored) != len(cells):
         return False
-    return len({batch.digests.tobytes() for batch in stored.values()}) == 1
+    return len({batch.digests_of_all.tobytes() for batch in stored.values()}) == 1
+
+
+def broken_in(stored: Mapping[Cell, EncodedBatch]) -> list[int]:
+    """The places of the images of a batch that were broken when a cell was stored."""
+    masks = [batch.is_readable for batch in stored.values()]
+    if not masks:
+        return []
+    return [int(place) for place in np.flatnonzero(~np.logical_and.reduce(masks))]
 
 
 def made_from(
     stored: Mapping[Cell, EncodedBatch], digests: NDArray[np.uint8]
 ) -> dict[Cell, EncodedBatch]:
-    """The stored cells that were made from pixels with these digests.
+    """The stored cells that were made from pixels with these (B, 32) digests.
 
     A shard made from other pixels is not this batch's, whatever its key says.
     """
     return {
         cell: batch
         for cell, batch in stored.items()
-        if np.array_equal(batch.digests, digests)
+        if np.array_equal(batch.digests_of_all, digests)
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...core.errors import ConfigError, RobustError
+from ...core.words import shown_size
+from ...measure.embeddings.size import bytes_needed
 from .notes import check_writable
-from .room import MOST_WIDTH, sweep_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from ...measure.embeddings.store import EmbeddingStore
     from ..collected_suite import CollectedSuite, PlannedSweep
     from ..session import RobustSession
+
+MOST_WIDTH = 2_048
+"""Numbers that hardly an embedding exceeds: where such rows fit, none is asked for."""
 
 
 def checked_store(suite: CollectedSuite) -> EmbeddingStore:
@@ -54,8 +58,6 @@ def _check_room(
         return
     needed = sum(_bytes_of(session, sweep, _width(session, sweep)) for sweep in here)
     if needed > limit:
-        from ..commands.store import shown_size
-
         raise ConfigError(
             f"Expected --robust-cache-limit to hold the embeddings of this suite, about"
             f" {shown_size(needed)}, got {shown_size(limit)}. Raise it, here and for the"
@@ -75,7 +77,7 @@ def _bytes_of(session: RobustSession, sweep: PlannedSweep, width: int) -> int:
     # Files count little, so that a usual size of batches will do.
     batch_size = session.settings.batch_size or 32
     cells = 1 + len(sweep.cells)
-    return sweep_bytes(len(pairs.images), len(pairs.reports), cells, width, batch_size)
+    return bytes_needed(len(pairs.images), cells, width, batch_size, len(pairs.reports))
 
 
 def _width(session: RobustSession, sweep: PlannedSweep) -> int:

@@ -192,11 +192,11 @@ class EncodeRun:
                 f" got {described(error)}. Fix the model, or the data set's class."
             )
             let_go(error)
-        # Where nothing can be written, no other model is begun.
-        if self._store.write_error is not None:
+        # Where nothing is kept, no other model is begun.
+        if self._store.refuses is not None:
             self._stopped_by = (
-                f"the store cannot be written ({self._store.write_error}), so that what"
-                " is encoded would be lost. Free space, or fix the permissions."
+                f"the store takes nothing more, because {self._store.refuses}: what is"
+                " encoded would be lost"
             )
 
     def _work(

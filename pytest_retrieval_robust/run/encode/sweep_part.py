@@ -14,7 +14,7 @@ from ...core.errors import RobustError
 from ...core.foreign import without_frames
 from ...core.progress import Counter, Tell
 from ...measure.embeddings.shards import ModelShards
-from ...measure.sweep.gallery import encode_gallery_batch, gallery_batches
+from ...measure.sweep.gallery import gallery_batch_with_origin, gallery_batches
 from ...measure.sweep.local import LocalSweep
 from ...occluders._own_methods import keeps_methods
 from .marks import Kind
@@ -119,7 +119,7 @@ class SweepPart:
 
     def _encode_reports(self, batch: ReportBatch, tally: Tally) -> None:
         try:
-            _, origin = encode_gallery_batch(
+            _, origin = gallery_batch_with_origin(
                 self.plan.model, self._texts, batch.numbers, self.shards
             )
         except RobustError as error:

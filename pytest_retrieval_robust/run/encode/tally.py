@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .under_way import UnderWay
 
 BROKEN = (
-    "a broken image is in the batch: it may be whole tomorrow, so that nothing of its"
-    " batch is kept"
+    "a broken image is in the batch, of a data set that does not know its files: give it"
+    " a content_digest method"
 )
 MEMORY = (
     "memory forced pieces that are smaller than a batch, which may round otherwise:"
@@ -159,8 +159,8 @@ class Tally:
         if origin is not Origin.ENCODED or self.stopped_by is not None:
             return
         reason = MEMORY
-        if self._store.write_error is not None:
-            reason = f"the store cannot be written: {self._store.write_error}"
+        if self._store.refuses is not None:
+            reason = f"the store takes nothing more: {self._store.refuses}"
         self._counts.note_not_kept(reason)
         self.stopped_by = reason
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,11 +19,13 @@ from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
 from ...gate.arrays import case_key, dataset_key
 from ...retrieval.curve import Curve
+from .hardware_note import hardware_note
 from .loading import Loader, give_memory_back
 from .planning import PlannedCells
 from .samples import Samples
 from .shared_pictures import SharedPictures
 from .state import RunState
+from .store_size import StoreSize
 from .sweep_inputs import sweep_inputs
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class Measurer:
         self._planned = planned
         self._samples = samples
         self._pictures = SharedPictures(state, loader, planned)
+        self._store_size = StoreSize(state, loader, planned)
         self._sweeps: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._searches: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
         self._outcomes: dict[Case, Outcome] = {}
@@ -146,6 +150,7 @@ class Measurer:
         result = self._sweeps[model, dataset]
         if not isinstance(result, RobustError):
             self._note_precision(model, dataset)
+            self._note_hardware(model, dataset, result)
             self._samples.keep(model, dataset, result)
         if self._state.embeddings is not None:
             self._state.embeddings.prune()
@@ -164,6 +169,7 @@ class Measurer:
         options = replace(
             inputs.options,
             tell=self._state.tell,
+            tell_size=partial(self._store_size.tell, model, dataset),
             pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
         )
         return or_device_error(
@@ -183,6 +189,12 @@ class Measurer:
         store = self._state.store
         if not isinstance(result, RobustError) and store.load(key) is None:
             store.save(key, **query_arrays(result.pairs))
+
+    def _note_hardware(self, model: str, dataset: str, result: SweepResult) -> None:
+        note = hardware_note(model, dataset, result)
+        # A sweep that is run again, with another cell, says the same.
+        if note is not None and note not in self._loader.notes:
+            self._loader.notes.append(note)
 
     def _note_precision(self, model: str, dataset: str) -> None:
         """Note on the model's card what half precision does to its embeddings, once.
