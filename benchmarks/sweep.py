@@ -83,9 +83,9 @@ def main() -> None:
         f" bfloat16 units: {has_bf16}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        dataset = _jpegs(Path(folder), parsed.images)
+        dataset = jpegs(Path(folder), parsed.images)
         models = {
-            name: _model(Path(folder), name, parsed.device)
+            name: random_model(Path(folder), name, parsed.device)
             for name in dict.fromkeys(("fp32", parsed.precision))
         }
         batch_size = parsed.batch_size
@@ -95,7 +95,7 @@ def main() -> None:
         _measure(models, setup, Path(folder), parsed.rounds)
 
 
-def _jpegs(folder: Path, count: int) -> RetrievalDataset:
+def jpegs(folder: Path, count: int) -> RetrievalDataset:
     """Smooth pictures with some grain, as a radiograph has, and a text of its own each."""
     random = np.random.default_rng(0)
     lines = ["image,report"]
@@ -107,7 +107,7 @@ def _jpegs(folder: Path, count: int) -> RetrievalDataset:
     return load_dataset("table", path=str(folder / "table.csv"))
 
 
-def _model(folder: Path, precision: Precision, device: str) -> DualEncoder:
+def random_model(folder: Path, precision: Precision, device: str) -> DualEncoder:
     file = folder / f"{ARCHITECTURE}.pt"
     if not file.exists():
         torch.manual_seed(0)

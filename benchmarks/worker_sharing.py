@@ -1,4 +1,4 @@
-"""Ways to share batches out among workers, for the simulation of `worker_model` and `worker_world`."""
+"""Ways to share batches out among workers, for the simulation in `workers`."""
 
 from __future__ import annotations
 

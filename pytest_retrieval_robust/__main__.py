@@ -3,8 +3,9 @@
 `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds, `rank MODEL
 NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs
 side by side, `store` shows and prunes the embeddings that are kept from run to run, and
-`plan-run` says what a suite needs before it runs. Of a saved run `card RUN` prints a
-model's card, `table RUN` a CSV, and `plot RUN` draws curves.
+`encode` makes those that a suite needs, in parts on any machines. `plan-run` says what a
+suite needs before it runs. Of a saved run `card RUN` prints a model's card, `table RUN` a
+CSV, and `plot RUN` draws curves.
 """
 
 from __future__ import annotations
