@@ -2,9 +2,10 @@
 
 `init DIR` copies a ready suite, `inspect NAME` shows what a data set holds, `rank MODEL
 NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs
-side by side, `store` shows and prunes the embeddings that are kept from run to run. Of
-a saved run `card RUN` prints a model's card, `table RUN` a CSV, and `plot RUN` draws
-curves.
+side by side, `store` shows and prunes the embeddings that are kept from run to run, and
+`encode` makes those that a suite needs, in parts on any machines. `plan-run` says what a
+suite needs before it runs. Of a saved run `card RUN` prints a model's card, `table RUN` a
+CSV, and `plot RUN` draws curves.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         command.add_parser(commands)
-    parsed = parser.parse_args(arguments)
+    parsed, others = parser.parse_known_args(arguments)
+    if getattr(parsed, "takes_others", False):
+        parsed.others = others
+    elif others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     return int(parsed.run(parsed))
 
 

@@ -8,12 +8,14 @@ capturing is suspended.
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from _pytest._io.wcwidth import wcswidth
 
@@ -145,6 +147,56 @@ class LogLines:
             self._reporter.write_line(sentence)
 
 
+class StreamLine:
+    """A line at the foot of a terminal in which nothing else is written."""
+
+    seconds = TERMINAL_SECONDS
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_shown = False
+
+    def show(self, line: str) -> None:
+        columns = shutil.get_terminal_size().columns
+        self._write(f"\r{_ERASE}{fitting(line, columns - 1)}")
+        self._is_shown = True
+
+    def erase(self) -> None:
+        if self._is_shown:
+            self._is_shown = False
+            self._write(f"\r{_ERASE}")
+
+    def say(self, sentence: str) -> None:
+        self.erase()
+        self._write(f"{sentence}\n")
+
+    def _write(self, text: str) -> None:
+        # A terminal that is gone is no error.
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+            self._stream.flush()
+
+
+class StreamLines:
+    """Lines of their own in a log that nothing else captures."""
+
+    seconds = LOG_SECONDS
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            print(f"encoding {line}", file=self._stream, flush=True)
+
+    def erase(self) -> None:
+        """A log keeps its lines."""
+
+    def say(self, sentence: str) -> None:
+        with suppress(OSError, ValueError):
+            print(sentence, file=self._stream, flush=True)
+
+
 @contextmanager
 def _uncaptured(reporter: pytest.TerminalReporter) -> Iterator[None]:
     """Let pytest's reporter write while a test runs. A terminal that is gone is no error."""
@@ -177,6 +229,13 @@ class ProgressShow:
         if reporter.isatty() and reporter.hasmarkup:
             return cls(TerminalLine(reporter))
         return cls(LogLines(reporter))
+
+    @classmethod
+    def on_stream(cls, stream: TextIO) -> ProgressShow:
+        """Where pytest does not run: a terminal's last line, or lines of a log."""
+        if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+            return cls(StreamLine(stream))
+        return cls(StreamLines(stream))
 
     def tell(self, progress: Progress) -> None:
         """Called by a sweep after each batch."""

@@ -12,6 +12,7 @@ from pytest_retrieval_robust.strategies import Box, Occlusion
 from training.figures import LEVELS, read_figures
 from training.recipes import RECIPES
 
+from .commands import unknown_options
 from .pages import ROOT, Block, block
 
 SAMPLES = (("README.md", "console", 1), ("docs/reports.md", "text", 0))
@@ -63,6 +64,14 @@ def shown_recalls(sample: str, model: str) -> list[str]:
     return re.findall(r"[\d.]+", rows[0])
 
 
+def check_cluster(shown: Block) -> None:
+    """Commands that a cluster runs, or that encode for long: options and scripts exist."""
+    assert unknown_options(shown.text.replace("$ ", "")) == []
+    scripts = re.findall(r"[\w-]+\.(?:sh|py)\b", shown.text)
+    missing = [name for name in scripts if not (ROOT / "docs/cluster" / name).exists()]
+    assert missing == []
+
+
 def check_ranks(shown: Block) -> None:
     """`test_console_blocks` runs the command that prints it."""
     assert " on synthetic-cxr, " in shown.text
@@ -73,6 +82,9 @@ CHECKS: Mapping[tuple[str, str, int], Callable[[Block], None]] = {
     SAMPLES[1]: check_sample,
     ("docs/ci.md", "text", 0): check_pins,
     ("docs/ci.md", "text", 1): check_owners,
+    ("docs/cluster.md", "text", 0): check_cluster,
+    ("docs/cluster.md", "text", 1): check_cluster,
+    ("docs/cluster.md", "text", 2): check_cluster,
     ("docs/strategies.md", "text", 0): check_example,
     ("docs/strategies.md", "text", 1): check_ranks,
 }

@@ -124,6 +124,15 @@ class EmbeddingStore:
         return True
 
     @property
+    def refuses(self) -> str | None:
+        """Why nothing more is kept, as part of a sentence; None while all is."""
+        if self._unwritable is not None:
+            return f"it cannot be written ({self._unwritable})"
+        if self._was_full:
+            return "it is filled to its limit (raise --robust-cache-limit)"
+        return None
+
+    @property
     def notes(self) -> list[str]:
         """A sentence for each thing that went wrong."""
         notes = []

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...core.calling import encode_reports
 from ...core.errors import EmbeddingError
 from ...models import similarity_of, token_lengths_of
+from .receiver import Origin
 from .space import IN_MEMORY, RowSpace
 
 if TYPE_CHECKING:
@@ -117,18 +118,31 @@ def encode_gallery_batch(
     shards: ModelShards | None = None,
 ) -> Tensor:
     """(B, D) the checked rows of the texts with these numbers, on the model's device."""
+    return gallery_batch_with_origin(model, texts, numbers, shards)[0]
+
+
+def gallery_batch_with_origin(
+    model: DualEncoder,
+    texts: Sequence[str],
+    numbers: NDArray[np.int64],
+    shards: ModelShards | None,
+) -> tuple[Tensor, Origin]:
+    """As `encode_gallery_batch`, with where the rows come from."""
     batch = [texts[number] for number in numbers]
     stored = None
     if shards is not None:
         stored = shards.load_reports(batch)
     if stored is not None:
-        return torch.from_numpy(stored).to(model.device)
+        return torch.from_numpy(stored).to(model.device), Origin.STORE
     encoded = encode_reports(model, batch)
     rows = checked(encoded.rows, lambda place: f"report {numbers[place]}", model)
     # Pieces that memory forced may round otherwise, so they are not stored.
-    if shards is not None and encoded.whole:
-        shards.save_reports(batch, rows.cpu().numpy())
-    return rows
+    is_kept = (
+        shards is not None
+        and encoded.whole
+        and shards.save_reports(batch, rows.cpu().numpy())
+    )
+    return rows, Origin.ENCODED_AND_KEPT if is_kept else Origin.ENCODED
 
 
 def _empty_gallery(count: int, rows: Tensor, space: RowSpace) -> Tensor:

@@ -38,6 +38,8 @@ class LocalSweep:
         store: Embeddings that it has are taken from it, and new ones are kept there as
             they come; None for neither.
         copies: The model on further devices, among which batches are shared out.
+        for_store: Only what the store can keep is encoded: not a batch with a broken
+            image, nor a cell whose masks follow from what is not known.
     """
 
     def __init__(
@@ -45,8 +47,11 @@ class LocalSweep:
         plan: SweepPlan,
         store: EmbeddingStore | None,
         copies: Copies = tuple,
+        *,
+        for_store: bool = False,
     ) -> None:
         self._plan = plan
+        self._for_store = for_store
         self._copies = copies
         self.shards = ModelShards.of(store, plan.model, plan.precision, plan.decoding)
         self._lanes: Lanes | None = None
@@ -75,7 +80,7 @@ class LocalSweep:
         if self.shards is not None:
             store = StoredBatches(plan, setting, self.shards)
         feed = Feed(plan, store, batches)
-        with Writer(plan, receiver, self.shards) as writer:
+        with Writer(plan, receiver, self.shards, for_store=self._for_store) as writer:
             # Batches may be gathered in several goes, of which the first warms up.
             are_warm = self._lanes is not None and self._lanes.have_encoded
             lanes = Lanes(

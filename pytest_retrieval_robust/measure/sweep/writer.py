@@ -36,11 +36,18 @@ class Writer:
     """Keeps the batches of a sweep, from the store or from any lane."""
 
     def __init__(
-        self, plan: SweepPlan, receiver: Receiver, shards: ModelShards | None
+        self,
+        plan: SweepPlan,
+        receiver: Receiver,
+        shards: ModelShards | None,
+        *,
+        for_store: bool = False,
     ) -> None:
+        """With `for_store`, what the store cannot keep is not encoded."""
         self._plan = plan
         self._receiver = receiver
         self._shards = shards
+        self._for_store = for_store
         # An Apple GPU must be used from one thread alone.
         is_apple = plan.model.device.startswith("mps")
         self._executor: Executor = (
@@ -64,7 +71,9 @@ class Writer:
         return [
             cell
             for cell in self._plan.cells
-            if cell not in batch.stored and self._receiver.wants(cell)
+            if cell not in batch.stored
+            and (cell in batch.keys or not self._for_store)
+            and self._receiver.wants(cell)
         ]
 
     def keep_stored(self, batch: Batch) -> None:

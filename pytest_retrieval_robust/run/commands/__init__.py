@@ -5,7 +5,18 @@ Everything heavy is imported when a command runs.
 
 from __future__ import annotations
 
-from . import card, compare, init, inspect, plot, rank, store, table
+from . import card, compare, encode, init, inspect, plan_run, plot, rank, store, table
 
-COMMANDS = (init, inspect, compare, store, rank, card, table, plot)
+COMMANDS = (
+    init,
+    inspect,
+    compare,
+    plan_run,
+    encode,
+    store,
+    rank,
+    card,
+    table,
+    plot,
+)
 """In the order in which `--help` lists them."""

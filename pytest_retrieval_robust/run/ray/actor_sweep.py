@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ...core.device import use_device
 from ...measure.embeddings.store import EmbeddingStore
-from ...measure.sweep.gallery import encode_gallery_batch, gallery_batches
+from ...measure.sweep.gallery import gallery_batch_with_origin, gallery_batches
 from ...measure.sweep.local import LocalSweep
 from ...measure.sweep.receiver import Origin
 from ...measure.timing.hardware import hardware_name
@@ -60,10 +60,9 @@ class ActorSweep:
             and token is not None
             and Path(store.folder, token).is_file()
         )
-        self._keys_only = KeysOnly()
         used = store
         if store is not None and not self.sees_store:
-            used = self._keys_only
+            used = KeysOnly()
         self._sweep = LocalSweep(plan, used)
         self.sameness = Sameness.of(plan, self._sweep.shards)
         self._queue = ActorQueue()
@@ -142,11 +141,10 @@ class ActorSweep:
         texts = plan.pairs.texts
         batches = gallery_batches(plan.model, texts, plan.batch_size)
         for number in numbers:
-            saved_before = self._keys_only.saved
-            rows = encode_gallery_batch(
+            rows, origin = gallery_batch_with_origin(
                 plan.model, texts, batches[number], self._sweep.shards
             )
-            is_to_be_kept = self._keys_only.saved > saved_before
+            is_to_be_kept = origin is Origin.ENCODED_AND_KEPT and not self.sees_store
             self._queue.reply(ReportsReply(number, rows.cpu().numpy(), is_to_be_kept))
 
     def _encode_images(self, numbers: Iterator[int]) -> None:

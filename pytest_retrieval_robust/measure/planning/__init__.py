@@ -1,0 +1,1 @@
+"""How long a suite takes, and how much disk, before anything is encoded."""

@@ -1,0 +1,1 @@
+"""The command `plan-run`: what a suite needs, how long that takes, and what is not known."""
