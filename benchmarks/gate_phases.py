@@ -117,7 +117,7 @@ class Phases:
 
     def time_encoders(self) -> None:
         """Count calls of encoders, of images and of reports apart."""
-        calling = importlib.import_module(f"{_PACKAGE}.core.calling")
+        calling: Any = importlib.import_module(f"{_PACKAGE}.core.calling")
         call = calling._called
         images = self.timed("encoding images", call)
         reports = self.timed("encoding reports", call)

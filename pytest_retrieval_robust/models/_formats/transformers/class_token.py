@@ -33,7 +33,8 @@ def spare_unread_tokens(network: nn.Module, side: int) -> bool:
     try:
         pictures = _pictures(network, side)
         whole = _rows(network, pictures)
-        last_layer = network.vision_model.encoder.layers[-1]
+        tower: Any = network.vision_model
+        last_layer = tower.encoder.layers[-1]
         for part in (last_layer.self_attn.out_proj, last_layer.layer_norm2):
             hooks.append(part.register_forward_pre_hook(_class_token))
         if _is_same(_rows(network, pictures), whole, pictures.dtype):
