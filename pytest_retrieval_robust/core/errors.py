@@ -50,6 +50,10 @@ class EmbeddingError(ModelError):
     """An encoder returned NaN, zero, constant or wrongly shaped embeddings."""
 
 
+class NotStoredError(RobustError):
+    """The embedding store lacks what a run was told to take from it alone."""
+
+
 class DatasetError(RobustError):
     """A data set is empty, damaged, or breaks its contract."""
 

@@ -51,6 +51,10 @@ class Timing(Written):
     """Images whose embeddings came from the store: they are in no time here."""
     hardware: str = ""
     """The accelerator that `device` is, such as `NVIDIA H100 80GB HBM3`; empty for a CPU."""
+    encoded_on: dict[str, Count] = field(default_factory=dict)
+    """How many images were encoded on which hardware, in this run or before. A
+    processor is named with its threads.
+    """
 
 
 @dataclass(frozen=True, repr=False)

@@ -112,3 +112,19 @@ class ByLevel(dict[float, float]):
             f"Expected a level that was measured ({listed}), got level={level!r}. "
             "Measure it with levels=(...) or --robust-levels."
         )
+
+
+def shown_size(size: int) -> str:
+    """Bytes for people.
+
+    >>> shown_size(1_234_567)
+    '1.2 MB'
+    """
+    if size < 1000:
+        return f"{size} B"
+    value = float(size)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 1000:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .card import ModelCard
 from .encoder import (
+    CountsTokens,
     CountsTruncation,
     DualEncoder,
     Frame,
@@ -18,11 +19,13 @@ from .encoder import (
     may_work_elsewhere,
     precision_of,
     similarity_of,
+    token_lengths_of,
     truncated_by,
 )
 from .entry import LoadRequest, ModelEntry, check_accepted, load_entry
 
 __all__ = [
+    "CountsTokens",
     "CountsTruncation",
     "DualEncoder",
     "Frame",
@@ -38,5 +41,6 @@ __all__ = [
     "may_work_elsewhere",
     "precision_of",
     "similarity_of",
+    "token_lengths_of",
     "truncated_by",
 ]

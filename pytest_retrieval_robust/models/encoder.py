@@ -41,7 +41,8 @@ class DualEncoder(Protocol):
     Similarity is the dot product of unit rows. A model that scores pairs otherwise also
     implements `ScoresPairs`. A model whose weights are not in float32 also implements
     `StatesPrecision`. A model that can count the reports it cuts implements
-    `CountsTruncation`.
+    `CountsTruncation`, and one that encodes texts of one length together implements
+    `CountsTokens`.
 
     A method may change its arguments. What it returns is copied before the model is
     called again, so that it may be the same memory each time. Rows may also be on
@@ -93,6 +94,17 @@ class CountsTruncation(Protocol):
     def truncated(self, texts: Sequence[str]) -> int: ...
 
 
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A model that encodes texts of one length together, so that it never pads.
+
+    It is given batches of texts of nearly one length, from the whole gallery.
+    """
+
+    def token_lengths(self, texts: Sequence[str]) -> Sequence[int]:
+        """How many tokens each text is encoded as, after it was cut."""
+
+
 # The optional abilities of a model, by attribute and not by `isinstance`: since Python
 # 3.12 `isinstance` ignores what a wrapper delegates in `__getattr__`.
 
@@ -121,3 +133,10 @@ def truncated_by(model: DualEncoder, texts: Sequence[str]) -> int | None:
     """How many texts the model cuts at its context length; None if it cannot say."""
     count: Callable[[Sequence[str]], int] | None = getattr(model, "truncated", None)
     return None if count is None else int(count(texts))
+
+
+def token_lengths_of(model: object, texts: Sequence[str]) -> Sequence[int] | None:
+    """How many tokens the model encodes each text as; None if it does not say."""
+    lengths: Callable[[Sequence[str]], Sequence[int]] | None
+    lengths = getattr(model, "token_lengths", None)
+    return None if lengths is None else lengths(texts)

@@ -70,8 +70,9 @@ def _leave_out_empty_metrics(data: Json) -> None:
 def _leave_out_processors(data: Json) -> None:
     """A run on a processor is written as before the hardware of outcomes was known."""
     for outcome in data["outcomes"]:
-        if not outcome["timing"].get("hardware"):
-            outcome["timing"].pop("hardware", None)
+        for field in ("hardware", "encoded_on"):
+            if not outcome["timing"].get(field):
+                outcome["timing"].pop(field, None)
 
 
 def _as_read(data: Json) -> Json:

@@ -58,6 +58,7 @@ class Controller:
             progress = self._start_progress()
             if progress is not None:
                 self._state().tell = progress.tell
+                self._state().say = progress.say
 
     def show_progress_of_workers(self) -> None:
         """Show the sweeps that workers tell of."""

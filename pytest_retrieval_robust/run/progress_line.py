@@ -19,7 +19,7 @@ from _pytest._io.wcwidth import wcswidth
 
 from ..core.progress import Progress
 from ..reports._text import short
-from .xdist.progress import WORKER_SECONDS, read_progress
+from .xdist.progress import WORKER_SECONDS, read_progress, read_sentence
 
 if TYPE_CHECKING:
     import pytest
@@ -89,6 +89,9 @@ class Display(Protocol):
 
     def erase(self) -> None: ...
 
+    def say(self, sentence: str) -> None:
+        """Show it on a line of its own that stays."""
+
 
 class TerminalLine:
     """A line behind the cursor of a terminal."""
@@ -116,6 +119,11 @@ class TerminalLine:
             with _uncaptured(self._reporter):
                 self._reporter.write_raw(_ERASE, flush=True)
 
+    def say(self, sentence: str) -> None:
+        self.erase()
+        with _uncaptured(self._reporter):
+            self._reporter.write_line(sentence)
+
 
 class LogLines:
     """Lines of their own, which a log keeps."""
@@ -131,6 +139,10 @@ class LogLines:
 
     def erase(self) -> None:
         """A log keeps its lines."""
+
+    def say(self, sentence: str) -> None:
+        with _uncaptured(self._reporter):
+            self._reporter.write_line(sentence)
 
 
 @contextmanager
@@ -153,6 +165,7 @@ class ProgressShow:
         self._latest = time.monotonic()
         self._stop = Event()
         self._reader: Thread | None = None
+        self._has_said = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> ProgressShow | None:
@@ -173,6 +186,12 @@ class ProgressShow:
         elif time.monotonic() - self._latest >= self._display.seconds:
             self._show([progress])
 
+    def say(self, sentence: str) -> None:
+        """Show a sentence at once. Workers may say it of their part: the first is enough."""
+        if not self._has_said:
+            self._has_said = True
+            self._display.say(sentence)
+
     def erase(self) -> None:
         """Called before pytest writes."""
         self._display.erase()
@@ -192,6 +211,9 @@ class ProgressShow:
 
     def _follow(self, folder: Path) -> None:
         while not self._stop.wait(min(self._display.seconds, WORKER_SECONDS)):
+            sentence = read_sentence(folder)
+            if sentence is not None:
+                self.say(sentence)
             sweeps = [
                 sweep for sweep in read_progress(folder) if sweep.done < sweep.total
             ]

@@ -214,8 +214,14 @@ def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> N
         def erase(self) -> None:
             lines.append("")
 
+        def say(self, sentence: str) -> None:
+            said.append(sentence)
+
+    said: list[str] = []
     show = ProgressShow(Display())
     show.follow(tmp_path)
+    for worker in ("gw0", "gw1"):
+        WorkerProgress(tmp_path, worker).say("the store is small")
     WorkerProgress(tmp_path, "gw0").tell(HALF)
     WorkerProgress(tmp_path, "gw1").tell(Progress("done", "d", 0.1, 5, 5, 5, 1.0))
     for _ in range(1000):
@@ -223,6 +229,7 @@ def test_the_controller_shows_the_sweeps_that_are_under_way(tmp_path: Path) -> N
             break
         time.sleep(0.01)
     show.close()
+    assert said == ["the store is small"]
     assert lines[0] == progress_line([HALF])
     assert lines[-1] == ""
 

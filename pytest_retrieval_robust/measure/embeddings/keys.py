@@ -11,19 +11,24 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.cases import Json
+from ...core.device import one_thread
 from ...core.errors import ModelError
 from ...core.foreign import FOREIGN
+from .identity import ModelIdentity
 from .probing import SENTENCES, VOCABULARY, pictures
 from .source_code import UnknownCodeError, code_of, digest_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from ...datasets import RetrievalDataset
@@ -45,6 +50,7 @@ _MODULES = (
     "core/encoding.py",
     "core/float32.py",
     "core/fresh.py",
+    "core/host_memory.py",
     "core/memory.py",
     "core/normalisation.py",
     "core/rows.py",
@@ -104,7 +110,7 @@ def key_of(*parts: bytes) -> str:
 
 def model_identity(
     model: DualEncoder, precision: str, decoding: str = "host"
-) -> bytes | None:
+) -> ModelIdentity | None:
     """What a model's embeddings follow from; None if that is not known.
 
     `decoding` says where JPEGs are decoded, on the `host` or on the `device`.
@@ -114,7 +120,8 @@ def model_identity(
     if model.card.sha256 is None:
         return None
     try:
-        behaviour = _behaviour(model)
+        with one_thread(model.device):
+            behaviour = _behaviour(model)
         code = _package_code() + code_of(model)
     except FOREIGN:
         # The encoder refuses the fixed inputs, or its code has no file.
@@ -131,7 +138,7 @@ def model_identity(
         "device": _device_kind(model.device),
         "libraries": _libraries(),
     }
-    return json.dumps(declared, sort_keys=True).encode() + behaviour + code
+    return ModelIdentity(declared, behaviour.prepared, behaviour.rows, code)
 
 
 def occluder_identity(occluder: Occluder, level: float, seed: int) -> bytes:
@@ -183,52 +190,52 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _behaviour(model: DualEncoder) -> bytes:
-    """A digest of what the model makes of fixed pictures and sentences.
+class _Behaviour(NamedTuple):
+    prepared: bytes
+    """A digest of the fixed pictures as the model prepares them."""
+    rows: Mapping[str, NDArray[np.float32]]
+    """(B, D) what it makes of fixed inputs, by their kind."""
+
+
+def _behaviour(model: DualEncoder) -> _Behaviour:
+    """What the model makes of fixed pictures and sentences.
 
     It changes with what the card does not state, such as a tokenizer's file or the
-    user's own preprocessing.
+    user's own preprocessing. `UnknownCodeError` if it takes none of the pictures.
     """
     import torch
 
-    from ...core.calling import encode_reports
-
-    digest = hashlib.sha256()
-    with torch.no_grad():
-        _add_pictures(digest, model)
-        digest.update(_bytes_of(encode_reports(model, SENTENCES).rows))
-        try:
-            digest.update(_bytes_of(encode_reports(model, VOCABULARY).rows))
-        except ModelError:
-            # Such as a model that does not cut long texts.
-            digest.update(b"refused")
-    return digest.digest()
-
-
-def _add_pictures(digest: hashlib._Hash, model: DualEncoder) -> None:
-    """Add what the model makes of the fixed pictures; `UnknownCodeError` if it takes none."""
-    from ...core.calling import encode_images
+    from ...core.calling import encode_images, encode_reports
     from ...core.encoding import prepare_image, unit_scale
 
-    encoded = 0
-    for picture in pictures():
-        try:
-            prepared = prepare_image(model, picture)
-        except ModelError:
-            # Of a kind that the model does not take.
-            digest.update(b"refused")
-            continue
-        digest.update(prepared.pixels.tobytes() + repr(tuple(prepared.frame)).encode())
-        if encoded < _ENCODED_PICTURES:
-            encoded += 1
-            pixels = unit_scale(prepared.pixels[None], model.device)
-            digest.update(_bytes_of(encode_images(model, pixels).rows))
-    if not encoded:
-        raise UnknownCodeError
+    digest = hashlib.sha256()
+    rows: dict[str, NDArray[np.float32]] = {}
+    with torch.no_grad():
+        for number, picture in enumerate(pictures()):
+            try:
+                prepared = prepare_image(model, picture)
+            except ModelError:
+                # Of a kind that the model does not take.
+                digest.update(b"refused")
+                continue
+            digest.update(prepared.pixels.tobytes())
+            digest.update(repr(tuple(prepared.frame)).encode())
+            if len(rows) < _ENCODED_PICTURES:
+                pixels = unit_scale(prepared.pixels[None], model.device)
+                encoded = encode_images(model, pixels).rows
+                rows[f"picture {number}"] = _on_host(encoded)
+        if not rows:
+            raise UnknownCodeError
+        rows["sentences"] = _on_host(encode_reports(model, SENTENCES).rows)
+        # Such as a model that does not cut long texts refuses these.
+        with suppress(ModelError):
+            rows["vocabulary"] = _on_host(encode_reports(model, VOCABULARY).rows)
+    return _Behaviour(digest.digest(), rows)
 
 
-def _bytes_of(rows: Tensor) -> bytes:
-    return rows.cpu().numpy().tobytes()
+def _on_host(rows: Tensor) -> NDArray[np.float32]:
+    host: NDArray[np.float32] = rows.cpu().numpy()
+    return host
 
 
 def _device_kind(device: str) -> str:

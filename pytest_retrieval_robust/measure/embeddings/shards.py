@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .identity import keep_identity
 from .keys import batch_key, model_identity, texts_key
 
 if TYPE_CHECKING:
     from ...models import DualEncoder
+    from .identity import ModelIdentity
     from .store import EmbeddingStore
 
 DIGEST_BYTES = 32
@@ -30,6 +32,8 @@ class EncodedBatch:
     """The sum over the images of the share of their visible part that was hidden."""
     digests: NDArray[np.uint8]
     """(K, 32) SHA-256 of each decoded image."""
+    hardware: str = ""
+    """What it was encoded on, as `timing.hardware.hardware_name` says; empty if not known."""
 
     def as_arrays(self) -> dict[str, NDArray[Any]]:
         return {
@@ -37,6 +41,7 @@ class EncodedBatch:
             "shares": self.shares,
             "visible": np.array(self.visible),
             "digests": self.digests,
+            "hardware": np.frombuffer(self.hardware.encode(), dtype=np.uint8),
         }
 
     @classmethod
@@ -63,16 +68,22 @@ class EncodedBatch:
             and digests.shape == (images, DIGEST_BYTES)
             and bool(np.isfinite(rows).all())
         )
-        return cls(rows, shares, float(visible), digests) if fits else None
+        if not fits:
+            return None
+        hardware = arrays.get("hardware", np.zeros(0, dtype=np.uint8))
+        name = hardware.tobytes().decode(errors="replace")
+        return cls(rows, shares, float(visible), digests, name)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False)
 class ModelShards:
     """The shards of one model in one precision on one kind of device."""
 
     store: EmbeddingStore
     name: str
-    identity: bytes
+    identity: ModelIdentity
+    _is_noted: bool = field(default=False, init=False)
+    """Whether the store says already on which kind of device its embeddings were made."""
 
     @classmethod
     def of(
@@ -93,7 +104,7 @@ class ModelShards:
 
     def load_reports(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """(B, D) the stored embeddings of a batch of reports."""
-        arrays = self.store.load(texts_key(self.identity, texts))
+        arrays = self.store.load(texts_key(self.identity.key, texts))
         rows = None if arrays is None else arrays.get("rows")
         if rows is None:
             return None
@@ -101,14 +112,15 @@ class ModelShards:
         fits = rows.dtype == np.float32 and rows.ndim == 2 and len(rows) == len(texts)
         return rows if fits else None
 
-    def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> None:
-        key = texts_key(self.identity, texts)
+    def save_reports(self, texts: Sequence[str], rows: NDArray[np.float32]) -> bool:
+        """Whether the store has kept them."""
+        key = texts_key(self.identity.key, texts)
         about = {"model": self.name, "holds": "reports"}
-        self.store.save(key, {"rows": rows}, about)
+        return self._save(key, {"rows": rows}, about)
 
     def image_key(self, occlusion: bytes, images: Sequence[tuple[str, bytes]]) -> str:
         """The key of a batch: (id, content digest) of its images under an occlusion."""
-        return batch_key(self.identity, occlusion, images)
+        return batch_key(self.identity.key, occlusion, images)
 
     def load_images(self, key: str, images: int) -> EncodedBatch | None:
         arrays = self.store.load(key)
@@ -116,6 +128,16 @@ class ModelShards:
 
     def save_images(
         self, key: str, batch: EncodedBatch, about: Mapping[str, object]
-    ) -> None:
+    ) -> bool:
+        """Whether the store has kept it."""
         described = {"model": self.name, "holds": "images", **about}
-        self.store.save(key, batch.as_arrays(), described)
+        return self._save(key, batch.as_arrays(), described)
+
+    def _save(
+        self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
+    ) -> bool:
+        # For machines without the device, which look for embeddings of its kind.
+        if not self._is_noted:
+            self._is_noted = True
+            keep_identity(self.store, self.identity)
+        return self.store.save(key, arrays, about)

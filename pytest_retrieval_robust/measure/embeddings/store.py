@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.atomic_files import PART, remove_abandoned, whole_file
 from ...core.files import open_regular
+from .room import Room
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,16 +63,19 @@ class EmbeddingStore:
     Args:
         folder: Made when the first shard is written, readable by its owner alone:
             embeddings tell of patients.
-        limit: Bytes that `prune` keeps.
+        limit: Bytes that all shards may have together. To keep it, shards that this run
+            did not use are removed; once there are none, further ones are not kept.
     """
 
     def __init__(self, folder: Path, limit: int = sys.maxsize) -> None:
         self.folder = folder
         self.limit = limit
+        self._room = Room(self.files, limit)
         # What went wrong, for `notes`.
         self._was_damaged = False
         self._unreadable: str | None = None
         self._unwritable: str | None = None
+        self._was_full = False
 
     def load(self, key: str) -> dict[str, NDArray[Any]] | None:
         """The arrays of a shard; None if there is none, or it is damaged or unreadable."""
@@ -86,6 +90,7 @@ class EmbeddingStore:
         except _DamageError:
             self._was_damaged = True
             return None
+        self._room.note_use(key)
         # Its time says that it was used. A folder may be read-only.
         with suppress(OSError):
             os.utime(path)
@@ -93,21 +98,30 @@ class EmbeddingStore:
 
     def save(
         self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
-    ) -> None:
-        """Keep the arrays under `key`, whole or not at all.
+    ) -> bool:
+        """Keep the arrays under `key`, whole or not at all; returns whether they are kept.
+
+        Nothing is kept beyond the limit.
 
         `about` is shown by the command `store`.
         """
         # After the first failure nothing is tried again: the disk is probably full.
-        if self._unwritable is not None:
-            return
+        if self._unwritable is not None or self._room.is_full:
+            return False
         path = self._path(key)
+        content = _packed(key, arrays, about)
+        if not self._room.make(len(content)):
+            self._was_full = True
+            return False
+        self._room.note_use(key)
         try:
             _private_folder(path.parent)
             with whole_file(path) as unfinished:
-                _write_privately(unfinished, _packed(key, arrays, about))
+                _write_privately(unfinished, content)
         except OSError as error:
             self._unwritable = error.strerror or type(error).__name__
+            return False
+        return True
 
     @property
     def notes(self) -> list[str]:
@@ -123,6 +137,12 @@ class EmbeddingStore:
             notes.append(_access_note("read", self._unreadable))
         if self._unwritable is not None:
             notes.append(_access_note("write", self._unwritable))
+        if self._was_full:
+            notes.append(
+                "Expected room for all embeddings of this run in the store, got one"
+                " that they filled to its limit: the results are whole, but the next"
+                " run encodes again what was not kept. Raise --robust-cache-limit."
+            )
         return notes
 
     def files(self) -> Iterator[ShardFile]:
@@ -136,11 +156,15 @@ class EmbeddingStore:
     def prune(self, limit: int | None = None) -> list[ShardFile]:
         """Remove the shards that were not used for the longest time, until the others fit.
 
+        Those of this run go last: the limit may have been lowered below their size.
         Returns the removed ones. Files that killed runs left half-written go too. A
         clock that jumped changes which shards go first, nothing else.
         """
         remove_abandoned(self.folder.glob(f"??/*{PART}"))
-        files = sorted(self.files(), key=lambda file: (file.used, file.key))
+        is_of_run = self._room.is_of_run
+        files = sorted(
+            self.files(), key=lambda file: (is_of_run(file), file.used, file.key)
+        )
         total = sum(file.size for file in files)
         most = self.limit if limit is None else limit
         removed = []
@@ -152,6 +176,7 @@ class EmbeddingStore:
                 file.path.unlink()
                 total -= file.size
                 removed.append(file)
+        self._room.forget()
         return removed
 
     def damaged(self) -> list[ShardFile]:

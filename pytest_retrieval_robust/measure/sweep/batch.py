@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.cases import CLEAN
+from ..embeddings.shards import DIGEST_BYTES
 from .stored import Contents, made_from
 
 if TYPE_CHECKING:
@@ -18,16 +19,7 @@ if TYPE_CHECKING:
     from ...occluders.drawn_ahead import DrawnAhead
     from ..embeddings.shards import EncodedBatch
     from .pixel_buffer import Pixels
-
-
-@dataclass(frozen=True, repr=False)
-class BatchPlan:
-    """Which images a batch has."""
-
-    number: int
-    """The batch's number in the sweep."""
-    images: NDArray[np.int64]
-    """(B,) numbers in the data set."""
+    from .plan import BatchPlan
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,6 +71,15 @@ def stored_batch(
     """A batch of which the store has every cell."""
     all_readable = np.ones(len(plan.images), dtype=np.bool_)
     return Batch(plan, all_readable, stored[CLEAN].digests, None, stored, keys)
+
+
+def partly_stored_batch(
+    plan: BatchPlan, keys: Mapping[Cell, str], stored: Mapping[Cell, EncodedBatch]
+) -> Batch:
+    """A batch of which the store has some cells, and of which no image was decoded."""
+    count = len(plan.images)
+    digests = np.zeros((count, DIGEST_BYTES), dtype=np.uint8)
+    return Batch(plan, np.ones(count, dtype=np.bool_), digests, None, stored, keys)
 
 
 def decoded_batch(

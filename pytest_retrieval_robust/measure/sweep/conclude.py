@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -23,9 +22,9 @@ from .scores import both_scores, ranks_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...core.outcomes import Timing
     from ..pairs import Pairs
     from .gathered import CellBatches
-    from .lanes import Lanes
     from .plan import SweepPlan
     from .spill import Spill, Waiting
 
@@ -40,7 +39,8 @@ class CellRanking:
     reports: Tensor
     """(G, D) the embeddings of these reports."""
     spill: Spill
-    lanes: Lanes
+    timing: Callable[[Cell, int, int], Timing]
+    """The time of a cell, from how many images were encoded and how many there are."""
 
     def conclude(self, cell: Cell, gathered: CellBatches) -> Measured | RobustError:
         """The measured cell, or the error that it ended with."""
@@ -81,16 +81,23 @@ class CellRanking:
             report_to_image=replace(report_to_image, metrics=report_metrics),
             image_ranks=image_ranks,
             report_ranks=report_ranks,
-            timing=self.lanes.timing(cell, gathered.encoded, count),
+            timing=replace(
+                self.timing(cell, gathered.encoded, count),
+                encoded_on=dict(sorted(gathered.encoded_on.items())),
+            ),
             metric_error=image_error or report_error,
         )
 
     def _joined(self, parts: Sequence[Waiting]) -> NDArray[Any]:
-        """The arrays of all batches as one, without a second copy of all of them."""
+        """The arrays of all batches as one, without a second copy of all of them.
+
+        They lie in a mapped file where memory is short.
+        """
         # A batch of broken images has no rows, and no width.
         filled = [part for part in parts if part.shape[0]]
         count = sum(part.shape[0] for part in filled)
-        joined = np.empty((count, *filled[0].shape[1:]), filled[0].dtype)
+        shape = (count, *filled[0].shape[1:])
+        joined = self.spill.space.empty(shape, filled[0].dtype)
         start = 0
         for part in filled:
             if part.shape[1:] != joined.shape[1:]:

@@ -8,7 +8,7 @@ batch. Every batch is decoded at most once, for all cells.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Generator, Iterable
+from collections.abc import Container, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -25,10 +25,10 @@ from ..embeddings.keys import dataset_identity
 from ..embeddings.shards import DIGEST_BYTES
 from .batch import (
     Batch,
-    BatchPlan,
     DecodedImages,
     contents_of_pixels,
     decoded_batch,
+    partly_stored_batch,
     stored_batch,
 )
 from .core_use import CoreUse
@@ -40,7 +40,7 @@ from .turn import Turn
 if TYPE_CHECKING:
     from ...core.cases import Cell
     from .pixel_buffer import Pixels
-    from .plan import SweepPlan
+    from .plan import BatchPlan, SweepPlan
     from .stored import Contents
 
 DECODERS = usable_cores()
@@ -57,25 +57,33 @@ AHEAD_BYTES = 512 << 20
 class Feed:
     """Gives a sweep its batches, in order."""
 
-    def __init__(self, plan: SweepPlan, store: StoredBatches | None) -> None:
+    def __init__(
+        self,
+        plan: SweepPlan,
+        store: StoredBatches | None,
+        batches: Iterable[BatchPlan] | None = None,
+        *,
+        decodes_missing: bool = True,
+    ) -> None:
+        """`batches` are the ones to read, all of the plan's by default.
+
+        They are asked for a few batches before they are needed. Without
+        `decodes_missing` a batch of which the store lacks a cell has no pixels.
+        """
         self._plan = plan
         self._store = store
+        self._decodes_missing = decodes_missing
+        self._batches = plan.batches if batches is None else batches
         self._dataset = plan.pairs.dataset
         self._dataset_code = dataset_identity(self._dataset)
         self._may_work_elsewhere = may_work_elsewhere(plan.model)
-        images = plan.pairs.images
-        starts = range(0, len(images), plan.batch_size)
-        self._batch_plans = [
-            BatchPlan(number, images[start : start + plan.batch_size])
-            for number, start in enumerate(starts)
-        ]
 
     def __iter__(self) -> Generator[Batch]:
         # On a processor the forward pass uses every core. A decoder beside it would
         # delay all of them.
         if self._plan.model.device == "cpu":
             return self._read_in_turn()
-        return self._read_ahead(self._batch_plans)
+        return self._read_ahead(iter(self._batches))
 
     def _read_in_turn(self) -> Generator[Batch]:
         """A batch when it is asked for; ahead once cores are seen to idle meanwhile.
@@ -83,7 +91,7 @@ class Feed:
         Only a model that may work elsewhere leaves them idle. Decoding beside it then
         costs it nothing.
         """
-        plans = iter(self._batch_plans)
+        plans = iter(self._batches)
         with ThreadPoolExecutor(DECODERS) as pool:
             for plan in plans:
                 batch = self._read(pool, plan, Turn())
@@ -95,11 +103,10 @@ class Feed:
                     break
         yield from self._read_ahead(plans)
 
-    def _read_ahead(self, plans: Iterable[BatchPlan]) -> Generator[Batch]:
+    def _read_ahead(self, missing: Iterator[BatchPlan]) -> Generator[Batch]:
         decoders = ThreadPoolExecutor(DECODERS)
         # Each hands the images of one batch to the decoders, and waits for them.
         readers = ThreadPoolExecutor(MOST_AHEAD)
-        missing = iter(plans)
         waiting: deque[Future[Batch]] = deque()
         ahead = LEAST_AHEAD
 
@@ -150,6 +157,8 @@ class Feed:
         # Nothing is decoded if no cell is missing.
         if are_complete(stored, self._plan.cells):
             return stored_batch(plan, keys, stored)
+        if not self._decodes_missing:
+            return partly_stored_batch(plan, keys, stored)
         drawn_ahead = self._drawn_ahead(stored)
         decoded = self._decode(turn, pool, plan, drawn_ahead, contents)
         batch = decoded_batch(plan, decoded, keys, stored)
@@ -174,6 +183,8 @@ class Feed:
         if are_complete(stored, self._plan.cells):
             return stored_batch(plan, keys, stored)
         batch = decoded_batch(plan, decoded, keys, stored)
+        if not self._decodes_missing:
+            return replace(batch, pixels=None)
         drawn_ahead = self._drawn_ahead(batch.stored)
         image_ids = [self._dataset.image_ids[number] for number in batch.images]
         for _ in pool.map(drawn_ahead.draw, image_ids):

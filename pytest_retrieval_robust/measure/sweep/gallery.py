@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core.calling import encode_reports
 from ...core.errors import EmbeddingError
-from ...models import similarity_of
+from ...models import similarity_of, token_lengths_of
+from .space import IN_MEMORY, RowSpace
 
 if TYPE_CHECKING:
     from ...models import DualEncoder
@@ -19,6 +22,44 @@ if TYPE_CHECKING:
 _UNIT_TOLERANCE = 1e-3
 _SAME_ROW = 1e-6
 """Rows that differ by less in every component count as the same."""
+_PIECE = 1024
+"""Rows that are looked at together."""
+
+
+def gallery_batches(
+    model: DualEncoder, texts: Sequence[str], batch_size: int
+) -> list[NDArray[np.int64]]:
+    """The numbers of the texts that are encoded together, batch by batch.
+
+    A model that never pads takes texts of one length at a time, and says how long they
+    are: then they are sorted by their tokens, so that a batch has one or two lengths in
+    place of dozens. All others get batches in the order of the data. Either follows
+    from the texts and the batch size alone, so that machines may share batches out.
+    """
+    order = np.arange(len(texts), dtype=np.int64)
+    lengths = _token_lengths(model, texts)
+    if lengths is not None:
+        # Texts of one length stay in the order of the data.
+        order = np.argsort(lengths, kind="stable")
+    starts = range(0, len(texts), batch_size)
+    return [order[start : start + batch_size] for start in starts]
+
+
+def _token_lengths(
+    model: DualEncoder, texts: Sequence[str]
+) -> NDArray[np.int64] | None:
+    """(G,) the tokens that the model makes of each text; None if it does not say."""
+    lengths = token_lengths_of(model, texts)
+    if lengths is None:
+        return None
+    numbers = np.asarray(lengths)
+    if numbers.shape != (len(texts),) or numbers.dtype.kind not in "iu":
+        raise EmbeddingError(
+            f"Expected token_lengths of {model.name} to return {len(texts)} whole"
+            f" numbers, got shape={numbers.shape}, dtype={numbers.dtype}. Return one"
+            " length for each text, or remove the method."
+        )
+    return numbers.astype(np.int64)
 
 
 def encode_gallery(
@@ -26,44 +67,88 @@ def encode_gallery(
     texts: Sequence[str],
     batch_size: int,
     shards: ModelShards | None = None,
+    space: RowSpace = IN_MEMORY,
 ) -> Tensor:
-    """(G, D) the checked embeddings of a gallery of reports.
+    """(G, D) the checked embeddings of a gallery of reports, in the order of `texts`.
 
-    `batch_size` reports are encoded at a time. Stored ones are not encoded.
+    `batch_size` reports are encoded at a time. Stored ones are not encoded. On the host
+    `space` has the rows, in a mapped file where memory is short.
     """
     # In the same batches in every run: their size is part of what the store's keys mean.
-    batches = []
-    for start in range(0, len(texts), batch_size):
-        batch = texts[start : start + batch_size]
-        batches.append(_batch_rows(model, batch, start, shards))
-    widths = sorted({batch.shape[1] for batch in batches})
-    if len(widths) > 1:
-        raise EmbeddingError(
-            f"Expected embeddings of one width from {model.name}, got widths={widths}"
-            " for its batches of reports. Return rows of the same length for every"
-            " batch."
-        )
-    rows = torch.cat(batches)
-    require_variety(rows, "reports", model.name)
-    return rows
+    batches = gallery_batches(model, texts, batch_size)
+    rows = (encode_gallery_batch(model, texts, batch, shards) for batch in batches)
+    return assembled_gallery(model, batches, rows, space)
 
 
-def _batch_rows(
-    model: DualEncoder, texts: Sequence[str], start: int, shards: ModelShards | None
+def assembled_gallery(
+    model: DualEncoder,
+    batches: Sequence[NDArray[np.int64]],
+    rows: Iterable[Tensor],
+    space: RowSpace = IN_MEMORY,
 ) -> Tensor:
-    """The rows of a batch of reports, of which the first has the number `start`."""
+    """(G, D) the rows of all batches, in the order of the texts' numbers.
+
+    `rows` come batch by batch, and go where they belong as they come. Raises
+    `EmbeddingError` for batches of different widths, and where all rows are the same.
+    """
+    count = sum(map(len, batches))
+    gallery: Tensor | None = None
+    for numbers, of_batch in zip(batches, rows, strict=True):
+        if gallery is None:
+            gallery = _empty_gallery(count, of_batch, space)
+        if of_batch.shape[1] != gallery.shape[1]:
+            widths = sorted({gallery.shape[1], of_batch.shape[1]})
+            raise EmbeddingError(
+                f"Expected embeddings of one width from {model.name}, got"
+                f" widths={widths} for its batches of reports. Return rows of the same"
+                " length for every batch."
+            )
+        gallery[torch.from_numpy(numbers).to(gallery.device)] = of_batch
+    assert gallery is not None
+    require_variety(gallery, "reports", model.name)
+    return gallery
+
+
+def encode_gallery_batch(
+    model: DualEncoder,
+    texts: Sequence[str],
+    numbers: NDArray[np.int64],
+    shards: ModelShards | None = None,
+) -> Tensor:
+    """(B, D) the checked rows of the texts with these numbers, on the model's device."""
+    batch = [texts[number] for number in numbers]
     stored = None
     if shards is not None:
-        stored = shards.load_reports(texts)
+        stored = shards.load_reports(batch)
     if stored is not None:
         return torch.from_numpy(stored).to(model.device)
-    encoded = encode_reports(model, texts)
-    names = [f"report {start + offset}" for offset in range(len(texts))]
+    encoded = encode_reports(model, batch)
+    names = [f"report {number}" for number in numbers]
     rows = checked(encoded.rows, names, model)
     # Pieces that memory forced may round otherwise, so they are not stored.
     if shards is not None and encoded.whole:
-        shards.save_reports(texts, rows.cpu().numpy())
+        shards.save_reports(batch, rows.cpu().numpy())
     return rows
+
+
+def _empty_gallery(count: int, rows: Tensor, space: RowSpace) -> Tensor:
+    """(G, D) to be filled, where `rows` are."""
+    shape = (count, rows.shape[1])
+    if rows.device.type != "cpu":
+        return torch.empty(shape, dtype=rows.dtype, device=rows.device)
+    return torch.from_numpy(space.empty(shape, np.float32))
+
+
+def chosen_rows(
+    rows: Tensor, is_chosen: NDArray[np.bool_], space: RowSpace = IN_MEMORY
+) -> Tensor:
+    """The rows for which the (N,) array is true, without a copy of more than a few."""
+    numbers = torch.from_numpy(np.flatnonzero(is_chosen)).to(rows.device)
+    chosen = _empty_gallery(len(numbers), rows, space)
+    for start in range(0, len(numbers), _PIECE):
+        part = slice(start, start + _PIECE)
+        chosen[part] = rows[numbers[part]]
+    return chosen
 
 
 def checked(rows: Tensor, names: Sequence[str], model: DualEncoder) -> Tensor:
@@ -95,10 +180,13 @@ def require_variety(rows: Tensor, inputs: str, model: str) -> None:
     """Raise `EmbeddingError` if several `inputs` all have the same row."""
     if len(rows) < 2:
         return
-    differences = (rows - rows[0]).abs().amax(dim=1)
-    if bool((differences < _SAME_ROW).all()):
-        raise EmbeddingError(
-            f"Expected embeddings of {model} that differ between {inputs}, got the same"
-            f" row for all {len(rows)}. Its weights were probably not loaded, or its"
-            " input is not passed on."
-        )
+    # Piece by piece: the first nearly always settles it, and all rows may not fit.
+    for start in range(0, len(rows), _PIECE):
+        differences = (rows[start : start + _PIECE] - rows[0]).abs().amax(dim=1)
+        if not bool((differences < _SAME_ROW).all()):
+            return
+    raise EmbeddingError(
+        f"Expected embeddings of {model} that differ between {inputs}, got the same"
+        f" row for all {len(rows)}. Its weights were probably not loaded, or its input"
+        " is not passed on."
+    )

@@ -1,16 +1,23 @@
-"""The batches of one cell, gathered in any order until they are ranked."""
+"""The batches of every cell, gathered in any order until they are ranked."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ...core.foreign import without_frames
+from .receiver import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...core.cases import Cell
     from ...core.errors import RobustError
+    from ...core.progress import Counter as ProgressCounter
     from ..embeddings.shards import EncodedBatch
+    from .batch import Batch
     from .spill import Spill, Waiting
 
 
@@ -35,6 +42,8 @@ class CellBatches:
     """By the number of the batch."""
     encoded: int = 0
     """Images that this run encoded. The others came from the store."""
+    encoded_on: Counter[str] = field(default_factory=Counter)
+    """Images by the hardware that encoded them, in this run or before."""
     error: RobustError | None = None
     _failed_batch: int = 0
     _lock: Lock = field(default_factory=Lock)
@@ -53,3 +62,47 @@ class CellBatches:
     @property
     def in_order(self) -> list[WaitingBatch]:
         return [self.batches[number] for number in sorted(self.batches)]
+
+
+class Gathered:
+    """A `Receiver` that keeps the batches of every cell for their ranks, on disk.
+
+    It counts what it is given for the progress.
+    """
+
+    def __init__(
+        self, cells: Iterable[Cell], spill: Spill, progress: ProgressCounter
+    ) -> None:
+        self.cells = {cell: CellBatches() for cell in cells}
+        self.batches: list[Batch] = []
+        """Those that are finished, without their data, in the order in which they were."""
+        self._spill = spill
+        self._progress = progress
+        # Batches of one cell may come from several threads.
+        self._lock = Lock()
+
+    def wants(self, cell: Cell) -> bool:
+        return self.cells[cell].error is None
+
+    def take(
+        self, cell: Cell, batch: Batch, encoded: EncodedBatch, origin: Origin
+    ) -> None:
+        is_new = origin is not Origin.STORE
+        gathered = self.cells[cell]
+        gathered.batches[batch.number] = WaitingBatch.of(encoded, self._spill)
+        with self._lock:
+            if encoded.hardware:
+                gathered.encoded_on[encoded.hardware] += len(batch.images)
+            if is_new:
+                gathered.encoded += len(batch.images)
+        self._progress.add(cell.level, len(batch.plan.images), encoded=is_new)
+
+    def fail(self, cell: Cell, batch: Batch, error: RobustError) -> None:
+        self.cells[cell].fail(batch.number, error)
+
+    def finish(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+    @property
+    def batches_in_order(self) -> list[Batch]:
+        return sorted(self.batches, key=lambda batch: batch.number)

@@ -24,6 +24,7 @@ from ...core.uploads import upload
 from ...occluders._compiled import is_compiled_for
 from ...occluders.scene import Scene, Setting
 from ..timing.clock import Laps
+from ..timing.hardware import hardware_name
 from .cell_errors import cell_errors
 from .encoded import EncodedPart, hidden_pixels
 from .inputs import Buffer, SceneOnDevice, inputs_of
@@ -46,6 +47,7 @@ class Lane:
         self._setting = setting
         self.model = model
         self.limits = limits_of(model)
+        self.hardware = hardware_name(model.device)
         # Seconds per cell, of which the sums are reported.
         self.encoding = {cell: Laps(model.device) for cell in plan.cells}
         self.occluding = {cell: Laps(model.device) for cell in plan.cells}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -30,6 +30,20 @@ with the last.
 """
 
 
+@dataclass(frozen=True, repr=False)
+class _Encoding:
+    """A batch under way."""
+
+    batch: Batch
+    """Without its data."""
+    future: Future[list[Future[None]]]
+
+    def wait(self) -> None:
+        """Until the batch is encoded, checked and kept."""
+        for writing in self.future.result():
+            writing.result()
+
+
 class Lanes:
     """The copies of a model, made when the first batch has to be encoded."""
 
@@ -39,15 +53,18 @@ class Lanes:
         setting: Setting,
         copies: Callable[[], Sequence[DualEncoder]],
         writer: Writer,
+        finished: Callable[[Batch], None],
     ) -> None:
+        """`finished` is told of each batch that is encoded and kept, in their order."""
         self._plan = plan
         self._setting = setting
         self._copies = copies
         self._writer = writer
+        self._finished = finished
         self._stop = Event()
         self._lanes: list[Lane] = []
         self._executors: list[Executor] = []
-        self._under_way: deque[Future[list[Future[None]]]] = deque()
+        self._under_way: deque[_Encoding] = deque()
 
     def __enter__(self) -> Lanes:
         return self
@@ -72,16 +89,16 @@ class Lanes:
         encoding = self._executors[number].submit(
             self._lanes[number].encode_batch, batch, self._writer, self._stop
         )
-        self._under_way.append(encoding)
+        self._under_way.append(_Encoding(batch.without_data(), encoding))
         # The feed reads no further while the lanes are behind, so that pixels do not pile
         # up in memory.
         if len(self._under_way) > IN_FLIGHT * len(self._lanes):
-            _wait_for(self._under_way.popleft())
+            self._wait_for(self._under_way.popleft())
 
     def finish(self) -> None:
         """Wait until every batch is encoded and kept."""
         while self._under_way:
-            _wait_for(self._under_way.popleft())
+            self._wait_for(self._under_way.popleft())
 
     def timing(self, cell: Cell, encoded: int, images: int) -> Timing:
         """The time of a cell of which this run encoded `encoded` of `images` images."""
@@ -103,6 +120,10 @@ class Lanes:
             hardware="" if device == "cpu" else hardware_name(device),
         )
 
+    def _wait_for(self, encoding: _Encoding) -> None:
+        encoding.wait()
+        self._finished(encoding.batch)
+
     def _open(self) -> None:
         # Copies are loaded here and not before: where all is stored none is needed.
         lanes = [Lane(self._plan, self._setting, self._plan.model)]
@@ -122,9 +143,3 @@ class Lanes:
 def _thread_for(device: str) -> Executor:
     """A thread in which `cuda` without a number is the device of its lane."""
     return ThreadPoolExecutor(1, initializer=use_device, initargs=(device,))
-
-
-def _wait_for(encoding: Future[list[Future[None]]]) -> None:
-    """Until a batch is encoded, checked and kept."""
-    for writing in encoding.result():
-        writing.result()

@@ -10,16 +10,27 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ...core.cases import CLEAN, Cell
 from ..query_keys import id_hash, secret_of
 
-Decoding: TypeAlias = Literal["host", "device"]
-
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from ...models import DualEncoder
     from ...occluders import Occluder
     from ...retrieval.metrics.named import NamedMetric
     from ..pairs import Pairs
     from .kept_pictures import PicturesOfOneWay
+
+Decoding: TypeAlias = Literal["host", "device"]
+
+
+@dataclass(frozen=True, repr=False)
+class BatchPlan:
+    """Which images a batch has."""
+
+    number: int
+    """The batch's number in the sweep."""
+    images: NDArray[np.int64]
+    """(B,) numbers in the data set."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,6 +56,16 @@ class SweepPlan:
     def cells(self) -> tuple[Cell, ...]:
         """Every cell, level 0 first."""
         return tuple(dict.fromkeys((CLEAN, *self.occluders)))
+
+    @cached_property
+    def batches(self) -> tuple[BatchPlan, ...]:
+        """Every batch, in order. Images of a batch depend on nothing but the batch size."""
+        images = self.pairs.images
+        starts = range(0, len(images), self.batch_size)
+        return tuple(
+            BatchPlan(number, images[start : start + self.batch_size])
+            for number, start in enumerate(starts)
+        )
 
     def by_fill(self, cells: Iterable[Cell]) -> list[Cell]:
         """The cells in an order in which those of one occluder and seed follow each other.

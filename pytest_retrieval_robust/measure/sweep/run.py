@@ -3,10 +3,11 @@
 The task is the occlusion retrieval of arXiv 2501.09134: an image of which a share is
 hidden is the query, reports are the gallery, and the other way round.
 
-A batch goes through four hands: `Feed` reads it, a `Lane` hides and encodes it on a
-device, the `Writer` checks, gathers and stores it, and `CellRanking` ranks what was
-gathered of a cell. Boundaries of batches depend on nothing but the batch size, so that
-a killed run, resumed from the store, ends with the same numbers.
+An engine encodes (`local` in this process): `Feed` reads a batch, a `Lane` hides and
+encodes it on a device, the `Writer` checks and stores it. `Gathered` takes what comes, and
+`CellRanking` ranks what was gathered of a cell. Boundaries of batches depend on nothing
+but the batch size, so that a killed run, resumed from the store, ends with the same
+numbers, and so that several processes may share the batches out.
 """
 
 from __future__ import annotations
@@ -17,28 +18,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ...core.cases import Cell
 from ...core.encoding import batch_size as usual_batch_size
 from ...core.errors import DatasetError, RobustError
 from ...core.progress import Counter, Tell
-from ...occluders.scene import Setting
 from ..abilities import most_skipped
-from ..embeddings.shards import ModelShards
 from ..pairs import Pairs, check_ks, describe
 from .batch import Batch, digests_of
 from .conclude import CellRanking
-from .feed import Feed
-from .gallery import encode_gallery
-from .gathered import CellBatches
-from .lanes import Lanes
+from .gallery import chosen_rows
+from .gathered import Gathered
+from .local import local_engine
 from .plan import Decoding, SweepPlan
 from .results import Measured, SweepResult
 from .spill import Spill
-from .stored import StoredBatches
+from .stored import stored_bytes
 from .truncated import truncated_once
-from .writer import Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,9 +45,11 @@ if TYPE_CHECKING:
     from ...occluders import Occluder
     from ...retrieval.metrics.named import NamedMetric
     from ..embeddings.store import EmbeddingStore
+    from .engine import Engine, SweepEngine
     from .kept_pictures import KeptPictures, PicturesOfOneWay
+    from .space import RowSpace
 
-__all__ = ["Measured", "SweepOptions", "SweepResult", "run_sweep"]
+__all__ = ["Measured", "SweepOptions", "SweepResult", "plan_sweep", "run_sweep"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,6 +66,8 @@ class SweepOptions:
 
     It is called once there is something to encode.
     """
+    engine: Engine | None = None
+    """What encodes; None for this process, with `copies`."""
     tell: Tell | None = None
     """Called with the progress after each batch of a cell, from any thread, one at a time."""
     metrics: Sequence[NamedMetric] = ()
@@ -76,6 +76,8 @@ class SweepOptions:
     """Where JPEGs are decoded: with Pillow, or with torchvision on the model's device,
     whose pixels differ by rounding.
     """
+    tell_size: Callable[[int], None] | None = None
+    """Called with the bytes that the store needs for the sweep, before images are encoded."""
     pictures: KeptPictures | None = None
     """Prepared images are taken from it, and put there for further models of a run."""
 
@@ -92,8 +94,24 @@ def run_sweep(
     Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that
     cannot be embedded: then no cell could be measured.
     """
+    plan = plan_sweep(model, pairs, cells, ks, options)
+    # Every image is encoded once with nothing hidden, and once per cell.
+    encodings = len(pairs.images) * (1 + len(cells))
+    counter = Counter(model.name, pairs.dataset.name, encodings, options.tell)
+    with closing(counter):
+        return _Sweep(plan, options.store, counter).run(options)
+
+
+def plan_sweep(
+    model: DualEncoder,
+    pairs: Pairs,
+    cells: Sequence[tuple[Cell, Occluder]],
+    ks: Sequence[int],
+    options: SweepOptions = SweepOptions(),
+) -> SweepPlan:
+    """What `run_sweep` measures. Raises `RankingError` for a k above a gallery."""
     check_ks(pairs, ks)
-    plan = SweepPlan(
+    return SweepPlan(
         model,
         pairs,
         dict(cells),
@@ -104,11 +122,6 @@ def run_sweep(
         options.decoding,
         _kept_pictures(options.pictures, model, pairs),
     )
-    # Every image is encoded once with nothing hidden, and once per cell.
-    encodings = len(pairs.images) * (1 + len(cells))
-    counter = Counter(model.name, pairs.dataset.name, encodings, options.tell)
-    with closing(counter):
-        return _Sweep(plan, options.store, counter).run(options.copies)
 
 
 class _Sweep:
@@ -118,59 +131,31 @@ class _Sweep:
         self, plan: SweepPlan, store: EmbeddingStore | None, counter: Counter
     ) -> None:
         self._plan = plan
-        self._counter = counter
-        self._shards = ModelShards.of(store, plan.model, plan.precision, plan.decoding)
+        self._store = store
         self._spill = Spill(folders_beside(store))
-        self._gathered = {cell: CellBatches() for cell in plan.cells}
+        self._gathered = Gathered(plan.cells, self._spill, counter)
 
-    def run(self, copies: Callable[[], Sequence[DualEncoder]]) -> SweepResult:
-        plan = self._plan
+    def run(self, options: SweepOptions) -> SweepResult:
+        begin = options.engine or local_engine(options.copies)
+        engine = begin(self._plan, self._store)
         # Reports come first: without them no cell can be measured, and a model-guided
         # occluder searches among them.
-        reports = encode_gallery(
-            plan.model, plan.pairs.texts, plan.batch_size, self._shards
-        )
-        dataset = plan.pairs.dataset
-        setting = Setting(plan.model, dataset, reports, plan.pairs.report_groups)
+        reports = engine.gallery(self._spill.space)
+        # The width of a row is known from here on, and images take most of the time.
+        is_kept = self._store is not None and self._plan.model.card.sha256 is not None
+        if is_kept and options.tell_size is not None:
+            options.tell_size(stored_bytes(self._plan, reports.shape[1]))
         with closing(self._spill):
-            with Writer(
-                plan, self._gathered, self._spill, self._counter, self._shards
-            ) as writer:
-                lanes = Lanes(plan, setting, copies, writer)
-                batches = self._gather(self._feed(setting), lanes, writer)
-            return self._conclude(batches, lanes, reports)
+            engine.gather(reports, self._gathered)
+            return self._conclude(engine, reports)
 
-    def _feed(self, setting: Setting) -> Feed:
-        store = None
-        if self._shards is not None:
-            store = StoredBatches(self._plan, setting, self._shards)
-        return Feed(self._plan, store)
-
-    def _gather(self, feed: Feed, lanes: Lanes, writer: Writer) -> list[Batch]:
-        """Take every batch from the store, or through a lane.
-
-        Returns what is known of the images, without their pixels.
-        """
-        read: list[Batch] = []
-        # The feed has threads: it is closed here, and not when the error of an
-        # interrupted run is forgotten.
-        with closing(iter(feed)) as batches, lanes:
-            for batch in batches:
-                read.append(batch.without_data())
-                writer.keep_stored(batch)
-                if batch.pixels is not None:
-                    lanes.encode(batch)
-            lanes.finish()
-        return read
-
-    def _conclude(
-        self, batches: Sequence[Batch], lanes: Lanes, reports: Tensor
-    ) -> SweepResult:
+    def _conclude(self, engine: SweepEngine, reports: Tensor) -> SweepResult:
         plan = self._plan
-        pairs, reports = _without_skipped(plan, batches, reports)
-        ranking = CellRanking(plan, pairs, reports, self._spill, lanes)
+        batches = self._gathered.batches_in_order
+        pairs, reports = _without_skipped(plan, batches, reports, self._spill.space)
+        ranking = CellRanking(plan, pairs, reports, self._spill, engine.timing)
         cells: dict[Cell, Measured | RobustError] = {}
-        for cell, gathered in self._gathered.items():
+        for cell, gathered in self._gathered.cells.items():
             cells[cell] = ranking.conclude(cell, gathered)
             # What waits in memory, because no disk took it, is freed cell by cell.
             gathered.batches.clear()
@@ -201,7 +186,7 @@ def folders_beside(store: EmbeddingStore | None) -> tuple[Path, ...]:
 
 
 def _without_skipped(
-    plan: SweepPlan, batches: Sequence[Batch], reports: Tensor
+    plan: SweepPlan, batches: Sequence[Batch], reports: Tensor, space: RowSpace
 ) -> tuple[Pairs, Tensor]:
     """The readable images and the reports that are right for one, with their rows."""
     pairs = plan.pairs
@@ -226,4 +211,4 @@ def _without_skipped(
     remain = np.isin(pairs.report_groups, dataset.image_groups[images])
     readable = Pairs(dataset, images, pairs.reports[remain])
     check_ks(readable, plan.ks)
-    return readable, reports[torch.from_numpy(remain).to(reports.device)]
+    return readable, chosen_rows(reports, remain, space)

@@ -13,6 +13,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .space import RowSpace
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -38,9 +40,8 @@ class Spill:
     """
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
-        self._folders = list(folders)
-        with suppress(OSError):  # no temporary folder can be written
-            self._folders.append(Path(tempfile.gettempdir()))
+        self.space = RowSpace.of(folders)
+        """For arrays of several batches together, beside this file."""
         self._file: IO[bytes] | None = None
         self._folder: Path | None = None
         self._was_opened = False
@@ -108,7 +109,7 @@ class Spill:
         """The file in the first folder that can be written; tried once."""
         if not self._was_opened:
             self._was_opened = True
-            for folder in self._folders:
+            for folder in self.space.folders:
                 with suppress(OSError):
                     self._file = tempfile.TemporaryFile(  # noqa: SIM115 - kept open
                         dir=folder, prefix="retrieval-robust-", buffering=0

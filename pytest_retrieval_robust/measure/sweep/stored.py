@@ -12,6 +12,7 @@ from ...core.cases import CLEAN
 from ...core.foreign import FOREIGN
 from ..abilities import declares_inputs
 from ..embeddings.keys import occluder_identity
+from ..embeddings.size import bytes_needed
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
@@ -78,6 +79,21 @@ class StoredBatches:
         except FOREIGN:
             # The same failure is reported where the batch is measured.
             return None
+
+
+def stored_bytes(plan: SweepPlan, width: int) -> int:
+    """What the store needs for a whole sweep with rows of that width.
+
+    Cells whose masks follow from something unknown are not kept.
+    """
+    kept = [one for one in plan.occluders.values() if declares_inputs(one)]
+    return bytes_needed(
+        images=len(plan.pairs.images),
+        cells=1 + len(kept),
+        width=width,
+        batch_size=plan.batch_size,
+        texts=len(plan.pairs.texts),
+    )
 
 
 def are_complete(stored: Mapping[Cell, EncodedBatch], cells: Sequence[Cell]) -> bool:

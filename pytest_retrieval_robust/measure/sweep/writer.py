@@ -1,4 +1,4 @@
-"""Checks encoded batches, gathers them for the ranking and stores them.
+"""Checks encoded batches, stores them, and hands them on.
 
 It does so in a thread of its own, while the device works on the next batch.
 """
@@ -6,7 +6,7 @@ It does so in a thread of its own, while the device works on the next batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
@@ -18,36 +18,28 @@ from ...core.rows import joined
 from ..embeddings.shards import EncodedBatch
 from .cell_errors import cell_errors
 from .gallery import checked
-from .gathered import CellBatches, WaitingBatch
+from .receiver import Origin
 from .threads import InlineExecutor
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
     from ...core.errors import RobustError
-    from ...core.progress import Counter
     from ..embeddings.shards import ModelShards
     from .batch import Batch
     from .encoded import EncodedPart
     from .lane import Lane
     from .plan import SweepPlan
-    from .spill import Spill
+    from .receiver import Receiver
 
 
 class Writer:
     """Keeps the batches of a sweep, from the store or from any lane."""
 
     def __init__(
-        self,
-        plan: SweepPlan,
-        cells: Mapping[Cell, CellBatches],
-        spill: Spill,
-        counter: Counter,
-        shards: ModelShards | None,
+        self, plan: SweepPlan, receiver: Receiver, shards: ModelShards | None
     ) -> None:
         self._plan = plan
-        self._cells = cells
-        self._spill = spill
-        self._counter = counter
+        self._receiver = receiver
         self._shards = shards
         # An Apple GPU must be used from one thread alone.
         is_apple = plan.model.device.startswith("mps")
@@ -71,25 +63,24 @@ class Writer:
         """The cells for which a batch has to be encoded: not stored, and not failed."""
         return [
             cell
-            for cell, gathered in self._cells.items()
-            if cell not in batch.stored and gathered.error is None
+            for cell in self._plan.cells
+            if cell not in batch.stored and self._receiver.wants(cell)
         ]
 
     def keep_stored(self, batch: Batch) -> None:
-        """Gather the cells of a batch that the store has."""
+        """Hand on the cells of a batch that the store has."""
         for cell, stored in batch.stored.items():
-            self._gather(cell, batch, stored)
-            self._counter.add(cell.level, len(batch.plan.images), encoded=False)
+            self._receiver.take(cell, batch, stored, Origin.STORE)
 
     def submit(
         self, lane: Lane, cell: Cell, parts: Sequence[EncodedPart], batch: Batch
     ) -> Future[None]:
-        """Have an encoded batch checked, gathered and stored; returns at once."""
+        """Have an encoded batch checked, stored and handed on; returns at once."""
         return self._executor.submit(self._keep_encoded, lane, cell, parts, batch)
 
     def fail(self, cell: Cell, batch: Batch, error: RobustError) -> None:
         """End a cell, of which this batch failed."""
-        self._cells[cell].fail(batch.number, error)
+        self._receiver.fail(cell, batch, error)
 
     def _keep_encoded(
         self, lane: Lane, cell: Cell, parts: Sequence[EncodedPart], batch: Batch
@@ -97,15 +88,12 @@ class Writer:
         encoded = self._checked(lane, cell, parts, batch)
         if encoded is None:
             return
-        self._gather(cell, batch, encoded)
-        # Only this thread counts, so no lock is needed.
-        self._cells[cell].encoded += len(batch.images)
-        self._counter.add(cell.level, len(batch.plan.images), encoded=True)
         # Memory may force smaller pieces, which may round otherwise than the whole
         # batch that the key means.
         is_whole = lane.limits.images is None and lane.limits.scene is None
-        if is_whole:
-            self._store(cell, batch, encoded)
+        is_kept = is_whole and self._store(cell, batch, encoded)
+        origin = Origin.ENCODED_AND_KEPT if is_kept else Origin.ENCODED
+        self._receiver.take(cell, batch, encoded, origin)
 
     def _checked(
         self, lane: Lane, cell: Cell, parts: Sequence[EncodedPart], batch: Batch
@@ -123,20 +111,18 @@ class Writer:
                 shares=np.concatenate([part.shares for part in parts]),
                 visible=math.fsum(part.visible for part in arrived),
                 digests=batch.digests[batch.is_readable],
+                hardware=lane.hardware,
             )
         return None
 
-    def _gather(self, cell: Cell, batch: Batch, encoded: EncodedBatch) -> None:
-        waiting = WaitingBatch.of(encoded, self._spill)
-        self._cells[cell].batches[batch.number] = waiting
-
-    def _store(self, cell: Cell, batch: Batch, encoded: EncodedBatch) -> None:
+    def _store(self, cell: Cell, batch: Batch, encoded: EncodedBatch) -> bool:
+        """Whether the store has kept it."""
         if self._shards is None or cell not in batch.keys:
-            return
+            return False
         about = {
             "dataset": self._plan.pairs.dataset.name,
             "occluder": cell.occluder,
             "level": cell.level,
             "seed": cell.seed,
         }
-        self._shards.save_images(batch.keys[cell], encoded, about)
+        return self._shards.save_images(batch.keys[cell], encoded, about)

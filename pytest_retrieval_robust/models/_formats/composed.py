@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from PIL.Image import Image
@@ -18,18 +17,7 @@ from ..normalised import takes_normalised
 from ..preparing import prepares_by
 from .encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from .pictures import Picture
-
-
-class Tokens(Protocol):
-    """Reports to token ids."""
-
-    context: int
-    digest: str
-    """Of the vocabulary and its settings."""
-
-    def ids(self, texts: Sequence[str]) -> list[list[int]]: ...
-
-    def lengths(self, texts: Sequence[str]) -> list[int]: ...
+from .remembered_tokens import RememberedTokens, Tokens
 
 
 @dataclass(frozen=True)
@@ -58,7 +46,9 @@ class ComposedEncoder:
         self.device = request.device
         self.precision = request.precision
         self._picture = parts.picture
-        self._tokens = parts.tokens
+        # Sorting a gallery by length, encoding it and counting what is cut are three uses
+        # of the same tokens.
+        self._tokens = RememberedTokens(parts.tokens)
         self.card = _completed(card, request, parts)
         self._dtype = torch_dtype(request.precision)
         # Half precision holds for the towers; pixels are normalised in float32 before.
@@ -122,6 +112,10 @@ class ComposedEncoder:
         """How many texts are longer than the context, special tokens counted."""
         lengths = self._tokens.lengths(texts)
         return sum(length > self._tokens.context for length in lengths)
+
+    def token_lengths(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text is encoded as: at most the context."""
+        return [len(text_ids) for text_ids in self._tokens.ids(texts)]
 
 
 def _completed(card: ModelCard, request: LoadRequest, parts: Parts) -> ModelCard:

@@ -15,8 +15,9 @@ from .._files.identify import looks_like
 from .._files.prefixes import without_prefix
 from .._files.weights_file import read_weights, weights_in
 from .building import build, fill
-from .composed import ComposedEncoder, Parts, Tokens
+from .composed import ComposedEncoder, Parts
 from .pictures import Picture
+from .remembered_tokens import Tokens
 
 T = TypeVar("T")
 

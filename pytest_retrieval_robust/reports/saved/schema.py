@@ -25,6 +25,7 @@ _NOT_IN_OLDER_RUNS = {
     ("Scores", "metrics"),
     ("Timing", "from_store"),
     ("Timing", "hardware"),
+    ("Timing", "encoded_on"),
 }
 """Fields that the first runs of this version of the schema lack."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -101,11 +102,16 @@ def _as_rows(name: str, rows: Rows) -> torch.Tensor:
 
 
 def _from_array(array: NDArray[np.float32]) -> torch.Tensor:
-    # Torch shares an array's memory, but takes none that is read-only, reversed or of
-    # another byte order.
-    if not array.flags.writeable or min(array.strides, default=0) < 0:
+    # Torch shares an array's memory, but takes none that is reversed or of another byte
+    # order.
+    if min(array.strides, default=0) < 0:
         array = array.copy()
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    with warnings.catch_warnings():
+        # It warns of an array that is read-only, such as a mapped file. Nothing writes
+        # to rows, and a copy may not fit into memory.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(native)
 
 
 def checked_groups(name: str, groups: Groups, count: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.words import shown_size
 from ._errors import Commands, reason_of, report_error, text_of
 
 if TYPE_CHECKING:
@@ -112,19 +113,3 @@ def _shown(files: Iterable[ShardFile]) -> str:
     sizes = [file.size for file in files]
     plural = "" if len(sizes) == 1 else "s"
     return f"{len(sizes):,} shard{plural}, {shown_size(sum(sizes))}"
-
-
-def shown_size(size: int) -> str:
-    """Bytes for people.
-
-    >>> shown_size(1_234_567)
-    '1.2 MB'
-    """
-    if size < 1000:
-        return f"{size} B"
-    value = float(size)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 1000:
-            return f"{value:.1f} {unit}"
-    return f"{value / 1000:.1f} TB"

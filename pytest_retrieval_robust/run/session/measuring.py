@@ -6,6 +6,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,8 @@ from .planning import PlannedCells
 from .samples import Samples
 from .shared_pictures import SharedPictures
 from .state import RunState
+from .store_size import StoreSize
+from .sweep_inputs import sweep_inputs
 
 if TYPE_CHECKING:
     from ...measure.sweep.run import Measured, SweepResult
@@ -42,6 +45,7 @@ class Measurer:
         self._planned = planned
         self._samples = samples
         self._pictures = SharedPictures(state, loader, planned)
+        self._store_size = StoreSize(state, loader, planned)
         self._sweeps: dict[tuple[str, str], SweepResult | RobustError] = {}
         self._searches: dict[tuple[str, str], BreakingOutcome | RobustError] = {}
         self._outcomes: dict[Case, Outcome] = {}
@@ -151,34 +155,27 @@ class Measurer:
         return result
 
     def _run_sweep(self, model: str, dataset: str) -> SweepResult:
-        from ...measure.pairs import pairs_of
-        from ...measure.sweep.run import SweepOptions, run_sweep
+        from ...measure.sweep.run import run_sweep
 
-        settings = self._state.settings
-        occluders = self._state.selection.occluders
-        hidden = self._planned.hidden_cells(model, dataset)
-        encoder = self._loader.model(model)
-        pairs = pairs_of(self._loader.dataset(dataset), settings.limit)
-        options = SweepOptions(
-            precision=settings.precision,
-            batch_size=settings.batch_size,
-            store=self._state.embeddings,
-            copies=lambda: self._loader.copies_of(model),
+        inputs = sweep_inputs(
+            self._state,
+            self._loader,
+            model,
+            dataset,
+            self._planned.hidden_cells(model, dataset),
+        )
+        options = replace(
+            inputs.options,
             tell=self._state.tell,
-            metrics=self._state.metrics,
-            decoding=settings.decoding,
+            tell_size=partial(self._store_size.tell, model, dataset),
             pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
         )
         return or_device_error(
             lambda: run_sweep(
-                encoder,
-                pairs,
-                [(cell, occluders[cell.occluder]) for cell in hidden],
-                settings.ks,
-                options,
+                inputs.encoder, inputs.pairs, inputs.cells, inputs.ks, options
             ),
             f"{model} to be measured",
-            encoder.device,
+            inputs.encoder.device,
         )
 
     def _keep_query_keys(self, model: str, dataset: str) -> None:

@@ -59,6 +59,11 @@ class PlannedCells:
         ]
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The models and data sets for which something is planned, in the order of tests."""
+        return [pair for pair, cells in self._cells.items() if cells]
+
+    @property
     def datasets(self) -> set[str]:
         """The data sets on which something is planned."""
         return {name for (_, name), cells in self._cells.items() if cells}

@@ -18,6 +18,8 @@ from ..selection import Selection, select
 from ..settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...core.progress import Tell
     from ...measure.embeddings.store import EmbeddingStore
     from ...retrieval.metrics.named import NamedMetric
@@ -39,6 +41,8 @@ class RunState:
         """Where ranks lie while the run lasts."""
         self.tell: Tell | None = None
         """What shows how far a sweep has come."""
+        self.say: Callable[[str], None] | None = None
+        """What shows a sentence at once, while the run goes on."""
         self.own_failures: set[str] = set()
         """First lines of the failures that this package wrote, which name no patient."""
         self._selection: Selection | None = None

@@ -14,6 +14,7 @@ from ...core.progress import Progress
 WORKER_SECONDS = 1.0
 """The least time between two words of a worker."""
 _FILES = "progress-*.json"
+_SENTENCE = "said.txt"
 
 
 class WorkerProgress:
@@ -21,6 +22,7 @@ class WorkerProgress:
 
     def __init__(self, folder: Path, worker: str) -> None:
         self._file = _file_of(folder, worker)
+        self._sentence = folder / _SENTENCE
         self._latest = float("-inf")
 
     def tell(self, progress: Progress) -> None:
@@ -32,6 +34,11 @@ class WorkerProgress:
         self._latest = now
         with suppress(OSError), whole_file(self._file) as part:
             part.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+
+    def say(self, sentence: str) -> None:
+        """Have the controller show a sentence. Workers say the same: the last one stays."""
+        with suppress(OSError), whole_file(self._sentence) as part:
+            part.write_text(sentence, encoding="utf-8")
 
 
 def forget_worker(folder: Path, worker: str) -> None:
@@ -48,6 +55,14 @@ def read_progress(folder: Path) -> list[Progress]:
             fields = json.loads(file.read_text(encoding="utf-8"))
             sweeps.append(Progress(**fields))
     return sweeps
+
+
+def read_sentence(folder: Path) -> str | None:
+    """What a worker had to say; None as long as none had."""
+    try:
+        return (folder / _SENTENCE).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
 
 
 def _file_of(folder: Path, worker: str) -> Path:

@@ -16,6 +16,8 @@ from .progress import WorkerProgress
 def tell_controller(
     config: pytest.Config, session: RobustSession, items: Iterable[pytest.Item]
 ) -> None:
-    """Post the model of each test, and let sweeps write down how far they have come."""
+    """Post the model of each test, and let sweeps write down what they have to tell."""
     notice_board(config).post_models(models_by_test(items))
-    session.tell = WorkerProgress(run_folder(config), worker_id(config)).tell
+    progress = WorkerProgress(run_folder(config), worker_id(config))
+    session.tell = progress.tell
+    session.say = progress.say

@@ -209,12 +209,12 @@ def test_a_folder_that_cannot_be_pruned_ends_no_run(
 
 
 def test_a_clock_that_jumped_keeps_the_limit(tmp_path: Path) -> None:
-    store = EmbeddingStore(tmp_path, limit=0)
+    store = EmbeddingStore(tmp_path)
     for number, when in enumerate((0, 4_000_000_000)):
         key = f"{number:02x}" * 20
         store.save(key, {"rows": ROWS}, {})
         os.utime(tmp_path / key[:2] / f"{key}.npz", (when, when))
-    assert len(store.prune()) == 2
+    assert len(store.prune(0)) == 2
     assert list(store.files()) == []
 
 
@@ -244,7 +244,7 @@ HAMMER = """
 import sys, numpy as np
 from pathlib import Path
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
-store = EmbeddingStore(Path(sys.argv[1]), limit=4000)
+store = EmbeddingStore(Path(sys.argv[1]))
 rng = np.random.default_rng(int(sys.argv[2]))
 for _ in range(300):
     number = int(rng.integers(8))
@@ -253,7 +253,7 @@ for _ in range(300):
     assert loaded is None or (loaded["rows"] == number).all()
     store.save(key, {"rows": np.full((4, 4), number, np.float32)}, {})
     if rng.random() < 0.1:
-        store.prune()
+        store.prune(4000)
 assert store.notes == [], store.notes
 """
 

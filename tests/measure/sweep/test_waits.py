@@ -20,7 +20,7 @@ from pytest_retrieval_robust.core.cases import Case, Cell
 from pytest_retrieval_robust.core.downloads import Download
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.pairs import pairs_of
-from pytest_retrieval_robust.measure.sweep import run
+from pytest_retrieval_robust.measure.sweep import local
 from pytest_retrieval_robust.measure.sweep.run import SweepOptions, run_sweep
 from pytest_retrieval_robust.measure.timing.rounds import (
     measure_alone,
@@ -70,7 +70,7 @@ def batches_watched(
     device: Device, monkeypatch: pytest.MonkeyPatch, waits: list[Wait]
 ) -> Iterator[None]:
     """Adds the waits between the first batch that is read and the last that is kept."""
-    gather = run._Sweep._gather
+    gather = local.LocalSweep.gather
 
     def watched(sweep: Any, *arguments: Any) -> Any:
         before = len(device.waits)
@@ -79,7 +79,7 @@ def batches_watched(
         return batches
 
     with monkeypatch.context() as patch:
-        patch.setattr(run._Sweep, "_gather", watched)
+        patch.setattr(local.LocalSweep, "gather", watched)
         yield
 
 

@@ -1,0 +1,64 @@
+"""What a sweep of a model on a data set is begun with, from a run's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...core.cases import Cell
+    from ...measure.pairs import Pairs
+    from ...measure.sweep.plan import SweepPlan
+    from ...measure.sweep.run import SweepOptions
+    from ...models import DualEncoder
+    from ...occluders import Occluder
+    from .loading import Loader
+    from .state import RunState
+
+
+@dataclass(frozen=True, repr=False)
+class SweepInputs:
+    """A loaded model, the pairs to be evaluated, and how."""
+
+    encoder: DualEncoder
+    pairs: Pairs
+    cells: Sequence[tuple[Cell, Occluder]]
+    """Every cell above level 0, with its occluder."""
+    ks: Sequence[int]
+    options: SweepOptions
+
+    def plan(self) -> SweepPlan:
+        from ...measure.sweep.run import plan_sweep
+
+        return plan_sweep(self.encoder, self.pairs, self.cells, self.ks, self.options)
+
+
+def sweep_inputs(
+    state: RunState, loader: Loader, model: str, dataset: str, cells: Sequence[Cell]
+) -> SweepInputs:
+    """Load a model and a data set by their names, for these cells above level 0.
+
+    Raises the `RobustError` of what cannot be loaded.
+    """
+    from ...measure.pairs import pairs_of
+    from ...measure.sweep.run import SweepOptions
+
+    settings = state.settings
+    occluders = state.selection.occluders
+    encoder = loader.model(model)
+    options = SweepOptions(
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+        store=state.embeddings,
+        copies=lambda: loader.copies_of(model),
+        metrics=state.metrics,
+        decoding=settings.decoding,
+    )
+    return SweepInputs(
+        encoder,
+        pairs_of(loader.dataset(dataset), settings.limit),
+        [(cell, occluders[cell.occluder]) for cell in cells],
+        settings.ks,
+        options,
+    )
