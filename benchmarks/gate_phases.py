@@ -42,7 +42,7 @@ _FUNCTIONS = (
     ("hiding", "measure.sweep.lane", "hidden_pixels"),
     ("scores of searches", "occluders.guided._probe", "Probe._scores"),
     ("ranks", "retrieval.ranking", "_ranks"),
-    ("writing, waiting for it", "measure.sweep.lanes", "_wait_for"),
+    ("writing, waiting for it", "measure.sweep.lanes", "Lanes._wait_for"),
     ("writing, waiting for it", "measure.sweep.writer", "Writer.__exit__"),
     ("verdicts, reports", "run.controller", "Controller._conclude"),
     ("verdicts, reports", "run.controller", "Controller._show"),
@@ -131,12 +131,8 @@ class Phases:
     # Hooks of pytest
 
     def pytest_collection_finish(self) -> None:
-        for name, module, function in _FUNCTIONS:
-            owner = importlib.import_module(f"{_PACKAGE}.{module}")
-            *classes, last = function.split(".")
-            for class_name in classes:
-                owner = getattr(owner, class_name)
-            setattr(owner, last, self.timed(name, getattr(owner, last)))
+        for name, owner, function in timed_functions():
+            setattr(owner, function, self.timed(name, getattr(owner, function)))
         self.time_encoders()
 
     @pytest.hookimpl(wrapper=True)
@@ -148,6 +144,18 @@ class Phases:
         finally:
             self.lap()
             self.area = "end"
+
+
+def timed_functions() -> list[tuple[str, Any, str]]:
+    """A phase, the module or class that has a function of it, and the function's name."""
+    functions: list[tuple[str, Any, str]] = []
+    for phase, module, function in _FUNCTIONS:
+        owner: Any = importlib.import_module(f"{_PACKAGE}.{module}")
+        *classes, last = function.split(".")
+        for class_name in classes:
+            owner = getattr(owner, class_name)
+        functions.append((phase, owner, last))
+    return functions
 
 
 def table(phases: Phases) -> str:
