@@ -1,16 +1,19 @@
 """How long the default gate takes, and where the time goes.
 
-    python -m benchmarks.gate_phases [pytest's own arguments]
+    python -m benchmarks.gate_phases [--page docs/speed.md] [pytest's own arguments]
 
 Runs what `make gate` runs, with a fresh embedding store, in this process. What a phase
 took is counted on the thread that runs the tests: seconds that passed, and seconds that
 all threads of the process kept cores busy meanwhile. A phase within another one counts
-for itself alone. Others on the same machine lengthen the first figure, and through
-threads that wait for each other also the second.
+for itself alone. `--page` writes the table into a page.
+
+Others on the same machine lengthen the first figure, and through threads that wait for
+each other also the second.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 import tempfile
@@ -26,8 +29,11 @@ from typing import Any
 
 import pytest
 
-_HERE = Path(__file__).parents[1]
+from .pages import write_into
+
 _PACKAGE = "pytest_retrieval_robust"
+_SHOWN = 1.0
+"""Seconds of cores from which a phase has a row of its own."""
 _START = "imports, collection"
 _OTHER = "other"
 # What is timed: the phase, and the function that does it, by its module.
@@ -159,14 +165,14 @@ def timed_functions() -> list[tuple[str, Any, str]]:
 
 
 def table(phases: Phases) -> str:
-    """Phases as Markdown: a row each, the longest first, and their sum."""
-    rows = ["| part | phase | s | core s |", "| --- | --- | --- | --- |"]
+    """Phases as Markdown: a row each, the longest first; the sum of each part, and of all."""
+    rows = ["| part | phase | seconds | core seconds |", "| --- | --- | --- | --- |"]
     whole = Spent()
-    by_seconds = sorted(phases.spent.items(), key=lambda entry: -entry[1].passed)
+    by_cores = sorted(phases.spent.items(), key=lambda entry: -entry[1].of_cores)
     rest = Spent()
-    for (area, name), spent in by_seconds:
+    for (area, name), spent in by_cores:
         whole.add(spent)
-        if spent.passed < 0.3:
+        if spent.of_cores < _SHOWN:
             rest.add(spent)
             continue
         rows.append(_row(area, name, spent))
@@ -186,12 +192,17 @@ def _row(area: str, name: str, spent: Spent) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--page", type=Path)
+    parsed, rest = parser.parse_known_args(arguments)
     phases = Phases()
     with tempfile.TemporaryDirectory() as folder:
         gate = ["suites/", "--models", "all", "--robust-cache-dir", folder]
-        status = pytest.main([*gate, *arguments], plugins=[phases])
+        status = pytest.main([*gate, *rest], plugins=[phases])
     phases.lap()
     print(table(phases))
+    if parsed.page is not None:
+        write_into(parsed.page, table(phases))
     return int(status)
 
 
