@@ -72,8 +72,8 @@ class Projection:
 
     def scene(self, dataset: RetrievalDataset, numbers: Iterable[int]) -> Scene:
         """Images of a data set, as an occluder sees them."""
-        setting = setting_of(self, pairs_of(dataset))
-        return scene_of(setting, self, dataset, list(numbers))
+        pairs = pairs_of(dataset)
+        return scene_of(setting_of(self, pairs), self, pairs, list(numbers))
 
 
 class OneBuffer(Projection):

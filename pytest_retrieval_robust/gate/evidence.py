@@ -19,9 +19,11 @@ from ..core.outcomes import Outcome
 from ..core.words import known_word, measured_k
 from ..retrieval.bootstrap import (
     Clusters,
+    Resampled,
+    are_draws_kept,
     design_effect,
-    resampled_means,
     resampled_ranks,
+    resampled_together,
 )
 from ..retrieval.curve import Curve
 from ..retrieval.intervals import Estimate, normal_quantile, proportion
@@ -194,14 +196,40 @@ class Evidence:
         """(B, L, K) Recall@k of the outcomes in resamples of the patients; None where
         ranks are missing.
         """
-        key = (tuple(outcome.ranks_key for outcome in outcomes), direction, tuple(ks))
+        key = _sample_key(outcomes, direction, ks)
         if key not in self._samples:
-            self._samples[key] = self._resampled(outcomes, direction, ks)
+            self._resample(outcomes, direction, ks)
         return self._samples[key]
 
-    def _resampled(
+    def _resample(
         self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
-    ) -> Floats | None:
+    ) -> None:
+        """Make the samples of a direction, and of both where they share draws that are
+        made anew each time.
+        """
+        hits = self._hits(outcomes, direction, ks)
+        self._samples[_sample_key(outcomes, direction, ks)] = None
+        if hits is None:
+            return
+        together = {direction: hits}
+        patients = hits.clusters.count
+        others = () if are_draws_kept(patients) else DIRECTIONS
+        for other in others:
+            if other == direction:
+                continue
+            other_hits = self._hits(outcomes, other, ks)
+            if other_hits is not None and other_hits.clusters.count == patients:
+                together[other] = other_hits
+        all_means = resampled_together(list(together.values()))
+        shape = (len(outcomes), len(ks))
+        for way, means in zip(together, all_means, strict=True):
+            key = _sample_key(outcomes, way, ks)
+            self._samples[key] = means.reshape(len(means), *shape)
+
+    def _hits(
+        self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
+    ) -> Resampled | None:
+        """The hits of the outcomes; None where ranks are missing."""
         ranks_of_levels = []
         for outcome in outcomes:
             ranks = self.ranks(outcome, direction)
@@ -217,8 +245,13 @@ class Evidence:
         levels = len(ranks_of_levels)
         clean_alone = np.repeat([1.0] + [0.0] * (levels - 1), len(ks))
         pseudo = np.stack([clean_alone, 1 - clean_alone])
-        means = resampled_means(hits, clusters, pseudo=pseudo)
-        return means.reshape(len(means), levels, len(ks))
+        return Resampled(hits, clusters, pseudo)
+
+
+def _sample_key(
+    outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
+) -> _SampleKey:
+    return tuple(outcome.ranks_key for outcome in outcomes), direction, tuple(ks)
 
 
 def hits_of(ranks: Sequence[NDArray[np.int64]], ks: Sequence[int]) -> Floats:

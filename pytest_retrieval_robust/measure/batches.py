@@ -82,7 +82,7 @@ def first_images(
     answered = [*readable.numbers, *range(min(gallery, count))]
     is_right = np.isin(dataset.report_groups, dataset.image_groups[answered])
     pairs = Pairs(dataset, np.array(readable.numbers), np.flatnonzero(is_right))
-    return scene_on(setting_of(model, pairs), dataset, readable), pairs
+    return scene_on(setting_of(model, pairs), pairs, readable), pairs
 
 
 def first_prepared(
@@ -100,14 +100,13 @@ def first_prepared(
 
 
 def scene_of(
-    setting: Setting,
-    model: DualEncoder,
-    dataset: RetrievalDataset,
-    numbers: Sequence[int],
+    setting: Setting, model: DualEncoder, pairs: Pairs, numbers: Sequence[int]
 ) -> Scene:
-    """The images with these numbers, without broken ones that the data set skips."""
-    readable = _prepared(model, dataset, numbers, len(numbers))
-    return scene_on(setting, dataset, readable)
+    """The images with these numbers in the data set of `pairs`, without broken ones that
+    it skips.
+    """
+    readable = _prepared(model, pairs.dataset, numbers, len(numbers))
+    return scene_on(setting, pairs, readable)
 
 
 def sampled_images(
@@ -115,7 +114,7 @@ def sampled_images(
 ) -> Iterator[Scene]:
     """The images of `sampled_parts` on the model's device, a part at a time."""
     for part in sampled_parts(model, pairs, images):
-        yield scene_on(setting, pairs.dataset, part)
+        yield scene_on(setting, pairs, part)
 
 
 def part_size(device: str) -> int:
@@ -153,18 +152,17 @@ def sampled_parts(
         missing -= len(part)
 
 
-def scene_on(
-    setting: Setting, dataset: RetrievalDataset, images: PreparedImages
-) -> Scene:
-    """Prepared images on the device of the setting's encoder."""
+def scene_on(setting: Setting, pairs: Pairs, images: PreparedImages) -> Scene:
+    """Prepared images of the data set of `pairs`, on the device of the setting's encoder."""
+    columns = pairs.columns
     pixels = stacked(images.prepared, setting.encoder.name)
     return Scene(
         setting=setting,
         numbers=images.numbers,
-        ids=[dataset.image_ids[number] for number in images.numbers],
+        ids=[columns.image_ids[number] for number in images.numbers],
         pixels=unit_scale(pixels, setting.encoder.device),
         frames=[image.frame for image in images.prepared],
-        groups=dataset.image_groups[list(images.numbers)],
+        groups=columns.image_groups[list(images.numbers)],
     )
 
 

@@ -266,7 +266,7 @@ def breaking_arrays(
     result: BreakingResult, pairs: Pairs
 ) -> dict[str, NDArray[np.int64]]:
     """What a saved run keeps of each image: its query key, the mask, and both ranks."""
-    ids = [pairs.dataset.image_ids[number] for number in result.numbers]
+    ids = [pairs.columns.image_ids[number] for number in result.numbers.tolist()]
     return {
         "image_query_key": keys_of(ids, secret_of(pairs)),
         "breaking_mask": result.masks.astype(np.uint8),

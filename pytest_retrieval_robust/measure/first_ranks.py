@@ -95,9 +95,10 @@ class FirstRanks:
         self._model = model
         self.dataset = dataset
         # The images are ranked among all reports, not only among their own.
-        setting = setting_of(model, pairs_of(dataset), shards)
+        pairs = pairs_of(dataset)
+        setting = setting_of(model, pairs, shards)
         readable = first_prepared(model, dataset, images)
-        self.scene: Scene = scene_on(setting, dataset, readable)
+        self.scene: Scene = scene_on(setting, pairs, readable)
         self.before = self._ranks(self.scene.pixels)
 
     @property

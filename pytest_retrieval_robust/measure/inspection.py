@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from math import comb
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..core.encoding import open_image
 from ..core.errors import RobustError, UnreadableImageError
 from ..datasets._pixels.deep_grey import USED_BITS
 from ..models import truncated_by
 from .abilities import counts_of
-from .pairs import ceiling, duplicate_share, pairs_of
+from .pairs import Pairs, ceiling, duplicate_share, pairs_of
+from .same_texts import SameTexts
 from .sweep.decode import picture_digest
 from .sweep.scores import scores_of
 
@@ -47,27 +50,25 @@ def inspect(
     groups = set(dataset.report_groups.tolist())
     yield f"  gallery: {len(dataset.reports)} reports in {len(groups)} groups"
     yield f"  fingerprint: {dataset.fingerprint}"
-    yield from _text_lines(dataset)
-    yield from _recall_lines(dataset)
+    pairs = pairs_of(dataset)
+    yield from _text_lines(pairs)
+    yield from _recall_lines(pairs)
     if model is not None:
         yield _truncation_line(dataset, model)
 
 
-def _text_lines(dataset: RetrievalDataset) -> Iterator[str]:
-    lengths = sorted(len(text.split()) for text in dataset.reports)
+def _text_lines(pairs: Pairs) -> Iterator[str]:
+    lengths = sorted(len(text.split()) for text in pairs.texts)
     last = len(lengths) - 1
     quartiles = [str(lengths[round(share * last)]) for share in (0, 0.25, 0.5, 0.75, 1)]
     yield f"  words per report (min, p25, median, p75, max): {', '.join(quartiles)}"
-    different = len(set(dataset.reports))
-    repeated = 100 * duplicate_share(pairs_of(dataset))
+    different = pairs.same_texts.different
+    repeated = 100 * duplicate_share(pairs)
     yield f"  different texts: {different} ({repeated:.1f} % repeat an earlier text)"
 
 
-def _recall_lines(dataset: RetrievalDataset) -> Iterator[str]:
-    import numpy as np
-
-    pairs = pairs_of(dataset)
-    smallest = min(len(dataset.image_ids), len(dataset.reports))
+def _recall_lines(pairs: Pairs) -> Iterator[str]:
+    smallest = min(len(pairs.images), len(pairs.reports))
     ks = [k for k in _KS if k <= smallest]
     # Chance does not depend on the ranks, so any will do.
     ranks = np.ones(len(pairs.images), dtype=np.int64)
@@ -95,23 +96,25 @@ def fair_ceiling(
     first for which this is greatest. The mean is over images, whose groups are
     `image_groups`; without them each report is an image's own.
     """
-    reports = list(zip(texts, groups, strict=True))
-    with_text = Counter(texts)
-    right_with_text = Counter(reports)
-    best: dict[tuple[int, int], float] = {}
-    for text, group in set(reports):
-        same = with_text[text]
-        wrong = same - right_with_text[text, group]
-        for k in ks:
-            reached = 1 - comb(wrong, k) / comb(same, k) if k < same else 1.0
-            best[group, k] = max(reached, best.get((group, k), 0.0))
+    same_texts = SameTexts.of(texts, np.array(groups))
     queries = groups if image_groups is None else image_groups
+    # An image without a right report counts as missed.
+    answered = same_texts.numbers_of(np.array(queries))
+    # Few numbers of equal texts occur, so that few chances are computed.
+    occurring = np.stack([same_texts.same, same_texts.wrong], axis=1)
+    kinds, kind_of = np.unique(occurring, axis=0, return_inverse=True)
     ceilings = {}
     for k in ks:
-        # An image without a right report counts as missed.
-        total = sum(best.get((group, k), 0.0) for group in queries)
-        ceilings[k] = total / len(queries)
+        chances = [_chance_within(k, same, wrong) for same, wrong in kinds.tolist()]
+        best = np.zeros(len(same_texts.groups))
+        np.maximum.at(best, same_texts.group_numbers, np.array(chances)[kind_of])
+        ceilings[k] = sum(best[answered].tolist()) / len(queries)
     return ceilings
+
+
+def _chance_within(k: int, same: int, wrong: int) -> float:
+    """That of `same` equal texts in random order one that is not wrong is among the first k."""
+    return 1 - comb(wrong, k) / comb(same, k) if k < same else 1.0
 
 
 def _percent(recall: Mapping[int, float], ks: Sequence[int]) -> str:

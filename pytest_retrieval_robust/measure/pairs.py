@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from ..core.cases import Json
 from ..core.errors import DatasetError, RankingError
 from ..datasets.contract import require_dataset
+from .columns import DatasetColumns
+from .queries import BothQueries
+from .same_texts import SameTexts
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
@@ -32,25 +35,45 @@ class Pairs:
         """Counts alone: the repr of a user's data set may hold its texts."""
         return f"<Pairs of {len(self.images)} images and {len(self.reports)} reports>"
 
-    @property
+    # Each list is made once: every cell, and much of what is said of a run, asks again.
+
+    @cached_property
+    def columns(self) -> DatasetColumns:
+        """The lists of the whole data set, by the numbers of its images and reports."""
+        return DatasetColumns(self.dataset)
+
+    @cached_property
     def image_ids(self) -> list[str]:
-        return [self.dataset.image_ids[number] for number in self.images]
+        ids = self.columns.image_ids
+        return [ids[number] for number in self.images.tolist()]
 
-    @property
+    @cached_property
     def texts(self) -> list[str]:
-        return [self.dataset.reports[number] for number in self.reports]
+        reports = self.columns.reports
+        return [reports[number] for number in self.reports.tolist()]
 
-    @property
+    @cached_property
     def image_groups(self) -> NDArray[np.int64]:
-        return self.dataset.image_groups[self.images]
+        return self.columns.image_groups[self.images]
 
-    @property
+    @cached_property
     def report_groups(self) -> NDArray[np.int64]:
-        return self.dataset.report_groups[self.reports]
+        return self.columns.report_groups[self.reports]
 
-    @property
+    @cached_property
     def patients(self) -> list[str]:
-        return [self.dataset.patients[number] for number in self.images]
+        patients = self.columns.patients
+        return [patients[number] for number in self.images.tolist()]
+
+    @cached_property
+    def queries(self) -> BothQueries:
+        """What is the same of the queries in every cell."""
+        return BothQueries.of(self)
+
+    @cached_property
+    def same_texts(self) -> SameTexts:
+        """How often each text occurs, and for how many groups it is right."""
+        return SameTexts.of(self.texts, self.report_groups)
 
 
 def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
@@ -60,14 +83,14 @@ def pairs_of(dataset: RetrievalDataset, limit: int | None = None) -> Pairs:
     """
     require_dataset(dataset)
     count = len(dataset.image_ids)
-    if count == 0 or len(dataset.reports) == 0:
+    reports = len(dataset.reports)
+    if count == 0 or reports == 0:
         raise DatasetError(
             f"Expected a data set with images and reports, got images={count},"
-            f" reports={len(dataset.reports)} in {dataset.name}. Check its paths and"
-            " filters."
+            f" reports={reports} in {dataset.name}. Check its paths and filters."
         )
     if limit is None:
-        return Pairs(dataset, np.arange(count), np.arange(len(dataset.reports)))
+        return Pairs(dataset, np.arange(count), np.arange(reports))
     images = np.arange(min(limit, count))
     is_right = np.isin(dataset.report_groups, dataset.image_groups[images])
     return Pairs(dataset, images, np.flatnonzero(is_right))
@@ -89,25 +112,21 @@ def ceiling(pairs: Pairs, ks: Sequence[int]) -> dict[int, float]:
 
     It gives identical texts the same score: wrong ones tie, and count against it.
     """
-    texts = list(zip(pairs.texts, pairs.report_groups.tolist(), strict=True))
+    same_texts = pairs.same_texts
     # An encoder cannot tell identical texts apart: of those with a text, the ones that
     # are wrong for an image tie with the right one, and rank before it.
-    with_text = Counter(text for text, _ in texts)
-    right_with_text = Counter(texts)
-    best_ranks: dict[int, int] = {}
-    for text, group in texts:
-        rank = 1 + with_text[text] - right_with_text[text, group]
-        best_ranks[group] = min(rank, best_ranks.get(group, rank))
+    ranks = 1 + same_texts.wrong
+    best_ranks = np.full(len(same_texts.groups), len(pairs.reports) + 1)
+    np.minimum.at(best_ranks, same_texts.group_numbers, ranks)
     # An image without a right report counts as missed.
-    groups = pairs.image_groups.tolist()
-    ranks = [best_ranks[group] for group in groups if group in best_ranks]
-    return {k: sum(rank <= k for rank in ranks) / len(pairs.images) for k in ks}
+    found = best_ranks[same_texts.numbers_of(pairs.image_groups)]
+    return {k: int((found <= k).sum()) / len(pairs.images) for k in ks}
 
 
 def duplicate_share(pairs: Pairs) -> float:
     """The share of texts that repeat an earlier one."""
     # With several captions per image there are more texts than images.
-    return 1 - len(set(pairs.texts)) / max(len(pairs.images), len(pairs.reports))
+    return 1 - pairs.same_texts.different / max(len(pairs.images), len(pairs.reports))
 
 
 def describe(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .queries import cluster_labels, nearest_index
+
 if TYPE_CHECKING:
     from .pairs import Pairs
 
@@ -41,42 +43,15 @@ def _right_answers(
 ) -> NDArray[np.int64]:
     """(N,) how many of the gallery belong to the group of each query."""
     groups, counts = np.unique(gallery_groups, return_counts=True)
-    index = _nearest_index(groups, query_groups)
+    index = nearest_index(groups, query_groups)
     return np.where(groups[index] == query_groups, counts[index], 0).astype(np.int64)
-
-
-def _nearest_index(
-    sorted_groups: NDArray[np.int64], queries: NDArray[np.int64]
-) -> NDArray[np.intp]:
-    """(N,) where each query is in `sorted_groups`, if it is in them at all."""
-    return np.searchsorted(sorted_groups, queries).clip(max=len(sorted_groups) - 1)
-
-
-def cluster_labels(pairs: Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The patient of each image, and of each report: that of the first image it is right for.
-
-    A text that several patients share is one query, and can belong to one of them only.
-    A text that no image matches is a cluster of its own.
-    """
-    patients = pairs.patients
-    numbers: dict[str, int] = {}
-    for patient in patients:
-        numbers.setdefault(patient, len(numbers))
-    of_images = np.array([numbers[patient] for patient in patients], dtype=np.int64)
-    # The first image of each group gives its patient to the group's reports.
-    groups, first_images = np.unique(pairs.image_groups, return_index=True)
-    index = _nearest_index(groups, pairs.report_groups)
-    is_matched = groups[index] == pairs.report_groups
-    alone = len(numbers) + np.arange(len(is_matched))
-    of_reports = np.where(is_matched, of_images[first_images[index]], alone)
-    return of_images, of_reports.astype(np.int64)
 
 
 def secret_of(pairs: Pairs) -> bytes:
     """The secret of this data's hashes."""
     digest = hashlib.blake2b(person=b"query-key")
     # All ids and texts of the data set, so that a limit changes no key.
-    for word in (*pairs.dataset.image_ids, "\0", *pairs.dataset.reports):
+    for word in (*pairs.columns.image_ids, "\0", *pairs.columns.reports):
         digest.update(word.encode() + b"\0")
     return digest.digest()
 

@@ -154,7 +154,7 @@ class Search:
         batch_size = self.batch_size or usual_batch_size(encoder.device)
 
         def probe(part: slice) -> Probe:
-            scene = scene_on(setting, pairs.dataset, images[part])
+            scene = scene_on(setting, pairs, images[part])
             of_part = Probe(
                 scene, self.grid, self.fill, self.k, batch=batch_size, tell=encoded
             )

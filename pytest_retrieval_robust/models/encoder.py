@@ -139,4 +139,4 @@ def token_lengths_of(model: object, texts: Sequence[str]) -> Sequence[int] | Non
     """How many tokens the model encodes each text as; None if it does not say."""
     lengths: Callable[[Sequence[str]], Sequence[int]] | None
     lengths = getattr(model, "token_lengths", None)
-    return None if lengths is None else lengths(texts)
+    return None if lengths is None else lengths(list(texts))

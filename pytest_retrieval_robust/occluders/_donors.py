@@ -56,7 +56,9 @@ def prepared_donors(encoder: Encoder, dataset: Images) -> Donors:
     """The data set's donors, prepared by the model. Broken images are left out."""
     ids: list[str] = []
     prepared: list[Prepares] = []
-    for number in by_hash(dataset.image_ids, "donors"):
+    # Asked once: the property of a user's data set may make the list each time.
+    image_ids = dataset.image_ids
+    for number in by_hash(image_ids, "donors"):
         if len(ids) == DONORS:
             break
         try:
@@ -64,7 +66,7 @@ def prepared_donors(encoder: Encoder, dataset: Images) -> Donors:
         except UnreadableImageError:
             continue
         prepared.append(prepare_image(encoder, image))
-        ids.append(dataset.image_ids[number])
+        ids.append(image_ids[number])
     # With one donor alone, that image would have to be its own.
     if len(ids) < 2:
         raise OcclusionError(

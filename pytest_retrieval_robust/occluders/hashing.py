@@ -58,12 +58,10 @@ def by_hash(ids: Sequence[str], purpose: str) -> list[int]:
     """The numbers of a data set's image ids in an order that only the ids decide,
     whatever order they come in.
     """
-
-    def key(number: int) -> tuple[int, str]:
-        word = int(host_words(ids[number], 0, purpose, 1)[0])
-        return word, ids[number]
-
-    return sorted(range(len(ids)), key=key)
+    # The first word of each id, all at once: one by one they would take far longer.
+    first_words = _host_words(_keys(ids, 0, purpose), np.arange(1, dtype=np.uint32))
+    keyed = zip(first_words[:, 0].tolist(), ids, range(len(ids)), strict=True)
+    return [number for _, _, number in sorted(keyed)]
 
 
 def _host_words(

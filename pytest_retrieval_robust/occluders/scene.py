@@ -64,8 +64,10 @@ class Setting:
     @cached_property
     def gallery_digest(self) -> bytes:
         """Changes with any embedding or group of the gallery."""
-        embeddings = self.reports.cpu().numpy().tobytes()
-        return sha256(embeddings + self.report_groups.tobytes()).digest()
+        # Read where they lie: a gallery in a mapped file may not fit into memory.
+        digest = sha256(self.reports.cpu().contiguous().numpy().data)
+        digest.update(self.report_groups.tobytes())
+        return digest.digest()
 
     @cached_property
     def donors(self) -> Donors:

@@ -4,7 +4,7 @@ patients.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +16,8 @@ _CHUNK = 1 << 17
 """Draws that are counted at a time: they stay in the processor's cache."""
 _MOST_CACHED = 1 << 27
 """Bytes of counted draws that are cached: those of 13,000 patients."""
+_MOST_OF_16_BITS = 1 << 12
+"""Patients that are drawn by numbers of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,27 @@ class Clusters:
         return sums
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Resampled:
+    """Values of queries whose means are resampled."""
+
+    values: NDArray[np.float64]
+    """(N, V)"""
+    clusters: Clusters
+    pseudo: NDArray[np.float64] | None = None
+    """(P, V) patients that are added to the sample: see `resampled_means`."""
+
+    def table(self) -> NDArray[np.float32]:
+        """(C + P, V + 1) sums over each patient's queries, and their number."""
+        sums = self.clusters.sums(self.values)
+        sizes = self.clusters.sizes.astype(np.float64)
+        if self.pseudo is not None:
+            usual = len(self.values) / self.clusters.count
+            sums = np.vstack([sums, self.pseudo * usual])
+            sizes = np.append(sizes, np.full(len(self.pseudo), usual))
+        return np.column_stack([sums, sizes]).astype(np.float32)
+
+
 def resampled_means(
     values: NDArray[np.float64],
     clusters: Clusters,
@@ -68,20 +91,29 @@ def resampled_means(
     The draws depend on `seed` and the number of patients alone, so the same runs have
     the same bounds.
     """
-    sums = clusters.sums(values)
-    sizes = clusters.sizes.astype(np.float64)
-    if pseudo is not None:
-        usual = len(values) / clusters.count
-        sums = np.vstack([sums, pseudo * usual])
-        sizes = np.append(sizes, np.full(len(pseudo), usual))
-    table = np.column_stack([sums, sizes]).astype(np.float32)
-    totals = np.empty((resamples, table.shape[1]))
+    [means] = resampled_together(
+        [Resampled(values, clusters, pseudo)], resamples=resamples, seed=seed
+    )
+    return means
+
+
+def resampled_together(
+    all_values: Sequence[Resampled], *, resamples: int = RESAMPLES, seed: int = 0
+) -> list[NDArray[np.float64]]:
+    """The `resampled_means` of each of several, from one pass over the draws.
+
+    All have the same number of patients, those that are added included.
+    """
+    tables = [values.table() for values in all_values]
+    totals = [np.empty((resamples, table.shape[1])) for table in tables]
     start = 0
-    for times in _draws(len(table), resamples, seed):
+    for times in _draws(len(tables[0]), resamples, seed):
         stop = start + len(times)
-        totals[start:stop] = times.astype(np.float32) @ table
+        weights = times.astype(np.float32)
+        for table, total in zip(tables, totals, strict=True):
+            total[start:stop] = weights @ table
         start = stop
-    return totals[:, :-1] / totals[:, -1:]
+    return [total[:, :-1] / total[:, -1:] for total in totals]
 
 
 def resampled_ranks(
@@ -112,9 +144,14 @@ def _draws(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]
 
     Cached where they fit, because every curve needs them.
     """
-    if count * resamples <= _MOST_CACHED:
+    if are_draws_kept(count, resamples):
         return _cached_draws(count, resamples, seed)
     return _fresh_draws(count, resamples, seed)
+
+
+def are_draws_kept(patients: int, resamples: int = RESAMPLES) -> bool:
+    """Whether draws are counted once for all curves, because memory holds them."""
+    return patients * resamples <= _MOST_CACHED
 
 
 @lru_cache(maxsize=2)
@@ -124,7 +161,9 @@ def _cached_draws(count: int, resamples: int, seed: int) -> list[NDArray[np.uint
 
 def _fresh_draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.uint8]]:
     rng = np.random.Generator(np.random.SFC64(seed))
-    dtype = np.uint16 if count <= 1 << 16 else np.uint32
+    # Of 16 bits, numbers above the largest multiple of `count` are drawn again: up to
+    # half of them, which takes longer than 32 bits do.
+    dtype = np.uint16 if count <= _MOST_OF_16_BITS else np.uint32
     step = max(1, min(_CHUNK // count, resamples))
     # Each sample's patients get numbers of their own, so that one count does for all.
     offsets = (np.arange(step, dtype=np.int64) * count)[:, None]

@@ -135,3 +135,18 @@ def test_an_image_number_out_of_range_is_an_error(
 def test_a_bad_option_is_an_error_that_names_it(name: str, value: object) -> None:
     with pytest.raises(DatasetError, match=f"Expected .* got {name}={value!r}\\. "):
         SyntheticScenes(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["synthetic-cxr", "synthetic-scenes"])
+def test_a_list_is_the_same_object_whenever_it_is_asked_for(name: str) -> None:
+    """Nobody who asks once per image makes it once per image."""
+    data = load_dataset(name)
+    for member in (
+        "image_ids",
+        "reports",
+        "patients",
+        "image_groups",
+        "report_groups",
+        "fingerprint",
+    ):
+        assert getattr(data, member) is getattr(data, member)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
+from pytest_retrieval_robust.core.cases import DIRECTIONS
 from pytest_retrieval_robust.core.outcomes import Outcome
 from pytest_retrieval_robust.gate.evidence import Evidence, estimate_of, statistic, tail
 from pytest_retrieval_robust.gate.seed_spread import layout_variation
+from pytest_retrieval_robust.retrieval import bootstrap
 from pytest_retrieval_robust.retrieval.bootstrap import (
     Clusters,
     design_effect,
@@ -328,3 +330,31 @@ def test_a_retention_at_the_ceiling_is_still_open(queries: int) -> None:
         hits, Clusters.of(np.arange(queries)), pseudo=pseudo, resamples=2000
     )
     assert np.quantile(statistic("retention", (0.0, 0.3), means), 0.05) < 0.95
+
+
+def test_both_directions_are_resampled_in_one_pass_if_draws_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_run(tmp_path, 60, studies=2)
+    [curve] = made.run.measured.curves
+
+    def samples_of(evidence: Evidence) -> list[NDArray[np.float64] | None]:
+        return [evidence.samples(curve.outcomes, way, [1, 10]) for way in DIRECTIONS]
+
+    apart = samples_of(made.run.evidence)
+    passes = 0
+    fresh_draws = bootstrap._fresh_draws
+
+    def counted(*arguments: int) -> Iterator[NDArray[np.uint8]]:
+        nonlocal passes
+        passes += 1
+        return fresh_draws(*arguments)
+
+    monkeypatch.setattr(bootstrap, "_MOST_CACHED", 0)
+    monkeypatch.setattr(bootstrap, "_fresh_draws", counted)
+    together = samples_of(Evidence(made.store))
+    assert passes == 1
+    for one, other in zip(together, apart, strict=True):
+        assert one is not None
+        assert other is not None
+        assert np.array_equal(one, other)

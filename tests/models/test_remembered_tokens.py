@@ -23,10 +23,13 @@ class Letters:
         self.measured: list[str] = []
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        # Some tokenizers fail without a text.
+        assert texts
         self.tokenised += texts
         return [[1, *map(ord, text[: CONTEXT - 2]), 2] for text in texts]
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
+        assert texts
         self.measured += texts
         return [len(text) + 2 for text in texts]
 
@@ -40,8 +43,9 @@ def test_what_is_kept_is_what_the_tokenizer_says(
 ) -> None:
     remembered = RememberedTokens(Letters(), most)
     for texts in calls:
-        assert remembered.ids(texts) == Letters().ids(texts)
-        assert remembered.lengths(texts) == Letters().lengths(texts)
+        expected = Letters().ids(texts) if texts else []
+        assert remembered.ids(texts) == expected
+        assert remembered.lengths(texts) == [len(text) + 2 for text in texts]
         kept = sum(map(len, remembered._kept.values()))
         assert kept == remembered._size <= most
 

@@ -116,7 +116,7 @@ class ReportDataset:
         rows = [[name in labels for name in names] for labels in self._labels]
         return np.array(rows, dtype=np.bool_)
 
-    @property
+    @cached_property
     def report_label_matrix(self) -> NDArray[np.bool_]:
         """(reports, labels) the labels of each report.
 

@@ -114,7 +114,7 @@ class SyntheticCxr:
         """The gallery of reports; each text once, unless the relevance is `strict-id`."""
         return tuple(self._texts[image] for image in self._pairing.sources)
 
-    @property
+    @cached_property
     def patients(self) -> tuple[str, ...]:
         """One patient per image."""
         return tuple(f"patient-{study.seed}-{study.index}" for study in self.studies)
@@ -139,7 +139,7 @@ class SyntheticCxr:
         """(images, labels) what each image shows; a normal one has no label."""
         return label_matrix(self.studies, self.settings.labels)
 
-    @property
+    @cached_property
     def report_label_matrix(self) -> NDArray[np.bool_]:
         """(reports, labels) what each report says."""
         return self.label_matrix[self._pairing.sources]
@@ -250,7 +250,7 @@ class SyntheticCxr:
         """The report of each image."""
         return tuple(write_report(study) for study in self.studies)
 
-    @property
+    @cached_property
     def _label_sets(self) -> list[frozenset[str]]:
         return [label_set(study, self.settings.labels) for study in self.studies]
 

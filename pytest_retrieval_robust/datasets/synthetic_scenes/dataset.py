@@ -72,17 +72,17 @@ class SyntheticScenes:
         """The caption of each image, all different."""
         return tuple(caption(scene) for scene in self.scenes)
 
-    @property
+    @cached_property
     def patients(self) -> tuple[str, ...]:
         """One scene per image: there are no patients."""
         return tuple(f"scene-{scene.seed}-{scene.index}" for scene in self.scenes)
 
-    @property
+    @cached_property
     def image_groups(self) -> NDArray[np.int64]:
         """(images,) group numbers: each image has a caption of its own."""
         return np.arange(len(self.scenes), dtype=np.int64)
 
-    @property
+    @cached_property
     def report_groups(self) -> NDArray[np.int64]:
         """(captions,) group numbers."""
         return np.arange(len(self.scenes), dtype=np.int64)

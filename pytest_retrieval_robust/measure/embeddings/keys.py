@@ -253,7 +253,7 @@ def _libraries() -> Json:
     from PIL import features
 
     versions: Json = {
-        "python": sys.version_info[:2],
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "cuda": torch.version.cuda,
         "hip": torch.version.hip,
     }

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from .store import EmbeddingStore
 
 DIGEST_BYTES = 32
+_MEMBERS = {"rows", "shares", "visible", "digests", "is_readable", "hardware"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EncodedBatch:
-    """What a cell keeps of the K images of a batch that could be read."""
+    """What a cell keeps of a batch of B images, of which K could be read."""
 
     rows: NDArray[np.float32]
     """(K, D) embeddings."""
@@ -32,6 +33,8 @@ class EncodedBatch:
     """The sum over the images of the share of their visible part that was hidden."""
     digests: NDArray[np.uint8]
     """(K, 32) SHA-256 of each decoded image."""
+    is_readable: NDArray[np.bool_]
+    """(B,) false for a broken image, which the data set skips."""
     hardware: str = ""
     """What it was encoded on, as `timing.hardware.hardware_name` says; empty if not known."""
 
@@ -41,6 +44,7 @@ class EncodedBatch:
             "shares": self.shares,
             "visible": np.array(self.visible),
             "digests": self.digests,
+            "is_readable": self.is_readable,
             "hardware": np.frombuffer(self.hardware.encode(), dtype=np.uint8),
         }
 
@@ -49,30 +53,51 @@ class EncodedBatch:
         cls, arrays: Mapping[str, NDArray[Any]], images: int
     ) -> EncodedBatch | None:
         """The batch of a shard; None if the arrays are not those of `images` images."""
-        if not arrays.keys() >= {"rows", "shares", "visible", "digests"}:
+        if not arrays.keys() >= _MEMBERS:
             return None
         rows = arrays["rows"]
         shares = arrays["shares"]
         visible = arrays["visible"]
         digests = arrays["digests"]
+        is_readable = arrays["is_readable"]
+        readable = int(np.count_nonzero(is_readable))
         # A shard may be damaged, or be written by another version.
         fits = (
-            rows.dtype == np.float32
+            is_readable.dtype == np.bool_
+            and is_readable.shape == (images,)
+            and rows.dtype == np.float32
             and rows.ndim == 2
-            and len(rows) == images
+            and len(rows) == readable
             and shares.dtype == np.float64
-            and shares.shape == (images,)
+            and shares.shape == (readable,)
             and visible.dtype == np.float64
             and visible.shape == ()
             and digests.dtype == np.uint8
-            and digests.shape == (images, DIGEST_BYTES)
+            and digests.shape == (readable, DIGEST_BYTES)
             and bool(np.isfinite(rows).all())
         )
         if not fits:
             return None
-        hardware = arrays.get("hardware", np.zeros(0, dtype=np.uint8))
-        name = hardware.tobytes().decode(errors="replace")
-        return cls(rows, shares, float(visible), digests, name)
+        hardware = arrays["hardware"].tobytes().decode(errors="replace")
+        return cls(rows, shares, float(visible), digests, is_readable, hardware)
+
+    @classmethod
+    def of_broken_images(cls, images: int) -> EncodedBatch:
+        """A batch of which no image can be read: it has no rows, and they no width."""
+        return cls(
+            rows=np.zeros((0, 0), dtype=np.float32),
+            shares=np.zeros(0, dtype=np.float64),
+            visible=0.0,
+            digests=np.zeros((0, DIGEST_BYTES), dtype=np.uint8),
+            is_readable=np.zeros(images, dtype=np.bool_),
+        )
+
+    @property
+    def digests_of_all(self) -> NDArray[np.uint8]:
+        """(B, 32) the digests, zeros for a broken image."""
+        digests = np.zeros((len(self.is_readable), DIGEST_BYTES), dtype=np.uint8)
+        digests[self.is_readable] = self.digests
+        return digests
 
 
 @dataclass(repr=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 _NUMBER = 4
 """Bytes of a float32, of which a row has as many as it is wide."""
-_BESIDE_ROW = 8 + 32
-"""Bytes of an image in a cell beside its row: the hidden share, and the digest."""
+_BESIDE_ROW = 8 + 32 + 1
+"""Bytes of an image in a cell beside its row: the hidden share, the digest,
+and whether it could be read."""
 # A shard is an archive without compression: each member takes some 270 bytes for two
-# headers, its name twice and a NumPy header. Images have eight members, reports four;
+# headers, its name twice and a NumPy header. Images have nine members, reports four;
 # the key, the digest and what the shard is about have lengths of their own.
-_OF_IMAGES = 2260
+_OF_IMAGES = 2540
 _OF_REPORTS = 1110
 
 
@@ -22,7 +23,7 @@ def bytes_needed(
     blocks of a disk.
 
     >>> bytes_needed(images=1000, cells=31, width=512, batch_size=100, texts=1000)
-    67487700
+    67605500
 
     Args:
         images: Images of the data set.

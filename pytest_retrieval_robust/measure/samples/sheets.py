@@ -74,7 +74,7 @@ class Gallery:
         """The images with these numbers in the data set."""
         dataset = self.pairs.dataset
         setting = Setting(self.model, dataset, self.reports, self.pairs.report_groups)
-        scene = scene_of(setting, self.model, dataset, numbers.tolist())
+        scene = scene_of(setting, self.model, self.pairs, numbers.tolist())
         if len(scene.ids) != len(numbers):
             raise DatasetError(
                 f"Expected to read {len(numbers)} images of {dataset.name} again, got"

@@ -69,8 +69,8 @@ def stored_batch(
     plan: BatchPlan, keys: Mapping[Cell, str], stored: Mapping[Cell, EncodedBatch]
 ) -> Batch:
     """A batch of which the store has every cell."""
-    all_readable = np.ones(len(plan.images), dtype=np.bool_)
-    return Batch(plan, all_readable, stored[CLEAN].digests, None, stored, keys)
+    clean = stored[CLEAN]
+    return Batch(plan, clean.is_readable, clean.digests_of_all, None, stored, keys)
 
 
 def partly_stored_batch(
@@ -89,12 +89,10 @@ def decoded_batch(
     stored: Mapping[Cell, EncodedBatch],
 ) -> Batch:
     """A decoded batch, with the stored cells that were made from the same pixels."""
-    readable = decoded.is_readable
-    if not readable.all():
-        # A broken image may be whole tomorrow, so nothing of its batch is stored.
-        return Batch(plan, readable, decoded.digests, decoded.pixels)
     matching = made_from(stored, decoded.digests)
-    return Batch(plan, readable, decoded.digests, decoded.pixels, matching, keys)
+    return Batch(
+        plan, decoded.is_readable, decoded.digests, decoded.pixels, matching, keys
+    )
 
 
 def contents_of_pixels(decoded: DecodedImages, plan: BatchPlan) -> Contents | None:

@@ -37,16 +37,17 @@ def decode(plan: SweepPlan, number: int, content: bytes = b"") -> DecodedImage:
     another image.
     """
     if plan.pictures is None:
-        return _decoded(plan, number)
+        return decode_afresh(plan, number)
     kept = plan.pictures.get(number, content)
     if kept is not None:
         return kept
-    decoded = _decoded(plan, number)
+    decoded = decode_afresh(plan, number)
     plan.pictures.put(number, decoded, content)
     return decoded
 
 
-def _decoded(plan: SweepPlan, number: int) -> DecodedImage:
+def decode_afresh(plan: SweepPlan, number: int) -> DecodedImage:
+    """The image with that number, whatever other models have kept of it."""
     dataset = plan.pairs.dataset
     if plan.decoding == "device":
         from .device_decode import decoded_on_device

@@ -8,7 +8,7 @@ batch. Every batch is decoded at most once, for all cells.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Generator, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -32,9 +32,9 @@ from .batch import (
     stored_batch,
 )
 from .core_use import CoreUse
-from .decode import decode
+from .decode import decode, decode_afresh
 from .pixel_buffer import PixelBuffer
-from .stored import StoredBatches, are_complete
+from .stored import StoredBatches, are_complete, broken_in
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ the interpreter's lock.
 LEAST_AHEAD = 2
 """The fewest batches that are read before they are asked for."""
 MOST_AHEAD = 4
+_UNREADABLE = b"unreadable"
+"""What stands for the content of a file that cannot be read."""
 AHEAD_BYTES = 512 << 20
 """Bytes of pixels that may be read ahead, as far as `LEAST_AHEAD` batches take no more."""
 
@@ -75,6 +77,8 @@ class Feed:
         self._decodes_missing = decodes_missing
         self._batches = plan.batches if batches is None else batches
         self._dataset = plan.pairs.dataset
+        # Here and not in the threads below, so that the data set is asked once.
+        self._image_ids = plan.pairs.columns.image_ids
         self._dataset_code = dataset_identity(self._dataset)
         self._may_work_elsewhere = may_work_elsewhere(plan.model)
 
@@ -152,8 +156,10 @@ class Feed:
         if self._dataset_code is None:
             return self._read_by_pixels(turn, pool, plan, self._store)
         contents = self._contents_of_files(pool, plan, self._dataset_code)
-        keys = {} if contents is None else self._store.keys(contents)
+        keys = self._store.keys(contents)
         stored = self._store.load(keys, len(plan.images))
+        if not self._are_broken_still(plan, broken_in(stored)):
+            stored = {}
         # Nothing is decoded if no cell is missing.
         if are_complete(stored, self._plan.cells):
             return stored_batch(plan, keys, stored)
@@ -186,7 +192,7 @@ class Feed:
         if not self._decodes_missing:
             return replace(batch, pixels=None)
         drawn_ahead = self._drawn_ahead(batch.stored)
-        image_ids = [self._dataset.image_ids[number] for number in batch.images]
+        image_ids = [self._image_ids[number] for number in batch.images]
         for _ in pool.map(drawn_ahead.draw, image_ids):
             pass
         return replace(batch, drawn_ahead=drawn_ahead)
@@ -199,18 +205,30 @@ class Feed:
 
     def _contents_of_files(
         self, pool: ThreadPoolExecutor, plan: BatchPlan, dataset_code: bytes
-    ) -> Contents | None:
-        """What the data set knows of its images; None if one cannot be read."""
+    ) -> Contents:
+        """What the data set knows of its images."""
         read_digest = cast(KnowsContent, self._dataset).content_digest
-        try:
-            digests = list(pool.map(read_digest, plan.images))
-        except FOREIGN:
-            # Decoding the image fails too, and reports the reason.
-            return None
+
+        def digest_of(number: int) -> bytes:
+            try:
+                return read_digest(number)
+            except FOREIGN:
+                # Decoding the image fails too, and reports the reason.
+                return _UNREADABLE
+
+        digests = list(pool.map(digest_of, plan.images))
         return [
             (int(number), dataset_code + digest)
             for number, digest in zip(plan.images, digests, strict=True)
         ]
+
+    def _are_broken_still(self, plan: BatchPlan, places: Sequence[int]) -> bool:
+        """Whether images that were broken when their batch was stored cannot be read now.
+
+        A disk that failed for a moment must not be remembered.
+        """
+        numbers = [int(plan.images[place]) for place in places]
+        return all(decode_afresh(self._plan, n).prepared is None for n in numbers)
 
     def _decode(
         self,
@@ -231,7 +249,7 @@ class Feed:
             if decoded.prepared is not None:
                 buffer.put(place, decoded.prepared)
                 if drawn_ahead is not None:
-                    drawn_ahead.draw(self._dataset.image_ids[number])
+                    drawn_ahead.draw(self._image_ids[number])
             return decoded.digest
 
         turn.wait()

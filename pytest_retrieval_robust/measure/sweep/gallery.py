@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +49,8 @@ def _token_lengths(
     model: DualEncoder, texts: Sequence[str]
 ) -> NDArray[np.int64] | None:
     """(G,) the tokens that the model makes of each text; None if it does not say."""
-    lengths = token_lengths_of(model, texts)
+    # A copy: the method may be a user's, and change what it is given.
+    lengths = token_lengths_of(model, list(texts))
     if lengths is None:
         return None
     numbers = np.asarray(lengths)
@@ -123,8 +124,7 @@ def encode_gallery_batch(
     if stored is not None:
         return torch.from_numpy(stored).to(model.device)
     encoded = encode_reports(model, batch)
-    names = [f"report {number}" for number in numbers]
-    rows = checked(encoded.rows, names, model)
+    rows = checked(encoded.rows, lambda place: f"report {numbers[place]}", model)
     # Pieces that memory forced may round otherwise, so they are not stored.
     if shards is not None and encoded.whole:
         shards.save_reports(batch, rows.cpu().numpy())
@@ -151,10 +151,11 @@ def chosen_rows(
     return chosen
 
 
-def checked(rows: Tensor, names: Sequence[str], model: DualEncoder) -> Tensor:
-    """The (B, D) rows of the inputs with these names, if they keep the model's contract.
+def checked(rows: Tensor, name_of: Callable[[int], str], model: DualEncoder) -> Tensor:
+    """The (B, D) rows of a batch of inputs, if they keep the model's contract.
 
     They have to be finite, and of length 1 if similarity is their dot product.
+    `name_of` gives a message the name of an input by its place in the batch.
     """
     lengths = torch.linalg.vector_norm(rows, dim=1)
     if similarity_of(model) is None:
@@ -169,8 +170,8 @@ def checked(rows: Tensor, names: Sequence[str], model: DualEncoder) -> Tensor:
         first = int(bad[0])
         raise EmbeddingError(
             f"Expected {expected} from {model.name}, got"
-            f" length={float(lengths[first]):g} for {names[first]} ({len(bad)} of"
-            f" {len(names)} rows in its batch). Look for NaN or zero outputs, and"
+            f" length={float(lengths[first]):g} for {name_of(first)} ({len(bad)} of"
+            f" {len(rows)} rows in its batch). Look for NaN or zero outputs, and"
             " normalise the rows."
         )
     return rows

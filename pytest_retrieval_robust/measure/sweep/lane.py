@@ -103,17 +103,17 @@ class Lane:
         pixels = batch.pixels
         assert pixels is not None
         numbers = batch.images
-        dataset = self._plan.pairs.dataset
+        columns = self._plan.pairs.columns
 
         def show(part: slice) -> SceneOnDevice:
             uploaded = upload(pixels.stacked[part], self.model.device)
             scene = Scene(
                 setting=self._setting,
                 numbers=[int(number) for number in numbers[part]],
-                ids=[dataset.image_ids[int(number)] for number in numbers[part]],
+                ids=[columns.image_ids[int(number)] for number in numbers[part]],
                 pixels=unit_scale(uploaded, self.model.device),
                 frames=pixels.frames[part],
-                groups=dataset.image_groups[numbers[part]],
+                groups=columns.image_groups[numbers[part]],
                 drawn_ahead=batch.drawn_ahead,
             )
             has_bytes = uploaded.dtype == torch.uint8

@@ -83,10 +83,11 @@ class LocalSweep:
             with closing(iter(feed)) as read, lanes:
                 for batch in read:
                     writer.keep_stored(batch)
-                    if batch.pixels is None:
-                        receiver.finish(batch.without_data())
-                    else:
+                    if batch.pixels is not None:
                         lanes.encode(batch)
+                        continue
+                    writer.keep_unreadable(batch)
+                    receiver.finish(batch.without_data())
                 lanes.finish()
 
     def timing(self, cell: Cell, encoded: int, images: int) -> Timing:

@@ -82,5 +82,5 @@ class SweepPlan:
 
     def image_name(self, number: int | np.int64) -> str:
         """What messages call an image: its id may be a patient's, so it is hashed."""
-        image_id = self.pairs.dataset.image_ids[int(number)]
+        image_id = self.pairs.columns.image_ids[int(number)]
         return f"the image with id hash {id_hash(image_id, self._secret)}"

@@ -208,7 +208,7 @@ def _without_skipped(
             f"Expected images that can be read in {dataset.name}, got none. Fix its"
             " files or its root."
         )
-    remain = np.isin(pairs.report_groups, dataset.image_groups[images])
+    remain = np.isin(pairs.report_groups, pairs.columns.image_groups[images])
     readable = Pairs(dataset, images, pairs.reports[remain])
     check_ks(readable, plan.ks)
     return readable, chosen_rows(reports, remain, space)

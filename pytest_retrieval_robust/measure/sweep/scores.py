@@ -18,7 +18,7 @@ from ...retrieval.metrics.median_rank import median_rank
 from ...retrieval.metrics.recall import chance_recall, recall_at_k
 from ...retrieval.metrics.reciprocal_rank import mean_reciprocal_rank
 from ...retrieval.ranking import positive_ranks_both
-from ..query_keys import cluster_labels
+from ..queries import Queries
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,21 +92,9 @@ def both_scores(
     image_ranks: Ranks, report_ranks: Ranks, pairs: Pairs, ks: Sequence[int]
 ) -> tuple[Scores, Scores]:
     """The scores of both directions, with intervals that know the patient of each query."""
-    image_patients, report_patients = cluster_labels(pairs)
-    image_to_report = scores_of(
-        image_ranks,
-        pairs.image_groups,
-        pairs.report_groups,
-        ks,
-        Clusters.of(image_patients),
-    )
-    report_to_image = scores_of(
-        report_ranks,
-        pairs.report_groups,
-        pairs.image_groups,
-        ks,
-        Clusters.of(report_patients),
-    )
+    queries = pairs.queries
+    image_to_report = _scores(image_ranks, queries.images, ks)
+    report_to_image = _scores(report_ranks, queries.reports, ks)
     return image_to_report, report_to_image
 
 
@@ -121,16 +109,19 @@ def scores_of(
 
     With repeated patients, intervals use the effective sample size n / design effect.
     """
+    return _scores(ranks, Queries.of(query_groups, gallery_groups, patients), ks)
+
+
+def _scores(ranks: Ranks, queries: Queries, ks: Sequence[int]) -> Scores:
     # Chance follows from how many answers are right for each query.
-    groups, counts = np.unique(gallery_groups, return_counts=True)
-    right_answers = counts[np.searchsorted(groups, query_groups)]
-    gallery = len(gallery_groups)
+    right_answers = queries.right_answers
+    gallery = queries.gallery
     return Scores(
         queries=len(ranks),
         gallery=gallery,
         chance={k: chance_recall(right_answers, gallery, k) for k in ks},
         recall={k: recall_at_k(ranks, k) for k in ks},
-        recall_interval={k: _interval(ranks <= k, patients) for k in ks},
+        recall_interval={k: _interval(ranks <= k, queries.patients) for k in ks},
         median_rank=median_rank(ranks),
         mrr=mean_reciprocal_rank(ranks),
     )

@@ -44,7 +44,7 @@ class StoredBatches:
     def keys(self, contents: Contents) -> dict[Cell, str]:
         """The key of a batch in each cell; a cell whose masks are not known has none."""
         numbers = [number for number, _ in contents]
-        image_ids = self._plan.pairs.dataset.image_ids
+        image_ids = self._plan.pairs.columns.image_ids
         images = [(image_ids[number], content) for number, content in contents]
         keys = {CLEAN: self._shards.image_key(b"", images)}
         # An occluder declares the same inputs for all of its levels and seeds.
@@ -74,7 +74,7 @@ class StoredBatches:
         if not declares_inputs(occluder):
             return None
         try:
-            groups = self._plan.pairs.dataset.image_groups[list(numbers)]
+            groups = self._plan.pairs.columns.image_groups[list(numbers)]
             return occluder.looked_at(self._setting, numbers, groups)
         except FOREIGN:
             # The same failure is reported where the batch is measured.
@@ -100,18 +100,26 @@ def are_complete(stored: Mapping[Cell, EncodedBatch], cells: Sequence[Cell]) -> 
     """Whether every cell of a batch is stored, and all were made from the same pixels."""
     if len(stored) != len(cells):
         return False
-    return len({batch.digests.tobytes() for batch in stored.values()}) == 1
+    return len({batch.digests_of_all.tobytes() for batch in stored.values()}) == 1
+
+
+def broken_in(stored: Mapping[Cell, EncodedBatch]) -> list[int]:
+    """The places of the images of a batch that were broken when a cell was stored."""
+    masks = [batch.is_readable for batch in stored.values()]
+    if not masks:
+        return []
+    return [int(place) for place in np.flatnonzero(~np.logical_and.reduce(masks))]
 
 
 def made_from(
     stored: Mapping[Cell, EncodedBatch], digests: NDArray[np.uint8]
 ) -> dict[Cell, EncodedBatch]:
-    """The stored cells that were made from pixels with these digests.
+    """The stored cells that were made from pixels with these (B, 32) digests.
 
     A shard made from other pixels is not this batch's, whatever its key says.
     """
     return {
         cell: batch
         for cell, batch in stored.items()
-        if np.array_equal(batch.digests, digests)
+        if np.array_equal(batch.digests_of_all, digests)
     }

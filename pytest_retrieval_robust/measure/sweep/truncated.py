@@ -23,7 +23,8 @@ def truncated_once(model: DualEncoder, texts: Sequence[str]) -> int | None:
     counts = _counts_of(model)
     digest = _digest_of(texts)
     if digest not in counts:
-        counts[digest] = truncated_by(model, texts)
+        # A copy: the method may be a user's, and change what it is given.
+        counts[digest] = truncated_by(model, list(texts))
     return counts[digest]
 
 

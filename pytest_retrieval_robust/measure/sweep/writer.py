@@ -72,6 +72,14 @@ class Writer:
         for cell, stored in batch.stored.items():
             self._receiver.take(cell, batch, stored, Origin.STORE)
 
+    def keep_unreadable(self, batch: Batch) -> None:
+        """Store and hand on a batch of which no image can be read, so that it is known."""
+        for cell in self.missing_cells(batch):
+            encoded = EncodedBatch.of_broken_images(len(batch.plan.images))
+            is_kept = self._store(cell, batch, encoded)
+            origin = Origin.ENCODED_AND_KEPT if is_kept else Origin.ENCODED
+            self._receiver.take(cell, batch, encoded, origin)
+
     def submit(
         self, lane: Lane, cell: Cell, parts: Sequence[EncodedPart], batch: Batch
     ) -> Future[None]:
@@ -104,13 +112,18 @@ class Writer:
         # Here the host first waits for the device, so that its errors arise here.
         with cell_errors(lane.model, occluder, report):
             arrived = [part.wait() for part in parts]
-            names = [self._plan.image_name(number) for number in batch.images]
-            rows = checked(joined([part.rows for part in arrived]), names, lane.model)
+            images = batch.images
+            rows = checked(
+                joined([part.rows for part in arrived]),
+                lambda place: self._plan.image_name(images[place]),
+                lane.model,
+            )
             return EncodedBatch(
                 rows=rows.numpy(),
                 shares=np.concatenate([part.shares for part in parts]),
                 visible=math.fsum(part.visible for part in arrived),
                 digests=batch.digests[batch.is_readable],
+                is_readable=batch.is_readable,
                 hardware=lane.hardware,
             )
         return None

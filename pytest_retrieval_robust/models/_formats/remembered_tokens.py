@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Protocol
@@ -39,8 +40,9 @@ class RememberedTokens:
         self.digest = tokens.digest
         self._tokens = tokens
         self._most = most
-        # The oldest first, as dictionaries keep their order.
-        self._kept: dict[bytes, array[int]] = {}
+        # The oldest first. From a plain dictionary, whose first places stay behind empty
+        # when they are given up, the oldest takes ever longer to find.
+        self._kept: OrderedDict[bytes, array[int]] = OrderedDict()
         self._size = 0
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -53,14 +55,16 @@ class RememberedTokens:
         """How many tokens each text has before it is cut."""
         lengths = [len(text_ids) for text_ids in self.ids(texts)]
         # A text that does not fill the context was not cut. The others are few.
-        full = [number for number, length in enumerate(lengths) if self._fills(length)]
+        full = [
+            number for number, length in enumerate(lengths) if length >= self.context
+        ]
+        # Some tokenizers fail without a text.
+        if not full:
+            return lengths
         before_cut = self._tokens.lengths([texts[number] for number in full])
         for number, length in zip(full, before_cut, strict=True):
             lengths[number] = length
         return lengths
-
-    def _fills(self, length: int) -> bool:
-        return length >= self.context
 
     def _known(
         self, keys: Sequence[bytes], texts: Sequence[str]
@@ -87,8 +91,8 @@ class RememberedTokens:
         self._kept[key] = row
         self._size += len(row)
         while self._size > self._most:
-            oldest = next(iter(self._kept))
-            self._size -= len(self._kept.pop(oldest))
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= len(oldest)
 
 
 def _key_of(text: str) -> bytes:

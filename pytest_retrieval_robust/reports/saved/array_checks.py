@@ -164,7 +164,7 @@ def _chances(scores: Scores, right: NDArray[np.int64] | None) -> Mapping[int, fl
     if right.min() < 1 or right.max() > scores.gallery:
         # No chance is below 0: every one of the run differs.
         return dict.fromkeys(scores.chance, -1.0)
-    return {k: chance_recall(right.tolist(), scores.gallery, k) for k in scores.chance}
+    return {k: chance_recall(right, scores.gallery, k) for k in scores.chance}
 
 
 def _wrong_shares(search: BreakingOutcome, arrays: Arrays) -> Iterator[Contradiction]:

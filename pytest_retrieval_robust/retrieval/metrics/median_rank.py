@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,9 @@ def median_rank(ranks: NDArray[np.int64] | Sequence[int]) -> float:
     Raises:
         ValueError: No ranks, or a rank below 1.
     """
-    return float(statistics.median(checked_ranks(ranks).tolist()))
+    import numpy as np
+
+    return float(np.median(checked_ranks(ranks)))
 
 
 def _median_rank() -> Metric:

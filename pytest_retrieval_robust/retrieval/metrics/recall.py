@@ -47,7 +47,7 @@ def chance_recall(right_counts: Iterable[int], gallery_size: int, k: int) -> flo
         ValueError: No queries, a count outside 1..N, or a k below 1.
     """
     check_k(k)
-    counts = Counter(int(count) for count in right_counts)
+    counts = _numbers_of(right_counts)
     if not counts or min(counts) < 1 or max(counts) > gallery_size:
         raise ValueError(
             f"Expected counts of right items from 1 to gallery_size={gallery_size}, got"
@@ -55,6 +55,18 @@ def chance_recall(right_counts: Iterable[int], gallery_size: int, k: int) -> flo
         )
     chances = (n * _chance(right, gallery_size, k) for right, n in counts.items())
     return math.fsum(chances) / counts.total()
+
+
+def _numbers_of(counts: Iterable[int]) -> Counter[int]:
+    """Count -> how many queries have it."""
+    import numpy as np
+
+    # Counted by numpy: a run asks once per cell, direction and k.
+    if isinstance(counts, np.ndarray):
+        values, numbers = np.unique(counts, return_counts=True)
+        pairs = zip(values.tolist(), numbers.tolist(), strict=True)
+        return Counter({int(count): number for count, number in pairs})
+    return Counter(int(count) for count in counts)
 
 
 def _chance(right: int, gallery_size: int, k: int) -> float:

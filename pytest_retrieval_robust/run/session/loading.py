@@ -16,6 +16,7 @@ from .state import RunState
 if TYPE_CHECKING:
     from ...datasets import RetrievalDataset
     from ...measure.embeddings.shards import ModelShards
+    from ...measure.pairs import Pairs
     from ...measure.timing.rounds import TimedBatch
     from ...models import DualEncoder
 
@@ -42,6 +43,7 @@ class Loader:
         self._loaded: LoadedModel | None = None
         self._failed: dict[str, RobustError] = {}
         self._datasets: dict[str, RetrievalDataset] = {}
+        self._pairs: dict[str, Pairs] = {}
         self.cards: dict[str, Json] = {}
         """What is known of each model that was loaded; a card grows later."""
         self.notes: list[str] = []
@@ -158,6 +160,15 @@ class Loader:
                 )
             self._datasets[name] = dataset
         return self._datasets[name]
+
+    def pairs(self, name: str) -> Pairs:
+        """The part of a data set that is evaluated; all models share its lists."""
+        from ...measure.pairs import pairs_of
+
+        if name not in self._pairs:
+            limit = self._state.settings.limit
+            self._pairs[name] = pairs_of(self.dataset(name), limit)
+        return self._pairs[name]
 
 
 def give_memory_back() -> None:

@@ -19,6 +19,7 @@ from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
 from ...gate.arrays import case_key, dataset_key
 from ...retrieval.curve import Curve
+from .hardware_note import hardware_note
 from .loading import Loader, give_memory_back
 from .planning import PlannedCells
 from .samples import Samples
@@ -149,6 +150,7 @@ class Measurer:
         result = self._sweeps[model, dataset]
         if not isinstance(result, RobustError):
             self._note_precision(model, dataset)
+            self._note_hardware(model, dataset, result)
             self._samples.keep(model, dataset, result)
         if self._state.embeddings is not None:
             self._state.embeddings.prune()
@@ -187,6 +189,12 @@ class Measurer:
         store = self._state.store
         if not isinstance(result, RobustError) and store.load(key) is None:
             store.save(key, **query_arrays(result.pairs))
+
+    def _note_hardware(self, model: str, dataset: str, result: SweepResult) -> None:
+        note = hardware_note(model, dataset, result)
+        # A sweep that is run again, with another cell, says the same.
+        if note is not None and note not in self._loader.notes:
+            self._loader.notes.append(note)
 
     def _note_precision(self, model: str, dataset: str) -> None:
         """Note on the model's card what half precision does to its embeddings, once.

@@ -122,11 +122,9 @@ class Recorder:
         return self._describe_dataset(name), None
 
     def _describe_dataset(self, name: str) -> Json:
-        from ...measure.pairs import describe, pairs_of
+        from ...measure.pairs import describe
 
-        settings = self._state.settings
-        pairs = pairs_of(self._loader.dataset(name), settings.limit)
-        return describe(pairs, settings.ks)
+        return describe(self._loader.pairs(name), self._state.settings.ks)
 
     def _notes(self) -> tuple[str, ...]:
         embeddings = self._state.embeddings

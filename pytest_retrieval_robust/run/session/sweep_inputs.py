@@ -41,7 +41,6 @@ def sweep_inputs(
 
     Raises the `RobustError` of what cannot be loaded.
     """
-    from ...measure.pairs import pairs_of
     from ...measure.sweep.run import SweepOptions
 
     settings = state.settings
@@ -57,7 +56,7 @@ def sweep_inputs(
     )
     return SweepInputs(
         encoder,
-        pairs_of(loader.dataset(dataset), settings.limit),
+        loader.pairs(dataset),
         [(cell, occluders[cell.occluder]) for cell in cells],
         settings.ks,
         options,

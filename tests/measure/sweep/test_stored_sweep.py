@@ -201,7 +201,7 @@ def test_a_model_without_a_hash_of_its_weights_is_never_stored(
     assert list(EmbeddingStore(tmp_path).files()) == []
 
 
-def table_of(folder: Path) -> Any:
+def table_of(folder: Path, **options: Any) -> Any:
     """The embedded data as files of a table."""
     drawn = load_dataset("synthetic-cxr", pairs=IMAGES)
     lines = ["image,report"]
@@ -209,7 +209,9 @@ def table_of(folder: Path) -> Any:
         drawn.image(number).save(folder / f"{number}.png")
         lines.append(f'{number}.png,"{report}"')
     (folder / "table.csv").write_text("\n".join(lines))
-    return load_dataset("table", path=str(folder / "table.csv"), on_error="skip")
+    return load_dataset(
+        "table", path=str(folder / "table.csv"), on_error="skip", **options
+    )
 
 
 def test_an_image_exported_again_under_its_old_id_is_noticed(
@@ -249,10 +251,58 @@ def test_a_broken_image_is_skipped_alike_from_the_store(
     second = sweep(encoder, EmbeddingStore(tmp_path / "store"), dataset)
     assert same(first, second)
     assert second.dataset["skipped"] == 1
-    # It may be whole tomorrow, so that nothing of its batch is kept.
-    assert {cell.timing.from_store for cell in measured(second).values()} == {
-        IMAGES - SIZE
-    }
+    cells = measured(second).values()
+    assert {cell.timing.from_store for cell in cells} == {IMAGES - 1}
+
+
+@pytest.mark.parametrize("broken", [[3], list(range(SIZE))])
+def test_images_that_are_whole_again_are_encoded(
+    encoder: DualEncoder, tmp_path: Path, broken: list[int]
+) -> None:
+    (tmp_path / "data").mkdir()
+    dataset = table_of(tmp_path / "data", most_skipped=0.5)
+    whole = {n: (tmp_path / "data" / f"{n}.png").read_bytes() for n in broken}
+    for number in broken:
+        (tmp_path / "data" / f"{number}.png").unlink()
+    store = tmp_path / "store"
+    assert sweep(encoder, EmbeddingStore(store), dataset).dataset["skipped"] == len(
+        broken
+    )
+    again = sweep(encoder, EmbeddingStore(store), dataset)
+    cells = measured(again).values()
+    assert {cell.timing.from_store for cell in cells} == {IMAGES - len(broken)}
+    for number, content in whole.items():
+        (tmp_path / "data" / f"{number}.png").write_bytes(content)
+    after = sweep(encoder, EmbeddingStore(store), dataset)
+    assert after.dataset["skipped"] == 0
+    assert same(after, sweep(encoder, None, dataset))
+
+
+def test_a_disk_that_failed_for_a_moment_is_not_remembered(
+    encoder: DualEncoder, tmp_path: Path
+) -> None:
+    class Failing(ReportDataset):
+        """Knows the content of an image that it fails to decode while a file exists."""
+
+        def image(self, index: int) -> Image.Image:
+            if index == 3 and (tmp_path / "failing").exists():
+                raise UnreadableImageError("Expected a disk, got none. Wait.")
+            return super().image(index)
+
+        def content_digest(self, index: int) -> bytes:
+            return super().content_digest(index)
+
+    (tmp_path / "data").mkdir()
+    dataset = table_of(tmp_path / "data")
+    values = {item.name: getattr(dataset, item.name) for item in fields(dataset)}
+    failing = Failing(**values)
+    store = tmp_path / "store"
+    (tmp_path / "failing").touch()
+    assert sweep(encoder, EmbeddingStore(store), failing).dataset["skipped"] == 1
+    (tmp_path / "failing").unlink()
+    after = sweep(encoder, EmbeddingStore(store), failing)
+    assert after.dataset["skipped"] == 0
+    assert same(after, sweep(encoder, None, dataset))
 
 
 def test_an_image_that_could_not_be_read_once_is_read_again(
