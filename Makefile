@@ -1,14 +1,17 @@
 # Two commands: `make gate` runs the release gate on the embedded default, `make test` the project's own tests.
 # `make nightly` simulates how often the gate is wrong, and fails where that is more often than promised.
-# All set up .venv when it is missing or older than its inputs, and install nothing otherwise.
+# Each sets up what it lacks in .venv, or what is older than its inputs, and installs nothing otherwise. The gate needs
+# the package alone, as its users have it; everything else needs the tools of development too.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+GATE_READY := $(VENV)/.gate
 READY := $(VENV)/.ready
+INSTALL := $(VENV)/bin/pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST_ARGS ?=
 
 .PHONY: gate test lint nightly reference clean
 
-gate: $(READY)
+gate: $(GATE_READY)
 	HF_HUB_OFFLINE=1 $(VENV)/bin/pytest suites/ --models all $(PYTEST_ARGS)
 
 WORKERS ?= 2
@@ -31,10 +34,14 @@ NAME ?= tiny-cxr-clip
 reference: $(READY)
 	$(VENV)/bin/python -m training.reference $(NAME)
 
-$(READY): pyproject.toml constraints.txt
+$(GATE_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check --constraint constraints.txt hatchling editables
-	$(VENV)/bin/pip install --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(INSTALL) hatchling editables
+	$(INSTALL) --no-build-isolation --editable .
+	touch $(GATE_READY)
+
+$(READY): $(GATE_READY)
+	$(INSTALL) --no-build-isolation --editable '.[dev]'
 	touch $(READY)
 
 clean:

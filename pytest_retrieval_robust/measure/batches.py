@@ -21,6 +21,7 @@ from .sweep.gallery import encode_gallery
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
     from ..models import DualEncoder
+    from .embeddings.shards import ModelShards
 
 
 PART = 64
@@ -55,9 +56,16 @@ class PreparedImages:
         return PreparedImages(self.numbers[part], self.prepared[part])
 
 
-def setting_of(model: DualEncoder, pairs: Pairs) -> Setting:
-    """The model on the data, with the gallery's embeddings."""
-    reports = encode_gallery(model, pairs.texts, batch_size(model.device))
+def setting_of(
+    model: DualEncoder, pairs: Pairs, shards: ModelShards | None = None
+) -> Setting:
+    """The model on the data, with the gallery's embeddings.
+
+    `shards` is what the embedding store has of the model: a sweep before this one, such
+    as that of the same run, has stored the gallery.
+    """
+    size = batch_size(model.device)
+    reports = encode_gallery(model, pairs.texts, size, shards)
     return Setting(model, pairs.dataset, reports, pairs.report_groups)
 
 
@@ -70,16 +78,25 @@ def first_images(
     set's first `gallery` images.
     """
     count = len(dataset.image_ids)
-    readable = _prepared(model, dataset, range(count), images)
+    readable = first_prepared(model, dataset, images)
+    answered = [*readable.numbers, *range(min(gallery, count))]
+    is_right = np.isin(dataset.report_groups, dataset.image_groups[answered])
+    pairs = Pairs(dataset, np.array(readable.numbers), np.flatnonzero(is_right))
+    return scene_on(setting_of(model, pairs), pairs, readable), pairs
+
+
+def first_prepared(
+    model: DualEncoder, dataset: RetrievalDataset, images: int
+) -> PreparedImages:
+    """The data set's first `images` readable images; `DatasetError` if there is none."""
+    numbers = range(len(dataset.image_ids))
+    readable = _prepared(model, dataset, numbers, images)
     if not readable:
         raise DatasetError(
             f"Expected images that can be read in {dataset.name}, got none. Fix its"
             " files or its root."
         )
-    answered = [*readable.numbers, *range(min(gallery, count))]
-    is_right = np.isin(dataset.report_groups, dataset.image_groups[answered])
-    pairs = Pairs(dataset, np.array(readable.numbers), np.flatnonzero(is_right))
-    return scene_on(setting_of(model, pairs), pairs, readable), pairs
+    return readable
 
 
 def scene_of(

@@ -16,7 +16,7 @@ from ..models import similarity_of
 from ..occluders._frames import visible_level
 from ..occluders.scene import Scene
 from ..retrieval.ranking import positive_ranks
-from .batches import first_images, setting_of
+from .batches import first_prepared, scene_on, setting_of
 from .pairs import pairs_of
 from .sweep.scores import in_tiles
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
     from ..models import DualEncoder
     from ..occluders import Occluder
+    from .embeddings.shards import ModelShards
 
 IMAGES = 50
 TOP = 10
@@ -80,18 +81,24 @@ class FirstRanks:
     """A model's exact ranking of all of a data set's reports, for its first images."""
 
     def __init__(
-        self, model: DualEncoder, dataset: RetrievalDataset, images: int = IMAGES
+        self,
+        model: DualEncoder,
+        dataset: RetrievalDataset,
+        images: int = IMAGES,
+        shards: ModelShards | None = None,
     ) -> None:
+        """`shards` is what the embedding store has of the model: reports are taken from it."""
         if images < 1:
             raise RobustError(
                 f"Expected at least one image, got images={images}. Give 50."
             )
         self._model = model
         self.dataset = dataset
-        pairs = pairs_of(dataset)
-        scene, _ = first_images(model, dataset, images)
         # The images are ranked among all reports, not only among their own.
-        self.scene: Scene = replace(scene, setting=setting_of(model, pairs))
+        pairs = pairs_of(dataset)
+        setting = setting_of(model, pairs, shards)
+        readable = first_prepared(model, dataset, images)
+        self.scene: Scene = scene_on(setting, pairs, readable)
         self.before = self._ranks(self.scene.pixels)
 
     @property

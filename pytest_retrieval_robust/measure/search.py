@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
     from ..models import DualEncoder
     from ..occluders.scene import Setting
+    from .embeddings.shards import ModelShards
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class Search:
         limit: Only the first so many images of the data set, with their reports.
         batch_size: Hidden versions that are encoded at a time.
         copies: Loads the same model on further devices, if there is work for them.
+        shards: What the embedding store has of the model: reports are taken from it.
 
     Raises:
         ArgumentError: An argument is of the wrong kind.
@@ -71,6 +73,7 @@ class Search:
     limit: int | None = None
     batch_size: int | None = None
     copies: Callable[[], Sequence[DualEncoder]] = _no_copies
+    shards: ModelShards | None = None
 
     def __post_init__(self) -> None:
         check_model(self.model)
@@ -114,7 +117,7 @@ class Search:
                 count(versions)
 
         models = self._models(pairs)
-        setting = setting_of(self.model, pairs)
+        setting = setting_of(self.model, pairs, self.shards)
         settings = [setting, *(setting_on(setting, copy) for copy in models[1:])]
         workers = [
             partial(self._work_on_part, pairs, work, encoded, own_setting)

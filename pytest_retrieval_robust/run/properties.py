@@ -177,7 +177,9 @@ class Subject:
     @cached_property
     def ranks(self) -> FirstRanks:
         """The ranks of the data set's first images."""
-        return FirstRanks(self.model, self.dataset, _IMAGES_FOR_RANKS)
+        # The reports were embedded by the sweep, if there was one.
+        shards = session_of(self._config).loader.shards_of(self.model)
+        return FirstRanks(self.model, self.dataset, _IMAGES_FOR_RANKS, shards)
 
     @cached_property
     def has_ranks_to_keep(self) -> bool:
@@ -295,7 +297,7 @@ class Hiding:
         pairs = self._batch.pairs
         ranks = positive_ranks(
             subject.encode_images(self.occluded(level, seed)),
-            subject.encode_reports(pairs.texts),
+            self._batch.scene.setting.reports,
             pairs.image_groups,
             pairs.report_groups,
             similarity=getattr(subject.model, "similarity", None),

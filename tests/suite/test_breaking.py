@@ -165,3 +165,42 @@ def test_the_saved_run_holds_shares_maps_and_masks(saved: Path) -> None:
         .read_bytes()
         .startswith(b"\x89PNG")
     )
+
+
+COUNTING = """
+from pathlib import Path
+from pytest_retrieval_robust import ModelEntry, load_model
+
+class Counting:
+    name = "counting"
+    device = "cpu"
+
+    def __init__(self):
+        self.inner = load_model("tiny-cxr-clip", device="cpu")
+        self.card = self.inner.card
+        self.prepare = self.inner.prepare
+        self.encode_images = self.inner.encode_images
+
+    def encode_reports(self, texts):
+        with Path("batches.txt").open("a") as file:
+            print(len(texts), file=file)
+        return self.inner.encode_reports(texts)
+
+def pytest_robust_register(catalogues):
+    entry = ModelEntry("counting", "notes its batches", lambda request: Counting())
+    catalogues.models.add(entry)
+"""
+
+
+def test_reports_that_the_sweep_has_stored_are_not_encoded_again(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(COUNTING)
+    pytester.makepyfile(test_mine=WITH_RECALL)
+    gate = GATE.format(0.01, 2).replace("tiny-cxr-clip", "counting")
+    (pytester.path / "robust.toml").write_text(gate)
+    options = (*SMALL, "--robust-models=counting", "--robust-cache-dir=cache")
+    # Code that is younger than the process is not known, and nothing of it is stored.
+    assert pytester.runpytest_subprocess(*options).ret == 0
+    batches = (pytester.path / "batches.txt").read_text().split()
+    assert batches.count("24") == 1

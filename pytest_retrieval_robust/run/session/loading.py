@@ -15,6 +15,7 @@ from .state import RunState
 
 if TYPE_CHECKING:
     from ...datasets import RetrievalDataset
+    from ...measure.embeddings.shards import ModelShards
     from ...measure.pairs import Pairs
     from ...measure.timing.rounds import TimedBatch
     from ...models import DualEncoder
@@ -116,6 +117,15 @@ class Loader:
                 " see what else runs there."
             )
             return None
+
+    def shards_of(self, model: DualEncoder) -> ModelShards | None:
+        """What the embedding store keeps of a model of this run; None without a store."""
+        from ...measure.embeddings.shards import ModelShards
+
+        settings = self._state.settings
+        return ModelShards.of(
+            self._state.embeddings, model, settings.precision, settings.decoding
+        )
 
     def has_failed(self, name: str) -> bool:
         return name in self._failed

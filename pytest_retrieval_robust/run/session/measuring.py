@@ -234,8 +234,9 @@ class Measurer:
             k = limit.k
             images = limit.images or images
             grid = limit.grid or grid
+        encoder = self._loader.model(model)
         search = Search(
-            self._loader.model(model),
+            encoder,
             self._loader.dataset(dataset),
             grid=grid,
             fill=USUAL_FILL,
@@ -244,6 +245,7 @@ class Measurer:
             limit=settings.limit,
             batch_size=settings.batch_size,
             copies=lambda: self._loader.copies_of(model),
+            shards=self._loader.shards_of(encoder),
         )
         result = run_search(search, tell=self._state.tell)
         key = f"breaking-{case_key(result.outcome.case)}"

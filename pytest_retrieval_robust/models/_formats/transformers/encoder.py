@@ -22,6 +22,7 @@ from ...normalised import takes_normalised
 from ...preparing import prepares_by
 from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
 from ..pictures import Picture
+from .class_token import spare_unread_tokens
 from .text import cleaner, cleaning_of
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -62,6 +63,7 @@ class TransformersEncoder:
         self._normalisation = Normalisation(self._mean, self._std, self._dtype)
         self.card = self._completed(card)
         self._require_one_space()
+        spare_unread_tokens(self._model, picture.side)
 
     def __repr__(self) -> str:
         return described_encoder(self)
