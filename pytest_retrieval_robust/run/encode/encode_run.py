@@ -134,9 +134,10 @@ class EncodeRun:
         self, left: SweepLeft, names: Sequence[str], time: int
     ) -> int | None:
         """Encode the named batches; returns how many, None where the sweep cannot go on."""
-        if self._stopped_by is not None:
-            return None
         outcome = self._outcomes[left.number]
+        # What is encoded would not be kept, and be missing for ever.
+        if self._stopped_by is not None or outcome.is_stopped:
+            return None
         counts = outcome.taken_over
         begins = begins_left(left.marks, self._part, time)
         # No model is loaded for batches that others begin.
@@ -221,7 +222,8 @@ class EncodeRun:
     ) -> None:
         under_way = UnderWay()
         try:
-            work.encode(share, counts, under_way, self._tell)
+            is_done = work.encode(share, counts, under_way, self._tell)
+            outcome.is_stopped = not is_done
         finally:
             # After an interrupt too.
             outcome.seconds += under_way.seconds

@@ -25,6 +25,8 @@ class SweepOutcome:
     """The batches of other parts."""
     seconds: float = 0.0
     idle_seconds: float = 0.0
+    is_stopped: bool = False
+    """Whether nothing more is encoded here, because it would not be kept."""
     failed_elsewhere: int = 0
     """Batches that another part could not encode, and that were not tried here."""
     skipped: str | None = None

@@ -87,8 +87,8 @@ class SweepPart:
 
     def encode(
         self, share: Share, counts: Counts, under_way: UnderWay, tell: Tell | None
-    ) -> None:
-        """Encode what the store lacks of a share.
+    ) -> bool:
+        """Encode what the store lacks of a share; False where it stopped for nothing is kept.
 
         Errors of cells are noted in `counts`. One that ends the sweep is too.
         """
@@ -105,6 +105,7 @@ class SweepPart:
                 counts.note_error(str(without_frames(error)))
             finally:
                 under_way.drop()
+        return tally.stopped_by is None
 
     def _encode(self, share: Share, tally: Tally) -> None:
         for batch in _begun(share.reports, tally):

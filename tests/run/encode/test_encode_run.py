@@ -192,6 +192,16 @@ def test_a_disk_that_is_full_ends_the_part(
     assert len(written) == BATCHES + 3
 
 
+def test_what_memory_cut_into_pieces_is_not_taken_over_again_and_again(
+    encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EmbeddingStore, "save", lambda *_: False)
+    status, said = encode("--part=1/2", "--steal")
+    assert status == 1
+    assert "0 done, 0 found, 0 failed, 1 not kept" in said
+    assert "not kept: memory forced pieces that are smaller than a batch" in said
+
+
 def test_a_model_that_is_not_here_is_skipped(encode: Encode) -> None:
     status, said = encode("--robust-models=far")
     assert status == 0
