@@ -124,9 +124,15 @@ OPTIONS = (
     ),
     OptionSpec(
         "--robust-engine",
-        "what encodes: local (this process), or ray: actors of Ray, on this machine or on"
-        " a cluster (default: local)",
+        "what encodes: local (this process), stored (nothing: all embeddings must be in the"
+        " store), or ray: actors of Ray, on this machine or on a cluster (default: local)",
         "ENGINE",
+    ),
+    OptionSpec(
+        "--robust-device-kinds",
+        "with stored or ray: kinds of device that embeddings may come from, by name, mixed"
+        " if there are several, or any (default: the only one that is there)",
+        "LIST",
     ),
     OptionSpec(
         "--robust-ray-address",

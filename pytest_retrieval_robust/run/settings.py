@@ -15,11 +15,13 @@ from ..core.names import split_list
 from .options import BY_FLAG, CACHE_LIMIT, is_measure_only, is_replay, names_config
 from .robust_toml import beside_arguments
 from .typed_values import (
+    Engine,
     parse_address,
     parse_batch_size,
     parse_count,
     parse_decoding,
     parse_device,
+    parse_device_kinds,
     parse_engine,
     parse_grid,
     parse_ks,
@@ -63,8 +65,10 @@ class Settings:
     config_file: ConfigFile | None
     decoding: Literal["host", "device"] = "host"
     """Where JPEGs are decoded."""
-    engine: Literal["local", "ray"] = "local"
-    """What encodes: this process, or actors of Ray."""
+    engine: Engine = "local"
+    """What encodes: this process, nothing (all comes from the store), or actors of Ray."""
+    device_kinds: tuple[str, ...] = ()
+    """The kinds of device that embeddings may come from; empty for the one that is there."""
     ray_address: str | None = None
     """Of a cluster that runs already; None to start one on this machine."""
     ray_actors: int | None = None
@@ -117,6 +121,7 @@ def read_settings(config: pytest.Config) -> Settings:
         precision=values.parsed("--robust-precision", "fp32", parse_precision),
         decoding=values.parsed("--robust-decode", "host", parse_decoding),
         engine=_engine(config, values),
+        device_kinds=values.parsed("--robust-device-kinds", "", parse_device_kinds),
         ray_address=values.parsed("--robust-ray-address", "", parse_address),
         ray_actors=values.parsed("--robust-ray-actors", "", parse_count),
         batch_size=values.parsed("--robust-batch-size", "auto", parse_batch_size),
@@ -183,7 +188,7 @@ class _OptionValues:
         return tuple(Path(self._folder, text) for text in dict.fromkeys(texts or ()))
 
 
-def _engine(config: pytest.Config, values: _OptionValues) -> Literal["local", "ray"]:
+def _engine(config: pytest.Config, values: _OptionValues) -> Engine:
     engine = values.parsed("--robust-engine", "local", parse_engine)
     if engine == "ray" and (is_worker(config) or has_workers(config)):
         raise ConfigError(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from importlib.util import find_spec
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from ..core.errors import ConfigError
 from ..core.names import split_list
 
 LARGEST = 2**31 - 1
 """The largest seed, k or number of pairs."""
+
+
+Engine: TypeAlias = Literal["local", "stored", "ray"]
+ENGINES: tuple[Engine, ...] = ("local", "stored", "ray")
 
 
 def parse_levels(flag: str, text: str) -> tuple[float, ...]:
@@ -92,20 +96,28 @@ def parse_decoding(flag: str, text: str) -> Literal["host", "device"]:
     )
 
 
-def parse_engine(flag: str, text: str) -> Literal["local", "ray"]:
+def parse_engine(flag: str, text: str) -> Engine:
     """Raises `ConfigError` too where Ray is asked for and not installed."""
-    if text == "local":
-        return "local"
-    if text != "ray":
-        raise ConfigError(
-            f"Expected local or ray, got {flag}={text!r}. Choose one of them."
-        )
-    if find_spec("ray") is None:
+    for engine in ENGINES:
+        if text == engine:
+            _check_installed(flag, engine)
+            return engine
+    raise ConfigError(
+        f"Expected local, stored or ray, got {flag}={text!r}. Choose one of them."
+    )
+
+
+def _check_installed(flag: str, engine: Engine) -> None:
+    if engine == "ray" and find_spec("ray") is None:
         raise ConfigError(
             f"Expected Ray to be installed for {flag}=ray, got none. Install it: pip"
             " install pytest-retrieval-robust[ray]."
         )
-    return "ray"
+
+
+def parse_device_kinds(flag: str, text: str) -> tuple[str, ...]:
+    """Names of hardware, such as `NVIDIA H100 80GB HBM3`, or `any`; none by default."""
+    return tuple(dict.fromkeys(split_list(flag, text))) if text else ()
 
 
 def parse_address(flag: str, text: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def sweep_inputs(
 
     Raises the `RobustError` of what cannot be loaded.
     """
+    from ...measure.sweep.only_stored import stored_engine
     from ...measure.sweep.run import SweepOptions
 
     settings = state.settings
@@ -54,6 +55,9 @@ def sweep_inputs(
         metrics=state.metrics,
         decoding=settings.decoding,
     )
+    if settings.engine == "stored":
+        engine = stored_engine(settings.device_kinds)
+        options = replace(options, engine=engine)
     if settings.engine == "ray":
         options = state.ray.options(options, encoder, settings)
     return SweepInputs(
