@@ -33,6 +33,12 @@ def checked_store(suite: CollectedSuite) -> EmbeddingStore:
             "Expected an embedding store to encode into, got --robust-no-cache. Leave it"
             " out."
         )
+    engine = session.settings.engine
+    if engine != "local":
+        raise ConfigError(
+            "Expected a suite whose embeddings this process encodes, got"
+            f" --robust-engine={engine}. Leave it out here, and give it to pytest."
+        )
     if not suite.sweeps:
         raise ConfigError(
             "Expected a suite whose tests need embeddings, got none of them. Name the"
