@@ -101,7 +101,7 @@ import torch
 import pytest_retrieval_robust.measure.sweep.run as sweep
 from pytest_retrieval_robust.core.cases import CLEAN
 from pytest_retrieval_robust.datasets import DatasetEntry
-from pytest_retrieval_robust.measure.sweep.scores import scores_of
+from pytest_retrieval_robust.measure.sweep.scores import both_scores
 from pytest_retrieval_robust.models import ModelCard, ModelEntry, Prepared
 
 PAIRS = 500
@@ -148,30 +148,27 @@ def drawn(model, pairs, cells, ks, options, **others):
     """What a sweep gives, of ranks that are drawn: fewer hits the more is hidden."""
     begin = time.process_time()
     result = measured(model, pairs, cells[:1], ks, options, **others)
-    first = result.cells[cells[0][0]]
-    groups = np.arange(PAIRS)
-    clusters = np.unique(Few.patients, return_inverse=True)[1]
+    example = result.cells[cells[0][0]]
 
     def draw(cell):
         words = f"{SALT} {model.name} {cell}".encode()
         random = np.random.default_rng(list(words))
-        sides = {}
-        for side in ("image", "report"):
+        sides = []
+        for _ in range(2):
             hit = random.random(PAIRS) < 0.95 - 0.4 * cell.level
-            ranks = np.where(hit, 1 + random.integers(0, 10, PAIRS), 1 + random.integers(0, PAIRS, PAIRS))
-            sides[side] = ranks.astype(np.int64)
-        scores = {}
-        for side, ranks in sides.items():
-            scores[side] = replace(
-                scores_of(ranks, groups, groups, ks),
-                metrics={metric.name: metric.value(ranks) for metric in options.metrics},
-            )
+            first = random.integers(1, 11, PAIRS)
+            anywhere = random.integers(1, PAIRS + 1, PAIRS)
+            sides.append(np.where(hit, first, anywhere).astype(np.int64))
+        scores = [
+            replace(each, metrics={m.name: m.value(ranks) for m in options.metrics})
+            for ranks, each in zip(sides, both_scores(*sides, pairs, ks))
+        ]
         return replace(
-            first,
-            image_to_report=scores["image"],
-            report_to_image=scores["report"],
-            image_ranks=sides["image"],
-            report_ranks=sides["report"],
+            example,
+            image_to_report=scores[0],
+            report_to_image=scores[1],
+            image_ranks=sides[0],
+            report_ranks=sides[1],
         )
 
     every = {cell: draw(cell) for cell in (CLEAN, *(cell for cell, _ in cells))}
@@ -206,8 +203,7 @@ REPEATED = "[f'patient-{number // 3}' for number in range(PAIRS)]"
 POLICIES: Mapping[str, str] = {
     "recall": '[[gate]]\ndecide = "bound"\nrecall = { 10 = 0.2 }\n',
     "recall and metric": (
-        "[[gate]]\nrecall = { 1 = 0.01, 10 = 0.2 }\n"
-        'metric = { "mrr" = 0.01 }\n'
+        '[[gate]]\nrecall = { 1 = 0.01, 10 = 0.2 }\nmetric = { "mrr" = 0.01 }\n'
     ),
     "recall and retention": (
         "[[gate]]\nrecall = { 10 = 0.2 }\nretention = { 10 = 0.2 }\n"
@@ -306,9 +302,7 @@ def sides_of(
     spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
     plain = PLAIN.replace("range(50)", f"range({seeds})")
     sides = {
-        "plain": Side(
-            {"test_a.py": plain}, ("-p", "no:retrieval_robust", *spread)
-        )
+        "plain": Side({"test_a.py": plain}, ("-p", "no:retrieval_robust", *spread))
     }
     for name in names:
         beside = ()

@@ -5,7 +5,8 @@ ranks and patients.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from itertools import pairwise
@@ -14,7 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.cases import DIRECTIONS, Direction
+from ..core.cases import DIRECTIONS, Case, Direction
 from ..core.outcomes import Outcome
 from ..core.words import known_word, measured_k
 from ..retrieval.bootstrap import (
@@ -26,6 +27,7 @@ from ..retrieval.bootstrap import (
 from ..retrieval.curve import Curve
 from ..retrieval.intervals import Estimate, normal_quantile, proportion
 from ..retrieval.metrics.named import NamedMetric
+from .hit_samples import HitColumn, HitSamples
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -50,6 +52,10 @@ _FEWEST_IN_A_TAIL = 10
 """Resamples beyond a quantile without which it is taken from the normal distribution instead."""
 _METRIC_RESAMPLES = 1_000
 """Fewer than of recall: a metric is a Python function, called for each of them."""
+CELLS_AHEAD = 64
+"""Cells that are resampled with one that is asked for."""
+_MOST_SAMPLES = 8
+"""Curves whose samples are kept: those of 10 levels, 3 k and both directions are 5 MB."""
 _NO_RECALL = 1e-12
 """Stands for a clean recall of 0, which nothing can be divided by."""
 
@@ -65,17 +71,38 @@ class Arrays(Protocol):
 
 
 _SampleKey: TypeAlias = tuple[tuple[str | None, ...], Direction, tuple[int, ...]]
+_EstimateKey: TypeAlias = tuple[object, ...]
+RanksAhead: TypeAlias = Callable[[Outcome, Direction], Iterable[NDArray[np.int64]]]
+"""Ranks that will be asked for soon after those of an outcome."""
+
+
+def _no_ranks(_: Outcome, __: Direction) -> Iterable[NDArray[np.int64]]:
+    return ()
 
 
 class Evidence:
-    """The ranks of a run, and the bootstrap samples made of them, each once."""
+    """The ranks of a run, and what is estimated from them, each number once."""
 
-    def __init__(self, arrays: Arrays, metrics: Iterable[NamedMetric] = ()) -> None:
+    def __init__(
+        self,
+        arrays: Arrays,
+        metrics: Iterable[NamedMetric] = (),
+        ranks_ahead: RanksAhead = _no_ranks,
+    ) -> None:
         self._arrays = arrays
         self._metrics = {metric.name: metric for metric in metrics}
-        self._metric_samples: dict[tuple[str | None, Direction, str], Floats] = {}
-        self._samples: dict[_SampleKey, Floats | None] = {}
+        self._ranks_ahead = ranks_ahead
+        self._expected: Sequence[Outcome] = ()
+        self._places: Mapping[Case, int] = {}
+        self._hit_samples = HitSamples()
+        self._estimates: dict[_EstimateKey, Estimate] = {}
+        self._samples: OrderedDict[_SampleKey, Floats | None] = OrderedDict()
         self._clusters: dict[tuple[str, str], Clusters] = {}
+
+    def expect(self, outcomes: Sequence[Outcome]) -> None:
+        """Say what will be asked for, in this order: cells are resampled several at a time."""
+        self._expected = outcomes
+        self._places = {each.case: number for number, each in enumerate(outcomes)}
 
     def ranks(self, outcome: Outcome, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) ranks of a case, or None where they were not kept."""
@@ -153,23 +180,21 @@ class Evidence:
         if value is None or ranks is None or name not in self._metrics:
             return None
         scores = outcome.scores(direction)
-        key = (outcome.ranks_key, direction, name)
-        if key not in self._metric_samples:
+        key = (outcome.ranks_key, value, direction, name, confidence)
+        if key not in self._estimates:
             clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
             samples = resampled_ranks(
                 ranks, clusters, scores.gallery, resamples=_METRIC_RESAMPLES
             )
             metric = self._metrics[name]
-            values = [metric.value(sample) for sample in samples]
-            self._metric_samples[key] = np.array(values)
-        estimate = estimate_of(
-            value, self._metric_samples[key], scores.queries, confidence
-        )
-        # A metric without a scale may be moved far by the two added patients. What was
-        # observed is never out of bounds.
-        return replace(
-            estimate, low=min(estimate.low, value), high=max(estimate.high, value)
-        )
+            values = np.array([metric.value(sample) for sample in samples])
+            estimate = estimate_of(value, values, scores.queries, confidence)
+            # A metric without a scale may be moved far by the two added patients. What
+            # was observed is never out of bounds.
+            self._estimates[key] = replace(
+                estimate, low=min(estimate.low, value), high=max(estimate.high, value)
+            )
+        return self._estimates[key]
 
     def of_curve(
         self, curve: Curve, direction: Direction, k: int, name: str, confidence: float
@@ -177,16 +202,113 @@ class Evidence:
         """Retention at the last level, area, half level or slope with bootstrap bounds;
         None without ranks.
         """
-        scores = curve.clean.scores(direction)
-        ks = sorted(scores.recall)
+        recalls = tuple(outcome.recall(k, direction) for outcome in curve.outcomes)
+        ranks_keys = tuple(outcome.ranks_key for outcome in curve.outcomes)
+        # The test and the end of a run ask for the same numbers.
+        key = (ranks_keys, curve.levels, recalls, direction, k, name, confidence)
+        if key not in self._estimates:
+            samples = self._samples_of_statistic(curve, direction, k, name)
+            if samples is None:
+                return None
+            value = float(statistic(name, curve.levels, np.array([recalls]))[0])
+            queries = curve.clean.scores(direction).queries
+            self._estimates[key] = estimate_of(value, samples, queries, confidence)
+        return self._estimates[key]
+
+    def _samples_of_statistic(
+        self, curve: Curve, direction: Direction, k: int, name: str
+    ) -> Floats | None:
+        """(B,) a statistic of a curve in resamples of the patients."""
+        # Retention looks at the two ends alone, and is asked of many cells.
+        if name == Statistic.RETENTION and len(curve.outcomes) > 1:
+            ends = (curve.outcomes[0], curve.outcomes[-1])
+            shares = self._shares_ahead(ends, direction, k)
+            if shares is not None:
+                return retention_of(shares[0], shares[1])
+        ks = sorted(curve.clean.scores(direction).recall)
         samples = self.samples(curve.outcomes, direction, ks)
         if samples is None:
             return None
         index = ks.index(measured_k(k, ks))
-        recalls = [outcome.recall(k, direction) for outcome in curve.outcomes]
-        value = float(statistic(name, curve.levels, np.array([recalls]))[0])
-        sampled_values = statistic(name, curve.levels, samples[:, :, index])
-        return estimate_of(value, sampled_values, scores.queries, confidence)
+        return statistic(name, curve.levels, samples[:, :, index])
+
+    def _shares_ahead(
+        self, outcomes: Sequence[Outcome], direction: Direction, k: int
+    ) -> list[Floats] | None:
+        """(B,) Recall@k of each outcome in resamples of the patients; None where ranks
+        are missing, or no whole numbers can be counted.
+
+        Cells that come soon are counted with it.
+        """
+        columns = self._columns(outcomes, direction, [k])
+        if columns is None:
+            return None
+        patients = f"{outcomes[0].case.dataset} {direction}"
+        queries = len(columns[0].hits)
+        ahead: list[HitColumn] = []
+        if not self._hit_samples.has(columns, patients):
+            for ranks in self._ahead(outcomes[-1], direction):
+                if len(ranks) == queries:
+                    ahead.append(HitColumn(ranks <= k, is_clean=False))
+        clusters = self.clusters(outcomes[0].case.dataset, direction, queries)
+        return self._hit_samples.shares(columns, patients, clusters, ahead)
+
+    def _ahead(
+        self, outcome: Outcome, direction: Direction
+    ) -> Iterable[NDArray[np.int64]]:
+        """The ranks that will be asked for soon after those of an outcome."""
+        number = self._places.get(outcome.case)
+        if number is None:
+            yield from self._ranks_ahead(outcome, direction)
+            return
+        for other in self._expected[number + 1 : number + 1 + CELLS_AHEAD]:
+            ranks = self.ranks(other, direction)
+            if ranks is not None and other.case.dataset == outcome.case.dataset:
+                yield ranks
+
+    def shares_of_curves(
+        self, curves: Sequence[Curve], direction: Direction, ks: Sequence[int]
+    ) -> list[Floats] | None:
+        """(L, K, B) Recall@k of each curve of one data set in resamples of the patients;
+        None where ranks are missing, or no whole numbers can be counted.
+        """
+        columns: list[HitColumn] = []
+        for curve in curves:
+            of_curve = self._columns(curve.outcomes, direction, ks)
+            if of_curve is None:
+                return None
+            columns += of_curve
+        queries = len(columns[0].hits)
+        if any(len(column.hits) != queries for column in columns):
+            return None
+        dataset = curves[0].clean.case.dataset
+        clusters = self.clusters(dataset, direction, queries)
+        # A collector of its own: nothing of it is asked for again.
+        shares = HitSamples().shares(columns, dataset, clusters)
+        if shares is None:
+            return None
+        arrays = []
+        start = 0
+        for curve in curves:
+            stop = start + len(curve.outcomes) * len(ks)
+            of_levels = np.stack(shares[start:stop])
+            arrays.append(of_levels.reshape(len(curve.outcomes), len(ks), -1))
+            start = stop
+        return arrays
+
+    def _columns(
+        self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
+    ) -> list[HitColumn] | None:
+        """The hits of each outcome and then each k; None where ranks are missing."""
+        columns = []
+        for number, outcome in enumerate(outcomes):
+            ranks = self.ranks(outcome, direction)
+            if ranks is None:
+                return None
+            columns += [HitColumn(ranks <= k, is_clean=number == 0) for k in ks]
+        if len({len(column.hits) for column in columns}) != 1:
+            return None
+        return columns
 
     def samples(
         self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
@@ -197,6 +319,8 @@ class Evidence:
         key = (tuple(outcome.ranks_key for outcome in outcomes), direction, tuple(ks))
         if key not in self._samples:
             self._samples[key] = self._resampled(outcomes, direction, ks)
+            if len(self._samples) > _MOST_SAMPLES:
+                self._samples.popitem(last=False)
         return self._samples[key]
 
     def _resampled(
@@ -231,8 +355,7 @@ def estimate_of(
     value: float, samples: Floats, queries: int, confidence: float
 ) -> Estimate:
     """A number with the bounds that its bootstrap samples give, each held with `confidence`."""
-    low = tail(samples, 1 - confidence)
-    high = -tail(-samples, 1 - confidence)
+    low, high = tails(samples, 1 - confidence)
     error = math.inf
     if np.isfinite(samples).all():
         error = float(samples.std())
@@ -243,9 +366,23 @@ def tail(samples: Floats, share: float) -> float:
     """The value that a `share` of the samples lies below; from the normal distribution
     where that is too few to say.
     """
-    if share * len(samples) >= _FEWEST_IN_A_TAIL or not np.isfinite(samples).all():
-        return float(np.quantile(samples, share, method="lower"))
-    return float(samples.mean() + normal_quantile(share) * samples.std())
+    return tails(samples, share)[0]
+
+
+def tails(samples: Floats, share: float) -> tuple[float, float]:
+    """The values that a `share` of the samples lies below, and above: see `tail`."""
+    is_finite = bool(np.isfinite(samples).all())
+    if share * len(samples) < _FEWEST_IN_A_TAIL and is_finite:
+        middle = float(samples.mean())
+        reach = float(normal_quantile(share) * samples.std())
+        return middle + reach, middle - reach
+    # One look for both: the quantiles of numpy's method "lower".
+    below = math.floor((len(samples) - 1) * share)
+    above = len(samples) - 1 - below
+    if np.isnan(samples).any():
+        return math.nan, math.nan
+    in_part = np.partition(samples, (below, above))
+    return float(in_part[below]), float(in_part[above])
 
 
 def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
@@ -267,14 +404,22 @@ def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
         return slope
     if chosen is Statistic.HALF_LEVEL:
         return _half_levels(levels, recalls)
-    clean = np.maximum(recalls[:, 0], _NO_RECALL)
     if chosen is Statistic.RETENTION:
-        has_recall = recalls[:, 0] > 0
-        retention: Floats = np.where(has_recall, recalls[:, -1] / clean, np.inf)
-        return retention
+        return retention_of(recalls[:, 0], recalls[:, -1])
+    clean = np.maximum(recalls[:, 0], _NO_RECALL)
     # Mean retention stays finite, because those of two runs are subtracted.
     mean_retention: Floats = recalls[:, 1:].mean(axis=1) / clean
     return mean_retention
+
+
+def retention_of(clean: Floats, hidden: Floats) -> Floats:
+    """(B,) the share of each clean recall that is left; inf where there is none."""
+    has_recall = clean > 0
+    if has_recall.all():
+        kept: Floats = hidden / np.maximum(clean, _NO_RECALL)
+        return kept
+    left: Floats = np.where(has_recall, hidden / np.maximum(clean, _NO_RECALL), np.inf)
+    return left
 
 
 def _area_weights(levels: Sequence[float]) -> Floats:

@@ -77,7 +77,7 @@ def resampled_means(
     table = np.column_stack([sums, sizes]).astype(np.float32)
     totals = np.empty((resamples, table.shape[1]))
     start = 0
-    for times in _draws(len(table), resamples, seed):
+    for times in draws(len(table), resamples, seed):
         stop = start + len(times)
         totals[start:stop] = times.astype(np.float32) @ table
         start = stop
@@ -102,12 +102,12 @@ def resampled_ranks(
     pool = np.concatenate([ranks, np.full(usual, 1), np.full(usual, worst)])
     pseudo = np.repeat([clusters.count, clusters.count + 1], usual)
     numbers = np.concatenate([clusters.numbers, pseudo])
-    for chunk in _draws(clusters.count + 2, resamples, seed):
+    for chunk in draws(clusters.count + 2, resamples, seed):
         for times in chunk:
             yield np.repeat(pool, times[numbers])
 
 
-def _draws(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
+def draws(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
     """Chunks of (rows, C) how often each sample has each patient.
 
     Cached where they fit, because every curve needs them.

@@ -41,10 +41,10 @@ class Judging:
         baseline = self._saved_runs.baseline()
         comparison: Comparison | NotComparable | None = None
         if baseline is not None:
-            comparison = compare(Run(measured, self._evidence), baseline)
+            comparison = compare(Run(measured, self.evidence), baseline)
         return Judge(
             self._state.judging_policy,
-            self._evidence,
+            self.evidence,
             comparison,
             self._baseline_gates.__getitem__,
         )
@@ -68,11 +68,13 @@ class Judging:
         )
 
     @cached_property
-    def _evidence(self) -> Evidence:
-        """One for all tests, so that bootstrap samples are drawn once."""
+    def evidence(self) -> Evidence:
+        """One for all tests and the end of the run, so that all is estimated once."""
         from ...gate.evidence import Evidence
 
-        return Evidence(self._state.store, self._state.gate_metrics)
+        return Evidence(
+            self._state.store, self._state.gate_metrics, self._measurer.ranks_after
+        )
 
     @cached_property
     def _baseline_gates(self) -> Counter[str]:
