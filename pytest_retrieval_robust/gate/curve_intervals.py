@@ -11,7 +11,8 @@ import numpy as np
 
 from ..core.cases import DIRECTIONS, Case, Direction
 from ..retrieval.curve import Curve
-from .evidence import Evidence, Floats, Statistic, retention_of, statistic, tails
+from .curve_statistics import Floats, Statistic, retention_of, statistic, tails
+from .evidence import Evidence
 
 _TAIL = 0.025
 """What lies beyond each end of a two-sided 95 % interval."""
@@ -97,7 +98,7 @@ def _intervals(levels: tuple[float, ...], shares: Floats) -> CurveIntervals:
     return CurveIntervals(
         retention,
         auc=_interval(statistic(Statistic.AUC, levels, samples)),
-        half_level=_interval(statistic(Statistic.HALF_LEVEL, levels, samples)),
+        half_level=_interval(statistic(Statistic.HALF_LEVEL, levels, shares.T)),
         slope=_interval(statistic(Statistic.SLOPE, levels, samples)),
     )
 

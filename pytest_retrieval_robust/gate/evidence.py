@@ -4,12 +4,9 @@ ranks and patients.
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
-from itertools import pairwise
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -25,39 +22,17 @@ from ..retrieval.bootstrap import (
     resampled_ranks,
 )
 from ..retrieval.curve import Curve
-from ..retrieval.intervals import Estimate, normal_quantile, proportion
+from ..retrieval.intervals import Estimate, proportion
 from ..retrieval.metrics.named import NamedMetric
+from .curve_statistics import Floats, Statistic, estimate_of, retention_of, statistic
 from .hit_samples import HitColumn, HitSamples
 
-Floats: TypeAlias = NDArray[np.float64]
-
-
-class Statistic(StrEnum):
-    """A number that is made of the recalls at several levels."""
-
-    RECALL = "recall"
-    """Their mean."""
-    RETENTION = "retention"
-    """The last level's share of level 0; inf where a sample has no recall to lose."""
-    MEAN_RETENTION = "mean_retention"
-    """The mean share of level 0 over the hidden levels."""
-    AUC = "auc"
-    HALF_LEVEL = "half_level"
-    """Inf where recall is not halved."""
-    SLOPE = "slope"
-
-
-STATISTICS = tuple(name.value for name in Statistic)
-_FEWEST_IN_A_TAIL = 10
-"""Resamples beyond a quantile without which it is taken from the normal distribution instead."""
 _METRIC_RESAMPLES = 1_000
 """Fewer than of recall: a metric is a Python function, called for each of them."""
 CELLS_AHEAD = 64
 """Cells that are resampled with one that is asked for."""
 _MOST_SAMPLES = 8
 """Curves whose samples are kept: those of 10 levels, 3 k and both directions are 5 MB."""
-_NO_RECALL = 1e-12
-"""Stands for a clean recall of 0, which nothing can be divided by."""
 
 
 class Arrays(Protocol):
@@ -349,106 +324,6 @@ def hits_of(ranks: Sequence[NDArray[np.int64]], ks: Sequence[int]) -> Floats:
     """(N, L * K) whether each query is hit, for each of L cases and then each k."""
     table = np.stack(ranks, axis=1)[:, :, None] <= np.array(ks)[None, None, :]
     return table.reshape(len(table), -1).astype(np.float64)
-
-
-def estimate_of(
-    value: float, samples: Floats, queries: int, confidence: float
-) -> Estimate:
-    """A number with the bounds that its bootstrap samples give, each held with `confidence`."""
-    low, high = tails(samples, 1 - confidence)
-    error = math.inf
-    if np.isfinite(samples).all():
-        error = float(samples.std())
-    return Estimate(value, low, high, error, queries)
-
-
-def tail(samples: Floats, share: float) -> float:
-    """The value that a `share` of the samples lies below; from the normal distribution
-    where that is too few to say.
-    """
-    return tails(samples, share)[0]
-
-
-def tails(samples: Floats, share: float) -> tuple[float, float]:
-    """The values that a `share` of the samples lies below, and above: see `tail`."""
-    is_finite = bool(np.isfinite(samples).all())
-    if share * len(samples) < _FEWEST_IN_A_TAIL and is_finite:
-        middle = float(samples.mean())
-        reach = float(normal_quantile(share) * samples.std())
-        return middle + reach, middle - reach
-    # One look for both: the quantiles of numpy's method "lower".
-    below = math.floor((len(samples) - 1) * share)
-    above = len(samples) - 1 - below
-    if np.isnan(samples).any():
-        return math.nan, math.nan
-    in_part = np.partition(samples, (below, above))
-    return float(in_part[below]), float(in_part[above])
-
-
-def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
-    """(B,) numbers: a statistic of each of (B, L) recalls, as `curve` computes it of one
-    curve.
-
-    Raises:
-        ArgumentError: `name` is none of `STATISTICS`.
-    """
-    chosen = Statistic(known_word("statistic", name, STATISTICS))
-    if chosen is Statistic.RECALL:
-        mean: Floats = recalls.mean(axis=1)
-        return mean
-    if chosen is Statistic.AUC:
-        area: Floats = recalls @ _area_weights(levels)
-        return area
-    if chosen is Statistic.SLOPE:
-        slope: Floats = recalls @ _slope_weights(levels)
-        return slope
-    if chosen is Statistic.HALF_LEVEL:
-        return _half_levels(levels, recalls)
-    if chosen is Statistic.RETENTION:
-        return retention_of(recalls[:, 0], recalls[:, -1])
-    clean = np.maximum(recalls[:, 0], _NO_RECALL)
-    # Mean retention stays finite, because those of two runs are subtracted.
-    mean_retention: Floats = recalls[:, 1:].mean(axis=1) / clean
-    return mean_retention
-
-
-def retention_of(clean: Floats, hidden: Floats) -> Floats:
-    """(B,) the share of each clean recall that is left; inf where there is none."""
-    has_recall = clean > 0
-    if has_recall.all():
-        kept: Floats = hidden / np.maximum(clean, _NO_RECALL)
-        return kept
-    left: Floats = np.where(has_recall, hidden / np.maximum(clean, _NO_RECALL), np.inf)
-    return left
-
-
-def _area_weights(levels: Sequence[float]) -> Floats:
-    weights = np.zeros(len(levels))
-    for index, (low, high) in enumerate(pairwise(levels)):
-        weights[index : index + 2] += (high - low) / 2
-    return weights / (levels[-1] - levels[0])
-
-
-def _slope_weights(levels: Sequence[float]) -> Floats:
-    centred = np.array(levels) - np.mean(levels)
-    weights: Floats = centred / (centred @ centred)
-    return weights
-
-
-def _half_levels(levels: Sequence[float], recalls: Floats) -> Floats:
-    """(B,) where the first segment crosses half of the clean recall, or inf."""
-    rows = np.arange(len(recalls))
-    half = recalls[:, 0] / 2
-    is_below = recalls[:, 1:] <= half[:, None]
-    segment = is_below.argmax(axis=1)
-    above = recalls[rows, segment]
-    below = recalls[rows, segment + 1]
-    # Where a curve does not fall there is nothing to interpolate; 1 avoids 0 / 0.
-    fall = np.where(above > below, above - below, 1.0)
-    low = np.array(levels)[segment]
-    high = np.array(levels)[segment + 1]
-    crossing = low + (high - low) * np.clip((above - half) / fall, 0.0, 1.0)
-    return np.where(is_below.any(axis=1) & (half > 0), crossing, np.inf)
 
 
 def _query_kind(direction: Direction) -> Literal["image", "report"]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..retrieval.bootstrap import Clusters
 from ..retrieval.bootstrap_counts import resampled_counts
+from .curve_statistics import Floats
 
-Floats: TypeAlias = NDArray[np.float64]
 _Key: TypeAlias = tuple[str, bytes, bool]
 _MOST_BYTES = 1 << 27
 """Of counts that are kept, so that gates and tests of one cell share them."""

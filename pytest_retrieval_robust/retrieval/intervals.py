@@ -20,11 +20,13 @@ POWER = 0.8
 """The power at which the smallest detectable loss is stated."""
 
 
+@lru_cache(maxsize=1024)
 def normal_quantile(probability: float) -> float:
     """The standard normal deviate below which a share of `probability` lies: 1.645 for 0.95."""
     return NormalDist().inv_cdf(probability)
 
 
+@lru_cache(maxsize=4096)
 def detectable_loss_of_share(
     beyond: float, deviates: float, error: float, share: float, n: int
 ) -> float:
@@ -46,7 +48,10 @@ def detectable_loss_of_share(
     for _ in range(_STEPS):
         left = max(smoothed - loss, 0.0)
         growth = max(1.0, left * (1 - left) / (smoothed * (1 - smoothed)))
-        loss = beyond + deviates * error * math.sqrt(growth)
+        next_loss = beyond + deviates * error * math.sqrt(growth)
+        if next_loss == loss:
+            break
+        loss = next_loss
     return loss
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pytest_retrieval_robust.core.outcomes import Outcome
-from pytest_retrieval_robust.gate.evidence import Evidence, estimate_of, statistic, tail
+from pytest_retrieval_robust.gate.curve_statistics import estimate_of, statistic, tail
+from pytest_retrieval_robust.gate.evidence import Evidence
 from pytest_retrieval_robust.gate.seed_spread import layout_variation
 from pytest_retrieval_robust.retrieval.bootstrap import (
     Clusters,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...core.cases import Plan
 from ...core.outcomes import Outcome
 from ...gate.plan import baseline_gates
 from .measuring import Measurer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ...gate.evidence import Evidence
     from ...gate.judge import Judge
     from ...gate.measurements import Measurements
+    from ...gate.pairing import Orders
 
 
 class Judging:
@@ -30,18 +32,19 @@ class Judging:
         self._state = state
         self._measurer = measurer
         self._saved_runs = saved_runs
+        self._orders: Orders = {}
 
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
         """What judges these outcomes, by their ranks and beside the baseline."""
         from ...gate.comparison import Run, compare
         from ...gate.judge import Judge
 
-        measured = self._measurements(tuple(outcomes))
-        # Runs are compared as a whole, so a test's outcomes are dressed as a run.
         baseline = self._saved_runs.baseline()
         comparison: Comparison | NotComparable | None = None
         if baseline is not None:
-            comparison = compare(Run(measured, self.evidence), baseline)
+            # Runs are compared as a whole, so a test's outcomes are dressed as a run.
+            run = Run(self._measurements(tuple(outcomes)), self.evidence)
+            comparison = compare(run, baseline, self._orders)
         return Judge(
             self._state.judging_policy,
             self.evidence,
@@ -56,7 +59,7 @@ class Judging:
             self._state.identity,
             Scope("one test", ""),
             self._state.settings.limit,
-            self._state.whole_plan,
+            self._plan,
             outcomes,
             costs=(),
             breaking=(),
@@ -66,6 +69,10 @@ class Judging:
             broken_tests=0,
             notes=(),
         )
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return self._state.whole_plan
 
     @cached_property
     def evidence(self) -> Evidence:
