@@ -13,6 +13,7 @@ from ..core.cases import DIRECTIONS, Case, Direction
 from ..retrieval.curve import Curve
 from .curve_statistics import Floats, Statistic, retention_of, statistic, tails
 from .evidence import Evidence
+from .hit_samples import HitColumn, HitSamples
 
 _TAIL = 0.025
 """What lies beyond each end of a two-sided 95 % interval."""
@@ -50,7 +51,7 @@ def curve_intervals(
     for (_, ks_of_directions), group in groupby(several, key=_dataset_and_ks):
         for batch in _batches(list(group)):
             samples = [
-                evidence.shares_of_curves(batch, direction, ks)
+                _shares_of_curves(batch, direction, ks, evidence)
                 for direction, ks in zip(DIRECTIONS, ks_of_directions, strict=True)
             ]
             for number, curve in enumerate(batch):
@@ -70,6 +71,37 @@ def _batches(curves: Sequence[Curve]) -> Iterator[Sequence[Curve]]:
     together = max(1, _COLUMNS // max(1, columns))
     for start in range(0, len(curves), together):
         yield curves[start : start + together]
+
+
+def _shares_of_curves(
+    curves: Sequence[Curve], direction: Direction, ks: Sequence[int], evidence: Evidence
+) -> list[Floats] | None:
+    """(L, K, B) Recall@k of each curve of one data set in resamples of the patients;
+    None where ranks are missing, or no whole numbers can be counted.
+    """
+    columns: list[HitColumn] = []
+    for curve in curves:
+        of_curve = evidence.columns(curve.outcomes, direction, ks)
+        if of_curve is None:
+            return None
+        columns += of_curve
+    queries = len(columns[0].hits)
+    if any(len(column.hits) != queries for column in columns):
+        return None
+    dataset = curves[0].clean.case.dataset
+    clusters = evidence.clusters(dataset, direction, queries)
+    # A collector of its own: nothing of it is asked for again.
+    shares = HitSamples().shares(columns, dataset, clusters)
+    if shares is None:
+        return None
+    arrays = []
+    start = 0
+    for curve in curves:
+        stop = start + len(curve.outcomes) * len(ks)
+        of_levels = np.stack(shares[start:stop])
+        arrays.append(of_levels.reshape(len(curve.outcomes), len(ks), -1))
+        start = stop
+    return arrays
 
 
 def _of_curve(

@@ -5,7 +5,7 @@ ranks and patients.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, TypeAlias
 
@@ -25,12 +25,10 @@ from ..retrieval.curve import Curve
 from ..retrieval.intervals import Estimate, proportion
 from ..retrieval.metrics.named import NamedMetric
 from .curve_statistics import Floats, Statistic, estimate_of, retention_of, statistic
-from .hit_samples import HitColumn, HitSamples
+from .hit_samples import CELLS_AHEAD, HitColumn, HitSamples, RanksAhead, no_ranks
 
 _METRIC_RESAMPLES = 1_000
 """Fewer than of recall: a metric is a Python function, called for each of them."""
-CELLS_AHEAD = 64
-"""Cells that are resampled with one that is asked for."""
 _MOST_SAMPLES = 8
 """Curves whose samples are kept: those of 10 levels, 3 k and both directions are 5 MB."""
 
@@ -47,12 +45,6 @@ class Arrays(Protocol):
 
 _SampleKey: TypeAlias = tuple[tuple[str | None, ...], Direction, tuple[int, ...]]
 _EstimateKey: TypeAlias = tuple[object, ...]
-RanksAhead: TypeAlias = Callable[[Outcome, Direction], Iterable[NDArray[np.int64]]]
-"""Ranks that will be asked for soon after those of an outcome."""
-
-
-def _no_ranks(_: Outcome, __: Direction) -> Iterable[NDArray[np.int64]]:
-    return ()
 
 
 class Evidence:
@@ -62,7 +54,7 @@ class Evidence:
         self,
         arrays: Arrays,
         metrics: Iterable[NamedMetric] = (),
-        ranks_ahead: RanksAhead = _no_ranks,
+        ranks_ahead: RanksAhead = no_ranks,
     ) -> None:
         self._arrays = arrays
         self._metrics = {metric.name: metric for metric in metrics}
@@ -215,7 +207,7 @@ class Evidence:
 
         Cells that come soon are counted with it.
         """
-        columns = self._columns(outcomes, direction, [k])
+        columns = self.columns(outcomes, direction, [k])
         if columns is None:
             return None
         patients = f"{outcomes[0].case.dataset} {direction}"
@@ -241,37 +233,7 @@ class Evidence:
             if ranks is not None and other.case.dataset == outcome.case.dataset:
                 yield ranks
 
-    def shares_of_curves(
-        self, curves: Sequence[Curve], direction: Direction, ks: Sequence[int]
-    ) -> list[Floats] | None:
-        """(L, K, B) Recall@k of each curve of one data set in resamples of the patients;
-        None where ranks are missing, or no whole numbers can be counted.
-        """
-        columns: list[HitColumn] = []
-        for curve in curves:
-            of_curve = self._columns(curve.outcomes, direction, ks)
-            if of_curve is None:
-                return None
-            columns += of_curve
-        queries = len(columns[0].hits)
-        if any(len(column.hits) != queries for column in columns):
-            return None
-        dataset = curves[0].clean.case.dataset
-        clusters = self.clusters(dataset, direction, queries)
-        # A collector of its own: nothing of it is asked for again.
-        shares = HitSamples().shares(columns, dataset, clusters)
-        if shares is None:
-            return None
-        arrays = []
-        start = 0
-        for curve in curves:
-            stop = start + len(curve.outcomes) * len(ks)
-            of_levels = np.stack(shares[start:stop])
-            arrays.append(of_levels.reshape(len(curve.outcomes), len(ks), -1))
-            start = stop
-        return arrays
-
-    def _columns(
+    def columns(
         self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
     ) -> list[HitColumn] | None:
         """The hits of each outcome and then each k; None where ranks are missing."""

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.cases import Direction
+from ..core.outcomes import Outcome
 from ..retrieval.bootstrap import Clusters
 from ..retrieval.bootstrap_counts import resampled_counts
 from .curve_statistics import Floats
 
+RanksAhead: TypeAlias = Callable[[Outcome, Direction], Iterable[NDArray[np.int64]]]
+"""Ranks that will be asked for soon after those of an outcome."""
 _Key: TypeAlias = tuple[str, bytes, bool]
+CELLS_AHEAD = 64
+"""Cells that are resampled with one that is asked for."""
 _MOST_BYTES = 1 << 27
 """Of counts that are kept, so that gates and tests of one cell share them."""
+
+
+def no_ranks(_: Outcome, __: Direction) -> Iterable[NDArray[np.int64]]:
+    """What is known ahead where nobody says what will be asked for."""
+    return ()
 
 
 @dataclass(frozen=True, repr=False)

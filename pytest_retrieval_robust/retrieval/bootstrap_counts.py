@@ -29,11 +29,6 @@ class ResampledCounts:
     queries: NDArray[np.float64]
     """(B,) how many queries each sample has."""
 
-    def means(self, column: int) -> NDArray[np.float64]:
-        """(B,) the shares of hits of a column."""
-        shares: NDArray[np.float64] = self.hits[column] / self.queries
-        return shares
-
 
 def resampled_counts(
     hits: Sequence[NDArray[np.bool_]],
@@ -80,7 +75,6 @@ def _by_patient(
     clusters: Clusters,
 ) -> NDArray[np.int64]:
     """(C + 2,) hits of each patient, and of the two that are added."""
-    # Patients are numbered by their labels, and queries come in any order.
     sums = np.bincount(clusters.numbers, weights=hits, minlength=clusters.count)
     ends = np.array(pseudo) * usual
     return np.concatenate([sums.astype(np.int64), ends])

@@ -111,6 +111,7 @@ def surely_reached(n: int, chance: float, probability: float) -> float:
     return low / n
 
 
+@lru_cache(maxsize=4096)
 def mcnemar_exact(wins: int, losses: int) -> float:
     """Two-sided p of the exact McNemar test: `wins` queries only the candidate hit,
     `losses` only the baseline.
@@ -122,6 +123,7 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return min(1.0, 2 * binomial_upper_tail(max(wins, losses), wins + losses, 0.5))
 
 
+@lru_cache(maxsize=1 << 14)
 def paired_score_bounds(
     wins: float, losses: float, n: float, alpha: float
 ) -> tuple[float, float]:

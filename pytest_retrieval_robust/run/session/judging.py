@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING
 
-from ...core.cases import Plan
+from ...core.cases import DIRECTIONS, Cell, Direction, Plan
+from ...core.errors import RobustError
 from ...core.outcomes import Outcome
 from ...gate.plan import baseline_gates
 from .measuring import Measurer
@@ -15,6 +17,9 @@ from .saved_runs import SavedRuns
 from .state import RunState
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ...gate.comparison import Comparison
     from ...gate.difference import NotComparable
     from ...gate.evidence import Evidence
@@ -79,9 +84,30 @@ class Judging:
         """One for all tests and the end of the run, so that all is estimated once."""
         from ...gate.evidence import Evidence
 
-        return Evidence(
-            self._state.store, self._state.gate_metrics, self._measurer.ranks_after
-        )
+        return Evidence(self._state.store, self._state.gate_metrics, self._ranks_after)
+
+    def _ranks_after(
+        self, outcome: Outcome, direction: Direction
+    ) -> Iterator[NDArray[np.int64]]:
+        """The ranks of the cells that were swept after that of an outcome: those that
+        the next tests ask for.
+        """
+        from ...gate.hit_samples import CELLS_AHEAD
+
+        case = outcome.case
+        result = self._measurer.sweep_of(case.model, case.dataset)
+        if result is None or isinstance(result, RobustError):
+            return
+        own = Cell(case.occluder, case.level, case.seed)
+        following = dropwhile(lambda cell: cell != own, result.cells)
+        for cell in islice(following, 1, 1 + CELLS_AHEAD):
+            measured = result.cells[cell]
+            if isinstance(measured, RobustError):
+                continue
+            if direction == DIRECTIONS[0]:
+                yield measured.image_ranks
+            else:
+                yield measured.report_ranks
 
     @cached_property
     def _baseline_gates(self) -> Counter[str]:

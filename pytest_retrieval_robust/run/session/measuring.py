@@ -7,12 +7,11 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ...core.cases import CLEAN, DIRECTIONS, Case, Cell, Direction, Json
+from ...core.cases import CLEAN, Case, Cell, Json
 from ...core.errors import MetricError, RobustError
 from ...core.foreign import FOREIGN, described, let_go, without_frames
 from ...core.memory import or_device_error
@@ -29,9 +28,6 @@ from .store_size import StoreSize
 from .sweep_inputs import sweep_inputs
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from ...measure.sweep.run import Measured, SweepResult
 
 SEARCHED_IMAGES = 100
@@ -120,29 +116,6 @@ class Measurer:
             for case in self._metric_errors
             if (case.model, case.dataset) == (model, dataset)
         ]
-
-    def ranks_after(
-        self, outcome: Outcome, direction: Direction
-    ) -> Iterator[NDArray[np.int64]]:
-        """The ranks of the cells that were swept after that of an outcome: those that
-        the next tests ask for.
-        """
-        from ...gate.evidence import CELLS_AHEAD
-
-        case = outcome.case
-        result = self._sweeps.get((case.model, case.dataset))
-        if result is None or isinstance(result, RobustError):
-            return
-        own = Cell(case.occluder, case.level, case.seed)
-        following = dropwhile(lambda cell: cell != own, result.cells)
-        for cell in islice(following, 1, 1 + CELLS_AHEAD):
-            measured = result.cells[cell]
-            if isinstance(measured, RobustError):
-                continue
-            if direction == DIRECTIONS[0]:
-                yield measured.image_ranks
-            else:
-                yield measured.report_ranks
 
     def described_datasets(self) -> tuple[Json, ...]:
         """The descriptions of all data sets of which a sweep has come to its end."""
