@@ -300,12 +300,14 @@ def sides_of(
 ) -> dict[str, Side]:
     """The plain side and those with gates; a baseline is measured first."""
     spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
+    # Hypothesis is imported at the end of every run by its own plugin: a cost of neither.
+    spread = (*spread, "-p", "no:hypothesispytest")
     plain = PLAIN.replace("range(50)", f"range({seeds})")
     sides = {
         "plain": Side({"test_a.py": plain}, ("-p", "no:retrieval_robust", *spread))
     }
     for name in names:
-        beside = ()
+        beside: tuple[str, ...] = ()
         if BASELINE in name:
             beside = (f"--robust-baseline={baseline(scratch, seeds)}",)
         sides[name] = Side(

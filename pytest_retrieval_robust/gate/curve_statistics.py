@@ -66,13 +66,15 @@ def tails(samples: Floats, share: float) -> tuple[float, float]:
         middle = float(samples.mean())
         reach = float(normal_quantile(share) * samples.std())
         return middle + reach, middle - reach
-    # One look for both: the quantiles of numpy's method "lower".
+    # The quantiles of numpy's method "lower".
     below = math.floor((len(samples) - 1) * share)
     above = len(samples) - 1 - below
     if np.isnan(samples).any():
         return math.nan, math.nan
-    in_part = np.partition(samples, (below, above))
-    return float(in_part[below]), float(in_part[above])
+    # One after the other: for two places at a time numpy takes four times as long.
+    low = np.partition(samples, below)[below]
+    high = np.partition(samples, above)[above]
+    return float(low), float(high)
 
 
 def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
