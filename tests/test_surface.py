@@ -43,8 +43,9 @@ from pytest_retrieval_robust.core.errors import (
 from pytest_retrieval_robust.core.outcomes import Outcome, Scores, Timing
 from pytest_retrieval_robust.core.words import ByLevel, known_word
 from pytest_retrieval_robust.datasets.synthetic_cxr.dataset import SyntheticCxr
+from pytest_retrieval_robust.gate.curve_statistics import STATISTICS, statistic
 from pytest_retrieval_robust.gate.decision import Decision
-from pytest_retrieval_robust.gate.evidence import STATISTICS, Evidence, statistic
+from pytest_retrieval_robust.gate.evidence import Evidence
 from pytest_retrieval_robust.gate.limits import BaselineLimit
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.retrieval.curve import Curve

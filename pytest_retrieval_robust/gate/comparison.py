@@ -16,7 +16,7 @@ from .comparability import obstacles
 from .difference import Difference, Errors, NotComparable
 from .evidence import hits_of
 from .paired_hits import PairedHits
-from .pairing import Pairing
+from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
 
 _OTHER_RANKS = NotComparable(
@@ -61,9 +61,14 @@ class CellDifference:
         }
 
 
-def compare(candidate: Run, baseline: Run) -> Comparison | NotComparable:
-    """The comparison of two runs, or the first reason why there is none."""
-    pairing = Pairing(candidate, baseline)
+def compare(
+    candidate: Run, baseline: Run, orders: Orders | None = None
+) -> Comparison | NotComparable:
+    """The comparison of two runs, or the first reason why there is none.
+
+    `orders` are what earlier comparisons of the same two runs found out of their queries.
+    """
+    pairing = Pairing(candidate, baseline, orders)
     reasons = obstacles(pairing)
     return NotComparable(reasons[0]) if reasons else Comparison(pairing)
 

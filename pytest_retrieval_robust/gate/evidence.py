@@ -4,17 +4,15 @@ ranks and patients.
 
 from __future__ import annotations
 
-import math
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
-from itertools import pairwise
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.cases import DIRECTIONS, Direction
+from ..core.cases import DIRECTIONS, Case, Direction
 from ..core.outcomes import Outcome
 from ..core.words import known_word, measured_k
 from ..retrieval.bootstrap import (
@@ -26,34 +24,15 @@ from ..retrieval.bootstrap import (
     resampled_together,
 )
 from ..retrieval.curve import Curve
-from ..retrieval.intervals import Estimate, normal_quantile, proportion
+from ..retrieval.intervals import Estimate, proportion
 from ..retrieval.metrics.named import NamedMetric
+from .curve_statistics import Floats, Statistic, estimate_of, retention_of, statistic
+from .hit_samples import CELLS_AHEAD, HitColumn, HitSamples, RanksAhead, no_ranks
 
-Floats: TypeAlias = NDArray[np.float64]
-
-
-class Statistic(StrEnum):
-    """A number that is made of the recalls at several levels."""
-
-    RECALL = "recall"
-    """Their mean."""
-    RETENTION = "retention"
-    """The last level's share of level 0; inf where a sample has no recall to lose."""
-    MEAN_RETENTION = "mean_retention"
-    """The mean share of level 0 over the hidden levels."""
-    AUC = "auc"
-    HALF_LEVEL = "half_level"
-    """Inf where recall is not halved."""
-    SLOPE = "slope"
-
-
-STATISTICS = tuple(name.value for name in Statistic)
-_FEWEST_IN_A_TAIL = 10
-"""Resamples beyond a quantile without which it is taken from the normal distribution instead."""
 _METRIC_RESAMPLES = 1_000
 """Fewer than of recall: a metric is a Python function, called for each of them."""
-_NO_RECALL = 1e-12
-"""Stands for a clean recall of 0, which nothing can be divided by."""
+_MOST_SAMPLES = 8
+"""Curves whose samples are kept: those of 10 levels, 3 k and both directions are 5 MB."""
 
 
 class Arrays(Protocol):
@@ -67,17 +46,32 @@ class Arrays(Protocol):
 
 
 _SampleKey: TypeAlias = tuple[tuple[str | None, ...], Direction, tuple[int, ...]]
+_EstimateKey: TypeAlias = tuple[object, ...]
 
 
 class Evidence:
-    """The ranks of a run, and the bootstrap samples made of them, each once."""
+    """The ranks of a run, and what is estimated from them, each number once."""
 
-    def __init__(self, arrays: Arrays, metrics: Iterable[NamedMetric] = ()) -> None:
+    def __init__(
+        self,
+        arrays: Arrays,
+        metrics: Iterable[NamedMetric] = (),
+        ranks_ahead: RanksAhead = no_ranks,
+    ) -> None:
         self._arrays = arrays
         self._metrics = {metric.name: metric for metric in metrics}
-        self._metric_samples: dict[tuple[str | None, Direction, str], Floats] = {}
-        self._samples: dict[_SampleKey, Floats | None] = {}
+        self._ranks_ahead = ranks_ahead
+        self._expected: Sequence[Outcome] = ()
+        self._places: Mapping[Case, int] = {}
+        self._hit_samples = HitSamples()
+        self._estimates: dict[_EstimateKey, Estimate] = {}
+        self._samples: OrderedDict[_SampleKey, Floats | None] = OrderedDict()
         self._clusters: dict[tuple[str, str], Clusters] = {}
+
+    def expect(self, outcomes: Sequence[Outcome]) -> None:
+        """Say what will be asked for, in this order: cells are resampled several at a time."""
+        self._expected = outcomes
+        self._places = {each.case: number for number, each in enumerate(outcomes)}
 
     def ranks(self, outcome: Outcome, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) ranks of a case, or None where they were not kept."""
@@ -155,23 +149,21 @@ class Evidence:
         if value is None or ranks is None or name not in self._metrics:
             return None
         scores = outcome.scores(direction)
-        key = (outcome.ranks_key, direction, name)
-        if key not in self._metric_samples:
+        key = (outcome.ranks_key, value, direction, name, confidence)
+        if key not in self._estimates:
             clusters = self.clusters(outcome.case.dataset, direction, len(ranks))
             samples = resampled_ranks(
                 ranks, clusters, scores.gallery, resamples=_METRIC_RESAMPLES
             )
             metric = self._metrics[name]
-            values = [metric.value(sample) for sample in samples]
-            self._metric_samples[key] = np.array(values)
-        estimate = estimate_of(
-            value, self._metric_samples[key], scores.queries, confidence
-        )
-        # A metric without a scale may be moved far by the two added patients. What was
-        # observed is never out of bounds.
-        return replace(
-            estimate, low=min(estimate.low, value), high=max(estimate.high, value)
-        )
+            values = np.array([metric.value(sample) for sample in samples])
+            estimate = estimate_of(value, values, scores.queries, confidence)
+            # A metric without a scale may be moved far by the two added patients. What
+            # was observed is never out of bounds.
+            self._estimates[key] = replace(
+                estimate, low=min(estimate.low, value), high=max(estimate.high, value)
+            )
+        return self._estimates[key]
 
     def of_curve(
         self, curve: Curve, direction: Direction, k: int, name: str, confidence: float
@@ -179,16 +171,83 @@ class Evidence:
         """Retention at the last level, area, half level or slope with bootstrap bounds;
         None without ranks.
         """
-        scores = curve.clean.scores(direction)
-        ks = sorted(scores.recall)
+        recalls = tuple(outcome.recall(k, direction) for outcome in curve.outcomes)
+        ranks_keys = tuple(outcome.ranks_key for outcome in curve.outcomes)
+        # The test and the end of a run ask for the same numbers.
+        key = (ranks_keys, curve.levels, recalls, direction, k, name, confidence)
+        if key not in self._estimates:
+            samples = self._samples_of_statistic(curve, direction, k, name)
+            if samples is None:
+                return None
+            value = float(statistic(name, curve.levels, np.array([recalls]))[0])
+            queries = curve.clean.scores(direction).queries
+            self._estimates[key] = estimate_of(value, samples, queries, confidence)
+        return self._estimates[key]
+
+    def _samples_of_statistic(
+        self, curve: Curve, direction: Direction, k: int, name: str
+    ) -> Floats | None:
+        """(B,) a statistic of a curve in resamples of the patients."""
+        # Retention looks at the two ends alone, and is asked of many cells.
+        if name == Statistic.RETENTION and len(curve.outcomes) > 1:
+            ends = (curve.outcomes[0], curve.outcomes[-1])
+            shares = self._shares_ahead(ends, direction, k)
+            if shares is not None:
+                return retention_of(shares[0], shares[1])
+        ks = sorted(curve.clean.scores(direction).recall)
         samples = self.samples(curve.outcomes, direction, ks)
         if samples is None:
             return None
         index = ks.index(measured_k(k, ks))
-        recalls = [outcome.recall(k, direction) for outcome in curve.outcomes]
-        value = float(statistic(name, curve.levels, np.array([recalls]))[0])
-        sampled_values = statistic(name, curve.levels, samples[:, :, index])
-        return estimate_of(value, sampled_values, scores.queries, confidence)
+        return statistic(name, curve.levels, samples[:, :, index])
+
+    def _shares_ahead(
+        self, outcomes: Sequence[Outcome], direction: Direction, k: int
+    ) -> list[Floats] | None:
+        """(B,) Recall@k of each outcome in resamples of the patients; None where ranks
+        are missing, or no whole numbers can be counted.
+
+        Cells that come soon are counted with it.
+        """
+        columns = self.columns(outcomes, direction, [k])
+        if columns is None:
+            return None
+        patients = f"{outcomes[0].case.dataset} {direction}"
+        queries = len(columns[0].hits)
+        ahead: list[HitColumn] = []
+        if not self._hit_samples.has(columns, patients):
+            for ranks in self._ahead(outcomes[-1], direction):
+                if len(ranks) == queries:
+                    ahead.append(HitColumn(ranks <= k, is_clean=False))
+        clusters = self.clusters(outcomes[0].case.dataset, direction, queries)
+        return self._hit_samples.shares(columns, patients, clusters, ahead)
+
+    def _ahead(
+        self, outcome: Outcome, direction: Direction
+    ) -> Iterable[NDArray[np.int64]]:
+        """The ranks that will be asked for soon after those of an outcome."""
+        number = self._places.get(outcome.case)
+        if number is None:
+            yield from self._ranks_ahead(outcome, direction)
+            return
+        for other in self._expected[number + 1 : number + 1 + CELLS_AHEAD]:
+            ranks = self.ranks(other, direction)
+            if ranks is not None and other.case.dataset == outcome.case.dataset:
+                yield ranks
+
+    def columns(
+        self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
+    ) -> list[HitColumn] | None:
+        """The hits of each outcome and then each k; None where ranks are missing."""
+        columns = []
+        for number, outcome in enumerate(outcomes):
+            ranks = self.ranks(outcome, direction)
+            if ranks is None:
+                return None
+            columns += [HitColumn(ranks <= k, is_clean=number == 0) for k in ks]
+        if len({len(column.hits) for column in columns}) != 1:
+            return None
+        return columns
 
     def samples(
         self, outcomes: Sequence[Outcome], direction: Direction, ks: Sequence[int]
@@ -199,6 +258,8 @@ class Evidence:
         key = _sample_key(outcomes, direction, ks)
         if key not in self._samples:
             self._resample(outcomes, direction, ks)
+            while len(self._samples) > _MOST_SAMPLES:
+                self._samples.popitem(last=False)
         return self._samples[key]
 
     def _resample(
@@ -258,85 +319,6 @@ def hits_of(ranks: Sequence[NDArray[np.int64]], ks: Sequence[int]) -> Floats:
     """(N, L * K) whether each query is hit, for each of L cases and then each k."""
     table = np.stack(ranks, axis=1)[:, :, None] <= np.array(ks)[None, None, :]
     return table.reshape(len(table), -1).astype(np.float64)
-
-
-def estimate_of(
-    value: float, samples: Floats, queries: int, confidence: float
-) -> Estimate:
-    """A number with the bounds that its bootstrap samples give, each held with `confidence`."""
-    low = tail(samples, 1 - confidence)
-    high = -tail(-samples, 1 - confidence)
-    error = math.inf
-    if np.isfinite(samples).all():
-        error = float(samples.std())
-    return Estimate(value, low, high, error, queries)
-
-
-def tail(samples: Floats, share: float) -> float:
-    """The value that a `share` of the samples lies below; from the normal distribution
-    where that is too few to say.
-    """
-    if share * len(samples) >= _FEWEST_IN_A_TAIL or not np.isfinite(samples).all():
-        return float(np.quantile(samples, share, method="lower"))
-    return float(samples.mean() + normal_quantile(share) * samples.std())
-
-
-def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
-    """(B,) numbers: a statistic of each of (B, L) recalls, as `curve` computes it of one
-    curve.
-
-    Raises:
-        ArgumentError: `name` is none of `STATISTICS`.
-    """
-    chosen = Statistic(known_word("statistic", name, STATISTICS))
-    if chosen is Statistic.RECALL:
-        mean: Floats = recalls.mean(axis=1)
-        return mean
-    if chosen is Statistic.AUC:
-        area: Floats = recalls @ _area_weights(levels)
-        return area
-    if chosen is Statistic.SLOPE:
-        slope: Floats = recalls @ _slope_weights(levels)
-        return slope
-    if chosen is Statistic.HALF_LEVEL:
-        return _half_levels(levels, recalls)
-    clean = np.maximum(recalls[:, 0], _NO_RECALL)
-    if chosen is Statistic.RETENTION:
-        has_recall = recalls[:, 0] > 0
-        retention: Floats = np.where(has_recall, recalls[:, -1] / clean, np.inf)
-        return retention
-    # Mean retention stays finite, because those of two runs are subtracted.
-    mean_retention: Floats = recalls[:, 1:].mean(axis=1) / clean
-    return mean_retention
-
-
-def _area_weights(levels: Sequence[float]) -> Floats:
-    weights = np.zeros(len(levels))
-    for index, (low, high) in enumerate(pairwise(levels)):
-        weights[index : index + 2] += (high - low) / 2
-    return weights / (levels[-1] - levels[0])
-
-
-def _slope_weights(levels: Sequence[float]) -> Floats:
-    centred = np.array(levels) - np.mean(levels)
-    weights: Floats = centred / (centred @ centred)
-    return weights
-
-
-def _half_levels(levels: Sequence[float], recalls: Floats) -> Floats:
-    """(B,) where the first segment crosses half of the clean recall, or inf."""
-    rows = np.arange(len(recalls))
-    half = recalls[:, 0] / 2
-    is_below = recalls[:, 1:] <= half[:, None]
-    segment = is_below.argmax(axis=1)
-    above = recalls[rows, segment]
-    below = recalls[rows, segment + 1]
-    # Where a curve does not fall there is nothing to interpolate; 1 avoids 0 / 0.
-    fall = np.where(above > below, above - below, 1.0)
-    low = np.array(levels)[segment]
-    high = np.array(levels)[segment + 1]
-    crossing = low + (high - low) * np.clip((above - half) / fall, 0.0, 1.0)
-    return np.where(is_below.any(axis=1) & (half > 0), crossing, np.inf)
 
 
 def _query_kind(direction: Direction) -> Literal["image", "report"]:

@@ -15,8 +15,8 @@ from ..retrieval.intervals import (
     paired_score_bounds,
     paired_score_p,
 )
+from .curve_statistics import Floats, Statistic, statistic, tail
 from .difference import Difference, Errors
-from .evidence import Floats, Statistic, statistic, tail
 
 _STATISTICS: dict[Metric, Statistic] = {
     "recall": Statistic.RECALL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,27 +21,43 @@ class Run:
     evidence: Evidence
 
 
+Orders: TypeAlias = dict[tuple[str, Direction], NDArray[np.int64]]
+"""The indices of the candidate's queries among the baseline's, where they are the same."""
+
+
 class Pairing:
     """A candidate, a baseline, and the queries that they share."""
 
-    def __init__(self, candidate: Run, baseline: Run) -> None:
+    def __init__(
+        self, candidate: Run, baseline: Run, orders: Orders | None = None
+    ) -> None:
+        """`orders` are those that are known of the same two runs; more are added."""
         self.candidate = candidate
         self.baseline = baseline
-        self._order: dict[tuple[str, Direction], NDArray[np.int64] | None] = {}
+        self._orders: Orders = {} if orders is None else orders
+        self._without_order: set[tuple[str, Direction]] = set()
 
     def order(self, dataset: str, direction: Direction) -> NDArray[np.int64] | None:
         """(N,) the indices of the candidate's queries among the baseline's; None where
         they are not the same queries.
         """
         key = (dataset, direction)
-        if key not in self._order:
-            candidate_keys = self.candidate.evidence.query_keys(dataset, direction)
-            baseline_keys = self.baseline.evidence.query_keys(dataset, direction)
-            order = None
-            if candidate_keys is not None and baseline_keys is not None:
-                order = _matched(candidate_keys, baseline_keys)
-            self._order[key] = order
-        return self._order[key]
+        if key not in self._orders and key not in self._without_order:
+            order = self._found_order(dataset, direction)
+            if order is None:
+                self._without_order.add(key)
+            else:
+                self._orders[key] = order
+        return self._orders.get(key)
+
+    def _found_order(
+        self, dataset: str, direction: Direction
+    ) -> NDArray[np.int64] | None:
+        candidate_keys = self.candidate.evidence.query_keys(dataset, direction)
+        baseline_keys = self.baseline.evidence.query_keys(dataset, direction)
+        if candidate_keys is None or baseline_keys is None:
+            return None
+        return _matched(candidate_keys, baseline_keys)
 
 
 def _matched(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,6 +24,12 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 Stated: TypeAlias = tuple[Rule, K, V]
 """What a table states: the table, the name of the limit or setting, and its value."""
+_Asked: TypeAlias = tuple[str, str, str, float, Direction]
+"""All of a case that tables can tell apart: seeds have the same limits."""
+
+
+def _asked(case: Case, direction: Direction) -> _Asked:
+    return case.model, case.dataset, case.occluder, case.level, direction
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +39,12 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     tables: tuple[Json, ...] = ()
     """The `[[gate]]` tables as they are written, for the record."""
+    _limits: dict[_Asked, list[Limit]] = field(
+        default_factory=dict, init=False, compare=False
+    )
+    _decisions: dict[tuple[_Asked, GateKey], Decision] = field(
+        default_factory=dict, init=False, compare=False
+    )
 
     @property
     def sha256(self) -> str | None:
@@ -49,25 +61,32 @@ class Policy:
 
         Tables merge limit by limit, and the most specific table wins each of them.
         """
-        stated = (
-            (rule, limit.key, limit)
-            for rule in self.rules
-            for limit in rule.limits_matching(case, direction)
-        )
-        limits = _most_specific(stated, case).values()
-        return sorted(limits, key=_order)
+        asked = _asked(case, direction)
+        if asked not in self._limits:
+            stated = (
+                (rule, limit.key, limit)
+                for rule in self.rules
+                for limit in rule.limits_matching(case, direction)
+            )
+            limits = _most_specific(stated, case).values()
+            self._limits[asked] = sorted(limits, key=_order)
+        return list(self._limits[asked])
 
     def decision(self, case: Case, direction: Direction, gate: GateKey) -> Decision:
         """How the limit of a gate is decided for a case: as the table that states it
         says, else as broader tables do.
         """
-        settings = self._settings(case, direction, self._stating(case, direction, gate))
-        return Decision(
-            settings["decide"],
-            settings["confidence"],
-            settings["inconclusive"] == "allow",
-            settings["hardware"],
-        )
+        asked = (_asked(case, direction), gate)
+        if asked not in self._decisions:
+            stating = self._stating(case, direction, gate)
+            settings = self._settings(case, direction, stating)
+            self._decisions[asked] = Decision(
+                settings["decide"],
+                settings["confidence"],
+                settings["inconclusive"] == "allow",
+                settings["hardware"],
+            )
+        return self._decisions[asked]
 
     def breaking_limit(self, model: str, dataset: str) -> BreakingLimit | None:
         """The floor of the breaking share of a model on a data set, or None."""

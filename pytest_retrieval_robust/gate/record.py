@@ -133,6 +133,7 @@ def judge_run(
     verdicts: tuple[Verdict, ...] = ()
     if not ending.measure_only:
         gates_of = baseline_gates(planned).__getitem__
+        run.evidence.expect(measured.outcomes)
         judge = Judge(policy, run.evidence, comparison, gates_of)
         verdicts = tuple(_verdicts(judge, measured))
     judged = Judged(measured, policy, planned, verdicts, against, baseline, ending)

@@ -16,6 +16,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..core.atomic_files import part_of, parts_in, remove_abandoned
 from ..core.cases import DIRECTIONS
 from ..core.codec import Json, to_plain
@@ -47,7 +49,8 @@ def render_json(run: RunRecord) -> str:
 
 
 def _text(data: Json) -> str:
-    return json.dumps(data, indent=1, allow_nan=False) + "\n"
+    # Indented by msgspec, because what `json` indents it writes in Python.
+    return msgspec.json.format(json.dumps(data, allow_nan=False), indent=1) + "\n"
 
 
 def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:

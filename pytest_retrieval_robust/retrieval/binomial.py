@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 _NEGLIGIBLE = 1e-18
 """A term below this share of the sum cannot change the sum's last digit."""
@@ -35,6 +36,7 @@ def binomial_upper_tail(hits: int, n: int, p: float) -> float:
     return max(0.0, 1.0 - _falling_sum(n - hits + 1, n, 1 - p))
 
 
+@lru_cache(maxsize=4096)
 def above_chance(hits: int, n: int, chance: float, alpha: float = 0.001) -> bool:
     """Whether so many hits would be rarer than `alpha` if each query hit with
     probability `chance` (one-sided).

@@ -107,7 +107,7 @@ def resampled_together(
     tables = [values.table() for values in all_values]
     totals = [np.empty((resamples, table.shape[1])) for table in tables]
     start = 0
-    for times in _draws(len(tables[0]), resamples, seed):
+    for times in draws(len(tables[0]), resamples, seed):
         stop = start + len(times)
         weights = times.astype(np.float32)
         for table, total in zip(tables, totals, strict=True):
@@ -134,12 +134,12 @@ def resampled_ranks(
     pool = np.concatenate([ranks, np.full(usual, 1), np.full(usual, worst)])
     pseudo = np.repeat([clusters.count, clusters.count + 1], usual)
     numbers = np.concatenate([clusters.numbers, pseudo])
-    for chunk in _draws(clusters.count + 2, resamples, seed):
+    for chunk in draws(clusters.count + 2, resamples, seed):
         for times in chunk:
             yield np.repeat(pool, times[numbers])
 
 
-def _draws(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
+def draws(count: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
     """Chunks of (rows, C) how often each sample has each patient.
 
     Cached where they fit, because every curve needs them.

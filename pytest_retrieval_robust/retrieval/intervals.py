@@ -20,11 +20,13 @@ POWER = 0.8
 """The power at which the smallest detectable loss is stated."""
 
 
+@lru_cache(maxsize=1024)
 def normal_quantile(probability: float) -> float:
     """The standard normal deviate below which a share of `probability` lies: 1.645 for 0.95."""
     return NormalDist().inv_cdf(probability)
 
 
+@lru_cache(maxsize=4096)
 def detectable_loss_of_share(
     beyond: float, deviates: float, error: float, share: float, n: int
 ) -> float:
@@ -46,7 +48,10 @@ def detectable_loss_of_share(
     for _ in range(_STEPS):
         left = max(smoothed - loss, 0.0)
         growth = max(1.0, left * (1 - left) / (smoothed * (1 - smoothed)))
-        loss = beyond + deviates * error * math.sqrt(growth)
+        next_loss = beyond + deviates * error * math.sqrt(growth)
+        if next_loss == loss:
+            break
+        loss = next_loss
     return loss
 
 
@@ -106,6 +111,7 @@ def surely_reached(n: int, chance: float, probability: float) -> float:
     return low / n
 
 
+@lru_cache(maxsize=4096)
 def mcnemar_exact(wins: int, losses: int) -> float:
     """Two-sided p of the exact McNemar test: `wins` queries only the candidate hit,
     `losses` only the baseline.
@@ -117,6 +123,7 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return min(1.0, 2 * binomial_upper_tail(max(wins, losses), wins + losses, 0.5))
 
 
+@lru_cache(maxsize=1 << 14)
 def paired_score_bounds(
     wins: float, losses: float, n: float, alpha: float
 ) -> tuple[float, float]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..gate.comparison import Run
-from ..gate.evidence import Evidence
 from ..gate.measurements import INTERRUPTED, Scope
 from ..gate.record import Against, Ending, RunRecord, judge_run
 from ..gate.release import counted
@@ -29,8 +28,8 @@ def conclude(
     `failures` is what stands against a release beside the tests of ours; `unfinished`
     tests did not come to their end, for whatever reason.
     """
-    evidence = Evidence(session.store, session.gate_metrics)
-    run = Run(collector.measurements(session, scope), evidence)
+    # That of the tests: what they have estimated in this process is not done again.
+    run = Run(collector.measurements(session, scope), session.judging.evidence)
     crashes = [
         f"a worker died in a test of {model}" for model in sorted(collector.crashed)
     ]

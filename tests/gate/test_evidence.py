@@ -16,7 +16,8 @@ from scipy import stats
 
 from pytest_retrieval_robust.core.cases import DIRECTIONS
 from pytest_retrieval_robust.core.outcomes import Outcome
-from pytest_retrieval_robust.gate.evidence import Evidence, estimate_of, statistic, tail
+from pytest_retrieval_robust.gate.curve_statistics import estimate_of, statistic, tail
+from pytest_retrieval_robust.gate.evidence import Evidence
 from pytest_retrieval_robust.gate.seed_spread import layout_variation
 from pytest_retrieval_robust.retrieval import bootstrap
 from pytest_retrieval_robust.retrieval.bootstrap import (

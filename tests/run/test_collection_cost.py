@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_retrieval_robust.core.cases import Case
+from pytest_retrieval_robust.gate import evidence
+from pytest_retrieval_robust.gate.curve_statistics import estimate_of
 
 from ..conftest import SMALL, THREE_LINES
 
@@ -85,3 +87,28 @@ def test_whether_a_model_is_here_is_asked_once_a_run(pytester: pytest.Pytester) 
     )
     result = pytester.runpytest_inprocess(*SMALL, *options)
     assert result.outlines.count("ASKED") == 1
+
+
+def test_what_a_test_was_judged_by_is_not_estimated_again_at_the_end(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimated: list[float] = []
+
+    def counting(value: float, *others: Any) -> Any:
+        estimated.append(value)
+        return estimate_of(value, *others)
+
+    monkeypatch.setattr(evidence, "estimate_of", counting)
+    pytester.makefile(".toml", robust="[[gate]]\nretention = { 10 = 0.01 }\n")
+    pytester.makepyfile(
+        test_mine=(
+            "def test_one(outcome, clean_outcome, gate):\n"
+            "    gate.violations(outcome, clean_outcome)\n"
+        )
+    )
+    result = pytester.inline_run(*SMALL, "--robust-seeds=0,1,2")
+    judged = sum(
+        "level0.00" not in report.nodeid for report in result.listoutcomes()[0]
+    )
+    assert judged >= 3
+    assert len(estimated) == judged

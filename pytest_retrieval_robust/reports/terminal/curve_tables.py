@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ...core.cases import DIRECTIONS, Case, Direction
@@ -41,7 +42,7 @@ class _Table:
     direction: Direction
     blocks: str
 
-    @property
+    @cached_property
     def has_several_seeds(self) -> bool:
         return len({curve.clean.case.seed for curve in self.run.curves}) > 1
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING
 
+from ...core.cases import DIRECTIONS, Cell, Direction, Plan
+from ...core.errors import RobustError
 from ...core.outcomes import Outcome
 from ...gate.plan import baseline_gates
 from .measuring import Measurer
@@ -14,11 +17,15 @@ from .saved_runs import SavedRuns
 from .state import RunState
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ...gate.comparison import Comparison
     from ...gate.difference import NotComparable
     from ...gate.evidence import Evidence
     from ...gate.judge import Judge
     from ...gate.measurements import Measurements
+    from ...gate.pairing import Orders
 
 
 class Judging:
@@ -30,21 +37,22 @@ class Judging:
         self._state = state
         self._measurer = measurer
         self._saved_runs = saved_runs
+        self._orders: Orders = {}
 
     def judge(self, outcomes: Iterable[Outcome]) -> Judge:
         """What judges these outcomes, by their ranks and beside the baseline."""
         from ...gate.comparison import Run, compare
         from ...gate.judge import Judge
 
-        measured = self._measurements(tuple(outcomes))
-        # Runs are compared as a whole, so a test's outcomes are dressed as a run.
         baseline = self._saved_runs.baseline()
         comparison: Comparison | NotComparable | None = None
         if baseline is not None:
-            comparison = compare(Run(measured, self._evidence), baseline)
+            # Runs are compared as a whole, so a test's outcomes are dressed as a run.
+            run = Run(self._measurements(tuple(outcomes)), self.evidence)
+            comparison = compare(run, baseline, self._orders)
         return Judge(
             self._state.judging_policy,
-            self._evidence,
+            self.evidence,
             comparison,
             self._baseline_gates.__getitem__,
         )
@@ -56,7 +64,7 @@ class Judging:
             self._state.identity,
             Scope("one test", ""),
             self._state.settings.limit,
-            self._state.whole_plan,
+            self._plan,
             outcomes,
             costs=(),
             breaking=(),
@@ -68,11 +76,38 @@ class Judging:
         )
 
     @cached_property
-    def _evidence(self) -> Evidence:
-        """One for all tests, so that bootstrap samples are drawn once."""
+    def _plan(self) -> Plan:
+        return self._state.whole_plan
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """One for all tests and the end of the run, so that all is estimated once."""
         from ...gate.evidence import Evidence
 
-        return Evidence(self._state.store, self._state.gate_metrics)
+        return Evidence(self._state.store, self._state.gate_metrics, self._ranks_after)
+
+    def _ranks_after(
+        self, outcome: Outcome, direction: Direction
+    ) -> Iterator[NDArray[np.int64]]:
+        """The ranks of the cells that were swept after that of an outcome: those that
+        the next tests ask for.
+        """
+        from ...gate.hit_samples import CELLS_AHEAD
+
+        case = outcome.case
+        result = self._measurer.sweep_of(case.model, case.dataset)
+        if result is None or isinstance(result, RobustError):
+            return
+        own = Cell(case.occluder, case.level, case.seed)
+        following = dropwhile(lambda cell: cell != own, result.cells)
+        for cell in islice(following, 1, 1 + CELLS_AHEAD):
+            measured = result.cells[cell]
+            if isinstance(measured, RobustError):
+                continue
+            if direction == DIRECTIONS[0]:
+                yield measured.image_ranks
+            else:
+                yield measured.report_ranks
 
     @cached_property
     def _baseline_gates(self) -> Counter[str]:

@@ -111,11 +111,11 @@ class Measurer:
         """The outcomes of a model and data set that no test gets, because a metric of
         theirs failed: all else of them was measured.
         """
+        # After every test: so only what failed is looked through.
         return [
-            outcome
-            for case, outcome in self._outcomes.items()
-            if case in self._metric_errors
-            and (case.model, case.dataset) == (model, dataset)
+            self._outcomes[case]
+            for case in self._metric_errors
+            if (case.model, case.dataset) == (model, dataset)
         ]
 
     def described_datasets(self) -> tuple[Json, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pytest_retrieval_robust.core.outcomes import Outcome
-from pytest_retrieval_robust.gate.evidence import statistic
+from pytest_retrieval_robust.gate.curve_statistics import statistic
 from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports._text import short
 from pytest_retrieval_robust.reports.card import model_card

@@ -1,0 +1,149 @@
+"""The numbers that are made of recalls at several levels, of many resamples at once, and the
+bounds that these give.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.words import known_word
+from ..retrieval.intervals import Estimate, normal_quantile
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class Statistic(StrEnum):
+    """A number that is made of the recalls at several levels."""
+
+    RECALL = "recall"
+    """Their mean."""
+    RETENTION = "retention"
+    """The last level's share of level 0; inf where a sample has no recall to lose."""
+    MEAN_RETENTION = "mean_retention"
+    """The mean share of level 0 over the hidden levels."""
+    AUC = "auc"
+    HALF_LEVEL = "half_level"
+    """Inf where recall is not halved."""
+    SLOPE = "slope"
+
+
+STATISTICS = tuple(name.value for name in Statistic)
+_FEWEST_IN_A_TAIL = 10
+"""Resamples beyond a quantile without which it is taken from the normal distribution instead."""
+_NO_RECALL = 1e-12
+"""Stands for a clean recall of 0, which nothing can be divided by."""
+
+
+def estimate_of(
+    value: float, samples: Floats, queries: int, confidence: float
+) -> Estimate:
+    """A number with the bounds that its bootstrap samples give, each held with `confidence`."""
+    low, high = tails(samples, 1 - confidence)
+    error = math.inf
+    if np.isfinite(samples).all():
+        error = float(samples.std())
+    return Estimate(value, low, high, error, queries)
+
+
+def tail(samples: Floats, share: float) -> float:
+    """The value that a `share` of the samples lies below; from the normal distribution
+    where that is too few to say.
+    """
+    return tails(samples, share)[0]
+
+
+def tails(samples: Floats, share: float) -> tuple[float, float]:
+    """The values that a `share` of the samples lies below, and above: see `tail`."""
+    is_finite = bool(np.isfinite(samples).all())
+    if share * len(samples) < _FEWEST_IN_A_TAIL and is_finite:
+        middle = float(samples.mean())
+        reach = float(normal_quantile(share) * samples.std())
+        return middle + reach, middle - reach
+    # The quantiles of numpy's method "lower".
+    below = math.floor((len(samples) - 1) * share)
+    above = len(samples) - 1 - below
+    if np.isnan(samples).any():
+        return math.nan, math.nan
+    # One after the other: for two places at a time numpy takes four times as long.
+    low = np.partition(samples, below)[below]
+    high = np.partition(samples, above)[above]
+    return float(low), float(high)
+
+
+def statistic(name: str, levels: Sequence[float], recalls: Floats) -> Floats:
+    """(B,) numbers: a statistic of each of (B, L) recalls, as `curve` computes it of one
+    curve.
+
+    Raises:
+        ArgumentError: `name` is none of `STATISTICS`.
+    """
+    chosen = Statistic(known_word("statistic", name, STATISTICS))
+    if chosen is Statistic.RECALL:
+        mean: Floats = recalls.mean(axis=1)
+        return mean
+    if chosen is Statistic.AUC:
+        area: Floats = recalls @ _area_weights(levels)
+        return area
+    if chosen is Statistic.SLOPE:
+        slope: Floats = recalls @ _slope_weights(levels)
+        return slope
+    if chosen is Statistic.HALF_LEVEL:
+        return _half_levels(levels, recalls)
+    if chosen is Statistic.RETENTION:
+        return retention_of(recalls[:, 0], recalls[:, -1])
+    clean = np.maximum(recalls[:, 0], _NO_RECALL)
+    # Mean retention stays finite, because those of two runs are subtracted.
+    mean_retention: Floats = recalls[:, 1:].mean(axis=1) / clean
+    return mean_retention
+
+
+def retention_of(clean: Floats, hidden: Floats) -> Floats:
+    """(B,) the share of each clean recall that is left; inf where there is none."""
+    has_recall = clean > 0
+    if has_recall.all():
+        kept: Floats = hidden / np.maximum(clean, _NO_RECALL)
+        return kept
+    left: Floats = np.where(has_recall, hidden / np.maximum(clean, _NO_RECALL), np.inf)
+    return left
+
+
+def _area_weights(levels: Sequence[float]) -> Floats:
+    weights = np.zeros(len(levels))
+    for index, (low, high) in enumerate(pairwise(levels)):
+        weights[index : index + 2] += (high - low) / 2
+    return weights / (levels[-1] - levels[0])
+
+
+def _slope_weights(levels: Sequence[float]) -> Floats:
+    centred = np.array(levels) - np.mean(levels)
+    weights: Floats = centred / (centred @ centred)
+    return weights
+
+
+def _half_levels(levels: Sequence[float], recalls: Floats) -> Floats:
+    """(B,) where the first segment crosses half of the clean recall, or inf."""
+    half = recalls[:, 0] / 2
+    # Level by level, because each may be one block of memory.
+    is_below = [recalls[:, index] <= half for index in range(1, len(levels))]
+    is_reached = np.logical_or.reduce(is_below) & (half > 0)
+    crossings = np.full(len(recalls), np.inf)
+    rows = np.flatnonzero(is_reached)
+    if len(rows) == 0:
+        return crossings
+    segment = np.stack([below[rows] for below in is_below]).argmax(axis=0)
+    above = recalls[rows, segment]
+    below = recalls[rows, segment + 1]
+    # Where a curve does not fall there is nothing to interpolate; 1 avoids 0 / 0.
+    fall = np.where(above > below, above - below, 1.0)
+    low = np.array(levels)[segment]
+    high = np.array(levels)[segment + 1]
+    share = np.clip((above - half[rows]) / fall, 0.0, 1.0)
+    crossings[rows] = low + (high - low) * share
+    return crossings
