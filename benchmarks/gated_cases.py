@@ -299,7 +299,7 @@ def sides_of(
     names: Sequence[str], seeds: int, workers: int, scratch: Path
 ) -> dict[str, Side]:
     """The plain side and those with gates; a baseline is measured first."""
-    spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
+    spread: tuple[str, ...] = ("-n", str(workers)) if workers else ("-p", "no:xdist")
     # Hypothesis is imported at the end of every run by its own plugin: a cost of neither.
     spread = (*spread, "-p", "no:hypothesispytest")
     plain = PLAIN.replace("range(50)", f"range({seeds})")
