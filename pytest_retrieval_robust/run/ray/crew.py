@@ -7,13 +7,13 @@ that has none under way, and hands on what comes back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import RobustError
 from .cluster import ActorLostError
 from .layout import described
+from .member import Member, Phase
 from .messages import Ready, Refusal
 
 if TYPE_CHECKING:
@@ -27,39 +27,6 @@ _REPLACEMENTS = 3
 """For each actor, in a run."""
 _LOOK_SECONDS = 1.0
 """After which the crew looks again at who has nothing to do."""
-
-
-@dataclass(eq=False, repr=False)
-class Member:
-    """One actor."""
-
-    handle: Any
-    node: str = ""
-    """The name of its machine; empty until it has started."""
-    ready: Ready | None = None
-    """What it said of the sweep that it is prepared for."""
-    order: int = 0
-    """The number of that sweep."""
-    pending: Any = None
-    """The reference of the call that is under way."""
-    take: Callable[[Any], None] | None = None
-    """Takes the value of that call."""
-
-
-class Phase(Protocol):
-    """Some work that is dealt out to actors."""
-
-    @property
-    def is_finished(self) -> bool: ...
-
-    def call(self, member: Member) -> Any | None:
-        """Begin the next call of an actor and return its reference; None for none now."""
-
-    def take(self, member: Member, value: Any) -> None:
-        """Take the value of such a call."""
-
-    def lost(self, member: Member, reason: str) -> None:
-        """Note that an actor is gone."""
 
 
 class Crew:
@@ -137,7 +104,8 @@ class Crew:
         """What all prepared actors that have no call under way answer in time."""
         asked = []
         for member in self.prepared:
-            self._collect(member)
+            # What it still did for the last phase is of no use.
+            member.forget_call()
             asked.append(getattr(member.handle, method).remote())
         answers = []
         until = monotonic() + seconds
@@ -225,15 +193,10 @@ class Crew:
         for reference in self.cluster.wait(list(pending), _LOOK_SECONDS):
             self._collect(pending[reference], reference)
 
-    def _collect(self, member: Member, reference: Any = None) -> None:
-        """Take what a call gave, or drop it where there is no `reference`."""
+    def _collect(self, member: Member, reference: Any) -> None:
+        """Take what a call gave that has ended."""
         take = member.take
-        if reference is None:
-            member.pending = None
-            member.take = None
-            return
-        member.pending = None
-        member.take = None
+        member.forget_call()
         try:
             value = self.cluster.value(reference)
         except ActorLostError as error:
@@ -287,7 +250,6 @@ class Crew:
         self._reasons[reason] = None
 
     def _require_members(self) -> None:
-        nodes = self.cluster.nodes
         if not self._members:
             raise RobustError(
                 "Expected actors of Ray that can encode, got none."
@@ -299,6 +261,6 @@ class Crew:
             raise RobustError(
                 f"Expected an actor of Ray to start within {START_SECONDS:g} s, got none"
                 f" (each needs cores={self.layout.cores}, gpus={self.layout.gpus}; the"
-                f" cluster has {described(nodes())}). See what else runs there, or"
+                f" cluster has {described(self.cluster.nodes())}). See what else runs there, or"
                 " lower --robust-ray-actors."
             )

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ...measure.sweep.plan import SweepPlan
     from ...measure.sweep.receiver import Receiver
     from ...measure.sweep.space import RowSpace
-    from .crew import Crew, Member
+    from .crew import Crew
+    from .member import Member
     from .messages import ImagesReply, Spent
 
 _AHEAD = {True: 8, False: 4}

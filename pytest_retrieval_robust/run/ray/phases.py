@@ -13,7 +13,8 @@ from .messages import Broken, Deal, ImagesReply, Reply, ReportsReply, SentError
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
-    from .crew import Crew, Member
+    from .crew import Crew
+    from .member import Member
 
 HEARTBEAT_SECONDS = 2.0
 """After which an actor answers, also if nothing is done."""

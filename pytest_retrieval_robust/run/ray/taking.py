@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...measure.embeddings.shards import EncodedBatch, ModelShards
     from ...measure.sweep.plan import SweepPlan
     from ...measure.sweep.receiver import Receiver
-    from .crew import Member
+    from .member import Member
     from .messages import CellReply
     from .phases import DealtPhase
 

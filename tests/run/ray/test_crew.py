@@ -12,8 +12,9 @@ import pytest
 from pytest_retrieval_robust.core.errors import DatasetError, ModelError, RobustError
 from pytest_retrieval_robust.run.ray import crew as crew_module
 from pytest_retrieval_robust.run.ray.cluster import ActorLostError, Cluster
-from pytest_retrieval_robust.run.ray.crew import Crew, Member
+from pytest_retrieval_robust.run.ray.crew import Crew
 from pytest_retrieval_robust.run.ray.layout import Layout, Node
+from pytest_retrieval_robust.run.ray.member import Member
 from pytest_retrieval_robust.run.ray.messages import (
     Broken,
     Deal,

@@ -77,7 +77,10 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
 
 @pytest.fixture
 def cluster_of_two(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a cluster of two nodes on this machine, which only this test may use."""
+    """The address of a cluster on this machine, which only this test may use.
+
+    Two nodes have room for actors, and the head, by which a run is connected, for none.
+    """
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -87,8 +90,9 @@ def cluster_of_two(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("PYTHONPATH", str(source))
     cluster = Cluster()
     try:
-        cluster.add_node(num_cpus=1, include_dashboard=False)
+        cluster.add_node(num_cpus=0, include_dashboard=False)
         cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=2)
         yield cluster.address
     finally:
         cluster.shutdown()
@@ -132,7 +136,9 @@ def test_a_run_is_the_same_although_a_node_is_lost_that_does_not_see_the_store(
     monkeypatch.setenv(CACHE_VARIABLE, str(suite.path / "cache-of-ray"))
     monkeypatch.setenv("RETRIEVAL_ROBUST_TEST_HARM", "node")
     options = ("--robust-engine=ray", f"--robust-ray-address={cluster_of_two}")
-    assert ranks(suite, *options, "--robust-overwrite") == alone
+    assert (
+        ranks(suite, *options, "--robust-ray-actors=3", "--robust-overwrite") == alone
+    )
     assert (suite.path / "killed").exists()
     said = " ".join((suite.path / "run.txt").read_text().split())
     assert f"is not seen by workers of node {socket.gethostname()}" in said
