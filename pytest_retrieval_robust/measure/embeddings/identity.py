@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ IDENTITIES = "identities"
 DEVICE_LIBRARIES = ("cuda", "hip", "triton", "onnxruntime-gpu")
 DEVICE_LIBRARY_PREFIX = "nvidia-"
 """Libraries that a machine without a device need not have."""
+ANY_KIND = "any"
+"""Stands for every kind of device in a list of those that may be mixed."""
 _SAME_ROW = {"fp32": 1e-3}
 _SAME_ROW_IN_HALF_PRECISION = 2e-2
 """How far rows of two kinds of device may lie apart, as a share of their length."""
@@ -87,7 +89,7 @@ class ModelIdentity:
         """Whether the rows differ by no more than rounding on another kind of device does."""
         if self.rows.keys() != other.rows.keys():
             return False
-        precision = str(self.declared["precision"])
+        precision = str(self.declared.get("precision"))
         most = _SAME_ROW.get(precision, _SAME_ROW_IN_HALF_PRECISION)
         for kind, rows in self.rows.items():
             others = other.rows[kind]
@@ -97,6 +99,11 @@ class ModelIdentity:
             if bool((np.linalg.norm(rows - others, axis=1) > most * lengths).any()):
                 return False
         return True
+
+    def is_other_kind_of(self, other: ModelIdentity) -> bool:
+        """Whether the two differ in nothing but their kinds of device, and by rounding."""
+        is_other = self.device != other.device
+        return is_other and self.family == other.family and self.agrees_with(other)
 
     def differences(self, other: ModelIdentity) -> list[str]:
         """What differs, a few words each: `torch 2.15.0, not 2.14.1`."""
@@ -128,6 +135,11 @@ def _differing(own: Json, others: Json, prefix: str = "") -> Iterator[str]:
 
 def _shown(value: object) -> str:
     return "none" if value is None else str(value)
+
+
+def may_take(kind: str, kinds: Sequence[str]) -> bool:
+    """Whether a kind of device is among those that the user has named."""
+    return kind in kinds or ANY_KIND in kinds
 
 
 # Kept in a store, for machines without the device

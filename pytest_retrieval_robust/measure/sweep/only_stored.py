@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...core.errors import ConfigError, NotStoredError
 from ...core.outcomes import Timing
 from ...occluders.scene import Setting
-from ..embeddings.identity import kept_identities, nearest_differences
+from ..embeddings.identity import ANY_KIND, kept_identities, nearest_differences
 from ..embeddings.keys import model_identity
 from ..embeddings.shards import DIGEST_BYTES, ModelShards
 from .batch import Batch
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from .receiver import Receiver
     from .space import RowSpace
 
-ANY_KIND = "any"
-"""Stands for every kind of device in the list of those that may be mixed."""
 _HOW = (
     "Encode them first: python -m pytest_retrieval_robust encode, with the options of"
     " this run. Or leave out --robust-engine=stored."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -46,11 +46,18 @@ class RaySweep:
         store: The controller's. Actors that see it keep their embeddings there by
             themselves.
         number: Of the sweep in this run, from 1.
+        kinds: The kinds of device that may be mixed; empty for one kind alone.
     """
 
     def __init__(
-        self, crew: Crew, plan: SweepPlan, store: EmbeddingStore | None, number: int
+        self,
+        crew: Crew,
+        plan: SweepPlan,
+        store: EmbeddingStore | None,
+        number: int,
+        kinds: Sequence[str] = (),
     ) -> None:
+        self._kinds = kinds
         self._crew = crew
         self._plan = plan
         self._store = store
@@ -72,10 +79,11 @@ class RaySweep:
         batches = gallery_batches(plan.model, texts, plan.batch_size)
         rows = self._stored_reports([[texts[n] for n in batch] for batch in batches])
 
-        def take(_: Member, reply: ReportsReply | ImagesReply) -> bool:
+        def take(member: Member, reply: ReportsReply | ImagesReply) -> bool:
             assert isinstance(reply, ReportsReply)
             rows[reply.number] = torch.tensor(reply.rows)
-            if self._shards is not None and reply.is_to_be_kept:
+            if reply.is_to_be_kept and self._has_keys_of(member):
+                assert self._shards is not None
                 batch = [texts[number] for number in batches[reply.number]]
                 self._shards.save_reports(batch, reply.rows)
             return True
@@ -150,15 +158,28 @@ class RaySweep:
             crew.run(Muster(crew))
         answers = [member.ready for member in crew.prepared if member.ready]
         reference = reference_of(
-            Sameness.of(plan, None), [answer.sameness for answer in answers]
+            Sameness.of(plan, None),
+            [answer.sameness for answer in answers],
+            self._kinds,
         )
         if self._store is not None and reference.is_stored:
             self._shards = ModelShards(self._store, plan.model.name, reference.identity)
-        crew.admit(lambda ready: list(reference.differences(ready.sameness)))
+        crew.admit(
+            lambda ready: list(reference.differences(ready.sameness, self._kinds))
+        )
         if not crew.prepared:
             # `run` says why.
             crew.run(Muster(crew))
         self._note_unseen()
+
+    def _has_keys_of(self, member: Member) -> bool:
+        """Whether what an actor encodes has the keys of the controller's shards.
+
+        Another kind of device, which the user mixes, has keys of its own.
+        """
+        if self._shards is None or member.ready is None:
+            return False
+        return member.ready.sameness.identity == self._shards.identity
 
     def _note_unseen(self) -> None:
         if self._store is None:

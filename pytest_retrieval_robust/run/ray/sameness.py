@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...measure.embeddings.identity import may_take
 from ...measure.embeddings.keys import machine_identity, model_identity
 
 if TYPE_CHECKING:
@@ -45,9 +46,18 @@ class Sameness:
             _inputs_digest(plan),
         )
 
-    def differences(self, other: Sameness) -> Iterator[str]:
-        """What differs in `other`, a few words each."""
-        yield from other.identity.differences(self.identity)
+    def differences(self, other: Sameness, kinds: Sequence[str] = ()) -> Iterator[str]:
+        """What differs in `other`, a few words each.
+
+        A kind of device among `kinds` may differ from this one, by rounding.
+        """
+        is_mixed = (
+            may_take(self.identity.device, kinds)
+            and may_take(other.identity.device, kinds)
+            and other.identity.is_other_kind_of(self.identity)
+        )
+        if not is_mixed:
+            yield from other.identity.differences(self.identity)
         if self.inputs != other.inputs:
             yield "the data set's images or reports"
 

@@ -44,6 +44,7 @@ class RayEngines:
             if self._crew is None:
                 cluster.close()
         self._sweeps = 0
+        self._kinds = settings.device_kinds
 
     def options(
         self, options: SweepOptions, model: DualEncoder, settings: Settings
@@ -67,7 +68,7 @@ class RayEngines:
 
     def _sweep(self, plan: SweepPlan, store: EmbeddingStore | None) -> RaySweep:
         self._sweeps += 1
-        return RaySweep(self._open_crew, plan, store, self._sweeps)
+        return RaySweep(self._open_crew, plan, store, self._sweeps, self._kinds)
 
     def _note(self, sentence: str) -> None:
         self.notes[sentence] = None

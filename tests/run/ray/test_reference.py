@@ -41,3 +41,16 @@ def test_other_data_differ_too() -> None:
         process("a", "cpu", data=b"other")
     )
     assert difference == "the data set's images or reports"
+
+
+def test_kinds_of_device_are_mixed_if_they_are_named() -> None:
+    actors = [process("one", "A"), process("two", "B"), process("three", "C")]
+    here = process("here", "cpu")
+    assert reference_of(here, actors, ("B", "A")) is actors[1]
+    assert reference_of(here, actors, ("any",)) is actors[0]
+    with pytest.raises(RobustError, match=r"names \(D\), got A, B, C\."):
+        reference_of(here, actors, ("D",))
+    assert list(actors[1].differences(actors[0], ("B", "A"))) == []
+    assert list(actors[1].differences(actors[0], ("any",))) == []
+    assert list(actors[1].differences(actors[2], ("B", "A"))) == ["device C, not B"]
+    assert list(actors[1].differences(actors[0])) == ["device A, not B"]
