@@ -85,6 +85,7 @@ CHECKS: Mapping[tuple[str, str, int], Callable[[Block], None]] = {
     ("docs/cluster.md", "text", 0): check_cluster,
     ("docs/cluster.md", "text", 1): check_cluster,
     ("docs/cluster.md", "text", 2): check_cluster,
+    ("docs/cluster.md", "text", 3): check_cluster,
     ("docs/strategies.md", "text", 0): check_example,
     ("docs/strategies.md", "text", 1): check_ranks,
 }
