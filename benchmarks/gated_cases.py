@@ -199,7 +199,6 @@ def pytest_unconfigure(config):
         note(end=time.process_time() - begun[0])
 '''
 ALONE = "[f'patient-{number}' for number in range(PAIRS)]"
-REPEATED = "[f'patient-{number // 3}' for number in range(PAIRS)]"
 POLICIES: Mapping[str, str] = {
     "recall": '[[gate]]\ndecide = "bound"\nrecall = { 10 = 0.2 }\n',
     "recall and metric": (
