@@ -109,12 +109,12 @@ class ModelIdentity:
         """What differs, a few words each: `torch 2.15.0, not 2.14.1`."""
         found = list(_differing(self.declared, other.declared))
         if self.code != other.code:
-            found.append("the code of this package or of the model")
+            found.append("other code of this package or of the model")
         if self.prepared != other.prepared:
-            found.append("how the model prepares images")
+            found.append("images that are prepared in another way")
         # Behaviour follows from all the above: it is named where nothing else explains it.
         if not found and self.key != other.key:
-            found.append("what the model makes of fixed pictures and sentences")
+            found.append("other rows of fixed pictures and sentences")
         return found
 
 
@@ -180,12 +180,12 @@ def nearest_differences(store: EmbeddingStore, identity: ModelIdentity) -> str:
     for folder in sorted((store.folder / IDENTITIES).glob("*")):
         for kept in _identities_in(type(store)(folder)):
             is_same_card = kept.declared["card"] == identity.declared["card"]
-            differences = identity.differences(kept)
+            differences = kept.differences(identity)
             if is_same_card and (not nearest or len(differences) < len(nearest)):
                 nearest = differences
     if not nearest:
         return ""
-    return f"those of another set-up only (here {'; '.join(nearest)} there)"
+    return f"those of another set-up only ({'; '.join(nearest)})"
 
 
 def _identities_in(notes: EmbeddingStore) -> Iterator[ModelIdentity]:
