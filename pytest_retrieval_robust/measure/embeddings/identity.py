@@ -79,7 +79,7 @@ class ModelIdentity:
     @property
     def _of_any_device(self) -> Json:
         libraries = {
-            name: version
+            name: _public(version)
             for name, version in self.declared["libraries"].items()
             if not _is_of_a_device(name)
         }
@@ -122,6 +122,11 @@ def _is_of_a_device(library: str) -> bool:
     return library in DEVICE_LIBRARIES or library.startswith(DEVICE_LIBRARY_PREFIX)
 
 
+def _public(version: str | None) -> str | None:
+    """A version without what it was built for: `2.15.0` of `2.15.0+cpu`."""
+    return None if version is None else version.partition("+")[0]
+
+
 def _differing(own: Json, others: Json, prefix: str = "") -> Iterator[str]:
     for name in sorted({*own, *others}):
         value = own.get(name)
@@ -145,8 +150,11 @@ def may_take(kind: str, kinds: Sequence[str]) -> bool:
 # Kept in a store, for machines without the device
 
 
-def keep_identity(store: EmbeddingStore, identity: ModelIdentity) -> None:
-    """Note in a store on which kind of device embeddings of a model were made."""
+def keep_identity(store: EmbeddingStore, identity: ModelIdentity) -> bool:
+    """Note in a store on which kind of device embeddings of a model were made.
+
+    Returns whether the note is there.
+    """
     notes = _notes(store, identity)
     key = hashlib.blake2b(identity.key, digest_size=20).hexdigest()
     arrays: dict[str, NDArray[Any]] = {f"rows {n}": r for n, r in identity.rows.items()}
@@ -154,8 +162,8 @@ def keep_identity(store: EmbeddingStore, identity: ModelIdentity) -> None:
     arrays["code"] = np.frombuffer(identity.code, dtype=np.uint8)
     text = json.dumps(identity.declared).encode()
     arrays["declared"] = np.frombuffer(text, dtype=np.uint8)
-    if notes.load(key) is None:
-        notes.save(key, arrays, {"holds": "an identity"})
+    about = {"holds": "an identity"}
+    return notes.load(key) is not None or notes.save(key, arrays, about)
 
 
 def kept_identities(
@@ -204,14 +212,29 @@ def _identity_of(arrays: Mapping[str, NDArray[Any]]) -> ModelIdentity | None:
     """None for arrays that another version wrote."""
     if not arrays.keys() >= {"prepared", "code", "declared"}:
         return None
+    try:
+        declared = json.loads(arrays["declared"].tobytes())
+    except ValueError:
+        return None
+    if not _is_declaration(declared):
+        return None
     rows = {
         name.removeprefix("rows "): array
         for name, array in arrays.items()
-        if name.startswith("rows ")
+        if name.startswith("rows ") and array.ndim == 2 and array.dtype == np.float32
     }
     return ModelIdentity(
-        json.loads(arrays["declared"].tobytes()),
-        arrays["prepared"].tobytes(),
-        rows,
-        arrays["code"].tobytes(),
+        declared, arrays["prepared"].tobytes(), rows, arrays["code"].tobytes()
+    )
+
+
+def _is_declaration(declared: object) -> bool:
+    if not isinstance(declared, dict):
+        return False
+    libraries = declared.get("libraries")
+    return (
+        isinstance(declared.get("card"), dict)
+        and isinstance(declared.get("device"), str)
+        and isinstance(libraries, dict)
+        and all(isinstance(each, str | None) for each in libraries.values())
     )

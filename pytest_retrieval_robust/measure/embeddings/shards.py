@@ -109,6 +109,7 @@ class ModelShards:
     identity: ModelIdentity
     _is_noted: bool = field(default=False, init=False)
     """Whether the store says already on which kind of device its embeddings were made."""
+    _has_looked: bool = field(default=False, init=False)
 
     @classmethod
     def of(
@@ -129,7 +130,7 @@ class ModelShards:
 
     def load_reports(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """(B, D) the stored embeddings of a batch of reports."""
-        arrays = self.store.load(texts_key(self.identity.key, texts))
+        arrays = self._load(texts_key(self.identity.key, texts))
         rows = None if arrays is None else arrays.get("rows")
         if rows is None:
             return None
@@ -148,7 +149,7 @@ class ModelShards:
         return batch_key(self.identity.key, occlusion, images)
 
     def load_images(self, key: str, images: int) -> EncodedBatch | None:
-        arrays = self.store.load(key)
+        arrays = self._load(key)
         return None if arrays is None else EncodedBatch.of_arrays(arrays, images)
 
     def save_images(
@@ -158,11 +159,28 @@ class ModelShards:
         described = {"model": self.name, "holds": "images", **about}
         return self._save(key, batch.as_arrays(), described)
 
+    def has_reports(self, texts: Sequence[str]) -> bool:
+        """Whether there is a file for a batch of reports, whole or not."""
+        return self.store.has(texts_key(self.identity.key, texts))
+
     def _save(
         self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
     ) -> bool:
-        # For machines without the device, which look for embeddings of its kind.
+        is_saved = self.store.save(key, arrays, about)
+        if is_saved:
+            self._note_identity()
+        return is_saved
+
+    def _load(self, key: str) -> dict[str, NDArray[Any]] | None:
+        arrays = self.store.load(key)
+        # What another process has kept is of use to others only with its note, which
+        # that process may have failed to write. A store may be read-only: once will do.
+        if arrays is not None and not self._has_looked:
+            self._has_looked = True
+            self._note_identity()
+        return arrays
+
+    def _note_identity(self) -> None:
+        """Note, for machines without the device, on which kind embeddings were made."""
         if not self._is_noted:
-            self._is_noted = True
-            keep_identity(self.store, self.identity)
-        return self.store.save(key, arrays, about)
+            self._is_noted = keep_identity(self.store, self.identity)

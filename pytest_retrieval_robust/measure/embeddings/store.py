@@ -96,6 +96,10 @@ class EmbeddingStore:
             os.utime(path)
         return arrays
 
+    def has(self, key: str) -> bool:
+        """Whether there is a file of that key, whole or not."""
+        return self._path(key).exists()
+
     def save(
         self, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
     ) -> bool:

@@ -34,7 +34,7 @@ from .batch import (
 from .core_use import CoreUse
 from .decode import decode, decode_afresh
 from .pixel_buffer import PixelBuffer
-from .stored import StoredBatches, are_complete, broken_in
+from .stored import StoredBatches, are_complete, broken_in, without_places
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ the interpreter's lock.
 LEAST_AHEAD = 2
 """The fewest batches that are read before they are asked for."""
 MOST_AHEAD = 4
-_UNREADABLE = b"unreadable"
-"""What stands for the content of a file that cannot be read."""
+_UNREADABLE = b"cannot be read: this is no digest of a file"
+"""What stands for the content of a file that cannot be read, and so for a broken image."""
 AHEAD_BYTES = 512 << 20
 """Bytes of pixels that may be read ahead, as far as `LEAST_AHEAD` batches take no more."""
 
@@ -156,8 +156,9 @@ class Feed:
         if self._dataset_code is None:
             return self._read_by_pixels(turn, pool, plan, self._store)
         contents = self._contents_of_files(pool, plan, self._dataset_code)
+        unread = np.array([content.endswith(_UNREADABLE) for _, content in contents])
         keys = self._store.keys(contents)
-        stored = self._store.load(keys, len(plan.images))
+        stored = without_places(self._store.load(keys, len(plan.images)), unread)
         if not self._are_broken_still(plan, broken_in(stored)):
             stored = {}
         # Nothing is decoded if no cell is missing.
@@ -167,6 +168,11 @@ class Feed:
             return partly_stored_batch(plan, keys, stored)
         drawn_ahead = self._drawn_ahead(stored)
         decoded = self._decode(turn, pool, plan, drawn_ahead, contents)
+        # A file that could not be read for its digest, and was decoded after that: what
+        # it holds is not known.
+        if decoded.is_readable[unread].any():
+            keys = {}
+            stored = {}
         batch = decoded_batch(plan, decoded, keys, stored)
         return replace(batch, drawn_ahead=drawn_ahead)
 

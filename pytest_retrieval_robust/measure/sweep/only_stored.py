@@ -154,12 +154,18 @@ class _Found:
             if cell in self.taken or not self._is_of_same_pixels(stored):
                 continue
             if not self.taken:
-                self.batch = replace(self.batch, digests=stored.digests)
+                self.batch = replace(
+                    self.batch,
+                    is_readable=stored.is_readable,
+                    digests=stored.digests_of_all,
+                )
             self.taken.add(cell)
             receiver.take(cell, self.batch, stored, Origin.STORE)
 
     def _is_of_same_pixels(self, stored: EncodedBatch) -> bool:
-        return not self.taken or np.array_equal(stored.digests, self.batch.digests)
+        return not self.taken or np.array_equal(
+            stored.digests_of_all, self.batch.digests
+        )
 
 
 def _shards_of_kinds(
@@ -186,7 +192,30 @@ def _shards_of_kinds(
             f" {nearest_differences(store, own) or 'none'}. {_HOW}"
         )
     chosen = _chosen(kept, kinds, model.name)
-    return [ModelShards(store, model.name, identity) for identity in chosen]
+    shards = [ModelShards(store, model.name, identity) for identity in chosen]
+    return shards if ANY_KIND in kinds else _one_of_each_kind(shards, plan)
+
+
+def _one_of_each_kind(
+    all_shards: Sequence[ModelShards], plan: SweepPlan
+) -> list[ModelShards]:
+    """Of each kind of device the shards with the most of the gallery.
+
+    After an upgrade of CUDA, for one, a store has embeddings of the same device that
+    are other ones. They are not mixed.
+    """
+    texts = plan.pairs.texts
+    batches = [
+        [texts[number] for number in numbers]
+        for numbers in gallery_batches(plan.model, texts, plan.batch_size)
+    ]
+    fullest: dict[str, tuple[int, ModelShards]] = {}
+    for shards in all_shards:
+        count = sum(map(shards.has_reports, batches))
+        kind = shards.identity.device
+        if kind not in fullest or count > fullest[kind][0]:
+            fullest[kind] = (count, shards)
+    return [shards for _, shards in fullest.values()]
 
 
 def _chosen(

@@ -103,6 +103,17 @@ def are_complete(stored: Mapping[Cell, EncodedBatch], cells: Sequence[Cell]) -> 
     return len({batch.digests_of_all.tobytes() for batch in stored.values()}) == 1
 
 
+def without_places(
+    stored: Mapping[Cell, EncodedBatch], places: NDArray[np.bool_]
+) -> dict[Cell, EncodedBatch]:
+    """The stored cells in which the images at the (B,) marked places are broken."""
+    return {
+        cell: batch
+        for cell, batch in stored.items()
+        if not batch.is_readable[places].any()
+    }
+
+
 def broken_in(stored: Mapping[Cell, EncodedBatch]) -> list[int]:
     """The places of the images of a batch that were broken when a cell was stored."""
     masks = [batch.is_readable for batch in stored.values()]

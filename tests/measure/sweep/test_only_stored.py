@@ -29,7 +29,16 @@ from pytest_retrieval_robust.measure.sweep.spill import Spill
 from pytest_retrieval_robust.models import DualEncoder
 from pytest_retrieval_robust.run.session.hardware_note import hardware_note
 
-from .test_stored_sweep import CELLS, IMAGES, SIZE, Counting, measured, same, sweep
+from .test_stored_sweep import (
+    CELLS,
+    IMAGES,
+    SIZE,
+    Counting,
+    measured,
+    same,
+    sweep,
+    table_of,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -165,6 +174,79 @@ def test_libraries_of_a_device_need_not_be_here(
     with monkeypatch.context() as patch:
         patch.setattr(keys, "_libraries", lambda: of_gpu)
         expected = sweep(encoder, EmbeddingStore(tmp_path))
+    assert same(stored(encoder, tmp_path), expected)
+
+
+@pytest.mark.parametrize("broken", [[3], list(range(SIZE))])
+def test_broken_images_are_left_out_alike(
+    encoder: DualEncoder, tmp_path: Path, broken: list[int]
+) -> None:
+    (tmp_path / "data").mkdir()
+    dataset = table_of(tmp_path / "data", most_skipped=0.5)
+    for number in broken:
+        (tmp_path / "data" / f"{number}.png").write_bytes(b"\x89PNG broken")
+    store = tmp_path / "store"
+    expected = sweep(encoder, EmbeddingStore(store), dataset)
+    result = sweep(encoder, EmbeddingStore(store), dataset, engine=stored_engine())
+    assert same(result, expected)
+    assert result.dataset["skipped"] == len(broken)
+
+
+def test_two_set_ups_of_one_kind_of_device_are_not_mixed(
+    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EmbeddingStore(tmp_path)
+    libraries = keys._libraries()
+    for version, numbers in (("1", [0, 1]), ("2", [2])):
+        of_device = {**libraries, "cuda": version}
+        with monkeypatch.context() as patch:
+            patch.setattr(keys, "_libraries", lambda of_device=of_device: of_device)
+            encode(encoder, store, numbers)
+    cells = stored(encoder, tmp_path).cells
+    assert {type(cell) for cell in cells.values()} == {NotStoredError}
+    assert same(stored(encoder, tmp_path, "any"), sweep(encoder, None))
+
+
+def test_another_build_of_torch_is_the_same_version(
+    encoder: DualEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = keys._libraries()
+    torch_version = str(libraries["torch"]).partition("+")[0]
+    with monkeypatch.context() as patch:
+        built = {**libraries, "torch": f"{torch_version}+cu999"}
+        patch.setattr(keys, "_libraries", lambda: built)
+        expected = sweep(encoder, EmbeddingStore(tmp_path))
+    assert same(stored(encoder, tmp_path), expected)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [b"no JSON", b"[]", b"{}", b'{"card": {}, "device": 1, "libraries": {}}'],
+)
+def test_a_note_of_another_version_is_left_out(
+    encoder: DualEncoder, tmp_path: Path, declared: bytes
+) -> None:
+    store = EmbeddingStore(tmp_path)
+    own = keys.model_identity(encoder, "fp32")
+    assert own is not None
+    odd = {
+        "prepared": np.zeros(1, dtype=np.uint8),
+        "code": np.zeros(1, dtype=np.uint8),
+        "declared": np.frombuffer(declared, dtype=np.uint8),
+    }
+    EmbeddingStore(tmp_path / identity.IDENTITIES / own.family).save("ab12", odd, {})
+    assert identity.kept_identities(store, own) == []
+    with pytest.raises(NotStoredError, match="got none"):
+        stored(encoder, tmp_path)
+
+
+def test_a_note_that_could_not_be_written_comes_with_the_next_look(
+    encoder: DualEncoder, tmp_path: Path
+) -> None:
+    (tmp_path / identity.IDENTITIES).write_text("no folder")
+    expected = sweep(encoder, EmbeddingStore(tmp_path))
+    (tmp_path / identity.IDENTITIES).unlink()
+    assert same(sweep(encoder, EmbeddingStore(tmp_path)), expected)
     assert same(stored(encoder, tmp_path), expected)
 
 

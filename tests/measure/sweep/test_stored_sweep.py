@@ -278,6 +278,42 @@ def test_images_that_are_whole_again_are_encoded(
     assert same(after, sweep(encoder, None, dataset))
 
 
+def test_a_file_whose_digest_could_not_be_read_is_not_taken_for_another(
+    encoder: DualEncoder, tmp_path: Path
+) -> None:
+    """The digest of the first file fails, and its image is decoded all the same."""
+
+    class Failing(ReportDataset):
+        def image(self, index: int) -> Image.Image:
+            return super().image(index)
+
+        def content_digest(self, index: int) -> bytes:
+            if index == 0:
+                raise OSError("a disk that fails for a moment")
+            return super().content_digest(index)
+
+    (tmp_path / "data").mkdir()
+    dataset = table_of(tmp_path / "data", most_skipped=0.5)
+    values = {item.name: getattr(dataset, item.name) for item in fields(dataset)}
+    failing = Failing(**values)
+    store = tmp_path / "store"
+    sweep(encoder, EmbeddingStore(store), failing)
+    for number in (0, 1):
+        path = tmp_path / "data" / f"{number}.png"
+        Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+    flipped = sweep(encoder, EmbeddingStore(store), failing)
+    assert same(flipped, sweep(encoder, None, failing))
+    (tmp_path / "data" / "0.png").unlink()
+    missing = sweep(encoder, EmbeddingStore(store), failing)
+    assert missing.dataset["skipped"] == 1
+    assert same(missing, sweep(encoder, None, failing))
+    # From now on the missing file is known, and as long as it is missing it is stored.
+    again = sweep(encoder, EmbeddingStore(store), failing)
+    assert same(again, missing)
+    cells = measured(again).values()
+    assert {cell.timing.from_store for cell in cells} == {IMAGES - 1}
+
+
 def test_a_disk_that_failed_for_a_moment_is_not_remembered(
     encoder: DualEncoder, tmp_path: Path
 ) -> None:
