@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -100,3 +101,16 @@ def run_suite(pytester: pytest.Pytester, bare_suite: Run) -> Run:
         return bare_suite(*options)
 
     return run
+
+
+@pytest.fixture
+def modules_forgotten() -> Iterator[None]:
+    """Test modules that a command of this process imports are forgotten afterwards.
+
+    Those of other projects may have the same names.
+    """
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("test_"):
+            del sys.modules[name]

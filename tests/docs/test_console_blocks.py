@@ -137,6 +137,7 @@ def names_of_models(words: Words) -> list[str]:
     return [re.sub(r"[^A-Za-z0-9_.*]+", "-", item).partition("*")[0] for item in shown]
 
 
+@pytest.mark.usefixtures("modules_forgotten")
 @pytest.mark.parametrize("words", shown("pytest_retrieval_robust"))
 def test_a_command_of_this_package_succeeds(
     words: Words,

@@ -14,7 +14,10 @@ USAGE_ERROR = 4
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--robust-engine=dask"], "Expected local or ray, got --robust-engine='dask'"),
+        (
+            ["--robust-engine=dask"],
+            "Expected local, stored or ray, got --robust-engine='dask'",
+        ),
         (["--robust-ray-address=ray://head:10001"], "ray:// is not taken"),
         (["--robust-ray-actors=0"], "--robust-ray-actors='0'"),
     ],

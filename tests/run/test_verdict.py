@@ -683,7 +683,7 @@ def test_a_session_that_cannot_be_concluded_still_ends_with_the_line(
         raise ImportError("torch can only be initialized once per process, Mr Doe")
 
     # Undone afterwards: the runs of other tests use the same module.
-    monkeypatch.setattr(concluding, "Evidence", broken)
+    monkeypatch.setattr(concluding, "judge_run", broken)
     (pytester.path / "robust.toml").write_text(MET)
     result = bare_suite("--robust-results=out")
     assert result.ret == 1

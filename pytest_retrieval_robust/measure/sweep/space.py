@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from ...core.host_memory import is_comfortable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RowSpace:
     """Where the rows of many batches are put together.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 W = TypeVar("W", bound=Hashable)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Told(Generic[W]):
     worker: W
     number: int

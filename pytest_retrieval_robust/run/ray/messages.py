@@ -71,7 +71,7 @@ class Deal:
 # From an actor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SentError:
     """An error of this package, without its frames."""
 

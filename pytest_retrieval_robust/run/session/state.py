@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..ray.session import RayEngines
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Invocation:
     """How pytest was started, for processes that collect the same suite."""
 

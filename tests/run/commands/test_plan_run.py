@@ -15,6 +15,7 @@ from pytest_retrieval_robust.measure.embeddings.store import (
     about_shard,
 )
 
+pytestmark = pytest.mark.usefixtures("modules_forgotten")
 SUITE = """
 def test_recall(outcome):
     assert outcome.timing is not None
