@@ -214,12 +214,14 @@ class Evidence:
             return None
         patients = f"{outcomes[0].case.dataset} {direction}"
         queries = len(columns[0].hits)
+        clusters = self.clusters(outcomes[0].case.dataset, direction, queries)
         ahead: list[HitColumn] = []
-        if not self._hit_samples.has(columns, patients):
+        # Where patients of average size are no whole number, nothing is counted ahead.
+        is_counted = queries % clusters.count == 0
+        if is_counted and not self._hit_samples.has(columns, patients):
             for ranks in self._ahead(outcomes[-1], direction):
                 if len(ranks) == queries:
                     ahead.append(HitColumn(ranks <= k, is_clean=False))
-        clusters = self.clusters(outcomes[0].case.dataset, direction, queries)
         return self._hit_samples.shares(columns, patients, clusters, ahead)
 
     def _ahead(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from .curve_statistics import Floats
 
 RanksAhead: TypeAlias = Callable[[Outcome, Direction], Iterable[NDArray[np.int64]]]
 """Ranks that will be asked for soon after those of an outcome."""
-_Key: TypeAlias = tuple[str, bytes, bool]
+_Key: TypeAlias = tuple[str, int, bytes, bool]
 CELLS_AHEAD = 64
 """Cells that are resampled with one that is asked for."""
 _MOST_BYTES = 1 << 27
@@ -47,7 +48,8 @@ class HitColumn:
 
     def key(self, patients: str) -> _Key:
         """Equal hits of the same patients have equal samples."""
-        return patients, np.packbits(self.hits).tobytes(), self.is_clean
+        digest = blake2b(np.packbits(self.hits).tobytes(), digest_size=16).digest()
+        return patients, len(self.hits), digest, self.is_clean
 
 
 class HitSamples:

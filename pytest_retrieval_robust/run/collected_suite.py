@@ -7,6 +7,7 @@ the first test. What a run would measure, and with which settings, is known then
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -19,6 +20,18 @@ from ..core.errors import RobustError
 
 if TYPE_CHECKING:
     from .session import RobustSession
+
+
+_OUTPUTS = {
+    "log_file": os.devnull,
+    "xmlpath": None,
+    "htmlpath": None,
+    "report_log": None,
+    "no_cov": True,
+}
+"""Options by which pytest, pytest-html, pytest-reportlog and pytest-cov write files, and
+what turns each off.
+"""
 
 
 class CollectionError(RobustError):
@@ -97,6 +110,10 @@ class _Collecting:
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         # Nothing is judged, and no test report is written.
         config.option.collectonly = True
+        # Files that a run writes beside its tests are those of the run.
+        for name, nothing in _OUTPUTS.items():
+            if hasattr(config.option, name):
+                setattr(config.option, name, nothing)
         # Workers would collect, and this process would not.
         if config.pluginmanager.hasplugin("xdist"):
             config.option.numprocesses = None

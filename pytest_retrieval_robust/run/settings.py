@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_DEVICES_OF_ACTORS = ("auto", "cpu", "cuda")
+
+
 @dataclass(frozen=True, repr=False)
 class Settings:
     """What the options ask for, checked and typed.
@@ -194,6 +197,12 @@ def _engine(config: pytest.Config, values: _OptionValues) -> Engine:
         raise ConfigError(
             "Expected one process of pytest with --robust-engine=ray, got workers of"
             " pytest-xdist. Actors of Ray share the work out already: leave out -n."
+        )
+    device = values.text("--robust-device", "auto")
+    if engine == "ray" and device not in _DEVICES_OF_ACTORS:
+        raise ConfigError(
+            "Expected --robust-device auto, cpu or cuda with --robust-engine=ray, got"
+            f" {device!r}. Ray gives each actor a GPU of its own: leave the number out."
         )
     return engine
 

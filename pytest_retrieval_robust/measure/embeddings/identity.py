@@ -186,7 +186,7 @@ def nearest_differences(store: EmbeddingStore, identity: ModelIdentity) -> str:
     """
     nearest: list[str] = []
     for folder in sorted((store.folder / IDENTITIES).glob("*")):
-        for kept in _identities_in(type(store)(folder)):
+        for kept in _identities_in(store.within(IDENTITIES, folder.name)):
             is_same_card = kept.declared["card"] == identity.declared["card"]
             differences = kept.differences(identity)
             if is_same_card and (not nearest or len(differences) < len(nearest)):
@@ -205,7 +205,7 @@ def _identities_in(notes: EmbeddingStore) -> Iterator[ModelIdentity]:
 
 
 def _notes(store: EmbeddingStore, identity: ModelIdentity) -> EmbeddingStore:
-    return type(store)(store.folder / IDENTITIES / identity.family)
+    return store.within(IDENTITIES, identity.family)
 
 
 def _identity_of(arrays: Mapping[str, NDArray[Any]]) -> ModelIdentity | None:

@@ -120,12 +120,38 @@ def model_identity(
     if model.card.sha256 is None:
         return None
     try:
-        with one_thread(model.device):
-            behaviour = _behaviour(model)
         code = _package_code() + code_of(model)
+        return _identity_with(model, precision, decoding, code)
     except FOREIGN:
         # The encoder refuses the fixed inputs, or its code has no file.
         return None
+
+
+def likeness(
+    model: DualEncoder, precision: str, decoding: str = "host"
+) -> ModelIdentity:
+    """All that is known of what a model's embeddings follow from, for a comparison.
+
+    Nothing may be stored by it: weights without a hash may be others, of which fixed
+    pictures and sentences show nothing.
+    """
+    code = _package_code()
+    try:
+        code += code_of(model)
+    except FOREIGN:
+        # Typed in a console, for one.
+        code += b"unknown"
+    try:
+        return _identity_with(model, precision, decoding, code)
+    except FOREIGN:
+        return machine_identity(model.device)
+
+
+def _identity_with(
+    model: DualEncoder, precision: str, decoding: str, code: bytes
+) -> ModelIdentity:
+    with one_thread(model.device):
+        behaviour = _behaviour(model)
     card = {
         name: value
         for name, value in model.card.as_json().items()

@@ -96,6 +96,10 @@ class EmbeddingStore:
             os.utime(path)
         return arrays
 
+    def within(self, *folders: str) -> EmbeddingStore:
+        """A store in a folder of this one, which `files` and `prune` do not look into."""
+        return EmbeddingStore(self.folder.joinpath(*folders))
+
     def has(self, key: str) -> bool:
         """Whether there is a file of that key, whole or not."""
         return self._path(key).exists()

@@ -92,6 +92,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 def _lines(parsed: argparse.Namespace) -> Iterator[str]:
     from ...core.device import usable_cores
+    from ...core.errors import ConfigError
     from ...measure.planning.constants import measured_constants
     from ...measure.planning.estimate import Workers, estimate
     from ...measure.planning.rates import rate_of
@@ -106,6 +107,11 @@ def _lines(parsed: argparse.Namespace) -> Iterator[str]:
     earlier = _earlier_rates(parsed.earlier)
     cores = parsed.cores or usable_cores()
     disk = None if parsed.disk is None else parse_size("--disk", parsed.disk)
+    if disk == 0:
+        raise ConfigError(
+            f"Expected --disk of at least 1B per second, got {parsed.disk!r}. Type what"
+            " the disk gives, such as 2GB."
+        )
     suite = suite_work(collect_suite(parsed.others), earlier)
     alone = Workers(1, cores, suite.device, disk)
     shared = Workers(parsed.workers, cores, suite.device, disk)

@@ -26,8 +26,6 @@ _OWN_OPTIONS = (
     # What the controller alone does.
     "--robust-engine=local",
     "--robust-results=",
-    "-p",
-    "no:cacheprovider",
 )
 
 

@@ -117,15 +117,30 @@ def _last_line(error: BaseException) -> str:
 def _begin(ray: Any, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
+        _begin_here(ray, quiet)
+        return
+    _require_answer(address)
+    _or_error(address, lambda: ray.init(address=address, **quiet))
+
+
+def _begin_here(ray: Any, quiet: dict[str, Any]) -> None:
+    """Start a cluster on this machine."""
+    try:
         ray.init(
             address="local",
             num_cpus=usable_cores(),
             include_dashboard=False,
             **quiet,
         )
+    except Exception as error:
+        reason = type(error).__name__
+    else:
         return
-    _require_answer(address)
-    _or_error(address, lambda: ray.init(address=address, **quiet))
+    raise RobustError(
+        f"Expected Ray to start on this machine, got {reason}. Its folder has to be"
+        " writable and its path short: RAY_TMPDIR names another one than the temporary"
+        " folder. See whether `ray start --head` works."
+    )
 
 
 def _require_answer(address: str) -> None:

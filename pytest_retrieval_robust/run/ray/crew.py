@@ -168,7 +168,7 @@ class Crew:
         def take(answer: Ready | Refusal) -> None:
             if isinstance(answer, Refusal):
                 self._dismiss(member, answer.error.text)
-            elif member.order == order:
+            elif self._order is not None and order == self._order.number:
                 member.ready = answer
                 self._judge_member(member)
 
@@ -229,8 +229,12 @@ class Crew:
         self.cluster.kill(member.handle)
 
     def _lose(self, member: Member, reason: str) -> None:
-        """Replace an actor that has ended."""
+        """Replace an actor that has ended, or whose call raised.
+
+        It may still hold its devices and cores, which the next one needs.
+        """
         node = member.node or "a node"
+        self.cluster.kill(member.handle)
         self._remove(member, f"{node}: the actor ended ({reason}).")
         if member.node:
             self.note(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -64,6 +64,8 @@ class RaySweep:
         self._number = number
         self._shards: ModelShards | None = None
         self._is_prepared = False
+        self._token = ExitStack()
+        """Holds the file by which actors find out whether they see the store."""
         self.spent: list[Spent] = []
 
     def prepare(self) -> None:
@@ -73,6 +75,13 @@ class RaySweep:
             self._muster()
 
     def gallery(self, space: RowSpace) -> Tensor:
+        try:
+            return self._gallery(space)
+        except BaseException:
+            self._token.close()
+            raise
+
+    def _gallery(self, space: RowSpace) -> Tensor:
         self.prepare()
         plan = self._plan
         texts = plan.pairs.texts
@@ -117,7 +126,10 @@ class RaySweep:
             len(self._crew.prepared),
         )
         taker.phase = phase
-        self._crew.run(phase)
+        # An actor that takes the place of another one looks for the file too.
+        with self._token:
+            self._crew.run(phase)
+        self._note_unseen()
         self.spent = self._crew.ask_all("spent", _SPENT_SECONDS)
 
     def timing(self, cell: Cell, encoded: int, images: int) -> Timing:
@@ -144,18 +156,17 @@ class RaySweep:
         """Have the actors prepare, and let those work that are alike."""
         plan = self._plan
         crew = self._crew
-        with _token_in(self._store) as token:
-            order = SweepOrder(
-                self._number,
-                plan.model.name,
-                plan.pairs.dataset.name,
-                tuple(plan.occluders),
-                plan.batch_size,
-                token,
-                keeps=self._store is not None,
-            )
-            crew.begin(order)
-            crew.run(Muster(crew))
+        order = SweepOrder(
+            self._number,
+            plan.model.name,
+            plan.pairs.dataset.name,
+            tuple(plan.occluders),
+            plan.batch_size,
+            self._token.enter_context(_token_in(self._store)),
+            keeps=self._store is not None,
+        )
+        crew.begin(order)
+        crew.run(Muster(crew))
         answers = [member.ready for member in crew.prepared if member.ready]
         reference = reference_of(
             Sameness.of(plan, None),
@@ -170,7 +181,6 @@ class RaySweep:
         if not crew.prepared:
             # `run` says why.
             crew.run(Muster(crew))
-        self._note_unseen()
 
     def _has_keys_of(self, member: Member) -> bool:
         """Whether what an actor encodes has the keys of the controller's shards.

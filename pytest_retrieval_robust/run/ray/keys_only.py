@@ -23,6 +23,9 @@ class KeysOnly(EmbeddingStore):
         # Below a file no folder can be made, whoever tries.
         super().__init__(Path(os.devnull, "none"))
 
+    def within(self, *folders: str) -> EmbeddingStore:  # noqa: ARG002
+        return self
+
     def load(self, key: str) -> dict[str, NDArray[Any]] | None:  # noqa: ARG002
         return None
 

@@ -6,16 +6,19 @@ import hashlib
 import json
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...core.foreign import FOREIGN
 from ...measure.embeddings.identity import may_take
-from ...measure.embeddings.keys import machine_identity, model_identity
+from ...measure.embeddings.keys import likeness, model_identity
 
 if TYPE_CHECKING:
     from ...measure.embeddings.identity import ModelIdentity
     from ...measure.embeddings.shards import ModelShards
     from ...measure.sweep.plan import SweepPlan
+    from ...occluders import Occluder
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,7 +28,7 @@ class Sameness:
     node: str
     """The name of its machine, for messages."""
     identity: ModelIdentity
-    """That of the model; of the machine alone where the model's is not known."""
+    """That of the model; as much of it as is known where its weights have no hash."""
     is_stored: bool
     """Whether the model's identity is known, so that its embeddings have keys."""
     inputs: bytes
@@ -41,7 +44,7 @@ class Sameness:
             identity = model_identity(plan.model, plan.precision, plan.decoding)
         return cls(
             socket.gethostname(),
-            identity or machine_identity(plan.model.device),
+            identity or likeness(plan.model, plan.precision, plan.decoding),
             identity is not None,
             _inputs_digest(plan),
         )
@@ -59,15 +62,32 @@ class Sameness:
         if not is_mixed:
             yield from other.identity.differences(self.identity)
         if self.inputs != other.inputs:
-            yield "the data set's images or reports"
+            yield "the occluders, or the data set's images or reports"
 
 
 def _inputs_digest(plan: SweepPlan) -> bytes:
     pairs = plan.pairs
     cells = [f"{cell.occluder} {cell.level!r} {cell.seed}" for cell in plan.cells]
     digest = hashlib.sha256(json.dumps([plan.batch_size, cells]).encode())
+    by_name = {occluder.name: occluder for occluder in plan.occluders.values()}
+    for occluder in by_name.values():
+        digest.update(_occluded(occluder))
     for name in (*pairs.image_ids, *pairs.texts):
         # Written as JSON, so that no other names join to the same bytes.
         digest.update(json.dumps(name).encode())
     digest.update(pairs.image_groups.tobytes() + pairs.report_groups.tobytes())
     return digest.digest()
+
+
+def _occluded(occluder: Occluder) -> bytes:
+    """What an occluder makes of a fixed picture; nothing if it needs more than that."""
+    import torch
+
+    from ...core.encoding import WHOLE
+
+    pixels = torch.linspace(0, 1, 3 * 32 * 32).reshape(1, 3, 32, 32)
+    # One that follows the model, or that masks guide, has to be bound first.
+    with suppress(*FOREIGN):
+        hidden = occluder.occlude(pixels, ["fixed"], 0.5, 0, WHOLE)
+        return bytes(hidden.cpu().numpy().tobytes())
+    return b""

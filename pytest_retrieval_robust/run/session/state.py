@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from ...core.cases import Plan
 from ...core.catalogue import Catalogues
 from ...core.config_file import ConfigFile
+from ...core.errors import RobustError
+from ...core.foreign import without_frames
 from ...gate.arrays import RunStore
 from ...gate.measurements import Identity
 from ...gate.policy import Policy
@@ -53,6 +56,7 @@ class RunState:
         self.invocation: Invocation | None = None
         """None in a session that no pytest began."""
         self._ray: RayEngines | None = None
+        self._ray_error: RobustError | None = None
         self.say: Callable[[str], None] | None = None
         """What shows a sentence at once, while the run goes on."""
         self.own_failures: set[str] = set()
@@ -123,12 +127,22 @@ class RunState:
     @property
     def ray(self) -> RayEngines:
         """The actors of Ray that encode for this run, begun when first asked for."""
+        if self._ray_error is not None:
+            raise copy(self._ray_error)
         if self._ray is None:
-            from ..ray.session import RayEngines
-
-            assert self.invocation is not None, "pytest begins a session"
-            self._ray = RayEngines(self.settings, self.invocation)
+            self._ray = self._begin_ray()
         return self._ray
+
+    def _begin_ray(self) -> RayEngines:
+        from ..ray.session import RayEngines
+
+        assert self.invocation is not None, "pytest begins a session"
+        try:
+            return RayEngines(self.settings, self.invocation)
+        except RobustError as error:
+            # Waiting for it again, for each model and data set, would take minutes.
+            self._ray_error = without_frames(error)
+            raise
 
     @property
     def ray_notes(self) -> tuple[str, ...]:
