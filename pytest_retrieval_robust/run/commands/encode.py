@@ -6,7 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ._errors import Commands, report_error, text_of
+from ._errors import USAGE_ERROR, Commands, report_error, text_of
+
+INTERRUPTED = 130
 
 
 def add_parser(commands: Commands) -> None:
@@ -40,9 +42,14 @@ def run(parsed: argparse.Namespace) -> int:
         return _encode(parsed, arguments)
     except CollectionError as error:
         report_error(text_of(error))
-        return error.status
+        # Such as `--version`, of which pytest says that all went well.
+        return error.status or USAGE_ERROR
     except RobustError as error:
         return report_error(text_of(error))
+    except KeyboardInterrupt:
+        # Before the first batch, of which nothing was begun.
+        print("stopped before anything was encoded", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _encode(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:

@@ -112,6 +112,7 @@ class EncodeRun:
         self._outcomes[number] = outcome
         outcome.skipped = is_absent(self._session, planned.model)
         if outcome.skipped is not None:
+            outcome.is_missed = self._session.selection.models[planned.model].named
             return
 
         def encode(inputs: SweepInputs) -> None:
@@ -137,6 +138,9 @@ class EncodeRun:
         outcome = self._outcomes[left.number]
         # What is encoded would not be kept, and be missing for ever.
         if self._stopped_by is not None or outcome.is_stopped:
+            return None
+        # Where something fails here, it may be this machine: others are to try.
+        if outcome.errors:
             return None
         counts = outcome.taken_over
         begins = begins_left(left.marks, self._part, time)

@@ -87,18 +87,22 @@ class Marks:
     def is_done(self, batch: str) -> bool:
         return self._path(batch, "done").exists()
 
+    def has_ended(self, batch: str) -> bool:
+        """Whether somebody has done the batch, or failed to."""
+        return self.is_done(batch) or self._path(batch, "failed").exists()
+
     def begin(self, batch: str, time: int, part: Part) -> bool:
         """Whether this process is the one that begins a batch for the first, second ... time.
 
         True too where no mark can be made.
         """
-        return self._make(self._path(batch, f"begun-{time}"), str(part.number))
+        return self._make(self._path(batch, f"begun-{time}"), str(part))
 
     def is_begun_by(self, batch: str, part: Part) -> bool:
         """Whether it was this part that has begun the batch first, maybe before it died."""
         try:
             with open_regular(self._path(batch, "begun-1")) as stream:
-                return stream.read() == str(part.number).encode()
+                return stream.read() == str(part).encode()
         except OSError:
             return False
 

@@ -70,12 +70,21 @@ class SweepNotes:
         """What the parts of `count` said last, in order, without those that said nothing."""
         notes = []
         for number in range(1, count + 1):
-            note = _read(self._folder / f"{number}-of-{count}.json")
-            # Another version may have written other fields.
-            if isinstance(note, dict):
-                with suppress(TypeError):
-                    notes.append(PartNote(**note))
+            note = _note_of(_read(self._folder / f"{number}-of-{count}.json"))
+            if note is not None and note.part == number:
+                notes.append(note)
         return notes
+
+
+def _note_of(data: object) -> PartNote | None:
+    """None for what another version wrote, or something else."""
+    if not isinstance(data, dict):
+        return None
+    usual = asdict(PartNote(0, 0, "", ""))
+    is_alike = data.keys() == usual.keys() and all(
+        type(value) is type(usual[name]) for name, value in data.items()
+    )
+    return PartNote(**data) if is_alike else None
 
 
 def work_key(plan: SweepPlan, shards: ModelShards) -> str:

@@ -31,13 +31,15 @@ class SweepOutcome:
     """Batches that another part could not encode, and that were not tried here."""
     skipped: str | None = None
     """Why the model is left out: it is not on this machine."""
+    is_missed: bool = False
+    """Whether it is left out although it was named, so that the suite would fail."""
     seen: tuple[PartNote, ...] = ()
     """What the parts said last that have used this store."""
 
     @property
     def is_whole(self) -> bool:
         is_whole = self.counts.is_whole and self.taken_over.is_whole
-        return is_whole and self.failed_elsewhere == 0
+        return is_whole and self.failed_elsewhere == 0 and not self.is_missed
 
     @property
     def errors(self) -> list[str]:

@@ -55,13 +55,17 @@ def share_of(work: SweepPart, names: Sequence[str], begins: Begins) -> Share:
 
 
 def begins_own(marks: Marks, part: Part) -> Begins:
-    """For a part that shares with others that take over: not what another has begun.
+    """For a part that shares with others that take over: not what another has in hand.
 
-    That comes again among what others have left.
+    That comes again among what others have left. What another says to be done, or to
+    have failed, is looked for in the store all the same: marks outlive what is kept, and
+    another machine may have been at fault.
     """
 
     def begins(name: str) -> bool:
-        return marks.begin(name, 1, part) or marks.is_begun_by(name, part)
+        if marks.begin(name, 1, part) or marks.is_begun_by(name, part):
+            return True
+        return marks.has_ended(name)
 
     return begins
 

@@ -13,6 +13,7 @@ import torch
 from ...core.errors import RobustError
 from ...core.foreign import without_frames
 from ...core.progress import Counter, Tell
+from ...measure.embeddings.keys import dataset_identity
 from ...measure.embeddings.shards import ModelShards
 from ...measure.sweep.gallery import gallery_batch_with_origin, gallery_batches
 from ...measure.sweep.local import LocalSweep
@@ -97,7 +98,13 @@ class SweepPart:
         counter = Counter(plan.model.name, plan.pairs.dataset.name, images, tell)
         with closing(counter):
             tally = Tally(
-                plan.cells, counts, self._store, self.notes.marks, counter, under_way
+                plan.cells,
+                counts,
+                self._store,
+                self.notes.marks,
+                counter,
+                under_way,
+                knows_files=dataset_identity(plan.pairs.dataset) is not None,
             )
             try:
                 self._encode(share, tally)
@@ -116,7 +123,9 @@ class SweepPart:
         if first is None:
             return
         sweep = LocalSweep(self.plan, self._store, self._copies, for_store=True)
-        sweep.gather(self._gallery(sweep), tally, _joined(first, images))
+        gallery = self._gallery(sweep, tally)
+        if tally.stopped_by is None:
+            sweep.gather(gallery, tally, _joined(first, images))
 
     def _encode_reports(self, batch: ReportBatch, tally: Tally) -> None:
         try:
@@ -128,12 +137,18 @@ class SweepPart:
         else:
             tally.take_reports(batch.number, origin)
 
-    def _gallery(self, sweep: LocalSweep) -> Tensor:
+    def _gallery(self, sweep: LocalSweep, tally: Tally) -> Tensor:
         """(G, D) the gallery for occluders that may look at it, else no rows."""
         if all(map(_ignores_gallery, self.plan.occluders.values())):
             return torch.empty((0, 1), device=self.plan.model.device)
         # What other parts have not encoded yet is encoded here too.
-        return sweep.gallery()
+        gallery = sweep.gallery()
+        is_kept = all(
+            self.shards.has_reports([self._texts[number] for number in batch.numbers])
+            for batch in self.report_batches
+        )
+        tally.take_gallery(is_kept=is_kept)
+        return gallery
 
 
 def _ignores_gallery(occluder: Occluder) -> bool:

@@ -57,7 +57,14 @@ class Tally:
         marks: Marks,
         counter: Counter,
         under_way: UnderWay,
+        *,
+        knows_files: bool,
     ) -> None:
+        """`knows_files`: whether the data set knows the content of its images' files.
+
+        If it does not, a batch with a broken image has no keys.
+        """
+        self._knows_files = knows_files
         self._cells = cells
         self._counts = counts
         self._store = store
@@ -65,6 +72,8 @@ class Tally:
         self._counter = counter
         self._under_way = under_way
         self._failed: set[Cell] = set()
+        # Batches that were tried. Later ones of a failed cell are not.
+        self._tried: set[int] = set()
         # Of each batch under way, where its cells come from.
         self._taken: dict[int, dict[Cell, Origin]] = {}
         # Batches come from the writer's thread, and are finished in the caller's.
@@ -85,6 +94,15 @@ class Tally:
     def fail_reports(self, number: int, error: RobustError) -> None:
         self._counts.note_error(str(error))
         self._end(Kind.REPORTS, number, Fate.FAILED)
+
+    def take_gallery(self, *, is_kept: bool) -> None:
+        """All reports are there, for occluders that look at them.
+
+        Stops where not all are in the store: keys of images follow from their rows, which
+        another process would not get again to the bit.
+        """
+        if not is_kept:
+            self._note_origin(Origin.ENCODED)
 
     # Images
 
@@ -113,11 +131,12 @@ class Tally:
     def fail(
         self,
         cell: Cell,
-        batch: Batch,  # noqa: ARG002 - it is finished too
+        batch: Batch,
         error: RobustError,
     ) -> None:
         with self._lock:
             self._failed.add(cell)
+            self._tried.add(batch.number)
             self._counts.note_error(str(error))
 
     def finish(self, batch: Batch) -> None:
@@ -137,21 +156,23 @@ class Tally:
         name = kind.name_of(number)
         if fate in (Fate.DONE, Fate.FOUND):
             self._marks.note_done(name)
-        elif self.stopped_by is None:
+        elif self.stopped_by is None and self._was_tried(kind, number, fate):
             # What stops this part may not stop another one, on another machine.
             self._marks.note_failed(name)
 
+    def _was_tried(self, kind: Kind, number: int, fate: Fate) -> bool:
+        is_left_out = fate is Fate.FAILED and number not in self._tried
+        return kind is Kind.REPORTS or not is_left_out
+
     def _fate(self, batch: Batch, taken: Mapping[Cell, Origin]) -> Fate | None:
         """What became of a batch that lacks a cell; None if the part dropped it to stop."""
-        if not batch.is_readable.all():
-            self._counts.note_not_kept(BROKEN)
-            return Fate.NOT_KEPT
         lacking = set(self._cells) - taken.keys()
         if lacking <= self._failed:
             return Fate.FAILED
         if self.stopped_by is not None:
             return None
-        self._counts.note_not_kept(UNKNOWN_INPUTS)
+        is_broken = not self._knows_files and not batch.is_readable.all()
+        self._counts.note_not_kept(BROKEN if is_broken else UNKNOWN_INPUTS)
         return Fate.NOT_KEPT
 
     def _note_origin(self, origin: Origin) -> None:

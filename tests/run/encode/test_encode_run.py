@@ -88,7 +88,8 @@ def test_a_run_after_all_parts_encodes_nothing_and_has_the_same_ranks(
     # Nothing is left for a part that comes late, and no image is looked at again.
     status, late = encode("--part=2/3", "--steal", cache="three")
     assert (status, "taken over" in late) == (0, False)
-    assert "batches 0 done, 0 found" in late
+    # Its own ones are looked for, whatever others say of them.
+    assert "batches 0 done, 2 found" in late
     assert run_suite(suite, pytester, "three") == alone
     assert set(suite.from_store("results-three")) == {PAIRS}
     assert shards(suite.folder / "three") == before
@@ -202,10 +203,68 @@ def test_what_memory_cut_into_pieces_is_not_taken_over_again_and_again(
     assert "not kept: memory forced pieces that are smaller than a batch" in said
 
 
-def test_a_model_that_is_not_here_is_skipped(encode: Encode) -> None:
-    status, said = encode("--robust-models=far")
-    assert status == 0
+@pytest.mark.parametrize(("models", "status"), [("far", 1), ("fa*", 0)])
+def test_a_model_that_is_not_here_is_skipped(
+    encode: Encode, models: str, status: int
+) -> None:
+    """As in the suite, which fails for one that was named."""
+    ended, said = encode(f"--robust-models={models}")
+    assert ended == status
     assert "far on synthetic-cxr(pairs=24): skipped, its weights are not here" in said
+
+
+def test_a_sick_machine_spoils_nothing(
+    suite: Suite, encode: Encode, change: Change
+) -> None:
+    change(
+        "        CALLS.append(len(pixels))",
+        "        import os\n        if os.path.exists('sick') and len(pixels) > 4:\n"
+        "            raise RuntimeError\n        CALLS.append(len(pixels))",
+    )
+    (suite.folder / "sick").touch()
+    status, said = encode("--part=1/2", "--steal")
+    assert (status, "taken over" in said) == (1, False)
+    (suite.folder / "sick").unlink()
+    status, said = encode("--part=2/2", "--steal")
+    assert (status, "batches that have failed in other parts: 1" in said) == (1, True)
+    # Its own part tries what has failed there.
+    assert encode("--part=1/2", "--steal")[0] == 0
+    status, said = encode("--part=1/1")
+    assert (status, "batches 0 done, 6 found, 0 failed" in said) == (0, True), said
+
+
+def test_marks_do_not_outlive_what_is_kept(suite: Suite, encode: Encode) -> None:
+    assert encode("--part=1/2", "--steal")[0] == 0
+    store = EmbeddingStore(suite.folder / "cache" / FOLDER)
+    whole = shards(suite.folder / "cache")
+    assert len(store.prune(0)) == len(whole)
+    assert encode("--part=1/2", "--steal")[0] == 0
+    assert shards(suite.folder / "cache") == whole
+    # Whatever else removes a shard, the part that owns its batch looks for it.
+    for file in list(store.files()):
+        file.path.unlink()
+    for part in ("1/2", "2/2"):
+        assert encode(f"--part={part}", "--steal")[0] == 0
+    assert shards(suite.folder / "cache") == whole
+
+
+@pytest.mark.parametrize("note", ["[]", "{}", '{"part": [1]}', '{"part": 7}', "no"])
+def test_a_note_of_another_version_is_no_note(
+    suite: Suite, encode: Encode, note: str
+) -> None:
+    assert encode("--part=2/2")[0] == 0
+    (path,) = (suite.folder / "cache" / FOLDER).glob("parts/*/2-of-2.json")
+    written = json.loads(path.read_text())
+    changed = note if note[0] != "{" else json.dumps({**written, **json.loads(note)})
+    path.write_text("{}" if note == "{}" else changed)
+    status, said = encode("--part=1/2")
+    assert (status, "parts of 2 seen in this store: 1\n" in said) == (0, True), said
+
+
+def test_the_status_of_a_command_that_encodes_nothing_is_no_success(
+    encode: Encode,
+) -> None:
+    assert encode("--version")[0] == 2
 
 
 @pytest.mark.parametrize(
