@@ -200,6 +200,8 @@ def test_an_actor_that_ends_is_replaced_and_its_batches_are_dealt_again() -> Non
     assert work.notes == [
         "An actor of Ray on a ended (ActorDiedError). Others took over what it had begun."
     ]
+    # One whose call raised runs still, with the devices that the next one needs.
+    assert [actor.node for actor in work.cluster.killed] == ["a"]
 
 
 def test_an_actor_that_ends_is_not_missed_where_no_other_starts() -> None:
