@@ -8,6 +8,7 @@ import platform
 import re
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -95,7 +96,20 @@ def _is_abandoned(part: Path) -> bool:
     if name is not None and is_of_this_host and os.name == "posix":
         return not is_running(int(name["pid"]))
     # Nobody here can ask whether a process of another machine still runs.
-    return abs(time.time() - status.st_mtime) > _ABANDONED_SECONDS
+    return abs(disk_time(part.parent) - status.st_mtime) > _ABANDONED_SECONDS
+
+
+def disk_time(folder: Path) -> float:
+    """The time by the clock of the disk that a folder is on, in seconds since the epoch.
+
+    The times of files come from there if several machines share it, whose own clocks may
+    differ by hours. Where nothing can be written it is this machine's time.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            return os.fstat(probe.fileno()).st_mtime
+    except OSError:
+        return time.time()
 
 
 def is_running(process: int) -> bool:

@@ -7,15 +7,17 @@ older shards go first, and once there are none left, further shards are not kept
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from ...core.atomic_files import disk_time
 from ...core.device import own_slot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .store import ShardFile
 
 _RECOUNTS = 4
@@ -26,15 +28,19 @@ class Room:
     """How many bytes may still be written, and which shards may go for that.
 
     Args:
+        folder: The store's.
         files: Gives every shard of the store.
         limit: Bytes that all of them may have together.
     """
 
-    def __init__(self, files: Callable[[], Iterable[ShardFile]], limit: int) -> None:
+    def __init__(
+        self, folder: Path, files: Callable[[], Iterable[ShardFile]], limit: int
+    ) -> None:
         self._files = files
         self._limit = limit
         # Other processes of this run, such as workers of pytest-xdist, use shards too.
-        self._begun = time.time()
+        # Their files have the times of the disk.
+        self._begun = 0.0 if limit == sys.maxsize else disk_time(folder)
         self._own: set[str] = set()
         """Keys of the shards that this process wrote or used."""
         self._older: list[ShardFile] = []

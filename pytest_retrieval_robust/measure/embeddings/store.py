@@ -72,7 +72,7 @@ class EmbeddingStore:
     def __init__(self, folder: Path, limit: int = sys.maxsize) -> None:
         self.folder = folder
         self.limit = limit
-        self._room = Room(self.files, limit)
+        self._room = Room(folder, self.files, limit)
         # What went wrong, for `notes`.
         self._was_damaged = False
         self._unreadable: str | None = None

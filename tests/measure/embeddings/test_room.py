@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +82,7 @@ def test_what_another_process_of_the_run_uses_is_not_removed(tmp_path: Path) -> 
 
 WORKER = """
 import sys
+import time
 import numpy as np
 from pathlib import Path
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
@@ -104,3 +107,24 @@ def test_workers_keep_the_limit_together(tmp_path: Path) -> None:
     files = list(EmbeddingStore(tmp_path).files())
     # 180 shards were written at once; each worker may be one or two ahead of its count.
     assert 36 * size <= sum(file.size for file in files) <= 44 * size
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+def test_a_clock_that_is_wrong_takes_nothing_from_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """Another machine writes beside this one, whose clock is hours off."""
+    size = fill(tmp_path, range(2))
+    true_time = time.time
+    monkeypatch.setattr(time, "time", lambda: true_time() + 3600 * hours)
+    here = EmbeddingStore(tmp_path, 3 * size)
+    EmbeddingStore(tmp_path).save(key_of(100), ROWS, {})
+    writing = tmp_path / "64" / "half.1-0123456789abcdef.part"
+    writing.write_bytes(b"half")
+    for number in (101, 102):
+        assert here.save(key_of(number), ROWS, {})
+    # The two that nobody has used since went, and not what came meanwhile.
+    assert kept(tmp_path) == [100, 101, 102]
+    assert not here.save(key_of(103), ROWS, {})
+    assert here.prune() == []
+    assert writing.exists()
