@@ -102,7 +102,8 @@ class EncodeRun:
 
     def _failed_elsewhere(self, number: int) -> int:
         """Batches of other parts that have failed there, and were not tried here."""
-        failed = self._notes[number].marks.seen().failed
+        marks = self._notes[number].marks
+        failed = marks.seen().failed - marks.failed_here
         return sum(not self._part.owns(int(name[1:]), number) for name in failed)
 
     # One sweep

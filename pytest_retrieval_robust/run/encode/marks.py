@@ -63,6 +63,7 @@ class Marks:
     """The marks of one model on one data set with one choice of cells.
 
     Attributes:
+        failed_here: What this process has noted to have failed.
         work: False once a mark could not be made: others are not told of what is done.
     """
 
@@ -73,6 +74,7 @@ class Marks:
         # Not looked at again: where a store is too small for all parts, each would encode
         # for ever what another one has just removed.
         self._known: set[str] = set()
+        self.failed_here: set[str] = set()
         self.work = True
 
     def seen(self) -> SeenMarks:
@@ -135,6 +137,7 @@ class Marks:
 
     def note_failed(self, batch: str) -> None:
         """The batch is not to be had, whoever encodes it."""
+        self.failed_here.add(batch)
         self._make(self._path(batch, "failed"))
 
     def _names(self) -> list[str]:

@@ -246,6 +246,22 @@ def test_a_sick_machine_spoils_nothing(
     assert (status, "batches 0 done, 6 found, 0 failed" in said) == (0, True), said
 
 
+def test_a_machine_that_gets_sick_takes_nothing_more_over(
+    encode: Encode, change: Change
+) -> None:
+    """It has one batch of its own, in three cells, and the other part has two."""
+    change(
+        "            at_batch(",
+        "            if CALLS.count(8) > 3: raise RuntimeError\n            at_batch(",
+    )
+    status, said = encode("--part=2/2", "--steal", "--robust-occluders=patches")
+    assert status == 1
+    assert "part 2/2: batches 2 done, 0 found, 0 failed, 0 not kept" in said
+    assert "other parts: batches 2 done, 0 found, 1 failed, 0 not kept" in said
+    # It was tried here.
+    assert "have failed in other parts" not in said
+
+
 def test_marks_do_not_outlive_what_is_kept(suite: Suite, encode: Encode) -> None:
     assert encode("--part=1/2", "--steal")[0] == 0
     store = EmbeddingStore(suite.folder / "cache" / FOLDER)
