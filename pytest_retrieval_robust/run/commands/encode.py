@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ._errors import USAGE_ERROR, Commands, report_error, text_of
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from ..collected_suite import CollectedSuite
+    from ..encode.stopping import Told
 
 
 def add_parser(commands: Commands) -> None:
@@ -36,41 +39,42 @@ def add_parser(commands: Commands) -> None:
 def run(parsed: argparse.Namespace) -> int:
     from ...core.errors import RobustError
     from ..collected_suite import CollectionError
+    from ..encode.stopping import Stopped, stoppable
 
     arguments: list[str] = parsed.others
     try:
-        return _encode(parsed, arguments)
+        with stoppable() as told:
+            return _encode(parsed, arguments, told)
     except CollectionError as error:
         report_error(text_of(error))
         # Such as `--version`, of which pytest says that all went well.
         return error.status or USAGE_ERROR
     except RobustError as error:
         return report_error(text_of(error))
-    except KeyboardInterrupt:
-        # Before the first batch, of which nothing was begun.
-        print("stopped before anything was encoded", file=sys.stderr)
-        return INTERRUPTED
+    except Stopped as stopped:
+        # While the suite is collected, or after the last batch.
+        print("stopped: run this part again", file=sys.stderr)
+        return stopped.status
 
 
-def _encode(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from ..collected_suite import collect_suite
+def _encode(parsed: argparse.Namespace, arguments: Sequence[str], told: Told) -> int:
     from ..encode.checks import checked_store
     from ..encode.encode_run import EncodeRun
     from ..encode.outcome import closing_lines
     from ..encode.part import Part
-    from ..encode.stopping import Stopped, stoppable
+    from ..encode.stopping import Stopped
     from ..progress_line import ProgressShow
 
     part = Part.of_text(parsed.part)
-    suite = collect_suite(arguments)
+    suite = _collected(arguments, told)
     store = checked_store(suite)
+    told.check()
     show = ProgressShow.on_stream(sys.stderr)
     encoding = EncodeRun(suite, store, part, show.tell, steals=parsed.steal)
     status = None
     try:
-        with stoppable():
-            encoding.encode_part()
-            encoding.take_over()
+        encoding.encode_part()
+        encoding.take_over()
     except Stopped as stopped:
         encoding.stop()
         status = stopped.status
@@ -79,3 +83,13 @@ def _encode(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
     for line in closing_lines(outcome, arguments):
         print(line, flush=True)
     return outcome.status if status is None else status
+
+
+def _collected(arguments: Sequence[str], told: Told) -> CollectedSuite:
+    from ..collected_suite import collect_suite
+
+    try:
+        return collect_suite(arguments)
+    finally:
+        # pytest ends in its own way when it is interrupted.
+        told.check()

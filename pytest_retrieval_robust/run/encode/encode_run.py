@@ -102,7 +102,8 @@ class EncodeRun:
 
     def _failed_elsewhere(self, number: int) -> int:
         """Batches of other parts that have failed there, and were not tried here."""
-        failed = self._notes[number].marks.seen().failed
+        marks = self._notes[number].marks
+        failed = marks.seen().failed - marks.failed_here
         return sum(not self._part.owns(int(name[1:]), number) for name in failed)
 
     # One sweep
@@ -119,7 +120,6 @@ class EncodeRun:
             work = self._work(inputs, number, outcome)
             if work is None:
                 return
-            self._notes[number] = work.notes
             self._write_note(number)
             self._left.append(SweepLeft(number, all_names(work), work.notes.marks))
             self._planned[number] = planned
@@ -143,7 +143,12 @@ class EncodeRun:
         if outcome.errors:
             return None
         counts = outcome.taken_over
-        begins = begins_left(left.marks, self._part, time)
+        begins_one = begins_left(left.marks, self._part, time)
+
+        def begins(name: str) -> bool:
+            # Nor is more begun once something has failed here.
+            return not counts.errors and begins_one(name)
+
         # No model is loaded for batches that others begin.
         first = next(filter(begins, names), None)
         if first is None:
@@ -213,7 +218,10 @@ class EncodeRun:
             self._store, inputs.encoder, options.precision, options.decoding
         )
         if shards is not None:
-            return SweepPart(inputs, self._store, shards)
+            work = SweepPart(inputs, self._store, shards)
+            # One object knows what this process has done.
+            work.notes = self._notes.setdefault(number, work.notes)
+            return work
         has_hash = inputs.encoder.card.sha256 is not None
         outcome.counts.note_not_kept(UNKNOWN_MODEL if has_hash else NO_HASH)
         for batch in inputs.plan().batches:

@@ -1,8 +1,11 @@
-"""Empty files in the store's folder that say which batches are begun, done or failed.
+"""Small files in the store's folder that say which batches are begun, done or failed.
 
 They are hints for parts that take over what others have left: no embedding depends on
 them, and no time is written down or compared. Whether a batch is in the store cannot be
 seen without its images, because its keys follow from them. A mark is seen by its name.
+
+What is done may be removed from the store later. So its mark holds the key of a shard,
+and counts for whoever takes over only as long as that shard is there.
 
 A mark that is made exclusively is made by one process alone, wherever the folder lies.
 It is no lock: nobody waits for who made it. It says "take another batch first".
@@ -20,12 +23,14 @@ from enum import Enum
 from pathlib import Path
 
 from ...core.files import open_regular
-from .folders import private_folders
+from ...measure.embeddings.store import EmbeddingStore
+from .folders import private_folders, write_whole
 from .part import Part
 
 _NAME = re.compile(
     r"(?P<batch>[ir][0-9]{1,9})\.(?P<what>done|failed|begun-[0-9]{1,4})", re.ASCII
 )
+_KEY = re.compile(r"[0-9a-f]{16,128}", re.ASCII)
 
 
 class Kind(Enum):
@@ -58,12 +63,18 @@ class Marks:
     """The marks of one model on one data set with one choice of cells.
 
     Attributes:
+        failed_here: What this process has noted to have failed.
         work: False once a mark could not be made: others are not told of what is done.
     """
 
     def __init__(self, store: Path, folder: Path) -> None:
         self._store = store
         self._folder = folder
+        self._shards = EmbeddingStore(store)
+        # Not looked at again: where a store is too small for all parts, each would encode
+        # for ever what another one has just removed.
+        self._known: set[str] = set()
+        self.failed_here: set[str] = set()
         self.work = True
 
     def seen(self) -> SeenMarks:
@@ -76,7 +87,8 @@ class Marks:
             if mark is None:
                 continue
             if mark["what"] == "done":
-                done.add(mark["batch"])
+                if self.is_done(mark["batch"]):
+                    done.add(mark["batch"])
             elif mark["what"] == "failed":
                 failed.add(mark["batch"])
             else:
@@ -85,11 +97,21 @@ class Marks:
         return SeenMarks(frozenset(done | failed), frozenset(failed - done), begun)
 
     def is_done(self, batch: str) -> bool:
-        return self._path(batch, "done").exists()
+        """Whether somebody has kept the batch, of which the store still has a shard."""
+        if batch in self._known:
+            return True
+        key = _read(self._path(batch, "done"))
+        if key is None:
+            return False
+        # Without a key it is believed.
+        if _KEY.fullmatch(key) and not self._shards.has(key):
+            return False
+        self._known.add(batch)
+        return True
 
     def has_ended(self, batch: str) -> bool:
-        """Whether somebody has done the batch, or failed to."""
-        return self.is_done(batch) or self._path(batch, "failed").exists()
+        """Whether somebody has done the batch, be it there or not, or failed to."""
+        return any(self._path(batch, what).exists() for what in ("done", "failed"))
 
     def begin(self, batch: str, time: int, part: Part) -> bool:
         """Whether this process is the one that begins a batch for the first, second ... time.
@@ -100,18 +122,22 @@ class Marks:
 
     def is_begun_by(self, batch: str, part: Part) -> bool:
         """Whether it was this part that has begun the batch first, maybe before it died."""
-        try:
-            with open_regular(self._path(batch, "begun-1")) as stream:
-                return stream.read() == str(part).encode()
-        except OSError:
-            return False
+        return _read(self._path(batch, "begun-1")) == str(part)
 
-    def note_done(self, batch: str) -> None:
-        """The store has every cell of the batch."""
-        self._make(self._path(batch, "done"))
+    def note_done(self, batch: str, key: str = "") -> None:
+        """The store has every cell of the batch, one of them in the shard of this key."""
+        self._known.add(batch)
+        path = self._path(batch, "done")
+        is_new = self._make(path, key)
+        # The images may be others than when it was done before.
+        with suppress(OSError):
+            if not is_new and _read(path) != key:
+                write_whole(self._store, path, key)
+            self._path(batch, "failed").unlink(missing_ok=True)
 
     def note_failed(self, batch: str) -> None:
         """The batch is not to be had, whoever encodes it."""
+        self.failed_here.add(batch)
         self._make(self._path(batch, "failed"))
 
     def _names(self) -> list[str]:
@@ -137,3 +163,12 @@ class Marks:
         with os.fdopen(file, "w", encoding="ascii") as stream, suppress(OSError):
             stream.write(text)
         return True
+
+
+def _read(path: Path) -> str | None:
+    """What a mark holds; None where there is none."""
+    try:
+        with open_regular(path) as stream:
+            return stream.read().decode("ascii", "replace")
+    except OSError:
+        return None

@@ -13,7 +13,7 @@ import torch
 from ...core.errors import RobustError
 from ...core.foreign import without_frames
 from ...core.progress import Counter, Tell
-from ...measure.embeddings.keys import dataset_identity
+from ...measure.embeddings.keys import dataset_identity, texts_key
 from ...measure.embeddings.shards import ModelShards
 from ...measure.sweep.gallery import gallery_batch_with_origin, gallery_batches
 from ...measure.sweep.local import LocalSweep
@@ -135,7 +135,9 @@ class SweepPart:
         except RobustError as error:
             tally.fail_reports(batch.number, without_frames(error))
         else:
-            tally.take_reports(batch.number, origin)
+            texts = [self._texts[number] for number in batch.numbers]
+            key = texts_key(self.shards.identity.key, texts)
+            tally.take_reports(batch.number, origin, key)
 
     def _gallery(self, sweep: LocalSweep, tally: Tally) -> Tensor:
         """(G, D) the gallery for occluders that may look at it, else no rows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from ...core.cases import CLEAN
 from ...measure.sweep.receiver import Origin
 from .counts import Counts, Fate
 from .marks import Kind, Marks
@@ -24,6 +25,7 @@ BROKEN = (
     "a broken image is in the batch, of a data set that does not know its files: give it"
     " a content_digest method"
 )
+UNREAD = "an image's file could not be read for a moment: run this part again"
 MEMORY = (
     "memory forced pieces that are smaller than a batch, which may round otherwise:"
     " lower --robust-batch-size, here and for the suite"
@@ -86,10 +88,10 @@ class Tally:
 
     # Reports
 
-    def take_reports(self, number: int, origin: Origin) -> None:
-        """A batch of reports is there, from the store or encoded."""
+    def take_reports(self, number: int, origin: Origin, key: str) -> None:
+        """A batch of reports is there, from the store or encoded; `key` is its shard's."""
         self._note_origin(origin)
-        self._end(Kind.REPORTS, number, _fate_of([origin]))
+        self._end(Kind.REPORTS, number, _fate_of([origin]), key)
 
     def fail_reports(self, number: int, error: RobustError) -> None:
         self._counts.note_error(str(error))
@@ -126,7 +128,8 @@ class Tally:
         # Now and not when it is finished, which may be a few batches later: whoever takes
         # over, and the closing lines after an interrupt, want to know what is there.
         if is_whole:
-            self._end(Kind.IMAGES, batch.number, _fate_of(taken.values()))
+            key = batch.keys.get(CLEAN, "")
+            self._end(Kind.IMAGES, batch.number, _fate_of(taken.values()), key)
 
     def fail(
         self,
@@ -144,10 +147,10 @@ class Tally:
             taken = self._taken.pop(batch.number, {})
             if len(taken) == len(self._cells):
                 return
-            fate = self._fate(batch, taken)
+            fate = self._fate(taken)
         self._end(Kind.IMAGES, batch.number, fate)
 
-    def _end(self, kind: Kind, number: int, fate: Fate | None) -> None:
+    def _end(self, kind: Kind, number: int, fate: Fate | None, key: str = "") -> None:
         """Count a batch, and let other parts know of it."""
         self._under_way.end()
         if fate is None:
@@ -155,7 +158,7 @@ class Tally:
         self._counts.add(fate)
         name = kind.name_of(number)
         if fate in (Fate.DONE, Fate.FOUND):
-            self._marks.note_done(name)
+            self._marks.note_done(name, key)
         elif self.stopped_by is None and self._was_tried(kind, number, fate):
             # What stops this part may not stop another one, on another machine.
             self._marks.note_failed(name)
@@ -164,15 +167,18 @@ class Tally:
         is_left_out = fate is Fate.FAILED and number not in self._tried
         return kind is Kind.REPORTS or not is_left_out
 
-    def _fate(self, batch: Batch, taken: Mapping[Cell, Origin]) -> Fate | None:
+    def _fate(self, taken: Mapping[Cell, Origin]) -> Fate | None:
         """What became of a batch that lacks a cell; None if the part dropped it to stop."""
         lacking = set(self._cells) - taken.keys()
         if lacking <= self._failed:
             return Fate.FAILED
         if self.stopped_by is not None:
             return None
-        is_broken = not self._knows_files and not batch.is_readable.all()
-        self._counts.note_not_kept(BROKEN if is_broken else UNKNOWN_INPUTS)
+        reason = UNKNOWN_INPUTS
+        # The clean cell follows from no occluder: without it nothing has a key.
+        if CLEAN in lacking - self._failed:
+            reason = UNREAD if self._knows_files else BROKEN
+        self._counts.note_not_kept(reason)
         return Fate.NOT_KEPT
 
     def _note_origin(self, origin: Origin) -> None:

@@ -6,21 +6,26 @@ import dataclasses
 import errno
 import json
 import os
+import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.measure.embeddings import store as stores
+from pytest_retrieval_robust.measure.embeddings.shards import ModelShards
 from pytest_retrieval_robust.measure.embeddings.store import FOLDER, EmbeddingStore
 from pytest_retrieval_robust.run.encode.notes import PartNote
 
 from .suites import BATCHES, PAIRS, Suite
 
 Encode = Callable[..., tuple[int, str]]
+Rows = NDArray[np.float32]
 Change = Callable[[str, str], None]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -149,7 +154,7 @@ def test_a_cell_that_fails_is_said_once_and_others_are_kept(
 
 
 def test_a_batch_with_a_broken_image_is_kept_where_the_data_set_knows_its_files(
-    suite: Suite, encode: Encode
+    suite: Suite, encode: Encode, change: Change
 ) -> None:
     lines = ["image,report"]
     for number in range(20):
@@ -161,6 +166,14 @@ def test_a_batch_with_a_broken_image_is_kept_where_the_data_set_knows_its_files(
     assert status == 0
     # As many of reports as of images.
     assert "batches 6 done, 0 found, 0 failed, 0 not kept" in said
+    # An encoder that fails at a level is the cause, whatever is broken too.
+    change(
+        "if len(pixels) == 8:", "if len(pixels) == 7: raise RuntimeError\n        if 0:"
+    )
+    status, said = encode("--robust-datasets=table(path=table.csv,on_error=skip)")
+    assert status == 1
+    assert "a broken image" not in said
+    assert "batches 3 done, 0 found, 3 failed, 0 not kept" in said
 
 
 def test_a_model_without_a_hash_is_not_encoded(encode: Encode, change: Change) -> None:
@@ -233,6 +246,22 @@ def test_a_sick_machine_spoils_nothing(
     assert (status, "batches 0 done, 6 found, 0 failed" in said) == (0, True), said
 
 
+def test_a_machine_that_gets_sick_takes_nothing_more_over(
+    encode: Encode, change: Change
+) -> None:
+    """It has one batch of its own, in three cells, and the other part has two."""
+    change(
+        "            at_batch(",
+        "            if CALLS.count(8) > 3: raise RuntimeError\n            at_batch(",
+    )
+    status, said = encode("--part=2/2", "--steal", "--robust-occluders=patches")
+    assert status == 1
+    assert "part 2/2: batches 2 done, 0 found, 0 failed, 0 not kept" in said
+    assert "other parts: batches 2 done, 0 found, 1 failed, 0 not kept" in said
+    # It was tried here.
+    assert "have failed in other parts" not in said
+
+
 def test_marks_do_not_outlive_what_is_kept(suite: Suite, encode: Encode) -> None:
     assert encode("--part=1/2", "--steal")[0] == 0
     store = EmbeddingStore(suite.folder / "cache" / FOLDER)
@@ -265,6 +294,44 @@ def test_the_status_of_a_command_that_encodes_nothing_is_no_success(
     encode: Encode,
 ) -> None:
     assert encode("--version")[0] == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("place", ["conftest", "collection"])
+def test_a_signal_before_the_first_batch_ends_it_without_a_traceback(
+    suite: Suite, encode: Encode, number: signal.Signals, place: str
+) -> None:
+    lines = f"import signal\nsignal.raise_signal({int(number)})\n"
+    name = {"conftest": "conftest.py", "collection": "test_mine.py"}[place]
+    path = suite.folder / name
+    path.write_text(lines + path.read_text())
+    before = {which: signal.getsignal(which) for which in signal.valid_signals()}
+    try:
+        status, said = encode()
+    finally:
+        for which in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(which, before[which])
+    assert (status, said) == (128 + number, "stopped: run this part again\n")
+
+
+def test_reports_of_other_parts_that_are_not_kept_stop_the_sweep(
+    suite: Suite, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys of images follow from their rows, for an occluder that looks at them."""
+    save = ModelShards.save_reports
+    saved = []
+
+    def save_own(shards: ModelShards, texts: Sequence[str], rows: Rows) -> bool:
+        saved.append(len(texts))
+        # Two of three are of the first part.
+        return len(saved) <= 2 and save(shards, texts, rows)
+
+    monkeypatch.setattr(ModelShards, "save_reports", save_own)
+    status, said = encode("--part=1/2")
+    assert (status, len(saved)) == (1, BATCHES)
+    assert "batches 2 done, 0 found, 0 failed, 0 not kept" in said
+    assert "not kept: memory forced pieces that are smaller than a batch" in said
+    assert len(shards(suite.folder / "cache")) == 2
 
 
 @pytest.mark.parametrize(

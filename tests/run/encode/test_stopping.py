@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -31,3 +32,22 @@ def test_handlers_are_as_before_where_nothing_happened() -> None:
     with stoppable():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def catch_and_check() -> None:
+    with stoppable() as told:
+        told.check()
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        told.check()
+
+
+def test_what_foreign_code_has_caught_is_raised_again() -> None:
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        with pytest.raises(Stopped):
+            catch_and_check()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier, Thread
 
+import numpy as np
 import pytest
 
+from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.run.encode.marks import Kind, Marks
 from pytest_retrieval_robust.run.encode.part import Part
 from pytest_retrieval_robust.run.encode.shares import begins_left, begins_own
@@ -122,3 +124,41 @@ def test_an_own_batch_that_another_part_has_begun_is_not_begun_again(
     assert own("i0")
     assert marks_in(tmp_path).begin("i1", 1, Part(2, 2))
     assert not own("i1")
+
+
+def test_a_batch_is_done_as_long_as_its_shard_is_there(tmp_path: Path) -> None:
+    store = EmbeddingStore(tmp_path)
+    keys = ["a" * 64, "b" * 64]
+    for key in keys:
+        assert store.save(key, {"rows": np.zeros(1)}, {})
+    own = marks_in(tmp_path)
+    own.note_failed("i0")
+    own.note_done("i0", keys[0])
+    assert marks_in(tmp_path).seen().ended == {"i0"}
+    # Its images are replaced under their ids, and it is encoded again.
+    own.note_done("i0", keys[1])
+    (tmp_path / "aa" / f"{keys[0]}.npz").unlink()
+    assert marks_in(tmp_path).is_done("i0")
+    (tmp_path / "bb" / f"{keys[1]}.npz").unlink()
+    other = marks_in(tmp_path)
+    assert other.seen().missing(["i0"]) == ["i0"]
+    # Who has kept it itself does not encode it for ever.
+    assert own.is_done("i0")
+    # The part that owns it looks for it though another one has begun it.
+    assert other.begin("i0", 1, Part(2, 2))
+    assert begins_own(other, Part(1, 2))("i0")
+
+
+def test_a_part_is_known_by_both_its_numbers(tmp_path: Path) -> None:
+    marks = marks_in(tmp_path)
+    assert marks.begin("i0", 1, Part(1, 2))
+    assert marks.is_begun_by("i0", Part(1, 2))
+    assert not marks.is_begun_by("i0", Part(1, 3))
+
+
+@pytest.mark.parametrize("text", ["", "../../elsewhere", "a", "\u00e9"])
+def test_a_mark_without_a_key_is_believed(tmp_path: Path, text: str) -> None:
+    marks = marks_in(tmp_path)
+    marks.note_done("i0")
+    (tmp_path / "marks" / "i0.done").write_text(text, encoding="utf-8")
+    assert marks_in(tmp_path).is_done("i0")
