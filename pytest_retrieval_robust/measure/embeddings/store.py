@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 FOLDER = "embeddings-1"
 """Within the cache's folder. Another file format would have another number."""
 _SUFFIX = ".npz"
-_DONE_MARKS = "parts/*/marks/*.done"
-"""What parts of an encoding tell each other (`run/encode/marks`)."""
 # Members of a shard's file beside its arrays.
 _KEY = "key"
 _ABOUT = "about"
@@ -196,15 +194,7 @@ class EmbeddingStore:
                 total -= file.size
                 removed.append(file)
         self._room.forget()
-        if removed:
-            self._forget_marks()
         return removed
-
-    def _forget_marks(self) -> None:
-        """Remove the marks of batches that are done: some of them are not there any more."""
-        for mark in self.folder.glob(_DONE_MARKS):
-            with suppress(OSError):
-                mark.unlink()
 
     def damaged(self) -> list[ShardFile]:
         """The shards that are not whole, or do not have their own key; reads every one."""

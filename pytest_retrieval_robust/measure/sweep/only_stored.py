@@ -69,21 +69,26 @@ class OnlyStored:
 
     def gallery(self, space: RowSpace) -> Tensor:
         plan = self._plan
-        texts = plan.pairs.texts
-        batches = gallery_batches(plan.model, texts, plan.batch_size)
-        found: list[Tensor] = []
-        for numbers in batches:
-            rows = self._report_rows([texts[number] for number in numbers])
-            if rows is not None:
-                found.append(torch.from_numpy(rows).to(plan.model.device))
-        missing = len(batches) - len(found)
-        if missing:
-            raise NotStoredError(
-                f"Expected the embeddings of all {len(texts)} reports of"
-                f" {plan.pairs.dataset.name} by {plan.model.name} in the store, got"
-                f" missing={missing} of {len(batches)} batches. {_HOW}"
-            )
-        return assembled_gallery(plan.model, batches, found, space)
+        batches = gallery_batches(plan.model, plan.pairs.texts, plan.batch_size)
+        # One after another: all rows at once may not fit into memory.
+        rows = map(self._report_tensor, _texts_of(plan))
+        return assembled_gallery(plan.model, batches, rows, space)
+
+    def _report_tensor(self, texts: Sequence[str]) -> Tensor:
+        rows = self._report_rows(texts)
+        if rows is None:
+            raise self._lacks_reports()
+        return torch.from_numpy(rows).to(self._plan.model.device)
+
+    def _lacks_reports(self) -> NotStoredError:
+        plan = self._plan
+        batches = _texts_of(plan)
+        missing = sum(self._report_rows(texts) is None for texts in batches)
+        return NotStoredError(
+            f"Expected the embeddings of all {len(plan.pairs.texts)} reports of"
+            f" {plan.pairs.dataset.name} by {plan.model.name} in the store, got"
+            f" missing={missing} of {len(batches)} batches. {_HOW}"
+        )
 
     def _report_rows(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         for shards in self._shards:
@@ -196,6 +201,13 @@ def _shards_of_kinds(
     return shards if ANY_KIND in kinds else _one_of_each_kind(shards, plan)
 
 
+def _texts_of(plan: SweepPlan) -> list[list[str]]:
+    """The reports of each batch of the gallery, in order."""
+    texts = plan.pairs.texts
+    batches = gallery_batches(plan.model, texts, plan.batch_size)
+    return [[texts[number] for number in numbers] for numbers in batches]
+
+
 def _one_of_each_kind(
     all_shards: Sequence[ModelShards], plan: SweepPlan
 ) -> list[ModelShards]:
@@ -204,11 +216,7 @@ def _one_of_each_kind(
     After an upgrade of CUDA, for one, a store has embeddings of the same device that
     are other ones. They are not mixed.
     """
-    texts = plan.pairs.texts
-    batches = [
-        [texts[number] for number in numbers]
-        for numbers in gallery_batches(plan.model, texts, plan.batch_size)
-    ]
+    batches = _texts_of(plan)
     fullest: dict[str, tuple[int, ModelShards]] = {}
     for shards in all_shards:
         count = sum(map(shards.has_reports, batches))
