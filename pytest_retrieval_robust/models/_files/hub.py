@@ -23,7 +23,8 @@ from .hub_cache import (
 )
 from .tokenizer import VOCABULARIES, has_vocabulary
 
-_ACCEPT_TERMS = "accept its terms on its page of the hub and log in (`hf auth login`)"
+ACCEPT_TERMS = "accept its terms on its page of the hub and log in (`hf auth login`)"
+"""How a message asks for it."""
 
 
 def is_open_clip_repository(
@@ -58,7 +59,7 @@ def missing_from_hub(
     """
     folder = cached_folder(repository, revision)
     if folder is None:
-        first = f"{_ACCEPT_TERMS}, then " if terms else ""
+        first = f"{ACCEPT_TERMS}, then " if terms else ""
         download = repository
         if revision is not None:
             download = f"{repository} --revision {revision}"
@@ -159,7 +160,7 @@ def how_to_download(repository: str, error: BaseException | None = None) -> str:
     """How to download a repository; a gated one's terms must be accepted first."""
     first = "Run"
     if error is not None and _is_gated(error):
-        first = f"{_ACCEPT_TERMS.capitalize()}, then run"
+        first = f"{ACCEPT_TERMS.capitalize()}, then run"
     return f"{first} `hf download {repository}` on a machine with network access"
 
 

@@ -5,11 +5,16 @@ Their sizes are read from the weights of a file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, SwinConfig, SwinModel
+
+from ...core.errors import ModelError
+from .._files.identify import looks_like
 
 # transformers 5 renamed the parts of Swin, and only `from_pretrained` renames them in
 # an old file: without these, 156 of 219 tensors stay unset. The first match alone counts.
@@ -135,3 +140,53 @@ def table_sizes(tensors: Mapping[str, Tensor], prefix: str) -> TableSizes:
         words=tensors[f"{embeddings}word_embeddings.weight"].shape[0],
         positions=tensors[f"{embeddings}position_embeddings.weight"].shape[0],
     )
+
+
+@dataclass(frozen=True)
+class VisionSizes:
+    """The sizes of a vision transformer in timm's keys."""
+
+    width: int
+    depth: int
+    patch: int
+    side: int
+    """Pixels per side of the input."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As timm takes them. Heads are 64 wide; no weight's shape tells their number."""
+        return {
+            "img_size": self.side,
+            "patch_size": self.patch,
+            "embed_dim": self.width,
+            "depth": self.depth,
+            "num_heads": max(1, self.width // _HEAD_WIDTH),
+        }
+
+
+def vision_sizes(tensors: Mapping[str, Tensor], prefix: str) -> VisionSizes:
+    """The sizes of the vision transformer whose tensors lie under `prefix`."""
+    kernel = tensors[f"{prefix}patch_embed.proj.weight"]
+    patch = kernel.shape[-1]
+    blocks = f"{prefix}blocks."
+    numbers = {
+        key.removeprefix(blocks).split(".")[0]
+        for key in tensors
+        if key.startswith(blocks)
+    }
+    # One position is the class token's; the others are a square of patches.
+    grid = math.isqrt(tensors[f"{prefix}pos_embed"].shape[-2] - 1)
+    return VisionSizes(kernel.shape[0], len(numbers), patch, grid * patch)
+
+
+def require_signs(
+    system: str, tensors: Mapping[str, Tensor], signs: Sequence[str]
+) -> None:
+    """`ModelError` unless a file has the tensors whose shapes decide a system's sizes."""
+    for sign in signs:
+        if sign not in tensors or tensors[sign].ndim < 2:
+            raise ModelError(
+                f"Expected a checkpoint of {system}, got one that looks like"
+                f" {looks_like(tensors)} (no {sign}). Use the authors' file, or load"
+                " this one under its own name."
+            )

@@ -74,12 +74,13 @@ def load_word_pieces(
     *,
     context: int,
     clean: Callable[[str], str] = str,
+    reader: Any = BertTokenizer,
 ) -> WordPieces:
     """The request's tokenizer, or `default` from the hub's cache; it must fit the tables.
 
-    `clean` is what the authors do to a text before it is tokenised. `context_length` of
-    the request's options overrides `context`; `ConfigError` if the network has fewer
-    positions.
+    `clean` is what the authors do to a text before it is tokenised, `reader` the class
+    of their tokenizer. `context_length` of the request's options overrides `context`;
+    `ConfigError` if the network has fewer positions.
     """
     context = request.options.get("context_length", context)
     # True is an integer of Python, and no length.
@@ -94,7 +95,7 @@ def load_word_pieces(
     require_regular_members(name, folder)
     # By its class: a folder may name one of its own, whose code would have to be run.
     tokenizer = attempt(
-        lambda: BertTokenizer.from_pretrained(str(folder), local_files_only=True),
+        lambda: reader.from_pretrained(str(folder), local_files_only=True),
         partial(unreadable_tokenizer, name, source),
     )
     require_fit(name, len(tokenizer), tables.words, Path(source).name)

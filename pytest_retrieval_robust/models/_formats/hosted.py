@@ -1,0 +1,129 @@
+"""Catalogue entries of models whose repository on the hub holds weights, and no layout
+that a library reads by itself.
+
+Imports no model library: entries are made whenever the catalogue is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import DualEncoder, LoadRequest, ModelEntry
+from .._files.checkpoint import revision_of
+from .._files.hub_files import HubFile, hub_file, missing_hub_file
+from .._files.plain_files import PlainFile, local_file, missing_file
+from .._files.tokenizer import has_vocabulary, missing_tokenizer
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+
+def hosted_system(
+    name: str,
+    summary: str,
+    recipe: Callable[[], Recipe],
+    file: HubFile,
+    tokenizer: str | None = None,
+) -> ModelEntry:
+    """A system in its authors' own format, on the hub.
+
+    Its tokenizer lies beside the weights, or else in the repository `tokenizer`.
+    """
+
+    def load(request: LoadRequest) -> DualEncoder:
+        from .recipe import load_system
+
+        checkpoint = request.checkpoint
+        if checkpoint is not None:
+            completed = _with_tokenizer(request, checkpoint, tokenizer)
+            source = _shown(checkpoint)
+            return load_system(name, checkpoint, completed, recipe(), source=source)
+        weights = hub_file(name, file, request)
+        completed = _with_tokenizer(request, weights.parent, tokenizer)
+        source = f"hf:{file.repository}"
+        model = load_system(name, weights, completed, recipe(), source=source)
+        model.card = replace(model.card, revision=revision_of(weights.parent))
+        return model
+
+    def missing(request: LoadRequest) -> str | None:
+        if request.checkpoint is not None:
+            return None
+        reason = missing_hub_file(name, file)
+        if reason is not None or tokenizer is None or request.tokenizer is not None:
+            return reason
+        weights = hub_file(name, file, replace(request, may_download=False))
+        if has_vocabulary(weights.parent):
+            return None
+        return missing_tokenizer(name, tokenizer)
+
+    accepts = ("checkpoint", "tokenizer", "context_length")
+    return ModelEntry(name, summary, load, missing, accepts=accepts)
+
+
+def _with_tokenizer(
+    request: LoadRequest, folder: Path, tokenizer: str | None
+) -> LoadRequest:
+    """The request with the vocabulary of the weights' folder, unless it names one."""
+    if request.tokenizer is not None:
+        return request
+    # A file of the user's own may lie beside anything, so that only folders count.
+    if has_vocabulary(folder):
+        tokenizer = str(folder)
+    return replace(request, tokenizer=tokenizer)
+
+
+def open_clip_file_model(
+    name: str,
+    summary: str,
+    architecture: str,
+    file: HubFile | PlainFile,
+    *,
+    licence: str,
+) -> ModelEntry:
+    """A plain file of weights for one of open_clip's own architectures."""
+
+    def load(request: LoadRequest) -> DualEncoder:
+        from .open_clip import load_file
+
+        checkpoint = request.checkpoint
+        named = request.name or name
+        if checkpoint is not None:
+            source = _shown(checkpoint)
+            return load_file(named, architecture, checkpoint, request, source=source)
+        if isinstance(file, HubFile):
+            weights = hub_file(name, file, request)
+            source = f"hf:{file.repository}"
+        else:
+            weights = local_file(name, file, request)
+            source = file.page
+        model = load_file(named, architecture, weights, request, source=source)
+        # The file itself does not say it; its page does.
+        model.card = replace(
+            model.card, licence=licence, revision=revision_of(weights.parent)
+        )
+        return model
+
+    def missing(request: LoadRequest) -> str | None:
+        if request.checkpoint is not None:
+            return None
+        if isinstance(file, HubFile):
+            return missing_hub_file(name, file)
+        return missing_file(name, file, request)
+
+    is_fetchable = isinstance(file, HubFile) or file.url is not None
+    return ModelEntry(
+        name,
+        summary,
+        load,
+        missing,
+        fetchable=is_fetchable,
+        accepts=("checkpoint", "preprocessing"),
+    )
+
+
+def _shown(checkpoint: Path) -> str:
+    # Cards and results never hold a path, only the file's own name.
+    return f"checkpoint:{checkpoint.name}"
