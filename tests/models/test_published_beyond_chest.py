@@ -209,6 +209,7 @@ def test_a_plain_file_of_an_architecture(
     network = open_clip.CLIP(**small_architectures).eval()
     state = {f"module.{key}": value for key, value in network.state_dict().items()}
     content: dict[str, Any] = {"epoch": 5, "state_dict": state}
+    shown: tuple[str, str | None, str]
     if name == "bmc-clip":
         folder = tmp_path / "published"
         folder.mkdir()
