@@ -130,3 +130,31 @@ def save_model(folder: Path, words: int = 512) -> Path:
     size: Any = {"height": 32, "width": 32}
     SiglipImageProcessor(size=size).save_pretrained(folder)
     return folder
+
+
+def save_modern_bert(folder: Path) -> Path:
+    """ModernBERT's kind: pairs of bytes, `[CLS]` and `[SEP]` around a text, one file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    inner = Tokenizer(BPE())
+    inner.normalizer = normalizers.NFC()
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = BpeTrainer(
+        vocab_size=480,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    inner.train_from_iterator(CORPUS, trainer)
+    inner.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    inner.save(str(folder / "tokenizer.json"))
+    names = ("pad", "unk", "cls", "sep", "mask")
+    settings: dict[str, Any] = {
+        **{f"{name}_token": f"[{name.upper()}]" for name in names},
+        "model_max_length": 8192,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder

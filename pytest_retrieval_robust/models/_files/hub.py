@@ -121,9 +121,14 @@ def _has_tokenizer(source: str) -> bool:
 
 
 def open_clip_text(folder: Path) -> dict[str, Any]:
-    """`text_cfg` of a folder's `open_clip_config.json`.
+    """`text_cfg` of a folder's `open_clip_config.json`."""
+    return open_clip_tower(folder, "text_cfg")
 
-    Empty if it cannot be read, which the loader reports.
+
+def open_clip_tower(folder: Path, tower: str) -> dict[str, Any]:
+    """The settings of a tower in a folder's `open_clip_config.json`.
+
+    Empty if they cannot be read, which the loader reports.
     """
     # Reading a FIFO of this name would never end.
     file = folder / OPEN_CLIP_CONFIG
@@ -131,7 +136,7 @@ def open_clip_text(folder: Path) -> dict[str, Any]:
         return {}
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-        return dict(config["model_cfg"]["text_cfg"])
+        return dict(config["model_cfg"][tower])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}
 

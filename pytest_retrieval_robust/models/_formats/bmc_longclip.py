@@ -75,8 +75,10 @@ class _Texts(nn.Module):
             num_attention_heads=max(1, width // _HEAD_WIDTH),
             # Its marks may lie beyond the rows of a table, and nothing is padded.
             pad_token_id=None,
-            # Version 4 of the library would compile parts of it by itself.
+            # Where they can, some versions compile parts of it, or take attention of
+            # half precision alone.
             reference_compile=False,
+            attn_implementation="sdpa",
         )
         self.transformer = ModernBertModel(config)
         outputs, middle = tensors["text.proj.2.weight"].shape

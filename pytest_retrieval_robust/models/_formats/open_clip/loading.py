@@ -39,6 +39,7 @@ from .creating import (
     published_file,
 )
 from .encoder import OpenClipEncoder
+from .settings import require_known_settings
 
 _REPOSITORY_FILES = ["open_clip_*", "*.json", "*.txt", "README.md"]
 _OPENAI_TEXT = ("text_projection", "positional_embedding", "token_embedding.weight")
@@ -187,8 +188,11 @@ def _load(name: str, checkpoint: _Checkpoint, request: LoadRequest) -> OpenClipE
 
 
 def _check_folder(name: str, folder: Path, request: LoadRequest) -> None:
-    """Raise for files that never end, and for a text tower that is not on this machine."""
+    """Raise for files that never end, for settings that open_clip does not know, and for
+    a text tower that is not on this machine.
+    """
     require_regular_members(name, folder)
+    require_known_settings(name, folder)
     if request.may_download:
         return
     reason = missing_text_tower(name, folder)
