@@ -257,7 +257,7 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
             projection_dim=24,
         )
     )
-    model.load_state_dict(_transformers_keys(network.state_dict()))
+    model.load_state_dict(transformers_keys(network.state_dict()))
     pairs = open_clip.tokenizer.SimpleTokenizer()
     ends = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
     vocabulary = {
@@ -276,7 +276,7 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
     return _save(of_transformers, model, processor, words), of_open_clip
 
 
-def _transformers_keys(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def transformers_keys(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """OpenAI's keys of a CLIP as transformers names them."""
     renamed = {
         "logit_scale": state["logit_scale"],
