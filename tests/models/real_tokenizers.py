@@ -158,3 +158,26 @@ def save_modern_bert(folder: Path) -> Path:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return folder
+
+
+def save_xlm(folder: Path) -> Path:
+    """`sentencepiece.bpe.model`, as XLM-V's repository has it: MetaCLIP 2's words."""
+    import sentencepiece
+
+    folder.mkdir(parents=True, exist_ok=True)
+    text = folder / "corpus.txt"
+    text.write_text("\n".join(CORPUS * 20), encoding="utf-8")
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text),
+        model_prefix=str(folder / "sentencepiece.bpe"),
+        vocab_size=160,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        minloglevel=2,
+    )
+    for temporary in (text, folder / "sentencepiece.bpe.vocab"):
+        temporary.unlink()
+    (folder / "config.json").write_text(json.dumps({"model_type": "xlm-roberta"}))
+    settings = {"tokenizer_class": "XLMRobertaTokenizer", "model_max_length": CONTEXT}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder

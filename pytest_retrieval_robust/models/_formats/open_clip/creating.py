@@ -17,7 +17,9 @@ from ....core.errors import ConfigError, ModelError, NotOnThisMachineError, Robu
 from ....core.foreign import described
 from ... import LoadRequest
 from ..._files.attempt import attempt, missing_package, shown_path
+from ..._files.hub_cache import first_cached
 from ..._files.tokenizer import (
+    VOCABULARIES,
     check_tokenizer,
     has_vocabulary,
     needs_package,
@@ -137,9 +139,10 @@ def _tokenizer(name: str, architecture: Architecture, requested: str | None) -> 
     folder = architecture.folder
     # A folder's own vocabulary goes before the one that its configuration names.
     lacks_own = folder is not None and not has_vocabulary(folder)
-    if not named or (requested is None and not lacks_own):
+    is_elsewhere = folder is None or lacks_own
+    if not named or (requested is None and not is_elsewhere):
         return open_clip.get_tokenizer(architecture.schema)
-    source = requested or str(named)
+    source = requested or _cached_words(str(named))
     check_tokenizer(name, source)
 
     def read() -> HFTokenizer:
@@ -151,6 +154,16 @@ def _tokenizer(name: str, architecture: Architecture, requested: str | None) -> 
         )
 
     return attempt(read, partial(unreadable_tokenizer, name, source))
+
+
+def _cached_words(repository: str) -> str:
+    """The folder of a repository's vocabulary if it is cached, else the repository.
+
+    transformers asks the hub for a repository's config.json even where there is none,
+    and fails without a network. It reads a folder without one.
+    """
+    vocabulary = first_cached(repository, VOCABULARIES)
+    return repository if vocabulary is None else str(vocabulary.parent)
 
 
 @contextmanager
