@@ -26,6 +26,7 @@ from ..preprocessing import checked_overrides
 from .encoder import TransformersEncoder
 from .processor import load_picture
 from .source import PROCESSORS, Source
+from .task import require_dual_encoder
 from .text import load_tokenizer
 from .weights import WholeModel, whole_model
 
@@ -59,6 +60,7 @@ def load_pretrained(
     )
     # Before the weights, which may be gigabytes.
     _require_fixed_input(name, config)
+    checkpoint.read("configuration", lambda: require_dual_encoder(name, config))
     whole = whole_model(checkpoint)
     overrides = checked_overrides(name, request.options.get("preprocessing", {}))
     picture = load_picture(checkpoint, overrides)

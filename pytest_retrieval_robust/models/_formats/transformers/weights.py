@@ -17,6 +17,7 @@ from ..._files.weight_sets import own_weights, wanted_set
 from ..._files.weights_file import read_weights
 from ..encoders import torch_dtype
 from .source import Source
+from .task import require_same_task
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def whole_model(source: Source) -> WholeModel:
     else:
         loaded, prefix = _load_all(source)
     _require_shapes(source.name, loaded)
+    require_same_task(source.name, loaded.model.config, loaded.missing_keys)
     require_no_missing(source.name, sorted(loaded.missing_keys))
     _require_numbers(source.name, loaded.model)
     return WholeModel(
