@@ -206,8 +206,8 @@ def load_dataset(name: str, **options: object) -> RetrievalDataset:
     if "/" in name.partition("(")[0] or name.endswith(_TABLE_SUFFIXES):
         raise UnknownNameError(
             "Expected the name of a data set, got a path. Open a table with"
-            " load_dataset('table', path=...), and shards with"
-            " load_dataset('webdataset', ...)."
+            " load_dataset('table', path=...), shards with 'webdataset', and a folder of"
+            " images with texts beside them with 'image-folder'."
         )
     return dataset_from_text(name, options, _catalogues().datasets).load()
 

@@ -15,7 +15,7 @@ from .records import ImageRow
 
 ITS_TABLE = "row {} of its table"
 """How messages name an image: files and folders may be named after patients."""
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")
 
 
 class FolderImages:
@@ -85,7 +85,7 @@ class FolderImages:
         for folder, _, files in os.walk(self._root):
             # A .png comes after a .dcm of the same key, and wins: it is faster to read.
             for file in sorted(files):
-                if file.lower().endswith(_SUFFIXES):
+                if file.lower().endswith(IMAGE_SUFFIXES):
                     absolute = os.path.join(folder, file)
                     paths[self._key(file)] = os.path.relpath(absolute, self._root)
         return paths

@@ -115,7 +115,7 @@ def open_clip_tag_model(
             return None
         return _missing_tag(name, tag, request)
 
-    return ModelEntry(name, summary, load, missing, accepts=_HUB_OPTIONS)
+    return ModelEntry(name, summary, load, missing, accepts=_TAG_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def clip_model(
             return None
         return missing_from_hub(name, repository)
 
-    return ModelEntry(name, summary, load, missing, accepts=("checkpoint",))
+    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "weights"))
 
 
 def biovil_model(name: str, summary: str, repository: str) -> ModelEntry:
@@ -214,7 +214,14 @@ def _stated(
     return model
 
 
-_HUB_OPTIONS = ("checkpoint", "tokenizer", "preprocessing")
+_TAG_OPTIONS = ("checkpoint", "tokenizer", "preprocessing", "weights")
+_HUB_OPTIONS = (
+    "checkpoint",
+    "tokenizer",
+    "preprocessing",
+    "image_processor",
+    "weights",
+)
 
 
 def _load_folder(name: str, folder: Path, request: LoadRequest) -> DualEncoder:
@@ -256,9 +263,9 @@ def authors_model(
             return missing_tokenizer(name, tokenizer)
         return reason
 
-    accepts: tuple[str, ...] = ("checkpoint", "preprocessing")
+    accepts: tuple[str, ...] = ("checkpoint", "preprocessing", "weights")
     if tokenizer is not None:
-        accepts = ("checkpoint", "tokenizer", "preprocessing", "context_length")
+        accepts = (*accepts, "tokenizer", "context_length")
     return ModelEntry(
         name, summary, load, missing, fetchable=file.url is not None, accepts=accepts
     )
