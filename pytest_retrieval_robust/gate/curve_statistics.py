@@ -62,6 +62,8 @@ def tail(samples: Floats, share: float) -> float:
 def tails(samples: Floats, share: float) -> tuple[float, float]:
     """The values that a `share` of the samples lies below, and above: see `tail`."""
     is_finite = bool(np.isfinite(samples).all())
+    if not is_finite and np.isnan(samples).any():
+        return math.nan, math.nan
     if share * len(samples) < _FEWEST_IN_A_TAIL and is_finite:
         middle = float(samples.mean())
         reach = float(normal_quantile(share) * samples.std())
@@ -69,8 +71,6 @@ def tails(samples: Floats, share: float) -> tuple[float, float]:
     # The quantiles of numpy's method "lower".
     below = math.floor((len(samples) - 1) * share)
     above = len(samples) - 1 - below
-    if np.isnan(samples).any():
-        return math.nan, math.nan
     # One after the other: for two places at a time numpy takes four times as long.
     low = np.partition(samples, below)[below]
     high = np.partition(samples, above)[above]

@@ -14,6 +14,9 @@ class ModelCard:
     revision: str | None = None
     sha256: str | None = None
     licence: str | None = None
+    """Of the published weights, as their publisher names it; None if it is not known."""
+    terms: str | None = None
+    """What the publisher asks for before the weights may be used, beside the licence."""
     parameters: int | None = None
     input_size: int | None = None
     """Pixels per side of the square input."""

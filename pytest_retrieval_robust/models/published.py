@@ -41,7 +41,7 @@ def register(catalogue: Catalogue[ModelEntry]) -> None:
 
 def _paper() -> list[ModelEntry]:
     return [
-        clip_model("clip", "OpenAI's CLIP ViT-B/32", CLIP_REPOSITORY),
+        clip_model("clip", "OpenAI's CLIP ViT-B/32", CLIP_REPOSITORY, licence="MIT"),
         authors_model(
             "cxr-repair",
             "CXR-RePaiR, a CLIP ViT-B/32 trained on the impressions of MIMIC-CXR",
@@ -133,6 +133,7 @@ def _later() -> list[ModelEntry]:
             "pubmedclip",
             "PubMedCLIP, CLIP tuned on ROCO",
             "flaviagiammarino/pubmed-clip-vit-base-patch32",
+            licence="MIT",
         ),
         biovil_model(
             "biovil-t",
@@ -146,6 +147,7 @@ def _later() -> list[ModelEntry]:
             "medsiglip",
             "MedSigLIP (its terms must be accepted on the hub)",
             "google/medsiglip-448",
+            licence="Health AI Developer Foundations terms of use",
             terms=True,
         ),
         open_clip_model("whyxrayclip", "WhyXrayCLIP ViT-L/14", "yyupenn/whyxrayclip"),
@@ -154,6 +156,7 @@ def _later() -> list[ModelEntry]:
             "BiomedCLIP ViT-B/16 with PubMedBERT",
             "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
             tower=_BIOMED_BERT,
+            licence="MIT",
         ),
     ]
 

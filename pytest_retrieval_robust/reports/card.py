@@ -190,7 +190,7 @@ def _facts(run: RunRecord, model: ModelRecord, datasets: set[str]) -> Iterator[s
         yield f"- {code(facts['name'])}: {', '.join(terms)}, fingerprint {fingerprint}"
     origin = [
         f"{key} {code(str(model.card[key]))}"
-        for key in ("source", "revision", "sha256")
+        for key in ("source", "revision", "sha256", "licence", "terms")
         if model.card.get(key)
     ]
     if origin:

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,10 +112,13 @@ def _libraries() -> Json:
     """
     try:
         import torch
-        import transformers
+
+        # Of a run without one of its models it is not imported for its version, which
+        # takes a second.
+        transformers = version("transformers")
     except FOREIGN:
         return {"torch": None, "transformers": None}
-    return {"torch": torch.__version__, "transformers": transformers.__version__}
+    return {"torch": torch.__version__, "transformers": transformers}
 
 
 def _accelerators(run: RunRecord) -> str | None:

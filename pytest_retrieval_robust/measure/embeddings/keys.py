@@ -93,7 +93,7 @@ _LIBRARIES = (
 )
 _CODECS = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif")
 """Pillow's decoders. It may load another library than the one it was built with."""
-_NOT_OF_THE_WEIGHTS = ("source", "licence")
+_NOT_OF_THE_WEIGHTS = ("source", "licence", "terms")
 """Fields of a model's card that no number follows from."""
 _ENCODED_PICTURES = 2
 """How many of the fixed pictures are encoded: the first two, one in colour and one grey."""

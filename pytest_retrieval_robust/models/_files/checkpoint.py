@@ -53,16 +53,23 @@ def keys_in(files: Iterable[Path]) -> list[str]:
 
 
 def licence_of(folder: Path) -> str | None:
-    """The `license:` of a model card's front matter, if the folder has one."""
+    """The `license:` of a model card's front matter, if the folder has one.
+
+    For a licence that the hub has no word for (`other`), it is the `license_name:`.
+    """
     card = folder / "README.md"
     if not card.is_file():
         return None
     # Only the front matter is of interest, not the text of a long card.
     lines = card.read_text(encoding="utf-8", errors="replace").splitlines()
+    stated: dict[str, str] = {}
     for line in lines[:_FRONT_MATTER_LINES]:
-        if line.startswith("license:"):
-            return line.partition(":")[2].strip() or None
-    return None
+        key, _, value = line.partition(":")
+        stated.setdefault(key, value.strip())
+    licence = stated.get("license")
+    if licence == "other":
+        licence = stated.get("license_name") or licence
+    return licence or None
 
 
 def revision_of(folder: Path) -> str | None:

@@ -19,6 +19,7 @@ from .hub_cache import (
     cached_folder,
     first_cached,
     in_open_clip_layout,
+    is_of_timm,
     is_open_clip_listing,
 )
 from .tokenizer import VOCABULARIES, has_vocabulary
@@ -39,14 +40,18 @@ def is_open_clip_repository(
         return in_open_clip_layout(folder)
     if not request.may_download:
         return False
-    from huggingface_hub import list_repo_files
+    from huggingface_hub import hf_hub_download, list_repo_files
 
     try:
         files = set(list_repo_files(repository, revision=revision))
+        if is_open_clip_listing(files) or OPEN_CLIP_CONFIG not in files:
+            return is_open_clip_listing(files)
+        # Two configurations: one of them may be timm's, for the image tower alone.
+        config = hf_hub_download(repository, "config.json", revision=revision)
+        return is_of_timm(Path(config))
     except FOREIGN:
         # A missing network has a dozen kinds of errors. The loader reports it.
         return False
-    return is_open_clip_listing(files)
 
 
 def missing_from_hub(
@@ -59,16 +64,23 @@ def missing_from_hub(
     """
     folder = cached_folder(repository, revision)
     if folder is None:
-        first = f"{ACCEPT_TERMS}, then " if terms else ""
-        download = repository
-        if revision is not None:
-            download = f"{repository} --revision {revision}"
-        return (
-            f"the weights of {name} ({repository}) are not on this machine; "
-            f"{first}get them with --robust-download or `hf download {download}`"
-        )
+        return not_from_hub(name, repository, revision, terms=terms)
     # transformers keeps everything in one repository.
     return missing_text_tower(name, folder) if in_open_clip_layout(folder) else None
+
+
+def not_from_hub(
+    name: str, repository: str, revision: str | None = None, *, terms: bool = False
+) -> str:
+    """The sentence for weights of a repository that are not cached."""
+    first = f"{ACCEPT_TERMS}, then " if terms else ""
+    download = repository
+    if revision is not None:
+        download = f"{repository} --revision {revision}"
+    return (
+        f"the weights of {name} ({repository}) are not on this machine; "
+        f"{first}get them with --robust-download or `hf download {download}`"
+    )
 
 
 def missing_text_tower(name: str, folder: Path) -> str | None:

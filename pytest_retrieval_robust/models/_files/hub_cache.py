@@ -5,7 +5,10 @@ Looks at files only, and imports no model library.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+from ...core.files import is_regular
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 _TRANSFORMERS_WEIGHTS = (
@@ -14,7 +17,8 @@ _TRANSFORMERS_WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-_OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+"""In the order in which one is taken."""
 _CONFIGS = ("config.json", OPEN_CLIP_CONFIG)
 
 
@@ -22,7 +26,7 @@ def cached_folder(repository: str, revision: str | None = None) -> Path | None:
     """The snapshot folder of a repository if its config and weights are cached, else None."""
     config = first_cached(repository, _CONFIGS, revision)
     weights = first_cached(
-        repository, (*_TRANSFORMERS_WEIGHTS, *_OPEN_CLIP_WEIGHTS), revision
+        repository, (*_TRANSFORMERS_WEIGHTS, *OPEN_CLIP_WEIGHTS), revision
     )
     return config.parent if config and weights else None
 
@@ -49,9 +53,26 @@ def first_cached(
 def in_open_clip_layout(folder: Path) -> bool:
     """Whether a snapshot is in open_clip's layout alone: transformers' goes before it."""
     deciding = (*_CONFIGS, *_TRANSFORMERS_WEIGHTS)
-    return is_open_clip_listing(
-        {name for name in deciding if (folder / name).is_file()}
-    )
+    names = {name for name in deciding if (folder / name).is_file()}
+    if OPEN_CLIP_CONFIG in names and is_of_timm(folder / "config.json"):
+        return True
+    return is_open_clip_listing(names)
+
+
+def is_of_timm(config: Path) -> bool:
+    """Whether a configuration is timm's, whose weights beside it are the image tower alone.
+
+    Repositories of timm hold one image tower twice: for timm, and in a whole model for
+    open_clip.
+    """
+    if not is_regular(config):
+        return False
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    is_table = isinstance(content, dict)
+    return is_table and "architecture" in content and "model_type" not in content
 
 
 def is_open_clip_listing(names: set[str]) -> bool:

@@ -15,6 +15,7 @@ _SIGNS = (
     ("vision_model.projection_head.weight", "MedCLIP with Swin (medclip-vit)"),
     ("image_encoder.resnet.conv1.weight", "CXR-CLIP with ResNet-50 (cxr-clip)"),
     ("image_encoder.image_encoder.", "CXR-CLIP with Swin (cxr-clip)"),
+    ("image_encoder.model.blocks.", "CheXficient (chexficient)"),
     ("gloria.img_encoder.", "GLoRIA (gloria)"),
     ("img_enc.backbone.", "MedProbCLIP (medprobclip)"),
     ("encoder.backbone_to_vit.weight", "the image side of BioViL-T (biovil-t)"),

@@ -6,24 +6,37 @@ Imports no model library: entries are made whenever the catalogue is read.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import DualEncoder, LoadRequest, ModelEntry
-from .._files.hub import missing_from_hub, repository_folder
-from .._files.hub_cache import cached_folder
+from .._files.hub import missing_from_hub, not_from_hub, repository_folder
+from .._files.hub_cache import (
+    OPEN_CLIP_CONFIG,
+    OPEN_CLIP_WEIGHTS,
+    cached_folder,
+    first_cached,
+)
 from .._files.plain_files import PlainFile, check_published, local_file, missing_file
 from .._files.tokenizer import missing_tokenizer
 
 if TYPE_CHECKING:
+    from .open_clip.encoder import OpenClipEncoder
     from .recipe import Recipe
+    from .transformers.encoder import TransformersEncoder
 
 
 # Models of the hub
 
 
 def transformers_model(
-    name: str, summary: str, repository: str, *, terms: bool = False
+    name: str,
+    summary: str,
+    repository: str,
+    *,
+    licence: str | None = None,
+    terms: bool = False,
 ) -> ModelEntry:
     """A model of the hub that transformers knows; its `terms` must be accepted first."""
 
@@ -32,9 +45,10 @@ def transformers_model(
             return _load_folder(name, request.checkpoint, request)
         from .transformers import load_pretrained
 
-        return load_pretrained(
+        model = load_pretrained(
             name, repository, request, shown_source=f"hf:{repository}"
         )
+        return _stated(model, licence, terms=terms)
 
     def missing(request: LoadRequest) -> str | None:
         if request.checkpoint is not None:
@@ -45,7 +59,12 @@ def transformers_model(
 
 
 def open_clip_model(
-    name: str, summary: str, repository: str, *, tower: str | None = None
+    name: str,
+    summary: str,
+    repository: str,
+    *,
+    tower: str | None = None,
+    licence: str | None = None,
 ) -> ModelEntry:
     """A model of the hub that open_clip knows; `tower` is its text tower's repository."""
 
@@ -54,7 +73,7 @@ def open_clip_model(
             return _load_folder(name, request.checkpoint, request)
         from .open_clip import load_repository
 
-        return load_repository(name, repository, request)
+        return _stated(load_repository(name, repository, request), licence)
 
     def missing(request: LoadRequest) -> str | None:
         if request.checkpoint is not None:
@@ -68,7 +87,60 @@ def open_clip_model(
     return ModelEntry(name, summary, load, missing, accepts=_HUB_OPTIONS)
 
 
-def clip_model(name: str, summary: str, repository: str) -> ModelEntry:
+def open_clip_tag_model(
+    name: str,
+    summary: str,
+    tag: OpenClipTag,
+    *,
+    licence: str,
+) -> ModelEntry:
+    """Published weights of open_clip by their tag, which also says how they are read."""
+
+    def load(request: LoadRequest) -> DualEncoder:
+        from .open_clip import load_file, load_tag
+
+        named = request.name or name
+        checkpoint = request.checkpoint
+        if checkpoint is None:
+            model = load_tag(named, tag.architecture, tag.name, request)
+            return _stated(model, licence)
+        # A folder with its own configuration needs no architecture.
+        if (checkpoint / OPEN_CLIP_CONFIG).is_file():
+            return _load_folder(name, checkpoint, request)
+        source = _shown(checkpoint)
+        return load_file(named, tag.architecture, checkpoint, request, source=source)
+
+    def missing(request: LoadRequest) -> str | None:
+        if request.checkpoint is not None:
+            return None
+        return _missing_tag(name, tag, request)
+
+    return ModelEntry(name, summary, load, missing, accepts=_HUB_OPTIONS)
+
+
+@dataclass(frozen=True)
+class OpenClipTag:
+    """Weights that open_clip publishes for one of its architectures."""
+
+    architecture: str
+    name: str
+    repository: str
+    """Where they lie on the hub."""
+    tokenizer: str | None = None
+    """The repository of the tokenizer; None for open_clip's own."""
+
+
+def _missing_tag(name: str, tag: OpenClipTag, request: LoadRequest) -> str | None:
+    if first_cached(tag.repository, OPEN_CLIP_WEIGHTS) is None:
+        return not_from_hub(name, tag.repository)
+    if tag.tokenizer is None or request.tokenizer is not None:
+        return None
+    return missing_tokenizer(name, tag.tokenizer)
+
+
+def clip_model(
+    name: str, summary: str, repository: str, *, licence: str | None = None
+) -> ModelEntry:
     """A CLIP of the hub.
 
     A user's own file may be in OpenAI's key layout, a folder in either library's.
@@ -79,9 +151,10 @@ def clip_model(name: str, summary: str, repository: str) -> ModelEntry:
         if checkpoint is None:
             from .transformers import load_pretrained
 
-            return load_pretrained(
+            model = load_pretrained(
                 name, repository, request, shown_source=f"hf:{repository}"
             )
+            return _stated(model, licence)
         # Only a folder has the configuration that either library needs.
         if checkpoint.is_dir():
             return _load_folder(name, checkpoint, request)
@@ -118,6 +191,27 @@ def biovil_model(name: str, summary: str, repository: str) -> ModelEntry:
 
     accepts = ("checkpoint", "tokenizer", "context_length")
     return ModelEntry(name, summary, load, missing, accepts=accepts)
+
+
+_ASKED = "to be accepted on its page of the hub"
+
+
+def _stated(
+    model: TransformersEncoder | OpenClipEncoder,
+    licence: str | None,
+    *,
+    terms: bool = False,
+) -> DualEncoder:
+    """The model, its card with the licence of the published weights.
+
+    The repository's own card goes before what is known here: it belongs to the revision.
+    """
+    model.card = replace(
+        model.card,
+        licence=model.card.licence or licence,
+        terms=_ASKED if terms else None,
+    )
+    return model
 
 
 _HUB_OPTIONS = ("checkpoint", "tokenizer", "preprocessing")

@@ -39,6 +39,8 @@ class Recipe:
     """The text tower: (B, L) token ids without padding -> (B, D)."""
     picture: Callable[[str, Mapping[str, Tensor], LoadRequest], Picture]
     tokens: Callable[[str, Mapping[str, Tensor], LoadRequest], Tokens]
+    unused: tuple[str, ...] = ()
+    """Beginnings of keys that the authors' training needs and no embedding."""
     encoder: Callable[[Any], Callable[..., ComposedEncoder]] = lambda _: ComposedEncoder
     """The network -> the class of the encoder; another one if similarity is not the dot
     product.
@@ -66,6 +68,7 @@ def load_system(
         picture = recipe.picture(name, tensors, request)
         tokens = recipe.tokens(name, tensors, request)
         sha256 = stored.sha256
+    unused = [key for key in fit.unexpected if key.startswith(recipe.unused)]
     card = ModelCard(
         source=source,
         sha256=sha256,
@@ -73,8 +76,8 @@ def load_system(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         key_prefix=prefix or None,
         missing_keys=fit.missing,
-        unexpected_keys=fit.unexpected,
-        dropped_keys=fit.dropped,
+        unexpected_keys=tuple(key for key in fit.unexpected if key not in unused),
+        dropped_keys=tuple(sorted({*fit.dropped, *unused})),
     )
     parts = Parts(
         picture=picture,

@@ -11,7 +11,7 @@ from ..saved_run import host_of
 from .dialect import code, command_code, text
 
 _OF_A_DATASET = ("split", "text", "relevance")
-_OF_A_MODEL = ("source", "revision", "sha256")
+_OF_A_MODEL = ("source", "revision", "sha256", "licence", "terms")
 
 
 def provenance_block(run: RunRecord) -> str:

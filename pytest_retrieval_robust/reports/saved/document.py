@@ -90,6 +90,7 @@ class ModelForm(_Form):
     revision: str | UnsetType | None = UNSET
     sha256: str | UnsetType | None = UNSET
     licence: str | UnsetType | None = UNSET
+    terms: str | UnsetType | None = UNSET
     parameters: int | UnsetType | None = UNSET
     input_size: int | UnsetType | None = UNSET
     context_length: int | UnsetType | None = UNSET

@@ -177,6 +177,11 @@ def loading_error(name: str, error: BaseException) -> RobustError:
     package = missing_package(error)
     if package is not None:
         return needs_package(name, "open_clip model", package)
+    if "Unknown model (" in str(error):
+        return ModelError(
+            f"Expected an image tower of {name} that the installed timm knows, got one"
+            " that it does not. Run `pip install --upgrade timm open_clip_torch`."
+        )
     if _is_absence(error):
         return NotOnThisMachineError(
             f"Expected the weights of {name} in the Hugging Face cache or on the hub,"

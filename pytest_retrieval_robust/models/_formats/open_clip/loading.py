@@ -22,7 +22,7 @@ from ..._files.checkpoint import (
     sha256_of,
 )
 from ..._files.hub import missing_text_tower, repository_folder
-from ..._files.hub_cache import cached_folder
+from ..._files.hub_cache import OPEN_CLIP_WEIGHTS, cached_folder
 from ..._files.identify import looks_like
 from ..._files.inputs import inputs_digest, token_ids_digest, vocabulary_of
 from ..._files.prefixes import without_prefix
@@ -67,12 +67,7 @@ def load_tag(
     """
     published = open_clip.pretrained.get_pretrained_cfg(architecture, tag)
     if not published:
-        tags = open_clip.list_pretrained_tags_by_model(architecture)
-        raise ConfigError(
-            "Expected an open_clip architecture with a published tag, got"
-            f" open_clip:{architecture}/{tag}. Tags of {architecture}:"
-            f" {', '.join(tags) or 'none'}."
-        )
+        raise _unknown_tag(architecture, tag)
     named = Architecture(architecture)
     # Weights trained with QuickGELU fit an architecture without it: open_clip would
     # only warn, and compute something else.
@@ -97,12 +92,37 @@ def load_tag(
     return OpenClipEncoder(name, created, request, card)
 
 
+def _unknown_tag(architecture: str, tag: str) -> ConfigError:
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    got = f"open_clip:{architecture}/{tag}"
+    if architecture not in open_clip.list_models():
+        return ConfigError(
+            f"Expected an open_clip architecture with a published tag, got {got}, which"
+            f" open_clip {open_clip.__version__} does not know. Fix the name, or run"
+            " `pip install --upgrade open_clip_torch timm` if it is a newer one."
+        )
+    return ConfigError(
+        f"Expected an open_clip architecture with a published tag, got {got}. Tags of"
+        f" {architecture}: {', '.join(tags) or 'none'}."
+    )
+
+
 def load_folder(
     name: str, folder: Path, request: LoadRequest, *, shown_source: str
 ) -> OpenClipEncoder:
     """A folder with `open_clip_config.json` and weights, as `push_to_hub` writes it."""
-    architecture = Architecture(folder=folder)
-    return _load(name, _Checkpoint(architecture, folder, folder, shown_source), request)
+    stored = _Checkpoint(
+        Architecture(folder=folder), _weights_of(folder), folder, shown_source
+    )
+    return _load(name, stored, request)
+
+
+def _weights_of(folder: Path) -> Path:
+    """open_clip's own file in a folder that may hold another library's beside it."""
+    for name in OPEN_CLIP_WEIGHTS:
+        if (folder / name).is_file():
+            return folder / name
+    return folder
 
 
 def load_repository(
