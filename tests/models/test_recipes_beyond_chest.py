@@ -42,7 +42,7 @@ class System:
     constants: tuple[tuple[float, ...], tuple[float, ...]]
     context: int
     side: int
-    licence: str
+    licence: str | None
     is_tokenizer_beside: bool
 
 
@@ -78,7 +78,7 @@ SYSTEMS = {
         constants=CLIP,
         context=512,
         side=28,
-        licence="MIT",
+        licence=None,
         is_tokenizer_beside=False,
     ),
 }
