@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..core.catalogue import Catalogue
 from . import ModelEntry
+from ._files.hub_cache import OPEN_CLIP_WEIGHTS
 from ._files.hub_files import HubFile
 from ._files.plain_files import PlainFile
 from ._formats.entries import clip_model, open_clip_model
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 _PUBMED_BERT = "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract"
 _PUBMED_BERT_EMBEDDINGS = "neuml/pubmedbert-base-embeddings"
 _MODERN_BERT = "thomas-sounack/BioClinical-ModernBERT-base"
-_OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin")
+_NON_COMMERCIAL = "CC BY-NC 4.0 (non-commercial)"
 
 
 def register(catalogue: Catalogue[ModelEntry]) -> None:
@@ -30,16 +31,23 @@ def register(catalogue: Catalogue[ModelEntry]) -> None:
 def _pathology() -> list[ModelEntry]:
     return [
         open_clip_model(
-            "quiltnet-b32", "QuiltNet ViT-B/32, pathology", "wisdomik/QuiltNet-B-32"
+            "quiltnet-b32",
+            "QuiltNet ViT-B/32, pathology",
+            "wisdomik/QuiltNet-B-32",
+            licence="MIT",
         ),
         open_clip_model(
-            "quiltnet-b16", "QuiltNet ViT-B/16, pathology", "wisdomik/QuiltNet-B-16"
+            "quiltnet-b16",
+            "QuiltNet ViT-B/16, pathology",
+            "wisdomik/QuiltNet-B-16",
+            licence="MIT",
         ),
         open_clip_model(
             "quiltnet-b16-pmb",
             "QuiltNet ViT-B/16 with PubMedBERT, pathology",
             "wisdomik/QuiltNet-B-16-PMB",
             tower=_PUBMED_BERT,
+            licence="MIT",
         ),
         clip_model("plip", "PLIP ViT-B/32, pathology", "vinid/plip"),
         hosted_system(
@@ -55,12 +63,14 @@ def _pathology() -> list[ModelEntry]:
             PlainFile(
                 "pathgenclip.pt", "https://github.com/PathFoundation/PathGen-1.6M"
             ),
-            licence="cc-by-2.0",
+            licence="CC BY 2.0",
+            terms="contact details, to be given on its page of the hub",
         ),
         clip_model(
             "pathgen-clip-l",
             "PathGen-CLIP ViT-L/14, pathology",
             "jamessyx/pathgenclip-vit-large-patch14-hf",
+            licence=_NON_COMMERCIAL,
         ),
     ]
 
@@ -68,13 +78,16 @@ def _pathology() -> list[ModelEntry]:
 def _dermatology() -> list[ModelEntry]:
     return [
         open_clip_model(
-            "dermlip", "DermLIP ViT-B/16, dermatology", "redlessone/DermLIP_ViT-B-16"
+            "dermlip",
+            "DermLIP ViT-B/16, dermatology",
+            "redlessone/DermLIP_ViT-B-16",
+            licence=_NON_COMMERCIAL,
         ),
         hosted_system(
             "dermlip-panderm",
             "DermLIP with PanDerm's ViT-B/16 and PubMedBERT, dermatology",
             _dermlip_panderm,
-            HubFile("redlessone/DermLIP_PanDerm-base-w-PubMed-256", _OPEN_CLIP_FILES),
+            HubFile("redlessone/DermLIP_PanDerm-base-w-PubMed-256", OPEN_CLIP_WEIGHTS),
             tokenizer=_PUBMED_BERT_EMBEDDINGS,
         ),
         clip_model("monet", "MONET ViT-L/14, dermatology", "suinleelab/monet"),
@@ -88,7 +101,7 @@ def _biomedical() -> list[ModelEntry]:
             "BMC-CLIP ViT-L/14, figures of the literature",
             "ViT-L-14",
             HubFile("BIOMEDICA/BMC_CLIP_CF", ("BMC_CLIP_CF.pt",)),
-            licence="mit",
+            licence="MIT",
         ),
         hosted_system(
             "bmc-longclip",

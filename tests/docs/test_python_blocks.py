@@ -27,6 +27,7 @@ from pytest_retrieval_robust.models import published
 
 from ..datasets.files import trees
 from ..saved_runs import make_run
+from . import foreign_libraries
 from .conftest import ENCODER, STUDIES
 from .pages import block, inline_code, read
 
@@ -227,6 +228,29 @@ def test_a_report_of_the_page_renders_a_run(tmp_path: Path) -> None:
     made = make_run(tmp_path, queries=20)
     record = judge_run(made.run, Policy(), Against())
     assert registered(names).reports.get("txt").render(record) == ""
+
+
+@runs("docs/recipes.md", 0, 1, 2)
+@pytest.mark.parametrize(
+    "library", foreign_libraries.LIBRARIES, ids=lambda one: one.name
+)
+def test_a_recipe_gives_the_rows_of_its_library(
+    library: foreign_libraries.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture that is not square tells a crop from a stretch, and the constants."""
+    library.install(monkeypatch)
+    names = run("docs/recipes.md", library.block, {})
+    entry = registered(names).models.get(library.name)
+    model = entry.load(LoadRequest())
+    picture = foreign_libraries.picture()
+    pixels = torch.from_numpy(model.prepare(picture).pixels)[None] / 255
+    images = model.encode_images(pixels)
+    assert torch.allclose(images, library.image_row(picture), atol=1e-5)
+    texts = ["a scar", "no scar at all"]
+    assert torch.allclose(
+        model.encode_reports(texts), library.text_rows(texts), atol=1e-5
+    )
+    measure(entry)
 
 
 @runs("docs/python.md", 0)

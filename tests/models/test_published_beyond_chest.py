@@ -37,6 +37,18 @@ OF_TRANSFORMERS = {
         "model.safetensors",
     ),
 }
+MONETS_PROCESSOR = {
+    "crop_size": 48,
+    "do_center_crop": True,
+    "do_normalize": True,
+    "do_resize": True,
+    "feature_extractor_type": "CLIPFeatureExtractor",
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+    "resample": 3,
+    "size": 48,
+}
+"""As it is published, but for its size: of an old library, with ImageNet's constants."""
 OF_OPEN_CLIP = {
     "quiltnet-b32": "wisdomik/QuiltNet-B-32",
     "quiltnet-b16": "wisdomik/QuiltNet-B-16",
@@ -100,11 +112,18 @@ def test_a_clip_of_transformers(
         weights = folder / "model.safetensors"
         torch.save(load_file(weights), folder / file)
         weights.unlink()
+    constants = (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+    if name == "monet":
+        settings = folder / "preprocessor_config.json"
+        settings.write_text(json.dumps(MONETS_PROCESSOR))
+        constants = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     put_into_hub_cache(folder, hub, repository)
     model = load_model(name, device="cpu", download=False)
     assert model.card.source == f"hf:{repository}"
     network = CLIPModel.from_pretrained(both_ways[0]).eval()
-    processor = AutoImageProcessor.from_pretrained(both_ways[0], backend="pil")
+    processor = AutoImageProcessor.from_pretrained(
+        both_ways[0], backend="pil", image_mean=constants[0], image_std=constants[1]
+    )
     words = AutoTokenizer.from_pretrained(both_ways[0])
     output = network(
         **processor(images=picture(), return_tensors="pt"),
@@ -215,12 +234,12 @@ def test_a_plain_file_of_an_architecture(
         folder.mkdir()
         torch.save(content, folder / "BMC_CLIP_CF.pt")
         put_into_hub_cache(folder, hub, "BIOMEDICA/BMC_CLIP_CF")
-        shown = ("hf:BIOMEDICA/BMC_CLIP_CF", "a" * 40, "mit")
+        shown = ("hf:BIOMEDICA/BMC_CLIP_CF", "a" * 40, "MIT")
     else:
         (tmp_path / "weights").mkdir()
         torch.save(network.state_dict(), tmp_path / "weights/pathgenclip.pt")
         page = "https://github.com/PathFoundation/PathGen-1.6M"
-        shown = (page, None, "cc-by-2.0")
+        shown = (page, None, "CC BY 2.0")
     model = load_model(name, device="cpu", download=False, cache_dir=tmp_path)
     card = model.card
     assert (card.source, card.revision, card.licence) == shown

@@ -42,7 +42,7 @@ class System:
     constants: tuple[tuple[float, ...], tuple[float, ...]]
     context: int
     side: int
-    licence: str
+    licence: str | None
     is_tokenizer_beside: bool
 
 
@@ -78,7 +78,7 @@ SYSTEMS = {
         constants=CLIP,
         context=512,
         side=28,
-        licence="MIT",
+        licence=None,
         is_tokenizer_beside=False,
     ),
 }
@@ -202,6 +202,7 @@ def listing(monkeypatch: pytest.MonkeyPatch, *files: str) -> list[list[str]]:
         asked.append(options["allow_patterns"])
         return f"/nowhere/{repository}"
 
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.list_repo_files", lambda _: list(files))
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
     return asked
@@ -229,6 +230,16 @@ def test_one_weights_file_is_fetched_and_no_code(
     (patterns,) = asked
     assert patterns[0] == chosen
     assert not any(pattern.endswith(".py") for pattern in patterns)
+
+
+def test_offline_means_that_nothing_is_asked_for(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not hub.exists()
+    listing(monkeypatch, "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(NotOnThisMachineError, match="eights of keep .*hf download"):
+        load_model("keep", device="cpu")
 
 
 def test_two_weights_files_without_a_known_name_are_listed(

@@ -51,10 +51,13 @@ def hub_file(name: str, file: HubFile, request: LoadRequest) -> Path:
     Raises `NotOnThisMachineError` if it is neither cached nor fetched, and `ModelError`
     for a repository whose weights file cannot be told.
     """
+    from huggingface_hub import constants
+
     cached = _cached(file)
     if cached is not None:
         return cached
-    if not request.may_download:
+    # By the hub's own switch nothing is asked for either.
+    if not request.may_download or constants.HF_HUB_OFFLINE:
         raise NotOnThisMachineError.because(missing_hub_file(name, file) or "")
 
     def explain(error: BaseException) -> NotOnThisMachineError:

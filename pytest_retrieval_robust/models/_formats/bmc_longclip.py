@@ -124,7 +124,8 @@ def _tokens(
 
 
 BMC_LONGCLIP = Recipe(
-    licence="MIT",
+    # Its page was not seen.
+    licence=None,
     anchor=_WORDS,
     tensors=weights_in,
     network=_Network,

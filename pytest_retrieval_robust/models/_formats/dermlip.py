@@ -16,6 +16,7 @@ import torch
 from open_clip.tokenizer import basic_clean, whitespace_clean
 from timm.models.beit import Beit
 from torch import Tensor, nn
+from transformers import BertTokenizerFast
 
 from .. import LoadRequest
 from .._files.weights_file import weights_in
@@ -98,6 +99,7 @@ def _tokens(
         tables,
         context=min(_CONTEXT, tables.positions),
         clean=lambda text: str(whitespace_clean(basic_clean(text))),
+        reader=BertTokenizerFast,
     )
 
 

@@ -82,6 +82,7 @@ def open_clip_file_model(
     file: HubFile | PlainFile,
     *,
     licence: str,
+    terms: str | None = None,
 ) -> ModelEntry:
     """A plain file of weights for one of open_clip's own architectures."""
 
@@ -102,7 +103,10 @@ def open_clip_file_model(
         model = load_file(named, architecture, weights, request, source=source)
         # The file itself does not say it; its page does.
         model.card = replace(
-            model.card, licence=licence, revision=revision_of(weights.parent)
+            model.card,
+            licence=licence,
+            terms=terms,
+            revision=revision_of(weights.parent),
         )
         return model
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import torch
 from PIL.Image import Resampling
 from torch import Tensor, nn
+from transformers import BertTokenizerFast
 
 from .. import LoadRequest
 from .._files.weights_file import weights_in
@@ -88,8 +89,14 @@ def _tokens(
     name: str, tensors: Mapping[str, Tensor], request: LoadRequest
 ) -> WordPieces:
     tables = table_sizes(tensors, _BERT)
-    context = min(_CONTEXT, tables.positions)
-    return load_word_pieces(name, REPOSITORY, request, tables, context=context)
+    return load_word_pieces(
+        name,
+        REPOSITORY,
+        request,
+        tables,
+        context=min(_CONTEXT, tables.positions),
+        reader=BertTokenizerFast,
+    )
 
 
 KEEP = Recipe(

@@ -26,7 +26,8 @@ T = TypeVar("T")
 class Recipe:
     """What is a system's own."""
 
-    licence: str
+    licence: str | None
+    """Of the published weights; None if it is not known."""
     anchor: str
     """A key that every file of the system has: training code put what stands before it."""
     tensors: Callable[[Mapping[str, Any]], dict[str, Tensor]]
