@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ...core.files import is_regular
 
@@ -65,14 +66,25 @@ def is_of_timm(config: Path) -> bool:
     Repositories of timm hold one image tower twice: for timm, and in a whole model for
     open_clip.
     """
+    content = _settings_in(config)
+    return "architecture" in content and "model_type" not in content
+
+
+def model_type_in(folder: Path) -> str:
+    """`model_type` of a folder's config.json; empty if there is none."""
+    return str(_settings_in(folder / "config.json").get("model_type", ""))
+
+
+def _settings_in(config: Path) -> dict[str, Any]:
+    """A configuration; empty if it cannot be read, which the library reports."""
+    # Reading a FIFO of this name would never end.
     if not is_regular(config):
-        return False
+        return {}
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return False
-    is_table = isinstance(content, dict)
-    return is_table and "architecture" in content and "model_type" not in content
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def is_open_clip_listing(names: set[str]) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from ....core.errors import ModelError
 from ... import LoadRequest, ModelCard
 from ..._files.checkpoint import (
     keys_in,
@@ -28,6 +27,7 @@ from .processor import load_picture
 from .source import PROCESSORS, Source
 from .task import require_dual_encoder
 from .text import load_tokenizer
+from .unfit import require_fixed_square
 from .weights import WholeModel, whole_model
 
 
@@ -59,7 +59,7 @@ def load_pretrained(
         lambda: AutoConfig.from_pretrained(source, **checkpoint.options),
     )
     # Before the weights, which may be gigabytes.
-    _require_fixed_input(name, config)
+    require_fixed_square(name, config)
     checkpoint.read("configuration", lambda: require_dual_encoder(name, config))
     whole = whole_model(checkpoint)
     overrides = checked_overrides(name, request.options.get("preprocessing", {}))
@@ -70,22 +70,6 @@ def load_pretrained(
     require_fit(name, len(tokenizer), rows, request.tokenizer or "its own")
     card = _card(checkpoint, shown_source or source, whole)
     return TransformersEncoder(name, whole.model, picture, tokenizer, request, card)
-
-
-def _require_fixed_input(name: str, config: Any) -> None:
-    model_type = str(getattr(config, "model_type", ""))
-    if model_type == "siglip2":
-        raise ModelError(
-            f"Expected a model with a fixed square input for {name}, got"
-            " model_type='siglip2' (NaFlex), whose resolution varies with the image."
-            " Use a SigLIP 2 of fixed size, such as siglip2-base-patch16-224."
-        )
-    if model_type.startswith("blip-2"):
-        raise ModelError(
-            f"Expected a dual encoder for {name}, got model_type={model_type!r}, which"
-            " embeds texts through a language model. Pass a CLIP-like checkpoint, or"
-            " encoder_from_callables."
-        )
 
 
 def _settings(checkpoint: Source) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from ... import LoadRequest
 from ..._files.attempt import attempt, missing_package
 from ..._files.checkpoint import weight_files
 from ..._files.hub import how_to_download
-from ..._files.hub_cache import cached_folder
+from ..._files.hub_cache import cached_folder, is_of_timm, model_type_in
 from ..._files.tokenizer import missing_tokenizer, needs_package
 from ..._files.weights_file import unreadable_weights
 from ..quiet import quietly
+from .unfit import ELSEWHERE
 
 T = TypeVar("T")
 Part: TypeAlias = Literal["configuration", "weights", "image processor", "tokenizer"]
@@ -46,6 +47,10 @@ _ADVICE: dict[Part, str] = {
         " pass tokenizer=FOLDER."
     ),
 }
+
+
+_OWN_RECIPES = {"chexficient_clip": "chexficient"}
+"""Types of models with code of their own -> the name that loads them without it."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +143,45 @@ def _needs_code(source: Source, _: Part, error: BaseException) -> RobustError | 
     text = str(error)
     if "custom code" not in text and "trust_remote_code" not in text:
         return None
+    folder = source.folder
+    own = None if folder is None else _OWN_RECIPES.get(model_type_in(folder))
+    remedy = (
+        "If you have read it and trust it, set trust_remote_code = true in its"
+        " [models.NAME] table. Code for other versions of its libraries runs in an"
+        ' environment of its own: loader = "command".'
+    )
+    if own is not None:
+        remedy = f"Load it as {own}, which runs none of it."
     return ModelError(
         f"Expected a checkpoint of {source.name} that needs no code of its own, got one"
-        " that does; it was not run. If you have read it and trust it, set"
-        " trust_remote_code = true in its [models.NAME] table."
+        f" that does; it was not run. {remedy}"
+    )
+
+
+def _has_no_configuration(
+    source: Source, part: Part, error: BaseException
+) -> RobustError | None:
+    """A repository in a form of its authors' own."""
+    if part != "configuration" or "file named config.json" not in str(error):
+        return None
+    return ModelError(
+        f"Expected a repository with config.json or open_clip_config.json for"
+        f" {source.name}, got one with neither. A file of one of the published layouts"
+        " loads as checkpoint in a [models.NAME] table, with the model's name as"
+        f" loader. {ELSEWHERE}"
+    )
+
+
+def _is_image_tower(source: Source, part: Part, _: BaseException) -> RobustError | None:
+    folder = source.folder
+    if part != "configuration" or folder is None:
+        return None
+    if not is_of_timm(folder / "config.json"):
+        return None
+    return ModelError(
+        f"Expected a dual encoder for {source.name}, got timm's configuration of an"
+        " image tower, which embeds no texts. Use the open_clip model that it is from"
+        " (open_clip:ARCHITECTURE/TAG)."
     )
 
 
@@ -215,6 +255,8 @@ def _is_unknown_type(
 # In this order: the first that fits is what the user must fix first.
 _REASONS = (
     _needs_code,
+    _has_no_configuration,
+    _is_image_tower,
     _lacks_package,
     _is_elsewhere,
     _lacks_tokenizer,

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from transformers import MODEL_MAPPING
+from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, MODEL_MAPPING
 
 from ....core.errors import ModelError
 from ..._files.weight_checks import is_temperature
+from .unfit import ELSEWHERE, writes_text
 
 _METHODS = ("get_image_features", "get_text_features")
 _TASK = re.compile(
@@ -29,10 +30,15 @@ def require_dual_encoder(name: str, config: Any) -> None:
     networks = network if isinstance(network, list | tuple) else (network,)
     if any(all(hasattr(one, method) for method in _METHODS) for one in networks):
         return
+    saved = _saved_class(config) or networks[0].__name__
+    if writes_text(saved) or kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise ModelError(
+            f"Expected a dual encoder for {name}, got a folder of {saved}, which writes"
+            f" texts and does not embed them. {ELSEWHERE}"
+        )
     raise ModelError(
-        f"Expected a dual encoder for {name}, got a folder of"
-        f" {_saved_class(config) or networks[0].__name__}, which does not embed both"
-        " images and texts. Give the folder of the whole image-text model; two towers"
+        f"Expected a dual encoder for {name}, got a folder of {saved}, which does not"
+        " embed both images and texts. Give the folder of the whole image-text model; two towers"
         " that lie apart make a model by encoder_from_callables."
     )
 
