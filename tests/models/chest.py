@@ -122,7 +122,8 @@ class CheXficient:
         """(B, 3, S, S) normalised pixels -> unit rows: the class token, projected."""
         states = self.vision(pixel_values=pixels).last_hidden_state
         rows = self.image_projection(states[:, 0])
-        return rows / rows.norm(dim=1, keepdim=True)
+        unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
+        return unit
 
     @torch.no_grad()
     def texts(self, tokens: Any) -> Tensor:
@@ -130,7 +131,8 @@ class CheXficient:
         states = self.text(**tokens).last_hidden_state
         last = tokens["attention_mask"].sum(dim=1) - 1
         rows = self.text_projection(states[torch.arange(len(last)), last])
-        return rows / rows.norm(dim=1, keepdim=True)
+        unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
+        return unit
 
     def state(self) -> dict[str, Tensor]:
         """The weights under the authors' keys, with what only their training needs."""

@@ -292,6 +292,22 @@ def test_terms_come_before_the_download(hub: Path) -> None:
     )
 
 
+def test_a_card_states_the_licence_and_the_terms(tmp_path: Path, hub: Path) -> None:
+    """What the repository's own card says goes before what the catalogue knows."""
+    folder = save_siglip(tmp_path / "published")
+    named = "---\nlicense: other\nlicense_name: terms-of-tomorrow\n---\n"
+    (folder / "README.md").write_text(named)
+    put_into_hub_cache(folder, hub, "google/medsiglip-448")
+    card = load_model("medsiglip", device="cpu", download=False).card
+    assert card.licence == "terms-of-tomorrow"
+    assert card.terms == "to be accepted on its page of the hub"
+    own = load_model("medsiglip", checkpoint=folder, device="cpu").card
+    assert own.terms is None
+    next(hub.glob("**/README.md")).unlink()
+    card = load_model("medsiglip", device="cpu", download=False).card
+    assert card.licence == "Health AI Developer Foundations terms of use"
+
+
 def test_a_gated_repository_says_to_accept_its_terms() -> None:
     from pytest_retrieval_robust.models._files.hub import how_to_download
 
