@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ from . import published
 from .checkpoints import put_into_hub_cache
 from .real_tokenizers import TEXTS, save_gemma, save_xlm
 
+pytestmark = pytest.mark.skipif(
+    "MobileCLIP2-S0" not in open_clip.list_models(),
+    reason="this open_clip is older than the models",
+)
 TEXT = {"width": 32, "heads": 2, "layers": 2}
 
 
@@ -179,6 +184,15 @@ def test_the_names_are_tags_that_open_clip_has() -> None:
         assert missing is not None
         repository = published_tag["hf_hub"].rstrip("/")
         assert f"`hf download {repository}`" in str(missing(LoadRequest()))
+
+
+def test_the_page_names_tags_that_open_clip_has() -> None:
+    page = (Path(__file__).parents[2] / "docs/models.md").read_text(encoding="utf-8")
+    # The capitals stand for any.
+    named = re.findall(r"`open_clip:(?!ARCHITECTURE)([\w.-]+)/(\w+)`", page)
+    assert len(named) > 20
+    for architecture, tag in named:
+        assert open_clip.pretrained.get_pretrained_cfg(architecture, tag), tag
 
 
 def test_weights_without_their_words_say_so(tmp_path: Path, hub: Path) -> None:

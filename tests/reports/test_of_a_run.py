@@ -22,6 +22,7 @@ from pytest_retrieval_robust.core.outcomes import ModelRecord
 from pytest_retrieval_robust.gate.record import RunRecord
 from pytest_retrieval_robust.reports.card import model_card
 from pytest_retrieval_robust.reports.figure import draw_figure
+from pytest_retrieval_robust.reports.markdown.provenance import provenance_block
 from pytest_retrieval_robust.reports.paper_table import long_csv, paper_csv
 from pytest_retrieval_robust.reports.run_series import series_of
 
@@ -92,6 +93,15 @@ def test_the_cards_section_holds_its_own_model_alone(
     assert section.startswith("\n## Retrieval under occlusion")
     assert section.count("| Recall@10 |") == 4
     assert "theirs" not in shown
+
+
+def test_a_card_states_the_licence_of_the_weights(run: RunRecord) -> None:
+    facts = {"source": "hf:a/b", "licence": "CC BY-NC 4.0", "terms": "to be accepted"}
+    models = tuple(replace(model, card=facts) for model in run.models)
+    stated = replace(run, models=models)
+    expected = "licence `CC BY-NC 4.0`, terms `to be accepted`"
+    assert expected in model_card(stated, "ours")
+    assert expected in provenance_block(stated)
 
 
 def test_a_card_names_the_data_that_its_model_was_measured_on_and_no_other(
