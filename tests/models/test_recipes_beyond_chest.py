@@ -177,6 +177,14 @@ def test_what_is_wrong_with_a_file_is_said(name: str, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_file_is_known_under_another_models_name(name: str, tmp_path: Path) -> None:
+    system = SYSTEMS[name]
+    publish(system, tmp_path / "mine")
+    with pytest.raises(ModelError, match=rf"looks like [^(]* \({name}\)"):
+        load_model("plip", checkpoint=tmp_path / "mine" / system.file, device="cpu")
+
+
 def test_weights_without_their_tokenizer_say_so(tmp_path: Path, hub: Path) -> None:
     system = SYSTEMS["bmc-longclip"]
     publish(system, tmp_path / "published")

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-# The first sign that begins any of the keys decides.
+# The first sign that begins any of the keys decides; training code may have put
+# something before it.
 _SIGNS = (
     ("vision_model.model.conv1.weight", "MedCLIP with ResNet-50 (medclip)"),
     ("vision_model.projection_head.weight", "MedCLIP with Swin (medclip-vit)"),
@@ -22,6 +23,12 @@ _SIGNS = (
     ("encoder.encoder.conv1.weight", "the image side of BioViL (biovil)"),
     ("cls_projection_head.dense_to_hidden.weight", "CXR-BERT, the text side of BioViL"),
     ("lora_vit.", "RobustMedCLIP, an adapted BiomedCLIP"),
+    ("visual_head.2.weight", "KEEP (keep)"),
+    ("visual.blocks.0.gamma_1", "DermLIP with PanDerm's tower (dermlip-panderm)"),
+    (
+        "text.transformer.embeddings.tok_embeddings.weight",
+        "BMC-LongCLIP (bmc-longclip)",
+    ),
     (
         "visual.trunk.",
         (
@@ -39,7 +46,7 @@ _SIGNS = (
 def looks_like(tensors: Mapping[str, Tensor]) -> str:
     """A phrase such as "MedCLIP with ResNet-50 (medclip)"; the first keys if none fits."""
     for sign, phrase in _SIGNS:
-        if any(key.startswith(sign) for key in tensors):
+        if any(f".{sign}" in f".{key}" for key in tensors):
             return phrase
     # Many systems share OpenAI's keys: the shape says more than a name could.
     kernel = tensors.get("visual.conv1.weight")

@@ -73,8 +73,12 @@ class _Texts(nn.Module):
             intermediate_size=tensors[_INNER].shape[1],
             num_hidden_layers=len(layers),
             num_attention_heads=max(1, width // _HEAD_WIDTH),
-            # Its marks may lie beyond the rows of a table, and nothing is padded.
+            # Nothing is padded, and no mark is looked for: a table may lack their rows.
             pad_token_id=None,
+            bos_token_id=None,
+            eos_token_id=None,
+            cls_token_id=None,
+            sep_token_id=None,
             # Where they can, some versions compile parts of it, or take attention of
             # half precision alone.
             reference_compile=False,
