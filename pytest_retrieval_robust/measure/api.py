@@ -78,7 +78,7 @@ def load_model(
 
     Args:
         name: A name of the catalogue, or a locator: `hf:ORG/NAME[@REV]`,
-            `open_clip:ARCH/TAG` or `local-dir:PATH`.
+            `open_clip:ARCH/TAG`, `local-dir:PATH`, or a path that exists.
         checkpoint: Your own file or folder, in the layout that the named model is
             published in; its variant is read from the file. Without it the published
             weights are taken from the caches, or fetched if `download`.
@@ -87,7 +87,9 @@ def load_model(
         precision: `fp32`, `bf16` or `fp16`.
         download: Whether missing weights may be fetched.
         cache_dir: Where plain weight files lie; by default the platform's cache.
-        options: What the model's entry accepts (`preprocessing`, `context_length`).
+        options: What the model's entry accepts: `preprocessing`, `context_length`,
+            `image_processor` (a folder or repository), `weights` (the name of one of
+            several sets of weights in a file, such as `ema`).
 
     Raises:
         UnknownNameError: No model has that name.

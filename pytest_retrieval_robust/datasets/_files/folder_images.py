@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from ...core.errors import UnreadableImageError
+from ...core.errors import DatasetError, UnreadableImageError
 from .._pixels.stored_image import StoredImage
 from .paths import inside
 from .records import ImageRow
@@ -54,6 +54,16 @@ class FolderImages:
                 f" {where}. Copy it there, or choose on_error='skip'."
             )
         return StoredImage(inside(self._root, path, where), where)
+
+    def has_file(self, row: ImageRow) -> bool:
+        """Whether a file of the root has the place of a row; nothing is opened."""
+        if self._key is not None:
+            return row.location in self._path_by_key
+        try:
+            path = self._existing(row.location, "a row")
+        except DatasetError:
+            return False
+        return os.path.isfile(path)
 
     def _existing(self, written: str, where: str) -> Path:
         """The path as it is written, or the first other one that exists."""
