@@ -5,7 +5,8 @@ says it in these words.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from ..core.string_enum import StrEnum
 
 
 class Status(StrEnum):

@@ -27,7 +27,7 @@ from .fills import DONOR, Canvas, filling
 from .hashing import check_seed
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
     import numpy as np
     import torch

@@ -71,7 +71,8 @@ def long_way(
     top = geometry.offset(height)
     resized = colour.resize((width, height), filter_)
     cut = resized.crop((left, top, left + geometry.side, top + geometry.side))
-    return np.asarray(cut).transpose(2, 0, 1)
+    planes: NDArray[Any] = np.asarray(cut).transpose(2, 0, 1)
+    return planes
 
 
 @settings(max_examples=300, deadline=None)

@@ -28,6 +28,7 @@ from .archives import is_zip, limit_of, unpacked
 from .attempt import attempt, shown_path
 from .checkpoint import sha256_of, weight_files
 from .pickles import ALLOWED
+from .safe_globals import safe_globals
 
 _MOST_NESTED = 4
 """Levels of mappings that a state dict may lie under."""
@@ -135,7 +136,7 @@ def _loaded(weights: Path) -> Any:
     if weights.suffix == ".safetensors":
         # safetensors copies into tensors of its own.
         return load_file(weights)
-    with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings():
+    with safe_globals(ALLOWED), warnings.catch_warnings():
         # Warnings of torch about old formats would reach the user's test run.
         warnings.simplefilter("ignore")
         return torch.load(

@@ -20,7 +20,7 @@ from ..area import AreaOccluder
 from ._probe import Probe
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
     import torch
 
