@@ -90,9 +90,7 @@ def _tokenizer_arguments(text: Mapping[str, Any]) -> dict[str, Any]:
     return {"context_length": length, **text.get("tokenizer_kwargs", {})}
 
 
-def _untrained_folder(
-    architecture: Architecture, overrides: dict[str, Any]
-) -> Network:
+def _untrained_folder(architecture: Architecture, overrides: dict[str, Any]) -> Network:
     """What `local-dir:` makes since open_clip 3, from the folder's configuration."""
     assert architecture.folder is not None
     file = architecture.folder / "open_clip_config.json"

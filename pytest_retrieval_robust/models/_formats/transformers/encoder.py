@@ -25,6 +25,7 @@ from ..encoders import channel_constants, described_encoder, torch_dtype, unit_r
 from ..pictures import Picture
 from .class_token import spare_unread_tokens
 from .text import cleaner, cleaning_of
+from .versions import pooled
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SIGLIP_INPUTS = ("input_ids",)
@@ -125,9 +126,7 @@ class TransformersEncoder:
 
     def _pooled(self, output: Any) -> Tensor:
         """(B, D) of what the library returns as features."""
-        # transformers 5 gives an output object, version 4 gave the tensor.
-        features = output if isinstance(output, Tensor) else output.pooler_output
-        assert isinstance(features, Tensor)
+        features = pooled(output)
         # FLAVA projects every token: the first one stands for all of them.
         if features.ndim == 3 and self._model.config.model_type == "flava":
             return features[:, 0]
