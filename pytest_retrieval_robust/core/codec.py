@@ -8,10 +8,13 @@ types of this module say what a field may hold; `run.schema.json` is made of the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Json: TypeAlias = dict[str, Any]
 T = TypeVar("T")

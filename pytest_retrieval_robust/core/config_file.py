@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from .catalogue import unknown_name
 from .errors import ConfigError
 from .files import require_regular
+from .toml_text import TomlError, parsed_toml
 
 _TABLES = ("gate", "models", "datasets", "tracking")
 _TRACKING_KEYS = ("mlflow", "experiment")
@@ -174,8 +174,8 @@ def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         require_regular(path)
         text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return text, parsed_toml(text)
+    except TomlError as error:
         raise ConfigError(
             f"Expected TOML in {path}, got: {error}. Fix that line."
         ) from error

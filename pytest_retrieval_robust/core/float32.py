@@ -93,14 +93,7 @@ def _make_ieee() -> list[Undo]:
         refuse_forced_tf32()
     undo: list[Undo] = []
     backends: Any = torch.backends
-    newer_settings = (
-        backends.cuda.matmul,
-        backends.cudnn.conv,
-        backends.cudnn.rnn,
-        backends.mkldnn.matmul,
-        backends.mkldnn.conv,
-        backends.mkldnn.rnn,
-    )
+    newer_settings = _newer_settings()
     before = [setting.fp32_precision for setting in newer_settings]
     # The older settings first: they set the newer ones too, and may not be read where
     # the two disagree.
@@ -119,6 +112,28 @@ def _make_ieee() -> list[Undo]:
     return undo
 
 
+def _newer_settings() -> tuple[Any, ...]:
+    """What torch 2.9 and newer can be told of each kind of operation; none before.
+
+    It can go with torch 2.8. There the older settings are all that there is: float32 of
+    a processor's convolutions and recurrent networks is whole, `cudnn.allow_tf32` is of
+    both convolutions and recurrent networks, and no two settings can disagree.
+    """
+    import torch
+
+    backends: Any = torch.backends
+    if not hasattr(backends.cuda.matmul, "fp32_precision"):
+        return ()
+    return (
+        backends.cuda.matmul,
+        backends.cudnn.conv,
+        backends.cudnn.rnn,
+        backends.mkldnn.matmul,
+        backends.mkldnn.conv,
+        backends.mkldnn.rnn,
+    )
+
+
 def _make_plain() -> list[Undo]:
     import torch
 
@@ -130,7 +145,9 @@ def _make_plain() -> list[Undo]:
             partial(torch.use_deterministic_algorithms, True, warn_only=only_warns)
         )
     cuda: Any = torch.backends.cuda.matmul
-    before = {name: _short_sum(cuda, name) for name in _SHORT_SUMS}
+    # torch learnt to sum float16 in float16 in 2.7.
+    names = [name for name in _SHORT_SUMS if hasattr(cuda, name)]
+    before = {name: _short_sum(cuda, name) for name in names}
     for name, value in before.items():
         setattr(cuda, name, False)
         undo.append(partial(setattr, cuda, name, value))

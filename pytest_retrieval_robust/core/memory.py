@@ -142,11 +142,19 @@ def is_of_the_device(error: BaseException) -> bool:
     """Whether a device failed, and not the code that used it: a GPU that was taken away,
     for one. Memory that ran out may be among these errors.
     """
-    import torch
-
-    if isinstance(error, torch.AcceleratorError):
+    if isinstance(error, accelerator_errors()):
         return True
     return isinstance(error, Exception) and bool(_OF_THE_DEVICE.search(_text(error)))
+
+
+def accelerator_errors() -> tuple[type[Exception], ...]:
+    """The class of what a device itself reports; none before torch 2.8, which raised a
+    RuntimeError that is known by its text alone.
+    """
+    import torch
+
+    error_class = getattr(torch, "AcceleratorError", None)
+    return () if error_class is None else (error_class,)
 
 
 def advice_on(error: BaseException, device: str, otherwise: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from .cases import BREAKING, DIRECTIONS, Case, Direction, Json
 from .errors import ArgumentError
 from .outcomes import finite
+from .string_enum import StrEnum
 
 VerdictName: TypeAlias = Literal["pass", "fail", "inconclusive", "ungated"]
 DecidedBy: TypeAlias = Literal["point", "bound"]

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import StrEnum
 from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.string_enum import StrEnum
 from ..core.words import known_word
 from ..retrieval.intervals import Estimate, normal_quantile
 

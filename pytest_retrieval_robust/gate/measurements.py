@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from functools import cached_property
 
 from ..core.cases import DIRECTIONS, Case, Json, Plan
@@ -47,7 +47,7 @@ class Identity:
 
         return cls(
             id=secrets.token_hex(8),
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             version=__version__,
         )
 

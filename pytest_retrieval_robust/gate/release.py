@@ -5,7 +5,8 @@ says it in these words.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from ..core.string_enum import StrEnum
 
 # Those who write the lines of a run count in the same words.
 from ..core.words import counted as counted

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.foreign import described
-from ..core.memory import is_out_of_memory
+from ..core.memory import is_of_the_device, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -77,10 +77,8 @@ def was_hidden(
         if expected is not None:
             _prove(kind, out, expected)
     except Exception as error:
-        import torch
-
         # What the device itself reports, and a lack of memory, is not for us to hide.
-        if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
+        if is_out_of_memory(error) or is_of_the_device(error):
             raise
         _failures.append(described(error))
         return False

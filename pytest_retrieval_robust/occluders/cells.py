@@ -27,11 +27,10 @@ from .fills import DONOR, Canvas, filling
 from .hashing import check_seed
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import numpy as np
     import torch
     from numpy.typing import NDArray
+    from typing_extensions import Self
 
     from ._donors import Donors
     from .scene import Scene, Setting

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -209,6 +209,12 @@ def _uncaptured(reporter: pytest.TerminalReporter) -> Iterator[None]:
             yield
 
 
+def _is_tty(reporter: pytest.TerminalReporter) -> bool:
+    # A method since pytest 8.4: this can go with 8.3.
+    is_tty: bool | Callable[[], bool] = reporter.isatty
+    return is_tty() if callable(is_tty) else is_tty
+
+
 class ProgressShow:
     """Shows the sweeps of this process, or those of workers."""
 
@@ -226,7 +232,7 @@ class ProgressShow:
         if reporter is None or config.get_verbosity() < 0:
             return None
         # Without markup the terminal may not know how to take the cursor back.
-        if reporter.isatty() and reporter.hasmarkup:
+        if _is_tty(reporter) and reporter.hasmarkup:
             return cls(TerminalLine(reporter))
         return cls(LogLines(reporter))
 

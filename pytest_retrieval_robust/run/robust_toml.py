@@ -76,15 +76,14 @@ def has_gates_beside(
 
 
 def _has_gates(path: Path) -> bool:
-    import tomllib
-
     from ..core.files import is_regular
+    from ..core.toml_text import parsed_toml
 
     # A FIFO of that name would be waited for without end.
     if not is_regular(path):
         return False
     try:
-        gates = tomllib.loads(path.read_text(encoding="utf-8")).get("gate")
+        gates = parsed_toml(path.read_text(encoding="utf-8")).get("gate")
     except (OSError, ValueError):
         return False
     return isinstance(gates, list) and bool(gates)

@@ -27,6 +27,7 @@ from pytest_retrieval_robust.measure.sweep.run import Measured, SweepOptions, ru
 from pytest_retrieval_robust.models import ModelCard
 from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both
 
+from ..device_errors import AcceleratorError
 from ..measure.sweep.test_sweep import RECORDS, Pixels
 from .sweeps import CELLS, encoder_of, ranks
 
@@ -35,7 +36,7 @@ from .sweeps import CELLS, encoder_of, ranks
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
-        torch.AcceleratorError("CUDA error: out of memory"),
+        AcceleratorError("CUDA error: out of memory"),
         RuntimeError(
             "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
         ),

@@ -50,6 +50,7 @@ from pytest_retrieval_robust.measure.timing.occlusion_timer import OcclusionTime
 from pytest_retrieval_robust.measure.timing.rounds import prepare_batch
 from pytest_retrieval_robust.occluders.guided._probe import Probe
 
+from ..device_errors import AcceleratorError
 from ..emulated_device import emulated
 from ..measure.sweep.test_devices import OnDeviceEncoder, encoder_on, ranks
 from ..measure.sweep.test_sweep import RECORDS
@@ -58,7 +59,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 MEMORY: dict[str, Callable[[], Exception]] = {
     "torch": lambda: torch.OutOfMemoryError("CUDA out of memory. Tried 2.00 GiB."),
-    "cuda": lambda: torch.AcceleratorError("CUDA error: out of memory\nCompile with"),
+    "cuda": lambda: AcceleratorError("CUDA error: out of memory\nCompile with"),
     "cublas": lambda: RuntimeError(
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
     ),
@@ -111,12 +112,10 @@ MEMORY: dict[str, Callable[[], Exception]] = {
     "c++": lambda: RuntimeError("std::bad_alloc"),
 }
 LOST: dict[str, Callable[[], Exception]] = {
-    "address": lambda: torch.AcceleratorError(
+    "address": lambda: AcceleratorError(
         "CUDA error: an illegal memory access was encountered\nCUDA kernel errors"
     ),
-    "assert": lambda: torch.AcceleratorError(
-        "CUDA error: device-side assert triggered"
-    ),
+    "assert": lambda: AcceleratorError("CUDA error: device-side assert triggered"),
     "launch": lambda: RuntimeError("CUDA error: unspecified launch failure"),
     "ecc": lambda: RuntimeError("CUDA error: uncorrectable ECC error encountered"),
     "gone": lambda: RuntimeError("CUDA error: CUDA-capable device(s) is/are busy"),

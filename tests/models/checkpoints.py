@@ -204,7 +204,6 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
     """A small CLIP with OpenAI's vocabulary, as transformers and as open_clip saves it."""
     import open_clip
     from safetensors.torch import save_file
-    from transformers import CLIPTokenizer
 
     torch.manual_seed(0)
     side = 48
@@ -263,9 +262,8 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
     vocabulary = {
         ends.get(piece, piece): number for piece, number in pairs.encoder.items()
     }
-    words = CLIPTokenizer(
-        vocab=vocabulary, merges=list(pairs.bpe_ranks), model_max_length=77
-    )
+    of_transformers.mkdir()
+    words = _clip_tokenizer(of_transformers, vocabulary, list(pairs.bpe_ranks))
     size: Any = {"shortest_edge": side}
     processor = CLIPImageProcessor(
         size=size,
@@ -274,6 +272,18 @@ def save_clip_both_ways(folder: Path) -> tuple[Path, Path]:
         image_std=published["std"],
     )
     return _save(of_transformers, model, processor, words), of_open_clip
+
+
+def _clip_tokenizer(
+    folder: Path, vocabulary: dict[str, int], merges: list[tuple[str, str]]
+) -> Any:
+    """From OpenAI's own files, which transformers 4 and 5 read."""
+    from transformers import CLIPTokenizerFast
+
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("\n".join(lines))
+    return CLIPTokenizerFast.from_pretrained(folder, model_max_length=77)
 
 
 def transformers_keys(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -14,6 +14,7 @@ from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.models._formats.transformers.class_token import (
     spare_unread_tokens,
 )
+from pytest_retrieval_robust.models._formats.transformers.versions import pooled
 
 from .checkpoints import save_clip
 
@@ -34,9 +35,7 @@ def features(network: CLIPModel, images: int) -> Tensor:
     side = side_of(network)
     generator = torch.Generator().manual_seed(images)
     pixels = torch.rand(images, 3, side, side, generator=generator)
-    output = network.get_image_features(pixel_values=pixels)
-    rows: Tensor = output.pooler_output
-    return rows
+    return pooled(network.get_image_features(pixel_values=pixels))
 
 
 def last_layer(network: CLIPModel) -> Any:

@@ -11,6 +11,8 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from open_clip.tokenizer import HFTokenizer
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -31,6 +33,7 @@ from .checkpoints import (
     save_clip,
     save_open_clip,
 )
+from .hub_caches import use_hub_cache
 
 IMAGE = Image.fromarray(
     np.random.default_rng(0).integers(0, 255, (50, 41), dtype=np.uint8)
@@ -43,16 +46,43 @@ def images(model: DualEncoder) -> torch.Tensor:
     )
 
 
+def library_reads(folder: Path) -> tuple[Any, Any, Any]:
+    """The network, transform and tokenizer that open_clip makes of a folder."""
+    if hasattr(open_clip.factory, "LOCAL_DIR_PREFIX"):
+        name = f"local-dir:{folder}"
+        network, _, preprocess = open_clip.create_model_and_transforms(
+            name, pretrained_text=False
+        )
+        return network, preprocess, open_clip.get_tokenizer(name)
+    # open_clip 2 reads no folders, but has the parts.
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    architecture = config["model_cfg"]
+    text = architecture["text_cfg"]
+    length = text["context_length"]
+    if "hf_model_name" in text:
+        text["hf_model_pretrained"] = False
+        network = open_clip.CustomTextCLIP(**architecture)
+        tokenizer = HFTokenizer(str(folder), context_length=length)
+    else:
+        network = open_clip.CLIP(**architecture)
+        tokenizer = open_clip.SimpleTokenizer(context_length=length)
+    weights = load_file(folder / "open_clip_model.safetensors")
+    weights.pop("text.transformer.embeddings.position_ids", None)
+    network.load_state_dict(weights)
+    size = architecture["vision_cfg"]["image_size"]
+    settings = PreprocessCfg(size=size, **config["preprocess_cfg"])
+    return network, image_transform_v2(settings, is_train=False), tokenizer
+
+
 def test_embeddings_are_the_librarys_own(tmp_path: Path) -> None:
-    name = f"local-dir:{save_open_clip(tmp_path)}"
-    reference, _, preprocess = open_clip.create_model_and_transforms(name)
+    folder = save_open_clip(tmp_path)
+    name = f"local-dir:{folder}"
+    reference, preprocess, tokenize = library_reads(folder)
     with torch.no_grad():
         expected_image = reference.eval().encode_image(
             preprocess(IMAGE)[None], normalize=True
         )
-        expected_text = reference.encode_text(
-            open_clip.get_tokenizer(name)(list(TEXTS)), normalize=True
-        )
+        expected_text = reference.encode_text(tokenize(list(TEXTS)), normalize=True)
     model = load_model(name, device="cpu")
     assert torch.allclose(images(model), expected_image, atol=1e-5)
     assert torch.allclose(model.encode_reports(TEXTS), expected_text, atol=1e-5)
@@ -102,9 +132,7 @@ def test_a_published_tag_loads_from_the_cache_offline(
     put_into_hub_cache(
         save_open_clip(tmp_path / "mine"), tmp_path / "cache", "someone/small"
     )
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
-    )
+    use_hub_cache(monkeypatch, tmp_path / "cache")
     (tmp_path / "ViT-tiny-test.json").write_text(json.dumps(OPEN_CLIP_ARCHITECTURE))
     open_clip.add_model_config(tmp_path / "ViT-tiny-test.json")
     published = {
@@ -125,7 +153,7 @@ def test_a_published_tag_loads_from_the_cache_offline(
 def test_a_tag_that_is_not_here_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    use_hub_cache(monkeypatch, tmp_path)
     with pytest.raises(NotOnThisMachineError, match="allow downloads"):
         load_model("open_clip:ViT-B-32/laion2b_s34b_b79k", device="cpu", download=False)
 
@@ -145,17 +173,13 @@ def test_a_text_tower_of_transformers(tmp_path: Path) -> None:
     folder = save_biomedclip(tmp_path)
     name = f"local-dir:{folder}"
     model = load_model(name, device="cpu")
-    reference, _, preprocess = open_clip.create_model_and_transforms(
-        name, pretrained_text=False
-    )
+    reference, preprocess, tokenize = library_reads(folder)
     texts = [*TEXTS, " ", "one two three " * 20]
     with torch.no_grad():
         expected_image = reference.eval().encode_image(
             preprocess(IMAGE)[None], normalize=True
         )
-        expected_text = reference.encode_text(
-            open_clip.get_tokenizer(name)(texts), normalize=True
-        )
+        expected_text = reference.encode_text(tokenize(texts), normalize=True)
     assert torch.allclose(images(model), expected_image, atol=1e-5)
     assert torch.allclose(model.encode_reports(texts), expected_text, atol=1e-5)
     assert model.card.dropped_keys == ("text.transformer.embeddings.position_ids",)
@@ -271,9 +295,7 @@ def test_a_tags_activation_is_followed(
     put_into_hub_cache(
         save_open_clip(tmp_path / "mine"), tmp_path / "cache", "someone/quick"
     )
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
-    )
+    use_hub_cache(monkeypatch, tmp_path / "cache")
     (tmp_path / "ViT-tiny-quick.json").write_text(json.dumps(OPEN_CLIP_ARCHITECTURE))
     open_clip.add_model_config(tmp_path / "ViT-tiny-quick.json")
     tag = {
@@ -302,7 +324,7 @@ def test_a_revision_of_an_open_clip_repository(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    use_hub_cache(monkeypatch, cache)
     old = tmp_path / "old"
     new = save_open_clip(tmp_path / "new")
     save_open_clip(old)

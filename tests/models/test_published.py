@@ -28,6 +28,7 @@ from .checkpoints import (
     save_open_clip,
     save_siglip,
 )
+from .hub_caches import use_hub_cache
 from .test_own import save_openai_layout
 
 # name: repository, its layout in small
@@ -57,9 +58,7 @@ PLAIN = (
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub cache of this test's own."""
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
-    )
+    use_hub_cache(monkeypatch, tmp_path / "cache")
     return tmp_path / "cache"
 
 

@@ -26,6 +26,7 @@ from .checkpoints import (
     save_open_clip,
     save_siglip,
 )
+from .hub_caches import use_hub_cache
 from .refusals import CANARY, images, load, refused, reweighted, without, write_settings
 
 
@@ -201,12 +202,7 @@ def test_a_repository_without_an_image_processor(
     folder = save_clip(tmp_path / "mine")
     (folder / "preprocessor_config.json").unlink()
     put_into_hub_cache(folder, tmp_path / "cache", "someone/clip-small")
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
-    )
-    monkeypatch.setattr(
-        "transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
-    )
+    use_hub_cache(monkeypatch, tmp_path / "cache")
 
     def read(may_download: bool, **options: Any) -> DualEncoder:
         return load_model(

@@ -23,6 +23,7 @@ from pytest_retrieval_robust.core.errors import (
 from pytest_retrieval_robust.models import DualEncoder, truncated_by
 
 from .checkpoints import TEXTS, put_into_hub_cache, save_clip, save_siglip
+from .hub_caches import use_hub_cache
 
 # 32 x 38 after the resize: a margin on whose middle all libraries agree.
 IMAGE = Image.fromarray(
@@ -163,12 +164,7 @@ def test_a_hub_repository_loads_from_the_cache_offline(
     put_into_hub_cache(
         save_clip(tmp_path / "mine"), tmp_path / "cache", "someone/clip-small"
     )
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
-    )
-    monkeypatch.setattr(
-        "transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path / "cache")
-    )
+    use_hub_cache(monkeypatch, tmp_path / "cache")
     model = load_model("hf:someone/clip-small", device="cpu", download=False)
     assert model.name == "hf-someone-clip-small"
     assert model.card.revision == "a" * 40

@@ -145,6 +145,23 @@ def test_an_allowed_name_does_not_open_the_door(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_tar_of_the_first_torch_runs_nothing(tmp_path: Path) -> None:
+    """torch before 2.6 unpickles it without asking, `weights_only` or not."""
+    with tarfile.open(tmp_path / "evil.bin", "w") as tar:
+        for name in ("storages", "tensors", "pickle"):
+            content = pickle.dumps(Evil(tmp_path / "ran"))
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    # Inside of another archive, so that it is not read as one itself.
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.write(tmp_path / "evil.bin", "pytorch_model.bin")
+    for file in ("evil.bin", "model.zip"):
+        with pytest.raises(ModelError):
+            read(tmp_path / file)
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_torchscript_is_code(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "ViT-B-32.pt")

@@ -15,6 +15,7 @@ import torch
 from pytest_retrieval_robust import load_occluder
 from pytest_retrieval_robust.occluders import WHOLE, _compiled
 
+from ..device_errors import AcceleratorError
 from .generators import picture
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def test_what_triton_cannot_do_is_done_by_plain_operations(
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory"),
-        torch.AcceleratorError("CUDA error: unspecified launch failure"),
+        AcceleratorError("CUDA error: unspecified launch failure"),
     ],
 )
 def test_what_the_device_reports_is_not_hidden(

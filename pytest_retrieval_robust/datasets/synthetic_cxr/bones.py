@@ -100,7 +100,8 @@ def spinal_column(chest: Chest) -> Field:
 
 
 def _beside_spine(chest: Chest) -> Field:
-    return chest.d - np.float32(0.6) * chest.plan.curvature(chest.y)
+    beside: Field = chest.d - np.float32(0.6) * chest.plan.curvature(chest.y)
+    return beside
 
 
 def shoulders(chest: Chest) -> Field:

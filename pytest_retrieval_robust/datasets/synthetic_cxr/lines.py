@@ -67,7 +67,8 @@ class Canvas:
         image = self._image.resize(
             (columns, rows), Image.Resampling.BILINEAR, reducing_gap=1.5
         )
-        return np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
+        field: Field = np.asarray(image, dtype=np.float32) * np.float32(1 / 255)
+        return field
 
     def _line(self, points: Points, width: float, level: int) -> None:
         # A line of no width would not be drawn.

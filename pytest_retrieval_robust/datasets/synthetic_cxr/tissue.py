@@ -68,7 +68,9 @@ def _without_gas(chest: Chest, tissue: Field) -> Field:
 
 def _breasts(chest: Chest) -> Field:
     shade = disc(chest.distance, chest.y, (0.24, 0.62), (0.2, 0.2))
-    return np.float32(chest.plan.patient.breast) * smooth(shade - np.float32(0.35), 0.7)
+    covered = smooth(shade - np.float32(0.35), 0.7)
+    breasts: Field = np.float32(chest.plan.patient.breast) * covered
+    return breasts
 
 
 def aerated_lung(study: Study, chest: Chest, vessels: Field) -> Field:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 _OMEGACONF_NODES = (
     "Any",
@@ -57,12 +56,14 @@ class _Inert:
     def __setstate__(self, _: object) -> None: ...
 
 
-def _inert_class(name: str) -> tuple[type, str]:
+def _inert_class(name: str) -> type:
     """A class that holds nothing, for torch to use under that name."""
-    return type(name.rpartition(".")[2], (_Inert,), {}), name
+    # torch 2.4 knows a class by its own name and module alone, not by a name beside it.
+    module, _, own_name = name.rpartition(".")
+    return type(own_name, (_Inert,), {"__module__": module})
 
 
-ALLOWED: list[Any] = [
+ALLOWED: list[type] = [
     *(_inert_class(name) for name in _INERT_NAMES),
     defaultdict,
     dict,

@@ -8,6 +8,7 @@ import mmap
 import pickle
 import re
 import sys
+import tarfile
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from .archives import is_zip, limit_of, unpacked
 from .attempt import attempt, shown_path
 from .checkpoint import sha256_of, weight_files
 from .pickles import ALLOWED
+from .safe_globals import safe_globals
 
 MOST_NESTED = 4
 """Levels of mappings that a state dict may lie under."""
@@ -136,12 +138,22 @@ def _loaded(weights: Path) -> Any:
     if weights.suffix == ".safetensors":
         # safetensors copies into tensors of its own.
         return load_file(weights)
-    with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings():
+    _require_no_old_tar(weights)
+    with safe_globals(ALLOWED), warnings.catch_warnings():
         # Warnings of torch about old formats would reach the user's test run.
         warnings.simplefilter("ignore")
         return torch.load(
             weights, map_location="cpu", weights_only=True, mmap=_is_mapped(weights)
         )
+
+
+def _require_no_old_tar(weights: Path) -> None:
+    """Refuse the tars that the first versions of torch wrote, as torch 2.6 does.
+
+    Before 2.6, torch ran what is in them in spite of `weights_only`.
+    """
+    if not is_zip(weights) and tarfile.is_tarfile(weights):
+        raise pickle.UnpicklingError("a tar of torch 0.1")
 
 
 def _is_mapped(weights: Path) -> bool:

@@ -15,9 +15,11 @@ from transformers import BertConfig, BertModel, SwinConfig, SwinModel
 
 from ...core.errors import ModelError
 from .._files.identify import looks_like
+from .transformers.versions import IS_5
 
 # transformers 5 renamed the parts of Swin, and only `from_pretrained` renames them in
 # an old file: without these, 156 of 219 tensors stay unset. The first match alone counts.
+# Version 4 has the names that the files have.
 _SWIN_RENAMES = (
     ("attention.self.query.", "attention.q_proj."),
     ("attention.self.key.", "attention.k_proj."),
@@ -39,7 +41,7 @@ _HEAD_WIDTH = 64
 
 
 def renamed_swin(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors with today's names for the Swin under `prefix`; all others as they are."""
+    """The tensors with the library's names for the Swin under `prefix`; others as they are."""
     renamed: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         own = _swin_key(key) if key.startswith(prefix) else key
@@ -48,6 +50,8 @@ def renamed_swin(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
 
 
 def _swin_key(key: str) -> str:
+    if not IS_5:
+        return key
     for old, new in _SWIN_RENAMES:
         if old in key:
             return key.replace(old, new)

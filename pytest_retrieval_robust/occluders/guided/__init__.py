@@ -20,9 +20,8 @@ from ..area import AreaOccluder
 from ._probe import Probe
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import torch
+    from typing_extensions import Self
 
     from ..scene import Scene, Setting
 

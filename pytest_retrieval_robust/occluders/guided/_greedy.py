@@ -303,13 +303,13 @@ def _breaks(answers: Answers) -> CellMask:
 
 
 def _with(hidden: CellMask, cells: Cells) -> CellMask:
-    more = hidden.copy()
+    more: CellMask = hidden.copy()
     more[cells] = True
     return more
 
 
 def _without(hidden: CellMask, cells: Cells) -> CellMask:
-    fewer = hidden.copy()
+    fewer: CellMask = hidden.copy()
     fewer[cells] = False
     return fewer
 

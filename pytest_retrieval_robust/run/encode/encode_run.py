@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ...core.errors import RobustError
@@ -56,7 +56,7 @@ class EncodeRun:
         self._part = part
         self._tell = tell
         self._steals = steals
-        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._started = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._outcomes: dict[int, SweepOutcome] = {}
         self._notes: dict[int, SweepNotes] = {}
         self._planned: dict[int, PlannedSweep] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
+from open_clip.tokenizer import HFTokenizer
 
 from ....core.catalogue import unknown_name
 from ....core.errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
@@ -29,6 +29,7 @@ from ..._files.tokenizer import (
 from ..preprocessing import checked_overrides
 from ..quiet import quietly
 from .architecture import Architecture
+from .versions import Network, hugging_face_tokenizer, own_tokenizer, trained, untrained
 
 _FILTERS = ("bicubic", "bilinear")
 """Interpolations that open_clip's own transform knows."""
@@ -62,35 +63,32 @@ def create_trained(
     quick_gelu: bool,
 ) -> Created:
     """An architecture with one of open_clip's published weight tags."""
-    options = {"pretrained": tag, "force_quick_gelu": quick_gelu}
-    return _create(name, architecture, request, options)
+
+    def make(overrides: dict[str, Any]) -> Network:
+        return trained(architecture, tag, quick_gelu=quick_gelu, overrides=overrides)
+
+    return _create(name, architecture, request, make)
 
 
 def create_untrained(
     name: str, architecture: Architecture, request: LoadRequest
 ) -> Created:
     """An architecture with random weights, for a checkpoint to replace."""
-    options = {"load_weights": False, "pretrained_text": False}
-    return _create(name, architecture, request, options)
+    return _create(name, architecture, request, partial(untrained, architecture))
 
 
 def _create(
-    name: str, architecture: Architecture, request: LoadRequest, options: dict[str, Any]
+    name: str,
+    architecture: Architecture,
+    request: LoadRequest,
+    make: Callable[[dict[str, Any]], Network],
 ) -> Created:
     # Before the network is built, which takes seconds.
     overrides = _overrides(name, request)
 
     def create() -> Created:
         with offline_unless(request.may_download), quietly():
-            model, _, preprocess = open_clip.create_model_and_transforms(
-                architecture.schema,
-                device="cpu",
-                # On the CPU in float32: the encoder moves and casts it, filled.
-                precision="fp32",
-                weights_only=True,
-                **options,
-                **overrides,
-            )
+            model, preprocess = make(overrides)
             tokenizer = _tokenizer(name, architecture, request.tokenizer)
             return Created(model, preprocess, tokenizer)
 
@@ -141,17 +139,12 @@ def _tokenizer(name: str, architecture: Architecture, requested: str | None) -> 
     lacks_own = folder is not None and not has_vocabulary(folder)
     is_elsewhere = folder is None or lacks_own
     if not named or (requested is None and not is_elsewhere):
-        return open_clip.get_tokenizer(architecture.schema)
+        return own_tokenizer(architecture)
     source = requested or _cached_words(str(named))
     check_tokenizer(name, source)
 
     def read() -> HFTokenizer:
-        return HFTokenizer(
-            source,
-            context_length=text.get("context_length", DEFAULT_CONTEXT_LENGTH),
-            tokenizer_mode=text.get("tokenizer_mode"),
-            **text.get("tokenizer_kwargs", {}),
-        )
+        return hugging_face_tokenizer(source, text)
 
     return attempt(read, partial(unreadable_tokenizer, name, source))
 

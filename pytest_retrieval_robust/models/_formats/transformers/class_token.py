@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import CLIPModel
 
 from ....core.foreign import FOREIGN, let_go
+from .versions import pooled
 
 _CHECKED_IMAGES = 2
 _ROUNDING = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 4e-2}
@@ -67,7 +68,7 @@ def _pictures(network: CLIPModel, side: int) -> Tensor:
 @torch.inference_mode()
 def _rows(network: CLIPModel, pictures: Tensor) -> Tensor:
     """(B, D) float32 rows of length 1."""
-    features = network.get_image_features(pixel_values=pictures).pooler_output
+    features = pooled(network.get_image_features(pixel_values=pictures))
     return nn.functional.normalize(features.float(), dim=1)
 
 

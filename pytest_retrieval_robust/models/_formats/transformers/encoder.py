@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from ..encoders import channel_constants, described_encoder, torch_dtype, unit_r
 from ..pictures import Picture
 from .class_token import spare_unread_tokens
 from .text import cleaner, cleaning_of
+from .versions import pooled
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SIGLIP_INPUTS = ("input_ids",)
@@ -55,6 +57,7 @@ class TransformersEncoder:
         self._tokenizer = tokenizer
         # Without a limit of its own, a tokenizer reports a huge one.
         self._context = min(card.context_length or 0, int(tokenizer.model_max_length))
+        self._text_inputs = _text_inputs(model)
         self._cleaning = cleaning_of(model.config, tokenizer)
         self._clean = cleaner(self._cleaning)
         self._mean = channel_constants(picture.mean, request.device)
@@ -92,9 +95,7 @@ class TransformersEncoder:
             max_length=self._context,
             return_tensors="pt",
         )
-        # BERT's towers take token types; others have no such entry.
-        inputs = _SIGLIP_INPUTS if self._is_siglip else _INPUTS
-        return {key: tokens[key] for key in inputs if key in tokens}
+        return {key: tokens[key] for key in self._text_inputs if key in tokens}
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> Tensor:
@@ -121,15 +122,11 @@ class TransformersEncoder:
 
     @property
     def _is_siglip(self) -> bool:
-        # SigLIP was trained on padded texts without an attention mask: padding is part
-        # of its input.
-        return str(self._model.config.model_type).startswith("siglip")
+        return _is_siglip(self._model)
 
     def _pooled(self, output: Any) -> Tensor:
         """(B, D) of what the library returns as features."""
-        # transformers 5 gives an output object, version 4 gave the tensor.
-        features = output if isinstance(output, Tensor) else output.pooler_output
-        assert isinstance(features, Tensor)
+        features = pooled(output)
         # FLAVA projects every token: the first one stands for all of them.
         if features.ndim == 3 and self._model.config.model_type == "flava":
             return features[:, 0]
@@ -186,6 +183,23 @@ class TransformersEncoder:
                 f" shapes {tuple(image.shape)} and {tuple(text.shape)}. Pass a"
                 " CLIP-like checkpoint, or encoder_from_callables."
             )
+
+
+def _is_siglip(model: Any) -> bool:
+    return str(model.config.model_type).startswith("siglip")
+
+
+def _text_inputs(model: Any) -> tuple[str, ...]:
+    """The tokenizer's results that the text tower takes."""
+    # SigLIP was trained on padded texts without an attention mask: padding is part of
+    # its input.
+    if _is_siglip(model):
+        return _SIGLIP_INPUTS
+    # BERT's towers take token types. A tokenizer of transformers 4 also gives them to
+    # networks that have none, and those warn of what they ignore.
+    takes = signature(model.get_text_features).parameters
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in takes.values())
+    return tuple(name for name in _INPUTS if takes_any or name in takes)
 
 
 def _require_dual(name: str, model: Any) -> None:

@@ -23,6 +23,7 @@ from ..geometry import Geometry
 from ..pictures import Picture, Prepare, shaped, stretch_without_antialias
 from ..preprocessing import FILTERS, WITHOUT_ANTIALIAS
 from .source import PROCESSORS, Source, reading_error, silently
+from .versions import THROUGH_PIL
 
 _NEEDED = ("size", "resize", "mean", "std")
 """What a user must say of preprocessing if a checkpoint says nothing."""
@@ -70,7 +71,7 @@ def _processor(source: Source) -> Any | None:
 
 def _read(source: Source) -> Any:
     return AutoImageProcessor.from_pretrained(
-        source.location, backend="pil", **source.options
+        source.location, **THROUGH_PIL, **source.options
     )
 
 

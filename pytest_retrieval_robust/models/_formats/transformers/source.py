@@ -9,6 +9,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
+import torch
+
 from ....core.errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
 from ....core.foreign import described
 from ... import LoadRequest
@@ -227,6 +229,20 @@ def _lacks_processor(
     )
 
 
+def _is_a_pickle_for_newer_torch(
+    source: Source, part: Part, error: BaseException
+) -> RobustError | None:
+    # transformers refuses these, because older ones can be made to run what is in them.
+    if part != "weights" or "torch to at least" not in str(error):
+        return None
+    return ModelError(
+        f"Expected torch 2.6 or newer for {source.name}, whose weights are a pickle"
+        f" (pytorch_model.bin), got torch={torch.__version__!r}, which transformers"
+        " does not trust with one. Upgrade torch, or save the model as safetensors"
+        " (model.save_pretrained(FOLDER))."
+    )
+
+
 def _is_bad_pickle(
     source: Source, part: Part, error: BaseException
 ) -> RobustError | None:
@@ -261,6 +277,7 @@ _REASONS = (
     _is_elsewhere,
     _lacks_tokenizer,
     _lacks_processor,
+    _is_a_pickle_for_newer_torch,
     _is_bad_pickle,
     _is_unknown_type,
 )

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import transformers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ..._files.attempt import attempt
@@ -40,9 +41,10 @@ def _own_tokenizer(source: Source) -> Any:
 
 
 def _is_described_by_its_file(folder: Path | None) -> bool:
-    """Whether a SigLIP has a `tokenizer.json` and names no class for it.
+    """Whether a SigLIP has a `tokenizer.json`, and no class of the library to read it.
 
-    The library would look for SigLIP 1's words alone.
+    Without a name for it, the library would look for SigLIP 1's words alone. The class
+    of SigLIP 2 came with transformers 5.
     """
     if folder is None:
         return False
@@ -50,7 +52,8 @@ def _is_described_by_its_file(folder: Path | None) -> bool:
         return False
     kind = _json_of(folder / "config.json").get("model_type")
     named = _json_of(folder / "tokenizer_config.json").get("tokenizer_class")
-    return kind == "siglip" and named in (None, "SiglipTokenizer")
+    is_unknown = named is not None and not hasattr(transformers, str(named))
+    return kind == "siglip" and (is_unknown or named in (None, "SiglipTokenizer"))
 
 
 def _json_of(file: Path) -> dict[str, Any]:
