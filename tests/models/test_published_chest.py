@@ -30,6 +30,7 @@ from pytest_retrieval_robust.models import DualEncoder, LoadRequest, truncated_b
 from . import published
 from .checkpoints import put_into_hub_cache
 from .chest import SIDE, CheXficient, make_chexficient, save_xray_clip
+from .pil_processors import pil_version
 from .real_tokenizers import CONTEXT, TEXTS, save_model, save_sentencepiece
 
 # Both losses were used with each of the four.
@@ -124,7 +125,7 @@ def test_those_of_siglips_kind_embed_as_transformers_does(
 
     model = load_by_name("xraysiglip-vit-l-16-siglip-384", xray_siglip, hub)
     reference = AutoModel.from_pretrained(xray_siglip).eval()
-    processor = AutoImageProcessor.from_pretrained(xray_siglip, backend="pil")
+    processor = pil_version(AutoImageProcessor.from_pretrained(xray_siglip))
     colour = [picture.convert("RGB") for picture in pictures()]
     pixels = processor(images=colour, return_tensors="pt")["pixel_values"]
     pieces = sentencepiece.SentencePieceProcessor(

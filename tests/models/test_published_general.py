@@ -17,7 +17,11 @@ from safetensors.torch import save_file
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.core.catalogue import Catalogues
-from pytest_retrieval_robust.core.errors import ConfigError, ModelError
+from pytest_retrieval_robust.core.errors import (
+    ConfigError,
+    ModelError,
+    NotOnThisMachineError,
+)
 from pytest_retrieval_robust.models import LoadRequest
 
 from . import published
@@ -204,6 +208,21 @@ def test_weights_without_their_words_say_so(tmp_path: Path, hub: Path) -> None:
     assert missing is not None
     reason = str(missing(LoadRequest()))
     assert "the tokenizer of metaclip2 (facebook/xlm-v-base) is not on this" in reason
+
+
+def test_absent_weights_are_said_before_a_network_is_made(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*_: object, **__: object) -> object:
+        raise AssertionError("a network of two billion weights")
+
+    assert not hub.exists()
+    monkeypatch.setattr("open_clip.create_model_and_transforms", made)
+    repository = NAMED["metaclip2"].repository
+    for tried in ("metaclip2", "open_clip:ViT-H-14-worldwide/metaclip2_worldwide"):
+        with pytest.raises(NotOnThisMachineError) as caught:
+            load_model(tried, device="cpu", download=False)
+        assert f"Run `hf download {repository}` on a machine" in str(caught.value)
 
 
 def test_an_older_open_clip_is_told_to_be_upgraded(

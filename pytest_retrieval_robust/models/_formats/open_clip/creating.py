@@ -17,6 +17,7 @@ from ....core.errors import ConfigError, ModelError, NotOnThisMachineError, Robu
 from ....core.foreign import described
 from ... import LoadRequest
 from ..._files.attempt import attempt, missing_package, shown_path
+from ..._files.hub import how_to_download
 from ..._files.hub_cache import first_cached
 from ..._files.tokenizer import (
     VOCABULARIES,
@@ -88,8 +89,9 @@ def _create(
 
     def create() -> Created:
         with offline_unless(request.may_download), quietly():
-            model, preprocess = make(overrides)
+            # Before the network too: what it lacks is known at once.
             tokenizer = _tokenizer(name, architecture, request.tokenizer)
+            model, preprocess = make(overrides)
             return Created(model, preprocess, tokenizer)
 
     created = attempt(create, partial(loading_error, name))
@@ -173,12 +175,20 @@ def offline_unless(may_download: bool) -> Iterator[None]:
 
 
 def published_file(published: dict[str, Any], request: LoadRequest) -> Path:
-    """The cached file of a published tag, after open_clip has loaded it."""
+    """The cached file of a published tag, fetched if the request allows it."""
     with offline_unless(request.may_download):
         return Path(open_clip.pretrained.download_pretrained(published))
 
 
-def loading_error(name: str, error: BaseException) -> RobustError:
+def repository_of(published: dict[str, Any]) -> str | None:
+    """The hub's repository of a published tag; None for weights from elsewhere."""
+    # The repository's name and a file's, which may be empty.
+    return str(published.get("hf_hub") or "").rpartition("/")[0] or None
+
+
+def loading_error(
+    name: str, error: BaseException, repository: str | None = None
+) -> RobustError:
     """The error for an architecture or weights that open_clip could not load."""
     package = missing_package(error)
     if package is not None:
@@ -189,10 +199,12 @@ def loading_error(name: str, error: BaseException) -> RobustError:
             " that it does not. Run `pip install --upgrade timm open_clip_torch`."
         )
     if _is_absence(error):
+        how = "Run once with network access"
+        if repository is not None:
+            how = how_to_download(repository, error)
         return NotOnThisMachineError(
             f"Expected the weights of {name} in the Hugging Face cache or on the hub,"
-            f" got {described(error)}. Run once with network access, or allow downloads"
-            " (--robust-download)."
+            f" got {described(error)}. {how}, or allow downloads (--robust-download)."
         )
     return ModelError(
         f"Expected a whole open_clip checkpoint for {name}, got {described(error)}. The"

@@ -38,6 +38,7 @@ from .creating import (
     create_untrained,
     loading_error,
     published_file,
+    repository_of,
 )
 from .encoder import OpenClipEncoder
 from .settings import require_known_settings
@@ -70,6 +71,9 @@ def load_tag(
     if not published:
         raise _unknown_tag(architecture, tag)
     named = Architecture(architecture)
+    explain = partial(loading_error, name, repository=repository_of(published))
+    # Before the network, which may have billions of weights.
+    file = attempt(lambda: published_file(published, request), explain)
     # Weights trained with QuickGELU fit an architecture without it: open_clip would
     # only warn, and compute something else.
     is_quick = bool(published.get("quick_gelu"))
@@ -77,9 +81,6 @@ def load_tag(
     for key, tensor in created.model.state_dict().items():
         # Masks of attention are infinite on purpose.
         require_numbers(name, key, tensor, weight=not key.endswith("attn_mask"))
-    file = attempt(
-        lambda: published_file(published, request), partial(loading_error, name)
-    )
     # open_clip's reader refuses unexpected keys, but drops the harmless ones unreported.
     harmless = {key for key in keys_in([file]) if is_harmless(key)}
     dropped = harmless - set(created.model.state_dict())
