@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import CLIPModel, CLIPVisionModel
+from transformers import CLIPModel
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.models._formats.transformers.class_token import (
@@ -74,14 +74,16 @@ def test_a_network_that_reads_other_tokens_stays_whole(network: CLIPModel) -> No
 def test_a_layer_that_is_built_otherwise_stays_whole(
     network: CLIPModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole_forward = CLIPVisionModel.forward
+    # CLIPVisionModel, or CLIPVisionTransformer in transformers 4.
+    tower: Any = type(network.vision_model)
+    whole_forward = tower.forward
 
-    def mean_of_tokens(self: CLIPVisionModel, *args: Any, **kwargs: Any) -> Any:
+    def mean_of_tokens(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         output = whole_forward(self, *args, **kwargs)
         output.pooler_output = output.last_hidden_state.mean(dim=1)
         return output
 
-    monkeypatch.setattr(CLIPVisionModel, "forward", mean_of_tokens)
+    monkeypatch.setattr(tower, "forward", mean_of_tokens)
     whole = features(network, 2)
     assert not spare_unread_tokens(network, side_of(network))
     assert hooks_of(network) == 0

@@ -53,9 +53,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
         )
     ),
     "tokenizer gone": lambda folder: _remove(folder, "*token*"),
-    "tokenizer without padding": lambda folder: _remove(
-        folder, "tokenizer_config.json"
-    ),
+    # transformers 4 also writes its special tokens into a file of their own.
+    "tokenizer without padding": lambda folder: _remove(folder, "*token*[gp].json"),
     "index out of the folder": (
         lambda folder: (folder / "model.safetensors.index.json").write_text(
             json.dumps({"weight_map": {"a": "../../dev/zero"}})
@@ -137,7 +136,9 @@ def test_a_payload_in_place_of_weights_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _payload(save_clip(tmp_path / "model"))
-    assert "a pickle that asks for" in refused(lambda: load(tmp_path / "model"))
+    message = refused(lambda: load(tmp_path / "model"))
+    # Before torch 2.6, transformers reads no pickle at all.
+    assert "a pickle that asks for" in message or "are a pickle" in message
 
 
 MEMBERS = (

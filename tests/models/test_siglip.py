@@ -16,6 +16,7 @@ from open_clip.tokenizer import HFTokenizer, get_clean_fn
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.models import DualEncoder, truncated_by
+from pytest_retrieval_robust.models._formats.transformers.versions import IS_5
 
 from .real_tokenizers import (
     CONTEXT,
@@ -46,6 +47,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_both_libraries_give_the_same_ids(folder: Path) -> None:
     model = load_model(f"local-dir:{folder}", device="cpu")
+    settings_file = (folder / "tokenizer_config.json").read_text()
+    if not IS_5 and "Siglip2Tokenizer" in settings_file:
+        pytest.skip("open_clip reads it with a class that came with transformers 5")
     theirs = HFTokenizer(str(folder), context_length=CONTEXT, clean="canonicalize")
     assert torch.equal(ids(model, list(TEXTS)), theirs(list(TEXTS)))
     assert model.card.text_cleaning == "canonicalize"

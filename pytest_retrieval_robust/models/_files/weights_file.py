@@ -10,6 +10,7 @@ import re
 import sys
 import tarfile
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ MOST_NESTED = 4
 """Levels of mappings that a state dict may lie under."""
 OPTIMISER = "optim"
 """How the key of an optimiser's state begins, which has tensors too."""
+_OF_TORCHSCRIPT = "/constants.pkl"
 _STATE_KEYS = ("model", "state_dict", "model_state_dict")
 """Keys that training code keeps the state dict under."""
 
@@ -138,7 +140,7 @@ def _loaded(weights: Path) -> Any:
     if weights.suffix == ".safetensors":
         # safetensors copies into tensors of its own.
         return load_file(weights)
-    _require_no_old_tar(weights)
+    _require_plain(weights)
     with safe_globals(ALLOWED), warnings.catch_warnings():
         # Warnings of torch about old formats would reach the user's test run.
         warnings.simplefilter("ignore")
@@ -147,12 +149,18 @@ def _loaded(weights: Path) -> Any:
         )
 
 
-def _require_no_old_tar(weights: Path) -> None:
-    """Refuse the tars that the first versions of torch wrote, as torch 2.6 does.
+def _require_plain(weights: Path) -> None:
+    """Refuse TorchScript, and the tars that the first versions of torch wrote.
 
-    Before 2.6, torch ran what is in them in spite of `weights_only`.
+    torch 2.6 does so too. An older one runs what is in them in spite of `weights_only`:
+    this can go with torch 2.5.
     """
-    if not is_zip(weights) and tarfile.is_tarfile(weights):
+    if is_zip(weights):
+        with zipfile.ZipFile(weights) as archive:
+            names = archive.namelist()
+        if any(name.endswith(_OF_TORCHSCRIPT) for name in names):
+            raise RuntimeError("TorchScript")
+    elif tarfile.is_tarfile(weights):
         raise pickle.UnpicklingError("a tar of torch 0.1")
 
 

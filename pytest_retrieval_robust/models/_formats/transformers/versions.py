@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import transformers
@@ -20,3 +20,14 @@ def pooled(features: Any) -> Tensor:
     tensor = features if isinstance(features, Tensor) else features.pooler_output
     assert isinstance(tensor, Tensor)
     return tensor
+
+
+def mismatched(keys: Iterable[Any], model: Any) -> list[tuple[str, Any, Any]]:
+    """(key, stored shape, own shape) of what a load reports to be of another shape.
+
+    Version 4 reports the keys alone: then the stored shape is None.
+    """
+    own = model.state_dict()
+    return [
+        (key, None, own[key].shape) if isinstance(key, str) else key for key in keys
+    ]

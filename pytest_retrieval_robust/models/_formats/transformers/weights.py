@@ -18,6 +18,7 @@ from ..._files.weights_file import read_weights
 from ..encoders import torch_dtype
 from .source import Source
 from .task import require_same_task
+from .versions import mismatched
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class _Loaded:
     missing_keys: Iterable[str]
     unexpected_keys: Iterable[str]
     mismatched_keys: Iterable[tuple[str, Any, Any]]
-    """(key, shape in the checkpoint, shape in the network)."""
+    """(key, shape in the checkpoint or None if unknown, shape in the network)."""
 
 
 def whole_model(source: Source) -> WholeModel:
@@ -155,16 +156,17 @@ def _load(source: Source, key_mapping: dict[str, str]) -> _Loaded:
         model,
         missing_keys=info["missing_keys"],
         unexpected_keys=info["unexpected_keys"],
-        mismatched_keys=info["mismatched_keys"],
+        mismatched_keys=mismatched(info["mismatched_keys"], model),
     )
 
 
 def _require_shapes(name: str, loaded: _Loaded) -> None:
     for key, stored_shape, own_shape in sorted(loaded.mismatched_keys, key=str):
+        stored = "another" if stored_shape is None else f"shape={tuple(stored_shape)}"
         raise ModelError(
-            f"Expected {key} of shape {tuple(own_shape)} for {name}, got"
-            f" shape={tuple(stored_shape)}. Its config.json and its weights do not"
-            " belong together: copy both from one checkpoint."
+            f"Expected {key} of shape {tuple(own_shape)} for {name}, got {stored}. Its"
+            " config.json and its weights do not belong together: copy both from one"
+            " checkpoint."
         )
 
 
