@@ -152,13 +152,18 @@ def _tokenizer(name: str, architecture: Architecture, requested: str | None) -> 
 
 
 def _cached_words(repository: str) -> str:
-    """The folder of a repository's vocabulary if it is cached, else the repository.
+    """Without a network, the folder of a repository's vocabulary; else the repository.
 
     transformers asks the hub for a repository's config.json even where there is none,
-    and fails without a network. It reads a folder without one.
+    and fails if it may not ask. It reads a folder without one.
     """
+    from huggingface_hub import constants
+
     vocabulary = first_cached(repository, VOCABULARIES)
-    return repository if vocabulary is None else str(vocabulary.parent)
+    # Of a repository that is cached in part, the rest is fetched where that is allowed.
+    if vocabulary is None or not constants.HF_HUB_OFFLINE:
+        return repository
+    return str(vocabulary.parent)
 
 
 @contextmanager
