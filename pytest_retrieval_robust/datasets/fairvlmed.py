@@ -76,20 +76,19 @@ def read(options: Options, name: str) -> SourceData:
         if options.split not in ("all", split):
             continue
         checked_path(file, where)
-        image = file.removesuffix(".npz")
         # The publication has one picture of each of its 10,000 patients.
         rows.append(
             ImageRow(
-                id=image,
-                study=image,
-                patient=image,
+                id=file,
+                study=file,
+                patient=file,
                 view="",
                 location=f"{_FOLDERS[split][0]}/{file}",
                 row=number,
             )
         )
-        texts[image] = Sections(full=note.strip())
-        labels[image] = positive_labels({"glaucoma": glaucoma}, where)
+        texts[file] = Sections(full=note.strip())
+        labels[file] = positive_labels({"glaucoma": glaucoma}, where)
     require_unique(((row.row, row.id) for row in rows), "filename")
     return SourceData(
         name=name,

@@ -54,6 +54,12 @@ def read_npz(stream: BinaryIO, array: str) -> Image:
                 f"{len(archive.namelist())} others",
                 "Fix the name of the array, or copy the file again.",
             )
+        # What comes out of the archive ends there, whatever its headers claim.
+        size = archive.getinfo(name).file_size
+        if size > MOST_BYTES:
+            raise Refused(
+                f"an array {array!r} of at most {MOST_BYTES} bytes", f"{size}", CONVERT
+            )
         with archive.open(name) as member:
             header = _read_header(member)
             _require_picture(header, array)
@@ -81,18 +87,14 @@ def _require_picture(header: _Header, array: str) -> None:
         )
     is_colour = len(header.shape) == 3 and header.shape[2] in _CHANNELS
     is_grey = len(header.shape) == 2
-    if not (is_grey or is_colour) or 0 in header.shape:
+    is_empty = any(length < 1 for length in header.shape)
+    if is_empty or not (is_grey or is_colour):
         raise Refused(
             f"an array {array!r} of shape (rows, columns) or (rows, columns, 3)",
             f"shape={header.shape}",
             CONVERT,
         )
     require_size(header.shape[1], header.shape[0])
-    size = _size(header)
-    if size > MOST_BYTES:
-        raise Refused(
-            f"an array {array!r} of at most {MOST_BYTES} bytes", f"{size}", CONVERT
-        )
 
 
 def _size(header: _Header) -> int:
@@ -121,8 +123,9 @@ def _read_values(member: IO[bytes], header: _Header) -> np.ndarray[Any, Any]:
 def _levels(values: np.ndarray[Any, Any], array: str) -> np.ndarray[Any, Any]:
     """Values from 0 to 255 as bytes; `Refused` for others, whose white nobody knows."""
     expected = f"values from 0 to {_WHITE} in the array {array!r}"
-    least = values.min()
-    greatest = values.max()
+    # As Python's numbers: those of 8 bits would overflow below.
+    least = float(values.min())
+    greatest = float(values.max())
     # NaN fails this comparison, as it should.
     if not (least >= 0 and greatest <= _WHITE):
         raise Refused(
