@@ -181,3 +181,9 @@ def derm1m(folder: Path) -> Path:
     save(root / "pubmed" / "1.png", 1)
     save(root / "youtube" / "2.jpg", 2)
     return root
+
+
+def all_of(folder: Path) -> None:
+    """All trees of this module, in one folder."""
+    for tree in (rexgradient, fairvlmed, skincap, quilt_1m, derm1m):
+        tree(folder)
