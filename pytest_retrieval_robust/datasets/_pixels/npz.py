@@ -123,9 +123,10 @@ def _read_values(member: IO[bytes], header: _Header) -> np.ndarray[Any, Any]:
 def _levels(values: np.ndarray[Any, Any], array: str) -> np.ndarray[Any, Any]:
     """Values from 0 to 255 as bytes; `Refused` for others, whose white nobody knows."""
     expected = f"values from 0 to {_WHITE} in the array {array!r}"
-    # As Python's numbers: those of 8 bits would overflow below.
-    least = float(values.min())
-    greatest = float(values.max())
+    # As Python's numbers: those of 8 bits would overflow below. Some NaN warn.
+    with np.errstate(all="ignore"):
+        least = float(values.min())
+        greatest = float(values.max())
     # NaN fails this comparison, as it should.
     if not (least >= 0 and greatest <= _WHITE):
         raise Refused(
