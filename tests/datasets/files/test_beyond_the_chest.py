@@ -258,3 +258,61 @@ def test_what_names_these_data_sets_says_what_was_chosen() -> None:
         canonical_name = entries.get(name).canonical_name
         assert canonical_name is not None
         assert canonical_name(**options) == written
+
+
+NAME = "PATIENTDOE"
+
+
+def broken_tables(
+    folder: Path, first: str, second: str
+) -> dict[str, Callable[[], Any]]:
+    """Data sets whose tables name these two pictures."""
+    quilt = [
+        trees.quilt_row(number, f"{NAME}.", image, "quilt", "val", "")
+        for number, image in enumerate((first, second))
+    ]
+    skin = [
+        (number, image, NAME, NAME, f"{NAME} {number}.", NAME, 0, 0)
+        for number, image in enumerate((first, second))
+    ]
+    eyes = [
+        (
+            image,
+            61,
+            NAME,
+            NAME,
+            NAME,
+            NAME,
+            NAME,
+            f"{NAME} {number}.",
+            NAME,
+            "no",
+            "test",
+        )
+        for number, image in enumerate((first, second))
+    ]
+    tables = {
+        "quilt": write_table(folder / "quilt.csv", trees.QUILT_COLUMNS, quilt),
+        "skin": write_table(folder / "skin.csv", trees.SKINCAP_COLUMNS, skin),
+    }
+    write_table(folder / "data_summary.csv", trees.FAIRVLMED_COLUMNS, eyes)
+    return {
+        "quilt": lambda: load_dataset("quilt-1m", path=tables["quilt"], images=folder),
+        "skin": lambda: load_dataset("skincap", path=tables["skin"], images=folder),
+        "eyes": lambda: load_dataset("fairvlmed", root=folder),
+    }
+
+
+@pytest.mark.parametrize("kind", ["quilt", "skin", "eyes"])
+@pytest.mark.parametrize(
+    "second", [f"../{NAME}", f"/{NAME}", "", f"{NAME}1.png", f"{NAME}2.png"]
+)
+def test_messages_of_tables_name_rows_alone(
+    tmp_path: Path, kind: str, second: str
+) -> None:
+    opened = broken_tables(tmp_path, f"{NAME}1.png", second)[kind]
+    with pytest.raises(DatasetError) as caught:
+        opened().image(0)
+    said = str(caught.value)
+    assert NAME not in said
+    assert "row 1 of its table" in said or "in row 2 of its table" in said
