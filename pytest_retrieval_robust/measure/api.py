@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cache
 from os import PathLike, fspath
@@ -159,6 +159,7 @@ def dataset_from_lists(
     ids: Iterable[Any] | None = None,
     studies: Iterable[Any] | None = None,
     labels: Iterable[Any] | None = None,
+    strata: Mapping[str, Iterable[Any]] | None = None,
     split: str = "all",
     relevance: str = "same-text",
     on_error: str = "fail",
@@ -177,6 +178,9 @@ def dataset_from_lists(
         ids: One per image, unique; by default its place in the list.
         studies: Images of one study share a report, for `same-study` and `same-labels`.
         labels: A list of words per image, for `same-labels`.
+        strata: What else is known of the images, for analyses of your own: lists by
+            name, `{"sex": [...], "scanner": [...]}`, with a word or number per image.
+            `dataset.strata` has them for the images that are used.
         split: What the part of the data is called.
         relevance: Which reports are right for an image: `same-text`, `strict-id`,
             `same-study` or `same-labels`.
@@ -188,7 +192,7 @@ def dataset_from_lists(
     """
     from ..datasets._files.lists import ImageLists, dataset_of
 
-    lists = ImageLists(images, reports, ids, patients, studies, labels)
+    lists = ImageLists(images, reports, ids, patients, studies, labels, strata)
     return dataset_of(name, lists, split=split, relevance=relevance, on_error=on_error)
 
 
