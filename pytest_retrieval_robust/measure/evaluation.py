@@ -336,7 +336,8 @@ class _Evaluation:
 
 
 def _name_of(model: Model) -> str:
-    return model if isinstance(model, str) else model.name
+    # A locator may name a folder of the user's.
+    return api.entry_of(model).name if isinstance(model, str) else model.name
 
 
 def _checked_seeds(seed: Any) -> tuple[int, ...]:
