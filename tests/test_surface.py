@@ -325,7 +325,9 @@ def test_a_data_frame_without_pandas_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(NotOnThisMachineError, match=r"pip install .*\[pandas\]") as caught:
+    with pytest.raises(
+        NotOnThisMachineError, match=r"pip install .*\[pandas\]"
+    ) as caught:
         CURVE.to_dataframe()
     assert caught.value.__context__ is None
 

@@ -28,6 +28,7 @@ _FOLDERS = {
 }
 """Word of the column `use` -> the folders that its files may be in."""
 _NOTES = ("note", "gpt4_summary")
+_STRATA = ("age", "gender", "race", "ethnicity", "language", "maritalstatus")
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,10 +48,11 @@ class Options:
 def read(options: Options, name: str) -> SourceData:
     """The pictures of a split with their notes: one per patient.
 
-    Its one label is glaucoma.
+    Its one label is glaucoma; strata are the columns of the patients.
     """
     from ._files.folder_images import FolderImages
     from ._files.paths import checked_path, require_root
+    from ._files.strata import StrataOfRows
     from ._files.tables import read_columns
     from ._files.values import positive_labels, require_unique
 
@@ -67,8 +69,10 @@ def read(options: Options, name: str) -> SourceData:
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     labels: dict[str, frozenset[str]] = {}
+    strata = StrataOfRows(_STRATA)
     columns = ("filename", "use", options.note, "glaucoma")
-    for number, (file, use, note, glaucoma) in read_columns(table, columns):
+    for number, values in read_columns(table, columns, _STRATA):
+        file, use, note, glaucoma, *words = values
         where = f"row {number} of its table"
         split = use.strip().lower()
         if split not in _FOLDERS:
@@ -87,6 +91,7 @@ def read(options: Options, name: str) -> SourceData:
                 row=number,
             )
         )
+        strata.add(number, words)
         texts[file] = Sections(full=note.strip())
         labels[file] = positive_labels({"glaucoma": glaucoma}, where)
     require_unique(((row.row, row.id) for row in rows), "filename")
@@ -97,6 +102,7 @@ def read(options: Options, name: str) -> SourceData:
         read_reports=reports_in_memory(texts),
         locate=FolderImages(root, also=_other_folders, array=_ARRAY),
         read_labels=lambda: labels,
+        strata=strata.by_name(),
         texts_as_published=True,
     )
 

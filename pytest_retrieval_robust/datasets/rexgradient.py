@@ -27,6 +27,7 @@ from ._files.records import (
     reports_in_memory,
     several_texts,
 )
+from ._files.strata import StrataOfRows
 from ._pixels.damage import attempted, kind_of
 from .entry import DatasetEntry
 
@@ -39,8 +40,10 @@ _PICTURES = "deid_png"
 _IMAGE = "image {} of its metadata"
 """How messages name an image: by its number among all images of the split."""
 _REPORT = ("Indication", "Comparison", "Findings", "Impression")
+_STRATA = ("PatientSex", "PatientAge")
 _FIELDS = (
     *("StudyInstanceUid", "PatientID", "ImagePath", "ImageViewPosition"),
+    *_STRATA,
     *_REPORT,
 )
 _NO_TEXT = ("none", "nan")
@@ -69,6 +72,7 @@ class _Split:
 
     rows: list[ImageRow] = field(default_factory=list)
     texts: dict[str, Sections] = field(default_factory=dict)
+    strata: StrataOfRows = field(default_factory=lambda: StrataOfRows(_STRATA))
     studies_with_several: set[str] = field(default_factory=set)
     without_images: int = 0
     without_views: int = 0
@@ -87,8 +91,8 @@ class _Split:
 def read(options: Options, name: str) -> SourceData:
     """The images of a split, with the reports of their studies.
 
-    The data has no labels. Two studies of one StudyInstanceUid are one: the first text is
-    taken, and `inspect` counts them.
+    The data has no labels; strata are sex and age. Two studies of one StudyInstanceUid
+    are one: the first text is taken, and `inspect` counts them.
     """
     from ._files.values import require_unique
 
@@ -107,6 +111,7 @@ def read(options: Options, name: str) -> SourceData:
         read_reports=reports_in_memory(split.texts),
         locate=_folder_images(options.images, name),
         counts=split.counts,
+        strata=split.strata.by_name(),
     )
 
 
@@ -183,8 +188,10 @@ def _add_study(split: _Split, key: str, fields: Any, where: str) -> None:
         # Nobody knows which image has which view.
         split.without_views += 1
         views = [""] * len(paths)
+    words = [as_text(fields.get(name), name, where) for name in _STRATA]
     for path, view in zip(paths, views, strict=True):
         location = _location(path, where)
+        split.strata.add(len(split.rows) + 1, words)
         split.rows.append(
             ImageRow(
                 id=location,

@@ -22,6 +22,8 @@ _DISREGARD = "Do not consider this image"
 _FOLDERS = ("skincap", "skincap/not_include", "not_include")
 """Where else than in `images` the pictures may be."""
 _MARKED = ("keep", "leave-out")
+_STRATA = ("fitzpatrick_scale", "malignant")
+"""Columns that copies of the table have."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +49,7 @@ def read(options: Options, name: str) -> SourceData:
     """
     from ._files.folder_images import FolderImages
     from ._files.paths import checked_path, require_file, require_root
+    from ._files.strata import StrataOfRows
     from ._files.tables import read_columns
     from ._files.values import is_positive, require_unique
 
@@ -56,10 +59,12 @@ def read(options: Options, name: str) -> SourceData:
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     labels: dict[str, frozenset[str]] = {}
+    strata = StrataOfRows(_STRATA)
     marked = 0
     required = (_IMAGE, options.caption)
-    for number, values in read_columns(table, required, ["disease", _DISREGARD]):
-        image, caption, disease, disregard = values
+    optional = ("disease", _DISREGARD, *_STRATA)
+    for number, values in read_columns(table, required, optional):
+        image, caption, disease, disregard, *words = values
         checked_path(image, f"row {number} of its table")
         if is_positive(disregard):
             marked += 1
@@ -75,6 +80,7 @@ def read(options: Options, name: str) -> SourceData:
                 row=number,
             )
         )
+        strata.add(number, words)
         texts[image] = Sections(full=caption.strip())
         labels[image] = frozenset([disease.strip()] if disease.strip() else [])
     require_unique(((row.row, row.id) for row in rows), _IMAGE)
@@ -91,6 +97,7 @@ def read(options: Options, name: str) -> SourceData:
         locate=locate,
         read_labels=lambda: labels,
         counts=_counts(marked, options),
+        strata=strata.by_name(),
         texts_as_published=True,
     )
 

@@ -207,6 +207,23 @@ def test_skincap(tmp_path: Path) -> None:
         load_dataset("skincap", **options, marked="drop")
 
 
+def test_strata_are_what_tables_say_of_patients(tmp_path: Path) -> None:
+    root = trees.fairvlmed(tmp_path)
+    eyes: Any = load_dataset("fairvlmed", root=root, split="all")
+    assert eyes.strata["race"] == ("white", "black", "white")
+    assert set(eyes.strata) == {*trees.FAIRVLMED_COLUMNS[1:7]}
+    films = rex(trees.rexgradient(tmp_path))
+    assert films.strata == {"PatientSex": ("F",) * 3, "PatientAge": ("061Y",) * 3}
+    skin: Any = load_dataset(
+        "skincap", path=trees.skincap(tmp_path) / "skincap_v240623.csv"
+    )
+    assert skin.strata == {"fitzpatrick_scale": ("2", "6", "")}
+    slides: Any = load_dataset(
+        "quilt-1m", path=trees.quilt_1m(tmp_path) / "quilt_1M_lookup.csv"
+    )
+    assert slides.strata == {}
+
+
 def test_quilt_1m(tmp_path: Path) -> None:
     root = trees.quilt_1m(tmp_path)
     options: dict[str, Any] = {"path": root / "quilt_1M_lookup.csv", "images": root}
@@ -272,7 +289,7 @@ def broken_tables(
         for number, image in enumerate((first, second))
     ]
     skin = [
-        (number, image, NAME, NAME, f"{NAME} {number}.", NAME, 0, 0)
+        (number, image, NAME, NAME, f"{NAME} {number}.", NAME, 0, 0, 1)
         for number, image in enumerate((first, second))
     ]
     eyes = [

@@ -23,6 +23,7 @@ FAIRVLMED_COLUMNS = (
 SKINCAP_COLUMNS = (
     *("id", "skincap_file_path", "caption_zh", "caption_zh_polish"),
     *("caption_zh_polish_en", "disease", "Do not consider this image", "Papule"),
+    "fitzpatrick_scale",
 )
 QUILT_COLUMNS = (
     *("", "caption", "image_path", "subset", "split", "pathology", "roi_text"),
@@ -44,6 +45,7 @@ def rex_study(
         "StudyInstanceUid": study,
         "PatientID": patient,
         "AccessionNumber": "A1",
+        "PatientSex": "F" if patient.endswith("1") else None,
         "PatientAge": "061Y",
         "StudyDate": 20190102,
         **sections,
@@ -122,10 +124,10 @@ def skincap(folder: Path) -> Path:
     """The folder `SkinCAP` with its table and `skincap/`."""
     root = folder / "SkinCAP"
     rows = [
-        (1, "1.png", "一", "一。", "A red papule on the arm.", "acne", 0, 1),
-        (2, "2.png", "二", "二。", "Scales,\nwith a comma.", "psoriasis", 0, 0),
-        (3, "3.png", "三", "三。", "Blurred.", "acne", 1, 0),
-        (4, "4.png", "四", "四。", "", "", 0, 0),
+        (1, "1.png", "一", "一。", "A red papule on the arm.", "acne", 0, 1, 2),
+        (2, "2.png", "二", "二。", "Scales,\nwith a comma.", "psoriasis", 0, 0, 6),
+        (3, "3.png", "三", "三。", "Blurred.", "acne", 1, 0, ""),
+        (4, "4.png", "四", "四。", "", "", 0, 0, 1),
     ]
     write_table(root / "skincap_v240623.csv", SKINCAP_COLUMNS, rows)
     for number in (1, 2):
