@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -112,7 +113,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
 
 def _looks_like_a_path(name: str) -> bool:
     has_separator = "/" in name or "\\" in name
-    return has_separator or name.endswith(_WEIGHT_SUFFIXES)
+    is_file_name = name.endswith(_WEIGHT_SUFFIXES)
+    return has_separator or is_file_name or os.path.exists(name)
 
 
 def _path_for_a_name(path: str) -> UnknownNameError:

@@ -20,7 +20,9 @@ _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "loader": (str,),
     "architecture": (str,),
     "checkpoint": (str,),
+    "weights": (str,),
     "tokenizer": (str,),
+    "image_processor": (str,),
     "preprocessing": (str, dict),
     "context_length": (int,),
     "trust_remote_code": (bool,),
@@ -28,7 +30,14 @@ _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
 }
 _KINDS = {str: "a text", dict: "a table", int: "a whole number", bool: "true or false"}
 _EXPERIMENT = "retrieval under occlusion"
-_OPTIONS = ("architecture", "preprocessing", "context_length", "trust_remote_code")
+_OPTIONS = (
+    "architecture",
+    "weights",
+    "image_processor",
+    "preprocessing",
+    "context_length",
+    "trust_remote_code",
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -259,15 +268,15 @@ def _model(name: str, table: _Table) -> ModelTable:
             f'{table.place()}: expected checkpoint = "FILE or FOLDER" in'
             f" [models.{name}], got none. Add it."
         )
-    tokenizer = content.get("tokenizer")
     # A folder beside the file, else a repository of the hub.
-    if tokenizer is not None and (table.path.parent / tokenizer).exists():
-        tokenizer = _beside(table.path, tokenizer)
+    for key in ("tokenizer", "image_processor"):
+        if key in content and (table.path.parent / content[key]).exists():
+            content = {**content, key: _beside(table.path, content[key])}
     return ModelTable(
         name=name,
         loader=content.get("loader"),
         checkpoint=_beside(table.path, content["checkpoint"]),
-        tokenizer=tokenizer,
+        tokenizer=content.get("tokenizer"),
         options={key: content[key] for key in _OPTIONS if key in content},
         required=content.get("required", False),
         places=table.places(),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.catalogue import Catalogue, unknown_name
 from ..core.errors import DatasetError, UnreadableImageError
-from ..core.files import is_regular
 from ._files.captions import CaptionRow, gather_images
 from ._files.columns import Columns
 from ._files.entries import Reader
+from ._files.hugging_face_splits import open_split
 from ._files.records import ImageRow, SourceData, reports_in_memory
 from ._pixels.damage import attempted, guarded, kind_of
 from .entry import DatasetEntry
@@ -31,8 +30,8 @@ class Options:
 
     path: str | None = None
     """A folder, or ORG/NAME of the hub (from the cache with `HF_HUB_OFFLINE=1`)."""
-    split: str = "test"
-    """The split that is read."""
+    split: str | None = None
+    """The split that is read; by default `test`, or the only one that there is."""
     image: str = "image"
     """The column of images."""
     text: str = "text"
@@ -68,7 +67,8 @@ def read(options: Options, name: str) -> SourceData:
     Needs the extra `huggingface`. Rows stay on the disk, memory-mapped; images are
     decoded when they are needed.
     """
-    dataset = _opened(options.path, options.split, name)
+    opened = open_split(options.path, options.split, name)
+    dataset = opened.rows
     columns = options.columns()
     for column in (options.image, *columns.names()):
         if column not in dataset.column_names:
@@ -81,7 +81,7 @@ def read(options: Options, name: str) -> SourceData:
     images = gather_images(rows, columns.id_columns)
     return SourceData(
         name=name,
-        split=options.split,
+        split=opened.split,
         images=images.rows,
         read_reports=reports_in_memory(images.texts),
         locate=_locator(pictures, options.image, Path(str(options.path)).expanduser()),
@@ -127,88 +127,6 @@ def _content_key(pictures: Any, column: str, number: int) -> object:
     if stored["bytes"] is None:
         return stored["path"]
     return hashlib.blake2b(stored["bytes"]).digest()
-
-
-def _opened(path: str | None, split: str, name: str) -> Any:
-    if path is None:
-        raise DatasetError(
-            f"Expected path=FOLDER or ORG/NAME of {name}, got none. Give it to"
-            f" load_dataset, or under [datasets.{name}] in robust.toml."
-        )
-    library = attempted(_library, lambda error: _no_library(error, name))
-    folder = Path(path).expanduser()
-    is_folder = folder.is_dir()
-    source = str(folder) if is_folder else str(path)
-    _require_files(folder, name)
-
-    def opened() -> Any:
-        state_files = (folder / "dataset_dict.json", folder / "state.json")
-        if any(file.is_file() for file in state_files):
-            return library.load_from_disk(str(folder))
-        return library.load_dataset(source, split=split)
-
-    # The library raises a dozen kinds, from a missing network to a damaged Arrow file.
-    def problem(error: BaseException) -> DatasetError:
-        splits = _splits(library, source)
-        if splits and split not in splits:
-            return DatasetError(str(unknown_name(f"split of {name}", split, splits)))
-        if is_folder:
-            advice = (
-                "Give a folder of save_to_disk, of Parquet files, or of images with"
-                " metadata."
-            )
-        else:
-            advice = (
-                "Fix path, or bring the data set into the cache on a machine with a"
-                " network."
-            )
-        return DatasetError(
-            f"Expected a data set with split={split!r} for {name}, got {kind_of(error)}"
-            f" when it was opened. {advice}"
-        )
-
-    dataset = attempted(opened, problem)
-    # A folder of `save_to_disk` may hold all splits.
-    if not isinstance(dataset, Mapping):
-        return dataset
-    if split not in dataset:
-        raise DatasetError(str(unknown_name(f"split of {name}", split, dataset)))
-    return dataset[split]
-
-
-def _require_files(folder: Path, name: str) -> None:
-    """Refuse what is no file: the library would wait for a FIFO's writer without end."""
-    for parent, _, files in os.walk(folder):
-        for file in files:
-            path = Path(parent, file)
-            if path.exists() and not is_regular(path):
-                raise DatasetError(
-                    f"Expected files and folders alone in the folder of {name}, got a"
-                    " FIFO, a device or a socket. Take it out of the folder."
-                )
-
-
-def _library() -> Any:
-    import datasets
-
-    return datasets
-
-
-def _no_library(error: BaseException, name: str) -> DatasetError:
-    got = "none" if isinstance(error, ImportError) else kind_of(error)
-    return DatasetError(
-        f"Expected the package datasets to read {name}, got {got}. Run `pip install "
-        "pytest-retrieval-robust[huggingface]`."
-    )
-
-
-def _splits(library: Any, source: str) -> list[str]:
-    """The splits that there are; none if that cannot be known."""
-    try:
-        return list(library.get_dataset_split_names(source))
-    # What made it fail is reported already.
-    except Exception:
-        return []
 
 
 def _undecoded(dataset: Any, column: str, name: str) -> Any:

@@ -7,6 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+# Those who write the lines of a run count in the same words.
+from ..core.words import counted as counted
+
 
 class Status(StrEnum):
     """How a run ended."""
@@ -76,14 +79,3 @@ class Release:
         if self.status is Status.MEASURED_ONLY:
             return f"MEASURED ONLY ({reasons})"
         return f"RELEASE GATE: {self.status.upper()} ({reasons})"
-
-
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "gate met", "gates met"), counted(2, "model")
-    ('1 gate met', '2 models')
-    """
-    if count == 1:
-        return f"{count} {noun}"
-    return f"{count} {plural or noun + 's'}"

@@ -77,7 +77,7 @@ def load_model(
 
     Args:
         name: A name of the catalogue, or a locator: `hf:ORG/NAME[@REV]`,
-            `open_clip:ARCH/TAG` or `local-dir:PATH`.
+            `open_clip:ARCH/TAG`, `local-dir:PATH`, or a path that exists.
         checkpoint: Your own file or folder, in the layout that the named model is
             published in; its variant is read from the file. Without it the published
             weights are taken from the caches, or fetched if `download`.
@@ -86,7 +86,9 @@ def load_model(
         precision: `fp32`, `bf16` or `fp16`.
         download: Whether missing weights may be fetched.
         cache_dir: Where plain weight files lie; by default the platform's cache.
-        options: What the model's entry accepts (`preprocessing`, `context_length`).
+        options: What the model's entry accepts: `preprocessing`, `context_length`,
+            `image_processor` (a folder or repository), `weights` (the name of one of
+            several sets of weights in a file, such as `ema`).
 
     Raises:
         UnknownNameError: No model has that name.
@@ -206,8 +208,8 @@ def load_dataset(name: str, **options: object) -> RetrievalDataset:
     if "/" in name.partition("(")[0] or name.endswith(_TABLE_SUFFIXES):
         raise UnknownNameError(
             "Expected the name of a data set, got a path. Open a table with"
-            " load_dataset('table', path=...), and shards with"
-            " load_dataset('webdataset', ...)."
+            " load_dataset('table', path=...), shards with 'webdataset', and a folder of"
+            " images with texts beside them with 'image-folder'."
         )
     return dataset_from_text(name, options, catalogues().datasets).load()
 

@@ -5,22 +5,17 @@ Only counts are shown, no text and no id.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.encoding import open_image
-from ..core.errors import RobustError, UnreadableImageError
-from ..datasets._pixels.deep_grey import USED_BITS
 from ..models import truncated_by
 from .abilities import counts_of
+from .image_checks import ImageCheck, problem_lines
 from .pairs import Pairs, ceiling, duplicate_share, pairs_of
 from .same_texts import SameTexts
-from .sweep.decode import picture_digest
 from .sweep.scores import scores_of
 
 if TYPE_CHECKING:
@@ -121,6 +116,17 @@ def _percent(recall: Mapping[int, float], ks: Sequence[int]) -> str:
     return ", ".join(f"@{k} {100 * recall[k]:.1f}" for k in ks)
 
 
+def missing_images(dataset: RetrievalDataset) -> ImageCheck:
+    """What can be known of images without opening one: whose files are not there."""
+    from ..datasets._files.report_dataset import ReportDataset
+
+    if not isinstance(dataset, ReportDataset):
+        return ImageCheck((), 0)
+    rows = [dataset.rows[number].row for number in dataset.missing_images()]
+    problems = [f"missing: no file of the image in row {row}" for row in rows]
+    return ImageCheck(tuple(problem_lines(problems)), len(rows))
+
+
 def _truncation_line(dataset: RetrievalDataset, model: DualEncoder) -> str:
     cut = truncated_by(model, list(dataset.reports))
     if cut is None:
@@ -130,75 +136,3 @@ def _truncation_line(dataset: RetrievalDataset, model: DualEncoder) -> str:
         f"  {model.name} reads {model.card.context_length} tokens: {cut} reports are"
         f" longer ({share:.1f} %)"
     )
-
-
-@dataclass(frozen=True)
-class ImageCheck:
-    """What decoding every image showed."""
-
-    lines: Sequence[str]
-    unreadable: int
-    """Images that are broken, missing or refused."""
-
-
-@dataclass(frozen=True)
-class _CheckedImage:
-    """What decoding one image showed."""
-
-    mode: str = ""
-    digest: bytes = b""
-    used_bits: int | None = None
-
-
-def check_images(dataset: RetrievalDataset) -> ImageCheck:
-    """Decode every image: its mode, whether it is broken or missing, and repeats."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    def check(number: int) -> _CheckedImage | str:
-        """The image, or what is wrong with it."""
-        try:
-            image = open_image(dataset, number, f"image number {number}")
-        except UnreadableImageError as error:
-            return f"broken: {error}"
-        except RobustError as error:
-            return f"refused: {error}"
-        used_bits = image.info.get(USED_BITS)
-        return _CheckedImage(image.mode, picture_digest(image), used_bits)
-
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(check, range(len(dataset.image_ids))))
-    images = [result for result in results if isinstance(result, _CheckedImage)]
-    problems = [result for result in results if isinstance(result, str)]
-    lines = (*_mode_lines(images), *_problem_lines(problems), *_picture_lines(images))
-    return ImageCheck(lines, len(problems))
-
-
-def _mode_lines(images: Sequence[_CheckedImage]) -> Iterator[str]:
-    modes = Counter(image.mode for image in images)
-    for mode, count in sorted(modes.items()):
-        yield f"  {mode} images: {count}"
-
-
-def _problem_lines(problems: Sequence[str]) -> Iterator[str]:
-    for problem, count in sorted(Counter(problems).items()):
-        if count == 1:
-            yield f"  {problem}"
-        else:
-            yield f"  {problem} ({count} images)"
-
-
-def _picture_lines(images: Sequence[_CheckedImage]) -> Iterator[str]:
-    pictures = Counter(image.digest for image in images)
-    repeated = [count for count in pictures.values() if count > 1]
-    if repeated:
-        yield (
-            f"  repeated images, pixel for pixel: {sum(repeated)} images of"
-            f" {len(repeated)} pictures"
-        )
-    used_bits = [image.used_bits for image in images if image.used_bits is not None]
-    most = max(used_bits, default=16)
-    if most < 16:
-        yield (
-            f"  16-bit images use {most} bits at most, so that none is brighter than"
-            f" {100 * 2**most / 65536:.0f} % of white: bits={most} shows them in full"
-        )

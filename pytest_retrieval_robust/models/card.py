@@ -35,6 +35,8 @@ class ModelCard:
 
     Weights fit both variants, and no library warns of the wrong one.
     """
+    weights: str | None = None
+    """The set of weights that was chosen, of several in one file."""
     key_prefix: str | None = None
     """The prefix that was removed from every key of the checkpoint."""
     missing_keys: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
-"""`hf:ORG/NAME[@REV]`, `open_clip:ARCH/TAG` and `local-dir:PATH` as catalogue entries."""
+"""`hf:ORG/NAME[@REV]`, `open_clip:ARCH/TAG`, `local-dir:PATH` and plain paths as entries."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +10,32 @@ from pathlib import Path
 from ..core.errors import ConfigError, NotOnThisMachineError
 from ..core.names import slug
 from . import DualEncoder, LoadRequest, ModelEntry
+from ._files.checkpoint import weight_files
 from ._files.hub import is_open_clip_repository, missing_from_hub
 
 
 def is_locator(item: str) -> bool:
+    """Whether an item names a model by where it lies.
+
+    A path without `local-dir:` does too if it has a separator and exists.
+    """
+    return _has_scheme(item) or _is_path(item)
+
+
+def _has_scheme(item: str) -> bool:
     scheme, colon, _ = item.partition(":")
     return bool(colon) and scheme in _READERS
 
 
+def _is_path(item: str) -> bool:
+    # A plain name is one of the catalogue, whatever lies in this folder.
+    return any(sign in item for sign in "/\\") and os.path.exists(item)
+
+
 def entry_for(locator: str) -> ModelEntry:
     """The entry of a locator; `ConfigError` if it is malformed. Nothing is loaded."""
+    if not _has_scheme(locator):
+        return _folder_locator(locator)
     scheme, _, rest = locator.partition(":")
     if not rest:
         raise ConfigError(
@@ -87,9 +104,18 @@ def _open_clip_locator(rest: str) -> ModelEntry:
 
 
 def _folder_locator(rest: str) -> ModelEntry:
+    folder = _described_folder(Path(rest))
     # Names and results never hold a path, only the folder's own name.
-    base = Path(rest).resolve().name
-    return folder_entry(slug(f"local-dir-{base}"), Path(rest), f"local-dir:{base}")
+    base = folder.resolve().name
+    return folder_entry(slug(f"local-dir-{base}"), folder, f"local-dir:{base}")
+
+
+def _described_folder(path: Path) -> Path:
+    """The folder of a weights file that lies beside its configuration; else the path."""
+    folder = path.parent
+    # The libraries choose the file of a folder themselves: it has to be this one.
+    is_whole = path.is_file() and _describes_itself(folder)
+    return folder if is_whole and weight_files(folder) == [path] else path
 
 
 def folder_entry(name: str, folder: Path, shown_source: str) -> ModelEntry:
@@ -128,15 +154,22 @@ def _is_of_open_clip(folder: Path) -> bool:
     return (folder / "open_clip_config.json").is_file()
 
 
+def _describes_itself(folder: Path) -> bool:
+    return _is_of_open_clip(folder) or (folder / "config.json").is_file()
+
+
 def _missing_config(name: str, folder: Path, shown_source: str) -> str | None:
     """The sentence for a folder that does not describe itself, or None."""
-    if _is_of_open_clip(folder) or (folder / "config.json").is_file():
+    if _describes_itself(folder):
         return None
     if folder.exists() and not folder.is_dir():
+        file = folder.resolve().name
         return (
             "expected a folder with config.json or open_clip_config.json for"
             f" {name}, got {shown_source!r}, which is a file; name it as checkpoint"
-            " in a [models.NAME] table, with the loader that reads it"
+            " in a [models.NAME] table, with the loader that reads it (in robust.toml:"
+            f' checkpoint = "{file}", and loader = "open_clip" with architecture ='
+            ' "ViT-B-16", or as loader the published model whose layout it has)'
         )
     return (
         f"expected a folder with config.json or open_clip_config.json for {name},"
@@ -144,7 +177,7 @@ def _missing_config(name: str, folder: Path, shown_source: str) -> str | None:
     )
 
 
-_OPTIONS = ("tokenizer", "preprocessing")
+_OPTIONS = ("tokenizer", "preprocessing", "image_processor", "weights")
 _READERS: dict[str, Callable[[str], ModelEntry]] = {
     "hf": _hub_locator,
     "open_clip": _open_clip_locator,

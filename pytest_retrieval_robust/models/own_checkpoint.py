@@ -113,7 +113,13 @@ def _transformers_entry(name: str, checkpoint: str) -> ModelEntry:
 
 
 _TRANSFORMERS_SUMMARY = "a transformers checkpoint"
-_TRANSFORMERS_OPTIONS = ("tokenizer", "preprocessing", "trust_remote_code")
+_TRANSFORMERS_OPTIONS = (
+    "tokenizer",
+    "preprocessing",
+    "image_processor",
+    "weights",
+    "trust_remote_code",
+)
 
 
 def _open_clip(name: str, checkpoint: str) -> ModelEntry:
@@ -138,7 +144,10 @@ def _open_clip(name: str, checkpoint: str) -> ModelEntry:
         return load_folder(name, path, request, shown_source=_shown(checkpoint))
 
     return ModelEntry(
-        name, "an open_clip checkpoint", load, accepts=("architecture", "preprocessing")
+        name,
+        "an open_clip checkpoint",
+        load,
+        accepts=("architecture", "preprocessing", "weights"),
     )
 
 

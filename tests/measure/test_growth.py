@@ -17,7 +17,8 @@ from pytest_retrieval_robust.gate.comparison import Comparison, compare
 from pytest_retrieval_robust.measure.breaking import breaking_arrays
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
 from pytest_retrieval_robust.measure.first_ranks import FirstRanks
-from pytest_retrieval_robust.measure.inspection import check_images, inspect
+from pytest_retrieval_robust.measure.image_checks import check_images
+from pytest_retrieval_robust.measure.inspection import inspect
 from pytest_retrieval_robust.measure.pairs import describe, pairs_of
 from pytest_retrieval_robust.measure.query_keys import query_arrays
 from pytest_retrieval_robust.measure.sweep.run import SweepOptions, run_sweep

@@ -49,6 +49,35 @@ def test_a_file_in_place_of_a_folder_is_told_where_it_belongs(tmp_path: Path) ->
         load(file)
 
 
+def test_a_path_that_exists_needs_no_scheme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_clip(tmp_path / CANARY / "candidate")
+    monkeypatch.chdir(folder.parent)
+    for typed in (
+        "./candidate",
+        "../" + CANARY + "/candidate",
+        str(folder),
+        "candidate/model.safetensors",
+        "local-dir:candidate/model.safetensors",
+    ):
+        model = load_model(typed, device="cpu")
+        assert model.name == "local-dir-candidate"
+        assert model.card.source == "local-dir:candidate"
+    # A plain name is one of the catalogue, whatever lies here.
+    with pytest.raises(UnknownNameError, match="local-dir:FOLDER for a folder"):
+        load_model("candidate")
+
+
+def test_one_file_of_several_is_not_taken_for_its_folder(tmp_path: Path) -> None:
+    folder = save_clip(tmp_path / "candidate")
+    (folder / "ema.safetensors").write_bytes(
+        (folder / "model.safetensors").read_bytes()
+    )
+    with pytest.raises(NotOnThisMachineError, match='checkpoint = "ema.safetensors"'):
+        load(folder / "ema.safetensors")
+
+
 def test_paths_in_messages_are_normalised(tmp_path: Path) -> None:
     folder = save_clip(tmp_path / CANARY / "model")
     crooked = folder.parent / "gate" / ".." / "model"

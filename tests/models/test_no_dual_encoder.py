@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModel, FlavaConfig, FlavaImageProcessor, FlavaModel
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForSequenceClassification,
+    CLIPConfig,
+    CLIPForImageClassification,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    FlavaConfig,
+    FlavaImageProcessor,
+    FlavaModel,
+    PreTrainedModel,
+    ViTConfig,
+    ViTForImageClassification,
+)
 
 from .checkpoints import save_clip, save_siglip, tokenizer
 from .refusals import CANARY, images, load, refused, write_settings
@@ -92,3 +107,40 @@ def test_flavas_rows_are_those_of_its_class_token(tmp_path: Path) -> None:
         )
     assert torch.allclose(model.encode_reports(["heart is large"]), row, atol=1e-5)
     assert images(model).shape == (1, 8)
+
+
+SMALL = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ViTForImageClassification(ViTConfig(**SMALL, image_size=32)),
+        lambda: BertForSequenceClassification(BertConfig(**SMALL, vocab_size=20)),
+        lambda: CLIPVisionModelWithProjection(CLIPVisionConfig(**SMALL, image_size=32)),
+    ],
+)
+def test_a_folder_of_one_tower_is_refused_before_its_weights_are_read(
+    tmp_path: Path, make: Callable[[], PreTrainedModel]
+) -> None:
+    model = make()
+    save_clip(tmp_path)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    message = refused(lambda: load(tmp_path))
+    assert f"got a folder of {type(model).__name__}, which does not embed" in message
+
+
+def test_a_clip_that_was_trained_to_classify_is_refused(tmp_path: Path) -> None:
+    config = CLIPConfig.from_pretrained(save_clip(tmp_path))
+    CLIPForImageClassification(config).save_pretrained(tmp_path)
+    message = refused(lambda: load(tmp_path))
+    assert (
+        "got a folder of CLIPForImageClassification, which was trained for" in message
+    )

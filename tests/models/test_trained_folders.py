@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pytest_retrieval_robust import load_model
-from pytest_retrieval_robust.core.errors import NotOnThisMachineError
+from pytest_retrieval_robust.core.errors import ConfigError, NotOnThisMachineError
 from pytest_retrieval_robust.models import (
     DualEncoder,
     LoadRequest,
@@ -221,3 +221,41 @@ def test_a_repository_without_an_image_processor(
     )  # the hub was asked, and has none
     overrides = {"size": 32, "resize": "exact", "mean": [0.5] * 3, "std": [0.5] * 3}
     assert images(read(True, preprocessing=overrides)).shape == (1, 8)
+
+
+def test_an_image_processor_may_lie_elsewhere(tmp_path: Path) -> None:
+    whole = load(save_clip(tmp_path / "whole"))
+    folder = save_clip(tmp_path / CANARY / "trained")
+    (folder / "preprocessor_config.json").unlink()
+    assert "set image_processor = FOLDER" in refused(lambda: load(folder))
+    options = {"image_processor": str(tmp_path / "whole")}
+    entry = own_entry("mine", None, str(folder), None, options, [])
+    for model in (
+        load(folder, image_processor=tmp_path / "whole"),
+        entry.load(LoadRequest()),
+    ):
+        assert torch.equal(images(model), images(whole))
+    # It bears on the numbers by its content, not by its place.
+    before = load(folder, image_processor=tmp_path / "whole").card.inputs_sha256
+    (tmp_path / "whole").rename(tmp_path / "moved")
+    after = load(folder, image_processor=tmp_path / "moved").card.inputs_sha256
+    write_settings(
+        tmp_path / "moved/preprocessor_config.json", image_mean=[0.5, 0.5, 0.5]
+    )
+    changed = load(folder, image_processor=tmp_path / "moved").card.inputs_sha256
+    assert before == after != changed
+
+
+def test_an_image_processor_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    folder = save_clip(tmp_path / CANARY / "trained")
+    (folder / "preprocessor_config.json").unlink()
+    assert "got image_processor='trained' without one" in refused(
+        lambda: load(folder, image_processor=folder)
+    )
+    message = refused(
+        lambda: load(folder, image_processor="nobody/nothing"), NotOnThisMachineError
+    )
+    assert "`hf download nobody/nothing`" in message
+    assert "got image_processor=3" in refused(
+        lambda: load(folder, image_processor=3), ConfigError
+    )

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from ...core.errors import UnreadableImageError
+from ...core.errors import DatasetError, UnreadableImageError
 from .._pixels.stored_image import StoredImage
 from .paths import inside
 from .records import ImageRow
 
 ITS_TABLE = "row {} of its table"
 """How messages name an image: files and folders may be named after patients."""
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".webp")
 
 
 class FolderImages:
@@ -59,6 +59,16 @@ class FolderImages:
             )
         return StoredImage(inside(self._root, listed, where), where, array=self._array)
 
+    def has_file(self, row: ImageRow) -> bool:
+        """Whether a file of the root has the place of a row; nothing is opened."""
+        if self._key is not None:
+            return row.location in self._path_by_key
+        try:
+            path = self._existing(row.location, "a row")
+        except DatasetError:
+            return False
+        return os.path.isfile(path)
+
     def _existing(self, written: str, where: str) -> Path:
         """The path as it is written, or the first other one that exists."""
         path = inside(self._root, written, where)
@@ -89,7 +99,7 @@ class FolderImages:
         for folder, _, files in os.walk(self._root):
             # A .png comes after a .dcm of the same key, and wins: it is faster to read.
             for file in sorted(files):
-                if file.lower().endswith(_SUFFIXES):
+                if file.lower().endswith(IMAGE_SUFFIXES):
                     absolute = os.path.join(folder, file)
                     paths[self._key(file)] = os.path.relpath(absolute, self._root)
         return paths

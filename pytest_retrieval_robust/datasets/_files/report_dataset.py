@@ -15,6 +15,7 @@ from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
 from ...core.shown import facts_as_html
 from .choice import Choice
+from .folder_images import FolderImages
 from .mask_folder import MaskFolder
 from .records import ImageRow, SourceData
 from .relevance import Pairing
@@ -192,6 +193,17 @@ class ReportDataset:
         Raises as `image` does.
         """
         return self._stored(index).digest()
+
+    def missing_images(self) -> list[int]:
+        """The numbers of the images without a file inside the root; none is opened.
+
+        Empty for images that lie in archives, or if the data set was opened without them.
+        """
+        locate = self.source.locate
+        if not isinstance(locate, FolderImages):
+            return []
+        rows = enumerate(self.rows)
+        return [number for number, row in rows if not locate.has_file(row)]
 
     def _stored(self, index: int) -> StoredImage:
         if self.source.locate is None:

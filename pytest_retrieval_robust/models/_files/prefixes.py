@@ -25,7 +25,8 @@ def without_prefix(
     """The tensors under the network's `own` keys, and the prefix, which may be empty.
 
     Raises `ModelError` if two prefixes lead to a whole network, such as weights beside
-    their moving average: no one can know which of the two is meant.
+    their moving average: no one can know which of the two is meant (`weight_sets`
+    takes the one that a user names).
     """
     plain = {unwrapped(key): tensor for key, tensor in tensors.items()}
     prefix = prefix_of(name, plain, own)
@@ -47,6 +48,21 @@ def unwrapped(key: str) -> str:
 
 def prefix_of(name: str, keys: Iterable[str], own: Collection[str]) -> str:
     """The prefix before more than half of the network's `own` keys; empty if there is none."""
+    prefixes = prefixes_of(keys, own)
+    # Keys without a prefix already fit.
+    if not prefixes or "" in prefixes:
+        return ""
+    if len(prefixes) > 1:
+        raise ModelError(
+            f"Expected the weights of one network for {name}, got {len(prefixes)} sets"
+            f" of them in one file, under {' and '.join(map(repr, prefixes))}. Choose"
+            f' one with weights = "{prefixes[0].removesuffix(".")}".'
+        )
+    return prefixes[0]
+
+
+def prefixes_of(keys: Iterable[str], own: Collection[str]) -> list[str]:
+    """Every prefix before more than half of the network's `own` keys, in order."""
     matches: Counter[str] = Counter()
     for key in keys:
         parts = key.split(".")
@@ -54,14 +70,4 @@ def prefix_of(name: str, keys: Iterable[str], own: Collection[str]) -> str:
             if ".".join(parts[number:]) in own:
                 prefix = "".join(f"{part}." for part in parts[:number])
                 matches[prefix] += 1
-    whole = sorted(prefix for prefix, count in matches.items() if 2 * count > len(own))
-    # Keys without a prefix already fit.
-    if not whole or "" in whole:
-        return ""
-    if len(whole) > 1:
-        raise ModelError(
-            f"Expected the weights of one network for {name}, got {len(whole)} sets of"
-            f" them in one file, under {' and '.join(map(repr, whole))}. Save only the"
-            " set to measure."
-        )
-    return whole[0]
+    return sorted(prefix for prefix, count in matches.items() if 2 * count > len(own))

@@ -29,9 +29,10 @@ from .attempt import attempt, shown_path
 from .checkpoint import sha256_of, weight_files
 from .pickles import ALLOWED
 
-_MOST_NESTED = 4
+MOST_NESTED = 4
 """Levels of mappings that a state dict may lie under."""
-_OPTIMISER = "optim"
+OPTIMISER = "optim"
+"""How the key of an optimiser's state begins, which has tensors too."""
 _STATE_KEYS = ("model", "state_dict", "model_state_dict")
 """Keys that training code keeps the state dict under."""
 
@@ -208,7 +209,7 @@ def _damaged(name: str, file: Path, error: BaseException) -> ModelError:
 
 def weights_in(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """The state dict of a file: flat, or under the key that training code keeps it under."""
-    state = _state_dict(content, _MOST_NESTED) or {}
+    state = _state_dict(content, MOST_NESTED) or {}
     return {
         key: value
         for key, value in state.items()
@@ -226,18 +227,19 @@ def _state_dict(content: Mapping[str, Any], levels: int) -> Mapping[str, Any] | 
             state = _state_dict(nested, levels - 1)
             if state is not None:
                 return state
-    if _holds_tensors(content):
+    if holds_tensors(content):
         return content
     # Other training code uses names of its own; the optimiser's state has tensors too.
     candidates = [
         value
         for key, value in content.items()
         if isinstance(value, Mapping)
-        and not str(key).startswith(_OPTIMISER)
-        and _holds_tensors(value)
+        and not str(key).startswith(OPTIMISER)
+        and holds_tensors(value)
     ]
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _holds_tensors(content: Mapping[str, Any]) -> bool:
+def holds_tensors(content: Mapping[str, Any]) -> bool:
+    """Whether any value of a mapping is a tensor."""
     return any(isinstance(value, torch.Tensor) for value in content.values())

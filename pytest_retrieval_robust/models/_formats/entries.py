@@ -96,7 +96,7 @@ def clip_model(name: str, summary: str, repository: str) -> ModelEntry:
             return None
         return missing_from_hub(name, repository)
 
-    return ModelEntry(name, summary, load, missing, accepts=("checkpoint",))
+    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "weights"))
 
 
 def biovil_model(name: str, summary: str, repository: str) -> ModelEntry:
@@ -120,7 +120,13 @@ def biovil_model(name: str, summary: str, repository: str) -> ModelEntry:
     return ModelEntry(name, summary, load, missing, accepts=accepts)
 
 
-_HUB_OPTIONS = ("checkpoint", "tokenizer", "preprocessing")
+_HUB_OPTIONS = (
+    "checkpoint",
+    "tokenizer",
+    "preprocessing",
+    "image_processor",
+    "weights",
+)
 
 
 def _load_folder(name: str, folder: Path, request: LoadRequest) -> DualEncoder:
@@ -162,9 +168,9 @@ def authors_model(
             return missing_tokenizer(name, tokenizer)
         return reason
 
-    accepts: tuple[str, ...] = ("checkpoint", "preprocessing")
+    accepts: tuple[str, ...] = ("checkpoint", "preprocessing", "weights")
     if tokenizer is not None:
-        accepts = ("checkpoint", "tokenizer", "preprocessing", "context_length")
+        accepts = (*accepts, "tokenizer", "context_length")
     return ModelEntry(
         name, summary, load, missing, fetchable=file.url is not None, accepts=accepts
     )

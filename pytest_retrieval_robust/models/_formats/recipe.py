@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ...core.catalogue import unknown_name
 from .. import LoadRequest, ModelCard
 from .._files.identify import looks_like
-from .._files.prefixes import without_prefix
-from .._files.weights_file import read_weights, weights_in
+from .._files.weight_sets import own_weights, wanted_set
+from .._files.weights_file import read_weights
 from .building import build, fill
 from .composed import ComposedEncoder, Parts
 from .pictures import Picture
@@ -55,10 +55,9 @@ def load_system(
     system does not have.
     """
     name = request.name or name
+    wanted = wanted_set(name, request)
     with read_weights(name, file) as stored:
-        plain, prefix = without_prefix(
-            name, weights_in(stored.content), (recipe.anchor,)
-        )
+        plain, prefix = own_weights(name, stored.content, (recipe.anchor,), wanted)
         # The network's variant follows from the weights, so they are read first.
         tensors = recipe.tensors(plain)
         network = build(lambda: recipe.network(tensors))
@@ -71,6 +70,7 @@ def load_system(
         sha256=sha256,
         licence=recipe.licence,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
+        weights=wanted,
         key_prefix=prefix or None,
         missing_keys=fit.missing,
         unexpected_keys=fit.unexpected,

@@ -97,6 +97,7 @@ class ModelForm(_Form):
     token_ids_sha256: str | UnsetType | None = UNSET
     text_cleaning: str | UnsetType | None = UNSET
     activation: str | UnsetType | None = UNSET
+    weights: str | UnsetType | None = UNSET
     key_prefix: str | UnsetType | None = UNSET
     missing_keys: list[str] | UnsetType = UNSET
     unexpected_keys: list[str] | UnsetType = UNSET

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from ._errors import Commands, report_error, text_of
 from ._in_pytest import CommandInPytest, check_single
+from ._inspected import configured_dataset
 
 if TYPE_CHECKING:
     from ...datasets import RetrievalDataset
+    from ...measure.image_checks import Repeat
+
+Opener: TypeAlias = "Callable[[str], RetrievalDataset]"
+"""Opens a data set as typed: `open-i(text=findings)`."""
 
 
 def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
-        "inspect", help="show what a data set holds; opens no image unless asked to"
+        "inspect",
+        help="show what a data set holds; exit 1: an image is missing or broken",
     )
     parser.add_argument(
         "dataset",
@@ -29,7 +35,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help="the robust.toml with [datasets.NAME]; by default the one here",
+        help="the robust.toml with [datasets.NAME]; by default that of the suite here",
     )
     parser.add_argument(
         "--model", help="count the reports that this model's context cuts"
@@ -40,7 +46,12 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--images",
         action="store_true",
-        help="decode every image; exit 1: one is broken or missing",
+        help="decode every image: which are broken, repeated or nearly the same",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="NAME",
+        help="count what is in another data set too, such as the training split",
     )
     parser.add_argument(
         "--limit",
@@ -54,6 +65,12 @@ def add_parser(commands: Commands) -> None:
         metavar="FILE",
         help="write the ids that would be evaluated",
     )
+    parser.add_argument(
+        "--write-repeats",
+        type=Path,
+        metavar="FILE",
+        help="write the ids of images that are repeated or nearly the same",
+    )
     parser.set_defaults(run=run)
 
 
@@ -63,68 +80,62 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.tests is not None:
         return _run_in_pytest(parsed)
     try:
-        return _show(parsed, _configured_dataset(parsed))
+        return _show(parsed, lambda text: configured_dataset(text, parsed.config))
     except RobustError as error:
         return report_error(text_of(error))
 
 
-def _configured_dataset(parsed: argparse.Namespace) -> RetrievalDataset:
-    """The data set of that name, with its table of `robust.toml`."""
-    from ...core.catalogue import Catalogues
-    from ...core.config_file import read_config_file
-    from ...core.errors import UnknownNameError
-    from ..selected_datasets import named_dataset
-
-    file = Path("robust.toml") if parsed.config is None else parsed.config
-    # A file that was named must exist; the one in this folder need not.
-    has_config = parsed.config is not None or file.is_file()
-    tables = read_config_file(file).datasets if has_config else ()
-    try:
-        selected = named_dataset(parsed.dataset, tables, Catalogues().datasets)
-    except UnknownNameError as error:
-        raise UnknownNameError(f"{error} {_advice(has_config)}") from None
-    return selected.load()
-
-
-def _advice(has_config: bool) -> str:
-    """Where a data set may be known that is unknown here."""
-    conftest = "A data set that a conftest registers is known with --tests PATH."
-    if has_config:
-        return conftest
-    policies = sorted(Path().glob("*/robust.toml"))
-    option = f"--config {policies[0]}" if policies else "--config FILE"
-    return (
-        "No robust.toml is in this folder: for one of its [datasets.NAME] tables give"
-        f" {option}. {conftest}"
-    )
-
-
-def _show(parsed: argparse.Namespace, dataset: RetrievalDataset) -> int:
-    """Print what the data set holds; 1 where an image cannot be read."""
+def _show(parsed: argparse.Namespace, open_named: Opener) -> int:
+    """Print what the data set holds; 1 if an image cannot be read."""
     from ...measure.api import load_model
-    from ...measure.inspection import check_images, inspect
+    from ...measure.image_checks import check_images
+    from ...measure.inspection import inspect, missing_images
+    from ...measure.overlap import shared_lines
     from ...measure.pairs import pairs_of
 
+    dataset = open_named(parsed.dataset)
+    # Before anything is printed or decoded: mistakes are reported at once.
+    other = None if parsed.against is None else open_named(parsed.against)
     model = None if parsed.model is None else load_model(parsed.model)
-    for line in inspect(dataset, model=model):
-        print(line)
-    unreadable = 0
-    if parsed.images:
-        checked = check_images(dataset)
-        unreadable = checked.unreadable
-        for line in checked.lines:
-            print(line)
+    _print(inspect(dataset, model=model))
+    with_images = parsed.images or parsed.write_repeats is not None
+    checked = check_images(dataset) if with_images else missing_images(dataset)
+    _print(checked.lines)
+    if other is not None:
+        _print(shared_lines(dataset, other, images=with_images))
+    ids = pairs_of(dataset, parsed.limit).image_ids
     if parsed.write_ids is not None:
-        _write_ids(pairs_of(dataset, parsed.limit).image_ids, parsed.write_ids)
-    return 1 if unreadable else 0
+        _write_ids(ids, parsed.write_ids)
+    if parsed.write_repeats is not None:
+        _write_repeats(checked.repeats, dataset.image_ids, parsed.write_repeats)
+    return 1 if checked.unreadable else 0
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
 
 
 def _write_ids(ids: Sequence[str], file: Path) -> None:
+    _write(file, ["image_id"], ([image_id] for image_id in ids))
+    print(f"  {len(ids)} ids written to {file.name}")
+
+
+def _write_repeats(repeats: Sequence[Repeat], ids: Sequence[str], file: Path) -> None:
+    rows = [
+        (number, repeat.kind, ids[image])
+        for number, repeat in enumerate(repeats, 1)
+        for image in repeat.images
+    ]
+    _write(file, ("group", "kind", "image_id"), rows)
+    print(f"  {len(rows)} ids of repeated images written to {file.name}")
+
+
+def _write(file: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["image_id"])
-        writer.writerows([image_id] for image_id in ids)
-    print(f"  {len(ids)} ids written to {file.name}")
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 class _InspectCommand(CommandInPytest):
@@ -132,16 +143,23 @@ class _InspectCommand(CommandInPytest):
         self._parsed = parsed
 
     def work(self, config: pytest.Config) -> int:
+        from ..selected_datasets import named_dataset
         from ..session import session_of
 
         check_single("dataset", self._parsed.dataset)
         session = session_of(config)
-        name = next(iter(session.selection.datasets))
-        return _show(self._parsed, session.loader.dataset(name))
+        file = session.settings.config_file
+        tables = () if file is None else file.datasets
+
+        def open_named(text: str) -> RetrievalDataset:
+            # Not the session's selection: a mistake in another table would stop it.
+            return named_dataset(text, tables, session.catalogues.datasets).load()
+
+        return _show(self._parsed, open_named)
 
 
 def _run_in_pytest(parsed: argparse.Namespace) -> int:
-    arguments = [parsed.tests, f"--robust-datasets={parsed.dataset}"]
+    arguments = [parsed.tests]
     if parsed.config is not None:
         arguments.append(f"--robust-config={parsed.config}")
     return _InspectCommand(parsed).run(arguments)

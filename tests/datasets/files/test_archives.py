@@ -401,23 +401,48 @@ def test_damaged_shards_are_read_or_refused(
         assert not any(word in str(problem) for word in ("cxr", "0000.", "Text"))
 
 
-def test_splits_of_a_hugging_face_folder_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    folder = tmp_path / "images"
-    folder.mkdir()
+def image_folder(folder: Path) -> Path:
+    folder.mkdir(parents=True)
     for number in range(2):
         (folder / f"{number}.png").write_bytes(png(number))
     (folder / "metadata.csv").write_text("file_name,text\n0.png,One.\n1.png,Two.\n")
-    with pytest.raises(
-        DatasetError,
-        match="Expected a known split of hugging-face, got .*'test'. Known: train.$",
-    ):
-        load_dataset("hugging-face", path=str(folder))
-    dataset = load_dataset("hugging-face", path=str(folder), split="train")
-    assert list(dataset.reports) == ["One.", "Two."]
-    assert np.array_equal(np.asarray(dataset.image(1)), np.asarray(picture(1)))
+    return folder
+
+
+def test_the_only_split_of_a_hugging_face_folder_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = str(image_folder(tmp_path / "images"))
+    for options in ({}, {"split": "train"}):
+        dataset = load_dataset("hugging-face", path=folder, **options)
+        assert dataset.split == "train"
+        assert list(dataset.reports) == ["One.", "Two."]
+        assert np.array_equal(np.asarray(dataset.image(1)), np.asarray(picture(1)))
+    with pytest.raises(DatasetError, match=r"got .*'valid'. Known: train.$"):
+        load_dataset("hugging-face", path=folder, split="valid")
+
+
+def test_one_of_several_splits_has_to_be_named_unless_one_is_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    for split in ("train", "validation"):
+        image_folder(tmp_path / "two" / split)
+        image_folder(tmp_path / "three" / split)
+    image_folder(tmp_path / "three" / "test")
+    with pytest.raises(DatasetError, match="Choose one of train, validation"):
+        load_dataset("hugging-face", path=str(tmp_path / "two"))
+    assert load_dataset("hugging-face", path=str(tmp_path / "three")).split == "test"
+
+
+def test_a_single_saved_split_keeps_its_own_name(tmp_path: Path) -> None:
+    made = datasets.load_from_disk(hugging_face(tmp_path / "plain", split=False))
+    named = datasets.Dataset(made.data, made.info, split=datasets.NamedSplit("valid"))
+    named.save_to_disk(str(tmp_path / "named"))
+    assert load_dataset("hugging-face", path=str(tmp_path / "named")).split == "valid"
+    with pytest.raises(DatasetError, match="Known: valid"):
+        load_dataset("hugging-face", path=str(tmp_path / "named"), split="test")
 
 
 @pytest.mark.parametrize("name", ["test.parquet", "data.csv", "below/a.arrow"])

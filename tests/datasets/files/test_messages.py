@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from pytest_retrieval_robust import load_dataset
-from pytest_retrieval_robust.__main__ import main
 from pytest_retrieval_robust.core.errors import RobustError
 from pytest_retrieval_robust.datasets._files.choice import Choice
 from pytest_retrieval_robust.datasets._files.records import (
@@ -23,7 +21,7 @@ from pytest_retrieval_robust.datasets._files.records import (
 )
 from pytest_retrieval_robust.datasets.open_i.report_xml import Report
 from pytest_retrieval_robust.datasets.webdataset.samples import Member
-from pytest_retrieval_robust.measure.inspection import check_images
+from pytest_retrieval_robust.measure.image_checks import check_images
 from pytest_retrieval_robust.measure.pairs import pairs_of
 
 from .test_archives import png, shard
@@ -244,107 +242,6 @@ def test_a_fifo_as_an_image_is_refused_at_once(tmp_path: Path) -> None:
         RobustError, match="a FIFO where a file is expected: row 1 of its table"
     ):
         dataset.image(0)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose suite is in `gate/`, with two data sets of which one is configured wrong."""
-    rows = [(f"{number}.png", f"Report {number}.") for number in range(3)]
-    for name, _ in rows:
-        save(tmp_path / "data" / name, 1)
-    write_table(tmp_path / "data/table.csv", ["image", "report"], rows)
-    (tmp_path / "gate").mkdir()
-    (tmp_path / "gate/robust.toml").write_text(
-        '[datasets.ours]\nloader = "table"\npath = "../data/table.csv"\n'
-        '[datasets.other]\nloader = "tabel"\npath = "../data/table.csv"\n'
-    )
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.usefixtures("project")
-def test_inspect_says_where_a_configuration_is(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["inspect", "ours"]) == 2
-    said = capsys.readouterr().err
-    assert "give --config gate/robust.toml" in said
-    assert "--tests PATH" in said
-
-
-@pytest.mark.usefixtures("project")
-def test_a_mistake_in_another_table_does_not_stop_inspect(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["inspect", "ours", "--config", "gate/robust.toml"]) == 0
-    assert "gallery: 3 reports in 3 groups" in capsys.readouterr().out
-    assert main(["inspect", "other", "--config", "gate/robust.toml"]) == 2
-    assert "Did you mean 'table'" in capsys.readouterr().err
-
-
-def test_inspect_exits_1_for_images_that_cannot_be_read(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = ["inspect", "ours", "--config", "gate/robust.toml", "--images"]
-    assert main(asked) == 0
-    assert (
-        "repeated images, pixel for pixel: 3 images of 1 pictures"
-        in capsys.readouterr().out
-    )
-    (project / "data/1.png").unlink()
-    (project / "data/2.png").write_bytes(b"no picture")
-    assert main(asked) == 1
-    said = capsys.readouterr().out
-    assert "  broken: Expected an image, got no such file: row 2 of its table." in said
-    assert "row 3 of its table" in said
-    assert ".png" not in said
-
-
-def test_inspect_of_a_data_set_that_a_conftest_registers(
-    pytester: pytest.Pytester,
-) -> None:
-    pytester.makeconftest("""
-        import pytest
-        from PIL import Image
-        from pytest_retrieval_robust import dataset_from_lists
-        from pytest_retrieval_robust.datasets import DatasetEntry
-
-        def load():
-            images = [Image.new("L", (8, 8), 40 * n) for n in range(3)]
-            return dataset_from_lists("mine", images, ["a", "b", "c"])
-
-        @pytest.hookimpl(optionalhook=True)
-        def pytest_robust_register(catalogues):
-            catalogues.datasets.add(DatasetEntry("mine", "mine", load))
-        """)
-    result = pytester.run(
-        sys.executable,
-        "-m",
-        "pytest_retrieval_robust",
-        "inspect",
-        "mine",
-        "--tests",
-        ".",
-        "--images",
-    )
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        [
-            "mine: split all, text full, relevance same-text",
-            "*gallery: 3 reports*",
-            "*L images: 3",
-        ]
-    )
-    missing = pytester.run(
-        sys.executable,
-        "-m",
-        "pytest_retrieval_robust",
-        "inspect",
-        "mine2",
-        "--tests",
-        ".",
-    )
-    assert missing.ret != 0
 
 
 def test_what_is_checked_of_images_of_ones_own() -> None:

@@ -603,7 +603,7 @@ def test_a_data_set_is_told_its_bits(tmp_path: Path) -> None:
 
 
 def test_inspect_tells_of_pictures_that_use_few_of_their_bits(tmp_path: Path) -> None:
-    from pytest_retrieval_robust.measure.inspection import check_images
+    from pytest_retrieval_robust.measure.image_checks import check_images
 
     dataset = of_twelve_bits(tmp_path)
     for number in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,10 +26,10 @@ from ..._files.hub import missing_text_tower, repository_folder
 from ..._files.hub_cache import cached_folder
 from ..._files.identify import looks_like
 from ..._files.inputs import inputs_digest, token_ids_digest, vocabulary_of
-from ..._files.prefixes import without_prefix
 from ..._files.tokenizer import failing_tokenizer
 from ..._files.weight_checks import is_harmless, require_numbers
-from ..._files.weights_file import read_weights, weights_in
+from ..._files.weight_sets import own_weights, wanted_set
+from ..._files.weights_file import read_weights
 from ..building import fill
 from .architecture import Architecture
 from .creating import (
@@ -143,11 +144,12 @@ def _load(name: str, checkpoint: _Checkpoint, request: LoadRequest) -> OpenClipE
         _check_folder(name, checkpoint.folder, request)
     # Filled below: open_clip itself would only warn of a folder without weights, and
     # leave them random.
+    wanted = wanted_set(name, request)
     created = create_untrained(name, architecture, request)
     with read_weights(name, checkpoint.weights) as stored:
         architecture.require_trained_as(name, stored.content)
         tensors, prefix = _as_the_model_names_them(
-            name, created.model, weights_in(stored.content)
+            name, created.model, stored.content, wanted
         )
         fit = fill(name, created.model, tensors, stored, looks_like(tensors))
         sha256 = stored.sha256
@@ -155,6 +157,7 @@ def _load(name: str, checkpoint: _Checkpoint, request: LoadRequest) -> OpenClipE
         _card(name, created, checkpoint.shown_source, checkpoint.folder),
         sha256=sha256,
         activation=architecture.activation(),
+        weights=wanted,
         key_prefix=prefix or None,
         missing_keys=fit.missing,
         unexpected_keys=fit.unexpected,
@@ -177,15 +180,18 @@ def _check_folder(name: str, folder: Path, request: LoadRequest) -> None:
 
 
 def _as_the_model_names_them(
-    name: str, model: Any, tensors: dict[str, Tensor]
+    name: str, model: Any, content: Mapping[str, Any], wanted: str | None
 ) -> tuple[dict[str, Tensor], str]:
-    """The tensors under the model's own keys, and the prefix of training code."""
+    """The tensors under the model's own keys, and the prefix of training code.
+
+    `wanted` is the set that the user chose, of several in one file.
+    """
     # open_clip's models have a text tower flat or as a module, and files exist of both.
     has_own_text = not hasattr(model, "positional_embedding")
     own = set(model.state_dict())
     if has_own_text:
         own.update(_OPENAI_TEXT)
-    tensors, prefix = without_prefix(name, tensors, own)
+    tensors, prefix = own_weights(name, content, own, wanted)
     if has_own_text and "positional_embedding" in tensors:
         tensors = open_clip.model.convert_to_custom_text_state_dict(tensors)
     scale = tensors.get("logit_scale")

@@ -21,10 +21,12 @@ from ..._files.hub_cache import cached_folder
 from ..._files.inputs import inputs_digest
 from ..._files.tokenizer import require_fit
 from ..._files.weight_checks import is_harmless, is_temperature
+from ..._files.weight_sets import wanted_set
 from ..preprocessing import checked_overrides
 from .encoder import TransformersEncoder
 from .processor import load_picture
-from .source import Source
+from .source import PROCESSORS, Source
+from .task import require_dual_encoder
 from .text import load_tokenizer
 from .weights import WholeModel, whole_model
 
@@ -58,6 +60,7 @@ def load_pretrained(
     )
     # Before the weights, which may be gigabytes.
     _require_fixed_input(name, config)
+    checkpoint.read("configuration", lambda: require_dual_encoder(name, config))
     whole = whole_model(checkpoint)
     overrides = checked_overrides(name, request.options.get("preprocessing", {}))
     picture = load_picture(checkpoint, overrides)
@@ -85,6 +88,17 @@ def _require_fixed_input(name: str, config: Any) -> None:
         )
 
 
+def _settings(checkpoint: Source) -> dict[str, Any]:
+    """The options, with the content of an image processor in place of its path."""
+    settings = dict(checkpoint.request.options)
+    elsewhere = checkpoint.processor_elsewhere
+    folder = None if elsewhere is None else elsewhere.folder
+    if folder is not None:
+        files = [folder / name for name in PROCESSORS if (folder / name).is_file()]
+        settings["image_processor"] = sha256_of(files)
+    return settings
+
+
 def _card(checkpoint: Source, shown_source: str, whole: WholeModel) -> ModelCard:
     commit = getattr(whole.model.config, "_commit_hash", None)
     path = Path(checkpoint.location)
@@ -104,7 +118,8 @@ def _card(checkpoint: Source, shown_source: str, whole: WholeModel) -> ModelCard
         licence=None if folder is None else licence_of(folder),
         parameters=sum(parameter.numel() for parameter in whole.model.parameters()),
         context_length=whole.text_config.max_position_embeddings,
-        inputs_sha256=inputs_digest(folders, dict(checkpoint.request.options)),
+        inputs_sha256=inputs_digest(folders, _settings(checkpoint)),
+        weights=wanted_set(checkpoint.name, checkpoint.request),
         key_prefix=whole.prefix or None,
         missing_keys=tuple(sorted(missing)),
         unexpected_keys=tuple(sorted(unexpected)),

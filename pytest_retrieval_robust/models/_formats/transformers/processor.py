@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from PIL.Image import Resampling
 from transformers import AutoImageProcessor
 
-from ....core.errors import ConfigError, ModelError, RobustError
-from ..._files.attempt import attempt
+from ....core.errors import (
+    ConfigError,
+    ModelError,
+    NotOnThisMachineError,
+    RobustError,
+)
+from ....core.foreign import described
+from ..._files.attempt import attempt, shown_path
+from ..._files.checkpoint import require_regular_members
+from ..._files.hub import how_to_download
 from ..geometry import Geometry
 from ..pictures import Picture, Prepare, shaped, stretch_without_antialias
 from ..preprocessing import FILTERS, WITHOUT_ANTIALIAS
@@ -36,13 +45,15 @@ def load_picture(source: Source, overrides: Mapping[str, Any]) -> Picture:
 
 
 def _processor(source: Source) -> Any | None:
+    """The image processor of the checkpoint, or of the place that the user names."""
+    elsewhere = source.processor_elsewhere
+    if elsewhere is not None:
+        return _processor_of(elsewhere)
     if source.is_path and source.has_no_processor():
         return None
 
     def read() -> Any:
-        return AutoImageProcessor.from_pretrained(
-            source.location, backend="pil", **source.options
-        )
+        return _read(source)
 
     def explain(error: BaseException) -> RobustError:
         # By now the hub was asked, so that the repository itself lacks what the cache lacks.
@@ -57,15 +68,51 @@ def _processor(source: Source) -> Any | None:
         return None
 
 
+def _read(source: Source) -> Any:
+    return AutoImageProcessor.from_pretrained(
+        source.location, backend="pil", **source.options
+    )
+
+
+def _processor_of(source: Source) -> Any:
+    """The image processor of a place that the user names, which must have one."""
+    _require_processor(source)
+
+    def explain(error: BaseException) -> RobustError:
+        if source.is_path:
+            return reading_error(source, "image processor", error)
+        return NotOnThisMachineError(
+            f"Expected the image processor of {source.name} in the Hugging Face cache"
+            f" or on the hub, got {described(error)}."
+            f" {how_to_download(source.location, error)}, or name a folder as"
+            " image_processor."
+        )
+
+    return attempt(lambda: silently(lambda: _read(source)), explain)
+
+
+def _require_processor(source: Source) -> None:
+    if source.is_path and source.has_no_processor():
+        shown = shown_path(source.location)
+        raise ModelError(
+            f"Expected a folder with {PROCESSORS[0]} for {source.name}, got"
+            f" image_processor={shown!r} without one. Name the folder that"
+            " processor.save_pretrained(FOLDER) wrote, or ORG/NAME of the hub."
+        )
+    if Path(source.location).is_dir():
+        require_regular_members(source.name, Path(source.location))
+
+
 def _require_needed(source: Source, overrides: Mapping[str, Any]) -> None:
     lacking = [key for key in _NEEDED if key not in overrides]
     if lacking:
         raise ModelError(
             f"Expected {PROCESSORS[0]} in the folder of {source.name}, got none, and no"
             f" {', '.join(lacking)} in preprocessing. Save the processor beside the"
-            " model (processor.save_pretrained(FOLDER)), or set preprocessing = {"
-            ' size = 224, resize = "shortest", mean = [...], std = [...] } in its'
-            " [models.NAME] table."
+            " model (processor.save_pretrained(FOLDER)), or in its [models.NAME] table"
+            " set image_processor = FOLDER or ORG/NAME of the model that it was trained"
+            ' from, or preprocessing = { size = 224, resize = "shortest", mean = [...],'
+            " std = [...] }."
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from ....core.errors import ModelError, NotOnThisMachineError, RobustError
+from ....core.errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
 from ....core.foreign import described
 from ... import LoadRequest
 from ..._files.attempt import attempt, missing_package
@@ -70,6 +71,26 @@ class Source:
     def options(self) -> dict[str, Any]:
         """The options of the library's readers for this source."""
         return {**self.permissions, "revision": self.revision}
+
+    @property
+    def processor_elsewhere(self) -> Source | None:
+        """Where the user says that the image processor lies, if not beside the weights.
+
+        `image_processor` of the request's options: a folder, or ORG/NAME[@REV].
+        """
+        place = self.request.options.get("image_processor")
+        if place is None:
+            return None
+        if not isinstance(place, str | PathLike) or not fspath(place):
+            raise ConfigError(
+                f"Expected image_processor=FOLDER or ORG/NAME for {self.name}, got"
+                f" image_processor={place!r}. Name one, or leave it out."
+            )
+        location = fspath(place).removeprefix("hf:")
+        revision = None
+        if not Path(location).exists():
+            location, _, revision = location.partition("@")
+        return replace(self, location=location, revision=revision or None)
 
     @property
     def is_path(self) -> bool:

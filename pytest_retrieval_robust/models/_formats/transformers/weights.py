@@ -7,13 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
 
 from ....core.errors import ModelError
+from ..._files.hub import how_to_download
 from ..._files.prefixes import prefix_of, unwrapped
 from ..._files.weight_checks import require_no_missing, require_numbers
+from ..._files.weight_sets import own_weights, wanted_set
+from ..._files.weights_file import read_weights
 from ..encoders import torch_dtype
 from .source import Source
+from .task import require_same_task
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,25 @@ def whole_model(source: Source) -> WholeModel:
 
     Raises `ModelError` for missing keys, other shapes and values that are no numbers.
     """
+    wanted = wanted_set(source.name, source.request)
+    if wanted is not None:
+        loaded, prefix = _load_set(source, wanted)
+    else:
+        loaded, prefix = _load_all(source)
+    _require_shapes(source.name, loaded)
+    require_same_task(source.name, loaded.model.config, loaded.missing_keys)
+    require_no_missing(source.name, sorted(loaded.missing_keys))
+    _require_numbers(source.name, loaded.model)
+    return WholeModel(
+        loaded.model,
+        prefix,
+        missing_keys=tuple(loaded.missing_keys),
+        unexpected_keys=tuple(loaded.unexpected_keys),
+    )
+
+
+def _load_all(source: Source) -> tuple[_Loaded, str]:
+    """The network with all weights of its files, and the prefix that was removed."""
     loaded = source.read("weights", lambda: _load(source, {}))
     unexpected = [*loaded.unexpected_keys]
     own = set(loaded.model.state_dict())
@@ -59,15 +82,42 @@ def whole_model(source: Source) -> WholeModel:
         # Training code named the keys otherwise: again, under the network's own names.
         mapping = _key_mapping(unexpected, prefix)
         loaded = source.read("weights", lambda: _load(source, mapping))
-    _require_shapes(source.name, loaded)
-    require_no_missing(source.name, sorted(loaded.missing_keys))
-    _require_numbers(source.name, loaded.model)
-    return WholeModel(
-        loaded.model,
-        prefix,
-        missing_keys=tuple(loaded.missing_keys),
-        unexpected_keys=tuple(loaded.unexpected_keys),
-    )
+    return loaded, prefix
+
+
+def _load_set(source: Source, wanted: str) -> tuple[_Loaded, str]:
+    """The network with the set of weights that the user names, and what stood before it."""
+    folder = source.folder
+    if folder is None:
+        raise ModelError(
+            f"Expected the files of {source.name} on this machine for"
+            f" weights={wanted!r}, got none in the Hugging Face cache."
+            f" {how_to_download(source.location)} first."
+        )
+    model = source.read("weights", lambda: _unfilled(source))
+    own = model.state_dict()
+    with read_weights(source.name, folder) as stored:
+        tensors, prefix = own_weights(source.name, stored.content, own, wanted)
+        copies = {key: stored.take(tensor) for key, tensor in tensors.items()}
+    mismatched = [
+        (key, copies[key].shape, own[key].shape)
+        for key in own.keys() & copies.keys()
+        if copies[key].shape != own[key].shape
+    ]
+    # torch refuses other shapes in words of its own: `_require_shapes` names them.
+    others = {key for key, _, _ in mismatched}
+    fitting = {key: copies[key] for key in copies if key not in others}
+    report = model.load_state_dict(fitting, strict=False)
+    model = model.eval().to(torch_dtype(source.request.precision))
+    missing = report.missing_keys
+    return _Loaded(model, missing, report.unexpected_keys, mismatched), prefix
+
+
+def _unfilled(source: Source) -> Any:
+    """The network with random weights."""
+    config = AutoConfig.from_pretrained(source.location, **source.options)
+    trust = source.trust_remote_code
+    return AutoModel.from_config(config, trust_remote_code=trust)
 
 
 def _key_mapping(keys: Sequence[str], prefix: str) -> dict[str, str]:
@@ -89,6 +139,7 @@ def _key_mapping(keys: Sequence[str], prefix: str) -> dict[str, str]:
 
 
 def _load(source: Source, key_mapping: dict[str, str]) -> _Loaded:
+    """The network as the library loads it, with patterns that rename keys."""
     options = dict(source.options)
     if key_mapping:
         options["key_mapping"] = key_mapping

@@ -1,0 +1,85 @@
+"""Which data set a command means: by name, with the table of the `robust.toml` that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...core.config_file import ConfigFile, DatasetTable
+    from ...datasets import RetrievalDataset
+
+_FILE = "robust.toml"
+_ROOTS = (".git", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg")
+"""What the topmost folder of a project holds."""
+
+
+def configured_dataset(text: str, config: Path | None) -> RetrievalDataset:
+    """The data set of that name, with its table of `robust.toml`.
+
+    Without `config` that is the file which a suite here would find: in this folder or
+    above, up to the project's topmost folder; else the one in a folder below.
+
+    Raises `UnknownNameError`, which says where the name may be known, and `ConfigError`
+    if the file, or the data set's own table, is wrong.
+    """
+    from ...core.catalogue import Catalogues
+    from ...core.errors import UnknownNameError
+    from ..selected_datasets import named_dataset
+
+    file = _config_file(text, config)
+    tables: Sequence[DatasetTable] = () if file is None else file.datasets
+    try:
+        selected = named_dataset(text, tables, Catalogues().datasets)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error} {_advice(file)}") from None
+    return selected.load()
+
+
+def _config_file(text: str, config: Path | None) -> ConfigFile | None:
+    from ...core.config_file import read_config_file
+    from ...core.errors import ConfigError
+    from ...core.names import parse_call
+
+    # A file that was named must exist.
+    if config is not None:
+        return read_config_file(config)
+    above = _nearest(Path.cwd())
+    if above is not None:
+        return read_config_file(above)
+    name, _ = parse_call(text)
+    below = [read_config_file(path) for path in sorted(Path().glob(f"*/{_FILE}"))]
+    with_table = [
+        file for file in below if any(table.name == name for table in file.datasets)
+    ]
+    if len(with_table) > 1:
+        files = " and ".join(file.path.as_posix() for file in with_table)
+        raise ConfigError(
+            f"Expected one {_FILE} with [datasets.{name}], got {files}. Name one with"
+            " --config FILE."
+        )
+    if with_table:
+        return with_table[0]
+    return below[0] if len(below) == 1 else None
+
+
+def _nearest(start: Path) -> Path | None:
+    """The `robust.toml` in a folder or above it, as far as its project reaches."""
+    for folder in (start, *start.parents):
+        if (folder / _FILE).is_file():
+            return folder / _FILE
+        if any((folder / mark).exists() for mark in _ROOTS):
+            break
+    return None
+
+
+def _advice(file: ConfigFile | None) -> str:
+    """Where a data set may be known that is unknown here."""
+    conftest = "A data set that a conftest registers is known with --tests PATH."
+    if file is not None:
+        return conftest
+    return (
+        f"No {_FILE} is in this folder, above it or in a folder of it: for one of its"
+        f" [datasets.NAME] tables give --config FILE. {conftest}"
+    )
