@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from .gate.record import RunRecord as RunRecord
     from .measure.api import dataset_from_lists as dataset_from_lists
     from .measure.api import encoder_from_callables as encoder_from_callables
-    from .measure.api import evaluate as evaluate
     from .measure.api import load_dataset as load_dataset
     from .measure.api import load_model as load_model
     from .measure.api import load_occluder as load_occluder
     from .measure.breaking import find_breaking as find_breaking
+    from .measure.evaluation import evaluate as evaluate
     from .measure.sensitivity import sensitivity_map as sensitivity_map
     from .measure.timing.occlusion_timer import OcclusionTimer as OcclusionTimer
     from .models import DualEncoder as DualEncoder
@@ -64,7 +64,10 @@ if TYPE_CHECKING:
     from .occluders.scene import Setting as Setting
     from .occluders.severity import SeverityOccluder as SeverityOccluder
     from .reports import ReportEntry as ReportEntry
+    from .reports.loaded_run import SavedRun as SavedRun
+    from .reports.loaded_run import load_run as load_run
     from .retrieval.curve import Curve as Curve
+    from .retrieval.curves import Curves as Curves
     from .retrieval.metrics import MetricEntry as MetricEntry
     from .retrieval.metrics.recall import recall_at_k as recall_at_k
     from .retrieval.ranking import positive_ranks as positive_ranks
@@ -80,11 +83,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "dataset_from_lists": "measure.api",
     "encoder_from_callables": "measure.api",
-    "evaluate": "measure.api",
+    "evaluate": "measure.evaluation",
     "find_breaking": "measure.breaking",
     "load_dataset": "measure.api",
     "load_model": "measure.api",
     "load_occluder": "measure.api",
+    "load_run": "reports.loaded_run",
     "positive_ranks": "retrieval.ranking",
     "positive_ranks_both": "retrieval.ranking",
     "recall_at_k": "retrieval.metrics.recall",
@@ -100,6 +104,7 @@ _HOMES = {
     "ConfigError": "core.errors",
     "CostMeasurement": "core.costs",
     "Curve": "retrieval.curve",
+    "Curves": "retrieval.curves",
     "DatasetEntry": "datasets.entry",
     "DatasetError": "core.errors",
     "Direction": "core.cases",
@@ -130,6 +135,7 @@ _HOMES = {
     "RobustError": "core.errors",
     "RunRecord": "gate.record",
     "SampleSheet": "core.sample_sheets",
+    "SavedRun": "reports.loaded_run",
     "Scene": "occluders.scene",
     "Scores": "core.outcomes",
     "Setting": "occluders.scene",

@@ -325,7 +325,9 @@ def test_a_data_frame_without_pandas_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(NotOnThisMachineError, match="pip install pandas") as caught:
+    with pytest.raises(
+        NotOnThisMachineError, match=r"pip install .*\[pandas\]"
+    ) as caught:
         CURVE.to_dataframe()
     assert caught.value.__context__ is None
 
@@ -397,7 +399,8 @@ def test_levels_that_are_none_are_refused(
 
 
 WRONG: list[tuple[str, Any]] = [
-    *product(["seed"], [1.5, "0", None, -1, 2**31, True]),
+    *product(["seed"], [1.5, "0", None, -1, 2**31, True, [], ["0"], [1, 1]]),
+    *product(["cache", "progress"], [0, 1, "yes"]),
     *product(["ks"], [0, 10, None, "10", (), [0], [-1], [1.5], [True], ["1"], [None]]),
     *product(["limit", "batch_size"], [0, -1, 1.5, "8", True]),
     *product(["device"], [3, ["cpu"]]),
@@ -584,16 +587,23 @@ def test_searches_refuse_what_is_no_model_and_no_data_set(
     search: Callable[..., object], model: DualEncoder
 ) -> None:
     dataset = load_dataset("synthetic-cxr")
-    for arguments in (
-        ("tiny-cxr-clip", dataset),
-        (model, "synthetic-cxr"),
-        (dataset, model),
-    ):
+    for arguments in ((3, dataset), (model, None), (dataset, model)):
         with pytest.raises(ArgumentError, match="Expected a "):
             search(*arguments)
+    with pytest.raises(UnknownNameError, match="Did you mean 'tiny-cxr-clip'"):
+        search("tiny-cxr-clp", dataset)
     for name in ("limit", "batch_size"):
         with pytest.raises(ArgumentError, match=name):
-            search(model, dataset, **{name: 0})
+            search("no-such-model", "no-such-data", **{name: 0})
+
+
+def test_searches_take_names(model: DualEncoder) -> None:
+    small: dict[str, Any] = {"grid": 2, "images": 1}
+    named = find_breaking("tiny-cxr-clip", "synthetic-cxr(pairs=24)", **small)
+    loaded = find_breaking(model, load_dataset("synthetic-cxr", pairs=24), **small)
+    assert named.outcome == loaded.outcome
+    heat = sensitivity_map("tiny-cxr-clip", "synthetic-cxr(pairs=24)", **small)
+    assert heat == loaded.outcome.sensitivity
 
 
 @pytest.mark.parametrize("rows", [None, [[1.0, 0.0]], "x"], ids=repr)

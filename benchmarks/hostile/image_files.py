@@ -13,6 +13,8 @@ from PIL import Image
 
 CANARY = "CANARYDOE"
 """The patient's name in the DICOM files, and the folder of every image."""
+ARRAY = "slo_fundus"
+"""The array that is the picture, in archives of NumPy."""
 
 
 def valid_images() -> dict[str, bytes]:
@@ -39,7 +41,16 @@ def valid_images() -> dict[str, bytes]:
         "DICOM with colours": dicom(colours),
         "DICOM, deflated": dicom(deep, syntax="1.2.840.10008.1.2.1.99"),
         "DICOM, implicit": dicom(deep, syntax="1.2.840.10008.1.2"),
+        "NPZ": arrays(**{ARRAY: grey, CANARY: colours}),
+        "NPZ of fractions": arrays(**{ARRAY: deep / np.float32(257)}),
     }
+
+
+def arrays(**values: Any) -> bytes:
+    """A NumPy archive."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **values)
+    return buffer.getvalue()
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -19,7 +17,6 @@ from ._files.records import (
     reports_in_memory,
     several_texts,
 )
-from ._pixels.damage import guarded, kind_of
 from .entry import DatasetEntry
 
 if TYPE_CHECKING:
@@ -32,6 +29,9 @@ _VIEW = "Frontal/Lateral"
 _PLUS_COLUMNS = (
     *("path_to_image", "deid_patient_id", "split"),
     *("section_findings", "section_impression", "report"),
+)
+_PLUS_STRATA = (
+    *("age", "sex", "race", "ethnicity", "interpreter_needed", "insurance_type"),
 )
 
 
@@ -157,21 +157,27 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
     """The images of the table, with their reports.
 
     Its makers anonymised some reports once for each image, so that a study may have
-    several texts: the first one is taken, and `inspect` counts such studies.
+    several texts: the first one is taken, and `inspect` counts such studies. Strata are
+    what the table says of the patients.
     """
+    from ._files.chexbert import chexbert_labels
     from ._files.paths import checked_path, require_file
+    from ._files.strata import StrataOfRows
     from ._files.tables import read_columns
     from ._files.values import require_unique
 
     table = require_file(options.path, "path", name, "df_chexpert_plus_240401.csv")
+    strata = StrataOfRows(_PLUS_STRATA)
     rows: list[ImageRow] = []
     texts: dict[str, Sections] = {}
     studies_with_several: set[str] = set()
-    for number, values in read_columns(table, _PLUS_COLUMNS, ["frontal_lateral"]):
-        path, patient, split, findings, impression, full, view = values
+    optional = ("frontal_lateral", *_PLUS_STRATA)
+    for number, values in read_columns(table, _PLUS_COLUMNS, optional):
+        path, patient, split, findings, impression, full, view, *words = values
         if options.split not in ("all", split):
             continue
         image = checked_path(path, f"row {number} of its table")
+        strata.add(number, words)
         study = _study_of(image)
         sections = Sections(findings.strip(), impression.strip(), full.strip())
         # The first text stands for the study, as the order of the table has it.
@@ -198,53 +204,16 @@ def read_plus(options: OptionsPlus, name: str) -> SourceData:
         images=rows,
         read_reports=reports_in_memory(texts),
         locate=_folder_images(options.images, name),
-        read_labels=None if labels is None else lambda: _chexbert_labels(labels),
+        read_labels=None
+        if labels is None
+        else lambda: chexbert_labels(labels, _study_of),
         counts=several_texts(len(studies_with_several)),
+        strata=strata.by_name(),
     )
 
 
 def _study_of(image: str) -> str:
     return str(PurePosixPath(image).parent)
-
-
-def _chexbert_labels(file: Path) -> dict[str, frozenset[str]]:
-    """The positive labels of each study's first image.
-
-    The file is JSON Lines with `path_to_image` and a number per label, whatever its suffix.
-    """
-    labels: dict[str, frozenset[str]] = {}
-    progress = _LabelProgress()
-    for image, marks in guarded(_label_marks(file, progress), progress.problem):
-        positive = frozenset(label for label, mark in marks.items() if mark == 1)
-        # All images of a study have the labels of its one report.
-        labels.setdefault(_study_of(image), positive)
-    return labels
-
-
-@dataclass
-class _LabelProgress:
-    """How far the file of labels was read, for messages."""
-
-    line: int = 0
-
-    def problem(self, error: BaseException) -> DatasetError:
-        return DatasetError(
-            f"Expected an object with path_to_image, got {kind_of(error)} in line"
-            f" {self.line} of the file of labels. Copy it again."
-        )
-
-
-def _label_marks(
-    file: Path, progress: _LabelProgress
-) -> Iterator[tuple[str, dict[str, object]]]:
-    from ._files.streams import lines_of, open_text
-
-    with open_text(file) as stream:
-        for line in lines_of(stream):
-            progress.line += 1
-            if line.strip():
-                marks = json.loads(line)
-                yield marks.pop("path_to_image"), marks
 
 
 def _folder_images(images: str | Path | None, name: str) -> FolderImages | None:

@@ -6,13 +6,14 @@ Each mistake is reported in a sentence that quotes no content.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.errors import DatasetError
 from ..core.foreign import described
+from ..core.loaders import LoaderArguments
 from ._pixels.damage import attempted
 
 if TYPE_CHECKING:
@@ -46,15 +47,15 @@ _KINDS = {
 
 
 def opened(
-    load: Callable[..., RetrievalDataset], name: str, options: Mapping[str, object]
+    load: Callable[..., RetrievalDataset], name: str, arguments: LoaderArguments
 ) -> RetrievalDataset:
     """What `load` of the entry `name` gives, checked.
 
     Raises `DatasetError` for whatever else it raises or gives.
     """
-    _require_callable_with(load, name, options)
+    _require_callable_with(load, name, arguments)
     dataset = attempted(
-        lambda: load(**options),
+        lambda: arguments.call_with_parameters(load),
         lambda error: DatasetError(
             f"Expected load of the data set {name} to open it, got {described(error)}."
             " Fix that function."
@@ -65,28 +66,17 @@ def opened(
 
 
 def _require_callable_with(
-    load: Callable[..., Any], name: str, options: Mapping[str, object]
+    load: Callable[..., Any], name: str, arguments: LoaderArguments
 ) -> None:
-    """Refuse a `load` that takes other parameters than the data set's.
-
-    It is not given a request, as a model's is.
-    """
-    try:
-        signature = inspect.signature(load)
-    # Some built-in callables have none.
-    except (TypeError, ValueError):
+    """Refuse a `load` that takes neither a request nor the data set's parameters."""
+    if arguments.fit(load):
         return
-    try:
-        signature.bind(**options)
-        return
-    except TypeError:
-        taken = ", ".join(signature.parameters) or "none"
-    parameters = ", ".join(options) or "none"
+    taken = ", ".join(inspect.signature(load).parameters) or "none"
+    parameters = ", ".join(arguments.options) or "none"
     raise DatasetError(
         f"Expected load of the data set {name} to take the data set's parameters"
-        f" ({parameters}), got one that takes {taken}. Write `def load():`, or give the"
-        " other parameters defaults: a data set's load is not given a request, as a"
-        " model's is."
+        f" ({parameters}) or one request, got one that takes {taken}. Write `def"
+        " load():` or `def load(request):`, or give the other parameters defaults."
     )
 
 

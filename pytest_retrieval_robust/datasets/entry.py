@@ -20,7 +20,9 @@ class DatasetEntry:
     summary: str
     """One line about it."""
     load: Callable[..., RetrievalDataset]
-    """Takes the parameters by keyword, each of which has a default."""
+    """Takes the parameters by keyword, each of which has a default. Or it takes one
+    `LoadRequest`, as a model's does, whose `options` are the parameters.
+    """
     parameters: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
     """What may be in parentheses after the name, and what reads its text.
 

@@ -5,7 +5,6 @@ Its users warn against these reports as supervision.
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def read(options: Options, name: str) -> SourceData:
     from ._files.folder_images import FolderImages
     from ._files.paths import checked_path, require_file, require_root
     from ._files.tables import read_columns
-    from ._files.values import require_unique
+    from ._files.values import listed_words, require_unique
 
     table = require_file(options.path, "path", name, _TABLE)
     rows: list[ImageRow] = []
@@ -86,27 +85,11 @@ def read(options: Options, name: str) -> SourceData:
         locate=locate,
         # The lists are parsed only if labels are asked for.
         read_labels=lambda: {
-            study: _labels(labels) for study, labels in written_labels.items()
+            study: listed_words(labels) for study, labels in written_labels.items()
         },
         counts=several_texts(len(studies_with_several)),
         texts_as_published=True,
     )
-
-
-def _labels(written: str) -> frozenset[str]:
-    """The labels of `['normal', ' unchanged']`, as the table writes them.
-
-    None of what is no such list.
-    """
-    try:
-        labels = ast.literal_eval(written) if written.strip() else []
-    # `literal_eval` runs no code, but what is written may be anything.
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return frozenset()
-    if not isinstance(labels, list):
-        return frozenset()
-    words = (str(label).strip() for label in labels)
-    return frozenset(word for word in words if word)
 
 
 def register(catalogue: Catalogue[DatasetEntry]) -> None:

@@ -29,6 +29,10 @@ class Options:
     """
     image: str = "image"
     """The column of image paths."""
+    array: str | None = None
+    """The array that is the picture, if images are NumPy archives (.npz). Its values are
+    from 0 to 255.
+    """
     text: str = "report"
     """The column of report texts. A text may be a list: several captions."""
     findings: str | None = None
@@ -102,7 +106,7 @@ def read(options: Options, name: str) -> SourceData:
         split=options.split,
         images=images.rows,
         read_reports=reports_in_memory(images.texts),
-        locate=FolderImages(root),
+        locate=FolderImages(root, array=options.array),
         read_labels=(lambda: images.labels) if options.labels() else None,
         counts=images.counts,
         texts_as_published=not columns.has_sections,

@@ -1,19 +1,18 @@
-"""The Python interface: load a model, a data set and an occluder, and measure a curve."""
+"""The Python interface: load a model, a data set and an occluder, or make one of your own."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from ..core.cases import CLEAN, Case, Cell
+from ..core.cases import Case
 from ..core.catalogue import Catalogues
 from ..core.device import resolve_device
-from ..core.errors import ArgumentError, RobustError, UnknownNameError
+from ..core.errors import RobustError, UnknownNameError
 from ..core.outcomes import Outcome
 from ..core.words import known_word
 from ..models import (
@@ -25,26 +24,17 @@ from ..models import (
     Prepared,
     check_accepted,
     load_entry,
-    precision_of,
 )
 from ..models.locators import entry_for, is_locator
 from ..occluders import Occluder
-from ..retrieval.curve import Curve
 from .arguments import (
-    check_dataset,
     check_function,
-    check_model,
-    check_occluder,
     check_optional_whole,
     check_path,
     check_text,
-    check_texts,
-    checked_ks,
-    checked_levels,
-    checked_seed,
     device_name,
 )
-from .from_text import dataset_from_text, metric_from_text, occluder_from_text
+from .from_text import dataset_from_text, occluder_from_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,8 +49,17 @@ _TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".gz", ".tar")
 
 
 @cache
-def _catalogues() -> Catalogues:
+def catalogues() -> Catalogues:
     return Catalogues()
+
+
+def entry_of(name: str) -> ModelEntry:
+    """The entry of a model's name or locator; `UnknownNameError` says what is close."""
+    check_text("name", name, "tiny-cxr-clip")
+    if is_locator(name):
+        return entry_for(name)
+    entry: ModelEntry = catalogues().models.get(name)
+    return entry
 
 
 def load_model(
@@ -97,14 +96,11 @@ def load_model(
         NotOnThisMachineError: Weights are missing.
         ModelError: Weights are damaged, or another model's.
     """
-    check_text("name", name, "tiny-cxr-clip")
+    entry = entry_of(name)
     known_word("precision", precision, get_args(Precision))
     check_path("checkpoint", checkpoint)
     check_path("tokenizer", tokenizer)
     check_path("cache_dir", cache_dir)
-    entry: ModelEntry = (
-        entry_for(name) if is_locator(name) else _catalogues().models.get(name)
-    )
     request = LoadRequest(
         resolve_device(device_name(device)),
         precision,
@@ -165,6 +161,7 @@ def dataset_from_lists(
     ids: Iterable[Any] | None = None,
     studies: Iterable[Any] | None = None,
     labels: Iterable[Any] | None = None,
+    strata: Mapping[str, Iterable[Any]] | None = None,
     split: str = "all",
     relevance: str = "same-text",
     on_error: str = "fail",
@@ -183,6 +180,9 @@ def dataset_from_lists(
         ids: One per image, unique; by default its place in the list.
         studies: Images of one study share a report, for `same-study` and `same-labels`.
         labels: A list of words per image, for `same-labels`.
+        strata: What else is known of the images, for analyses of your own: lists by
+            name, `{"sex": [...], "scanner": [...]}`, with a word or number per image.
+            `dataset.strata` has them for the images that are used.
         split: What the part of the data is called.
         relevance: Which reports are right for an image: `same-text`, `strict-id`,
             `same-study` or `same-labels`.
@@ -194,7 +194,7 @@ def dataset_from_lists(
     """
     from ..datasets._files.lists import ImageLists, dataset_of
 
-    lists = ImageLists(images, reports, ids, patients, studies, labels)
+    lists = ImageLists(images, reports, ids, patients, studies, labels, strata)
     return dataset_of(name, lists, split=split, relevance=relevance, on_error=on_error)
 
 
@@ -211,121 +211,13 @@ def load_dataset(name: str, **options: object) -> RetrievalDataset:
             " load_dataset('table', path=...), shards with 'webdataset', and a folder of"
             " images with texts beside them with 'image-folder'."
         )
-    return dataset_from_text(name, options, _catalogues().datasets).load()
+    return dataset_from_text(name, options, catalogues().datasets).load()
 
 
 def load_occluder(text: str) -> Occluder:
     """Build an occluder from its name and parameters: `patches` or `patches(grid=14,fill=mean)`."""
     check_text("text", text, "patches(grid=14,fill=mean)")
-    return occluder_from_text(text, _catalogues().occluders)
-
-
-def evaluate(
-    model: DualEncoder | str,
-    dataset: RetrievalDataset | str,
-    occluder: Occluder | str,
-    *,
-    levels: Sequence[float] = (0, 0.1, 0.2, 0.3, 0.4, 0.5),
-    seed: int = 0,
-    ks: Sequence[int] = (1, 5, 10),
-    device: str | None = None,
-    batch_size: int | None = None,
-    limit: int | None = None,
-    cache_dir: str | PathLike[str] | None = None,
-    metrics: Collection[str] = (),
-) -> Curve:
-    """Recall@k of a model over occlusion levels: the task of arXiv 2501.09134.
-
-    Args:
-        model: A loaded model, or the name or locator of one, which is then loaded.
-        dataset: An opened data set, or a name, with parameters in parentheses.
-        occluder: An occluder, or a name, with parameters in parentheses.
-        levels: Fractions of the image area. 0 is always measured, as the reference.
-        seed: Each seed gives one mask layout.
-        ks: The k of Recall@k.
-        device: Where a named model is loaded. A loaded one has to be there already.
-        batch_size: Images per batch; None for a size that suits the device.
-        limit: Only the first so many pairs.
-        cache_dir: Embeddings are kept there, and those that are there already are not
-            encoded again.
-        metrics: Registered metrics to compute beside Recall@k: `("hit-rate(k=3)",)`.
-            `outcome.scores(direction).metrics` has their values.
-
-    Returns:
-        A `Curve`: `recall(k)`, `retention(k)`, `area(k)`, `half_level(k)`, `slope(k)`,
-        `outcomes`, `to_dataframe()`.
-
-    Raises:
-        ArgumentError: An argument is of the wrong kind, or out of range.
-        RobustError: The error of the first cell that could not be measured.
-    """
-    from .embeddings.store import FOLDER, EmbeddingStore
-    from .pairs import pairs_of
-    from .sweep.run import SweepOptions, run_sweep
-
-    # What can be refused is refused before a model is loaded.
-    hidden_levels = checked_levels(levels)
-    ks = checked_ks(ks)
-    seed = checked_seed(seed)
-    check_optional_whole("batch_size", batch_size)
-    check_optional_whole("limit", limit)
-    check_path("cache_dir", cache_dir)
-    check_texts("metrics", metrics, ("mrr",))
-    catalogue = _catalogues().metrics
-    named_metrics = [metric_from_text(text, catalogue) for text in metrics]
-    _check_objects(model, dataset, occluder)
-    if isinstance(occluder, str):
-        occluder = load_occluder(occluder)
-    if isinstance(dataset, str):
-        dataset = load_dataset(dataset)
-    if isinstance(model, str):
-        model = load_model(model, device="auto" if device is None else device)
-    if device is not None and resolve_device(device_name(device)) != model.device:
-        raise ArgumentError(
-            f"Expected the device that the model is on, got device={device!r} with"
-            f" {model.name} on {model.device}. Pass device to load_model instead."
-        )
-    cells = [Cell(occluder.name, level, seed) for level in hidden_levels]
-    store = None
-    if cache_dir is not None:
-        store = EmbeddingStore(Path(cache_dir) / FOLDER)
-    result = run_sweep(
-        model,
-        pairs_of(dataset, limit),
-        [(cell, occluder) for cell in cells],
-        ks,
-        SweepOptions(
-            precision=precision_of(model),
-            batch_size=batch_size,
-            store=store,
-            metrics=named_metrics,
-        ),
-    )
-    # Nothing that goes wrong with the store ends a measurement.
-    if store is not None:
-        for note in store.notes:
-            warnings.warn(note, stacklevel=2)
-    outcomes = []
-    for cell in (CLEAN, *cells):
-        # Level 0 is recorded as that of this occluder: it is the curve's first point.
-        case = Case(model.name, dataset.name, occluder.name, cell.level, seed)
-        outcomes.append(outcome_of(case, result.cells[cell]))
-        raise_metric_error(result.cells[cell])
-    return Curve(tuple(outcomes))
-
-
-def _check_objects(
-    model: DualEncoder | str,
-    dataset: RetrievalDataset | str,
-    occluder: Occluder | str,
-) -> None:
-    """Check what is not a name."""
-    if not isinstance(model, str):
-        check_model(model)
-    if not isinstance(dataset, str):
-        check_dataset(dataset)
-    if not isinstance(occluder, str):
-        check_occluder(occluder)
+    return occluder_from_text(text, catalogues().occluders)
 
 
 def outcome_of(

@@ -203,6 +203,15 @@ def check_function(name: str, value: object, *, optional: bool = False) -> None:
         )
 
 
+def check_flag(name: str, value: object) -> None:
+    """None, true or false."""
+    if value is not None and not isinstance(value, bool):
+        raise ArgumentError(
+            f"Expected {name} as True or False, got {name}={value!r}. Leave {name} out"
+            " for the default."
+        )
+
+
 def check_path(name: str, value: object) -> None:
     """None, a text or a path."""
     if value is not None and not isinstance(value, str | PathLike):

@@ -26,16 +26,15 @@ from ..occluders.guided._greedy import Breaking, search_breaking
 from ..occluders.guided._probe import Probe
 from ..retrieval.ranking import positive_ranks
 from .arguments import check_optional_whole
+from .named import Dataset, Model, as_dataset, as_model, check_kinds
 from .query_keys import keys_of, secret_of
-from .search import Search
+from .search import Search, check_numbers
 from .sensitivity import heat_map, maps_by_label
 from .sweep.scores import in_tiles
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..datasets import RetrievalDataset
-    from ..models import DualEncoder
     from ..occluders.scene import Scene
     from .pairs import Pairs
 
@@ -83,8 +82,8 @@ class BreakingResult:
 
 
 def find_breaking(
-    model: DualEncoder,
-    dataset: RetrievalDataset,
+    model: Model,
+    dataset: Dataset,
     *,
     k: int = 10,
     grid: int = 16,
@@ -98,8 +97,9 @@ def find_breaking(
     """Search the smallest occlusion that pushes an image's right report out of the top k.
 
     Args:
-        model: A loaded model.
-        dataset: An opened data set; all of its reports are the gallery.
+        model: A loaded model, or the name or locator of one.
+        dataset: An opened data set, or a name, with parameters in parentheses. All of
+            its reports are the gallery.
         k: The right report counts as found among the k best.
         grid: Cells along each side of the source image, 2 to 256.
         fill: What hides: one of `fills.FILLS`.
@@ -116,7 +116,13 @@ def find_breaking(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read.
     """
-    search = Search(model, dataset, grid, fill, images, k, limit, batch_size)
+    # What can be refused is refused before a model is loaded.
+    check_kinds(model, dataset)
+    check_numbers(grid, images, limit, batch_size)
+    _checked_budget(budget, grid)
+    opened = as_dataset(dataset)
+    loaded = as_model(model)
+    search = Search(loaded, opened, grid, fill, images, k, limit, batch_size)
     return run_search(search, budget, tell)
 
 

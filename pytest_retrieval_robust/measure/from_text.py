@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 from ..core.catalogue import Catalogue, Entry, unknown_name
 from ..core.errors import ConfigError, DatasetError, OcclusionError
 from ..core.foreign import FOREIGN, described
+from ..core.loaders import LoaderArguments
 from ..core.names import call_with, parse_call
 from ..datasets import DatasetEntry
+from ..models import LoadRequest
 from ..occluders import Occluder, OccluderEntry
 from ..retrieval.metrics import MetricEntry
 from ..retrieval.metrics.named import NamedMetric
@@ -53,7 +55,9 @@ class SelectedDataset:
         options = dict(self.options)
         if self.entry.of_files:
             options = {"name": self.name, **options}
-        return opened(self.entry.load, self.name, options)
+        request = LoadRequest(name=self.name, options=options)
+        arguments = LoaderArguments(request, options, self.entry.parameters)
+        return opened(self.entry.load, self.name, arguments)
 
 
 def dataset_from_text(

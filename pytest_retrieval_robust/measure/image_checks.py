@@ -15,6 +15,8 @@ from .alike import alike, levels_of
 from .sweep.decode import picture_digest
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from ..datasets import RetrievalDataset
 
 Kind: TypeAlias = Literal["same", "nearly the same"]
@@ -76,7 +78,7 @@ def look_at(dataset: RetrievalDataset) -> Checked:
         except RobustError as error:
             return f"refused: {error}"
         levels = levels_of(image)
-        is_blank = levels is None and len(image.convert("L").getcolors()) == 1
+        is_blank = levels is None and _is_blank(image)
         used_bits = image.info.get(USED_BITS)
         digest = picture_digest(image)
         return CheckedImage(image.mode, digest, levels, is_blank, used_bits)
@@ -90,6 +92,11 @@ def look_at(dataset: RetrievalDataset) -> Checked:
     }
     problems = [result for result in results if isinstance(result, str)]
     return Checked(images, problems)
+
+
+def _is_blank(image: Image) -> bool:
+    least, greatest = image.convert("L").getextrema()
+    return least == greatest
 
 
 def check_images(dataset: RetrievalDataset) -> ImageCheck:

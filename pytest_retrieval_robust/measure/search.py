@@ -14,7 +14,7 @@ from ..core.memory import in_pieces, limits_of, or_device_error
 from ..occluders._checks import check_whole
 from ..occluders.fills import check_fill
 from ..occluders.guided._probe import Probe
-from .arguments import check_dataset, check_model, check_optional_whole
+from .arguments import check_optional_whole
 from .batches import (
     PreparedImages,
     part_size,
@@ -24,6 +24,7 @@ from .batches import (
     setting_on,
 )
 from .in_turn import Stop, in_turn
+from .named import check_kinds
 from .pairs import Pairs, pairs_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ USUAL_FILL = "black"
 def _no_copies() -> Sequence[DualEncoder]:
     """A model that is on one device alone."""
     return ()
+
+
+def check_numbers(
+    grid: int, images: int, limit: int | None, batch_size: int | None
+) -> None:
+    """The numbers that every search takes; raises for one out of range."""
+    check_optional_whole("limit", limit)
+    check_optional_whole("batch_size", batch_size)
+    check_whole("grid", grid, 2, 256)
+    check_whole("images", images, 1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,13 +87,9 @@ class Search:
     shards: ModelShards | None = None
 
     def __post_init__(self) -> None:
-        check_model(self.model)
-        check_dataset(self.dataset)
-        check_optional_whole("limit", self.limit)
-        check_optional_whole("batch_size", self.batch_size)
-        check_whole("grid", self.grid, 2, 256)
+        check_kinds(self.model, self.dataset)
+        check_numbers(self.grid, self.images, self.limit, self.batch_size)
         check_fill(self.fill)
-        check_whole("images", self.images, 1)
         check_whole("k", self.k, 1)
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,20 +10,17 @@ from ..core.searches import HeatMap
 from ..occluders.guided._greedy import search_falls
 from ..occluders.guided._probe import Probe
 from .abilities import is_labelled, label_names_of
+from .named import Dataset, Model, as_dataset, as_model, check_kinds
 from .pairs import Pairs
-from .search import Search
-
-if TYPE_CHECKING:
-    from ..datasets import RetrievalDataset
-    from ..models import DualEncoder
+from .search import Search, check_numbers
 
 FEWEST_LABELLED = 5
 """Images with a label, and without it, that a map of the label needs at least."""
 
 
 def sensitivity_map(
-    model: DualEncoder,
-    dataset: RetrievalDataset,
+    model: Model,
+    dataset: Dataset,
     *,
     grid: int = 16,
     fill: str = "black",
@@ -42,8 +37,9 @@ def sensitivity_map(
     less that of images without: where the model loses more because the finding is there.
 
     Args:
-        model: A loaded model.
-        dataset: An opened data set; all of its reports are the gallery.
+        model: A loaded model, or the name or locator of one.
+        dataset: An opened data set, or a name, with parameters in parentheses. All of
+            its reports are the gallery.
         grid: Cells along each side of the source image, 2 to 256.
         fill: What hides: one of `fills.FILLS`.
         images: How many images, chosen by their ids alone.
@@ -55,8 +51,13 @@ def sensitivity_map(
         OcclusionError: An argument is out of range.
         DatasetError: No image can be read, or none has the label, or all have it.
     """
+    # What can be refused is refused before a model is loaded.
+    check_kinds(model, dataset)
+    check_numbers(grid, images, limit, batch_size)
+    opened = as_dataset(dataset)
+    loaded = as_model(model)
     search = Search(
-        model, dataset, grid, fill, images, limit=limit, batch_size=batch_size
+        loaded, opened, grid, fill, images, limit=limit, batch_size=batch_size
     )
     if label is None:
         return _map_of(search, search.pairs)

@@ -10,6 +10,7 @@ from typing import Any
 from ..core.catalogue import unknown_name
 from ..core.errors import ModelError
 from ..core.foreign import described
+from ..core.loaders import LoaderArguments
 from ..core.memory import is_out_of_memory
 from ._files.attempt import attempt
 from ._files.usual_defaults import usual_defaults
@@ -44,7 +45,8 @@ class ModelEntry:
 
     name: str
     summary: str
-    load: Callable[[LoadRequest], DualEncoder]
+    load: Callable[..., DualEncoder]
+    """Takes one `LoadRequest`; or its `options` by keyword, as a data set's does."""
     missing: Callable[[LoadRequest], str | None] | None = None
     """What is not on this machine and how to get it, or None.
 
@@ -88,12 +90,14 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
     def missing_members(model: object) -> list[str]:
         return [member for member in _MEMBERS if not hasattr(model, member)]
 
+    arguments = LoaderArguments(request, request.options)
+
     def load() -> DualEncoder:
         # Loaders of others may count on the defaults that their user has set.
         if _is_of_this_package(entry.load):
             with usual_defaults():
                 return entry.load(request)
-        return entry.load(request)
+        return arguments.call_with_request(entry.load)
 
     # An entry may be a plugin's: its loader may raise or return anything.
     model = attempt(load, explain)
@@ -119,7 +123,7 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
     return model
 
 
-def _is_of_this_package(load: Callable[[LoadRequest], DualEncoder]) -> bool:
+def _is_of_this_package(load: Callable[..., DualEncoder]) -> bool:
     """Whether a loader, or the function that it completes, is in this folder."""
     function = getattr(load, "func", load)
     module: str = getattr(function, "__module__", "")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.cases import DIRECTIONS, Direction
 from ..core.errors import NotOnThisMachineError, RobustError
 from ..core.words import known_word
+from ..retrieval.curve_plot import look
 from ._text import short
 from .series import Series
 
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = (
-    "#0067a5",
-    "#c65000",
-    "#008060",
-    "#a8326f",
-    "#8f6b00",
-    "#4a4f55",
-    "#3a8fbf",
-    "#6a4fb3",
-)
-"""Told apart on white paper, also by most who are colour-blind; dashes and markers help."""
-_DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
-_MARKERS = "os^Dvx+d"
 _FORMATS = (".pdf", ".svg", ".png")
 _UNDATED: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None},
@@ -192,23 +180,14 @@ def _named_lines(axes: Axes) -> dict[str, Any]:
 
 def _draw_panel(axes: Axes, series: Sequence[Series], models: Sequence[str]) -> None:
     for line in series:
-        _draw_line(axes, line, _look(models.index(line.model)))
+        _draw_line(axes, line, look(models.index(line.model)))
     if series:
         _draw_rule(axes, series[0].chance, ":")
         _draw_rule(axes, series[0].ceiling, "--")
     axes.set_ylim(bottom=0)
 
 
-def _look(place: int) -> Mapping[str, Any]:
-    """How a model is drawn, by its place: every look repeats after eight models."""
-    return {
-        "color": _COLOURS[place % len(_COLOURS)],
-        "linestyle": _DASHES[place % len(_DASHES)],
-        "marker": _MARKERS[place % len(_MARKERS)],
-    }
-
-
-def _draw_line(axes: Axes, line: Series, look: Mapping[str, Any]) -> None:
+def _draw_line(axes: Axes, line: Series, style: Mapping[str, Any]) -> None:
     levels = []
     recalls = []
     band = []
@@ -220,12 +199,12 @@ def _draw_line(axes: Axes, line: Series, look: Mapping[str, Any]) -> None:
         if point.low is not None and point.high is not None:
             band.append((100 * point.level, 100 * point.low, 100 * point.high))
     axes.plot(
-        levels, recalls, label=_safe(line.model), linewidth=1.1, markersize=3, **look
+        levels, recalls, label=_safe(line.model), linewidth=1.1, markersize=3, **style
     )
     if len(band) > 1:
         band_levels, low, high = zip(*band, strict=True)
         axes.fill_between(
-            band_levels, low, high, color=look["color"], alpha=0.15, linewidth=0
+            band_levels, low, high, color=style["color"], alpha=0.15, linewidth=0
         )
 
 

@@ -1,17 +1,24 @@
-"""A curve as text, as HTML for a notebook, and as columns for a data frame."""
+"""Curves as text, as HTML for a notebook, and as columns for a data frame."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..core.cases import DIRECTIONS, Direction
+from ..core.errors import NotOnThisMachineError
 from ..core.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from .curve import Curve
+
+Rows = list[list[str]]
+"""The heads, then the rows, as they are shown."""
+Columns = dict[str, list[Any]]
 
 _COLUMNS = (
     "model",
@@ -33,50 +40,95 @@ _COLUMNS = (
 )
 
 
-def as_text(title: str, curve: Curve) -> str:
-    rows = _recall_table(curve)
-    width = max(len(label) for label, *_ in rows)
+def as_text(title: str, rows: Rows) -> str:
+    """A table for a terminal: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [title]
     for label, *cells in rows:
-        lines.append(f"{label:<{width}}" + "".join(f"{cell:>8}" for cell in cells))
+        padded = [f"{label:<{widths[0]}}"]
+        for cell, width in zip(cells, widths[1:], strict=True):
+            padded.append(f"{cell:>{max(width, 5)}}")
+        lines.append("   ".join(padded))
     return "\n".join(lines)
 
 
-def as_html(title: str, curve: Curve) -> str:
-    heads, *rows = _recall_table(curve)
-    body = "".join(f"<tr>{_html_cells(row, 'td')}</tr>" for row in rows)
+def as_html(title: str, rows: Rows, notes: Iterable[str] = ()) -> str:
+    """The same table for a notebook, with what else there is to say below it."""
+    heads, *others = rows
+    body = "".join(f"<tr>{_html_cells(row, 'td')}</tr>" for row in others)
+    below = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return (
-        f"<table><caption>{escape(title)}</caption>"
+        f"<div><table><caption>{escape(title)}</caption>"
         f"<thead><tr>{_html_cells(heads, 'th')}</tr></thead>"
-        f"<tbody>{body}</tbody></table>"
+        f"<tbody>{body}</tbody></table>{below}</div>"
     )
 
 
-def _html_cells(cells: list[str], tag: str) -> str:
+def _html_cells(cells: Sequence[str], tag: str) -> str:
     return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
 
 
-def _recall_table(curve: Curve) -> list[list[str]]:
-    """The heads, and a row for each direction and k: Recall@k in % at each level."""
+def recall_rows(curve: Curve) -> Rows:
+    """A row for each direction and k: Recall@k in % at each level."""
     levels = [f"{level:g}" for level in curve.levels]
     rows = [["Recall in %, share hidden:", *levels]]
     for direction, k in product(DIRECTIONS, curve.ks):
         recalls = curve.recall(k, direction).values()
-        cells = [f"{100 * value:.1f}" for value in recalls]
+        cells = [_percent(value) for value in recalls]
         rows.append([f"{direction} Recall@{k}", *cells])
     return rows
 
 
-def as_columns(curve: Curve) -> dict[str, list[Any]]:
-    """One row per direction, k and level."""
-    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    for direction, k in product(DIRECTIONS, curve.ks):
-        retention = curve.retention(k, direction)
-        for outcome in curve.outcomes:
-            row = _row(outcome, direction, k, retention)
-            for name, column in columns.items():
-                column.append(row[name])
+def compared_rows(curves: Sequence[Curve], labels: Sequence[str], k: int) -> Rows:
+    """A row for each curve and direction: Recall@k in % at each level of any curve.
+
+    A level that a curve lacks, or a k, is a dash.
+    """
+    levels = sorted({level for curve in curves for level in curve.levels})
+    rows = [[f"Recall@{k} in %, share hidden:", *(f"{level:g}" for level in levels)]]
+    for direction in DIRECTIONS:
+        for label, curve in zip(labels, curves, strict=True):
+            measured: Mapping[float, float] = {}
+            if k in curve.ks:
+                measured = curve.recall(k, direction)
+            cells = [
+                _percent(measured[level]) if level in measured.keys() else "-"  # noqa: SIM118 - looking up an unmeasured level is an error
+                for level in levels
+            ]
+            rows.append([f"{label}, {direction}".removeprefix(", "), *cells])
+    return rows
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def as_columns(curves: Iterable[Curve]) -> Columns:
+    """One row per curve, direction, k and level."""
+    columns: Columns = {name: [] for name in _COLUMNS}
+    for curve in curves:
+        for direction, k in product(DIRECTIONS, curve.ks):
+            retention = curve.retention(k, direction)
+            for outcome in curve.outcomes:
+                row = _row(outcome, direction, k, retention)
+                for name, column in columns.items():
+                    column.append(row[name])
     return columns
+
+
+def as_dataframe(columns: Columns) -> DataFrame:
+    """Columns as a table of pandas; `NotOnThisMachineError` without it."""
+    try:
+        from pandas import DataFrame
+    except ImportError:
+        reason = (
+            "pandas, which makes data frames, is not installed: pip install"
+            " 'pytest-retrieval-robust[pandas]', or use to_dict()"
+        )
+    else:
+        return DataFrame(columns)
+    # Outside of the handler: the import's own error says less.
+    raise NotOnThisMachineError.because(reason)
 
 
 def _row(

@@ -9,13 +9,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..core.cases import Direction, Json
-from ..core.errors import ArgumentError, NotOnThisMachineError
+from ..core.errors import ArgumentError
 from ..core.outcomes import Outcome, Scores
 from ..core.words import ByLevel
-from ._curve_tables import as_columns, as_html, as_text
+from ._curve_tables import as_columns, as_dataframe, as_html, as_text, recall_rows
 from .binomial import above_chance
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from pandas import DataFrame
 
 
@@ -120,7 +121,7 @@ class Curve:
     outcomes in rising order of level.
 
     `print(curve)` shows a table, and so does a notebook. `to_dict()` and
-    `to_dataframe()` hold every number.
+    `to_dataframe()` hold every number; `plot()` draws them.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -141,11 +142,11 @@ class Curve:
         return f"<Curve {self._title()}: Recall@{k} {recalls}>"
 
     def __str__(self) -> str:
-        return as_text(self._title(), self)
+        return as_text(self._title(), recall_rows(self))
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return as_html(self._title(), self)
+        return as_html(self._title(), recall_rows(self))
 
     def _title(self) -> str:
         case = self.clean.case
@@ -227,20 +228,27 @@ class Curve:
         `pandas.DataFrame(curve.to_dict())` takes it, and so does JSON. `kept` is None
         where nothing is retained.
         """
-        return as_columns(self)
+        return as_columns([self])
 
     def to_dataframe(self) -> DataFrame:
         """`to_dict` as a table of pandas, which has to be installed."""
-        try:
-            from pandas import DataFrame
-        except ImportError:
-            reason = (
-                "pandas, which makes data frames, is not installed: pip install pandas,"
-                " or use to_dict()"
-            )
-        else:
-            return DataFrame(self.to_dict())
-        raise NotOnThisMachineError.because(reason)
+        return as_dataframe(self.to_dict())
+
+    def plot(
+        self,
+        k: int | None = None,
+        direction: Direction = "image-to-report",
+        *,
+        axes: Axes | None = None,
+    ) -> Axes:
+        """Draw Recall@k over the level, with 95 % bands and chance, by matplotlib.
+
+        `k` is by default the largest that was measured. Without `axes` a new figure is
+        made. Raises `NotOnThisMachineError` without matplotlib.
+        """
+        from .curve_plot import draw_curves
+
+        return draw_curves([self], [self.clean.case.model], k, direction, axes)
 
     def as_json(self, direction: Direction = "image-to-report") -> Json:
         """What `run.json` holds of the curve in one direction, beside the outcomes."""

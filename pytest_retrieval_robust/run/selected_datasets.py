@@ -46,6 +46,7 @@ def named_dataset(
 ) -> SelectedDataset:
     """One data set as typed, `open-i(text=findings)`, with its table of `robust.toml`."""
     name, texts = parse_call(text)
+    tables = list(tables)
     base: SelectedDataset | None = None
     # A mistake in another table is no mistake of this one.
     for table in tables:
@@ -53,6 +54,9 @@ def named_dataset(
             base = _configured(table, catalogue)
             break
     if base is None:
+        known = {*catalogue.names(), *(table.name for table in tables)}
+        if name not in known:
+            raise unknown_name("data set", name, known)
         base = SelectedDataset(catalogue.get(name), name, {})
     return base.with_parameters(typed_parameters(base.entry, texts))
 
@@ -69,7 +73,10 @@ def _names_of(
     if pattern in configured:
         return [pattern]
     if pattern != "all" and not is_glob(pattern):
-        return catalogue.select(pattern)
+        known = {*catalogue.names(), *configured}
+        if pattern not in known:
+            raise unknown_name("data set", pattern, known)
+        return [pattern]
     without_files = [entry.name for entry in catalogue.entries() if not entry.of_files]
     names = sorted({*without_files, *configured})
     glob = "*" if pattern == "all" else pattern

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..datasets.files import trees
+from ..datasets.files import trees, trees_beyond
 from .pages import ROOT, block
 
 WEIGHTS = ROOT / "pytest_retrieval_robust" / "models" / "weights"
@@ -94,6 +94,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for region in ("lungs", "heart"):
         (folder / "masks" / region).mkdir(parents=True)
     (folder / "mimic-cxr-masks").symlink_to(folder / "masks")
+    trees_beyond.all_of(folder)
     return folder
 
 

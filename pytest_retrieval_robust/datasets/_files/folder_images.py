@@ -27,6 +27,7 @@ class FolderImages:
         key: Callable[[str], str] | None = None,
         also: Callable[[str], Iterable[str]] | None = None,
         row_name: str = ITS_TABLE,
+        array: str | None = None,
     ) -> None:
         """What the places of rows mean.
 
@@ -36,24 +37,27 @@ class FolderImages:
                 folders. Without it a location is a relative path.
             also: Gives the other paths that a path may be written as.
             row_name: How messages name an image by its row's number.
+            array: The array that is the picture, in files that are .npz.
         """
         self._root = root
         self._key = key
         self._also = also
         self._row_name = row_name
+        self._array = array
 
     def __call__(self, row: ImageRow) -> StoredImage:
         """The image of a row; `UnreadableImageError` if no file has its name."""
         where = self._row_name.format(row.row)
         if self._key is None:
-            return StoredImage(self._existing(row.location, where), where)
-        path = self._path_by_key.get(row.location)
-        if path is None:
+            path = self._existing(row.location, where)
+            return StoredImage(path, where, array=self._array)
+        listed = self._path_by_key.get(row.location)
+        if listed is None:
             raise UnreadableImageError(
                 f"Expected an image, got no such file below images={self._root.name!r}:"
                 f" {where}. Copy it there, or choose on_error='skip'."
             )
-        return StoredImage(inside(self._root, path, where), where)
+        return StoredImage(inside(self._root, listed, where), where, array=self._array)
 
     def has_file(self, row: ImageRow) -> bool:
         """Whether a file of the root has the place of a row; nothing is opened."""

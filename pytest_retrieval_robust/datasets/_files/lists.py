@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _ITEM = "item {} of its lists (the first is 0)"
+_STRATA = "strata "
+"""In front of a stratum's name among the lists."""
 _REQUIRED = ("images", "reports")
 _EIGHT_BITS = (
     *("1", "L", "LA", "La", "P", "PA"),
@@ -68,14 +70,18 @@ class ImageLists:
     patients: Iterable[Any] | None = None
     studies: Iterable[Any] | None = None
     labels: Iterable[Any] | None = None
+    strata: Mapping[str, Iterable[Any]] | None = None
+    """Lists by name, each with one word or number per image."""
 
     def checked(self, name: str) -> dict[str, list[Any]]:
         """The lists that there are, by option; `DatasetError` for different lengths."""
         lists = {
             option: _as_list(values, option)
             for option, values in vars(self).items()
-            if values is not None or option in _REQUIRED
+            if option != "strata" and (values is not None or option in _REQUIRED)
         }
+        for stratum, values in _strata_of(self.strata).items():
+            lists[f"{_STRATA}{stratum}"] = _as_list(values, f"strata[{stratum!r}]")
         count = len(lists["images"])
         for option, values in lists.items():
             if len(values) != count:
@@ -119,9 +125,41 @@ def dataset_of(
         read_reports=reports_in_memory(images.texts),
         locate=lambda row: _located(sources[int(row.location)], row),
         read_labels=(lambda: images.labels) if "labels" in values else None,
+        strata=_strata_words(values),
         texts_as_published=True,
     )
     return choose(source, choice)
+
+
+def _strata_of(strata: Any) -> Mapping[str, Any]:
+    """The lists by name; `DatasetError` for anything else."""
+    if strata is None:
+        return {}
+    if not isinstance(strata, Mapping):
+        raise DatasetError(
+            f"Expected strata as lists by name, got {_kind(strata)}. Give"
+            ' strata={"sex": [...], "age": [...]}, with one word or number per image.'
+        )
+    for name in strata:
+        if not isinstance(name, str) or not name.strip():
+            raise DatasetError(
+                f"Expected a text as the name of a stratum, got {_kind(name)}. Name"
+                " what the list says of the images."
+            )
+    return strata
+
+
+def _strata_words(lists: Mapping[str, list[Any]]) -> dict[str, tuple[str, ...]]:
+    """The words of each stratum, one per item."""
+    strata = {}
+    for option, values in lists.items():
+        if option.startswith(_STRATA):
+            name = option.removeprefix(_STRATA)
+            strata[name] = tuple(
+                as_text(value, f"strata[{name!r}]", _ITEM.format(number))
+                for number, value in enumerate(values)
+            )
+    return strata
 
 
 def _as_list(values: Any, option: str) -> list[Any]:

@@ -15,7 +15,7 @@ from .._pixels.mask import Mask, read_mask
 from .._pixels.refusals import Refused
 from .paths import checked_path, inside, require_root
 
-_SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|webp|dcm|dicom)\Z", re.IGNORECASE)
+_SUFFIX = re.compile(r"\.(png|jpe?g|tiff?|webp|dcm|dicom|npz)\Z", re.IGNORECASE)
 
 SizeOf = Callable[[], tuple[int, int]]
 """Gives the upright image's (columns, rows), which may have to be decoded for it."""

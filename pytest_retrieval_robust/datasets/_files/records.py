@@ -94,6 +94,8 @@ class SourceData:
     """Study id -> its labels, read when they are needed; None if the data has none."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """What the reader counted, for `inspect`: named numbers. It may grow while reports are read."""
+    strata: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By name a word for each row, found by `ImageRow.row`; "" where it is not known."""
     texts_as_published: bool = False
     """The data has one text per study, without sections: `full` is the only text policy."""
 

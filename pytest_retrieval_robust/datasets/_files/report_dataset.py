@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
+from ...core.shown import facts_as_html
 from .choice import Choice
 from .folder_images import FolderImages
 from .mask_folder import MaskFolder
@@ -47,6 +48,19 @@ class ReportDataset:
     def __repr__(self) -> str:
         reports = len(self.pairing.report_groups)
         return f"<{self.name}: {len(self.rows)} images, {reports} reports>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: counts alone, no id and no text."""
+        facts: dict[str, object] = {
+            "split": self.split,
+            "texts": self.text,
+            "relevance": self.relevance,
+            "images used": len(self.rows),
+            "reports used": len(self.pairing.report_groups),
+            "patients": len({row.patient for row in self.rows}),
+            "strata": ", ".join(self.strata),
+        }
+        return facts_as_html(self.name, {**facts, **self.counts})
 
     def _repr_pretty_(
         self,
@@ -104,6 +118,17 @@ class ReportDataset:
     @cached_property
     def patients(self) -> tuple[str, ...]:
         return tuple(row.patient for row in self.rows)
+
+    @cached_property
+    def strata(self) -> Mapping[str, tuple[str, ...]]:
+        """What is known of each image beside its labels, by name; empty without any.
+
+        Words in the order of `image_ids`, "" where one is not known: `{"sex": ("F", "M")}`.
+        """
+        return {
+            name: tuple(words[row.row] for row in self.rows)
+            for name, words in self.source.strata.items()
+        }
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:

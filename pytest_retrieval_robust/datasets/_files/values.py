@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -188,6 +189,22 @@ def words_of(text: str, separator: str = ";") -> frozenset[str]:
     return frozenset(word for word in words if word)
 
 
+def listed_words(written: str) -> frozenset[str]:
+    """The words of a list as Python writes it, `['normal', ' unchanged']`.
+
+    None of what is no such list.
+    """
+    try:
+        words = ast.literal_eval(written) if written.strip() else []
+    # `literal_eval` runs no code, but what is written may be anything.
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return frozenset()
+    if not isinstance(words, list):
+        return frozenset()
+    stripped = (str(word).strip() for word in words)
+    return frozenset(word for word in stripped if word)
+
+
 def require_unique(
     ids: Iterable[tuple[int, str]], column: str, where: str = "row {} of its table"
 ) -> None:
@@ -195,9 +212,10 @@ def require_unique(
     row_of: dict[str, int] = {}
     for row, unique_id in ids:
         if unique_id in row_of:
+            earlier = where.partition(" of ")[0].format(row_of[unique_id])
             raise DatasetError(
-                f"Expected each {column} once, got the one of row {row_of[unique_id]}"
-                f" again in {where.format(row)}. Leave one of them out."
+                f"Expected each {column} once, got the one of {earlier} again in"
+                f" {where.format(row)}. Leave one of them out."
             )
         row_of[unique_id] = row
 

@@ -8,9 +8,11 @@ _FRONTAL = (
     "AP_HORIZONTAL",
     "FRONTAL",
     "POSTEROANTERIOR",
+    "POSTERO_ANTERIOR",
     "ANTEROPOSTERIOR",
+    "ANTERO_POSTERIOR",
 )
-_LATERAL = ("L", "LL", "RL", "LATERAL", "LARGE LATERAL")
+_LATERAL = ("L", "LL", "RL", "LAT", "LATERAL", "LARGE LATERAL")
 
 
 def view_of(written: str) -> str:

@@ -52,7 +52,8 @@ def is_deep_colour(image: ImageFile) -> bool:
     """
     if image.mode.startswith("I") or not image.tile:
         return False
-    arguments = image.tile[0].args
+    # By their places: a tile has no names in Pillow 10.
+    arguments = image.tile[0][3]
     raw_mode = arguments if isinstance(arguments, str) else str((arguments or ("",))[0])
     return ";16" in raw_mode
 

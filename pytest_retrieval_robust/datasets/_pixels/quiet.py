@@ -14,7 +14,8 @@ from typing import Any
 
 _LOGGERS = ("pydicom", "PIL", "pylibjpeg", "libjpeg", "openjpeg", "rle", "gdcm")
 _OURS = r"pytest_retrieval_robust\.datasets\._pixels"
-_MODULES = rf"({'|'.join(_LOGGERS)}|{_OURS})(\.|$)"
+_HEADERS_OF_ARRAYS = r"numpy\.lib\.(format|_format_impl)"
+_MODULES = rf"({'|'.join(_LOGGERS)}|{_OURS}|{_HEADERS_OF_ARRAYS})(\.|$)"
 _FILTER = ("ignore", None, Warning, re.compile(_MODULES), 0)
 """What `warnings.filterwarnings` makes of `_MODULES`, to find it among the filters."""
 _SILENT = logging.CRITICAL + 1

@@ -1,4 +1,4 @@
-"""Images from files and archives, as 8-bit PIL images: PNG, JPEG, TIFF, WebP and DICOM."""
+"""Images from files and archives, as 8-bit PIL images: PNG, JPEG, TIFF, WebP, DICOM, .npz."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ Answer = TypeVar("Answer")
 _HEAD_BYTES = 132
 """A DICOM file has a preamble of 128 bytes before its prefix of 4."""
 _PREFIX = b"DICM"
+_ZIP = b"PK\x03\x04"
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 """The groups that a DICOM file without a preamble begins with, in both byte orders."""
 _HASHED_AT_ONCE = 1 << 20
@@ -40,26 +41,34 @@ class StoredImage:
     """How many bits white has in grey pictures of more than 8 bits, if the files do not
     say it.
     """
+    array: str | None = None
+    """The array that is the picture, if the file is an archive of arrays (.npz)."""
 
     def decoded(self) -> Image:
         """The whole picture; `UnreadableImageError` if it is missing or broken."""
-        return _or_raise(self._attempt(lambda stream: _decoded(stream, self.bits)))
+        return _or_raise(self._attempt(self._decode))
 
     def content(self) -> bytes:
         """The stored bytes; `UnreadableImageError` if they cannot be read."""
         return _or_raise(self._attempt(_whole))
 
     def digest(self) -> bytes:
-        """32 bytes that follow from the stored bytes and `bits`.
+        """32 bytes that follow from the stored bytes, `bits` and `array`.
 
         Raises `UnreadableImageError` if the bytes cannot be read.
         """
         return _or_raise(self._attempt(self._hash))
 
+    def _decode(self, stream: BinaryIO) -> Image:
+        return _decoded(stream, self.bits, self.array)
+
     def _hash(self, stream: BinaryIO) -> bytes:
         require_bytes(stream)
         person = b"" if self.bits is None else b"bits %d" % self.bits
-        digest = hashlib.blake2b(digest_size=32, person=person)
+        salt = b"" if self.array is None else b"array"
+        digest = hashlib.blake2b(digest_size=32, person=person, salt=salt)
+        if self.array is not None:
+            digest.update(self.array.encode() + b"\0")
         while part := stream.read(_HASHED_AT_ONCE):
             digest.update(part)
         return digest.digest()
@@ -138,7 +147,7 @@ def read_image(source: Path | bytes, where: str, bits: int | None = None) -> Ima
     return image.decoded()
 
 
-def _decoded(stream: BinaryIO, bits: int | None) -> Image:
+def _decoded(stream: BinaryIO, bits: int | None, array: str | None) -> Image:
     require_bytes(stream)
     head = stream.read(_HEAD_BYTES)
     stream.seek(0)
@@ -146,6 +155,8 @@ def _decoded(stream: BinaryIO, bits: int | None) -> Image:
         raise Refused("a whole image", "an empty file")
     try:
         with quiet():
+            if is_zip(head):
+                return _array(stream, array)
             return _picture(stream, head, bits)
     except Refused:
         raise
@@ -156,6 +167,18 @@ def _decoded(stream: BinaryIO, bits: int | None) -> Image:
     raise Refused("a whole image", got, COPY_AGAIN)
 
 
+def _array(stream: BinaryIO, array: str | None) -> Image:
+    from .npz import read_npz
+
+    if array is None:
+        raise Refused(
+            "a picture",
+            "an archive, of which no array is named",
+            f"Unpack it, give the loader table array=NAME if it is .npz, {SKIP}",
+        )
+    return read_npz(stream, array)
+
+
 def _picture(stream: BinaryIO, head: bytes, bits: int | None) -> Image:
     if is_dicom(head):
         from .dicom import read_dicom
@@ -164,6 +187,11 @@ def _picture(stream: BinaryIO, head: bytes, bits: int | None) -> Image:
     from .raster import read_raster
 
     return read_raster(stream, bits)
+
+
+def is_zip(head: bytes) -> bool:
+    """Whether a file begins as an archive of NumPy arrays does."""
+    return head.startswith(_ZIP)
 
 
 def is_dicom(head: bytes) -> bool:

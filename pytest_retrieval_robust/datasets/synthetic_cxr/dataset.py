@@ -17,6 +17,7 @@ from PIL import Image
 from ...core.cases import DIRECTIONS
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
+from ...core.shown import facts_as_html
 from ...core.words import known_word
 from .labels import (
     label_matrix,
@@ -189,6 +190,18 @@ class SyntheticCxr:
         if len(self.studies) > _QUICK and "_pairing" not in vars(self):
             return f"<{self.name}: {images}>"
         return f"<{self.name}: {images}, {len(self.reports)} reports>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows, columns = self.settings.shape
+        facts = {
+            "split": self.split,
+            "relevance": self.relevance,
+            "images": len(self.studies),
+            "pixels": f"{rows} x {columns}",
+            "labels": len(self.label_names),
+        }
+        return facts_as_html(self.name, facts)
 
     def _draw(self, index: int) -> Image.Image:
         return Image.fromarray(render(self._study(index), *self.settings.shape))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.errors import DatasetError
+from ...core.shown import facts_as_html
 from .scenes import (
     SEEDS,
     SPLITS,
@@ -52,6 +53,16 @@ class SyntheticScenes:
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.scenes)} images, {len(self.scenes)} reports>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        facts = {
+            "split": self.split,
+            "relevance": self.relevance,
+            "images": len(self.scenes),
+            "pixels": f"{self.size} x {self.size}",
+        }
+        return facts_as_html(self.name, facts)
 
     @property
     def text(self) -> str:

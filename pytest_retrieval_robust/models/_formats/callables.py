@@ -18,14 +18,14 @@ from ...core.errors import EmbeddingError, ModelError
 from .. import ModelCard, Prepared
 from .._files.attempt import attempt
 from ..preparing import prepares_by
-from .encoders import described_encoder, unit_rows
+from .encoders import ShownEncoder, unit_rows
 from .pictures import resize_and_crop, way_or_none
 
 _NUMBERS = "fiub"
 """Kinds of numpy types that rows may be of: floats, integers and booleans."""
 
 
-class CallableEncoder:
+class CallableEncoder(ShownEncoder):
     """Calls `encode_images` with float32 (B, 3, S, S) arrays on the 0..1 scale, and
     `encode_reports` with lists.
 
@@ -51,9 +51,6 @@ class CallableEncoder:
         self._encode_images = encode_images
         self._encode_reports = encode_reports
         self._prepare = prepare or resize_and_crop(size, size, Image.Resampling.BICUBIC)
-
-    def __repr__(self) -> str:
-        return described_encoder(self)
 
     @prepares_by(lambda encoder: way_or_none(encoder._prepare))
     def prepare(self, image: Image.Image) -> Prepared:

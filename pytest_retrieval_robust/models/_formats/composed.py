@@ -15,7 +15,7 @@ from .. import LoadRequest, ModelCard, Prepared
 from .._files.inputs import inputs_digest, token_ids_digest
 from ..normalised import takes_normalised
 from ..preparing import prepares_by
-from .encoders import channel_constants, described_encoder, torch_dtype, unit_rows
+from .encoders import ShownEncoder, channel_constants, torch_dtype, unit_rows
 from .pictures import Picture
 from .remembered_tokens import RememberedTokens, Tokens
 
@@ -33,7 +33,7 @@ class Parts:
 
 
 @takes_normalised
-class ComposedEncoder:
+class ComposedEncoder(ShownEncoder):
     """Normalises and encodes on the device.
 
     Texts of one length are encoded together, so that nothing is ever padded.
@@ -58,9 +58,6 @@ class ComposedEncoder:
         self._std = channel_constants(parts.picture.std, request.device)
         # One object, by which fills are kept for all levels.
         self._normalisation = Normalisation(self._mean, self._std, self._dtype)
-
-    def __repr__(self) -> str:
-        return described_encoder(self)
 
     def _placed(self, tower: nn.Module) -> nn.Module:
         return tower.to(device=self.device, dtype=self._dtype).eval()

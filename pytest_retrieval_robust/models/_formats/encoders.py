@@ -7,19 +7,49 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .. import DualEncoder, StatesPrecision
+from ...core.shown import facts_as_html
+from .. import ModelCard, StatesPrecision
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_SHOWN_FACTS = {
+    "licence": "licence",
+    "parameters": "parameters",
+    "pixels per side": "input_size",
+    "tokens per report": "context_length",
+    "SHA-256": "sha256",
+}
+"""What a notebook shows of a card. Its source may be a folder, and is left out."""
 _SHORTEST = 1e-12
 """Length that a zero row is divided by, so that it stays zero."""
 
 
-def described_encoder(encoder: DualEncoder) -> str:
-    """The neutral one-line `repr` of an encoder: no path is in it."""
-    precision = ""
-    if isinstance(encoder, StatesPrecision):
-        precision = f", {encoder.precision}"
-    return f"<{type(encoder).__name__} {encoder.name} on {encoder.device}{precision}>"
+class ShownEncoder:
+    """How an encoder is shown: in a line, and as a small table in a notebook.
+
+    Neither holds a path.
+    """
+
+    name: str
+    device: str
+    card: ModelCard
+
+    def __repr__(self) -> str:
+        kind = type(self).__name__
+        return f"<{kind} {self.name} on {', '.join(self._place())}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        facts: dict[str, object] = {"on": ", ".join(self._place())}
+        known = self.card.as_json()
+        for fact, field in _SHOWN_FACTS.items():
+            facts[fact] = known[field]
+        return facts_as_html(self.name, facts)
+
+    def _place(self) -> list[str]:
+        """The device, and the precision where the encoder states one."""
+        if isinstance(self, StatesPrecision):
+            return [self.device, self.precision]
+        return [self.device]
 
 
 def torch_dtype(precision: str) -> torch.dtype:

@@ -121,7 +121,7 @@ def test_chexpert_plus(tmp_path: Path) -> None:
         "deid_patient_id",
         "report",
     ]
-    header += ["section_findings", "section_impression", "split"]
+    header += ["section_findings", "section_impression", "split", "race"]
 
     def row(
         patient: int, view: str, part: str, findings: str, impression: str
@@ -138,6 +138,7 @@ def test_chexpert_plus(tmp_path: Path) -> None:
             findings,
             impression,
             part,
+            f"race {patient}",
         ]
 
     rows = [
@@ -151,10 +152,11 @@ def test_chexpert_plus(tmp_path: Path) -> None:
     path = write_table(tmp_path / "df_chexpert_plus_240401.csv", header, rows)
     save(tmp_path / "PNG/PNG/valid/patient00001/study1/view1_frontal.png", 1)
     options: dict[str, Any] = {"path": path, "images": tmp_path / "PNG/PNG"}
-    dataset = load_dataset("chexpert-plus", **options, view="frontal")
+    dataset: Any = load_dataset("chexpert-plus", **options, view="frontal")
     assert list(dataset.reports) == ["Big heart.", "Clear. None."]
     assert list(dataset.patients) == ["patient00001", "patient00002"]
     assert dataset.image(0).size == (32, 40)  # the table says .jpg
+    assert dataset.strata == {"race": ("race 1", "race 2")}
     assert len(load_dataset("chexpert-plus", **options, split="all").image_ids) == 4
     labels = tmp_path / "impression_fixed.json"
     marks = [

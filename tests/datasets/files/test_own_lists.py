@@ -389,11 +389,7 @@ def entry_of(load: Callable[..., Any], **options: Any) -> Any:
     return dataset_from_text("mine", {}, catalogues.datasets)
 
 
-def _asks_for_a_request(request: object) -> Any:
-    raise AssertionError(request)
-
-
-def _asks_for_one_of_two(which: object, other: int = 1) -> Any:
+def _asks_for_two(which: object, other: object) -> Any:
     raise AssertionError(which, other)
 
 
@@ -405,13 +401,12 @@ def _raise(error: BaseException) -> Any:
     ("load", "said"),
     [
         (
-            _asks_for_a_request,
+            _asks_for_two,
             (
-                "Expected load of the data set mine to take .* got one that takes"
-                " request. Write"
+                "Expected load of the data set mine to take .* or one request, got one"
+                " that takes which, other. Write"
             ),
         ),
-        (_asks_for_one_of_two, "got one that takes which, other"),
         (
             lambda: None,
             "Expected a data set with name, .* as mine, got a NoneType without",
@@ -451,7 +446,7 @@ def test_what_opens_a_data_set_in_a_run(pytester: pytest.Pytester) -> None:
         from pytest_retrieval_robust import dataset_from_lists
         from pytest_retrieval_robust.datasets import DatasetEntry
 
-        def load(request):
+        def load(request, other):
             return dataset_from_lists("ours", ["{SECRET}.png"], ["{SECRET}"])
 
         @pytest.hookimpl(optionalhook=True)

@@ -16,7 +16,7 @@ from ....core.normalisation import Normalisation
 from ... import LoadRequest, ModelCard, Prepared
 from ...normalised import takes_normalised
 from ...preparing import prepares_by
-from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
+from ..encoders import ShownEncoder, channel_constants, torch_dtype, unit_rows
 from ..geometry import Geometry, Resize
 from ..pictures import channels_first, eight_bit, require_shape
 from .creating import Created
@@ -30,7 +30,7 @@ _RESIZES: dict[str, Resize] = {
 
 
 @takes_normalised
-class OpenClipEncoder:
+class OpenClipEncoder(ShownEncoder):
     """An open_clip dual encoder.
 
     Geometry is its own transform's; normalisation and encoding are on the device.
@@ -55,9 +55,6 @@ class OpenClipEncoder:
         self._std = channel_constants(normalise.std, self.device)
         # One object, by which fills are kept for all levels.
         self._normalisation = Normalisation(self._mean, self._std, self._dtype)
-
-    def __repr__(self) -> str:
-        return described_encoder(self)
 
     @prepares_by(lambda encoder: encoder._way)
     def prepare(self, image: Image) -> Prepared:

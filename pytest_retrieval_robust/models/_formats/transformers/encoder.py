@@ -21,7 +21,7 @@ from ..._files.inputs import inputs_digest, token_ids_digest, vocabulary_of
 from ..._files.tokenizer import failing_tokenizer
 from ...normalised import takes_normalised
 from ...preparing import prepares_by
-from ..encoders import channel_constants, described_encoder, torch_dtype, unit_rows
+from ..encoders import ShownEncoder, channel_constants, torch_dtype, unit_rows
 from ..pictures import Picture
 from .class_token import spare_unread_tokens
 from .text import cleaner, cleaning_of
@@ -32,7 +32,7 @@ _SIGLIP_INPUTS = ("input_ids",)
 
 
 @takes_normalised
-class TransformersEncoder:
+class TransformersEncoder(ShownEncoder):
     """A transformers dual encoder.
 
     Geometry is its own image processor's; normalisation and encoding are on the device.
@@ -67,9 +67,6 @@ class TransformersEncoder:
         self.card = self._completed(card)
         self._require_one_space()
         spare_unread_tokens(self._model, picture.side)
-
-    def __repr__(self) -> str:
-        return described_encoder(self)
 
     @prepares_by(lambda encoder: encoder._picture.way)
     def prepare(self, image: Image.Image) -> Prepared:

@@ -1,0 +1,89 @@
+"""Models, data sets and occluders that a caller gave as objects or by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, KeysView, ValuesView
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..core.device import resolve_device
+from ..core.errors import ArgumentError
+from . import api
+from .arguments import check_dataset, check_model, check_occluder, device_name
+
+if TYPE_CHECKING:
+    from ..datasets import RetrievalDataset
+    from ..models import DualEncoder
+    from ..occluders import Occluder
+
+Model: TypeAlias = "DualEncoder | str"
+Dataset: TypeAlias = "RetrievalDataset | str"
+AnyOccluder: TypeAlias = "Occluder | str"
+
+_SEVERAL = (list, tuple, set, frozenset, Iterator, KeysView, ValuesView)
+"""What holds several of them. A data set of the user's own may be iterable too."""
+
+
+def is_several(value: object) -> bool:
+    return isinstance(value, _SEVERAL)
+
+
+def each(kind: str, value: Any) -> list[Any]:
+    """The value itself, or those that it holds.
+
+    Raises `ArgumentError` for none. `kind` is what one is called: `model`.
+    """
+    if not is_several(value):
+        return [value]
+    values = list(value)
+    if not values:
+        raise ArgumentError(
+            f"Expected at least one {kind}, got none. Give one, or a list of them."
+        )
+    return values
+
+
+def require_distinct(kind: str, names: Iterable[str]) -> None:
+    """Raise `ArgumentError` for a name that is there twice: results are told apart by it."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ArgumentError(
+                f"Expected {kind}s with different names, got name={name!r} twice. Give"
+                " each one once, or another name: results are told apart by it."
+            )
+        seen.add(name)
+
+
+def check_kinds(model: object, dataset: object, occluder: object = "none") -> None:
+    """Check what is not a name, before anything is loaded."""
+    if not isinstance(model, str):
+        check_model(model)
+    if not isinstance(dataset, str):
+        check_dataset(dataset)
+    if not isinstance(occluder, str):
+        check_occluder(occluder)
+
+
+def as_dataset(dataset: Dataset) -> RetrievalDataset:
+    """The data set itself, or the one of that name, opened."""
+    return api.load_dataset(dataset) if isinstance(dataset, str) else dataset
+
+
+def as_occluder(occluder: AnyOccluder) -> Occluder:
+    """The occluder itself, or the one that a text describes."""
+    return api.load_occluder(occluder) if isinstance(occluder, str) else occluder
+
+
+def as_model(model: Model, device: str | None = None) -> DualEncoder:
+    """The model itself, or the one of that name, loaded on `device`.
+
+    Raises `ArgumentError` for a loaded model that is on another device.
+    """
+    if isinstance(model, str):
+        return api.load_model(model, device="auto" if device is None else device)
+    if device is not None and resolve_device(device_name(device)) != model.device:
+        raise ArgumentError(
+            f"Expected the device that the model is on, got device={device!r} with"
+            f" {model.name} on {model.device}. Pass device to load_model instead."
+        )
+    return model
