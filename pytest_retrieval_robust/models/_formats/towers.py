@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, SwinConfig, SwinModel
 
-from .transformers.versions import IS_5
+from .transformers_versions import IS_5
 
 # transformers 5 renamed the parts of Swin, and only `from_pretrained` renames them in
 # an old file: without these, 156 of 219 tensors stay unset. The first match alone counts.

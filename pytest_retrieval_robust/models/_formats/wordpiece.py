@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from transformers import BertTokenizer
-
 from ...core.errors import ConfigError
 from .. import LoadRequest
 from .._files.attempt import attempt
@@ -22,6 +20,7 @@ from .._files.tokenizer import (
     unreadable_tokenizer,
 )
 from .towers import TableSizes
+from .transformers_versions import WordPieceTokenizer
 
 BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
@@ -94,7 +93,7 @@ def load_word_pieces(
     require_regular_members(name, folder)
     # By its class: a folder may name one of its own, whose code would have to be run.
     tokenizer = attempt(
-        lambda: BertTokenizer.from_pretrained(str(folder), local_files_only=True),
+        lambda: WordPieceTokenizer.from_pretrained(str(folder), local_files_only=True),
         partial(unreadable_tokenizer, name, source),
     )
     require_fit(name, len(tokenizer), tables.words, Path(source).name)

@@ -13,8 +13,8 @@ from ..._files.attempt import attempt
 from ..geometry import Geometry
 from ..pictures import Picture, Prepare, shaped, stretch_without_antialias
 from ..preprocessing import FILTERS, WITHOUT_ANTIALIAS
+from ..transformers_versions import THROUGH_PIL
 from .source import PROCESSORS, Source, reading_error, silently
-from .versions import THROUGH_PIL
 
 _NEEDED = ("size", "resize", "mean", "std")
 """What a user must say of preprocessing if a checkpoint says nothing."""

@@ -13,8 +13,8 @@ from ....core.errors import ModelError
 from ..._files.prefixes import prefix_of, unwrapped
 from ..._files.weight_checks import require_no_missing, require_numbers
 from ..encoders import torch_dtype
+from ..transformers_versions import mismatched
 from .source import Source
-from .versions import mismatched
 
 
 @dataclass(frozen=True)
