@@ -1,4 +1,5 @@
 # Two commands: `make gate` runs the release gate on the embedded default, `make test` the project's own tests.
+# `make compat` builds the oldest and the newest libraries in .compat, tests both and compares their numbers.
 # `make nightly` simulates how often the gate is wrong, and fails where that is more often than promised.
 # Each sets up what it lacks in .venv, or what is older than its inputs, and installs nothing otherwise. The gate needs
 # the package alone, as its users have it; everything else needs the tools of development too.
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 INSTALL := $(VENV)/bin/pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST_ARGS ?=
 
-.PHONY: gate test lint nightly reference clean
+.PHONY: gate test lint nightly compat reference clean
 
 gate: $(GATE_READY)
 	HF_HUB_OFFLINE=1 $(VENV)/bin/pytest suites/ --models all $(PYTEST_ARGS)
@@ -29,6 +30,12 @@ NIGHTLY_ARGS ?=
 nightly: $(READY)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m benchmarks.gate_rates $(NIGHTLY_ARGS)
 
+PYTHON_OLDEST ?= $(shell command -v python3.10 || echo $(PYTHON))
+COMPAT_ARGS ?=
+
+compat:
+	$(PYTHON) -m benchmarks.versions --python-oldest $(PYTHON_OLDEST) $(COMPAT_ARGS)
+
 NAME ?= tiny-cxr-clip
 
 reference: $(READY)
@@ -45,4 +52,4 @@ $(READY): $(GATE_READY)
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .compat build dist

@@ -22,6 +22,7 @@ from pytest_retrieval_robust.measure.pairs import pairs_of
 from pytest_retrieval_robust.measure.sensitivity import sensitivity_map
 from pytest_retrieval_robust.measure.sweep.run import SweepOptions, run_sweep
 from pytest_retrieval_robust.models import LoadRequest, ModelEntry, load_entry
+from pytest_retrieval_robust.models._formats.transformers_versions import IS_5
 from pytest_retrieval_robust.retrieval.ranking import positive_ranks_both, top_k
 
 from ..emulated_device import OnDevice, emulated
@@ -126,6 +127,8 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 def test_another_default_type_changes_nothing(
     measure: Callable[[], Any], dtype: torch.dtype
 ) -> None:
+    if measure is of_transformers and not IS_5 and dtype != torch.float64:
+        pytest.skip("transformers 4 makes its masks in the default type")
     expected = undisturbed(measure)
     with default_dtype(dtype):
         assert measure() == expected

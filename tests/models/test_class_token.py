@@ -14,7 +14,7 @@ from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.models._formats.transformers.class_token import (
     spare_unread_tokens,
 )
-from pytest_retrieval_robust.models._formats.transformers.versions import pooled
+from pytest_retrieval_robust.models._formats.transformers_versions import pooled
 
 from .checkpoints import save_clip
 

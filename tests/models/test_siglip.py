@@ -16,7 +16,7 @@ from open_clip.tokenizer import HFTokenizer, get_clean_fn
 
 from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.models import DualEncoder, truncated_by
-from pytest_retrieval_robust.models._formats.transformers.versions import IS_5
+from pytest_retrieval_robust.models._formats.transformers_versions import IS_5
 
 from .real_tokenizers import (
     CONTEXT,

@@ -357,11 +357,12 @@ def test_cuda_gives_the_same_ranks(
     queries, gallery = make(8)
     groups = np.arange(40) % 9
     device_rows = [torch.from_numpy(rows).cuda() for rows in (queries, gallery)]
-    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
     try:
         ranks = positive_ranks(device_rows[0], device_rows[1], groups[:30], groups)
     finally:
-        torch.backends.cuda.matmul.fp32_precision = "none"
+        torch.set_float32_matmul_precision(before)
     assert (ranks == positive_ranks(queries, gallery, groups[:30], groups)).all()
     for on_device, on_host in zip(
         top_k(device_rows[0], device_rows[1], 5),

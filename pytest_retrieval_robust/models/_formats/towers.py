@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel, SwinConfig, SwinModel
 
 from ...core.errors import ModelError
 from .._files.identify import looks_like
-from .transformers.versions import IS_5
+from .transformers_versions import IS_5
 
 # transformers 5 renamed the parts of Swin, and only `from_pretrained` renames them in
 # an old file: without these, 156 of 219 tensors stay unset. The first match alone counts.

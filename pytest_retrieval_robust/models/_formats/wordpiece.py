@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from transformers import BertTokenizer
-
 from ...core.errors import ConfigError
 from .. import LoadRequest
 from .._files.attempt import attempt
@@ -22,6 +20,7 @@ from .._files.tokenizer import (
     unreadable_tokenizer,
 )
 from .towers import TableSizes
+from .transformers_versions import WordPieceTokenizer
 
 BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
 CLINICAL_BERT = "emilyalsentzer/Bio_ClinicalBERT"
@@ -74,7 +73,7 @@ def load_word_pieces(
     *,
     context: int,
     clean: Callable[[str], str] = str,
-    reader: Any = BertTokenizer,
+    reader: Any = WordPieceTokenizer,
 ) -> WordPieces:
     """The request's tokenizer, or `default` from the hub's cache; it must fit the tables.
 

@@ -16,6 +16,7 @@ from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleToken
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
 from ....core.errors import ModelError
+from ..transformers_versions import as_its_file_says
 from .architecture import Architecture
 
 Network: TypeAlias = tuple[Any, Any]
@@ -60,7 +61,10 @@ def own_tokenizer(architecture: Architecture) -> Any:
     """The folder's own tokenizer, or the one that open_clip has for an architecture."""
     folder = architecture.folder
     if not _IS_2 or folder is None:
-        return open_clip.get_tokenizer(architecture.schema)
+        tokenizer = open_clip.get_tokenizer(architecture.schema)
+        if isinstance(tokenizer, HFTokenizer):
+            as_its_file_says(tokenizer.tokenizer)
+        return tokenizer
     text = architecture.text_config()
     if text.get("hf_tokenizer_name"):
         return hugging_face_tokenizer(str(folder), text)
@@ -76,13 +80,17 @@ def hugging_face_tokenizer(source: str, text: Mapping[str, Any]) -> HFTokenizer:
     mode = text.get("tokenizer_mode")
     arguments = _tokenizer_arguments(text)
     if not _IS_2:
-        return HFTokenizer(source, tokenizer_mode=mode, **arguments)
+        tokenizer = HFTokenizer(source, tokenizer_mode=mode, **arguments)
+        as_its_file_says(tokenizer.tokenizer)
+        return tokenizer
     if mode:
         raise ModelError(
             f"Expected open_clip_torch 3.0 or newer for tokenizer_mode={mode!r}, got"
             f" {open_clip.__version__}, which would encode other tokens. Upgrade it."
         )
-    return HFTokenizer(source, **arguments)
+    tokenizer = HFTokenizer(source, **arguments)
+    as_its_file_says(tokenizer.tokenizer)
+    return tokenizer
 
 
 def _tokenizer_arguments(text: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import CLIPModel
 
 from ....core.foreign import FOREIGN, let_go
-from .versions import pooled
+from ..transformers_versions import pooled
 
 _CHECKED_IMAGES = 2
 _ROUNDING = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 4e-2}

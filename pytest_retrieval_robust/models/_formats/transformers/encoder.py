@@ -23,9 +23,9 @@ from ...normalised import takes_normalised
 from ...preparing import prepares_by
 from ..encoders import ShownEncoder, channel_constants, torch_dtype, unit_rows
 from ..pictures import Picture
+from ..transformers_versions import pooled
 from .class_token import spare_unread_tokens
 from .text import cleaner, cleaning_of
-from .versions import pooled
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SIGLIP_INPUTS = ("input_ids",)

@@ -22,8 +22,8 @@ from ..._files.hub import how_to_download
 from ..geometry import Geometry
 from ..pictures import Picture, Prepare, shaped, stretch_without_antialias
 from ..preprocessing import FILTERS, WITHOUT_ANTIALIAS
+from ..transformers_versions import THROUGH_PIL
 from .source import PROCESSORS, Source, reading_error, silently
-from .versions import THROUGH_PIL
 
 _NEEDED = ("size", "resize", "mean", "std")
 """What a user must say of preprocessing if a checkpoint says nothing."""

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ..._files.attempt import attempt
 from ..._files.tokenizer import check_tokenizer, unreadable_tokenizer
+from ..transformers_versions import as_its_file_says
 from .source import Source, silently
 
 
@@ -24,7 +25,8 @@ def load_tokenizer(source: Source) -> Any:
     check_tokenizer(source.name, requested)
 
     def read() -> Any:
-        return AutoTokenizer.from_pretrained(requested, **source.permissions)
+        found = AutoTokenizer.from_pretrained(requested, **source.permissions)
+        return as_its_file_says(found)
 
     return attempt(
         lambda: silently(read), partial(unreadable_tokenizer, source.name, requested)
@@ -35,9 +37,12 @@ def _own_tokenizer(source: Source) -> Any:
     reader = AutoTokenizer
     if _is_described_by_its_file(source.folder):
         reader = PreTrainedTokenizerFast
-    return source.read(
-        "tokenizer", lambda: reader.from_pretrained(source.location, **source.options)
-    )
+
+    def read() -> Any:
+        found = reader.from_pretrained(source.location, **source.options)
+        return as_its_file_says(found, source.revision)
+
+    return source.read("tokenizer", read)
 
 
 def _is_described_by_its_file(folder: Path | None) -> bool:

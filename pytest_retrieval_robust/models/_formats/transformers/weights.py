@@ -16,9 +16,9 @@ from ..._files.weight_checks import require_no_missing, require_numbers
 from ..._files.weight_sets import own_weights, wanted_set
 from ..._files.weights_file import read_weights
 from ..encoders import torch_dtype
+from ..transformers_versions import mismatched
 from .source import Source
 from .task import require_same_task
-from .versions import mismatched
 
 
 @dataclass(frozen=True)
