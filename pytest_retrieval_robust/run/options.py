@@ -27,7 +27,9 @@ class OptionSpec:
     alias: str | None = None
     repeatable: bool = False
     typed_alone: bool = False
-    """No ini twin: a setting that is easily forgotten must not take the verdict away."""
+    """No ini twin: a setting that is easily forgotten must neither take the verdict away
+    nor show texts.
+    """
 
     @property
     def dest(self) -> str:
@@ -205,6 +207,14 @@ OPTIONS = (
         None,
     ),
     OptionSpec(
+        "--robust-full-tracebacks",
+        "show whole tracebacks where code of your own fails, with source lines and texts:"
+        " these may quote reports and patients' names (default: files, lines and"
+        " functions of your own code)",
+        None,
+        typed_alone=True,
+    ),
+    OptionSpec(
         "--robust-measure-only",
         "measure without a verdict, for exploring: no gate is judged, and the last line"
         " says MEASURED ONLY",
@@ -264,6 +274,11 @@ def is_replay(config: pytest.Config) -> bool:
 def is_measure_only(config: pytest.Config) -> bool:
     """Whether the run measures without a verdict."""
     return bool(config.getoption(BY_FLAG["--robust-measure-only"].dest, None))
+
+
+def shows_whole_tracebacks(config: pytest.Config) -> bool:
+    """Whether tracebacks are shown with texts, which may be patients'."""
+    return bool(config.getoption(BY_FLAG["--robust-full-tracebacks"].dest, None))
 
 
 def names_config(config: pytest.Config) -> bool:

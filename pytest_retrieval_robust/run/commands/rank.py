@@ -86,17 +86,18 @@ class _RankCommand(CommandInPytest):
 
     def work(self, config: pytest.Config) -> int:
         from ...core.errors import RobustError
-        from ...core.foreign import FOREIGN, described, let_go
+        from ...core.foreign import FOREIGN, described, let_go, traced
 
         try:
             lines = list(self._lines(config))
         except RobustError:
             raise
         except FOREIGN as error:
-            self.error = (
+            ours = RobustError(
                 f"Expected the model and the data set to work, got {described(error)}."
                 " Fix them."
             )
+            self.error = traced(ours, error).shown
             let_go(error)
             return USAGE_ERROR
         for line in lines:

@@ -13,7 +13,7 @@ import pytest
 
 from ...core.cases import CLEAN, Case, Cell, Json
 from ...core.errors import MetricError, RobustError
-from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.foreign import FOREIGN, described, let_go, traced, without_frames
 from ...core.memory import or_device_error
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
@@ -272,10 +272,9 @@ def _error_kept(
             f"Expected the {work} of {model} on {dataset} to end, got"
             f" {described(error)}."
         )
+        ours = RobustError(f"{sentence} Fix the model, or the data set's class.")
+        results[model, dataset] = traced(ours, error)
         let_go(error)
-        results[model, dataset] = RobustError(
-            f"{sentence} Fix the model, or the data set's class."
-        )
     except pytest.skip.Exception:
         raise  # a loader that skips does so for each test
     except BaseException as error:

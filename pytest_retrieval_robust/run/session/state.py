@@ -61,6 +61,8 @@ class RunState:
         """What shows a sentence at once, while the run goes on."""
         self.own_failures: set[str] = set()
         """First lines of the failures that this package wrote, which name no patient."""
+        self.tracebacks: dict[str, str] = {}
+        """Where code of the user's failed beside the tests, by what it was to make."""
         self._selection: Selection | None = None
 
     @property
@@ -123,6 +125,11 @@ class RunState:
         self.policy = read_policy(config_file)
         self.catalogues = catalogues
         self._selection = None
+
+    def note_traceback(self, work: str, text: str) -> None:
+        """Have it printed at the end of the run: it is no part of the record."""
+        if text:
+            self.tracebacks[work] = text
 
     @property
     def ray(self) -> RayEngines:
