@@ -66,6 +66,10 @@ class NotStoredError(RobustError):
     """The embedding store lacks what a run was told to take from it alone."""
 
 
+class TimedOutError(RobustError):
+    """A load, a sweep or a search took longer than `timeout` allows."""
+
+
 class DatasetError(RobustError):
     """A data set is empty, damaged, or breaks its contract."""
 

@@ -95,16 +95,15 @@ def traceback_lines(error: BaseException) -> list[str]:
     return lines[-MOST_LINES:]
 
 
-def lines_under_way(frame: FrameType | None) -> list[str]:
-    """Where the user's own code is, of a thread that runs `frame`, newest last; the
-    line of a library where none is the user's.
+def lines_under_way(frame: FrameType, outer_frames: int = 0) -> list[str]:
+    """Where the user's own code is, of a thread that runs `frame`, newest last.
+
+    The `outer_frames` that were there before are left out.
     """
-    stack = list(traceback.walk_stack(frame))
-    places = [_place(running, line) for running, line in reversed(stack)]
-    nearest = [place for place in places if place.is_own]
-    if not nearest:
-        nearest = [place for place in places if place.is_of_a_library][-1:]
-    return [str(place) for place in nearest[-MOST_LINES:]]
+    stack = list(traceback.walk_stack(frame))[::-1]
+    places = [_place(running, line) for running, line in stack[outer_frames:]]
+    own = [str(place) for place in places if place.is_own]
+    return own[-MOST_LINES:]
 
 
 def _causes_first(error: BaseException) -> list[BaseException]:

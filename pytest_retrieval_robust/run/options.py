@@ -28,7 +28,7 @@ class OptionSpec:
     repeatable: bool = False
     typed_alone: bool = False
     """No ini twin: a setting that is easily forgotten must neither take the verdict away
-    nor show texts.
+    nor show texts, and what `robust.toml` says is not said twice.
     """
 
     @property
@@ -152,6 +152,14 @@ OPTIONS = (
         "--robust-limit",
         "use only the first N pairs of each data set; the results say so",
         "N",
+    ),
+    OptionSpec(
+        "--robust-timeout",
+        "seconds for loading a model, and for each of its sweeps and searches, after which"
+        " it has failed and the run goes on (default: `timeout` of robust.toml, else no"
+        " limit)",
+        "SECONDS",
+        typed_alone=True,
     ),
     OptionSpec(
         "--robust-download",

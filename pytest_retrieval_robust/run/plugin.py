@@ -14,6 +14,7 @@ import pytest
 
 from ..core.errors import ConfigError, RobustError
 from ..core.foreign import show_whole_tracebacks
+from ..core.hanging import end_in_spite_of_hanging
 from . import hookspecs
 from .benchmark import BenchmarkHooks
 from .controller import Controller
@@ -113,7 +114,10 @@ def pytest_cmdline_main(
         config.option.tx = []
     status = yield
     controller: Controller | None = config.pluginmanager.get_plugin(_CONTROLLER)
-    return status if controller is None else controller.exit_status(status)
+    if controller is not None:
+        status = controller.exit_status(status)
+    end_in_spite_of_hanging(int(status or 0))
+    return status
 
 
 # Collection

@@ -111,6 +111,9 @@ class Tally:
     def wants(self, cell: Cell) -> bool:
         return self.stopped_by is None and cell not in self._failed
 
+    def begin_cell(self, cell: Cell) -> None:
+        """Nobody asks which cell is under way."""
+
     def take(
         self,
         cell: Cell,
