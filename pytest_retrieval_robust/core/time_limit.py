@@ -74,7 +74,7 @@ class TimeLimit:
         if self.seconds is None:
             return self
         self._threads_before = set(sys._current_frames())
-        self._outer_frames = len(list(traceback.walk_stack(sys._getframe())))
+        self._outer_frames = len(list(traceback.walk_stack(sys._getframe(1))))
         if self._may_interrupt:
             assert _SIGNAL is not None
             self._handler_before = signal.signal(_SIGNAL, self._interrupted)
