@@ -53,6 +53,8 @@ class TimeLimit:
         """Where the user's own code was when it was interrupted, newest last."""
         self.left_behind: list[threading.Thread] = []
         """Threads that were begun within and have not ended, known after the end."""
+        self.has_interrupted = False
+        """Whether `TimeUp` was raised in the middle of the work."""
         self._is_over = False
         self._has_left = False
         self._left = threading.Event()
@@ -142,6 +144,8 @@ class TimeLimit:
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """The signal's handler, in the main thread."""
+        if not self._has_left:
+            self.has_interrupted = True
         self.check()
 
     def _lines_under_way(self, watched: int) -> list[str]:
@@ -172,6 +176,10 @@ def within(
             return work()
     except TimeUp:
         pass
+    except Exception:
+        # Native code may make an error of its own of what was raised within it.
+        if not limit.has_interrupted:
+            raise
     # Outside of the handler: the frames of what was interrupted hold a model.
     error = too_late(limit)
     remember_hanging(limit.left_behind)

@@ -114,6 +114,17 @@ class ByLevel(dict[float, float]):
         )
 
 
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "gate met", "gates met"), counted(2, "model")
+    ('1 gate met', '2 models')
+    """
+    if count == 1:
+        return f"{count} {noun}"
+    return f"{count} {plural or noun + 's'}"
+
+
 def shown_size(size: int) -> str:
     """Bytes for people.
 

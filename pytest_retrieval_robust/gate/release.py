@@ -76,14 +76,3 @@ class Release:
         if self.status is Status.MEASURED_ONLY:
             return f"MEASURED ONLY ({reasons})"
         return f"RELEASE GATE: {self.status.upper()} ({reasons})"
-
-
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "gate met", "gates met"), counted(2, "model")
-    ('1 gate met', '2 models')
-    """
-    if count == 1:
-        return f"{count} {noun}"
-    return f"{count} {plural or noun + 's'}"

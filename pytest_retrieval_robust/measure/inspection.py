@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.encoding import open_image
 from ..core.errors import RobustError, UnreadableImageError
+from ..core.words import counted
 from ..datasets._pixels.deep_grey import USED_BITS
 from ..models import truncated_by
 from .abilities import counts_of
@@ -44,11 +45,11 @@ def inspect(
     for name, count in counts_of(dataset).items():
         yield f"  {name}: {count}"
     yield (
-        f"  evaluated: {len(dataset.image_ids)} images, {len(set(dataset.patients))}"
-        " patients"
+        f"  evaluated: {counted(len(dataset.image_ids), 'image')},"
+        f" {counted(len(set(dataset.patients)), 'patient')}"
     )
     groups = set(dataset.report_groups.tolist())
-    yield f"  gallery: {len(dataset.reports)} reports in {len(groups)} groups"
+    yield f"  gallery: {counted(len(dataset.reports), 'report')} in {counted(len(groups), 'group')}"
     yield f"  fingerprint: {dataset.fingerprint}"
     pairs = pairs_of(dataset)
     yield from _text_lines(pairs)
@@ -193,7 +194,7 @@ def _picture_lines(images: Sequence[_CheckedImage]) -> Iterator[str]:
     if repeated:
         yield (
             f"  repeated images, pixel for pixel: {sum(repeated)} images of"
-            f" {len(repeated)} pictures"
+            f" {counted(len(repeated), 'picture')}"
         )
     used_bits = [image.used_bits for image in images if image.used_bits is not None]
     most = max(used_bits, default=16)

@@ -23,6 +23,7 @@ from ..core.encoding import encode
 from ..core.errors import RobustError
 from ..core.foreign import described, traceback_text
 from ..core.outcomes import Scores
+from ..core.words import counted
 from ..datasets import RetrievalDataset
 from ..measure.first_ranks import TOP, FirstRanks, HiddenRanks
 from ..measure.sweep.scores import scores_of
@@ -322,7 +323,7 @@ class Hiding:
         assert not retrieves(scores), (
             "Expected recall at chance with all of the image hidden, got"
             f" recall={dict(scores.recall)} with chance={dict(scores.chance)} of"
-            f" {scores.queries} images. Look for what tells images apart beside their"
+            f" {counted(scores.queries, 'image')}. Look for what tells images apart beside their"
             " pixels: padding, order, state."
         )
 

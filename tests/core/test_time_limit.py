@@ -55,9 +55,23 @@ def catch_everything() -> None:
         sleep()
 
 
+def make_an_error_of_it() -> None:
+    try:
+        sleep()
+    except BaseException as error:
+        raise SystemError from error
+
+
 @needs_signal
 @pytest.mark.parametrize(
-    "work", [sleep, wait_for_a_lock, wait_for_a_thread, catch_everything]
+    "work",
+    [
+        sleep,
+        wait_for_a_lock,
+        wait_for_a_thread,
+        catch_everything,
+        make_an_error_of_it,
+    ],
 )
 def test_what_hangs_in_python_is_interrupted(work: Callable[[], None]) -> None:
     handler = signal.getsignal(signal.SIGURG)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...core.cases import DIRECTIONS, Case, Direction
 from ...core.outcomes import Outcome, Scores
+from ...core.words import counted
 from ...gate.curve_intervals import CurveIntervals
 from ...gate.record import RunRecord
 from ...retrieval.curve import Curve
@@ -70,7 +71,7 @@ def table_lines(run: RunRecord, verbosity: int, blocks: str) -> Iterator[Line]:
             yield []
     left_out = len(groups) - len(shown)
     if left_out:
-        yield [Span(f"... and {left_out} more tables {_ALL_SHOWN_BY}")]
+        yield [Span(f"... and {counted(left_out, 'more table')} {_ALL_SHOWN_BY}")]
         yield []
     if groups and verbosity >= 0:
         for legend in _LEGEND:
@@ -95,7 +96,7 @@ def _limited_table(
     yield from _lines_of(table, curves[:_MOST_ROWS])
     left_out = len(curves) - _MOST_ROWS
     if left_out > 0:
-        yield [Span(f"... and {left_out} more rows {_ALL_SHOWN_BY}")]
+        yield [Span(f"... and {counted(left_out, 'more row')} {_ALL_SHOWN_BY}")]
 
 
 def _lines_of(table: _Table, curves: Sequence[Curve]) -> Iterator[Line]:
@@ -120,7 +121,8 @@ def _heading(table: _Table, curve: Curve) -> Iterator[Line]:
     facts = _facts_of(table.run, case.dataset)
     title = f"{case.dataset}, {case.occluder}: {table.direction} Recall@{table.k} in %"
     yield [Span(title, "bold")]
-    size = f"{scores.queries} queries, gallery {scores.gallery}"
+    queries = counted(scores.queries, "query", "queries")
+    size = f"{queries}, gallery {scores.gallery}"
     chance = f"chance {100 * scores.chance[table.k]:.1f}{_ceiling(table, facts)}"
     yield [
         Span(f"{size}, {chance}, {clean.timing.device} {clean.timing.precision}"),
@@ -149,7 +151,7 @@ def _data_words(facts: Mapping[str, Any]) -> str:
     if facts["duplicate_share"] > 0:
         words.append(f"{100 * facts['duplicate_share']:.1f} % repeated texts")
     if facts["skipped"]:
-        words.append(f"{facts['skipped']} broken images skipped")
+        words.append(f"{counted(facts['skipped'], 'broken image')} skipped")
     return ", ".join(words)
 
 

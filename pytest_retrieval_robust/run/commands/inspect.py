@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ...core.words import counted
 from ._errors import Commands, report_error, text_of
 from ._in_pytest import CommandInPytest, check_single
 
@@ -124,7 +125,7 @@ def _write_ids(ids: Sequence[str], file: Path) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["image_id"])
         writer.writerows([image_id] for image_id in ids)
-    print(f"  {len(ids)} ids written to {file.name}")
+    print(f"  {counted(len(ids), 'id')} written to {file.name}")
 
 
 class _InspectCommand(CommandInPytest):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ...core.words import counted
 from ..options import PASSED_ON
 from ._errors import USAGE_ERROR, Commands
 from ._in_pytest import CommandInPytest, check_single
@@ -158,5 +159,5 @@ def rank_lines(
     changed = [change for change in hidden.changes if change.before != change.after]
     for change in changed:
         yield f"    {change}"
-    yield f"  changed: {len(changed)} of {len(hidden.changes)} images"
-    yield f"  kept in the top {TOP}: {hidden.kept} of {hidden.found} images"
+    yield f"  changed: {len(changed)} of {counted(len(hidden.changes), 'image')}"
+    yield f"  kept in the top {TOP}: {hidden.kept} of {counted(hidden.found, 'image')}"
