@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from .errors import ModelError, RobustError
 from .float32 import ieee_float32
-from .foreign import FOREIGN, described, let_go, without_frames
+from .foreign import FOREIGN, described, let_go, traced, without_frames
 from .memory import OutOfMemory, advice_on, in_pieces, is_out_of_memory, limits_of
 from .rows import joined, rows_of
 
@@ -173,5 +173,7 @@ def _error_of(encoder: _Encoder, method: _Method, raised: _Raised) -> RobustErro
         f"Expected {method} of {encoder.name} to return embeddings, got"
         f" {described(error)}. {advice}"
     )
+    ours = OutOfMemory(message) if ran_out else ModelError(message)
+    ours = traced(ours, error)
     let_go(error)
-    return OutOfMemory(message) if ran_out else ModelError(message)
+    return ours

@@ -28,6 +28,9 @@ _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "trust_remote_code": (bool,),
     "required": (bool,),
 }
+_TIMEOUT = "timeout"
+LONGEST_SECONDS = 1e8
+"""Of a time-out: three years. Clocks of the system take no more."""
 _KINDS = {str: "a text", dict: "a table", int: "a whole number", bool: "true or false"}
 _EXPERIMENT = "retrieval under occlusion"
 _OPTIONS = (
@@ -54,6 +57,8 @@ class ModelTable:
     tokenizer: str | None
     options: Mapping[str, Any]
     required: bool
+    timeout: float | None
+    """Seconds for its loading, and for each of its sweeps and searches."""
     places: Mapping[str, str]
     """Where each key stands, and "" the table: `robust.toml, line 3`."""
 
@@ -93,6 +98,8 @@ class ConfigFile:
     datasets: tuple[DatasetTable, ...]
     gates: tuple[Mapping[str, Any], ...]
     tracking: TrackingTable | None = None
+    timeout: float | None = None
+    """Seconds for the loading of a model, and for each sweep and search; None for no limit."""
 
     @property
     def sha256(self) -> str:
@@ -138,10 +145,15 @@ class _Table:
 def read_config_file(path: Path) -> ConfigFile:
     """Read and check the file; `ConfigError` with the line of the first thing that is wrong."""
     text, tables = _parsed(path)
+    known = (*_TABLES, _TIMEOUT)
     for name in tables:
-        if name not in _TABLES:
+        if name not in known:
             where = place(path, text, None, 0, name)
-            raise ConfigError(f"{where}: {unknown_name('table', name, _TABLES)}")
+            raise ConfigError(f"{where}: {unknown_name('table', name, known)}")
+    timeout = None
+    if _TIMEOUT in tables:
+        where = place(path, text, None, 0, _TIMEOUT)
+        timeout = _seconds(where, tables[_TIMEOUT])
     gates = tables.get("gate", [])
     if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):
         raise ConfigError(
@@ -166,6 +178,7 @@ def read_config_file(path: Path) -> ConfigFile:
         datasets=tuple(datasets),
         gates=tuple(gates),
         tracking=tracking,
+        timeout=timeout,
     )
 
 
@@ -250,11 +263,27 @@ def _tracking(table: _Table) -> TrackingTable:
     return TrackingTable(server, content.get("experiment", _EXPERIMENT))
 
 
+def _seconds(where: str, value: object) -> float:
+    """A time-out that was written."""
+    # To Python true is a number, and TOML has inf and nan.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and 0 < value < LONGEST_SECONDS:  # type: ignore[operator]
+        return float(value)  # type: ignore[arg-type]
+    raise ConfigError(
+        f"{where}: expected seconds, a number above 0, got {_TIMEOUT}={value!r}. Leave"
+        " it out for no limit."
+    )
+
+
 def _model(name: str, table: _Table) -> ModelTable:
     content = table.content
     table.require_table(repr(content))
-    table.check_keys(_MODEL_KEYS, "key of [models.NAME]")
-    for key, value in content.items():
+    table.check_keys((*_MODEL_KEYS, _TIMEOUT), "key of [models.NAME]")
+    timeout = None
+    if _TIMEOUT in content:
+        timeout = _seconds(table.place(_TIMEOUT), content[_TIMEOUT])
+    for key in _MODEL_KEYS.keys() & content.keys():
+        value = content[key]
         kinds = _MODEL_KEYS[key]
         # To Python true is a whole number.
         is_wrong_bool = isinstance(value, bool) and bool not in kinds
@@ -279,6 +308,7 @@ def _model(name: str, table: _Table) -> ModelTable:
         tokenizer=content.get("tokenizer"),
         options={key: content[key] for key in _OPTIONS if key in content},
         required=content.get("required", False),
+        timeout=timeout,
         places=table.places(),
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .calling import encode_images
 from .errors import DatasetError, ModelError, RobustError
-from .foreign import FOREIGN, described, let_go, without_frames
+from .foreign import FOREIGN, described, let_go, traced, without_frames
 from .fresh import has_new_memory
 from .normalisation import on_unit_scale
 from .uploads import upload
@@ -122,12 +122,13 @@ def open_image(dataset: Images, number: int, shown: str) -> Image:
     if isinstance(opened, RobustError):
         raise without_frames(opened)
     if isinstance(opened, BaseException):
-        got = described(opened)
-        let_go(opened)
-        raise DatasetError(
-            f"Expected image() of {dataset.name} to give an image, got {got} for"
-            f" {shown}. Fix the data set's reader, or that file."
+        unopened = DatasetError(
+            f"Expected image() of {dataset.name} to give an image, got"
+            f" {described(opened)} for {shown}. Fix the data set's reader, or that file."
         )
+        unopened = traced(unopened, opened)
+        let_go(opened)
+        raise unopened
     if isinstance(opened, str):
         raise DatasetError(
             f"Expected image() of {dataset.name} to give a PIL image with pixels, got"
@@ -170,13 +171,14 @@ def prepare_image(encoder: Encoder, image: Image) -> Prepares:
     if isinstance(prepared, RobustError):
         raise without_frames(prepared)
     if isinstance(prepared, BaseException):
-        got = described(prepared)
-        let_go(prepared)
-        raise ModelError(
+        unprepared = ModelError(
             f"Expected prepare of {encoder.name} to give Prepared(pixels, frame), got"
-            f" {got}. Fix prepare, or what it expects of an image: this one had"
-            f" mode={image.mode!r} and size={image.size}."
+            f" {described(prepared)}. Fix prepare, or what it expects of an image: this"
+            f" one had mode={image.mode!r} and size={image.size}."
         )
+        unprepared = traced(unprepared, prepared)
+        let_go(prepared)
+        raise unprepared
     return prepared
 
 

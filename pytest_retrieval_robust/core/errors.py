@@ -8,6 +8,18 @@ from __future__ import annotations
 class RobustError(Exception):
     """The base of every error that this package raises on purpose."""
 
+    traceback_text: str = ""
+    """Where the user's own code failed, if it did: lines of files, without any values.
+
+    It is shown below the message, and is no part of it: reports and saved runs have the
+    message alone.
+    """
+
+    @property
+    def shown(self) -> str:
+        """The message, with what is shown below it."""
+        return "\n".join(filter(None, [str(self), self.traceback_text]))
+
 
 class ArgumentError(RobustError, ValueError):
     """A function was called with a word, a number or an object that it cannot take."""
@@ -52,6 +64,10 @@ class EmbeddingError(ModelError):
 
 class NotStoredError(RobustError):
     """The embedding store lacks what a run was told to take from it alone."""
+
+
+class TimedOutError(RobustError):
+    """A load, a sweep or a search took longer than `timeout` allows."""
 
 
 class DatasetError(RobustError):

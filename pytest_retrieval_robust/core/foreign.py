@@ -10,44 +10,40 @@ code.
 from __future__ import annotations
 
 import os
-import sysconfig
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
+from .errors import RobustError
+from .own_frames import innermost_place, traceback_lines
+
 E = TypeVar("E", bound=BaseException)
+R = TypeVar("R", bound=RobustError)
 
 SHOW_VARIABLE = "RETRIEVAL_ROBUST_SHOW_ERRORS"
 """Set to 1, texts of foreign errors are shown: for a developer's machine, where no
-patient's data can leak.
+patient's data can leak. Set to `full`, whole tracebacks are too.
 """
+_SHOWS_TEXTS = ("1", "full")
+TRACEBACK_TITLE = "The end of the traceback in your own code (newest last):"
 FOREIGN = (Exception, SystemExit)
 """What foreign code may raise as an error of its own.
 
 An interrupt and pytest's own outcomes are not among them.
 """
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_LIBRARIES = {
-    Path(sysconfig.get_path(kind)).resolve()
-    for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-}
-_MOST_FRAMES = 3
+_shows_whole_tracebacks = False
 
 
 def described(error: BaseException) -> str:
-    """The class of a foreign error and the user's own frames in which it arose, the
-    innermost first.
+    """The class of a foreign error and the line of the user's own code where it arose.
 
-    For example `ValueError at encoder.py:12 in embed, from conftest.py:30 in load`.
+    For example `ValueError at encoder.py:12 in embed`; `traced` has the lines before.
     Values and texts are left out, unless the environment variable
     `RETRIEVAL_ROBUST_SHOW_ERRORS` is 1.
     """
     kind = type(error).__name__
-    places = _places(error)
-    where = f" at {', from '.join(places)}" if places else ""
+    place = innermost_place(error)
+    where = "" if place is None else f" at {place}"
     if shows_texts():
         return f"{kind}{where}: {error}"
     return (
@@ -58,7 +54,46 @@ def described(error: BaseException) -> str:
 
 def shows_texts() -> bool:
     """Whether the user allowed texts of foreign errors."""
-    return os.environ.get(SHOW_VARIABLE) == "1"
+    return os.environ.get(SHOW_VARIABLE) in _SHOWS_TEXTS
+
+
+def show_whole_tracebacks(shown: bool) -> None:
+    """Whether `traced` adds everything, for all of this process."""
+    global _shows_whole_tracebacks
+    _shows_whole_tracebacks = shown
+
+
+def traced(ours: R, error: BaseException) -> R:
+    """Our error, with the end of the foreign one's traceback.
+
+    These are lines of the user's own code alone, unless the user asked for all of it.
+    Python shows them below our own traceback.
+    """
+    return with_traceback_text(ours, traceback_text(error))
+
+
+def traceback_text(error: BaseException) -> str:
+    """The end of a foreign traceback, below a title; "" where there is no more of it than
+    the line that `described` names.
+    """
+    if _shows_whole_tracebacks or os.environ.get(SHOW_VARIABLE) == "full":
+        return "".join(traceback.format_exception(error)).rstrip()
+    lines = traceback_lines(error)
+    return titled(TRACEBACK_TITLE, lines) if len(lines) > 1 else ""
+
+
+def titled(title: str, lines: list[str]) -> str:
+    """The lines below a title; "" without lines."""
+    return "\n  ".join([title, *lines]) if lines else ""
+
+
+def with_traceback_text(ours: R, text: str) -> R:
+    """Our error with what is shown below its sentence."""
+    ours.traceback_text = text
+    # Python prints notes since 3.11.
+    if text and hasattr(ours, "add_note"):
+        ours.add_note(text)
+    return ours
 
 
 def let_go(error: BaseException) -> None:
@@ -88,34 +123,3 @@ def without_frames(error: E) -> E:
     error.__cause__ = None
     error.__context__ = None
     return error
-
-
-def _places(error: BaseException) -> list[str]:
-    """The user's innermost frames; where there are none, the innermost one of a library."""
-    own: list[str] = []
-    libraries: list[str] = []
-    for file, line, function in _frames(error.__traceback__):
-        if file.is_relative_to(_PACKAGE):
-            continue
-        if any(file.is_relative_to(folder) for folder in _LIBRARIES):
-            shown = Path(file.parent.name, file.name)
-            libraries.append(f"{shown}:{line} in {function}")
-        else:
-            own.append(f"{_shown(file)}:{line} in {function}")
-    outermost_first = (own or libraries[-1:])[-_MOST_FRAMES:]
-    return outermost_first[::-1]
-
-
-def _frames(start: TracebackType | None) -> Iterator[tuple[Path, int, str]]:
-    for frame, line in traceback.walk_tb(start):
-        yield Path(frame.f_code.co_filename), line, frame.f_code.co_name
-
-
-def _shown(file: Path) -> Path:
-    """The path from the current folder; the name alone of a file elsewhere, because
-    folders may tell of people.
-    """
-    try:
-        return file.relative_to(Path.cwd())
-    except (ValueError, OSError):
-        return Path(file.name)

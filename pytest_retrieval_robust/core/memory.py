@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from .errors import ModelError, RobustError
-from .foreign import described, let_go
+from .foreign import described, let_go, traced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -198,8 +198,9 @@ def or_device_error(work: Callable[[], T], expected: str, device: str) -> T:
     kind = OutOfMemory if is_out_of_memory(failed) else ModelError
     got = described(failed)
     advice = advice_on(failed, device, "")
+    ours = traced(kind(f"Expected {expected} on {device}, got {got}. {advice}"), failed)
     let_go(failed)
-    raise kind(f"Expected {expected} on {device}, got {got}. {advice}")
+    raise ours
 
 
 def pinned(tensor: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DatasetError
-from ..core.foreign import described
+from ..core.foreign import described, traced
 from ..core.loaders import LoaderArguments
 from ._pixels.damage import attempted
 
@@ -56,9 +56,12 @@ def opened(
     _require_callable_with(load, name, arguments)
     dataset = attempted(
         lambda: arguments.call_with_parameters(load),
-        lambda error: DatasetError(
-            f"Expected load of the data set {name} to open it, got {described(error)}."
-            " Fix that function."
+        lambda error: traced(
+            DatasetError(
+                f"Expected load of the data set {name} to open it, got"
+                f" {described(error)}. Fix that function."
+            ),
+            error,
         ),
     )
     require_dataset(dataset, name)
@@ -155,10 +158,11 @@ class _Members:
         )
 
     def _broken(self, member: str, error: BaseException) -> DatasetError:
-        return DatasetError(
+        broken = DatasetError(
             f"Expected {member} of {self.name}, got {described(error)}. Fix that"
             " member."
         )
+        return traced(broken, error)
 
     def require_word(self, member: str) -> None:
         word = self.value(member)

@@ -18,7 +18,7 @@ from ..core.verdict import (
     Verdict,
     VerdictName,
 )
-from ..core.words import known_word
+from ..core.words import counted, known_word
 from ..retrieval.curve import Curve
 from .chance import least_by_chance, nothing_to_lose, unless_it_cannot_fail
 from .decision import ROUNDING, Decision
@@ -226,7 +226,7 @@ class BaselineLimit:
         seeds = ""
         if len(numbers.curves) > 1:
             seeds = f" and {len(numbers.curves)} seeds"
-        return f"{len(numbers.curve.levels)} levels{seeds} pooled"
+        return f"{counted(len(numbers.curve.levels), 'level')}{seeds} pooled"
 
     def _ending(self, verdict: VerdictName, more_queries: int | None) -> str:
         margin = f"the margin of {self.margin:g}"

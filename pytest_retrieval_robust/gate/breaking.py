@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..core.cases import BREAKING, Case, Direction, Plan
 from ..core.searches import BreakingOutcome
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
+from ..core.words import counted
 from ..retrieval.intervals import quantile_bounds
 from .decision import ROUNDING, Decision, pass_or_fail, tolerated
 
@@ -88,8 +89,9 @@ class BreakingLimit:
                 f" k={self.k}. Search at that k."
             )
         if len(breaking.shares) < self._needed_images:
+            have = "has" if len(breaking.shares) == 1 else "have"
             return (
-                f"{subject}: {len(breaking.shares)} of them have their report in the top"
+                f"{subject}: {len(breaking.shares)} of them {have} the report in the top"
                 f" {self.k} with nothing hidden, and the {100 * self.quantile:g} %"
                 f" quantile takes {self._needed_images}. Search more images"
                 " (--robust-search-images)."
@@ -157,5 +159,5 @@ _WORDS: dict[VerdictName, str] = {
 def _subject(breaking: BreakingOutcome) -> str:
     return (
         f"{breaking.model} on {breaking.dataset}, smallest breaking occlusion found in"
-        f" {breaking.images} images"
+        f" {counted(breaking.images, 'image')}"
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.cases import DIRECTIONS, Case
+from ..core.words import counted
 from .measurements import Measurements
 from .pairing import Pairing
 
@@ -130,7 +131,7 @@ def _other_queries(pairing: Pairing, dataset: str) -> str:
     else:
         shared = len(np.intersect1d(keys, baseline_keys))
         got = (
-            f"{len(keys)} images and in the baseline {len(baseline_keys)}, {shared} of"
+            f"{counted(len(keys), 'image')} and in the baseline {len(baseline_keys)}, {shared} of"
             " them the same"
         )
     return (

@@ -12,6 +12,7 @@ from ..core.cases import Case, Direction, Plan
 from ..core.costs import CostMeasurement
 from ..core.errors import ArgumentError
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
+from ..core.words import counted
 from ..retrieval.intervals import quantile_bounds
 from .decision import Decision, pass_or_fail, tolerated
 
@@ -87,7 +88,8 @@ class RelativeLimit:
                 cost.case, self.key, "inconclusive", None, self.maximum, sentence
             )
         ratios = cost.reference.ratios
-        reference = f"{self.model} (median of {len(ratios)} interleaved rounds on {cost.device})"
+        rounds = counted(len(ratios), "interleaved round")
+        reference = f"{self.model} (median of {rounds} on {cost.device})"
         ratio = _Ratio(cost.reference.ratio, ratios, reference)
         return ratio.judge(cost.case, self.key, self.maximum, decision)
 
@@ -254,7 +256,7 @@ class _Ratio:
         if decision.by == "point":
             return ""
         low, high = bounds
-        words = f"bounds take more than {len(self.rounds)} rounds"
+        words = f"bounds take more than {counted(len(self.rounds), 'round')}"
         if math.isfinite(low):
             words = f"bounds {low:.2f} and {high:.2f}"
         return f", {100 * decision.confidence:g} % {words}"

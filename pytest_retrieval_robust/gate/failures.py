@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ..core.words import counted
 from .judged import Judged, subject_of
 from .measurements import INTERRUPTED
-from .release import counted
 
 
 def failures(judged: Judged) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from ..core.cases import Case, Direction, Plan
 from ..core.errors import ArgumentError
 from ..core.outcomes import Outcome, Scores
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
+from ..core.words import counted
 from ..retrieval.curve import Curve
 from ..retrieval.intervals import (
     POWER,
@@ -300,7 +301,8 @@ def settled_by(more_queries: int | None) -> str:
     """How an open question could be settled, as the end of a sentence."""
     if more_queries is None:
         return ""
-    return f"; should the value stay, about {more_queries} more queries would settle it"
+    queries = counted(more_queries, "more query", "more queries")
+    return f"; should the value stay, about {queries} would settle it"
 
 
 def _recall(numbers: CurveNumbers, k: int, confidence: float) -> Estimate:

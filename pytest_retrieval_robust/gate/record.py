@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.cases import Case, Json
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
+from ..core.words import counted
 from ..retrieval.curve import Curve
 from .comparability import obstacles, vanished
 from .comparison import Comparison
@@ -25,7 +26,7 @@ from .measurements import Measurements
 from .pairing import Pairing, Run
 from .plan import baseline_gates
 from .policy import Policy
-from .release import Release, Status, counted
+from .release import Release, Status
 from .seed_spread import LayoutVariation, layout_variation
 from .warnings import warnings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..core.verdict import Verdict
+from ..core.words import counted
 from .chance import untrained
 from .judged import Judged
-from .release import counted
 
 _VISIBLY = 0.02
 """How far two models may differ in what they see hidden before that is said."""
@@ -37,9 +37,10 @@ def _partial(judged: Judged) -> Iterator[str]:
 def _limited(judged: Judged) -> Iterator[str]:
     limit = judged.measured.limit
     if limit is not None:
+        verb = "was" if limit == 1 else "were"
         yield (
-            f"Only the first {limit} pairs of each data set were used: a smoke run, no"
-            " baseline."
+            f"Only the first {counted(limit, 'pair')} of each data set {verb} used: a smoke run,"
+            " no baseline."
         )
 
 
@@ -58,7 +59,7 @@ def _idle_tables(judged: Judged) -> Iterator[str]:
     if idle:
         verb = "names" if idle == 1 else "name"
         yield (
-            f"{idle} of {len(judged.policy.rules)} gate tables {verb} models, data sets"
+            f"{idle} of {counted(len(judged.policy.rules), 'gate table')} {verb} models, data sets"
             " or occluders that are not in this run."
         )
 

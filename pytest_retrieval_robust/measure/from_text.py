@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..core.catalogue import Catalogue, Entry, unknown_name
 from ..core.errors import ConfigError, DatasetError, OcclusionError
-from ..core.foreign import FOREIGN, described
+from ..core.foreign import FOREIGN, described, traceback_text, with_traceback_text
 from ..core.loaders import LoaderArguments
 from ..core.names import call_with, parse_call
 from ..datasets import DatasetEntry
@@ -117,19 +117,22 @@ def metric_from_text(text: str, catalogue: Catalogue[MetricEntry]) -> NamedMetri
     entry = catalogue.get(base)
     parameters = typed_parameters(entry, texts)
     name = call_with(entry.name, parameters)
+    where = ""
     try:
         function: object = entry.build(**parameters)
     except FOREIGN as error:
         problem = described(error)
+        where = traceback_text(error)
     else:
         if callable(function):
             return NamedMetric(name, function)
         problem = f"a value of type {type(function).__name__}"
     names = ", ".join(sorted(entry.parameters)) or "none"
-    raise ConfigError(
+    refusal = ConfigError(
         f"Expected a function of ranks from the metric {name}, got {problem}. Its"
         f" parameters are: {names}. Fix their values, or the metric's entry."
     )
+    raise with_traceback_text(refusal, where)
 
 
 class Parametrised(Entry, Protocol):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.words import counted
 from ..models import truncated_by
 from .abilities import counts_of
 from .image_checks import ImageCheck, problem_lines
@@ -39,11 +40,11 @@ def inspect(
     for name, count in counts_of(dataset).items():
         yield f"  {name}: {count}"
     yield (
-        f"  evaluated: {len(dataset.image_ids)} images, {len(set(dataset.patients))}"
-        " patients"
+        f"  evaluated: {counted(len(dataset.image_ids), 'image')},"
+        f" {counted(len(set(dataset.patients)), 'patient')}"
     )
     groups = set(dataset.report_groups.tolist())
-    yield f"  gallery: {len(dataset.reports)} reports in {len(groups)} groups"
+    yield f"  gallery: {counted(len(dataset.reports), 'report')} in {counted(len(groups), 'group')}"
     yield f"  fingerprint: {dataset.fingerprint}"
     pairs = pairs_of(dataset)
     yield from _text_lines(pairs)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.catalogue import unknown_name
 from ..core.errors import ModelError
-from ..core.foreign import described
+from ..core.foreign import described, traced
 from ..core.loaders import LoaderArguments
 from ..core.memory import is_out_of_memory
 from ._files.attempt import attempt
@@ -134,6 +134,12 @@ def _failed_load(
     entry: ModelEntry, request: LoadRequest, error: BaseException
 ) -> ModelError:
     """The error of an entry whose own code raised."""
+    return traced(_without_trace(entry, request, error), error)
+
+
+def _without_trace(
+    entry: ModelEntry, request: LoadRequest, error: BaseException
+) -> ModelError:
     if is_out_of_memory(error):
         return ModelError(
             f"Expected room for {entry.name} on {request.device}, got"

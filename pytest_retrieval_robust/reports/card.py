@@ -9,6 +9,7 @@ from ..core.cases import DIRECTIONS
 from ..core.catalogue import unknown_name
 from ..core.errors import RobustError
 from ..core.outcomes import ModelRecord
+from ..core.words import counted
 from ..gate.record import RunRecord
 from ._text import percent, plain
 from .markdown.dialect import code, table, text
@@ -136,7 +137,7 @@ def _section(
             ]
             yield (
                 f"**{direction.replace('-', ' ').capitalize()}**, {code(occluder)} on"
-                f" {code(dataset)}: {lines[0].queries} queries, gallery"
+                f" {code(dataset)}: {counted(lines[0].queries, 'query', 'queries')}, gallery"
                 f" {lines[0].gallery}."
             )
             yield _recalls(lines)
@@ -196,7 +197,7 @@ def _facts(run: RunRecord, model: ModelRecord, datasets: set[str]) -> Iterator[s
     if origin:
         yield f"- weights: {', '.join(origin)}"
     if run.limit is not None:
-        yield f"- a smoke run on only the first {run.limit} pairs"
+        yield f"- a smoke run on only the first {counted(run.limit, 'pair')}"
     if run.scope.partial is not None:
         yield f"- a partial run ({text(run.scope.partial)})"
     yield (

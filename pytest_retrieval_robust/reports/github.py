@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..core.files import require_regular
+from ..core.words import counted
 from ..gate.record import RunRecord
 from ._text import readable
 from .markdown.report import blocks
@@ -83,9 +84,8 @@ def error_commands(
         yield _error(location, title, verdict.sentence)
     others = len(objections) - len(shown)
     if others:
-        sentence = (
-            f"{others} more gates were not met or are inconclusive: see the summary."
-        )
+        gates = counted(others, "more gate is", "more gates are")
+        sentence = f"{gates} not met or inconclusive: see the summary."
         yield _error(location, "and more", sentence)
     # No gate objects where tests broke or nothing was judged.
     if not run.release.is_green and not objections:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ..core.cases import Json
 from ..core.outcomes import ModelRecord
+from ..core.words import counted
 from ..gate.record import RunRecord
-from ..gate.release import counted
 
 _SHOWN_KEYS = 3
 
@@ -66,8 +66,8 @@ def _half_precision(effect: Json) -> str:
     reports = effect["reports"]
     return (
         "half precision moves its embeddings: cosine to fp32 at least"
-        f" {images['lowest_cosine']:.6f} over {images['count']} images and"
-        f" {reports['lowest_cosine']:.6f} over {reports['count']} reports. Compare a"
+        f" {images['lowest_cosine']:.6f} over {counted(images['count'], 'image')} and"
+        f" {reports['lowest_cosine']:.6f} over {counted(reports['count'], 'report')}. Compare a"
         " run in fp32 before its recalls are published"
     )
 
@@ -87,9 +87,10 @@ def _truncation(run: RunRecord, model: ModelRecord) -> str:
     outcomes = [outcome for outcome in run.outcomes if outcome.case.model == model.name]
     measured = {outcome.case.dataset for outcome in outcomes}
     counts = [facts["reports"] for facts in run.datasets if facts["name"] in measured]
-    reports = f"{cut} reports"
+    reports = counted(cut, "report")
     if counts:
         total = sum(counts)
-        reports = f"{cut} of {total} reports ({100 * cut / total:.1f} %)"
+        reports = f"{cut} of {counted(total, 'report')} ({100 * cut / total:.1f} %)"
     context = model.card.get("context_length")
-    return f"{reports} are longer than the {context} tokens that the model reads"
+    verb = "is" if cut == 1 else "are"
+    return f"{reports} {verb} longer than the {context} tokens that the model reads"

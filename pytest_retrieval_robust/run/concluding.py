@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..core.words import counted
 from ..gate.comparison import Run
 from ..gate.measurements import INTERRUPTED, Scope
 from ..gate.record import Against, Ending, RunRecord, judge_run
-from ..gate.release import counted
 from .selected_models import must_be_tested
 
 if TYPE_CHECKING:

@@ -257,6 +257,9 @@ class Controller:
         from ..reports.terminal.summary import write_summary
         from .saving import annotations_of
 
+        for work, text in self._state().tracebacks.items():
+            reporter.section(work)
+            reporter.write_line(text)
         if not self._config.option.no_summary:
             write_summary(self._run, reporter)
         for line in annotations_of(self._run, self._state()):

@@ -27,7 +27,9 @@ class OptionSpec:
     alias: str | None = None
     repeatable: bool = False
     typed_alone: bool = False
-    """No ini twin: a setting that is easily forgotten must not take the verdict away."""
+    """No ini twin: a setting that is easily forgotten must neither take the verdict away
+    nor show texts, and what `robust.toml` says is not said twice.
+    """
 
     @property
     def dest(self) -> str:
@@ -152,6 +154,14 @@ OPTIONS = (
         "N",
     ),
     OptionSpec(
+        "--robust-timeout",
+        "seconds for loading a model, and for each of its sweeps and searches, after which"
+        " it has failed and the run goes on (default: `timeout` of robust.toml, else no"
+        " limit)",
+        "SECONDS",
+        typed_alone=True,
+    ),
+    OptionSpec(
         "--robust-download",
         "let `all` and globs download missing weights; a model given by name always may",
         None,
@@ -203,6 +213,14 @@ OPTIONS = (
         "show some images and report texts in the HTML report; they may be patient data"
         " (default: off)",
         None,
+    ),
+    OptionSpec(
+        "--robust-full-tracebacks",
+        "show whole tracebacks where code of your own fails, with source lines and texts:"
+        " these may quote reports and patients' names (default: files, lines and"
+        " functions of your own code)",
+        None,
+        typed_alone=True,
     ),
     OptionSpec(
         "--robust-measure-only",
@@ -264,6 +282,11 @@ def is_replay(config: pytest.Config) -> bool:
 def is_measure_only(config: pytest.Config) -> bool:
     """Whether the run measures without a verdict."""
     return bool(config.getoption(BY_FLAG["--robust-measure-only"].dest, None))
+
+
+def shows_whole_tracebacks(config: pytest.Config) -> bool:
+    """Whether tracebacks are shown with texts, which may be patients'."""
+    return bool(config.getoption(BY_FLAG["--robust-full-tracebacks"].dest, None))
 
 
 def names_config(config: pytest.Config) -> bool:

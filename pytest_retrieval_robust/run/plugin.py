@@ -6,12 +6,15 @@ It loads in every pytest run of its environment, so it imports nothing heavy.
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ..core.errors import ConfigError, RobustError
+from ..core.foreign import show_whole_tracebacks
+from ..core.hanging import end_in_spite_of_hanging
 from . import hookspecs
 from .benchmark import BenchmarkHooks
 from .controller import Controller
@@ -30,7 +33,12 @@ from .fixtures import (
     robustness_curve,
     robustness_curves,
 )
-from .options import add_options, any_on_command_line, is_replay
+from .options import (
+    add_options,
+    any_on_command_line,
+    is_replay,
+    shows_whole_tracebacks,
+)
 from .our_tests import is_ours, our_fixtures
 from .roster import roster_of
 from .xdist.controller_hooks import XdistHooks
@@ -78,6 +86,10 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if shows_whole_tracebacks(config):
+        # Of the whole process: encoders are called from many places and threads.
+        show_whole_tracebacks(True)
+        config.add_cleanup(partial(show_whole_tracebacks, False))
     if not is_worker(config):
         controller = Controller(config)
         config.pluginmanager.register(controller, _CONTROLLER)
@@ -102,7 +114,10 @@ def pytest_cmdline_main(
         config.option.tx = []
     status = yield
     controller: Controller | None = config.pluginmanager.get_plugin(_CONTROLLER)
-    return status if controller is None else controller.exit_status(status)
+    if controller is not None:
+        status = controller.exit_status(status)
+    end_in_spite_of_hanging(int(status or 0))
+    return status
 
 
 # Collection
@@ -125,7 +140,7 @@ def pytest_collection(session: pytest.Session) -> bool | None:
             _ = robust_session.selection
         is_judged_again = robust_session.saved_runs.replayed() is not None
     except RobustError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(error.shown) from error
     return True if is_judged_again else None
 
 
@@ -173,10 +188,10 @@ def pytest_collection_modifyitems(
         _arrange(config, items)
     except ConfigError as error:
         if not is_worker(config):
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(error.shown) from error
         # Raised here it would look like a crash: the controller raises it, before any
         # test is dealt out.
-        notice_board(config).post_usage_error(str(error))
+        notice_board(config).post_usage_error(error.shown)
         items.clear()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import traceback
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
 from pathlib import Path
@@ -21,7 +20,10 @@ import torch
 
 from ..core.calling import encode_reports
 from ..core.encoding import encode
+from ..core.errors import RobustError
+from ..core.foreign import described, traceback_text
 from ..core.outcomes import Scores
+from ..core.words import counted
 from ..datasets import RetrievalDataset
 from ..measure.first_ranks import TOP, FirstRanks, HiddenRanks
 from ..measure.sweep.scores import scores_of
@@ -65,12 +67,21 @@ def without_traceback(action: Callable[P, T]) -> Callable[P, T]:
         except AssertionError:
             raise  # ours, which hold numbers alone
         except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            file = Path(last.filename).name
-            sentence = f"{type(error).__name__}: {error} ({file}, line {last.lineno})"
+            sentence = _sentence_of(error)
         pytest.fail(sentence, pytrace=False)
 
     return guarded
+
+
+def _sentence_of(error: Exception) -> str:
+    """What may be said of an error: the text of a foreign one may quote a report."""
+    kind = type(error)
+    if isinstance(error, RobustError):
+        return f"{kind.__name__}: {error.shown}"
+    # Hypothesis quotes examples, and these are names and numbers alone.
+    if kind.__module__.partition(".")[0] == "hypothesis":
+        return f"{kind.__name__}: {error}"
+    return "\n".join(filter(None, [described(error), traceback_text(error)]))
 
 
 class Subject:
@@ -312,7 +323,7 @@ class Hiding:
         assert not retrieves(scores), (
             "Expected recall at chance with all of the image hidden, got"
             f" recall={dict(scores.recall)} with chance={dict(scores.chance)} of"
-            f" {scores.queries} images. Look for what tells images apart beside their"
+            f" {counted(scores.queries, 'image')}. Look for what tells images apart beside their"
             " pixels: padding, order, state."
         )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..gate.release import counted
+from ..core.words import counted
 from .our_tests import MEASURING_FIXTURES, is_ours
 
 if TYPE_CHECKING:

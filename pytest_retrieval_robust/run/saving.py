@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..core.atomic_files import whole_file
 from ..core.errors import RobustError
 from ..core.files import require_regular
-from ..core.foreign import FOREIGN, described, let_go
+from ..core.foreign import FOREIGN, described, let_go, traceback_text
 from ..gate.record import RunRecord
 from ..reports.github import error_commands, write_step_summary
 from .session.checks import report_entries
@@ -78,12 +78,12 @@ def write_reports(
     # A report that fails adds to the run's failures, so order matters.
     before = run
     for path, entry in entries.items():
-        run = _with_report(run, path, entry, samples)
+        run = _with_report(run, path, entry, samples, state)
     # Reports that were written before one failed do not know of the failure yet.
     if run.failures != before.failures:
         for path in run.reports[len(before.reports) :]:
             without_reports = replace(run, reports=())
-            again = _with_report(without_reports, path, entries[path], samples)
+            again = _with_report(without_reports, path, entries[path], samples, state)
             run = replace(again, reports=run.reports)
     run = _with_step_summary(run)
     config = state.settings.config_file
@@ -106,7 +106,11 @@ def _with_step_summary(run: RunRecord) -> RunRecord:
 
 
 def _with_report(
-    run: RunRecord, path: Path, entry: ReportEntry, samples: Sequence[SampleSheet]
+    run: RunRecord,
+    path: Path,
+    entry: ReportEntry,
+    samples: Sequence[SampleSheet],
+    state: RunState,
 ) -> RunRecord:
     """The run with this report, or with the reason why there is none.
 
@@ -121,6 +125,7 @@ def _with_report(
     # A user's own report may raise anything, with anything in its text.
     except FOREIGN as error:
         reason = described(error)
+        state.note_traceback(f"the report {path.name}", traceback_text(error))
         let_go(error)
     else:
         return replace(run, reports=(*run.reports, path))

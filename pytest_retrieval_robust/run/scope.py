@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from ..core.words import counted
 from ..gate.measurements import INTERRUPTED, Scope
-from ..gate.release import counted
 from .roster import PytestEvents, Roster
 
 _START = r"(?:~[\w.-]*|[A-Za-z]:|\.\.)?[/\\]"

@@ -27,6 +27,7 @@ from .typed_values import (
     parse_ks,
     parse_levels,
     parse_precision,
+    parse_seconds,
     parse_seeds,
     parse_size,
 )
@@ -83,6 +84,8 @@ class Settings:
     search_images: int | None = None
     """None: 100, and only where a gate asks for the search."""
     search_grid: int = 16
+    timeout: float | None = None
+    """Seconds, as typed; None for those of `robust.toml`."""
     overwrite: bool = False
     """Whether results may replace those of a run that measured more."""
     baseline: Path | None = None
@@ -137,6 +140,7 @@ def read_settings(config: pytest.Config) -> Settings:
         cache_limit=values.parsed("--robust-cache-limit", CACHE_LIMIT, parse_size),
         search_images=values.parsed("--robust-search-images", "", parse_count),
         search_grid=values.parsed("--robust-search-grid", "16", parse_grid),
+        timeout=values.typed("--robust-timeout", parse_seconds),
         overwrite=values.switch("--robust-overwrite"),
         baseline=values.path("--robust-baseline"),
         replay=values.path("--robust-replay") if is_replay(config) else None,
@@ -174,6 +178,11 @@ class _OptionValues:
 
     def parsed(self, flag: str, default: str, parse: Callable[[str, str], T]) -> T:
         return parse(flag, self.text(flag, default))
+
+    def typed(self, flag: str, parse: Callable[[str, str], T]) -> T | None:
+        """What was typed for an option without an ini twin; None where nothing was."""
+        text = self._config.getoption(BY_FLAG[flag].dest)
+        return None if text is None else parse(flag, text)
 
     def switch(self, flag: str) -> bool:
         dest = BY_FLAG[flag].dest

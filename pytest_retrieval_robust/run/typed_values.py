@@ -168,3 +168,20 @@ def parse_size(flag: str, text: str) -> int:
     number, prefix = match.groups()
     power = " kMGT".index(prefix or " ")
     return int(float(number) * 1000**power)
+
+
+def parse_seconds(flag: str, text: str) -> float:
+    """Seconds of a time-out."""
+    from ..core.config_file import LONGEST_SECONDS
+
+    # Not a number fails the comparison below, as "nan" does.
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = float("nan")
+    if 0 < seconds < LONGEST_SECONDS:
+        return seconds
+    raise ConfigError(
+        f"Expected seconds, a number above 0, got {flag}={text!r}. Leave it out for no"
+        " limit."
+    )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ...core.errors import ModelError, OcclusionError, RobustError
-from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.foreign import FOREIGN, described, let_go, traced, without_frames
 from ...core.memory import advice_on
 
 if TYPE_CHECKING:
@@ -49,5 +49,6 @@ def _cell_error(
         if not isinstance(error, RuntimeError):
             kind = OcclusionError
     advice = advice_on(error, model.device, fix)
+    ours = traced(kind(f"Expected {expected}, got {got}. {advice}"), error)
     let_go(error)
-    return kind(f"Expected {expected}, got {got}. {advice}")
+    return ours

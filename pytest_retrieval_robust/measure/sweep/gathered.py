@@ -11,7 +11,7 @@ from ...core.foreign import without_frames
 from .receiver import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ...core.cases import Cell
     from ...core.errors import RobustError
@@ -71,8 +71,16 @@ class Gathered:
     """
 
     def __init__(
-        self, cells: Iterable[Cell], spill: Spill, progress: ProgressCounter
+        self,
+        cells: Iterable[Cell],
+        spill: Spill,
+        progress: ProgressCounter,
+        check: Callable[[], None] | None = None,
     ) -> None:
+        """`check` is called after each batch; what it raises ends the sweep."""
+        self._check = check
+        self.under_way: Cell | None = None
+        """The cell that was begun last; None before the first, and where actors encode."""
         self.cells = {cell: CellBatches() for cell in cells}
         self.batches: list[Batch] = []
         """Those that are finished, without their data, in the order in which they were."""
@@ -83,6 +91,9 @@ class Gathered:
 
     def wants(self, cell: Cell) -> bool:
         return self.cells[cell].error is None
+
+    def begin_cell(self, cell: Cell) -> None:
+        self.under_way = cell
 
     def take(
         self, cell: Cell, batch: Batch, encoded: EncodedBatch, origin: Origin
@@ -102,6 +113,19 @@ class Gathered:
 
     def finish(self, batch: Batch) -> None:
         self.batches.append(batch)
+        if self._check is not None:
+            self._check()
+
+    @property
+    def whole_batches(self) -> int:
+        """How many batches every cell has that did not fail."""
+        # Copies: the writer's thread may add to them.
+        numbers = [
+            set(gathered.batches)
+            for gathered in self.cells.values()
+            if gathered.error is None
+        ]
+        return len(set.intersection(*numbers)) if numbers else 0
 
     @property
     def batches_in_order(self) -> list[Batch]:

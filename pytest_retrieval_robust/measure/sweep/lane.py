@@ -94,6 +94,7 @@ class Lane:
                         return writing
                     occluder = self._plan.occluders.get(cell)
                     report = partial(give_up, [cell])
+                    writer.begin_cell(cell)
                     with cell_errors(self.model, occluder, report):
                         parts[cell] += self._encode_cell(cell, bound, shown)
                     is_last_scene = encoded == len(batch.images)

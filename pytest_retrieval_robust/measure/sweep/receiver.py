@@ -29,6 +29,9 @@ class Receiver(Protocol):
     def wants(self, cell: Cell) -> bool:
         """Whether batches of the cell are still of use: not once one of them has failed."""
 
+    def begin_cell(self, cell: Cell) -> None:
+        """Note that a cell of some batch is about to be encoded."""
+
     def take(
         self, cell: Cell, batch: Batch, encoded: EncodedBatch, origin: Origin
     ) -> None:

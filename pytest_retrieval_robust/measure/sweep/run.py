@@ -21,8 +21,9 @@ import numpy as np
 
 from ...core.cases import Cell
 from ...core.encoding import batch_size as usual_batch_size
-from ...core.errors import DatasetError, RobustError
+from ...core.errors import DatasetError, RobustError, TimedOutError
 from ...core.progress import Counter, Tell
+from ...core.time_limit import TimeLimit, within
 from ..abilities import most_skipped
 from ..pairs import Pairs, check_ks, describe
 from .batch import Batch, digests_of
@@ -31,6 +32,7 @@ from .gallery import chosen_rows
 from .gathered import Gathered
 from .local import local_engine
 from .plan import Decoding, SweepPlan
+from .reached import Reached, Stage, timed_out
 from .results import Measured, SweepResult
 from .spill import Spill
 from .stored import stored_bytes
@@ -78,6 +80,8 @@ class SweepOptions:
     """
     tell_size: Callable[[int], None] | None = None
     """Called with the bytes that the store needs for the sweep, before images are encoded."""
+    timeout: float | None = None
+    """Seconds after which the sweep is ended; None for no limit."""
     pictures: KeptPictures | None = None
     """Prepared images are taken from it, and put there for further models of a run."""
 
@@ -91,15 +95,16 @@ def run_sweep(
 ) -> SweepResult:
     """Measure level 0 and every cell of `cells`; a cell that fails leaves the others untouched.
 
-    Raises `RankingError` for a k above a gallery and `EmbeddingError` for reports that
-    cannot be embedded: then no cell could be measured.
+    Raises `RankingError` for a k above a gallery, `EmbeddingError` for reports that
+    cannot be embedded and `TimedOutError` after `options.timeout` seconds: then no cell
+    could be measured.
     """
     plan = plan_sweep(model, pairs, cells, ks, options)
     # Every image is encoded once with nothing hidden, and once per cell.
     encodings = len(pairs.images) * (1 + len(cells))
     counter = Counter(model.name, pairs.dataset.name, encodings, options.tell)
     with closing(counter):
-        return _Sweep(plan, options.store, counter).run(options)
+        return _Sweep(plan, options, counter).run_in_time()
 
 
 def plan_sweep(
@@ -128,26 +133,57 @@ class _Sweep:
     """A sweep under way."""
 
     def __init__(
-        self, plan: SweepPlan, store: EmbeddingStore | None, counter: Counter
+        self, plan: SweepPlan, options: SweepOptions, counter: Counter
     ) -> None:
         self._plan = plan
-        self._store = store
-        self._spill = Spill(folders_beside(store))
-        self._gathered = Gathered(plan.cells, self._spill, counter)
+        self._options = options
+        self._spill = Spill(folders_beside(options.store))
+        self._limit = TimeLimit(options.timeout)
+        self._gathered = Gathered(
+            plan.cells, self._spill, counter, check=self._limit.check
+        )
+        self._stage = Stage.REPORTS
+        self._ranked = 0
 
-    def run(self, options: SweepOptions) -> SweepResult:
+    def run_in_time(self) -> SweepResult:
+        """The sweep, or `TimedOutError`."""
+        return within(self._limit, self._run, self._too_late)
+
+    def _run(self) -> SweepResult:
+        options = self._options
+        store = options.store
         begin = options.engine or local_engine(options.copies)
-        engine = begin(self._plan, self._store)
+        engine = begin(self._plan, store)
         # Reports come first: without them no cell can be measured, and a model-guided
         # occluder searches among them.
         reports = engine.gallery(self._spill.space)
         # The width of a row is known from here on, and images take most of the time.
-        is_kept = self._store is not None and self._plan.model.card.sha256 is not None
-        if is_kept and options.tell_size is not None:
+        if self._is_kept and options.tell_size is not None:
             options.tell_size(stored_bytes(self._plan, reports.shape[1]))
         with closing(self._spill):
+            self._stage = Stage.IMAGES
             engine.gather(reports, self._gathered)
+            self._stage = Stage.RANKS
             return self._conclude(engine, reports)
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether the store keeps what is encoded."""
+        store = self._options.store
+        return store is not None and self._plan.model.card.sha256 is not None
+
+    def _too_late(self, limit: TimeLimit) -> TimedOutError:
+        reached = Reached(
+            self._stage,
+            batches=len(self._plan.batches),
+            whole_batches=self._gathered.whole_batches,
+            cells=len(self._plan.cells),
+            ranked=self._ranked,
+            under_way=self._gathered.under_way,
+            is_kept=self._is_kept,
+        )
+        plan = self._plan
+        return timed_out(limit, plan.model.name, plan.pairs.dataset.name, reached)
 
     def _conclude(self, engine: SweepEngine, reports: Tensor) -> SweepResult:
         plan = self._plan
@@ -157,6 +193,8 @@ class _Sweep:
         cells: dict[Cell, Measured | RobustError] = {}
         for cell, gathered in self._gathered.cells.items():
             cells[cell] = ranking.conclude(cell, gathered)
+            self._ranked += 1
+            self._limit.check()
             # What waits in memory, because no disk took it, is freed cell by cell.
             gathered.batches.clear()
         skipped = sum(int((~batch.is_readable).sum()) for batch in batches)

@@ -76,6 +76,10 @@ class Writer:
             and self._receiver.wants(cell)
         ]
 
+    def begin_cell(self, cell: Cell) -> None:
+        """Note that a cell is about to be encoded."""
+        self._receiver.begin_cell(cell)
+
     def keep_stored(self, batch: Batch) -> None:
         """Hand on the cells of a batch that the store has."""
         for cell, stored in batch.stored.items():

@@ -171,7 +171,8 @@ def _axis_of(series: Sequence[Series]) -> _Axis:
 
 def _note(series: Sequence[Series], levels: Sequence[float]) -> str:
     first = series[0]
-    sentences = [f"{first.queries:,} queries, gallery of {first.gallery:,}."]
+    noun = "query" if first.queries == 1 else "queries"
+    sentences = [f"{first.queries:,} {noun}, gallery of {first.gallery:,}."]
     sentences += what_is_hidden(series)
     seeds = max(len(line.seeds) for line in series)
     if seeds > 1:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ...core.searches import BreakingOutcome, HeatMap
+from ...core.words import counted
 from ...gate.breaking import breaking_bounds
 from ...gate.record import RunRecord
 from .._text import QUANTILES, number, percent, plain, short
@@ -76,7 +77,7 @@ def _breaking(
         steps=True,
     )
     note = (
-        f"{first.images} images, {first.grid} x {first.grid} cells, fill {first.fill}."
+        f"{counted(first.images, 'image')}, {first.grid} x {first.grid} cells, fill {first.fill}."
         " Only images whose report is found with nothing hidden count. Shares are upper"
         " bounds: a smaller occlusion may exist."
     )
@@ -186,7 +187,8 @@ def _maps(search: BreakingOutcome, ground: str | None) -> Maps:
 def _map(title: str, heat: HeatMap, ground: str | None) -> Map:
     row, column = heat.peak
     text = (
-        f"{heat.images} images; the greatest mean fall, {number(heat.rows[row][column], 4)},"
+        f"{counted(heat.images, 'image')}; the greatest mean fall,"
+        f" {number(heat.rows[row][column], 4)},"
         f" is in row {row + 1} of {len(heat.rows)} from the top, column {column + 1} of"
         f" {len(heat.rows[0])} from the left"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...core.cases import DIRECTIONS
+from ...core.words import counted
 from ...gate.comparison import CellDifference
 from ...gate.record import RunRecord
 from ...retrieval.intervals import holm
@@ -57,7 +58,7 @@ def _cells(cells: tuple[CellDifference, ...]) -> Iterator[str]:
     yield table(_HEADS, rows[:SHOWN], _TEXT_COLUMNS)
     if len(rows) > SHOWN:
         rest = table(_HEADS, rows[SHOWN:], _TEXT_COLUMNS)
-        yield folded(f"{len(rows) - SHOWN} more cells", rest)
+        yield folded(counted(len(rows) - SHOWN, "more cell"), rest)
 
 
 def _row(cell: CellDifference, p: float) -> tuple[str, ...]:

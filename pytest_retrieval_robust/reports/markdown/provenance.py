@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...core.outcomes import ModelRecord
+from ...core.words import counted
 from ...gate.record import RunRecord
 from ..saved_run import host_of
 from .dialect import code, command_code, text
@@ -26,7 +27,7 @@ def _lines(run: RunRecord) -> Iterator[str]:
     if run.scope.partial:
         yield f"- partial: {text(run.scope.partial)}"
     if run.limit is not None:
-        yield f"- only the first {run.limit} pairs of each data set"
+        yield f"- only the first {counted(run.limit, 'pair')} of each data set"
     for facts in run.datasets:
         yield _dataset_line(facts)
     for model in run.models:

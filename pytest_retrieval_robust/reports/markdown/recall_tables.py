@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...core.cases import DIRECTIONS
 from ...core.verdict import VerdictName
+from ...core.words import counted
 from .._text import level_text, percent
 from ..series import Point, Series, what_is_hidden
 from .dialect import code, folded, table, text
@@ -64,7 +65,7 @@ def _table(series: Sequence[Series]) -> str:
 
 def _head(series: Sequence[Series]) -> str:
     first = series[0]
-    facts = [f"{first.queries} queries", f"gallery {first.gallery}"]
+    facts = [counted(first.queries, "query", "queries"), f"gallery {first.gallery}"]
     if first.chance is not None:
         facts.append(f"chance {percent(first.chance)}")
     if first.ceiling is not None:

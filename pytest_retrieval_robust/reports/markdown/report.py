@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...core.verdict import VerdictName
+from ...core.words import counted
 from ...gate.record import RunRecord
-from ...gate.release import Status, counted
+from ...gate.release import Status
 from .._text import short
 from ..metric_tables import metric_blocks
 from ..notes import notes_of

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from ...core.cases import DIRECTIONS
+from ...core.words import counted
 from ...gate.comparison import CellDifference
 from ...gate.record import BaselineRecord
 from ...retrieval.intervals import benjamini_hochberg, holm
@@ -56,7 +57,8 @@ def difference_lines(
         yield [Span(_numbers(cell) + adjusted_p, _colour(cell, p_holm))]
     yield [Span(_LEGEND)]
     if shown is not None and len(rows) > shown:
-        yield [Span(f"... and {len(rows) - shown} more cells (`-v` shows them all)")]
+        more = counted(len(rows) - shown, "more cell")
+        yield [Span(f"... and {more} (`-v` shows them all)")]
 
 
 def _numbers(cell: CellDifference) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 from ...core.cases import DIRECTIONS, Case, Direction
 from ...core.outcomes import Outcome, Scores
+from ...core.verdict import VerdictName
+from ...core.words import counted
 from ...gate.curve_intervals import CurveIntervals
 from ...gate.record import RunRecord
 from ...retrieval.curve import Curve
@@ -24,11 +26,12 @@ _LEVELS_PER_CHUNK = 6
 _MOST_TABLES = 12
 _MOST_ROWS = 40
 _ALL_SHOWN_BY = "(`-v` shows them all, and so does --robust-report FILE.html)"
-_LEGEND = (
-    "! below its gate   ? inconclusive   ~ no gate   below each: its 95 % interval",
-    "kept: Recall at the last level / at level 0   half: the level that halves it",
-    "chance: answers in random order   ceiling: a perfect model (equal texts tie)",
-)
+_MEANINGS: dict[VerdictName, str] = {
+    "fail": "! below its gate",
+    "inconclusive": "? inconclusive",
+    "ungated": "~ no gate",
+}
+_GAP = "   "
 _SEVERITY_GAP = 0.02
 """A level is a severity where it hides a share of the image that differs by more."""
 
@@ -70,12 +73,33 @@ def table_lines(run: RunRecord, verbosity: int, blocks: str) -> Iterator[Line]:
             yield []
     left_out = len(groups) - len(shown)
     if left_out:
-        yield [Span(f"... and {left_out} more tables {_ALL_SHOWN_BY}")]
+        yield [Span(f"... and {counted(left_out, 'more table')} {_ALL_SHOWN_BY}")]
         yield []
     if groups and verbosity >= 0:
-        for legend in _LEGEND:
-            yield [Span(legend)]
+        for meanings in _legend(run, shown):
+            yield [Span(_GAP.join(meanings))]
         yield []
+
+
+def _legend(run: RunRecord, shown: Sequence[Sequence[Curve]]) -> Iterator[list[str]]:
+    """What the signs and columns mean that are there."""
+    curves = [curve for alike in shown for curve in alike]
+    outcomes = [outcome for curve in curves for outcome in curve.outcomes]
+    verdicts = {cell_verdict(run, outcome.case) for outcome in outcomes}
+    marks = [meaning for verdict, meaning in _MEANINGS.items() if verdict in verdicts]
+    yield [*marks, "below each: its 95 % interval"]
+    yield [
+        "kept: Recall at the last level / at level 0",
+        "half: the level that halves it",
+    ]
+    if _are_severities(curves):
+        yield ["hidden: the share of the image that a level hides, in %"]
+    chance = ["chance: answers in random order"]
+    names = {outcome.case.dataset for outcome in outcomes}
+    facts = [dataset for dataset in run.datasets if dataset["name"] in names]
+    if any(dataset["ceiling"] for dataset in facts):
+        chance.append("ceiling: a perfect model (equal texts tie)")
+    yield chance
 
 
 def _views(curves: Sequence[Curve], verbosity: int) -> list[tuple[Direction, int]]:
@@ -95,7 +119,7 @@ def _limited_table(
     yield from _lines_of(table, curves[:_MOST_ROWS])
     left_out = len(curves) - _MOST_ROWS
     if left_out > 0:
-        yield [Span(f"... and {left_out} more rows {_ALL_SHOWN_BY}")]
+        yield [Span(f"... and {counted(left_out, 'more row')} {_ALL_SHOWN_BY}")]
 
 
 def _lines_of(table: _Table, curves: Sequence[Curve]) -> Iterator[Line]:
@@ -120,7 +144,8 @@ def _heading(table: _Table, curve: Curve) -> Iterator[Line]:
     facts = _facts_of(table.run, case.dataset)
     title = f"{case.dataset}, {case.occluder}: {table.direction} Recall@{table.k} in %"
     yield [Span(title, "bold")]
-    size = f"{scores.queries} queries, gallery {scores.gallery}"
+    queries = counted(scores.queries, "query", "queries")
+    size = f"{queries}, gallery {scores.gallery}"
     chance = f"chance {100 * scores.chance[table.k]:.1f}{_ceiling(table, facts)}"
     yield [
         Span(f"{size}, {chance}, {clean.timing.device} {clean.timing.precision}"),
@@ -149,19 +174,26 @@ def _data_words(facts: Mapping[str, Any]) -> str:
     if facts["duplicate_share"] > 0:
         words.append(f"{100 * facts['duplicate_share']:.1f} % repeated texts")
     if facts["skipped"]:
-        words.append(f"{facts['skipped']} broken images skipped")
+        words.append(f"{counted(facts['skipped'], 'broken image')} skipped")
     return ", ".join(words)
 
 
 def _hidden_shares(curves: Sequence[Curve], chunk: Sequence[float]) -> Iterator[Line]:
     """What share of the image the levels hide, if they are severities, which do not say it."""
+    if not _are_severities(curves):
+        return
     outcomes = [outcome for curve in curves for outcome in curve.outcomes]
     hidden = {outcome.case.level: outcome.achieved_level for outcome in outcomes}
-    if all(abs(share - level) <= _SEVERITY_GAP for level, share in hidden.items()):
-        return
     width = _CELL_WIDTH - 1
     shares = "".join(f"{100 * hidden.get(level, 0.0):>{width}.1f} " for level in chunk)
     yield [Span(f"{'hidden, %':{_NAME_WIDTH}}{shares}".rstrip())]
+
+
+def _are_severities(curves: Sequence[Curve]) -> bool:
+    """Whether a level of theirs hides another share of the image than it says."""
+    outcomes = [outcome for curve in curves for outcome in curve.outcomes]
+    gaps = [abs(outcome.achieved_level - outcome.case.level) for outcome in outcomes]
+    return any(gap > _SEVERITY_GAP for gap in gaps)
 
 
 def _row(

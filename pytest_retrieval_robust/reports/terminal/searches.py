@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...core.searches import BreakingOutcome
+from ...core.words import counted
 from ...gate.breaking import breaking_bounds
 from .._text import QUANTILES
 from ..heat_map_shades import shaded
@@ -42,7 +43,11 @@ def _table(searches: Sequence[BreakingOutcome]) -> Iterator[Line]:
     )
     yield [Span(title, "bold")]
     cells = f"{first.grid} x {first.grid} cells, {first.fill}"
-    yield [Span(f"in % of the image (upper bounds); {first.images} images, {cells}")]
+    yield [
+        Span(
+            f"in % of the image (upper bounds); {counted(first.images, 'image')}, {cells}"
+        )
+    ]
     yield [Span("found: images whose report is found with nothing hidden")]
     lowest = f"{100 * QUANTILES[0]:g} %"
     yield [Span(f"{lowest}: hiding this much is enough for {lowest} of those images")]

@@ -9,7 +9,13 @@ from numbers import Real
 from typing import TYPE_CHECKING, TypeGuard
 
 from ...core.errors import MetricError
-from ...core.foreign import FOREIGN, described, let_go
+from ...core.foreign import (
+    FOREIGN,
+    described,
+    let_go,
+    traceback_text,
+    with_traceback_text,
+)
 from . import Metric
 
 if TYPE_CHECKING:
@@ -34,20 +40,23 @@ class NamedMetric:
         # One that sorts ranks in place would change them for all that comes after it.
         unchangeable = ranks.view()
         unchangeable.flags.writeable = False
+        where = ""
         try:
             value: object = self.function(unchangeable)
         except FOREIGN as error:
             problem = described(error)
+            where = traceback_text(error)
             let_go(error)
         else:
             if _is_finite(value):
                 return float(value)
             problem = _shown(value)
         # Outside of the handler: the error must not drag the foreign one along.
-        raise MetricError(
+        no_number = MetricError(
             f"Expected a finite number from the metric {self.name}, got {problem}. Fix"
             " the metric: it is a pure function of ranks."
         )
+        raise with_traceback_text(no_number, where)
 
 
 def values_of(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import RankingError, RobustError
 from ...core.float32 import ieee_float32
-from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.foreign import FOREIGN, described, let_go, traced, without_frames
 from ...core.memory import advice_on, is_out_of_memory
 from ._checks import Grouped, Rows, Similarity, parts
 
@@ -237,8 +237,10 @@ def _error_of(error: BaseException, device: str) -> BaseException:
         return without_frames(error)
     got = described(error)
     advice = advice_on(error, device, "Fix the scorer, or the device of its weights.")
+    ours = RankingError(f"Expected similarity to give scores, got {got}. {advice}")
+    ours = traced(ours, error)
     let_go(error)
-    return RankingError(f"Expected similarity to give scores, got {got}. {advice}")
+    return ours
 
 
 def _shape_or_type(scores: object) -> str:

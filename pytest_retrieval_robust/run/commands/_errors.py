@@ -16,7 +16,8 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def text_of(error: RobustError) -> str:
-    return f"{type(error).__name__}: {error}"
+    """The error's sentence, and below it where the user's own code failed."""
+    return f"{type(error).__name__}: {error.shown}"
 
 
 def report_error(sentence: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.words import counted
 from ._errors import Commands, report_error, text_of
 
 if TYPE_CHECKING:
@@ -123,7 +124,11 @@ def _lines(record: RunRecord, is_judged: bool, verbose: bool) -> Iterator[Line]:
         yield [Span(release_line(record))]
         return
     losses = len(significant_losses(baseline.cells))
-    yield [Span(f"{losses} of {len(baseline.cells)} cells lost (Holm's p below 0.05)")]
+    yield [
+        Span(
+            f"{losses} of {counted(len(baseline.cells), 'cell')} lost (Holm's p below 0.05)"
+        )
+    ]
 
 
 def _exit_code(record: RunRecord, is_judged: bool) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from ...core.words import counted
 from ._errors import Commands, report_error, text_of
 from ._in_pytest import CommandInPytest, check_single
 from ._inspected import configured_dataset
@@ -118,7 +119,7 @@ def _print(lines: Iterable[str]) -> None:
 
 def _write_ids(ids: Sequence[str], file: Path) -> None:
     _write(file, ["image_id"], ([image_id] for image_id in ids))
-    print(f"  {len(ids)} ids written to {file.name}")
+    print(f"  {counted(len(ids), 'id')} written to {file.name}")
 
 
 def _write_repeats(repeats: Sequence[Repeat], ids: Sequence[str], file: Path) -> None:
@@ -128,7 +129,8 @@ def _write_repeats(repeats: Sequence[Repeat], ids: Sequence[str], file: Path) ->
         for image in repeat.images
     ]
     _write(file, ("group", "kind", "image_id"), rows)
-    print(f"  {len(rows)} ids of repeated images written to {file.name}")
+    written = counted(len(rows), "id")
+    print(f"  {written} of repeated images written to {file.name}")
 
 
 def _write(file: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ...core.words import counted
 from ..options import PASSED_ON
 from ._errors import USAGE_ERROR, Commands
 from ._in_pytest import CommandInPytest, check_single
@@ -86,17 +87,18 @@ class _RankCommand(CommandInPytest):
 
     def work(self, config: pytest.Config) -> int:
         from ...core.errors import RobustError
-        from ...core.foreign import FOREIGN, described, let_go
+        from ...core.foreign import FOREIGN, described, let_go, traced
 
         try:
             lines = list(self._lines(config))
         except RobustError:
             raise
         except FOREIGN as error:
-            self.error = (
+            ours = RobustError(
                 f"Expected the model and the data set to work, got {described(error)}."
                 " Fix them."
             )
+            self.error = traced(ours, error).shown
             let_go(error)
             return USAGE_ERROR
         for line in lines:
@@ -157,5 +159,5 @@ def rank_lines(
     changed = [change for change in hidden.changes if change.before != change.after]
     for change in changed:
         yield f"    {change}"
-    yield f"  changed: {len(changed)} of {len(hidden.changes)} images"
-    yield f"  kept in the top {TOP}: {hidden.kept} of {hidden.found} images"
+    yield f"  changed: {len(changed)} of {counted(len(hidden.changes), 'image')}"
+    yield f"  kept in the top {TOP}: {hidden.kept} of {counted(hidden.found, 'image')}"

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ...core.errors import RobustError
-from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.foreign import FOREIGN, described, let_go, traced, without_frames
 from ...core.memory import or_device_error
 from ...measure.embeddings.shards import ModelShards
 from ..session.sweep_inputs import sweep_inputs
@@ -195,12 +195,13 @@ class EncodeRun:
                 inputs.encoder.device,
             )
         except RobustError as error:
-            counts.note_error(str(without_frames(error)))
+            counts.note_error(without_frames(error).shown)
         except FOREIGN as error:
-            counts.note_error(
+            ours = RobustError(
                 f"Expected the encoding of {planned.model} on {planned.dataset} to end,"
                 f" got {described(error)}. Fix the model, or the data set's class."
             )
+            counts.note_error(traced(ours, error).shown)
             let_go(error)
         # Where nothing is kept, no other model is begun.
         if self._store.refuses is not None:

@@ -95,7 +95,9 @@ def _sweep_lines(sweep: SweepOutcome, part: Part) -> Iterator[str]:
     if sweep.failed_elsewhere:
         yield f"  batches that have failed in other parts: {sweep.failed_elsewhere:,}"
     for error in sweep.errors:
-        yield f"  failed: {error}"
+        # Below the sentence there may be lines of a traceback.
+        indented = error.replace("\n", "\n    ")
+        yield f"  failed: {indented}"
     for reason in sweep.reasons:
         yield f"  not kept: {reason}"
     if part.count > 1:

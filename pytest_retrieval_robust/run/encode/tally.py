@@ -94,7 +94,7 @@ class Tally:
         self._end(Kind.REPORTS, number, _fate_of([origin]), key)
 
     def fail_reports(self, number: int, error: RobustError) -> None:
-        self._counts.note_error(str(error))
+        self._counts.note_error(error.shown)
         self._end(Kind.REPORTS, number, Fate.FAILED)
 
     def take_gallery(self, *, is_kept: bool) -> None:
@@ -110,6 +110,9 @@ class Tally:
 
     def wants(self, cell: Cell) -> bool:
         return self.stopped_by is None and cell not in self._failed
+
+    def begin_cell(self, cell: Cell) -> None:
+        """Nobody asks which cell is under way."""
 
     def take(
         self,
@@ -140,7 +143,7 @@ class Tally:
         with self._lock:
             self._failed.add(cell)
             self._tried.add(batch.number)
-            self._counts.note_error(str(error))
+            self._counts.note_error(error.shown)
 
     def finish(self, batch: Batch) -> None:
         with self._lock:

@@ -188,6 +188,9 @@ class _Receiver:
         # Cells of one batch come from several threads.
         self._lock = Lock()
 
+    def begin_cell(self, cell: Cell) -> None:
+        """Nobody asks which cell is under way."""
+
     def wants(self, cell: Cell) -> bool:
         return cell not in self.ended
 

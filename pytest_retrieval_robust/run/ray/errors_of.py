@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...core.errors import RobustError
-from ...core.foreign import described, let_go
+from ...core.foreign import described, let_go, traceback_text
 from .messages import SentError
 
 
@@ -15,6 +15,7 @@ def sent_error(error: BaseException, expected: str) -> SentError:
         sent = SentError(
             "RobustError",
             f"Expected {expected}, got {described(error)}. Fix the suite or the model.",
+            traceback_text(error),
         )
     # What stays in the actor must hold no batch.
     let_go(error)

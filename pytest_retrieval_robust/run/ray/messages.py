@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ...core import errors
 from ...core.errors import RobustError
+from ...core.foreign import with_traceback_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,16 +78,17 @@ class SentError:
 
     kind: str
     text: str
+    traceback_text: str = ""
 
     @classmethod
     def of(cls, error: RobustError) -> SentError:
-        return cls(type(error).__name__, str(error))
+        return cls(type(error).__name__, str(error), error.traceback_text)
 
     def as_error(self) -> RobustError:
         """The same error again; a plain `RobustError` for a class with further fields."""
         kind = getattr(errors, self.kind, RobustError)
         rebuilt: RobustError = kind(self.text)
-        return rebuilt
+        return with_traceback_text(rebuilt, self.traceback_text)
 
 
 @dataclass(frozen=True, repr=False)

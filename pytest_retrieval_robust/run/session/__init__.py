@@ -16,6 +16,7 @@ import pytest
 from ...core.catalogue import Catalogues
 from ...core.config_file import read_config_file
 from ...core.errors import ConfigError, NotOnThisMachineError, RobustError
+from ...core.foreign import FOREIGN, described, traced
 from ...gate.arrays import RunStore
 from ..robust_toml import beside_arguments, beside_test
 from ..settings import Settings, read_settings
@@ -87,9 +88,24 @@ def session_of(config: pytest.Config) -> RobustSession:
 
 def _catalogues(config: pytest.Config) -> Catalogues:
     catalogues = Catalogues()
+    register = config.hook.pytest_robust_register
     # Historic: a conftest that pytest loads later is called when it is loaded.
-    config.hook.pytest_robust_register.call_historic(kwargs={"catalogues": catalogues})
-    return catalogues
+    try:
+        register.call_historic(kwargs={"catalogues": catalogues})
+    except RobustError:
+        raise
+    except FOREIGN as error:
+        refusal = traced(
+            ConfigError(
+                "Expected pytest_robust_register to register models, data sets and the"
+                f" like, got {described(error)}. Fix that hook."
+            ),
+            error,
+        )
+    else:
+        return catalogues
+    # Outside of the handler, so that pytest does not print the chain behind it.
+    raise refusal
 
 
 def session_beside(config: pytest.Config, test_file: Path) -> RobustSession:
@@ -155,6 +171,6 @@ def or_fail(session: RobustSession, model: str | None, action: Callable[[], T]) 
     is_named = model is None or session.selection.models[model].named
     if isinstance(error, NotOnThisMachineError) and not is_named:
         pytest.skip(f"not tested: {error}")
-    sentence = f"{type(error).__name__}: {error}"
+    sentence = f"{type(error).__name__}: {error.shown}"
     session.own_failures.add(sentence.strip().splitlines()[0])
     pytest.fail(sentence, pytrace=False)

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...core.cases import Json
-from ...core.errors import DatasetError, NotOnThisMachineError, RobustError
+from ...core.errors import (
+    DatasetError,
+    NotOnThisMachineError,
+    RobustError,
+    TimedOutError,
+)
 from ...core.foreign import without_frames
+from ...core.time_limit import TimeLimit, within
 from ...models import LoadRequest, Precision, load_entry
 from ..selected_models import SelectedModel
 from .state import RunState
@@ -61,7 +67,7 @@ class Loader:
             raise copy(self._failed[name])
         self.release_model()
         try:
-            encoder = self.load(self._state.selection.models[name])
+            encoder = self._load_in_time(name)
         except RobustError as error:
             # Its frames would hold what was loaded so far for the rest of the run.
             self._failed[name] = without_frames(error)
@@ -71,6 +77,22 @@ class Loader:
         self._loaded = LoadedModel(name, encoder)
         self.cards[name] = encoder.card.as_json()
         return self._loaded
+
+    def _load_in_time(self, name: str) -> DualEncoder:
+        selected = self._state.selection.models[name]
+
+        def too_late(limit: TimeLimit) -> TimedOutError:
+            from ...measure.sweep.reached import with_place
+
+            error = TimedOutError(
+                f"Expected {name} to be loaded within timeout={limit.seconds:g} seconds,"
+                " and it was not. Raise the timeout, or look at what the loader waits"
+                " for."
+            )
+            return with_place(error, limit)
+
+        limit = TimeLimit(self._state.timeout_of(name))
+        return within(limit, lambda: self.load(selected), too_late)
 
     def load(
         self,

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ...core.cases import CLEAN, Case, Cell, Json
-from ...core.errors import MetricError, RobustError
-from ...core.foreign import FOREIGN, described, let_go, without_frames
+from ...core.errors import MetricError, RobustError, TimedOutError
+from ...core.foreign import FOREIGN, described, let_go, traced, without_frames
 from ...core.memory import or_device_error
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
+from ...core.time_limit import TimeLimit, within
 from ...gate.arrays import case_key, dataset_key
 from ...retrieval.curve import Curve
 from .hardware_note import hardware_note
@@ -146,6 +147,8 @@ class Measurer:
         self._planned.add(model, dataset, cell)
         with _error_kept(self._sweeps, "sweep", model, dataset):
             self._sweeps[model, dataset] = self._run_sweep(model, dataset)
+        if isinstance(self._sweeps[model, dataset], TimedOutError):
+            self._state.give_ray_up()
         self._pictures.release(model, dataset, self._sweeps)
         result = self._sweeps[model, dataset]
         if not isinstance(result, RobustError):
@@ -170,6 +173,7 @@ class Measurer:
             inputs.options,
             tell=self._state.tell,
             tell_size=partial(self._store_size.tell, model, dataset),
+            timeout=self._state.timeout_of(model),
             pictures=self._pictures.for_sweep(model, dataset, self._sweeps),
         )
         return or_device_error(
@@ -247,12 +251,27 @@ class Measurer:
             copies=lambda: self._loader.copies_of(model),
             shards=self._loader.shards_of(encoder),
         )
-        result = run_search(search, tell=self._state.tell)
+        result = within(
+            TimeLimit(self._state.timeout_of(model)),
+            lambda: run_search(search, tell=self._state.tell),
+            lambda limit: _search_too_late(limit, model, dataset),
+        )
         key = f"breaking-{case_key(result.outcome.case)}"
         pairs = search.pairs
         self._state.store.save(key, **breaking_arrays(result, pairs))
         self._samples.keep(model, dataset, result)
         return replace(result.outcome, arrays_key=key)
+
+
+def _search_too_late(limit: TimeLimit, model: str, dataset: str) -> TimedOutError:
+    from ...measure.sweep.reached import with_place
+
+    error = TimedOutError(
+        f"Expected the search of {model} on {dataset} to end within"
+        f" timeout={limit.seconds:g} seconds, and it did not. Raise the timeout, or lower"
+        " --robust-search-images."
+    )
+    return with_place(error, limit)
 
 
 @contextmanager
@@ -272,10 +291,9 @@ def _error_kept(
             f"Expected the {work} of {model} on {dataset} to end, got"
             f" {described(error)}."
         )
+        ours = RobustError(f"{sentence} Fix the model, or the data set's class.")
+        results[model, dataset] = traced(ours, error)
         let_go(error)
-        results[model, dataset] = RobustError(
-            f"{sentence} Fix the model, or the data set's class."
-        )
     except pytest.skip.Exception:
         raise  # a loader that skips does so for each test
     except BaseException as error:

@@ -57,10 +57,14 @@ class RunState:
         """None in a session that no pytest began."""
         self._ray: RayEngines | None = None
         self._ray_error: RobustError | None = None
+        self._old_ray_notes: list[str] = []
+        """Of actors that were given up."""
         self.say: Callable[[str], None] | None = None
         """What shows a sentence at once, while the run goes on."""
         self.own_failures: set[str] = set()
         """First lines of the failures that this package wrote, which name no patient."""
+        self.tracebacks: dict[str, str] = {}
+        """Where code of the user's failed beside the tests, by what it was to make."""
         self._selection: Selection | None = None
 
     @property
@@ -85,6 +89,26 @@ class RunState:
         Searches and timings still follow `policy`.
         """
         return Policy() if self.settings.measure_only else self.policy
+
+    def timeout_of(self, model: str) -> float | None:
+        """Seconds for loading a model, and for each of its sweeps and searches.
+
+        What was typed wins over the model's table, and that over the file's own line.
+        """
+        config_file = self.settings.config_file
+        if self.settings.timeout is not None or config_file is None:
+            return self.settings.timeout
+        for table in config_file.models:
+            if table.name == model and table.timeout is not None:
+                return table.timeout
+        return config_file.timeout
+
+    def give_ray_up(self) -> None:
+        """End the actors, of which some may hang: the next sweep begins new ones."""
+        if self._ray is not None:
+            self._old_ray_notes += self._ray.notes
+            self._ray.close()
+            self._ray = None
 
     @property
     def whole_plan(self) -> Plan:
@@ -124,6 +148,11 @@ class RunState:
         self.catalogues = catalogues
         self._selection = None
 
+    def note_traceback(self, work: str, text: str) -> None:
+        """Have it printed at the end of the run: it is no part of the record."""
+        if text:
+            self.tracebacks[work] = text
+
     @property
     def ray(self) -> RayEngines:
         """The actors of Ray that encode for this run, begun when first asked for."""
@@ -147,7 +176,8 @@ class RunState:
     @property
     def ray_notes(self) -> tuple[str, ...]:
         """What there is to say of the actors; nothing where none was begun."""
-        return () if self._ray is None else tuple(self._ray.notes)
+        notes = () if self._ray is None else tuple(self._ray.notes)
+        return (*self._old_ray_notes, *notes)
 
     def close(self) -> None:
         """End what runs beside this process."""

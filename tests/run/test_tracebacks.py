@@ -1,0 +1,147 @@
+"""Where the user's own code fails, the end of its traceback is shown, and no text of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ..conftest import ANY_MODEL, THREE_LINES, Run
+
+CANARY = "Jane Doe"
+HELPERS = f"""\
+def fail(text="{CANARY}"):
+    report = text + ", born 1950"
+    raise ValueError(report)
+"""
+CONFTEST = """
+import helpers
+import pytest_retrieval_robust
+from pytest_retrieval_robust.models import ModelEntry
+from pytest_retrieval_robust.datasets import DatasetEntry
+from pytest_retrieval_robust.occluders import OccluderEntry
+from pytest_retrieval_robust.reports import ReportEntry
+from pytest_retrieval_robust.retrieval.metrics import MetricEntry
+
+PLACE = "{place}"
+
+def fail_at(place):
+    if PLACE == place:
+        helpers.fail()
+
+def load(request):
+    fail_at("loader")
+    model = pytest_retrieval_robust.load_model("tiny-cxr-clip", device="cpu")
+    model.name = "mine"
+    images, texts, prepare = model.encode_images, model.encode_reports, model.prepare
+
+    def encode_images(pixels):
+        fail_at("encoder")
+        return images(pixels)
+
+    def prepare_image(image):
+        fail_at("prepare")
+        return prepare(image)
+
+    model.encode_images = encode_images
+    model.prepare = prepare_image
+    return model
+
+class Wrapped:
+    def __init__(self, dataset):
+        self._dataset = dataset
+
+    name = "my-data"
+
+    def __getattr__(self, name):
+        return getattr(self._dataset, name)
+
+    def image(self, index):
+        fail_at("image")
+        return self._dataset.image(index)
+
+    @property
+    def reports(self):
+        fail_at("member")
+        return self._dataset.reports
+
+def open_data():
+    fail_at("data set")
+    return Wrapped(pytest_retrieval_robust.load_dataset("synthetic-cxr"))
+
+def metric(ranks):
+    fail_at("metric")
+    return 1.0
+
+def render(run):
+    fail_at("report")
+    return ""
+
+def pytest_robust_register(catalogues):
+    fail_at("hook")
+    catalogues.models.add(ModelEntry("mine", "fails", load))
+    catalogues.datasets.add(DatasetEntry("my-data", "fails", open_data))
+    catalogues.metrics.add(MetricEntry("my-metric", "fails", {}, lambda: metric))
+    catalogues.reports.add(ReportEntry("mine", "fails", render))
+"""
+PLACES = [
+    "loader",
+    "encoder",
+    "prepare",
+    "data set",
+    "member",
+    "image",
+    "metric",
+    "report",
+    "hook",
+]
+
+
+@pytest.fixture
+def failing(pytester: pytest.Pytester) -> Run:
+    """Run a small suite on code of the user's own that fails at a place."""
+    pytester.makepyfile(test_mine=THREE_LINES, helpers=HELPERS)
+    (pytester.path / "robust.toml").write_text(ANY_MODEL)
+
+    def run(place: str, *options: str) -> pytest.RunResult:
+        pytester.makeconftest(CONFTEST.replace("{place}", place))
+        return pytester.runpytest_inprocess(
+            "--robust-models=mine",
+            "--robust-datasets=my-data",
+            "--robust-metrics=my-metric",
+            "--robust-levels=0.3",
+            "--robust-limit=16",
+            "--robust-no-cache",
+            "--robust-results=out",
+            "--robust-report=report.mine",
+            "-pno:cacheprovider",
+            *options,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_own_lines_are_shown_and_nothing_that_they_hold(
+    failing: Run, pytester: pytest.Pytester, place: str
+) -> None:
+    result = failing(place)
+    assert result.ret != 0
+    output = f"{result.stdout.str()}\n{result.stderr.str()}"
+    title = output.index("The end of the traceback in your own code")
+    lines = output[title:].splitlines()[1:]
+    end = lines.index("  helpers.py:3 in fail: ValueError")
+    assert lines[end - 1].startswith("  conftest.py:")
+    assert lines[end - 1].endswith(" in fail_at")
+    assert all(line.startswith("  conftest.py:") for line in lines[:end])
+    assert CANARY not in output
+    for saved in pytester.path.glob("out/*.json"):
+        assert CANARY not in saved.read_text()
+
+
+def test_all_is_shown_where_it_was_asked_for_but_never_kept(
+    failing: Run, pytester: pytest.Pytester
+) -> None:
+    result = failing("encoder", "--robust-full-tracebacks")
+    result.stdout.fnmatch_lines([f"ValueError: {CANARY}, born 1950"])
+    assert CANARY not in (pytester.path / "out/run.json").read_text()
+    # It holds for that run alone.
+    assert CANARY not in failing("encoder").stdout.str()
