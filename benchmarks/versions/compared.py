@@ -12,12 +12,12 @@ import numpy as np
 class Apart:
     """What differs between two environments."""
 
-    same_pictures: float
-    """The largest difference of a row, of pictures that need no resize, and of texts."""
-    resized: float
-    """The same of pictures that are resized first."""
+    same_inputs: float
+    """The largest difference of a row, of texts and of the same pixels."""
+    pictures: float
+    """The same of pictures that each version resizes."""
     grey_levels: int
-    """The largest difference of a resized picture, in grey levels of 255."""
+    """The largest difference of such a picture, in grey levels of 255."""
     equal_ranks: int
     ranks: int
     farthest_rank: int
@@ -26,24 +26,25 @@ class Apart:
 
 def compared(rows: tuple[Path, Path], ranks: tuple[Path, Path]) -> Apart:
     """Compare files of `benchmarks.versions.rows`, and `ranks.npz` of two runs."""
-    differences = {"x1": 0.0, "x2": 0.0}
+    differences = {"same": 0.0, "pictures": 0.0}
     grey_levels = 0
     with np.load(rows[0]) as first, np.load(rows[1]) as second:
         for key in first.files:
             apart = np.abs(first[key].astype(float) - second[key].astype(float)).max()
-            scale = "x2" if key.endswith("x2") else "x1"
+            is_same = key.endswith(("reports", "x0"))
+            kind = "same" if is_same else "pictures"
             if "pictures" in key:
                 grey_levels = max(grey_levels, round(apart))
             else:
-                differences[scale] = max(differences[scale], float(apart))
+                differences[kind] = max(differences[kind], float(apart))
     with np.load(ranks[0]) as first, np.load(ranks[1]) as second:
         names = [name for name in first.files if name.endswith("_ranks")]
         # Both runs have the same cells, in the same order.
         old = np.concatenate([first[name] for name in names])
         new = np.concatenate([second[name] for name in names])
     return Apart(
-        differences["x1"],
-        differences["x2"],
+        differences["same"],
+        differences["pictures"],
         grey_levels,
         equal_ranks=int((old == new).sum()),
         ranks=len(old),
