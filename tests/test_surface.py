@@ -325,7 +325,9 @@ def test_a_data_frame_without_pandas_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(NotOnThisMachineError, match=r"pip install .*\[pandas\]") as caught:
+    with pytest.raises(
+        NotOnThisMachineError, match=r"pip install .*\[pandas\]"
+    ) as caught:
         CURVE.to_dataframe()
     assert caught.value.__context__ is None
 
@@ -349,6 +351,17 @@ def test_a_curve_of_nothing_is_refused() -> None:
 )
 def test_a_data_set_is_shown_by_its_name_and_size(text: str, shown: str) -> None:
     assert repr(load_dataset(text)) == shown
+
+
+def test_a_notebook_shows_a_model_without_its_folder(model: DualEncoder) -> None:
+    page = model._repr_html_()  # type: ignore[attr-defined]
+    assert "<caption>tiny-cxr-clip</caption>" in page
+    assert "<th>on</th><td>cpu, fp32</td>" in page
+    assert "<th>pixels per side</th><td>96</td>" in page
+    assert "source" not in page
+    mine: Any = encoder_from_callables("<b>", len, len)
+    assert "<caption>&lt;b&gt;</caption>" in mine._repr_html_()
+    assert "<th>licence" not in mine._repr_html_()
 
 
 def test_showing_a_large_data_set_writes_no_reports() -> None:
