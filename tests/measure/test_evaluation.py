@@ -36,7 +36,8 @@ def embed_texts(texts: list[str]) -> NDArray[np.float64]:
 
 
 def means(pixels: Pixels) -> NDArray[np.float64]:
-    return pixels.mean(axis=(2, 3)) @ WEIGHTS + 1
+    rows: NDArray[np.float64] = pixels.mean(axis=(2, 3)) @ WEIGHTS + 1
+    return rows
 
 
 def encoder(name: str, embed: Any = means) -> DualEncoder:
@@ -49,7 +50,7 @@ def broken(_: Pixels) -> Any:
 
 def test_every_combination_has_the_numbers_that_it_has_alone() -> None:
     models = [encoder("first"), encoder("second", lambda pixels: -means(pixels))]
-    datasets = [DATA, load_dataset("synthetic-cxr", pairs=10)]
+    datasets: list[Any] = [DATA, load_dataset("synthetic-cxr", pairs=10)]
     curves = evaluate(models, datasets, ("patches", "side"), seed=[0, 3], **SMALL)
     assert isinstance(curves, Curves)
     assert len(curves) == 2 * 2 * 2 * 2
@@ -66,11 +67,15 @@ def test_every_combination_has_the_numbers_that_it_has_alone() -> None:
 def test_a_list_of_one_gives_curves() -> None:
     curves = evaluate([encoder("mine")], DATA, "patches", **SMALL)
     assert len(curves) == 1
-    assert len(evaluate(encoder("mine"), iter([DATA]), "side", **SMALL)) == 1  # type: ignore[arg-type, call-overload]
+    assert len(evaluate(encoder("mine"), iter([DATA]), "side", **SMALL)) == 1  # type: ignore[call-overload]
 
 
 def test_what_fails_leaves_the_others_untouched() -> None:
-    models = [encoder("broken", broken), encoder("whole"), "local-dir:/nowhere/Doe"]
+    models: list[Any] = [
+        encoder("broken", broken),
+        encoder("whole"),
+        "local-dir:/nowhere/Doe",
+    ]
     with pytest.warns(UserWarning, match="local-dir-Doe: Expected") as warned:
         curves = evaluate(models, DATA, ["patches", "side"], **SMALL)
     assert curves.models == ("whole",)
@@ -239,7 +244,7 @@ def test_the_bar_is_shown_where_a_person_looks(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
     shell = SimpleNamespace(config={"IPKernelApp": {}})
     notebook = SimpleNamespace(get_ipython=lambda: shell)
-    monkeypatch.setitem(sys.modules, "IPython", notebook)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
     assert shows()
     # A single curve is quiet unless it is asked.
     screens.clear()
