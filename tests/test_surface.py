@@ -450,6 +450,41 @@ def test_an_object_of_another_kind_is_refused_with_what_it_lacks(
         evaluate(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": None}, "Expected name of a _Mine as a text, got None"),
+        ({"name": 3}, "Expected name of a _Mine as a text, got a int"),
+        ({"device": torch.device("cpu")}, "Expected device .*got a device. Give where"),
+        ({"card": {}}, "Expected the card of a _Mine to be a ModelCard, got a dict"),
+        ({"prepare": "x"}, "Expected a method prepare of a _Mine, got a str"),
+        ({"encode_reports": None}, "a method encode_reports of a _Mine, got None"),
+    ],
+)
+def test_members_of_another_kind_are_named(
+    model: DualEncoder, wrong: dict[str, Any], said: str
+) -> None:
+    mine: Any = _Mine(model, wrong)
+    for use in (
+        lambda: evaluate(mine, "synthetic-cxr", "patches"),
+        lambda: evaluate([model, mine], "synthetic-cxr", "patches"),
+        lambda: find_breaking(mine, "synthetic-cxr"),
+    ):
+        with pytest.raises(ArgumentError, match=said):
+            use()
+
+
+class _Mine:
+    """A model with some members of another kind."""
+
+    def __init__(self, model: DualEncoder, wrong: dict[str, Any]) -> None:
+        self.__dict__.update(wrong)
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
 @pytest.mark.parametrize("place", range(3))
 def test_a_wrong_object_is_refused_before_a_name_is_loaded(
     place: int, monkeypatch: pytest.MonkeyPatch
