@@ -76,12 +76,13 @@ def test_what_fails_leaves_the_others_untouched() -> None:
         encoder("whole"),
         "local-dir:/nowhere/Doe",
     ]
-    with pytest.warns(UserWarning, match="local-dir-Doe: Expected") as warned:
+    with pytest.warns(UserWarning, match=": Expected ") as warned:
         curves = evaluate(models, DATA, ["patches", "side"], **SMALL)
     assert curves.models == ("whole",)
     assert len(curves) == 2
     assert len(curves.failures) == len(warned) == 3
     assert curves.failures[0].startswith(f"broken on {DATA}, patches, seed 0: Expected")
+    assert curves.failures[2].startswith("local-dir-Doe: Expected a folder")
     assert not any("Mr Doe" in failure for failure in curves.failures)
     assert "/nowhere" not in str(curves)
 
