@@ -353,6 +353,17 @@ def test_a_data_set_is_shown_by_its_name_and_size(text: str, shown: str) -> None
     assert repr(load_dataset(text)) == shown
 
 
+def test_a_notebook_shows_a_model_without_its_folder(model: DualEncoder) -> None:
+    page = model._repr_html_()  # type: ignore[attr-defined]
+    assert "<caption>tiny-cxr-clip</caption>" in page
+    assert "<th>on</th><td>cpu, fp32</td>" in page
+    assert "<th>pixels per side</th><td>96</td>" in page
+    assert "source" not in page
+    mine: Any = encoder_from_callables("<b>", len, len)
+    assert "<caption>&lt;b&gt;</caption>" in mine._repr_html_()
+    assert "<th>licence" not in mine._repr_html_()
+
+
 def test_showing_a_large_data_set_writes_no_reports() -> None:
     dataset = SyntheticCxr(pairs=2500, prevalence=0.5)
     assert repr(dataset) == "<synthetic-cxr(pairs=2500,prevalence=0.5): 2500 images>"
@@ -437,6 +448,41 @@ def test_an_object_of_another_kind_is_refused_with_what_it_lacks(
     kind = ("a model", "a data set", "an occluder")[place]
     with pytest.raises(ArgumentError, match=f"Expected {kind}, got "):
         evaluate(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": None}, "Expected name of a _Mine as a text, got None"),
+        ({"name": 3}, "Expected name of a _Mine as a text, got a int"),
+        ({"device": torch.device("cpu")}, "Expected device .*got a device. Give where"),
+        ({"card": {}}, "Expected the card of a _Mine to be a ModelCard, got a dict"),
+        ({"prepare": "x"}, "Expected a method prepare of a _Mine, got a str"),
+        ({"encode_reports": None}, "a method encode_reports of a _Mine, got None"),
+    ],
+)
+def test_members_of_another_kind_are_named(
+    model: DualEncoder, wrong: dict[str, Any], said: str
+) -> None:
+    mine: Any = _Mine(model, wrong)
+    for use in (
+        lambda: evaluate(mine, "synthetic-cxr", "patches"),
+        lambda: evaluate([model, mine], "synthetic-cxr", "patches"),
+        lambda: find_breaking(mine, "synthetic-cxr"),
+    ):
+        with pytest.raises(ArgumentError, match=said):
+            use()
+
+
+class _Mine:
+    """A model with some members of another kind."""
+
+    def __init__(self, model: DualEncoder, wrong: dict[str, Any]) -> None:
+        self.__dict__.update(wrong)
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
 
 
 @pytest.mark.parametrize("place", range(3))

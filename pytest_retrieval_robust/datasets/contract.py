@@ -182,7 +182,7 @@ class _Members:
         if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
             raise DatasetError(
                 f"Expected {member} of {self.name} as a list of texts, got"
-                f" {_kind(texts)}. Use list(...) of them."
+                f" {_kind(texts)}. {_list_advice(member, texts)}"
             )
         for number, text in enumerate(texts):
             if not isinstance(text, str):
@@ -232,6 +232,14 @@ class _Members:
                 f" {count} {_GROUPS[member]}, got shape={groups.shape}. An image and a"
                 " report belong together if their numbers are equal."
             )
+
+
+def _list_advice(member: str, texts: object) -> str:
+    if texts is not None:
+        return "Use list(...) of them."
+    if member == "patients":
+        return "Without patients, give each image one of its own."
+    return "Give one for each, in order."
 
 
 def _is_whole(text: str) -> bool:

@@ -7,10 +7,14 @@ import operator
 from collections.abc import Collection, Iterable
 from numbers import Real
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..core.cases import canonical_level
 from ..core.errors import ArgumentError, OcclusionError
+from ..models.contract import broken_member
+
+if TYPE_CHECKING:
+    from ..models import DualEncoder
 
 _LARGEST_SEED = 2**31 - 1
 _MODEL_MEMBERS = (
@@ -45,11 +49,19 @@ def check_model(model: object) -> None:
         _MODEL_MEMBERS,
         "Load one with load_model, or make one with encoder_from_callables.",
     )
+    broken = broken_member(cast("DualEncoder", model), f"a {type(model).__name__}")
+    if broken is not None:
+        raise ArgumentError(broken)
 
 
 def check_dataset(dataset: object) -> None:
     """Raise `ArgumentError` if `dataset` is none, naming what it lacks."""
-    _check_members("data set", dataset, _DATASET_MEMBERS, "Load one with load_dataset.")
+    _check_members(
+        "data set",
+        dataset,
+        _DATASET_MEMBERS,
+        "Load one with load_dataset, or make one with dataset_from_lists.",
+    )
 
 
 def check_occluder(occluder: object) -> None:

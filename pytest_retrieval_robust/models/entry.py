@@ -14,7 +14,7 @@ from ..core.loaders import LoaderArguments
 from ..core.memory import is_out_of_memory
 from ._files.attempt import attempt
 from ._files.usual_defaults import usual_defaults
-from .card import ModelCard
+from .contract import broken_member
 from .encoder import DualEncoder, Precision
 
 
@@ -109,11 +109,9 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
             f" encoder, got a {type(model).__name__} without {', '.join(absent)}. See"
             " DualEncoder, or use encoder_from_callables."
         )
-    if not isinstance(model.card, ModelCard):
-        raise ModelError(
-            f"Expected the card of {entry.name} to be a ModelCard, got a"
-            f" {type(model.card).__name__}. Return ModelCard(source=...)."
-        )
+    broken = attempt(lambda: broken_member(model, entry.name), explain)
+    if broken is not None:
+        raise ModelError(broken)
     # A run finds its results by name: two names would split them.
     if model.name != entry.name:
         raise ModelError(

@@ -261,6 +261,39 @@ def test_the_page_of_python_measures_a_curve() -> None:
     assert curve.ks == (1, 10)
 
 
+@runs("docs/python.md", 1)
+def test_the_page_of_python_compares_models() -> None:
+    text = block("docs/python.md", "python", 1).text
+    small = text.replace("pairs=100", "pairs=20")
+    assert small != text
+    names: Names = {}
+    exec(small, names)
+    assert len(names["curves"]) == 4
+    assert len(names["table"]["recall"]) == 4 * 2 * 2 * 3
+
+
+@runs("docs/python.md", 2)
+def test_the_page_of_python_shows_what_is_there() -> None:
+    names: Names = {
+        "images": [np.full((8, 8), number, np.uint8) for number in range(3)],
+        "reports": ["One.", "Two.", "Three."],
+        "patients": [1, 1, 2],
+        "sexes": ["F", "F", "M"],
+    }
+    dataset = run("docs/python.md", 2, names)["dataset"]
+    assert "<th>patients</th><td>2</td>" in dataset._repr_html_()
+
+
+@runs("docs/python.md", 3)
+def test_the_page_of_python_reads_a_saved_run(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "store", queries=20, models=("ours", "theirs"))
+    made.save(tmp_path / "results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        names = run("docs/python.md", 3, {})
+    assert {*names["losses"]} == {"ours", "theirs"}
+
+
 @runs("docs/breaking.md", 0)
 def test_the_page_of_breaking_searches_and_maps() -> None:
     text = block("docs/breaking.md", "python", 0).text

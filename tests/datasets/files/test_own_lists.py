@@ -136,6 +136,40 @@ def test_labels_and_studies() -> None:
     assert dataset.report_groups.tolist() == [0, 1]
 
 
+def test_strata_follow_the_images_that_are_used() -> None:
+    dataset: Any = dataset_from_lists(
+        "ours",
+        [picture()] * 4,
+        ["x", None, "y", "z"],
+        strata={"sex": ("F", "F", None, "M"), "age": np.array([70, 71, 72, 73])},
+    )
+    assert dataset.strata == {"sex": ("F", "", "M"), "age": ("70", "72", "73")}
+    assert dataset_from_lists("ours", [picture()], ["x"]).strata == {}  # type: ignore[attr-defined]
+
+
+def test_a_notebook_shows_counts_of_a_data_set_alone() -> None:
+    dataset: Any = dataset_from_lists(
+        "<b>ours",
+        [picture()] * 3,
+        [SECRET, None, "y"],
+        patients=[f"{SECRET} 1", f"{SECRET} 1", f"{SECRET} 2"],
+        ids=[f"{SECRET} {number}" for number in range(3)],
+        strata={"sex": [SECRET, "F", "M"]},
+    )
+    page = dataset._repr_html_()
+    assert SECRET not in page
+    assert "<caption>&lt;b&gt;ours</caption>" in page
+    for fact in ("images used</th><td>2", "patients</th><td>2", "strata</th><td>sex"):
+        assert f"<th>{fact}</td>" in page
+
+
+@pytest.mark.parametrize("name", ["synthetic-cxr(pairs=9)", "synthetic-scenes"])
+def test_a_notebook_shows_a_drawn_data_set(name: str) -> None:
+    page = load_dataset(name)._repr_html_()  # type: ignore[attr-defined]
+    assert f"<caption>{name}</caption>" in page
+    assert "<th>pixels</th><td>224 x 224</td>" in page
+
+
 SECRET = "Mr Doe"
 
 
@@ -200,6 +234,17 @@ SECRET = "Mr Doe"
                 "Expected one report per group, got another one for the same studies in"
                 " item 1"
             ),
+        ),
+        ({"strata": ["F"] * 3}, "Expected strata as lists by name, got a list"),
+        (
+            {"strata": {"sex": ["F"]}},
+            "Expected strata sex of the same length as images, got 1 for 3",
+        ),
+        ({"strata": {3: ["F"] * 3}}, "a text as the name of a stratum, got a int"),
+        ({"strata": {"sex": "FMF"}}, r"Expected strata\['sex'\] as a list"),
+        (
+            {"strata": {"sex": [[SECRET]] * 3}},
+            r"a text or a number as strata\['sex'\], got a list in item 0",
         ),
         ({"relevance": "same"}, "Did you mean 'same-text'"),
         ({"relevance": "same-labels"}, "Expected labels for relevance='same-labels'"),

@@ -1,0 +1,193 @@
+"""Every combination of models, data sets, occluders and mask layouts, one sweep after the
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from ..core.cases import CLEAN, Case, Cell
+from ..core.errors import RobustError
+from ..core.foreign import without_frames
+from ..core.memory import give_memory_back
+from ..models import DualEncoder, precision_of
+from ..occluders import Occluder
+from ..retrieval.curve import Curve
+from . import api
+from .arguments import check_optional_whole
+from .named import (
+    Model,
+    as_dataset,
+    as_model,
+    as_occluder,
+    check_kinds,
+    require_distinct,
+)
+from .progress_bar import Bar, progress_bar
+
+if TYPE_CHECKING:
+    from ..core.outcomes import Outcome
+    from ..retrieval.metrics.named import NamedMetric
+    from .embeddings.store import EmbeddingStore
+    from .pairs import Pairs
+    from .sweep.results import SweepResult
+
+
+@dataclass(frozen=True, repr=False)
+class HowMeasured:
+    """How everything is measured, checked."""
+
+    levels: tuple[float, ...]
+    seeds: tuple[int, ...]
+    ks: tuple[int, ...]
+    device: str | None
+    batch_size: int | None
+    limit: int | None
+    metrics: tuple[NamedMetric, ...]
+
+    def __post_init__(self) -> None:
+        check_optional_whole("batch_size", self.batch_size)
+        check_optional_whole("limit", self.limit)
+
+    def cells(self, occluders: Sequence[Occluder]) -> list[tuple[Cell, Occluder]]:
+        """Every cell but that with nothing hidden."""
+        return [
+            (Cell(occluder.name, level, seed), occluder)
+            for occluder, seed in product(occluders, self.seeds)
+            for level in self.levels
+        ]
+
+
+@dataclass(frozen=True, repr=False)
+class Subjects:
+    """What is measured: models stay names until it is their turn."""
+
+    models: Sequence[Model]
+    parts: Sequence[Pairs]
+    occluders: Sequence[Occluder]
+
+
+def subjects_of(
+    models: Sequence[Any],
+    datasets: Sequence[Any],
+    occluders: Sequence[Any],
+    how: HowMeasured,
+) -> Subjects:
+    """Everything but the models is opened, and every name is known."""
+    from .pairs import check_ks, pairs_of
+
+    for model, dataset, occluder in product(models, datasets, occluders):
+        check_kinds(model, dataset, occluder)
+    hiding = [as_occluder(occluder) for occluder in occluders]
+    require_distinct("occluder", (occluder.name for occluder in hiding))
+    entries = [api.entry_of(model) for model in models if isinstance(model, str)]
+    loaded = [model for model in models if not isinstance(model, str)]
+    require_distinct("model", (model.name for model in (*entries, *loaded)))
+    parts = []
+    for dataset in datasets:
+        part = pairs_of(as_dataset(dataset), how.limit)
+        check_ks(part, how.ks)
+        parts.append(part)
+    require_distinct("data set", (part.dataset.name for part in parts))
+    return Subjects(models, parts, hiding)
+
+
+@dataclass(repr=False)
+class Evaluation:
+    """What was measured so far."""
+
+    how: HowMeasured
+    store: EmbeddingStore | None
+    is_single: bool
+    """An error ends it. Else it is written down, and the others are measured."""
+    curves: list[Curve] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    _first_error: RobustError | None = None
+
+    def run(self, subjects: Subjects, shows_progress: bool | None) -> None:
+        """Measure everything; raises `RobustError` if nothing could be measured."""
+        parts = subjects.parts
+        images = sum(len(part.images) for part in parts)
+        cells = 1 + len(self.how.cells(subjects.occluders))
+        total = len(subjects.models) * images * cells
+        with progress_bar(total, shows_progress) as bar:
+            for model in subjects.models:
+                self._measure_model(model, parts, subjects.occluders, bar)
+        if not self.curves and self._first_error is not None:
+            raise self._first_error
+
+    def _measure_model(
+        self,
+        model: Model,
+        parts: Sequence[Pairs],
+        occluders: Sequence[Occluder],
+        bar: Bar | None,
+    ) -> None:
+        try:
+            loaded = as_model(model, self.how.device)
+        except RobustError as error:
+            self._note(_name_of(model), error)
+            return
+        device = loaded.device
+        for part in parts:
+            try:
+                self._measure(loaded, part, occluders, bar)
+            except RobustError as error:
+                self._note(f"{loaded.name} on {part.dataset.name}", error)
+        # A model that was loaded here is let go before the next one is.
+        if isinstance(model, str):
+            del loaded
+            give_memory_back(device)
+
+    def _measure(
+        self,
+        model: DualEncoder,
+        part: Pairs,
+        occluders: Sequence[Occluder],
+        bar: Bar | None,
+    ) -> None:
+        from .sweep.run import SweepOptions, run_sweep
+
+        cells = self.how.cells(occluders)
+        title = f"{model.name} on {part.dataset.name}"
+        encodings = len(part.images) * (1 + len(cells))
+        options = SweepOptions(
+            precision=precision_of(model),
+            batch_size=self.how.batch_size,
+            store=self.store,
+            metrics=self.how.metrics,
+            tell=None if bar is None else bar.begin(title, encodings),
+        )
+        result = run_sweep(model, part, cells, self.how.ks, options)
+        for occluder, seed in product(occluders, self.how.seeds):
+            clean = Case(model.name, part.dataset.name, occluder.name, 0.0, seed)
+            try:
+                curve = Curve(tuple(self._outcomes(clean, result)))
+            except RobustError as error:
+                self._note(f"{title}, {occluder.name}, seed {seed}", error)
+            else:
+                self.curves.append(curve)
+
+    def _outcomes(self, clean: Case, result: SweepResult) -> Iterator[Outcome]:
+        """The outcomes of a curve; raises the error of the first cell that has none."""
+        for level in (0.0, *self.how.levels):
+            cell = Cell(clean.occluder, level, clean.seed) if level else CLEAN
+            # Level 0 is recorded as that of this occluder: it is the curve's first point.
+            case = Case(clean.model, clean.dataset, clean.occluder, level, clean.seed)
+            yield api.outcome_of(case, result.cells[cell])
+            api.raise_metric_error(result.cells[cell])
+
+    def _note(self, what: str, error: RobustError) -> None:
+        """Write an error down, without the model and the batch that its frames hold."""
+        if self.is_single:
+            raise error
+        self.failures.append(f"{what}: {error}")
+        self._first_error = self._first_error or without_frames(error)
+
+
+def _name_of(model: Model) -> str:
+    # A locator may name a folder of the user's.
+    return api.entry_of(model).name if isinstance(model, str) else model.name
