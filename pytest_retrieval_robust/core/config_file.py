@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -25,8 +26,20 @@ _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "context_length": (int,),
     "trust_remote_code": (bool,),
     "required": (bool,),
+    "command": (list,),
+    "timeout": (int, float),
 }
-_KINDS = {str: "a text", dict: "a table", int: "a whole number", bool: "true or false"}
+_KINDS = {
+    str: "a text",
+    dict: "a table",
+    int: "a whole number",
+    float: "a decimal one",
+    bool: "true or false",
+    list: "a list",
+}
+_COMMAND = "command"
+_COMMAND_KEYS = ("loader", _COMMAND, "timeout", "required")
+"""Keys of a model that a command serves: all else is that command's own."""
 _EXPERIMENT = "retrieval under occlusion"
 _OPTIONS = ("architecture", "preprocessing", "context_length", "trust_remote_code")
 
@@ -47,6 +60,12 @@ class ModelTable:
     required: bool
     places: Mapping[str, str]
     """Where each key stands, and "" the table: `robust.toml, line 3`."""
+    folder: Path
+    """What relative paths are relative to."""
+    command: tuple[str, ...] = ()
+    """The command that serves the model; empty for a checkpoint."""
+    timeout: float | None = None
+    """Seconds that an answer of the command may take."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -254,6 +273,13 @@ def _model(name: str, table: _Table) -> ModelTable:
             raise ConfigError(
                 f"{table.place(key)}: expected {expected}, got {key}={value!r}."
             )
+    if content.get("loader") == _COMMAND or _COMMAND in content:
+        return _served_model(name, table)
+    if "timeout" in content:
+        raise ConfigError(
+            f"{table.place('timeout')}: expected timeout beside command alone, got"
+            f" timeout={content['timeout']!r} for a checkpoint. Remove it."
+        )
     if "checkpoint" not in content:
         raise ConfigError(
             f'{table.place()}: expected checkpoint = "FILE or FOLDER" in'
@@ -271,7 +297,52 @@ def _model(name: str, table: _Table) -> ModelTable:
         options={key: content[key] for key in _OPTIONS if key in content},
         required=content.get("required", False),
         places=table.places(),
+        folder=table.path.parent,
     )
+
+
+def _served_model(name: str, table: _Table) -> ModelTable:
+    """A model with `loader = "command"`."""
+    content = table.content
+    if content.get("loader") != _COMMAND:
+        raise ConfigError(
+            f'{table.place(_COMMAND)}: expected loader = "command" beside command, got'
+            f" loader={content.get('loader')!r}. Fix loader, or remove command."
+        )
+    for key in content:
+        if key not in _COMMAND_KEYS:
+            raise ConfigError(
+                f"{table.place(key)}: expected no {key} beside command, got one. Give it"
+                " to the command as an argument, or write it into the file that serves."
+            )
+    command = content.get(_COMMAND)
+    if not command or not all(_is_argument(argument) for argument in command):
+        raise ConfigError(
+            f'{table.place(_COMMAND)}: expected command = ["PROGRAM", "ARGUMENT", ...]'
+            f" in [models.{name}], got command={command!r}. Write each word as a text."
+        )
+    timeout = content.get("timeout")
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ConfigError(
+            f"{table.place('timeout')}: expected seconds above 0, got"
+            f" timeout={timeout!r}. Leave it out for the default."
+        )
+    return ModelTable(
+        name=name,
+        loader=_COMMAND,
+        checkpoint="",
+        tokenizer=None,
+        options={},
+        required=content.get("required", False),
+        places=table.places(),
+        folder=table.path.parent,
+        command=tuple(command),
+        timeout=timeout,
+    )
+
+
+def _is_argument(value: object) -> bool:
+    return isinstance(value, str) and value != "" and "\0" not in value
 
 
 def _dataset(name: str, table: _Table) -> DatasetTable:

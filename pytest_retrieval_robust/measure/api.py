@@ -27,6 +27,7 @@ from ..models import (
     load_entry,
     precision_of,
 )
+from ..models.command import DEFAULT_TIMEOUT, command_entry
 from ..models.locators import entry_for, is_locator
 from ..occluders import Occluder
 from ..retrieval.curve import Curve
@@ -39,8 +40,10 @@ from .arguments import (
     check_path,
     check_text,
     check_texts,
+    checked_command,
     checked_ks,
     checked_levels,
+    checked_seconds,
     checked_seed,
     device_name,
 )
@@ -152,6 +155,48 @@ def encoder_from_callables(
     return CallableEncoder(
         name, encode_images, encode_reports, size=size, prepare=prepare, card=card
     )
+
+
+def encoder_from_command(
+    name: str,
+    command: Sequence[str | PathLike[str]],
+    *,
+    folder: str | PathLike[str] = ".",
+    device: str = "auto",
+    precision: Precision = "fp32",
+    timeout: float = DEFAULT_TIMEOUT,
+    prepare: Callable[[Image], Prepared] | None = None,
+) -> DualEncoder:
+    """A model that another process serves, with a Python and libraries of its own.
+
+    `retrieval-robust serve --write serve.py` writes the file to fill in. The process
+    ends with the model, or with this process.
+
+    Args:
+        name: What the model is called in results.
+        command: A program and its arguments: `["/envs/ours/bin/python", "serve.py"]`.
+        folder: The working folder of the process.
+        device: What it is asked to compute on: `cpu`, `cuda`, `cuda:1`, `mps` or
+            `auto`. `model.device` is `cpu` all the same, which is where pixels wait.
+        precision: `fp32`, `bf16` or `fp16`.
+        timeout: Seconds that the start, and each answer, may take.
+        prepare: Maps a PIL image to `Prepared`, in place of what the process asks for.
+
+    Raises:
+        ModelError: It does not start, or does not greet as the protocol says.
+        NotOnThisMachineError: The program is not there.
+    """
+    check_text("name", name, "our-candidate")
+    known_word("precision", precision, get_args(Precision))
+    check_path("folder", folder)
+    check_function("prepare", prepare, optional=True)
+    arguments = checked_command(command)
+    checked_timeout = checked_seconds("timeout", timeout)
+    entry = command_entry(
+        name, arguments, Path(folder).resolve(), checked_timeout, prepare
+    )
+    request = LoadRequest(resolve_device(device_name(device)), precision, name=name)
+    return load_entry(entry, request)
 
 
 def dataset_from_lists(
