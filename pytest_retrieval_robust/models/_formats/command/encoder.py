@@ -46,10 +46,6 @@ class CommandEncoder:
         self.card = card
         self._server = server
         self._prepare = prepare or server.hello.geometry
-        # Looked up by attribute: a model that cannot count has none.
-        if server.hello.counts_tokens:
-            self.token_lengths = self._token_lengths
-            self.truncated = self._truncated
         # Also at the end of the interpreter.
         weakref.finalize(self, server.close)
 
@@ -92,37 +88,6 @@ class CommandEncoder:
         headers = [{"type": "texts", "texts": part} for part in parts]
         nothing = [None] * len(parts)
         return self._rows("texts", headers, nothing, [len(part) for part in parts])
-
-    def _token_lengths(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text is encoded as, after it was cut."""
-        most = self._server.hello.context_length
-        lengths = self._counted(texts)
-        if most is None:
-            return lengths
-        return [min(length, most) for length in lengths]
-
-    def _truncated(self, texts: Sequence[str]) -> int:
-        most = self._server.hello.context_length
-        if most is None:
-            return 0
-        return sum(length > most for length in self._counted(texts))
-
-    def _counted(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each text has before it is cut."""
-        parts = [list(texts[part]) for part in self._parts(len(texts))]
-        headers = [{"type": "count", "texts": part} for part in parts]
-        answers = self._answers(headers, [None] * len(parts))
-        lengths: list[int] = []
-        for part, answer in zip(parts, answers, strict=True):
-            counted = _lengths_in(answer.header)
-            if len(counted) != len(part):
-                raise self._refusal(
-                    f"{len(part)} whole numbers for a count of tokens",
-                    "something else",
-                    "Return one number of tokens for each text.",
-                )
-            lengths += counted
-        return lengths
 
     def _parts(self, count: int) -> list[slice]:
         """Of at most as many inputs as the other side takes: the same for every run."""
@@ -208,6 +173,44 @@ class CommandEncoder:
                 " there, or use half precision."
             )
         return ModelError(f"{expected} {kind}{where}{text}. Fix the encoder.")
+
+
+class CountingCommandEncoder(CommandEncoder):
+    """One whose command also counts tokens.
+
+    Callers look for the ability by its attribute, so the other class must not have it.
+    """
+
+    def token_lengths(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text is encoded as, after it was cut."""
+        most = self._server.hello.context_length
+        lengths = self._counted(texts)
+        if most is None:
+            return lengths
+        return [min(length, most) for length in lengths]
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        most = self._server.hello.context_length
+        if most is None:
+            return 0
+        return sum(length > most for length in self._counted(texts))
+
+    def _counted(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has before it is cut."""
+        parts = [list(texts[part]) for part in self._parts(len(texts))]
+        headers = [{"type": "count", "texts": part} for part in parts]
+        answers = self._answers(headers, [None] * len(parts))
+        lengths: list[int] = []
+        for part, answer in zip(parts, answers, strict=True):
+            counted = _lengths_in(answer.header)
+            if len(counted) != len(part):
+                raise self._refusal(
+                    f"{len(part)} whole numbers for a count of tokens",
+                    "something else",
+                    "Return one number of tokens for each text.",
+                )
+            lengths += counted
+        return lengths
 
 
 def _word(value: object) -> str:

@@ -39,7 +39,7 @@ class LastWords:
     def shown(self, *, was_given_data: bool) -> str:
         """What may be shown of it, as a sentence; empty if there is nothing."""
         text = self._kept.decode("utf-8", "replace")
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.splitlines() if line.strip(" \t^~")]
         if not lines:
             return ""
         if shows_texts():
@@ -50,7 +50,7 @@ class LastWords:
 
 
 def _quoted(lines: Sequence[str]) -> str:
-    clean = [_CONTROL.sub("", line).rstrip()[:_LONGEST] for line in lines[-_SHOWN:]]
+    clean = [_CONTROL.sub("", line)[:_LONGEST] for line in lines[-_SHOWN:]]
     return f"It wrote: {' | '.join(clean)}."
 
 

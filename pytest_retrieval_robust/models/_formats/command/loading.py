@@ -14,7 +14,7 @@ from PIL import Image
 from ....core.errors import ConfigError
 from ... import LoadRequest, ModelCard, Prepared
 from ..._files.checkpoint import sha256_of
-from .encoder import CommandEncoder
+from .encoder import CommandEncoder, CountingCommandEncoder
 from .hello import Hello
 from .process import Command
 from .server import Server
@@ -45,7 +45,8 @@ def load_command(
             f" ({hello.precision}), got precision={request.precision!r}. Ask for that"
             " one, or have the command say the one that it is asked for."
         )
-    return CommandEncoder(name, server, _card(hello, files), prepare)
+    kind = CountingCommandEncoder if hello.counts_tokens else CommandEncoder
+    return kind(name, server, _card(hello, files), prepare)
 
 
 def digests_of(command: Command) -> list[str]:
