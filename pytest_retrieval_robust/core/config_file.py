@@ -225,7 +225,8 @@ def place(
 
 def _line_of_key(lines: Sequence[str], start: int, key: str) -> int:
     """The first line from `start` on that sets `key`; `start` where none does."""
-    word = re.compile(rf'(^|[\s,{{\[.])"?{re.escape(key)}"?\s*([=\].]|$)')
+    # What follows an equals sign is a value.
+    word = re.compile(rf'(^|(?<!=)[\s,{{\[.])"?{re.escape(key)}"?\s*([=\].]|$)')
     for number in range(start, len(lines)):
         if word.search(lines[number]):
             return number

@@ -117,6 +117,10 @@ class Server:
         except ServingError as error:
             self._process = None
             return _failure_of(error, process)
+        except BaseException:
+            # An interrupt: the process was ended in the middle of a message.
+            self._process = None
+            raise
 
     def _have_process(self) -> _Failure | None:
         """Have a process of our own that runs; what went wrong if there is none."""
