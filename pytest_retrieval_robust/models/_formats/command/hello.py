@@ -23,7 +23,7 @@ _USUAL_BATCH = 64
 _LONGEST_WORD = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hello:
     """What the other side says of its encoder."""
 

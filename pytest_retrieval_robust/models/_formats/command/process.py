@@ -40,7 +40,7 @@ Request: TypeAlias = Sequence[memoryview]
 """A frame, as pieces of memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Command:
     """How the process is started."""
 

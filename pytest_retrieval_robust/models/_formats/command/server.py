@@ -19,7 +19,7 @@ MOST_RESTARTS = 3
 """How often a process that ended is started again for one loading of the model."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Failure:
     """What went wrong, as it may be said."""
 
