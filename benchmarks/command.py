@@ -9,11 +9,14 @@ median of the rounds. The last lines are of the pipe alone: an encoder that does
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -102,25 +105,40 @@ def _compare(here: DualEncoder, there: DualEncoder, rounds: int) -> None:
     dataset = load_dataset("synthetic-cxr", pairs=_PAIRS)
     occluder = load_occluder("patches")
     seconds: dict[str, list[float]] = {"in process": [], "command": []}
+    cores: dict[str, list[float]] = {"in process": [], "command": []}
     # One round more: the first warms both up.
-    for _ in range(rounds + 1):
-        for name, model in (("in process", here), ("command", there)):
+    for number in range(rounds + 1):
+        turns = [("in process", here), ("command", there)]
+        # Who goes first takes turns too.
+        for name, model in turns[:: 1 if number % 2 else -1]:
             start = time.perf_counter()
+            used = _core_seconds(there)
             evaluate(model, dataset, occluder, levels=(0.3,))
             seconds[name].append(time.perf_counter() - start)
-    ratios = [
-        own / served
-        for own, served in zip(
-            seconds["in process"][1:], seconds["command"][1:], strict=True
-        )
-    ]
+            cores[name].append(_core_seconds(there) - used)
+    ratios = _ratios(seconds)
     for name, measured in seconds.items():
         print(f"{name}: {2 * _PAIRS / median(measured[1:]):.1f} images per second")
     print(f"throughput of command over in process: {median(ratios):.3f}")
     print("rounds:", " ".join(f"{ratio:.3f}" for ratio in sorted(ratios)))
+    print(f"core seconds, in process over command: {median(_ratios(cores)):.3f}")
     pixels = torch.rand(8, 3, 224, 224)
     apart = (here.encode_images(pixels) - there.encode_images(pixels)).abs().max()
     print(f"largest difference of a row's numbers: {float(apart):.1e}")
+
+
+def _ratios(of_sides: Mapping[str, Sequence[float]]) -> list[float]:
+    """In process over command, by rounds, without the first."""
+    pairs = zip(of_sides["in process"][1:], of_sides["command"][1:], strict=True)
+    return [own / served for own, served in pairs]
+
+
+def _core_seconds(there: Any) -> float:
+    """What this process and the served one have used of the cores so far."""
+    pid = there._server._process._process.pid
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _time_pipe(model: DualEncoder) -> None:
