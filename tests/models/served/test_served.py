@@ -28,7 +28,8 @@ from pytest_retrieval_robust.models import token_lengths_of, truncated_by
 from ...conftest import Run
 from .servers import FUNCTIONS, SIZE, WIDTH, bare_file, helper_file, served, started
 
-OLD_PYTHON = Path.home() / ".pyenv/versions/3.8.18/bin/python"
+OLD_PYTHON = "RETRIEVAL_ROBUST_OLD_PYTHON"
+"""The variable that names a Python 3.8 with numpy."""
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +113,12 @@ def test_a_server_that_was_written_from_the_page_alone(tmp_path: Path) -> None:
 
 
 def test_the_helper_runs_on_python_38(tmp_path: Path) -> None:
-    environment = os.environ.get("RETRIEVAL_ROBUST_OLD_PYTHON")
-    if environment is None:
-        pytest.skip("RETRIEVAL_ROBUST_OLD_PYTHON names no Python 3.8 with numpy")
+    python = os.environ.get(OLD_PYTHON)
+    if python is None:
+        pytest.skip(f"{OLD_PYTHON} names no Python 3.8 with numpy")
     file = helper_file(tmp_path)
     encoder = encoder_from_command(
-        "ours", [environment, file.name], folder=tmp_path, device="cpu"
+        "ours", [python, file.name], folder=tmp_path, device="cpu"
     )
     assert encoder.encode_reports(["a", "bc"]).shape == (2, WIDTH)
 

@@ -20,6 +20,10 @@ _LONGEST = 300
 """Characters of a line that are shown."""
 _MOST_FRAMES = 3
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:/[^\s'\":,;()]*)+/([^\s/'\":,;()]+)")
+_QUOTED_PATH = re.compile(
+    r"""(?P<sign>['"])(?:(?!(?P=sign)).)*/(?P<last>[^/'"]*)(?P=sign)"""
+)
+"""Which may hold spaces."""
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+), in (\S+)\s*$')
 _ERROR = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit))\b(?::|$)")
 _MODULE = re.compile(r"^ModuleNotFoundError: No module named '[\w.]+'")
@@ -46,12 +50,18 @@ class LastWords:
             return _quoted(lines)
         if was_given_data:
             return _place_in(lines)
-        return _quoted([_PATH.sub(r"\1", line) for line in lines])
+        return _quoted([_without_folders(line) for line in lines])
 
 
 def _quoted(lines: Sequence[str]) -> str:
     clean = [_CONTROL.sub("", line)[:_LONGEST] for line in lines[-_SHOWN:]]
     return f"It wrote: {' | '.join(clean)}."
+
+
+def _without_folders(line: str) -> str:
+    """A line whose paths are cut to their last part: folders may tell of people."""
+    line = _QUOTED_PATH.sub(r"\g<sign>\g<last>\g<sign>", line)
+    return _PATH.sub(r"\1", line)
 
 
 def _place_in(lines: Sequence[str]) -> str:
