@@ -1,6 +1,6 @@
 """An encoder through `loader = "command"` against the same one in process.
 
-    python -m benchmarks.command [ROUNDS]
+    python -m benchmarks.command [ROUNDS [PAIRS]]
 
 ViT-B/32 of open_clip with random weights. The two take turns in one process, each round
 a sweep over the same pairs, so that a busy machine slows both alike; each figure is the
@@ -72,11 +72,12 @@ def embed_images(pixels):
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    pairs = int(sys.argv[2]) if len(sys.argv) > 2 else _PAIRS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         here = _in_process(folder)
         there = _served(folder, "vit", _LOAD)
-        _compare(here, there, rounds)
+        _compare(here, there, rounds, pairs)
         _time_pipe(_served(folder, "nothing", _NOTHING))
 
 
@@ -101,8 +102,8 @@ def _served(folder: Path, name: str, functions: str) -> DualEncoder:
     )
 
 
-def _compare(here: DualEncoder, there: DualEncoder, rounds: int) -> None:
-    dataset = load_dataset("synthetic-cxr", pairs=_PAIRS)
+def _compare(here: DualEncoder, there: DualEncoder, rounds: int, pairs: int) -> None:
+    dataset = load_dataset("synthetic-cxr", pairs=pairs)
     occluder = load_occluder("patches")
     seconds: dict[str, list[float]] = {"in process": [], "command": []}
     cores: dict[str, list[float]] = {"in process": [], "command": []}
@@ -116,9 +117,10 @@ def _compare(here: DualEncoder, there: DualEncoder, rounds: int) -> None:
             evaluate(model, dataset, occluder, levels=(0.3,))
             seconds[name].append(time.perf_counter() - start)
             cores[name].append(_core_seconds(there) - used)
+            print(f"round {number}, {name}: {seconds[name][-1]:.2f} s", flush=True)
     ratios = _ratios(seconds)
     for name, measured in seconds.items():
-        print(f"{name}: {2 * _PAIRS / median(measured[1:]):.1f} images per second")
+        print(f"{name}: {2 * pairs / median(measured[1:]):.1f} images per second")
     print(f"throughput of command over in process: {median(ratios):.3f}")
     print("rounds:", " ".join(f"{ratio:.3f}" for ratio in sorted(ratios)))
     print(f"core seconds, in process over command: {median(_ratios(cores)):.3f}")
