@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .gate.record import RunRecord as RunRecord
     from .measure.api import dataset_from_lists as dataset_from_lists
     from .measure.api import encoder_from_callables as encoder_from_callables
+    from .measure.api import encoder_from_command as encoder_from_command
     from .measure.api import load_dataset as load_dataset
     from .measure.api import load_model as load_model
     from .measure.api import load_occluder as load_occluder
@@ -83,6 +84,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "dataset_from_lists": "measure.api",
     "encoder_from_callables": "measure.api",
+    "encoder_from_command": "measure.api",
     "evaluate": "measure.evaluation",
     "find_breaking": "measure.breaking",
     "load_dataset": "measure.api",

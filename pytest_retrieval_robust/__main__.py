@@ -1,6 +1,7 @@
 """`retrieval-robust COMMAND`, or `python -m pytest_retrieval_robust COMMAND`.
 
-`init DIR` copies a ready suite, `inspect NAME` shows what a data set holds, `rank MODEL
+`init DIR` copies a ready suite, `serve --write FILE` writes the file that serves a model
+from an environment of its own, `inspect NAME` shows what a data set holds, `rank MODEL
 NAME` shows what hiding does to the ranks of single images, `compare A B` sets two runs
 side by side, `store` shows and prunes the embeddings that are kept from run to run, and
 `encode` makes those that a suite needs, in parts on any machines. `plan-run` says what a

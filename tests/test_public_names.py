@@ -17,6 +17,7 @@ PUBLIC = frozenset(
     [
         "dataset_from_lists",
         "encoder_from_callables",
+        "encoder_from_command",
         "evaluate",
         "find_breaking",
         "load_dataset",

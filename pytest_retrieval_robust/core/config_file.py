@@ -27,11 +27,22 @@ _MODEL_KEYS: Mapping[str, tuple[type, ...]] = {
     "context_length": (int,),
     "trust_remote_code": (bool,),
     "required": (bool,),
+    "command": (list,),
 }
 _TIMEOUT = "timeout"
+_ANSWER_TIMEOUT = "answer_timeout"
 LONGEST_SECONDS = 1e8
 """Of a time-out: three years. Clocks of the system take no more."""
-_KINDS = {str: "a text", dict: "a table", int: "a whole number", bool: "true or false"}
+_KINDS = {
+    str: "a text",
+    dict: "a table",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+}
+_COMMAND = "command"
+_COMMAND_KEYS = ("loader", _COMMAND, _TIMEOUT, _ANSWER_TIMEOUT, "required")
+"""Keys of a model that a command serves: all else is that command's own."""
 _EXPERIMENT = "retrieval under occlusion"
 _OPTIONS = (
     "architecture",
@@ -61,6 +72,12 @@ class ModelTable:
     """Seconds for its loading, and for each of its sweeps and searches."""
     places: Mapping[str, str]
     """Where each key stands, and "" the table: `robust.toml, line 3`."""
+    folder: Path
+    """What relative paths are relative to."""
+    command: tuple[str, ...] = ()
+    """The command that serves the model; empty for a checkpoint."""
+    answer_timeout: float | None = None
+    """Seconds that an answer of the command may take; None for the default."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,7 +170,7 @@ def read_config_file(path: Path) -> ConfigFile:
     timeout = None
     if _TIMEOUT in tables:
         where = place(path, text, None, 0, _TIMEOUT)
-        timeout = _seconds(where, tables[_TIMEOUT])
+        timeout = _seconds(where, _TIMEOUT, tables[_TIMEOUT])
     gates = tables.get("gate", [])
     if not (isinstance(gates, list) and all(isinstance(gate, dict) for gate in gates)):
         raise ConfigError(
@@ -228,7 +245,8 @@ def place(
 
 def _line_of_key(lines: Sequence[str], start: int, key: str) -> int:
     """The first line from `start` on that sets `key`; `start` where none does."""
-    word = re.compile(rf'(^|[\s,{{\[.])"?{re.escape(key)}"?\s*([=\].]|$)')
+    # What follows an equals sign is a value.
+    word = re.compile(rf'(^|(?<!=)[\s,{{\[.])"?{re.escape(key)}"?\s*([=\].]|$)')
     for number in range(start, len(lines)):
         if word.search(lines[number]):
             return number
@@ -263,25 +281,30 @@ def _tracking(table: _Table) -> TrackingTable:
     return TrackingTable(server, content.get("experiment", _EXPERIMENT))
 
 
-def _seconds(where: str, value: object) -> float:
-    """A time-out that was written."""
+def _seconds(where: str, key: str, value: object) -> float:
+    """A time-out that was written under a key."""
     # To Python true is a number, and TOML has inf and nan.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and 0 < value < LONGEST_SECONDS:  # type: ignore[operator]
         return float(value)  # type: ignore[arg-type]
     raise ConfigError(
-        f"{where}: expected seconds, a number above 0, got {_TIMEOUT}={value!r}. Leave"
-        " it out for no limit."
+        f"{where}: expected seconds, a number above 0, got {key}={value!r}. Leave it"
+        " out for the default."
     )
+
+
+def _timeout(table: _Table, key: str) -> float | None:
+    if key not in table.content:
+        return None
+    return _seconds(table.place(key), key, table.content[key])
 
 
 def _model(name: str, table: _Table) -> ModelTable:
     content = table.content
     table.require_table(repr(content))
-    table.check_keys((*_MODEL_KEYS, _TIMEOUT), "key of [models.NAME]")
-    timeout = None
-    if _TIMEOUT in content:
-        timeout = _seconds(table.place(_TIMEOUT), content[_TIMEOUT])
+    known = (*_MODEL_KEYS, _TIMEOUT, _ANSWER_TIMEOUT)
+    table.check_keys(known, "key of [models.NAME]")
+    timeout = _timeout(table, _TIMEOUT)
     for key in _MODEL_KEYS.keys() & content.keys():
         value = content[key]
         kinds = _MODEL_KEYS[key]
@@ -292,6 +315,14 @@ def _model(name: str, table: _Table) -> ModelTable:
             raise ConfigError(
                 f"{table.place(key)}: expected {expected}, got {key}={value!r}."
             )
+    if content.get("loader") == _COMMAND or _COMMAND in content:
+        return _served_model(name, table)
+    if _ANSWER_TIMEOUT in content:
+        raise ConfigError(
+            f"{table.place(_ANSWER_TIMEOUT)}: expected answer_timeout beside command"
+            f" alone, got answer_timeout={content[_ANSWER_TIMEOUT]!r} for a checkpoint."
+            " Write timeout, or remove it."
+        )
     if "checkpoint" not in content:
         raise ConfigError(
             f'{table.place()}: expected checkpoint = "FILE or FOLDER" in'
@@ -310,7 +341,47 @@ def _model(name: str, table: _Table) -> ModelTable:
         required=content.get("required", False),
         timeout=timeout,
         places=table.places(),
+        folder=table.path.parent,
     )
+
+
+def _served_model(name: str, table: _Table) -> ModelTable:
+    """A model with `loader = "command"`."""
+    content = table.content
+    if content.get("loader") != _COMMAND:
+        raise ConfigError(
+            f'{table.place(_COMMAND)}: expected loader = "command" beside command, got'
+            f" loader={content.get('loader')!r}. Fix loader, or remove command."
+        )
+    for key in content:
+        if key not in _COMMAND_KEYS:
+            raise ConfigError(
+                f"{table.place(key)}: expected no {key} beside command, got one. Give it"
+                " to the command as an argument, or write it into the file that serves."
+            )
+    command = content.get(_COMMAND)
+    if not command or not all(_is_argument(argument) for argument in command):
+        raise ConfigError(
+            f'{table.place(_COMMAND)}: expected command = ["PROGRAM", "ARGUMENT", ...]'
+            f" in [models.{name}], got command={command!r}. Write each word as a text."
+        )
+    return ModelTable(
+        name=name,
+        loader=_COMMAND,
+        checkpoint="",
+        tokenizer=None,
+        options={},
+        required=content.get("required", False),
+        places=table.places(),
+        folder=table.path.parent,
+        command=tuple(command),
+        timeout=_timeout(table, _TIMEOUT),
+        answer_timeout=_timeout(table, _ANSWER_TIMEOUT),
+    )
+
+
+def _is_argument(value: object) -> bool:
+    return isinstance(value, str) and value != "" and "\0" not in value
 
 
 def _dataset(name: str, table: _Table) -> DatasetTable:

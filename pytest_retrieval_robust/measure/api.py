@@ -25,6 +25,7 @@ from ..models import (
     check_accepted,
     load_entry,
 )
+from ..models.command import DEFAULT_TIMEOUT, command_entry
 from ..models.locators import entry_for, is_locator
 from ..occluders import Occluder
 from .arguments import (
@@ -32,6 +33,8 @@ from .arguments import (
     check_optional_whole,
     check_path,
     check_text,
+    checked_command,
+    checked_seconds,
     device_name,
 )
 from .from_text import dataset_from_text, occluder_from_text
@@ -150,6 +153,46 @@ def encoder_from_callables(
     return CallableEncoder(
         name, encode_images, encode_reports, size=size, prepare=prepare, card=card
     )
+
+
+def encoder_from_command(
+    name: str,
+    command: Sequence[str | PathLike[str]],
+    *,
+    folder: str | PathLike[str] = ".",
+    device: str = "auto",
+    precision: Precision = "fp32",
+    answer_timeout: float = DEFAULT_TIMEOUT,
+    prepare: Callable[[Image], Prepared] | None = None,
+) -> DualEncoder:
+    """A model that another process serves, with a Python and libraries of its own.
+
+    `retrieval-robust serve --write serve.py` writes the file to fill in. The process
+    ends with the model, or with this process.
+
+    Args:
+        name: What the model is called in results.
+        command: A program and its arguments: `["/envs/ours/bin/python", "serve.py"]`.
+        folder: The working folder of the process.
+        device: What it is asked to compute on: `cpu`, `cuda`, `cuda:1`, `mps` or
+            `auto`. `model.device` is `cpu` all the same, which is where pixels wait.
+        precision: `fp32`, `bf16` or `fp16`.
+        answer_timeout: Seconds that the start, and each answer, may take.
+        prepare: Maps a PIL image to `Prepared`, in place of what the process asks for.
+
+    Raises:
+        ModelError: It does not start, or does not greet as the protocol says.
+        NotOnThisMachineError: The program is not there.
+    """
+    check_text("name", name, "our-candidate")
+    known_word("precision", precision, get_args(Precision))
+    check_path("folder", folder)
+    check_function("prepare", prepare, optional=True)
+    arguments = checked_command(command)
+    seconds = checked_seconds("answer_timeout", answer_timeout)
+    entry = command_entry(name, arguments, Path(folder).resolve(), seconds, prepare)
+    request = LoadRequest(resolve_device(device_name(device)), precision, name=name)
+    return load_entry(entry, request)
 
 
 def dataset_from_lists(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from numbers import Real
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
@@ -142,6 +142,34 @@ def checked_ks(ks: object) -> tuple[int, ...]:
     if not checked:
         raise ArgumentError(f"Expected at least one k, got ks={ks!r}. {advice}")
     return tuple(sorted(checked))
+
+
+def checked_command(command: object) -> tuple[str, ...]:
+    """A program and its arguments."""
+    words: list[object] = []
+    if isinstance(command, Sequence) and not isinstance(command, str | bytes):
+        words = list(command)
+    arguments = [str(word) for word in words if isinstance(word, str | PathLike)]
+    if len(arguments) == len(words) and arguments and _are_arguments(arguments):
+        return tuple(arguments)
+    raise ArgumentError(
+        "Expected a program and its arguments, got"
+        f" command={command!r}. Give a list of texts or paths:"
+        ' ["/envs/ours/bin/python", "serve.py"].'
+    )
+
+
+def _are_arguments(words: Sequence[str]) -> bool:
+    return all(word != "" and "\0" not in word for word in words)
+
+
+def checked_seconds(name: str, seconds: object) -> float:
+    """A time of more than nothing."""
+    # To Python true is a number.
+    is_flag = isinstance(seconds, bool)
+    if isinstance(seconds, Real) and not is_flag and 0 < float(seconds) < math.inf:
+        return float(seconds)
+    raise ArgumentError(f"Expected {name} in seconds above 0, got {name}={seconds!r}.")
 
 
 def checked_seed(seed: object) -> int:

@@ -129,6 +129,12 @@ def may_work_elsewhere(model: object) -> bool:
     return bool(getattr(model, "may_work_elsewhere", False))
 
 
+def restarts_of(model: object) -> int:
+    """How often a model's process ended and was started again; 0 for one without."""
+    restarts = getattr(model, "restarts", 0)
+    return restarts if isinstance(restarts, int) else 0
+
+
 def truncated_by(model: DualEncoder, texts: Sequence[str]) -> int | None:
     """How many texts the model cuts at its context length; None if it cannot say."""
     count: Callable[[Sequence[str]], int] | None = getattr(model, "truncated", None)

@@ -76,7 +76,12 @@ def _base(
             _require_path(loader, checkpoint)
             return entry
     if loader is not None:
-        known = ["transformers", "open_clip", *(entry.name for entry in layouts)]
+        known = [
+            "transformers",
+            "open_clip",
+            "command",
+            *(entry.name for entry in layouts),
+        ]
         raise unknown_name("loader", loader, known)
     if _is_hub(checkpoint):
         return _transformers(name, checkpoint)

@@ -11,6 +11,7 @@ from ..core.catalogue import Catalogues, is_glob
 from ..core.config_file import ModelTable
 from ..core.errors import ConfigError, UnknownNameError
 from ..models import LoadRequest, ModelEntry
+from ..models.command import DEFAULT_TIMEOUT, command_entry
 from ..models.locators import entry_for, is_locator
 from ..models.own_checkpoint import own_entry
 from .settings import Settings
@@ -123,6 +124,12 @@ def _add_table(table: ModelTable, catalogues: Catalogues) -> None:
             f" got [models.{table.name}], which the catalogue has already. Choose"
             " another name."
         )
+    if table.command:
+        seconds = table.answer_timeout or DEFAULT_TIMEOUT
+        catalogues.models.add(
+            command_entry(table.name, table.command, table.folder, seconds)
+        )
+        return
     try:
         entry = own_entry(
             table.name,

@@ -26,6 +26,7 @@ from pytest_retrieval_robust.measure.from_text import metric_from_text
 from pytest_retrieval_robust.models import published
 
 from ..datasets.files import trees
+from ..models.served.servers import helper_file, started
 from ..saved_runs import make_run
 from . import foreign_libraries
 from .conftest import ENCODER, STUDIES
@@ -46,6 +47,26 @@ CHEXPERT = [
     (0, 0, 0, 1, 0, "Edema."),
 ]
 PAIRS = "synthetic-cxr(pairs=24)"
+OUR_NETWORK = """
+import numpy as np
+
+
+def tokenize(texts):
+    return np.array([[len(text), 1.0] for text in texts])
+
+
+class Network:
+    def encode_image(self, pixels):
+        return pixels.mean(axis=(2, 3)) @ np.ones((3, 512))
+
+    def encode_text(self, tokens):
+        return tokens @ np.ones((2, 512))
+
+
+def open_network(weights, device):
+    return Network()
+"""
+"""What the page's functions import."""
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -55,6 +76,8 @@ CHECKED: set[tuple[str, str, int]] = {
     ("README.md", "python", 1),
     ("docs/breaking.md", "python", 1),
     ("docs/extending.md", "python", 9),
+    # `models/served/test_medclip_package` serves it, where the package is.
+    ("docs/command.md", "python", 1),
 }
 """The blocks that a test of this module, or the shared run, runs."""
 
@@ -124,6 +147,17 @@ def test_a_conftest_registers_a_model() -> None:
     )
     names = run("docs/extending.md", 1, {"connect": lambda: session})
     measure(registered(names).models.get("ours"))
+
+
+@runs("docs/command.md", 0)
+def test_the_functions_of_the_page_serve_a_model(tmp_path: Path) -> None:
+    (tmp_path / "our_network.py").write_text(OUR_NETWORK)
+    (tmp_path / "weights.pt").write_text("weights")
+    file = helper_file(tmp_path, block("docs/command.md", "python", 0).text)
+    encoder = started(file)
+    assert encoder.encode_reports(["a", "bc"]).shape == (2, 512)
+    assert encoder.encode_images(torch.zeros(1, 3, 224, 224)).shape == (1, 512)
+    assert encoder.card.sha256 is not None
 
 
 class Network:

@@ -5,10 +5,23 @@ Everything heavy is imported when a command runs.
 
 from __future__ import annotations
 
-from . import card, compare, encode, init, inspect, plan_run, plot, rank, store, table
+from . import (
+    card,
+    compare,
+    encode,
+    init,
+    inspect,
+    plan_run,
+    plot,
+    rank,
+    serve,
+    store,
+    table,
+)
 
 COMMANDS = (
     init,
+    serve,
     inspect,
     compare,
     plan_run,

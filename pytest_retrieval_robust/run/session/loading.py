@@ -39,6 +39,8 @@ class LoadedModel:
     """The batch that was prepared last for the timers."""
     timed_key: tuple[str, int] | None = None
     """Its data set and number of images."""
+    restarts: int = 0
+    """How often its processes were started again, as far as a note has said it."""
 
 
 class Loader:

@@ -23,6 +23,7 @@ from ...retrieval.curve import Curve
 from .hardware_note import hardware_note
 from .loading import Loader, give_memory_back
 from .planning import PlannedCells
+from .restart_note import restart_note, restarts_in
 from .samples import Samples
 from .shared_pictures import SharedPictures
 from .state import RunState
@@ -154,6 +155,7 @@ class Measurer:
         if not isinstance(result, RobustError):
             self._note_precision(model, dataset)
             self._note_hardware(model, dataset, result)
+            self._note_restarts(model, dataset)
             self._samples.keep(model, dataset, result)
         if self._state.embeddings is not None:
             self._state.embeddings.prune()
@@ -198,6 +200,14 @@ class Measurer:
         note = hardware_note(model, dataset, result)
         # A sweep that is run again, with another cell, says the same.
         if note is not None and note not in self._loader.notes:
+            self._loader.notes.append(note)
+
+    def _note_restarts(self, model: str, dataset: str) -> None:
+        loaded = self._loader.loaded(model)
+        restarts = restarts_in((loaded.encoder, *(loaded.copies or ())))
+        note = restart_note(model, dataset, restarts - loaded.restarts)
+        loaded.restarts = restarts
+        if note is not None:
             self._loader.notes.append(note)
 
     def _note_precision(self, model: str, dataset: str) -> None:

@@ -1,0 +1,39 @@
+"""`serve --write FILE`: the file that serves a model from an environment of its own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ...models.command import HELPER
+from ._errors import Commands, reason_of, report_error
+
+
+def add_parser(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "serve", help="write the file that serves a model from its own environment"
+    )
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", required=True, help="as serve.py"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    target: Path = parsed.write
+    try:
+        # Never over a file that somebody has filled in.
+        with target.open("x", encoding="utf-8") as file:
+            file.write(HELPER.read_text(encoding="utf-8"))
+    except FileExistsError:
+        return report_error(
+            f"Expected a new file, got {target}, which exists. Choose another name."
+        )
+    except OSError as error:
+        return report_error(
+            f"Expected a file that can be written, got {target} ({reason_of(error)})."
+            " Choose another place."
+        )
+    print(f"wrote {target}")
+    print(f"next: fill in its three functions, and try it with python {target} --try")
+    return 0
