@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.catalogue import Catalogues, is_glob
-from ..core.config_file import ModelTable
 from ..core.errors import ConfigError, UnknownNameError
+from ..core.model_table import ModelTable
 from ..models import LoadRequest, ModelEntry
 from ..models.command import DEFAULT_TIMEOUT, command_entry
 from ..models.locators import entry_for, is_locator

@@ -172,7 +172,7 @@ def parse_size(flag: str, text: str) -> int:
 
 def parse_seconds(flag: str, text: str) -> float:
     """Seconds of a time-out."""
-    from ..core.config_file import LONGEST_SECONDS
+    from ..core.toml_table import LONGEST_SECONDS
 
     # Not a number fails the comparison below, as "nan" does.
     try:

@@ -59,7 +59,7 @@ def hosted_system(
             return None
         return missing_tokenizer(name, tokenizer)
 
-    accepts = ("checkpoint", "tokenizer", "context_length")
+    accepts = ("checkpoint", "tokenizer", "context_length", "weights")
     return ModelEntry(name, summary, load, missing, accepts=accepts)
 
 
@@ -124,7 +124,7 @@ def open_clip_file_model(
         load,
         missing,
         fetchable=is_fetchable,
-        accepts=("checkpoint", "preprocessing"),
+        accepts=("checkpoint", "preprocessing", "weights"),
     )
 
 

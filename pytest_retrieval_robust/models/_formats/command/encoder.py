@@ -17,7 +17,7 @@ from ....core.foreign import SHOW_VARIABLE, shows_texts
 from ....core.memory import OutOfMemory
 from ... import ModelCard, Precision, Prepared
 from ...preparing import prepares_by
-from ..encoders import described_encoder, unit_rows
+from ..encoders import ShownEncoder, unit_rows
 from ..pictures import way_or_none
 from .frames import Header, Message, array_in
 from .server import Server
@@ -26,7 +26,7 @@ _MOST_PLACES = 3
 _LONGEST_PLACE = 120
 
 
-class CommandEncoder:
+class CommandEncoder(ShownEncoder):
     """Has another process encode, which is ended when nothing refers to this any more.
 
     Pixels stay in the memory of the host here. Where the other side computes, the
@@ -48,9 +48,6 @@ class CommandEncoder:
         self._prepare = prepare or server.hello.geometry
         # Also at the end of the interpreter.
         weakref.finalize(self, server.close)
-
-    def __repr__(self) -> str:
-        return described_encoder(self)
 
     @property
     def precision(self) -> Precision:
