@@ -181,12 +181,13 @@ class _Talk:
                 answered = len(self._answers)
                 self._begin_requests()
                 left = deadline - time.monotonic()
-                ready = selector.select(max(min(left, _LOOK), 0))
+                # Whatever it writes to standard error meanwhile.
+                if left <= 0:
+                    raise TimedOutError(f"none within {process._timeout:g} seconds")
+                ready = selector.select(min(left, _LOOK))
                 # Its children may hold its end of the pipe open when it is gone.
                 if not ready and _has_exited(process._process.pid):
                     raise DiedError(process.described_exit())
-                if not ready and left <= _LOOK:
-                    raise TimedOutError(f"none within {process._timeout:g} seconds")
                 for key, _ in ready:
                     key.data()
                 if len(self._answers) > answered:
