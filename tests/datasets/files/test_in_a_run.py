@@ -135,7 +135,7 @@ def test_a_configured_data_set_is_measured_under_its_name(
     result.stdout.fnmatch_lines(
         [
             "ours, patches: *",
-            "all, full, same-text, 45.5 % repeated texts, 1 broken images skipped",
+            "all, full, same-text, 45.5 % repeated texts, 1 broken image skipped",
         ]
     )
     result.stdout.fnmatch_lines(["MEASURED ONLY (2 measurements)"])
