@@ -95,9 +95,13 @@ class TimeLimit:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Watch no longer. Again it does nothing."""
         # First, so that a signal that is on its way raises nothing any more.
         self._has_left = True
-        if self.seconds is None:
+        if self.seconds is None or self._left.is_set():
             return
         with self._lock:
             self._left.set()
@@ -180,6 +184,9 @@ def within(
         # Native code may make an error of its own of what was raised within it.
         if not limit.has_interrupted:
             raise
+    finally:
+        # The interrupt may have come while the limit was left.
+        limit.leave()
     # Outside of the handler: the frames of what was interrupted hold a model.
     error = too_late(limit)
     remember_hanging(limit.left_behind)

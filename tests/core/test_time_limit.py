@@ -138,6 +138,7 @@ def test_an_import_is_never_cut_in_half(
 
 HANGING = """
 import sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
 from pytest_retrieval_robust.core import hanging, time_limit
 from pytest_retrieval_robust.core.errors import TimedOutError
 
@@ -145,7 +146,7 @@ hanging.END_SECONDS = 0.2
 time_limit.GRACE_SECONDS = 0.1
 
 def work():
-    threading.Thread(target=time.sleep, args=(60,)).start()
+    BEGIN
     time.sleep(60)
 
 try:
@@ -158,12 +159,36 @@ hanging.end_in_spite_of_hanging(3)
 """
 
 
+PLAIN = "threading.Thread(target=time.sleep, args=(60,)).start()"
+POOL = "ThreadPoolExecutor(2).submit(time.sleep, 60)"
+
+
 @needs_signal
-def test_a_process_ends_in_spite_of_a_thread_that_hangs() -> None:
+@pytest.mark.parametrize("begin", [PLAIN, POOL, f"for _ in range(200): {PLAIN}"])
+def test_a_process_ends_in_spite_of_threads_that_hang(begin: str) -> None:
+    """Also where a pool waits for its threads at the end, and however many there are."""
+    code = HANGING.replace("BEGIN", begin)
     ended = subprocess.run(
-        [sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30
     )
     assert (ended.returncode, ended.stdout) == (3, "too late\n")
+
+
+@needs_signal
+def test_an_interrupt_while_the_limit_is_left_leaves_nothing_behind() -> None:
+    """The next work is interrupted by nothing, and the old handler is back."""
+
+    class InterruptedAtItsEnd(TimeLimit):
+        def __exit__(self, *_: object) -> None:
+            self.has_interrupted = True
+            raise TimeUp
+
+    before = signal.getsignal(signal.SIGURG)
+    limit = InterruptedAtItsEnd(0.01)
+    with pytest.raises(TimedOutError):
+        within(limit, lambda: time.sleep(0.05), too_late)
+    assert signal.getsignal(signal.SIGURG) == before
+    limit.check()
 
 
 def test_time_up_is_no_error_that_foreign_code_catches() -> None:

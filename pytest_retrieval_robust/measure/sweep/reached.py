@@ -56,7 +56,7 @@ class Reached:
         if self.cells == 1:
             encoded = f"{done} encoded"
         if self.under_way is None:
-            return encoded
+            return f"{encoded}; no cell was begun"
         return f"{encoded}; the last that was begun was {_shown(self.under_way)}"
 
 
