@@ -291,9 +291,10 @@ def test_an_absent_model_of_all_is_one_skip_with_reason_and_remedy(
             " download*"
         ]
     )
-    result.stdout.fnmatch_lines(
-        ["not tested: *, clip, *", "*`-v` says what each of them*"]
-    )
+    result.stdout.fnmatch_lines(["not tested: *", "*`-v` says what each of them*"])
+    # The names are wrapped to the width of the terminal.
+    listed = result.stdout.str().partition("not tested: ")[2].split()
+    assert "clip," in listed
     result.stdout.fnmatch_lines([f"RELEASE GATE: PASSED (*{absent} models not tested)"])
 
 
