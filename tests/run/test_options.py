@@ -193,7 +193,7 @@ def test_a_wrong_option_is_exit_4_and_says_what_is_close(
             "[models.tiny-cxr-clip]\ncheckpoint = 'x'\n",
             "*which the catalogue has already. Choose another name*",
         ),
-        ("[models.mine]\nweights = 'x'\n", "*line 2*weights*"),
+        ("[models.mine]\nheights = 'x'\n", "*line 2*heights*"),
     ],
 )
 def test_a_wrong_robust_toml_is_exit_4_with_its_line(
