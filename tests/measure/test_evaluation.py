@@ -87,6 +87,45 @@ def test_what_fails_leaves_the_others_untouched() -> None:
     assert "/nowhere" not in str(curves)
 
 
+class Wrapped:
+    """An encoder one member of which raises."""
+
+    def __init__(self, name: str, broken: str = "") -> None:
+        self._model = encoder(name)
+        self._broken = broken
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._broken:
+            raise KeyError("John Smith")
+        return getattr(self._model, name)
+
+
+class Counts(Wrapped):
+    def token_lengths(self, _: object) -> Any:
+        raise KeyError("John Smith")
+
+
+def test_errors_that_nobody_expected_leave_the_others_untouched_too() -> None:
+    models: list[Any] = [
+        encoder("first"),
+        Counts("counts"),
+        Wrapped("precise", "precision"),
+        Wrapped("similar", "similarity"),
+        encoder("last"),
+    ]
+    with pytest.warns(UserWarning, match="KeyError") as warned:
+        curves = evaluate(models, DATA, "patches", **SMALL)
+    assert curves.models == ("first", "last")
+    assert [failure.split(" ")[0].rstrip(":") for failure in curves.failures] == [
+        "counts",
+        "precise",
+        "similar",
+    ]
+    assert "John" not in f"{curves} {[str(warning.message) for warning in warned]}"
+    with pytest.raises(ModelError, match="token_lengths of counts"):
+        evaluate(models[1], DATA, "patches", **SMALL)
+
+
 def test_where_everything_fails_the_first_error_is_raised() -> None:
     with pytest.raises(ModelError, match="encode_images of broken"):
         evaluate([encoder("broken", broken)], DATA, ["patches", "side"], **SMALL)
