@@ -17,11 +17,13 @@ from pytest_retrieval_robust import (
     Curves,
     DualEncoder,
     ModelError,
+    RobustError,
     UnknownNameError,
     encoder_from_callables,
     evaluate,
     load_dataset,
     load_model,
+    load_occluder,
 )
 from pytest_retrieval_robust.measure import api, progress_bar
 
@@ -88,16 +90,16 @@ def test_what_fails_leaves_the_others_untouched() -> None:
 
 
 class Wrapped:
-    """An encoder one member of which raises."""
+    """A model, a data set or an occluder, one member of which raises."""
 
-    def __init__(self, name: str, broken: str = "") -> None:
-        self._model = encoder(name)
+    def __init__(self, whole: Any, broken: str = "") -> None:
+        self._whole = whole
         self._broken = broken
 
     def __getattr__(self, name: str) -> Any:
         if name == self._broken:
             raise KeyError("John Smith")
-        return getattr(self._model, name)
+        return getattr(self._whole, name)
 
 
 class Counts(Wrapped):
@@ -108,9 +110,9 @@ class Counts(Wrapped):
 def test_errors_that_nobody_expected_leave_the_others_untouched_too() -> None:
     models: list[Any] = [
         encoder("first"),
-        Counts("counts"),
-        Wrapped("precise", "precision"),
-        Wrapped("similar", "similarity"),
+        Counts(encoder("counts")),
+        Wrapped(encoder("precise"), "precision"),
+        Wrapped(encoder("similar"), "similarity"),
         encoder("last"),
     ]
     with pytest.warns(UserWarning, match="KeyError") as warned:
@@ -124,6 +126,38 @@ def test_errors_that_nobody_expected_leave_the_others_untouched_too() -> None:
     assert "John" not in f"{curves} {[str(warning.message) for warning in warned]}"
     with pytest.raises(ModelError, match="token_lengths of counts"):
         evaluate(models[1], DATA, "patches", **SMALL)
+
+
+@pytest.mark.parametrize("kind", ["model", "data set", "occluder"])
+@pytest.mark.parametrize("is_list", [False, True])
+def test_members_that_raise_are_refused_at_the_door(kind: str, is_list: bool) -> None:
+    def refuse(*_: object) -> None:
+        raise KeyError("John Smith")
+
+    good: dict[str, Any] = {
+        "model": encoder("mine"),
+        "data set": load_dataset(DATA),
+        "occluder": load_occluder("patches"),
+    }
+    members = {"model": ["card", "device", "name"], "data set": ["name"]}
+    # A wrapper raises while it is asked whether it has a member.
+    passed_on = type("PassedOn", (), {"__getattr__": refuse})
+    bad: list[Any] = [passed_on()]
+    for member in members.get(kind, ["name"]):
+        mine = type("Mine", (Wrapped,), {member: property(refuse)})
+        bad.append(mine(good[kind]))
+    for one in bad:
+        arguments = {**good, kind: [one] if is_list else one}
+        with pytest.raises(RobustError, match=r"Expected .* got KeyError") as said:
+            evaluate(*arguments.values(), **SMALL)
+        assert "John" not in f"{said.value} {said.value.__context__}"
+
+
+def test_the_name_of_an_occluder_is_a_text() -> None:
+    unnamed = type("Unnamed", (Wrapped,), {"name": None})
+    occluder: Any = unnamed(load_occluder("patches"))
+    with pytest.raises(ArgumentError, match="as a text, got a NoneType"):
+        evaluate(encoder("mine"), DATA, occluder, **SMALL)
 
 
 def test_where_everything_fails_the_first_error_is_raised() -> None:
