@@ -14,6 +14,7 @@ from ..core.cases import CLEAN, Case, Cell
 from ..core.errors import RobustError
 from ..core.foreign import attempted, described, traced, without_frames
 from ..core.memory import give_memory_back
+from ..core.shown import plain
 from ..models import DualEncoder, precision_of
 from ..occluders import Occluder
 from ..retrieval.curve import Curve
@@ -106,6 +107,8 @@ class Evaluation:
     """An error ends it. Else it is written down, and the others are measured."""
     curves: list[Curve] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """The failures, with where the user's own code failed below each."""
     _first_error: RobustError | None = None
 
     def run(self, subjects: Subjects, shows_progress: bool | None) -> None:
@@ -198,7 +201,10 @@ class Evaluation:
         """Write an error down, without the model and the batch that its frames hold."""
         if self.is_single:
             raise error
-        self.failures.append(f"{what}: {error}")
+        failure = f"{what}: {error}"
+        self.failures.append(failure)
+        lines = filter(None, [plain(failure), error.traceback_text])
+        self.warnings.append("\n".join(lines))
         self._first_error = self._first_error or without_frames(error)
 
 

@@ -128,6 +128,31 @@ def test_errors_that_nobody_expected_leave_the_others_untouched_too() -> None:
         evaluate(models[1], DATA, "patches", **SMALL)
 
 
+def calls_broken(pixels: Pixels) -> Any:
+    return broken(pixels)
+
+
+def warning_of(model: DualEncoder) -> tuple[str, str]:
+    """What is warned of a model that fails, and the failure that is kept."""
+    with pytest.warns(UserWarning, match="Expected encode_images") as warned:
+        curves = evaluate([model, encoder("whole")], DATA, "patches", **SMALL)
+    return str(warned[0].message), curves.failures[0]
+
+
+def test_a_warning_says_where_the_own_code_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    warning, failure = warning_of(encoder("mine\u202e", calls_broken))
+    first, *lines = warning.splitlines()
+    assert first == failure.replace("\u202e", "\\u202e")
+    assert "in calls_broken" in lines[1]
+    assert "in broken: ValueError" in lines[2]
+    assert "\n" not in failure
+    monkeypatch.setenv("RETRIEVAL_ROBUST_SHOW_ERRORS", "full")
+    warning, _ = warning_of(encoder("mine", calls_broken))
+    assert 'raise ValueError("Mr Doe")' in warning
+
+
 @pytest.mark.parametrize("kind", ["model", "data set", "occluder"])
 @pytest.mark.parametrize("is_list", [False, True])
 def test_members_that_raise_are_refused_at_the_door(kind: str, is_list: bool) -> None:
