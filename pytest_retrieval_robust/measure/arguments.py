@@ -212,7 +212,7 @@ def checked_seed(seed: object) -> int:
         seed,
         0,
         _LARGEST_SEED,
-        advice="Each whole number gives one mask layout.",
+        advice="Each whole number gives one mask layout: give one, or a list of these.",
     )
 
 
@@ -286,7 +286,12 @@ def check_flag(name: str, value: object) -> None:
 
 
 def check_path(name: str, value: object) -> None:
-    """None, a text or a path."""
+    """None, a path, or a text that is not empty, which would be the current folder."""
+    if value == "":
+        raise ArgumentError(
+            f"Expected {name} as a path, got an empty text. Leave {name} out for the"
+            " default."
+        )
     if value is not None and not isinstance(value, str | PathLike):
         raise ArgumentError(
             f"Expected {name} as a path, got {name} of type {type(value).__name__}."

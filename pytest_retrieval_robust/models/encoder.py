@@ -154,7 +154,8 @@ def token_lengths_of(model: object, texts: Sequence[str]) -> Sequence[int] | Non
     if lengths is None:
         return None
     failed = partial(_failed, model, "token_lengths")
-    return attempted(lambda: lengths(list(texts)), failed)
+    answer: Sequence[int] = attempted(partial(lengths, list(texts)), failed)
+    return answer
 
 
 def _failed(model: object, method: str, error: BaseException) -> ModelError:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from pytest_retrieval_robust import (
@@ -17,6 +18,7 @@ from pytest_retrieval_robust import (
     Curves,
     DualEncoder,
     ModelError,
+    RankingError,
     RobustError,
     UnknownNameError,
     encoder_from_callables,
@@ -70,6 +72,25 @@ def test_a_list_of_one_gives_curves() -> None:
     curves = evaluate([encoder("mine")], DATA, "patches", **SMALL)
     assert len(curves) == 1
     assert len(evaluate(encoder("mine"), iter([DATA]), "side", **SMALL)) == 1  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("seeds", [range(2), np.arange(2), torch.arange(2)], ids=repr)
+def test_several_may_come_in_a_range_or_an_array(seeds: Any) -> None:
+    model = encoder("mine")
+    names: Any = np.array(["side", "patches"])
+    curves = evaluate(model, [DATA], names, seed=seeds, **SMALL)
+    assert (curves.seeds, curves.occluders) == ((0, 1), ("side", "patches"))
+    # One item of an array is one.
+    seed = seeds[1]
+    assert isinstance(evaluate(model, DATA, names[0], seed=seed, **SMALL), Curve)
+
+
+@pytest.mark.parametrize(
+    "seed", [np.arange(2.0), np.array(1.0), np.zeros((2, 2), int), "a"], ids=repr
+)
+def test_what_holds_no_seeds_is_refused(seed: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"got seed=.*one, or a list of these"):
+        evaluate(encoder("mine"), DATA, "side", seed=seed, **SMALL)
 
 
 def test_what_fails_leaves_the_others_untouched() -> None:
@@ -222,7 +243,7 @@ def test_a_k_above_a_gallery_is_found_before_a_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(api, "load_model", lambda *_, **__: pytest.fail("loaded"))
-    with pytest.raises(Exception, match="k=50"):
+    with pytest.raises(RankingError, match=r"k=50.*Lower --robust-k \(ks= of evaluate"):
         evaluate("clip", DATA, "patches", levels=(0.5,), ks=(50,))
 
 
@@ -279,6 +300,8 @@ def test_lists_are_kept_in_the_cache_folder_and_a_single_curve_is_not(
     assert kept > 0
     evaluate(model, DATA, "patches", cache=True, **SMALL)
     assert len([*tmp_path.rglob("*.npz")]) == kept
+    with pytest.raises(ArgumentError, match="cache_dir as a path, got an empty text"):
+        evaluate(model, DATA, "patches", cache_dir="", **SMALL)
     with pytest.raises(ArgumentError, match="cache_dir or cache=False"):
         evaluate(model, DATA, "patches", cache=False, cache_dir=tmp_path, **SMALL)
 
