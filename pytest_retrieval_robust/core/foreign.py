@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Callable
 from typing import TypeVar
 
 from .errors import RobustError
@@ -18,6 +19,8 @@ from .own_frames import innermost_place, traceback_lines
 
 E = TypeVar("E", bound=BaseException)
 R = TypeVar("R", bound=RobustError)
+T = TypeVar("T")
+Kinds = tuple[type[BaseException], ...]
 
 SHOW_VARIABLE = "RETRIEVAL_ROBUST_SHOW_ERRORS"
 """Set to 1, texts of foreign errors are shown: for a developer's machine, where no
@@ -112,6 +115,23 @@ def let_go(error: BaseException) -> None:
         visited.add(id(current))
         traceback.clear_frames(current.__traceback__)
         pending += [current.__cause__, current.__context__]
+
+
+def attempted(
+    action: Callable[[], T],
+    failure: Callable[[BaseException], RobustError],
+    kinds: Kinds = FOREIGN,
+) -> T:
+    """What `action` gives; `failure` makes our error of one of `kinds`. Our own pass."""
+    try:
+        return action()
+    except RobustError:
+        raise
+    except kinds as error:
+        problem = failure(error)
+        let_go(error)
+    # Outside of the handler, so that the foreign error does not become the context.
+    raise problem
 
 
 def without_frames(error: E) -> E:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from numbers import Real
 from os import PathLike
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..core.cases import canonical_level
 from ..core.errors import ArgumentError, OcclusionError
+from ..core.foreign import attempted, described, traced
 from ..models.contract import broken_member
 
 if TYPE_CHECKING:
     from ..models import DualEncoder
+    from ..occluders import Occluder
+
+T = TypeVar("T")
 
 _LARGEST_SEED = 2**31 - 1
 _MODEL_MEMBERS = (
@@ -49,7 +53,10 @@ def check_model(model: object) -> None:
         _MODEL_MEMBERS,
         "Load one with load_model, or make one with encoder_from_callables.",
     )
-    broken = broken_member(cast("DualEncoder", model), f"a {type(model).__name__}")
+    encoder = cast("DualEncoder", model)
+    broken = _asked(
+        "model", model, lambda: broken_member(encoder, f"a {type(model).__name__}")
+    )
     if broken is not None:
         raise ArgumentError(broken)
 
@@ -66,27 +73,53 @@ def check_dataset(dataset: object) -> None:
 
 def check_occluder(occluder: object) -> None:
     """Raise `ArgumentError` if `occluder` is none, naming what it lacks."""
-    _check_members(
-        "occluder", occluder, _OCCLUDER_MEMBERS, "Build one with load_occluder."
-    )
+    advice = "Build one with load_occluder."
+    _check_members("occluder", occluder, _OCCLUDER_MEMBERS, advice)
+    name = _asked("occluder", occluder, lambda: cast("Occluder", occluder).name)
+    if not isinstance(name, str) or not name:
+        raise ArgumentError(
+            f"Expected name of an occluder as a text, got a {type(name).__name__} from"
+            f" a {type(occluder).__name__}. Results are saved under it."
+        )
+
+
+def _asked(kind: str, value: object, ask: Callable[[], T]) -> T:
+    """What members of a user's object say; they may be properties that raise."""
+
+    def failed(error: BaseException) -> ArgumentError:
+        ours = ArgumentError(
+            f"Expected {_with_article(kind)} with members that can be read, got"
+            f" {described(error)} from a {type(value).__name__}. Fix that class."
+        )
+        return traced(ours, error)
+
+    return attempted(ask, failed)
 
 
 def _check_members(
     kind: str, value: object, members: Iterable[str], advice: str
 ) -> None:
-    article = "an" if kind.startswith("o") else "a"
-    expected = f"{article} {kind}"
+    expected = _with_article(kind)
     if isinstance(value, type):
         raise ArgumentError(
             f"Expected {expected}, got the class {value.__name__}. Make an object of it"
             " first."
         )
-    missing = [name for name in members if not _has_member(value, name)]
+    missing = _asked(
+        kind,
+        value,
+        lambda: [name for name in members if not _has_member(value, name)],
+    )
     if missing:
         raise ArgumentError(
             f"Expected {expected}, got an object of type {type(value).__name__} without"
             f" {', '.join(missing)}. {advice}"
         )
+
+
+def _with_article(kind: str) -> str:
+    article = "an" if kind.startswith("o") else "a"
+    return f"{article} {kind}"
 
 
 def _has_member(value: object, name: str) -> bool:
@@ -179,7 +212,7 @@ def checked_seed(seed: object) -> int:
         seed,
         0,
         _LARGEST_SEED,
-        advice="Each whole number gives one mask layout.",
+        advice="Each whole number gives one mask layout: give one, or a list of these.",
     )
 
 
@@ -253,7 +286,12 @@ def check_flag(name: str, value: object) -> None:
 
 
 def check_path(name: str, value: object) -> None:
-    """None, a text or a path."""
+    """None, a path, or a text that is not empty, which would be the current folder."""
+    if value == "":
+        raise ArgumentError(
+            f"Expected {name} as a path, got an empty text. Leave {name} out for the"
+            " default."
+        )
     if value is not None and not isinstance(value, str | PathLike):
         raise ArgumentError(
             f"Expected {name} as a path, got {name} of type {type(value).__name__}."

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..core.cases import CLEAN, Case, Cell
 from ..core.errors import RobustError
-from ..core.foreign import without_frames
+from ..core.foreign import attempted, described, traced, without_frames
 from ..core.memory import give_memory_back
+from ..core.shown import plain
 from ..models import DualEncoder, precision_of
 from ..occluders import Occluder
 from ..retrieval.curve import Curve
@@ -105,6 +107,8 @@ class Evaluation:
     """An error ends it. Else it is written down, and the others are measured."""
     curves: list[Curve] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """The failures, with where the user's own code failed below each."""
     _first_error: RobustError | None = None
 
     def run(self, subjects: Subjects, shows_progress: bool | None) -> None:
@@ -126,21 +130,34 @@ class Evaluation:
         occluders: Sequence[Occluder],
         bar: Bar | None,
     ) -> None:
+        name = _name_of(model)
+        failed = partial(_stopped, name)
         try:
-            loaded = as_model(model, self.how.device)
+            loaded = attempted(partial(as_model, model, self.how.device), failed)
+            device = attempted(partial(getattr, loaded, "device"), failed)
         except RobustError as error:
-            self._note(_name_of(model), error)
+            self._note(name, error)
             return
-        device = loaded.device
         for part in parts:
-            try:
-                self._measure(loaded, part, occluders, bar)
-            except RobustError as error:
-                self._note(f"{loaded.name} on {part.dataset.name}", error)
+            self._measure_part(loaded, part, occluders, bar)
         # A model that was loaded here is let go before the next one is.
         if isinstance(model, str):
             del loaded
             give_memory_back(device)
+
+    def _measure_part(
+        self,
+        model: DualEncoder,
+        part: Pairs,
+        occluders: Sequence[Occluder],
+        bar: Bar | None,
+    ) -> None:
+        what = f"{model.name} on {part.dataset.name}"
+        measure = partial(self._measure, model, part, occluders, bar)
+        try:
+            attempted(measure, partial(_stopped, what))
+        except RobustError as error:
+            self._note(what, error)
 
     def _measure(
         self,
@@ -184,8 +201,20 @@ class Evaluation:
         """Write an error down, without the model and the batch that its frames hold."""
         if self.is_single:
             raise error
-        self.failures.append(f"{what}: {error}")
+        failure = f"{what}: {error}"
+        self.failures.append(failure)
+        lines = filter(None, [plain(failure), error.traceback_text])
+        self.warnings.append("\n".join(lines))
         self._first_error = self._first_error or without_frames(error)
+
+
+def _stopped(what: str, error: BaseException) -> RobustError:
+    """Our error for one that nobody expected, of a user's class or of a library."""
+    ours = RobustError(
+        f"Expected the measurement of {what} to end, got {described(error)}. Fix the"
+        " model, the data set's class or the occluder's."
+    )
+    return traced(ours, error)
 
 
 def _name_of(model: Model) -> str:

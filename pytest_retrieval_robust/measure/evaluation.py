@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..core.atomic_files import cache_folder
 from ..core.errors import ArgumentError
+from ..core.shown import plain
 from ..retrieval.curve import Curve
 from ..retrieval.curves import Curves
 from . import api
@@ -161,11 +162,11 @@ def evaluate(
     evaluation.run(subjects, shows_progress)
     # Nothing that goes wrong with the store ends a measurement.
     for note in () if store is None else store.notes:
-        warnings.warn(note, stacklevel=2)
+        warnings.warn(plain(note), stacklevel=2)
     if is_single:
         return evaluation.curves[0]
-    for failure in evaluation.failures:
-        warnings.warn(failure, stacklevel=2)
+    for warning in evaluation.warnings:
+        warnings.warn(warning, stacklevel=2)
     return Curves(tuple(evaluation.curves), tuple(evaluation.failures))
 
 

@@ -19,12 +19,26 @@ Model: TypeAlias = "DualEncoder | str"
 Dataset: TypeAlias = "RetrievalDataset | str"
 AnyOccluder: TypeAlias = "Occluder | str"
 
-_SEVERAL = (list, tuple, set, frozenset, Iterator, KeysView, ValuesView)
+_SEVERAL = (list, tuple, set, frozenset, range, Iterator, KeysView, ValuesView)
 """What holds several of them. A data set of the user's own may be iterable too."""
 
 
 def is_several(value: object) -> bool:
-    return isinstance(value, _SEVERAL)
+    """Whether it holds several; arrays, tensors and columns of data frames do."""
+    return isinstance(value, _SEVERAL) or _is_array(value)
+
+
+def _is_array(value: object) -> bool:
+    # The type is asked: a wrapper may pass on what it does not have, or raise. A single
+    # number or text of NumPy has the method too.
+    has_items = hasattr(type(value), "tolist") and hasattr(type(value), "__len__")
+    return has_items and getattr(value, "ndim", 1) > 0 and not isinstance(value, str)
+
+
+def _listed(value: Any) -> list[Any]:
+    # An array's own items are numbers and texts of its library.
+    items = value.tolist() if _is_array(value) else value
+    return list(items)
 
 
 def each(kind: str, value: Any) -> list[Any]:
@@ -34,7 +48,7 @@ def each(kind: str, value: Any) -> list[Any]:
     """
     if not is_several(value):
         return [value]
-    values = list(value)
+    values = _listed(value)
     if not values:
         raise ArgumentError(
             f"Expected at least one {kind}, got none. Give one, or a list of them."

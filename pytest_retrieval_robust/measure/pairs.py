@@ -102,8 +102,8 @@ def check_ks(pairs: Pairs, ks: Sequence[int]) -> None:
     if max(ks) > smallest:
         raise RankingError(
             f"Expected every k to be at most the gallery's size of {smallest}, got"
-            f" k={max(ks)} on {pairs.dataset.name}. Lower --robust-k or evaluate more"
-            " pairs."
+            f" k={max(ks)} on {pairs.dataset.name}. Lower --robust-k (ks= of evaluate),"
+            " or measure more pairs."
         )
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..core.progress import Progress, Tell
+from ..core.shown import plain
 
 
 class Bar:
@@ -22,7 +23,7 @@ class Bar:
         """The next sweep, of so many encodings; what is returned is told how far it is."""
         before = self._before
         self._before += encodings
-        self._bar.set_description_str(title, refresh=False)
+        self._bar.set_description_str(plain(title), refresh=False)
         self._move_to(before)
 
         def tell(progress: Progress) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
+from ..core.errors import ModelError
+from ..core.foreign import attempted, described, traced
 from .card import ModelCard
 
 if TYPE_CHECKING:
@@ -138,11 +141,28 @@ def restarts_of(model: object) -> int:
 def truncated_by(model: DualEncoder, texts: Sequence[str]) -> int | None:
     """How many texts the model cuts at its context length; None if it cannot say."""
     count: Callable[[Sequence[str]], int] | None = getattr(model, "truncated", None)
-    return None if count is None else int(count(texts))
+    if count is None:
+        return None
+    failed = partial(_failed, model, "truncated")
+    return attempted(lambda: int(count(texts)), failed)
 
 
 def token_lengths_of(model: object, texts: Sequence[str]) -> Sequence[int] | None:
     """How many tokens the model encodes each text as; None if it does not say."""
     lengths: Callable[[Sequence[str]], Sequence[int]] | None
     lengths = getattr(model, "token_lengths", None)
-    return None if lengths is None else lengths(list(texts))
+    if lengths is None:
+        return None
+    failed = partial(_failed, model, "token_lengths")
+    answer: Sequence[int] = attempted(partial(lengths, list(texts)), failed)
+    return answer
+
+
+def _failed(model: object, method: str, error: BaseException) -> ModelError:
+    """What is said of a user's method that raised: never what it said itself."""
+    name = getattr(model, "name", f"a {type(model).__name__}")
+    failure = ModelError(
+        f"Expected {method} of {name} to count the tokens of texts, got"
+        f" {described(error)}. Fix that method, or remove it."
+    )
+    return traced(failure, error)

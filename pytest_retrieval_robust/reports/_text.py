@@ -1,43 +1,17 @@
-"""Foreign text made harmless and readable: names of models and data sets may hold anything."""
+"""Foreign text that is short enough to be read, and numbers as reports write them."""
 
 from __future__ import annotations
 
 import math
-import unicodedata
-from functools import lru_cache
 from hashlib import blake2b
 
-_TURNING = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
-)
-"""They would turn round, or break, the line that they stand in."""
-_INVISIBLE = ("Cc", "Cs", "Cn")
-"""Unicode's categories of control signs, lone surrogates and unassigned code points."""
+# Reports take it from here, together with what is made of it below.
+from ..core.shown import plain as plain
+
 _LONGEST_NAME = 96
 _LONGEST_SENTENCE = 900
 QUANTILES = (0.05, 0.25, 0.5, 0.75)
 """Of the breaking shares, that reports show."""
-
-
-# The same few names stand in thousands of cells.
-@lru_cache(maxsize=8192)
-def plain(text: str) -> str:
-    r"""`text` on one line; what would control the page or the reading direction is written out.
-
-    >>> plain("a\nb\u202ec")
-    'a b\\u202ec'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_visible, text))
-
-
-def _visible(sign: str) -> str:
-    if sign in "\t\n\r":
-        return " "
-    if sign in _TURNING or unicodedata.category(sign) in _INVISIBLE:
-        return sign.encode("unicode_escape").decode()
-    return sign
 
 
 def short(name: str) -> str:

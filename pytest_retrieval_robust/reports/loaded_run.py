@@ -59,10 +59,13 @@ def load_run(folder: str | PathLike[str]) -> SavedRun:
         ArgumentError: It is no path.
         RobustError: The run is missing, damaged, changed or of another version.
     """
-    if not isinstance(folder, str | PathLike) or not str(folder):
+    if not isinstance(folder, str | PathLike) or folder == "":
+        got = f"an object of type {type(folder).__name__}"
+        if folder == "":
+            got = "an empty text"
         raise ArgumentError(
-            "Expected the folder of a saved run as a path, got folder of type"
-            f" {type(folder).__name__}. Give what --robust-results was given."
+            f"Expected the folder of a saved run as a path, got {got}. Give what"
+            " --robust-results was given."
         )
     path = Path(folder).expanduser()
     if path.name == read.RUN_FILE and path.is_file():

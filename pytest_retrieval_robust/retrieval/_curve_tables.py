@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ..core.cases import DIRECTIONS, Direction
 from ..core.errors import NotOnThisMachineError
 from ..core.outcomes import Outcome
+from ..core.shown import plain, plain_html
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,15 +40,20 @@ _COLUMNS = (
 )
 
 
-def as_text(title: str, rows: Rows) -> str:
-    """A table for a terminal: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [title]
-    for label, *cells in rows:
+def as_text(title: str, rows: Rows, notes: Iterable[str] = ()) -> str:
+    """A table for a terminal: the first column to the left, the others to the right.
+
+    What else there is to say stands below it, a line for each note.
+    """
+    shown = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = [plain(title)]
+    for label, *cells in shown:
         padded = [f"{label:<{widths[0]}}"]
         for cell, width in zip(cells, widths[1:], strict=True):
             padded.append(f"{cell:>{max(width, 5)}}")
         lines.append("   ".join(padded))
+    lines += map(plain, notes)
     return "\n".join(lines)
 
 
@@ -56,16 +61,16 @@ def as_html(title: str, rows: Rows, notes: Iterable[str] = ()) -> str:
     """The same table for a notebook, with what else there is to say below it."""
     heads, *others = rows
     body = "".join(f"<tr>{_html_cells(row, 'td')}</tr>" for row in others)
-    below = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    below = "".join(f"<p>{plain_html(note)}</p>" for note in notes)
     return (
-        f"<div><table><caption>{escape(title)}</caption>"
+        f"<div><table><caption>{plain_html(title)}</caption>"
         f"<thead><tr>{_html_cells(heads, 'th')}</tr></thead>"
         f"<tbody>{body}</tbody></table>{below}</div>"
     )
 
 
 def _html_cells(cells: Sequence[str], tag: str) -> str:
-    return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+    return "".join(f"<{tag}>{plain_html(cell)}</{tag}>" for cell in cells)
 
 
 def recall_rows(curve: Curve) -> Rows:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.cases import Direction, Json
 from ..core.errors import ArgumentError
 from ..core.outcomes import Outcome, Scores
+from ..core.shown import plain
 from ..core.words import ByLevel
 from ._curve_tables import as_columns, as_dataframe, as_html, as_text, recall_rows
 from .binomial import above_chance
@@ -150,7 +151,9 @@ class Curve:
 
     def _title(self) -> str:
         case = self.clean.case
-        return f"{case.model} on {case.dataset}, {case.occluder}, seed {case.seed}"
+        return plain(
+            f"{case.model} on {case.dataset}, {case.occluder}, seed {case.seed}"
+        )
 
     @property
     def ks(self) -> tuple[int, ...]:

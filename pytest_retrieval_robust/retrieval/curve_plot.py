@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.cases import DIRECTIONS, Direction
 from ..core.errors import ArgumentError, NotOnThisMachineError
+from ..core.shown import plain
 from ..core.words import known_word, measured_k
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def draw_curves(
         _draw_chance(drawn, curves, drawn_k, direction)
         drawn.set_xlabel("level: share of the image hidden (%)")
         drawn.set_ylabel(f"Recall@{drawn_k} (%)")
-        drawn.set_title(_title(curves, direction))
+        drawn.set_title(plain(_title(curves, direction)))
         drawn.set_ylim(bottom=0)
         drawn.legend()
     return drawn
@@ -115,7 +116,9 @@ def _draw_line(
     levels = [100 * level for level in curve.levels]
     recalls = [100 * value for value in curve.recall(k, direction).values()]
     # An underscore in front would leave a line out of the legend.
-    shown = f" {label}" if label.startswith("_") else label
+    shown = plain(label)
+    if shown.startswith("_"):
+        shown = f" {shown}"
     axes.plot(levels, recalls, label=shown, linewidth=1.2, markersize=4, **style)
     bounds = [
         outcome.scores(direction).recall_interval.get(k) for outcome in curve.outcomes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from ..core.cases import Case, Direction
 from ..core.errors import NotMeasuredError
+from ..core.shown import plain
 from ..core.words import close_words, did_you_mean
 from ._curve_tables import (
     as_columns,
@@ -114,11 +115,10 @@ class Curves(Sequence[Curve]):
         return draw_curves(self.curves, self._labels(), k, direction, axes)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._title()}>"
+        return f"<{type(self).__name__}: {plain(self._title())}>"
 
     def __str__(self) -> str:
-        notes = "".join(f"\n{note}" for note in self._notes())
-        return as_text(self._title(), self._rows()) + notes
+        return as_text(self._title(), self._rows(), self._notes())
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

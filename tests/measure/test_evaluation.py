@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from pytest_retrieval_robust import (
@@ -17,11 +18,14 @@ from pytest_retrieval_robust import (
     Curves,
     DualEncoder,
     ModelError,
+    RankingError,
+    RobustError,
     UnknownNameError,
     encoder_from_callables,
     evaluate,
     load_dataset,
     load_model,
+    load_occluder,
 )
 from pytest_retrieval_robust.measure import api, progress_bar
 
@@ -70,6 +74,25 @@ def test_a_list_of_one_gives_curves() -> None:
     assert len(evaluate(encoder("mine"), iter([DATA]), "side", **SMALL)) == 1  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize("seeds", [range(2), np.arange(2), torch.arange(2)], ids=repr)
+def test_several_may_come_in_a_range_or_an_array(seeds: Any) -> None:
+    model = encoder("mine")
+    names: Any = np.array(["side", "patches"])
+    curves = evaluate(model, [DATA], names, seed=seeds, **SMALL)
+    assert (curves.seeds, curves.occluders) == ((0, 1), ("side", "patches"))
+    # One item of an array is one.
+    seed = seeds[1]
+    assert isinstance(evaluate(model, DATA, names[0], seed=seed, **SMALL), Curve)
+
+
+@pytest.mark.parametrize(
+    "seed", [np.arange(2.0), np.array(1.0), np.zeros((2, 2), int), "a"], ids=repr
+)
+def test_what_holds_no_seeds_is_refused(seed: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"got seed=.*one, or a list of these"):
+        evaluate(encoder("mine"), DATA, "side", seed=seed, **SMALL)
+
+
 def test_what_fails_leaves_the_others_untouched() -> None:
     models: list[Any] = [
         encoder("broken", broken),
@@ -85,6 +108,102 @@ def test_what_fails_leaves_the_others_untouched() -> None:
     assert curves.failures[2].startswith("local-dir-Doe: Expected a folder")
     assert not any("Mr Doe" in failure for failure in curves.failures)
     assert "/nowhere" not in str(curves)
+
+
+class Wrapped:
+    """A model, a data set or an occluder, one member of which raises."""
+
+    def __init__(self, whole: Any, broken: str = "") -> None:
+        self._whole = whole
+        self._broken = broken
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._broken:
+            raise KeyError("John Smith")
+        return getattr(self._whole, name)
+
+
+class Counts(Wrapped):
+    def token_lengths(self, _: object) -> Any:
+        raise KeyError("John Smith")
+
+
+def test_errors_that_nobody_expected_leave_the_others_untouched_too() -> None:
+    models: list[Any] = [
+        encoder("first"),
+        Counts(encoder("counts")),
+        Wrapped(encoder("precise"), "precision"),
+        Wrapped(encoder("similar"), "similarity"),
+        encoder("last"),
+    ]
+    with pytest.warns(UserWarning, match="KeyError") as warned:
+        curves = evaluate(models, DATA, "patches", **SMALL)
+    assert curves.models == ("first", "last")
+    assert [failure.split(" ")[0].rstrip(":") for failure in curves.failures] == [
+        "counts",
+        "precise",
+        "similar",
+    ]
+    assert "John" not in f"{curves} {[str(warning.message) for warning in warned]}"
+    with pytest.raises(ModelError, match="token_lengths of counts"):
+        evaluate(models[1], DATA, "patches", **SMALL)
+
+
+def calls_broken(pixels: Pixels) -> Any:
+    return broken(pixels)
+
+
+def warning_of(model: DualEncoder) -> tuple[str, str]:
+    """What is warned of a model that fails, and the failure that is kept."""
+    with pytest.warns(UserWarning, match="Expected encode_images") as warned:
+        curves = evaluate([model, encoder("whole")], DATA, "patches", **SMALL)
+    return str(warned[0].message), curves.failures[0]
+
+
+def test_a_warning_says_where_the_own_code_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    warning, failure = warning_of(encoder("mine\u202e", calls_broken))
+    first, *lines = warning.splitlines()
+    assert first == failure.replace("\u202e", "\\u202e")
+    assert "in calls_broken" in lines[1]
+    assert "in broken: ValueError" in lines[2]
+    assert "\n" not in failure
+    monkeypatch.setenv("RETRIEVAL_ROBUST_SHOW_ERRORS", "full")
+    warning, _ = warning_of(encoder("mine", calls_broken))
+    assert 'raise ValueError("Mr Doe")' in warning
+
+
+@pytest.mark.parametrize("kind", ["model", "data set", "occluder"])
+@pytest.mark.parametrize("is_list", [False, True])
+def test_members_that_raise_are_refused_at_the_door(kind: str, is_list: bool) -> None:
+    def refuse(*_: object) -> None:
+        raise KeyError("John Smith")
+
+    good: dict[str, Any] = {
+        "model": encoder("mine"),
+        "data set": load_dataset(DATA),
+        "occluder": load_occluder("patches"),
+    }
+    members = {"model": ["card", "device", "name"], "data set": ["name"]}
+    # A wrapper raises while it is asked whether it has a member.
+    passed_on = type("PassedOn", (), {"__getattr__": refuse})
+    bad: list[Any] = [passed_on()]
+    for member in members.get(kind, ["name"]):
+        mine = type("Mine", (Wrapped,), {member: property(refuse)})
+        bad.append(mine(good[kind]))
+    for one in bad:
+        arguments = {**good, kind: [one] if is_list else one}
+        with pytest.raises(RobustError, match=r"Expected .* got KeyError") as said:
+            evaluate(*arguments.values(), **SMALL)
+        assert "John" not in f"{said.value} {said.value.__context__}"
+
+
+def test_the_name_of_an_occluder_is_a_text() -> None:
+    unnamed = type("Unnamed", (Wrapped,), {"name": None})
+    occluder: Any = unnamed(load_occluder("patches"))
+    with pytest.raises(ArgumentError, match="as a text, got a NoneType"):
+        evaluate(encoder("mine"), DATA, occluder, **SMALL)
 
 
 def test_where_everything_fails_the_first_error_is_raised() -> None:
@@ -124,7 +243,7 @@ def test_a_k_above_a_gallery_is_found_before_a_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(api, "load_model", lambda *_, **__: pytest.fail("loaded"))
-    with pytest.raises(Exception, match="k=50"):
+    with pytest.raises(RankingError, match=r"k=50.*Lower --robust-k \(ks= of evaluate"):
         evaluate("clip", DATA, "patches", levels=(0.5,), ks=(50,))
 
 
@@ -181,6 +300,8 @@ def test_lists_are_kept_in_the_cache_folder_and_a_single_curve_is_not(
     assert kept > 0
     evaluate(model, DATA, "patches", cache=True, **SMALL)
     assert len([*tmp_path.rglob("*.npz")]) == kept
+    with pytest.raises(ArgumentError, match="cache_dir as a path, got an empty text"):
+        evaluate(model, DATA, "patches", cache_dir="", **SMALL)
     with pytest.raises(ArgumentError, match="cache_dir or cache=False"):
         evaluate(model, DATA, "patches", cache=False, cache_dir=tmp_path, **SMALL)
 

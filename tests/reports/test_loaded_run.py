@@ -62,9 +62,12 @@ def test_a_run_is_read_without_torch(folder: Path) -> None:
     assert ended.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("wrong", [None, 3, "", b"x"], ids=repr)
-def test_what_is_no_path_is_refused(wrong: Any) -> None:
-    with pytest.raises(ArgumentError, match="Expected the folder of a saved run"):
+@pytest.mark.parametrize(
+    ("wrong", "got"),
+    [(None, "an object of type NoneType"), ("", "an empty text"), (b"", "an object")],
+)
+def test_what_is_no_path_is_refused(wrong: Any, got: str) -> None:
+    with pytest.raises(ArgumentError, match=f"as a path, got {got}"):
         load_run(wrong)
 
 

@@ -145,6 +145,25 @@ def test_a_notebook_runs_no_name(name: str) -> None:
     assert f"<script>{name}" in "".join(tree.itertext())
 
 
+HOSTILE = "a\nb\u202ec\x1b[31m"
+SHOWN = "a b\\u202ec\\x1b[31m"
+
+
+def test_no_name_breaks_a_line_or_turns_it_round() -> None:
+    one = curve(HOSTILE)
+    several = Curves((one, curve("ours")), (f"{HOSTILE} on set: no",))
+    for shown in (
+        *(str(one), repr(one), one._repr_html_()),
+        *(str(several), several._repr_html_()),
+    ):
+        assert SHOWN in shown
+        assert not any(sign in shown for sign in ("a\nb", "\u202e", "\x1b"))
+    # Columns of numbers stay below one another.
+    lines = str(several).splitlines()
+    assert len({len(line) for line in lines[2:-1]}) == 1
+    assert lines[-1] == f"Not measured: {SHOWN} on set: no"
+
+
 def test_a_long_table_is_cut_with_a_word() -> None:
     many = Curves(tuple(curve(f"model-{number}") for number in range(40)))
     page = parsed(many._repr_html_())
@@ -175,7 +194,7 @@ def test_lines_are_recalls_in_percent(pyplot: Any) -> None:
 
 
 def test_a_name_is_no_formula_and_is_never_left_out(pyplot: Any) -> None:
-    axes = Curves((curve("_a $\\frac$"),)).plot()
+    axes = Curves((curve("_a\n$\\frac$"),)).plot()
     axes.figure.canvas.draw()
     assert axes.get_legend_handles_labels()[1] == [" _a $\\frac$"]
     assert pyplot.get_fignums()

@@ -11,26 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from ...core.errors import RobustError
-from ...core.foreign import FOREIGN, let_go, shows_texts
+from ...core.foreign import FOREIGN, Kinds, let_go, shows_texts
+
+# Readers take it from here, together with the two below.
+from ...core.foreign import attempted as attempted
 
 Item = TypeVar("Item")
-Kinds = tuple[type[BaseException], ...]
-
-
-def attempted(
-    action: Callable[[], Item],
-    failure: Callable[[BaseException], RobustError],
-    kinds: Kinds = FOREIGN,
-) -> Item:
-    """What `action` gives; `failure` makes our error of one of `kinds`. Our own pass."""
-    try:
-        return action()
-    except RobustError:
-        raise
-    except kinds as error:
-        problem = failure(error)
-        let_go(error)
-    raise problem
 
 
 def guarded(

@@ -158,7 +158,8 @@ class EmbeddingStore:
             notes.append(
                 "Expected room for all embeddings of this run in the store, got one"
                 " that they filled to its limit: the results are whole, but the next"
-                " run encodes again what was not kept. Raise --robust-cache-limit."
+                " run encodes again what was not kept. Raise --robust-cache-limit, or"
+                " give evaluate a cache_dir, which has no limit."
             )
         return notes
 
@@ -208,7 +209,8 @@ def _access_note(action: str, reason: str) -> str:
     return (
         f"Expected to {action} the embedding store, got: {reason}. The results are"
         " whole, but the next run encodes again. Free space or fix the permissions,"
-        " choose another --robust-cache-dir, or --robust-no-cache."
+        " choose another --robust-cache-dir (cache_dir= of evaluate), or"
+        " --robust-no-cache (cache=False)."
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...core.calling import encode_reports
 from ...core.errors import EmbeddingError
+from ...core.foreign import FOREIGN
 from ...models import similarity_of, token_lengths_of
 from .receiver import Origin
 from .space import IN_MEMORY, RowSpace
@@ -54,7 +55,11 @@ def _token_lengths(
     lengths = token_lengths_of(model, list(texts))
     if lengths is None:
         return None
-    numbers = np.asarray(lengths)
+    try:
+        numbers = np.asarray(lengths)
+    except FOREIGN:
+        # Lists of different lengths, or a tensor on a device, make no array.
+        numbers = np.array(None)
     if numbers.shape != (len(texts),) or numbers.dtype.kind not in "iu":
         raise EmbeddingError(
             f"Expected token_lengths of {model.name} to return {len(texts)} whole"

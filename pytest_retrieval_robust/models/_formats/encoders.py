@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...core.shown import facts_as_html
+from ...core.shown import facts_as_html, plain
 from .. import ModelCard, StatesPrecision
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -35,7 +35,7 @@ class ShownEncoder:
 
     def __repr__(self) -> str:
         kind = type(self).__name__
-        return f"<{kind} {self.name} on {', '.join(self._place())}>"
+        return f"<{kind} {plain(self.name)} on {', '.join(self._place())}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

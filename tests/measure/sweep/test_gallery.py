@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pytest_retrieval_robust.core.errors import EmbeddingError
+from pytest_retrieval_robust.core.errors import EmbeddingError, ModelError
 from pytest_retrieval_robust.measure.embeddings.identity import ModelIdentity
 from pytest_retrieval_robust.measure.embeddings.shards import ModelShards
 from pytest_retrieval_robust.measure.embeddings.store import EmbeddingStore
@@ -23,7 +23,12 @@ from pytest_retrieval_robust.measure.sweep.gallery import (
     encode_gallery_batch,
     gallery_batches,
 )
-from pytest_retrieval_robust.models import LoadRequest, ModelCard
+from pytest_retrieval_robust.models import (
+    LoadRequest,
+    ModelCard,
+    token_lengths_of,
+    truncated_by,
+)
 from pytest_retrieval_robust.models._formats.composed import ComposedEncoder, Parts
 from pytest_retrieval_robust.models._formats.pictures import (
     Picture,
@@ -121,12 +126,28 @@ def test_other_encoders_get_the_order_of_the_data(texts: list[str], size: int) -
     ]
 
 
-@pytest.mark.parametrize("lengths", [[1], [1.0, 2.0], [[1, 2]], "ab"])
+@pytest.mark.parametrize("lengths", [[1], [1.0, 2.0], [[1, 2]], "ab", [[1], [1, 2]]])
 def test_lengths_that_are_none_are_refused(lengths: Any) -> None:
     model: Any = Ordinary()
     model.token_lengths = lambda _: lengths
     with pytest.raises(EmbeddingError, match="token_lengths of pixels to return 2"):
         gallery_batches(model, ["a", "b"], 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "ask"),
+    [("token_lengths", token_lengths_of), ("truncated", truncated_by)],
+)
+def test_what_counting_of_tokens_raises_is_not_quoted(method: str, ask: Any) -> None:
+    def count(_: object) -> None:
+        raise KeyError("John Smith")
+
+    model: Any = Ordinary()
+    setattr(model, method, count)
+    with pytest.raises(ModelError, match=f"{method} of pixels .* got KeyError") as said:
+        ask(model, ["a"])
+    assert "John" not in str(said.value)
+    assert said.value.__context__ is None
 
 
 def test_a_bad_row_is_named_by_its_place_in_the_data() -> None:
