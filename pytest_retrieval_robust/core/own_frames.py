@@ -16,7 +16,6 @@ from pathlib import Path
 from types import FrameType
 
 
-
 @lru_cache(maxsize=4096)
 def _spellings(path: Path) -> frozenset[Path]:
     """A path as it is written, and without symbolic links."""
