@@ -42,7 +42,7 @@ _TYPED_AT_A_PROMPT = ("<ipython-input", "<stdin>", "<console>", "<doctest")
 MOST_LINES = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CodePlace:
     """A line of code that was under way."""
 
@@ -72,6 +72,9 @@ class CodePlace:
     def _is_in(self, folders: Iterable[Path]) -> bool:
         files = _spellings(self.file)
         return any(file.is_relative_to(folder) for folder in folders for file in files)
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __str__(self) -> str:
         return f"{self._shown_file}:{self.line} in {self.function}"

@@ -86,8 +86,8 @@ class OnlyStored:
         batches = _texts_of(plan)
         missing = sum(self._report_rows(texts) is None for texts in batches)
         return NotStoredError(
-            f"Expected the embeddings of all reports of {plan.pairs.dataset.name} by"
-            f" {plan.model.name} in the store, got missing={missing} of"
+            f"Expected the embeddings of {counted(len(plan.pairs.texts), 'report')} of"
+            f" {plan.pairs.dataset.name} by {plan.model.name} in the store, got missing={missing} of"
             f" {counted(len(batches), 'batch', 'batches')}. {_HOW}"
         )
 
