@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 import pytest_retrieval_robust
+from pytest_retrieval_robust.core.searches import HeatMap
+from pytest_retrieval_robust.measure.pairs import pairs_of
 
 CONTENT = {
     "path",
@@ -68,6 +70,13 @@ def _shown_content(cls: type) -> Iterator[str]:
 def test_no_generated_representation_holds_content() -> None:
     leaks = [leak for cls in _classes() for leak in _shown_content(cls)]
     assert leaks == []
+
+
+def test_a_count_of_one_agrees_with_its_noun() -> None:
+    dataset = pytest_retrieval_robust.load_dataset("synthetic-cxr(pairs=1)")
+    assert repr(dataset) == "<synthetic-cxr(pairs=1): 1 image, 1 report>"
+    assert repr(pairs_of(dataset)) == "<Pairs of 1 image and 1 report>"
+    assert repr(HeatMap(1, ((0.5,),))) == "<HeatMap of 1 image, 1 row>"
 
 
 CANARY = "CANARY"

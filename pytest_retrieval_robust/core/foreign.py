@@ -28,6 +28,7 @@ patient's data can leak. Set to `full`, whole tracebacks are too.
 """
 _SHOWS_TEXTS = ("1", "full")
 TRACEBACK_TITLE = "The end of the traceback in your own code (newest last):"
+_WHOLE_TITLE = "The whole traceback (it may quote reports and names):"
 FOREIGN = (Exception, SystemExit)
 """What foreign code may raise as an error of its own.
 
@@ -80,9 +81,15 @@ def traceback_text(error: BaseException) -> str:
     the line that `described` names.
     """
     if _shows_whole_tracebacks or os.environ.get(SHOW_VARIABLE) == "full":
-        return "".join(traceback.format_exception(error)).rstrip()
+        whole = "".join(traceback.format_exception(error)).rstrip()
+        return f"{_WHOLE_TITLE}\n{whole}"
     lines = traceback_lines(error)
     return titled(TRACEBACK_TITLE, lines) if len(lines) > 1 else ""
+
+
+def holds_texts(traceback_text: str) -> bool:
+    """Whether it is a whole traceback, which may quote a report."""
+    return _WHOLE_TITLE in traceback_text
 
 
 def titled(title: str, lines: list[str]) -> str:

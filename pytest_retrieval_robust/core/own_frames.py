@@ -6,25 +6,43 @@ out, because they may hold a report or a patient's name.
 
 from __future__ import annotations
 
+import os
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_LIBRARIES = {
-    Path(sysconfig.get_path(kind)).resolve()
+
+@lru_cache(maxsize=4096)
+def _spellings(path: Path) -> frozenset[Path]:
+    """A path as it is written, and without symbolic links."""
+    try:
+        return frozenset({path, Path(os.path.realpath(path))})
+    # Made code may have any name, even one that no file can have.
+    except (ValueError, OSError):
+        return frozenset({path})
+
+
+def _all_spellings(paths: Iterable[Path]) -> frozenset[Path]:
+    return frozenset().union(*map(_spellings, paths))
+
+
+# A frame names its file as the module was found: any folder of it may be a link.
+_PACKAGE = _all_spellings([Path(__file__).parents[1]])
+_LIBRARIES = _all_spellings(
+    Path(sysconfig.get_path(kind))
     for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-}
+)
 _LIBRARY_FOLDERS = {"site-packages", "dist-packages"}
 """Of other environments, and of a user's own packages for all of them."""
 _TYPED_AT_A_PROMPT = ("<ipython-input", "<stdin>", "<console>", "<doctest")
 MOST_LINES = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CodePlace:
     """A line of code that was under way."""
 
@@ -40,16 +58,23 @@ class CodePlace:
         name = str(self.file)
         if name.startswith("<"):
             return name.startswith(_TYPED_AT_A_PROMPT)
-        return not (self._is_in({_PACKAGE}) or self.is_of_a_library)
+        return not (self._is_in(_PACKAGE) or self.is_of_a_library)
 
     @property
     def is_of_a_library(self) -> bool:
-        in_library = bool(_LIBRARY_FOLDERS.intersection(self.file.parts))
+        if str(self.file).startswith("<"):
+            return False
+        files = _spellings(self.file)
+        in_library = any(_LIBRARY_FOLDERS.intersection(file.parts) for file in files)
         is_installed = in_library or self._is_in(_LIBRARIES)
-        return is_installed and not self._is_in({_PACKAGE})
+        return is_installed and not self._is_in(_PACKAGE)
 
-    def _is_in(self, folders: set[Path]) -> bool:
-        return any(self.file.is_relative_to(folder) for folder in folders)
+    def _is_in(self, folders: Iterable[Path]) -> bool:
+        files = _spellings(self.file)
+        return any(file.is_relative_to(folder) for folder in folders for file in files)
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __str__(self) -> str:
         return f"{self._shown_file}:{self.line} in {self.function}"
@@ -61,10 +86,12 @@ class CodePlace:
         """
         if self.is_of_a_library:
             return Path(self.file.parent.name, self.file.name)
-        try:
-            return self.file.relative_to(Path.cwd())
-        except (ValueError, OSError):
-            return Path(self.file.name)
+        for file in (self.file, *_spellings(self.file)):
+            try:
+                return file.relative_to(Path.cwd())
+            except (ValueError, OSError):
+                continue
+        return Path(self.file.name)
 
 
 def innermost_place(error: BaseException) -> CodePlace | None:

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 
 from .cases import BREAKING, Case
 from .codec import NOT_EMPTY, Count, Written
+from .words import counted
 
 _Row: TypeAlias = Annotated[tuple[float, ...], NOT_EMPTY]
 
@@ -24,7 +25,8 @@ class HeatMap(Written):
     rows: Annotated[tuple[_Row, ...], NOT_EMPTY]
 
     def __repr__(self) -> str:
-        return f"<HeatMap of {self.images} images, {len(self.rows)} rows>"
+        images = counted(self.images, "image")
+        return f"<HeatMap of {images}, {counted(len(self.rows), 'row')}>"
 
     def minus(self, other: HeatMap) -> HeatMap:
         """The difference, cell by cell; it counts the images of this one."""
@@ -74,7 +76,7 @@ class BreakingOutcome(Written):
         share = "no image broken" if median is None else f"median share {median:.4f}"
         return (
             f"<BreakingOutcome {self.model} on {self.dataset}, top {self.k}:"
-            f" {self.images} images, {share}>"
+            f" {counted(self.images, 'image')}, {share}>"
         )
 
     @property

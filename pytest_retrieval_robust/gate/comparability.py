@@ -41,7 +41,7 @@ def obstacles(pairing: Pairing) -> tuple[str, ...]:
     if candidate.limit is not None and candidate.limit != baseline.limit:
         sentences.append(
             "Expected a whole run to compare with the baseline, got one of the first"
-            f" {candidate.limit} pairs. Leave --robust-limit out."
+            f" {counted(candidate.limit, 'pair')}. Leave --robust-limit out."
         )
         # A part of the data differs from the whole in every fact: nothing more to say.
         return tuple(sentences)
@@ -159,8 +159,9 @@ def _missing_cells(pairing: Pairing, model: str, cases: list[Case]) -> str:
     if model not in pairing.candidate.measured.measured_models:
         renamed = _renamed(pairing, model)
         return (
-            f"Expected all models of the baseline, got none of the {len(cases)} cells"
-            f" of {model}{renamed}. Test it too, or make a baseline without it."
+            "Expected all models of the baseline, got none of the"
+            f" {counted(len(cases), 'cell')} of {model}{renamed}. Test it too, or"
+            " make a baseline without it."
         )
     more = "" if len(cases) == 1 else f" and {len(cases) - 1} more"
     return (

@@ -180,7 +180,7 @@ def weak_gates(verdicts: Sequence[Verdict]) -> Iterator[str]:
     more = ""
     if len(weak) > _EXAMPLES:
         more = f"; and {len(weak) - _EXAMPLES} more (`-v` shows what each would see)"
-    subject = "1 gate is" if len(weak) == 1 else f"{len(weak)} gates are"
+    subject = counted(len(weak), "gate is", "gates are")
     yield (
         f"{subject} weak: half of what they guard could be lost unnoticed (power 0.8):"
         f" {examples}{more}. Raise the limit, pool over levels, or measure more queries."

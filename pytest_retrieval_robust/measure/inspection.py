@@ -133,7 +133,8 @@ def _truncation_line(dataset: RetrievalDataset, model: DualEncoder) -> str:
     if cut is None:
         return f"  {model.name} does not say how many reports it cuts"
     share = 100 * cut / len(dataset.reports)
+    longer = counted(cut, "report is", "reports are")
     return (
-        f"  {model.name} reads {model.card.context_length} tokens: {cut} reports are"
-        f" longer ({share:.1f} %)"
+        f"  {model.name} reads {model.card.context_length} tokens: {longer} longer"
+        f" ({share:.1f} %)"
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.cases import Json
 from ..core.errors import DatasetError, RankingError
+from ..core.words import counted
 from ..datasets.contract import require_dataset
 from .columns import DatasetColumns
 from .queries import BothQueries
@@ -33,7 +34,8 @@ class Pairs:
 
     def __repr__(self) -> str:
         """Counts alone: the repr of a user's data set may hold its texts."""
-        return f"<Pairs of {len(self.images)} images and {len(self.reports)} reports>"
+        images = counted(len(self.images), "image")
+        return f"<Pairs of {images} and {counted(len(self.reports), 'report')}>"
 
     # Each list is made once: every cell, and much of what is said of a run, asks again.
 

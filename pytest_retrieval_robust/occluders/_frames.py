@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from ..core.encoding import WHOLE, Box, Frame
 from ..core.errors import OcclusionError
 from ..core.uploads import upload
+from ..core.words import counted
 
 if TYPE_CHECKING:
     import torch
@@ -227,7 +228,7 @@ def _boxes_of(frame: Frame, images: int) -> list[Box]:
     if len(boxes) != images:
         raise OcclusionError(
             f"Expected one box or one per image, got len(frame)={len(boxes)} for"
-            f" {images} images. Give (left, top, right, bottom), or as many of them as"
+            f" {counted(images, 'image')}. Give (left, top, right, bottom), or as many of them as"
             " there are ids."
         )
     return boxes

@@ -90,7 +90,7 @@ def _subject(line: Series) -> tuple[str, str]:
 
 def _dataset(run: RunRecord, name: str) -> dict[str, str]:
     """A data set as `model-index` describes it."""
-    part = "" if run.limit is None else f" (first {run.limit} pairs)"
+    part = "" if run.limit is None else f" (first {counted(run.limit, 'pair')})"
     description = {"name": f"{plain(name)}{part}", "type": plain(name)}
     facts = _facts_of(run, name)
     if facts.get("split"):

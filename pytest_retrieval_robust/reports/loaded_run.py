@@ -12,6 +12,7 @@ from pathlib import Path
 from ..core.codec import Json
 from ..core.errors import ArgumentError
 from ..core.searches import BreakingOutcome
+from ..core.words import counted
 from ..gate.measurements import Measurements
 from ..retrieval.curves import Curves
 from .saved import read
@@ -46,7 +47,7 @@ class SavedRun(Curves):
         if self.partial is not None:
             yield f"Partial run: {self.partial}."
         if self.limit is not None:
-            yield f"Smoke run: the first {self.limit} pairs."
+            yield f"Smoke run: the first {counted(self.limit, 'pair')}."
 
 
 def load_run(folder: str | PathLike[str]) -> SavedRun:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 from ..core.cases import Case, Direction
 from ..core.errors import NotMeasuredError
 from ..core.shown import plain
-from ..core.words import close_words, did_you_mean
+from ..core.words import close_words, counted, did_you_mean
 from ._curve_tables import (
     as_columns,
     as_dataframe,
@@ -125,12 +125,12 @@ class Curves(Sequence[Curve]):
         return as_html(self._title(), self._rows(), self._notes())
 
     def _title(self) -> str:
-        words = [_counted(len(self.curves), "curve")]
-        words.append(_counted(len(self.models), "model"))
-        words.append(_counted(len(self.datasets), "data set"))
-        words.append(_counted(len(self.occluders), "occluder"))
+        words = [counted(len(self.curves), "curve")]
+        words.append(counted(len(self.models), "model"))
+        words.append(counted(len(self.datasets), "data set"))
+        words.append(counted(len(self.occluders), "occluder"))
         if self.failures:
-            words.append(_counted(len(self.failures), "failure"))
+            words.append(counted(len(self.failures), "failure"))
         return ", ".join(words)
 
     def _rows(self) -> list[list[str]]:
@@ -142,7 +142,7 @@ class Curves(Sequence[Curve]):
         """What the table does not show, in sentences."""
         hidden = 2 * len(self.curves) - _MOST_ROWS
         if hidden > 0:
-            yield f"{_counted(hidden, 'row')} more: to_dataframe() has all of them."
+            yield f"{counted(hidden, 'row')} more: to_dataframe() has all of them."
         for failure in self.failures:
             yield f"Not measured: {failure}"
 
@@ -210,7 +210,3 @@ def _all_names_of(case: Case) -> tuple[Name, ...]:
     """Its names, and those of its data set and occluder without parameters."""
     bare = [name.partition("(")[0] for name in (case.dataset, case.occluder)]
     return (*_names_of(case), *bare)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

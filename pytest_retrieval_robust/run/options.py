@@ -216,9 +216,9 @@ OPTIONS = (
     ),
     OptionSpec(
         "--robust-full-tracebacks",
-        "show whole tracebacks where code of your own fails, with source lines and texts:"
-        " these may quote reports and patients' names (default: files, lines and"
-        " functions of your own code)",
+        "print whole tracebacks where code of your own fails, with source lines and texts:"
+        " these may quote reports and patients' names. They stay out of JUnit XML and"
+        " other reports (default: files, lines and functions of your own code)",
         None,
         typed_alone=True,
     ),

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..core.atomic_files import parts_in, remove_abandoned
 from ..core.errors import ConfigError
 from ..core.files import is_regular
+from ..core.words import counted
 from ..gate.measurements import Measurements
 from ..reports.saved.arrays import RANKS_FILE
 from ..reports.saved.read import (
@@ -208,7 +209,7 @@ def _reason_to_keep(folder: Path, run: Measurements) -> str | None:
     before = _count_cells(older)
     now = _count_cells(run)
     if before > now:
-        return f"a run that measured {before} cells, and this one {now}"
+        return f"a run that measured {counted(before, 'cell')}, and this one {now}"
     if run.limit is not None and (older.limit is None or older.limit > run.limit):
         return "a run of more pairs"
     return None

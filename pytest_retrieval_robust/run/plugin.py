@@ -41,6 +41,7 @@ from .options import (
 )
 from .our_tests import is_ours, our_fixtures
 from .roster import roster_of
+from .whole_tracebacks import WholeTracebacks
 from .xdist.controller_hooks import XdistHooks
 from .xdist.processes import has_workers, is_worker, notice_board
 from .xdist.slots import take_slot
@@ -90,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # Of the whole process: encoders are called from many places and threads.
         show_whole_tracebacks(True)
         config.add_cleanup(partial(show_whole_tracebacks, False))
+    config.pluginmanager.register(WholeTracebacks(config))
     if not is_worker(config):
         controller = Controller(config)
         config.pluginmanager.register(controller, _CONTROLLER)

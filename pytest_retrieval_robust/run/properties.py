@@ -37,6 +37,7 @@ from ..retrieval.ranking import positive_ranks
 from ..strategies import Occlusion
 from .rank_command import replay_command, replay_options
 from .session import session_of
+from .whole_tracebacks import failure_of
 
 _IMAGES_FOR_RANKS = 50
 _PAIRS_AT_LEVEL_1 = 100
@@ -67,8 +68,8 @@ def without_traceback(action: Callable[P, T]) -> Callable[P, T]:
         except AssertionError:
             raise  # ours, which hold numbers alone
         except Exception as error:
-            sentence = _sentence_of(error)
-        pytest.fail(sentence, pytrace=False)
+            failure = failure_of(_sentence_of(error), _traceback_of(error))
+        raise failure
 
     return guarded
 
@@ -77,11 +78,19 @@ def _sentence_of(error: Exception) -> str:
     """What may be said of an error: the text of a foreign one may quote a report."""
     kind = type(error)
     if isinstance(error, RobustError):
-        return f"{kind.__name__}: {error.shown}"
+        return f"{kind.__name__}: {error}"
     # Hypothesis quotes examples, and these are names and numbers alone.
     if kind.__module__.partition(".")[0] == "hypothesis":
         return f"{kind.__name__}: {error}"
-    return "\n".join(filter(None, [described(error), traceback_text(error)]))
+    return described(error)
+
+
+def _traceback_of(error: Exception) -> str:
+    if isinstance(error, RobustError):
+        return error.traceback_text
+    if type(error).__module__.partition(".")[0] == "hypothesis":
+        return ""
+    return traceback_text(error)
 
 
 class Subject:

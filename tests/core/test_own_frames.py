@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import sysconfig
 from copy import copy
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pytest_retrieval_robust
 from pytest_retrieval_robust.core.errors import ModelError
 from pytest_retrieval_robust.core.foreign import SHOW_VARIABLE, traced
 from pytest_retrieval_robust.core.own_frames import (
     MOST_LINES,
+    CodePlace,
     innermost_place,
     traceback_lines,
 )
@@ -86,6 +92,54 @@ def test_libraries_and_code_that_was_made_are_not_the_users(file: str) -> None:
     place = innermost_place(error)
     assert place is not None
     assert place.function == "_raised"
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "is_library"),
+    [
+        (Path(sysconfig.get_path("stdlib")), "json/decoder.py", True),
+        (Path(pytest_retrieval_robust.__file__).parent, "core/calling.py", False),
+        (Path(pytest.__file__).parents[1], "pytest/__init__.py", True),
+    ],
+)
+def test_a_folder_may_be_a_link(
+    tmp_path: Path, folder: Path, file: str, is_library: bool
+) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    place = CodePlace(tmp_path / "link" / file, 1, "function")
+    assert not place.is_own
+    assert place.is_of_a_library == is_library
+
+
+def test_a_package_whose_folder_is_a_link_is_not_the_users(tmp_path: Path) -> None:
+    """Python finds it through the link, and its frames name that."""
+    root = Path(pytest_retrieval_robust.__file__).parents[1]
+    (tmp_path / "link").symlink_to(root)
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'link')!r})\n"
+        "from pytest_retrieval_robust.core import own_frames, words\n"
+        "assert '/link/' in words.__file__\n"
+        "try:\n    words.known_word('kind', 1, ['a'])\n"
+        "except Exception as error:\n    print(own_frames.traceback_lines(error))"
+    )
+    command = [sys.executable, "-I", "-c", code]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert printed.stdout == "[]\n"
+
+
+def test_the_users_file_behind_a_link_is_shown_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path / "real")
+    place = CodePlace(tmp_path / "link" / "tests" / "conftest.py", 3, "load")
+    assert place.is_own
+    assert str(place) == "tests/conftest.py:3 in load"
+
+
+def test_a_name_that_no_file_can_have_is_no_error() -> None:
+    assert CodePlace(Path("made\0up.py"), 1, "function").is_own
 
 
 def test_where_nothing_is_the_users_the_line_of_the_library_is_named() -> None:

@@ -21,11 +21,15 @@ SIGNS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def legend(folder: Path, gates: str, verbosity: int = 0, **choices: Any) -> list[str]:
+def all_lines(folder: Path, gates: str, verbosity: int, **choices: Any) -> list[str]:
     run = record(folder, 40, gates=gates, floor=2, ks=(1, 10), **choices)
-    lines = [
+    return [
         "".join(span.text for span in line) for line in summary_lines(run, verbosity)
     ]
+
+
+def legend(folder: Path, gates: str, verbosity: int = 0, **choices: Any) -> list[str]:
+    lines = all_lines(folder, gates, verbosity, **choices)
     return [line for line in lines if ": " in line and "=" not in line]
 
 
@@ -43,5 +47,17 @@ def test_a_ceiling_is_explained_where_one_is_known(tmp_path: Path) -> None:
     assert not any(meaning in line for line in unknown)
 
 
-def test_a_quiet_log_has_no_legend(tmp_path: Path) -> None:
-    assert not any("interval" in line for line in legend(tmp_path, NO_GATE, -1))
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_quiet_log_explains_the_signs_alone(sign: str, tmp_path: Path) -> None:
+    gates, expected = SIGNS[sign]
+    meaning = expected.partition("   ")[0]
+    lines = all_lines(tmp_path, gates, -1)
+    assert meaning in lines
+    assert not any(word in line for line in lines for word in ("interval", "half: "))
+
+
+def test_a_quiet_log_without_signs_has_no_legend(tmp_path: Path) -> None:
+    run = record(tmp_path, 400, gates=GATE % "0.05", ks=(1, 10))
+    lines = ["".join(span.text for span in line) for line in summary_lines(run, -1)]
+    assert any(line.startswith("ours") for line in lines)
+    assert not any(line.startswith(("!", "?", "~")) for line in lines)

@@ -140,8 +140,41 @@ def test_own_lines_are_shown_and_nothing_that_they_hold(
 def test_all_is_shown_where_it_was_asked_for_but_never_kept(
     failing: Run, pytester: pytest.Pytester
 ) -> None:
-    result = failing("encoder", "--robust-full-tracebacks")
+    result = failing("encoder", "--robust-full-tracebacks", "--junit-xml=out/junit.xml")
+    result.stdout.fnmatch_lines(["*whole traceback of test_mine.py::*"])
     result.stdout.fnmatch_lines([f"ValueError: {CANARY}, born 1950"])
-    assert CANARY not in (pytester.path / "out/run.json").read_text()
+    assert result.stdout.str().count(f"ValueError: {CANARY}") == 1
+    for name in ("run.json", "junit.xml"):
+        assert CANARY not in (pytester.path / "out" / name).read_text()
+    assert "ModelError" in (pytester.path / "out/junit.xml").read_text()
     # It holds for that run alone.
     assert CANARY not in failing("encoder").stdout.str()
+
+
+def test_a_worker_has_the_controller_print_it(
+    failing: Run, pytester: pytest.Pytester
+) -> None:
+    options = ("--robust-full-tracebacks", "--junit-xml=out/junit.xml", "-n1")
+    result = failing("encoder", *options)
+    assert result.stdout.str().count(f"ValueError: {CANARY}") == 1
+    assert CANARY not in (pytester.path / "out/junit.xml").read_text()
+
+
+def test_no_report_of_another_plugin_has_it(
+    failing: Run, pytester: pytest.Pytester
+) -> None:
+    """Some write all that a test report holds."""
+    (pytester.path / "writer.py").write_text(
+        """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report):
+    with open("written.txt", "a") as file:
+        file.write(repr(vars(report)))
+"""
+    )
+    pytester.syspathinsert()
+    result = failing("encoder", "--robust-full-tracebacks", "-pwriter")
+    assert CANARY in result.stdout.str()
+    assert CANARY not in (pytester.path / "written.txt").read_text()

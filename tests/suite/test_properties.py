@@ -204,7 +204,7 @@ def test_a_data_set_of_files_prints_as_its_name(tmp_path: Path) -> None:
         tmp_path / "table.csv", ["image", "report"], [("patient-7.png", "A secret.")]
     )
     dataset = load_dataset("table", path=table, group=None, patient=None)
-    assert {repr(dataset), pretty(dataset)} == {"<table: 1 images, 1 reports>"}
+    assert {repr(dataset), pretty(dataset)} == {"<table: 1 image, 1 report>"}
 
 
 def test_models_at_chance_have_no_ranks_to_keep(pytester: pytest.Pytester) -> None:

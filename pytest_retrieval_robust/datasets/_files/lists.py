@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from ...core.errors import DatasetError
+from ...core.words import counted
 from .._pixels.damage import attempted, kind_of
 from .._pixels.stored_image import StoredImage
 from .captions import CaptionRow, gather_images
@@ -87,7 +88,7 @@ class ImageLists:
             if len(values) != count:
                 raise DatasetError(
                     f"Expected {option} of the same length as images, got {len(values)}"
-                    f" for {count} images in {name}. Give one for each image, in the"
+                    f" for {counted(count, 'image')} in {name}. Give one for each image, in the"
                     " same order; several captions of an image are a list in its place."
                 )
         return lists

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
 from ...core.shown import facts_as_html
+from ...core.words import counted
 from .choice import Choice
 from .folder_images import FolderImages
 from .mask_folder import MaskFolder
@@ -46,8 +47,9 @@ class ReportDataset:
     mask_folder: MaskFolder | None = None
 
     def __repr__(self) -> str:
-        reports = len(self.pairing.report_groups)
-        return f"<{self.name}: {len(self.rows)} images, {reports} reports>"
+        images = counted(len(self.rows), "image")
+        reports = counted(len(self.pairing.report_groups), "report")
+        return f"<{self.name}: {images}, {reports}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: counts alone, no id and no text."""
@@ -263,7 +265,7 @@ def labels_of(
     if unlabelled:
         raise DatasetError(
             f"Expected labels of every study of {source.name}, got none for {unlabelled}"
-            f" of {len(rows)} images. Choose another relevance, or a subset that is"
+            f" of {counted(len(rows), 'image')}. Choose another relevance, or a subset that is"
             " labelled."
         )
     return [labels[row.study] for row in rows]

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from ...core.errors import DatasetError
 from ...core.files import NotRegularError, TooLargeError
-from ...core.words import close_words, did_you_mean
+from ...core.words import close_words, counted, did_you_mean
 from .._pixels.damage import kind_of
 from .streams import MOST_EXPANDED
 
@@ -67,7 +67,8 @@ def missing_column(column: str, names: Sequence[str], title: str) -> DatasetErro
         " columns' names, divided by commas."
     )
     return DatasetError(
-        f"Expected a column {column!r} in {title}, got {len(names)} columns without it."
+        f"Expected a column {column!r} in {title}, got"
+        f" {counted(len(names), 'column')} without it."
         f" {advice}"
     )
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ...core.errors import DatasetError
 from ...core.files import NotRegularError, TooLargeError, open_regular, read_at_most
+from ...core.words import counted
 from .._files.archives import tar_members
 from .._files.records import Sections
 from .._pixels.damage import attempted, kind_of
@@ -29,7 +30,7 @@ class Report(NamedTuple):
     labels: frozenset[str]
 
     def __repr__(self) -> str:
-        return f"<Report with {len(self.images)} images>"
+        return f"<Report with {counted(len(self.images), 'image')}>"
 
 
 def read_reports(source: Path, name: str) -> list[Report]:

@@ -18,7 +18,7 @@ from ...core.cases import DIRECTIONS
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
 from ...core.shown import facts_as_html
-from ...core.words import known_word
+from ...core.words import counted, known_word
 from .labels import (
     label_matrix,
     label_names,
@@ -185,11 +185,12 @@ class SyntheticCxr:
         return masks(self._study(index), *self.settings.shape)
 
     def __repr__(self) -> str:
-        images = f"{len(self.studies)} images"
+        images = counted(len(self.studies), "image")
         # Reports are counted by writing them, which takes seconds for tens of thousands.
         if len(self.studies) > _QUICK and "_pairing" not in vars(self):
             return f"<{self.name}: {images}>"
-        return f"<{self.name}: {images}, {len(self.reports)} reports>"
+        reports = counted(len(self.reports), "report")
+        return f"<{self.name}: {images}, {reports}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ...core.errors import DatasetError
 from ...core.shown import facts_as_html
+from ...core.words import counted
 from .scenes import (
     SEEDS,
     SPLITS,
@@ -52,7 +53,9 @@ class SyntheticScenes:
         return "synthetic-scenes"
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {len(self.scenes)} images, {len(self.scenes)} reports>"
+        images = counted(len(self.scenes), "image")
+        reports = counted(len(self.scenes), "report")
+        return f"<{self.name}: {images}, {reports}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

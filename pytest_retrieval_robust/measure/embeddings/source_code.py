@@ -224,7 +224,7 @@ def _file_of(name: str) -> Path | None:
     if file is None and name not in sys.modules:
         file = _file_not_loaded(name)
     path = None if file is None else Path(file)
-    return path.resolve() if path is not None and path.is_file() else None
+    return path.absolute() if path is not None and path.is_file() else None
 
 
 def _file_not_loaded(name: str) -> str | None:
@@ -249,15 +249,17 @@ def _is_installed(name: str) -> bool:
     file = getattr(sys.modules.get(name), "__file__", None)
     if file is None:
         return top in sys.stdlib_module_names or top in sys.builtin_module_names
-    return top != _PACKAGE and _is_library(Path(file).resolve())
+    return top != _PACKAGE and _is_library(Path(file).absolute())
 
 
 @cache
 def _is_library(file: Path) -> bool:
     """Whether a file is of an installed package, or of the standard library."""
-    if not _INSTALLED.isdisjoint(file.parts):
+    # An installer may link to files that it keeps elsewhere, and folders may be links.
+    real_file = file.resolve()
+    if not _INSTALLED.isdisjoint((*file.parts, *real_file.parts)):
         return True
-    return any(file.is_relative_to(folder) for folder in _standard_folders())
+    return any(real_file.is_relative_to(folder) for folder in _standard_folders())
 
 
 @cache

@@ -13,6 +13,7 @@ from ...core.cases import CLEAN, Cell
 from ...core.encoding import batch_size, encode
 from ...core.errors import DatasetError
 from ...core.sample_sheets import Retrieved, Sample, SampleSheet
+from ...core.words import counted
 from ...models import similarity_of
 from ...occluders.guided._probe import Probe
 from ...occluders.scene import Scene, Setting
@@ -77,7 +78,7 @@ class Gallery:
         scene = scene_of(setting, self.model, self.pairs, numbers.tolist())
         if len(scene.ids) != len(numbers):
             raise DatasetError(
-                f"Expected to read {len(numbers)} images of {dataset.name} again, got"
+                f"Expected to read {counted(len(numbers), 'image')} of {dataset.name} again, got"
                 f" {len(scene.ids)}. Keep its files in place during a run."
             )
         return scene
@@ -161,7 +162,7 @@ def hidden_sheet(
     changes = _changes(chosen, before[queries], after[queries], shares)
     description = (
         f"{cell.occluder} at level {cell.level:g}, seed {cell.seed}: the middle level"
-        f" of the first occluder. Of {len(before)} images at most {FALLEN} whose rank"
+        f" of the first occluder. Of {counted(len(before), 'image')} at most {FALLEN} whose rank"
         " fell furthest, one that stayed first, and one with the median rank after"
         " hiding; of equals the first in the data."
     )
@@ -196,7 +197,7 @@ def breaking_sheet(gallery: Gallery, result: BreakingResult) -> SampleSheet:
     description = (
         "The smallest occlusions found that push the right report out of the top"
         f" {outcome.k}, {outcome.grid} x {outcome.grid} cells, {outcome.fill}: of"
-        f" {broken} images the one with the smallest share, the median, and the one"
+        f" {counted(broken, 'image')} the one with the smallest share, the median, and the one"
         " with the greatest."
     )
     samples = _samples(gallery, scene, hidden, changes)

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...core.calling import encode_reports
 from ...core.errors import EmbeddingError
 from ...core.foreign import FOREIGN
+from ...core.words import counted
 from ...models import similarity_of, token_lengths_of
 from .receiver import Origin
 from .space import IN_MEMORY, RowSpace
@@ -190,7 +191,7 @@ def checked(rows: Tensor, name_of: Callable[[int], str], model: DualEncoder) -> 
         raise EmbeddingError(
             f"Expected {expected} from {model.name}, got"
             f" length={float(lengths[first]):g} for {name_of(first)} ({len(bad)} of"
-            f" {len(rows)} rows in its batch). Look for NaN or zero outputs, and"
+            f" {counted(len(rows), 'row')} in its batch). Look for NaN or zero outputs, and"
             " normalise the rows."
         )
     return rows

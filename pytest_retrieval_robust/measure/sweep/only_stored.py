@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import ConfigError, NotStoredError
 from ...core.outcomes import Timing
+from ...core.words import counted
 from ...occluders.scene import Setting
 from ..embeddings.identity import ANY_KIND, kept_identities, nearest_differences
 from ..embeddings.keys import model_identity
@@ -85,9 +86,9 @@ class OnlyStored:
         batches = _texts_of(plan)
         missing = sum(self._report_rows(texts) is None for texts in batches)
         return NotStoredError(
-            f"Expected the embeddings of all {len(plan.pairs.texts)} reports of"
-            f" {plan.pairs.dataset.name} by {plan.model.name} in the store, got"
-            f" missing={missing} of {len(batches)} batches. {_HOW}"
+            f"Expected the embeddings of {counted(len(plan.pairs.texts), 'report')} of"
+            f" {plan.pairs.dataset.name} by {plan.model.name} in the store, got missing={missing} of"
+            f" {counted(len(batches), 'batch', 'batches')}. {_HOW}"
         )
 
     def _report_rows(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
@@ -123,7 +124,7 @@ class OnlyStored:
                 error = NotStoredError(
                     f"Expected the embeddings of all images of {plan.pairs.dataset.name} by"
                     f" {plan.model.name} in the store, got missing={len(lacking)} of"
-                    f" {len(found)} batches. {_HOW}"
+                    f" {counted(len(found), 'batch', 'batches')}. {_HOW}"
                 )
                 receiver.fail(cell, lacking[0], error)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...core.cases import CLEAN
 from ...core.errors import TimedOutError
 from ...core.foreign import titled, with_traceback_text
+from ...core.words import counted
 
 if TYPE_CHECKING:
     from ...core.cases import Cell
@@ -43,16 +44,14 @@ class Reached:
 
     def __str__(self) -> str:
         """What was done: it completes "Expected ... to end, got"."""
-        cells = "cell" if self.cells == 1 else "cells"
+        cells = counted(self.cells, "cell")
         if self.stage is Stage.RANKS:
-            return (
-                f"all images encoded, and {self.ranked} of {self.cells} {cells} ranked"
-            )
-        batches = "batch" if self.batches == 1 else "batches"
-        done = f"{self.whole_batches} of {self.batches} {batches} of images"
+            return f"all images encoded, and {self.ranked} of {cells} ranked"
+        batches = counted(self.batches, "batch", "batches")
+        done = f"{self.whole_batches} of {batches} of images"
         if self.stage is Stage.REPORTS:
             return f"{done}: its reports were still being encoded"
-        encoded = f"{done} encoded in all {self.cells} {cells}"
+        encoded = f"{done} encoded in all {cells}"
         if self.cells == 1:
             encoded = f"{done} encoded"
         if self.under_way is None:

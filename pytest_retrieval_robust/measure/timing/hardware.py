@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from ...core.device import synchronise
+from ...core.words import counted
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -30,8 +31,7 @@ def hardware_name(device: str) -> str:
         return torch.cuda.get_device_name(device)
     if device == "cpu":
         threads = torch.get_num_threads()
-        unit = "thread" if threads == 1 else "threads"
-        return f"{_processor()} x {threads} {unit}"
+        return f"{_processor()} x {counted(threads, 'thread')}"
     return f"{_processor()} ({device})"
 
 

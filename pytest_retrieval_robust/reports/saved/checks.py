@@ -17,6 +17,7 @@ from ...core.codec import Json
 from ...core.costs import CostMeasurement
 from ...core.outcomes import Outcome
 from ...core.searches import BreakingOutcome
+from ...core.words import counted
 from ...gate.arrays import case_key
 from ...gate.measurements import Measurements
 
@@ -170,7 +171,7 @@ def _of_dataset(dataset: Json, limit: int | None) -> Iterator[Contradiction]:
     images = dataset["images"]
     if limit is not None and images > limit:
         yield Contradiction(
-            f"at most {limit} images of {dataset['name']}, as the run's limit says",
+            f"at most {counted(limit, 'image')} of {dataset['name']}, as the run's limit says",
             f"images={images}",
         )
     if dataset["pixel_digest"] is None:
@@ -194,7 +195,8 @@ def _of_cost(cost: CostMeasurement) -> Iterator[Contradiction]:
         )
     if cost.ratios and len(cost.ratios) != cost.rounds:
         yield Contradiction(
-            f"{cost.rounds} rounds of {cost.case}", f"{len(cost.ratios)} ratios"
+            f"{counted(cost.rounds, 'round')} of {cost.case}",
+            counted(len(cost.ratios), "ratio"),
         )
 
 
@@ -209,11 +211,13 @@ def _of_search(search: BreakingOutcome) -> Iterator[Contradiction]:
     if shares != sorted(shares) or len(shares) > search.images:
         yield Contradiction(
             f"rising shares of {subject}, at most one per image",
-            f"{len(shares)} shares",
+            counted(len(shares), "share"),
         )
     if max(search.unbroken, search.one_minimal) > len(shares):
         got = f"unbroken={search.unbroken}, one_minimal={search.one_minimal}"
-        yield Contradiction(f"at most {len(shares)} images of {subject}", got)
+        yield Contradiction(
+            f"at most {counted(len(shares), 'image')} of {subject}", got
+        )
 
 
 def search_key(search: BreakingOutcome) -> str:

@@ -75,18 +75,28 @@ def table_lines(run: RunRecord, verbosity: int, blocks: str) -> Iterator[Line]:
     if left_out:
         yield [Span(f"... and {counted(left_out, 'more table')} {_ALL_SHOWN_BY}")]
         yield []
-    if groups and verbosity >= 0:
-        for meanings in _legend(run, shown):
-            yield [Span(_GAP.join(meanings))]
+    legend = list(_legend(run, shown, verbosity))
+    for meanings in legend:
+        yield [Span(_GAP.join(meanings))]
+    if legend:
         yield []
 
 
-def _legend(run: RunRecord, shown: Sequence[Sequence[Curve]]) -> Iterator[list[str]]:
-    """What the signs and columns mean that are there."""
+def _legend(
+    run: RunRecord, shown: Sequence[Sequence[Curve]], verbosity: int
+) -> Iterator[list[str]]:
+    """What the signs and columns mean that are there; with `-q` the signs alone."""
     curves = [curve for alike in shown for curve in alike]
+    if not curves:
+        return
     outcomes = [outcome for curve in curves for outcome in curve.outcomes]
     verdicts = {cell_verdict(run, outcome.case) for outcome in outcomes}
     marks = [meaning for verdict, meaning in _MEANINGS.items() if verdict in verdicts]
+    if verbosity < 0:
+        # No word of the table says what a sign means.
+        if marks:
+            yield marks
+        return
     yield [*marks, "below each: its 95 % interval"]
     yield [
         "kept: Recall at the last level / at level 0",

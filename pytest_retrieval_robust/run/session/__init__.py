@@ -20,6 +20,7 @@ from ...core.foreign import FOREIGN, described, traced
 from ...gate.arrays import RunStore
 from ..robust_toml import beside_arguments, beside_test
 from ..settings import Settings, read_settings
+from ..whole_tracebacks import failure_of
 from ..xdist.folder import run_store
 from .checks import check_outputs, check_policy
 from .judging import Judging
@@ -171,6 +172,6 @@ def or_fail(session: RobustSession, model: str | None, action: Callable[[], T]) 
     is_named = model is None or session.selection.models[model].named
     if isinstance(error, NotOnThisMachineError) and not is_named:
         pytest.skip(f"not tested: {error}")
-    sentence = f"{type(error).__name__}: {error.shown}"
+    sentence = f"{type(error).__name__}: {error}"
     session.own_failures.add(sentence.strip().splitlines()[0])
-    pytest.fail(sentence, pytrace=False)
+    raise failure_of(sentence, error.traceback_text)

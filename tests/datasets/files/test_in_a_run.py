@@ -278,7 +278,7 @@ def test_inspect_says_what_was_found(
         "  left out: empty findings+impression: 0",
         "  gallery: 3 reports in 3 groups",
         "    ceiling, ties against the model (as measured): @1 100.0",
-        "  tiny-cxr-clip reads 77 tokens: 1 reports are longer (33.3 %)",
+        "  tiny-cxr-clip reads 77 tokens: 1 report is longer (33.3 %)",
         "  L images: 3",
     ):
         assert line in said

@@ -179,7 +179,7 @@ SECRET = "Mr Doe"
         ({"images": 3}, "Expected images as a list with one item per image, got a int"),
         (
             {"images": [picture()]},
-            "Expected reports of the same length as images, got 3 for 1 images in ours",
+            "Expected reports of the same length as images, got 3 for 1 image in ours",
         ),
         (
             {"images": [SECRET, None, b""]},

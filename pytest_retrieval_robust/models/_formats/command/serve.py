@@ -260,9 +260,12 @@ def own_code():
 
 
 def is_library(file):
-    if "site-packages" in file or "dist-packages" in file:
-        return True
-    return os.path.abspath(file).startswith(sysconfig.get_path("stdlib") + os.sep)
+    # Any folder of either may be a symbolic link.
+    real_file = os.path.realpath(file)
+    for name in (file, real_file):
+        if "site-packages" in name or "dist-packages" in name:
+            return True
+    return real_file.startswith(os.path.realpath(sysconfig.get_path("stdlib")) + os.sep)
 
 
 def libraries():
