@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
 from ...core.shown import facts_as_html
+from ...core.shown import plain
 from ...core.words import counted
 from .choice import Choice
 from .folder_images import FolderImages
@@ -49,7 +50,7 @@ class ReportDataset:
     def __repr__(self) -> str:
         images = counted(len(self.rows), "image")
         reports = counted(len(self.pairing.report_groups), "report")
-        return f"<{self.name}: {images}, {reports}>"
+        return f"<{plain(self.name)}: {images}, {reports}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: counts alone, no id and no text."""
