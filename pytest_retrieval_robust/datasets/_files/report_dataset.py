@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
-from ...core.shown import facts_as_html
-from ...core.shown import plain
+from ...core.shown import facts_as_html, plain
 from ...core.words import counted
 from .choice import Choice
 from .folder_images import FolderImages
