@@ -87,8 +87,8 @@ class OnlyStored:
         missing = sum(self._report_rows(texts) is None for texts in batches)
         return NotStoredError(
             f"Expected the embeddings of {counted(len(plan.pairs.texts), 'report')} of"
-            f" {plan.pairs.dataset.name} by {plan.model.name} in the store, got missing={missing} of"
-            f" {counted(len(batches), 'batch', 'batches')}. {_HOW}"
+            f" {plan.pairs.dataset.name} by {plan.model.name} in the store, got"
+            f" missing={missing} of {counted(len(batches), 'batch', 'batches')}. {_HOW}"
         )
 
     def _report_rows(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
