@@ -105,6 +105,12 @@ def _create(
 
 def _overrides(name: str, request: LoadRequest) -> dict[str, Any]:
     """The user's overrides of preprocessing as arguments of open_clip."""
+    if "image_processor" in request.options:
+        raise ConfigError(
+            f"Expected no image_processor for {name}, whose open_clip configuration"
+            " declares how images are prepared, got one. Leave it out, or override the"
+            " declaration with preprocessing."
+        )
     overrides = checked_overrides(name, request.options.get("preprocessing", {}))
     interpolation = overrides.get("interpolation")
     if interpolation is not None and interpolation not in _FILTERS:
