@@ -22,6 +22,7 @@ from .hub_cache import (
     is_of_timm,
     is_open_clip_listing,
 )
+from .network import get_with, is_forbidden, is_unreachable, note_failure
 from .tokenizer import VOCABULARIES, has_vocabulary
 
 ACCEPT_TERMS = "accept its terms on its page of the hub and log in (`hf auth login`)"
@@ -49,8 +50,9 @@ def is_open_clip_repository(
         # Two configurations: one of them may be timm's, for the image tower alone.
         config = hf_hub_download(repository, "config.json", revision=revision)
         return is_of_timm(Path(config))
-    except FOREIGN:
+    except FOREIGN as error:
         # A missing network has a dozen kinds of errors. The loader reports it.
+        note_failure(error)
         return False
 
 
@@ -79,7 +81,7 @@ def not_from_hub(
         download = f"{repository} --revision {revision}"
     return (
         f"the weights of {name} ({repository}) are not on this machine; "
-        f"{first}get them with --robust-download or `hf download {download}`"
+        f"{first}{get_with('them', f'`hf download {download}`')}"
     )
 
 
@@ -106,7 +108,7 @@ def missing_text_tower(name: str, folder: Path) -> str | None:
     downloads = " and ".join(f"`hf download {name}`" for name in repositories)
     return (
         f"what the text tower of {name} needs is not on this machine: {listed};"
-        f" get it with --robust-download or {downloads}"
+        f" {get_with('it', downloads)}"
     )
 
 
@@ -178,6 +180,9 @@ def how_to_download(repository: str, error: BaseException | None = None) -> str:
     first = "Run"
     if error is not None and _is_gated(error):
         first = f"{ACCEPT_TERMS.capitalize()}, then run"
+    # By the user's own switch, which a missing network has no part in.
+    elif is_forbidden() and not is_unreachable():
+        first = "Unset HF_HUB_OFFLINE, or run"
     return f"{first} `hf download {repository}` on a machine with network access"
 
 

@@ -12,6 +12,7 @@ from ...core.foreign import described
 from .attempt import missing_package, shown_path
 from .checkpoint import require_regular_members
 from .hub_cache import first_cached
+from .network import get_with
 
 VOCABULARIES = (
     "tokenizer.json",
@@ -37,8 +38,8 @@ def missing_tokenizer(name: str, repository: str) -> str | None:
     if first_cached(repository, VOCABULARIES) is not None:
         return None
     return (
-        f"the tokenizer of {name} ({repository}) is not on this machine; get it with"
-        f" --robust-download or `hf download {repository}`, or pass a folder as its"
+        f"the tokenizer of {name} ({repository}) is not on this machine;"
+        f" {get_with('it', f'`hf download {repository}`')}, or pass a folder as its"
         " tokenizer"
     )
 
