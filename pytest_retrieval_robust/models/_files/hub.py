@@ -6,6 +6,7 @@ Imports no model library: `missing` runs while tests are collected.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +150,12 @@ def repository_folder(
     request: LoadRequest,
     patterns: list[str] | None = None,
     revision: str | None = None,
+    explain: Callable[[BaseException], RobustError] | None = None,
 ) -> Path:
     """The snapshot of a repository, fetched if the request allows it.
 
-    Raises `NotOnThisMachineError` if it is neither cached nor fetched.
+    Raises `NotOnThisMachineError` if it is neither cached nor fetched, or the error that
+    `explain` makes of the hub's.
     """
     from huggingface_hub import snapshot_download
 
@@ -165,14 +168,14 @@ def repository_folder(
         )
         return Path(folder)
 
-    def explain(error: BaseException) -> RobustError:
+    def explain_whole(error: BaseException) -> RobustError:
         return NotOnThisMachineError(
             f"Expected {repository} for {name} in the Hugging Face cache or on the hub,"
             f" got {described(error)}. {how_to_download(repository, error)}, or pass a"
             " folder."
         )
 
-    return attempt(fetch, explain)
+    return attempt(fetch, explain or explain_whole)
 
 
 def how_to_download(repository: str, error: BaseException | None = None) -> str:

@@ -75,7 +75,12 @@ def _cached(file: HubFile) -> Path | None:
     if file.names:
         return first_cached(file.repository, file.names)
     folder = _cached_snapshot(file.repository)
-    if folder is None:
+    return None if folder is None else only_weights_in(folder)
+
+
+def only_weights_in(folder: Path) -> Path | None:
+    """The file of weights in a folder that has one; None with several or without."""
+    if not folder.is_dir():
         return None
     weights = [
         path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file()
