@@ -13,7 +13,12 @@ from contextlib import contextmanager
 
 _REMEMBERED_SECONDS = 600.0
 """A notebook outlives a broken connection."""
-_FAILED_CONNECTIONS = ("ConnectError", "ConnectTimeout", "ConnectionError", "ProxyError")
+_FAILED_CONNECTIONS = (
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionError",
+    "ProxyError",
+)
 """Classes of the clients that different releases of huggingface_hub use."""
 _MOST_CAUSES = 16
 
