@@ -13,6 +13,7 @@ from ..core.foreign import described, traced
 from ..core.loaders import LoaderArguments
 from ..core.memory import is_out_of_memory
 from ._files.attempt import attempt
+from ._files.network import asking_while_reachable
 from ._files.usual_defaults import usual_defaults
 from .contract import broken_member
 from .encoder import DualEncoder, Precision
@@ -100,7 +101,8 @@ def load_entry(entry: ModelEntry, request: LoadRequest) -> DualEncoder:
         return arguments.call_with_request(entry.load)
 
     # An entry may be a plugin's: its loader may raise or return anything.
-    model = attempt(load, explain)
+    with asking_while_reachable():
+        model = attempt(load, explain)
     # A property of the user's own may raise too.
     absent = attempt(lambda: missing_members(model), explain)
     if absent:

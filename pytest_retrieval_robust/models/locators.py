@@ -100,7 +100,12 @@ def _open_clip_locator(rest: str) -> ModelEntry:
 
         return load_tag(name, architecture, tag, request)
 
-    return ModelEntry(name, f"open_clip's {architecture} with the weights {tag}", load)
+    return ModelEntry(
+        name,
+        f"open_clip's {architecture} with the weights {tag}",
+        load,
+        accepts=("tokenizer", "preprocessing"),
+    )
 
 
 def _folder_locator(rest: str) -> ModelEntry:

@@ -152,7 +152,7 @@ def _open_clip(name: str, checkpoint: str) -> ModelEntry:
         name,
         "an open_clip checkpoint",
         load,
-        accepts=("architecture", "preprocessing", "weights"),
+        accepts=("architecture", "tokenizer", "preprocessing", "weights"),
     )
 
 

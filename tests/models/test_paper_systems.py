@@ -292,7 +292,8 @@ def test_values_that_an_option_cannot_have(system: System) -> None:
         system.load(context_length=600)
     assert system.load(context_length=16).truncated(published.TEXTS) > 1
     with pytest.raises(
-        NotOnThisMachineError, match=r"Expected nowhere for .* `hf download nowhere`"
+        NotOnThisMachineError,
+        match=r"tokenizer of .* \(nowhere\) .* `hf download nowhere`",
     ):
         system.load(tokenizer="nowhere")
     with pytest.raises(NotOnThisMachineError, match=r"no such folder"):

@@ -308,9 +308,12 @@ def test_a_card_states_the_licence_and_the_terms(tmp_path: Path, hub: Path) -> N
     assert card.licence == "Health AI Developer Foundations terms of use"
 
 
-def test_a_gated_repository_says_to_accept_its_terms() -> None:
+def test_a_gated_repository_says_to_accept_its_terms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from pytest_retrieval_robust.models._files.hub import how_to_download
 
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     advice = how_to_download(
         "google/medsiglip-448", OSError("You are trying to access a gated repo.")
     )

@@ -219,7 +219,7 @@ def test_absent_weights_are_said_before_a_network_is_made(
     for tried in ("metaclip2", "open_clip:ViT-H-14-worldwide/metaclip2_worldwide"):
         with pytest.raises(NotOnThisMachineError) as caught:
             load_model(tried, device="cpu", download=False)
-        assert f"Run `hf download {repository}` on a machine" in str(caught.value)
+        assert f"run `hf download {repository}` on a machine" in str(caught.value)
 
 
 def test_an_older_open_clip_is_told_to_be_upgraded(

@@ -198,6 +198,37 @@ def test_weights_without_their_tokenizer_say_so(tmp_path: Path, hub: Path) -> No
         load_model("bmc-longclip", device="cpu", download=False)
 
 
+def test_a_file_takes_the_vocabulary_of_the_folder_that_is_its_own(
+    tmp_path: Path, hub: Path
+) -> None:
+    system = SYSTEMS["keep"]
+    publish(system, tmp_path / "mine")
+    assert not hub.exists()
+    file = tmp_path / "mine" / system.file
+    model = load_model("keep", checkpoint=file, device="cpu")
+    folder = load_model("keep", checkpoint=file.parent, device="cpu")
+    assert model.card.inputs_sha256 == folder.card.inputs_sha256
+    # Beside other weights, nobody knows whose the vocabulary is.
+    (file.parent / "last.ckpt").write_bytes(file.read_bytes())
+    for name in (system.file, "last.ckpt"):
+        with pytest.raises(
+            NotOnThisMachineError,
+            match=r"Expected the tokenizer of keep \(Astaxanthin/KEEP\) .*"
+            r"`hf download Astaxanthin/KEEP`.*, or pass tokenizer=FOLDER",
+        ):
+            load_model("keep", checkpoint=file.parent / name, device="cpu")
+
+
+def test_a_tokenizers_path_is_no_repository(tmp_path: Path, hub: Path) -> None:
+    publish(SYSTEMS["keep"], tmp_path / "mine")
+    assert not hub.exists()
+    for typed in ("./words", "../words", "~/words"):
+        with pytest.raises(NotOnThisMachineError, match="no such folder. Fix the path"):
+            load_model(
+                "keep", checkpoint=tmp_path / "mine", tokenizer=typed, device="cpu"
+            )
+
+
 def listing(monkeypatch: pytest.MonkeyPatch, *files: str) -> list[list[str]]:
     """A hub with these files; what was asked for is in the list that is returned."""
     asked: list[list[str]] = []

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ...core.errors import RobustError
 from ...core.foreign import FOREIGN, let_go
+from .network import note_failure
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ def attempt(
     except RobustError:
         raise
     except FOREIGN as error:
+        # First: what the explanation advises depends on it.
+        note_failure(error)
         refusal = explain(error)
         let_go(error)
     # Outside of the handler, so that the foreign error does not become the context.

@@ -6,6 +6,7 @@ Imports no model library: `missing` runs while tests are collected.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .hub_cache import (
     is_of_timm,
     is_open_clip_listing,
 )
+from .network import get_with, is_forbidden, is_unreachable, note_failure
 from .tokenizer import VOCABULARIES, has_vocabulary
 
 ACCEPT_TERMS = "accept its terms on its page of the hub and log in (`hf auth login`)"
@@ -49,8 +51,9 @@ def is_open_clip_repository(
         # Two configurations: one of them may be timm's, for the image tower alone.
         config = hf_hub_download(repository, "config.json", revision=revision)
         return is_of_timm(Path(config))
-    except FOREIGN:
+    except FOREIGN as error:
         # A missing network has a dozen kinds of errors. The loader reports it.
+        note_failure(error)
         return False
 
 
@@ -79,7 +82,7 @@ def not_from_hub(
         download = f"{repository} --revision {revision}"
     return (
         f"the weights of {name} ({repository}) are not on this machine; "
-        f"{first}get them with --robust-download or `hf download {download}`"
+        f"{first}{get_with('them', f'`hf download {download}`')}"
     )
 
 
@@ -106,7 +109,7 @@ def missing_text_tower(name: str, folder: Path) -> str | None:
     downloads = " and ".join(f"`hf download {name}`" for name in repositories)
     return (
         f"what the text tower of {name} needs is not on this machine: {listed};"
-        f" get it with --robust-download or {downloads}"
+        f" {get_with('it', downloads)}"
     )
 
 
@@ -147,10 +150,12 @@ def repository_folder(
     request: LoadRequest,
     patterns: list[str] | None = None,
     revision: str | None = None,
+    explain: Callable[[BaseException], RobustError] | None = None,
 ) -> Path:
     """The snapshot of a repository, fetched if the request allows it.
 
-    Raises `NotOnThisMachineError` if it is neither cached nor fetched.
+    Raises `NotOnThisMachineError` if it is neither cached nor fetched, or the error that
+    `explain` makes of the hub's.
     """
     from huggingface_hub import snapshot_download
 
@@ -163,14 +168,14 @@ def repository_folder(
         )
         return Path(folder)
 
-    def explain(error: BaseException) -> RobustError:
+    def explain_whole(error: BaseException) -> RobustError:
         return NotOnThisMachineError(
             f"Expected {repository} for {name} in the Hugging Face cache or on the hub,"
             f" got {described(error)}. {how_to_download(repository, error)}, or pass a"
             " folder."
         )
 
-    return attempt(fetch, explain)
+    return attempt(fetch, explain or explain_whole)
 
 
 def how_to_download(repository: str, error: BaseException | None = None) -> str:
@@ -178,6 +183,9 @@ def how_to_download(repository: str, error: BaseException | None = None) -> str:
     first = "Run"
     if error is not None and _is_gated(error):
         first = f"{ACCEPT_TERMS.capitalize()}, then run"
+    # By the user's own switch, which a missing network has no part in.
+    elif is_forbidden() and not is_unreachable():
+        first = "Unset HF_HUB_OFFLINE, or run"
     return f"{first} `hf download {repository}` on a machine with network access"
 
 

@@ -15,6 +15,7 @@ from .. import LoadRequest
 from .attempt import attempt
 from .hub import ACCEPT_TERMS, how_to_download
 from .hub_cache import first_cached
+from .network import get_with, is_forbidden
 
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 _BESIDE = ("*.json", "*.txt", "README.md")
@@ -40,8 +41,8 @@ def missing_hub_file(name: str, file: HubFile) -> str | None:
         return None
     first = f"{ACCEPT_TERMS}, then " if file.terms else ""
     return (
-        f"the weights of {name} ({file.repository}) are not on this machine; {first}get"
-        f" them with --robust-download or `hf download {file.repository}`"
+        f"the weights of {name} ({file.repository}) are not on this machine;"
+        f" {first}{get_with('them', f'`hf download {file.repository}`')}"
     )
 
 
@@ -51,13 +52,11 @@ def hub_file(name: str, file: HubFile, request: LoadRequest) -> Path:
     Raises `NotOnThisMachineError` if it is neither cached nor fetched, and `ModelError`
     for a repository whose weights file cannot be told.
     """
-    from huggingface_hub import constants
-
     cached = _cached(file)
     if cached is not None:
         return cached
     # By the hub's own switch nothing is asked for either.
-    if not request.may_download or constants.HF_HUB_OFFLINE:
+    if not request.may_download or is_forbidden():
         raise NotOnThisMachineError.because(missing_hub_file(name, file) or "")
 
     def explain(error: BaseException) -> NotOnThisMachineError:
@@ -76,7 +75,12 @@ def _cached(file: HubFile) -> Path | None:
     if file.names:
         return first_cached(file.repository, file.names)
     folder = _cached_snapshot(file.repository)
-    if folder is None:
+    return None if folder is None else only_weights_in(folder)
+
+
+def only_weights_in(folder: Path) -> Path | None:
+    """The file of weights in a folder that has one; None with several or without."""
+    if not folder.is_dir():
         return None
     weights = [
         path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file()

@@ -44,7 +44,12 @@ def missing_file(name: str, file: PlainFile, request: LoadRequest) -> str | None
     """The sentence for a file that is not on this machine, or None."""
     if request.checkpoint is not None or path_of(file, request).is_file():
         return None
-    fetch = "allow downloads (--robust-download), or " if file.url else ""
+    fetch = ""
+    # By the hub's switch these files are not fetched either, whatever is allowed.
+    if file.url is not None and _is_offline():
+        fetch = "unset HF_HUB_OFFLINE, or "
+    elif file.url is not None:
+        fetch = "allow downloads (--robust-download), or "
     return (
         f"the weights of {name} are not on this machine; {fetch}download {file.name}"
         f" from {file.page} and put it in weights/ of the cache folder"

@@ -12,6 +12,7 @@ from ...core.foreign import described
 from .attempt import missing_package, shown_path
 from .checkpoint import require_regular_members
 from .hub_cache import first_cached
+from .network import get_with
 
 VOCABULARIES = (
     "tokenizer.json",
@@ -28,6 +29,12 @@ _INVENTED_WORDS = 5
 """Words of the tokenizer that transformers invents: every report would read the same."""
 
 
+def is_path(source: str) -> bool:
+    """Whether a tokenizer's source is meant as a path, rather than ORG/NAME of the hub."""
+    path = Path(source)
+    return path.is_absolute() or source.startswith((".", "~")) or path.exists()
+
+
 def has_vocabulary(folder: Path) -> bool:
     return any((folder / name).is_file() for name in VOCABULARIES)
 
@@ -37,8 +44,8 @@ def missing_tokenizer(name: str, repository: str) -> str | None:
     if first_cached(repository, VOCABULARIES) is not None:
         return None
     return (
-        f"the tokenizer of {name} ({repository}) is not on this machine; get it with"
-        f" --robust-download or `hf download {repository}`, or pass a folder as its"
+        f"the tokenizer of {name} ({repository}) is not on this machine;"
+        f" {get_with('it', f'`hf download {repository}`')}, or pass a folder as its"
         " tokenizer"
     )
 
@@ -48,7 +55,7 @@ def check_tokenizer(name: str, source: str) -> None:
     path = Path(source)
     if path.is_dir():
         require_regular_members(name, path)
-    elif path.is_absolute() or path.exists():
+    elif is_path(source):
         raise no_tokenizer(name, source, "no such folder")
 
 
@@ -99,7 +106,7 @@ def needs_package(name: str, part: str, package: str) -> ModelError:
 
 def no_tokenizer(name: str, source: str, why: str) -> NotOnThisMachineError:
     # A path is no repository, so that no download helps.
-    if Path(source).is_absolute() or Path(source).exists():
+    if is_path(source):
         how = "Fix the path"
     else:
         how = f"Run `hf download {source}` on a machine with network access"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.errors import ConfigError
 from .. import DualEncoder, LoadRequest, ModelEntry
 from .._files.hub import missing_from_hub, not_from_hub, repository_folder
 from .._files.hub_cache import (
@@ -161,6 +162,7 @@ def clip_model(
         from .openai_clip import OPENAI_CLIP
         from .recipe import load_system
 
+        _require_no_picture(request.name or name, request)
         source = _shown(checkpoint)
         return load_system(name, checkpoint, request, OPENAI_CLIP, source=source)
 
@@ -169,7 +171,18 @@ def clip_model(
             return None
         return missing_from_hub(name, repository)
 
-    return ModelEntry(name, summary, load, missing, accepts=("checkpoint", "weights"))
+    return ModelEntry(name, summary, load, missing, accepts=_HUB_OPTIONS)
+
+
+def _require_no_picture(name: str, request: LoadRequest) -> None:
+    """Refuse what decides the picture of a folder: a file in OpenAI's layout has CLIP's."""
+    for option in ("preprocessing", "image_processor"):
+        if option in request.options:
+            raise ConfigError(
+                f"Expected no {option} for a file in OpenAI's key layout, which {name}"
+                f" prepares images for as CLIP does, got one. Leave {option} out, or"
+                " pass as checkpoint a folder that model.save_pretrained(FOLDER) wrote."
+            )
 
 
 def biovil_model(name: str, summary: str, repository: str) -> ModelEntry:

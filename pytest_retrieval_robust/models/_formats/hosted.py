@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 from .. import DualEncoder, LoadRequest, ModelEntry
 from .._files.checkpoint import revision_of
-from .._files.hub_files import HubFile, hub_file, missing_hub_file
+from .._files.hub_files import (
+    HubFile,
+    hub_file,
+    missing_hub_file,
+    only_weights_in,
+)
 from .._files.plain_files import PlainFile, local_file, missing_file
 from .._files.tokenizer import has_vocabulary, missing_tokenizer
 
@@ -38,7 +43,8 @@ def hosted_system(
 
         checkpoint = request.checkpoint
         if checkpoint is not None:
-            completed = _with_tokenizer(request, checkpoint, tokenizer)
+            folder = _own_folder(checkpoint)
+            completed = _with_tokenizer(request, folder, tokenizer)
             source = _shown(checkpoint)
             return load_system(name, checkpoint, completed, recipe(), source=source)
         weights = hub_file(name, file, request)
@@ -63,14 +69,22 @@ def hosted_system(
     return ModelEntry(name, summary, load, missing, accepts=accepts)
 
 
+def _own_folder(checkpoint: Path) -> Path | None:
+    """The folder of the user's own weights, whose vocabulary is theirs; None for none."""
+    if checkpoint.is_dir():
+        return checkpoint
+    # A file may lie beside anything, unless it is the folder's only one of weights.
+    folder = checkpoint.parent
+    return folder if only_weights_in(folder) == checkpoint else None
+
+
 def _with_tokenizer(
-    request: LoadRequest, folder: Path, tokenizer: str | None
+    request: LoadRequest, folder: Path | None, tokenizer: str | None
 ) -> LoadRequest:
     """The request with the vocabulary of the weights' folder, unless it names one."""
     if request.tokenizer is not None:
         return request
-    # A file of the user's own may lie beside anything, so that only folders count.
-    if has_vocabulary(folder):
+    if folder is not None and has_vocabulary(folder):
         tokenizer = str(folder)
     return replace(request, tokenizer=tokenizer)
 

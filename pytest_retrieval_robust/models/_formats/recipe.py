@@ -95,7 +95,8 @@ def chosen(name: str, request: LoadRequest, ways: Mapping[str, T]) -> T:
     """The way of preprocessing that the request names; the first if it names none."""
     # Dictionaries keep their order: the first way is the default.
     first = next(iter(ways))
-    way = request.options.get("preprocessing", first)
+    # A table of overrides, as other models take, is no name.
+    way = str(request.options.get("preprocessing", first))
     if way not in ways:
-        raise unknown_name(f"preprocessing of {name}", str(way), ways)
+        raise unknown_name(f"preprocessing of {name}", way, ways)
     return ways[way]

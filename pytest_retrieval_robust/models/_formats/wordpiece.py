@@ -7,14 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import ConfigError
+from ...core.errors import ConfigError, NotOnThisMachineError
+from ...core.foreign import described
 from .. import LoadRequest
 from .._files.attempt import attempt
 from .._files.checkpoint import require_regular_members
-from .._files.hub import repository_folder
+from .._files.hub import how_to_download, repository_folder
 from .._files.inputs import inputs_digest
 from .._files.tokenizer import (
     has_vocabulary,
+    is_path,
     no_tokenizer,
     require_fit,
     unreadable_tokenizer,
@@ -107,11 +109,21 @@ def _folder_of(name: str, source: str, request: LoadRequest) -> Path:
     The library would invent a tokenizer of five words.
     """
     folder = Path(source)
-    # A name of the hub, unless it is an absolute path that does not exist.
+    # A name of the hub, unless it is a path that does not exist.
     if not folder.is_dir():
-        if folder.is_absolute():
+        if is_path(source):
             raise no_tokenizer(name, source, "no such folder")
-        folder = repository_folder(name, source, request, _FILES)
+        explain = partial(_absent, name, source)
+        folder = repository_folder(name, source, request, _FILES, explain=explain)
     if not has_vocabulary(folder):
         raise no_tokenizer(name, source, "no vocab.txt and no tokenizer.json")
     return folder
+
+
+def _absent(name: str, repository: str, error: BaseException) -> NotOnThisMachineError:
+    """The error for a repository that may be that of the weights too: it says for what."""
+    return NotOnThisMachineError(
+        f"Expected the tokenizer of {name} ({repository}) in the Hugging Face cache or"
+        f" on the hub, got {described(error)}. {how_to_download(repository, error)}, or"
+        " pass tokenizer=FOLDER with its vocabulary."
+    )

@@ -19,6 +19,7 @@ from ... import LoadRequest
 from ..._files.attempt import attempt, missing_package, shown_path
 from ..._files.hub import how_to_download
 from ..._files.hub_cache import first_cached
+from ..._files.network import is_forbidden
 from ..._files.tokenizer import (
     VOCABULARIES,
     check_tokenizer,
@@ -94,7 +95,8 @@ def _create(
             model, preprocess = make(overrides)
             return Created(model, preprocess, tokenizer)
 
-    created = attempt(create, partial(loading_error, name))
+    explain = partial(loading_error, name, may_download=request.may_download)
+    created = attempt(create, explain)
     # open_clip's own tokenizer always fits its architectures.
     if isinstance(created.tokenizer, HFTokenizer):
         words = len(created.tokenizer.tokenizer)
@@ -105,6 +107,12 @@ def _create(
 
 def _overrides(name: str, request: LoadRequest) -> dict[str, Any]:
     """The user's overrides of preprocessing as arguments of open_clip."""
+    if "image_processor" in request.options:
+        raise ConfigError(
+            f"Expected no image_processor for {name}, whose open_clip configuration"
+            " declares how images are prepared, got one. Leave it out, or override the"
+            " declaration with preprocessing."
+        )
     overrides = checked_overrides(name, request.options.get("preprocessing", {}))
     interpolation = overrides.get("interpolation")
     if interpolation is not None and interpolation not in _FILTERS:
@@ -192,7 +200,11 @@ def repository_of(published: dict[str, Any]) -> str | None:
 
 
 def loading_error(
-    name: str, error: BaseException, repository: str | None = None
+    name: str,
+    error: BaseException,
+    repository: str | None = None,
+    *,
+    may_download: bool = False,
 ) -> RobustError:
     """The error for an architecture or weights that open_clip could not load."""
     package = missing_package(error)
@@ -207,9 +219,13 @@ def loading_error(
         how = "Run once with network access"
         if repository is not None:
             how = how_to_download(repository, error)
+        # Whoever may download already is not told to allow it.
+        allow = ""
+        if not may_download and not is_forbidden():
+            allow = ", or allow downloads (--robust-download)"
         return NotOnThisMachineError(
             f"Expected the weights of {name} in the Hugging Face cache or on the hub,"
-            f" got {described(error)}. {how}, or allow downloads (--robust-download)."
+            f" got {described(error)}. {how}{allow}."
         )
     return ModelError(
         f"Expected a whole open_clip checkpoint for {name}, got {described(error)}. The"

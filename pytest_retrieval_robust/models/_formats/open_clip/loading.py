@@ -71,7 +71,12 @@ def load_tag(
     if not published:
         raise _unknown_tag(architecture, tag)
     named = Architecture(architecture)
-    explain = partial(loading_error, name, repository=repository_of(published))
+    explain = partial(
+        loading_error,
+        name,
+        repository=repository_of(published),
+        may_download=request.may_download,
+    )
     # Before the network, which may have billions of weights.
     file = attempt(lambda: published_file(published, request), explain)
     # Weights trained with QuickGELU fit an architecture without it: open_clip would
