@@ -72,15 +72,42 @@ def _check_results(folder: Path) -> None:
 
 
 def check_out(path: Path) -> None:
-    """Raise `ConfigError` where a command's `--out` cannot be a file.
+    """Raise `ConfigError` where a command's `--out` cannot be a file, or its folder is
+    not there.
 
     A FIFO would be waited for without end.
     """
+    check_folder_of("--out", path)
     if _is_no_file(path):
         raise ConfigError(
             f"Expected a file or nothing at --out={path.name!r}, got a folder, a"
             " device, a FIFO or a broken link. Choose another name, or leave --out out"
             " to have it printed."
+        )
+
+
+def check_folder_of(option: str, path: Path) -> None:
+    """Raise `ConfigError` where the folder of an option's file cannot be written to."""
+    folder = path.parent
+    problem = _problem_of_folder(folder) if folder.is_dir() else "no such folder"
+    # What exists, such as a device, may be written to although its folder may not.
+    if problem is not None and not os.path.exists(path):
+        raise ConfigError(
+            f"Expected a file in a folder that can be written, got"
+            f" {option}={path.name!r} in {folder.name!r}: {problem}. Make the folder, or"
+            " choose another place."
+        )
+
+
+def check_written(option: str, path: Path) -> None:
+    """Raise `ConfigError` where an option's file is a folder, or its folder is not
+    there. A pipe or a device is taken.
+    """
+    check_folder_of(option, path)
+    if path.is_dir():
+        raise ConfigError(
+            f"Expected a file at {option}={path.name!r}, got a folder. Choose another"
+            " name."
         )
 
 
