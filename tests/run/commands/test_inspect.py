@@ -209,7 +209,10 @@ def test_inspect_of_a_data_set_that_a_conftest_registers(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--write-ids", "absent/ids.csv"], "--write-ids='ids.csv' in 'absent': no such"),
+        (
+            ["--write-ids", "absent/ids.csv"],
+            "--write-ids='ids.csv' in 'absent': no such",
+        ),
         (["--write-repeats", "data"], "--write-repeats='data', got a folder"),
         (["--write-ids", "a.csv", "--write-repeats", "./a.csv"], "Expected two files"),
         (["--write-ids", "data/0.png/ids.csv"], "in '0.png': no such folder"),
