@@ -62,7 +62,7 @@ def test_a_closed_pipe_is_not_taken_for_a_bad_place(
 ) -> None:
     folder = make_run(tmp_path / "store", queries=20).save(tmp_path / "run")
 
-    def broken(text: str, out: Path | None) -> None:
+    def broken(*_: object) -> None:
         raise BrokenPipeError
 
     monkeypatch.setattr(table, "print_or_write", broken)
