@@ -72,12 +72,10 @@ def _check_results(folder: Path) -> None:
 
 
 def check_out(path: Path) -> None:
-    """Raise `ConfigError` where a command's `--out` cannot be a file, or its folder is
-    not there.
+    """Raise `ConfigError` where a command's `--out` cannot be a file.
 
     A FIFO would be waited for without end.
     """
-    check_folder_of("--out", path)
     if _is_no_file(path):
         raise ConfigError(
             f"Expected a file or nothing at --out={path.name!r}, got a folder, a"
@@ -86,8 +84,10 @@ def check_out(path: Path) -> None:
         )
 
 
-def check_folder_of(option: str, path: Path) -> None:
-    """Raise `ConfigError` where the folder of an option's file cannot be written to."""
+def check_written(option: str, path: Path) -> None:
+    """Raise `ConfigError` where an option's file is a folder, or its folder is not there
+    or cannot be written to. A pipe or a device is taken.
+    """
     folder = path.parent
     problem = _problem_of_folder(folder) if folder.is_dir() else "no such folder"
     # What exists, such as a device, may be written to although its folder may not.
@@ -98,12 +98,6 @@ def check_folder_of(option: str, path: Path) -> None:
             " choose another place."
         )
 
-
-def check_written(option: str, path: Path) -> None:
-    """Raise `ConfigError` where an option's file is a folder, or its folder is not
-    there. A pipe or a device is taken.
-    """
-    check_folder_of(option, path)
     if path.is_dir():
         raise ConfigError(
             f"Expected a file at {option}={path.name!r}, got a folder. Choose another"

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from pytest_retrieval_robust.__main__ import main
-from pytest_retrieval_robust.core.errors import ConfigError
 from pytest_retrieval_robust.run.commands import table
 from pytest_retrieval_robust.run.commands._closed_pipe import CLOSED_PIPE, ended_quietly
-from pytest_retrieval_robust.run.outputs import check_out
 
 from ...saved_runs import make_run
 
@@ -69,9 +67,3 @@ def test_a_closed_pipe_is_not_taken_for_a_bad_place(
     with pytest.raises(BrokenPipeError):
         main(["table", str(folder)])
     assert "--out" not in capsys.readouterr().err
-
-
-def test_the_folder_of_out_must_be_there(tmp_path: Path) -> None:
-    check_out(tmp_path / "a.csv")
-    with pytest.raises(ConfigError, match="--out='a.csv' in 'absent': no such folder"):
-        check_out(tmp_path / "absent/a.csv")
