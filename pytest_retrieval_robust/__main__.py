@@ -18,12 +18,17 @@ from pathlib import Path
 
 from . import __version__
 from .run.commands import COMMANDS
+from .run.commands._closed_pipe import ended_quietly
 
 _SCRIPT = "retrieval-robust"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status."""
+    return ended_quietly(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     by_script = Path(sys.argv[0]).stem == _SCRIPT
     prog = _SCRIPT if by_script else "python -m pytest_retrieval_robust"
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)

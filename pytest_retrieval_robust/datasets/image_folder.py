@@ -50,16 +50,37 @@ class _Listing:
     """The files of a folder, relative to it, in the order of their names."""
 
     images: Sequence[PurePosixPath]
-    texts: frozenset[PurePosixPath]
+    texts: Mapping[PurePosixPath, Sequence[PurePosixPath]]
+    """Path without its suffix -> the texts of it: one, unless their suffixes are
+    spelled in several ways.
+    """
     texts_in: Mapping[PurePosixPath, Sequence[PurePosixPath]]
     """Folder -> the texts that lie in it."""
+    links: int
+    """Folders that are links. What they hold is not listed."""
+
+    @property
+    def number_of_texts(self) -> int:
+        return sum(len(group) for group in self.texts.values())
+
+    def text_at(self, stem: PurePosixPath, number: int) -> PurePosixPath | None:
+        """The text of a path without its suffix, which image `number` asks for."""
+        group = self.texts.get(stem, ())
+        if len(group) > 1:
+            raise DatasetError(
+                f"Expected one text beside each image, got {len(group)} whose suffixes"
+                f" differ in upper and lower case: {_WHERE.format(number)}. Leave one"
+                " out."
+            )
+        return group[0] if group else None
 
 
 def read(options: Options, name: str) -> SourceData:
     """One image per file. Its id is its path below the folder.
 
-    Images without a text, and texts without an image, are counted and left out; so are
-    hidden files. Raises `DatasetError` with the image by its number.
+    Images without a text, texts without an image and folders that are links are counted
+    and left out. Hidden files are left out. Suffixes may be upper-case. Raises
+    `DatasetError` with the image by its number.
     """
     from ._files.folder_images import FolderImages
     from ._files.paths import require_root
@@ -67,14 +88,17 @@ def read(options: Options, name: str) -> SourceData:
     root = require_root(options.path, "path", name, "images with texts beside them")
     listing = _listing(root, options.suffix)
     if not listing.images:
+        advice = "Fix the path."
+        if listing.links:
+            advice = "Folders in it that are links are not followed: copy them into it."
         raise DatasetError(
             f"Expected images in the folder of {name}, got none at path={root.name!r}."
-            " Fix the path."
+            f" {advice}"
         )
     rows: list[CaptionRow] = []
     used: set[PurePosixPath] = set()
     for number, image in enumerate(listing.images, 1):
-        text = _text_of(image, listing, options)
+        text = _text_of(image, listing, options, number)
         if text is not None:
             used.add(text)
         rows.append(_row(root, image, text, options, number))
@@ -87,13 +111,22 @@ def read(options: Options, name: str) -> SourceData:
             "patient": "patient_level" if options.patient_level else None,
         },
     )
+    # An image without a text file has no report; a blank text would be an empty one.
+    texts = {}
+    for image_row, row in zip(images.rows, rows, strict=True):
+        if row.captions:
+            texts[image_row.study] = images.texts[image_row.study]
+    counts = dict(images.counts)
+    counts["texts without an image"] = listing.number_of_texts - len(used)
+    if listing.links:
+        counts["left out: folders that are links"] = listing.links
     return SourceData(
         name=name,
         split="all",
         images=images.rows,
-        read_reports=reports_in_memory(images.texts),
+        read_reports=reports_in_memory(texts),
         locate=FolderImages(root, row_name=_WHERE),
-        counts={**images.counts, "texts without an image": len(listing.texts - used)},
+        counts=counts,
         texts_as_published=True,
     )
 
@@ -102,39 +135,53 @@ def _listing(root: Path, suffix: str) -> _Listing:
     from ._files.folder_images import IMAGE_SUFFIXES
 
     images: list[PurePosixPath] = []
+    texts: dict[PurePosixPath, list[PurePosixPath]] = {}
     texts_in: dict[PurePosixPath, list[PurePosixPath]] = {}
-    for file in _files(root):
-        # Texts first: a suffix of images may have been named as that of texts.
-        if file.name.lower().endswith(suffix.lower()):
-            texts_in.setdefault(file.parent, []).append(file)
-        elif file.suffix.lower() in IMAGE_SUFFIXES:
-            images.append(file)
-    texts = frozenset(text for group in texts_in.values() for text in group)
-    return _Listing(images, texts, texts_in)
+    links = 0
+    for folder in _folders(root):
+        links += folder.links
+        for file in folder.files:
+            # Texts first: a suffix of images may have been named as that of texts.
+            if file.name.lower().endswith(suffix.lower()):
+                stem = file.parent / file.name[: -len(suffix)]
+                texts.setdefault(stem, []).append(file)
+                texts_in.setdefault(file.parent, []).append(file)
+            elif file.suffix.lower() in IMAGE_SUFFIXES:
+                images.append(file)
+    return _Listing(images, texts, texts_in, links)
 
 
-def _files(root: Path) -> Iterator[PurePosixPath]:
-    """The files below a folder that are not hidden, by folder and name."""
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
-        below = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        for file in sorted(files):
-            if not file.startswith("."):
-                yield below / file
+@dataclass(frozen=True, repr=False)
+class _Folder:
+    files: Sequence[PurePosixPath]
+    """Relative to the root, by name, without the hidden ones."""
+    links: int
+    """Folders in it that are links."""
+
+
+def _folders(root: Path) -> Iterator[_Folder]:
+    """A folder and those below it, by name; links and hidden folders are not followed."""
+    for path, folders, files in os.walk(root):
+        shown = sorted(inner for inner in folders if not inner.startswith("."))
+        # Links may lead in circles, or out of the root.
+        folders[:] = [name for name in shown if not Path(path, name).is_symlink()]
+        below = PurePosixPath(Path(path).relative_to(root).as_posix())
+        listed = [below / file for file in sorted(files) if not file.startswith(".")]
+        yield _Folder(listed, links=len(shown) - len(folders))
 
 
 def _text_of(
-    image: PurePosixPath, listing: _Listing, options: Options
+    image: PurePosixPath, listing: _Listing, options: Options, number: int
 ) -> PurePosixPath | None:
     """The file of an image's text, or of its study's; None if there is none."""
-    own = image.parent / f"{image.stem}{options.suffix}"
-    if own in listing.texts:
+    own = listing.text_at(image.parent / image.stem, number)
+    if own is not None:
         return own
     study = _folder_at(image, options.study_level)
     if study is None:
         return None
-    beside = study.parent / f"{study.name}{options.suffix}"
-    if beside in listing.texts:
+    beside = listing.text_at(study, number)
+    if beside is not None:
         return beside
     inside = listing.texts_in.get(study, ())
     return inside[0] if len(inside) == 1 else None
@@ -160,7 +207,8 @@ def _row(
     if text is not None:
         content = _content(root, text, where).strip()
         has_lines = options.text == _LINES
-        captions = tuple(content.splitlines()) if has_lines else (content,)
+        # A blank text has one blank caption: none would mean that there is no text.
+        captions = tuple(content.splitlines() or [""]) if has_lines else (content,)
     return CaptionRow(
         number=number,
         where=where,

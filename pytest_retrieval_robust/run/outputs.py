@@ -85,6 +85,27 @@ def check_out(path: Path) -> None:
         )
 
 
+def check_written(option: str, path: Path) -> None:
+    """Raise `ConfigError` where an option's file is a folder, or its folder is not there
+    or cannot be written to. A pipe or a device is taken.
+    """
+    folder = path.parent
+    problem = _problem_of_folder(folder) if folder.is_dir() else "no such folder"
+    # What exists, such as a device, may be written to although its folder may not.
+    if problem is not None and not os.path.exists(path):
+        raise ConfigError(
+            f"Expected a file in a folder that can be written, got"
+            f" {option}={path.name!r} in {folder.name!r}: {problem}. Make the folder, or"
+            " choose another place."
+        )
+
+    if path.is_dir():
+        raise ConfigError(
+            f"Expected a file at {option}={path.name!r}, got a folder. Choose another"
+            " name."
+        )
+
+
 def _is_no_file(path: Path) -> bool:
     """Whether something is there that is no file; a broken link counts."""
     return os.path.lexists(path) and not is_regular(path)

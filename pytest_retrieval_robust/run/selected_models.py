@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.catalogue import Catalogues, is_glob
-from ..core.errors import ConfigError, UnknownNameError
+from ..core.catalogue import Catalogues, is_glob, unknown_name
+from ..core.errors import ConfigError, NotOnThisMachineError, UnknownNameError
 from ..core.model_table import ModelTable
-from ..models import LoadRequest, ModelEntry
+from ..models import DualEncoder, LoadRequest, ModelEntry, Precision, load_entry
 from ..models.command import DEFAULT_TIMEOUT, command_entry
 from ..models.locators import entry_for, is_locator
 from ..models.own_checkpoint import own_entry
@@ -40,6 +40,16 @@ class SelectedModel:
         # Asked even if the model may be downloaded: the answer may raise.
         reason = self.entry.missing(request)
         return None if self.may_download and self.entry.fetchable else reason
+
+    def load(self, device: str, precision: Precision) -> DualEncoder:
+        """Load it on a resolved `device`; `NotOnThisMachineError` where it is absent."""
+        reason = self.absent()
+        if reason is not None:
+            raise NotOnThisMachineError.because(reason)
+        request = LoadRequest(
+            device, precision, self.may_download, cache_dir=self.cache_dir
+        )
+        return load_entry(self.entry, request)
 
 
 def select_models(
@@ -71,6 +81,32 @@ def select_models(
                 cache_dir=settings.cache_dir,
             )
     return models
+
+
+def named_model(
+    text: str,
+    tables: Iterable[ModelTable],
+    catalogues: Catalogues,
+    *,
+    may_download: bool = True,
+    cache_dir: Path | None = None,
+) -> SelectedModel:
+    """One model as typed, a name or locator, with its table of `robust.toml`.
+
+    Raises `UnknownNameError`, and `ConfigError` if the model's own table is wrong.
+    """
+    if is_locator(text):
+        return SelectedModel(entry_for(text), True, may_download, cache_dir)
+    tables = list(tables)
+    known = {*catalogues.models.names(), *(table.name for table in tables)}
+    if text not in known:
+        raise unknown_name("model", text, known)
+    # A mistake in another table is no mistake of this one.
+    for table in tables:
+        if table.name == text:
+            _add_table(table, catalogues)
+    entry = catalogues.models.get(text)
+    return SelectedModel(entry, True, may_download, cache_dir)
 
 
 def _model_tables(settings: Settings) -> dict[str, ModelTable]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,8 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
 WIDTH = 6
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+"""The revision that a user has filled in."""
 
 
 def picture() -> Image.Image:
@@ -60,6 +63,29 @@ class Library:
     """The authors' transform."""
     length: int
     """Tokens that they pad a text to."""
+    weights: str
+    """The name in its recipe of the place of its weights; or of its commit on the hub."""
+    is_folder: bool = False
+
+    def bring(self, names: dict[str, Any], folder: Path) -> None:
+        """Put in place what the recipe's `missing` looks for, below `folder`."""
+        if self.weights == "REVISION":
+            cache = folder / "models--JerrryNie--ConceptCLIP/snapshots" / COMMIT
+            cache.mkdir(parents=True)
+            (cache / "config.json").write_text("{}")
+            return
+        place: Path = names[self.weights]
+        files = [place]
+        if self.is_folder:
+            files = [place / f"{key}s" / names[key] for key in ("VISION", "LANGUAGE")]
+        for file in files:
+            file.parent.mkdir(parents=True)
+            file.touch()
+
+    def fill_in(self, names: dict[str, Any], folder: Path) -> None:
+        """What a user changes in the recipe: where the weights lie, or which commit."""
+        is_commit = self.weights == "REVISION"
+        names[self.weights] = COMMIT if is_commit else folder / "there" / self.name
 
     def image_row(self, image: Image.Image) -> Tensor:
         return unit(features_of_images(transforms.Compose(self.steps)(image)[None]))
@@ -71,7 +97,7 @@ class Library:
 def _conch(monkeypatch: pytest.MonkeyPatch) -> None:
     def create(name: str, checkpoint: str, device: str) -> tuple[Any, object]:
         assert (name, device) == ("conch_ViT-B-16", "cpu")
-        assert checkpoint.endswith("pytorch_model.bin")
+        assert Path(checkpoint).is_file()
         model = SimpleNamespace(
             eval=lambda: None,
             encode_image=lambda images: unit(features_of_images(images)),
@@ -119,8 +145,13 @@ def _conceptclip(monkeypatch: pytest.MonkeyPatch) -> None:
         return {"input_ids": token_ids(text, max_length)}
 
     def from_hub(result: object) -> Any:
-        def load(repository: str, *, trust_remote_code: bool) -> object:
-            assert (repository, trust_remote_code) == ("JerrryNie/ConceptCLIP", True)
+        def load(repository: str, **options: object) -> object:
+            assert repository == "JerrryNie/ConceptCLIP"
+            assert options == {
+                "revision": COMMIT,
+                "trust_remote_code": True,
+                "local_files_only": True,
+            }
             return result
 
         return SimpleNamespace(from_pretrained=load)
@@ -133,7 +164,7 @@ class _MedImageInsight:
     def __init__(
         self, model_dir: str, vision_model_name: str, language_model_name: str
     ) -> None:
-        assert model_dir.endswith("2024.09.27")
+        assert Path(model_dir).is_dir()
         assert vision_model_name.endswith(".pt")
         assert language_model_name.endswith(".pth")
         self.device: str | None = None
@@ -171,6 +202,7 @@ LIBRARIES = (
             transforms.Normalize(*_CLIP),
         ),
         length=128,
+        weights="WEIGHTS",
     ),
     Library(
         name="conceptclip",
@@ -182,6 +214,7 @@ LIBRARIES = (
             transforms.Normalize((0.5,) * 3, (0.5,) * 3),
         ),
         length=77,
+        weights="REVISION",
     ),
     Library(
         name="medimageinsight",
@@ -193,5 +226,7 @@ LIBRARIES = (
             transforms.Normalize(*_IMAGENET),
         ),
         length=77,
+        weights="FOLDER",
+        is_folder=True,
     ),
 )

@@ -24,6 +24,7 @@ from pytest_retrieval_robust import (
 )
 from pytest_retrieval_robust.measure.from_text import metric_from_text
 from pytest_retrieval_robust.models import published
+from pytest_retrieval_robust.run.selected_models import SelectedModel
 
 from ..datasets.files import trees
 from ..models.served.servers import helper_file, started
@@ -112,9 +113,9 @@ def registered(names: Names) -> Catalogues:
     return catalogues
 
 
-def measure(entry: ModelEntry) -> None:
+def measure(entry: ModelEntry, request: LoadRequest | None = None) -> None:
     """A whole, small evaluation of the entry's model."""
-    model = entry.load(LoadRequest())
+    model = entry.load(request or LoadRequest())
     assert model.name == entry.name
     curve = evaluate(model, PAIRS, "patches", levels=(0.3,), ks=(10,))
     assert curve.levels == (0.0, 0.3)
@@ -269,13 +270,20 @@ def test_a_report_of_the_page_renders_a_run(tmp_path: Path) -> None:
     "library", foreign_libraries.LIBRARIES, ids=lambda one: one.name
 )
 def test_a_recipe_gives_the_rows_of_its_library(
-    library: foreign_libraries.Library, monkeypatch: pytest.MonkeyPatch
+    library: foreign_libraries.Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A picture that is not square tells a crop from a stretch, and the constants."""
     library.install(monkeypatch)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     names = run("docs/recipes.md", library.block, {})
+    library.fill_in(names, tmp_path)
     entry = registered(names).models.get(library.name)
-    model = entry.load(LoadRequest())
+    request = LoadRequest(may_download=False)
+    # A run of all models goes on without one that is not there.
+    assert SelectedModel(entry, named=False, may_download=False).absent() is not None
+    library.bring(names, tmp_path)
+    assert SelectedModel(entry, named=False, may_download=False).absent() is None
+    model = entry.load(request)
     picture = foreign_libraries.picture()
     pixels = torch.from_numpy(model.prepare(picture).pixels)[None] / 255
     images = model.encode_images(pixels)
@@ -284,7 +292,7 @@ def test_a_recipe_gives_the_rows_of_its_library(
     assert torch.allclose(
         model.encode_reports(texts), library.text_rows(texts), atol=1e-5
     )
-    measure(entry)
+    measure(entry, request)
 
 
 @runs("docs/python.md", 0)

@@ -55,7 +55,8 @@ class FolderImages:
         if listed is None:
             raise UnreadableImageError(
                 f"Expected an image, got no such file below images={self._root.name!r}:"
-                f" {where}. Copy it there, or choose on_error='skip'."
+                f" {where}. Copy it there (folders that are links are not searched), or"
+                " choose on_error='skip'."
             )
         return StoredImage(inside(self._root, listed, where), where, array=self._array)
 

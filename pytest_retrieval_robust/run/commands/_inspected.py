@@ -1,4 +1,6 @@
-"""Which data set a command means: by name, with the table of the `robust.toml` that counts."""
+"""Which data set and model a command means: by name, with the tables of the `robust.toml`
+that counts.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ...core.config_file import ConfigFile, DatasetTable
+    from ...core.model_table import ModelTable
     from ...datasets import RetrievalDataset
+    from ...models import DualEncoder
 
 _FILE = "robust.toml"
 _ROOTS = (".git", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg")
@@ -33,8 +37,28 @@ def configured_dataset(text: str, config: Path | None) -> RetrievalDataset:
     try:
         selected = named_dataset(text, tables, Catalogues().datasets)
     except UnknownNameError as error:
-        raise UnknownNameError(f"{error} {_advice(file)}") from None
+        raise UnknownNameError(f"{error} {_advice('data set', file)}") from None
     return selected.load()
+
+
+def configured_model(text: str, dataset: str, config: Path | None) -> DualEncoder:
+    """The model of that name or locator, with its table of `robust.toml`.
+
+    That is the file which counts for `dataset`. Raises as `configured_dataset`, and what
+    the loading of a model raises.
+    """
+    from ...core.catalogue import Catalogues
+    from ...core.device import resolve_device
+    from ...core.errors import UnknownNameError
+    from ..selected_models import named_model
+
+    file = _config_file(dataset, config)
+    tables: Sequence[ModelTable] = () if file is None else file.models
+    try:
+        selected = named_model(text, tables, Catalogues())
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error} {_advice('model', file)}") from None
+    return selected.load(resolve_device("auto"), "fp32")
 
 
 def _config_file(text: str, config: Path | None) -> ConfigFile | None:
@@ -74,12 +98,12 @@ def _nearest(start: Path) -> Path | None:
     return None
 
 
-def _advice(file: ConfigFile | None) -> str:
-    """Where a data set may be known that is unknown here."""
-    conftest = "A data set that a conftest registers is known with --tests PATH."
+def _advice(kind: str, file: ConfigFile | None) -> str:
+    """Where a data set or a model may be known that is unknown here."""
+    conftest = f"A {kind} that a conftest registers is known with --tests PATH."
     if file is not None:
         return conftest
     return (
         f"No {_FILE} is in this folder, above it or in a folder of it: for one of its"
-        f" [datasets.NAME] tables give --config FILE. {conftest}"
+        f" [{kind.replace(' ', '')}s.NAME] tables give --config FILE. {conftest}"
     )

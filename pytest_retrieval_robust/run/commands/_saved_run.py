@@ -48,6 +48,9 @@ def with_saved_run(
         action(judge_run(load_run(parsed.folder), Policy(), Against()))
     except RobustError as error:
         return report_error(text_of(error))
+    except BrokenPipeError:
+        # Of the printed text: no place is wrong.
+        raise
     except OSError as error:
         return report_error(
             "Expected a place for --out that can be written, got:"

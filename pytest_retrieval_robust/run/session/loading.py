@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...core.cases import Json
-from ...core.errors import (
-    DatasetError,
-    NotOnThisMachineError,
-    RobustError,
-    TimedOutError,
-)
+from ...core.errors import DatasetError, RobustError, TimedOutError
 from ...core.foreign import without_frames
 from ...core.time_limit import TimeLimit, within
-from ...models import LoadRequest, Precision, load_entry
+from ...models import Precision
 from ..selected_models import SelectedModel
 from .state import RunState
 
@@ -105,19 +100,12 @@ class Loader:
         """Load a model beside the current one, on the run's device unless another is given."""
         from ...core.device import resolve_device
 
-        reason = selected.absent()
-        if reason is not None:
-            raise NotOnThisMachineError.because(reason)
         # A copy on a further device, and the exact model beside a half-precision one,
         # differ from the run's own settings in one thing each.
         settings = self._state.settings
-        request = LoadRequest(
-            device or resolve_device(settings.device),
-            precision or settings.precision,
-            selected.may_download,
-            cache_dir=selected.cache_dir,
+        return selected.load(
+            device or resolve_device(settings.device), precision or settings.precision
         )
-        return load_entry(selected.entry, request)
 
     def copies_of(self, name: str) -> tuple[DualEncoder, ...]:
         """The loaded model on the further devices of this machine."""

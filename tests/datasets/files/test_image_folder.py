@@ -56,7 +56,7 @@ def test_a_text_lies_beside_its_image(tmp_path: Path) -> None:
     assert dataset.reports == ("Effusion.", "Clear.")
     assert np.array_equal(np.asarray(dataset.image(1)), np.asarray(picture(1)))
     counts = dataset.counts
-    assert counts["left out: empty full"] == counts["texts without an image"] == 1
+    assert counts["left out: no report"] == counts["texts without an image"] == 1
     assert len(set(dataset.patients)) == 2
 
 
@@ -91,11 +91,53 @@ def test_texts_of_another_suffix_and_lines(tmp_path: Path) -> None:
     assert facts(path=root, text="txt-lines")[0][1] == ("Two.", "Three.")
 
 
+@pytest.mark.parametrize("text", ["txt", "txt-lines", "TXT"])
+def test_suffixes_may_be_spelled_in_upper_case(tmp_path: Path, text: str) -> None:
+    root = tree(
+        tmp_path,
+        {
+            "UP.PNG": 1,
+            "UP.TXT": "One.",
+            "s/a.png": 2,
+            "s.Txt": "Two.",
+            "v1.2.png": 3,
+            "v1.2.TXT": "Three.",
+            "blank.png": 4,
+            "blank.TXT": " ",
+        },
+    )
+    options: Any = {"path": root, "text": text, "study_level": 0}
+    assert [row[:2] for row in facts(**options)] == [
+        ("UP.PNG", ("One.",)),
+        ("v1.2.png", ("Three.",)),
+    ]
+    dataset: Any = load_dataset("image-folder", **options)
+    assert dataset.counts["left out: no report"] == 1
+    assert dataset.counts["left out: empty full"] == 1
+    for name in ("UP.PNG", "v1.2.png", "blank.png"):
+        (root / name).unlink()
+    assert facts(path=root, text=text, study_level=1)[0][:2] == ("s/a.png", ("Two.",))
+
+
+def test_folders_that_are_links_are_counted(tmp_path: Path) -> None:
+    tree(tmp_path / "elsewhere", {"b.png": 2, "b.txt": "Two."})
+    root = tree(tmp_path / "root", {"a.png": 1, "a.txt": "One."})
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "round").symlink_to(root)
+    dataset: Any = load_dataset("image-folder", path=root)
+    assert dataset.image_ids == ("a.png",)
+    assert dataset.counts["left out: folders that are links"] == 2
+    (root / "a.png").unlink()
+    with pytest.raises(DatasetError, match="links are not followed"):
+        load_dataset("image-folder", path=root)
+
+
 @pytest.mark.parametrize(
     ("files", "options", "message"),
     [
         ({"a.txt": "x"}, {}, "Expected images in the folder of image-folder, got none"),
         ({"a.png": 1, "a.jpg": 1, "a.txt": "x"}, {}, "got two of one name: image 2 of"),
+        ({"a.png": 1, "a.txt": "x", "a.TXT": "y"}, {}, "got 2 whose suffixes"),
         ({"a.png": 1, "a.txt": b"\xff"}, {}, "another encoding in the text of image 1"),
         ({"a.png": 1, "a.txt": "x"}, {"patient_level": 1}, "an image 0 folders below"),
         ({"a.png": 1, "a.txt": "x"}, {"study_level": -1}, "got study_level=-1"),

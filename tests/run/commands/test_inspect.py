@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -91,6 +92,50 @@ def test_nor_does_it_in_the_suite_of_a_conftest(
     assert main(asked) == 1
 
 
+@pytest.mark.parametrize("where", [(), ("--config", "gate/robust.toml")])
+def test_a_model_is_that_of_the_same_configuration(
+    project: Path, where: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "gate/robust.toml"
+    command = json.dumps([sys.executable, "absent.py"])
+    file.write_text(
+        f'{file.read_text()}[models.mine]\nloader = "command"\ncommand = {command}\n'
+        '[models.wrong]\nloader = "transformer"\ncheckpoint = "x"\n'
+    )
+    asked = ["inspect", "ours", *where, "--model"]
+    # It is found, beside a table that is wrong, and fails as a model of its own.
+    assert main([*asked, "mine"]) == 2
+    said = capsys.readouterr().err
+    assert "ModelError" in said
+    assert "mine" in said
+    assert main([*asked, "wrong"]) == 2
+    assert "Did you mean 'transformers'" in capsys.readouterr().err
+    assert main([*asked, "tiny-cxr-clip"]) == 0
+    assert "tiny-cxr-clip" in capsys.readouterr().out
+    assert main([*asked, "minne"]) == 2
+    said = capsys.readouterr().err
+    assert "Did you mean 'mine'" in said
+    assert "model that a conftest registers is known with --tests PATH" in said
+
+
+def test_a_model_of_a_conftest_is_known_with_its_tests(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "gate/conftest.py").write_text(
+        "import pytest\n"
+        "from pytest_retrieval_robust import ModelEntry, load_model\n"
+        "def load(request):\n"
+        "    model = load_model('tiny-cxr-clip', device=request.device)\n"
+        "    model.name = 'mine'\n"
+        "    return model\n"
+        "@pytest.hookimpl(optionalhook=True)\n"
+        "def pytest_robust_register(catalogues):\n"
+        "    catalogues.models.add(ModelEntry('mine', 'mine', load))\n"
+    )
+    assert main(["inspect", "ours", "--tests", "gate", "--model", "mine"]) == 0
+    assert "mine" in capfd.readouterr().out
+
+
 def test_inspect_exits_1_for_images_that_cannot_be_read(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +204,39 @@ def test_inspect_of_a_data_set_that_a_conftest_registers(
         ".",
     )
     assert missing.ret != 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--write-ids", "absent/ids.csv"],
+            "--write-ids='ids.csv' in 'absent': no such",
+        ),
+        (["--write-repeats", "data"], "--write-repeats='data', got a folder"),
+        (["--write-ids", "a.csv", "--write-repeats", "./a.csv"], "Expected two files"),
+        (["--write-ids", "data/0.png/ids.csv"], "in '0.png': no such folder"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_a_place_that_cannot_be_written_is_said_before_any_work(
+    options: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["inspect", "ours", *options]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert not printed.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+@pytest.mark.usefixtures("project")
+def test_a_disk_that_is_full_is_an_error_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["inspect", "ours", "--write-ids", "/dev/full"]) == 2
+    assert "ConfigError: Expected a file that can be" in capsys.readouterr().err
 
 
 def test_what_is_there_twice_is_counted_and_named_only_if_asked(
