@@ -86,7 +86,13 @@ def test_a_temperature_is_not_needed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "prefix",
-    ["module.", "model.", "_orig_mod.", "module.model.", "_orig_mod.model._orig_mod."],
+    [
+        "module.",
+        "vision_model.",
+        "_orig_mod.",
+        "module.model.",
+        "_orig_mod.model._orig_mod.",
+    ],
 )
 @pytest.mark.parametrize("save", [save_clip, save_siglip, save_open_clip])
 def test_a_prefix_of_all_keys_is_taken_off(
