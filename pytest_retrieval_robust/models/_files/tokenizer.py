@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...core.errors import ModelError, NotOnThisMachineError, RobustError
 from ...core.foreign import described
-from .attempt import missing_package, shown_path
+from .attempt import is_path_like, missing_package, shown_path
 from .checkpoint import require_regular_members
 from .hub_cache import first_cached
 
@@ -48,7 +48,7 @@ def check_tokenizer(name: str, source: str) -> None:
     path = Path(source)
     if path.is_dir():
         require_regular_members(name, path)
-    elif path.is_absolute() or path.exists():
+    elif is_path_like(source):
         raise no_tokenizer(name, source, "no such folder")
 
 
@@ -99,7 +99,7 @@ def needs_package(name: str, part: str, package: str) -> ModelError:
 
 def no_tokenizer(name: str, source: str, why: str) -> NotOnThisMachineError:
     # A path is no repository, so that no download helps.
-    if Path(source).is_absolute() or Path(source).exists():
+    if is_path_like(source):
         how = "Fix the path"
     else:
         how = f"Run `hf download {source}` on a machine with network access"
