@@ -174,7 +174,7 @@ def _split(folder: Path) -> None:
     """Write a folder's weights as two shards, as transformers does with large ones."""
     weights = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number in (0, 1):
         shard = f"model-0000{number + 1}-of-00002.safetensors"
         part = {key: weights[key] for key in sorted(weights)[number::2]}
