@@ -88,6 +88,13 @@ def test_unprefixed_weights_are_taken_before_a_copy_of_them() -> None:
     assert {stripped[key] for key in OWN} == {1}
 
 
+def test_a_plain_key_is_taken_before_a_wrapped_one() -> None:
+    plain = dict.fromkeys(OWN, 1)
+    wrapped = {f"_orig_mod.{key}": 2 for key in OWN}
+    for tensors in ({**plain, **wrapped}, {**wrapped, **plain}):
+        assert without_prefix("a model", tensors, OWN) == (plain, "")
+
+
 def test_another_networks_keys_have_no_prefix() -> None:
     tensors = {"backbone.conv.weight": 0, "model.logit_scale": 1}
     assert without_prefix("a model", tensors, OWN) == (tensors, "")

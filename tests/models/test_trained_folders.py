@@ -86,7 +86,13 @@ def test_a_temperature_is_not_needed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "prefix",
-    ["module.", "model.", "_orig_mod.", "module.model.", "_orig_mod.model._orig_mod."],
+    [
+        "module.",
+        "vision_model.",
+        "_orig_mod.",
+        "module.model.",
+        "_orig_mod.model._orig_mod.",
+    ],
 )
 @pytest.mark.parametrize("save", [save_clip, save_siglip, save_open_clip])
 def test_a_prefix_of_all_keys_is_taken_off(
@@ -255,3 +261,20 @@ def test_an_image_processor_that_is_not_there_is_refused(tmp_path: Path) -> None
     assert "got image_processor=3" in refused(
         lambda: load(folder, image_processor=3), ConfigError
     )
+
+
+@pytest.mark.parametrize(
+    "place", ["./nothere", "~/nothere", "../nothere", "nothere", "a/b/c", "/nothere"]
+)
+def test_a_path_at_which_there_is_nothing_is_no_repository(
+    tmp_path: Path, place: str
+) -> None:
+    folder = without(save_clip(tmp_path), {"visual_projection.weight"})
+    # Before the weights are read: the advice is not about the missing key.
+    message = refused(
+        lambda: load(folder, image_processor=place), NotOnThisMachineError
+    )
+    assert "which is no folder. Fix the path" in message
+    if place != "nothere":  # old repositories have names without ORG
+        message = refused(lambda: load(folder, tokenizer=place), NotOnThisMachineError)
+        assert "no such folder. Fix the path" in message

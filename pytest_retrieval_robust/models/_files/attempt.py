@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,8 @@ from .network import note_failure
 
 T = TypeVar("T")
 
+_REPOSITORY = r"(?:\w[\w.-]*/)?\w[\w.-]*"
+"""ORG/NAME of the hub, or one of its old names without ORG."""
 _PACKAGES = (
     "sentencepiece",
     "protobuf",
@@ -65,3 +68,10 @@ def shown_path(typed: str | Path) -> str:
     if path.is_absolute() or ".." in path.parts:
         return path.resolve().name
     return str(typed)
+
+
+def is_path_like(place: str) -> bool:
+    """Whether a user's text can only mean a path of this machine: it names no repository."""
+    if Path(place).is_absolute() or Path(place).exists():
+        return True
+    return re.fullmatch(_REPOSITORY, place) is None

@@ -28,7 +28,7 @@ def without_prefix(
     their moving average: no one can know which of the two is meant (`weight_sets`
     takes the one that a user names).
     """
-    plain = {unwrapped(key): tensor for key, tensor in tensors.items()}
+    plain = all_unwrapped(tensors)
     prefix = prefix_of(name, plain, own)
     renamed: dict[str, T] = {}
     # Keys without the prefix first: the network's own weights replace one of the same name.
@@ -44,6 +44,15 @@ def without_prefix(
 def unwrapped(key: str) -> str:
     """A key without the parts of `WRAPPERS`."""
     return re.sub(WRAPPERS, "", key)
+
+
+def all_unwrapped(tensors: Mapping[str, T]) -> dict[str, T]:
+    """The tensors under their keys without wrappers; a key that has none comes first."""
+    renamed = {unwrapped(key): tensor for key, tensor in tensors.items()}
+    for key, tensor in tensors.items():
+        if unwrapped(key) == key:
+            renamed[key] = tensor
+    return renamed
 
 
 def prefix_of(name: str, keys: Iterable[str], own: Collection[str]) -> str:

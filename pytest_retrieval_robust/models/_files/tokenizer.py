@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...core.errors import ModelError, NotOnThisMachineError, RobustError
 from ...core.foreign import described
-from .attempt import missing_package, shown_path
+from .attempt import is_path_like, missing_package, shown_path
 from .checkpoint import require_regular_members
 from .hub_cache import first_cached
 from .network import get_with
@@ -27,12 +27,6 @@ Without any of them, transformers invents a tokenizer that reads every text as u
 """
 _INVENTED_WORDS = 5
 """Words of the tokenizer that transformers invents: every report would read the same."""
-
-
-def is_path(source: str) -> bool:
-    """Whether a tokenizer's source is meant as a path, rather than ORG/NAME of the hub."""
-    path = Path(source)
-    return path.is_absolute() or source.startswith((".", "~")) or path.exists()
 
 
 def has_vocabulary(folder: Path) -> bool:
@@ -55,7 +49,7 @@ def check_tokenizer(name: str, source: str) -> None:
     path = Path(source)
     if path.is_dir():
         require_regular_members(name, path)
-    elif is_path(source):
+    elif is_path_like(source):
         raise no_tokenizer(name, source, "no such folder")
 
 
@@ -106,7 +100,7 @@ def needs_package(name: str, part: str, package: str) -> ModelError:
 
 def no_tokenizer(name: str, source: str, why: str) -> NotOnThisMachineError:
     # A path is no repository, so that no download helps.
-    if is_path(source):
+    if is_path_like(source):
         how = "Fix the path"
     else:
         how = f"Run `hf download {source}` on a machine with network access"

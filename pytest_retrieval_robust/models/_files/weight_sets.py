@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...core.errors import ConfigError, ModelError
 from .. import LoadRequest
-from .prefixes import prefixes_of, unwrapped, without_prefix
+from .prefixes import all_unwrapped, prefixes_of, without_prefix
 from .weights_file import MOST_NESTED, OPTIMISER, holds_tensors, weights_in
 
 OPTION = "weights"
@@ -55,7 +55,7 @@ def own_weights(
 def _below_prefix(
     name: str, content: Mapping[str, Any], own: Collection[str], wanted: str
 ) -> tuple[dict[str, Tensor], str]:
-    tensors = {unwrapped(key): tensor for key, tensor in weights_in(content).items()}
+    tensors = all_unwrapped(weights_in(content))
     prefixes = prefixes_of(tensors, own)
     # `ema` stands for `module.ema.` and `ema.module.` too.
     fitting = [prefix for prefix in prefixes if f".{wanted}." in f".{prefix}"]

@@ -101,6 +101,19 @@ def read_weights(name: str, path: Path) -> Iterator[WeightsFile]:
             yield WeightsFile(content, sha256 or "", _is_mapped(weights))
 
 
+def flat_keys_in(name: str, file: Path) -> tuple[str, ...] | None:
+    """The keys of a pickle's tensors; None if they lie under a key of training code.
+
+    Raises `ModelError` as `read_weights` does.
+    """
+    with unpacked(name, file, partial(_damaged, name, file)) as weights:
+        content = _content(name, file, weights)
+        state = _state_dict(content, MOST_NESTED)
+        if state is not content:
+            return None
+        return tuple(weights_in(content))
+
+
 def _file_at(name: str, path: Path) -> Path:
     if path.is_dir():
         files = weight_files(path)

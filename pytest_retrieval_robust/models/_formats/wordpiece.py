@@ -10,13 +10,12 @@ from typing import Any
 from ...core.errors import ConfigError, NotOnThisMachineError
 from ...core.foreign import described
 from .. import LoadRequest
-from .._files.attempt import attempt
+from .._files.attempt import attempt, is_path_like
 from .._files.checkpoint import require_regular_members
 from .._files.hub import how_to_download, repository_folder
 from .._files.inputs import inputs_digest
 from .._files.tokenizer import (
     has_vocabulary,
-    is_path,
     no_tokenizer,
     require_fit,
     unreadable_tokenizer,
@@ -111,7 +110,7 @@ def _folder_of(name: str, source: str, request: LoadRequest) -> Path:
     folder = Path(source)
     # A name of the hub, unless it is a path that does not exist.
     if not folder.is_dir():
-        if is_path(source):
+        if is_path_like(source):
             raise no_tokenizer(name, source, "no such folder")
         explain = partial(_absent, name, source)
         folder = repository_folder(name, source, request, _FILES, explain=explain)

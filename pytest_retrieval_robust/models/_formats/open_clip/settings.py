@@ -27,8 +27,10 @@ _MOST_SHOWN = 40
 def require_known_settings(name: str, folder: Path) -> None:
     """`ModelError` for a setting of a tower that this open_clip does not know.
 
-    It would only say `TypeError`.
+    It would only say `TypeError`. So for one by which the folder asks for its own code
+    to be run.
     """
+    _require_no_code(name, folder)
     for tower, known in _TOWERS.items():
         names = {field.name for field in fields(known)}
         unknown = [key for key in open_clip_tower(folder, tower) if key not in names]
@@ -39,3 +41,16 @@ def require_known_settings(name: str, folder: Path) -> None:
                 f"Expected settings of {name} that open_clip knows, got"
                 f" {tower}.{setting[:_MOST_SHOWN]}. {remedy}."
             )
+
+
+def _require_no_code(name: str, folder: Path) -> None:
+    # open_clip hands these to transformers' tokenizer as they are.
+    arguments = open_clip_tower(folder, "text_cfg").get("tokenizer_kwargs")
+    if not isinstance(arguments, dict) or not arguments.get("trust_remote_code"):
+        return
+    raise ModelError(
+        f"Expected a tokenizer of {name} that needs no code of its own, got"
+        " text_cfg.tokenizer_kwargs with trust_remote_code; it was not run. Save a"
+        " tokenizer of a class of transformers beside the weights, and remove the"
+        " setting from open_clip_config.json."
+    )

@@ -23,7 +23,7 @@ from ..._files.weight_checks import is_harmless, is_temperature
 from ..._files.weight_sets import wanted_set
 from ..preprocessing import checked_overrides
 from .encoder import TransformersEncoder
-from .processor import load_picture
+from .processor import load_picture, require_places
 from .source import PROCESSORS, Source
 from .task import require_dual_encoder
 from .text import load_tokenizer
@@ -59,6 +59,7 @@ def load_pretrained(
         lambda: AutoConfig.from_pretrained(source, **checkpoint.options),
     )
     # Before the weights, which may be gigabytes.
+    require_places(checkpoint)
     require_fixed_square(name, config)
     checkpoint.read("configuration", lambda: require_dual_encoder(name, config))
     whole = whole_model(checkpoint)

@@ -19,6 +19,7 @@ from ....core.foreign import described
 from ..._files.attempt import attempt, shown_path
 from ..._files.checkpoint import require_regular_members
 from ..._files.hub import how_to_download
+from ..._files.tokenizer import check_tokenizer
 from ..geometry import Geometry
 from ..pictures import Picture, Prepare, shaped, stretch_without_antialias
 from ..preprocessing import FILTERS, WITHOUT_ANTIALIAS
@@ -77,7 +78,6 @@ def _read(source: Source) -> Any:
 
 def _processor_of(source: Source) -> Any:
     """The image processor of a place that the user names, which must have one."""
-    _require_processor(source)
 
     def explain(error: BaseException) -> RobustError:
         if source.is_path:
@@ -92,7 +92,28 @@ def _processor_of(source: Source) -> Any:
     return attempt(lambda: silently(lambda: _read(source)), explain)
 
 
+def require_places(source: Source) -> None:
+    """Refuse paths of an image processor or a tokenizer at which there is none.
+
+    Before the weights are read, which may be gigabytes.
+    """
+    elsewhere = source.processor_elsewhere
+    if elsewhere is not None:
+        _require_processor(elsewhere)
+    if source.request.tokenizer is not None:
+        check_tokenizer(source.name, source.request.tokenizer)
+
+
 def _require_processor(source: Source) -> None:
+    # No hub has a processor under an old name without ORG.
+    is_path = source.is_path or "/" not in source.location
+    if is_path and not Path(source.location).is_dir():
+        shown = shown_path(source.location)
+        raise NotOnThisMachineError(
+            f"Expected a folder with {PROCESSORS[0]} for {source.name}, got"
+            f" image_processor={shown!r}, which is no folder. Fix the path, or name"
+            " ORG/NAME of the hub."
+        )
     if source.is_path and source.has_no_processor():
         shown = shown_path(source.location)
         raise ModelError(

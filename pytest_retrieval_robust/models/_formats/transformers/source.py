@@ -14,7 +14,7 @@ import torch
 from ....core.errors import ConfigError, ModelError, NotOnThisMachineError, RobustError
 from ....core.foreign import described
 from ... import LoadRequest
-from ..._files.attempt import attempt, missing_package
+from ..._files.attempt import attempt, is_path_like, missing_package, shown_path
 from ..._files.checkpoint import weight_files
 from ..._files.hub import how_to_download
 from ..._files.hub_cache import cached_folder, is_of_timm, model_type_in
@@ -65,6 +65,8 @@ class Source:
     revision: str | None
     request: LoadRequest
     trust_remote_code: bool
+    is_checkpoint: bool = True
+    """Whether it is what the user trusts or not: false for a part from elsewhere."""
 
     @property
     def permissions(self) -> dict[str, Any]:
@@ -97,12 +99,25 @@ class Source:
         revision = None
         if not Path(location).exists():
             location, _, revision = location.partition("@")
-        return replace(self, location=location, revision=revision or None)
+        return self.at(location, revision or None)
+
+    def at(self, location: str, revision: str | None = None) -> Source:
+        """The same model's files at another place, whose code the user does not trust."""
+        other = replace(self, location=location, revision=revision)
+        if other._place == self._place:
+            return other
+        return replace(other, trust_remote_code=False, is_checkpoint=False)
+
+    @property
+    def _place(self) -> tuple[str, str | None]:
+        path = Path(self.location)
+        if path.exists():
+            return str(path.resolve()), None
+        return self.location, self.revision
 
     @property
     def is_path(self) -> bool:
-        path = Path(self.location)
-        return path.is_absolute() or path.exists()
+        return is_path_like(self.location)
 
     @property
     def folder(self) -> Path | None:
@@ -141,10 +156,13 @@ def reading_error(source: Source, part: Part, error: BaseException) -> RobustErr
     )
 
 
-def _needs_code(source: Source, _: Part, error: BaseException) -> RobustError | None:
+def needs_code(source: Source, part: Part, error: BaseException) -> RobustError | None:
+    """The refusal of a part that has code of its own, which nothing says to run."""
     text = str(error)
     if "custom code" not in text and "trust_remote_code" not in text:
         return None
+    if not source.is_checkpoint:
+        return _other_needs_code(source, part)
     folder = source.folder
     own = None if folder is None else _OWN_RECIPES.get(model_type_in(folder))
     remedy = (
@@ -157,6 +175,18 @@ def _needs_code(source: Source, _: Part, error: BaseException) -> RobustError | 
     return ModelError(
         f"Expected a checkpoint of {source.name} that needs no code of its own, got one"
         f" that does; it was not run. {remedy}"
+    )
+
+
+def _other_needs_code(source: Source, part: Part) -> RobustError:
+    """Code of another place than the checkpoint's, which no one said to trust."""
+    shown = shown_path(source.location)
+    return ModelError(
+        f"Expected {_ARTICLES[part]} {part} of {source.name} that needs no code of its"
+        f" own, got one that does ({shown}); it was not run: trust_remote_code is for"
+        " the checkpoint's own folder or repository alone. Name one of a class of"
+        " transformers, or copy its files into the checkpoint's folder if you have read"
+        " the code and trust it."
     )
 
 
@@ -270,7 +300,7 @@ def _is_unknown_type(
 
 # In this order: the first that fits is what the user must fix first.
 _REASONS = (
-    _needs_code,
+    needs_code,
     _has_no_configuration,
     _is_image_tower,
     _lacks_package,

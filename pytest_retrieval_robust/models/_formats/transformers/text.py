@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import transformers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from ....core.errors import RobustError
 from ..._files.attempt import attempt
 from ..._files.tokenizer import check_tokenizer, unreadable_tokenizer
 from ..transformers_versions import as_its_file_says
-from .source import Source, silently
+from .source import Source, needs_code, silently
 
 
 def load_tokenizer(source: Source) -> Any:
@@ -23,14 +23,17 @@ def load_tokenizer(source: Source) -> Any:
     if requested is None:
         return _own_tokenizer(source)
     check_tokenizer(source.name, requested)
+    elsewhere = source.at(requested)
 
     def read() -> Any:
-        found = AutoTokenizer.from_pretrained(requested, **source.permissions)
+        found = AutoTokenizer.from_pretrained(requested, **elsewhere.permissions)
         return as_its_file_says(found)
 
-    return attempt(
-        lambda: silently(read), partial(unreadable_tokenizer, source.name, requested)
-    )
+    def explain(error: BaseException) -> RobustError:
+        refusal = needs_code(elsewhere, "tokenizer", error)
+        return refusal or unreadable_tokenizer(source.name, requested, error)
+
+    return attempt(lambda: silently(read), explain)
 
 
 def _own_tokenizer(source: Source) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoModel
@@ -12,12 +13,13 @@ from transformers import AutoConfig, AutoModel
 from ....core.errors import ModelError
 from ..._files.hub import how_to_download
 from ..._files.prefixes import prefix_of, unwrapped
-from ..._files.weight_checks import require_no_missing, require_numbers
+from ..._files.weight_checks import is_temperature, require_no_missing, require_numbers
 from ..._files.weight_sets import own_weights, wanted_set
 from ..._files.weights_file import read_weights
 from ..encoders import torch_dtype
 from ..transformers_versions import mismatched
 from .source import Source
+from .stored import StoredKeys, is_filled_twice, stored_keys
 from .task import require_same_task
 
 
@@ -54,7 +56,7 @@ def whole_model(source: Source) -> WholeModel:
     """
     wanted = wanted_set(source.name, source.request)
     if wanted is not None:
-        loaded, prefix = _load_set(source, wanted)
+        loaded, prefix = _named_set(source, wanted)
     else:
         loaded, prefix = _load_all(source)
     _require_shapes(source.name, loaded)
@@ -72,21 +74,44 @@ def whole_model(source: Source) -> WholeModel:
 def _load_all(source: Source) -> tuple[_Loaded, str]:
     """The network with all weights of its files, and the prefix that was removed."""
     loaded = source.read("weights", lambda: _load(source, {}))
-    unexpected = [*loaded.unexpected_keys]
+    stored = stored_keys(source)
+    if stored is None:
+        return loaded, ""
     own = set(loaded.model.state_dict())
-    # transformers reports a key under another name as unexpected.
-    prefix = prefix_of(source.name, map(unwrapped, unexpected), own)
-    is_wrapped = any(
-        unwrapped(key) != key and unwrapped(key) in own for key in unexpected
-    )
-    if prefix or is_wrapped:
-        # Training code named the keys otherwise: again, under the network's own names.
-        mapping = _key_mapping(unexpected, prefix)
-        loaded = source.read("weights", lambda: _load(source, mapping))
+    unexpected = set(loaded.unexpected_keys)
+    # Of all keys, also those that fitted: a copy of them under a prefix is not meant.
+    prefix = prefix_of(source.name, map(unwrapped, stored.keys), own)
+    is_whole = all(map(is_temperature, loaded.missing_keys))
+    is_twice = is_filled_twice(stored, own, unexpected)
+    if is_whole and not is_twice:
+        return loaded, prefix
+    if is_twice and stored.file is None:
+        raise _two_sets_in_shards(source.name)
+    is_renamed = any(unwrapped(key) != key for key in unexpected)
+    if is_twice or prefix or is_renamed or stored.is_nested:
+        # The first network must not be in memory beside the second.
+        del loaded
+        return _load_again(source, stored, prefix)
     return loaded, prefix
 
 
-def _load_set(source: Source, wanted: str) -> tuple[_Loaded, str]:
+def _load_again(source: Source, stored: StoredKeys, prefix: str) -> tuple[_Loaded, str]:
+    """Load weights that training code named otherwise, under the network's own names."""
+    if stored.file is not None:
+        return _load_set(source, stored.file, None)
+    mapping = _key_mapping(stored.keys, prefix)
+    return source.read("weights", lambda: _load(source, mapping)), prefix
+
+
+def _two_sets_in_shards(name: str) -> ModelError:
+    return ModelError(
+        f"Expected one tensor for each weight of {name}, got shards with two for some:"
+        " one under the weight's own name and one under a prefix that transformers"
+        " takes off. Save the set that you mean alone (model.save_pretrained(FOLDER))."
+    )
+
+
+def _named_set(source: Source, wanted: str) -> tuple[_Loaded, str]:
     """The network with the set of weights that the user names, and what stood before it."""
     folder = source.folder
     if folder is None:
@@ -95,9 +120,17 @@ def _load_set(source: Source, wanted: str) -> tuple[_Loaded, str]:
             f" weights={wanted!r}, got none in the Hugging Face cache."
             f" {how_to_download(source.location)} first."
         )
+    return _load_set(source, folder, wanted)
+
+
+def _load_set(source: Source, path: Path, wanted: str | None) -> tuple[_Loaded, str]:
+    """The network with one set of the weights of a file, and what stood before its keys.
+
+    `wanted` names the set; None stands for the weights that training wrote.
+    """
     model = source.read("weights", lambda: _unfilled(source))
     own = model.state_dict()
-    with read_weights(source.name, folder) as stored:
+    with read_weights(source.name, path) as stored:
         tensors, prefix = own_weights(source.name, stored.content, own, wanted)
         copies = {key: stored.take(tensor) for key, tensor in tensors.items()}
     mismatched = [
@@ -117,8 +150,12 @@ def _load_set(source: Source, wanted: str) -> tuple[_Loaded, str]:
 def _unfilled(source: Source) -> Any:
     """The network with random weights."""
     config = AutoConfig.from_pretrained(source.location, **source.options)
-    trust = source.trust_remote_code
-    return AutoModel.from_config(config, trust_remote_code=trust)
+    return AutoModel.from_config(
+        config,
+        # Not that of config.json, which would round the weights to it.
+        dtype=torch_dtype(source.request.precision),
+        trust_remote_code=source.trust_remote_code,
+    )
 
 
 def _key_mapping(keys: Sequence[str], prefix: str) -> dict[str, str]:
@@ -129,6 +166,8 @@ def _key_mapping(keys: Sequence[str], prefix: str) -> dict[str, str]:
     mapping: dict[str, str] = {}
     for key in keys:
         own = unwrapped(key).removeprefix(prefix)
+        if key == own:
+            continue
         if key.endswith(own):
             beginning = re.escape(key.removesuffix(own))
             first_part = re.escape(own.partition(".")[0])
