@@ -120,3 +120,8 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             linked.add(link.partition("#")[0].rpartition("/")[2])
     names = {page.rpartition("/")[2] for page in PAGES}
     assert names - {"README.md"} <= linked
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_has_a_place_that_was_to_be_filled_in(page: str) -> None:
+    assert re.findall(r"@@\w*@@|\bTODO\b|\bTBD\b", read(page)) == []
