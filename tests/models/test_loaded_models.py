@@ -22,6 +22,8 @@ def test_libraries_log_nothing_while_a_model_is_loaded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folders = save_open_clip(tmp_path / "open"), save_clip(tmp_path / "clip")
+    # What was said while they were saved.
+    caplog.clear()
     caplog.set_level(logging.DEBUG)
     for folder in folders:
         load(folder)

@@ -230,4 +230,4 @@ def test_each_name_is_a_repository_of_its_own(hub: Path) -> None:
     for name, repository in expected.items():
         missing = Catalogues().models.get(name).missing
         assert missing is not None
-        assert str(missing(LoadRequest())).endswith(f"or `hf download {repository}`")
+        assert str(missing(LoadRequest())).endswith(f"`hf download {repository}`")

@@ -17,7 +17,7 @@ _NAMES = ("model.safetensors", "pytorch_model.bin")
 """In this order transformers looks for a file, and for the index of its shards."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StoredKeys:
     """The keys of a checkpoint as they are written, before any library renames them."""
 
