@@ -17,7 +17,11 @@ def usual_defaults() -> Iterator[None]:
 
     dtype = torch.get_default_dtype()
     with ExitStack() as stack:
-        if _default_device() != "cpu":
+        device = _default_device()
+        if device is None:
+            torch.set_default_device("cpu")
+            stack.callback(torch.set_default_device, None)
+        elif device != "cpu":
             stack.enter_context(torch.device("cpu"))
         if dtype != torch.float32:
             torch.set_default_dtype(torch.float32)
@@ -25,12 +29,15 @@ def usual_defaults() -> Iterator[None]:
         yield
 
 
-def _default_device() -> str:
-    """The type of torch's default device."""
+def _default_device() -> str | None:
+    """The type of torch's default device; None if torch cannot say.
+
+    torch 2.4 fails if a default device was set and taken back, and so do libraries that
+    ask for it while they load.
+    """
     import torch
 
     try:
         return torch.get_default_device().type
-    # torch 2.4 fails if a default device was set and taken back.
     except AttributeError:
-        return "cpu"
+        return None
