@@ -19,8 +19,8 @@ from .._files.weights_file import weights_in
 from .openai_clip import clip_ways
 from .pictures import Picture
 from .recipe import Recipe
-from .towers import bert, last_state, require_signs, table_sizes, vision_sizes
-from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+from .towers import bert, last_state, require_signs, vision_sizes
+from .wordpiece import CLINICAL_BERT, bert_tokens
 
 _VISION = "image_encoder.model."
 _BERT = "text_encoder.model."
@@ -98,21 +98,6 @@ def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
     return clip_ways(vision_sizes(tensors, _VISION).side)["openai"]
 
 
-def _tokens(
-    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
-) -> WordPieces:
-    tables = table_sizes(tensors, _BERT)
-    return load_word_pieces(
-        name,
-        CLINICAL_BERT,
-        request,
-        tables,
-        context=min(_CONTEXT, tables.positions),
-        # Its repository may hold tokenizer.json alone, which this class reads.
-        reader=BertTokenizerFast,
-    )
-
-
 CHEXFICIENT = Recipe(
     licence="MIT",
     anchor="image_projection.projection.weight",
@@ -123,7 +108,13 @@ CHEXFICIENT = Recipe(
     ),
     texts=lambda network: nn.Sequential(network.text_encoder, network.text_projection),
     picture=_picture,
-    tokens=_tokens,
+    tokens=bert_tokens(
+        CLINICAL_BERT,
+        _BERT,
+        context=_CONTEXT,
+        # Its repository may hold tokenizer.json alone, which this class reads.
+        reader=BertTokenizerFast,
+    ),
     unused=_TRAINING,
 )
 """Option: `context_length` (256, to 512)."""

@@ -17,8 +17,8 @@ from .. import LoadRequest
 from .._files.weights_file import weights_in
 from .pictures import Picture, resize_and_crop
 from .recipe import Recipe
-from .towers import bert, last_state, renamed_swin, resnet50, swin_tiny, table_sizes
-from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+from .towers import bert, last_state, renamed_swin, resnet50, swin_tiny
+from .wordpiece import CLINICAL_BERT, bert_tokens
 
 _SWIN = "image_encoder.image_encoder."
 _BERT = "text_encoder.text_encoder."
@@ -96,13 +96,6 @@ def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
     return Picture(prepare, _SIDE, _IMAGENET_MEAN, _IMAGENET_STD)
 
 
-def _tokens(
-    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
-) -> WordPieces:
-    tables = table_sizes(tensors, _BERT)
-    return load_word_pieces(name, CLINICAL_BERT, request, tables, context=_CONTEXT)
-
-
 CXR_CLIP = Recipe(
     licence="CC BY-NC-SA 4.0 (non-commercial)",
     anchor="text_projection.projection.weight",
@@ -113,6 +106,6 @@ CXR_CLIP = Recipe(
     ),
     texts=lambda network: nn.Sequential(network.text_encoder, network.text_projection),
     picture=_picture,
-    tokens=_tokens,
+    tokens=bert_tokens(CLINICAL_BERT, _BERT, context=_CONTEXT),
 )
 """Option: `context_length` (256, to 512)."""

@@ -23,8 +23,8 @@ from .._files.weights_file import weights_in
 from .openai_clip import clip_ways
 from .pictures import Picture
 from .recipe import Recipe
-from .towers import bert, last_state, require_signs, table_sizes, vision_sizes
-from .wordpiece import WordPieces, load_word_pieces
+from .towers import bert, last_state, require_signs, vision_sizes
+from .wordpiece import bert_tokens
 
 TOKENIZER = "neuml/pubmedbert-base-embeddings"
 _BERT = "text.transformer."
@@ -88,21 +88,6 @@ def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
     return clip_ways(vision_sizes(tensors, "visual.").side)["openai"]
 
 
-def _tokens(
-    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
-) -> WordPieces:
-    tables = table_sizes(tensors, _BERT)
-    return load_word_pieces(
-        name,
-        TOKENIZER,
-        request,
-        tables,
-        context=min(_CONTEXT, tables.positions),
-        clean=lambda text: str(whitespace_clean(basic_clean(text))),
-        reader=BertTokenizerFast,
-    )
-
-
 DERMLIP_PANDERM = Recipe(
     licence="CC BY-NC 4.0 (non-commercial)",
     anchor="visual.patch_embed.proj.weight",
@@ -111,6 +96,12 @@ DERMLIP_PANDERM = Recipe(
     images=lambda network: network.visual,
     texts=lambda network: network.text,
     picture=_picture,
-    tokens=_tokens,
+    tokens=bert_tokens(
+        TOKENIZER,
+        _BERT,
+        context=_CONTEXT,
+        clean=lambda text: str(whitespace_clean(basic_clean(text))),
+        reader=BertTokenizerFast,
+    ),
 )
 """Option: `context_length` (256, to 512)."""

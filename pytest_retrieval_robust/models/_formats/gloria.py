@@ -25,8 +25,8 @@ from .._files.weights_file import weights_in
 from .opencv import by_area, grey_of
 from .pictures import Picture, Way, eight_bit, require_shape
 from .recipe import Recipe
-from .towers import bert, hidden_states, resnet50, table_sizes
-from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+from .towers import bert, hidden_states, resnet50
+from .wordpiece import CLINICAL_BERT, bert_tokens
 
 _PREFIX = "gloria."
 _BERT = "text_encoder.model."
@@ -147,15 +147,6 @@ def _picture(_: str, __: Mapping[str, Tensor], ___: LoadRequest) -> Picture:
     return Picture(_Fitted(), _CROP, (0.5,) * 3, (0.5,) * 3)
 
 
-def _tokens(
-    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
-) -> WordPieces:
-    tables = table_sizes(tensors, _BERT)
-    return load_word_pieces(
-        name, CLINICAL_BERT, request, tables, context=_CONTEXT, clean=clean
-    )
-
-
 GLORIA = Recipe(
     licence="Apache-2.0",
     anchor="gloria.img_encoder.global_embedder.weight",
@@ -164,6 +155,6 @@ GLORIA = Recipe(
     images=lambda network: network.img_encoder,
     texts=lambda network: network.text_encoder,
     picture=_picture,
-    tokens=_tokens,
+    tokens=bert_tokens(CLINICAL_BERT, _BERT, context=_CONTEXT, clean=clean),
 )
 """Option: `context_length` (97, to 512)."""

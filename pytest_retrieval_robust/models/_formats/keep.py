@@ -19,8 +19,8 @@ from .. import LoadRequest
 from .._files.weights_file import weights_in
 from .pictures import Picture, resize_and_crop
 from .recipe import Recipe
-from .towers import bert, require_signs, table_sizes, vision_sizes
-from .wordpiece import WordPieces, load_word_pieces
+from .towers import bert, require_signs, vision_sizes
+from .wordpiece import bert_tokens
 
 REPOSITORY = "Astaxanthin/KEEP"
 _BERT = "text."
@@ -85,20 +85,6 @@ def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
     return Picture(prepare, side, _MEAN, _STD)
 
 
-def _tokens(
-    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
-) -> WordPieces:
-    tables = table_sizes(tensors, _BERT)
-    return load_word_pieces(
-        name,
-        REPOSITORY,
-        request,
-        tables,
-        context=min(_CONTEXT, tables.positions),
-        reader=BertTokenizerFast,
-    )
-
-
 KEEP = Recipe(
     licence="MIT",
     anchor="visual_head.2.weight",
@@ -107,6 +93,6 @@ KEEP = Recipe(
     images=lambda network: _Images(network.visual, network.visual_head),
     texts=lambda network: _Texts(network.text),
     picture=_picture,
-    tokens=_tokens,
+    tokens=bert_tokens(REPOSITORY, _BERT, context=_CONTEXT, reader=BertTokenizerFast),
 )
 """Option: `context_length` (256, to 512)."""

@@ -17,8 +17,8 @@ from .. import LoadRequest
 from .._files.weights_file import weights_in
 from .pictures import Picture, pad_and_resize
 from .recipe import Recipe, chosen
-from .towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny, table_sizes
-from .wordpiece import CLINICAL_BERT, WordPieces, load_word_pieces
+from .towers import bert, hidden_states, renamed_swin, resnet50, swin_tiny
+from .wordpiece import CLINICAL_BERT, bert_tokens
 
 _SWIN = "vision_model.model."
 _BERT = "text_model.model."
@@ -82,13 +82,6 @@ def _picture(name: str, _: Mapping[str, Tensor], request: LoadRequest) -> Pictur
     return Picture(pad_and_resize(_SIDE, filter_), _SIDE, (_MEAN,) * 3, (_STD,) * 3)
 
 
-def _tokens(
-    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
-) -> WordPieces:
-    tables = table_sizes(tensors, _BERT)
-    return load_word_pieces(name, CLINICAL_BERT, request, tables, context=_CONTEXT)
-
-
 MEDCLIP = Recipe(
     licence="BSD (setup.py of the authors' repository; it has no licence file)",
     anchor="text_model.projection_head.weight",
@@ -97,7 +90,7 @@ MEDCLIP = Recipe(
     images=lambda network: network.vision_model,
     texts=lambda network: network.text_model,
     picture=_picture,
-    tokens=_tokens,
+    tokens=bert_tokens(CLINICAL_BERT, _BERT, context=_CONTEXT),
 )
 """Options: `preprocessing` and `context_length` (77, to 512).
 

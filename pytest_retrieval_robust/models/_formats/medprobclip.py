@@ -21,8 +21,8 @@ from .._files.weights_file import weights_in
 from .composed import ComposedEncoder, Parts
 from .pictures import Picture, resize_and_crop
 from .recipe import Recipe
-from .towers import bert, last_state, table_sizes
-from .wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
+from .towers import bert, last_state
+from .wordpiece import BIOMED_BERT, bert_tokens
 
 _BERT = "txt_enc.bert."
 _WIDTH = 512
@@ -140,20 +140,6 @@ def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
     return mean, log_variance.exp().clamp_min(_LEAST_VARIANCE)
 
 
-def _tokens(
-    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
-) -> WordPieces:
-    tables = table_sizes(tensors, _BERT)
-    return load_word_pieces(
-        name,
-        f"{BIOMED_BERT}-fulltext",
-        request,
-        tables,
-        context=min(_CONTEXT, tables.positions),
-        clean=lambda text: " ".join(text.split()),
-    )
-
-
 def _picture(_: str, __: Mapping[str, Tensor], ___: LoadRequest) -> Picture:
     prepare = resize_and_crop(_SIDE, _SIDE, Resampling.BICUBIC, grey=True)
     return Picture(prepare, _SIDE, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -167,7 +153,12 @@ MEDPROBCLIP = Recipe(
     images=lambda network: network.img_enc,
     texts=lambda network: network.txt_enc,
     picture=_picture,
-    tokens=_tokens,
+    tokens=bert_tokens(
+        f"{BIOMED_BERT}-fulltext",
+        _BERT,
+        context=_CONTEXT,
+        clean=lambda text: " ".join(text.split()),
+    ),
     encoder=lambda network: partial(
         MedProbClip, scale=float(network.a), offset=float(network.b)
     ),

@@ -23,8 +23,8 @@ from .._files.weights_file import weights_in
 from .openai_clip import clip_ways, image_tower, side_of
 from .pictures import Picture
 from .recipe import Recipe
-from .towers import bert, last_state, table_sizes
-from .wordpiece import BIOMED_BERT, WordPieces, load_word_pieces
+from .towers import bert, last_state
+from .wordpiece import BIOMED_BERT, bert_tokens
 
 _BERT = "text_encoder.transformer."
 _CONTEXT = 256
@@ -79,21 +79,6 @@ def _picture(_: str, tensors: Mapping[str, Tensor], __: LoadRequest) -> Picture:
     return clip_ways(side_of(tensors))["openai"]
 
 
-def _tokens(
-    name: str, tensors: Mapping[str, Tensor], request: LoadRequest
-) -> WordPieces:
-    tables = table_sizes(tensors, _BERT)
-    return load_word_pieces(
-        name,
-        BIOMED_BERT,
-        request,
-        tables,
-        # Another BERT may have fewer positions.
-        context=min(_CONTEXT, tables.positions),
-        clean=lambda text: str(whitespace_clean(basic_clean(text))),
-    )
-
-
 UNIMEDCLIP = Recipe(
     licence="CC BY-NC 4.0 (non-commercial)",
     anchor="text_encoder.proj.2.weight",
@@ -102,6 +87,11 @@ UNIMEDCLIP = Recipe(
     images=lambda network: network.visual,
     texts=lambda network: network.text_encoder,
     picture=_picture,
-    tokens=_tokens,
+    tokens=bert_tokens(
+        BIOMED_BERT,
+        _BERT,
+        context=_CONTEXT,
+        clean=lambda text: str(whitespace_clean(basic_clean(text))),
+    ),
 )
 """Option: `context_length` (256, to 512)."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from ...core.errors import ConfigError, NotOnThisMachineError
 from ...core.foreign import described
@@ -20,7 +22,7 @@ from .._files.tokenizer import (
     require_fit,
     unreadable_tokenizer,
 )
-from .towers import TableSizes
+from .towers import TableSizes, table_sizes
 from .transformers_versions import WordPieceTokenizer
 
 BIOMED_BERT = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
@@ -100,6 +102,37 @@ def load_word_pieces(
     )
     require_fit(name, len(tokenizer), tables.words, Path(source).name)
     return WordPieces(tokenizer, context, clean, inputs_digest([folder]))
+
+
+def bert_tokens(
+    default: str,
+    prefix: str,
+    *,
+    context: int,
+    clean: Callable[[str], str] = str,
+    reader: Any = WordPieceTokenizer,
+) -> Callable[[str, Mapping[str, Tensor], LoadRequest], WordPieces]:
+    """What loads the tokenizer of a BERT whose tensors lie under `prefix`, for a recipe.
+
+    The arguments are those of `load_word_pieces`; a BERT of fewer positions than
+    `context` cuts texts there.
+    """
+
+    def tokens(
+        name: str, tensors: Mapping[str, Tensor], request: LoadRequest
+    ) -> WordPieces:
+        tables = table_sizes(tensors, prefix)
+        return load_word_pieces(
+            name,
+            default,
+            request,
+            tables,
+            context=min(context, tables.positions),
+            clean=clean,
+            reader=reader,
+        )
+
+    return tokens
 
 
 def _folder_of(name: str, source: str, request: LoadRequest) -> Path:
