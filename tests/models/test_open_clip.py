@@ -33,7 +33,7 @@ from .checkpoints import (
     save_clip,
     save_open_clip,
 )
-from .hub_caches import use_hub_cache
+from .hub_cache import use_hub_cache
 
 IMAGE = Image.fromarray(
     np.random.default_rng(0).integers(0, 255, (50, 41), dtype=np.uint8)

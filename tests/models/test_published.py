@@ -28,7 +28,7 @@ from .checkpoints import (
     save_open_clip,
     save_siglip,
 )
-from .hub_caches import use_hub_cache
+from .hub_cache import use_hub_cache
 from .test_own import save_openai_layout
 
 # name: repository, its layout in small

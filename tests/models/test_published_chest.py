@@ -30,7 +30,7 @@ from pytest_retrieval_robust.models import DualEncoder, LoadRequest, truncated_b
 from . import published
 from .checkpoints import put_into_hub_cache
 from .chest import SIDE, CheXficient, make_chexficient, save_xray_clip
-from .hub_cache import use_hub_cache
+from .hub_cache import use_only_hub_cache
 from .pil_processors import pil_version
 from .real_tokenizers import CONTEXT, TEXTS, save_model, save_sentencepiece
 
@@ -52,7 +52,7 @@ WORDS = 400
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub cache of this test's own."""
-    return use_hub_cache(monkeypatch, tmp_path / "cache")
+    return use_only_hub_cache(monkeypatch, tmp_path / "cache")
 
 
 def pictures() -> list[Any]:

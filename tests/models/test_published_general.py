@@ -26,7 +26,7 @@ from pytest_retrieval_robust.models import LoadRequest
 
 from . import published
 from .checkpoints import put_into_hub_cache
-from .hub_cache import use_hub_cache
+from .hub_cache import use_only_hub_cache
 from .real_tokenizers import TEXTS, save_gemma, save_xlm
 
 pytestmark = pytest.mark.skipif(
@@ -106,7 +106,7 @@ OTHER_SIZES = {
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub cache of this test's own."""
-    return use_hub_cache(monkeypatch, tmp_path / "cache")
+    return use_only_hub_cache(monkeypatch, tmp_path / "cache")
 
 
 def make_small(named: Named, monkeypatch: pytest.MonkeyPatch) -> None:

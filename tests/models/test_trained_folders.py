@@ -26,7 +26,7 @@ from .checkpoints import (
     save_open_clip,
     save_siglip,
 )
-from .hub_caches import use_hub_cache
+from .hub_cache import use_hub_cache
 from .refusals import CANARY, images, load, refused, reweighted, without, write_settings
 
 

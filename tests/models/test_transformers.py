@@ -23,7 +23,7 @@ from pytest_retrieval_robust.core.errors import (
 from pytest_retrieval_robust.models import DualEncoder, truncated_by
 
 from .checkpoints import TEXTS, put_into_hub_cache, save_clip, save_siglip
-from .hub_caches import use_hub_cache
+from .hub_cache import use_hub_cache
 
 # 32 x 38 after the resize: a margin on whose middle all libraries agree.
 IMAGE = Image.fromarray(

@@ -12,7 +12,7 @@ from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.core.errors import ModelError
 
 from .checkpoints import put_into_hub_cache, save_clip, save_open_clip
-from .hub_cache import use_hub_cache
+from .hub_cache import use_only_hub_cache
 from .refusals import images, load, refused
 
 # As the repositories of CheXagent, jina-clip-v2 and nomic-embed-vision have them.
@@ -119,7 +119,7 @@ def test_a_repository_of_timm_and_open_clip_is_open_clips(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """timm's repositories hold the image tower twice: alone, and in open_clip's model."""
-    use_hub_cache(monkeypatch, tmp_path / "cache")
+    use_only_hub_cache(monkeypatch, tmp_path / "cache")
     folder = save_open_clip(tmp_path / "model")
     alone = load(folder)
     (folder / "config.json").write_text(json.dumps(TIMM))

@@ -79,10 +79,35 @@ def asking_while_reachable() -> Iterator[None]:
         _switch(is_offline=before)
 
 
+@contextmanager
+def offline_unless(may_download: bool) -> Iterator[None]:
+    """The time of a load by a library that has no option against downloads."""
+    before = is_forbidden()
+    _switch(is_offline=before or not may_download)
+    try:
+        yield
+    finally:
+        _switch(is_offline=before)
+
+
 def _switch(*, is_offline: bool) -> None:
     from huggingface_hub import constants
 
-    constants.HF_HUB_OFFLINE = is_offline
+    if is_offline != constants.HF_HUB_OFFLINE:
+        constants.HF_HUB_OFFLINE = is_offline
+        close_sessions()
+
+
+def close_sessions() -> None:
+    """Let the hub's client look at its switch again.
+
+    Before huggingface_hub 1 a session keeps the switch's state from when it was made.
+    """
+    from huggingface_hub.utils import _http
+
+    reset = getattr(_http, "reset_sessions", None)
+    if reset is not None:
+        reset()
 
 
 def _causes(error: BaseException) -> list[BaseException]:

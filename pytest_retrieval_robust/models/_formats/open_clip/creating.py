@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from ... import LoadRequest
 from ..._files.attempt import attempt, missing_package, shown_path
 from ..._files.hub import how_to_download
 from ..._files.hub_cache import first_cached
-from ..._files.network import is_forbidden
+from ..._files.network import is_forbidden, offline_unless
 from ..._files.tokenizer import (
     VOCABULARIES,
     check_tokenizer,
@@ -165,26 +164,11 @@ def _cached_words(repository: str) -> str:
     transformers asks the hub for a repository's config.json even where there is none,
     and fails if it may not ask. It reads a folder without one.
     """
-    from huggingface_hub import constants
-
     vocabulary = first_cached(repository, VOCABULARIES)
     # Of a repository that is cached in part, the rest is fetched where that is allowed.
-    if vocabulary is None or not constants.HF_HUB_OFFLINE:
+    if vocabulary is None or not is_forbidden():
         return repository
     return str(vocabulary.parent)
-
-
-@contextmanager
-def offline_unless(may_download: bool) -> Iterator[None]:
-    """Set the hub's own switch for the time of a load: open_clip has none."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not may_download
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
 
 
 def published_file(published: dict[str, Any], request: LoadRequest) -> Path:
