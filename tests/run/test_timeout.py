@@ -20,6 +20,8 @@ from pytest_retrieval_robust import load_model
 from pytest_retrieval_robust.models import ModelEntry
 
 CALLS = []
+# Libraries are imported before the limit counts.
+load_model("tiny-cxr-clip", device="cpu")
 
 def wait():
     time.sleep(600)
@@ -44,35 +46,52 @@ def pytest_robust_register(catalogues):
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGURG"), reason="nothing interrupts here")
-def test_a_sweep_that_hangs_fails_for_its_model_alone(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(time_limit, "GRACE_SECONDS", 0.1)
+HANGING = [
+    "TimedOutError: Expected the sweep of slow on synthetic-cxr to end within"
+    " timeout=5 seconds, got 2 of 4 batches of images encoded in all 2 cells;"
+    " the last that was begun was level 0. *",
+    "Your own code was here (newest last):",
+    "  conftest.py:* in encode_images",
+    "  conftest.py:* in wait",
+    "tiny-cxr-clip  *",
+    "RELEASE GATE: FAILED because slow had to be tested and was not*",
+]
+OPTIONS = (
+    "--robust-models=slow,tiny-cxr-clip",
+    "--robust-limit=32",
+    "--robust-batch-size=8",
+    "--robust-levels=0.3",
+    "--robust-no-cache",
+    "-pno:cacheprovider",
+)
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A suite with a model that hangs in its third batch, and five seconds."""
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_mine=THREE_LINES)
     (pytester.path / "robust.toml").write_text(f"timeout = 5\n{ANY_MODEL}")
-    result = pytester.runpytest_inprocess(
-        "--robust-models=slow,tiny-cxr-clip",
-        "--robust-limit=32",
-        "--robust-batch-size=8",
-        "--robust-levels=0.3",
-        "--robust-no-cache",
-        "-pno:cacheprovider",
-    )
+    return pytester
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGURG"), reason="nothing interrupts here")
+def test_a_sweep_that_hangs_fails_for_its_model_alone(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_limit, "GRACE_SECONDS", 0.1)
+    result = suite.runpytest_inprocess(*OPTIONS)
     result.assert_outcomes(errors=2, passed=2)
-    result.stdout.fnmatch_lines(
-        [
-            "TimedOutError: Expected the sweep of slow on synthetic-cxr to end within"
-            " timeout=5 seconds, got 2 of 4 batches of images encoded in all 2 cells;"
-            " the last that was begun was level 0. *",
-            "Your own code was here (newest last):",
-            "  conftest.py:* in encode_images",
-            "  conftest.py:* in wait",
-            "tiny-cxr-clip  *",
-            "RELEASE GATE: FAILED because slow had to be tested and was not*",
-        ]
-    )
+    result.stdout.fnmatch_lines(HANGING)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGURG"), reason="nothing interrupts here")
+def test_a_sweep_that_hangs_in_a_worker_of_xdist_fails_for_its_model_alone(
+    suite: pytest.Pytester,
+) -> None:
+    result = suite.runpytest_subprocess(*OPTIONS, "-n2", timeout=120)
+    result.assert_outcomes(errors=2, passed=2)
+    result.stdout.fnmatch_lines(HANGING)
 
 
 def test_the_models_own_time_wins_over_the_files(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,7 +11,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from pytest_retrieval_robust.core.errors import DatasetError, ModelError, RobustError
+from pytest_retrieval_robust.core import time_limit
+from pytest_retrieval_robust.core.errors import (
+    DatasetError,
+    ModelError,
+    RobustError,
+    TimedOutError,
+)
+from pytest_retrieval_robust.core.time_limit import TimeLimit
 from pytest_retrieval_robust.run.ray import crew as crew_module
 from pytest_retrieval_robust.run.ray.cluster import ActorLostError, Cluster
 from pytest_retrieval_robust.run.ray.crew import Crew
@@ -248,6 +257,27 @@ def test_another_version_is_refused_by_name() -> None:
     work.run(actors=2)
     assert len(actors[0].encoded) == 12
     assert "b. Expected what the others have, got torch 2.14, not" in work.notes[0]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGURG"), reason="nothing interrupts here")
+def test_a_batch_that_hangs_ends_with_the_time_of_the_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the controller waits for an actor that hangs."""
+    monkeypatch.setattr(time_limit, "GRACE_SECONDS", 0.05)
+
+    def hang(node: str, number: int) -> None:
+        if node and number == 5:
+            time.sleep(600)
+
+    work = Work(StandIn([Actor("a", hang)]))
+    with pytest.raises(TimedOutError, match="0.2 seconds"):
+        time_limit.within(
+            TimeLimit(0.2),
+            lambda: work.run(actors=1),
+            lambda limit: TimedOutError(f"{limit.seconds} seconds"),
+        )
+    assert work.taken == [0, 1, 2, 3, 4]
 
 
 def test_an_actor_that_never_starts_is_an_error_that_says_what_there_is(
