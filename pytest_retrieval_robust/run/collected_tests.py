@@ -69,6 +69,7 @@ def arrange(items: list[pytest.Item], session: RobustSession) -> None:
     Raises `ConfigError` where the policy cannot judge them.
     """
     _check_names(items, session)
+    _use_known_names(items, session)
     # One model is loaded at a time, so its tests must come together.
     items[:] = _in_model_order(_absent_models_once(items, session), session)
     session.plan(items)
@@ -98,6 +99,24 @@ def _check_name(
             f" {name!r} in {item.nodeid}. Add it to {option}, or take it out of the"
             " test's parametrize mark."
         )
+
+
+def _use_known_names(items: Iterable[pytest.Item], session: RunState) -> None:
+    """Give a test's own parameters as the very objects that other tests are given.
+
+    pytest 8 keeps a fixture's value only for the same object, so that the name of a model
+    in a `parametrize` mark would load it once more.
+    """
+    names = {
+        name: name for name in (*session.selection.models, *session.selection.datasets)
+    }
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        parameters: dict[str, Any] = getattr(callspec, "params", {})
+        used = our_fixtures(item).intersection(parameters)
+        for fixture in used.intersection(("retrieval_model", "retrieval_dataset")):
+            value = parameters[fixture]
+            parameters[fixture] = names.get(value, value)
 
 
 def _absent_models_once(

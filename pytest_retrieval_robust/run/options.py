@@ -260,10 +260,22 @@ def add_short_aliases(parser: pytest.Parser) -> None:
     from argparse import ArgumentError
 
     group = parser.getgroup(GROUP)
+    taken = _names_of_options(parser)
     for option in OPTIONS:
-        if option.alias is not None:
+        if option.alias is not None and option.alias not in taken:
             with suppress(ValueError, ArgumentError):
                 option.add_to(group, option.alias)
+
+
+def _names_of_options(parser: pytest.Parser) -> set[str]:
+    """The names that have been added, where pytest itself looks for conflicts later.
+
+    Before pytest 9 argparse hears of options when arguments are parsed, which is too late
+    to leave one out.
+    """
+    groups = [*parser._groups, parser._anonymous]
+    options = (option for group in groups for option in getattr(group, "options", ()))
+    return {name for option in options for name in option.names()}
 
 
 def any_on_command_line(config: pytest.Config) -> bool:

@@ -113,18 +113,30 @@ class TerminalLine:
             if room >= _LEAST_ROOM and text:
                 self._is_shown = True
                 cursor_back = f"\x1b[{wcswidth(text)}D"
-                self._reporter.write_raw(f"{_ERASE}{text}{cursor_back}", flush=True)
+                _write_raw(self._reporter, f"{_ERASE}{text}{cursor_back}")
 
     def erase(self) -> None:
         if self._is_shown:
             self._is_shown = False
             with _uncaptured(self._reporter):
-                self._reporter.write_raw(_ERASE, flush=True)
+                _write_raw(self._reporter, _ERASE)
 
     def say(self, sentence: str) -> None:
         self.erase()
         with _uncaptured(self._reporter):
             self._reporter.write_line(sentence)
+
+
+def _write_raw(reporter: pytest.TerminalReporter, text: str) -> None:
+    """Write what does not move the cursor, so that pytest counts on from where it was."""
+    if hasattr(reporter, "write_raw"):
+        reporter.write_raw(text, flush=True)
+        return
+    # pytest 8 has no such method: every text counts as written to the current line.
+    writer = reporter._tw
+    encoding = getattr(writer._file, "encoding", None) or "ascii"
+    writer._file.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    writer.flush()
 
 
 class LogLines:

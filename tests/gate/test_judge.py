@@ -28,6 +28,13 @@ from pytest_retrieval_robust.retrieval.curve import Curve
 CASE = Case("ours-v2", "synthetic-cxr", "patches", 0.3, 0)
 
 
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all examples of a test, below which no other test's folders lie."""
+    folder = tmp_path_factory.getbasetemp() / "policies"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def policy(tmp_path: Path, text: str) -> Policy:
     (tmp_path / "robust.toml").write_text(text)
     return read_policy(read_config_file(tmp_path / "robust.toml"))
@@ -66,7 +73,7 @@ def test_a_cell_without_a_gate_is_ungated(tmp_path: Path) -> None:
 def test_a_floor_passes_exactly_what_reaches_it(
     tmp_path_factory: pytest.TempPathFactory, floor: float, recall: float
 ) -> None:
-    folder = tmp_path_factory.getbasetemp()
+    folder = policies(tmp_path_factory)
     judged = verdicts(folder, f"[[gate]]\nrecall = {{ 10 = {floor!r} }}", recall)
     expected = "pass" if recall >= floor - 1e-12 else "fail"
     assert judged == {"recall@10 image-to-report": expected}
@@ -377,9 +384,7 @@ def test_what_a_gate_passes_can_be_missed_by_a_random_order(
     from scipy.stats import binom
 
     rules = Judge(
-        policy(
-            tmp_path_factory.getbasetemp(), f"[[gate]]\nrecall = {{ 10 = {floor!r} }}"
-        )
+        policy(policies(tmp_path_factory), f"[[gate]]\nrecall = {{ 10 = {floor!r} }}")
     )
     (verdict,) = rules.cell(small(1.0, gallery), small(1.0, gallery, 0.0))
     needed = math.ceil(floor * gallery - 1e-9)

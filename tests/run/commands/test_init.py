@@ -37,6 +37,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of a new environment with the wheel in it; the heavy dependencies are
     borrowed from this one.
     """
+    pytest.importorskip("build")
     folder = tmp_path_factory.mktemp("elsewhere")
     build = call(
         sys.executable,
