@@ -151,6 +151,16 @@ def test_the_hubs_switch_is_named_where_it_decides(
     assert "--robust-download" not in message
 
 
+def test_downloads_are_not_advised_where_the_switch_forbids_them(
+    hub: pytest.MonkeyPatch,
+) -> None:
+    assert "Allow downloads" in absent("hf:someone/clip", download=False)
+    hub.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    message = absent("hf:someone/clip", download=False)
+    assert "Allow downloads" not in message
+    assert "Unset HF_HUB_OFFLINE, or run `hf download someone/clip`" in message
+
+
 @pytest.mark.parametrize("name", ["keep", "plip", SIGLIP_2])
 def test_downloads_are_advised_to_those_who_did_not_allow_them(
     name: str, hub: pytest.MonkeyPatch

@@ -49,6 +49,11 @@ def is_unreachable() -> bool:
     return time.monotonic() - failed_at < _REMEMBERED_SECONDS
 
 
+def can_be_asked() -> bool:
+    """Whether a question to the hub may and can be answered."""
+    return not (is_forbidden() or is_unreachable())
+
+
 def forget_failure() -> None:
     """Let the next model ask the hub again."""
     _connection.failed_at = None

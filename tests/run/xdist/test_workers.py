@@ -156,7 +156,9 @@ def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does
     alone = pytester.runpytest_inprocess(
         *OPTIONS, "--robust-results=alone", *page, "alone.html"
     )
-    (pytester.path / "loads.txt").unlink()
+    loads = pytester.path / "loads.txt"
+    assert sorted(loads.read_text().split()) == sorted(NAMES)
+    loads.unlink()
     spread = pytester.runpytest_inprocess(
         *OPTIONS,
         "--robust-results=spread",
@@ -170,7 +172,7 @@ def test_two_workers_load_each_model_once_and_save_and_say_what_one_process_does
         result.assert_outcomes(passed=17)
         assert result.ret == 0
     assert summary(spread) == summary(alone)
-    assert sorted((pytester.path / "loads.txt").read_text().split()) == sorted(NAMES)
+    assert sorted(loads.read_text().split()) == sorted(NAMES)
     assert saved(pytester.path / "spread") == saved(pytester.path / "alone")
     assert (
         (pytester.path / "spread.md")

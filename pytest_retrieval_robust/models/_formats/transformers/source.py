@@ -18,7 +18,7 @@ from ..._files.attempt import attempt, is_path_like, missing_package, shown_path
 from ..._files.checkpoint import weight_files
 from ..._files.hub import how_to_download
 from ..._files.hub_cache import cached_folder, is_of_timm, model_type_in
-from ..._files.network import is_forbidden, is_unreachable
+from ..._files.network import can_be_asked
 from ..._files.tokenizer import missing_tokenizer, needs_package
 from ..._files.weights_file import unreadable_weights
 from ..quiet import quietly
@@ -229,9 +229,9 @@ def _is_elsewhere(source: Source, _: Part, error: BaseException) -> RobustError 
     """A repository that is not cached on this machine."""
     if source.is_path or source.folder is not None:
         return None
-    # Only where it would help: they may be allowed already, or be of no use.
+    # Not to a user who already allowed them, nor where they would be of no use.
     first = ""
-    if not (source.request.may_download or is_forbidden() or is_unreachable()):
+    if can_be_asked() and not source.request.may_download:
         first = "Allow downloads (--robust-download), or: "
     return NotOnThisMachineError(
         f"Expected the weights of {source.name} in the Hugging Face cache or on the"
@@ -245,8 +245,8 @@ def _lacks_tokenizer(
 ) -> RobustError | None:
     if part != "tokenizer" or source.is_path:
         return None
-    if source.request.may_download and not is_unreachable() and not is_forbidden():
-        # It was asked for, and the hub has none.
+    # Then it was asked for, and the hub has none.
+    if can_be_asked() and source.request.may_download:
         return None
     reason = missing_tokenizer(source.name, source.location)
     return None if reason is None else NotOnThisMachineError.because(reason)
