@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
 
 from .codec import NOT_EMPTY, Count, Positive, Share, Written
@@ -10,6 +10,11 @@ from .codec import Json as Json
 
 Direction: TypeAlias = Literal["image-to-report", "report-to-image"]
 DIRECTIONS: tuple[Direction, Direction] = ("image-to-report", "report-to-image")
+Family: TypeAlias = Literal["occlusion", "corruption", "text-noise"]
+"""What kind of thing is done: hiding part of an image, changing how it was acquired, or
+changing how its report is written.
+"""
+FAMILIES: tuple[Family, ...] = ("occlusion", "corruption", "text-noise")
 BREAKING = "breaking"
 """The occluder's name in the case of a search for the smallest breaking occlusion."""
 
@@ -19,44 +24,71 @@ def canonical_level(level: float) -> float:
     return round(float(level), 6)
 
 
+def level_word(family: Family) -> str:
+    """What a level is called in a family: `level` of an occlusion, else `severity`."""
+    return "level" if family == "occlusion" else "severity"
+
+
 @dataclass(frozen=True, order=True)
 class Case(Written):
-    """A model on a data set, under an occluder at a level with a mask seed."""
+    """A model on a data set, under a perturbation at a level with a seed."""
 
     model: str
     dataset: str
     occluder: str
+    """The perturbation's name with its parameters: that of an occluder, of a corruption or
+    of a text noise, as `family` says.
+    """
     level: Share
+    """The share of the image area to hide, or the severity, in [0, 1]."""
     seed: Count
+    family: Family = "occlusion"
 
     def __post_init__(self) -> None:
         # 0.1 + 0.2 and 0.3 are one cell, wherever the level comes from.
         object.__setattr__(self, "level", canonical_level(self.level))
 
     def clean(self) -> Case:
-        """The same case with nothing hidden."""
-        return Case(self.model, self.dataset, self.occluder, 0.0, self.seed)
+        """The same case with nothing done to images or reports."""
+        return replace(self, level=0.0)
+
+    @property
+    def cell(self) -> Cell:
+        """What is done in this case. Level 0 is one cell for all (`CLEAN`)."""
+        if self.level == 0:
+            return CLEAN
+        return Cell(self.occluder, self.level, self.seed, self.family)
 
     def __str__(self) -> str:
+        word = level_word(self.family)
         return (
-            f"{self.model} on {self.dataset}, {self.occluder} at level {self.level:g},"
+            f"{self.model} on {self.dataset}, {self.occluder} at {word} {self.level:g},"
             f" seed {self.seed}"
         )
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is done to the images: an occluder at a level with a mask seed.
+    """What is done to images or reports: a perturbation at a level with a seed.
 
-    Level 0 is the same cell for all occluders and seeds (`CLEAN`).
+    Level 0 is the same cell for all perturbations and seeds (`CLEAN`).
     """
 
     occluder: str
     level: float
     seed: int
+    family: Family = "occlusion"
 
 
 CLEAN = Cell("none", 0.0, 0)
+
+
+@dataclass(frozen=True)
+class PlannedPerturbation:
+    """An occluder, a corruption or a text noise of a plan, by its name."""
+
+    family: Family
+    name: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +105,30 @@ class Plan(Written):
     """Rising, from 0."""
     seeds: Annotated[tuple[Count, ...], NOT_EMPTY]
     ks: tuple[Positive, ...]
+    corruptions: tuple[str, ...] = ()
+    text_noise: tuple[str, ...] = ()
+    severities: tuple[Share, ...] = ()
+    """Rising, from 0: the levels of corruptions and text noise."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(map(canonical_level, self.levels)))
+        rising = tuple(map(canonical_level, self.severities))
+        object.__setattr__(self, "severities", rising)
+
+    @property
+    def perturbations(self) -> tuple[PlannedPerturbation, ...]:
+        """Everything that is done, family by family, in the order in which it was named."""
+        names = {
+            "occlusion": self.occluders,
+            "corruption": self.corruptions,
+            "text-noise": self.text_noise,
+        }
+        return tuple(
+            PlannedPerturbation(family, name)
+            for family in FAMILIES
+            for name in names[family]
+        )
+
+    def levels_of(self, family: Family) -> tuple[float, ...]:
+        """The levels at which a family is measured, rising, from 0."""
+        return self.levels if family == "occlusion" else self.severities

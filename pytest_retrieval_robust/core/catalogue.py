@@ -16,7 +16,7 @@ from .errors import ConfigError, UnknownNameError
 from .words import close_words, did_you_mean
 
 _PACKAGE = __name__.partition(".")[0]
-_FOLDERS = {"metrics": "retrieval.metrics"}
+_FOLDERS = {"metrics": "retrieval.metrics", "text_noise": "texts.noise"}
 """Families that are not folders of the package itself."""
 _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".zip")
 
@@ -165,5 +165,7 @@ class Catalogues:
         self.models: Catalogue[Any] = Catalogue("model", "models")
         self.datasets: Catalogue[Any] = Catalogue("data set", "datasets")
         self.occluders: Catalogue[Any] = Catalogue("occluder", "occluders")
+        self.corruptions: Catalogue[Any] = Catalogue("corruption", "corruptions")
+        self.text_noise: Catalogue[Any] = Catalogue("text noise", "text_noise")
         self.metrics: Catalogue[Any] = Catalogue("metric", "metrics")
         self.reports: Catalogue[Any] = Catalogue("report", "reports")

@@ -84,6 +84,12 @@ class OcclusionError(RobustError):
     """
 
 
+class CorruptionError(RobustError):
+    """A corruption of images or a noise of reports cannot do what it was asked for: a
+    severity outside [0, 1], a wrong shape, a parameter out of range.
+    """
+
+
 class MetricError(RobustError):
     """A metric raised, or gave something that is no finite number."""
 

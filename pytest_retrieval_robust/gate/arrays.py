@@ -25,10 +25,12 @@ _MOST_BYTES_IN_MEMORY = 2**28
 
 def case_key(case: Case) -> str:
     """A file name for a case: it tells nothing, and is the same in every process."""
-    words = "\0".join(
-        (case.model, case.dataset, case.occluder, f"{case.level:.6f}", str(case.seed))
-    )
-    return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
+    level = f"{case.level:.6f}"
+    words = [case.model, case.dataset, case.occluder, level, str(case.seed)]
+    # Occlusions keep the keys that runs of earlier versions were saved with.
+    if case.family != "occlusion":
+        words.append(case.family)
+    return hashlib.blake2b("\0".join(words).encode(), digest_size=12).hexdigest()
 
 
 def dataset_key(name: str) -> str:

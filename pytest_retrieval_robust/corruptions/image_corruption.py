@@ -1,0 +1,141 @@
+"""The base of all corruptions: the part of each picture that shows the source image,
+changed by more as the severity rises.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
+from typing import TYPE_CHECKING, ClassVar
+
+from ..core.errors import CorruptionError, OcclusionError
+from ..core.names import call_name
+from ..occluders.hashing import check_seed
+from . import Frame
+from .region import Region, regions_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from ..occluders.scene import Scene, Setting
+
+
+@dataclass(frozen=True)
+class ImageCorruption(ABC):
+    """Changes the pixels that show the source image, and leaves padding as it is.
+
+    Subclasses are frozen dataclasses that set `family`; the fields that they add become
+    parameters of the name.
+    """
+
+    family: ClassVar[str]
+
+    @abstractmethod
+    def changed(self, region: Region, severity: float) -> torch.Tensor:
+        """(b, 3, h, w): the pixels of a region at a severity above 0, in [0, 1]."""
+
+    @property
+    def name(self) -> str:
+        """The family's name, with the parameters that are not the defaults in
+        alphabetical order.
+        """
+        return call_name(self.family, self)
+
+    def bind(self, scene: Scene) -> ImageCorruption:  # noqa: ARG002 - some keep more
+        """Itself."""
+        return self
+
+    def looked_at(
+        self,
+        setting: Setting,  # noqa: ARG002 - for corruptions from elsewhere
+        numbers: Sequence[int],  # noqa: ARG002
+        groups: NDArray[np.int64],  # noqa: ARG002
+    ) -> bytes | None:
+        """A digest of what the change depends on beyond ids and pixels, or None where
+        that is not known: embeddings are then not stored.
+        """
+        is_ours = type(self).__module__.startswith(f"{__package__}.")
+        return b"" if is_ours else None
+
+    def corrupt(
+        self,
+        pixels: torch.Tensor,
+        ids: Sequence[str],
+        severity: float,
+        seed: int,
+        frame: Frame,
+        out: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Change each image by a severity.
+
+        Args:
+            pixels: (B, 3, H, W) floating on the 0..1 scale (a resize may overshoot it)
+                or uint8 on 0..255. Not changed, unless it is also `out`.
+            ids: B image ids. An id that occurs twice has the same randomness twice.
+            severity: From 0, which changes nothing, to 1.
+            seed: Which randomness, from 0.
+            frame: The box (left, top, right, bottom) of the source image, in relative
+                coordinates of the square; one for all images, or one per image.
+            out: A buffer to write to, of the shape, dtype and device of `pixels`.
+
+        Returns:
+            (B, 3, H, W), `out` where it was given, else a new tensor.
+
+        Raises:
+            CorruptionError: A severity outside [0, 1], a negative seed, or pixels, ids,
+                frame or `out` that do not fit together.
+        """
+        import torch
+
+        check_severity(severity)
+        _check_seed(seed)
+        _check_pixels(pixels, ids)
+        result = torch.empty_like(pixels) if out is None else out
+        if result is not pixels:
+            result.copy_(pixels)
+        if severity == 0:
+            return result
+        for place, region in regions_of(pixels, ids, seed, frame):
+            place.write(self.changed(region, float(severity)), result)
+        return result
+
+
+def check_severity(severity: float) -> None:
+    """Raise `CorruptionError` where `severity` is not a number in [0, 1]."""
+    is_number = isinstance(severity, Real | Decimal) and not isinstance(severity, bool)
+    if not is_number or not 0 <= severity <= 1:
+        raise CorruptionError(
+            f"Expected a severity from 0 to 1, got severity={severity!r}. The five"
+            " published steps are 0.2, 0.4, 0.6, 0.8 and 1."
+        )
+
+
+def _check_seed(seed: int) -> None:
+    try:
+        check_seed(seed)
+    except OcclusionError as error:
+        raise CorruptionError(str(error)) from None
+
+
+def _check_pixels(pixels: torch.Tensor, ids: Sequence[str]) -> None:
+    """Raise `CorruptionError` for what is no batch of pixels with an id each."""
+    import torch
+
+    is_batch = pixels.ndim == 4 and pixels.shape[1] == 3
+    has_scale = pixels.is_floating_point() or pixels.dtype == torch.uint8
+    if not is_batch or not has_scale:
+        raise CorruptionError(
+            "Expected floating or uint8 pixels of shape (B, 3, H, W), got"
+            f" shape={tuple(pixels.shape)} and dtype={pixels.dtype}. Scale other"
+            " integers to 0..1 as floats, and repeat grey to three channels."
+        )
+    if isinstance(ids, str) or len(ids) != len(pixels):
+        raise CorruptionError(
+            f"Expected one id per image, got len(ids)={len(ids)} for {len(pixels)}"
+            " images. Give a list of B strings."
+        )

@@ -1,0 +1,127 @@
+"""The pixels of a batch that show source images, all at one place of the square."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..core.errors import CorruptionError, OcclusionError
+from ..occluders._frames import View, view_of
+from . import Frame
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Region:
+    """The b images of a batch whose sources lie in the same box, cut out there."""
+
+    shown: torch.Tensor
+    """(b, 3, h, w) the region as the batch holds it. Not to be written to."""
+    ids: Sequence[str]
+    """Their b ids."""
+    seed: int
+    source_rows: torch.Tensor
+    """(h,) float64, on the host: where each row's centre lies in the source, in [0, 1)."""
+    source_columns: torch.Tensor
+    """(w,) the same of each column."""
+    source_size: tuple[float, float]
+    """(height, width) of the whole source in pixels of the square, with what a crop cuts
+    off.
+    """
+
+    @cached_property
+    def pixels(self) -> torch.Tensor:
+        """(b, 3, h, w) float32, clamped to [0, 1]. Not to be written to."""
+        import torch
+
+        if self.shown.dtype == torch.uint8:
+            return self.shown.float() / 255
+        return self.shown.float().clamp(0, 1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Place:
+    """Where a region lies in its batch."""
+
+    images: slice | torch.Tensor
+    rows: slice
+    columns: slice
+
+    def cut_from(self, batch: torch.Tensor) -> torch.Tensor:
+        """(b, 3, h, w): a view of the batch where its images follow each other."""
+        return batch[self.images, :, self.rows, self.columns]
+
+    def write(self, changed: torch.Tensor, batch: torch.Tensor) -> None:
+        """Put (b, 3, h, w) on the 0..1 scale there, rounded where the batch holds bytes."""
+        if not batch.is_floating_point():
+            changed = (changed * 255).round_()
+        batch[self.images, :, self.rows, self.columns] = changed.to(batch.dtype)
+
+
+def regions_of(
+    batch: torch.Tensor, ids: Sequence[str], seed: int, frame: Frame
+) -> Iterator[tuple[Place, Region]]:
+    """The regions of a batch, one per box that differs. A box that shows nothing has none.
+
+    Raises:
+        CorruptionError: Boxes that fit neither the images nor the sides.
+    """
+    height, width = batch.shape[-2:]
+    try:
+        view = view_of(frame, len(ids), (height, width))
+    except OcclusionError as error:
+        raise CorruptionError(str(error)) from None
+    for number, images in _images_by_box(view, len(ids)).items():
+        rows, source_rows = _showing(view.rows[number])
+        columns, source_columns = _showing(view.columns[number])
+        if not len(source_rows) or not len(source_columns):
+            continue
+        left, top, right, bottom = view.boxes[number]
+        place = Place(_selection(images, batch), rows, columns)
+        yield (
+            place,
+            Region(
+                shown=place.cut_from(batch),
+                ids=[ids[image] for image in images],
+                seed=seed,
+                source_rows=source_rows,
+                source_columns=source_columns,
+                source_size=(height / (bottom - top), width / (right - left)),
+            ),
+        )
+
+
+def _images_by_box(view: View, count: int) -> dict[int, list[int]]:
+    """The images of each box that differs, by the number of the box's first occurrence."""
+    if len(view.boxes) == 1:
+        return {0: list(range(count))} if count else {}
+    first: dict[object, int] = {}
+    images: dict[int, list[int]] = defaultdict(list)
+    for number, box in enumerate(view.boxes):
+        images[first.setdefault(box, number)].append(number)
+    return images
+
+
+def _selection(images: list[int], batch: torch.Tensor) -> slice | torch.Tensor:
+    """A slice where the images follow each other: it needs no copy."""
+    from ..core.uploads import upload
+
+    if images[-1] - images[0] == len(images) - 1:
+        return slice(images[0], images[-1] + 1)
+    import torch
+
+    return upload(torch.tensor(images, device="cpu"), batch.device)
+
+
+def _showing(positions: torch.Tensor) -> tuple[slice, torch.Tensor]:
+    """The pixels of an axis that show the source, and where they lie in it."""
+    inside = ((positions >= 0) & (positions < 1)).nonzero().flatten()
+    if not len(inside):
+        return slice(0, 0), positions[:0]
+    pixels = slice(int(inside[0]), int(inside[-1]) + 1)
+    return pixels, positions[pixels]

@@ -1,0 +1,1 @@
+"""Edits of reports: the smallest changes that make a report wrong."""
