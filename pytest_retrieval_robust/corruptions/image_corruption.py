@@ -101,8 +101,25 @@ class ImageCorruption(ABC):
         if severity == 0:
             return result
         for place, region in regions_of(pixels, ids, seed, frame):
-            place.write(self.changed(region, float(severity)), result)
+            changed = self.changed(region, float(severity))
+            self._require_region(changed, region)
+            place.write(changed, result)
         return result
+
+    def _require_region(self, changed: torch.Tensor, region: Region) -> None:
+        """Raise `CorruptionError` for what a subclass may give in place of pixels."""
+        import torch
+
+        if not isinstance(changed, torch.Tensor):
+            got = f"a value of type {type(changed).__name__}"
+        elif changed.shape != region.shown.shape:
+            got = f"shape={tuple(changed.shape)}"
+        else:
+            return
+        raise CorruptionError(
+            f"Expected pixels of shape={tuple(region.shown.shape)} from `changed` of"
+            f" {self.name}, got {got}. Return the region's pixels, changed."
+        )
 
 
 def check_severity(severity: float) -> None:
