@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.outcomes import Timing
+    from ..counterfactual.numbers import CounterfactualRanking
     from ..pairs import Pairs
     from .gathered import CellBatches
     from .plan import SweepPlan
@@ -41,6 +42,8 @@ class CellRanking:
     spill: Spill
     timing: Callable[[Cell, int, int], Timing]
     """The time of a cell, from how many images were encoded and how many there are."""
+    counterfactual: CounterfactualRanking | None = None
+    """Compares the images with edited reports too."""
 
     def conclude(self, cell: Cell, gathered: CellBatches) -> Measured | RobustError:
         """The measured cell, or the error that it ended with."""
@@ -68,6 +71,9 @@ class CellRanking:
         metrics = self.plan.metrics
         image_metrics, image_error = values_of(metrics, image_ranks)
         report_metrics, report_error = values_of(metrics, report_ranks)
+        counterfactual = None
+        if self.counterfactual is not None:
+            counterfactual = self.counterfactual.measure(rows, image_ranks)
         achieved_level = 0.0
         visible_level = 0.0
         if cell.level > 0:
@@ -86,6 +92,7 @@ class CellRanking:
                 encoded_on=dict(sorted(gathered.encoded_on.items())),
             ),
             metric_error=image_error or report_error,
+            counterfactual=counterfactual,
         )
 
     def _joined(self, parts: Sequence[Waiting]) -> NDArray[Any]:
