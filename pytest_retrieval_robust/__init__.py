@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from .core.cases import Plan as Plan
     from .core.catalogue import Catalogues as Catalogues
     from .core.costs import CostMeasurement as CostMeasurement
+    from .core.counterfactual_outcomes import (
+        CounterfactualOutcome as CounterfactualOutcome,
+    )
+    from .core.counterfactual_outcomes import Counterfactuals as Counterfactuals
+    from .core.counterfactual_outcomes import DistractorRecall as DistractorRecall
+    from .core.counterfactual_outcomes import WinShare as WinShare
+    from .core.counterfactuals import EditedReports as EditedReports
+    from .core.counterfactuals import KnowsEdits as KnowsEdits
+    from .core.counterfactuals import ReportEdit as ReportEdit
     from .core.errors import ArgumentError as ArgumentError
     from .core.errors import ConfigError as ConfigError
     from .core.errors import DatasetError as DatasetError
@@ -50,6 +59,9 @@ if TYPE_CHECKING:
     from .measure.api import load_model as load_model
     from .measure.api import load_occluder as load_occluder
     from .measure.breaking import find_breaking as find_breaking
+    from .measure.counterfactual.evaluation import (
+        evaluate_counterfactuals as evaluate_counterfactuals,
+    )
     from .measure.evaluation import evaluate as evaluate
     from .measure.sensitivity import sensitivity_map as sensitivity_map
     from .measure.timing.occlusion_timer import OcclusionTimer as OcclusionTimer
@@ -86,6 +98,7 @@ _HOMES = {
     "encoder_from_callables": "measure.api",
     "encoder_from_command": "measure.api",
     "evaluate": "measure.evaluation",
+    "evaluate_counterfactuals": "measure.counterfactual.evaluation",
     "find_breaking": "measure.breaking",
     "load_dataset": "measure.api",
     "load_model": "measure.api",
@@ -105,17 +118,22 @@ _HOMES = {
     "Cell": "core.cases",
     "ConfigError": "core.errors",
     "CostMeasurement": "core.costs",
+    "CounterfactualOutcome": "core.counterfactual_outcomes",
+    "Counterfactuals": "core.counterfactual_outcomes",
     "Curve": "retrieval.curve",
     "Curves": "retrieval.curves",
     "DatasetEntry": "datasets.entry",
     "DatasetError": "core.errors",
     "Direction": "core.cases",
+    "DistractorRecall": "core.counterfactual_outcomes",
     "DualEncoder": "models",
+    "EditedReports": "core.counterfactuals",
     "EmbeddingError": "core.errors",
     "GateFixture": "run.gate_fixture",
     "HeatMap": "core.searches",
     "Hiding": "run.properties",
     "KnowsContent": "datasets",
+    "KnowsEdits": "core.counterfactuals",
     "LoadRequest": "models",
     "MetricEntry": "retrieval.metrics",
     "MetricError": "core.errors",
@@ -132,6 +150,7 @@ _HOMES = {
     "Plan": "core.cases",
     "Prepared": "models",
     "RankingError": "core.errors",
+    "ReportEdit": "core.counterfactuals",
     "ReportEntry": "reports",
     "RetrievalDataset": "datasets.retrieval_dataset",
     "RobustError": "core.errors",
@@ -147,6 +166,7 @@ _HOMES = {
     "UnknownNameError": "core.errors",
     "UnreadableImageError": "core.errors",
     "Verdict": "core.verdict",
+    "WinShare": "core.counterfactual_outcomes",
 }
 """Public name -> the module that defines it."""
 

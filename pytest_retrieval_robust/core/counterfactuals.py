@@ -18,6 +18,9 @@ EDIT_KINDS = (
 )
 """The kinds of edits that this package makes. Tables of users may have others."""
 
+RULES = "rules"
+"""What a data set's option `counterfactuals` says to have its reports edited by rules."""
+
 
 @dataclass(frozen=True, repr=False)
 class ReportEdit:
