@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..core.cases import Case, Direction, Plan
+from ..core.cases import Case, Direction, Family, Plan, level_word
 from ..core.errors import ArgumentError
 from ..core.outcomes import Outcome, Scores
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
@@ -44,6 +44,31 @@ QUANTITIES = {
 """What sentences call the number that a kind of gate judges."""
 SHARES = (GateKind.RECALL, GateKind.AUC)
 """Numbers that are shares of hits, or means of them: a loss of them varies as a share."""
+
+
+def levels_word(family: Family) -> str:
+    """What the levels of a family are called: `levels` of an occlusion, else `severities`."""
+    return "levels" if family == "occlusion" else "severities"
+
+
+def number_name(kind: str, family: Family) -> str:
+    """A kind of gate in words: the half level of a corruption is its half severity."""
+    if kind == GateKind.HALF_LEVEL:
+        return f"half {level_word(family)}"
+    return kind.replace("_", " ")
+
+
+def quantity(kind: GateKind, k: int, family: Family) -> str:
+    """What sentences call the number that a kind of gate judges: `half level of Recall@10`."""
+    if kind is GateKind.HALF_LEVEL:
+        return f"{number_name(kind, family)} of Recall@{k}"
+    return QUANTITIES[kind].format(k=k)
+
+
+def takes_two_levels(family: Family) -> str:
+    """Why a number of a curve does not exist, and what to add, as the end of a sentence."""
+    option = "--robust-levels" if family == "occlusion" else "--robust-severities"
+    return f"takes two {levels_word(family)} or more. Add some to {option}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,7 +123,7 @@ class Floor:
     def is_planned_at(self, case: Case, plan: Plan) -> bool:
         """Whether it is judged at this case, rather than once for its curve."""
         if self.kind.is_of_a_curve:
-            return case.level == plan.levels[-1]
+            return case.level == plan.levels_of(case.family)[-1]
         return self.applies_at(case)
 
     def judge(self, numbers: CurveNumbers, decision: Decision) -> Verdict:
@@ -135,11 +160,11 @@ class Floor:
             return self._unmeasured(
                 numbers,
                 "inconclusive",
-                f"{case.model} on {case.dataset}, {case.occluder}: {self._quantity}"
-                " takes two levels or more. Add some to --robust-levels.",
+                f"{case.model} on {case.dataset}, {case.occluder}:"
+                f" {self._quantity(case)} {takes_two_levels(case.family)}.",
             )
         if self.kind in (GateKind.RETENTION, GateKind.HALF_LEVEL):
-            name = self.kind.replace("_", " ")
+            name = number_name(self.kind, case.family)
             sentence = nothing_to_lose(curve, self.k, numbers.direction, name)
             if sentence is not None:
                 return self._unmeasured(numbers, "fail", sentence)
@@ -147,9 +172,9 @@ class Floor:
             return self._unmeasured(
                 numbers,
                 "inconclusive",
-                f"The {self._quantity} of {case.model} was not reached up to"
+                f"The {self._quantity(case)} of {case.model} was not reached up to"
                 f" {curve.levels[-1]:g}, and the gate asks for {self.minimum:g}. Measure"
-                " higher levels.",
+                f" higher {levels_word(case.family)}.",
             )
         return None
 
@@ -181,7 +206,7 @@ class Floor:
         # A slope has no half that could be lost.
         if loss is not None and self.kind is not GateKind.SLOPE:
             is_weak = bool(loss > WEAK * estimate.value)
-        ending = self._ending(estimate, verdict, decision, more_queries)
+        ending = self._ending(numbers.case, estimate, verdict, decision, more_queries)
         return Verdict(
             numbers.case,
             self.gate(numbers.direction),
@@ -260,22 +285,22 @@ class Floor:
 
     # Its sentence
 
-    @property
-    def _quantity(self) -> str:
-        return QUANTITIES[self.kind].format(k=self.k)
+    def _quantity(self, case: Case) -> str:
+        return quantity(self.kind, self.k, case.family)
 
     def _subject(self, numbers: CurveNumbers) -> str:
         case = numbers.case
-        where = f"level {case.level:g}"
+        where = f"{level_word(case.family)} {case.level:g}"
         if self.kind.is_of_a_curve:
-            where = f"levels 0 to {case.level:g}"
+            where = f"{levels_word(case.family)} 0 to {case.level:g}"
         return (
             f"{case.model} on {case.dataset}, {case.occluder} at {where}, seed"
-            f" {case.seed}, {numbers.direction}: {self._quantity}"
+            f" {case.seed}, {numbers.direction}: {self._quantity(case)}"
         )
 
     def _ending(
         self,
+        case: Case,
         estimate: Estimate,
         verdict: VerdictName,
         decision: Decision,
@@ -289,7 +314,7 @@ class Floor:
             return outcome
         if _is_unbounded_below(estimate) and math.isinf(estimate.high):
             return f": its bounds are unknown, so whether it reaches {floor} is open."
-        bounds = bounds_in_words(estimate, decision.confidence)
+        bounds = bounds_in_words(estimate, decision.confidence, case.family)
         if verdict != "inconclusive":
             return f"{bounds}{outcome}"
         return (
@@ -318,9 +343,11 @@ def _is_unbounded_below(estimate: Estimate) -> bool:
     return math.isinf(estimate.error) and math.isinf(estimate.low)
 
 
-def bounds_in_words(estimate: Estimate, confidence: float) -> str:
+def bounds_in_words(
+    estimate: Estimate, confidence: float, family: Family = "occlusion"
+) -> str:
     """The bounds of a number, in parentheses, as a part of its sentence."""
-    low = "beyond the levels"
+    low = f"beyond the {levels_word(family)}"
     if math.isfinite(estimate.low):
         low = f"{estimate.low:.3f}"
     high = "no upper end"

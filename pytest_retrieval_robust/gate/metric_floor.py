@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..core.cases import Case, Direction, Plan
+from ..core.cases import Case, Direction, Plan, level_word
 from ..core.errors import MetricError
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..retrieval.intervals import POWER, Estimate, normal_quantile
@@ -140,8 +140,9 @@ class MetricFloor:
     def _subject(self, numbers: CurveNumbers) -> str:
         case = numbers.case
         return (
-            f"{case.model} on {case.dataset}, {case.occluder} at level {case.level:g},"
-            f" seed {case.seed}, {numbers.direction}: {self.name}"
+            f"{case.model} on {case.dataset}, {case.occluder} at"
+            f" {level_word(case.family)} {case.level:g}, seed {case.seed},"
+            f" {numbers.direction}: {self.name}"
         )
 
     def _ending(self, verdict: VerdictName, more_queries: int | None = None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypeVar
 
-from ..core.cases import DIRECTIONS, Case, Direction, Json, Plan
+from ..core.cases import DIRECTIONS, Case, Direction, Family, Json, Plan, level_word
 from ..core.errors import ConfigError
 from ..core.verdict import GateKey, GateKind
 from .breaking import search_case
@@ -24,12 +24,19 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 Stated: TypeAlias = tuple[Rule, K, V]
 """What a table states: the table, the name of the limit or setting, and its value."""
-_Asked: TypeAlias = tuple[str, str, str, float, Direction]
+_Asked: TypeAlias = tuple[str, str, Family, str, float, Direction]
 """All of a case that tables can tell apart: seeds have the same limits."""
 
 
 def _asked(case: Case, direction: Direction) -> _Asked:
-    return case.model, case.dataset, case.occluder, case.level, direction
+    return (
+        case.model,
+        case.dataset,
+        case.family,
+        case.occluder,
+        case.level,
+        direction,
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,11 +102,10 @@ class Policy:
                 return limit
         return None
 
-    def reference_of(self, model: str, dataset: str, occluder: str) -> str | None:
-        """The other model whose cost a model's own is compared with, or None."""
-        case = Case(model, dataset, occluder, 0.0, 0)
-        for limit in self.limits_for(case, DIRECTIONS[0]):
-            if isinstance(limit, RelativeLimit) and limit.model != model:
+    def reference_of(self, case: Case) -> str | None:
+        """The other model whose cost that of a case's model is compared with, or None."""
+        for limit in self.limits_for(case.clean(), DIRECTIONS[0]):
+            if isinstance(limit, RelativeLimit) and limit.model != case.model:
                 return limit.model
         return None
 
@@ -184,34 +190,45 @@ class Policy:
 
     def idle(self, gates: Sequence[PlannedGate], plan: Plan) -> int:
         """How many tables with limits match none of the planned gates: they name other
-        models, data sets or occluders.
+        models, data sets or perturbations.
         """
         # Levels that the plan leaves out have a warning of their own.
         at_planned_levels = [
-            rule
-            for rule in self.rules
-            if rule.limits and rule.level in (None, *plan.levels)
+            rule for rule in self.rules if rule.limits and not _leaves_out(plan, rule)
         ]
         return sum(
             not any(rule.matches(g.case, g.direction, g.gate) for g in gates)
             for rule in at_planned_levels
         )
 
-    def unmeasured_levels(self, plan: Plan) -> list[float]:
-        """Levels that gates name and that the plan leaves out."""
-        levels = {rule.level for rule in self.rules if rule.level is not None}
-        return sorted(levels - set(plan.levels))
+    def unmeasured_levels(
+        self, plan: Plan, family: Family = "occlusion"
+    ) -> list[float]:
+        """Levels that gates on a family name and that the plan leaves out."""
+        levels = {
+            rule.level
+            for rule in self.rules
+            if rule.family == family
+            and rule.level is not None
+            and _leaves_out(plan, rule)
+        }
+        return sorted(levels)
 
     # What is wrong with it
 
-    def check(self, plan: Plan, *, levels_typed: bool = False) -> None:
-        """Raise `ConfigError` for rules that contradict each other, or name a k or
-        level that is not measured.
+    def check(
+        self, plan: Plan, *, levels_typed: bool = False, severities_typed: bool = False
+    ) -> None:
+        """Raise `ConfigError` for rules that contradict each other, or name a k, level
+        or severity that is not measured.
         """
         for rule in self.rules:
             _check_ks(rule, plan)
-            # Levels that a user typed leave out gates on purpose.
-            if not levels_typed:
+            # What a user typed leaves out gates on purpose.
+            is_typed = severities_typed
+            if rule.family == "occlusion":
+                is_typed = levels_typed
+            if not is_typed:
                 _check_level(rule, plan)
         for model, dataset in product(plan.models, plan.datasets):
             self._check_ties_at(search_case(model, dataset))
@@ -288,10 +305,23 @@ def _check_ks(rule: Rule, plan: Plan) -> None:
             )
 
 
+def _leaves_out(plan: Plan, rule: Rule) -> bool:
+    """Whether a plan measures the family of a table, and not at the table's level."""
+    if rule.level is None:
+        return False
+    # A run without corruptions leaves all gates on them idle, whatever their severity.
+    if rule.family != "occlusion" and not plan.names_of(rule.family):
+        return False
+    return rule.level not in plan.levels_of(rule.family)
+
+
 def _check_level(rule: Rule, plan: Plan) -> None:
-    if rule.level is not None and rule.level not in plan.levels:
-        measured = ", ".join(f"{level:g}" for level in plan.levels)
-        raise ConfigError(
-            f"{rule.place}: expected a level that is measured ({measured}), got"
-            f" level={rule.level:g}. Add it to --robust-levels or fix the gate."
-        )
+    if not _leaves_out(plan, rule):
+        return
+    word = level_word(rule.family)
+    measured = ", ".join(f"{level:g}" for level in plan.levels_of(rule.family))
+    option = "--robust-levels" if word == "level" else "--robust-severities"
+    raise ConfigError(
+        f"{rule.place}: expected a {word} that is measured ({measured}), got"
+        f" {word}={rule.level:g}. Add it to {option} or fix the gate."
+    )
