@@ -29,6 +29,11 @@ def level_word(family: Family) -> str:
     return "level" if family == "occlusion" else "severity"
 
 
+def levels_word(family: Family) -> str:
+    """What the levels of a family are called: `levels` of an occlusion, else `severities`."""
+    return "levels" if family == "occlusion" else "severities"
+
+
 def clean_words(family: Family) -> str:
     """What sentences call level 0 of a family: nothing is done to images or reports."""
     if family == "occlusion":

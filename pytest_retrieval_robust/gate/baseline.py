@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..core.cases import Case, Direction, Plan, clean_words, level_word
+from ..core.cases import Case, Direction, Plan, clean_words, level_word, levels_word
 from ..core.outcomes import finite
 from ..core.verdict import (
     METRICS,
@@ -23,14 +23,8 @@ from ..retrieval.curve import Curve
 from .chance import least_by_chance, nothing_to_lose, unless_it_cannot_fail
 from .decision import ROUNDING, Decision
 from .difference import Difference, Errors, NotComparable, non_inferior
-from .floors import (
-    SHARES,
-    WEAK,
-    levels_word,
-    number_name,
-    quantity,
-    settled_by,
-)
+from .floors import SHARES, WEAK
+from .number_words import number_name, quantity, settled_by
 
 if TYPE_CHECKING:
     from .comparison import Comparison

@@ -15,7 +15,7 @@ from .baseline import BaselineLimit
 from .comparability import obstacles
 from .difference import Difference, Errors, NotComparable
 from .evidence import hits_of
-from .floors import number_name, takes_two_levels
+from .number_words import number_name, takes_two_levels
 from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too

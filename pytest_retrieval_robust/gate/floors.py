@@ -6,12 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..core.cases import Case, Direction, Family, Plan, level_word
+from ..core.cases import Case, Direction, Plan, level_word, levels_word
 from ..core.errors import ArgumentError
-from ..core.outcomes import Outcome, Scores
+from ..core.outcomes import Scores
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
-from ..core.words import counted
-from ..retrieval.curve import Curve
 from ..retrieval.intervals import (
     POWER,
     Estimate,
@@ -25,72 +23,26 @@ from .chance import (
     recall_by_chance,
     unless_it_cannot_fail,
 )
+from .curve_numbers import CurveNumbers
 from .decision import ROUNDING, Decision, pass_or_fail
+from .number_words import (
+    QUANTITIES,
+    bounds_in_words,
+    number_name,
+    quantity,
+    settled_by,
+    takes_two_levels,
+)
 
 if TYPE_CHECKING:
-    from .evidence import Evidence
+    pass
 
 WEAK = 0.5
 """A gate that would not notice, with a power of 0.8, that this share of a number is gone
 means nothing.
 """
-QUANTITIES = {
-    GateKind.RECALL: "Recall@{k}",
-    GateKind.RETENTION: "retention of Recall@{k}",
-    GateKind.AUC: "area under Recall@{k}",
-    GateKind.HALF_LEVEL: "half level of Recall@{k}",
-    GateKind.SLOPE: "slope of Recall@{k}",
-}
-"""What sentences call the number that a kind of gate judges."""
 SHARES = (GateKind.RECALL, GateKind.AUC)
 """Numbers that are shares of hits, or means of them: a loss of them varies as a share."""
-
-
-def levels_word(family: Family) -> str:
-    """What the levels of a family are called: `levels` of an occlusion, else `severities`."""
-    return "levels" if family == "occlusion" else "severities"
-
-
-def number_name(kind: str, family: Family) -> str:
-    """A kind of gate in words: the half level of a corruption is its half severity."""
-    if kind == GateKind.HALF_LEVEL:
-        return f"half {level_word(family)}"
-    return kind.replace("_", " ")
-
-
-def quantity(kind: GateKind, k: int, family: Family) -> str:
-    """What sentences call the number that a kind of gate judges: `half level of Recall@10`."""
-    if kind is GateKind.HALF_LEVEL:
-        return f"{number_name(kind, family)} of Recall@{k}"
-    return QUANTITIES[kind].format(k=k)
-
-
-def takes_two_levels(family: Family) -> str:
-    """Why a number of a curve does not exist, and what to add, as the end of a sentence."""
-    option = "--robust-levels" if family == "occlusion" else "--robust-severities"
-    return f"takes two {levels_word(family)} or more. Add some to {option}"
-
-
-@dataclass(frozen=True, repr=False)
-class CurveNumbers:
-    """What a floor is held against: a curve in one direction, and the ranks behind it.
-
-    A single cell is a curve too: of level 0 and the cell's level, or of level 0 alone.
-    """
-
-    curve: Curve
-    direction: Direction
-    evidence: Evidence | None
-    """The run's ranks: without them only recall has bounds."""
-
-    @property
-    def case(self) -> Case:
-        """The case that stands for the whole curve: its highest level."""
-        return self.last.case
-
-    @property
-    def last(self) -> Outcome:
-        return self.curve.outcomes[-1]
 
 
 @dataclass(frozen=True)
@@ -322,14 +274,6 @@ class Floor:
         )
 
 
-def settled_by(more_queries: int | None) -> str:
-    """How an open question could be settled, as the end of a sentence."""
-    if more_queries is None:
-        return ""
-    queries = counted(more_queries, "more query", "more queries")
-    return f"; should the value stay, about {queries} would settle it"
-
-
 def _recall(numbers: CurveNumbers, k: int, confidence: float) -> Estimate:
     outcome = numbers.last
     direction = numbers.direction
@@ -341,16 +285,3 @@ def _recall(numbers: CurveNumbers, k: int, confidence: float) -> Estimate:
 
 def _is_unbounded_below(estimate: Estimate) -> bool:
     return math.isinf(estimate.error) and math.isinf(estimate.low)
-
-
-def bounds_in_words(
-    estimate: Estimate, confidence: float, family: Family = "occlusion"
-) -> str:
-    """The bounds of a number, in parentheses, as a part of its sentence."""
-    low = f"beyond the {levels_word(family)}"
-    if math.isfinite(estimate.low):
-        low = f"{estimate.low:.3f}"
-    high = "no upper end"
-    if math.isfinite(estimate.high):
-        high = f"{estimate.high:.3f}"
-    return f" ({100 * confidence:g} % bounds {low} and {high})"

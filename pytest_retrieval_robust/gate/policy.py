@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypeVar
 
-from ..core.cases import DIRECTIONS, Case, Direction, Family, Json, Plan, level_word
-from ..core.errors import ConfigError
+from ..core.cases import DIRECTIONS, Case, Direction, Family, Json, Plan
 from ..core.verdict import GateKey, GateKind
 from .breaking import search_case
 from .decision import Decision
 from .limits import BreakingLimit, Limit, RelativeLimit
 from .plan import PlannedGate, cells_of
+from .policy_checks import check_ks, check_level, leaves_out, tie
 from .rules import DEFAULTS, Rule, SettingName
 
 K = TypeVar("K", bound=Hashable)
@@ -194,7 +194,7 @@ class Policy:
         """
         # Levels that the plan leaves out have a warning of their own.
         at_planned_levels = [
-            rule for rule in self.rules if rule.limits and not _leaves_out(plan, rule)
+            rule for rule in self.rules if rule.limits and not leaves_out(plan, rule)
         ]
         return sum(
             not any(rule.matches(g.case, g.direction, g.gate) for g in gates)
@@ -210,7 +210,7 @@ class Policy:
             for rule in self.rules
             if rule.family == family
             and rule.level is not None
-            and _leaves_out(plan, rule)
+            and leaves_out(plan, rule)
         }
         return sorted(levels)
 
@@ -223,13 +223,13 @@ class Policy:
         or severity that is not measured.
         """
         for rule in self.rules:
-            _check_ks(rule, plan)
+            check_ks(rule, plan)
             # What a user typed leaves out gates on purpose.
             is_typed = severities_typed
             if rule.family == "occlusion":
                 is_typed = levels_typed
             if not is_typed:
-                _check_level(rule, plan)
+                check_level(rule, plan)
         for model, dataset in product(plan.models, plan.datasets):
             self._check_ties_at(search_case(model, dataset))
             for case in cells_of(plan, model, dataset):
@@ -270,7 +270,7 @@ def _most_specific(stated: Iterable[Stated[K, V]], case: Case) -> dict[K, V]:
     for name, ((first, value), *rivals) in winners.items():
         for rule, rival_value in rivals:
             if rival_value != value:
-                raise _tie(name, first, rule, case)
+                raise tie(name, first, rule, case)
     return {name: best[0][1] for name, best in winners.items()}
 
 
@@ -281,47 +281,3 @@ def _order(limit: Limit) -> tuple[str, ...]:
     key = limit.key
     name = key.metric or key.name or ""
     return key.kind, name, key.over or "", str(key.k)
-
-
-def _tie(name: object, first: Rule, second: Rule, case: Case) -> ConfigError:
-    # Short enough for a message: the tables differ in a value, not in metric or pooling.
-    label = name
-    if isinstance(name, GateKey):
-        label = GateKey(name.kind, name.k, name=name.name)
-    return ConfigError(
-        f"{second.place}: expected one most specific gate for {label} of {case}, got"
-        f" another that is equally specific ({first.place}). Make one of them name"
-        " more, or remove it."
-    )
-
-
-def _check_ks(rule: Rule, plan: Plan) -> None:
-    for key in (limit.key for limit in rule.limits):
-        if key.k is not None and key.k not in plan.ks:
-            measured = ", ".join(map(str, plan.ks))
-            raise ConfigError(
-                f"{rule.place}: expected a k that is measured ({measured}), got"
-                f" {key.kind} at k={key.k}. Add it to --robust-k or fix the gate."
-            )
-
-
-def _leaves_out(plan: Plan, rule: Rule) -> bool:
-    """Whether a plan measures the family of a table, and not at the table's level."""
-    if rule.level is None:
-        return False
-    # A run without corruptions leaves all gates on them idle, whatever their severity.
-    if rule.family != "occlusion" and not plan.names_of(rule.family):
-        return False
-    return rule.level not in plan.levels_of(rule.family)
-
-
-def _check_level(rule: Rule, plan: Plan) -> None:
-    if not _leaves_out(plan, rule):
-        return
-    word = level_word(rule.family)
-    measured = ", ".join(f"{level:g}" for level in plan.levels_of(rule.family))
-    option = "--robust-levels" if word == "level" else "--robust-severities"
-    raise ConfigError(
-        f"{rule.place}: expected a {word} that is measured ({measured}), got"
-        f" {word}={rule.level:g}. Add it to {option} or fix the gate."
-    )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ..core.cases import FAMILIES, Family, level_word
+from ..core.cases import FAMILIES, Family, level_word, levels_word
 from ..core.verdict import Verdict
 from ..core.words import counted
 from .chance import untrained
-from .floors import levels_word
 from .judged import Judged
 
 _VISIBLY = 0.02
