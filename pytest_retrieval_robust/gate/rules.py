@@ -51,8 +51,8 @@ class Rule:
     limits: tuple[Limit, ...] = ()
     settings: Mapping[SettingName, Any] = field(default_factory=dict)
     """Those that the table has."""
-    family: Family = "occlusion"
-    """A table that names none is about occlusions alone."""
+    named_family: Family | None = None
+    """The family whose selector the table has."""
 
     def limits_matching(self, case: Case, direction: Direction) -> Iterator[Limit]:
         """The limits of the table that apply to a case."""
@@ -85,7 +85,16 @@ class Rule:
         )
 
     def _is_about_perturbation(self, case: Case) -> bool:
+        is_default = self.named_family is None and not self.limits
+        # Settings that stand alone are the defaults of every family.
+        if is_default and self.level is None:
+            return True
         return self.family == case.family and _matches(self.occluder, case.occluder)
+
+    @property
+    def family(self) -> Family:
+        """The family that its limits are about: occlusions, if it names none."""
+        return self.named_family or "occlusion"
 
     def settings_match(self, case: Case, direction: Direction) -> bool:
         """Whether the settings of the table apply to a case; without a direction they

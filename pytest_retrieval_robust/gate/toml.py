@@ -54,7 +54,7 @@ def _rule(config_file: ConfigFile, index: int, table: Mapping[str, Any]) -> Rule
         direction=selection.direction,
         limits=limits,
         settings=_settings(table, wrong),
-        family=selection.family,
+        named_family=selection.named_family,
     )
 
 

@@ -38,16 +38,22 @@ class Selection:
 
     model: str | None
     dataset: str | None
-    family: Family
+    named_family: Family | None
+    """The family whose selector the table has; None is about occlusions."""
     perturbation: str | None
     """A name or glob of that family."""
     level: float | None
     """A level of an occlusion, or the severity of another family."""
     direction: Direction | None
 
+    @property
+    def family(self) -> Family:
+        """The family that the table is about."""
+        return self.named_family or "occlusion"
+
 
 def selection_of(table: Mapping[str, Any], wrong: Wrong) -> Selection:
-    """The selectors of a table; a table that names no family is about occlusions."""
+    """The selectors of a table; one that names no family is about occlusions."""
     for key in ("model", "dataset", *FAMILY_KEYS):
         if not isinstance(table.get(key, ""), str):
             raise wrong(key, "a name or glob in quotes")
@@ -58,13 +64,13 @@ def selection_of(table: Mapping[str, Any], wrong: Wrong) -> Selection:
         raise wrong(
             named[1], f"one of {', '.join(FAMILY_KEYS)} per table, beside {named[0]}"
         )
-    family: Family = FAMILY_KEYS[named[0]] if named else "occlusion"
+    family = FAMILY_KEYS[named[0]] if named else None
     return Selection(
         model=table.get("model"),
         dataset=table.get("dataset"),
-        family=family,
+        named_family=family,
         perturbation=table[named[0]] if named else None,
-        level=_level(table, family, wrong),
+        level=_level(table, family or "occlusion", wrong),
         direction=table.get("direction"),
     )
 
