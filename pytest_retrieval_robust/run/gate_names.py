@@ -11,6 +11,7 @@ from ..core.catalogue import Catalogues, is_glob, unknown_name
 from ..core.config_file import ConfigFile
 from ..core.errors import ConfigError
 from ..core.names import parse_call
+from ..core.verdict import GateKind
 from ..gate.policy import Policy
 from ..gate.rules import Selector
 from ..measure.from_text import (
@@ -83,7 +84,7 @@ def check_metrics(
     missing = set()
     for rule in policy.rules:
         for key in rule.keys:
-            if key.name is None:
+            if key.kind is not GateKind.METRIC or key.name is None:
                 continue
             if key.name in saved and parse_call(key.name)[0] not in registered:
                 missing.add(key.name)
