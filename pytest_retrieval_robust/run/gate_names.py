@@ -14,12 +14,8 @@ from ..core.names import parse_call
 from ..core.verdict import GateKind
 from ..gate.policy import Policy
 from ..gate.rules import Selector
-from ..measure.from_text import (
-    corruption_from_text,
-    metric_from_text,
-    occluder_from_text,
-    text_noise_from_text,
-)
+from ..measure.from_text import metric_from_text, occluder_from_text
+from ..measure.perturbation_text import corruption_from_text, text_noise_from_text
 from ..retrieval.metrics.named import NamedMetric
 from .selected_datasets import named_dataset
 

@@ -21,9 +21,9 @@ class Measured:
     """One measured cell: scores and ranks of both directions, hidden shares, and time."""
 
     achieved_level: float
-    """The share of the source images that was hidden, mean."""
+    """The share of the source images that was hidden, mean; else the severity."""
     visible_level: float
-    """The share of their visible part that was hidden, mean."""
+    """The share of their visible part that was hidden, mean; else the severity."""
     image_to_report: Scores
     report_to_image: Scores
     image_ranks: NDArray[np.int64]
