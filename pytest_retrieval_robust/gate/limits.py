@@ -13,6 +13,7 @@ from typing import TypeAlias
 from .baseline import BaselineLimit
 from .breaking import BreakingLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
+from .counterfactual import CounterfactualFloor, DistractorFloor, EditLimit
 from .floors import Floor
 from .metric_floor import MetricFloor
 
@@ -21,6 +22,9 @@ __all__ = [
     "BreakingLimit",
     "Ceiling",
     "CostLimit",
+    "CounterfactualFloor",
+    "DistractorFloor",
+    "EditLimit",
     "Floor",
     "HardwareLimit",
     "Limit",
@@ -28,4 +32,6 @@ __all__ = [
     "RelativeLimit",
 ]
 
-Limit: TypeAlias = Floor | MetricFloor | CostLimit | BreakingLimit | BaselineLimit
+Limit: TypeAlias = (
+    Floor | MetricFloor | CostLimit | BreakingLimit | EditLimit | BaselineLimit
+)

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...core.cases import DIRECTIONS
+from ...core.counterfactuals import EditedReports
 from ...core.errors import DatasetError
 from ...core.fresh import gives_new_memory
 from ...core.shown import facts_as_html
 from ...core.words import counted, known_word
+from .edits import edit_reports
 from .labels import (
     label_matrix,
     label_names,
@@ -170,6 +172,17 @@ class SyntheticCxr:
         Nothing is drawn for them.
         """
         return sha256(f"{self.fingerprint} {index}".encode()).digest()
+
+    def edited_reports(self) -> EditedReports:
+        """Each report with one thing changed that the study shows, so that it is wrong.
+
+        Exact: made from the findings, in the words of the report. Kinds: negation, side,
+        size, zone, severity, device, finding. The reports compare nothing with an
+        earlier film, so that no edit is of the kind `change`.
+        """
+        sources = self._pairing.sources
+        studies = [self.studies[image] for image in sources]
+        return edit_reports(studies, self.reports, self.report_groups.tolist())
 
     @gives_new_memory
     def image(self, index: int) -> Image.Image:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...core.outcomes import Timing
+    from ..counterfactual.numbers import CounterfactualRanking
     from ..pairs import Pairs
     from .gathered import CellBatches
     from .plan import SweepPlan
@@ -41,6 +42,8 @@ class CellRanking:
     spill: Spill
     timing: Callable[[Cell, int, int], Timing]
     """The time of a cell, from how many images were encoded and how many there are."""
+    counterfactual: CounterfactualRanking | None = None
+    """Compares the images with edited reports too."""
 
     def conclude(self, cell: Cell, gathered: CellBatches) -> Measured | RobustError:
         """The measured cell, or the error that it ended with."""
@@ -71,6 +74,10 @@ class CellRanking:
             encoded_on=dict(sorted(gathered.encoded_on.items())),
         )
         measured = self.ranked(cell, rows, self.reports, timing)
+        if self.counterfactual is not None:
+            # Of images alone: where reports are noised, edits of them would be too.
+            numbers = self.counterfactual.measure(rows, measured.image_ranks)
+            measured = replace(measured, counterfactual=numbers)
         if cell.family != "occlusion" or cell == CLEAN:
             return measured
         shares = self._joined([batch.shares for batch in batches])

@@ -28,6 +28,7 @@ from ._checks import (
 )
 from ._counting import count_wrong
 from ._custom import custom_counts, on_device_of, scored
+from ._duels import Duels, right_wins
 from ._exact import Side, plain_sums
 from ._filter import make_filter
 from ._kernels import Engine, engine_for
@@ -38,11 +39,13 @@ from ._tiles import Problem
 from ._top_k import top_k
 
 __all__ = [
+    "Duels",
     "Groups",
     "Rows",
     "Similarity",
     "positive_ranks",
     "positive_ranks_both",
+    "right_wins",
     "scored",
     "top_k",
 ]
