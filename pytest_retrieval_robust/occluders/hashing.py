@@ -47,6 +47,20 @@ def words(
     return mix(mixed ^ high[:, None])
 
 
+def narrow_words(
+    ids: Sequence[str], seed: int, purpose: str, counters: torch.Tensor
+) -> torch.Tensor:
+    """(B, N) int32: `words` less 2**31, in their order and with their low 31 bits."""
+    import torch
+
+    if counters.device.type == "cpu":
+        keys = _keys(ids, seed, purpose)
+        drawn = _host_words(keys, counters.numpy().astype(np.uint32))
+        drawn ^= np.uint32(1 << 31)
+        return torch.from_numpy(drawn.view(np.int32))
+    return (words(ids, seed, purpose, counters) - (1 << 31)).to(torch.int32)
+
+
 def host_words(identity: str, seed: int, purpose: str, count: int) -> NDArray[np.int64]:
     """(count,) the first words of `words` for one id, on the host."""
     keys = _keys([identity], seed, purpose)
