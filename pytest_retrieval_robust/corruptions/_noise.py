@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..core.uploads import upload
 from ..occluders._frames import cells_of
 from ..occluders._kept import Kept
-from ..occluders.hashing import integer_device, narrow_words
+from ..occluders.hashing import integer_device, mixed_counters, narrow_words
 from ._presets import PresetCorruption
 
 if TYPE_CHECKING:
@@ -72,13 +72,19 @@ class NoiseCorruption(PresetCorruption):
 
 def uniform_words(region: Region, purpose: str) -> torch.Tensor:
     """(b, 1, h, w) int32, uniform in [-2**31, 2**31), on the region's device."""
-    device = region.shown.device
-    integers_on = integer_device(device)
-    rows = upload(cells_of(region.source_rows, _LATTICE), integers_on)
-    columns = upload(cells_of(region.source_columns, _LATTICE), integers_on)
-    counters = (rows[:, None] * _LATTICE + columns).flatten()
-    drawn = narrow_words(region.ids, region.seed, purpose, counters)
-    return drawn.reshape(-1, 1, len(rows), len(columns)).to(device)
+    if "places" not in region.shared:
+        region.shared["places"] = _mixed_places(region)
+    drawn = narrow_words(region.ids, region.seed, purpose, region.shared["places"])
+    height, width = region.shown.shape[-2:]
+    return drawn.reshape(-1, 1, height, width).to(region.shown.device)
+
+
+def _mixed_places(region: Region) -> torch.Tensor:
+    """(h * w,): the places of the pixels on the lattice, for `narrow_words`."""
+    device = integer_device(region.shown.device)
+    rows = upload(cells_of(region.source_rows, _LATTICE), device)
+    columns = upload(cells_of(region.source_columns, _LATTICE), device)
+    return mixed_counters((rows[:, None] * _LATTICE + columns).flatten())
 
 
 def normal_deviates(region: Region, purpose: str) -> torch.Tensor:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .region import Region
 
 DIRECTIONS = ("down", "up")
-_MEAN_STEPS = 1 << 22
+_EXACT_BITS = 24
+"""A float32 holds whole numbers up to 2**24 exactly."""
 _RAISED: Mapping[str, Steps] = {
     MEDMNIST_C: Steps(1, (1.1, 1.2, 1.3, 1.4, 1.6)),
     ROBUSTMEDCLIP: Steps(1, (1.1, 1.2, 1.3, 1.4, 1.6)),
@@ -66,14 +67,18 @@ class Contrast(PresetCorruption):
 
 
 def _mean_greys(pixels: torch.Tensor) -> torch.Tensor:
-    """(b, 1, 1, 1) float32. Whole numbers are summed, so that no order or device counts."""
+    """(b, 1, 1, 1) float32. Whole numbers are summed, so that no order or device counts.
+
+    Grey values are rounded so that a float32 holds the sum of a row, 2**-16 for up to
+    255 columns.
+    """
     import torch
 
-    whole = (pixels * _MEAN_STEPS).round_().to(torch.int32)
-    total = whole.sum(dim=(1, 2, 3), keepdim=True, dtype=torch.int64)
-    # A mean of at most 2**22 is exact in float32.
-    mean = (total // pixels[0].numel()).to(torch.float32)
-    return mean / _MEAN_STEPS
+    bits = _EXACT_BITS - pixels.shape[3].bit_length()
+    rows = (pixels * (1 << bits)).round_().sum(dim=3)
+    total = rows.to(torch.int64).sum(dim=(1, 2)) << (_EXACT_BITS - bits)
+    mean = (total // pixels[0].numel()).to(torch.float32) / (1 << _EXACT_BITS)
+    return mean[:, None, None, None]
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

@@ -34,10 +34,12 @@ class ImpulseNoise(NoiseCorruption):
     def changed(self, region: Region, severity: float) -> torch.Tensor:
         """(b, 3, h, w): the pixels with salt and pepper."""
         drawn = self._kept(region, uniform_words)
-        is_hit = drawn < round(self.parameter(severity) * 2**32) - 2**31
+        threshold = round(self.parameter(severity) * 2**32) - 2**31
+        is_kept = (drawn >= threshold).to(region.pixels.dtype)
         # The lowest bit says whether it turns white; the threshold looks at the highest.
-        impulses = (drawn & 1).to(region.pixels.dtype)
-        return impulses.where(is_hit, region.pixels)
+        impulses = (1 - is_kept).mul_(drawn & 1)
+        # Products with 0 and 1 are exact, and several times as fast as `where`.
+        return (region.pixels * is_kept).add_(impulses)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

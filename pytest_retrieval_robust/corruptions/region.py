@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import CorruptionError, OcclusionError
 from ..occluders._frames import View, view_of
@@ -42,6 +42,9 @@ class Region:
     off.
     """
 
+    shared: dict[str, Any] = field(default_factory=dict)
+    """What the blocks of a region have in common, kept as long as any of them."""
+
     @cached_property
     def pixels(self) -> torch.Tensor:
         """(b, 3, h, w) float32, clamped to [0, 1]; what is no number is 0. Not to be
@@ -51,9 +54,14 @@ class Region:
 
         if self.shown.dtype == torch.uint8:
             return self.shown.float().div_(255)
-        # `clamp` would keep what is no number; `fmax` takes the number of the two.
-        black = torch.zeros((), device=self.shown.device)
-        return torch.fmax(self.shown.float(), black).clamp_(max=1)
+        floats = self.shown.float()
+        # A look is cheaper than the copy, but on a device it would be waited for.
+        if floats.device.type == "cpu" and floats.numel():
+            least, most = torch.aminmax(floats)
+            if least >= 0 and most <= 1:
+                return floats
+        # `clamp` alone would keep what is no number.
+        return floats.nan_to_num(nan=0.0).clamp_(0, 1)
 
     def blocks(self) -> Iterator[tuple[slice, Region]]:
         """The images in blocks that a processor's cache holds, each with its place; all
