@@ -155,7 +155,11 @@ def _check_out(out: torch.Tensor | None, pixels: torch.Tensor) -> None:
     """Raise `CorruptionError` where `out` cannot take the changed pixels."""
     if out is None:
         return
-    if (out.shape, out.dtype, out.device) != (pixels.shape, pixels.dtype, pixels.device):
+    if (out.shape, out.dtype, out.device) != (
+        pixels.shape,
+        pixels.dtype,
+        pixels.device,
+    ):
         raise CorruptionError(
             f"Expected a buffer of shape={tuple(pixels.shape)}, dtype={pixels.dtype} and"
             f" device={pixels.device}, got shape={tuple(out.shape)}, dtype={out.dtype}"
