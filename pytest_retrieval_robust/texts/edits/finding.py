@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from .denied_lists import denied_list
 from .document import Document
+from .general_statements import kept_true
 from .rewriting import Change, replaced
 from .sentence import Sentence
 
@@ -16,6 +18,14 @@ _PAIRS = (
     ("scoliosis", "kyphosis"),
     ("kyphosis", "scoliosis"),
 )
+_GROUPS = {
+    "effusion": "pleural fluid",
+    "pneumothorax": "pneumothorax",
+    "atelectasis": "airspace",
+    "consolidation": "airspace",
+    "scoliosis": "curvature",
+    "kyphosis": "curvature",
+}
 _FORMS: Mapping[str, Mapping[str, str]] = {
     "effusion": {
         "pleural effusion": "pneumothorax",
@@ -44,13 +54,16 @@ _BOUND_TO_ONE = (
         "loculated",
     ),
     *("subsegmental", "platelike", "plate-like", "discoid", "linear", "bandlike"),
-    *("band-like", "compressive", "streaky", "rotatory", "convex", "curvature", "a"),
+    *("band-like", "compressive", "streaky", "rotatory", "convex", "curvature"),
     *("s-shaped", "angulation", "free-flowing", "interlobar", "level", "volume"),
     *("apical", "apex", "fissure", "tracking", "measuring", "chest", "exaggerated"),
     *("increased", "accentuated", "accentuation", "straightening", "wedging"),
     *("basilar-predominant", "right-sided-convex", "leftward", "rightward", "loss"),
 )
-"""Words that fit only one of a pair. "A" is looked at where the finding takes none."""
+"""Words that fit only one of a pair."""
+_OF_CONSOLIDATION = ("airspace", "air", "alveolar", "lobar", "space", "confluent")
+_MORE_ACUTE = ("pneumothorax", "consolidation")
+"""A report that finds nothing acute may have the other of the pair, but not these."""
 
 
 def finding_changes(document: Document) -> Iterator[Change]:
@@ -74,7 +87,8 @@ def _change_of(document: Document, concept: str, other: str) -> Change | None:
         named = sentence.concepts & {concept, other}
         if named == {concept} and _asserts_only(sentence, concept):
             is_there = True
-        elif concept in named or not sentence.is_plainly_denied:
+        elif named != {other} or not _denies_in_list(sentence, concept):
+            # In doubt, both are there, or another word of the group that may mean either.
             return None
         text = _swapped(sentence, concept, other)
         if text is None:
@@ -82,6 +96,16 @@ def _change_of(document: Document, concept: str, other: str) -> Change | None:
         sentences[number] = text
     if not is_there or _is_spoken_of_again(document, sentences):
         return None
+    if other not in _MORE_ACUTE:
+        return Change("swapped", sentences)
+    for number, sentence in enumerate(document.sentences):
+        if number in sentences:
+            continue
+        rewritten = kept_true(sentence, _GROUPS[other])
+        if rewritten is None:
+            return None
+        if rewritten != sentence.text:
+            sentences[number] = rewritten
     return Change("swapped", sentences)
 
 
@@ -96,22 +120,19 @@ def _sentences_about(document: Document, concept: str, other: str) -> list[int]:
     return sorted(numbers)
 
 
-_GROUPS = {
-    "effusion": "pleural fluid",
-    "pneumothorax": "pneumothorax",
-    "atelectasis": "airspace",
-    "consolidation": "airspace",
-    "scoliosis": "curvature",
-    "kyphosis": "curvature",
-}
-
-
 def _asserts_only(sentence: Sentence, concept: str) -> bool:
     if not sentence.is_asserted or sentence.concepts != {concept} or sentence.devices:
         return False
     is_article_wrong = sentence.has("a", "an") and concept == "consolidation"
-    others = {*_BOUND_TO_ONE} - {"a"}
-    return not is_article_wrong and not sentence.has(*others)
+    return not is_article_wrong and not sentence.has(*_BOUND_TO_ONE)
+
+
+def _denies_in_list(sentence: Sentence, concept: str) -> bool:
+    """Whether it denies a list that would read as well with `concept` in it."""
+    if not sentence.is_plainly_denied or denied_list(sentence) is None:
+        return False
+    is_consolidation = _GROUPS[concept] == "airspace"
+    return not (is_consolidation and sentence.has(*_OF_CONSOLIDATION))
 
 
 def _swapped(sentence: Sentence, concept: str, other: str) -> str | None:

@@ -26,6 +26,9 @@ _OTHERS = frozenset(
         *("im", "beidseits", "links", "rechts", "herz", "lunge", "geen", "het", "een"),
         *("van", "met", "og", "och", "ikke", "inte", "ingen", "uten", "utan", "på"),
         *("rechten", "linken", "kleiner", "pleuraerguss"),
+        *("droit", "droite", "gauche", "derecho", "derecha", "izquierdo", "izquierda"),
+        *("destra", "destro", "sinistra", "sinistro", "direito", "direita"),
+        *("esquerdo", "esquerda", "rechtes", "linkes", "hay", "nel", "nella"),
         # Polish, Turkish, Vietnamese
         *("bez", "nie", "i", "w", "ve", "yok", "không", "có"),
     )

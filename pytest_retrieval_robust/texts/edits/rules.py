@@ -95,7 +95,7 @@ def _edits_of(
         return [], "one word" if words else "empty"
     document = read_document(report, sentences)
     said = [word for sentence in document.sentences for word in sentence.words]
-    if not is_english(said):
+    if said and not is_english(said):
         return [], "another language"
     edits = []
     texts = {" ".join(words)}
