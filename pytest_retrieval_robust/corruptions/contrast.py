@@ -28,5 +28,7 @@ class Contrast(ImageCorruption):
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:
     """Add the corruption."""
-    entry = CorruptionEntry("contrast", "grey values nearer to their mean", {}, Contrast)
+    entry = CorruptionEntry(
+        "contrast", "grey values nearer to their mean", {}, Contrast
+    )
     catalogue.add(entry)

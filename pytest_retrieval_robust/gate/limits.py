@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from .baseline import BaselineLimit
 from .breaking import BreakingLimit
+from .corruption_error import ErrorLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
 from .floors import Floor
 from .metric_floor import MetricFloor
@@ -21,6 +22,7 @@ __all__ = [
     "BreakingLimit",
     "Ceiling",
     "CostLimit",
+    "ErrorLimit",
     "Floor",
     "HardwareLimit",
     "Limit",
@@ -28,4 +30,6 @@ __all__ = [
     "RelativeLimit",
 ]
 
-Limit: TypeAlias = Floor | MetricFloor | CostLimit | BreakingLimit | BaselineLimit
+Limit: TypeAlias = (
+    Floor | MetricFloor | CostLimit | BreakingLimit | BaselineLimit | ErrorLimit
+)

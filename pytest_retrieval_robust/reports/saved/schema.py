@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ...core import costs
+from ...core import costs, outcomes
 from ...core.codec import Json
 from . import document
 from .read import SCHEMA_FILE
@@ -23,6 +23,7 @@ from .read import SCHEMA_FILE
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NOT_IN_OLDER_RUNS = {
     ("Scores", "metrics"),
+    ("Scores", "answers"),
     ("Timing", "from_store"),
     ("Timing", "hardware"),
     ("Timing", "encoded_on"),
@@ -62,7 +63,11 @@ def _complete(definition: Json) -> None:
     its fields mean.
     """
     name = definition["title"]
-    kind = getattr(document, name, None) or getattr(costs, name)
+    [kind, *_] = [
+        getattr(module, name)
+        for module in (document, costs, outcomes)
+        if hasattr(module, name)
+    ]
     definition["additionalProperties"] = False
     definition["description"] = _one_line(definition["description"])
     if not issubclass(kind, msgspec.Struct):
