@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..core.cases import Direction
+from ..core.cases import Direction, clean_words
 from ..core.outcomes import Outcome, Scores
 from ..core.verdict import GateKind, Verdict
 from ..retrieval.curve import Curve, chance_k, least_squares_slope, retrieves
@@ -106,8 +106,8 @@ def nothing_to_lose(
         return None
     clean = curve.clean
     return (
-        f"Expected {clean.case.model} to retrieve better than chance with nothing"
-        f" hidden before its {quantity} is judged, got clean"
+        f"Expected {clean.case.model} to retrieve better than chance"
+        f" {clean_words(clean.case.family)} before its {quantity} is judged, got clean"
         f" Recall@{k}={clean.recall(k, direction):.3f} {direction} on"
         f" {clean.case.dataset}. Fix the model, or take the gate away."
     )

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from ..core.cases import DIRECTIONS, Case, Direction, Json
+from ..core.cases import DIRECTIONS, Case, Direction, Family, Json
 from ..core.outcomes import Outcome
 from ..retrieval.curve import Curve
 from .baseline import BaselineLimit
@@ -16,6 +16,7 @@ from .comparability import obstacles
 from .difference import Difference, Errors, NotComparable
 from .error_ratios import PairedErrors
 from .evidence import hits_of
+from .number_words import number_name, takes_two_levels
 from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
@@ -113,13 +114,12 @@ class Comparison:
             if self.baseline_of(outcome) is None:
                 return NotComparable(
                     f"the baseline has no {outcome.case}: measure it with these models,"
-                    " occluders, levels and seeds"
+                    f" {_asked_words(outcome.case.family)} and seeds"
                 )
         if len(levels) == 1 and limit.metric != "recall":
-            return NotComparable(
-                f"{limit.metric.replace('_', ' ')} takes two levels or more: add some"
-                " to --robust-levels"
-            )
+            family = curves[0].clean.case.family
+            name = number_name(limit.metric, family)
+            return NotComparable(f"{name} {takes_two_levels(family)}")
         seeds: list[PairedHits] = []
         for curve in curves:
             hits = self._paired_hits(curve.outcomes, direction, limit.k)
@@ -217,6 +217,12 @@ class Comparison:
             hits_of(baseline_ranks, [k]),
             self.candidate.evidence.clusters(dataset, direction, len(order)),
         )
+
+
+def _asked_words(family: Family) -> str:
+    if family == "occlusion":
+        return "occluders, levels"
+    return "corruptions, severities" if family == "corruption" else "noise, severities"
 
 
 def _cell_difference(

@@ -20,9 +20,10 @@ from ..retrieval.curve import Curve
 from .baseline import BaselineLimit, PairedNumbers
 from .chance import untrained
 from .cost import CostLimit
+from .curve_numbers import CurveNumbers
 from .decision import Decision
 from .difference import NotComparable
-from .floors import CurveNumbers, Floor
+from .floors import Floor
 from .limits import Limit
 from .metric_floor import MetricFloor
 from .policy import Policy

@@ -40,5 +40,7 @@ def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
 
 def cells_of(plan: Plan, model: str, dataset: str) -> Iterator[Case]:
     """Every cell of a model and data set, in the order in which gates are planned."""
-    for occluder, seed, level in product(plan.occluders, plan.seeds, plan.levels):
-        yield Case(model, dataset, occluder, level, seed)
+    for perturbation in plan.perturbations:
+        family = perturbation.family
+        for seed, level in product(plan.seeds, plan.levels_of(family)):
+            yield Case(model, dataset, perturbation.name, level, seed, family)

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
-from ..core.cases import Case, Json
+from ..core.cases import FAMILIES, Case, Json
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..core.words import counted
 from ..retrieval.curve import Curve
@@ -211,7 +211,11 @@ def _verdicts_of_gates(judge: Judge, measured: Measurements) -> Iterator[Verdict
         if clean is not None:
             yield from judge.cell(outcome, clean)
     # A curve that lacks a level of the plan would be judged by other numbers.
-    whole = [curve for curve in measured.curves if curve.levels == measured.plan.levels]
+    whole = [
+        curve
+        for curve in measured.curves
+        if curve.levels == measured.plan.levels_of(curve.clean.case.family)
+    ]
     for curve in whole:
         yield from judge.curve(curve)
     whole.sort(key=_without_seed)
@@ -226,6 +230,6 @@ def _verdicts_of_gates(judge: Judge, measured: Measurements) -> Iterator[Verdict
         yield from judge.breaking(search)
 
 
-def _without_seed(curve: Curve) -> tuple[str, str, str]:
+def _without_seed(curve: Curve) -> tuple[str, str, int, str]:
     case = curve.clean.case
-    return case.model, case.dataset, case.occluder
+    return case.model, case.dataset, FAMILIES.index(case.family), case.occluder

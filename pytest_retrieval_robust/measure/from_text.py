@@ -12,15 +12,22 @@ from os import PathLike
 from typing import TYPE_CHECKING, Protocol
 
 from ..core.catalogue import Catalogue, Entry, unknown_name
-from ..core.errors import ConfigError, DatasetError, OcclusionError
+from ..core.errors import (
+    ConfigError,
+    CorruptionError,
+    DatasetError,
+    OcclusionError,
+)
 from ..core.foreign import FOREIGN, described, traceback_text, with_traceback_text
 from ..core.loaders import LoaderArguments
 from ..core.names import call_with, parse_call
+from ..corruptions import Corruption, CorruptionEntry
 from ..datasets import DatasetEntry
 from ..models import LoadRequest
 from ..occluders import Occluder, OccluderEntry
 from ..retrieval.metrics import MetricEntry
 from ..retrieval.metrics.named import NamedMetric
+from ..texts.noise import TextNoise, TextNoiseEntry
 
 if TYPE_CHECKING:
     from ..datasets import RetrievalDataset
@@ -106,6 +113,24 @@ def build_occluder(entry: OccluderEntry, texts: Mapping[str, str]) -> Occluder:
             f" made, or register the entry as {base!r}."
         )
     return occluder
+
+
+def corruption_from_text(
+    text: str, catalogue: Catalogue[CorruptionEntry]
+) -> Corruption:
+    """`jpeg(preset=medmnist-c)` as a corruption; `ConfigError` for an unfit text."""
+    name, texts = parse_call(text)
+    entry = catalogue.get(name)
+    with _as_config_error():
+        return entry.build(**typed_parameters(entry, texts))
+
+
+def text_noise_from_text(text: str, catalogue: Catalogue[TextNoiseEntry]) -> TextNoise:
+    """`truncation(tokens=32)` as a text noise; `ConfigError` for an unfit text."""
+    name, texts = parse_call(text)
+    entry = catalogue.get(name)
+    with _as_config_error():
+        return entry.build(**typed_parameters(entry, texts))
 
 
 def metric_from_text(text: str, catalogue: Catalogue[MetricEntry]) -> NamedMetric:
@@ -203,5 +228,5 @@ def _as_config_error() -> Iterator[None]:
     """What a data set or an occluder refuses here was typed wrong."""
     try:
         yield
-    except (DatasetError, OcclusionError) as error:
+    except (DatasetError, OcclusionError, CorruptionError) as error:
         raise ConfigError(str(error)) from error

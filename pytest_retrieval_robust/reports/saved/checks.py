@@ -12,7 +12,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from ...core.cases import DIRECTIONS
+from ...core.cases import DIRECTIONS, Family
 from ...core.codec import Json
 from ...core.costs import CostMeasurement
 from ...core.outcomes import Outcome
@@ -23,6 +23,12 @@ from ...gate.measurements import Measurements
 
 ROUNDING = 1e-9
 """What two numbers may differ by that are computed in two ways."""
+_KINDS: Mapping[Family, str] = {
+    "occlusion": "occluders",
+    "corruption": "corruptions",
+    "text-noise": "text noise",
+}
+"""What a plan names of each family."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def _repetitions(measured: Measurements) -> Iterator[Contradiction]:
 
 
 def _unknown_names(measured: Measurements) -> Iterator[Contradiction]:
-    """Cells of models, data sets or occluders that the run was not asked for."""
+    """Cells of models, data sets or perturbations that the run was not asked for."""
     plan = measured.plan
     cells = [
         *(outcome.case for outcome in measured.outcomes),
@@ -82,12 +88,13 @@ def _unknown_names(measured: Measurements) -> Iterator[Contradiction]:
     cases = [*cells, *(search.case for search in measured.breaking)]
     models = {case.model for case in cases}
     datasets = {case.dataset for case in cases}
-    # The case of a search names no occluder of the plan.
-    occluders = {case.occluder for case in cells}
     described = {dataset["name"] for dataset in measured.datasets}
     yield from _outside("models of the run's plan", models, plan.models)
     yield from _outside("data sets of the run's plan", datasets, plan.datasets)
-    yield from _outside("occluders of the run's plan", occluders, plan.occluders)
+    # The case of a search names no occluder of the plan.
+    for family, kind in _KINDS.items():
+        names = {case.occluder for case in cells if case.family == family}
+        yield from _outside(f"{kind} of the run's plan", names, plan.names_of(family))
     yield from _outside("data sets that the run describes", datasets, described)
 
 

@@ -27,6 +27,10 @@ _NOT_IN_OLDER_RUNS = {
     ("Timing", "from_store"),
     ("Timing", "hardware"),
     ("Timing", "encoded_on"),
+    ("Case", "family"),
+    ("Plan", "corruptions"),
+    ("Plan", "text_noise"),
+    ("Plan", "severities"),
 }
 """Fields that the first runs of this version of the schema lack."""
 
