@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from .core.cases import Plan as Plan
     from .core.catalogue import Catalogues as Catalogues
     from .core.costs import CostMeasurement as CostMeasurement
+    from .core.counterfactual_outcomes import (
+        CounterfactualOutcome as CounterfactualOutcome,
+    )
+    from .core.counterfactual_outcomes import Counterfactuals as Counterfactuals
+    from .core.counterfactual_outcomes import DistractorRecall as DistractorRecall
+    from .core.counterfactual_outcomes import WinShare as WinShare
     from .core.counterfactuals import EditedReports as EditedReports
+    from .core.counterfactuals import KnowsEdits as KnowsEdits
     from .core.counterfactuals import ReportEdit as ReportEdit
     from .core.errors import ArgumentError as ArgumentError
     from .core.errors import ConfigError as ConfigError
@@ -60,6 +67,9 @@ if TYPE_CHECKING:
     from .measure.api import load_occluder as load_occluder
     from .measure.api import load_text_noise as load_text_noise
     from .measure.breaking import find_breaking as find_breaking
+    from .measure.counterfactual.evaluation import (
+        evaluate_counterfactuals as evaluate_counterfactuals,
+    )
     from .measure.evaluation import evaluate as evaluate
     from .measure.sensitivity import sensitivity_map as sensitivity_map
     from .measure.timing.occlusion_timer import OcclusionTimer as OcclusionTimer
@@ -99,6 +109,7 @@ _HOMES = {
     "encoder_from_callables": "measure.api",
     "encoder_from_command": "measure.api",
     "evaluate": "measure.evaluation",
+    "evaluate_counterfactuals": "measure.counterfactual.evaluation",
     "find_breaking": "measure.breaking",
     "load_corruption": "measure.api",
     "load_dataset": "measure.api",
@@ -123,11 +134,14 @@ _HOMES = {
     "CorruptionEntry": "corruptions",
     "CorruptionError": "core.errors",
     "CostMeasurement": "core.costs",
+    "CounterfactualOutcome": "core.counterfactual_outcomes",
+    "Counterfactuals": "core.counterfactual_outcomes",
     "Curve": "retrieval.curve",
     "Curves": "retrieval.curves",
     "DatasetEntry": "datasets.entry",
     "DatasetError": "core.errors",
     "Direction": "core.cases",
+    "DistractorRecall": "core.counterfactual_outcomes",
     "DualEncoder": "models",
     "EditedReports": "core.counterfactuals",
     "EmbeddingError": "core.errors",
@@ -137,6 +151,7 @@ _HOMES = {
     "Hiding": "run.properties",
     "ImageCorruption": "corruptions.image_corruption",
     "KnowsContent": "datasets",
+    "KnowsEdits": "core.counterfactuals",
     "LoadRequest": "models",
     "MetricEntry": "retrieval.metrics",
     "MetricError": "core.errors",
@@ -173,6 +188,7 @@ _HOMES = {
     "UnknownNameError": "core.errors",
     "UnreadableImageError": "core.errors",
     "Verdict": "core.verdict",
+    "WinShare": "core.counterfactual_outcomes",
 }
 """Public name -> the module that defines it."""
 

@@ -163,7 +163,7 @@ def evaluate(
         raise ArgumentError(
             "Expected cache_dir or cache=False, got both. Leave one of them out."
         )
-    store = _store(cache_dir, not is_single if cache is None else cache)
+    store = store_in(cache_dir, not is_single if cache is None else cache)
     evaluation = Evaluation(how, store, is_single)
     subjects = subjects_of(
         each("model", model),
@@ -203,7 +203,7 @@ def _checked_metrics(metrics: Collection[str]) -> tuple[NamedMetric, ...]:
     return tuple(metric_from_text(text, catalogue) for text in metrics)
 
 
-def _store(
+def store_in(
     cache_dir: str | PathLike[str] | None, is_kept: bool
 ) -> EmbeddingStore | None:
     """Where embeddings are kept; None for nowhere."""

@@ -275,6 +275,7 @@ class Curve:
             "model": case.model,
             "dataset": case.dataset,
             "occluder": case.occluder,
+            "family": case.family,
             "seed": case.seed,
             "direction": direction,
             "levels": list(self.levels),

@@ -26,6 +26,7 @@ from ...core.errors import DatasetError, RobustError, TimedOutError
 from ...core.progress import Counter, Tell
 from ...core.time_limit import TimeLimit, within
 from ..abilities import most_skipped
+from ..counterfactual.sweep_edits import SweepEdits
 from ..pairs import Pairs, check_ks, describe
 from .batch import Batch, digests_of
 from .changes import is_text_noise
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from ...core.counterfactuals import EditedReports
     from ...models import DualEncoder
     from ...retrieval.metrics.named import NamedMetric
     from ...texts.noise import TextNoise
@@ -89,6 +91,8 @@ class SweepOptions:
     """Seconds after which the sweep is ended; None for no limit."""
     pictures: KeptPictures | None = None
     """Prepared images are taken from it, and put there for further models of a run."""
+    edits: EditedReports | None = None
+    """Edits of the data set's reports, with which the images of every cell are compared."""
 
 
 def run_sweep(
@@ -167,6 +171,7 @@ class _Sweep:
         )
         self._stage = Stage.REPORTS
         self._ranked = 0
+        self._edits = SweepEdits(plan, options.edits, self._spill.space)
 
     def run_in_time(self) -> SweepResult:
         """The sweep, or `TimedOutError`."""
@@ -183,6 +188,7 @@ class _Sweep:
         # The width of a row is known from here on, and images take most of the time.
         if self._is_kept and options.tell_size is not None:
             options.tell_size(stored_bytes(self._plan, reports.shape[1]))
+        self._edits.encode(reports, store)
         with closing(self._spill):
             self._stage = Stage.IMAGES
             engine.gather(reports, self._gathered)
@@ -214,7 +220,14 @@ class _Sweep:
         batches = self._gathered.batches_in_order
         pairs, remain = _without_skipped(plan, batches)
         reports = _remaining(reports, remain, space)
-        ranking = CellRanking(plan, pairs, reports, self._spill, engine.timing)
+        ranking = CellRanking(
+            plan,
+            pairs,
+            reports,
+            self._spill,
+            engine.timing,
+            self._edits.ranking(pairs, reports),
+        )
         cells: dict[Cell, Measured | RobustError] = {}
         for cell, gathered in self._gathered.cells.items():
             cells[cell] = ranking.conclude(cell, gathered)
@@ -236,7 +249,7 @@ class _Sweep:
         if plan.decoding != "host":
             dataset["decoding"] = plan.decoding
         truncated = truncated_once(plan.model, pairs.texts)
-        return SweepResult(cells, pairs, dataset, truncated)
+        return SweepResult(cells, pairs, dataset, truncated, self._edits.error)
 
     def _note_ranked(self) -> None:
         self._ranked += 1

@@ -68,6 +68,7 @@ class Judging:
             outcomes,
             costs=(),
             breaking=(),
+            counterfactuals=(),
             models=(),
             datasets=self._measurer.described_datasets(),
             broken=(),

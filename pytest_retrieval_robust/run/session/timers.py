@@ -84,7 +84,7 @@ class Timers:
 
     def reference_of(self, case: Case) -> SelectedModel | None:
         """The model that `cost_relative_to` times this case against, at level 0."""
-        name = self._state.policy.reference_of(case.model, case.dataset, case.occluder)
+        name = self._state.policy.reference_of(case)
         if name is None or case.level > 0:
             return None
         state = self._state

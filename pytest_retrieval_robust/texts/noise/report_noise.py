@@ -106,3 +106,13 @@ def _check_seed(seed: int) -> None:
             f"Expected a seed from 0 to 2**64 - 1, got seed={seed!r}. Use a whole"
             " number such as 0."
         )
+
+
+def check_share(name: str, share: float) -> None:
+    """Raise `CorruptionError` where `share` is not a number in (0, 1]."""
+    is_number = isinstance(share, Real | Decimal) and not isinstance(share, bool)
+    if not is_number or not 0 < share <= 1:
+        raise CorruptionError(
+            f"Expected {name} above 0 and at most 1, got {name}={share!r}. Give the share"
+            " of words: 0.3 for 30 %."
+        )
