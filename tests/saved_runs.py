@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -27,6 +27,7 @@ from pytest_retrieval_robust.reports.saved_run import save_run
 from pytest_retrieval_robust.retrieval.bootstrap import Clusters
 
 LEVELS = (0.0, 0.2, 0.4)
+SEVERITIES = (0.0, 0.2, 0.6, 1.0)
 KS = (1, 10)
 Ranks = NDArray[np.int64]
 
@@ -70,13 +71,16 @@ def make_run(
     floor: int = 1,
     occluders: tuple[str, ...] = ("patches",),
     ks: tuple[int, ...] = KS,
+    corruptions: tuple[str, ...] = (),
+    text_noise: tuple[str, ...] = (),
+    severities: tuple[float, ...] = SEVERITIES,
 ) -> Made:
     """A run on `queries` images of a data set of that many reports.
 
     Each query's rank rises with the level; `shift` moves every fourth query's rank
     further down once something is hidden, and `order` permutes the queries. `studies`
     images are a patient's: either all of them are moved or none. No rank is better than
-    `floor`.
+    `floor`. Each perturbation does as much harm as an occluder at that level.
     """
     store = RunStore(folder)
     if order is None:
@@ -94,9 +98,21 @@ def make_run(
     )
     clusters = Clusters.of(patients)
     outcomes = []
-    for model, occluder, level, seed in product(models, occluders, levels, seeds):
-        ranks = np.maximum(ranks_of(queries, level, seed, shift)[order], floor)
-        case = Case(model, "d", occluder, level, seed)
+    plan = Plan(
+        models,
+        ("d",),
+        occluders,
+        levels,
+        seeds,
+        ks,
+        corruptions,
+        text_noise,
+        severities if corruptions or text_noise else (),
+    )
+    for case in _cases_of(plan):
+        ranks = np.maximum(
+            ranks_of(queries, case.level, case.seed, shift)[order], floor
+        )
         outcomes.append(_outcome(store, case, ranks, precision, ks, clusters))
     dataset = {
         "name": "d",
@@ -117,10 +133,11 @@ def make_run(
         Identity.new(),
         Scope(None, "pytest"),
         limit=None,
-        plan=Plan(models, ("d",), occluders, levels, seeds, ks),
+        plan=plan,
         outcomes=tuple(outcomes),
         costs=(),
         breaking=(),
+        counterfactuals=(),
         models=tuple(
             ModelRecord(model, True, None, {"sha256": "a" * 64}, named=True)
             for model in models
@@ -131,6 +148,14 @@ def make_run(
         notes=(),
     )
     return Made(Run(measured, Evidence(store)), store)
+
+
+def _cases_of(plan: Plan) -> Iterator[Case]:
+    """Every case of a plan, the seeds of a level side by side."""
+    for model, perturbation in product(plan.models, plan.perturbations):
+        family = perturbation.family
+        for level, seed in product(plan.levels_of(family), plan.seeds):
+            yield Case(model, "d", perturbation.name, level, seed, family)
 
 
 def with_search(

@@ -29,6 +29,20 @@ def level_word(family: Family) -> str:
     return "level" if family == "occlusion" else "severity"
 
 
+def levels_word(family: Family) -> str:
+    """What the levels of a family are called: `levels` of an occlusion, else `severities`."""
+    return "levels" if family == "occlusion" else "severities"
+
+
+def clean_words(family: Family) -> str:
+    """What sentences call level 0 of a family: nothing is done to images or reports."""
+    if family == "occlusion":
+        return "with nothing hidden"
+    if family == "corruption":
+        return "with nothing corrupted"
+    return "with reports as they are"
+
+
 @dataclass(frozen=True, order=True)
 class Case(Written):
     """A model on a data set, under a perturbation at a level with a seed."""
@@ -118,16 +132,17 @@ class Plan(Written):
     @property
     def perturbations(self) -> tuple[PlannedPerturbation, ...]:
         """Everything that is done, family by family, in the order in which it was named."""
-        names = {
-            "occlusion": self.occluders,
-            "corruption": self.corruptions,
-            "text-noise": self.text_noise,
-        }
         return tuple(
             PlannedPerturbation(family, name)
             for family in FAMILIES
-            for name in names[family]
+            for name in self.names_of(family)
         )
+
+    def names_of(self, family: Family) -> tuple[str, ...]:
+        """The names of a family's perturbations, in the order in which they were named."""
+        if family == "occlusion":
+            return self.occluders
+        return self.corruptions if family == "corruption" else self.text_noise
 
     def levels_of(self, family: Family) -> tuple[float, ...]:
         """The levels at which a family is measured, rising, from 0."""

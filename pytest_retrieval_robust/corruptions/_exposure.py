@@ -34,7 +34,9 @@ class GammaCorruption(PresetCorruption):
         import torch
 
         pixels = region.pixels
-        curve = upload(torch.from_numpy(_curve(self.parameter(severity))), pixels.device)
+        curve = upload(
+            torch.from_numpy(_curve(self.parameter(severity))), pixels.device
+        )
         places = (pixels * _TABLE_STEPS).add_(0.5).to(torch.int32).flatten()
         return curve.index_select(0, places).reshape(pixels.shape)
 

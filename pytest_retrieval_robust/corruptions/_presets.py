@@ -70,7 +70,9 @@ def check_preset(family: str, preset: object, presets: Mapping[str, object]) -> 
     """Raise `CorruptionError` where `preset` is not one of `presets`."""
     if preset in presets:
         return
-    hint = did_you_mean(close_words(str(preset), list(presets))) or "Choose one of them."
+    hint = (
+        did_you_mean(close_words(str(preset), list(presets))) or "Choose one of them."
+    )
     raise CorruptionError(
         f"Expected a preset of {family} out of {', '.join(presets)}, got"
         f" preset={preset!r}. {hint}"

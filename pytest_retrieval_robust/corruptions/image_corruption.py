@@ -105,8 +105,24 @@ class ImageCorruption(ABC):
         for place, region in regions:
             for part, block in region.blocks():
                 changed = self.changed(block, float(severity))
+                self._require_region(changed, block)
                 place.of_images(part).write(changed, result)
         return result
+
+    def _require_region(self, changed: torch.Tensor, region: Region) -> None:
+        """Raise `CorruptionError` for what a subclass may give in place of pixels."""
+        import torch
+
+        if not isinstance(changed, torch.Tensor):
+            got = f"a value of type {type(changed).__name__}"
+        elif changed.shape != region.shown.shape:
+            got = f"shape={tuple(changed.shape)}"
+        else:
+            return
+        raise CorruptionError(
+            f"Expected pixels of shape={tuple(region.shown.shape)} from `changed` of"
+            f" {self.name}, got {got}. Return the region's pixels, changed."
+        )
 
 
 def _cover(regions: Sequence[tuple[Place, Region]], pixels: torch.Tensor) -> bool:
@@ -155,7 +171,11 @@ def _check_out(out: torch.Tensor | None, pixels: torch.Tensor) -> None:
     """Raise `CorruptionError` where `out` cannot take the changed pixels."""
     if out is None:
         return
-    if (out.shape, out.dtype, out.device) != (pixels.shape, pixels.dtype, pixels.device):
+    if (out.shape, out.dtype, out.device) != (
+        pixels.shape,
+        pixels.dtype,
+        pixels.device,
+    ):
         raise CorruptionError(
             f"Expected a buffer of shape={tuple(pixels.shape)}, dtype={pixels.dtype} and"
             f" device={pixels.device}, got shape={tuple(out.shape)}, dtype={out.dtype}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..core.cases import Case, Direction, Plan
+from ..core.cases import Case, Direction, Plan, clean_words, level_word, levels_word
 from ..core.outcomes import finite
 from ..core.verdict import (
     METRICS,
@@ -23,7 +23,8 @@ from ..retrieval.curve import Curve
 from .chance import least_by_chance, nothing_to_lose, unless_it_cannot_fail
 from .decision import ROUNDING, Decision
 from .difference import Difference, Errors, NotComparable, non_inferior
-from .floors import QUANTITIES, SHARES, WEAK, settled_by
+from .floors import SHARES, WEAK
+from .number_words import number_name, quantity, settled_by
 
 if TYPE_CHECKING:
     from .comparison import Comparison
@@ -91,7 +92,8 @@ class BaselineLimit:
         """Whether it is judged at this case, rather than once for all levels and seeds."""
         if self.over == "cells":
             return self.applies_at(case)
-        return case.level == plan.levels[-1] and case.seed == plan.seeds[0]
+        is_last = case.level == plan.levels_of(case.family)[-1]
+        return is_last and case.seed == plan.seeds[0]
 
     def judge(self, numbers: PairedNumbers, decision: Decision) -> Verdict:
         """Whether the candidate lost no more than the margin."""
@@ -131,7 +133,7 @@ class BaselineLimit:
         """The verdict where one of the two models retrieves nothing, else None."""
         if self.metric not in ("retention", "half_level"):
             return None
-        metric = self.metric.replace("_", " ")
+        metric = number_name(self.metric, numbers.case.family)
         curve = numbers.curve
         sentence = nothing_to_lose(curve, self.k, numbers.direction, metric)
         if sentence is not None:
@@ -144,7 +146,8 @@ class BaselineLimit:
             return None
         sentence = (
             f"{numbers.case.model} on {numbers.case.dataset}: the baseline retrieves no"
-            f" better than chance with nothing hidden, so its {metric} is undefined."
+            f" better than chance {clean_words(numbers.case.family)}, so its {metric} is"
+            " undefined."
             " Use a baseline that retrieves better than chance."
         )
         return self._unmeasured(numbers, "inconclusive", sentence)
@@ -210,23 +213,28 @@ class BaselineLimit:
     def _comparison_in_words(
         self, numbers: PairedNumbers, difference: Difference
     ) -> str:
-        quantity = QUANTITIES[GateKind(self.metric)].format(k=self.k)
+        family = numbers.case.family
+        subject = quantity(GateKind(self.metric), self.k, family)
         if self.metric == "retention":
-            quantity = f"mean {quantity}"
+            subject = f"mean {subject}"
         return (
             f"{numbers.subject}, {self._where(numbers)}, {numbers.direction}:"
-            f" {quantity} is {difference.candidate:.3f}, {difference.value:+.3f} against"
+            f" {subject} is {difference.candidate:.3f}, {difference.value:+.3f} against"
             f" the baseline's {difference.baseline:.3f} (at least"
             f" {difference.passes_at:+.3f}, at most {difference.fails_at:+.3f})"
         )
 
     def _where(self, numbers: PairedNumbers) -> str:
         if self.over == "cells":
-            return f"level {numbers.case.level:g}"
+            return f"{level_word(numbers.case.family)} {numbers.case.level:g}"
         seeds = ""
         if len(numbers.curves) > 1:
             seeds = f" and {len(numbers.curves)} seeds"
-        return f"{counted(len(numbers.curve.levels), 'level')}{seeds} pooled"
+        family = numbers.case.family
+        levels = counted(
+            len(numbers.curve.levels), level_word(family), levels_word(family)
+        )
+        return f"{levels}{seeds} pooled"
 
     def _ending(self, verdict: VerdictName, more_queries: int | None) -> str:
         margin = f"the margin of {self.margin:g}"

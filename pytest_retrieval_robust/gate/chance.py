@@ -7,13 +7,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..core.cases import Direction
+from ..core.cases import Direction, clean_words
 from ..core.outcomes import Outcome, Scores
 from ..core.verdict import GateKind, Verdict
 from ..retrieval.curve import Curve, chance_k, least_squares_slope, retrieves
 from ..retrieval.intervals import surely_reached
 
-_SURE = 0.999
+ALMOST_SURELY = 0.999
 """How likely a random order must reach a limit for the limit to demand nothing: the
 complement of the error at which `untrained` tests.
 """
@@ -39,7 +39,7 @@ def recall_by_chance(scores: Scores, k: int) -> float:
     """The Recall@k that a random order almost surely reaches: 1 where k is the whole
     gallery.
     """
-    return surely_reached(scores.queries, scores.chance[k], _SURE)
+    return surely_reached(scores.queries, scores.chance[k], ALMOST_SURELY)
 
 
 def least_by_chance(
@@ -77,7 +77,8 @@ def unless_it_cannot_fail(
     if can_fail or verdict.verdict == "fail":
         return verdict
     # For a slope and a baseline, a limit of 0 demands something.
-    zero_is_a_limit = verdict.gate.kind in (GateKind.BASELINE, GateKind.SLOPE)
+    kind = verdict.gate.kind
+    zero_is_a_limit = kind.needs_baseline or kind is GateKind.SLOPE
     if verdict.limit == 0 and not zero_is_a_limit:
         sentence = (
             f"{verdict.gate} of {verdict.case}: not judged, because a floor of 0 takes"
@@ -105,8 +106,8 @@ def nothing_to_lose(
         return None
     clean = curve.clean
     return (
-        f"Expected {clean.case.model} to retrieve better than chance with nothing"
-        f" hidden before its {quantity} is judged, got clean"
+        f"Expected {clean.case.model} to retrieve better than chance"
+        f" {clean_words(clean.case.family)} before its {quantity} is judged, got clean"
         f" Recall@{k}={clean.recall(k, direction):.3f} {direction} on"
         f" {clean.case.dataset}. Fix the model, or take the gate away."
     )

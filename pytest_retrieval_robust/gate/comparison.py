@@ -8,16 +8,19 @@ from itertools import product
 
 import numpy as np
 
-from ..core.cases import DIRECTIONS, Case, Direction, Json
+from ..core.cases import DIRECTIONS, Case, Direction, Family, Json
 from ..core.outcomes import Outcome
 from ..retrieval.curve import Curve
 from .baseline import BaselineLimit
 from .comparability import obstacles
 from .difference import Difference, Errors, NotComparable
+from .error_ratios import PairedErrors
 from .evidence import hits_of
+from .number_words import number_name, takes_two_levels
 from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
+from .perturbed import Perturbed, hidden_outcomes
 
 _OTHER_RANKS = NotComparable(
     "the ranks of both runs do not belong to the same queries: make the baseline again"
@@ -111,13 +114,12 @@ class Comparison:
             if self.baseline_of(outcome) is None:
                 return NotComparable(
                     f"the baseline has no {outcome.case}: measure it with these models,"
-                    " occluders, levels and seeds"
+                    f" {_asked_words(outcome.case.family)} and seeds"
                 )
         if len(levels) == 1 and limit.metric != "recall":
-            return NotComparable(
-                f"{limit.metric.replace('_', ' ')} takes two levels or more: add some"
-                " to --robust-levels"
-            )
+            family = curves[0].clean.case.family
+            name = number_name(limit.metric, family)
+            return NotComparable(f"{name} {takes_two_levels(family)}")
         seeds: list[PairedHits] = []
         for curve in curves:
             hits = self._paired_hits(curve.outcomes, direction, limit.k)
@@ -132,6 +134,26 @@ class Comparison:
             seeds[0].clusters,
         )
         return pooled.over_levels(limit.metric, levels, errors)
+
+    def errors(
+        self, perturbed: Perturbed, direction: Direction, k: int
+    ) -> PairedErrors | NotComparable:
+        """The errors of both runs at k, with nothing done and under each perturbation."""
+        clean = next(iter(perturbed.values()))[0].clean
+        together = [[clean], *map(hidden_outcomes, perturbed.values())]
+        every: list[PairedHits] = []
+        for outcomes in together:
+            for outcome in outcomes:
+                if self.baseline_of(outcome) is None:
+                    return NotComparable(
+                        f"the baseline has no {outcome.case}: measure it with the same"
+                        " perturbations, levels and seeds"
+                    )
+            hits = self._paired_hits(outcomes, direction, k)
+            if hits is None:
+                return _OTHER_RANKS
+            every.append(hits)
+        return PairedErrors.of(every[0], every[1:])
 
     def of_cell(
         self, curve: Curve, direction: Direction, limit: BaselineLimit, errors: Errors
@@ -195,6 +217,12 @@ class Comparison:
             hits_of(baseline_ranks, [k]),
             self.candidate.evidence.clusters(dataset, direction, len(order)),
         )
+
+
+def _asked_words(family: Family) -> str:
+    if family == "occlusion":
+        return "occluders, levels"
+    return "corruptions, severities" if family == "corruption" else "noise, severities"
 
 
 def _cell_difference(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from ..core.cases import Case, Direction, Plan
+from ..core.cases import Case, Direction, Plan, clean_words
 from ..core.costs import CostMeasurement
 from ..core.errors import ArgumentError
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
@@ -20,7 +20,7 @@ from .decision import Decision, pass_or_fail, tolerated
 @dataclass(frozen=True)
 class Ceiling:
     """`relative_cost = 1.5`: how many times as long an image may take once it is
-    occluded.
+    occluded or corrupted.
     """
 
     maximum: float
@@ -44,7 +44,7 @@ class Ceiling:
     def judge(self, cost: CostMeasurement, decision: Decision) -> Verdict:
         """Whether hiding costs no more than the ceiling."""
         reference = (
-            f"what it takes with nothing hidden ({cost.occluded_seconds * 1e3:.2f} ms"
+            f"what it takes {clean_words(cost.case.family)} ({cost.occluded_seconds * 1e3:.2f} ms"
             f" against {cost.clean_seconds * 1e3:.2f} ms, median of {cost.rounds}"
             f" interleaved rounds on {cost.device})"
         )

@@ -6,12 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..core.cases import Case, Direction, Plan
+from ..core.cases import Case, Direction, Plan, level_word, levels_word
 from ..core.errors import ArgumentError
-from ..core.outcomes import Outcome, Scores
+from ..core.outcomes import Scores
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
-from ..core.words import counted
-from ..retrieval.curve import Curve
 from ..retrieval.intervals import (
     POWER,
     Estimate,
@@ -25,47 +23,26 @@ from .chance import (
     recall_by_chance,
     unless_it_cannot_fail,
 )
+from .curve_numbers import CurveNumbers
 from .decision import ROUNDING, Decision, pass_or_fail
+from .number_words import (
+    QUANTITIES,
+    bounds_in_words,
+    number_name,
+    quantity,
+    settled_by,
+    takes_two_levels,
+)
 
 if TYPE_CHECKING:
-    from .evidence import Evidence
+    pass
 
 WEAK = 0.5
 """A gate that would not notice, with a power of 0.8, that this share of a number is gone
 means nothing.
 """
-QUANTITIES = {
-    GateKind.RECALL: "Recall@{k}",
-    GateKind.RETENTION: "retention of Recall@{k}",
-    GateKind.AUC: "area under Recall@{k}",
-    GateKind.HALF_LEVEL: "half level of Recall@{k}",
-    GateKind.SLOPE: "slope of Recall@{k}",
-}
-"""What sentences call the number that a kind of gate judges."""
 SHARES = (GateKind.RECALL, GateKind.AUC)
 """Numbers that are shares of hits, or means of them: a loss of them varies as a share."""
-
-
-@dataclass(frozen=True, repr=False)
-class CurveNumbers:
-    """What a floor is held against: a curve in one direction, and the ranks behind it.
-
-    A single cell is a curve too: of level 0 and the cell's level, or of level 0 alone.
-    """
-
-    curve: Curve
-    direction: Direction
-    evidence: Evidence | None
-    """The run's ranks: without them only recall has bounds."""
-
-    @property
-    def case(self) -> Case:
-        """The case that stands for the whole curve: its highest level."""
-        return self.last.case
-
-    @property
-    def last(self) -> Outcome:
-        return self.curve.outcomes[-1]
 
 
 @dataclass(frozen=True)
@@ -98,7 +75,7 @@ class Floor:
     def is_planned_at(self, case: Case, plan: Plan) -> bool:
         """Whether it is judged at this case, rather than once for its curve."""
         if self.kind.is_of_a_curve:
-            return case.level == plan.levels[-1]
+            return case.level == plan.levels_of(case.family)[-1]
         return self.applies_at(case)
 
     def judge(self, numbers: CurveNumbers, decision: Decision) -> Verdict:
@@ -135,11 +112,11 @@ class Floor:
             return self._unmeasured(
                 numbers,
                 "inconclusive",
-                f"{case.model} on {case.dataset}, {case.occluder}: {self._quantity}"
-                " takes two levels or more. Add some to --robust-levels.",
+                f"{case.model} on {case.dataset}, {case.occluder}:"
+                f" {self._quantity(case)} {takes_two_levels(case.family)}.",
             )
         if self.kind in (GateKind.RETENTION, GateKind.HALF_LEVEL):
-            name = self.kind.replace("_", " ")
+            name = number_name(self.kind, case.family)
             sentence = nothing_to_lose(curve, self.k, numbers.direction, name)
             if sentence is not None:
                 return self._unmeasured(numbers, "fail", sentence)
@@ -147,9 +124,9 @@ class Floor:
             return self._unmeasured(
                 numbers,
                 "inconclusive",
-                f"The {self._quantity} of {case.model} was not reached up to"
+                f"The {self._quantity(case)} of {case.model} was not reached up to"
                 f" {curve.levels[-1]:g}, and the gate asks for {self.minimum:g}. Measure"
-                " higher levels.",
+                f" higher {levels_word(case.family)}.",
             )
         return None
 
@@ -181,7 +158,7 @@ class Floor:
         # A slope has no half that could be lost.
         if loss is not None and self.kind is not GateKind.SLOPE:
             is_weak = bool(loss > WEAK * estimate.value)
-        ending = self._ending(estimate, verdict, decision, more_queries)
+        ending = self._ending(numbers.case, estimate, verdict, decision, more_queries)
         return Verdict(
             numbers.case,
             self.gate(numbers.direction),
@@ -260,22 +237,22 @@ class Floor:
 
     # Its sentence
 
-    @property
-    def _quantity(self) -> str:
-        return QUANTITIES[self.kind].format(k=self.k)
+    def _quantity(self, case: Case) -> str:
+        return quantity(self.kind, self.k, case.family)
 
     def _subject(self, numbers: CurveNumbers) -> str:
         case = numbers.case
-        where = f"level {case.level:g}"
+        where = f"{level_word(case.family)} {case.level:g}"
         if self.kind.is_of_a_curve:
-            where = f"levels 0 to {case.level:g}"
+            where = f"{levels_word(case.family)} 0 to {case.level:g}"
         return (
             f"{case.model} on {case.dataset}, {case.occluder} at {where}, seed"
-            f" {case.seed}, {numbers.direction}: {self._quantity}"
+            f" {case.seed}, {numbers.direction}: {self._quantity(case)}"
         )
 
     def _ending(
         self,
+        case: Case,
         estimate: Estimate,
         verdict: VerdictName,
         decision: Decision,
@@ -289,20 +266,12 @@ class Floor:
             return outcome
         if _is_unbounded_below(estimate) and math.isinf(estimate.high):
             return f": its bounds are unknown, so whether it reaches {floor} is open."
-        bounds = bounds_in_words(estimate, decision.confidence)
+        bounds = bounds_in_words(estimate, decision.confidence, case.family)
         if verdict != "inconclusive":
             return f"{bounds}{outcome}"
         return (
             f"{bounds}: whether it reaches {floor} is open{settled_by(more_queries)}."
         )
-
-
-def settled_by(more_queries: int | None) -> str:
-    """How an open question could be settled, as the end of a sentence."""
-    if more_queries is None:
-        return ""
-    queries = counted(more_queries, "more query", "more queries")
-    return f"; should the value stay, about {queries} would settle it"
 
 
 def _recall(numbers: CurveNumbers, k: int, confidence: float) -> Estimate:
@@ -316,14 +285,3 @@ def _recall(numbers: CurveNumbers, k: int, confidence: float) -> Estimate:
 
 def _is_unbounded_below(estimate: Estimate) -> bool:
     return math.isinf(estimate.error) and math.isinf(estimate.low)
-
-
-def bounds_in_words(estimate: Estimate, confidence: float) -> str:
-    """The bounds of a number, in parentheses, as a part of its sentence."""
-    low = "beyond the levels"
-    if math.isfinite(estimate.low):
-        low = f"{estimate.low:.3f}"
-    high = "no upper end"
-    if math.isfinite(estimate.high):
-        high = f"{estimate.high:.3f}"
-    return f" ({100 * confidence:g} % bounds {low} and {high})"

@@ -12,7 +12,9 @@ from typing import TypeAlias
 
 from .baseline import BaselineLimit
 from .breaking import BreakingLimit
+from .corruption_error import ErrorLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
+from .counterfactual import CounterfactualFloor, DistractorFloor, EditLimit
 from .floors import Floor
 from .metric_floor import MetricFloor
 
@@ -21,6 +23,10 @@ __all__ = [
     "BreakingLimit",
     "Ceiling",
     "CostLimit",
+    "CounterfactualFloor",
+    "DistractorFloor",
+    "EditLimit",
+    "ErrorLimit",
     "Floor",
     "HardwareLimit",
     "Limit",
@@ -28,4 +34,12 @@ __all__ = [
     "RelativeLimit",
 ]
 
-Limit: TypeAlias = Floor | MetricFloor | CostLimit | BreakingLimit | BaselineLimit
+Limit: TypeAlias = (
+    Floor
+    | MetricFloor
+    | CostLimit
+    | BreakingLimit
+    | EditLimit
+    | BaselineLimit
+    | ErrorLimit
+)

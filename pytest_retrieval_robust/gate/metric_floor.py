@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..core.cases import Case, Direction, Plan
+from ..core.cases import Case, Direction, Plan, level_word
 from ..core.errors import MetricError
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..retrieval.intervals import POWER, Estimate, normal_quantile
+from .curve_numbers import CurveNumbers
 from .decision import ROUNDING, Decision, pass_or_fail
-from .floors import CurveNumbers, bounds_in_words, settled_by
+from .number_words import bounds_in_words, settled_by
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class MetricFloor:
         if math.isfinite(estimate.error):
             room = max(0.0, estimate.value - self.minimum)
             loss = room + deviates * estimate.error
-        bounds = bounds_in_words(estimate, decision.confidence)
+        bounds = bounds_in_words(estimate, decision.confidence, numbers.case.family)
         ending = self._ending(verdict, more_queries)
         return Verdict(
             numbers.case,
@@ -140,8 +141,9 @@ class MetricFloor:
     def _subject(self, numbers: CurveNumbers) -> str:
         case = numbers.case
         return (
-            f"{case.model} on {case.dataset}, {case.occluder} at level {case.level:g},"
-            f" seed {case.seed}, {numbers.direction}: {self.name}"
+            f"{case.model} on {case.dataset}, {case.occluder} at"
+            f" {level_word(case.family)} {case.level:g}, seed {case.seed},"
+            f" {numbers.direction}: {self.name}"
         )
 
     def _ending(self, verdict: VerdictName, more_queries: int | None = None) -> str:

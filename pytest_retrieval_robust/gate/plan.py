@@ -26,17 +26,21 @@ class PlannedGate:
 
     @property
     def is_of_baseline(self) -> bool:
-        return self.gate.kind is GateKind.BASELINE
+        return self.gate.kind.needs_baseline
 
 
 def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
     """How many planned gates compare each model with the baseline: what a false block
     is shared out among.
     """
-    return Counter(gate.case.model for gate in gates if gate.is_of_baseline)
+    return Counter(
+        gate.case.model for gate in gates if gate.gate.kind is GateKind.BASELINE
+    )
 
 
 def cells_of(plan: Plan, model: str, dataset: str) -> Iterator[Case]:
     """Every cell of a model and data set, in the order in which gates are planned."""
-    for occluder, seed, level in product(plan.occluders, plan.seeds, plan.levels):
-        yield Case(model, dataset, occluder, level, seed)
+    for perturbation in plan.perturbations:
+        family = perturbation.family
+        for seed, level in product(plan.seeds, plan.levels_of(family)):
+            yield Case(model, dataset, perturbation.name, level, seed, family)

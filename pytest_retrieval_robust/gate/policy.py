@@ -11,25 +11,33 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any, TypeAlias, TypeVar
 
-from ..core.cases import DIRECTIONS, Case, Direction, Json, Plan
-from ..core.errors import ConfigError
+from ..core.cases import DIRECTIONS, Case, Direction, Family, Json, Plan
+from ..core.counterfactual_outcomes import clean_case
 from ..core.verdict import GateKey, GateKind
 from .breaking import search_case
 from .decision import Decision
-from .limits import BreakingLimit, Limit, RelativeLimit
+from .limits import BreakingLimit, EditLimit, Limit, RelativeLimit
 from .plan import PlannedGate, cells_of
+from .policy_checks import check_ks, check_level, leaves_out, tie
 from .rules import DEFAULTS, Rule, SettingName
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 Stated: TypeAlias = tuple[Rule, K, V]
 """What a table states: the table, the name of the limit or setting, and its value."""
-_Asked: TypeAlias = tuple[str, str, str, float, Direction]
+_Asked: TypeAlias = tuple[str, str, Family, str, float, Direction]
 """All of a case that tables can tell apart: seeds have the same limits."""
 
 
 def _asked(case: Case, direction: Direction) -> _Asked:
-    return case.model, case.dataset, case.occluder, case.level, direction
+    return (
+        case.model,
+        case.dataset,
+        case.family,
+        case.occluder,
+        case.level,
+        direction,
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,11 +103,26 @@ class Policy:
                 return limit
         return None
 
-    def reference_of(self, model: str, dataset: str, occluder: str) -> str | None:
-        """The other model whose cost a model's own is compared with, or None."""
-        case = Case(model, dataset, occluder, 0.0, 0)
-        for limit in self.limits_for(case, DIRECTIONS[0]):
-            if isinstance(limit, RelativeLimit) and limit.model != model:
+    def edit_limits(self, case: Case) -> list[EditLimit]:
+        """The floors of what is measured with edited reports in a case."""
+        limits = self.limits_for(case, DIRECTIONS[0])
+        return [limit for limit in limits if isinstance(limit, EditLimit)]
+
+    def cases_with_edits(self, plan: Plan, model: str, dataset: str) -> list[Case]:
+        """The cases of a model and data set in which gates are about edited reports."""
+        cells = cells_of(plan, model, dataset)
+        hidden = [case for case in cells if case.level > 0]
+        cases = (clean_case(model, dataset), *hidden)
+        return [
+            case
+            for case in dict.fromkeys(cases)
+            if any(limit.applies_at(case) for limit in self.edit_limits(case))
+        ]
+
+    def reference_of(self, case: Case) -> str | None:
+        """The other model whose cost that of a case's model is compared with, or None."""
+        for limit in self.limits_for(case.clean(), DIRECTIONS[0]):
+            if isinstance(limit, RelativeLimit) and limit.model != case.model:
                 return limit.model
         return None
 
@@ -145,18 +168,18 @@ class Policy:
     def metrics(self) -> tuple[str, ...]:
         """The names of the registered metrics that gates judge, each once."""
         keys = [key for rule in self.rules for key in rule.keys]
-        names = [key.name for key in keys if key.name is not None]
-        return tuple(dict.fromkeys(names))
+        names = [key.name for key in keys if key.kind is GateKind.METRIC]
+        return tuple(dict.fromkeys(filter(None, names)))
 
     def metrics_with_bounds(self, plan: Plan) -> set[str]:
         """The names of those that a gate of a plan decides by their bounds."""
         names = set()
         for planned in self.planned(plan):
-            if planned.gate.name is None:
+            if planned.gate.kind is not GateKind.METRIC:
                 continue
             key = replace(planned.gate, direction=None)
             decision = self.decision(planned.case, planned.direction, key)
-            if decision.by == "bound":
+            if decision.by == "bound" and planned.gate.name is not None:
                 names.add(planned.gate.name)
         return names
 
@@ -171,6 +194,9 @@ class Policy:
                 gate = breaking.gate(DIRECTIONS[0])
                 case = search_case(model, dataset)
                 planned.append(PlannedGate(case, DIRECTIONS[0], gate))
+            clean = clean_case(model, dataset)
+            for floor in self.edit_limits(clean):
+                planned.append(PlannedGate(clean, DIRECTIONS[0], floor.gate()))
             for case in cells_of(plan, model, dataset):
                 planned += self._planned_at(case, plan)
         # A plan may name the same model or level twice.
@@ -184,37 +210,49 @@ class Policy:
 
     def idle(self, gates: Sequence[PlannedGate], plan: Plan) -> int:
         """How many tables with limits match none of the planned gates: they name other
-        models, data sets or occluders.
+        models, data sets or perturbations.
         """
         # Levels that the plan leaves out have a warning of their own.
         at_planned_levels = [
-            rule
-            for rule in self.rules
-            if rule.limits and rule.level in (None, *plan.levels)
+            rule for rule in self.rules if rule.limits and not leaves_out(plan, rule)
         ]
         return sum(
             not any(rule.matches(g.case, g.direction, g.gate) for g in gates)
             for rule in at_planned_levels
         )
 
-    def unmeasured_levels(self, plan: Plan) -> list[float]:
-        """Levels that gates name and that the plan leaves out."""
-        levels = {rule.level for rule in self.rules if rule.level is not None}
-        return sorted(levels - set(plan.levels))
+    def unmeasured_levels(
+        self, plan: Plan, family: Family = "occlusion"
+    ) -> list[float]:
+        """Levels that gates on a family name and that the plan leaves out."""
+        levels = {
+            rule.level
+            for rule in self.rules
+            if rule.family == family
+            and rule.level is not None
+            and leaves_out(plan, rule)
+        }
+        return sorted(levels)
 
     # What is wrong with it
 
-    def check(self, plan: Plan, *, levels_typed: bool = False) -> None:
-        """Raise `ConfigError` for rules that contradict each other, or name a k or
-        level that is not measured.
+    def check(
+        self, plan: Plan, *, levels_typed: bool = False, severities_typed: bool = False
+    ) -> None:
+        """Raise `ConfigError` for rules that contradict each other, or name a k, level
+        or severity that is not measured.
         """
         for rule in self.rules:
-            _check_ks(rule, plan)
-            # Levels that a user typed leave out gates on purpose.
-            if not levels_typed:
-                _check_level(rule, plan)
+            check_ks(rule, plan)
+            # What a user typed leaves out gates on purpose.
+            is_typed = severities_typed
+            if rule.family == "occlusion":
+                is_typed = levels_typed
+            if not is_typed:
+                check_level(rule, plan)
         for model, dataset in product(plan.models, plan.datasets):
             self._check_ties_at(search_case(model, dataset))
+            self._check_ties_at(clean_case(model, dataset))
             for case in cells_of(plan, model, dataset):
                 self._check_ties_at(case)
 
@@ -253,7 +291,7 @@ def _most_specific(stated: Iterable[Stated[K, V]], case: Case) -> dict[K, V]:
     for name, ((first, value), *rivals) in winners.items():
         for rule, rival_value in rivals:
             if rival_value != value:
-                raise _tie(name, first, rule, case)
+                raise tie(name, first, rule, case)
     return {name: best[0][1] for name, best in winners.items()}
 
 
@@ -264,34 +302,3 @@ def _order(limit: Limit) -> tuple[str, ...]:
     key = limit.key
     name = key.metric or key.name or ""
     return key.kind, name, key.over or "", str(key.k)
-
-
-def _tie(name: object, first: Rule, second: Rule, case: Case) -> ConfigError:
-    # Short enough for a message: the tables differ in a value, not in metric or pooling.
-    label = name
-    if isinstance(name, GateKey):
-        label = GateKey(name.kind, name.k, name=name.name)
-    return ConfigError(
-        f"{second.place}: expected one most specific gate for {label} of {case}, got"
-        f" another that is equally specific ({first.place}). Make one of them name"
-        " more, or remove it."
-    )
-
-
-def _check_ks(rule: Rule, plan: Plan) -> None:
-    for key in (limit.key for limit in rule.limits):
-        if key.k is not None and key.k not in plan.ks:
-            measured = ", ".join(map(str, plan.ks))
-            raise ConfigError(
-                f"{rule.place}: expected a k that is measured ({measured}), got"
-                f" {key.kind} at k={key.k}. Add it to --robust-k or fix the gate."
-            )
-
-
-def _check_level(rule: Rule, plan: Plan) -> None:
-    if rule.level is not None and rule.level not in plan.levels:
-        measured = ", ".join(f"{level:g}" for level in plan.levels)
-        raise ConfigError(
-            f"{rule.place}: expected a level that is measured ({measured}), got"
-            f" level={rule.level:g}. Add it to --robust-levels or fix the gate."
-        )

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
-from ..core.cases import Case, Json
+from ..core.cases import FAMILIES, Case, Json
 from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
 from ..core.words import counted
 from ..retrieval.curve import Curve
@@ -60,7 +60,12 @@ class RunRecord(Measurements):
         if self.failures:
             return Release(Status.FAILED, self.failures)
         if self.measure_only:
-            measured = len(self.outcomes) + len(self.costs) + len(self.breaking)
+            measured = sum(
+                map(
+                    len,
+                    (self.outcomes, self.costs, self.breaking, self.counterfactuals),
+                )
+            )
             return Release(
                 Status.MEASURED_ONLY,
                 (*self._narrowed(), counted(measured, "measurement")),
@@ -81,7 +86,7 @@ class RunRecord(Measurements):
         yield counted(self.verdict_counts()["pass"], "gate met", "gates met")
         ungated = [v.gate.kind for v in self.verdicts if v.verdict == "ungated"]
         cells = ungated.count(GateKind.NONE)
-        uncompared = ungated.count(GateKind.BASELINE)
+        uncompared = sum(kind.needs_baseline for kind in ungated)
         elsewhere = sum(kind.is_absolute for kind in ungated)
         taken_away = len(ungated) - cells - uncompared - elsewhere
         tolerated = sum(verdict.tolerated for verdict in self.verdicts)
@@ -211,7 +216,11 @@ def _verdicts_of_gates(judge: Judge, measured: Measurements) -> Iterator[Verdict
         if clean is not None:
             yield from judge.cell(outcome, clean)
     # A curve that lacks a level of the plan would be judged by other numbers.
-    whole = [curve for curve in measured.curves if curve.levels == measured.plan.levels]
+    whole = [
+        curve
+        for curve in measured.curves
+        if curve.levels == measured.plan.levels_of(curve.clean.case.family)
+    ]
     for curve in whole:
         yield from judge.curve(curve)
     whole.sort(key=_without_seed)
@@ -224,8 +233,10 @@ def _verdicts_of_gates(judge: Judge, measured: Measurements) -> Iterator[Verdict
         yield from judge.cost(cost)
     for search in measured.breaking:
         yield from judge.breaking(search)
+    for counterfactual in measured.counterfactuals:
+        yield from judge.counterfactual(counterfactual)
 
 
-def _without_seed(curve: Curve) -> tuple[str, str, str]:
+def _without_seed(curve: Curve) -> tuple[str, str, int, str]:
     case = curve.clean.case
-    return case.model, case.dataset, case.occluder
+    return case.model, case.dataset, FAMILIES.index(case.family), case.occluder

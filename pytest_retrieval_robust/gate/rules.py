@@ -9,13 +9,15 @@ from functools import cached_property
 from itertools import product
 from typing import Any, Literal, TypeAlias
 
-from ..core.cases import DIRECTIONS, Case, Direction, Plan
+from ..core.cases import DIRECTIONS, Case, Direction, Family, Plan
 from ..core.catalogue import is_glob
 from ..core.verdict import GateKey, GateKind
 from .limits import Limit, RelativeLimit
 
 SettingName: TypeAlias = Literal["decide", "confidence", "inconclusive", "hardware"]
-Selector: TypeAlias = Literal["model", "dataset", "occluder"]
+Selector: TypeAlias = Literal[
+    "model", "dataset", "occluder", "corruption", "text_noise"
+]
 DEFAULTS: Mapping[SettingName, Any] = {
     "decide": "point",
     "confidence": 0.95,
@@ -23,22 +25,34 @@ DEFAULTS: Mapping[SettingName, Any] = {
     "hardware": None,
 }
 """The settings of a limit that no table says more about."""
+_SELECTORS: Mapping[Family, Selector] = {
+    "occlusion": "occluder",
+    "corruption": "corruption",
+    "text-noise": "text_noise",
+}
+"""Family -> the selector that names its members."""
 
 
 @dataclass(frozen=True, repr=False)
 class Rule:
-    """One `[[gate]]` table. A selector that is absent (None) matches everything."""
+    """One `[[gate]]` table. A selector that is absent (None) matches everything in its
+    family.
+    """
 
     place: str
     """Its file and line."""
     model: str | None = None
     dataset: str | None = None
     occluder: str | None = None
+    """The name or glob of a perturbation: an occluder, or what `family` says."""
     level: float | None = None
+    """The level, or the severity of another family."""
     direction: Direction | None = None
     limits: tuple[Limit, ...] = ()
     settings: Mapping[SettingName, Any] = field(default_factory=dict)
     """Those that the table has."""
+    named_family: Family | None = None
+    """The family whose selector the table has."""
 
     def limits_matching(self, case: Case, direction: Direction) -> Iterator[Limit]:
         """The limits of the table that apply to a case."""
@@ -65,10 +79,39 @@ class Rule:
         )
 
     def _looks_at(self, case: Case, gate: GateKey) -> bool:
+        if gate.kind.is_of_edits:
+            return self._looks_at_edits(case)
         ignores_occluder = gate.kind is GateKind.BREAKING_SHARE
-        return (ignores_occluder or _matches(self.occluder, case.occluder)) and (
+        return (ignores_occluder or self._is_about_perturbation(case)) and (
             self.level in (None, case.level) or gate.is_over_levels
         )
+
+    def _looks_at_edits(self, case: Case) -> bool:
+        """A table that names no cells is about the clean images alone: in the others a
+        model that reads as well as ever sees less.
+        """
+        names_cells = (
+            self.named_family is not None or self.level is not None
+        ) and self.level != 0
+        if case.level == 0:
+            return not names_cells
+        return (
+            names_cells
+            and self._is_about_perturbation(case)
+            and self.level in (None, case.level)
+        )
+
+    def _is_about_perturbation(self, case: Case) -> bool:
+        is_default = self.named_family is None and not self.limits
+        # Settings that stand alone are the defaults of every family.
+        if is_default and self.level is None:
+            return True
+        return self.family == case.family and _matches(self.occluder, case.occluder)
+
+    @property
+    def family(self) -> Family:
+        """The family that its limits are about: occlusions, if it names none."""
+        return self.named_family or "occlusion"
 
     def settings_match(self, case: Case, direction: Direction) -> bool:
         """Whether the settings of the table apply to a case; without a direction they
@@ -78,7 +121,7 @@ class Rule:
             self.direction in (None, direction)
             and _matches(self.model, case.model)
             and _matches(self.dataset, case.dataset)
-            and _matches(self.occluder, case.occluder)
+            and self._is_about_perturbation(case)
             and self.level in (None, case.level)
         )
 
@@ -97,8 +140,8 @@ class Rule:
 
     @cached_property
     def specificity(self) -> tuple[int, ...]:
-        """Compared in the order model, data set, occluder, level: an exact name is more
-        specific than a glob, and a glob than none.
+        """Compared in the order model, data set, perturbation, level: an exact name is
+        more specific than a glob, and a glob than none.
         """
         patterns = (self.model, self.dataset, self.occluder)
         # A level is a number: it is exact or absent.
@@ -115,7 +158,7 @@ class Rule:
         if self.dataset is not None:
             yield "dataset", self.dataset
         if self.occluder is not None:
-            yield "occluder", self.occluder
+            yield _SELECTORS[self.family], self.occluder
         for limit in self.limits:
             if isinstance(limit, RelativeLimit):
                 yield "model", limit.model
@@ -128,16 +171,18 @@ class Rule:
 
     def overlap(self, rival: Rule, catalogue: Plan) -> Iterator[Case]:
         """A case of each combination of the catalogue's names that both tables match."""
-        if self.level != rival.level:
+        if self.level != rival.level or self.family != rival.family:
             return
         # One level and one seed stand for all: no selector tells seeds apart, and both
-        # tables name this level or none.
-        level = catalogue.levels[0] if self.level is None else self.level
+        # tables name this level or none. Every family has a level 0.
+        level = 0.0 if self.level is None else self.level
         models = _matched_by(catalogue.models, self.model, rival.model)
         datasets = _matched_by(catalogue.datasets, self.dataset, rival.dataset)
-        occluders = _matched_by(catalogue.occluders, self.occluder, rival.occluder)
-        for model, dataset, occluder in product(models, datasets, occluders):
-            yield Case(model, dataset, occluder, level, catalogue.seeds[0])
+        named = catalogue.names_of(self.family)
+        matched = _matched_by(named, self.occluder, rival.occluder)
+        for model, dataset, name in product(models, datasets, matched):
+            seed = catalogue.seeds[0]
+            yield Case(model, dataset, name, level, seed, self.family)
 
 
 def _values(rule: Rule) -> dict[GateKey | SettingName, Any]:

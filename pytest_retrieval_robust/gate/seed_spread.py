@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 
-from ..core.cases import DIRECTIONS, Direction, Json
+from ..core.cases import DIRECTIONS, FAMILIES, Direction, Family, Json
 from ..core.outcomes import Outcome
 from ..retrieval.bootstrap import design_effect
 from ..retrieval.curve import Curve
@@ -20,7 +20,7 @@ from .evidence import Evidence
 
 @dataclass(frozen=True)
 class LayoutVariation:
-    """Recall@k of one model, data set, occluder and level over several seeds."""
+    """Recall@k of one model, data set, perturbation and level over several seeds."""
 
     model: str
     dataset: str
@@ -36,6 +36,7 @@ class LayoutVariation:
     """Standard error of the mean over layouts that comes from the choice of queries
     (patients where they repeat).
     """
+    family: Family = "occlusion"
 
     def as_json(self) -> Json:
         return dict(vars(self))
@@ -47,8 +48,8 @@ def layout_variation(
     """The variation of every hidden cell that was measured with two seeds or more."""
     outcomes = [outcome for curve in curves for outcome in curve.outcomes]
     hidden = [outcome for outcome in outcomes if outcome.case.level > 0]
-    # The seed is the last field of a case: those of a cell are neighbours.
-    hidden.sort(key=lambda outcome: outcome.case)
+    # Those of a cell are neighbours.
+    hidden.sort(key=lambda outcome: (*_without_seed(outcome), outcome.case.seed))
     for _, group in groupby(hidden, key=_without_seed):
         seeds = list(group)
         if len(seeds) == 1:
@@ -58,9 +59,10 @@ def layout_variation(
             yield _variation(seeds, direction, k, evidence)
 
 
-def _without_seed(outcome: Outcome) -> tuple[str, str, str, float]:
+def _without_seed(outcome: Outcome) -> tuple[str, str, int, str, float]:
     case = outcome.case
-    return case.model, case.dataset, case.occluder, case.level
+    family = FAMILIES.index(case.family)
+    return case.model, case.dataset, family, case.occluder, case.level
 
 
 def _variation(
@@ -79,6 +81,7 @@ def _variation(
         mean=fmean(recalls),
         layouts=stdev(recalls),
         queries=_error_of_queries(seeds, direction, k, evidence),
+        family=case.family,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from ..core.cases import FAMILIES, Family, level_word, levels_word
 from ..core.verdict import Verdict
 from ..core.words import counted
 from .chance import untrained
@@ -11,6 +12,12 @@ from .judged import Judged
 
 _VISIBLY = 0.02
 """How far two models may differ in what they see hidden before that is said."""
+_OPTIONS: Mapping[Family, str] = {
+    "occlusion": "--robust-levels",
+    "corruption": "--robust-severities",
+    "text-noise": "--robust-severities",
+}
+"""The option that says at which levels a family is measured."""
 _EXAMPLES = 2
 """Weak gates that are named; the rest are counted."""
 
@@ -45,13 +52,15 @@ def _limited(judged: Judged) -> Iterator[str]:
 
 
 def _levels_left_out(judged: Judged) -> Iterator[str]:
-    unmeasured = judged.policy.unmeasured_levels(judged.measured.plan)
-    if unmeasured:
-        levels = ", ".join(f"{level:g}" for level in unmeasured)
-        yield (
-            f"Gates at level {levels} were not judged: --robust-levels leaves these"
-            " levels out."
-        )
+    for family in FAMILIES:
+        unmeasured = judged.policy.unmeasured_levels(judged.measured.plan, family)
+        if unmeasured:
+            levels = ", ".join(f"{level:g}" for level in unmeasured)
+            option = _OPTIONS[family]
+            yield (
+                f"Gates at {level_word(family)} {levels} were not judged: {option}"
+                f" leaves these {levels_word(family)} out."
+            )
 
 
 def _idle_tables(judged: Judged) -> Iterator[str]:
@@ -59,8 +68,8 @@ def _idle_tables(judged: Judged) -> Iterator[str]:
     if idle:
         verb = "names" if idle == 1 else "name"
         yield (
-            f"{idle} of {counted(len(judged.policy.rules), 'gate table')} {verb} models, data sets"
-            " or occluders that are not in this run."
+            f"{idle} of {counted(len(judged.policy.rules), 'gate table')} {verb} models, data sets,"
+            " occluders, corruptions or text noise that are not in this run."
         )
 
 
@@ -142,6 +151,9 @@ def _visible_levels(
     levels: dict[tuple[str, str, float], dict[str, float]] = {}
     for outcome in judged.measured.outcomes:
         case = outcome.case
+        # Nothing else hides a share of what a model sees.
+        if case.family != "occlusion":
+            continue
         by_model = levels.setdefault((case.dataset, case.occluder, case.level), {})
         by_model[case.model] = outcome.visible_level
     return levels

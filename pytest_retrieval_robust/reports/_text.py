@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from hashlib import blake2b
 
+from ..core.cases import Family
+
 # Reports take it from here, together with what is made of it below.
 from ..core.shown import plain as plain
 
@@ -51,9 +53,16 @@ def percent(share: float | None, digits: int = 1) -> str:
     return number(100 * share, digits)
 
 
-def level_text(level: float) -> str:
-    """0.3 as 30 %."""
-    return f"{100 * level:g} %"
+def level_text(level: float, family: Family = "occlusion") -> str:
+    """A level of 0.3 as 30 %, a severity of 0.3 as 0.3."""
+    if family == "occlusion":
+        return f"{100 * level:g} %"
+    return f"{level:g}"
+
+
+def level_number(level: float, family: Family) -> str:
+    """A number between levels, as a half level is: in %, or a severity of two decimals."""
+    return percent(level) if family == "occlusion" else number(level, 2)
 
 
 def known(value: float | None) -> float | None:

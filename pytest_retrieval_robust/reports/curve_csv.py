@@ -25,6 +25,7 @@ CURVE_COLUMNS = (
     "chance",
     "ceiling",
     "gate",
+    "family",
 )
 
 
@@ -47,7 +48,7 @@ def _rows(line: Series) -> list[list[object]]:
             line.k,
             " ".join(map(str, line.seeds)),
             recall.level,
-            hidden_share,
+            hidden_share if line.family == "occlusion" else None,
             recall.value,
             recall.low,
             recall.high,
@@ -57,6 +58,7 @@ def _rows(line: Series) -> list[list[object]]:
             line.chance,
             line.ceiling,
             verdict,
+            line.family,
         ]
         rows.append(row)
     return rows

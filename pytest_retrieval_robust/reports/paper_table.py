@@ -5,33 +5,45 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from ._text import plain
 from .curve_csv import CURVE_COLUMNS, curve_csv
 from .series import Series
 
 _SUBJECT_COLUMNS = ("model", "data set", "occluder", "direction")
+_Column: TypeAlias = tuple[bool, float, int]
+"""Whether it is of a severity, the level or severity, k."""
 _STARTS_OF_FORMULAS = ("=", "+", "-", "@")
 
 
 def paper_csv(series: Sequence[Series]) -> str:
-    """One row per model, data set, occluder and direction.
+    """One row per model, data set, perturbation and direction.
 
-    Each level and k has a column of Recall@k in %.
+    Each level and k has a column of Recall@k in %; each severity and k has one of its
+    own, behind them.
     """
-    rows: dict[tuple[str, ...], dict[tuple[float, int], str]] = {}
+    rows: dict[tuple[str, ...], dict[_Column, str]] = {}
     for line in series:
-        key = (line.model, line.dataset, line.occluder, line.direction)
+        # One name may be that of two families.
+        key = (line.model, line.dataset, line.occluder, line.direction, line.family)
         recalls = rows.setdefault(key, {})
         for point in line.recall:
-            recalls[point.level, line.k] = _percent(point.value)
+            column = (line.family != "occlusion", point.level, line.k)
+            recalls[column] = _percent(point.value)
     columns = sorted({column for recalls in rows.values() for column in recalls})
-    heads = [f"R@{k} at {100 * level:g} %" for level, k in columns]
+    heads = [_head(*column) for column in columns]
     table = []
     for subject, recalls in rows.items():
         cells = [recalls.get(column, "") for column in columns]
-        table.append([*map(plain, subject), *cells])
+        table.append([*map(plain, subject[:4]), *cells])
     return _csv_text([*_SUBJECT_COLUMNS, *heads], table)
+
+
+def _head(is_severity: bool, level: float, k: int) -> str:
+    if is_severity:
+        return f"R@{k} at severity {level:g}"
+    return f"R@{k} at {100 * level:g} %"
 
 
 def _percent(recall: float | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
 
-from ..core.cases import DIRECTIONS, Case, Direction
+from ..core.cases import DIRECTIONS, FAMILIES, Case, Direction, Family
 from ..core.outcomes import Outcome
 from ..core.verdict import GateKey, GateKind, VerdictName
 from ..gate.curve_intervals import CurveIntervals, CurveKey
@@ -28,13 +28,15 @@ _TWO_SIDED = 1.959964
 """Standard errors on either side of a 95 % interval."""
 _Cell = tuple[Case, str, int]
 """Case, direction, k."""
-_Mean = tuple[str, str, str, float, str, int]
-"""Model, data set, occluder, level, direction, k."""
+_Subject = tuple[str, str, Family, str]
+"""Model, data set, family, perturbation."""
+_Mean = tuple[_Subject, float, str, int]
+"""Subject, level, direction, k."""
 
 
 def series_of(run: RunRecord) -> list[Series]:
-    """Every series of the run, in the order of its models, data sets, occluders,
-    directions and k.
+    """Every series of the run, in the order of its models, data sets, families,
+    perturbations, directions and k.
     """
     tables = _Tables(
         run.intervals,
@@ -51,24 +53,27 @@ def series_of(run: RunRecord) -> list[Series]:
 
 
 def _grouped(run: RunRecord) -> Iterator[list[Outcome]]:
-    """The outcomes of each model, data set and occluder, in the order of the plan."""
-    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+    """The outcomes of each model, data set and perturbation, in the order of the plan."""
+    groups: dict[_Subject, list[Outcome]] = {}
     for outcome in run.outcomes:
-        case = outcome.case
-        key = (case.model, case.dataset, case.occluder)
-        groups.setdefault(key, []).append(outcome)
-    models = list(dict.fromkeys(model for model, _, _ in groups))
+        groups.setdefault(_subject(outcome.case), []).append(outcome)
+    models = list(dict.fromkeys(model for model, *_ in groups))
 
-    def order(key: tuple[str, str, str]) -> tuple[int, ...]:
-        model, dataset, occluder = key
+    def order(subject: _Subject) -> tuple[int, ...]:
+        model, dataset, family, name = subject
         return (
             _place(model, models),
             _place(dataset, run.plan.datasets),
-            _place(occluder, run.plan.occluders),
+            FAMILIES.index(family),
+            _place(name, run.plan.names_of(family)),
         )
 
     for key in sorted(groups, key=order):
         yield groups[key]
+
+
+def _subject(case: Case) -> _Subject:
+    return case.model, case.dataset, case.family, case.occluder
 
 
 def _place(name: str, order: Sequence[str]) -> int:
@@ -142,6 +147,7 @@ class _Line:
             half_interval=_half_interval(intervals),
             slope=least_squares_slope(levels, values) if is_curve else None,
             is_at_chance=is_complete and not retrieves_clean,
+            family=case.family,
         )
 
     def _retrieves(self, clean: Sequence[Outcome]) -> bool:
@@ -167,8 +173,8 @@ class _Line:
             intervals = outcomes[0].scores(self.direction).recall_interval
             low, high = intervals.get(self.k, (math.nan, math.nan))
             return Point(case.level, measured[0], known(low), known(high))
-        subject = (case.model, case.dataset, case.occluder)
-        bounds = self.tables.means.get((*subject, case.level, self.direction, self.k))
+        key = (_subject(case), case.level, self.direction, self.k)
+        bounds = self.tables.means.get(key)
         low_mean, high_mean = bounds or (None, None)
         return Point(case.level, fmean(measured), low_mean, high_mean)
 
@@ -241,8 +247,8 @@ def _mean_intervals(run: RunRecord) -> dict[_Mean, tuple[float, float]]:
         reach = _TWO_SIDED * math.sqrt(variance)
         low = max(0.0, layout.mean - reach)
         high = min(1.0, layout.mean + reach)
-        subject = (layout.model, layout.dataset, layout.occluder)
-        key = (*subject, layout.level, layout.direction, layout.k)
+        subject = (layout.model, layout.dataset, layout.family, layout.occluder)
+        key = (subject, layout.level, layout.direction, layout.k)
         intervals[key] = (low, high)
     return intervals
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..core.atomic_files import part_of, parts_in, remove_abandoned
-from ..core.cases import DIRECTIONS
 from ..core.codec import Json, to_plain
 from ..core.files import open_regular
 from ..core.foreign import FOREIGN
@@ -30,6 +29,7 @@ from . import ReportEntry
 from .heat_map_shades import save_map
 from .saved.arrays import RANKS_FILE, digest_of, is_kept_name, kept_name, open_ranks
 from .saved.convert import document_of
+from .saved.omissions import leave_out_the_usual
 from .saved.read import RUN_FILE, content_digest, read_run_json
 
 if TYPE_CHECKING:
@@ -57,26 +57,9 @@ def _text(data: Json) -> str:
 def run_as_json(run: RunRecord, ranks_sha256: str | None = None) -> Json:
     """The run as `run.schema.json` describes it: no NaN, and a reason beside every null."""
     data = _as_read(to_plain(document_of(run, ranks_sha256, host_of(run))))
-    _leave_out_empty_metrics(data)
-    _leave_out_processors(data)
+    leave_out_the_usual(data)
     data["run"]["content_sha256"] = content_digest(data)
     return data
-
-
-def _leave_out_empty_metrics(data: Json) -> None:
-    """A run that was asked for no metric is written as before there were any."""
-    for outcome in data["outcomes"]:
-        for direction in DIRECTIONS:
-            if not outcome[direction]["metrics"]:
-                del outcome[direction]["metrics"]
-
-
-def _leave_out_processors(data: Json) -> None:
-    """A run on a processor is written as before the hardware of outcomes was known."""
-    for outcome in data["outcomes"]:
-        for field in ("hardware", "encoded_on"):
-            if not outcome["timing"].get(field):
-                outcome["timing"].pop(field, None)
 
 
 def _as_read(data: Json) -> Json:

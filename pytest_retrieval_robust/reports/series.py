@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..core.cases import Direction
+from ..core.cases import Direction, Family
 from ..core.errors import ConfigError
 from ..core.names import parse_call
 from ..core.verdict import VerdictName
@@ -29,7 +29,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One model on a data set under an occluder in one direction at one k.
+    """One model on a data set under a perturbation in one direction at one k.
 
     It goes over the levels, and takes the seeds together.
     """
@@ -37,6 +37,7 @@ class Series:
     model: str
     dataset: str
     occluder: str
+    """The name of the perturbation, whatever its family."""
     direction: Direction
     k: int
     seeds: tuple[int, ...]
@@ -47,7 +48,7 @@ class Series:
     not measured.
     """
     achieved: tuple[float, ...]
-    """What share of the image was hidden at each level."""
+    """What share of the image was hidden at each level; of other families the severity."""
     verdicts: tuple[VerdictName, ...]
     """The worst that a gate on recall or retention says of each level."""
     queries: int
@@ -63,6 +64,7 @@ class Series:
     slope: float | None
     is_at_chance: bool
     """Whether there was nothing to lose: with nothing hidden it retrieves no better than chance."""
+    family: Family = "occlusion"
 
     @property
     def last_retention(self) -> float | None:
@@ -71,7 +73,11 @@ class Series:
 
     @property
     def is_severity(self) -> bool:
-        """Whether the levels are severities, whose numbers are not the shares they hide."""
+        """Whether the levels of an occluder are severities, whose numbers are not the
+        shares they hide.
+        """
+        if self.family != "occlusion":
+            return False
         # An occluder hides whole cells: with large ones a share is off by up to a cell.
         tolerance = max(_SEVERITY_GAP, _cell_share(self.occluder))
         return any(gap > tolerance for gap in self._gaps())
@@ -79,7 +85,8 @@ class Series:
     @property
     def is_coarse(self) -> bool:
         """Whether the cells are too large for the shares that the levels ask for."""
-        return not self.is_severity and any(gap > EXACT for gap in self._gaps())
+        is_exact = self.is_severity or self.family != "occlusion"
+        return not is_exact and any(gap > EXACT for gap in self._gaps())
 
     def _gaps(self) -> list[float]:
         """How far the hidden share is from each level."""
@@ -90,10 +97,13 @@ class Series:
         """What the level at that place is.
 
         `nothing hidden`, `30 % hidden`, `severity 30 % (1.5 % hidden)`, or with large
-        cells `33.3 % hidden (requested: 30 %)`.
+        cells `33.3 % hidden (requested: 30 %)`; of other families `clean` and
+        `severity 0.6`.
         """
         level = self.recall[place].level
         achieved = self.achieved[place]
+        if self.family != "occlusion":
+            return f"severity {level:g}" if level > 0 else "clean"
         if level == 0:
             return "nothing hidden"
         if self.is_severity:

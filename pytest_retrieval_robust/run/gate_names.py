@@ -11,9 +11,11 @@ from ..core.catalogue import Catalogues, is_glob, unknown_name
 from ..core.config_file import ConfigFile
 from ..core.errors import ConfigError
 from ..core.names import parse_call
+from ..core.verdict import GateKind
 from ..gate.policy import Policy
 from ..gate.rules import Selector
 from ..measure.from_text import metric_from_text, occluder_from_text
+from ..measure.perturbation_text import corruption_from_text, text_noise_from_text
 from ..retrieval.metrics.named import NamedMetric
 from .selected_datasets import named_dataset
 
@@ -21,6 +23,8 @@ _WORDS: Mapping[Selector, str] = {
     "model": "model",
     "dataset": "data set",
     "occluder": "occluder",
+    "corruption": "corruption",
+    "text_noise": "text noise",
 }
 """What messages call the selectors."""
 
@@ -37,12 +41,20 @@ def check_names(
         "model": set(known.models),
         "dataset": set(known.datasets),
         "occluder": set(known.occluders),
+        "corruption": set(known.corruptions),
+        "text_noise": set(known.text_noise),
     }
     tables = () if config_file is None else config_file.datasets
     canonical: Mapping[Selector, Callable[[str], str]] = {
         "model": lambda text: catalogues.models.get(text).name,
         "dataset": lambda text: named_dataset(text, tables, catalogues.datasets).name,
         "occluder": lambda text: occluder_from_text(text, catalogues.occluders).name,
+        "corruption": lambda text: (
+            corruption_from_text(text, catalogues.corruptions).name
+        ),
+        "text_noise": lambda text: (
+            text_noise_from_text(text, catalogues.text_noise).name
+        ),
     }
     for rule in policy.rules:
         for selector, pattern in rule.patterns:
@@ -68,7 +80,7 @@ def check_metrics(
     missing = set()
     for rule in policy.rules:
         for key in rule.keys:
-            if key.name is None:
+            if key.kind is not GateKind.METRIC or key.name is None:
                 continue
             if key.name in saved and parse_call(key.name)[0] not in registered:
                 missing.add(key.name)
@@ -117,6 +129,8 @@ def _known(plan: Plan, catalogues: Catalogues, config_file: ConfigFile | None) -
     models = {*catalogues.models.names(), *plan.models}
     datasets = {*catalogues.datasets.names(), *plan.datasets}
     occluders = {*catalogues.occluders.names(), *plan.occluders}
+    corruptions = {*catalogues.corruptions.names(), *plan.corruptions}
+    text_noise = {*catalogues.text_noise.names(), *plan.text_noise}
     if config_file is not None:
         models |= {table.name for table in config_file.models}
         datasets |= {table.name for table in config_file.datasets}
@@ -127,6 +141,9 @@ def _known(plan: Plan, catalogues: Catalogues, config_file: ConfigFile | None) -
         plan.levels,
         plan.seeds,
         plan.ks,
+        tuple(sorted(corruptions)),
+        tuple(sorted(text_noise)),
+        plan.severities,
     )
 
 

@@ -135,11 +135,15 @@ def test_a_bound_corruption_in_several_threads_has_the_bits_of_a_fresh_one(
 ) -> None:
     pixels = pictures()
     bound = CORRUPTIONS[name].bind(NO_SCENE)
-    cases = [(severity, seed) for seed in (0, 1) for severity in (*STEPS, 0.2)]
-    with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda case: bound.corrupt(pixels, IDS, *case, WHOLE), cases)
-        for (severity, seed), after in zip(cases, found, strict=True):
-            assert torch.equal(after, changed(name, pixels, severity, seed=seed))
+    levels = (*STEPS, 0.2)
+    for seed in (0, 1):
+        with ThreadPoolExecutor(4) as pool:
+            found = pool.map(
+                lambda severity: bound.corrupt(pixels, IDS, severity, seed, WHOLE),  # noqa: B023
+                levels,
+            )
+            for severity, after in zip(levels, found, strict=True):
+                assert torch.equal(after, changed(name, pixels, severity, seed=seed))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -251,7 +255,9 @@ def test_no_pixel_comes_nearer_to_the_clean_one_as_the_severity_rises(
 def films() -> torch.Tensor:
     """(4, 3, 96, 96) films of the embedded data set."""
     dataset = load_dataset("synthetic-cxr")
-    drawn = [dataset.image(number).convert("RGB").resize((96, 96)) for number in range(4)]
+    drawn = [
+        dataset.image(number).convert("RGB").resize((96, 96)) for number in range(4)
+    ]
     stacked = np.stack([np.asarray(image) for image in drawn])
     return torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 255
 
@@ -293,6 +299,15 @@ def test_an_emulated_device_gives_the_bits_of_the_processor(
         assert after.device.type == device.partition(":")[0]
         on_host = after.cpu()
     assert torch.equal(on_host, expected)
+
+
+@pytest.mark.parametrize("name", [*BY_PIXEL, "inverted-polarity", "wrong-window"])
+def test_nothing_waits_for_a_device(name: str) -> None:
+    pixels = pictures()
+    with emulated("cuda:0") as device:
+        on_device = pixels.to("cuda:0")
+        with device.forbid_waits():
+            changed(name, on_device, 0.6, frame=MIXED)
 
 
 @pytest.mark.parametrize("severity", [-0.1, 1.1, float("nan"), "0.5", None, True])

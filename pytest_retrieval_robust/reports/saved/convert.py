@@ -52,6 +52,7 @@ def document_of(run: RunRecord, ranks_sha256: str | None, host: Json) -> RunDocu
         layouts=[LayoutForm(**vars(layout)) for layout in run.layouts],
         baseline=None if run.baseline is None else _baseline(run.baseline),
         verdicts=[VerdictForm(**verdict.as_json()) for verdict in run.verdicts],
+        counterfactuals=list(run.counterfactuals),
     )
 
 
@@ -145,6 +146,7 @@ def measured_of(document: RunDocument, notes: tuple[str, ...]) -> Measurements:
         outcomes=tuple(map(_outcome, document.outcomes)),
         costs=tuple(document.costs),
         breaking=tuple(map(_search, document.breaking)),
+        counterfactuals=tuple(document.counterfactuals),
         models=tuple(map(_model, document.models)),
         datasets=tuple(map(to_plain, document.datasets)),
         broken=tuple(run.broken),

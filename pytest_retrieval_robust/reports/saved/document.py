@@ -10,9 +10,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from ...core.cases import Case, Direction, Plan
+from ...core.cases import Case, Direction, Family, Plan
 from ...core.codec import NAMED_BY_K, ByK, Count, Json, Positive, Share
 from ...core.costs import CostMeasurement
+from ...core.counterfactual_outcomes import CounterfactualOutcome
 from ...core.outcomes import Scores, Timing
 from ...core.searches import HeatMap
 from ...gate.release import Status
@@ -168,7 +169,7 @@ class SearchForm(_Form):
 
 
 class CurveForm(_Form):
-    """Recall against the hidden share, in one direction.
+    """Recall against the hidden share or the severity, in one direction.
 
     Intervals hold 95 % and come from resampled patients. Retentions are by level.
     """
@@ -189,6 +190,8 @@ class CurveForm(_Form):
     half_level_interval: Annotated[dict[int, Ends | None], NAMED_BY_K]
     slope_interval: Annotated[dict[int, Ends | None], NAMED_BY_K]
     retention_interval: Annotated[dict[int, dict[str, Ends | None] | None], NAMED_BY_K]
+    family: Family | UnsetType = UNSET
+    """Absent in the first runs: occlusions alone."""
 
 
 class LayoutForm(_Form):
@@ -206,6 +209,8 @@ class LayoutForm(_Form):
     """Standard deviation of Recall@k between mask layouts, for the same queries."""
     queries: Annotated[float, Meta(extra_json_schema={"minimum": 0})]
     """Standard error of the mean over layouts from the choice of queries."""
+    family: Family | UnsetType = UNSET
+    """Absent in the first runs: occlusions alone."""
 
 
 class CellForm(_Form):
@@ -272,3 +277,5 @@ class RunDocument(_Form):
     layouts: list[LayoutForm]
     baseline: BaselineForm | None
     verdicts: list[VerdictForm]
+    counterfactuals: list[CounterfactualOutcome] = field(default_factory=list)
+    """Missing where no edited reports were measured."""

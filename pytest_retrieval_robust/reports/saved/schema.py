@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ...core import costs
+from ...core import costs, counterfactual_outcomes, outcomes
 from ...core.codec import Json
 from . import document
 from .read import SCHEMA_FILE
@@ -23,9 +23,14 @@ from .read import SCHEMA_FILE
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NOT_IN_OLDER_RUNS = {
     ("Scores", "metrics"),
+    ("Scores", "answers"),
     ("Timing", "from_store"),
     ("Timing", "hardware"),
     ("Timing", "encoded_on"),
+    ("Case", "family"),
+    ("Plan", "corruptions"),
+    ("Plan", "text_noise"),
+    ("Plan", "severities"),
 }
 """Fields that the first runs of this version of the schema lack."""
 
@@ -57,12 +62,20 @@ def schema_text() -> str:
     return json.dumps(run_schema(), indent=1) + "\n"
 
 
+def _class_named(name: str) -> Any:
+    """The class of a definition: of the document, or of what it holds."""
+    for module in (document, costs, outcomes, counterfactual_outcomes):
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise AttributeError(name)
+
+
 def _complete(definition: Json) -> None:
     """Require what a class always writes, refuse what it does not have, and say what
     its fields mean.
     """
     name = definition["title"]
-    kind = getattr(document, name, None) or getattr(costs, name)
+    kind = _class_named(name)
     definition["additionalProperties"] = False
     definition["description"] = _one_line(definition["description"])
     if not issubclass(kind, msgspec.Struct):

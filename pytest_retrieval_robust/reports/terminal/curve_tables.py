@@ -58,11 +58,16 @@ class _Table:
 
 
 def table_lines(run: RunRecord, verbosity: int, blocks: str) -> Iterator[Line]:
-    """A table per data set and occluder; with `-v` for every direction and k."""
-    groups: dict[tuple[str, str], list[Curve]] = {}
+    """A table per data set and occluder; with `-v` for every direction and k, and for
+    every corruption and text noise too.
+    """
+    groups: dict[tuple[str, str, str], list[Curve]] = {}
     for curve in run.curves:
         case = curve.clean.case
-        groups.setdefault((case.dataset, case.occluder), []).append(curve)
+        # The others have a line each in `family_tables`.
+        if case.family == "occlusion" or verbosity > 0:
+            key = (case.dataset, case.family, case.occluder)
+            groups.setdefault(key, []).append(curve)
     shown = list(groups.values())
     if verbosity <= 0:
         shown = shown[:_MOST_TABLES]
@@ -100,7 +105,9 @@ def _legend(
     yield [*marks, "below each: its 95 % interval"]
     yield [
         "kept: Recall at the last level / at level 0",
-        "half: the level that halves it",
+        "half: the level or severity that halves it"
+        if any(curve.clean.case.family != "occlusion" for curve in curves)
+        else "half: the level that halves it",
     ]
     if _are_severities(curves):
         yield ["hidden: the share of the image that a level hides, in %"]
@@ -201,7 +208,12 @@ def _hidden_shares(curves: Sequence[Curve], chunk: Sequence[float]) -> Iterator[
 
 def _are_severities(curves: Sequence[Curve]) -> bool:
     """Whether a level of theirs hides another share of the image than it says."""
-    outcomes = [outcome for curve in curves for outcome in curve.outcomes]
+    outcomes = [
+        outcome
+        for curve in curves
+        for outcome in curve.outcomes
+        if outcome.case.family == "occlusion"
+    ]
     gaps = [abs(outcome.achieved_level - outcome.case.level) for outcome in outcomes]
     return any(gap > _SEVERITY_GAP for gap in gaps)
 

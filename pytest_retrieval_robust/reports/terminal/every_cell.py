@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.cases import DIRECTIONS
+from ...core.cases import DIRECTIONS, level_word
 from ...core.costs import CostMeasurement
 from ...core.outcomes import Outcome
 from ...gate.record import RunRecord
@@ -19,7 +19,10 @@ def cell_lines(run: RunRecord) -> Iterator[Line]:
         verdict = cell_verdict(run, outcome.case)
         yield [Span(f"{verdict}: ", COLOURS[verdict]), Span(str(outcome.case))]
         yield from _recall_lines(outcome)
-        yield [Span(f"  {_hidden_words(outcome)}, {_speed_words(outcome)}")]
+        words = [_speed_words(outcome)]
+        if outcome.case.family == "occlusion":
+            words.insert(0, _hidden_words(outcome))
+        yield [Span(f"  {', '.join(words)}")]
     for cost in run.costs:
         yield from _cost_lines(cost)
 
@@ -48,7 +51,8 @@ def _speed_words(outcome: Outcome) -> str:
 
 
 def _cost_lines(cost: CostMeasurement) -> Iterator[Line]:
-    ratio = f"{cost.relative_cost:.2f} times level 0{_spread(cost)}"
+    word = level_word(cost.case.family)
+    ratio = f"{cost.relative_cost:.2f} times {word} 0{_spread(cost)}"
     yield [Span(f"cost of {cost.case}: {ratio}")]
     if cost.latency is not None:
         median = f"p50 {1e3 * cost.latency.p50:.1f} ms"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...core.cases import DIRECTIONS
+from ...core.cases import DIRECTIONS, level_word
 from ...core.words import counted
 from ...gate.seed_spread import LayoutVariation
 from .lines import Line, Span
@@ -26,7 +26,8 @@ def layout_lines(layouts: Sequence[LayoutVariation], verbosity: int) -> Iterator
     for layout in shown:
         subject = f"{layout.model} on {layout.dataset}, {layout.occluder}"
         recall = f"{layout.direction} R@{layout.k}"
-        yield [Span(f"{subject} at level {layout.level:g}, {recall}")]
+        where = f"{level_word(layout.family)} {layout.level:g}"
+        yield [Span(f"{subject} at {where}, {recall}")]
         mean = f"{100 * layout.mean:.1f} over {counted(layout.seeds, 'layout')}"
         between = f"SD between layouts {100 * layout.layouts:.2f}"
         error = f"SE from queries {100 * layout.queries:.2f}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..family_sentences import sentences
 from ..metric_tables import metric_lines
 from ..notes import decoding_notes, loading_notes
 from .baseline import baseline_lines
 from .blocks import BLOCKS, printable_blocks
 from .curve_tables import table_lines
 from .every_cell import cell_lines
+from .family_tables import family_lines
 from .gate_power import power_lines
 from .layouts import layout_lines
 from .lines import Line, Span, sentence_lines
@@ -19,7 +21,6 @@ from .searches import search_lines
 if TYPE_CHECKING:
     import pytest
 
-    from ...core.verdict import VerdictName
     from ...gate.record import RunRecord
 
 _QUIET = -1
@@ -57,12 +58,14 @@ def summary_lines(
     """The summary but for its last line."""
     if verbosity < 0:
         yield from table_lines(run, verbosity, blocks)
+        yield from family_lines(run, verbosity)
         yield from _objections(run)
         return
     if run.replayed:
         origin = f"the run of {run.identity.started} (id {run.identity.id})"
         yield [Span(f"judged again: {origin}", "bold")]
     yield from table_lines(run, verbosity, blocks)
+    yield from family_lines(run, verbosity)
     if verbosity > 0:
         yield from cell_lines(run)
         yield from power_lines(run.verdicts)
@@ -71,7 +74,7 @@ def summary_lines(
     yield from search_lines(run.breaking, verbosity, blocks)
     yield from baseline_lines(run.baseline, verbosity)
     # What has to be read comes last: a terminal shows the end.
-    yield from verdict_lines(run)
+    yield from verdict_lines(run, verbosity)
     yield from sentence_lines("broken:", run.broken, "red")
     yield from sentence_lines("not tested:", _absent_models(run, verbosity), "yellow")
     yield from sentence_lines("loaded:", loading_notes(run))
@@ -95,15 +98,20 @@ def _objections(run: RunRecord) -> Iterator[Line]:
     yield from sentence_lines("not tested:", absent, "yellow")
 
 
-def verdict_lines(run: RunRecord) -> Iterator[Line]:
-    """The sentences of what was not met, and of what is open."""
-    yield from sentence_lines("failed:", _sentences_of(run, "fail"), "red")
-    open_gates = _sentences_of(run, "inconclusive")
-    yield from sentence_lines("inconclusive:", open_gates, "yellow")
+def verdict_lines(run: RunRecord, verbosity: int = 0) -> Iterator[Line]:
+    """The sentences of what was not met, and of what is open.
 
-
-def _sentences_of(run: RunRecord, name: VerdictName) -> list[str]:
-    return [verdict.sentence for verdict in run.verdicts if verdict.verdict == name]
+    Of several severities the first one has a sentence; with `-v` each has one.
+    """
+    for name, head, colour in (
+        ("fail", "failed:", "red"),
+        ("inconclusive", "inconclusive:", "yellow"),
+    ):
+        verdicts = [verdict for verdict in run.verdicts if verdict.verdict == name]
+        said = sentences(verdicts)
+        if verbosity > 0:
+            said = [verdict.sentence for verdict in verdicts]
+        yield from sentence_lines(head, said, colour)
 
 
 def _absent_models(run: RunRecord, verbosity: int) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ._best_answers import BestAnswers, best_answers
 from ._checks import (
     Grouped,
     Groups,
@@ -28,6 +29,7 @@ from ._checks import (
 )
 from ._counting import count_wrong
 from ._custom import custom_counts, on_device_of, scored
+from ._duels import Duels, right_wins
 from ._exact import Side, plain_sums
 from ._filter import make_filter
 from ._kernels import Engine, engine_for
@@ -38,11 +40,15 @@ from ._tiles import Problem
 from ._top_k import top_k
 
 __all__ = [
+    "BestAnswers",
+    "Duels",
     "Groups",
     "Rows",
     "Similarity",
+    "best_answers",
     "positive_ranks",
     "positive_ranks_both",
+    "right_wins",
     "scored",
     "top_k",
 ]

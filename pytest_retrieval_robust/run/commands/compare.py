@@ -92,7 +92,7 @@ def _judged(baseline: Path, candidate: Path, policy_file: Path | None) -> RunRec
         check_metrics(policy, plan, catalogues, run.measured.metrics)
         metrics = metrics_of_gates(policy, catalogues)
         run = Run(run.measured, run.evidence.with_metrics(metrics))
-    policy.check(plan, levels_typed=True)
+    policy.check(plan, levels_typed=True, severities_typed=True)
     return judge_run(run, policy, Against(load_run(baseline)))
 
 

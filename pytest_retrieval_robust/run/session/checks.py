@@ -19,6 +19,7 @@ def check_policy(
     plan: Plan,
     *,
     levels_typed: bool,
+    severities_typed: bool = False,
     saved_metrics: Collection[str] = (),
 ) -> None:
     """Raise `ConfigError` for gates that match nothing, contradict each other, or name
@@ -30,7 +31,9 @@ def check_policy(
 
     check_names(state.policy, plan, state.catalogues, state.settings.config_file)
     check_metrics(state.policy, plan, state.catalogues, saved_metrics)
-    state.policy.check(plan, levels_typed=levels_typed)
+    state.policy.check(
+        plan, levels_typed=levels_typed, severities_typed=severities_typed
+    )
 
 
 def check_outputs(state: RunState) -> None:

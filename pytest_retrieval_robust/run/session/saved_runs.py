@@ -75,6 +75,7 @@ class SavedRuns:
             self._state,
             run.measured.plan,
             levels_typed=True,
+            severities_typed=True,
             saved_metrics=run.measured.metrics,
         )
         self.baseline()

@@ -1,0 +1,55 @@
+"""What is wrong with a table of a policy, beside a plan or beside another table."""
+
+from __future__ import annotations
+
+from ..core.cases import Case, Plan, level_word
+from ..core.errors import ConfigError
+from ..core.verdict import GateKey
+from .rules import Rule
+
+
+def tie(name: object, first: Rule, second: Rule, case: Case) -> ConfigError:
+    """The error of two tables that are equally specific and state different values."""
+    # Short enough for a message: the tables differ in a value, not in metric or pooling.
+    label = name
+    if isinstance(name, GateKey):
+        label = GateKey(name.kind, name.k, name=name.name)
+    return ConfigError(
+        f"{second.place}: expected one most specific gate for {label} of {case}, got"
+        f" another that is equally specific ({first.place}). Make one of them name"
+        " more, or remove it."
+    )
+
+
+def check_ks(rule: Rule, plan: Plan) -> None:
+    """Raise `ConfigError` for a k that is not measured."""
+    for key in (limit.key for limit in rule.limits):
+        if key.k is not None and key.k not in plan.ks:
+            measured = ", ".join(map(str, plan.ks))
+            raise ConfigError(
+                f"{rule.place}: expected a k that is measured ({measured}), got"
+                f" {key.kind} at k={key.k}. Add it to --robust-k or fix the gate."
+            )
+
+
+def leaves_out(plan: Plan, rule: Rule) -> bool:
+    """Whether a plan measures the family of a table, and not at the table's level."""
+    if rule.level is None:
+        return False
+    # A run without corruptions leaves all gates on them idle, whatever their severity.
+    if rule.family != "occlusion" and not plan.names_of(rule.family):
+        return False
+    return rule.level not in plan.levels_of(rule.family)
+
+
+def check_level(rule: Rule, plan: Plan) -> None:
+    """Raise `ConfigError` for a level or severity that is not measured."""
+    if not leaves_out(plan, rule):
+        return
+    word = level_word(rule.family)
+    measured = ", ".join(f"{level:g}" for level in plan.levels_of(rule.family))
+    option = "--robust-levels" if word == "level" else "--robust-severities"
+    raise ConfigError(
+        f"{rule.place}: expected a {word} that is measured ({measured}), got"
+        f" {word}={rule.level:g}. Add it to {option} or fix the gate."
+    )

@@ -1,0 +1,107 @@
+"""One row per corruption or text noise: the mean over severities, and the worst of them.
+
+A run may have twenty corruptions: their curves stand in longer forms alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from ..core.cases import DIRECTIONS, Family
+from ..core.verdict import VerdictName
+from .series import Point, Series
+
+FAMILY_TITLES: dict[Family, str] = {
+    "occlusion": "occlusion",
+    "corruption": "corruptions",
+    "text-noise": "text noise",
+}
+FAMILY_SUBJECTS: dict[Family, str] = {
+    "occlusion": "occluder",
+    "corruption": "corruption",
+    "text-noise": "text noise",
+}
+"""What one member of a family is called."""
+_WORST_FIRST: tuple[VerdictName, ...] = ("fail", "inconclusive", "pass", "ungated")
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """One model under one perturbation, in one direction at one k."""
+
+    series: Series
+    clean: float | None
+    """Recall at severity 0."""
+    mean: float | None
+    """The mean of Recall over the severities above 0, each counted once."""
+    worst: Point | None
+    """The severity above 0 with the lowest recall, the lowest severity among equals."""
+    fails_from: float | None
+    """The smallest severity whose gate on recall or retention is not met; None where
+    all are met, or none is gated.
+    """
+    verdict: VerdictName
+    """The worst that these gates say of any severity."""
+
+    @property
+    def kept(self) -> float | None:
+        """The mean as a share of Recall at severity 0; None where that is at chance."""
+        is_known = self.mean is not None and self.clean is not None
+        if not is_known or not self.series.retention or not self.clean:
+            return None
+        assert self.mean is not None
+        return self.mean / self.clean
+
+
+@dataclass(frozen=True)
+class FamilyTable:
+    """The rows of one data set and family, in one direction at one k."""
+
+    family: Family
+    dataset: str
+    rows: tuple[FamilyRow, ...]
+    severities: tuple[float, ...]
+    """Those above 0 that any row has: what the mean is over."""
+
+
+def family_row(line: Series) -> FamilyRow:
+    """The summary of one series."""
+    points = [point for point in line.recall if point.level > 0]
+    values = [point.value for point in points if point.value is not None]
+    # A mean over some of the severities would be another number.
+    is_whole = bool(values) and len(values) == len(points)
+    first = line.recall[0]
+    verdicts = list(zip(line.recall, line.verdicts, strict=True))
+    failed = [point.level for point, verdict in verdicts if verdict == "fail"]
+    return FamilyRow(
+        line,
+        clean=first.value if first.level == 0 else None,
+        mean=fmean(values) if is_whole else None,
+        worst=_lowest(points),
+        fails_from=min(failed, default=None),
+        verdict=min(line.verdicts, key=_WORST_FIRST.index, default="ungated"),
+    )
+
+
+def _lowest(points: Sequence[Point]) -> Point | None:
+    measured = [point for point in points if point.value is not None]
+    return min(measured, key=lambda point: point.value or 0.0, default=None)
+
+
+def family_tables(
+    series: Iterable[Series], direction: str = DIRECTIONS[0], k: int | None = None
+) -> Iterator[FamilyTable]:
+    """A table per data set and family but occlusions, by default of the largest k."""
+    lines = [line for line in series if line.family != "occlusion"]
+    chosen_k = k or max((line.k for line in lines), default=0)
+    groups: dict[tuple[str, Family], list[FamilyRow]] = {}
+    for line in lines:
+        if line.direction == direction and line.k == chosen_k:
+            rows = groups.setdefault((line.dataset, line.family), [])
+            rows.append(family_row(line))
+    for (dataset, family), rows in groups.items():
+        levels = {point.level for row in rows for point in row.series.recall}
+        severities = tuple(sorted(levels - {0.0}))
+        yield FamilyTable(family, dataset, tuple(rows), severities)

@@ -1,0 +1,61 @@
+"""What `run.json` leaves out because it is usual: so a run that asks for nothing newer is
+written as earlier versions wrote it, and they can read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...core.cases import DIRECTIONS
+from ...core.codec import Json
+
+
+def leave_out_the_usual(data: Json) -> None:
+    """Take out of a document what readers take to be so where it is missing."""
+    for outcome in data["outcomes"]:
+        _leave_out_empty_metrics(outcome)
+        _leave_out_processors(outcome)
+    for part in _with_family(data):
+        if part.get("family") == "occlusion":
+            del part["family"]
+    _leave_out_empty_plans(data["run"]["plan"])
+    if not data["counterfactuals"]:
+        del data["counterfactuals"]
+
+
+def _leave_out_empty_metrics(outcome: Json) -> None:
+    """Of a run that was asked for no metric."""
+    for direction in DIRECTIONS:
+        if not outcome[direction]["metrics"]:
+            del outcome[direction]["metrics"]
+
+
+def _leave_out_processors(outcome: Json) -> None:
+    """Of a run on a processor."""
+    for field in ("hardware", "encoded_on"):
+        if not outcome["timing"].get(field):
+            outcome["timing"].pop(field, None)
+
+
+def _with_family(data: Json) -> Iterator[Json]:
+    """Every part that says which family it is about."""
+    yield from data["curves"]
+    yield from data["layouts"]
+    for part in (
+        data["outcomes"],
+        data["costs"],
+        data["verdicts"],
+        data["counterfactuals"],
+    ):
+        for each in part:
+            yield each["case"]
+    for cell in (data["baseline"] or {}).get("cells", ()):
+        yield cell["case"]
+
+
+def _leave_out_empty_plans(plan: Json) -> None:
+    """Of a run of occlusions alone: severities are those of other families."""
+    # What was read from such a file may lack them already.
+    if not plan.get("corruptions") and not plan.get("text_noise"):
+        for field in ("corruptions", "text_noise", "severities"):
+            plan.pop(field, None)
