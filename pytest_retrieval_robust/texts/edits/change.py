@@ -91,12 +91,12 @@ def change_changes(document: Document) -> Iterator[Change]:
         match = _match_in(sentence)
         if match is None or (match.was_stable and is_same_throughout):
             continue
-        if not match.was_stable and _gets_worse_elsewhere(document, sentence):
-            continue
         group = sentence.mentions[0].group
         if group in done:
             continue
         done.add(group)
+        if not match.was_stable and _gets_worse_elsewhere(document, sentence):
+            continue
         change = _change_of(document, group, match.was_stable)
         if change is not None:
             yield change

@@ -67,8 +67,9 @@ def _sole_device(document: Document, sentence: Sentence) -> str | None:
     devices = {mention.device for mention in sentence.devices} - {""}
     if len(devices) != 1 or sentence.mentions or not sentence.is_asserted:
         return None
-    others = sum(bool(other.devices) for other in document.sentences)
-    is_alone = others == 1 and _IN_LUMPS.search(document.text) is None
+    is_alone = (
+        len(document.with_devices) == 1 and _IN_LUMPS.search(document.text) is None
+    )
     return next(iter(devices)) if is_alone else None
 
 

@@ -9,11 +9,16 @@ from .sentence import Sentence
 from .vocabulary import ACUTE_GROUPS, LUNG_GROUPS
 
 _NO_ACUTE = re.compile(
-    r"\b(?:no|without|negative for)\b(?: \w+){0,2}?(?: (?:evidence|sign|signs) of)?"
-    r"(?: an)? (?P<acute>acute|active)"
+    r"\b(?:no|without|negative for)\b(?: (?:definite|radiographic|convincing|visible))?"
+    r"(?: (?:evidence|evidences|sign|signs|radiographic evidence) (?:of|for))?"
+    r"(?: an| any)? (?P<acute>acute|active)"
     r"(?: (?:cardio\w*|pulmonary|cardiac|intrathoracic|thoracic|chest|radiographic|lung"
     r"|cardiovascular|bony|bone|osseous|skeletal|parenchymal|intra-?thoracic|or|and)){0,4}"
     r" (?:abnormalit\w+|disease|process|processes|findings?|patholog\w+|changes?)\b",
+    re.IGNORECASE,
+)
+_ACUTE = re.compile(
+    r"\b(?:acute|active)\b[^.;]{0,60}\b(?:abnormalit|disease|process|finding|patholog)",
     re.IGNORECASE,
 )
 _BONES = re.compile(r"\b(?:bon\w+|osseous|skelet\w+|ribs?|spine|abdom\w+)\b", re.I)
@@ -61,6 +66,9 @@ def kept_true(sentence: Sentence, group: str) -> str | None:
             if _concerns(general[0], text, group):
                 return _with_word(text, general, "acute", "other")
             return text
+        if sentence.is_denied and _ACUTE.search(text):
+            # It denies something acute in words that the rules do not read.
+            return None if group in (*ACUTE_GROUPS, "fracture") else text
     if _is_normal_whole(sentence):
         return None
     if group in LUNG_GROUPS and sentence.has("lung", "lungs"):
