@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from .devices import devices_in
 from .document import Document
+from .general_statements import calls_chest_normal
 from .phrases import words_of
 from .rewriting import Change
 from .sentence import Sentence
@@ -116,6 +117,8 @@ def _insertion(document: Document, choice: int) -> Change | None:
         return None
     # Also in sections that are not edited: "INDICATION: line placement".
     if any(devices_in(words_of(document.text))):
+        return None
+    if any(calls_chest_normal(sentence) for sentence in sentences):
         return None
     last = document.findings_end
     added = document.styled(_INSERTED[choice % len(_INSERTED)])
