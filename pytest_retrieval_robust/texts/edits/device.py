@@ -108,12 +108,14 @@ def _moves(document: Document) -> Iterator[Change]:
 
 
 def _insertion(document: Document, choice: int) -> Change | None:
-    """A device of which a report that is long enough says nothing.
+    """A device of which a report of a chest that is long enough says nothing.
 
     A word that was replaced by XXXX may have been one.
     """
     sentences = document.sentences
     if len(sentences) < _LEAST_SENTENCES or "XXX" in document.text.upper():
+        return None
+    if not document.about:
         return None
     # Also in sections that are not edited: "INDICATION: line placement".
     if any(devices_in(words_of(document.text))):
