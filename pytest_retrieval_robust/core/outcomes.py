@@ -17,6 +17,27 @@ _PRECISION = Meta(extra_json_schema={"enum": ["fp32", "bf16", "fp16"]})
 
 
 @dataclass(frozen=True)
+class Answers(Written):
+    """What the first answers of the queries say, beside their ranks."""
+
+    queries: Count
+    """Whose answers were looked at: all, or some at even steps."""
+    aurc: Share
+    """Area under the risk-coverage curve: the mean share of wrong first answers among the
+    most confident queries, over every number of them. Confidence is the score of the
+    first answer.
+    """
+    excess_aurc: Share
+    """How far that lies above the least that any confidence could reach."""
+    overlap: Mapping[int, Share] = field(default_factory=dict)
+    """The mean share of the first k answers that are the same with nothing done; empty at
+    level 0.
+    """
+    overlap_interval: Mapping[int, tuple[Share, Share]] = field(default_factory=dict)
+    """Two-sided, 95 % or more."""
+
+
+@dataclass(frozen=True)
 class Scores(Written):
     """Retrieval in one direction.
 
@@ -32,6 +53,8 @@ class Scores(Written):
     mrr: Share
     metrics: Mapping[str, float] = field(default_factory=dict)
     """The metrics that were asked for, by name with parameters: `hit-rate(k=3)`."""
+    answers: Answers | None = None
+    """None in runs of earlier versions, and where the answers could not be listed."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,12 @@ class GateKind(StrEnum):
     DISTRACTOR_RECALL = "distractor_recall"
     """Recall@k image-to-report with all edits of reports in the gallery."""
     BASELINE = "not_worse_than_baseline"
+    MCE = "mce"
+    """The mean over perturbations of the error as a multiple of the baseline's."""
+    RELATIVE_MCE = "relative_mce"
+    """The same of what the errors are above those with nothing done."""
+    WORST_CE = "worst_ce"
+    """The highest of these multiples."""
     ABOVE_CHANCE = "above_chance"
     """Stands before all others: a model that retrieves nothing has nothing to judge."""
     NONE = "none"
@@ -52,6 +58,18 @@ class GateKind(StrEnum):
     def is_of_a_curve(self) -> bool:
         """Whether it judges one number of a whole curve."""
         return self in (GateKind.AUC, GateKind.HALF_LEVEL, GateKind.SLOPE)
+
+    @property
+    def is_of_perturbations(self) -> bool:
+        """Whether it judges a set of perturbations beside the baseline: `case` of its
+        verdicts names the set.
+        """
+        return self in (GateKind.MCE, GateKind.RELATIVE_MCE, GateKind.WORST_CE)
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether nothing is judged without a baseline."""
+        return self is GateKind.BASELINE or self.is_of_perturbations
 
     @property
     def is_of_a_model(self) -> bool:
@@ -183,6 +201,7 @@ class GateKey:
         return (
             self.kind.is_of_a_curve
             or self.kind.is_of_a_model
+            or self.kind.is_of_perturbations
             or self.kind is GateKind.BREAKING_SHARE
             or self.is_pooled
         )

@@ -14,11 +14,13 @@ from ..retrieval.curve import Curve
 from .baseline import BaselineLimit
 from .comparability import obstacles
 from .difference import Difference, Errors, NotComparable
+from .error_ratios import PairedErrors
 from .evidence import hits_of
 from .number_words import number_name, takes_two_levels
 from .paired_hits import PairedHits
 from .pairing import Orders, Pairing
 from .pairing import Run as Run  # whoever compares runs finds them here too
+from .perturbed import Perturbed, hidden_outcomes
 
 _OTHER_RANKS = NotComparable(
     "the ranks of both runs do not belong to the same queries: make the baseline again"
@@ -132,6 +134,26 @@ class Comparison:
             seeds[0].clusters,
         )
         return pooled.over_levels(limit.metric, levels, errors)
+
+    def errors(
+        self, perturbed: Perturbed, direction: Direction, k: int
+    ) -> PairedErrors | NotComparable:
+        """The errors of both runs at k, with nothing done and under each perturbation."""
+        clean = next(iter(perturbed.values()))[0].clean
+        together = [[clean], *map(hidden_outcomes, perturbed.values())]
+        every: list[PairedHits] = []
+        for outcomes in together:
+            for outcome in outcomes:
+                if self.baseline_of(outcome) is None:
+                    return NotComparable(
+                        f"the baseline has no {outcome.case}: measure it with the same"
+                        " perturbations, levels and seeds"
+                    )
+            hits = self._paired_hits(outcomes, direction, k)
+            if hits is None:
+                return _OTHER_RANKS
+            every.append(hits)
+        return PairedErrors.of(every[0], every[1:])
 
     def of_cell(
         self, curve: Curve, direction: Direction, limit: BaselineLimit, errors: Errors

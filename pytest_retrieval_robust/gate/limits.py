@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from .baseline import BaselineLimit
 from .breaking import BreakingLimit
+from .corruption_error import ErrorLimit
 from .cost import Ceiling, CostLimit, HardwareLimit, RelativeLimit
 from .counterfactual import CounterfactualFloor, DistractorFloor, EditLimit
 from .floors import Floor
@@ -25,6 +26,7 @@ __all__ = [
     "CounterfactualFloor",
     "DistractorFloor",
     "EditLimit",
+    "ErrorLimit",
     "Floor",
     "HardwareLimit",
     "Limit",
@@ -33,5 +35,11 @@ __all__ = [
 ]
 
 Limit: TypeAlias = (
-    Floor | MetricFloor | CostLimit | BreakingLimit | EditLimit | BaselineLimit
+    Floor
+    | MetricFloor
+    | CostLimit
+    | BreakingLimit
+    | EditLimit
+    | BaselineLimit
+    | ErrorLimit
 )

@@ -26,14 +26,16 @@ class PlannedGate:
 
     @property
     def is_of_baseline(self) -> bool:
-        return self.gate.kind is GateKind.BASELINE
+        return self.gate.kind.needs_baseline
 
 
 def baseline_gates(gates: Iterable[PlannedGate]) -> Counter[str]:
     """How many planned gates compare each model with the baseline: what a false block
     is shared out among.
     """
-    return Counter(gate.case.model for gate in gates if gate.is_of_baseline)
+    return Counter(
+        gate.case.model for gate in gates if gate.gate.kind is GateKind.BASELINE
+    )
 
 
 def cells_of(plan: Plan, model: str, dataset: str) -> Iterator[Case]:

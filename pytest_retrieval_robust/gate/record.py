@@ -86,7 +86,7 @@ class RunRecord(Measurements):
         yield counted(self.verdict_counts()["pass"], "gate met", "gates met")
         ungated = [v.gate.kind for v in self.verdicts if v.verdict == "ungated"]
         cells = ungated.count(GateKind.NONE)
-        uncompared = ungated.count(GateKind.BASELINE)
+        uncompared = sum(kind.needs_baseline for kind in ungated)
         elsewhere = sum(kind.is_absolute for kind in ungated)
         taken_away = len(ungated) - cells - uncompared - elsewhere
         tolerated = sum(verdict.tolerated for verdict in self.verdicts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from .facts import DENIED_ALONE, FACTS, Fact, facts_about
 
@@ -36,23 +37,29 @@ class Change:
         return kept if self.new is None else [*kept, self.new]
 
 
-def changes_of(fact: Fact) -> Iterator[list[Change]]:
-    """Every change of a fact that a study shows. Each list holds alternatives."""
-    if fact.is_device:
-        yield [Change("device", "removed", fact, None)]
-        yield _changes(fact, "device", "moved", ("side", "place"))
-        return
-    if any(fact.slot in slots for slots in DENIED_ALONE):
-        yield [Change("negation", "added", fact, None)]
-    yield _side_changes(fact)
+@cache
+def changes_of(fact: Fact) -> tuple[Sequence[Change], ...]:
+    """Every change of a fact that a study shows. Each sequence holds alternatives."""
+    return tuple(_device_changes(fact) if fact.is_device else _finding_changes(fact))
+
+
+def _device_changes(device: Fact) -> Iterator[Sequence[Change]]:
+    yield [Change("device", "removed", device, None)]
+    yield _changes(device, "device", "moved", ("side", "place"))
+
+
+def _finding_changes(finding: Fact) -> Iterator[Sequence[Change]]:
+    if any(finding.slot in slots for slots in DENIED_ALONE):
+        yield [Change("negation", "added", finding, None)]
+    yield _side_changes(finding)
     for attribute in ("size", "zone", "severity"):
-        yield _changes(fact, attribute, "changed", (attribute,))
-    partner = _PARTNERS.get(fact.name)
+        yield _changes(finding, attribute, "changed", (attribute,))
+    partner = _PARTNERS.get(finding.name)
     swapped = [other for other in FACTS if other.name == partner]
     yield [
-        Change("finding", "swapped", fact, other)
+        Change("finding", "swapped", finding, other)
         for other in swapped
-        if _is_alike(fact, other)
+        if _is_alike(finding, other)
     ]
 
 
@@ -62,10 +69,11 @@ def assertions_of(denied: Sequence[str]) -> list[Change]:
     return [Change("negation", "removed", None, fact) for fact in facts]
 
 
-def insertions() -> list[Change]:
+@cache
+def insertions() -> Sequence[Change]:
     """Every device that a report may speak of."""
     devices = [fact for fact in FACTS if fact.is_device]
-    return [Change("device", "inserted", None, fact) for fact in devices]
+    return tuple(Change("device", "inserted", None, fact) for fact in devices)
 
 
 def _side_changes(fact: Fact) -> list[Change]:

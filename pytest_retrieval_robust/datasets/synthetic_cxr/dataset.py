@@ -178,11 +178,13 @@ class SyntheticCxr:
 
         Exact: made from the findings, in the words of the report. Kinds: negation, side,
         size, zone, severity, device, finding. The reports compare nothing with an
-        earlier film, so that no edit is of the kind `change`.
+        earlier film, so that no edit is of the kind `change`. With the relevance
+        `same-labels` an edit changes the labels: sizes and zones are then no errors.
         """
-        sources = self._pairing.sources
-        studies = [self.studies[image] for image in sources]
-        return edit_reports(studies, self.reports, self.report_groups.tolist())
+        studies = [self.studies[image] for image in self._pairing.sources]
+        groups = self.report_groups.tolist()
+        labels_of = self._labels_of if self.relevance == "same-labels" else None
+        return edit_reports(studies, self.reports, groups, labels_of)
 
     @gives_new_memory
     def image(self, index: int) -> Image.Image:
@@ -279,7 +281,10 @@ class SyntheticCxr:
 
     @cached_property
     def _label_sets(self) -> list[frozenset[str]]:
-        return [label_set(study, self.settings.labels) for study in self.studies]
+        return [self._labels_of(study) for study in self.studies]
+
+    def _labels_of(self, study: Study) -> frozenset[str]:
+        return label_set(study, self.settings.labels)
 
     @cached_property
     def _pairing(self) -> Pairing:

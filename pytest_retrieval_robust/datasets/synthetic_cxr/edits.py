@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from ...core.counterfactuals import EditedReports, ReportEdit
 from .changes import Change, assertions_of, changes_of, insertions
@@ -15,21 +16,38 @@ from .rewording import Rewording, denied_by
 from .studies import Study, is_plausible
 
 
+@dataclass(frozen=True, repr=False)
+class StudyEdit:
+    """A change of a study's report."""
+
+    change: Change
+    study: Study
+    """What the edited report describes: another study of the same body."""
+    text: str
+
+
 def edit_reports(
-    studies: Sequence[Study], reports: Sequence[str], groups: Sequence[int]
+    studies: Sequence[Study],
+    reports: Sequence[str],
+    groups: Sequence[int],
+    labels_of: Callable[[Study], frozenset[str]] | None = None,
 ) -> EditedReports:
     """The edits of `reports`, each of which is that of the study of the same number.
 
-    Reports of one group are right for the same images. An edit that says what another
-    report of its group says is left out.
+    Reports of one group are right for the same images. Left out is an edit that would be
+    right too: it says what another report of its group says, or leaves the study's
+    labels as they are where reports with the same labels are right (`labels_of`).
     """
     right = set(zip(groups, reports, strict=True))
-    edits = [
-        edit
-        for number, study in enumerate(studies)
-        for edit in StudyEdits(study).edits(number)
-        if (groups[number], edit.text) not in right
-    ]
+    edits: list[ReportEdit] = []
+    for number, study in enumerate(studies):
+        for edit in StudyEdits(study).edits():
+            is_right = (groups[number], edit.text) in right
+            if labels_of is not None:
+                is_right = is_right or labels_of(edit.study) == labels_of(study)
+            if not is_right:
+                change = edit.change
+                edits.append(ReportEdit(number, change.kind, change.action, edit.text))
     return EditedReports(tuple(edits), len(reports), "exact")
 
 
@@ -37,21 +55,19 @@ class StudyEdits:
     """The edits of one study's report."""
 
     def __init__(self, study: Study) -> None:
+        self._study = study
         self._facts = facts_of(study)
         self._report = compose(study)
         self._words = Rewording(study)
 
-    def edits(self, number: int) -> Iterator[ReportEdit]:
-        """All of them, as edits of the report `number`."""
+    def edits(self) -> Iterator[StudyEdit]:
+        """One of each kind for each fact to which it applies, and one inserted device."""
         for alternatives in self._alternatives():
-            for change in alternatives:
-                report = self._edited(change)
-                if report is not None:
-                    yield ReportEdit(number, change.kind, change.action, report.text)
-                    break
+            edits = (self._edit(change) for change in alternatives)
+            yield from islice((edit for edit in edits if edit is not None), 1)
 
-    def _alternatives(self) -> Iterator[list[Change]]:
-        """Lists of changes. The first one of each that applies is made."""
+    def _alternatives(self) -> Iterator[Sequence[Change]]:
+        """Alternatives. The first one of each that applies is made."""
         for fact in self._facts:
             yield from changes_of(fact)
         for phrase in self._report.findings:
@@ -60,14 +76,15 @@ class StudyEdits:
                 yield self._words.in_order(assertions_of(denied), denied[0])
         yield self._words.in_order(insertions(), DEVICES[0])
 
-    def _edited(self, change: Change) -> Composition | None:
-        """The report after a change. None where there is no such report, or where it
-        would contradict itself.
+    def _edit(self, change: Change) -> StudyEdit | None:
+        """The edit that makes a change. None where there is no such study or report, or
+        where the report would contradict itself.
         """
         facts = change.applied_to(self._facts)
         slots = {fact.slot for fact in facts}
+        states = states_of(facts)
         # What comes may be there already, on the other side.
-        if len(slots) < len(facts) or not is_plausible(states_of(facts)):
+        if len(slots) < len(facts) or not is_plausible(states):
             return None
         report = self._with_sentences(change)
         if not report.body or any(
@@ -75,7 +92,8 @@ class StudyEdits:
         ):
             return None
         impression = edited_impression(report.impression, change, facts, self._words)
-        return replace(report, impression=impression)
+        text = replace(report, impression=impression).text
+        return StudyEdit(change, replace(self._study, states=states), text)
 
     def _with_sentences(self, change: Change) -> Composition:
         report = self._report

@@ -13,7 +13,7 @@ from .studies import NORMAL, POSITION, SLOTS, Study
 
 DEVICES = ("pacemaker", "tube", "line", "picc", "gastric tube", "wires")
 """The slots of devices, each of which is one fact."""
-DENIED_ALONE = (
+DENIED_ALONE: tuple[tuple[str, ...], ...] = (
     ("effusion right", "effusion left"),
     ("pneumothorax",),
     ("consolidation right", "consolidation left"),

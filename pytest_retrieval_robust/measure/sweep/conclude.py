@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
 
-from ...core.cases import CLEAN, Cell
+from ...core.cases import CLEAN, DIRECTIONS, Cell
 from ...core.errors import EmbeddingError, RobustError
 from ...retrieval.metrics.named import values_of
+from .answers import Lists, Rows, answers_of, lists_of
 from .cell_errors import cell_errors
 from .gallery import require_variety
 from .results import Measured
-from .scores import both_scores, ranks_of
+from .scores import Ranks, both_scores, ranks_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...core.outcomes import Timing
+    from ...core.outcomes import Scores, Timing
     from ..counterfactual.numbers import CounterfactualRanking
     from ..pairs import Pairs
     from .gathered import CellBatches
@@ -44,6 +45,8 @@ class CellRanking:
     """The time of a cell, from how many images were encoded and how many there are."""
     counterfactual: CounterfactualRanking | None = None
     """Compares the images with edited reports too."""
+    _clean_lists: list[Lists] = field(default_factory=list, init=False)
+    """The answers with nothing done, once that cell is ranked: it is the first."""
 
     def conclude(self, cell: Cell, gathered: CellBatches) -> Measured | RobustError:
         """The measured cell, or the error that it ended with."""
@@ -99,6 +102,12 @@ class CellRanking:
         image_to_report, report_to_image = both_scores(
             image_ranks, report_ranks, self.pairs, self.plan.ks
         )
+        image_to_report, report_to_image = self._with_answers(
+            cell,
+            Rows(images, reports),
+            (image_ranks, report_ranks),
+            (image_to_report, report_to_image),
+        )
         # A metric that fails leaves the recalls of its cell as they are.
         metrics = self.plan.metrics
         image_metrics, image_error = values_of(metrics, image_ranks)
@@ -113,6 +122,27 @@ class CellRanking:
             timing=timing,
             metric_error=image_error or report_error,
         )
+
+    def _with_answers(
+        self,
+        cell: Cell,
+        rows: Rows,
+        ranks: tuple[Ranks, Ranks],
+        scores: tuple[Scores, Scores],
+    ) -> tuple[Scores, Scores]:
+        """The scores of both directions, with what the lists of answers say."""
+        ks = self.plan.ks
+        lists = lists_of(self.plan.model, rows, ks)
+        clean = self._clean_lists[0] if self._clean_lists else None
+        if cell == CLEAN:
+            self._clean_lists.append(lists)
+        by_direction = dict(zip(DIRECTIONS, ranks, strict=True))
+        answers = answers_of(lists, clean, by_direction, self.pairs, ks)
+        image_to_report, report_to_image = (
+            replace(of_one, answers=answers[direction])
+            for direction, of_one in zip(DIRECTIONS, scores, strict=True)
+        )
+        return image_to_report, report_to_image
 
     def _joined(self, parts: Sequence[Waiting]) -> NDArray[Any]:
         """The arrays of all batches as one, without a second copy of all of them.

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ...core import costs, counterfactual_outcomes
+from ...core import costs, counterfactual_outcomes, outcomes
 from ...core.codec import Json
 from . import document
 from .read import SCHEMA_FILE
@@ -23,6 +23,7 @@ from .read import SCHEMA_FILE
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NOT_IN_OLDER_RUNS = {
     ("Scores", "metrics"),
+    ("Scores", "answers"),
     ("Timing", "from_store"),
     ("Timing", "hardware"),
     ("Timing", "encoded_on"),
@@ -63,7 +64,7 @@ def schema_text() -> str:
 
 def _class_named(name: str) -> Any:
     """The class of a definition: of the document, or of what it holds."""
-    for module in (document, costs, counterfactual_outcomes):
+    for module in (document, costs, outcomes, counterfactual_outcomes):
         if hasattr(module, name):
             return getattr(module, name)
     raise AttributeError(name)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ._best_answers import BestAnswers, best_answers
 from ._checks import (
     Grouped,
     Groups,
@@ -39,10 +40,12 @@ from ._tiles import Problem
 from ._top_k import top_k
 
 __all__ = [
+    "BestAnswers",
     "Duels",
     "Groups",
     "Rows",
     "Similarity",
+    "best_answers",
     "positive_ranks",
     "positive_ranks_both",
     "right_wins",

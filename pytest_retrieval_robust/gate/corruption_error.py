@@ -1,0 +1,235 @@
+"""Limits on the corruption error beside a baseline: the mean, its relative form, and the
+worst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..core.cases import Case, Direction, Family, Plan
+from ..core.outcomes import finite
+from ..core.verdict import GateKey, GateKind, Verdict, VerdictName
+from ..core.words import counted
+from .chance import recall_by_chance, unless_it_cannot_fail
+from .decision import ROUNDING, Decision, pass_or_fail, tolerated
+from .difference import NotComparable
+from .error_ratios import ErrorRatio, ErrorStatistic, PairedErrors
+from .perturbed import PerturbationSet, Perturbed, hidden_outcomes
+
+if TYPE_CHECKING:
+    from ..retrieval.curve import Curve
+    from .comparison import Comparison
+
+_STATISTICS: dict[GateKind, ErrorStatistic] = {
+    GateKind.MCE: ErrorStatistic.MEAN,
+    GateKind.RELATIVE_MCE: ErrorStatistic.RELATIVE,
+    GateKind.WORST_CE: ErrorStatistic.WORST,
+}
+_QUANTITIES: dict[GateKind, str] = {
+    GateKind.MCE: "mean corruption error",
+    GateKind.RELATIVE_MCE: "relative mean corruption error",
+    GateKind.WORST_CE: "highest corruption error",
+}
+
+
+def set_case(model: str, dataset: str, of: PerturbationSet) -> Case:
+    """The case that verdicts on a set of perturbations name: its name or glob, at level 0."""
+    return Case(model, dataset, of.pattern, 0.0, 0, of.family)
+
+
+@dataclass(frozen=True, repr=False)
+class ErrorNumbers:
+    """What a limit on corruption errors is held against: a model's curves under every
+    perturbation of a set, and the baseline beside them.
+    """
+
+    perturbed: Perturbed
+    """At least one perturbation, and all of them of one model and data set."""
+    direction: Direction
+    comparison: Comparison | NotComparable | None
+    """None without a baseline."""
+
+    @property
+    def first(self) -> Curve:
+        """One of several that start at the same cell."""
+        return next(iter(self.perturbed.values()))[0]
+
+    @property
+    def outcomes(self) -> int:
+        """How many cells above level 0."""
+        return sum(len(hidden_outcomes(curves)) for curves in self.perturbed.values())
+
+
+@dataclass(frozen=True)
+class ErrorLimit:
+    """`mce = { k = 10, max = 1.05 }`: the errors under the set's perturbations, as a
+    multiple of the baseline's, are no more than that.
+    """
+
+    kind: GateKind
+    k: int
+    maximum: float
+    of: PerturbationSet = PerturbationSet()
+
+    @property
+    def key(self) -> GateKey:
+        # With its set: tables about other sets state other limits.
+        return GateKey(self.kind, self.k, name=f"{self.of.family} {self.of.pattern}")
+
+    def gate(self, direction: Direction) -> GateKey:
+        """The gate that its verdicts name: their case names the set."""
+        return GateKey(self.kind, self.k, direction)
+
+    def applies_at(self, _: Case) -> bool:
+        """Never: it is about a set of perturbations, not about a cell."""
+        return False
+
+    def is_planned_at(self, _: Case, __: Plan) -> bool:
+        """Never: it is planned once per model and data set, not at cells."""
+        return False
+
+    def case(self, model: str, dataset: str) -> Case:
+        """The case of its verdicts."""
+        return set_case(model, dataset, self.of)
+
+    def judge(self, numbers: ErrorNumbers, decision: Decision) -> Verdict:
+        """Whether the errors are no more than the limit's multiple of the baseline's."""
+        if numbers.comparison is None:
+            sentence = (
+                f"{self._subject(numbers)}: not compared, because no baseline was given."
+                " Add --robust-baseline DIR, a folder that --robust-results wrote."
+            )
+            return self._unmeasured(numbers, "ungated", sentence)
+        if isinstance(numbers.comparison, NotComparable):
+            sentence = (
+                f"{self._subject(numbers)}: not comparable with the baseline."
+                f" {numbers.comparison.reason}"
+            )
+            return self._unmeasured(numbers, "fail", sentence)
+        errors = numbers.comparison.errors(numbers.perturbed, numbers.direction, self.k)
+        reason = self._obstacle(numbers, errors)
+        if reason is not None:
+            sentence = f"{self._subject(numbers)}: not compared, because {reason}."
+            return self._unmeasured(numbers, "inconclusive", sentence)
+        assert isinstance(errors, PairedErrors)
+        verdict = tolerated(self._compared(numbers, errors, decision), decision)
+        scores = numbers.first.clean.scores(numbers.direction)
+        can_fail = self._at_chance(numbers, errors) > self.maximum
+        return unless_it_cannot_fail(verdict, scores, self.k, can_fail=can_fail)
+
+    # What cannot be judged
+
+    def _obstacle(
+        self, numbers: ErrorNumbers, errors: PairedErrors | NotComparable
+    ) -> str | None:
+        """Why there is no number, as a part of a sentence."""
+        if isinstance(errors, NotComparable):
+            return errors.reason
+        undefined = errors.undefined(_STATISTICS[self.kind])
+        if not undefined:
+            return None
+        names = list(numbers.perturbed)
+        first = names[undefined[0]].name
+        others = f" and {len(undefined) - 1} more" if len(undefined) > 1 else ""
+        if self.kind is GateKind.RELATIVE_MCE:
+            return (
+                f"the baseline makes no more errors under {first}{others} than with"
+                " nothing done: leave it out, or measure higher severities"
+            )
+        return (
+            f"the baseline makes no error under {first}{others}: choose a smaller k, or"
+            " higher severities"
+        )
+
+    def _unmeasured(
+        self, numbers: ErrorNumbers, verdict: VerdictName, sentence: str
+    ) -> Verdict:
+        gate = self.gate(numbers.direction)
+        case = self._case_of(numbers)
+        return Verdict(case, gate, verdict, None, self.maximum, sentence)
+
+    def _at_chance(self, numbers: ErrorNumbers, errors: PairedErrors) -> float:
+        """What a model is at that does no better than chance when anything is done."""
+        scores = numbers.first.clean.scores(numbers.direction)
+        at_chance = errors.candidate.copy()
+        at_chance[:, 1:] = 1 - recall_by_chance(scores, self.k)
+        worst = replace(errors, candidate=at_chance)
+        return worst.value(_STATISTICS[self.kind])
+
+    # What can be judged
+
+    def _compared(
+        self, numbers: ErrorNumbers, errors: PairedErrors, decision: Decision
+    ) -> Verdict:
+        ratio = errors.summary(_STATISTICS[self.kind], decision.confidence)
+        verdict = self._decided(ratio, decision)
+        return Verdict(
+            self._case_of(numbers),
+            self.gate(numbers.direction),
+            verdict,
+            ratio.value,
+            self.maximum,
+            f"{self._subject(numbers)}: {_QUANTITIES[self.kind]} at k={self.k} is"
+            f" {ratio.value:.3f}{self._bounds(ratio, decision)}"
+            f"{self._worst(numbers, errors)}{_ENDINGS[verdict]} the limit of"
+            f" {self.maximum:g} times the baseline's.",
+            bounds=(ratio.low, ratio.high),
+            decided_by=decision.by,
+            confidence=decision.confidence,
+        )
+
+    def _decided(self, ratio: ErrorRatio, decision: Decision) -> VerdictName:
+        limit = self.maximum + ROUNDING
+        if decision.by == "point":
+            return pass_or_fail(ratio.value <= limit)
+        if ratio.high <= limit:
+            return "pass"
+        return "fail" if ratio.low > limit else "inconclusive"
+
+    # Its sentence
+
+    def _case_of(self, numbers: ErrorNumbers) -> Case:
+        case = numbers.first.clean.case
+        return self.case(case.model, case.dataset)
+
+    def _subject(self, numbers: ErrorNumbers) -> str:
+        case = numbers.first.clean.case
+        cells = counted(numbers.outcomes, "cell")
+        return (
+            f"{case.model} on {case.dataset}, {self.of} ({cells}), {numbers.direction}"
+        )
+
+    def _bounds(self, ratio: ErrorRatio, decision: Decision) -> str:
+        low = finite(ratio.low)
+        high = finite(ratio.high)
+        below = "no lower end" if low is None else f"{low:.3f}"
+        above = "no upper end" if high is None else f"{high:.3f}"
+        return f" ({100 * decision.confidence:g} % bounds {below} and {above})"
+
+    def _worst(self, numbers: ErrorNumbers, errors: PairedErrors) -> str:
+        """Which perturbation is the worst, where there are several."""
+        names: Sequence[str] = [each.name for each in numbers.perturbed]
+        if len(names) == 1:
+            return ""
+        ratios = errors.values(_STATISTICS[self.kind])
+        worst = max(range(len(names)), key=ratios.__getitem__)
+        return f", {names[worst]} the worst of {len(names)} with {ratios[worst]:.3f}"
+
+
+_ENDINGS: dict[VerdictName, str] = {
+    "pass": ": within",
+    "fail": ": above",
+    "inconclusive": ": not clear of",
+}
+
+
+def family_of(selector: str) -> Family:
+    """The family that a selector of a `[[gate]]` table is about."""
+    families: dict[str, Family] = {
+        "occluder": "occlusion",
+        "corruption": "corruption",
+        "text_noise": "text-noise",
+    }
+    return families[selector]
