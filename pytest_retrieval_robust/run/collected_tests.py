@@ -24,6 +24,7 @@ from .our_tests import (
     parameters_of,
 )
 from .selection import OPTION_OF
+from .session.edited_reports import is_asked
 
 if TYPE_CHECKING:
     from .session import RobustSession
@@ -137,6 +138,7 @@ def arrange(items: list[pytest.Item], session: RobustSession) -> None:
     items[:] = _in_model_order(_absent_models_once(items, session), session)
     session.plan(items)
     _skip_unwanted_searches(items, session)
+    _skip_unwanted_edits(items, session)
 
 
 def _check_names(items: Iterable[pytest.Item], session: RunState) -> None:
@@ -270,6 +272,24 @@ def _skip_unwanted_searches(items: Iterable[pytest.Item], session: RunState) -> 
                 " --robust-search-images N searches anyway"
             )
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _skip_unwanted_edits(items: Iterable[pytest.Item], session: RunState) -> None:
+    """Skip comparisons with edited reports that neither a gate nor the option asks for."""
+    for item in items:
+        parameters = parameters_of(item)
+        fixtures = getattr(item, "fixturenames", ())
+        if parameters is None or "counterfactuals" not in fixtures:
+            continue
+        model = parameters.model
+        dataset = parameters.dataset
+        if model is None or dataset is None or is_asked(session, model, dataset):
+            continue
+        reason = (
+            f"no gate asks for edited reports of {model};"
+            " --robust-counterfactuals compares with them anyway"
+        )
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def skip_if_model_failed(

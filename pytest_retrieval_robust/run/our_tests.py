@@ -37,7 +37,7 @@ CASE_FIXTURES = (
 """The fixtures of a case. In a test with one of them `occluder` takes corruptions and text
 noise too; other tests may ask for masks, which these have not.
 """
-MEASURING_FIXTURES = (*CASE_FIXTURES, "breaking")
+MEASURING_FIXTURES = (*CASE_FIXTURES, "breaking", "counterfactuals")
 """The fixtures that measure something."""
 _OUR_NAMES = frozenset((*PARAMETER_FIXTURES, *CHANGE_FIXTURES, *MEASURING_FIXTURES))
 _PACKAGE = __name__.partition(".")[0]
