@@ -129,17 +129,20 @@ def forget_parameters(item: pytest.Item) -> None:
         del item.stash[_PARAMETERS]
 
 
+def asks_for_changes(item: pytest.Item) -> bool:
+    """Whether a test is for the corruptions or the text noise of this run."""
+    return not our_fixtures(item).isdisjoint(CHANGE_FIXTURES)
+
+
 def lacks_values(item: pytest.Item, session: RunState) -> bool:
-    """Whether a test is for corruptions or text noise that this run has not: of any kind,
-    or those that the test's own mark names.
+    """Whether this run lacks the corruption or text noise that a test is for: it has none,
+    or not the one that the test's own mark names.
     """
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    asked_for = our_fixtures(item).intersection(CHANGE_FIXTURES)
-    if not asked_for:  # nearly every test of nearly every project
-        return False
     selection = session.selection
     known = {"corruption": selection.corruptions, "text_noise": selection.text_noise}
     # pytest gives a test without values one that stands for nothing.
+    asked_for = our_fixtures(item).intersection(known)
     return any(parameters.get(name) not in known[name] for name in asked_for)
 
 
