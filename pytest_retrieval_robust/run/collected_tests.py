@@ -19,7 +19,6 @@ from .our_tests import (
     CaseParameters,
     argument_names,
     forget_parameters,
-    lacks_values,
     our_fixtures,
     parameters_of,
 )
@@ -131,7 +130,6 @@ def arrange(items: list[pytest.Item], session: RobustSession) -> None:
 
     Raises `ConfigError` where the policy cannot judge them.
     """
-    items[:] = [item for item in items if not lacks_values(item)]
     _use_known_names(items, session)
     _check_names(items, session)
     # One model is loaded at a time, so its tests must come together.
