@@ -352,6 +352,17 @@ def test_the_page_of_breaking_searches_and_maps() -> None:
     assert np.shape(names["heat"].rows) == (2, 2)
 
 
+@runs("docs/counterfactuals.md", 0)
+def test_the_page_of_edited_reports_compares_with_them() -> None:
+    text = block("docs/counterfactuals.md", "python", 0).text
+    assert 'load_dataset("synthetic-cxr")' in text
+    names: Names = {}
+    exec(text.replace('"synthetic-cxr"', '"synthetic-cxr", pairs=24'), names)
+    found = names["found"]
+    assert len(found) == 3
+    assert found.clean.win_share("negation").share > 0.5
+
+
 @runs("docs/data.md", 0)
 def test_data_sets_of_the_page_open(tmp_path: Path, data: Path) -> None:
     reports, _ = trees.open_i(tmp_path)
