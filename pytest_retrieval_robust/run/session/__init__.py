@@ -63,7 +63,12 @@ class RobustSession(RunState):
         written.
         """
         self.planned.add_tests(items, self.settings)
-        check_policy(self, self.whole_plan, levels_typed=self.settings.levels_typed)
+        check_policy(
+            self,
+            self.whole_plan,
+            levels_typed=self.settings.levels_typed,
+            severities_typed=self.settings.severities_typed,
+        )
         check_outputs(self)
         self.saved_runs.baseline()
 
