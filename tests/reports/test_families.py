@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 from xml.etree.ElementTree import Element
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -370,7 +371,7 @@ def test_a_figure_has_a_column_per_perturbation_with_its_own_axis(
     figure = _draw(Figure(), _Sheet.of(drawn, [10]))
     labels = [axes.get_xlabel() for axes in figure.axes]
     assert labels == ["image area hidden (%)", *3 * ["severity (0 to 1)"]]
-    assert [max(axes.lines[0].get_xdata()) for axes in figure.axes] == [40, 1, 1, 1]
+    assert [np.max(axes.lines[0].get_xdata()) for axes in figure.axes] == [40, 1, 1, 1]
 
 
 def test_metrics_of_a_server_tell_families_apart(run: RunRecord) -> None:
