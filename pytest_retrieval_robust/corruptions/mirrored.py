@@ -10,6 +10,7 @@ import numpy as np
 from ..core.uploads import upload
 from . import CorruptionEntry
 from ._taps import axes_of
+from ._whole import three_channels, values_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -33,14 +34,15 @@ class Mirrored(ImageCorruption):
         """(b, 3, h, w): the mirrored pixels."""
         import torch
 
+        values = values_of(region)
         _, columns = axes_of(region)
         opposite = 1 - columns.positions
         numbers = np.rint((opposite - columns.positions[0]) * columns.length)
         sources = columns.nearest(numbers.astype(np.int64))
         if (sources == np.arange(columns.pixels)[::-1]).all():
-            return region.pixels.flip(3)
-        on_device = upload(torch.from_numpy(sources), region.shown.device)
-        return region.pixels.index_select(3, on_device)
+            return three_channels(values.flip(3))
+        on_device = upload(torch.from_numpy(sources), values.device)
+        return three_channels(values.index_select(3, on_device))
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

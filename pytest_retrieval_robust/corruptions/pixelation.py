@@ -49,7 +49,8 @@ class Pixelation(PresetCorruption):
                 levels = reduced(levels, cells.box_shares(), number)
                 own_cells = torch.from_numpy(cells.positions.astype(np.int64))
                 repeats.append((number, upload(own_cells, levels.device)))
-        for number, own_cells in repeats:
+        # Columns come first: there are still few rows.
+        for number, own_cells in reversed(repeats):
             levels = levels.index_select(number, own_cells)
         return pixels_of(levels)
 

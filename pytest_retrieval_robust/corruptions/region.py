@@ -102,9 +102,19 @@ class Place:
         return batch[self.images, :, self.rows, self.columns]
 
     def write(self, changed: torch.Tensor, batch: torch.Tensor) -> None:
-        """Put (b, 3, h, w) on the 0..1 scale there, rounded where the batch holds bytes."""
-        if not batch.is_floating_point():
-            changed = (changed * 255).round_()
+        """Put (b, 3, h, w) there: floats on the 0..1 scale or bytes, for a batch of
+        either.
+        """
+        import torch
+
+        if changed.stride(1) == 0:
+            # Three times the same channel: it is converted once.
+            changed = changed[:, :1]
+        if batch.dtype == torch.uint8 and changed.is_floating_point():
+            # By way of int16, which is three times as fast on a processor.
+            changed = (changed * 255).round_().to(torch.int16).to(torch.uint8)
+        elif batch.is_floating_point() and changed.dtype == torch.uint8:
+            changed = changed.float().mul_(1 / 255)
         batch[self.images, :, self.rows, self.columns] = changed.to(batch.dtype)
 
 
