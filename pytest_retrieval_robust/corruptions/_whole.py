@@ -7,8 +7,9 @@ the same bits on every device and for every batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from .region import Region
+
+T = TypeVar("T")
 
 LEVELS = 16 * 255
 """White. Every grey value of an 8-bit image is a whole number, a multiple of 16."""
@@ -71,6 +74,14 @@ def _is_grey(shown: torch.Tensor) -> bool:
     planes = [plane.view(bits).numpy() for plane in (red, green, blue)]
     same = (planes[0] == planes[1]).all() and (planes[0] == planes[2]).all()
     return bool(same)
+
+
+def once(region: Region, key: str, make: Callable[[], T]) -> T:
+    """What `make` gives, made once for all blocks of a region."""
+    if key not in region.shared:
+        region.shared[key] = make()
+    made: T = region.shared[key]
+    return made
 
 
 def three_channels(values: torch.Tensor) -> torch.Tensor:

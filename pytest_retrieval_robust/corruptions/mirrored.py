@@ -10,7 +10,7 @@ import numpy as np
 from ..core.uploads import upload
 from . import CorruptionEntry
 from ._taps import axes_of
-from ._whole import three_channels, values_of
+from ._whole import once, three_channels, values_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -32,17 +32,24 @@ class Mirrored(ImageCorruption):
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:  # noqa: ARG002
         """(b, 3, h, w): the mirrored pixels."""
-        import torch
-
+        sources = once(region, "sources", lambda: _sources(region))
         values = values_of(region)
-        _, columns = axes_of(region)
-        opposite = 1 - columns.positions
-        numbers = np.rint((opposite - columns.positions[0]) * columns.length)
-        sources = columns.nearest(numbers.astype(np.int64))
-        if (sources == np.arange(columns.pixels)[::-1]).all():
+        if sources is None:
             return three_channels(values.flip(3))
-        on_device = upload(torch.from_numpy(sources), values.device)
-        return three_channels(values.index_select(3, on_device))
+        return three_channels(values.index_select(3, sources))
+
+
+def _sources(region: Region) -> torch.Tensor | None:
+    """(w,) which column each column shows; None for all in reverse."""
+    import torch
+
+    _, columns = axes_of(region)
+    opposite = 1 - columns.positions
+    numbers = np.rint((opposite - columns.positions[0]) * columns.length)
+    sources = columns.nearest(numbers.astype(np.int64))
+    if (sources == np.arange(columns.pixels)[::-1]).all():
+        return None
+    return upload(torch.from_numpy(sources), region.shown.device)
 
 
 def register(catalogue: Catalogue[CorruptionEntry]) -> None:

@@ -14,7 +14,7 @@ from ..occluders.hashing import host_words
 from . import CorruptionEntry
 from ._presets import Steps
 from ._taps import axes_of, is_outside, per_image
-from ._whole import WEIGHTS, levels_of, pixels_of, whole_weights
+from ._whole import WEIGHTS, levels_of, once, pixels_of, whole_weights
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -71,15 +71,10 @@ class Rotation(ImageCorruption):
         import torch
 
         degrees = _DEGREES.at(severity) * (self.degrees / _DEGREES.published[-1])
-        # Blocks of a region share what they look at.
-        looks: dict[bool, _Look] = region.shared.setdefault(f"turned by {degrees}", {})
 
         def turned(number: int, levels: torch.Tensor) -> torch.Tensor:
-            to_left = turns_left(region.ids[number], region.seed)
-            look = looks.get(to_left)
-            if look is None:
-                look = _look(region, -degrees if to_left else degrees)
-                looks[to_left] = look
+            sign = -1 if turns_left(region.ids[number], region.seed) else 1
+            look = once(region, f"turned {sign}", lambda: _look(region, sign * degrees))
             return torch.stack([_seen(channel, look) for channel in levels[0]])[None]
 
         return pixels_of(per_image(levels_of(region), turned), WEIGHTS)
