@@ -8,7 +8,6 @@ the same bits on every device and for every batch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -33,10 +32,9 @@ def levels_of(region: Region) -> torch.Tensor:
     """
     import torch
 
-    shown = distinct(region)
-    if shown.shown.dtype == torch.uint8:
-        return shown.shown.float().mul_(LEVELS // 255)
-    return (shown.pixels * LEVELS).round_()
+    if region.shown.dtype == torch.uint8:
+        return region.channels.float().mul_(LEVELS // 255)
+    return (region.greys * LEVELS).round_()
 
 
 def values_of(region: Region) -> torch.Tensor:
@@ -45,35 +43,7 @@ def values_of(region: Region) -> torch.Tensor:
     """
     import torch
 
-    shown = distinct(region)
-    return shown.shown if shown.shown.dtype == torch.uint8 else shown.pixels
-
-
-def distinct(region: Region) -> Region:
-    """The region with one channel where the three are known to be equal."""
-    if not _is_grey(region.shown):
-        return region
-    return replace(region, shown=region.shown[:, :1])
-
-
-def _is_grey(shown: torch.Tensor) -> bool:
-    """Whether the three channels have the same bits; False on a device, where the
-    comparison would be waited for.
-    """
-    import torch
-
-    if shown.device.type != "cpu":
-        return False
-    if shown.stride(1) == 0:
-        return True
-    red, green, blue = shown.unbind(1)
-    if shown.dtype not in (torch.uint8, torch.float32):
-        return red.equal(green) and red.equal(blue)
-    # NumPy compares whole numbers many times faster than torch compares floats.
-    bits = torch.uint8 if shown.dtype == torch.uint8 else torch.int32
-    planes = [plane.view(bits).numpy() for plane in (red, green, blue)]
-    same = (planes[0] == planes[1]).all() and (planes[0] == planes[2]).all()
-    return bool(same)
+    return region.channels if region.shown.dtype == torch.uint8 else region.greys
 
 
 def once(region: Region, key: str, make: Callable[[], T]) -> T:
@@ -84,14 +54,9 @@ def once(region: Region, key: str, make: Callable[[], T]) -> T:
     return made
 
 
-def three_channels(values: torch.Tensor) -> torch.Tensor:
-    """(b, 3, h, w): one channel shown three times, or the three."""
-    return values.expand(-1, 3, -1, -1)
-
-
 def pixels_of(levels: torch.Tensor, parts: int = 1) -> torch.Tensor:
-    """(b, 3, h, w): sums of levels with weights that add up to `parts`, on the 0..1 scale."""
-    return three_channels(levels * (1 / (LEVELS * parts)))
+    """Sums of levels with weights that add up to `parts`, on the 0..1 scale."""
+    return levels * (1 / (LEVELS * parts))
 
 
 def levels_from(sums: torch.Tensor) -> torch.Tensor:

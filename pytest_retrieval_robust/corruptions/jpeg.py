@@ -13,7 +13,7 @@ from ..core.errors import CorruptionError
 from ..core.uploads import upload
 from . import CorruptionEntry
 from ._presets import IMAGENET_C, MEDMNIST_C, ROBUSTMEDCLIP, PresetCorruption, Steps
-from ._whole import three_channels, values_of
+from ._whole import values_of
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,7 @@ class Jpeg(PresetCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the pixels as they are read again."""
+        """(b, c, h, w): the pixels as they are read again."""
         import torch
 
         quality = max(1, round(self.parameter(severity)))
@@ -52,7 +52,7 @@ class Jpeg(PresetCorruption):
         pictures = values.cpu().numpy()
         again = np.stack([read_again(channels, quality) for channels in pictures])
         read = upload(torch.from_numpy(again), region.shown.device)
-        return three_channels(read)
+        return read
 
 
 def read_again(channels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.uploads import upload
 from . import CorruptionEntry
 from ._taps import axes_of
-from ._whole import once, three_channels, values_of
+from ._whole import once, values_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ class Mirrored(ImageCorruption):
     family: ClassVar[str] = "mirrored"
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:  # noqa: ARG002
-        """(b, 3, h, w): the mirrored pixels."""
+        """(b, c, h, w): the mirrored pixels."""
         sources = once(region, "sources", lambda: _sources(region))
         values = values_of(region)
         if sources is None:
-            return three_channels(values.flip(3))
-        return three_channels(values.index_select(3, sources))
+            return values.flip(3)
+        return values.index_select(3, sources)
 
 
 def _sources(region: Region) -> torch.Tensor | None:

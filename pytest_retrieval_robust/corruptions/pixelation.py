@@ -40,7 +40,7 @@ class Pixelation(PresetCorruption):
     }
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the blocks."""
+        """(b, c, h, w): the blocks."""
         blocks = once(region, "blocks", lambda: self._blocks(region, severity))
         levels = levels_of(region)
         for one in blocks:

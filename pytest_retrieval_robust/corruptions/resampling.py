@@ -37,7 +37,7 @@ class Resampling(ImageCorruption):
     family: ClassVar[str] = "resampling"
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): what is left of the pixels."""
+        """(b, c, h, w): what is left of the pixels."""
         rows, columns = once(region, "fewer", lambda: _fewer(region, severity))
         levels = levels_of(region)
         for number, axis in ((ROWS, rows), (COLUMNS, columns)):

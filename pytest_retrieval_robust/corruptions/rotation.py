@@ -67,7 +67,7 @@ class Rotation(ImageCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the turned pixels."""
+        """(b, c, h, w): the turned pixels."""
         import torch
 
         degrees = _DEGREES.at(severity) * (self.degrees / _DEGREES.published[-1])

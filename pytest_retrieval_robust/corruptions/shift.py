@@ -13,7 +13,7 @@ from ..core.uploads import upload
 from ..occluders.hashing import WORD_BITS, host_words
 from . import CorruptionEntry
 from ._taps import Axis, axes_of, is_outside, per_image
-from ._whole import three_channels, values_of
+from ._whole import values_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Shift(ImageCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the moved pixels."""
+        """(b, c, h, w): the moved pixels."""
         rows, columns = axes_of(region)
 
         def moved(number: int, values: torch.Tensor) -> torch.Tensor:
@@ -55,7 +55,7 @@ class Shift(ImageCorruption):
                 _Move(columns, round(right * self.share * severity * columns.length)),
             )
 
-        return three_channels(per_image(values_of(region), moved))
+        return per_image(values_of(region), moved)
 
 
 def direction_of(identity: str, seed: int) -> tuple[float, float]:

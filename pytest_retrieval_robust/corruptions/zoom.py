@@ -43,7 +43,7 @@ class Zoom(ImageCorruption):
             )
 
     def changed(self, region: Region, severity: float) -> torch.Tensor:
-        """(b, 3, h, w): the film at that size."""
+        """(b, c, h, w): the film at that size."""
         factor = 1 + (self.factor - 1) * severity
         rows, columns = once(region, "taps", lambda: _taps(region, factor))
         return pixels_of(sampled(levels_of(region), rows, columns))
