@@ -51,8 +51,7 @@ class Jpeg(PresetCorruption):
             values = (values * 255).round_().to(torch.int16).to(torch.uint8)
         pictures = values.cpu().numpy()
         again = np.stack([read_again(channels, quality) for channels in pictures])
-        read = upload(torch.from_numpy(again), region.shown.device)
-        return read
+        return upload(torch.from_numpy(again), region.shown.device)
 
 
 def read_again(channels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
