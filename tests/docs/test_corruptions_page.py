@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "corruptions.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 ENTRIES = {entry.name: entry for entry in Catalogues().corruptions.entries()}
 STEPPED = {
-    name: entry.build().presets  # type: ignore[attr-defined]
+    name: entry.build().presets
     for name, entry in ENTRIES.items()
     if isinstance(next(iter(getattr(entry.build(), "presets", {0: 0}).values())), Steps)
 }
