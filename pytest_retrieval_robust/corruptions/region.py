@@ -141,11 +141,14 @@ class Place:
         return batch[self.images, :, self.rows, self.columns]
 
     def write(self, changed: torch.Tensor, batch: torch.Tensor) -> None:
-        """Put (b, 3, h, w) or (b, 1, h, w) there: floats on the 0..1 scale or bytes, for a
-        batch of either.
+        """Put (b, 3, h, w) or (b, 1, h, w) there: floats on the 0..1 scale or bytes, for
+        a batch of either.
         """
         import torch
 
+        if changed.stride(1) == 0:
+            # Three times the same channel: it is converted once.
+            changed = changed[:, :1]
         if batch.dtype == torch.uint8 and changed.is_floating_point():
             # By way of int16, which is three times as fast on a processor.
             changed = (changed * 255).round_().to(torch.int16).to(torch.uint8)
