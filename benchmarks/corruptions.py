@@ -1,8 +1,9 @@
 """What corrupting costs beside imagecorruptions and torchvision, in one run.
 
-`python -m benchmarks.corruptions [DEVICE]` (peers: `pip install
+`python -m benchmarks.corruptions [DEVICE [NAME ...]]` (peers: `pip install
 imagecorruptions torchvision`; what is missing is left out). All is timed in turns on one
-thread, on [64, 3, 224, 224]. `first` is the first severity of a batch, for which random
+thread, on [64, 3, 224, 224], on a processor by the time that it computed, so that other
+work on the machine counts for little. `first` is the first severity of a batch, for which random
 numbers are drawn; `further` is any other one. Each figure is the median over rounds of
 the peer's time by ours in that round, so that 5 means five times as fast.
 """
@@ -10,7 +11,8 @@ the peer's time by ours in that round, so that 5 means five times as fast.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from statistics import median
@@ -71,15 +73,21 @@ class Row:
     """The peer's time by that of a further one."""
 
 
-def rows(device: str, dtype: torch.dtype, rounds: int = ROUNDS) -> list[Row]:
-    """Every corruption of the catalogue beside every peer that has it; one without a
-    peer beside a copy of the batch.
+def rows(
+    device: str,
+    dtype: torch.dtype,
+    rounds: int = ROUNDS,
+    only: Sequence[str] = (),
+) -> list[Row]:
+    """Every corruption of the catalogue, or only those named, beside every peer that has
+    it and a copy of the batch.
     """
     pixels = films(dtype).to(device)
     out = torch.empty_like(pixels)
     ids = [f"image-{number}" for number in range(IMAGES)]
     found = []
-    for entry in Catalogues().corruptions.entries():
+    catalogue = Catalogues().corruptions
+    for entry in map(catalogue.get, only or catalogue.names()):
         bound = entry.build().bind(cast(Any, None))
 
         def first(build: Any = entry.build) -> object:
@@ -94,7 +102,7 @@ def rows(device: str, dtype: torch.dtype, rounds: int = ROUNDS) -> list[Row]:
         peers += [Peer("torch", "copy", lambda: out.copy_(pixels))]
         actions: dict[str, Action] = {"first": first, "further": further}
         actions |= {f"{peer.library} {peer.function}": peer.action for peer in peers}
-        seconds = in_turns(actions, device, rounds, waited)
+        seconds = in_turns(actions, device, rounds, _clock)
         for peer in peers:
             name = f"{peer.library} {peer.function}"
             found.append(
@@ -119,6 +127,15 @@ def films(dtype: torch.dtype) -> Tensor:
     levels = ((smooth * 0.95 + grain) * 255).to(torch.uint8).expand(-1, 3, -1, -1)
     levels = levels.contiguous()
     return levels if dtype == torch.uint8 else (levels.float() / 255).to(dtype)
+
+
+def _clock(action: Action, device: str) -> float:
+    """Seconds that the processor computed for one call; on a card those of waiting."""
+    if device.startswith("cuda"):
+        return waited(action, device)
+    start = time.process_time()
+    action()
+    return time.process_time() - start
 
 
 def _ratio(theirs: list[float], ours: list[float]) -> float:
@@ -183,14 +200,14 @@ def _of_torchvision(name: str, pixels: Tensor) -> list[Peer]:
     return [Peer("torchvision", function, action)]
 
 
-def main(device: str) -> None:
+def main(device: str, only: Sequence[str]) -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {device}, [{IMAGES}, 3, {SIDE}, {SIDE}]")
     print(
         f"{'corruption':20}{'dtype':9}{'beside':36}{'ms':>8}{'first':>8}{'further':>9}"
     )
     for dtype in (torch.uint8, torch.float32):
-        for row in rows(device, dtype):
+        for row in rows(device, dtype, only=only):
             print(
                 f"{row.corruption:20}{row.dtype:9}{row.peer:36}"
                 f"{row.milliseconds:8.1f}{row.first:8.2f}{row.further:9.2f}",
@@ -199,4 +216,4 @@ def main(device: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "cpu")
+    main(sys.argv[1] if len(sys.argv) > 1 else "cpu", sys.argv[2:])

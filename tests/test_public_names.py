@@ -107,7 +107,7 @@ PUBLIC = frozenset(
     ]
 )
 
-TYPE_ALIASES = {"Direction"}
+TYPE_ALIASES = {"Direction", "Family"}
 """They are there, but no object of Python's can hold a text for them."""
 
 

@@ -43,7 +43,7 @@ def _verdicts(rules: Policy, outcome: CounterfactualOutcome) -> list[Verdict]:
 
 def _verdict(folder: Path, table: str, case: Case = CLEAN, **kinds: float) -> Verdict:
     rules = policy(folder, f"[[gate]]\n{table}\n")
-    (verdict,) = _verdicts(rules, compared(case, 200, **kinds))
+    (verdict,) = _verdicts(rules, compared(case, 200, kinds))
     return verdict
 
 
@@ -78,7 +78,8 @@ def test_without_a_kind_it_is_about_all_kinds(tmp_path: Path) -> None:
     verdict = _verdict(
         tmp_path, "counterfactual = { min = 0.7 }", negation=0.9, side=0.6
     )
-    assert (verdict.verdict, verdict.observed) == ("pass", pytest.approx(0.75))
+    assert verdict.verdict == "pass"
+    assert verdict.observed == pytest.approx(0.75)
     assert str(verdict.gate) == "counterfactual"
 
 

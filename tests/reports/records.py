@@ -122,12 +122,15 @@ def win_share(kind: str, share: float, images: int = 60) -> WinShare:
 
 
 def compared(
-    case: Case, pairs: int, ks: Sequence[int] = (1, 5, 10), **kinds: float
+    case: Case,
+    pairs: int,
+    kinds: Mapping[str, float] | None = None,
+    ks: Sequence[int] = (1, 5, 10),
 ) -> CounterfactualOutcome:
     """The images of a case beside edits of their reports: a win share for each kind."""
     images = min(60, pairs)
     shares = [
-        win_share(kind.replace("_", "-"), share, images)
+        win_share(kind, share, images)
         for kind, share in (kinds or {"negation": 0.9, "side": 0.7}).items()
     ]
     overall = None
@@ -172,10 +175,10 @@ def compared_in(run: RunRecord) -> tuple[CounterfactualOutcome, ...]:
         ks = tuple(outcome.image_to_report.recall)
         clean = clean_case(case.model, case.dataset)
         cells = found.setdefault(
-            (case.model, case.dataset), [compared(clean, pairs, ks)]
+            (case.model, case.dataset), [compared(clean, pairs, ks=ks)]
         )
         if case.level > 0 and len(cells) < 2:
-            cells.append(compared(case, pairs, ks, negation=0.6))
+            cells.append(compared(case, pairs, {"negation": 0.6}, ks))
     return tuple(cell for cells in found.values() for cell in cells)
 
 

@@ -58,9 +58,9 @@ def evaluate_counterfactuals(
 
     An edit is the report with one thing changed, so that it is wrong: a finding denied,
     left and right swapped, a device moved. A model that takes a report for a bag of words
-    does no better than a coin: 0.5. The comparison of one caption with its edits is that
-    of NegBench and ARO (M. Yuksekgonul et al., ICLR 2023), and edits in the gallery are
-    RoCOCO's design (S. Park et al., ECCV 2024).
+    does no better than a coin: 0.5. A caption beside the same one made wrong is the
+    design of ARO (M. Yuksekgonul et al., ICLR 2023), and edits in the gallery are
+    RoCOCO's (S. Park et al., ECCV 2024).
 
     Args:
         model: A loaded model, or the name or locator of one.

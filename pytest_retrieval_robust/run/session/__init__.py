@@ -66,7 +66,12 @@ class RobustSession(RunState):
         """
         self.planned.add_tests(items, self.settings)
         self.planned.add_edits(items, partial(asked_cases, self))
-        check_policy(self, self.whole_plan, levels_typed=self.settings.levels_typed)
+        check_policy(
+            self,
+            self.whole_plan,
+            levels_typed=self.settings.levels_typed,
+            severities_typed=self.settings.severities_typed,
+        )
         check_outputs(self)
         self.saved_runs.baseline()
 

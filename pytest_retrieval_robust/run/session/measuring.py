@@ -126,12 +126,13 @@ class Measurer:
             # A fixture that was asked for late: a sweep without edits is run again.
             self._planned.with_edits.add(key)
             self._sweeps.pop(key, None)
-        cases = cases_with_edits(self._state, model, dataset)
-        for case in cases:
+        clean, *others = cases_with_edits(self._state, model, dataset)
+        result = self._sweep(model, dataset, clean.cell)
+        for case in others:
+            # All but those of a fixture that was asked for late are in the first sweep.
             result = self._sweep(model, dataset, case.cell)
-            if isinstance(result, RobustError):
-                raise copy(result)
-        clean, *others = cases
+        if isinstance(result, RobustError):
+            raise copy(result)
         return counterfactuals_of(result, clean, [case.cell for case in others])
 
     # What was measured, for the verdict and for test reports
