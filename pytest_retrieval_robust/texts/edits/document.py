@@ -63,6 +63,12 @@ class Document:
         return " ." if " ." in self.text and self.is_lower else "."
 
     @cached_property
+    def word_set(self) -> frozenset[str]:
+        """The words of all sentences, and the parts of those with hyphens."""
+        sets = (sentence.word_set for sentence in self.sentences)
+        return frozenset().union(*sets)
+
+    @cached_property
     def about(self) -> Mapping[str, Sequence[int]]:
         """Group of findings -> the numbers of the sentences that name it."""
         numbers: dict[str, list[int]] = {}
