@@ -13,9 +13,10 @@ from .sentence import Sentence
 _HEADING = re.compile(
     r"(?:^|(?<=[\n.;:!?\s]))"
     r"(?P<name>[A-Z][A-Z()/&,-]*(?:[ \t]+[A-Z()/&,-]+){0,7}"
-    r"|Findings|Impression|Conclusions?|Indications?|Techniques?|Comparisons?|History"
-    r"|Examination|Exam|Recommendations?|Clinical (?:history|information)"
-    r"|Procedure|Addendum|Notification)"
+    # Prepared texts have no capitals.
+    r"|(?i:findings|impression|conclusions?|indications?|techniques?|comparisons?|history"
+    r"|examination|exam|recommendations?|clinical (?:history|information)"
+    r"|procedure|addendum|notification))"
     r"[ \t]*:"
 )
 _NOT_EDITED = re.compile(
