@@ -160,7 +160,8 @@ def _hint_at_option(
         if other != family and known:
             expected, _, _ = str(error).partition(". ")
             raise UnknownNameError(
-                f"{expected}, which names {_with_article(catalogue.kind)}. Name it with {OPTION_OF[other]}."
+                f"{expected}, which names {_with_article(catalogue.kind)}. Name it with"
+                f" {OPTION_OF[other]}."
             ) from None
 
 
