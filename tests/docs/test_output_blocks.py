@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from pytest_retrieval_robust import __version__
+from pytest_retrieval_robust.reports.terminal.family_tables import HEADS, LEGEND
 from pytest_retrieval_robust.strategies import Box, Occlusion
 from training.figures import LEVELS, read_figures
 from training.recipes import RECIPES
@@ -77,9 +78,23 @@ def check_ranks(shown: Block) -> None:
     assert " on synthetic-cxr, " in shown.text
 
 
+def check_families(shown: Block) -> None:
+    """Heads and legend are those of the summary, and each mean is among its numbers."""
+    lines = shown.text.strip().splitlines()
+    assert [line for line in lines if line.endswith("fails")] == [HEADS, HEADS]
+    assert lines[-len(LEGEND) :] == list(LEGEND)
+    for line in lines:
+        if line.startswith("  "):
+            numbers = [
+                float(number) for number in line.split()[1:4] if number[0].isdigit()
+            ]
+            assert not numbers or numbers[2] <= numbers[1] <= 100
+
+
 CHECKS: Mapping[tuple[str, str, int], Callable[[Block], None]] = {
     SAMPLES[0]: check_sample,
     SAMPLES[1]: check_sample,
+    ("docs/reports.md", "text", 1): check_families,
     ("docs/ci.md", "text", 0): check_pins,
     ("docs/ci.md", "text", 1): check_owners,
     ("docs/cluster.md", "text", 0): check_cluster,

@@ -14,11 +14,11 @@ from .marks import COLOURS, MARKS
 
 _NAME_WIDTH = 30
 _MOST_ROWS = 40
-_HEADS = (
+HEADS = (
     f"{'':{_NAME_WIDTH}}{'clean':>7}{'mean':>7}{'worst':>8}{'at':>6}{'kept':>7}"
     f"{'half':>7}{'fails':>8}"
 )
-_LEGEND = (
+LEGEND = (
     "mean, worst: over the severities above 0   kept: mean / clean",
     "half: the severity that halves it   fails: the first one whose gate is not met",
 )
@@ -37,7 +37,7 @@ def family_lines(run: RunRecord, verbosity: int) -> Iterator[Line]:
         yield from _table_lines(table, verbosity)
         yield []
     if has_tables and verbosity >= 0:
-        for words in _LEGEND:
+        for words in LEGEND:
             yield [Span(words)]
         yield []
 
@@ -52,7 +52,7 @@ def _table_lines(table: FamilyTable, verbosity: int) -> Iterator[Line]:
     chance = number(None if first.chance is None else 100 * first.chance, 1)
     size = f"{queries}, gallery {first.gallery}, chance {chance}"
     yield [Span(f"{size}, severities {severities or 'none above 0'}")]
-    yield [Span(_HEADS)]
+    yield [Span(HEADS)]
     shown = table.rows if verbosity > 0 else table.rows[:_MOST_ROWS]
     model = None
     for row in shown:
