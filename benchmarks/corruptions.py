@@ -174,11 +174,26 @@ def _of_torchvision(name: str, pixels: Tensor) -> list[Peer]:
             "gaussian_noise",
             lambda: F.gaussian_noise(pixels, 0.0, 0.12),
         ),
-        "focus-blur": ("gaussian_blur", lambda: F.gaussian_blur(pixels, [13, 13])),
+        "focus-blur": ("gaussian_blur", lambda: F.gaussian_blur(pixels, [7, 7])),
         "mirrored": ("horizontal_flip", lambda: F.horizontal_flip(pixels)),
         "rotation": (
             "rotate",
             lambda: F.rotate(pixels, 9.0, F.InterpolationMode.BILINEAR),
+        ),
+        "shift": ("affine", lambda: F.affine(pixels, 0.0, [20, 22], 1.0, [0.0])),
+        "zoom": (
+            "affine",
+            lambda: F.affine(
+                pixels, 0.0, [0, 0], 1.3, [0.0], F.InterpolationMode.BILINEAR
+            ),
+        ),
+        "crop": (
+            "resized_crop",
+            lambda: F.resized_crop(pixels, 20, 20, 170, 170, [SIDE, SIDE]),
+        ),
+        "resampling": (
+            "resize, resize",
+            lambda: F.resize(F.resize(pixels, [SIDE // 4] * 2), [SIDE] * 2),
         ),
         "jpeg": ("jpeg", lambda: F.jpeg(pixels, 15)),
     }

@@ -14,7 +14,7 @@ from ..occluders.hashing import host_words
 from . import CorruptionEntry
 from ._presets import Steps
 from ._taps import axes_of, is_outside, per_image
-from ._whole import WEIGHTS, levels_of, once, pixels_of, whole_weights
+from ._whole import WEIGHTS, levels_of, once, pixels_of
 from .image_corruption import ImageCorruption
 
 if TYPE_CHECKING:
@@ -116,28 +116,25 @@ def _look(region: Region, degrees: float) -> _Look:
     above, from_above = rows.neighbours(wanted_rows)
     left, from_left = columns.neighbours(wanted_columns)
 
-    shares = np.stack(
-        [
-            (1 - from_above) * (1 - from_left),
-            (1 - from_above) * from_left,
-            from_above * (1 - from_left),
-            from_above * from_left,
-        ],
-        axis=-1,
+    # Rows share out all weights, and each row's columns share out the row's.
+    lower = np.rint(from_above * WEIGHTS)
+    upper = WEIGHTS - lower
+    upper_right = np.rint(upper * from_left)
+    lower_right = np.rint(lower * from_left)
+    weights = np.stack(
+        [upper - upper_right, upper_right, lower - lower_right, lower_right]
     )
-    weights = whole_weights(shares)
-    weights[is_outside(wanted_rows) | is_outside(wanted_columns)] = 0
+    weights[:, is_outside(wanted_rows) | is_outside(wanted_columns)] = 0
     # The margin's row or column is number 0. Beyond it all are like the last one.
     pair_rows = above.clip(-1, rows.pixels - 1) + 1
     pair_columns = left.clip(-1, columns.pixels - 1) + 1
     per_row = columns.pixels + 1
     pairs = pair_rows * per_row + pair_columns
     device = region.shown.device
-    of_taps = np.ascontiguousarray(weights.T, dtype=np.int32)
     return _Look(
         above=upload(torch.from_numpy(pairs), device),
         below=upload(torch.from_numpy(pairs + per_row), device),
-        weights=upload(torch.from_numpy(of_taps), device),
+        weights=upload(torch.from_numpy(weights.astype(np.int32)), device),
     )
 
 

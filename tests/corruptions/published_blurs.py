@@ -43,7 +43,8 @@ def picture() -> NDArray[np.uint8]:
     waves = 90 + 60 * np.sin(rows / 9) * np.cos(columns / 13)
     edge = 60.0 * (rows + 2 * columns > 330)
     spot = 40.0 * ((rows - 112) ** 2 + (columns - 112) ** 2 < 150)
-    return (waves + edge + spot).astype(np.uint8)
+    grey: NDArray[np.uint8] = (waves + edge + spot).astype(np.uint8)
+    return grey
 
 
 def main() -> None:
