@@ -25,6 +25,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> TestRecord:
         outcomes=run.outcomes,
         cost=run.costs[0],
         breaking=searched("ours"),
+        counterfactuals=run.counterfactuals,
         card={"name": "ours", "context": None},
         dataset={"name": "data", "pixel_digest": None},
         truncated_reports=3,
