@@ -18,6 +18,7 @@ from .limits import (
     MetricFloor,
     RelativeLimit,
 )
+from .toml_errors import ERROR_KEYS, error_limits
 from .toml_values import Wrong, has_keys, is_finite, is_number, is_whole
 
 SHARES = (GateKind.RECALL, GateKind.RETENTION, GateKind.AUC, GateKind.HALF_LEVEL)
@@ -37,6 +38,7 @@ LIMIT_KEYS: tuple[str, ...] = (
     GateKind.COST_RELATIVE_TO,
     GateKind.BREAKING_SHARE,
     GateKind.BASELINE,
+    *ERROR_KEYS,
 )
 """Every key that states a limit."""
 
@@ -59,6 +61,7 @@ def limits_of(table: Mapping[str, Any], wrong: Wrong) -> Iterator[Limit]:
         yield _breaking(table[GateKind.BREAKING_SHARE], wrong)
     if GateKind.BASELINE in table:
         yield _baseline(table[GateKind.BASELINE], wrong)
+    yield from error_limits(table, wrong)
 
 
 def _floors(kind: GateKind, floors: Any, wrong: Wrong) -> Iterator[Floor]:

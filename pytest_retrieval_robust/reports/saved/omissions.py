@@ -13,6 +13,7 @@ from ...core.codec import Json
 def leave_out_the_usual(data: Json) -> None:
     """Take out of a document what readers take to be so where it is missing."""
     for outcome in data["outcomes"]:
+        _leave_out_missing_answers(outcome)
         _leave_out_empty_metrics(outcome)
         _leave_out_processors(outcome)
     for part in _with_family(data):
@@ -28,6 +29,13 @@ def _leave_out_empty_metrics(outcome: Json) -> None:
             del outcome[direction]["metrics"]
 
 
+def _leave_out_missing_answers(outcome: Json) -> None:
+    """Of what was read from a run of an earlier version."""
+    for direction in DIRECTIONS:
+        if outcome[direction]["answers"] is None:
+            del outcome[direction]["answers"]
+
+
 def _leave_out_processors(outcome: Json) -> None:
     """Of a run on a processor."""
     for field in ("hardware", "encoded_on"):
@@ -39,7 +47,8 @@ def _with_family(data: Json) -> Iterator[Json]:
     """Every part that says which family it is about."""
     yield from data["curves"]
     yield from data["layouts"]
-    for part in (data["outcomes"], data["costs"], data["verdicts"]):
+    changed = data.get("changed", ())
+    for part in (data["outcomes"], data["costs"], data["verdicts"], changed):
         for each in part:
             yield each["case"]
     for cell in (data["baseline"] or {}).get("cells", ()):
